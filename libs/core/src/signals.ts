@@ -1,0 +1,7 @@
+/** Never aborts: for the few calls whose end is bounded by other means. */
+export const neverAborted: AbortSignal = new AbortController().signal;
+
+/** Aborts `ms` from now, or with the given signal if that is sooner. */
+export function withTimeout(ms: number, signal: AbortSignal): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(ms)]);
+}

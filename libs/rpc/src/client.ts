@@ -1,0 +1,87 @@
+import type {
+  DescMethodBiDiStreaming,
+  DescMethodServerStreaming,
+  DescMethodUnary,
+  MessageShape,
+} from "@bufbuild/protobuf";
+import { Client, type ClientDuplexStream, type ClientReadableStream, credentials } from "@grpc/grpc-js";
+import { fromServiceError } from "./errors.ts";
+import { type MessageCodec, messageCodec } from "./service.ts";
+import { channelOptions } from "./settings.ts";
+
+type Codecs = Readonly<Record<string, MessageCodec<unknown>>>;
+
+/** One connection to a peer, for any service that it serves. */
+export class RpcClient implements Disposable {
+  readonly address: string;
+  readonly #client: Client;
+  readonly #codecs: Codecs;
+
+  constructor(address: string, codecs: Codecs = {}) {
+    this.address = address;
+    this.#codecs = codecs;
+    this.#client = new Client(address, credentials.createInsecure(), channelOptions);
+  }
+
+  /** One request, one reply. Errors: the peer's DroverError, `unavailable` when it cannot be reached, `cancelled` when the signal aborts. */
+  unary<M extends DescMethodUnary>(
+    method: M,
+    request: MessageShape<M["input"]>,
+    signal: AbortSignal,
+    deadlineMs?: number,
+  ): Promise<MessageShape<M["output"]>> {
+    const { input, output, path } = this.#method(method);
+    return new Promise((resolve, reject) => {
+      signal.throwIfAborted();
+      const call = this.#client.makeUnaryRequest(
+        path,
+        input.serialize,
+        output.deserialize,
+        request,
+        deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs },
+        (error, reply) => {
+          signal.removeEventListener("abort", cancel);
+          if (error) reject(fromServiceError(error));
+          else resolve(reply as MessageShape<M["output"]>);
+        },
+      );
+      const cancel = () => call.cancel();
+      signal.addEventListener("abort", cancel, { once: true });
+    });
+  }
+
+  serverStream<M extends DescMethodServerStreaming>(
+    method: M,
+    request: MessageShape<M["input"]>,
+  ): ClientReadableStream<MessageShape<M["output"]>> {
+    const { input, output, path } = this.#method(method);
+    return this.#client.makeServerStreamRequest(
+      path,
+      input.serialize,
+      output.deserialize,
+      request,
+    ) as ClientReadableStream<MessageShape<M["output"]>>;
+  }
+
+  bidiStream<M extends DescMethodBiDiStreaming>(
+    method: M,
+  ): ClientDuplexStream<MessageShape<M["input"]>, MessageShape<M["output"]>> {
+    const { input, output, path } = this.#method(method);
+    return this.#client.makeBidiStreamRequest(path, input.serialize, output.deserialize) as ClientDuplexStream<
+      MessageShape<M["input"]>,
+      MessageShape<M["output"]>
+    >;
+  }
+
+  #method(method: DescMethodUnary | DescMethodServerStreaming | DescMethodBiDiStreaming) {
+    return {
+      input: this.#codecs[method.input.typeName] ?? (messageCodec(method.input) as MessageCodec<unknown>),
+      output: this.#codecs[method.output.typeName] ?? (messageCodec(method.output) as MessageCodec<unknown>),
+      path: `/${method.parent.typeName}/${method.name}`,
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.#client.close();
+  }
+}

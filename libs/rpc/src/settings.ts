@@ -1,0 +1,22 @@
+import type { ChannelOptions } from "@grpc/grpc-js";
+
+/** Windows of both ends; larger ones deadlock in Node's http2 when both ends burst. */
+export const FLOW_CONTROL_WINDOW_BYTES = 256 * 1024;
+
+/** Peers with another number refuse each other in their handshakes. */
+export const PROTOCOL_VERSION = 1;
+
+/** For every channel and server between Drover's processes. Messages are bounded by their senders (frames of 256 KiB), so no limit here. */
+export const channelOptions: ChannelOptions = {
+  "grpc.max_send_message_length": -1,
+  "grpc.max_receive_message_length": -1,
+  "grpc.enable_channelz": 0,
+  "grpc.enable_retries": 0,
+  "grpc-node.flow_control_window": FLOW_CONTROL_WINDOW_BYTES,
+  "grpc.initial_reconnect_backoff_ms": 100,
+  "grpc.min_reconnect_backoff_ms": 100,
+  "grpc.max_reconnect_backoff_ms": 1000,
+  "grpc.keepalive_time_ms": 10_000,
+  "grpc.keepalive_timeout_ms": 5_000,
+  "grpc.keepalive_permit_without_calls": 1,
+};
