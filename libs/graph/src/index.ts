@@ -1,1 +1,5 @@
-export {};
+export * from "./attention.ts";
+export * from "./dims.ts";
+export { type BuiltGraph, GraphBuilder } from "./graph-builder.ts";
+export * from "./head.ts";
+export * from "./stages.ts";

@@ -1,0 +1,52 @@
+import type { GraphDims } from "./dims.ts";
+import { type BuiltGraph, GraphBuilder, type Value } from "./graph-builder.ts";
+
+export type AttentionVariant = Readonly<{
+  /** Adds `mask` [a, t], 0 or -infinity: for query rows among the keys themselves. */
+  masked: boolean;
+  /** Also returns the log-sum-exp of every row and head, so that parts over several views can be merged exactly. */
+  partial: boolean;
+}>;
+
+/**
+ * Attention of a query rows over one contiguous view of t cached rows, as plain operators per KV head: cached keys and values come as one
+ * buffer per head, so that a view of any length is fed without a copy.
+ * Inputs: `q` [a, H*d], `k0..`, `v0..` [t, d]. Outputs: `attended` [a, H*d]; with `partial` also `lse` [a, H].
+ */
+export function attentionGraph(dims: GraphDims, variant: AttentionVariant): BuiltGraph {
+  const b = new GraphBuilder();
+  const { headCount, kvHeadCount, headDim } = dims;
+  const group = headCount / kvHeadCount;
+  const q = b.input("q", "f32", ["a", headCount * headDim]);
+  const mask = variant.masked ? b.node("Unsqueeze", [b.input("mask", "f32", ["a", "t"]), b.ints([1, 2])]) : null;
+  const byHead = b.node("Reshape", [q, b.ints([-1, kvHeadCount, group, headDim])]);
+  const queries =
+    kvHeadCount === 1 ? [byHead] : b.nodes("Split", [byHead], kvHeadCount, { axis: 1, num_outputs: kvHeadCount });
+  const outputs: Value[] = [];
+  const sums: Value[] = [];
+  for (const [head, query] of queries.entries()) {
+    const k = b.input(`k${head}`, "f32", ["t", headDim]);
+    const v = b.input(`v${head}`, "f32", ["t", headDim]);
+    const raw = b.node("ms.FusedMatMul", [query, k], { transB: 1, alpha: { f: 1 / Math.sqrt(headDim) } });
+    const scores = mask === null ? raw : b.node("Add", [raw, mask]);
+    if (!variant.partial) {
+      outputs.push(b.node("MatMul", [b.node("Softmax", [scores], { axis: -1 }), v]));
+      continue;
+    }
+    const peak = b.node("ReduceMax", [scores, b.ints([-1])], { keepdims: 1 });
+    const weights = b.node("Exp", [b.node("Sub", [scores, peak])]);
+    const total = b.node("ReduceSum", [weights, b.ints([-1])], { keepdims: 1 });
+    outputs.push(b.node("Div", [b.node("MatMul", [weights, v]), total]));
+    sums.push(b.node("Add", [b.node("Log", [total]), peak]));
+  }
+  const join = (parts: Value[]) => (parts.length === 1 ? (parts[0] ?? "") : b.node("Concat", parts, { axis: 1 }));
+  b.output(
+    "attended",
+    "f32",
+    ["a", headCount * headDim],
+    b.node("Reshape", [join(outputs), b.ints([-1, headCount * headDim])]),
+  );
+  if (variant.partial)
+    b.output("lse", "f32", ["a", headCount], b.node("Reshape", [join(sums), b.ints([-1, headCount])]));
+  return b.build();
+}

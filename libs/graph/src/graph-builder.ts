@@ -1,0 +1,145 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { assert } from "@drover/core";
+import { onnx } from "@drover/proto";
+
+/** ONNX element types that Drover's graphs use. */
+export const ELEMENT_TYPE = { f32: 1, i32: 6, i64: 7 } as const;
+export type ElementType = keyof typeof ELEMENT_TYPE;
+
+/** A dimension: a size, or the name of one that is known at run time. */
+export type Dim = number | string;
+
+/** Integers go as ints; a float attribute is written `{ f: 1 }`. */
+export type Attribute = number | string | readonly number[] | Readonly<{ f: number }>;
+
+/** Above this an initializer travels beside the model: a ModelProto is limited to 2 GiB. */
+const INLINE_BYTES_MAX = 1024;
+
+/** A finished graph: the serialized ModelProto and the weights that it names, in memory. */
+export type BuiltGraph = Readonly<{
+  model: Uint8Array;
+  weights: ReadonlyArray<Readonly<{ path: string; data: Uint8Array }>>;
+}>;
+
+/** A value inside the graph, by its ONNX name. */
+export type Value = string & { readonly value?: never };
+
+/**
+ * Writes one ONNX graph node by node. Weights are held, not copied.
+ * Source: onnx/onnx.proto; operators of ai.onnx 21 and com.microsoft.
+ */
+export class GraphBuilder {
+  readonly #graph = create(onnx.GraphProtoSchema, { name: "drover" });
+  readonly #weights: { path: string; data: Uint8Array }[] = [];
+  readonly #constants = new Map<string, Value>();
+  #serial = 0;
+
+  input(name: string, type: ElementType, shape: readonly Dim[]): Value {
+    this.#graph.input.push(valueInfo(name, type, shape));
+    return name;
+  }
+
+  output(name: string, type: ElementType, shape: readonly Dim[], from: Value): void {
+    this.#graph.node.push(create(onnx.NodeProtoSchema, { opType: "Identity", input: [from], output: [name] }));
+    this.#graph.output.push(valueInfo(name, type, shape));
+  }
+
+  /** A weight, row-major f32. */
+  weight(data: Float32Array, shape: readonly number[]): Value {
+    assert(data.length === shape.reduce((a, b) => a * b, 1), "a weight's data has its shape's size");
+    return this.#initializer(data, "f32", shape);
+  }
+
+  /** A small integer tensor such as a shape; equal ones are shared. */
+  ints(values: readonly number[]): Value {
+    const key = values.join(",");
+    const known = this.#constants.get(key);
+    if (known !== undefined) return known;
+    const made = this.#initializer(BigInt64Array.from(values, BigInt), "i64", [values.length]);
+    this.#constants.set(key, made);
+    return made;
+  }
+
+  node(opType: string, inputs: readonly Value[], attributes: Readonly<Record<string, Attribute>> = {}): Value {
+    const [out] = this.nodes(opType, inputs, 1, attributes);
+    assert(out !== undefined, "a node has an output");
+    return out;
+  }
+
+  /** A node with several outputs. `ms.` before the operator's name selects com.microsoft. */
+  nodes(
+    opType: string,
+    inputs: readonly Value[],
+    outputCount: number,
+    attributes: Readonly<Record<string, Attribute>> = {},
+  ): Value[] {
+    const contrib = opType.startsWith("ms.");
+    const output = Array.from({ length: outputCount }, () => this.#name());
+    this.#graph.node.push(
+      create(onnx.NodeProtoSchema, {
+        opType: contrib ? opType.slice(3) : opType,
+        domain: contrib ? "com.microsoft" : "",
+        input: [...inputs],
+        output,
+        attribute: Object.entries(attributes).map(([name, value]) => attribute(name, value)),
+      }),
+    );
+    return output;
+  }
+
+  build(): BuiltGraph {
+    const model = create(onnx.ModelProtoSchema, {
+      irVersion: 10n,
+      producerName: "drover",
+      graph: this.#graph,
+      opsetImport: [
+        { domain: "", version: 21n },
+        { domain: "com.microsoft", version: 1n },
+      ],
+    });
+    return { model: toBinary(onnx.ModelProtoSchema, model), weights: this.#weights };
+  }
+
+  #name(): Value {
+    this.#serial += 1;
+    return `v${this.#serial}`;
+  }
+
+  #initializer(data: Float32Array | BigInt64Array, type: ElementType, shape: readonly number[]): Value {
+    const name = this.#name();
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    const tensor = create(onnx.TensorProtoSchema, { name, dims: shape.map(BigInt), dataType: ELEMENT_TYPE[type] });
+    if (bytes.length <= INLINE_BYTES_MAX) {
+      tensor.rawData = bytes;
+    } else {
+      tensor.dataLocation = 1;
+      tensor.externalData = Object.entries({ location: name, offset: "0", length: String(bytes.length) }).map(
+        ([key, value]) => create(onnx.StringStringEntryProtoSchema, { key, value }),
+      );
+      this.#weights.push({ path: name, data: bytes });
+    }
+    this.#graph.initializer.push(tensor);
+    return name;
+  }
+}
+
+function valueInfo(name: string, type: ElementType, shape: readonly Dim[]) {
+  return create(onnx.ValueInfoProtoSchema, {
+    name,
+    type: {
+      tensorType: {
+        elemType: ELEMENT_TYPE[type],
+        shape: { dim: shape.map((d) => (typeof d === "number" ? { dimValue: BigInt(d) } : { dimParam: d })) },
+      },
+    },
+  });
+}
+
+function attribute(name: string, value: Attribute) {
+  if (typeof value === "string") {
+    return create(onnx.AttributeProtoSchema, { name, type: 3, s: new TextEncoder().encode(value) });
+  }
+  if (typeof value === "number") return create(onnx.AttributeProtoSchema, { name, type: 2, i: BigInt(value) });
+  if (Array.isArray(value)) return create(onnx.AttributeProtoSchema, { name, type: 7, ints: value.map(BigInt) });
+  return create(onnx.AttributeProtoSchema, { name, type: 1, f: (value as { f: number }).f });
+}

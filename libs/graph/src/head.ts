@@ -1,0 +1,28 @@
+import { linear, rmsNorm } from "./blocks.ts";
+import type { GraphDims } from "./dims.ts";
+import { type BuiltGraph, GraphBuilder } from "./graph-builder.ts";
+
+/**
+ * The output head on r rows: final norm, logits, and only what is asked for leaves the session.
+ * Inputs: `x` [r, D]; `top_count` [1]; `asked` [r] token ids; `full_rows` [f] indices of rows whose whole logits a sampler needs.
+ * Outputs: `top_values` and `top_ids` [r, top_count], best first; `lse` [r]; `asked_logits` [r]; `full` [f, V].
+ */
+export function headGraph(dims: GraphDims, weights: Readonly<{ norm: Float32Array; head: Float32Array }>): BuiltGraph {
+  const b = new GraphBuilder();
+  const x = b.input("x", "f32", ["r", dims.hiddenSize]);
+  const topCount = b.input("top_count", "i64", [1]);
+  const asked = b.input("asked", "i64", ["r"]);
+  const fullRows = b.input("full_rows", "i64", ["f"]);
+  const logits = linear(b, rmsNorm(b, x, weights.norm, dims.rmsNormEps), weights.head, dims.vocabSize, dims.hiddenSize);
+  const [values = "", ids = ""] = b.nodes("TopK", [logits, topCount], 2, { axis: 1, largest: 1, sorted: 1 });
+  const peak = b.node("ReduceMax", [logits, b.ints([1])], { keepdims: 1 });
+  const total = b.node("ReduceSum", [b.node("Exp", [b.node("Sub", [logits, peak])]), b.ints([1])], { keepdims: 1 });
+  const lse = b.node("Squeeze", [b.node("Add", [b.node("Log", [total]), peak]), b.ints([1])]);
+  const askedLogits = b.node("GatherElements", [logits, b.node("Unsqueeze", [asked, b.ints([1])])], { axis: 1 });
+  b.output("top_values", "f32", ["r", "k"], values);
+  b.output("top_ids", "i64", ["r", "k"], ids);
+  b.output("lse", "f32", ["r"], lse);
+  b.output("asked_logits", "f32", ["r"], b.node("Squeeze", [askedLogits, b.ints([1])]));
+  b.output("full", "f32", ["f", dims.vocabSize], b.node("Gather", [logits, fullRows], { axis: 0 }));
+  return b.build();
+}
