@@ -1,1 +1,3 @@
-export {};
+export * from "./limits.ts";
+export * from "./member.ts";
+export * from "./membership.ts";

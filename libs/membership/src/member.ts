@@ -1,0 +1,52 @@
+import type { ModelId, WorkerId } from "@drover/core";
+
+export const ROLES = ["attention", "experts", "context", "vision"] as const;
+export type Role = (typeof ROLES)[number];
+
+/** What a worker says of itself when it joins; does not change in one life. */
+export type WorkerProfile = Readonly<{
+  workerId: WorkerId;
+  /** One life of the worker's process. */
+  incarnation: string;
+  modelId: ModelId;
+  roles: readonly Role[];
+  /** What peers dial for gRPC. */
+  address: string;
+  adminAddress: string;
+}>;
+
+/** What a worker says of itself with every heartbeat. */
+export type WorkerStatus = Readonly<{
+  /** Weights loaded and warmed, and for attention a usable expert map. */
+  ready: boolean;
+  kvBytesUsed: number;
+  kvBytesMax: number;
+  /** A request of t tokens takes about kvBytesPerToken * t + kvBytesFixed. */
+  kvBytesPerToken: number;
+  kvBytesFixed: number;
+  runningCount: number;
+  waitingCount: number;
+  /** Tokens that its waiting requests will have to prefill. */
+  waitingTokenCount: number;
+  /** Longest prompt plus output that its KV could ever hold. */
+  contextTokensMax: number;
+}>;
+
+/** Experts that a worker has in memory, by MoE layer. */
+export type LoadedExperts = ReadonlyMap<number, ReadonlySet<number>>;
+
+/** A worker as the scheduler knows it. A new value replaces the old one with every change. */
+export type Member = Readonly<{
+  /** The Join stream that speaks for it: the same life may come back on another one. */
+  session: number;
+  profile: WorkerProfile;
+  joinedAtMs: number;
+  heardAtMs: number;
+  /** Silent for too long; still a member. */
+  suspected: boolean;
+  /** Going away by itself: gets nothing new. */
+  leaving: boolean;
+  /** Undefined until the first report. */
+  status: WorkerStatus | undefined;
+  loaded: LoadedExperts | undefined;
+}>;

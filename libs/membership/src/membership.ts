@@ -1,0 +1,129 @@
+import { DroverError, type WorkerId } from "@drover/core";
+import { GONE_AFTER_MS, MEMBER_COUNT_MAX, SUSPECT_AFTER_MS } from "./limits.ts";
+import type { LoadedExperts, Member, WorkerProfile, WorkerStatus } from "./member.ts";
+
+export type GoneReason = "disconnected" | "silent" | "replaced";
+
+/** What a report or the passing of time did to the set of workers; `member` is the newest value (for `gone`: the last one). */
+export type MembershipChange =
+  | Readonly<{ kind: "joined" | "status" | "loaded" | "leaving" | "suspected" | "recovered"; member: Member }>
+  | Readonly<{ kind: "gone"; member: Member; reason: GoneReason }>;
+
+export type MembershipOptions = Readonly<{ suspectAfterMs?: number; goneAfterMs?: number; memberCountMax?: number }>;
+
+/**
+ * The set of workers, made of what their Join streams report. Every report names its session (one Join stream), so that
+ * what an old stream says late never touches the worker that came back on a new one. `now` never goes back.
+ */
+export class Membership {
+  readonly #suspectAfterMs: number;
+  readonly #goneAfterMs: number;
+  readonly #memberCountMax: number;
+  readonly #byId = new Map<WorkerId, Member>();
+  readonly #idBySession = new Map<number, WorkerId>();
+
+  constructor(options: MembershipOptions = {}) {
+    this.#suspectAfterMs = options.suspectAfterMs ?? SUSPECT_AFTER_MS;
+    this.#goneAfterMs = options.goneAfterMs ?? GONE_AFTER_MS;
+    this.#memberCountMax = options.memberCountMax ?? MEMBER_COUNT_MAX;
+  }
+
+  /** In the order of their ids, so that decisions over them do not depend on who came first. */
+  get members(): readonly Member[] {
+    return [...this.#byId.values()].sort((a, b) => (a.profile.workerId < b.profile.workerId ? -1 : 1));
+  }
+
+  get(id: WorkerId): Member | undefined {
+    return this.#byId.get(id);
+  }
+
+  /**
+   * A worker joins on a session of its own. One with the same id is replaced at once; the same life on a new stream keeps
+   * what it had reported, because its memory did not change. Errors: `overloaded` when the fleet is full.
+   */
+  join(profile: WorkerProfile, session: number, now: number): readonly MembershipChange[] {
+    const previous = this.#byId.get(profile.workerId);
+    if (previous === undefined && this.#byId.size >= this.#memberCountMax) {
+      throw new DroverError("overloaded", `the cluster has ${this.#memberCountMax} workers, its maximum`);
+    }
+    const changes: MembershipChange[] = [];
+    if (previous !== undefined) changes.push(this.#remove(previous, "replaced"));
+    const sameLife = previous?.profile.incarnation === profile.incarnation ? previous : undefined;
+    const member = this.#put({
+      session,
+      profile,
+      joinedAtMs: now,
+      heardAtMs: now,
+      suspected: false,
+      leaving: false,
+      status: sameLife?.status,
+      loaded: sameLife?.loaded,
+    });
+    this.#idBySession.set(session, profile.workerId);
+    changes.push({ kind: "joined", member });
+    return changes;
+  }
+
+  /** A heartbeat. Nothing for a session that was replaced. */
+  status(session: number, status: WorkerStatus, now: number): readonly MembershipChange[] {
+    return this.#report(session, "status", { status }, now);
+  }
+
+  /** The whole set of experts that the worker has in memory now. */
+  loaded(session: number, loaded: LoadedExperts, now: number): readonly MembershipChange[] {
+    return this.#report(session, "loaded", { loaded }, now);
+  }
+
+  /** The worker will go: it gets nothing new, and still serves what it has. */
+  leave(session: number, now: number): readonly MembershipChange[] {
+    return this.#report(session, "leaving", { leaving: true }, now);
+  }
+
+  /** The Join stream ended: the worker is gone at once. */
+  disconnect(session: number): readonly MembershipChange[] {
+    const member = this.#bySession(session);
+    return member === undefined ? [] : [this.#remove(member, "disconnected")];
+  }
+
+  /** Silence: suspected first, then gone. To be called a few times a second. */
+  tick(now: number): readonly MembershipChange[] {
+    const changes: MembershipChange[] = [];
+    for (const member of this.members) {
+      const silentMs = now - member.heardAtMs;
+      if (silentMs >= this.#goneAfterMs) changes.push(this.#remove(member, "silent"));
+      else if (silentMs >= this.#suspectAfterMs && !member.suspected) {
+        changes.push({ kind: "suspected", member: this.#put({ ...member, suspected: true }) });
+      }
+    }
+    return changes;
+  }
+
+  #report(
+    session: number,
+    kind: "status" | "loaded" | "leaving",
+    fields: Partial<Member>,
+    now: number,
+  ): readonly MembershipChange[] {
+    const previous = this.#bySession(session);
+    if (previous === undefined) return [];
+    const member = this.#put({ ...previous, ...fields, suspected: false, heardAtMs: now });
+    const change: MembershipChange = { kind, member };
+    return previous.suspected ? [{ kind: "recovered", member }, change] : [change];
+  }
+
+  #bySession(session: number): Member | undefined {
+    const id = this.#idBySession.get(session);
+    return id === undefined ? undefined : this.#byId.get(id);
+  }
+
+  #put(member: Member): Member {
+    this.#byId.set(member.profile.workerId, member);
+    return member;
+  }
+
+  #remove(member: Member, reason: GoneReason): MembershipChange {
+    this.#byId.delete(member.profile.workerId);
+    this.#idBySession.delete(member.session);
+    return { kind: "gone", member, reason };
+  }
+}
