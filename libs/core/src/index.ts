@@ -4,6 +4,7 @@ export * from "./errors.ts";
 export * from "./expert-exchange.ts";
 export * from "./ids.ts";
 export * from "./logger.ts";
+export * from "./model-runner.ts";
 export * from "./queue.ts";
 export * from "./sampling-params.ts";
 export * from "./signals.ts";

@@ -1,0 +1,63 @@
+/** The order in which a step's rows go to their experts: rows sorted by expert, stable. */
+export type Dispatch = Readonly<{
+  /** `order[i]` is the step's row that stands at place i after sorting, [a]. */
+  order: Int32Array;
+  /** Experts that have rows, ascending, and how many each has. */
+  experts: Int32Array;
+  counts: Int32Array;
+}>;
+
+/** Sorts rows by expert in O(a + E). `expert_a` [a] with values in [0, expertCount). Source: MetaShuffling's token order, a counting sort. */
+export function dispatchByExpert(expert_a: Int32Array, expertCount: number): Dispatch {
+  const starts = new Int32Array(expertCount + 1);
+  for (const e of expert_a) starts[e + 1] = (starts[e + 1] ?? 0) + 1;
+  const experts: number[] = [];
+  const counts: number[] = [];
+  for (let e = 0; e < expertCount; e++) {
+    const count = starts[e + 1] ?? 0;
+    if (count > 0) {
+      experts.push(e);
+      counts.push(count);
+    }
+    starts[e + 1] = (starts[e] ?? 0) + count;
+  }
+  const order = new Int32Array(expert_a.length);
+  for (let row = 0; row < expert_a.length; row++) {
+    const e = expert_a[row] ?? 0;
+    const place = starts[e] ?? 0;
+    order[place] = row;
+    starts[e] = place + 1;
+  }
+  return { order, experts: Int32Array.from(experts), counts: Int32Array.from(counts) };
+}
+
+/** Copies rows [from, to) of the sorted order out of `rows_aD` into a new [to - from, D] buffer. */
+export function gatherRows(
+  rows_aD: Float32Array,
+  order: Int32Array,
+  from: number,
+  to: number,
+  width: number,
+): Float32Array {
+  const out = new Float32Array((to - from) * width);
+  for (let i = from; i < to; i++) {
+    const row = order[i] ?? 0;
+    out.set(rows_aD.subarray(row * width, (row + 1) * width), (i - from) * width);
+  }
+  return out;
+}
+
+/** The inverse of {@link gatherRows}: writes sorted rows back to their own places. */
+export function scatterRows(
+  sorted: Float32Array,
+  order: Int32Array,
+  from: number,
+  to: number,
+  width: number,
+  rows_aD: Float32Array,
+): void {
+  for (let i = from; i < to; i++) {
+    const row = order[i] ?? 0;
+    rows_aD.set(sorted.subarray((i - from) * width, (i - from + 1) * width), row * width);
+  }
+}
