@@ -1,0 +1,80 @@
+import type { WorkerId } from "@drover/core";
+import type { ExpertAssignment, PartialAssignment } from "./expert-assignment.ts";
+
+/** An expert worker as the planner sees it. */
+export type ExpertWorker = Readonly<{
+  workerId: WorkerId;
+  incarnation: string;
+  /** Its Join stream: orders are sent anew to each. */
+  session: number;
+  address: string;
+  joinedAtMs: number;
+  suspected: boolean;
+  leaving: boolean;
+  /** Experts in its memory by layer; undefined until it has said so. */
+  loaded: ReadonlyMap<number, ReadonlySet<number>> | undefined;
+}>;
+
+/** Who answers for each expert now: by layer, for each expert the workers that hold it, best first. */
+export type ActiveExperts = ReadonlyMap<number, readonly (readonly WorkerId[])[]>;
+
+/**
+ * Make before break: the desired owner as soon as it reports the expert loaded, and until then whoever else still holds it;
+ * workers that are silent or leaving come last. Empty for an expert that nobody holds.
+ */
+export function activeExperts(
+  desired: ExpertAssignment,
+  workers: readonly ExpertWorker[],
+  layers: readonly number[],
+  expertCount: number,
+): ActiveExperts {
+  const doubtful = (worker: ExpertWorker) => Number(worker.suspected || worker.leaving);
+  const ordered = workers.toSorted((a, b) => doubtful(a) - doubtful(b) || (a.workerId < b.workerId ? -1 : 1));
+  return new Map(
+    layers.map((layer) => {
+      const owners = desired.get(layer) ?? [];
+      const holders: (readonly WorkerId[])[] = [];
+      for (let expert = 0; expert < expertCount; expert += 1) {
+        const loaded = ordered.filter((worker) => worker.loaded?.get(layer)?.has(expert));
+        const owner = loaded.filter((worker) => worker.workerId === owners[expert] && !doubtful(worker));
+        holders.push((owner.length > 0 ? owner : loaded).map((worker) => worker.workerId));
+      }
+      return [layer, holders];
+    }),
+  );
+}
+
+export function isComplete(active: ActiveExperts): boolean {
+  return active.size > 0 && [...active.values()].every((experts) => experts.every((holders) => holders.length > 0));
+}
+
+/**
+ * The assignment that the workers' memory already amounts to: a new leader starts from it, so that it moves nothing.
+ * Where several hold an expert, the one with the fewest so far gets it.
+ */
+export function assignmentFromLoaded(
+  workers: readonly ExpertWorker[],
+  layers: readonly number[],
+  expertCount: number,
+): PartialAssignment {
+  const ordered = workers.toSorted((a, b) => (a.workerId < b.workerId ? -1 : 1));
+  return new Map(
+    layers.map((layer) => {
+      const counts = new Map(ordered.map((worker) => [worker.workerId, 0]));
+      const owners: (WorkerId | undefined)[] = new Array(expertCount).fill(undefined);
+      const give = (expert: number, holderCountMax: number) => {
+        if (owners[expert] !== undefined) return;
+        const holders = ordered.filter((worker) => worker.loaded?.get(layer)?.has(expert));
+        if (holders.length === 0 || holders.length > holderCountMax) return;
+        const count = (worker: ExpertWorker) => counts.get(worker.workerId) ?? 0;
+        const owner = holders.reduce((best, worker) => (count(worker) < count(best) ? worker : best)).workerId;
+        owners[expert] = owner;
+        counts.set(owner, (counts.get(owner) ?? 0) + 1);
+      };
+      // Those without a choice first: the others then even out what they left.
+      for (let expert = 0; expert < expertCount; expert += 1) give(expert, 1);
+      for (let expert = 0; expert < expertCount; expert += 1) give(expert, ordered.length);
+      return [layer, owners];
+    }),
+  );
+}

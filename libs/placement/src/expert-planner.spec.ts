@@ -1,0 +1,171 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { type WorkerId, workerId } from "@drover/core";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { ExpertWorker } from "./active-map.ts";
+import { ExpertPlanner } from "./expert-planner.ts";
+import { MAP_EPOCHS_PER_LEADER } from "./limits.ts";
+
+const TESTDATA = new URL("./testdata/", import.meta.url);
+
+/** A fleet by script: one command a line (`AT join|loaded|obey|leave|lose|tick [WORKER] [EXPERTS]`), answered by `>` lines. */
+class Script {
+  readonly #planner: ExpertPlanner;
+  readonly #workers = new Map<string, ExpertWorker>();
+  readonly #orders = new Map<string, ReadonlyMap<number, readonly number[]>>();
+  #session = 0;
+
+  constructor(header: string) {
+    const [, layer, , experts, , expected] = header.split(" ").map(Number);
+    this.#planner = new ExpertPlanner({
+      layers: [layer ?? Number.NaN],
+      expertCount: experts ?? Number.NaN,
+      expectExperts: expected ?? Number.NaN,
+      leaderEpoch: 1n,
+    });
+  }
+
+  run(line: string): readonly string[] {
+    const [at = "", command, name = "", ...rest] = line.split(" ");
+    const now = Number(at);
+    const worker = this.#workers.get(name);
+    if (command === "lose") this.#workers.delete(name);
+    else if (command === "join") this.#workers.set(name, this.#joined(name, now));
+    else if (worker !== undefined) {
+      if (command === "leave") this.#workers.set(name, { ...worker, leaving: true });
+      if (command === "loaded") this.#workers.set(name, { ...worker, loaded: parseExperts(rest.join(" ")) });
+      if (command === "obey") {
+        const order = this.#orders.get(name) ?? new Map<number, readonly number[]>();
+        this.#workers.set(name, { ...worker, loaded: new Map([...order].map(([l, e]) => [l, new Set(e)])) });
+      }
+    }
+    return this.#update(now);
+  }
+
+  #joined(name: string, now: number): ExpertWorker {
+    this.#session += 1;
+    return {
+      workerId: workerId(name),
+      incarnation: `life-${this.#session}`,
+      session: this.#session,
+      address: name,
+      joinedAtMs: now,
+      suspected: false,
+      leaving: false,
+      loaded: undefined,
+    };
+  }
+
+  #update(now: number): readonly string[] {
+    const planner = this.#planner;
+    const { mapChanged, orders } = planner.update([...this.#workers.values()], now);
+    const said: string[] = [];
+    if (mapChanged) {
+      const layers = [...planner.active].map(([layer, experts]) => `${layer}[${experts.map(holders).join(" ")}]`);
+      const count = planner.epoch - BigInt(MAP_EPOCHS_PER_LEADER);
+      said.push(`> map ${count} ${planner.complete ? "complete" : "incomplete"} ${layers.join(" ")}`);
+    }
+    for (const [worker, order] of [...orders].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      this.#orders.set(worker, order);
+      said.push(
+        `> order ${worker} ${[...order].map(([layer, experts]) => `${layer}[${experts.join(" ")}]`).join(" ")}`,
+      );
+    }
+    if (Number.isFinite(planner.dueMs)) said.push(`> due ${planner.dueMs}`);
+    return said;
+  }
+}
+
+const holders = (ids: readonly WorkerId[]) => (ids.length === 0 ? "-" : ids.join("+"));
+
+function parseExperts(text: string): ReadonlyMap<number, ReadonlySet<number>> {
+  return new Map(
+    [...text.matchAll(/(\d+)\[([\d ]*)\]/g)].map(([, layer, experts = ""]) => [
+      Number(layer),
+      new Set(experts.split(" ").map(Number)),
+    ]),
+  );
+}
+
+describe("ExpertPlanner", () => {
+  it.each(readdirSync(TESTDATA).filter((file) => file.endsWith(".txt")))("does what %s says", (file) => {
+    const text = readFileSync(new URL(file, TESTDATA), "utf8");
+    const [header = "", ...lines] = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+    const script = new Script(header);
+    const actual = [header];
+    for (const line of lines) if (!line.startsWith(">")) actual.push(line, ...script.run(line));
+    expect(actual.join("\n")).toBe([header, ...lines].join("\n"));
+  });
+
+  it("for every history of obedient workers: once quiet, the map is complete, each expert has one holder, and epochs only rise", () => {
+    const step = fc.record({
+      kind: fc.constantFrom("join", "lose", "leave", "obey", "wait"),
+      id: fc.integer({ min: 0, max: 4 }),
+      ms: fc.integer({ min: 0, max: 20_000 }),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+        const planner = new ExpertPlanner({ layers: [1, 3], expertCount: 7, expectExperts: 1, leaderEpoch: 2n });
+        const workers = new Map<string, ExpertWorker>();
+        const orders = new Map<string, ReadonlyMap<number, readonly number[]>>();
+        let now = 0;
+        let session = 0;
+        let epoch = planner.epoch;
+        const update = () => {
+          const wasComplete = planner.complete;
+          const result = planner.update([...workers.values()], now);
+          for (const [worker, order] of result.orders) orders.set(worker, order);
+          expect(planner.epoch > epoch).toBe(result.mapChanged);
+          epoch = planner.epoch;
+          return wasComplete;
+        };
+        const obey = (id: string) => {
+          const worker = workers.get(id);
+          const order = orders.get(id) ?? new Map<number, readonly number[]>();
+          if (worker === undefined) return;
+          workers.set(id, { ...worker, loaded: new Map([...order].map(([l, e]) => [l, new Set(e)])) });
+        };
+        for (const { kind, id, ms } of steps) {
+          const name = `w${id}`;
+          const worker = workers.get(name);
+          if (kind === "join" && worker === undefined) {
+            session += 1;
+            orders.delete(name);
+            workers.set(name, {
+              workerId: workerId(name),
+              incarnation: `life-${session}`,
+              session,
+              address: name,
+              joinedAtMs: now,
+              suspected: false,
+              leaving: false,
+              loaded: new Map(),
+            });
+          } else if (kind === "lose") workers.delete(name);
+          else if (kind === "leave" && worker !== undefined) workers.set(name, { ...worker, leaving: true });
+          else if (kind === "obey") obey(name);
+          else now += ms;
+          const wasComplete = update();
+          // Make before break: neither a plan nor an obedient worker ever takes the last holder away.
+          if (wasComplete && (kind === "obey" || kind === "wait" || kind === "leave"))
+            expect(planner.complete).toBe(true);
+        }
+        for (let round = 0; round < 6; round += 1) {
+          now += 20_000;
+          update();
+          for (const id of workers.keys()) obey(id);
+          update();
+        }
+        if (![...workers.values()].some((worker) => !worker.leaving)) return;
+        expect(planner.complete).toBe(true);
+        for (const experts of planner.active.values()) {
+          for (const active of experts) {
+            expect(active).toHaveLength(1);
+            expect(workers.get(active[0] ?? "")?.leaving).toBe(false);
+          }
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+});

@@ -1,0 +1,29 @@
+/** Output that is counted at placing: KV for more is found, or preempted for, by the worker as the request grows. */
+export const EXPECTED_OUTPUT_TOKENS = 256;
+
+/** Requests that wait inside one worker beyond what it runs: enough to fill every step, while the rest waits in the queue. */
+export const WORKER_WAITING_MAX = 64;
+
+/** Requests that one worker may hold, running, waiting and placed since its last status. */
+export const WORKER_REQUEST_MAX = 512;
+
+/** A status that arrives sooner than this after an acceptance may have been written before it, and does not show it. */
+export const RESERVATION_SLACK_MS = 100;
+
+/** A lost worker keeps its experts this long, so that a restart finds them its own. */
+export const EXPERT_GRACE_MS = 15_000;
+
+/** The first plan waits this long at most for the expected number of expert workers. */
+export const FIRST_PLAN_WAIT_MS = 10_000;
+
+/** Workers that come with experts in memory (the scheduler is new, they are not) are waited for this long, so that a new leader moves nothing. */
+export const REJOIN_WAIT_MS = 3000;
+
+/** A worker that has not said what it has loaded is taken to have nothing after this long. */
+export const LOADED_REPORT_WAIT_MS = 1000;
+
+/** An expert that the map no longer names stays loaded this long, for steps that still follow the old map. */
+export const DRAIN_MS = 2000;
+
+/** Map epochs of one leader: epoch = leader epoch * this + count. 2^20 changes of one leader, 2^33 leaders below 2^53. */
+export const MAP_EPOCHS_PER_LEADER = 2 ** 20;
