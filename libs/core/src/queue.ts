@@ -41,8 +41,11 @@ export interface JobLease {
   readonly lost: AbortSignal;
   /** The worker has accepted, or the job is dropped: it leaves the queue. */
   complete(signal: AbortSignal): Promise<void>;
-  /** Back to the head of its lane; uses up no delivery number. */
-  release(signal: AbortSignal): Promise<void>;
+  /**
+   * Back to the head of its lane; uses up no delivery number. Unless the delivery is `spent`: a worker may have accepted it
+   * without our knowing, so the next delivery counts one more.
+   */
+  release(signal: AbortSignal, delivery?: "unused" | "spent"): Promise<void>;
 }
 
 export type LaneDepth = Readonly<{ lane: Lane; waitingCount: number; oldestEnqueuedAtMs: number | undefined }>;

@@ -3,8 +3,7 @@ import { type WorkerId, workerId } from "@drover/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ExpertWorker } from "./active-map.ts";
-import { ExpertPlanner } from "./expert-planner.ts";
-import { MAP_EPOCHS_PER_LEADER } from "./limits.ts";
+import { ExpertPlanner, firstMapEpoch } from "./expert-planner.ts";
 
 const TESTDATA = new URL("./testdata/", import.meta.url);
 
@@ -21,7 +20,7 @@ class Script {
       layers: [layer ?? Number.NaN],
       expertCount: experts ?? Number.NaN,
       expectExperts: expected ?? Number.NaN,
-      leaderEpoch: 1n,
+      epoch: firstMapEpoch(1n),
     });
   }
 
@@ -62,7 +61,7 @@ class Script {
     const said: string[] = [];
     if (mapChanged) {
       const layers = [...planner.active].map(([layer, experts]) => `${layer}[${experts.map(holders).join(" ")}]`);
-      const count = planner.epoch - BigInt(MAP_EPOCHS_PER_LEADER);
+      const count = planner.epoch - firstMapEpoch(1n);
       said.push(`> map ${count} ${planner.complete ? "complete" : "incomplete"} ${layers.join(" ")}`);
     }
     for (const [worker, order] of [...orders].sort(([a], [b]) => (a < b ? -1 : 1))) {
@@ -105,7 +104,12 @@ describe("ExpertPlanner", () => {
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
-        const planner = new ExpertPlanner({ layers: [1, 3], expertCount: 7, expectExperts: 1, leaderEpoch: 2n });
+        const planner = new ExpertPlanner({
+          layers: [1, 3],
+          expertCount: 7,
+          expectExperts: 1,
+          epoch: firstMapEpoch(2n),
+        });
         const workers = new Map<string, ExpertWorker>();
         const orders = new Map<string, ReadonlyMap<number, readonly number[]>>();
         let now = 0;

@@ -16,7 +16,8 @@ export type ExpertPlannerOptions = Readonly<{
   expertCount: number;
   /** The first plan waits for so many expert workers. */
   expectExperts: number;
-  leaderEpoch: bigint;
+  /** Epochs rise from here: `firstMapEpoch` of the leader. */
+  epoch: bigint;
   graceMs?: number;
 }>;
 
@@ -25,6 +26,11 @@ export type PlannerUpdate = Readonly<{
   /** New orders, by worker: the whole set that it should hold from now on. */
   orders: ReadonlyMap<WorkerId, ExpertOrder>;
 }>;
+
+/** Below every map epoch of this leader, and above all of its predecessors'. */
+export function firstMapEpoch(leaderEpoch: bigint): bigint {
+  return leaderEpoch * BigInt(MAP_EPOCHS_PER_LEADER);
+}
 
 /**
  * The expert map over time. Desired: every expert has one owner, changed only when the set of owners changes, where a lost
@@ -48,7 +54,7 @@ export class ExpertPlanner {
   constructor(options: ExpertPlannerOptions) {
     this.#options = options;
     this.#graceMs = options.graceMs ?? EXPERT_GRACE_MS;
-    this.#epoch = options.leaderEpoch * BigInt(MAP_EPOCHS_PER_LEADER);
+    this.#epoch = options.epoch;
     this.#active = activeExperts(new Map(), [], options.layers, options.expertCount);
   }
 
