@@ -1,1 +1,5 @@
-export {};
+export { ExpertSessions } from "./expert-sessions.ts";
+export { graphDims } from "./layers.ts";
+export type { EmbeddingTable, ModelWeights } from "./model-weights.ts";
+export type { SessionOptions } from "./session.ts";
+export { TextModel, type TextModelOptions } from "./text-model.ts";

@@ -1,0 +1,74 @@
+import { expect, test } from "vitest";
+import { DistributedExchange } from "./distributed-exchange.ts";
+import type { ExpertPeer, PeerCall } from "./expert-peer.ts";
+import { PendingCalls } from "./pending-calls.ts";
+
+const quiet = { rowsRouted: () => undefined, rowsMissing: () => undefined };
+
+/** Expert e multiplies its rows by e + 1. */
+function fakePeer(workerId: string, answers: () => boolean = () => true): ExpertPeer {
+  return {
+    workerId,
+    connected: true,
+    call: async ({ experts, counts, z }: PeerCall) => {
+      if (!answers()) return undefined;
+      const width = z.length / counts.reduce((a, b) => a + b, 0);
+      const scales = [...experts].flatMap((e, i) => Array.from({ length: (counts[i] ?? 0) * width }, () => e + 1));
+      return z.map((value, i) => value * (scales[i] ?? 0));
+    },
+  };
+}
+
+function exchangeOver(peers: readonly ExpertPeer[], layer: readonly (readonly string[])[]): DistributedExchange {
+  const exchange = new DistributedExchange(2, (id) => peers.find((p) => p.workerId === id), quiet);
+  exchange.update({ epoch: 1n, expertCount: layer.length, layers: new Map([[1, layer]]) });
+  return exchange;
+}
+
+const request = {
+  layer: 1,
+  z_aD: Float32Array.of(1, 1, 2, 2, 3, 3, 4, 4),
+  expert_a: Int32Array.of(2, 0, 1, 2),
+  rowCount: 4,
+};
+
+test("every row comes back from its own expert, in the step's order", async () => {
+  const exchange = exchangeOver([fakePeer("a"), fakePeer("b")], [["a"], ["b"], ["a"]]);
+  const { y_aD, missing } = await exchange.exchange(request);
+  expect([...y_aD]).toEqual([3, 3, 2, 2, 6, 6, 12, 12]);
+  expect(missing).toEqual([]);
+});
+
+test("rows of a silent worker are missing and the others are answered", async () => {
+  const exchange = exchangeOver([fakePeer("a"), fakePeer("b", () => false)], [["a"], ["b"], ["a"]]);
+  const { y_aD, missing } = await exchange.exchange(request);
+  expect(missing).toEqual([2]);
+  expect([...y_aD]).toEqual([3, 3, 2, 2, 0, 0, 12, 12]);
+});
+
+test("another holder answers for a silent worker", async () => {
+  const exchange = exchangeOver([fakePeer("a", () => false), fakePeer("b")], [["a", "b"], ["b"], ["a", "b"]]);
+  const { y_aD, missing } = await exchange.exchange(request);
+  expect(missing).toEqual([]);
+  expect([...y_aD]).toEqual([3, 3, 2, 2, 6, 6, 12, 12]);
+});
+
+test("an expert that nobody holds leaves its rows missing", async () => {
+  const exchange = exchangeOver([fakePeer("a")], [["a"], [], ["a"]]);
+  expect(exchange.usable).toBe(false);
+  expect((await exchange.exchange(request)).missing).toEqual([2]);
+});
+
+test("a call is settled exactly once: by reply, deadline or the stream's end", () => {
+  const calls = new PendingCalls({ callCountMax: 2, byteCountMax: 100 });
+  const settled: string[] = [];
+  const a = calls.open(10, 5, () => settled.push("a"));
+  calls.open(10, 9, () => settled.push("b"));
+  expect(calls.open(10, 9, () => settled.push("c"))).toBeUndefined();
+  expect(calls.expire(5)).toBe(1);
+  if (a !== undefined) calls.settle(a, new Uint8Array());
+  calls.failAll();
+  calls.failAll();
+  expect(settled).toEqual(["a", "b"]);
+  expect(calls.byteCount).toBe(0);
+});

@@ -1,0 +1,10 @@
+/** Who holds which expert: for each layer and expert, workers in order of preference. */
+export type HolderMap = Readonly<{
+  epoch: bigint;
+  expertCount: number;
+  /** layer -> expert -> worker ids; an empty list: nobody holds it now. */
+  layers: ReadonlyMap<number, ReadonlyArray<readonly string[]>>;
+}>;
+
+/** Nobody holds anything: what a worker knows before its first map. */
+export const EMPTY_MAP: HolderMap = { epoch: 0n, expertCount: 0, layers: new Map() };

@@ -1,0 +1,149 @@
+import { attentionGraph, type GraphDims } from "@drover/graph";
+import type { HeadViews, StoredSequence } from "./kv-storage.ts";
+import { type Feeds, f32, f32Of, Session, type SessionOptions } from "./session.ts";
+
+const MASKS_MAX = 64;
+
+/** Attention of new rows over a sequence's stored rows, segment by segment, merged exactly by log-sum-exp. */
+export class Attention implements Disposable {
+  readonly #dims: GraphDims;
+  readonly #whole: Session;
+  readonly #wholeMasked: Session;
+  readonly #partial: Session;
+  readonly #partialMasked: Session;
+  readonly #masks = new Map<string, Float32Array>();
+
+  constructor(dims: GraphDims, options: SessionOptions) {
+    this.#dims = dims;
+    const session = (masked: boolean, partial: boolean) =>
+      new Session(
+        "attention",
+        attentionGraph(dims, { masked, partial }),
+        partial ? ["attended", "lse"] : ["attended"],
+        options,
+      );
+    this.#whole = session(false, false);
+    this.#wholeMasked = session(true, false);
+    this.#partial = session(false, true);
+    this.#partialMasked = session(true, true);
+  }
+
+  /**
+   * Rows [offset, offset + rowCount) of q_aH attend to what `sequence` has stored in `layer`, causally, and are written to attended_aH.
+   * `segmentRows` cuts the rows where their segments end; chunked layers see their own segment only.
+   */
+  attend(
+    sequence: StoredSequence,
+    layer: number,
+    isGlobal: boolean,
+    segmentRows: number,
+    q_aH: Float32Array,
+    attended_aH: Float32Array,
+    offset: number,
+    rowCount: number,
+  ): void {
+    const width = this.#dims.headCount * this.#dims.headDim;
+    for (let done = 0; done < rowCount; ) {
+      const position = sequence.length + done;
+      const segment = Math.floor(position / segmentRows) * segmentRows;
+      const count = Math.min(rowCount - done, segment + segmentRows - position);
+      const q = q_aH.subarray((offset + done) * width, (offset + done + count) * width);
+      const own = sequence.views(layer, segment, position + count);
+      const out =
+        isGlobal && segment > 0
+          ? this.#merged(sequence, layer, segmentRows, segment, q, count, own)
+          : this.#run(q, count, own, false).attended;
+      attended_aH.set(out, (offset + done) * width);
+      done += count;
+    }
+  }
+
+  #merged(
+    sequence: StoredSequence,
+    layer: number,
+    segmentRows: number,
+    segment: number,
+    q: Float32Array,
+    count: number,
+    own: HeadViews,
+  ): Float32Array {
+    const merged = this.#run(q, count, own, true);
+    for (let first = 0; first < segment; first += segmentRows) {
+      const views = sequence.views(layer, first, first + segmentRows);
+      const part = this.#partial.run(this.#feeds(q, count, views));
+      mergePartials(merged.attended, merged.lse, f32Of(part, "attended"), f32Of(part, "lse"), this.#dims.headDim);
+    }
+    return merged.attended;
+  }
+
+  #run(
+    q: Float32Array,
+    count: number,
+    views: HeadViews,
+    partial: boolean,
+  ): { attended: Float32Array; lse: Float32Array } {
+    const feeds = this.#feeds(q, count, views);
+    if (count > 1) feeds["mask"] = f32(this.#mask(count, views.rowCount), [count, views.rowCount]);
+    const session = partial
+      ? count > 1
+        ? this.#partialMasked
+        : this.#partial
+      : count > 1
+        ? this.#wholeMasked
+        : this.#whole;
+    const out = session.run(feeds);
+    return { attended: f32Of(out, "attended"), lse: partial ? f32Of(out, "lse") : EMPTY };
+  }
+
+  #feeds(q: Float32Array, count: number, views: HeadViews): Feeds {
+    const feeds: Feeds = { q: f32(q, [count, this.#dims.headCount * this.#dims.headDim]) };
+    const dims = [views.rowCount, this.#dims.headDim];
+    for (let head = 0; head < views.k.length; head++) {
+      feeds[`k${head}`] = f32(views.k[head] ?? EMPTY, dims);
+      feeds[`v${head}`] = f32(views.v[head] ?? EMPTY, dims);
+    }
+    return feeds;
+  }
+
+  /** 0 where key t is at or before query i, else -infinity; the queries are the view's last rows. */
+  #mask(count: number, total: number): Float32Array {
+    const key = `${count},${total}`;
+    const known = this.#masks.get(key);
+    if (known !== undefined) return known;
+    const mask = new Float32Array(count * total);
+    for (let i = 0; i < count; i++)
+      mask.fill(Number.NEGATIVE_INFINITY, i * total + total - count + i + 1, (i + 1) * total);
+    if (this.#masks.size >= MASKS_MAX) this.#masks.clear();
+    this.#masks.set(key, mask);
+    return mask;
+  }
+
+  [Symbol.dispose](): void {
+    for (const session of [this.#whole, this.#wholeMasked, this.#partial, this.#partialMasked])
+      session[Symbol.dispose]();
+  }
+}
+
+const EMPTY = new Float32Array(0);
+
+/** Folds one part into another, exactly: o = (e^la oa + e^lb ob) / (e^la + e^lb), per row and head. `oa` and `la` are updated. Source: LLAMA4 context parallelism, arXiv 2411.01783. */
+export function mergePartials(
+  oa: Float32Array,
+  la: Float32Array,
+  ob: Float32Array,
+  lb: Float32Array,
+  headDim: number,
+): void {
+  for (let i = 0; i < la.length; i++) {
+    const a = la[i] ?? 0;
+    const b = lb[i] ?? 0;
+    const peak = Math.max(a, b);
+    const wa = Math.exp(a - peak);
+    const wb = Math.exp(b - peak);
+    const total = wa + wb;
+    la[i] = peak + Math.log(total);
+    const fa = wa / total;
+    const fb = wb / total;
+    for (let j = i * headDim; j < (i + 1) * headDim; j++) oa[j] = (oa[j] ?? 0) * fa + (ob[j] ?? 0) * fb;
+  }
+}

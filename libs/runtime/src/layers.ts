@@ -1,0 +1,93 @@
+import { type ModelConfig, ropeTables } from "@drover/checkpoint";
+import {
+  type AttentionWeights,
+  combineGraph,
+  denseGraph,
+  enterGraph,
+  type GraphDims,
+  gateGraph,
+  headGraph,
+  type MlpWeights,
+  sharedExpertGraph,
+} from "@drover/graph";
+import type { ModelWeights } from "./model-weights.ts";
+import { Session, type SessionOptions } from "./session.ts";
+
+/** What follows a layer's attention: a dense MLP, or a gate, the shared expert and the combination with the routed experts' rows. */
+export type LayerStages =
+  | Readonly<{ kind: "dense"; dense: Session }>
+  | Readonly<{ kind: "moe"; moeIndex: number; gate: Session; shared: Session; combine: Session }>;
+
+export type TextStages = Readonly<{ enter: Session; layers: readonly LayerStages[]; head: Session }>;
+
+/** The graph's sizes from config.json. */
+export function graphDims(config: ModelConfig): GraphDims {
+  return config;
+}
+
+/** Loads every stage but the routed experts. One layer's weights are in flight at a time. */
+export async function loadTextStages(
+  config: ModelConfig,
+  weights: ModelWeights,
+  options: SessionOptions,
+  onLayer: (done: number, total: number) => void,
+): Promise<TextStages> {
+  const dims = graphDims(config);
+  const rope = ropeTables(config, config.chunkSize);
+  const attention = async (layer: number): Promise<AttentionWeights | null> => {
+    if (layer >= config.layerCount) return null;
+    const name = (part: string) => `model.layers.${layer}.${part}`;
+    return {
+      norm: await weights.vector(name("input_layernorm.weight")),
+      q: await weights.linear(name("self_attn.q_proj")),
+      k: await weights.linear(name("self_attn.k_proj")),
+      v: await weights.linear(name("self_attn.v_proj")),
+      rope: config.isGlobalLayer[layer] ? null : rope,
+    };
+  };
+  const outputs = (next: AttentionWeights | null) => (next === null ? ["y"] : ["y", "q", "k", "v"]);
+  const mlp = async (prefix: string): Promise<MlpWeights> => ({
+    gate: await weights.linear(`${prefix}.gate_proj`),
+    up: await weights.linear(`${prefix}.up_proj`),
+    down: await weights.linear(`${prefix}.down_proj`),
+  });
+  const first = await attention(0);
+  if (first === null) throw new RangeError("a model has layers");
+  const enter = new Session("enter", enterGraph(dims, first), ["q", "k", "v"], options);
+  const layers: LayerStages[] = [];
+  for (let layer = 0; layer < config.layerCount; layer++) {
+    const prefix = `model.layers.${layer}`;
+    const output = await weights.linear(`${prefix}.self_attn.o_proj`);
+    const norm = await weights.vector(`${prefix}.post_attention_layernorm.weight`);
+    const next = await attention(layer + 1);
+    const moeIndex = config.moeLayers.indexOf(layer);
+    if (moeIndex < 0) {
+      const graph = denseGraph(dims, { output, norm, mlp: await mlp(`${prefix}.feed_forward`) }, next);
+      layers.push({ kind: "dense", dense: new Session(`dense ${layer}`, graph, outputs(next), options) });
+    } else {
+      const router = await weights.linear(`${prefix}.feed_forward.router`);
+      const shared = await mlp(`${prefix}.feed_forward.shared_expert`);
+      layers.push({
+        kind: "moe",
+        moeIndex,
+        gate: new Session(
+          `gate ${layer}`,
+          gateGraph(dims, { output, norm, router }),
+          ["h", "n", "z", "expert"],
+          options,
+        ),
+        shared: new Session(`shared ${layer}`, sharedExpertGraph(dims, shared), ["s"], options),
+        combine: new Session(`combine ${layer}`, combineGraph(dims, next), outputs(next), options),
+      });
+    }
+    onLayer(layer + 1, config.layerCount);
+  }
+  const headWeights = { norm: await weights.vector("model.norm.weight"), head: await weights.linear("lm_head") };
+  const head = new Session(
+    "head",
+    headGraph(dims, headWeights),
+    ["top_values", "top_ids", "lse", "asked_logits", "full"],
+    options,
+  );
+  return { enter, layers, head };
+}

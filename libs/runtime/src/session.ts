@@ -1,0 +1,82 @@
+import { createRequire } from "node:module";
+import { DroverError } from "@drover/core";
+import type { BuiltGraph } from "@drover/graph";
+
+/** A tensor as the native binding reads and returns it. Inputs are not copied (views are fine); outputs always are. */
+export type TensorData = Readonly<{
+  type: "float32" | "int64" | "int32";
+  data: Float32Array | BigInt64Array | Int32Array;
+  dims: readonly number[];
+  location: "cpu";
+}>;
+
+export type Feeds = Record<string, TensorData>;
+export type Fetches = Readonly<Record<string, TensorData>>;
+
+type NativeSession = {
+  loadModel(buffer: ArrayBufferLike, offset: number, length: number, options: object): void;
+  run(feeds: Feeds, fetches: Readonly<Record<string, null>>, options: object): Fetches;
+  dispose(): void;
+};
+type NativeBinding = { binding: { InferenceSession: new () => NativeSession }; initOrt(): void };
+
+/**
+ * The package's public `run` waits for a setImmediate and then blocks in the same native call; a step makes some thirty of them, so the
+ * binding is called directly. Source: onnxruntime-node 1.30, dist/binding.js and dist/backend.js (the version is pinned).
+ */
+const native = createRequire(import.meta.url)("onnxruntime-node/dist/binding.js") as NativeBinding;
+const RUN_OPTIONS = {};
+
+export type SessionOptions = Readonly<{ threads: number }>;
+
+/** One compiled graph. Runs are synchronous and take place on the calling thread. */
+export class Session implements Disposable {
+  readonly #session: NativeSession;
+  readonly #fetches: Readonly<Record<string, null>>;
+
+  /** Errors: `internal`, naming the graph, when ONNX Runtime refuses it. */
+  constructor(name: string, graph: BuiltGraph, outputs: readonly string[], options: SessionOptions) {
+    native.initOrt();
+    this.#session = new native.binding.InferenceSession();
+    this.#fetches = Object.fromEntries(outputs.map((output) => [output, null]));
+    const { buffer, byteOffset, byteLength } = graph.model;
+    try {
+      this.#session.loadModel(buffer, byteOffset, byteLength, {
+        intraOpNumThreads: options.threads,
+        interOpNumThreads: 1,
+        executionMode: "sequential",
+        graphOptimizationLevel: "all",
+        logSeverityLevel: 3,
+        externalData: graph.weights,
+        extra: { session: { intra_op: { allow_spinning: "0" } } },
+      });
+    } catch (error) {
+      throw new DroverError("internal", `the graph ${name} could not be loaded`, { cause: error });
+    }
+  }
+
+  run(feeds: Feeds): Fetches {
+    return this.#session.run(feeds, this.#fetches, RUN_OPTIONS);
+  }
+
+  [Symbol.dispose](): void {
+    this.#session.dispose();
+  }
+}
+
+/** A row-major f32 tensor over the given view. */
+export function f32(data: Float32Array, dims: readonly number[]): TensorData {
+  return { type: "float32", data, dims, location: "cpu" };
+}
+
+/** A 64-bit integer tensor. */
+export function i64(data: BigInt64Array, dims: readonly number[]): TensorData {
+  return { type: "int64", data, dims, location: "cpu" };
+}
+
+/** Reads an f32 output. Bug if the graph has no such output. */
+export function f32Of(fetches: Fetches, name: string): Float32Array {
+  const data = fetches[name]?.data;
+  if (!(data instanceof Float32Array)) throw new DroverError("internal", `output ${name} is not f32`);
+  return data;
+}

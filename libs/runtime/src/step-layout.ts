@@ -1,0 +1,70 @@
+import type { StepEntry } from "@drover/core";
+
+/** Where one entry's rows stand in the step's batch. */
+export type StepPart = Readonly<{ entry: StepEntry; index: number; offset: number; rowCount: number }>;
+
+/** The rows of a step, and what is derived from their positions once and used by every layer. */
+export type StepLayout = {
+  readonly parts: readonly StepPart[];
+  readonly rowCount: number;
+  readonly moeCount: number;
+  /** Chosen experts, [a, MoE layers]. */
+  readonly experts: Uint16Array;
+  positions?: BigInt64Array;
+  temperatures?: Float32Array;
+};
+
+export function layOut(entries: readonly StepEntry[], moeCount: number): StepLayout {
+  return place(
+    entries.map((entry, index) => ({ entry, index })),
+    moeCount,
+  );
+}
+
+function place(list: ReadonlyArray<Readonly<{ entry: StepEntry; index: number }>>, moeCount: number): StepLayout {
+  let offset = 0;
+  const parts = list.map(({ entry, index }) => {
+    const part = { entry, index, offset, rowCount: entry.tokenIds.length };
+    offset += part.rowCount;
+    return part;
+  });
+  return { parts, rowCount: offset, moeCount, experts: new Uint16Array(offset * moeCount) };
+}
+
+/**
+ * Takes out every entry that has a missing row: its step is abandoned, the others go on. Buffers are [a, width] and come back with the
+ * remaining rows; with nothing missing they come back as they are.
+ */
+export function dropParked(
+  layout: StepLayout,
+  missing: readonly number[],
+  buffers: readonly Float32Array[],
+  width: number,
+): { layout: StepLayout; buffers: readonly Float32Array[] } {
+  if (missing.length === 0) return { layout, buffers };
+  const lost = new Set<number>();
+  for (const row of missing) {
+    const part = layout.parts.find((p) => row >= p.offset && row < p.offset + p.rowCount);
+    if (part !== undefined) lost.add(part.index);
+  }
+  const kept = layout.parts.filter((part) => !lost.has(part.index));
+  const next = place(kept, layout.moeCount);
+  const compact = (buffer: Float32Array): Float32Array => {
+    const out = new Float32Array(next.rowCount * width);
+    for (const [i, part] of kept.entries()) {
+      out.set(
+        buffer.subarray(part.offset * width, (part.offset + part.rowCount) * width),
+        (next.parts[i]?.offset ?? 0) * width,
+      );
+    }
+    return out;
+  };
+  for (const [i, part] of kept.entries()) {
+    const from = layout.experts.subarray(
+      part.offset * layout.moeCount,
+      (part.offset + part.rowCount) * layout.moeCount,
+    );
+    next.experts.set(from, (next.parts[i]?.offset ?? 0) * layout.moeCount);
+  }
+  return { layout: next, buffers: buffers.map(compact) };
+}
