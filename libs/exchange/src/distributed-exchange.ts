@@ -51,7 +51,7 @@ export class DistributedExchange implements ExpertExchange {
   }
 
   async exchange(request: ExchangeRequest): Promise<ExchangeResult> {
-    const { layer, z_aD, expert_a, rowCount } = request;
+    const { layer, expert_a, rowCount } = request;
     const width = this.#hiddenSize;
     const map = this.#map;
     const experts = map.layers.get(layer) ?? [];

@@ -83,7 +83,7 @@ export class Attention implements Disposable {
     partial: boolean,
   ): { attended: Float32Array; lse: Float32Array } {
     const feeds = this.#feeds(q, count, views);
-    if (count > 1) feeds["mask"] = f32(this.#mask(count, views.rowCount), [count, views.rowCount]);
+    if (count > 1) feeds.mask = f32(this.#mask(count, views.rowCount), [count, views.rowCount]);
     const session = partial
       ? count > 1
         ? this.#partialMasked

@@ -72,7 +72,7 @@ function runHead(
     full_rows: i64(BigInt64Array.from(fullRows), [fullRows.length]),
   });
   const values = f32Of(out, "top_values");
-  const ids = out["top_ids"]?.data;
+  const ids = out.top_ids?.data;
   assert(ids instanceof BigInt64Array, "TopK returns 64-bit ids");
   const lse = f32Of(out, "lse");
   const asked = f32Of(out, "asked_logits");

@@ -80,7 +80,7 @@ export class TextModel implements ModelRunner, Disposable {
     this.times.sessionMs = 0;
     this.times.exchangeMs = 0;
     let layout = layOut(entries, this.config.moeLayers.length);
-    let x = new Float32Array(layout.rowCount * this.config.hiddenSize);
+    let x: Float32Array = new Float32Array(layout.rowCount * this.config.hiddenSize);
     for (const part of layout.parts) this.#embedding.gather(part.entry.tokenIds, x, part.offset);
     let qkv = this.#run(this.#stages.enter, { x: this.#rows(x, layout), ...this.#positions(0, layout) });
     for (const [layer, stages] of this.#stages.layers.entries()) {
@@ -158,11 +158,11 @@ export class TextModel implements ModelRunner, Disposable {
     signal: AbortSignal,
   ): Promise<{ layout: StepLayout; feeds: Feeds }> {
     const gate = this.#run(stages.gate, { attended, x });
-    const expert_a = gate["expert"]?.data;
+    const expert_a = gate.expert?.data;
     assert(expert_a instanceof Int32Array, "a gate names experts as i32");
     const pending = exchange.exchange({ layer, z_aD: f32Of(gate, "z"), expert_a, rowCount: layout.rowCount }, signal);
-    const h = gate["h"];
-    const n = gate["n"];
+    const h = gate.h;
+    const n = gate.n;
     assert(h !== undefined && n !== undefined, "a gate returns its residual and its input");
     const shared = this.#run(stages.shared, { h, n });
     const waited = performance.now();

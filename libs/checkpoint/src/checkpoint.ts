@@ -1,0 +1,124 @@
+import { createHash } from "node:crypto";
+import { access, type FileHandle, readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { DroverError } from "@drover/core";
+import { toF32 } from "./dtype.ts";
+import { isObject, readJsonObject } from "./json-file.ts";
+import { openFile, readExactly, readSafetensorsHeader, type TensorInfo } from "./safetensors.ts";
+
+/** A checkpoint's tensors, in one safetensors file or sharded by an index; only the bytes that are asked for are read. */
+export class Checkpoint implements AsyncDisposable {
+  readonly directory: string;
+  /** Of config.json and every tensor's place: equal for workers that may serve together. */
+  readonly fingerprint: string;
+  readonly #tensors: ReadonlyMap<string, TensorInfo>;
+  readonly #files: ReadonlyMap<string, FileHandle>;
+
+  constructor(
+    directory: string,
+    fingerprint: string,
+    tensors: ReadonlyMap<string, TensorInfo>,
+    files: ReadonlyMap<string, FileHandle>,
+  ) {
+    this.directory = directory;
+    this.fingerprint = fingerprint;
+    this.#tensors = tensors;
+    this.#files = files;
+  }
+
+  has(name: string): boolean {
+    return this.#tensors.has(name);
+  }
+
+  /** Errors: `invalid_argument` naming the folder and the tensor that it lacks. */
+  info(name: string): TensorInfo {
+    const info = this.#tensors.get(name);
+    if (info === undefined) throw new DroverError("invalid_argument", `${this.directory} has no tensor ${name}`);
+    return info;
+  }
+
+  /** Bytes [start, start + byteCount) of a tensor. */
+  async readBytes(name: string, start = 0, byteCount = this.info(name).byteCount - start): Promise<Uint8Array> {
+    const info = this.info(name);
+    const file = this.#files.get(info.file);
+    if (file === undefined || start < 0 || start + byteCount > info.byteCount) {
+      throw new DroverError("internal", `bytes ${start}..${start + byteCount} of ${name} are not there`);
+    }
+    return readExactly(file, info.offset + start, byteCount, basename(info.file));
+  }
+
+  /** A whole tensor as f32, row-major; FP8 without its scale. */
+  async readF32(name: string): Promise<Float32Array> {
+    return toF32(await this.readBytes(name), this.info(name).dtype);
+  }
+
+  /** Entries [first, first + count) along the first dimension, as f32. */
+  async readF32Slice(name: string, first: number, count: number): Promise<Float32Array> {
+    const { shape, byteCount, dtype } = this.info(name);
+    const one = byteCount / (shape[0] ?? 1);
+    return toF32(await this.readBytes(name, first * one, count * one), dtype);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const file of this.#files.values()) await file.close();
+  }
+}
+
+const INDEX = "model.safetensors.index.json";
+const SINGLE = "model.safetensors";
+
+/** Opens a checkpoint's folder and checks every header. Errors: `invalid_argument` naming file and tensor. */
+export async function openCheckpoint(directory: string): Promise<Checkpoint> {
+  const files = new Map<string, FileHandle>();
+  const tensors = new Map<string, TensorInfo>();
+  try {
+    const index = await readIndex(directory);
+    for (const name of index === undefined ? [SINGLE] : [...new Set(index.values())].sort()) {
+      const path = join(directory, name);
+      const file = await openFile(path);
+      files.set(path, file);
+      for (const [tensor, info] of await readSafetensorsHeader(file, path)) {
+        if (index === undefined || index.get(tensor) === name) tensors.set(tensor, info);
+      }
+    }
+    for (const [tensor, file] of index ?? []) {
+      if (!tensors.has(tensor))
+        throw new DroverError("invalid_argument", `${file} has no tensor ${tensor}, which ${INDEX} says it holds`);
+    }
+    return new Checkpoint(directory, await fingerprint(directory, tensors), tensors, files);
+  } catch (error) {
+    for (const file of files.values()) await file.close();
+    throw error;
+  }
+}
+
+/** Tensor to file; undefined where the checkpoint is one file. */
+async function readIndex(directory: string): Promise<Map<string, string> | undefined> {
+  const path = join(directory, INDEX);
+  const sharded = await access(path).then(
+    () => true,
+    () => false,
+  );
+  if (!sharded) return undefined;
+  const map = (await readJsonObject(path)).weight_map;
+  if (!isObject(map)) throw new DroverError("invalid_argument", `${INDEX}: weight_map is missing`);
+  return new Map(
+    Object.entries(map).map(([tensor, file]) => {
+      if (typeof file !== "string" || file !== basename(file)) {
+        throw new DroverError(
+          "invalid_argument",
+          `${INDEX}: the file of tensor ${tensor} must be a name in the same folder`,
+        );
+      }
+      return [tensor, file];
+    }),
+  );
+}
+
+async function fingerprint(directory: string, tensors: ReadonlyMap<string, TensorInfo>): Promise<string> {
+  const hash = createHash("sha256").update(await readFile(join(directory, "config.json")));
+  for (const [name, info] of [...tensors].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    hash.update(`${name} ${info.dtype} ${info.shape.join("x")} ${basename(info.file)} ${info.offset}\n`);
+  }
+  return hash.digest("hex").slice(0, 32);
+}

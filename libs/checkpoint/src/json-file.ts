@@ -1,0 +1,93 @@
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { DroverError } from "@drover/core";
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Reads a JSON object. Errors: `invalid_argument` naming the file when it is absent, no JSON, or no object. */
+export async function readJsonObject(path: string): Promise<JsonObject> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (cause) {
+    throw new DroverError("invalid_argument", `${path} cannot be read`, { cause });
+  }
+  return parseJsonObject(text, path);
+}
+
+export function parseJsonObject(text: string, path: string): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new DroverError("invalid_argument", `${path} is not valid JSON`, { cause });
+  }
+  if (!isObject(value)) throw new DroverError("invalid_argument", `${path} does not hold a JSON object`);
+  return value;
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Reads typed fields of one object; every complaint names file and field. `null` and absent are the same. */
+export class FieldReader {
+  readonly #object: JsonObject;
+  readonly #path: string;
+  readonly #prefix: string;
+
+  constructor(object: JsonObject, path: string, prefix = "") {
+    this.#object = object;
+    this.#path = path;
+    this.#prefix = prefix;
+  }
+
+  fail(field: string, what: string): never {
+    throw new DroverError("invalid_argument", `${basename(this.#path)}: ${this.#prefix}${field} ${what}`, {
+      field: `${this.#prefix}${field}`,
+    });
+  }
+
+  raw(field: string): unknown {
+    return this.#object[field] ?? undefined;
+  }
+
+  object(field: string): FieldReader | undefined {
+    const value = this.raw(field);
+    if (value === undefined) return undefined;
+    if (!isObject(value)) this.fail(field, "must be an object");
+    return new FieldReader(value, this.#path, `${this.#prefix}${field}.`);
+  }
+
+  number(field: string, fallback?: number): number {
+    const value = this.raw(field) ?? fallback;
+    if (value === undefined) this.fail(field, "is missing");
+    if (typeof value !== "number" || !Number.isFinite(value)) this.fail(field, "must be a number");
+    return value;
+  }
+
+  /** A whole number of at least `least`. */
+  count(field: string, fallback?: number, least = 1): number {
+    const value = this.number(field, fallback);
+    if (!Number.isSafeInteger(value) || value < least) this.fail(field, `must be a whole number of at least ${least}`);
+    return value;
+  }
+
+  boolean(field: string, fallback: boolean): boolean {
+    const value = this.raw(field) ?? fallback;
+    if (typeof value !== "boolean") this.fail(field, "must be true or false");
+    return value;
+  }
+
+  text(field: string): string | undefined {
+    const value = this.raw(field);
+    if (value !== undefined && typeof value !== "string") this.fail(field, "must be a string");
+    return value;
+  }
+
+  list(field: string): readonly unknown[] | undefined {
+    const value = this.raw(field);
+    if (value !== undefined && !Array.isArray(value)) this.fail(field, "must be a list");
+    return value;
+  }
+}
