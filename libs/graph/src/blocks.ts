@@ -42,7 +42,8 @@ export function queryKeyValue(b: GraphBuilder, x: Value, weights: AttentionWeigh
   const rows = weights.rope.cos.length / half;
   assert(Number.isInteger(rows), "a RoPE table has headDim / 2 columns");
   const heads = dims.headCount + dims.kvHeadCount;
-  const batched = b.node("Unsqueeze", [unrotated, b.ints([0])]);
+  // Every row is a batch of one: the operator refuses more rows in a sequence than its tables have positions.
+  const batched = b.node("Unsqueeze", [unrotated, b.ints([1])]);
   const rotated = b.node(
     "ms.RotaryEmbedding",
     [batched, "position", b.weight(weights.rope.cos, [rows, half]), b.weight(weights.rope.sin, [rows, half])],

@@ -102,7 +102,7 @@ export class GraphBuilder {
 
   #name(): Value {
     this.#serial += 1;
-    return `v${this.#serial}`;
+    return `%${this.#serial}`;
   }
 
   #initializer(data: Float32Array | BigInt64Array, type: ElementType, shape: readonly number[]): Value {

@@ -10,7 +10,7 @@ import { type BuiltGraph, GraphBuilder, type Value } from "./graph-builder.ts";
 /** Declares what {@link queryKeyValue} reads besides x. */
 function attentionInputs(b: GraphBuilder, next: AttentionWeights): void {
   if (next.rope === null) b.input("temperature", "f32", ["a", 1]);
-  else b.input("position", "i64", [1, "a"]);
+  else b.input("position", "i64", ["a", 1]);
 }
 
 function emitQueryKeyValue(b: GraphBuilder, x: Value, next: AttentionWeights, dims: GraphDims): void {

@@ -125,7 +125,7 @@ export class TextModel implements ModelRunner, Disposable {
     if (layer >= this.config.layerCount) return {};
     if (!this.config.isGlobalLayer[layer]) {
       layout.positions ??= positionsOf(layout, this.config.chunkSize);
-      return { position: i64(layout.positions, [1, layout.rowCount]) };
+      return { position: i64(layout.positions, [layout.rowCount, 1]) };
     }
     layout.temperatures ??= temperaturesOf(layout, this.config);
     return { temperature: f32(layout.temperatures, [layout.rowCount, 1]) };
