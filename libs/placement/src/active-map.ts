@@ -45,7 +45,7 @@ export function activeExperts(
 }
 
 export function isComplete(active: ActiveExperts): boolean {
-  return active.size > 0 && [...active.values()].every((experts) => experts.every((holders) => holders.length > 0));
+  return [...active.values()].every((experts) => experts.every((holders) => holders.length > 0));
 }
 
 /**

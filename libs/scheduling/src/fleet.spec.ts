@@ -1,0 +1,160 @@
+import { create } from "@bufbuild/protobuf";
+import { type DroverError, modelId, silentLogger } from "@drover/core";
+import { GONE_AFTER_MS } from "@drover/membership";
+import { firstMapEpoch } from "@drover/placement";
+import {
+  type JoinHello,
+  JoinHelloSchema,
+  type WorkerOrder,
+  type WorkerReport,
+  WorkerReportSchema,
+  WorkerRole,
+} from "@drover/proto";
+import { PROTOCOL_VERSION } from "@drover/rpc";
+import { describe, expect, it } from "vitest";
+import { Fleet, type OrderSink } from "./fleet.ts";
+
+const hello = (workerId: string, fields: Partial<JoinHello> = {}): JoinHello => {
+  const value = create(JoinHelloSchema, {
+    protocolVersion: PROTOCOL_VERSION,
+    workerId,
+    incarnation: "life-1",
+    modelId: "nano",
+    modelFingerprint: "f",
+    roles: [WorkerRole.EXPERTS],
+    address: `${workerId}:1`,
+    moeLayers: [1],
+    expertCount: 4,
+  });
+  return Object.assign(value, fields);
+};
+
+const loaded = (...experts: number[]): WorkerReport =>
+  create(WorkerReportSchema, { report: { case: "loaded", value: { layers: [{ layer: 1, experts }] } } });
+
+class Sink implements OrderSink {
+  readonly orders: WorkerOrder[] = [];
+  endedBy: DroverError | undefined;
+
+  send(_kind: string, order: WorkerOrder): void {
+    this.orders.push(order);
+  }
+
+  end(error: DroverError): void {
+    this.endedBy = error;
+  }
+
+  get told(): readonly string[] {
+    return this.orders.map(({ order }) => {
+      if (order.case === "setExperts") return `set ${order.value.layers.map((l) => l.experts.join(" ")).join("|")}`;
+      if (order.case === "expertMap") return `map ${order.value.complete ? "complete" : "incomplete"}`;
+      return `accepted ${order.case === "accepted" ? order.value.leaderEpoch : "?"}`;
+    });
+  }
+}
+
+const fleet = (expectExperts = 1) =>
+  new Fleet({
+    modelId: modelId("nano"),
+    schedulerId: "scheduler-1",
+    leaderEpoch: 7n,
+    expectExperts,
+    logger: silentLogger,
+    onChange: () => undefined,
+  });
+
+describe("Fleet", () => {
+  it("accepts with the leader's epoch, tells expert workers their share, and attention workers the map once it is complete", () => {
+    const one = fleet(2);
+    const [a, b, attention] = [new Sink(), new Sink(), new Sink()];
+    one.join(hello("attention", { roles: [WorkerRole.ATTENTION] }), attention, 0);
+    const sessionA = one.join(hello("a"), a, 0);
+    const sessionB = one.join(hello("b"), b, 0);
+    one.report(sessionA, loaded(), 1);
+    expect(a.told).toEqual(["accepted 7"]);
+    one.report(sessionB, loaded(), 2);
+    expect(a.told).toEqual(["accepted 7", "set 0 1"]);
+    expect(b.told).toEqual(["accepted 7", "set 2 3"]);
+    one.report(sessionA, loaded(0, 1), 3);
+    expect(attention.told).toEqual(["accepted 7"]);
+    one.report(sessionB, loaded(2, 3), 4);
+    expect(attention.told).toEqual(["accepted 7", "map complete"]);
+    expect(a.told).toHaveLength(2);
+    one.end(sessionB, 5);
+    expect(attention.told).toEqual(["accepted 7", "map complete", "map incomplete"]);
+    expect(one.expertMap.epoch).toBe(firstMapEpoch(7n) + 3n);
+  });
+
+  it("an attention worker that joins later gets the map with its acceptance", () => {
+    const one = fleet();
+    const session = one.join(hello("a"), new Sink(), 0);
+    one.report(session, loaded(), 1);
+    one.report(session, loaded(0, 1, 2, 3), 2);
+    const both = new Sink();
+    one.join(hello("b", { roles: [WorkerRole.ATTENTION] }), both, 3);
+    expect(both.told).toEqual(["accepted 7", "map complete"]);
+    const holder = both.orders[1]?.order;
+    expect(holder?.case === "expertMap" && holder.value.holders.map((h) => h.address)).toEqual(["a:1"]);
+  });
+
+  it("an incomplete map goes out once workers had the time to come back", () => {
+    const one = fleet();
+    const attention = new Sink();
+    one.join(hello("attention", { roles: [WorkerRole.ATTENTION] }), attention, 0);
+    const session = one.join(hello("a"), new Sink(), 0);
+    one.report(session, loaded(0), 1);
+    expect(attention.told).toEqual(["accepted 7"]);
+    one.publish();
+    one.publish();
+    expect(attention.told).toEqual(["accepted 7", "map incomplete"]);
+  });
+
+  it.each([
+    ["protocol_version", { protocolVersion: PROTOCOL_VERSION + 1 }],
+    ["model_id", { modelId: "scout" }],
+    ["model_fingerprint", { modelFingerprint: "other" }],
+    ["model_fingerprint", { expertCount: 5 }],
+    ["roles", { roles: [] }],
+    ["address", { address: "" }],
+    ["incarnation", { incarnation: "" }],
+  ])("refuses a worker whose %s does not agree, and keeps the others", (field, fields) => {
+    const one = fleet();
+    one.join(hello("a"), new Sink(), 0);
+    expect(() => one.join(hello("b", fields), new Sink(), 0)).toThrowError(
+      expect.objectContaining({ code: "invalid_argument", field }),
+    );
+    expect(one.members.map((member) => member.profile.workerId)).toEqual(["a"]);
+  });
+
+  it("takes another checkpoint once nobody serves the last one, and epochs go on rising", () => {
+    const one = fleet();
+    const session = one.join(hello("a"), new Sink(), 0);
+    one.report(session, loaded(0, 1, 2, 3), 1);
+    one.end(session, 2);
+    const epoch = one.expertMap.epoch;
+    const other = one.join(hello("a", { modelFingerprint: "other", expertCount: 2 }), new Sink(), 3);
+    one.report(other, loaded(0, 1), 4);
+    expect(one.expertMap.epoch).toBeGreaterThan(epoch);
+    expect(one.expertMap.complete).toBe(true);
+  });
+
+  it("ends the streams of the replaced and the silent, and of nobody else", () => {
+    const one = fleet();
+    const [first, second, other] = [new Sink(), new Sink(), new Sink()];
+    one.join(hello("a"), first, 0);
+    one.join(hello("a", { incarnation: "life-2" }), second, 1);
+    const session = one.join(hello("b"), other, 1);
+    expect(first.endedBy?.code).toBe("stale_epoch");
+    one.report(session, loaded(), GONE_AFTER_MS);
+    one.tick(1 + GONE_AFTER_MS);
+    expect(second.endedBy?.code).toBe("unavailable");
+    expect(other.endedBy).toBeUndefined();
+  });
+
+  it("refuses a second hello", () => {
+    const one = fleet();
+    const session = one.join(hello("a"), new Sink(), 0);
+    const again = create(WorkerReportSchema, { report: { case: "hello", value: hello("a") } });
+    expect(() => one.report(session, again, 1)).toThrowError(expect.objectContaining({ code: "invalid_argument" }));
+  });
+});

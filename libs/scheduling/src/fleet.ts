@@ -1,0 +1,243 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { assert, DroverError, type Logger, type ModelId, type WorkerId } from "@drover/core";
+import { type GoneReason, HEARTBEAT_MS, type Member, Membership, type MembershipChange } from "@drover/membership";
+import { ExpertPlanner, type ExpertWorker, firstMapEpoch } from "@drover/placement";
+import {
+  type ExpertMap,
+  ExpertMapSchema,
+  type JoinHello,
+  type WorkerOrder,
+  WorkerOrderSchema,
+  type WorkerReport,
+  type WorkerStatus,
+} from "@drover/proto";
+import { PROTOCOL_VERSION } from "@drover/rpc";
+import { loadedFromWire, mapToWire, orderToWire, profileFromHello, statusFromWire } from "./wire.ts";
+
+/** The scheduler's half of one Join stream. */
+export interface OrderSink {
+  send(kind: "accepted" | "set_experts" | "expert_map", order: WorkerOrder): void;
+  /** Ends the stream with the fault. */
+  end(error: DroverError): void;
+}
+
+export type FleetOptions = Readonly<{
+  modelId: ModelId;
+  schedulerId: string;
+  leaderEpoch: bigint;
+  expectExperts: number;
+  logger: Logger;
+  /** After everything that follows from a report has been decided and sent. */
+  onChange: (changes: readonly MembershipChange[], mapChanged: boolean) => void;
+}>;
+
+type Session = { readonly sink: OrderSink; status: WorkerStatus | undefined };
+/** What all workers must agree on. */
+type Pin = Readonly<{ fingerprint: string; layers: readonly number[]; expertCount: number }>;
+
+const GONE: Record<GoneReason, DroverError | undefined> = {
+  disconnected: undefined,
+  silent: new DroverError("unavailable", "no heartbeat came for too long: join again"),
+  replaced: new DroverError("stale_epoch", "the worker joined again on another stream"),
+};
+
+/** The workers and the expert map of one leadership: reports in, orders out. Synchronous; `now` is monotonic milliseconds. */
+export class Fleet {
+  readonly #options: FleetOptions;
+  readonly #membership = new Membership();
+  readonly #sessions = new Map<number, Session>();
+  #sessionCount = 0;
+  #pin: Pin | undefined;
+  #planner: ExpertPlanner | undefined;
+  #map: ExpertMap;
+  /** Maps go out from the first complete one on, or once workers had the time to come back. */
+  #published = false;
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+    this.#map = create(ExpertMapSchema, { modelId: options.modelId, epoch: firstMapEpoch(options.leaderEpoch) });
+  }
+
+  get members(): readonly Member[] {
+    return this.#membership.members;
+  }
+
+  get(worker: WorkerId): Member | undefined {
+    return this.#membership.get(worker);
+  }
+
+  /** The member's last status as it was sent. */
+  wireStatus(member: Member): WorkerStatus | undefined {
+    return this.#sessions.get(member.session)?.status;
+  }
+
+  get expertMap(): ExpertMap {
+    return this.#map;
+  }
+
+  /**
+   * A worker's hello on a new stream; the result names the stream in what follows. Errors: `invalid_argument` for another
+   * protocol, model or checkpoint, `overloaded` when the fleet is full.
+   */
+  join(hello: JoinHello, sink: OrderSink, now: number): number {
+    const profile = profileFromHello(hello);
+    this.#checkAgreement(hello);
+    const session = ++this.#sessionCount;
+    const changes = this.#membership.join(profile, session, now);
+    const previous = changes.find((change) => change.kind === "gone")?.member;
+    const sameLife = previous?.profile.incarnation === profile.incarnation ? previous : undefined;
+    this.#sessions.set(session, { sink, status: sameLife && this.wireStatus(sameLife) });
+    const { leaderEpoch, schedulerId, logger } = this.#options;
+    sink.send("accepted", order({ case: "accepted", value: { leaderEpoch, schedulerId, heartbeatMs: HEARTBEAT_MS } }));
+    logger.info("worker.joined", {
+      worker: profile.workerId,
+      incarnation: profile.incarnation,
+      address: profile.address,
+    });
+    this.#settle(changes, now);
+    return session;
+  }
+
+  /** Anything but a hello. Errors: `invalid_argument` for a second hello and for an empty report. */
+  report(session: number, { report }: WorkerReport, now: number): void {
+    const state = this.#sessions.get(session);
+    if (state === undefined) return;
+    this.#settle(this.#take(session, state, report, now), now);
+  }
+
+  /** The stream ended. */
+  end(session: number, now: number): void {
+    this.#settle(this.#membership.disconnect(session), now);
+  }
+
+  /** Workers had the time to come back: a map that is incomplete now is the truth. */
+  publish(): void {
+    if (this.#published) return;
+    this.#published = true;
+    for (const member of this.members) this.#sendMap(member);
+  }
+
+  /** Silences, and what the planner has to do by now. */
+  tick(now: number): void {
+    const changes = this.#membership.tick(now);
+    if (changes.length > 0 || now >= (this.#planner?.dueMs ?? Number.POSITIVE_INFINITY)) this.#settle(changes, now);
+  }
+
+  /** Ends all streams: the workers look for the next leader. */
+  close(error: DroverError): void {
+    for (const { sink } of this.#sessions.values()) sink.end(error);
+    this.#sessions.clear();
+  }
+
+  #take(session: number, state: Session, report: WorkerReport["report"], now: number): readonly MembershipChange[] {
+    switch (report.case) {
+      case "status":
+        state.status = report.value;
+        return this.#membership.status(session, statusFromWire(report.value), now);
+      case "loaded":
+        return this.#membership.loaded(session, loadedFromWire(report.value), now);
+      case "leaving":
+        return this.#membership.leave(session, now);
+      default:
+        throw new DroverError("invalid_argument", `unexpected ${report.case ?? "empty"} report`);
+    }
+  }
+
+  #checkAgreement(hello: JoinHello): void {
+    const { modelId } = this.#options;
+    if (hello.protocolVersion !== PROTOCOL_VERSION) {
+      throw new DroverError(
+        "invalid_argument",
+        `protocol ${hello.protocolVersion}, the scheduler speaks ${PROTOCOL_VERSION}`,
+        {
+          field: "protocol_version",
+        },
+      );
+    }
+    if (hello.modelId !== modelId) {
+      throw new DroverError("invalid_argument", `model ${hello.modelId}, the scheduler serves ${modelId}`, {
+        field: "model_id",
+      });
+    }
+    const pin = { fingerprint: hello.modelFingerprint, layers: hello.moeLayers, expertCount: hello.expertCount };
+    if (this.#pin !== undefined && JSON.stringify(this.#pin) === JSON.stringify(pin)) return;
+    // While nobody is here, another checkpoint may take the place of the last one.
+    if (this.members.length === 0) this.#setPin(pin);
+    else {
+      throw new DroverError("invalid_argument", "the worker's checkpoint is not the one that the other workers serve", {
+        field: "model_fingerprint",
+      });
+    }
+  }
+
+  #setPin(pin: Pin): void {
+    this.#pin = pin;
+    const epoch = this.#planner?.epoch ?? firstMapEpoch(this.#options.leaderEpoch);
+    const { expectExperts } = this.#options;
+    this.#planner = new ExpertPlanner({ layers: pin.layers, expertCount: pin.expertCount, expectExperts, epoch });
+  }
+
+  #settle(changes: readonly MembershipChange[], now: number): void {
+    for (const change of changes) if (change.kind !== "status" && change.kind !== "joined") this.#log(change);
+    const mapChanged = this.#plan(changes, now);
+    if (!mapChanged) for (const { kind, member } of changes) if (kind === "joined") this.#sendMap(member);
+    for (const change of changes) {
+      if (change.kind !== "gone") continue;
+      const error = GONE[change.reason];
+      if (error !== undefined) this.#sessions.get(change.member.session)?.sink.end(error);
+      this.#sessions.delete(change.member.session);
+    }
+    if (changes.length > 0 || mapChanged) this.#options.onChange(changes, mapChanged);
+  }
+
+  /** Whether the map changed; orders and map are on their way then. */
+  #plan(changes: readonly MembershipChange[], now: number): boolean {
+    const planner = this.#planner;
+    const onlyStatus = changes.length > 0 && changes.every((change) => change.kind === "status");
+    if (planner === undefined || (onlyStatus && now < planner.dueMs)) return false;
+    const { mapChanged, orders } = planner.update(this.members.filter(hasExperts).map(expertWorker), now);
+    for (const [worker, share] of orders) {
+      const member = this.#membership.get(worker);
+      assert(member !== undefined, "orders go to members");
+      this.#sessions
+        .get(member.session)
+        ?.sink.send("set_experts", order({ case: "setExperts", value: orderToWire(share, planner.epoch) }));
+    }
+    if (mapChanged) {
+      const { modelId, logger } = this.#options;
+      this.#map = mapToWire(modelId, planner.epoch, planner.active, planner.complete, this.members);
+      logger.info("map.changed", { epoch: Number(planner.epoch), complete: planner.complete });
+      // Until then, workers that serve already follow the map of the last leader.
+      this.#published ||= planner.complete;
+      for (const member of this.members) this.#sendMap(member);
+    }
+    return mapChanged;
+  }
+
+  #sendMap(member: Member): void {
+    if (!this.#published || !member.profile.roles.includes("attention")) return;
+    this.#sessions.get(member.session)?.sink.send("expert_map", order({ case: "expertMap", value: this.#map }));
+  }
+
+  #log(change: MembershipChange): void {
+    const fields = { worker: change.member.profile.workerId, incarnation: change.member.profile.incarnation };
+    if (change.kind === "gone") this.#options.logger.warn("worker.gone", { ...fields, reason: change.reason });
+    else this.#options.logger.info(`worker.${change.kind}`, fields);
+  }
+}
+
+type OrderInit = NonNullable<MessageInitShape<typeof WorkerOrderSchema>["order"]>;
+const order = (value: OrderInit): WorkerOrder => create(WorkerOrderSchema, { order: value });
+
+const hasExperts = (member: Member) => member.profile.roles.includes("experts");
+
+const expertWorker = (member: Member): ExpertWorker => ({
+  workerId: member.profile.workerId,
+  incarnation: member.profile.incarnation,
+  session: member.session,
+  address: member.profile.address,
+  joinedAtMs: member.joinedAtMs,
+  suspected: member.suspected,
+  leaving: member.leaving,
+  loaded: member.loaded,
+});

@@ -1,0 +1,94 @@
+import { ERROR_CODES, LANES, type Lane, type LaneDepth, type ModelId } from "@drover/core";
+import { type Member, ROLES } from "@drover/membership";
+import type { Metrics } from "@drover/telemetry";
+import type { DropReason } from "./held-lease.ts";
+
+const WAIT_BUCKETS_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300];
+
+/** The scheduler's metrics; every label is from a closed set. */
+export class SchedulerMetrics {
+  readonly #modelName: string;
+  readonly #workers;
+  readonly #routers;
+  readonly #depth;
+  readonly #oldestAge;
+  readonly #waiting;
+  readonly #placements;
+  readonly #queueSeconds;
+  readonly #refusals;
+  readonly #dropped;
+  readonly #mapEpoch;
+  readonly #mapComplete;
+  readonly #leader;
+
+  constructor(metrics: Metrics, modelId: ModelId) {
+    this.#modelName = modelId;
+    this.#workers = metrics.gauge("drover_scheduler_workers", "Workers that are members, by role", ["role"]);
+    this.#routers = metrics.gauge("drover_scheduler_routers", "Routers that watch the cluster", []);
+    this.#depth = metrics.gauge("drover_scheduler_queue_depth", "Requests that wait for a worker", ["lane"]);
+    this.#oldestAge = metrics.gauge("drover_scheduler_queue_oldest_age_seconds", "Age of the oldest waiting job", [
+      "lane",
+    ]);
+    this.#waiting = metrics.gauge("vllm:num_requests_waiting", "Requests that wait to be placed", ["model_name"]);
+    this.#placements = metrics.counter("drover_scheduler_placements_total", "Requests that a worker accepted", [
+      "lane",
+    ]);
+    this.#queueSeconds = metrics.histogram(
+      "drover_scheduler_queue_seconds",
+      "From the router's add to a worker's acceptance",
+      ["lane"],
+      WAIT_BUCKETS_SECONDS,
+    );
+    this.#refusals = metrics.counter(
+      "drover_scheduler_refusals_total",
+      "Placements that a worker refused or did not answer",
+      ["code"],
+    );
+    this.#dropped = metrics.counter("drover_scheduler_dropped_total", "Jobs that left the queue without a worker", [
+      "reason",
+    ]);
+    this.#mapEpoch = metrics.gauge("drover_scheduler_map_epoch", "Epoch of the active expert map", []);
+    this.#mapComplete = metrics.gauge("drover_scheduler_map_complete", "1 when every expert has a holder", []);
+    this.#leader = metrics.gauge("drover_scheduler_leader", "1 while this scheduler leads", []);
+    this.leading(false);
+  }
+
+  leading(leads: boolean): void {
+    this.#leader.set(leads ? 1 : 0);
+  }
+
+  fleet(members: readonly Member[], routerCount: number, mapEpoch: bigint, mapComplete: boolean): void {
+    for (const role of ROLES) {
+      this.#workers.set({ role }, members.filter((member) => member.profile.roles.includes(role)).length);
+    }
+    this.#routers.set(routerCount);
+    this.#mapEpoch.set(Number(mapEpoch));
+    this.#mapComplete.set(mapComplete ? 1 : 0);
+  }
+
+  queue(depths: readonly LaneDepth[], now: number): void {
+    let waitingCount = 0;
+    for (const lane of LANES) {
+      const depth = depths.find((one) => one.lane === lane);
+      waitingCount += depth?.waitingCount ?? 0;
+      this.#depth.set({ lane }, depth?.waitingCount ?? 0);
+      const oldestMs = depth?.oldestEnqueuedAtMs ?? now;
+      this.#oldestAge.set({ lane }, Math.max(0, now - oldestMs) / 1000);
+    }
+    this.#waiting.set({ model_name: this.#modelName }, waitingCount);
+  }
+
+  placed(lane: Lane, waitedMs: number): void {
+    this.#placements.inc({ lane });
+    this.#queueSeconds.observe({ lane }, Math.max(0, waitedMs) / 1000);
+  }
+
+  /** `code` is of the error table; anything else that a worker may have said counts as `internal`. */
+  refused(code: string): void {
+    this.#refusals.inc({ code: code in ERROR_CODES ? code : "internal" });
+  }
+
+  dropped(reason: DropReason): void {
+    this.#dropped.inc({ reason });
+  }
+}

@@ -1,0 +1,133 @@
+import {
+  type Clock,
+  DroverError,
+  type Logger,
+  type ModelId,
+  type PayloadStore,
+  type QueueConsumer,
+  toDroverError,
+} from "@drover/core";
+import { Cluster, type ClusterState } from "@drover/proto";
+import type { LeaderLease } from "@drover/queue";
+import { serviceDefinition } from "@drover/rpc";
+import type { Metrics } from "@drover/telemetry";
+import type { Server } from "@grpc/grpc-js";
+import { clusterService } from "./cluster-service.ts";
+import { LEADER_ADDRESS_DEADLINE_MS, QUEUE_RETRY_MS } from "./limits.ts";
+import { type PlaceCaller, RpcPlaceCaller } from "./place-caller.ts";
+import { SchedulerMetrics } from "./scheduler-metrics.ts";
+import { Term } from "./term.ts";
+
+export type SchedulerOptions = Readonly<{
+  modelId: ModelId;
+  /** Names one life of this process. */
+  schedulerId: string;
+  /** The first expert map waits for so many expert workers, or 10 s from the first. */
+  expectExperts: number;
+  queue: QueueConsumer;
+  payloads: PayloadStore;
+  lease: LeaderLease;
+  clock: Clock;
+  logger: Logger;
+  metrics: Metrics;
+  /** Left out: gRPC. */
+  caller?: PlaceCaller;
+}>;
+
+/** The scheduler's behaviour: waits for the lease, leads while it holds it, and stands by again. */
+export class Scheduler {
+  readonly #options: SchedulerOptions;
+  readonly #metrics: SchedulerMetrics;
+  #term: Term | undefined;
+
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
+    this.#metrics = new SchedulerMetrics(options.metrics, options.modelId);
+  }
+
+  get leading(): boolean {
+    return this.#term !== undefined;
+  }
+
+  /** This scheduler leads, and a request can be served. */
+  get serving(): boolean {
+    return this.#term?.serving ?? false;
+  }
+
+  /** What routers see; undefined while this scheduler stands by. */
+  state(): ClusterState | undefined {
+    return this.#term?.state();
+  }
+
+  /** Registers the Cluster service. */
+  addTo(server: Server): void {
+    const scheduler = this;
+    const leadership = {
+      modelId: this.#options.modelId,
+      notLeader: () => scheduler.#notLeader(),
+      get term() {
+        return scheduler.#term;
+      },
+    };
+    server.addService(serviceDefinition(Cluster), clusterService(leadership));
+  }
+
+  /** Until the signal aborts. Rejects for bugs only. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { lease, logger, clock } = this.#options;
+    while (!signal.aborted) {
+      try {
+        const grant = await lease.acquire(signal);
+        await this.#lead(grant, signal);
+      } catch (error) {
+        if (signal.aborted && this.#term === undefined) return;
+        if (!(error instanceof DroverError)) throw error;
+        logger.warn("lease.failed", { code: error.code, message: error.message });
+        await clock.sleep(QUEUE_RETRY_MS, signal).catch(() => undefined);
+      }
+    }
+  }
+
+  async #lead(grant: Awaited<ReturnType<LeaderLease["acquire"]>>, signal: AbortSignal): Promise<void> {
+    const { logger, metrics: _, caller: given, ...options } = this.#options;
+    const fields = { epoch: Number(grant.epoch) };
+    using caller = given ?? new RpcPlaceCaller();
+    const term = new Term({ ...options, logger, caller, leaderEpoch: grant.epoch, metrics: this.#metrics });
+    const ended = new AbortController();
+    const end = () => {
+      this.#term = undefined;
+      this.#metrics.leading(false);
+      ended.abort();
+    };
+    for (const source of [signal, grant.lost]) source.addEventListener("abort", end, { once: true });
+    this.#term = term;
+    this.#metrics.leading(true);
+    logger.info("leadership.gained", fields);
+    if (signal.aborted || grant.lost.aborted) end();
+    try {
+      await term.run(ended.signal);
+    } finally {
+      end();
+      signal.removeEventListener("abort", end);
+      logger.info("leadership.ended", { ...fields, lost: grant.lost.aborted });
+      if (!grant.lost.aborted) await this.#release(grant.release);
+    }
+  }
+
+  async #release(release: () => Promise<void>): Promise<void> {
+    try {
+      await release();
+    } catch (error) {
+      const { code, message } = toDroverError(error);
+      this.#options.logger.warn("lease.failed", { code, message });
+    }
+  }
+
+  async #notLeader(): Promise<DroverError> {
+    const address = await this.#options.lease
+      .leaderAddress(AbortSignal.timeout(LEADER_ADDRESS_DEADLINE_MS))
+      .catch(() => undefined);
+    const where = address === undefined ? "nobody is known to lead" : `the leader is ${address}`;
+    return new DroverError("not_leader", `this scheduler stands by; ${where}`);
+  }
+}

@@ -1,0 +1,207 @@
+import {
+  type Clock,
+  DroverError,
+  LANES,
+  type LaneDepth,
+  type Logger,
+  type ModelId,
+  type PayloadStore,
+  type QueueConsumer,
+  type RouterId,
+  toDroverError,
+} from "@drover/core";
+import type { MembershipChange } from "@drover/membership";
+import type { JoinHello, WorkerReport } from "@drover/proto";
+import { Candidates } from "./candidates.ts";
+import { clusterState, isServing } from "./cluster-state.ts";
+import { Fleet, type OrderSink } from "./fleet.ts";
+import { LanePlacer } from "./lane-placer.ts";
+import { CLEANUP_DEADLINE_MS, SETTLE_MS, STATE_INTERVAL_MS, TICK_MS } from "./limits.ts";
+import type { PlaceCaller } from "./place-caller.ts";
+import { Routers, type StateSink } from "./routers.ts";
+import type { SchedulerMetrics } from "./scheduler-metrics.ts";
+
+export type TermOptions = Readonly<{
+  modelId: ModelId;
+  schedulerId: string;
+  leaderEpoch: bigint;
+  expectExperts: number;
+  queue: QueueConsumer;
+  payloads: PayloadStore;
+  caller: PlaceCaller;
+  clock: Clock;
+  logger: Logger;
+  metrics: SchedulerMetrics;
+}>;
+
+/** One leadership: the fleet as its workers report it, the routers that watch, and the lanes. All of it is made anew by the next. */
+export class Term {
+  readonly #options: TermOptions;
+  readonly #fleet: Fleet;
+  readonly #routers = new Routers();
+  readonly #candidates: Candidates;
+  readonly #lanes: ReadonlyMap<string, LanePlacer>;
+  readonly #startedAtMs: number;
+  #settled = false;
+  #serving = false;
+  #depths: readonly LaneDepth[] = [];
+
+  constructor(options: TermOptions) {
+    this.#options = options;
+    this.#startedAtMs = options.clock.monotonic();
+    this.#fleet = new Fleet({ ...options, onChange: (changes, mapChanged) => this.#changed(changes, mapChanged) });
+    this.#candidates = new Candidates(() => this.#fleet.members);
+    const shared = { ...options, candidates: this.#candidates, routers: this.#routers };
+    const member = this.#fleet.get.bind(this.#fleet);
+    this.#lanes = new Map(LANES.map((lane) => [lane, new LanePlacer({ ...shared, member, lane })]));
+  }
+
+  /** A request can be served now. */
+  get serving(): boolean {
+    return isServing(this.#fleet);
+  }
+
+  join(hello: JoinHello, sink: OrderSink): number {
+    return this.#fleet.join(hello, sink, this.#now());
+  }
+
+  report(session: number, report: WorkerReport): void {
+    this.#fleet.report(session, report, this.#now());
+  }
+
+  end(session: number): void {
+    this.#fleet.end(session, this.#now());
+  }
+
+  watch(router: RouterId, sink: StateSink): void {
+    this.#routers.add(router, sink, this.#now());
+  }
+
+  unwatch(sink: StateSink): void {
+    this.#routers.remove(sink, this.#now());
+  }
+
+  /** The state as routers see it. */
+  state() {
+    const { clock, modelId, schedulerId, leaderEpoch } = this.#options;
+    return clusterState({
+      modelId,
+      schedulerId,
+      leaderEpoch,
+      fleet: this.#fleet,
+      depths: this.#depths,
+      routers: this.#routers.watching,
+      wallMs: clock.now(),
+      nowMs: this.#now(),
+    });
+  }
+
+  /** Leads until the signal aborts: placing stops and all streams end at once, then the leases go back. Rejects for bugs only. */
+  async run(signal: AbortSignal): Promise<void> {
+    const failed = new AbortController();
+    const stop = () => {
+      this.#close();
+      failed.abort();
+    };
+    signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
+    const removeListener = this.#options.queue.onAvailable(() => this.#wakeLanes());
+    const loops = [...this.#lanes.values()].map((lane) => lane.run(failed.signal));
+    loops.push(this.#tickLoop(failed.signal), this.#queueLoop(failed.signal));
+    try {
+      await Promise.all(loops);
+    } finally {
+      stop();
+      signal.removeEventListener("abort", stop);
+      removeListener();
+      await Promise.allSettled(loops);
+    }
+  }
+
+  #now(): number {
+    return this.#options.clock.monotonic();
+  }
+
+  #close(): void {
+    const error = new DroverError("not_leader", "this scheduler does not lead any more");
+    this.#fleet.close(error);
+    this.#routers.close(error);
+  }
+
+  #wakeLanes(): void {
+    for (const lane of this.#lanes.values()) lane.wake();
+  }
+
+  #changed(changes: readonly MembershipChange[], mapChanged: boolean): void {
+    this.#candidates.observe(changes, this.#now());
+    for (const { kind, member } of changes) if (kind === "gone") this.#options.caller.forget(member.profile.workerId);
+    const serving = isServing(this.#fleet);
+    if (mapChanged || serving !== this.#serving || changes.some(({ kind }) => kind !== "status")) this.#routers.touch();
+    if (serving !== this.#serving) this.#options.logger.info("cluster.serving", { serving });
+    this.#serving = serving;
+    this.#settled ||= this.#isFresh();
+    this.#wakeLanes();
+  }
+
+  /** All who are here have just started: no router can know workers that are still to come back. */
+  #isFresh(): boolean {
+    const members = this.#fleet.members;
+    const started = ({ loaded }: (typeof members)[number]) =>
+      [...(loaded?.values() ?? [])].some(({ size }) => size > 0);
+    return members.length > 0 && members.every((member) => member.status?.ready === false && !started(member));
+  }
+
+  async #tickLoop(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    while (!signal.aborted) {
+      const now = this.#now();
+      this.#fleet.tick(now);
+      this.#settled ||= now - this.#startedAtMs >= SETTLE_MS;
+      if (this.#settled) {
+        this.#fleet.publish();
+        this.#routers.flush(() => this.state(), now);
+      }
+      await sleepUnlessAborted(clock, TICK_MS, signal);
+    }
+  }
+
+  /** Depths and routers that are gone; a queue that cannot be reached is said once. */
+  async #queueLoop(signal: AbortSignal): Promise<void> {
+    const { clock, queue, logger } = this.#options;
+    let failing = false;
+    while (!signal.aborted) {
+      try {
+        for (const router of this.#routers.expire(this.#now())) {
+          const count = await queue.dropRouter(router, AbortSignal.timeout(CLEANUP_DEADLINE_MS));
+          logger.info("router.gone", { router, droppedJobCount: count });
+        }
+        this.#note(await queue.depth(AbortSignal.timeout(CLEANUP_DEADLINE_MS)));
+        failing = false;
+      } catch (error) {
+        const { code, message } = toDroverError(error);
+        if (!failing) logger.warn("queue.failed", { code, message });
+        failing = true;
+      }
+      await sleepUnlessAborted(clock, STATE_INTERVAL_MS, signal);
+    }
+  }
+
+  #note(depths: readonly LaneDepth[]): void {
+    const { metrics, clock } = this.#options;
+    this.#depths = depths.map((depth) => {
+      const heldCount = this.#lanes.get(depth.lane)?.heldCount ?? 0;
+      return { ...depth, waitingCount: depth.waitingCount + heldCount };
+    });
+    const { epoch, complete } = this.#fleet.expertMap;
+    metrics.queue(this.#depths, clock.now());
+    metrics.fleet(this.#fleet.members, this.#routers.watching.length, epoch, complete);
+  }
+}
+
+async function sleepUnlessAborted(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await clock.sleep(ms, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}

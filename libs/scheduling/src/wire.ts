@@ -1,0 +1,104 @@
+import { create } from "@bufbuild/protobuf";
+import { DroverError, modelId, workerId } from "@drover/core";
+import type { LoadedExperts, Member, Role, WorkerProfile, WorkerStatus } from "@drover/membership";
+import type { ActiveExperts, ExpertOrder } from "@drover/placement";
+import {
+  type ExpertMap,
+  ExpertMapSchema,
+  type ExpertsLoaded,
+  type JoinHello,
+  type SetExperts,
+  SetExpertsSchema,
+  type WorkerStatus as WireStatus,
+  WorkerRole,
+} from "@drover/proto";
+
+const ROLE_OF: Partial<Record<WorkerRole, Role>> = {
+  [WorkerRole.ATTENTION]: "attention",
+  [WorkerRole.EXPERTS]: "experts",
+  [WorkerRole.CONTEXT]: "context",
+  [WorkerRole.VISION]: "vision",
+};
+
+const WIRE_ROLE_OF: Record<Role, WorkerRole> = {
+  attention: WorkerRole.ATTENTION,
+  experts: WorkerRole.EXPERTS,
+  context: WorkerRole.CONTEXT,
+  vision: WorkerRole.VISION,
+};
+
+/** Errors: `invalid_argument`, naming the field. */
+export function profileFromHello(hello: JoinHello): WorkerProfile {
+  const roles = hello.roles.map((role) => {
+    const known = ROLE_OF[role];
+    if (known === undefined) {
+      throw new DroverError("invalid_argument", `${role} is not a known role`, { field: "roles" });
+    }
+    return known;
+  });
+  if (roles.length === 0) throw new DroverError("invalid_argument", "a worker has a role", { field: "roles" });
+  if (hello.incarnation === "") {
+    throw new DroverError("invalid_argument", "a worker names its incarnation", { field: "incarnation" });
+  }
+  if (hello.address === "") {
+    throw new DroverError("invalid_argument", "a worker says where it is reached", { field: "address" });
+  }
+  return {
+    workerId: workerId(hello.workerId),
+    incarnation: hello.incarnation,
+    modelId: modelId(hello.modelId),
+    roles,
+    address: hello.address,
+    adminAddress: hello.adminAddress,
+  };
+}
+
+export const rolesToWire = (roles: readonly Role[]): WorkerRole[] => roles.map((role) => WIRE_ROLE_OF[role]);
+
+export function statusFromWire(status: WireStatus): WorkerStatus {
+  return {
+    ready: status.ready,
+    kvBytesUsed: Number(status.kvBytesUsed),
+    kvBytesMax: Number(status.kvBytesMax),
+    kvBytesPerToken: Number(status.kvBytesPerToken),
+    kvBytesFixed: Number(status.kvBytesFixed),
+    runningCount: status.runningCount,
+    waitingCount: status.waitingCount,
+    waitingTokenCount: Number(status.waitingTokenCount),
+    contextTokensMax: Number(status.contextTokensMax),
+  };
+}
+
+export function loadedFromWire(loaded: ExpertsLoaded): LoadedExperts {
+  return new Map(loaded.layers.map(({ layer, experts }) => [layer, new Set(experts)]));
+}
+
+export function orderToWire(order: ExpertOrder, epoch: bigint): SetExperts {
+  return create(SetExpertsSchema, {
+    mapEpoch: epoch,
+    layers: [...order].map(([layer, experts]) => ({ layer, experts: [...experts] })),
+  });
+}
+
+/** Holders are named once and pointed to by index: a map of many experts stays small. */
+export function mapToWire(
+  modelId: string,
+  epoch: bigint,
+  active: ActiveExperts,
+  complete: boolean,
+  members: readonly Member[],
+): ExpertMap {
+  const named = new Set([...active.values()].flat(2));
+  const holders = members.map((member) => member.profile).filter((profile) => named.has(profile.workerId));
+  const indexOf = new Map(holders.map((profile, index) => [profile.workerId, index]));
+  return create(ExpertMapSchema, {
+    modelId,
+    epoch,
+    complete,
+    holders: holders.map(({ workerId, incarnation, address }) => ({ workerId, incarnation, address })),
+    layers: [...active].map(([layer, experts]) => ({
+      layer,
+      experts: experts.map((ids) => ({ holders: ids.flatMap((id) => indexOf.get(id) ?? []) })),
+    })),
+  });
+}
