@@ -1,0 +1,279 @@
+import { create } from "@bufbuild/protobuf";
+import { DroverError, type Lane, modelId, silentLogger, type WorkerId, workerId } from "@drover/core";
+import type { Member, WorkerStatus } from "@drover/membership";
+import { type PlaceReply, PlaceReplySchema, type PlaceRequest } from "@drover/proto";
+import { createMetrics } from "@drover/telemetry";
+import { afterEach, describe, expect, it } from "vitest";
+import { Candidates } from "./candidates.ts";
+import { LanePlacer } from "./lane-placer.ts";
+import { HOLD_MS_MAX, LEASES_HELD_MAX, OVERTAKE_MS_MAX, ROUTER_GONE_MS, UNREACHABLE_PAUSE_MS } from "./limits.ts";
+import type { PlaceCaller } from "./place-caller.ts";
+import { Routers } from "./routers.ts";
+import { SchedulerMetrics } from "./scheduler-metrics.ts";
+import { FakeQueue, job } from "./testing/fake-queue.ts";
+import { ManualClock, settled } from "./testing/manual-clock.ts";
+
+const nano = modelId("nano");
+
+const status: WorkerStatus = {
+  ready: true,
+  kvBytesUsed: 0,
+  kvBytesMax: 10_000,
+  kvBytesPerToken: 10,
+  kvBytesFixed: 0,
+  runningCount: 1,
+  waitingCount: 0,
+  waitingTokenCount: 0,
+  contextTokensMax: 1000,
+};
+
+const member = (id: string, fields: Partial<WorkerStatus> = {}): Member => ({
+  session: 1,
+  profile: {
+    workerId: workerId(id),
+    incarnation: "life-1",
+    modelId: nano,
+    roles: ["attention"],
+    address: `${id}:1`,
+    adminAddress: "",
+  },
+  joinedAtMs: 0,
+  heardAtMs: 0,
+  suspected: false,
+  leaving: false,
+  loaded: undefined,
+  status: { ...status, ...fields },
+});
+
+type Answer = Partial<PlaceReply> | DroverError;
+
+/** A fleet that answers each placement as the test says, and a lane that places on it. */
+class Scene implements PlaceCaller {
+  readonly clock = new ManualClock();
+  readonly queue = new FakeQueue();
+  readonly routers = new Routers();
+  readonly metrics = createMetrics({ process: "scheduler" });
+  readonly schedulerMetrics = new SchedulerMetrics(this.metrics, nano);
+  readonly placed: string[] = [];
+  members: Member[] = [member("a")];
+  answer: (worker: WorkerId, request: PlaceRequest) => Answer | Promise<Answer> = () => ({ accepted: true });
+  readonly candidates = new Candidates(() => this.members);
+  readonly #ended = new AbortController();
+  readonly #runs: Promise<void>[] = [];
+
+  start(lane: Lane = "short"): LanePlacer {
+    const placer = new LanePlacer({
+      lane,
+      modelId: nano,
+      queue: this.queue,
+      payloads: this.queue,
+      caller: this,
+      leaderEpoch: 7n,
+      logger: silentLogger,
+      candidates: this.candidates,
+      member: (id) => this.members.find((one) => one.profile.workerId === id),
+      routers: this.routers,
+      clock: this.clock,
+      metrics: this.schedulerMetrics,
+    });
+    this.queue.onAvailable(() => placer.wake());
+    this.#runs.push(placer.run(this.#ended.signal));
+    return placer;
+  }
+
+  async place(worker: WorkerId, _address: string, request: PlaceRequest): Promise<PlaceReply> {
+    expect(request.leaderEpoch).toBe(7n);
+    this.placed.push(`${new TextDecoder().decode(request.payload)} on ${worker} as ${request.attempt}`);
+    const answer = await this.answer(worker, request);
+    if (answer instanceof DroverError) throw answer;
+    return Object.assign(create(PlaceReplySchema), answer);
+  }
+
+  forget(): void {
+    this.placed.push("forgotten");
+  }
+
+  [Symbol.dispose](): void {
+    this.forget();
+  }
+
+  async stop(): Promise<void> {
+    this.#ended.abort();
+    await Promise.all(this.#runs);
+  }
+}
+
+let scene = new Scene();
+afterEach(async () => {
+  await scene.stop();
+  expect(scene.queue.heldCount).toBe(0);
+  scene = new Scene();
+});
+
+describe("LanePlacer", () => {
+  it("a job leaves the queue when a worker has accepted it, and no sooner", async () => {
+    const { promise, resolve } = Promise.withResolvers<Answer>();
+    scene.answer = () => promise;
+    scene.start();
+    scene.queue.add(job("one", { attemptBase: 3000 }));
+    await settled();
+    expect(scene.placed).toEqual(["one on a as 3000"]);
+    expect(scene.queue.ended).toEqual([]);
+    resolve({ accepted: true });
+    await settled();
+    expect(scene.queue.ended).toEqual(["one complete"]);
+    expect(await scene.metrics.text()).toContain('drover_scheduler_placements_total{lane="short"} 1');
+  });
+
+  it("nothing is taken while no worker has room", async () => {
+    scene.members = [member("a", { kvBytesUsed: 10_000 })];
+    scene.start();
+    scene.queue.add(job("one"));
+    await scene.clock.advance(1000);
+    expect(scene.queue.takeCount).toBe(0);
+    scene.members = [member("a")];
+    await scene.clock.advance(1000);
+    expect(scene.queue.ended).toEqual(["one complete"]);
+  });
+
+  it("bytes of accepted placements count until a status shows them", async () => {
+    scene.start();
+    scene.queue.add(...["one", "two", "three"].map((id) => job(id, { promptTokenCount: 490 })));
+    await settled();
+    expect(scene.queue.ended).toEqual(["one complete", "two complete"]);
+    await scene.clock.advance(500);
+    scene.candidates.observe([{ kind: "status", member: member("a") }], scene.clock.monotonic());
+    await scene.clock.advance(500);
+    expect(scene.queue.ended).toEqual(["one complete", "two complete", "three complete"]);
+  });
+
+  it("what finds no room is overtaken by a bounded number, given back after a while, and not overtaken for ever", async () => {
+    scene.members = [member("a", { kvBytesUsed: 5000 })];
+    scene.start();
+    scene.queue.add(job("large", { promptTokenCount: 900 }), job("small"));
+    await settled();
+    expect(scene.queue.ended).toEqual(["small complete"]);
+    await scene.clock.advance(HOLD_MS_MAX);
+    expect(scene.queue.ended).toEqual(["small complete", "large release unused"]);
+    await scene.clock.advance(OVERTAKE_MS_MAX);
+    scene.queue.add(job("late"));
+    await scene.clock.advance(HOLD_MS_MAX);
+    expect(scene.placed).toEqual(["small on a as 0"]);
+    scene.members = [member("a")];
+    await scene.clock.advance(1000);
+    expect(scene.placed).toEqual(["small on a as 0", "large on a as 0", "late on a as 0"]);
+  });
+
+  it("holds a bounded number of leases", async () => {
+    scene.members = [member("a", { kvBytesUsed: 9000 })];
+    const placer = scene.start();
+    const many = Array.from({ length: 3 * LEASES_HELD_MAX }, (_, i) => job(`large-${i}`, { promptTokenCount: 900 }));
+    scene.queue.add(...many);
+    await settled();
+    expect(placer.heldCount).toBe(LEASES_HELD_MAX);
+    await scene.stop();
+    expect(scene.queue.waiting.short.map((entry) => entry.job)).toEqual(many);
+  });
+
+  it("a long lane that waits never holds up the short one", async () => {
+    scene.members = [member("a", { kvBytesUsed: 5000 })];
+    scene.start("long");
+    scene.start("short");
+    scene.queue.add(...Array.from({ length: 40 }, (_, i) => job(`l${i}`, { lane: "long", promptTokenCount: 900 })));
+    await settled();
+    scene.queue.add(job("short"));
+    await settled();
+    expect(scene.placed).toEqual(["short on a as 0"]);
+  });
+
+  it("a worker that has no room after all is passed by: the same attempt goes to another", async () => {
+    scene.members = [member("a"), member("b", { runningCount: 5 })];
+    scene.answer = (worker) => (worker === "a" ? { refusalCode: "overloaded" } : { accepted: true });
+    scene.start();
+    scene.queue.add(job("one"));
+    await settled();
+    expect(scene.placed).toEqual(["one on a as 0", "one on b as 0"]);
+    expect(scene.queue.ended).toEqual(["one complete"]);
+    expect(await scene.metrics.text()).toContain('drover_scheduler_refusals_total{code="overloaded"} 1');
+  });
+
+  it("a placement without a reply uses its attempt up: the next one is newer, and goes elsewhere", async () => {
+    scene.members = [member("a"), member("b", { runningCount: 5 })];
+    scene.answer = (worker) => (worker === "a" ? new DroverError("deadline_exceeded", "late") : { accepted: true });
+    scene.start();
+    scene.queue.add(job("one"));
+    await settled();
+    expect(scene.placed).toEqual(["one on a as 0", "one on b as 1"]);
+    expect(scene.queue.ended).toEqual(["one release spent", "one complete"]);
+    scene.queue.add(job("two"));
+    await scene.clock.advance(UNREACHABLE_PAUSE_MS - 1);
+    expect(scene.placed.at(-1)).toBe("two on b as 0");
+  });
+
+  it.each([
+    ["cancelled", () => scene.queue.cancelled.add(job("one").requestId), {}],
+    ["expired", () => undefined, { deadlineMs: 1 }],
+    ["never_fits", () => undefined, { promptTokenCount: 5000 }],
+    ["payload_missing", () => undefined, { payload: { kind: "reference", key: "k", byteCount: 1 } as const }],
+    [
+      "refused_forever",
+      () => {
+        scene.answer = () => ({ refusalCode: "invalid_argument" });
+      },
+      {},
+    ],
+  ])("a job that is %s is dropped and counted", async (reason, arrange, fields) => {
+    arrange();
+    scene.start();
+    scene.queue.add(job("one", fields));
+    await settled();
+    expect(scene.queue.ended).toEqual(["one complete"]);
+    expect(await scene.metrics.text()).toContain(`drover_scheduler_dropped_total{reason="${reason}"} 1`);
+    expect(await scene.metrics.text()).not.toContain("drover_scheduler_placements_total{");
+  });
+
+  it("a job whose router is gone is dropped", async () => {
+    scene.members = [member("a", { kvBytesUsed: 5000 })];
+    scene.start();
+    scene.queue.add(job("large", { promptTokenCount: 900 }));
+    await scene.clock.advance(ROUTER_GONE_MS + HOLD_MS_MAX);
+    expect(await scene.metrics.text()).toContain('drover_scheduler_dropped_total{reason="router_gone"} 1');
+    expect(scene.placed).toEqual([]);
+  });
+
+  it("a payload by reference is handed over as it is stored", async () => {
+    scene.queue.payloads.set("key", new TextEncoder().encode("large payload"));
+    scene.start();
+    scene.queue.add(job("one", { payload: { kind: "reference", key: "key", byteCount: 13 } }));
+    await settled();
+    expect(scene.placed).toEqual(["large payload on a as 0"]);
+  });
+
+  it("a queue that cannot be reached is asked again, and nothing is lost", async () => {
+    scene.queue.failing = true;
+    scene.start();
+    scene.queue.add(job("one"));
+    await scene.clock.advance(2000);
+    expect(scene.placed).toEqual([]);
+    scene.queue.failing = false;
+    await scene.clock.advance(2000);
+    expect(scene.queue.ended).toEqual(["one complete"]);
+  });
+
+  it("when it ends, nothing new is placed, what is held goes back, and a placement under way still counts", async () => {
+    const { promise, resolve } = Promise.withResolvers<Answer>();
+    scene.answer = () => promise;
+    scene.members = [member("a", { kvBytesUsed: 5000 })];
+    scene.start();
+    scene.queue.add(job("one"), job("large", { promptTokenCount: 900 }));
+    await settled();
+    const stopped = scene.stop();
+    scene.queue.add(job("late"));
+    await settled();
+    expect(scene.queue.ended).toEqual(["large release unused"]);
+    resolve({ accepted: true });
+    await stopped;
+    expect(scene.queue.ended).toEqual(["large release unused", "one complete"]);
+    expect(scene.placed).toEqual(["one on a as 0"]);
+  });
+});
