@@ -1,0 +1,39 @@
+import { create } from "@bufbuild/protobuf";
+import { type RequestEvent, RequestEventSchema, type Resume } from "@drover/proto";
+import type { GenerationTask } from "./task.ts";
+
+/**
+ * One accepted request and everything it has sent. The log is kept until the request ends and its router has had it: a broken stream is no
+ * cancel. It is bounded by the request's own tokens.
+ */
+export class ActiveRequest {
+  readonly task: GenerationTask;
+  readonly log: RequestEvent[] = [];
+  /** Choices that are not finished. */
+  openChoiceCount: number;
+  ended = false;
+
+  constructor(task: GenerationTask) {
+    this.task = task;
+    this.openChoiceCount = task.delivered.filter((d) => !d.finished).length;
+  }
+
+  /** Makes an event of this attempt and logs it. */
+  emit(event: RequestEvent["event"]): RequestEvent {
+    const made = create(RequestEventSchema, { requestId: this.task.requestId, attempt: this.task.attempt });
+    made.event = event;
+    this.log.push(made);
+    if (event.case === "done" || event.case === "failed") this.ended = true;
+    return made;
+  }
+
+  /** What the router has not seen, in order. */
+  since(resume: Resume): RequestEvent[] {
+    return this.log.filter(({ event }) => {
+      if (event.case === "started") return !resume.started;
+      if (event.case === "prompt") return event.value.start >= resume.nextPromptPosition;
+      if (event.case === "token") return event.value.index >= (resume.nextIndices[event.value.choice] ?? 0);
+      return true;
+    });
+  }
+}

@@ -1,0 +1,57 @@
+import type { KvSequence } from "@drover/core";
+import { TokenHistory } from "@drover/sampling";
+import type { ActiveRequest } from "./active-request.ts";
+
+/** One choice of a request: its tokens, how many of them the KV holds, and what was reported of the prompt. */
+export class Choice {
+  readonly id: number;
+  readonly request: ActiveRequest;
+  readonly index: number;
+  /** Prompt and output. */
+  readonly tokens: number[];
+  readonly history: TokenHistory;
+  /** Undefined before its first step and after a preemption. */
+  sequence: KvSequence | undefined = undefined;
+  lastStep = 0;
+  parkedSinceMs: number | undefined = undefined;
+  /** Prompt positions already reported, for requests that ask about their prompt. */
+  reportedCount = 0;
+
+  constructor(id: number, request: ActiveRequest, index: number) {
+    const { promptTokenIds, delivered } = request.task;
+    const sent = delivered[index]?.tokenIds ?? [];
+    this.id = id;
+    this.request = request;
+    this.index = index;
+    this.tokens = [...promptTokenIds, ...sent];
+    this.history = new TokenHistory(promptTokenIds);
+    for (const tokenId of sent) this.history.append(tokenId);
+  }
+
+  get promptLength(): number {
+    return this.request.task.promptTokenIds.length;
+  }
+
+  /** Index of the next token in the choice's output. */
+  get nextIndex(): number {
+    return this.tokens.length - this.promptLength;
+  }
+
+  get computedCount(): number {
+    return this.sequence?.length ?? 0;
+  }
+
+  get pendingTokenCount(): number {
+    return this.tokens.length - this.computedCount;
+  }
+
+  /** Whether this choice reports the prompt's log-probabilities or experts: the first one does, unless the client has tokens already. */
+  get reportsPrompt(): boolean {
+    const { params, delivered } = this.request.task;
+    return (
+      this.index === 0 &&
+      (params.promptTopLogprobs >= 0 || params.routedExperts) &&
+      delivered.every((d) => d.tokenIds.length === 0)
+    );
+  }
+}

@@ -1,0 +1,393 @@
+import { create } from "@bufbuild/protobuf";
+import { planStep } from "@drover/batching";
+import {
+  type Clock,
+  DroverError,
+  type EntryResult,
+  type ErrorCode,
+  type ExpertExchange,
+  type Logger,
+  type ModelRunner,
+  type RequestId,
+  type RouterId,
+  type RowOutput,
+  type StepEntry,
+} from "@drover/core";
+import { contextTokensMax, type KvGeometry, kvBytesPeak } from "@drover/kv";
+import { DoneSchema, FailedSchema, FinishReason, type RequestEvent, type Resume, StartedSchema } from "@drover/proto";
+import { needsFullLogits, sampleToken } from "@drover/sampling";
+import { ActiveRequest } from "./active-request.ts";
+import { Choice } from "./choice.ts";
+import { ENGINE_LIMITS } from "./limits.ts";
+import { type EventSink, RouterOutbox } from "./router-outbox.ts";
+import type { GenerationTask } from "./task.ts";
+import { promptEvent, tokenEvent } from "./token-events.ts";
+
+/** Why a placement is refused; `undefined` means accepted. */
+export type Refusal = Readonly<{ code: ErrorCode; message: string }>;
+
+/** What the engine reports as it happens; everything here is cheap and never throws. */
+export interface EngineObserver {
+  stepEnded(
+    facts: Readonly<{ rowCount: number; decodeCount: number; totalMs: number; sessionMs: number; exchangeMs: number }>,
+  ): void;
+  tokensComputed(promptCount: number, generatedCount: number): void;
+  preempted(): void;
+  parked(choiceCount: number): void;
+}
+
+export type EngineOptions = Readonly<{
+  runner: ModelRunner;
+  geometry: KvGeometry;
+  exchange: ExpertExchange;
+  /** Prompt rows in one step. */
+  prefillRowsMax: number;
+  detachGraceMs: number;
+  clock: Clock;
+  logger: Logger;
+  observer: EngineObserver;
+  /** Lets streams and timers run between two steps. */
+  breathe: () => Promise<void>;
+}>;
+
+/** One attention worker's requests and its decode loop: plan, run, sample, send. */
+export class Engine {
+  readonly #options: EngineOptions;
+  readonly #requests = new Map<RequestId, ActiveRequest>();
+  readonly #choices = new Map<number, Choice>();
+  readonly #lastRows = new WeakMap<Choice, RowOutput>();
+  readonly #tombstones = new Map<RequestId, number>();
+  readonly #outbox: RouterOutbox;
+  #wake: () => void = () => undefined;
+  #nextChoiceId = 1;
+  #step = 0;
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+    this.#outbox = new RouterOutbox(options.clock);
+  }
+
+  get stepCount(): number {
+    return this.#step;
+  }
+
+  /** The longest sequence that this worker's KV could ever hold. */
+  get contextTokensMax(): number {
+    const { geometry, runner, prefillRowsMax } = this.#options;
+    return contextTokensMax(geometry, runner.kvBytesMax, prefillRowsMax);
+  }
+
+  /** Choices that hold KV, choices that wait for their first step, and tokens not computed yet. */
+  load(): Readonly<{ runningCount: number; waitingCount: number; pendingTokenCount: number }> {
+    let runningCount = 0;
+    let pendingTokenCount = 0;
+    for (const choice of this.#choices.values()) {
+      if (choice.sequence !== undefined) runningCount += 1;
+      pendingTokenCount += choice.pendingTokenCount;
+    }
+    return { runningCount, waitingCount: this.#choices.size - runningCount, pendingTokenCount };
+  }
+
+  /** Takes a request over, or refuses it: it never fits, there is no room now, it was cancelled, or a newer attempt is here. */
+  place(task: GenerationTask): Refusal | undefined {
+    const refusal = this.#refusal(task);
+    if (refusal !== undefined) return refusal;
+    const old = this.#requests.get(task.requestId);
+    if (old !== undefined) this.#forget(old);
+    const request = new ActiveRequest(task);
+    this.#requests.set(task.requestId, request);
+    this.#send(request, {
+      case: "started",
+      value: create(StartedSchema, { startIndices: task.delivered.map((d) => d.tokenIds.length) }),
+    });
+    for (const [index, { finished }] of task.delivered.entries()) {
+      if (finished) continue;
+      const choice = new Choice(this.#nextChoiceId++, request, index);
+      this.#choices.set(choice.id, choice);
+    }
+    if (request.openChoiceCount === 0) this.#end(request, { case: "done", value: create(DoneSchema) });
+    this.#wake();
+    return undefined;
+  }
+
+  #refusal(task: GenerationTask): Refusal | undefined {
+    if ((this.#tombstones.get(task.requestId) ?? -1) >= task.attempt)
+      return { code: "cancelled", message: "the request was cancelled" };
+    const active = this.#requests.get(task.requestId);
+    if (active !== undefined && active.task.attempt >= task.attempt)
+      return { code: "stale_epoch", message: "a newer attempt is running" };
+    const total = task.promptTokenIds.length + task.params.maxTokens;
+    if (total > this.contextTokensMax) {
+      return {
+        code: "invalid_argument",
+        message: `${total} tokens do not fit this worker's KV of ${this.contextTokensMax}`,
+      };
+    }
+    if (this.#choices.size + task.params.n > ENGINE_LIMITS.choicesMax)
+      return { code: "overloaded", message: "the worker runs its most choices" };
+    const own = task.params.n * this.#bytesSoon(task.promptTokenIds.length);
+    let promised = 0;
+    for (const choice of this.#choices.values()) promised += this.#bytesSoon(choice.tokens.length);
+    if (promised > 0 && promised + own > this.#options.runner.kvBytesMax)
+      return { code: "overloaded", message: "the worker's KV is full" };
+    return undefined;
+  }
+
+  /** KV that a choice of this length takes soon: up to here and one block of output. What lies beyond may be preempted. */
+  #bytesSoon(tokenCount: number): number {
+    const { geometry, prefillRowsMax } = this.#options;
+    return kvBytesPeak(geometry, tokenCount + geometry.blockRows, prefillRowsMax);
+  }
+
+  /** Ends every attempt up to this one and frees its KV at once. */
+  cancel(id: RequestId, attempt: number): void {
+    this.#tombstones.set(id, attempt);
+    if (this.#tombstones.size > ENGINE_LIMITS.tombstonesMax) {
+      const oldest = this.#tombstones.keys().next().value;
+      if (oldest !== undefined) this.#tombstones.delete(oldest);
+    }
+    const request = this.#requests.get(id);
+    if (request !== undefined && request.task.attempt <= attempt) this.#forget(request);
+  }
+
+  /** A router's stream stands: it gets what it missed, and from now on every step's events. */
+  attach(router: RouterId, sink: EventSink, resumes: readonly Resume[]): void {
+    this.#outbox.attach(router, sink);
+    const byId = new Map(resumes.map((resume) => [resume.requestId, resume]));
+    for (const request of this.#requests.values()) {
+      if (request.task.routerId !== router) continue;
+      const resume = byId.get(request.task.requestId);
+      const events = resume?.attempt === request.task.attempt ? request.since(resume) : request.log;
+      for (const event of events) this.#outbox.add(router, event);
+      if (request.ended) this.#requests.delete(request.task.requestId);
+    }
+    this.#outbox.flush();
+  }
+
+  detach(router: RouterId, sink: EventSink): void {
+    this.#outbox.detach(router, sink);
+  }
+
+  /** Runs steps until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    signal.addEventListener("abort", () => this.#wake(), { once: true });
+    while (!signal.aborted) {
+      this.#sweep();
+      if (this.#choices.size === 0) {
+        this.#outbox.flush();
+        await Promise.race([
+          new Promise<void>((resolve) => (this.#wake = resolve)),
+          this.#options.clock.sleep(1000, signal).catch(() => undefined),
+        ]);
+        continue;
+      }
+      const progressed = await this.step(signal);
+      this.#outbox.flush();
+      if (progressed) await this.#options.breathe();
+      else await this.#options.clock.sleep(ENGINE_LIMITS.parkedPauseMs, signal).catch(() => undefined);
+    }
+  }
+
+  /** One step. False when nothing could be computed: every row waits for an expert. */
+  async step(signal: AbortSignal): Promise<boolean> {
+    const { runner, exchange, observer, prefillRowsMax } = this.#options;
+    this.#step += 1;
+    const batch = this.#reserve(
+      planStep([...this.#choices.values()], { prefillRowsMax, decodeRowsMax: ENGINE_LIMITS.decodeRowsMax }),
+    );
+    if (batch.length === 0) return false;
+    const entries = batch.map(({ choice, rowCount }) => this.#entry(choice, rowCount));
+    let topCount = 1;
+    for (const { choice } of batch)
+      topCount = Math.max(
+        topCount,
+        choice.request.task.params.topLogprobs,
+        choice.request.task.params.promptTopLogprobs,
+      );
+    const results = await runner.step(entries, topCount, exchange, signal);
+    let computed = 0;
+    for (const [i, { choice, rowCount }] of batch.entries()) {
+      const result = results[i];
+      // A request that was cancelled while the step ran has closed its sequence: its rows are dropped.
+      if (result === undefined || choice.sequence === undefined || choice.sequence !== entries[i]?.sequence) continue;
+      if (result.kind === "parked") this.#park(choice);
+      else {
+        computed += 1;
+        this.#advance(choice, rowCount, result);
+      }
+    }
+    const rowCount = batch.reduce((sum, b) => sum + b.rowCount, 0);
+    observer.stepEnded({ rowCount, decodeCount: batch.filter((b) => b.rowCount === 1).length, ...runner.times });
+    return computed > 0;
+  }
+
+  /** Allocates the planned rows; where memory runs out, the youngest sequences give theirs back and are recomputed later. */
+  #reserve(plan: readonly Readonly<{ id: number; rowCount: number }>[]): { choice: Choice; rowCount: number }[] {
+    const { runner } = this.#options;
+    const batch: { choice: Choice; rowCount: number }[] = [];
+    const taken = new Set<Choice>();
+    for (const { id, rowCount } of plan) {
+      const choice = this.#choices.get(id);
+      if (choice === undefined) continue;
+      choice.sequence ??= runner.openSequence();
+      let room = runner.reserve(choice.sequence, rowCount);
+      while (!room) {
+        const victim = this.#victim(choice, taken);
+        if (victim === undefined) break;
+        this.#preempt(victim);
+        room = runner.reserve(choice.sequence, rowCount);
+      }
+      if (!room) continue;
+      taken.add(choice);
+      batch.push({ choice, rowCount });
+      choice.lastStep = this.#step;
+    }
+    return batch;
+  }
+
+  #victim(needy: Choice, taken: ReadonlySet<Choice>): Choice | undefined {
+    let victim: Choice | undefined;
+    for (const choice of this.#choices.values()) {
+      // Only younger ones: the oldest always goes on, so nobody is preempted for ever.
+      if (choice.id > needy.id && choice.computedCount > 0 && !taken.has(choice)) victim = choice;
+    }
+    return victim;
+  }
+
+  #preempt(choice: Choice): void {
+    if (choice.sequence !== undefined) this.#options.runner.close(choice.sequence);
+    choice.sequence = undefined;
+    this.#options.observer.preempted();
+  }
+
+  #entry(choice: Choice, rowCount: number): StepEntry {
+    const { sequence } = choice;
+    if (sequence === undefined) throw new DroverError("internal", "a planned choice has a sequence");
+    const first = sequence.length;
+    const last = first + rowCount === choice.tokens.length;
+    const { params } = choice.request.task;
+    const wantsPrompt = choice.reportsPrompt && params.promptTopLogprobs >= 0 && first < choice.promptLength;
+    return {
+      sequence,
+      tokenIds: Int32Array.from(choice.tokens.slice(first, first + rowCount)),
+      outputs: wantsPrompt ? "all" : last ? "last" : "none",
+      askedIds: wantsPrompt
+        ? Int32Array.from({ length: rowCount }, (_, i) => choice.tokens[first + i + 1] ?? 0)
+        : undefined,
+      fullLogits: last && needsFullLogits(params, choice.nextIndex),
+    };
+  }
+
+  #advance(choice: Choice, rowCount: number, result: Extract<EntryResult, { kind: "computed" }>): void {
+    const { runner, observer } = this.#options;
+    const { sequence, request } = choice;
+    if (sequence === undefined) return;
+    choice.parkedSinceMs = undefined;
+    const first = sequence.length;
+    runner.commit(sequence, rowCount);
+    const promptRows = Math.min(rowCount, choice.promptLength - first);
+    // After a preemption the prompt is computed again; what was reported stays reported.
+    const skipped = Math.max(0, choice.reportedCount - first);
+    if (choice.reportsPrompt && promptRows > skipped) {
+      const before = skipped > 0 ? result.rows[skipped - 1] : this.#lastRows.get(choice);
+      const moeCount = result.experts.length / rowCount;
+      const experts = result.experts.subarray(skipped * moeCount, promptRows * moeCount);
+      this.#send(
+        request,
+        promptEvent(choice, first + skipped, promptRows - skipped, result.rows.slice(skipped), before, experts),
+      );
+      choice.reportedCount = first + promptRows;
+    }
+    const row = result.rows.at(-1);
+    if (row !== undefined) this.#lastRows.set(choice, row);
+    const decoding = sequence.length === choice.tokens.length;
+    observer.tokensComputed(Math.max(0, promptRows), decoding ? 1 : 0);
+    if (decoding && row !== undefined)
+      this.#generate(choice, row, result.experts.subarray((rowCount - 1) * (result.experts.length / rowCount)));
+  }
+
+  #generate(choice: Choice, row: RowOutput, rowExperts: Uint16Array): void {
+    const { request } = choice;
+    const { params } = request.task;
+    if (params.maxTokens === 0) {
+      this.#finish(choice);
+      return;
+    }
+    const tokenId =
+      row.full === undefined
+        ? (row.topIds[0] ?? 0)
+        : sampleToken({
+            logits: row.full,
+            params,
+            history: choice.history,
+            choice: choice.index,
+            index: choice.nextIndex,
+          });
+    const stops = params.stopTokenIds.includes(tokenId) && choice.nextIndex >= params.minTokens;
+    const finish = stops
+      ? FinishReason.STOP
+      : choice.nextIndex + 1 >= params.maxTokens
+        ? FinishReason.LENGTH
+        : FinishReason.UNSPECIFIED;
+    this.#send(request, tokenEvent(choice, tokenId, row, finish, rowExperts));
+    choice.tokens.push(tokenId);
+    choice.history.append(tokenId);
+    if (finish !== FinishReason.UNSPECIFIED) this.#finish(choice);
+  }
+
+  #finish(choice: Choice): void {
+    this.#drop(choice);
+    choice.request.openChoiceCount -= 1;
+    if (choice.request.openChoiceCount === 0) this.#end(choice.request, { case: "done", value: create(DoneSchema) });
+  }
+
+  #park(choice: Choice): void {
+    const { clock, observer } = this.#options;
+    observer.parked(1);
+    choice.parkedSinceMs ??= clock.monotonic();
+    if (clock.monotonic() - choice.parkedSinceMs < ENGINE_LIMITS.parkMs) return;
+    this.#fail(choice.request, "unavailable", "an expert did not answer in time", true);
+  }
+
+  #fail(request: ActiveRequest, code: ErrorCode, message: string, retryable: boolean): void {
+    this.#dropChoices(request);
+    this.#end(request, { case: "failed", value: create(FailedSchema, { code, message, retryable }) });
+  }
+
+  /** Sends a request's last event. Its log stays only where its router has no stream. */
+  #end(request: ActiveRequest, event: RequestEvent["event"]): void {
+    this.#send(request, event);
+    if (this.#outbox.isAttached(request.task.routerId)) this.#requests.delete(request.task.requestId);
+  }
+
+  #send(request: ActiveRequest, event: RequestEvent["event"]): void {
+    this.#outbox.add(request.task.routerId, request.emit(event));
+  }
+
+  #drop(choice: Choice): void {
+    if (choice.sequence !== undefined) this.#options.runner.close(choice.sequence);
+    choice.sequence = undefined;
+    this.#choices.delete(choice.id);
+  }
+
+  #dropChoices(request: ActiveRequest): void {
+    for (const choice of this.#choices.values()) if (choice.request === request) this.#drop(choice);
+  }
+
+  #forget(request: ActiveRequest): void {
+    this.#dropChoices(request);
+    this.#requests.delete(request.task.requestId);
+  }
+
+  /** Ends what is past its deadline, and what belongs to routers that did not come back. */
+  #sweep(): void {
+    for (const router of this.#outbox.takeLost(this.#options.detachGraceMs)) {
+      for (const request of this.#requests.values()) if (request.task.routerId === router) this.#forget(request);
+    }
+    const now = this.#options.clock.now();
+    for (const request of this.#requests.values()) {
+      if (request.task.deadlineMs < now)
+        this.#fail(request, "deadline_exceeded", "the request's deadline has passed", false);
+    }
+  }
+}

@@ -1,0 +1,13 @@
+/** What the engine bounds, and by how much. */
+export const ENGINE_LIMITS = {
+  /** Choices that may be active at once, running or waiting for room; a request beyond them is refused as overloaded. */
+  choicesMax: 512,
+  /** Rows that decode in one step. */
+  decodeRowsMax: 256,
+  /** A row without an expert's answer is repeated this long before its request fails. */
+  parkMs: 30_000,
+  /** Pause before a step is repeated when every entry of the last one was parked. */
+  parkedPauseMs: 20,
+  /** Requests that remember being cancelled, so that a late placement of theirs is refused. */
+  tombstonesMax: 4096,
+} as const;
