@@ -1,7 +1,8 @@
-import { DroverError, modelId, routerId, toDroverError } from "@drover/core";
+import { DroverError, modelId, routerId } from "@drover/core";
 import type { ClusterState, WatchRequest, WorkerOrder, WorkerReport } from "@drover/proto";
 import { PROTOCOL_VERSION, toServiceError } from "@drover/rpc";
 import type { handleBidiStreamingCall, handleServerStreamingCall, UntypedServiceImplementation } from "@grpc/grpc-js";
+import { faultOf } from "./fault.ts";
 import type { OrderSink } from "./fleet.ts";
 import { Outbox } from "./outbox.ts";
 import type { StateSink } from "./routers.ts";
@@ -45,7 +46,7 @@ function joinHandler(leadership: Leadership): handleBidiStreamingCall<WorkerRepo
         else if (report.report.case === "hello") session = term.join(report.report.value, sink);
         else throw new DroverError("invalid_argument", "the first report is a hello");
       } catch (error) {
-        end(toDroverError(error));
+        end(faultOf(error));
       }
     });
     call.on("end", () => end());
@@ -79,7 +80,7 @@ function watchHandler(leadership: Leadership): handleServerStreamingCall<WatchRe
       checkWatch(call.request, leadership.modelId);
       term.watch(routerId(call.request.routerId), sink);
     } catch (error) {
-      end(toDroverError(error));
+      end(faultOf(error));
     }
   };
 }

@@ -1,15 +1,8 @@
-import {
-  assertNever,
-  type Clock,
-  type JobLease,
-  type Lane,
-  type ModelId,
-  toDroverError,
-  type WorkerId,
-} from "@drover/core";
+import { assertNever, type Clock, type JobLease, type Lane, type ModelId, type WorkerId } from "@drover/core";
 import type { Member } from "@drover/membership";
 import { hasRoom, placeRequest } from "@drover/placement";
 import type { Candidates } from "./candidates.ts";
+import { faultOf } from "./fault.ts";
 import { type DropReason, type HeldLease, placeable } from "./held-lease.ts";
 import {
   CLEANUP_DEADLINE_MS,
@@ -73,7 +66,7 @@ export class LanePlacer {
         sleepMs = await this.#round(signal);
       } catch (error) {
         if (signal.aborted) break;
-        const { code, message } = toDroverError(error);
+        const { code, message } = faultOf(error);
         logger.warn("queue.failed", { lane, code, message });
         sleepMs = QUEUE_RETRY_MS;
       }
@@ -165,7 +158,7 @@ export class LanePlacer {
     } catch (error) {
       // The queue or the store failed: the lease is held on, or lost and delivered again.
       candidates.release(worker, requestId);
-      const { code, message } = toDroverError(error);
+      const { code, message } = faultOf(error);
       logger.warn("queue.failed", { request: requestId, code, message });
       if (!lease.lost.aborted) this.#hold(held);
     }
@@ -223,7 +216,7 @@ export class LanePlacer {
     try {
       await settle();
     } catch (error) {
-      const { code, message } = toDroverError(error);
+      const { code, message } = faultOf(error);
       const { requestId: request } = lease.job;
       this.#options.logger.warn("lease.failed", { request, attempt: lease.attempt, verb, code, message });
     }

@@ -5,7 +5,6 @@ import {
   type ModelId,
   type PayloadStore,
   type QueueConsumer,
-  toDroverError,
 } from "@drover/core";
 import { Cluster, type ClusterState } from "@drover/proto";
 import type { LeaderLease } from "@drover/queue";
@@ -13,10 +12,12 @@ import { serviceDefinition } from "@drover/rpc";
 import type { Metrics } from "@drover/telemetry";
 import type { Server } from "@grpc/grpc-js";
 import { clusterService } from "./cluster-service.ts";
+import { faultOf } from "./fault.ts";
 import { LEADER_ADDRESS_DEADLINE_MS, QUEUE_RETRY_MS } from "./limits.ts";
 import { type PlaceCaller, RpcPlaceCaller } from "./place-caller.ts";
 import { SchedulerMetrics } from "./scheduler-metrics.ts";
 import { Term } from "./term.ts";
+import { sleepUnlessAborted } from "./wakeup.ts";
 
 export type SchedulerOptions = Readonly<{
   modelId: ModelId;
@@ -33,6 +34,8 @@ export type SchedulerOptions = Readonly<{
   /** Left out: gRPC. */
   caller?: PlaceCaller;
 }>;
+
+type LeaderGrant = Awaited<ReturnType<LeaderLease["acquire"]>>;
 
 /** The scheduler's behaviour: waits for the lease, leads while it holds it, and stands by again. */
 export class Scheduler {
@@ -74,21 +77,27 @@ export class Scheduler {
 
   /** Until the signal aborts. Rejects for bugs only. */
   async run(signal: AbortSignal): Promise<void> {
-    const { lease, logger, clock } = this.#options;
     while (!signal.aborted) {
-      try {
-        const grant = await lease.acquire(signal);
-        await this.#lead(grant, signal);
-      } catch (error) {
-        if (signal.aborted && this.#term === undefined) return;
-        if (!(error instanceof DroverError)) throw error;
-        logger.warn("lease.failed", { code: error.code, message: error.message });
-        await clock.sleep(QUEUE_RETRY_MS, signal).catch(() => undefined);
-      }
+      const grant = await this.#acquire(signal);
+      if (grant !== undefined) await this.#lead(grant, signal);
     }
   }
 
-  async #lead(grant: Awaited<ReturnType<LeaderLease["acquire"]>>, signal: AbortSignal): Promise<void> {
+  /** Undefined when the signal aborted, or after a fault and a pause. */
+  async #acquire(signal: AbortSignal): Promise<LeaderGrant | undefined> {
+    const { lease, logger, clock } = this.#options;
+    try {
+      return await lease.acquire(signal);
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      const { code, message } = faultOf(error);
+      logger.warn("lease.failed", { code, message });
+      await sleepUnlessAborted(clock, QUEUE_RETRY_MS, signal);
+      return undefined;
+    }
+  }
+
+  async #lead(grant: LeaderGrant, signal: AbortSignal): Promise<void> {
     const { logger, metrics: _, caller: given, ...options } = this.#options;
     const fields = { epoch: Number(grant.epoch) };
     using caller = given ?? new RpcPlaceCaller();
@@ -118,7 +127,7 @@ export class Scheduler {
     try {
       await release();
     } catch (error) {
-      const { code, message } = toDroverError(error);
+      const { code, message } = faultOf(error);
       this.#options.logger.warn("lease.failed", { code, message });
     }
   }

@@ -8,18 +8,19 @@ import {
   type PayloadStore,
   type QueueConsumer,
   type RouterId,
-  toDroverError,
 } from "@drover/core";
 import type { MembershipChange } from "@drover/membership";
 import type { JoinHello, WorkerReport } from "@drover/proto";
 import { Candidates } from "./candidates.ts";
 import { clusterState, isServing } from "./cluster-state.ts";
+import { faultOf } from "./fault.ts";
 import { Fleet, type OrderSink } from "./fleet.ts";
 import { LanePlacer } from "./lane-placer.ts";
 import { CLEANUP_DEADLINE_MS, SETTLE_MS, STATE_INTERVAL_MS, TICK_MS } from "./limits.ts";
 import type { PlaceCaller } from "./place-caller.ts";
 import { Routers, type StateSink } from "./routers.ts";
 import type { SchedulerMetrics } from "./scheduler-metrics.ts";
+import { sleepUnlessAborted } from "./wakeup.ts";
 
 export type TermOptions = Readonly<{
   modelId: ModelId;
@@ -178,7 +179,7 @@ export class Term {
         this.#note(await queue.depth(AbortSignal.timeout(CLEANUP_DEADLINE_MS)));
         failing = false;
       } catch (error) {
-        const { code, message } = toDroverError(error);
+        const { code, message } = faultOf(error);
         if (!failing) logger.warn("queue.failed", { code, message });
         failing = true;
       }
@@ -195,13 +196,5 @@ export class Term {
     const { epoch, complete } = this.#fleet.expertMap;
     metrics.queue(this.#depths, clock.now());
     metrics.fleet(this.#fleet.members, this.#routers.watching.length, epoch, complete);
-  }
-}
-
-async function sleepUnlessAborted(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    await clock.sleep(ms, signal);
-  } catch (error) {
-    if (!signal.aborted) throw error;
   }
 }

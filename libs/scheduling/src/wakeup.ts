@@ -29,3 +29,12 @@ export class Wakeup {
     this.#woken = false;
   }
 }
+
+/** As `clock.sleep`, but the signal ends it quietly. */
+export async function sleepUnlessAborted(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await clock.sleep(ms, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
