@@ -1,4 +1,6 @@
+export { type AttentionServiceOptions, attentionService } from "./attention-service.ts";
 export { Engine, type EngineObserver, type EngineOptions, type Refusal } from "./engine.ts";
 export { ENGINE_LIMITS } from "./limits.ts";
 export type { EventSink } from "./router-outbox.ts";
+export { SchedulerLink, type SchedulerLinkOptions } from "./scheduler-link.ts";
 export { type GenerationTask, taskOf } from "./task.ts";

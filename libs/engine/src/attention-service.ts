@@ -1,0 +1,118 @@
+import { create, fromBinary } from "@bufbuild/protobuf";
+import { DroverError, type Logger, requestId, routerId, toDroverError } from "@drover/core";
+import {
+  GenerationRequestSchema,
+  type PlaceReply,
+  PlaceReplySchema,
+  type PlaceRequest,
+  type RequestEvent,
+  type RouterMessage,
+  StepEventsSchema,
+  WorkerHelloSchema,
+  type WorkerMessage,
+  WorkerMessageSchema,
+} from "@drover/proto";
+import { PROTOCOL_VERSION, toServiceError } from "@drover/rpc";
+import type { ServerDuplexStream, ServerUnaryCall, sendUnaryData, UntypedServiceImplementation } from "@grpc/grpc-js";
+import type { Engine } from "./engine.ts";
+import type { EventSink } from "./router-outbox.ts";
+import { taskOf } from "./task.ts";
+
+export type AttentionServiceOptions = Readonly<{
+  engine: Engine;
+  workerId: string;
+  incarnation: string;
+  modelId: string;
+  vocabSize: number;
+  /** Epochs below this come from a leader that was replaced. */
+  leaderEpoch: () => bigint;
+  /** Whether requests are taken now. */
+  accepting: () => boolean;
+  logger: Logger;
+}>;
+
+/** Bytes that may wait for a router that does not read; beyond it the stream is broken off and the router resumes from the log. */
+const UNREAD_BYTES_MAX = 64 * 2 ** 20;
+
+/** The gRPC face of the attention role: placements from the scheduler, token streams to the routers. */
+export function attentionService(options: AttentionServiceOptions): UntypedServiceImplementation {
+  return {
+    place: (call: ServerUnaryCall<PlaceRequest, PlaceReply>, callback: sendUnaryData<PlaceReply>) => {
+      callback(null, place(options, call.request));
+    },
+    tokens: (stream: ServerDuplexStream<RouterMessage, WorkerMessage>) => serveRouter(options, stream),
+  };
+}
+
+function place(options: AttentionServiceOptions, request: PlaceRequest): PlaceReply {
+  const refuse = (refusalCode: string, refusalMessage: string) =>
+    create(PlaceReplySchema, { accepted: false, refusalCode, refusalMessage });
+  if (request.leaderEpoch < options.leaderEpoch()) return refuse("stale_epoch", "a newer scheduler leads");
+  if (!options.accepting()) return refuse("unavailable", "the worker takes no requests now");
+  try {
+    const task = taskOf(fromBinary(GenerationRequestSchema, request.payload), request.attempt, options.vocabSize);
+    const refusal = options.engine.place(task);
+    return refusal === undefined ? create(PlaceReplySchema, { accepted: true }) : refuse(refusal.code, refusal.message);
+  } catch (error) {
+    const { code, message } = toDroverError(error);
+    return refuse(code, message);
+  }
+}
+
+function serveRouter(options: AttentionServiceOptions, stream: ServerDuplexStream<RouterMessage, WorkerMessage>): void {
+  const { engine, logger } = options;
+  let detach: () => void = () => undefined;
+  const sink: EventSink = {
+    send: (events: readonly RequestEvent[]) => {
+      if (stream.writableLength > UNREAD_BYTES_MAX)
+        stream.destroy(toServiceError(new DroverError("overloaded", "the router does not read its tokens")));
+      else
+        stream.write(
+          create(WorkerMessageSchema, {
+            message: { case: "step", value: create(StepEventsSchema, { events: [...events] }) },
+          }),
+        );
+    },
+  };
+  stream.on("data", ({ message }: RouterMessage) => {
+    try {
+      if (message.case === "cancel") engine.cancel(requestId(message.value.requestId), message.value.attempt);
+      if (message.case !== "hello") return;
+      const { protocolVersion, modelId, resumes } = message.value;
+      if (protocolVersion !== PROTOCOL_VERSION)
+        throw new DroverError("invalid_argument", `protocol version ${protocolVersion} is not ${PROTOCOL_VERSION}`);
+      if (modelId !== options.modelId)
+        throw new DroverError("model_not_found", `this worker serves ${options.modelId}`);
+      const router = routerId(message.value.routerId);
+      stream.write(
+        create(WorkerMessageSchema, {
+          message: {
+            case: "hello",
+            value: create(WorkerHelloSchema, {
+              protocolVersion: PROTOCOL_VERSION,
+              workerId: options.workerId,
+              incarnation: options.incarnation,
+              modelId: options.modelId,
+            }),
+          },
+        }),
+      );
+      engine.attach(router, sink, resumes);
+      detach = () => engine.detach(router, sink);
+      logger.info("router.attached", { router });
+    } catch (error) {
+      stream.destroy(toServiceError(toDroverError(error)));
+    }
+  });
+  const end = () => {
+    detach();
+    detach = () => undefined;
+  };
+  stream.on("end", () => {
+    end();
+    stream.end();
+  });
+  stream.on("cancelled", end);
+  stream.on("close", end);
+  stream.on("error", end);
+}

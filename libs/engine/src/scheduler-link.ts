@@ -1,0 +1,113 @@
+import { create } from "@bufbuild/protobuf";
+import type { Logger } from "@drover/core";
+import {
+  Cluster,
+  type ExpertMap,
+  ExpertsLoadedSchema,
+  type JoinHello,
+  type LayerExperts,
+  LeavingSchema,
+  type WorkerOrder,
+  type WorkerReport,
+  WorkerReportSchema,
+  type WorkerStatus,
+} from "@drover/proto";
+import { RpcClient } from "@drover/rpc";
+import type { ClientDuplexStream } from "@grpc/grpc-js";
+
+export type SchedulerLinkOptions = Readonly<{
+  /** Schedulers' addresses; the leader is among them. */
+  addresses: readonly string[];
+  hello: JoinHello;
+  status: () => WorkerStatus;
+  loaded: () => LayerExperts[];
+  onSetExperts: (layers: readonly LayerExperts[]) => void;
+  onMap: (map: ExpertMap) => void;
+  onLeader: (epoch: bigint) => void;
+  logger: Logger;
+}>;
+
+const RETRY_MS = 250;
+const HEARTBEAT_MS = 1000;
+
+/** A worker's stream to the leading scheduler: it joins, reports, obeys, and looks for the next leader when the stream ends. */
+export class SchedulerLink implements Disposable {
+  readonly #options: SchedulerLinkOptions;
+  #client: RpcClient | undefined;
+  #stream: ClientDuplexStream<WorkerReport, WorkerOrder> | undefined;
+  #heartbeat: NodeJS.Timeout | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #attempt = 0;
+  #disposed = false;
+
+  constructor(options: SchedulerLinkOptions) {
+    this.#options = options;
+    this.#connect();
+  }
+
+  /** Reports the status now, for changes that placement should know of at once. */
+  reportStatus(): void {
+    this.#send({ case: "status", value: this.#options.status() });
+  }
+
+  reportLoaded(): void {
+    this.#send({ case: "loaded", value: create(ExpertsLoadedSchema, { layers: this.#options.loaded() }) });
+  }
+
+  /** No more placements; the stream stays until the link is disposed. */
+  leave(): void {
+    this.#send({ case: "leaving", value: create(LeavingSchema) });
+  }
+
+  #send(report: WorkerReport["report"]): void {
+    const message = create(WorkerReportSchema);
+    message.report = report;
+    this.#stream?.write(message);
+  }
+
+  #connect(): void {
+    if (this.#disposed) return;
+    const { addresses, logger } = this.#options;
+    const address = addresses[this.#attempt % addresses.length] ?? "";
+    this.#attempt += 1;
+    const client = new RpcClient(address);
+    const stream = client.bidiStream(Cluster.method.join);
+    this.#client = client;
+    this.#stream = stream;
+    let ended = false;
+    const lost = (reason: string) => {
+      if (ended) return;
+      ended = true;
+      clearInterval(this.#heartbeat);
+      client[Symbol.dispose]();
+      if (this.#stream === stream) this.#stream = undefined;
+      logger.warn("scheduler.lost", { address, reason });
+      if (!this.#disposed) this.#retry = setTimeout(() => this.#connect(), RETRY_MS);
+    };
+    stream.on("data", (order: WorkerOrder) => this.#obey(order, address));
+    stream.on("error", (error) => lost(error.message));
+    stream.on("end", () => lost("ended"));
+    this.#send({ case: "hello", value: this.#options.hello });
+    this.reportLoaded();
+    this.reportStatus();
+  }
+
+  #obey({ order }: WorkerOrder, address: string): void {
+    const { onLeader, onMap, onSetExperts, logger } = this.#options;
+    if (order.case === "accepted") {
+      logger.info("scheduler.joined", { address, epoch: String(order.value.leaderEpoch) });
+      onLeader(order.value.leaderEpoch);
+      clearInterval(this.#heartbeat);
+      this.#heartbeat = setInterval(() => this.reportStatus(), order.value.heartbeatMs || HEARTBEAT_MS);
+    } else if (order.case === "setExperts") onSetExperts(order.value.layers);
+    else if (order.case === "expertMap") onMap(order.value);
+  }
+
+  [Symbol.dispose](): void {
+    this.#disposed = true;
+    clearInterval(this.#heartbeat);
+    clearTimeout(this.#retry);
+    this.#stream?.cancel();
+    this.#client?.[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,44 @@
+import type { PeerCall } from "@drover/exchange";
+
+/** Frames keep one call from holding up a stream, and stay far below the window that deadlocks. */
+export const FRAME_BYTES_MAX = 256 * 1024;
+
+/** A run of a call's rows: rows [from, to), and the experts that they belong to. */
+export type Frame = Readonly<{ from: number; to: number; experts: number[]; counts: number[] }>;
+
+/** Cuts a call into frames of at most {@link FRAME_BYTES_MAX}; a single larger row is a frame of its own. */
+export function framesOf(call: Pick<PeerCall, "experts" | "counts">, rowBytes: number): Frame[] {
+  const rowsMax = Math.max(1, Math.floor(FRAME_BYTES_MAX / rowBytes));
+  const frames: Frame[] = [];
+  let from = 0;
+  let current = { experts: [] as number[], counts: [] as number[], rows: 0 };
+  const close = () => {
+    if (current.rows === 0) return;
+    frames.push({ from, to: from + current.rows, experts: current.experts, counts: current.counts });
+    from += current.rows;
+    current = { experts: [], counts: [], rows: 0 };
+  };
+  for (let i = 0; i < call.experts.length; i++) {
+    for (let left = call.counts[i] ?? 0; left > 0; ) {
+      const count = Math.min(left, rowsMax - current.rows);
+      current.experts.push(call.experts[i] ?? 0);
+      current.counts.push(count);
+      current.rows += count;
+      left -= count;
+      if (current.rows === rowsMax) close();
+    }
+  }
+  close();
+  return frames;
+}
+
+/** A view of f32 rows as bytes. */
+export function bytesOf(rows: Float32Array): Uint8Array {
+  return new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength);
+}
+
+/** Bytes as f32 rows; copied only where they are not aligned. */
+export function rowsOf(bytes: Uint8Array): Float32Array {
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
+}

@@ -1,0 +1,62 @@
+import { create } from "@bufbuild/protobuf";
+import { DroverError, type ExpertRunner } from "@drover/core";
+import { ActivationType, type ExpertReply, ExpertReplySchema, type ExpertRequest } from "@drover/proto";
+import type { ServerDuplexStream, UntypedServiceImplementation } from "@grpc/grpc-js";
+import { Metadata } from "@grpc/grpc-js";
+import { bytesOf, rowsOf } from "./expert-frames.ts";
+
+/** The server side of the exchange: every frame is computed at once and answered in order. */
+export function expertService(
+  runner: ExpertRunner,
+  observe: (layer: number, rowCount: number, seconds: number) => void,
+): UntypedServiceImplementation {
+  return {
+    exchange: (stream: ServerDuplexStream<ExpertRequest, ExpertReply>) => {
+      stream.sendMetadata(new Metadata());
+      stream.on("data", (request: ExpertRequest) => {
+        const began = performance.now();
+        const reply = answer(runner, request);
+        observe(request.layer, reply.rows.byteLength / (4 * runner.hiddenSize), (performance.now() - began) / 1000);
+        stream.write(reply);
+      });
+      stream.on("end", () => stream.end());
+      stream.on("error", () => stream.destroy());
+    },
+  };
+}
+
+/** Computes one frame, or says in the error table's codes why not. */
+function answer(runner: ExpertRunner, request: ExpertRequest): ExpertReply {
+  const fault = check(runner, request);
+  if (fault !== undefined) {
+    return create(ExpertReplySchema, {
+      correlationId: request.correlationId,
+      errorCode: fault.code,
+      errorMessage: fault.message,
+    });
+  }
+  const z = rowsOf(request.rows);
+  const y = new Float32Array(z.length);
+  runner.run(request.layer, request.experts, request.rowCounts, z, y);
+  return create(ExpertReplySchema, {
+    correlationId: request.correlationId,
+    activationType: ActivationType.F32,
+    rows: bytesOf(y),
+  });
+}
+
+function check(runner: ExpertRunner, request: ExpertRequest): DroverError | undefined {
+  if (request.activationType !== ActivationType.F32)
+    return new DroverError("invalid_argument", "this worker computes in f32");
+  const rowCount = request.rowCounts.reduce((sum, count) => sum + count, 0);
+  if (
+    request.experts.length !== request.rowCounts.length ||
+    rowCount * runner.hiddenSize * 4 !== request.rows.byteLength
+  ) {
+    return new DroverError("invalid_argument", "a frame's rows do not match its counts");
+  }
+  const absent = request.experts.find((expert) => !runner.has(request.layer, expert));
+  if (absent !== undefined)
+    return new DroverError("not_found", `expert ${absent} of layer ${request.layer} is not loaded here`);
+  return undefined;
+}
