@@ -1,1 +1,3 @@
-export {};
+export * from "./admin-server.ts";
+export * from "./logger.ts";
+export * from "./metrics.ts";
