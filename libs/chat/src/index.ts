@@ -1,1 +1,2 @@
-export {};
+export type { ChatInput, ChatMessage, ChatTemplate, RenderedChat } from "./chat-template.ts";
+export { loadChatTemplate } from "./load-chat-template.ts";
