@@ -1,0 +1,49 @@
+import { type Clock, DroverError, type PayloadStore } from "@drover/core";
+import { QUEUE_LIMITS } from "./limits.ts";
+
+/** Payloads in the scheduler's own memory, bounded in bytes. */
+export class EmbeddedPayloadStore implements PayloadStore {
+  readonly #clock: Clock;
+  readonly #values = new Map<string, Readonly<{ bytes: Uint8Array; until: number }>>();
+  #byteCount = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  async put(key: string, bytes: Uint8Array, ttlMs: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    this.#remove(key);
+    if (this.#byteCount + bytes.length > QUEUE_LIMITS.payloadBytesMax) this.#removeExpired();
+    if (this.#byteCount + bytes.length > QUEUE_LIMITS.payloadBytesMax) {
+      throw new DroverError("overloaded", "the payload store is full", { retryAfterMs: 1000 });
+    }
+    this.#values.set(key, { bytes, until: this.#clock.monotonic() + ttlMs });
+    this.#byteCount += bytes.length;
+  }
+
+  async get(key: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    signal.throwIfAborted();
+    const value = this.#values.get(key);
+    return value !== undefined && value.until > this.#clock.monotonic() ? value.bytes : undefined;
+  }
+
+  async delete(keys: readonly string[], signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    for (const key of keys) this.#remove(key);
+  }
+
+  async close(): Promise<void> {
+    this.#values.clear();
+    this.#byteCount = 0;
+  }
+
+  #remove(key: string): void {
+    this.#byteCount -= this.#values.get(key)?.bytes.length ?? 0;
+    this.#values.delete(key);
+  }
+
+  #removeExpired(): void {
+    for (const [key, { until }] of this.#values) if (until <= this.#clock.monotonic()) this.#remove(key);
+  }
+}

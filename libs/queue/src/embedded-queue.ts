@@ -1,0 +1,148 @@
+import {
+  type Clock,
+  DroverError,
+  type JobLease,
+  LANES,
+  type Lane,
+  type LaneDepth,
+  type QueueConsumer,
+  type QueueJob,
+  type QueueProducer,
+  type RequestId,
+  type RouterId,
+} from "@drover/core";
+import { QUEUE_LIMITS } from "./limits.ts";
+
+type Waiting = { readonly job: QueueJob; attempt: number };
+
+/** The queue in the scheduler's own memory: what waits is lost with the process, and routers add it again. */
+export class EmbeddedQueue implements QueueProducer, QueueConsumer {
+  readonly #clock: Clock;
+  readonly #lanes = new Map<Lane, Waiting[]>(LANES.map((lane) => [lane, []]));
+  readonly #tombstones = new Map<RequestId, number>();
+  /** Adds that are known, oldest first. */
+  readonly #known = new Set<string>();
+  readonly #listeners = new Set<() => void>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  async add(jobs: readonly QueueJob[], signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    for (const lane of LANES) {
+      const more = jobs.filter((job) => job.lane === lane).length;
+      if (more > 0 && this.#lane(lane).length + more > QUEUE_LIMITS.laneJobsMax) {
+        throw new DroverError("overloaded", `the ${lane} lane is full`, { retryAfterMs: 1000 });
+      }
+    }
+    for (const job of jobs) {
+      const key = `${job.requestId} ${job.attemptBase}`;
+      if (this.#known.has(key)) continue;
+      this.#known.add(key);
+      const waiting = { job, attempt: job.attemptBase };
+      if (job.front) this.#lane(job.lane).unshift(waiting);
+      else this.#lane(job.lane).push(waiting);
+    }
+    for (const key of this.#known) {
+      if (this.#known.size <= QUEUE_LIMITS.knownJobsMax) break;
+      this.#known.delete(key);
+    }
+    this.#notify();
+  }
+
+  async cancel(requestIds: readonly RequestId[], signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const now = this.#clock.monotonic();
+    for (const [id, until] of this.#tombstones) {
+      if (until > now) break;
+      this.#tombstones.delete(id);
+    }
+    const cancelled = new Set(requestIds);
+    for (const id of cancelled) {
+      this.#tombstones.delete(id);
+      this.#tombstones.set(id, now + QUEUE_LIMITS.tombstoneMs);
+    }
+    this.#filter(({ job }) => !cancelled.has(job.requestId));
+  }
+
+  async take(lane: Lane, signal: AbortSignal): Promise<JobLease | undefined> {
+    signal.throwIfAborted();
+    const waiting = this.#lane(lane);
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      if (next.job.deadlineMs > this.#clock.now() && !this.#isDead(next.job.requestId)) return this.#lease(next);
+    }
+    return undefined;
+  }
+
+  #lease(taken: Waiting): JobLease {
+    let held = true;
+    return {
+      job: taken.job,
+      attempt: taken.attempt,
+      // A lock in this process's memory cannot be lost without the process.
+      lost: NEVER,
+      complete: async () => {
+        held = false;
+      },
+      release: async () => {
+        if (!held) return;
+        held = false;
+        this.#lane(taken.job.lane).unshift(taken);
+        this.#notify();
+      },
+    };
+  }
+
+  async isCancelled(requestId: RequestId, signal: AbortSignal): Promise<boolean> {
+    signal.throwIfAborted();
+    return this.#isDead(requestId);
+  }
+
+  async depth(signal: AbortSignal): Promise<readonly LaneDepth[]> {
+    signal.throwIfAborted();
+    return LANES.map((lane) => {
+      const waiting = this.#lane(lane);
+      const oldest = waiting.reduce((least, { job }) => Math.min(least, job.enqueuedAtMs), Number.POSITIVE_INFINITY);
+      return { lane, waitingCount: waiting.length, oldestEnqueuedAtMs: waiting.length === 0 ? undefined : oldest };
+    });
+  }
+
+  onAvailable(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async dropRouter(routerId: RouterId, signal: AbortSignal): Promise<number> {
+    signal.throwIfAborted();
+    return this.#filter(({ job }) => job.routerId !== routerId);
+  }
+
+  async close(): Promise<void> {
+    this.#listeners.clear();
+  }
+
+  #filter(keep: (waiting: Waiting) => boolean): number {
+    let dropped = 0;
+    for (const [lane, waiting] of this.#lanes) {
+      const kept = waiting.filter(keep);
+      dropped += waiting.length - kept.length;
+      this.#lanes.set(lane, kept);
+    }
+    return dropped;
+  }
+
+  #isDead(id: RequestId): boolean {
+    return (this.#tombstones.get(id) ?? 0) > this.#clock.monotonic();
+  }
+
+  #lane(lane: Lane): Waiting[] {
+    return this.#lanes.get(lane) ?? [];
+  }
+
+  #notify(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+const NEVER = new AbortController().signal;

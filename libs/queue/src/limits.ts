@@ -1,0 +1,11 @@
+/** What the queue bounds. */
+export const QUEUE_LIMITS = {
+  /** Jobs that may wait in one lane; an add beyond them is refused as overloaded. */
+  laneJobsMax: 100_000,
+  /** How long a cancelled request stays cancelled: longer than any delivery takes. */
+  tombstoneMs: 60_000,
+  /** Bytes of payloads by reference in the embedded store. */
+  payloadBytesMax: 2 ** 30,
+  /** Requests whose adds are remembered, so that a repeated add is ignored. */
+  knownJobsMax: 200_000,
+} as const;
