@@ -25,5 +25,8 @@ export const LOADED_REPORT_WAIT_MS = 1000;
 /** An expert that the map no longer names stays loaded this long, for steps that still follow the old map. */
 export const DRAIN_MS = 2000;
 
-/** Map epochs of one leader: epoch = leader epoch * this + count. 2^20 changes of one leader, 2^33 leaders below 2^53. */
-export const MAP_EPOCHS_PER_LEADER = 2 ** 20;
+/**
+ * Map epochs of one leader: epoch = leader epoch * this + count. 2^18 changes of one leader, and 2^35 leaders below 2^53, so
+ * that an epoch is exact in a double too.
+ */
+export const MAP_EPOCHS_PER_LEADER = 2 ** 18;

@@ -204,7 +204,8 @@ export class Fleet {
         ?.sink.send("set_experts", order({ case: "setExperts", value: orderToWire(share, planner.epoch) }));
     }
     if (mapChanged) {
-      const { modelId, logger } = this.#options;
+      const { modelId, logger, leaderEpoch } = this.#options;
+      assert(planner.epoch < firstMapEpoch(leaderEpoch + 1n), "a leader's map epochs stay below those of the next");
       this.#map = mapToWire(modelId, planner.epoch, planner.active, planner.complete, this.members);
       logger.info("map.changed", { epoch: Number(planner.epoch), complete: planner.complete });
       // Until then, workers that serve already follow the map of the last leader.

@@ -7,7 +7,7 @@ import {
   type QueueConsumer,
 } from "@drover/core";
 import { Cluster, type ClusterState } from "@drover/proto";
-import type { LeaderLease } from "@drover/queue";
+import type { HeldLease, LeaderLease } from "@drover/queue";
 import { serviceDefinition } from "@drover/rpc";
 import type { Metrics } from "@drover/telemetry";
 import type { Server } from "@grpc/grpc-js";
@@ -35,13 +35,12 @@ export type SchedulerOptions = Readonly<{
   caller?: PlaceCaller;
 }>;
 
-type LeaderGrant = Awaited<ReturnType<LeaderLease["acquire"]>>;
-
 /** The scheduler's behaviour: waits for the lease, leads while it holds it, and stands by again. */
 export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #metrics: SchedulerMetrics;
   #term: Term | undefined;
+  #trouble: string | undefined;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -55,6 +54,11 @@ export class Scheduler {
   /** This scheduler leads, and a request can be served. */
   get serving(): boolean {
     return this.#term?.serving ?? false;
+  }
+
+  /** Why this scheduler can neither lead nor stand by; undefined when it can. */
+  get trouble(): string | undefined {
+    return this.#trouble;
   }
 
   /** What routers see; undefined while this scheduler stands by. */
@@ -84,20 +88,23 @@ export class Scheduler {
   }
 
   /** Undefined when the signal aborted, or after a fault and a pause. */
-  async #acquire(signal: AbortSignal): Promise<LeaderGrant | undefined> {
+  async #acquire(signal: AbortSignal): Promise<HeldLease | undefined> {
     const { lease, logger, clock } = this.#options;
     try {
-      return await lease.acquire(signal);
+      const grant = await lease.acquire(signal);
+      this.#trouble = undefined;
+      return grant;
     } catch (error) {
       if (signal.aborted) return undefined;
       const { code, message } = faultOf(error);
+      this.#trouble = `the leader's lease cannot be reached: ${message}`;
       logger.warn("lease.failed", { code, message });
       await sleepUnlessAborted(clock, QUEUE_RETRY_MS, signal);
       return undefined;
     }
   }
 
-  async #lead(grant: LeaderGrant, signal: AbortSignal): Promise<void> {
+  async #lead(grant: HeldLease, signal: AbortSignal): Promise<void> {
     const { logger, metrics: _, caller: given, ...options } = this.#options;
     const fields = { epoch: Number(grant.epoch) };
     using caller = given ?? new RpcPlaceCaller();
@@ -119,13 +126,13 @@ export class Scheduler {
       end();
       signal.removeEventListener("abort", end);
       logger.info("leadership.ended", { ...fields, lost: grant.lost.aborted });
-      if (!grant.lost.aborted) await this.#release(grant.release);
+      if (!grant.lost.aborted) await this.#release(grant);
     }
   }
 
-  async #release(release: () => Promise<void>): Promise<void> {
+  async #release(grant: HeldLease): Promise<void> {
     try {
-      await release();
+      await grant.release();
     } catch (error) {
       const { code, message } = faultOf(error);
       this.#options.logger.warn("lease.failed", { code, message });

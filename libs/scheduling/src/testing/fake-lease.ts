@@ -1,6 +1,4 @@
-import type { LeaderLease } from "@drover/queue";
-
-type Grant = Awaited<ReturnType<LeaderLease["acquire"]>>;
+import type { HeldLease, LeaderLease } from "@drover/queue";
 
 /** Leadership by the test's word. */
 export class FakeLease implements LeaderLease {
@@ -9,7 +7,7 @@ export class FakeLease implements LeaderLease {
   #grant = Promise.withResolvers<bigint>();
   #lost = new AbortController();
 
-  async acquire(signal: AbortSignal): Promise<Grant> {
+  async acquire(signal: AbortSignal): Promise<HeldLease> {
     const aborted = new Promise<never>((_, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     });
@@ -24,6 +22,10 @@ export class FakeLease implements LeaderLease {
 
   async leaderAddress(): Promise<string | undefined> {
     return this.address;
+  }
+
+  async close(): Promise<void> {
+    this.lose();
   }
 
   grant(epoch: bigint): void {

@@ -1,0 +1,59 @@
+import { hostname } from "node:os";
+import { type Config, commandConfig, defineConfig } from "@drover/config";
+import { LOG_LEVELS } from "@drover/telemetry";
+
+const USAGE = `Usage: drover scheduler --model-name NAME [flags]
+
+Places requests on workers and says which worker holds which experts. With Redis several may run: one leads, the others stand by.`;
+
+const spec = defineConfig({
+  modelName: { kind: "string", required: true, valueName: "NAME", help: "The served model's id." },
+  queue: {
+    kind: "string",
+    default: "scheduler",
+    valueName: "URL",
+    help: "redis://HOST:PORT, or scheduler for a queue in this process.",
+  },
+  grpcPort: {
+    kind: "integer",
+    default: 50_052,
+    min: 0,
+    max: 65_535,
+    help: "gRPC port for workers and routers; 0: any.",
+  },
+  adminPort: {
+    kind: "integer",
+    default: 0,
+    min: 0,
+    max: 65_535,
+    help: "Port of /health, /ready and /metrics; 0: any.",
+  },
+  listen: { kind: "string", default: "127.0.0.1", valueName: "HOST", help: "Address to bind to." },
+  advertise: {
+    kind: "string",
+    valueName: "HOST",
+    help: "Name that others reach this process by; --listen when absent.",
+  },
+  expectExperts: {
+    kind: "integer",
+    default: 1,
+    min: 1,
+    help: "Expert workers that the first expert map waits for, 10 s at most.",
+  },
+  cluster: { kind: "string", default: "drover", valueName: "NAME", help: "Keeps clusters apart that share a Redis." },
+  logLevel: { kind: "choice", choices: LOG_LEVELS, default: "info", help: "What is logged." },
+});
+
+export type SchedulerConfig = Config<typeof spec>;
+
+/** Flags, environment and file. Ends the process for `--help` and for arguments that make no sense. */
+export function schedulerConfig(argv: readonly string[], env: NodeJS.ProcessEnv): SchedulerConfig {
+  return commandConfig(spec, { argv, env, command: "drover scheduler", usage: USAGE });
+}
+
+const WILDCARDS = ["0.0.0.0", "::"];
+
+/** The host that others dial: a wildcard is no address. */
+export function advertisedHost({ advertise, listen }: SchedulerConfig): string {
+  return advertise ?? (WILDCARDS.includes(listen) ? hostname() : listen);
+}
