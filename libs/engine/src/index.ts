@@ -1,5 +1,7 @@
 export { type AttentionServiceOptions, attentionService } from "./attention-service.ts";
 export { Engine, type EngineObserver, type EngineOptions, type Refusal } from "./engine.ts";
+export { ExpertLoader, type ExpertStore } from "./expert-loader.ts";
+export { ExpertPeers, holderMapOf } from "./expert-peers.ts";
 export { ENGINE_LIMITS } from "./limits.ts";
 export type { EventSink } from "./router-outbox.ts";
 export { SchedulerLink, type SchedulerLinkOptions } from "./scheduler-link.ts";

@@ -1,0 +1,41 @@
+import { randomUUID } from "node:crypto";
+import { basename, resolve } from "node:path";
+import { setFlagsFromString } from "node:v8";
+import { attachParent, commandConfig } from "@drover/config";
+import { toDroverError } from "@drover/core";
+import { createLogger } from "@drover/telemetry";
+import { startWorker } from "./worker.ts";
+import { workerConfig } from "./worker-config.ts";
+
+// Activations live outside V8's heap; marking them step by step costs half of the CPU that moves them.
+setFlagsFromString("--no-incremental-marking");
+
+const config = commandConfig(workerConfig, {
+  command: "drover worker",
+  usage: "drover worker --roles ROLE[,ROLE] --model DIR --scheduler HOST:PORT [FLAGS]",
+  argv: process.argv.slice(2),
+  env: process.env,
+});
+const parent = attachParent();
+const workerId = config.workerId ?? `worker-${randomUUID().slice(0, 8)}`;
+const logger = createLogger({ process: "worker", fields: { worker: workerId } });
+const stop = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => stop.abort());
+parent.gone.addEventListener("abort", () => stop.abort());
+
+try {
+  await startWorker({
+    ...config,
+    workerId,
+    modelName: config.modelName ?? basename(resolve(config.model)),
+    advertise: config.advertise ?? config.listen,
+    announce: parent.announce,
+    logger,
+    signal: stop.signal,
+  });
+  process.exit(0);
+} catch (error) {
+  const fault = toDroverError(error);
+  logger.error("worker.failed", { code: fault.code, reason: fault.message });
+  process.exit(1);
+}

@@ -1,0 +1,57 @@
+import { defineConfig } from "@drover/config";
+
+/** Roles that this worker knows; `context` and `vision` come later. */
+export const WORKER_ROLES = ["attention", "experts"] as const;
+
+export const workerConfig = defineConfig({
+  roles: {
+    kind: "list",
+    choices: WORKER_ROLES,
+    required: true,
+    help: "What this worker does: attention, experts, or both",
+    valueName: "ROLE[,ROLE]",
+  },
+  model: { kind: "string", required: true, help: "Checkpoint folder", valueName: "DIR" },
+  modelName: { kind: "string", help: "The served model's id; the folder's name when absent", valueName: "NAME" },
+  scheduler: { kind: "list", required: true, help: "Addresses of the schedulers", valueName: "HOST:PORT[,...]" },
+  workerId: {
+    kind: "string",
+    help: "Its place in the fleet, the same after a restart; made up when absent",
+    valueName: "ID",
+  },
+  grpcPort: {
+    kind: "integer",
+    default: 0,
+    min: 0,
+    max: 65535,
+    help: "Port for peers; 0: any free one",
+    valueName: "PORT",
+  },
+  adminPort: {
+    kind: "integer",
+    default: 0,
+    min: 0,
+    max: 65535,
+    help: "Port for health, readiness and metrics; 0: any free one",
+    valueName: "PORT",
+  },
+  listen: { kind: "string", default: "127.0.0.1", help: "Address to bind to", valueName: "HOST" },
+  advertise: { kind: "string", help: "Address that peers use; that of --listen when absent", valueName: "HOST" },
+  kvMemory: { kind: "size", default: "1GiB", min: 1, help: "KV cache of the attention role", valueName: "SIZE" },
+  prefillChunk: {
+    kind: "integer",
+    default: 512,
+    min: 1,
+    max: 65536,
+    help: "Prompt tokens computed in one step",
+    valueName: "TOKENS",
+  },
+  threads: { kind: "integer", default: 1, min: 1, max: 1024, help: "Threads of one computation", valueName: "N" },
+  detachGrace: {
+    kind: "duration",
+    default: "10s",
+    min: 0,
+    help: "How long a request outlives its router's broken stream",
+    valueName: "TIME",
+  },
+});

@@ -1,0 +1,123 @@
+import type { EngineObserver } from "@drover/engine";
+import type { ExchangeObserver } from "@drover/exchange";
+import type { ExchangeMeter } from "@drover/rpc";
+import type { Metrics } from "@drover/telemetry";
+
+const STEP_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1];
+
+/** Everything that a worker counts, as the observers that its parts report to. */
+export function workerMetrics(metrics: Metrics, modelName: string) {
+  const model = { model_name: modelName };
+  const labels = ["model_name"] as const;
+  const promptTokens = metrics.counter("vllm:prompt_tokens_total", "Prompt tokens computed", labels);
+  const generatedTokens = metrics.counter("vllm:generation_tokens_total", "Tokens generated", labels);
+  const preemptions = metrics.counter(
+    "vllm:num_preemptions_total",
+    "Sequences whose KV was given up and is computed again",
+    labels,
+  );
+  const running = metrics.gauge("vllm:num_requests_running", "Choices that hold KV", labels);
+  const waiting = metrics.gauge("vllm:num_requests_waiting", "Choices that wait for their first step", labels);
+  const kvUsage = metrics.gauge("vllm:kv_cache_usage_perc", "KV bytes allocated, of their limit, 0 to 1", labels);
+  const kvBytes = metrics.gauge("drover_kv_bytes", "KV bytes", [...labels, "kind"]);
+  const steps = metrics.histogram("drover_step_seconds", "Length of a step", labels, STEP_BUCKETS);
+  const stepShare = metrics.counter("drover_step_seconds_by_part_total", "Where steps' time went", [...labels, "part"]);
+  const stepRows = metrics.counter("drover_step_rows_total", "Rows computed", labels);
+  const parked = metrics.counter(
+    "drover_parked_choices_total",
+    "Steps of choices that an expert did not answer in time",
+    labels,
+  );
+  const expertTokens = metrics.counter("drover_expert_tokens_total", "Rows routed to each expert", [
+    ...labels,
+    "layer",
+    "expert",
+  ]);
+  const missingRows = metrics.counter("drover_exchange_missing_rows_total", "Rows without an expert's answer", [
+    ...labels,
+    "layer",
+  ]);
+  const exchange = metrics.histogram(
+    "drover_exchange_seconds",
+    "One worker's rows of one layer, there and back",
+    [...labels, "peer"],
+    STEP_BUCKETS,
+  );
+  const exchangeBytes = metrics.counter("drover_exchange_bytes_total", "Activations exchanged", [
+    ...labels,
+    "peer",
+    "direction",
+  ]);
+  const expertSeconds = metrics.histogram(
+    "drover_expert_compute_seconds",
+    "One frame's experts",
+    [...labels, "layer"],
+    STEP_BUCKETS,
+  );
+  const expertRows = metrics.counter("drover_expert_rows_total", "Rows computed by this worker's experts", [
+    ...labels,
+    "layer",
+  ]);
+
+  const engine: EngineObserver = {
+    stepEnded: ({ rowCount, totalMs, sessionMs, exchangeMs }) => {
+      steps.observe(model, totalMs / 1000);
+      stepRows.inc(model, rowCount);
+      stepShare.inc({ ...model, part: "sessions" }, sessionMs / 1000);
+      stepShare.inc({ ...model, part: "exchange" }, exchangeMs / 1000);
+      stepShare.inc({ ...model, part: "other" }, Math.max(0, totalMs - sessionMs - exchangeMs) / 1000);
+    },
+    tokensComputed: (prompt, generated) => {
+      promptTokens.inc(model, prompt);
+      generatedTokens.inc(model, generated);
+    },
+    preempted: () => preemptions.inc(model),
+    parked: (count) => parked.inc(model, count),
+  };
+  // Counted here and handed to the registry at a scrape: this runs for every expert of every layer and step.
+  const routed = new Map<number, Map<number, number>>();
+  const routing: ExchangeObserver = {
+    rowsRouted: (layer, expert, count) => {
+      const counts = routed.get(layer) ?? new Map<number, number>();
+      counts.set(expert, (counts.get(expert) ?? 0) + count);
+      routed.set(layer, counts);
+    },
+    rowsMissing: (layer, count) => missingRows.inc({ ...model, layer: String(layer) }, count),
+  };
+  metrics.beforeScrape(() => {
+    for (const [layer, counts] of routed) {
+      for (const [expert, count] of counts)
+        expertTokens.inc({ ...model, layer: String(layer), expert: String(expert) }, count);
+      counts.clear();
+    }
+  });
+  const meter: ExchangeMeter = {
+    exchanged: (peer, seconds, bytesOut, bytesIn) => {
+      exchange.observe({ ...model, peer }, seconds);
+      exchangeBytes.inc({ ...model, peer, direction: "out" }, bytesOut);
+      exchangeBytes.inc({ ...model, peer, direction: "in" }, bytesIn);
+    },
+  };
+  return {
+    engine,
+    routing,
+    meter,
+    expertComputed: (layer: number, rowCount: number, seconds: number) => {
+      expertSeconds.observe({ ...model, layer: String(layer) }, seconds);
+      expertRows.inc({ ...model, layer: String(layer) }, rowCount);
+    },
+    /** Reads gauges at each scrape. */
+    watch: (
+      read: () => Readonly<{ runningCount: number; waitingCount: number; kvBytesUsed: number; kvBytesMax: number }>,
+    ) => {
+      metrics.beforeScrape(() => {
+        const now = read();
+        running.set(model, now.runningCount);
+        waiting.set(model, now.waitingCount);
+        kvUsage.set(model, now.kvBytesMax === 0 ? 0 : now.kvBytesUsed / now.kvBytesMax);
+        kvBytes.set({ ...model, kind: "used" }, now.kvBytesUsed);
+        kvBytes.set({ ...model, kind: "max" }, now.kvBytesMax);
+      });
+    },
+  };
+}

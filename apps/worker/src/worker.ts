@@ -1,0 +1,205 @@
+import { randomUUID } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import { loadModelConfig, openCheckpoint, TextWeights } from "@drover/checkpoint";
+import type { Announcement } from "@drover/config";
+import { type Logger, systemClock } from "@drover/core";
+import { attentionService, Engine, ExpertLoader, ExpertPeers, holderMapOf, SchedulerLink } from "@drover/engine";
+import { DistributedExchange, LocalPeer } from "@drover/exchange";
+import { kvBytesPeak } from "@drover/kv";
+import {
+  AttentionWorker,
+  ExpertWorker,
+  JoinHelloSchema,
+  LayerExpertsSchema,
+  WorkerRole,
+  WorkerStatusSchema,
+} from "@drover/proto";
+import {
+  createServer,
+  ExpertStreamPeer,
+  expertService,
+  listen,
+  PROTOCOL_VERSION,
+  serviceDefinition,
+} from "@drover/rpc";
+import { ExpertSessions, TextModel } from "@drover/runtime";
+import { createMetrics, startAdminServer } from "@drover/telemetry";
+import type { WORKER_ROLES } from "./worker-config.ts";
+import { workerMetrics } from "./worker-metrics.ts";
+
+export type WorkerOptions = Readonly<{
+  roles: readonly (typeof WORKER_ROLES)[number][];
+  model: string;
+  modelName: string;
+  scheduler: readonly string[];
+  workerId: string;
+  grpcPort: number;
+  adminPort: number;
+  listen: string;
+  advertise: string;
+  kvMemory: number;
+  prefillChunk: number;
+  threads: number;
+  detachGrace: number;
+  announce: (message: Announcement) => void;
+  logger: Logger;
+  signal: AbortSignal;
+}>;
+
+/** Wires one worker: loads what its roles need, serves its peers, joins the scheduler and runs until the signal aborts. */
+export async function startWorker(options: WorkerOptions): Promise<void> {
+  const { logger, signal, announce, workerId } = options;
+  const isAttention = options.roles.includes("attention");
+  const isExperts = options.roles.includes("experts");
+  const config = await loadModelConfig(options.model);
+  await using checkpoint = await openCheckpoint(options.model);
+  const weights = new TextWeights(checkpoint, config);
+  const session = { threads: options.threads };
+  const incarnation = randomUUID();
+  const metrics = createMetrics({ process: "worker" });
+  const observed = workerMetrics(metrics, options.modelName);
+
+  const model = isAttention
+    ? await TextModel.load(config, weights, {
+        ...session,
+        kvBytesMax: options.kvMemory,
+        onLayer: (done, total) => announce({ kind: "progress", text: `${workerId}: layer ${done} of ${total}` }),
+      })
+    : undefined;
+  const experts = isExperts ? new ExpertSessions(config, weights, session) : undefined;
+  using peers = new ExpertPeers(
+    (id, address) => new ExpertStreamPeer(id, address, systemClock, logger, observed.meter),
+    experts === undefined ? undefined : new LocalPeer(workerId, experts),
+  );
+  const exchange = new DistributedExchange(config.hiddenSize, (id) => peers.get(id), observed.routing);
+  const engine =
+    model === undefined
+      ? undefined
+      : new Engine({
+          runner: model,
+          geometry: model.geometry,
+          exchange,
+          prefillRowsMax: options.prefillChunk,
+          detachGraceMs: options.detachGrace,
+          clock: systemClock,
+          logger,
+          observer: observed.engine,
+          breathe: () => new Promise((done) => setImmediate(done)),
+        });
+  const load = () => ({
+    ...(engine?.load() ?? { runningCount: 0, waitingCount: 0, pendingTokenCount: 0 }),
+    kvBytesUsed: model?.kvBytesUsed ?? 0,
+    kvBytesMax: model?.kvBytesMax ?? 0,
+  });
+  observed.watch(load);
+
+  let leaderEpoch = 0n;
+  const ready = () => engine === undefined || exchange.usable;
+  const server = createServer();
+  if (engine !== undefined) {
+    const service = attentionService({
+      engine,
+      workerId,
+      incarnation,
+      modelId: options.modelName,
+      vocabSize: config.vocabSize,
+      leaderEpoch: () => leaderEpoch,
+      accepting: () => !signal.aborted,
+      logger,
+    });
+    server.addService(serviceDefinition(AttentionWorker), service);
+  }
+  if (experts !== undefined)
+    server.addService(serviceDefinition(ExpertWorker), expertService(experts, observed.expertComputed));
+  const port = await listen(server, `${options.listen}:${options.grpcPort}`);
+  const loadedExperts = () => (experts?.loaded() ?? []).map((one) => create(LayerExpertsSchema, one));
+  const admin = await startAdminServer({
+    host: options.listen,
+    port: options.adminPort,
+    metrics,
+    health: () => true,
+    ready: () => ready() || "not every expert has a holder yet",
+    routes: {
+      "/debug/worker": () => ({
+        workerId,
+        incarnation,
+        roles: options.roles,
+        load: load(),
+        experts: experts?.loaded() ?? [],
+      }),
+    },
+  });
+  const address = `${options.advertise}:${port}`;
+  const adminAddress = `${options.advertise}:${admin.port}`;
+  announce({ kind: "listening", addresses: { grpc: address, admin: adminAddress } });
+
+  // Memory as placement sees it: a fixed part for chunked layers and blocks, and a slope for global layers.
+  const globalLayerCount = config.isGlobalLayer.filter(Boolean).length;
+  const kvBytesPerToken = model === undefined ? 0 : globalLayerCount * model.geometry.rowBytes;
+  const kvBytesFixed =
+    model === undefined
+      ? 0
+      : kvBytesPeak(model.geometry, config.chunkSize, options.prefillChunk) - config.chunkSize * kvBytesPerToken;
+  const contextTokensMax = BigInt(engine?.contextTokensMax ?? 0);
+  using link = new SchedulerLink({
+    addresses: options.scheduler,
+    logger,
+    hello: create(JoinHelloSchema, {
+      protocolVersion: PROTOCOL_VERSION,
+      workerId,
+      incarnation,
+      modelId: options.modelName,
+      modelFingerprint: checkpoint.fingerprint,
+      roles: [...(isAttention ? [WorkerRole.ATTENTION] : []), ...(isExperts ? [WorkerRole.EXPERTS] : [])],
+      address,
+      adminAddress,
+      moeLayers: [...config.moeLayers],
+      expertCount: config.expertCount,
+    }),
+    status: () => {
+      const now = load();
+      return create(WorkerStatusSchema, {
+        ready: ready(),
+        kvBytesUsed: BigInt(now.kvBytesUsed),
+        kvBytesMax: BigInt(now.kvBytesMax),
+        runningCount: now.runningCount,
+        waitingCount: now.waitingCount,
+        waitingTokenCount: BigInt(now.pendingTokenCount),
+        contextTokensMax,
+        progress: BigInt(engine?.stepCount ?? 0),
+        sentAtMs: BigInt(systemClock.now()),
+        kvBytesPerToken: BigInt(kvBytesPerToken),
+        kvBytesFixed: BigInt(Math.max(0, kvBytesFixed)),
+      });
+    },
+    loaded: loadedExperts,
+    onSetExperts: (wish) => loader?.set(wish),
+    onMap: (map) => {
+      peers.update(map);
+      exchange.update(holderMapOf(map));
+      void reportWhenUsable();
+    },
+    onLeader: (epoch) => {
+      if (epoch !== leaderEpoch) exchange.reset();
+      leaderEpoch = epoch;
+    },
+  });
+  const loader = experts === undefined ? undefined : new ExpertLoader(experts, () => link.reportLoaded(), logger);
+  /** Connections come up a moment after the map: placement should know as soon as they do, not at the next heartbeat. */
+  const reportWhenUsable = async () => {
+    for (let tries = 0; tries < 100 && !exchange.usable && !signal.aborted; tries++) {
+      await systemClock.sleep(20, signal).catch(() => undefined);
+    }
+    link.reportStatus();
+    if (exchange.usable) announce({ kind: "ready" });
+  };
+  if (engine === undefined) announce({ kind: "ready" });
+
+  logger.info("worker.started", { address, admin: adminAddress });
+  if (engine === undefined)
+    await new Promise<void>((done) => signal.addEventListener("abort", () => done(), { once: true }));
+  else await engine.run(signal);
+  link.leave();
+  server.forceShutdown();
+  await admin.close();
+}

@@ -1,0 +1,58 @@
+import type { Logger } from "@drover/core";
+import type { LayerExperts } from "@drover/proto";
+
+/** Where experts are loaded; `runtime` implements it. */
+export interface ExpertStore {
+  has(layer: number, expert: number): boolean;
+  load(layer: number, expert: number): Promise<void>;
+  unload(layer: number, expert: number): void;
+  loaded(): { layer: number; experts: number[] }[];
+}
+
+/** Follows the scheduler's latest wish: loads what it names, then unloads what it does not. A newer wish interrupts an older one. */
+export class ExpertLoader {
+  readonly #store: ExpertStore;
+  readonly #onChange: () => void;
+  readonly #logger: Logger;
+  #wish: readonly LayerExperts[] = [];
+  #running: Promise<void> | undefined;
+
+  constructor(store: ExpertStore, onChange: () => void, logger: Logger) {
+    this.#store = store;
+    this.#onChange = onChange;
+    this.#logger = logger;
+  }
+
+  set(wish: readonly LayerExperts[]): void {
+    this.#wish = wish;
+    this.#running ??= this.#follow().finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  async #follow(): Promise<void> {
+    for (let wish: readonly LayerExperts[] | undefined; wish !== this.#wish; ) {
+      wish = this.#wish;
+      try {
+        await this.#apply(wish);
+      } catch (error) {
+        // The scheduler sees what is loaded and what is not; the reason is the operator's.
+        this.#logger.error("experts.load_failed", { reason: error instanceof Error ? error.message : String(error) });
+      }
+      this.#onChange();
+    }
+  }
+
+  async #apply(wish: readonly LayerExperts[]): Promise<void> {
+    for (const { layer, experts } of wish) {
+      for (const expert of experts) {
+        if (wish !== this.#wish) return;
+        await this.#store.load(layer, expert);
+      }
+    }
+    const wanted = new Map(wish.map(({ layer, experts }) => [layer, new Set(experts)]));
+    for (const { layer, experts } of this.#store.loaded()) {
+      for (const expert of experts) if (!wanted.get(layer)?.has(expert)) this.#store.unload(layer, expert);
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import type { ExpertPeer, HolderMap } from "@drover/exchange";
+import type { ExpertMap } from "@drover/proto";
+
+/** The map as the exchange reads it. */
+export function holderMapOf(map: ExpertMap): HolderMap {
+  const names = map.holders.map((holder) => holder.workerId);
+  return {
+    epoch: map.epoch,
+    expertCount: map.layers.reduce((most, { experts }) => Math.max(most, experts.length), 0),
+    layers: new Map(
+      map.layers.map(({ layer, experts }) => [layer, experts.map(({ holders }) => holders.map((i) => names[i] ?? ""))]),
+    ),
+  };
+}
+
+type OpenPeer = ExpertPeer & Disposable;
+type Known = Readonly<{ incarnation: string; address: string; peer: OpenPeer }>;
+
+/** The peers of the current map: one connection for each life of a worker, opened and closed as the map names them. */
+export class ExpertPeers implements Disposable {
+  readonly #open: (workerId: string, address: string) => OpenPeer;
+  readonly #local: ExpertPeer | undefined;
+  readonly #peers = new Map<string, Known>();
+
+  /** `local` answers for this very worker, where it holds experts itself. */
+  constructor(open: (workerId: string, address: string) => OpenPeer, local: ExpertPeer | undefined) {
+    this.#open = open;
+    this.#local = local;
+  }
+
+  get(workerId: string): ExpertPeer | undefined {
+    return workerId === this.#local?.workerId ? this.#local : this.#peers.get(workerId)?.peer;
+  }
+
+  update(map: ExpertMap): void {
+    const named = new Set(map.holders.map(({ workerId }) => workerId));
+    for (const [workerId, { peer }] of this.#peers) {
+      if (named.has(workerId)) continue;
+      peer[Symbol.dispose]();
+      this.#peers.delete(workerId);
+    }
+    for (const { workerId, incarnation, address } of map.holders) {
+      if (workerId === this.#local?.workerId) continue;
+      const known = this.#peers.get(workerId);
+      if (known?.incarnation === incarnation && known.address === address) continue;
+      known?.peer[Symbol.dispose]();
+      this.#peers.set(workerId, { incarnation, address, peer: this.#open(workerId, address) });
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const { peer } of this.#peers.values()) peer[Symbol.dispose]();
+    this.#peers.clear();
+  }
+}
