@@ -1,0 +1,186 @@
+// Installs what Drover needs, for a machine that has only Node >= 20 and npm: Node 24 and pnpm 10 into .toolchain, then the packages.
+// Plain JavaScript, because the machine's own Node runs it. Quiet when nothing is to be done; otherwise says on standard error what it does.
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+const TOOLCHAIN = { node: "24", pnpm: "10" };
+const NODE_MAJOR_MIN = 20;
+const OUTPUT_KEPT_CHARACTERS = 8_000;
+const LOCK_BEAT_MS = 2_000;
+const LOCK_STALE_MS = 20_000;
+const LOCK_POLL_MS = 250;
+const INSTALL_RETRIES = 1;
+
+const toolchain = join(root, ".toolchain");
+const toolchainBin = join(toolchain, "node_modules", ".bin");
+const stampFile = join(toolchain, "installed");
+const lockFile = join(root, ".toolchain.lock");
+
+/** The Node that runs Drover. */
+export const nodeBinary = join(toolchainBin, "node");
+
+/** The environment for Drover's tools: its own Node and the packages' binaries come first. */
+export function toolEnvironment() {
+  const path = [toolchainBin, join(root, "node_modules", ".bin"), process.env.PATH ?? ""].join(":");
+  return { ...process.env, PATH: path, ONNXRUNTIME_NODE_INSTALL: "skip", NX_DAEMON: "false" };
+}
+
+/** Installs what is missing or out of date. Throws an Error whose message says why it could not. */
+export async function ensureSetup() {
+  const major = Number(process.versions.node.split(".")[0]);
+  if (major < NODE_MAJOR_MIN) throw new Error(`Node ${NODE_MAJOR_MIN} or newer is needed; this is ${process.version}.`);
+  if (isInstalled(wantedState())) return;
+  await withLock(async () => {
+    // Another set-up may have done it while this one waited.
+    const state = wantedState();
+    if (isInstalled(state)) return;
+    const begin = Date.now();
+    say("setting up: the first start, or the dependencies have changed");
+    mkdirSync(toolchain, { recursive: true });
+    if (!(await toolchainWorks())) await installToolchain();
+    await installPackages();
+    writeFileSync(stampFile, state);
+    say(`set up in ${Math.round((Date.now() - begin) / 1000)} s`);
+  });
+}
+
+/** A digest of everything that decides what is installed. */
+function wantedState() {
+  const hash = createHash("sha256").update(JSON.stringify([TOOLCHAIN, process.platform, process.arch]));
+  for (const file of ["pnpm-lock.yaml", "pnpm-workspace.yaml", ".npmrc", ...packageFiles()]) {
+    const path = join(root, file);
+    hash.update(`\0${file}\0`).update(existsSync(path) ? readFileSync(path) : "");
+  }
+  return hash.digest("hex");
+}
+
+function packageFiles() {
+  const groups = ["apps", "libs"].flatMap((group) =>
+    existsSync(join(root, group)) ? readdirSync(join(root, group)).map((name) => join(group, name)) : [],
+  );
+  return ["", ...groups, "bench", "tests"].map((folder) => join(folder, "package.json")).sort();
+}
+
+function isInstalled(state) {
+  if (!existsSync(nodeBinary) || !existsSync(join(root, "node_modules", ".modules.yaml"))) return false;
+  return existsSync(stampFile) && readFileSync(stampFile, "utf8") === state;
+}
+
+async function toolchainWorks() {
+  if (!existsSync(nodeBinary) || !existsSync(join(toolchainBin, "pnpm"))) return false;
+  const node = await run(nodeBinary, ["--version"]);
+  const pnpm = node.ok ? await run(nodeBinary, [join(toolchain, "node_modules/pnpm/bin/pnpm.cjs"), "--version"]) : node;
+  return pnpm.ok && node.output.startsWith(`v${TOOLCHAIN.node}.`) && pnpm.output.startsWith(`${TOOLCHAIN.pnpm}.`);
+}
+
+async function installToolchain() {
+  say(`[1/2] Node ${TOOLCHAIN.node} and pnpm ${TOOLCHAIN.pnpm} into .toolchain, by npm`);
+  rmSync(join(toolchain, "node_modules"), { recursive: true, force: true });
+  const packages = Object.entries(TOOLCHAIN).map(([name, version]) => `${name}@${version}`);
+  const npm = ["install", "--prefix", toolchain, "--no-save", "--no-audit", "--no-fund", "--ignore-scripts=false", ...packages];
+  await mustRun("npm could not install Node and pnpm", () => run("npm", npm));
+  if (!(await toolchainWorks())) {
+    throw new Error(`npm has installed Node ${TOOLCHAIN.node} and pnpm ${TOOLCHAIN.pnpm} into .toolchain, but they do not start here.`);
+  }
+}
+
+async function installPackages() {
+  say("[2/2] packages, by pnpm");
+  const pnpm = [join(toolchain, "node_modules/pnpm/bin/pnpm.cjs"), "install", "--frozen-lockfile"];
+  const options = ["--config.confirmModulesPurge=false", "--reporter=append-only"];
+  const progress = (line) => line.startsWith("Progress:") && say(`      ${line.slice("Progress: ".length)}`);
+  await mustRun("pnpm could not install the packages", () => run(nodeBinary, [...pnpm, ...options], progress));
+}
+
+/** Networks fail now and then: one more try, then the reason. */
+async function mustRun(failure, attempt) {
+  for (let left = INSTALL_RETRIES; ; left--) {
+    const result = await attempt();
+    if (result.ok) return;
+    if (result.interrupted) throw new Error("It was interrupted.");
+    if (left === 0) throw new Error(`${failure} (${result.reason}). It said:\n${result.output.trim()}`);
+    say("      that failed; trying once more");
+  }
+}
+
+/** Runs a command and keeps the end of what it says. It ends when this process is told to end. */
+function run(command, args, onLine = () => undefined) {
+  return new Promise((resolve) => {
+    let output = "";
+    const child = spawn(command, args, { cwd: root, env: toolEnvironment(), stdio: ["ignore", "pipe", "pipe"] });
+    let interrupted = false;
+    const forward = (signal) => {
+      interrupted = true;
+      child.kill(signal);
+    };
+    const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
+    for (const signal of signals) process.on(signal, forward);
+    const end = (result) => {
+      for (const signal of signals) process.off(signal, forward);
+      resolve({ ...result, output, interrupted });
+    };
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (text) => {
+        output = (output + text).slice(-OUTPUT_KEPT_CHARACTERS);
+        for (const line of text.split("\n")) onLine(line);
+      });
+    }
+    child.on("error", (error) => end({ ok: false, reason: error.message }));
+    child.on("close", (code, signal) => end({ ok: code === 0, reason: signal ?? `exit status ${code}` }));
+  });
+}
+
+/** One set-up at a time. The holder touches the file; a file that nobody has touched for a while is of a dead one. */
+async function withLock(work) {
+  for (let waiting = false; !takeLock(); waiting = true) {
+    if (!waiting) say("waiting for another set-up of this folder");
+    await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
+  }
+  const beat = setInterval(() => {
+    if (existsSync(lockFile)) utimesSync(lockFile, new Date(), new Date());
+  }, LOCK_BEAT_MS);
+  try {
+    await work();
+  } finally {
+    clearInterval(beat);
+    rmSync(lockFile, { force: true });
+  }
+}
+
+function takeLock() {
+  try {
+    writeFileSync(lockFile, `${process.pid}\n`, { flag: "wx" });
+    return true;
+  } catch (error) {
+    if (error.code !== "EEXIST") throw error;
+  }
+  const age = Date.now() - (statSync(lockFile, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+  if (age < LOCK_STALE_MS) return false;
+  // Moved away rather than removed: of several waiters, one moves it and the others find nothing.
+  const moved = `${lockFile}.${process.pid}`;
+  try {
+    renameSync(lockFile, moved);
+    rmSync(moved, { force: true });
+  } catch (error) {
+    if (error.code !== "ENOENT") throw error;
+  }
+  return false;
+}
+
+function say(text) {
+  process.stderr.write(`drover: ${text}\n`);
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  try {
+    await ensureSetup();
+  } catch (error) {
+    say(`set-up failed. ${error.message}`);
+    process.exitCode = 1;
+  }
+}
