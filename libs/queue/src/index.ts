@@ -1,5 +1,9 @@
+export { BullQueue, type BullQueueOptions } from "./bull-queue.ts";
 export { EmbeddedPayloadStore } from "./embedded-payload-store.ts";
 export { EmbeddedQueue } from "./embedded-queue.ts";
 export { EmbeddedLease, type HeldLease, type LeaderLease } from "./leader-lease.ts";
 export { QUEUE_LIMITS } from "./limits.ts";
+export { openRedis } from "./redis.ts";
+export { RedisLease } from "./redis-lease.ts";
+export { RedisPayloadStore } from "./redis-payload-store.ts";
 export { jobQueueService, RemoteQueue } from "./remote-queue.ts";

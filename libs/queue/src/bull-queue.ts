@@ -1,0 +1,214 @@
+import { randomUUID } from "node:crypto";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+  type Clock,
+  DroverError,
+  type JobLease,
+  LANES,
+  type Lane,
+  type LaneDepth,
+  type ModelId,
+  type QueueConsumer,
+  type QueueJob,
+  type QueueProducer,
+  type RequestId,
+  type RouterId,
+} from "@drover/core";
+import { JobSchema } from "@drover/proto";
+import { Queue, Worker } from "bullmq";
+import type { Redis } from "ioredis";
+import { type BullJobData, HeldBullJob } from "./bull-lease.ts";
+import { jobFromWire, jobToWire } from "./job-wire.ts";
+import { QUEUE_LIMITS } from "./limits.ts";
+import { overRedis } from "./redis.ts";
+
+export type BullQueueOptions = Readonly<{
+  redis: Redis;
+  /** Opens another connection like `redis`, for the blocking half. Left out by producers. */
+  consumer?: Redis;
+  cluster: string;
+  modelId: ModelId;
+  clock: Clock;
+}>;
+
+/** How long a lease survives its holder; TRANSPORT's measurements: recovery within about 1.5 times. */
+const LOCK_MS = 10_000;
+const STALLED_MS = 5_000;
+const POLL_MS = 500;
+const FRONT_PRIORITY = 1;
+const PRIORITY = 2;
+
+type LaneQueue = Readonly<{ queue: Queue<BullJobData>; worker: Worker<BullJobData> | undefined }>;
+
+/** The queue in Redis, by BullMQ: one BullMQ queue for each lane. Jobs are fetched by hand, so that only what can be placed is taken. */
+export class BullQueue implements QueueProducer, QueueConsumer {
+  readonly #options: BullQueueOptions;
+  readonly #prefix: string;
+  readonly #lanes: ReadonlyMap<Lane, LaneQueue>;
+  readonly #listeners = new Set<() => void>();
+  readonly #subscriber: Redis | undefined;
+  readonly #poll: NodeJS.Timeout | undefined;
+
+  constructor(options: BullQueueOptions) {
+    this.#options = options;
+    this.#prefix = `drover:${options.cluster}`;
+    this.#lanes = new Map(LANES.map((lane) => [lane, this.#openLane(lane)]));
+    this.#subscriber = options.consumer?.duplicate();
+    this.#subscriber?.on("error", () => undefined);
+    this.#subscriber?.on("message", () => this.#notify());
+    this.#subscriber?.subscribe(this.#key("added")).catch(() => undefined);
+    // A stalled job comes back without an announcement.
+    this.#poll = options.consumer === undefined ? undefined : setInterval(() => this.#notify(), POLL_MS);
+    this.#poll?.unref();
+  }
+
+  #openLane(lane: Lane): LaneQueue {
+    const name = `${this.#options.modelId}.${lane}`;
+    const queue = new Queue<BullJobData>(name, {
+      connection: this.#options.redis,
+      prefix: this.#prefix,
+      skipVersionCheck: true,
+    });
+    queue.on("error", () => undefined);
+    if (this.#options.consumer === undefined) return { queue, worker: undefined };
+    const worker = new Worker<BullJobData>(name, null, {
+      connection: this.#options.consumer,
+      prefix: this.#prefix,
+      autorun: false,
+      lockDuration: LOCK_MS,
+      stalledInterval: STALLED_MS,
+      maxStalledCount: 1_000_000,
+      removeOnComplete: { count: 1000 },
+      skipVersionCheck: true,
+    });
+    worker.on("error", () => undefined);
+    worker.startStalledCheckTimer().catch(() => undefined);
+    return { queue, worker };
+  }
+
+  async add(jobs: readonly QueueJob[], signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    await overRedis(async () => {
+      for (const lane of LANES) {
+        const mine = jobs.filter((job) => job.lane === lane);
+        if (mine.length === 0) continue;
+        const { queue } = this.#lane(lane);
+        if ((await queue.getPrioritizedCount()) + mine.length > QUEUE_LIMITS.laneJobsMax) {
+          throw new DroverError("overloaded", `the ${lane} lane is full`, { retryAfterMs: 1000 });
+        }
+        await queue.addBulk(
+          mine.map((job) => ({
+            name: "generate",
+            data: { job: Buffer.from(toBinary(JobSchema, jobToWire(job))).toString("base64"), releaseCount: 0 },
+            // BullMQ takes jobs without a priority first, so every job has one.
+            opts: {
+              jobId: `${job.requestId}.${job.attemptBase}`,
+              priority: job.front ? FRONT_PRIORITY : PRIORITY,
+              removeOnComplete: { count: 1000 },
+            },
+          })),
+        );
+      }
+      await this.#options.redis.publish(this.#key("added"), "1");
+    });
+  }
+
+  async cancel(requestIds: readonly RequestId[], signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    await overRedis(async () => {
+      const pipeline = this.#options.redis.pipeline();
+      for (const id of requestIds) pipeline.set(this.#tombstone(id), "1", "PX", QUEUE_LIMITS.tombstoneMs);
+      await pipeline.exec();
+    });
+  }
+
+  async take(lane: Lane, signal: AbortSignal): Promise<JobLease | undefined> {
+    const { worker } = this.#lane(lane);
+    if (worker === undefined) throw new DroverError("internal", "a producer takes no jobs");
+    return overRedis(async () => {
+      for (;;) {
+        signal.throwIfAborted();
+        const token = randomUUID();
+        const taken = await worker.getNextJob(token, { block: false });
+        if (taken === undefined) return undefined;
+        const job = jobFromWire(fromBinary(JobSchema, Buffer.from(taken.data.job, "base64")));
+        const lease = new HeldBullJob(taken, token, job, LOCK_MS);
+        if (job.deadlineMs > this.#options.clock.now() && !(await this.isCancelled(job.requestId, signal)))
+          return lease;
+        await lease.complete(signal);
+      }
+    });
+  }
+
+  isCancelled(requestId: RequestId, signal: AbortSignal): Promise<boolean> {
+    signal.throwIfAborted();
+    return overRedis(async () => (await this.#options.redis.exists(this.#tombstone(requestId))) > 0);
+  }
+
+  depth(signal: AbortSignal): Promise<readonly LaneDepth[]> {
+    signal.throwIfAborted();
+    return overRedis(() =>
+      Promise.all(
+        LANES.map(async (lane) => {
+          const { queue } = this.#lane(lane);
+          const waitingCount = (await queue.getPrioritizedCount()) + (await queue.getWaitingCount());
+          const [oldest] = waitingCount === 0 ? [] : await queue.getJobs(["prioritized", "waiting"], 0, 0, true);
+          return { lane, waitingCount, oldestEnqueuedAtMs: oldest?.timestamp };
+        }),
+      ),
+    );
+  }
+
+  onAvailable(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  dropRouter(routerId: RouterId, signal: AbortSignal): Promise<number> {
+    return overRedis(async () => {
+      let dropped = 0;
+      for (const { queue } of this.#lanes.values()) {
+        for (const waiting of await queue.getJobs(["prioritized", "waiting"], 0, QUEUE_LIMITS.laneJobsMax, true)) {
+          signal.throwIfAborted();
+          const job = jobFromWire(fromBinary(JobSchema, Buffer.from(waiting.data.job, "base64")));
+          if (job.routerId !== routerId) continue;
+          // One that was taken meanwhile is locked, and its holder asks about its router.
+          dropped += await waiting.remove().then(
+            () => 1,
+            () => 0,
+          );
+        }
+      }
+      return dropped;
+    });
+  }
+
+  /** Ends every connection that this queue opened; those that it was given are the caller's. */
+  async close(): Promise<void> {
+    clearInterval(this.#poll);
+    this.#listeners.clear();
+    this.#subscriber?.disconnect();
+    for (const { queue, worker } of this.#lanes.values()) {
+      await worker?.close(true);
+      await queue.close();
+    }
+  }
+
+  #lane(lane: Lane): LaneQueue {
+    const found = this.#lanes.get(lane);
+    if (found === undefined) throw new DroverError("internal", `no lane is called ${lane}`);
+    return found;
+  }
+
+  #key(name: string): string {
+    return `${this.#prefix}:${this.#options.modelId}:${name}`;
+  }
+
+  #tombstone(id: RequestId): string {
+    return this.#key(`cancelled:${id}`);
+  }
+
+  #notify(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}

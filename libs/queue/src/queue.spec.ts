@@ -1,0 +1,100 @@
+import { randomUUID } from "node:crypto";
+import { modelId, neverAborted, systemClock } from "@drover/core";
+import { JobQueue } from "@drover/proto";
+import { createServer, listen, RpcClient, serviceDefinition } from "@drover/rpc";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { BullQueue } from "./bull-queue.ts";
+import { EmbeddedPayloadStore } from "./embedded-payload-store.ts";
+import { EmbeddedQueue } from "./embedded-queue.ts";
+import { openRedis } from "./redis.ts";
+import { RedisLease } from "./redis-lease.ts";
+import { RedisPayloadStore } from "./redis-payload-store.ts";
+import { jobQueueService, RemoteQueue } from "./remote-queue.ts";
+import { jobOf, queueConformance } from "./testing/queue-conformance.ts";
+import { freePort, redisBinary, TestRedis } from "./testing/redis-server.ts";
+
+queueConformance("the embedded queue", async () => {
+  const queue = new EmbeddedQueue(systemClock);
+  return {
+    producer: queue,
+    consumer: queue,
+    payloads: new EmbeddedPayloadStore(systemClock),
+    close: () => queue.close(),
+  };
+});
+
+queueConformance("the embedded queue over gRPC", async () => {
+  const queue = new EmbeddedQueue(systemClock);
+  const server = createServer();
+  server.addService(serviceDefinition(JobQueue), jobQueueService(queue, new EmbeddedPayloadStore(systemClock)));
+  const client = new RpcClient(`127.0.0.1:${await listen(server, "127.0.0.1:0")}`);
+  const remote = new RemoteQueue(() => client);
+  return {
+    producer: remote,
+    consumer: queue,
+    payloads: remote,
+    close: async () => {
+      client[Symbol.dispose]();
+      server.forceShutdown();
+    },
+  };
+});
+
+const binary = redisBinary();
+if (binary === undefined && process.env.CI) throw new Error("the queue's tests need redis-server or valkey-server");
+
+describe.skipIf(binary === undefined)("with Redis (needs redis-server or valkey-server)", async () => {
+  const redis = new TestRedis(binary ?? "", await freePort());
+  beforeAll(() => redis.start());
+  afterAll(() => redis[Symbol.asyncDispose]());
+
+  queueConformance("the BullMQ queue", async () => {
+    const producer = openRedis(redis.url, { producer: true });
+    const consumer = openRedis(redis.url, { producer: false });
+    if (producer.status !== "ready") await new Promise((resolve) => producer.once("ready", resolve));
+    const cluster = randomUUID();
+    const queue = new BullQueue({ redis: producer, consumer, cluster, modelId: modelId("nano"), clock: systemClock });
+    return {
+      producer: queue,
+      consumer: queue,
+      payloads: new RedisPayloadStore(producer, cluster),
+      close: async () => {
+        await queue.close();
+        producer.disconnect();
+        consumer.disconnect();
+      },
+    };
+  });
+
+  test("one candidate leads at a time, and each leader's epoch is greater", async () => {
+    const connection = openRedis(redis.url, { producer: false });
+    const lease = (address: string) =>
+      new RedisLease(connection, { cluster: "lease", modelId: "nano", address, clock: systemClock });
+    const first = await lease("a:1").acquire(neverAborted);
+    const waiting = new AbortController();
+    const second = lease("b:2").acquire(waiting.signal);
+    expect(await lease("c:3").leaderAddress(neverAborted)).toBe("a:1");
+    await first.release();
+    const held = await second;
+    expect(held.epoch).toBeGreaterThan(first.epoch);
+    expect(await lease("c:3").leaderAddress(neverAborted)).toBe("b:2");
+    await held.release();
+    connection.disconnect();
+  });
+
+  test("an add fails at once while Redis is away, and works again once it is back", async () => {
+    await using own = new TestRedis(binary ?? "", await freePort());
+    await own.start();
+    const connection = openRedis(own.url, { producer: true });
+    await new Promise((resolve) => connection.once("ready", resolve));
+    const queue = new BullQueue({ redis: connection, cluster: "away", modelId: modelId("nano"), clock: systemClock });
+    await queue.add([jobOf()], neverAborted);
+    await own.stop();
+    await expect(queue.add([jobOf()], neverAborted)).rejects.toMatchObject({ code: "unavailable" });
+    await own.start();
+    if (connection.status !== "ready") await new Promise((resolve) => connection.once("ready", resolve));
+    await queue.add([jobOf()], neverAborted);
+    await queue.close();
+    connection.disconnect();
+  });
+});

@@ -1,0 +1,88 @@
+import { randomUUID } from "node:crypto";
+import type { Clock } from "@drover/core";
+import type { Redis } from "ioredis";
+import type { HeldLease, LeaderLease } from "./leader-lease.ts";
+import { overRedis } from "./redis.ts";
+
+const LEASE_MS = 3_000;
+const RENEW_MS = 1_000;
+
+/** Takes the lease if nobody has it; the epoch rises with each holder. KEYS lease, epoch; ARGV holder, milliseconds. */
+const ACQUIRE = `if redis.call("set", KEYS[1], ARGV[1], "NX", "PX", ARGV[2]) then return redis.call("incr", KEYS[2]) end return 0`;
+/** Only its holder renews or gives up a lease. */
+const RENEW = `if redis.call("get", KEYS[1]) == ARGV[1] then return redis.call("pexpire", KEYS[1], ARGV[2]) end return 0`;
+const RELEASE = `if redis.call("get", KEYS[1]) == ARGV[1] then return redis.call("del", KEYS[1]) end return 0`;
+
+/** Leadership by an expiring key in Redis. A holder that cannot renew stops leading before the key expires. */
+export class RedisLease implements LeaderLease {
+  readonly #redis: Redis;
+  readonly #clock: Clock;
+  readonly #key: string;
+  readonly #address: string;
+  /** Told apart from another life at the same address. */
+  readonly #holder: string;
+
+  constructor(redis: Redis, options: Readonly<{ cluster: string; modelId: string; address: string; clock: Clock }>) {
+    this.#redis = redis;
+    this.#clock = options.clock;
+    this.#key = `drover:${options.cluster}:${options.modelId}:leader`;
+    this.#address = options.address;
+    this.#holder = `${this.#address} ${randomUUID()}`;
+  }
+
+  async acquire(signal: AbortSignal): Promise<HeldLease> {
+    for (;;) {
+      signal.throwIfAborted();
+      const asked = this.#clock.monotonic();
+      // Redis may be away: a candidate waits as it does behind another leader.
+      const epoch = await this.#redis
+        .eval(ACQUIRE, 2, this.#key, `${this.#key}:epoch`, this.#holder, LEASE_MS)
+        .catch(() => 0);
+      if (Number(epoch) > 0) return this.#hold(BigInt(String(epoch)), asked);
+      await this.#clock.sleep(RENEW_MS / 2, signal);
+    }
+  }
+
+  #hold(epoch: bigint, since: number): HeldLease {
+    const lost = new AbortController();
+    let renewedAt = since;
+    const lose = () => {
+      clearInterval(timer);
+      lost.abort(new Error("the leader's lease was lost"));
+    };
+    const timer = setInterval(() => {
+      const asked = this.#clock.monotonic();
+      // The key lives LEASE_MS from its last renewal; leading ends before that, whatever Redis does.
+      if (asked - renewedAt > LEASE_MS - RENEW_MS / 2) {
+        lose();
+        return;
+      }
+      this.#redis.eval(RENEW, 1, this.#key, this.#holder, LEASE_MS).then(
+        (held) => {
+          if (Number(held) === 0) lose();
+          else renewedAt = asked;
+        },
+        () => undefined,
+      );
+    }, RENEW_MS / 2);
+    timer.unref();
+    return {
+      epoch,
+      lost: lost.signal,
+      release: async () => {
+        clearInterval(timer);
+        await overRedis(() => this.#redis.eval(RELEASE, 1, this.#key, this.#holder));
+      },
+    };
+  }
+
+  async leaderAddress(signal: AbortSignal): Promise<string | undefined> {
+    signal.throwIfAborted();
+    const holder = await overRedis(() => this.#redis.get(this.#key));
+    return holder?.split(" ", 1)[0];
+  }
+
+  async close(): Promise<void> {
+    // The connection is the caller's.
+  }
+}

@@ -1,0 +1,33 @@
+import type { PayloadStore } from "@drover/core";
+import type { Redis } from "ioredis";
+import { overRedis } from "./redis.ts";
+
+/** Payloads as Redis strings with an expiry. */
+export class RedisPayloadStore implements PayloadStore {
+  readonly #redis: Redis;
+  readonly #prefix: string;
+
+  constructor(redis: Redis, cluster: string) {
+    this.#redis = redis;
+    this.#prefix = `drover:${cluster}:payload:`;
+  }
+
+  async put(key: string, bytes: Uint8Array, ttlMs: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    await overRedis(() => this.#redis.set(this.#prefix + key, Buffer.from(bytes), "PX", ttlMs));
+  }
+
+  async get(key: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    signal.throwIfAborted();
+    return (await overRedis(() => this.#redis.getBuffer(this.#prefix + key))) ?? undefined;
+  }
+
+  async delete(keys: readonly string[], signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (keys.length > 0) await overRedis(() => this.#redis.del(...keys.map((key) => this.#prefix + key)));
+  }
+
+  async close(): Promise<void> {
+    // The connection is the caller's.
+  }
+}

@@ -1,0 +1,163 @@
+import { randomUUID } from "node:crypto";
+import {
+  ATTEMPT_STRIDE,
+  modelId,
+  neverAborted,
+  type PayloadStore,
+  type QueueConsumer,
+  type QueueJob,
+  type QueueProducer,
+  requestId,
+  routerId,
+} from "@drover/core";
+import { afterAll, beforeEach, describe, expect, test } from "vitest";
+
+export type QueueUnderTest = Readonly<{
+  producer: QueueProducer;
+  consumer: QueueConsumer;
+  payloads: PayloadStore;
+  close: () => Promise<void>;
+}>;
+
+/** A valid job; fields can be given. */
+export function jobOf(fields: Partial<QueueJob> = {}): QueueJob {
+  return {
+    requestId: requestId(randomUUID()),
+    modelId: modelId("nano"),
+    routerId: routerId("router-1"),
+    lane: "short",
+    front: false,
+    attemptBase: 0,
+    deadlineMs: Date.now() + 60_000,
+    enqueuedAtMs: Date.now(),
+    promptTokenCount: 3,
+    newTokenCountMax: 5,
+    choiceCount: 1,
+    payload: { kind: "inline", bytes: Uint8Array.of(1, 2, 3) },
+    ...fields,
+  };
+}
+
+/** The laws that every queue obeys. */
+export function queueConformance(name: string, open: () => Promise<QueueUnderTest>): void {
+  describe(name, () => {
+    let queue: QueueUnderTest | undefined;
+    const parts = async () => {
+      queue ??= await open();
+      return queue;
+    };
+    beforeEach(async () => {
+      await queue?.close();
+      queue = await open();
+    });
+    afterAll(() => queue?.close());
+
+    const add = async (...jobs: QueueJob[]) => (await parts()).producer.add(jobs, neverAborted);
+    const take = async () => (await parts()).consumer.take("short", neverAborted);
+
+    test("a job comes out as it went in, once", async () => {
+      const job = jobOf();
+      await add(job);
+      const lease = await take();
+      expect(lease?.job.requestId).toBe(job.requestId);
+      const payload = lease?.job.payload;
+      expect(payload?.kind === "inline" ? [...payload.bytes] : undefined).toEqual([1, 2, 3]);
+      expect(lease?.attempt).toBe(0);
+      expect(await take()).toBeUndefined();
+      await lease?.complete(neverAborted);
+      expect(await take()).toBeUndefined();
+    });
+
+    test("jobs come in the order of their adds, and those in front before the others", async () => {
+      const [first, second, third] = [jobOf(), jobOf(), jobOf({ front: true })];
+      await add(first, second);
+      await add(third);
+      const order = [];
+      for (let lease = await take(); lease !== undefined; lease = await take()) {
+        order.push(lease.job.requestId);
+        await lease.complete(neverAborted);
+      }
+      expect(order).toEqual([third.requestId, first.requestId, second.requestId]);
+    });
+
+    test("a released job comes first again and uses up no attempt", async () => {
+      const [first, second] = [jobOf(), jobOf()];
+      await add(first, second);
+      const lease = await take();
+      await lease?.release(neverAborted);
+      const again = await take();
+      expect(again?.job.requestId).toBe(first.requestId);
+      expect(again?.attempt).toBe(0);
+      await again?.complete(neverAborted);
+    });
+
+    test("a repeated add is ignored, and a re-add with a higher attempt is delivered", async () => {
+      const job = jobOf();
+      await add(job);
+      await add(job);
+      await (await take())?.complete(neverAborted);
+      expect(await take()).toBeUndefined();
+      await add({ ...job, attemptBase: ATTEMPT_STRIDE, front: true });
+      const again = await take();
+      expect(again?.attempt).toBe(ATTEMPT_STRIDE);
+      await again?.complete(neverAborted);
+    });
+
+    test("cancelled and expired jobs are never delivered", async () => {
+      const { producer, consumer } = await parts();
+      const [cancelled, expired, alive] = [jobOf(), jobOf({ deadlineMs: Date.now() - 1 }), jobOf()];
+      await add(cancelled, expired, alive);
+      await producer.cancel([cancelled.requestId], neverAborted);
+      expect(await consumer.isCancelled(cancelled.requestId, neverAborted)).toBe(true);
+      expect(await consumer.isCancelled(alive.requestId, neverAborted)).toBe(false);
+      const lease = await take();
+      expect(lease?.job.requestId).toBe(alive.requestId);
+      await lease?.complete(neverAborted);
+      expect(await take()).toBeUndefined();
+    });
+
+    test("lanes do not mix, and the depth counts what waits", async () => {
+      const { consumer } = await parts();
+      await add(jobOf(), jobOf(), jobOf({ lane: "long" }));
+      const depth = await consumer.depth(neverAborted);
+      expect(depth.map(({ lane, waitingCount }) => [lane, waitingCount])).toEqual([
+        ["short", 2],
+        ["long", 1],
+      ]);
+      expect(depth[0]?.oldestEnqueuedAtMs).toBeGreaterThan(0);
+      const long = await consumer.take("long", neverAborted);
+      expect(long?.job.lane).toBe("long");
+      await long?.complete(neverAborted);
+    });
+
+    test("a router's jobs can be dropped, and no one else's", async () => {
+      const { consumer } = await parts();
+      await add(jobOf(), jobOf({ routerId: routerId("router-2") }), jobOf());
+      expect(await consumer.dropRouter(routerId("router-1"), neverAborted)).toBe(2);
+      const lease = await take();
+      expect(lease?.job.routerId).toBe("router-2");
+      await lease?.complete(neverAborted);
+    });
+
+    test("an add is announced to listeners", async () => {
+      const { consumer } = await parts();
+      const announced = new Promise<void>((resolve) => {
+        const remove = consumer.onAvailable(() => {
+          remove();
+          resolve();
+        });
+      });
+      await add(jobOf());
+      await announced;
+    });
+
+    test("a payload is there until it is deleted", async () => {
+      const { payloads } = await parts();
+      const key = randomUUID();
+      await payloads.put(key, Uint8Array.of(7, 8), 60_000, neverAborted);
+      expect([...((await payloads.get(key, neverAborted)) ?? [])]).toEqual([7, 8]);
+      await payloads.delete([key], neverAborted);
+      expect(await payloads.get(key, neverAborted)).toBeUndefined();
+    });
+  });
+}

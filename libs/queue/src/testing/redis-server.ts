@@ -1,0 +1,71 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** The Redis binary on this machine, if any. */
+export function redisBinary(): string | undefined {
+  return ["redis-server", "valkey-server"].find(
+    (name) => spawnSync(name, ["--version"], { stdio: "ignore" }).status === 0,
+  );
+}
+
+/** A free port on loopback. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+/** A real Redis of a test's own. */
+export class TestRedis {
+  readonly port: number;
+  readonly #binary: string;
+  readonly #directory = mkdtempSync(join(tmpdir(), "drover-redis-"));
+  #process: ChildProcess | undefined;
+
+  constructor(binary: string, port: number) {
+    this.#binary = binary;
+    this.port = port;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  async start(): Promise<void> {
+    const settings = [
+      "--port",
+      String(this.port),
+      "--bind",
+      "127.0.0.1",
+      "--dir",
+      this.#directory,
+      "--appendonly",
+      "yes",
+      "--save",
+      "",
+    ];
+    const server = spawn(this.#binary, settings, { stdio: ["ignore", "pipe", "ignore"] });
+    this.#process = server;
+    for await (const line of server.stdout) if (String(line).includes("Ready to accept connections")) break;
+    server.stdout.resume();
+  }
+
+  async stop(): Promise<void> {
+    const server = this.#process;
+    if (server === undefined || server.exitCode !== null) return;
+    server.kill("SIGKILL");
+    await once(server, "exit");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
