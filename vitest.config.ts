@@ -4,7 +4,7 @@ export default defineConfig({
   resolve: { conditions: ["@drover/source"] },
   ssr: { resolve: { conditions: ["@drover/source"], externalConditions: ["@drover/source"] } },
   test: {
-    include: ["apps/*/src/**/*.spec.ts", "libs/*/src/**/*.spec.ts", "tests/**/*.spec.ts"],
+    include: ["scripts/**/*.spec.ts", "apps/*/src/**/*.spec.ts", "libs/*/src/**/*.spec.ts", "tests/**/*.spec.ts"],
     pool: "forks",
     execArgv: ["--conditions=@drover/source"],
     maxWorkers: 2,

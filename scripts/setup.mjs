@@ -2,7 +2,17 @@
 // Plain JavaScript, because the machine's own Node runs it. Quiet when nothing is to be done; otherwise says on standard error what it does.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -82,10 +92,21 @@ async function installToolchain() {
   say(`[1/2] Node ${TOOLCHAIN.node} and pnpm ${TOOLCHAIN.pnpm} into .toolchain, by npm`);
   rmSync(join(toolchain, "node_modules"), { recursive: true, force: true });
   const packages = Object.entries(TOOLCHAIN).map(([name, version]) => `${name}@${version}`);
-  const npm = ["install", "--prefix", toolchain, "--no-save", "--no-audit", "--no-fund", "--ignore-scripts=false", ...packages];
+  const npm = [
+    "install",
+    "--prefix",
+    toolchain,
+    "--no-save",
+    "--no-audit",
+    "--no-fund",
+    "--ignore-scripts=false",
+    ...packages,
+  ];
   await mustRun("npm could not install Node and pnpm", () => run("npm", npm));
   if (!(await toolchainWorks())) {
-    throw new Error(`npm has installed Node ${TOOLCHAIN.node} and pnpm ${TOOLCHAIN.pnpm} into .toolchain, but they do not start here.`);
+    throw new Error(
+      `npm has installed Node ${TOOLCHAIN.node} and pnpm ${TOOLCHAIN.pnpm} into .toolchain, but they do not start here.`,
+    );
   }
 }
 

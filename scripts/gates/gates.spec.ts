@@ -1,0 +1,160 @@
+import { describe, expect, it } from "vitest";
+import type { Gate } from "./gate.ts";
+import { boundaries, deadCode, GATES, generated, lint, protoLint, purity, types } from "./index.ts";
+import { PlantedWorkspace } from "./testing/planted-workspace.ts";
+
+type Plant = Readonly<{ gate: Gate; violation: string; files: Readonly<Record<string, string>>; finding: string }>;
+
+const GENERATED = "libs/proto/src/gen/drover/internal/v1/queue_pb.ts";
+
+const PLANTS: readonly Plant[] = [
+  {
+    gate: types,
+    violation: "a wrong type",
+    files: { "libs/low/src/half.ts": 'export const half = (value: number): number => "no";\n' },
+    finding: "TS2322",
+  },
+  {
+    gate: lint,
+    violation: "an any",
+    files: { "libs/low/src/half.ts": "export const half = (value: any): number => value / 2;\n" },
+    finding: "noExplicitAny",
+  },
+  {
+    gate: lint,
+    violation: "a floating promise",
+    files: {
+      "libs/high/src/index.ts":
+        'const save = async (): Promise<void> => {\n  await Promise.reject(new Error("lost"));\n};\n\nexport const run = (): void => {\n  save();\n};\n',
+    },
+    finding: "noFloatingPromises",
+  },
+  {
+    gate: lint,
+    violation: "a line out of format",
+    files: { "libs/low/src/half.ts": "export const half = (value: number): number => value/2\n" },
+    finding: "Formatter would have printed",
+  },
+  {
+    gate: boundaries,
+    violation: "an import of a higher layer",
+    files: { "libs/low/src/half.ts": 'export { quarter as half } from "@drover/high";\n' },
+    finding: "libs/low-imports-only-lower-layers",
+  },
+  {
+    gate: boundaries,
+    violation: "a type imported from a higher layer",
+    files: {
+      "libs/low/src/half.ts":
+        'import type { quarter } from "@drover/high";\n\nexport const half = (value: Parameters<typeof quarter>[0]): number => value / 2;\n',
+    },
+    finding: "libs/low-imports-only-lower-layers",
+  },
+  {
+    gate: boundaries,
+    violation: "an import past the index",
+    files: { "libs/high/src/index.ts": 'export { half as quarter } from "../../low/src/half.ts";\n' },
+    finding: "a-project-is-entered-by-its-index",
+  },
+  {
+    gate: boundaries,
+    violation: "a cycle",
+    files: {
+      "libs/low/src/half.ts":
+        'import { one } from "./one.ts";\n\nexport const half = (value: number): number => value / one(2);\n',
+      "libs/low/src/one.ts":
+        'import { half } from "./half.ts";\n\nexport const one = (value: number): number => (value > 2 ? half(value) : value);\n',
+    },
+    finding: "no-cycles",
+  },
+  {
+    gate: boundaries,
+    violation: "a package that no package.json names",
+    files: { "libs/high/src/index.ts": 'import vitest from "vitest";\n\nexport const quarter = vitest;\n' },
+    finding: "libs/high/src/index.ts → ",
+  },
+  {
+    gate: purity,
+    violation: "a timer",
+    files: { "libs/low/src/half.ts": "export const half = (run: () => void) => setTimeout(run, 1);\n" },
+    finding: "libs/low/src/half.ts:1 a pure library uses setTimeout",
+  },
+  {
+    gate: purity,
+    violation: "a timer by way of globalThis",
+    files: { "libs/low/src/half.ts": "export const half = (run: () => void) => globalThis.setTimeout(run, 1);\n" },
+    finding: "a pure library uses setTimeout",
+  },
+  {
+    gate: purity,
+    violation: "a timer that is handed on",
+    files: { "libs/low/src/half.ts": "export const half = (schedule = setTimeout) => schedule;\n" },
+    finding: "a pure library uses setTimeout",
+  },
+  {
+    gate: purity,
+    violation: "a module that reads files",
+    files: { "libs/low/src/half.ts": 'export { readFileSync as half } from "node:fs";\n' },
+    finding: "a pure library uses node:fs",
+  },
+  {
+    gate: purity,
+    violation: "the clock",
+    files: { "libs/low/src/half.ts": "export const half = () => Date.now() / 2;\n" },
+    finding: "a pure library uses Date.now",
+  },
+  {
+    gate: deadCode,
+    violation: "a file that nothing imports",
+    files: { "libs/low/src/forgotten.ts": "export const forgotten = 1;\n" },
+    finding: "libs/low/src/forgotten.ts",
+  },
+  {
+    gate: deadCode,
+    violation: "an export that nothing uses",
+    files: {
+      "libs/low/src/half.ts":
+        "export const half = (value: number): number => value / 2;\n\nexport const unused = (): number => half(1);\n",
+    },
+    finding: "unused",
+  },
+  {
+    gate: generated,
+    violation: "generated code edited by hand",
+    files: { [GENERATED]: "export const edited = 1;\n" },
+    finding: GENERATED,
+  },
+  {
+    gate: generated,
+    violation: "generated code of a .proto that is gone",
+    files: { "libs/proto/src/gen/drover/v1/gone_pb.ts": "export const gone = 1;\n" },
+    finding: "drover/v1/gone_pb.ts",
+  },
+  {
+    gate: protoLint,
+    violation: "a field that is not in snake case",
+    files: {
+      "proto/drover/planted/v1/planted.proto":
+        'syntax = "proto3";\n\npackage drover.planted.v1;\n\nmessage Planted {\n  string badName = 1;\n}\n',
+    },
+    finding: "bad_name",
+  },
+];
+
+describe("the gates", () => {
+  it.each(PLANTS)("$gate.name fails for $violation", async ({ gate, files, finding }) => {
+    using workspace = new PlantedWorkspace(files);
+    const result = await gate.check(workspace.root);
+    expect(result.output).toContain(finding);
+    expect(result.ok).toBe(false);
+  });
+
+  it.each(GATES)("$name passes where nothing is planted", async (gate) => {
+    using workspace = new PlantedWorkspace();
+    expect(await gate.check(workspace.root)).toMatchObject({ ok: true });
+  });
+
+  it("are all proved able to fail", () => {
+    expect(new Set(PLANTS.map((plant) => plant.gate))).toEqual(new Set(GATES));
+  });
+});
