@@ -1,0 +1,127 @@
+import type { Answer } from "./answer.ts";
+import { chatLogprobs } from "./logprob-json.ts";
+import type { Output, TokenOutput } from "./output.ts";
+import { DONE_EVENT, event, type ReplyFrame, type ReplyStream, usage } from "./reply-frame.ts";
+
+/** The body of a chat completion that is not streamed. */
+export function chatReply({ id, created, model, request, options }: ReplyFrame, answer: Answer) {
+  return {
+    id,
+    object: "chat.completion",
+    created,
+    model: model.modelId,
+    choices: answer.choices.map((choice, index) => ({
+      index,
+      message: { role: "assistant", content: choice.text, refusal: null },
+      logprobs: request.sampling.topLogprobs < 0 ? null : chatLogprobs(choice.logprobs, model.tokenizer),
+      finish_reason: choice.finish,
+      ...(options.returnTokenIds ? { token_ids: choice.tokenIds } : {}),
+      ...(request.sampling.routedExperts ? { routed_experts: [...answer.promptExperts, ...choice.experts] } : {}),
+    })),
+    usage: usage(request.promptTokenIds.length, answer.completionTokenCount, answer.cachedTokenCount),
+    ...(options.returnTokenIds ? { prompt_token_ids: request.promptTokenIds } : {}),
+  };
+}
+
+/** A streamed chat completion: the role, then text, then why it ended, then the usage where it was asked for. */
+export class ChatReplyStream implements ReplyStream {
+  readonly #frame: ReplyFrame;
+  readonly #head: string;
+  readonly #tail: string;
+  readonly #plain: boolean;
+  readonly #begun: boolean[];
+  readonly #finished: boolean[];
+  #first = true;
+  #promptExperts: (readonly number[])[] = [];
+  #tokenCount = 0;
+
+  constructor(frame: ReplyFrame) {
+    this.#frame = frame;
+    const { id, created, model, request, options } = frame;
+    const head = { id, object: "chat.completion.chunk", created, model: model.modelId };
+    this.#head = `data: ${JSON.stringify(head).slice(0, -1)},"choices":[`;
+    this.#tail = options.includeUsage ? `],"usage":null}\n\n` : "]}\n\n";
+    this.#plain = request.sampling.topLogprobs < 0 && !options.returnTokenIds && !request.sampling.routedExperts;
+    this.#begun = Array.from({ length: request.sampling.n }, () => false);
+    this.#finished = Array.from({ length: request.sampling.n }, () => false);
+  }
+
+  push(output: Output): string {
+    switch (output.kind) {
+      case "prompt":
+        this.#promptExperts.push(...output.experts);
+        return "";
+      case "token":
+        return this.#token(output);
+      case "end":
+        return this.#end(output.cachedTokenCount);
+    }
+  }
+
+  #token(output: TokenOutput): string {
+    this.#tokenCount++;
+    const { choice, text, finish } = output;
+    let out = this.#begin(choice);
+    if (this.#plain) {
+      // The common chunk, by hand: this is most of what a router does.
+      if (text !== "")
+        out += `${this.#head}{"index":${choice},"delta":{"content":${JSON.stringify(text)}},"logprobs":null,"finish_reason":null}${this.#tail}`;
+    } else {
+      const { model, options } = this.#frame;
+      out += this.#chunk({
+        index: choice,
+        delta: { content: text },
+        logprobs: output.logprob === undefined ? null : chatLogprobs([output.logprob], model.tokenizer),
+        finish_reason: null,
+        ...(options.returnTokenIds ? { token_ids: [output.tokenId] } : {}),
+        ...(output.experts === undefined ? {} : { routed_experts: [output.experts] }),
+      });
+    }
+    return finish === undefined ? out : out + this.#finish(choice, finish);
+  }
+
+  #begin(choice: number): string {
+    if (this.#begun[choice] !== false) return "";
+    this.#begun[choice] = true;
+    const { options, request } = this.#frame;
+    const promptIds = options.returnTokenIds && this.#first ? { prompt_token_ids: request.promptTokenIds } : {};
+    this.#first = false;
+    return this.#chunk({
+      index: choice,
+      delta: { role: "assistant", content: "" },
+      logprobs: null,
+      finish_reason: null,
+      ...promptIds,
+      ...(request.sampling.routedExperts ? { routed_experts: this.#promptExperts } : {}),
+    });
+  }
+
+  #finish(choice: number, reason: string): string {
+    this.#finished[choice] = true;
+    return this.#chunk({ index: choice, delta: {}, logprobs: null, finish_reason: reason });
+  }
+
+  #end(cachedTokenCount: number): string {
+    const { id, created, model, request, options } = this.#frame;
+    let out = "";
+    for (let choice = 0; choice < this.#finished.length; choice++) {
+      out += this.#begin(choice);
+      if (this.#finished[choice] === false) out += this.#finish(choice, "length");
+    }
+    if (options.includeUsage) {
+      out += event({
+        id,
+        object: "chat.completion.chunk",
+        created,
+        model: model.modelId,
+        choices: [],
+        usage: usage(request.promptTokenIds.length, this.#tokenCount, cachedTokenCount),
+      });
+    }
+    return out + DONE_EVENT;
+  }
+
+  #chunk(choice: unknown): string {
+    return this.#head + JSON.stringify(choice) + this.#tail;
+  }
+}

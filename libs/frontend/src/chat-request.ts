@@ -1,0 +1,151 @@
+import type { ChatMessage } from "@drover/chat";
+import { DroverError } from "@drover/core";
+import { Fields } from "./fields.ts";
+import type { InferenceRequest, ReplyOptions } from "./inference-request.ts";
+import { MESSAGES_MAX, TOOLS_MAX, TOP_LOGPROBS_MAX } from "./limits.ts";
+import { fitTokens, readSampling, readStop, readStream } from "./sampling-fields.ts";
+import type { ServedModel } from "./served-model.ts";
+import { refuseUnsupported } from "./unsupported-fields.ts";
+
+const ROLES = new Set(["system", "developer", "user", "assistant", "tool"]);
+
+export type RequestContext = Readonly<{ contextTokensMax: number; drawnSeed: number }>;
+
+/** The body of POST /v1/chat/completions, validated, rendered and tokenized. Errors: `invalid_argument`, `model_not_found`, `context_length_exceeded`, naming the field. */
+export function readChatRequest(
+  value: unknown,
+  model: ServedModel,
+  context: RequestContext,
+): { request: InferenceRequest; reply: ReplyOptions } {
+  const body = new Fields(value);
+  requireModel(body, model);
+  const shared = readSampling(body, model, context.drawnSeed);
+  refuseUnsupported(body, shared.n);
+  const wantsLogprobs = body.boolean("logprobs") ?? false;
+  const top = body.integer("top_logprobs", { min: 0, max: TOP_LOGPROBS_MAX });
+  if (top !== undefined && !wantsLogprobs) body.fail("top_logprobs", "needs logprobs to be true");
+  const stop = readStop(body);
+  const stream = readStream(body);
+  const returnTokenIds = body.boolean("return_token_ids") ?? false;
+  const askedField = body.raw("max_completion_tokens") === undefined ? "max_tokens" : "max_completion_tokens";
+  const asked = body.integer(askedField, { min: 0 });
+  body.boolean("parallel_tool_calls");
+  const promptTokenIds = tokenizeChat(body, model);
+  const maxTokens = fitTokens({
+    asked,
+    askedField,
+    fallback: model.generation.maxNewTokens ?? Number.POSITIVE_INFINITY,
+    promptTokenCount: promptTokenIds.length,
+    promptField: "messages",
+    contextTokensMax: context.contextTokensMax,
+  });
+  if (asked !== undefined && shared.minTokens > asked) body.fail("min_tokens", `must be at most ${askedField}`);
+  return {
+    request: {
+      promptTokenIds,
+      echoText: undefined,
+      stop,
+      sampling: { ...shared, maxTokens, topLogprobs: wantsLogprobs ? (top ?? 0) : -1, promptTopLogprobs: -1 },
+    },
+    reply: { ...stream, returnTokenIds },
+  };
+}
+
+/** Renders `messages` (and `tools`) with the checkpoint's own template. */
+export function tokenizeChat(body: Fields, model: ServedModel, addGenerationPrompt = true): number[] {
+  const messages = readMessages(body);
+  const tools = body.raw("tool_choice") === "none" ? undefined : readTools(body);
+  const variables = body.object("chat_template_kwargs");
+  try {
+    const { segments } = model.template.render({
+      messages,
+      addGenerationPrompt,
+      ...(tools === undefined ? {} : { tools }),
+      ...(variables === undefined
+        ? {}
+        : { variables: Object.fromEntries(variables.names().map((name) => [name, variables.raw(name)])) }),
+    });
+    return model.tokenizer.encodeSegments(segments);
+  } catch (error) {
+    if (error instanceof DroverError) throw error;
+    throw new DroverError("invalid_argument", "the model's chat template refuses these messages", {
+      field: "messages",
+      cause: error,
+    });
+  }
+}
+
+/** Errors: `model_not_found` for another model than the served one. */
+export function requireModel(body: Fields, model: ServedModel, required = true): void {
+  const asked = body.text("model");
+  if (asked === undefined && required) body.fail("model", "is required");
+  if (asked !== undefined && asked !== model.modelId)
+    throw new DroverError("model_not_found", `the model ${JSON.stringify(asked.slice(0, 100))} does not exist`, {
+      field: "model",
+    });
+}
+
+function readMessages(body: Fields): ChatMessage[] {
+  const list = body.list("messages", MESSAGES_MAX);
+  if (list === undefined) body.fail("messages", "is required");
+  if (list.length === 0) body.fail("messages", "must not be empty");
+  return list.map((entry, i) => readMessage(new Fields(entry, `messages[${i}]`)));
+}
+
+function readMessage(message: Fields): ChatMessage {
+  const role = message.text("role");
+  if (role === undefined) message.fail("role", "is required");
+  if (!ROLES.has(role)) message.fail("role", `is unknown; the roles are ${[...ROLES].join(", ")}`);
+  const calls = message.list("tool_calls", TOOLS_MAX)?.map((entry, i) => {
+    const call = new Fields(entry, `${message.path("tool_calls")}[${i}]`);
+    const target = call.object("function");
+    const name = target?.text("name");
+    const callArguments = target?.text("arguments");
+    if (name === undefined || callArguments === undefined)
+      call.fail("function", "must have a name and arguments, both strings");
+    return { id: call.text("id") ?? "", type: "function", function: { name, arguments: callArguments } };
+  });
+  if (message.raw("function_call") !== undefined) message.fail("function_call", "is not supported");
+  const content = readContent(message);
+  if (content === null && calls === undefined) message.fail("content", "is required");
+  const callId = message.text("tool_call_id");
+  const name = message.text("name");
+  return {
+    role: role === "developer" ? "system" : role,
+    content,
+    ...(calls === undefined ? {} : { tool_calls: calls }),
+    ...(callId === undefined ? {} : { tool_call_id: callId }),
+    ...(name === undefined ? {} : { name }),
+  } as ChatMessage;
+}
+
+function readContent(message: Fields): string | null | { type: "text"; text: string }[] {
+  const raw = message.raw("content");
+  if (raw === undefined) return null;
+  if (typeof raw === "string") return message.text("content") ?? null;
+  if (!Array.isArray(raw)) message.fail("content", "must be a string or a list of parts");
+  return raw.map((entry, i) => {
+    const part = new Fields(entry, `${message.path("content")}[${i}]`);
+    const type = part.text("type");
+    if (type === "text") {
+      const text = part.text("text");
+      if (text === undefined) return part.fail("text", "is required");
+      return { type, text };
+    }
+    if (type === undefined) return part.fail("type", "is required");
+    return part.fail(type.slice(0, 100), "is not supported: a part must be text");
+  });
+}
+
+function readTools(body: Fields): unknown[] | undefined {
+  const tools = body.list("tools", TOOLS_MAX);
+  if (tools === undefined || tools.length === 0) return undefined;
+  return tools.map((entry, i) => {
+    const tool = new Fields(entry, `tools[${i}]`);
+    if ((tool.text("type") ?? "function") !== "function") tool.fail("type", "must be function");
+    const target = tool.object("function");
+    if (target?.text("name") === undefined) tool.fail("function", "must have a name");
+    target?.object("parameters");
+    return entry;
+  });
+}

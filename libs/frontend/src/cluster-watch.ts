@@ -1,0 +1,121 @@
+import { create } from "@bufbuild/protobuf";
+import { type Clock, type Logger, toDroverError } from "@drover/core";
+import { Cluster, type ClusterState, WatchRequestSchema, WorkerRole } from "@drover/proto";
+import { PROTOCOL_VERSION, RpcClient } from "@drover/rpc";
+import { CLUSTER_STATE_AGE_MS_MAX, WATCH_BACKOFF_MS, WATCH_BACKOFF_MS_MAX, WATCH_SILENCE_MS } from "./limits.ts";
+
+export type ClusterWatchOptions = Readonly<{
+  /** Every scheduler; the one that leads answers. */
+  addresses: readonly string[];
+  routerId: string;
+  modelId: string;
+  /** Where this router is reached. */
+  address: string;
+  clock: Clock;
+  logger: Logger;
+  onState: (state: ClusterState) => void;
+}>;
+
+/** What the router knows of the cluster, from whichever scheduler leads. */
+export class ClusterWatch {
+  readonly #options: ClusterWatchOptions;
+  readonly #clients: readonly RpcClient[];
+  readonly #closed = new AbortController();
+  #state: ClusterState | undefined;
+  #heardMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: ClusterWatchOptions) {
+    this.#options = options;
+    this.#clients = options.addresses.map((address) => new RpcClient(address));
+  }
+
+  /** Begins to watch; ends with `close`. */
+  start(): void {
+    void this.#run().catch((error: unknown) => {
+      if (!this.#closed.signal.aborted) throw error;
+    });
+  }
+
+  /** The last state that a leader sent, however old. */
+  get state(): ClusterState | undefined {
+    return this.#state;
+  }
+
+  /** A request can be served, as far as a state that is not too old can tell. */
+  get ready(): boolean {
+    const age = this.#options.clock.monotonic() - this.#heardMs;
+    return this.#state?.ready === true && age <= CLUSTER_STATE_AGE_MS_MAX;
+  }
+
+  /** The longest prompt and output together that some attention worker could hold; undefined while none says. */
+  get contextTokensMax(): number | undefined {
+    let most: number | undefined;
+    for (const { roles, status } of this.#state?.workers ?? []) {
+      if (!roles.includes(WorkerRole.ATTENTION) || !status || status.contextTokensMax === 0n) continue;
+      most = Math.max(most ?? 0, Number(status.contextTokensMax));
+    }
+    return most;
+  }
+
+  close(): void {
+    this.#closed.abort();
+    for (const client of this.#clients) client[Symbol.dispose]();
+  }
+
+  async #run(): Promise<void> {
+    const { clock } = this.#options;
+    let backoffMs = WATCH_BACKOFF_MS;
+    for (let turn = 0; !this.#closed.signal.aborted; turn++) {
+      const client = this.#clients[turn % this.#clients.length];
+      if (client === undefined) return;
+      const heard = await this.#follow(client);
+      if (heard) backoffMs = WATCH_BACKOFF_MS;
+      // One wait for each round over all schedulers, so that a standby does not delay finding the leader.
+      if (heard || (turn + 1) % this.#clients.length === 0) {
+        await clock.sleep(backoffMs, this.#closed.signal);
+        backoffMs = Math.min(backoffMs * 2, WATCH_BACKOFF_MS_MAX);
+      }
+    }
+  }
+
+  /** Follows one scheduler until it stops answering. Returns whether it sent a state. */
+  #follow(client: RpcClient): Promise<boolean> {
+    const { routerId, modelId, address, clock, logger, onState } = this.#options;
+    return new Promise((resolve) => {
+      const call = client.serverStream(
+        Cluster.method.watch,
+        create(WatchRequestSchema, { protocolVersion: PROTOCOL_VERSION, routerId, modelId, address }),
+      );
+      let heard = false;
+      let over = false;
+      const end = (reason: string) => {
+        if (over) return;
+        over = true;
+        clearTimeout(silence);
+        this.#closed.signal.removeEventListener("abort", stop);
+        if (heard && !this.#closed.signal.aborted) logger.warn("watch.lost", { scheduler: client.address, reason });
+        resolve(heard);
+      };
+      const stop = () => call.cancel();
+      const silence = setTimeout(stop, WATCH_SILENCE_MS);
+      this.#closed.signal.addEventListener("abort", stop, { once: true });
+      call.on("error", (error: unknown) => end(toDroverError(error).message));
+      call.on("end", () => end("the scheduler ended the watch"));
+      call.on("close", () => end("closed"));
+      call.on("data", (state: ClusterState) => {
+        if (over) return;
+        silence.refresh();
+        // A deposed leader may still talk for a moment.
+        if (this.#state !== undefined && state.leaderEpoch < this.#state.leaderEpoch && !this.#stale()) return;
+        heard = true;
+        this.#heardMs = clock.monotonic();
+        this.#state = state;
+        onState(state);
+      });
+    });
+  }
+
+  #stale(): boolean {
+    return this.#options.clock.monotonic() - this.#heardMs > WATCH_SILENCE_MS;
+  }
+}

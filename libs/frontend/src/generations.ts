@@ -1,0 +1,283 @@
+import { randomUUID } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import {
+  type Clock,
+  DroverError,
+  ERROR_CODES,
+  type ErrorCode,
+  type Logger,
+  neverAborted,
+  type PayloadStore,
+  type QueueProducer,
+  type RequestId,
+  type RouterId,
+  requestId,
+  toDroverError,
+  withTimeout,
+} from "@drover/core";
+import { type RequestEvent, type Resume, ResumeSchema } from "@drover/proto";
+import { Generation } from "./generation.ts";
+import type { InferenceRequest } from "./inference-request.ts";
+import { JobBatcher } from "./job-batcher.ts";
+import { QUEUE_CALL_TIMEOUT_MS, READD_BACKOFF_MS, READDS_MAX, REQUEST_DEADLINE_MS, RETRY_AFTER_MS } from "./limits.ts";
+import { putJob } from "./request-job.ts";
+import type { WorkerKey } from "./request-state.ts";
+import { RequestTimer } from "./request-timer.ts";
+import type { ReaddCause, RouterMetrics } from "./router-metrics.ts";
+import type { ServedModel } from "./served-model.ts";
+
+export type GenerationsOptions = Readonly<{
+  model: ServedModel;
+  routerId: RouterId;
+  queue: QueueProducer;
+  store: PayloadStore;
+  clock: Clock;
+  logger: Logger;
+  metrics: RouterMetrics;
+  /** Tells a worker, or all of them when nobody knows who has it, that attempts up to this one must end. */
+  cancelAt: (worker: WorkerKey | undefined, requestId: RequestId, attempt: number, force?: boolean) => void;
+}>;
+
+/** All requests that this router holds: adds them to the queue, takes their events, adds them again when their worker is lost. */
+export class Generations {
+  readonly #options: GenerationsOptions;
+  readonly #jobs: JobBatcher;
+  readonly #running = new Map<string, { generation: Generation; timer: RequestTimer }>();
+
+  constructor(options: GenerationsOptions) {
+    this.#options = options;
+    this.#jobs = new JobBatcher(options.queue);
+  }
+
+  get count(): number {
+    return this.#running.size;
+  }
+
+  /** Puts a request into the queue. Errors: `unavailable` or `overloaded` from the queue, and then nothing is left of it. */
+  async start(request: InferenceRequest, arrivedMs: number, client: AbortSignal): Promise<Generation> {
+    client.throwIfAborted();
+    const { clock, model, metrics } = this.#options;
+    const generation = new Generation(
+      requestId(randomUUID()),
+      request,
+      model.tokenizer,
+      clock.now() + REQUEST_DEADLINE_MS,
+    );
+    this.#running.set(generation.requestId, { generation, timer: new RequestTimer(metrics, clock, arrivedMs) });
+    const leave = () => this.cancel(generation);
+    client.addEventListener("abort", leave, { once: true });
+    generation.ended.addEventListener("abort", () => client.removeEventListener("abort", leave), { once: true });
+    generation.adding = true;
+    try {
+      await this.#add(generation, false);
+    } catch (error) {
+      const fault = toDroverError(error);
+      this.#fail(generation, fault);
+      throw fault.code === "unavailable" || fault.code === "deadline_exceeded"
+        ? new DroverError("unavailable", "the queue cannot be reached", { retryAfterMs: RETRY_AFTER_MS, cause: error })
+        : fault;
+    } finally {
+      generation.adding = false;
+    }
+    // A worker may have taken and lost it before the add was confirmed.
+    if (generation.state.attemptBase > 0) this.#startReadd(generation, "worker_failed");
+    return generation;
+  }
+
+  /** The client is gone or too slow: work stops at the worker and in the queue. */
+  cancel(generation: Generation, error = new DroverError("cancelled", "the client has left")): void {
+    this.#fail(generation, error);
+  }
+
+  /** Takes one event of a worker's stream. */
+  take(worker: WorkerKey, event: RequestEvent): void {
+    const { metrics, cancelAt } = this.#options;
+    const running = this.#running.get(event.requestId);
+    if (running === undefined) {
+      if (event.event.case !== "done" && event.event.case !== "failed")
+        cancelAt(worker, event.requestId as RequestId, event.attempt, event.event.case === "started");
+      return;
+    }
+    const { generation, timer } = running;
+    const decision = generation.state.apply(worker, event);
+    switch (decision.kind) {
+      case "ignored":
+        return;
+      case "stale":
+        metrics.staleEvent();
+        cancelAt(worker, generation.requestId, event.attempt, event.event.case === "started");
+        return;
+      case "started":
+        if (decision.replaced !== undefined)
+          cancelAt(decision.replaced.worker, generation.requestId, decision.replaced.attempt);
+        return;
+      case "prompt":
+        if (!generation.takePrompt(decision.info, decision.skip)) this.#tooSlow(generation);
+        return;
+      case "token":
+        timer.token();
+        if (!generation.takeToken(decision.token)) this.#tooSlow(generation);
+        else if (generation.state.finished && decision.token.finish === 0) this.#stopped(generation);
+        return;
+      case "gap":
+        this.#addAgain(generation, "token_gap");
+        return;
+      case "failed":
+        if (decision.retryable) this.#addAgain(generation, "worker_failed");
+        else this.#fail(generation, new DroverError(errorCode(decision.code), decision.message));
+        return;
+      case "done":
+        this.#complete(generation, decision.cachedTokenCount);
+    }
+  }
+
+  /** The worker will not come back: each of its requests goes on elsewhere. */
+  workerLost(worker: WorkerKey): void {
+    for (const { generation } of [...this.#running.values()]) {
+      if (generation.state.owner?.worker !== worker) continue;
+      if (generation.state.finished) this.#complete(generation, 0);
+      else this.#addAgain(generation, "worker_lost");
+    }
+  }
+
+  /** The queue went with the old leader: what no worker has begun is added again. */
+  queueLost(): void {
+    for (const { generation } of [...this.#running.values()]) {
+      if (generation.state.owner === undefined && !generation.adding) this.#addAgain(generation, "leader_changed");
+    }
+  }
+
+  /** What the router still waits for from this worker: its own requests, and those that nobody is known to have begun. */
+  resumes(worker: WorkerKey): Resume[] {
+    const resumes: Resume[] = [];
+    for (const { generation } of this.#running.values()) {
+      const { state, requestId } = generation;
+      if (state.owner !== undefined && state.owner.worker !== worker) continue;
+      resumes.push(
+        create(ResumeSchema, {
+          requestId,
+          attempt: state.owner?.attempt ?? state.attemptBase,
+          nextIndices: state.choices.map(({ tokenIds }) => tokenIds.length),
+          nextPromptPosition: state.nextPromptPosition,
+          started: state.owner !== undefined,
+        }),
+      );
+    }
+    return resumes;
+  }
+
+  /** Ends what is past its deadline. */
+  sweep(nowMs: number): void {
+    for (const { generation } of [...this.#running.values()]) {
+      if (nowMs >= generation.deadlineMs)
+        this.cancel(generation, new DroverError("deadline_exceeded", "the request took too long"));
+    }
+  }
+
+  /** The router ends: every client gets an error. */
+  close(): void {
+    for (const { generation } of [...this.#running.values()])
+      this.cancel(generation, new DroverError("unavailable", "the router is shutting down"));
+  }
+
+  async #add(generation: Generation, front: boolean): Promise<void> {
+    await this.#jobs.add(await putJob(generation, front, this.#options));
+  }
+
+  #addAgain(generation: Generation, cause: ReaddCause): void {
+    const { state } = generation;
+    if (generation.ended.aborted) return;
+    const old = state.supersede();
+    if (old !== undefined) this.#options.cancelAt(old.worker, generation.requestId, old.attempt);
+    // A re-add that is under way reads the state after its wait, so it already carries the newer attempt.
+    if (!generation.adding) this.#startReadd(generation, cause);
+  }
+
+  #startReadd(generation: Generation, cause: ReaddCause): void {
+    this.#readd(generation, cause).catch((error: unknown) => this.#fail(generation, toDroverError(error)));
+  }
+
+  async #readd(generation: Generation, first: ReaddCause): Promise<void> {
+    const { clock, metrics, logger } = this.#options;
+    let cause = first;
+    generation.adding = true;
+    try {
+      while (!generation.ended.aborted) {
+        if (generation.readdCount >= READDS_MAX)
+          throw new DroverError("unavailable", "the request was lost too often", { retryAfterMs: RETRY_AFTER_MS });
+        const backoffMs = READD_BACKOFF_MS * 2 ** generation.readdCount++;
+        metrics.readded(cause);
+        logger.warn("request.readd", { request: generation.requestId, cause, attempt: generation.state.attemptBase });
+        await clock.sleep(backoffMs, generation.ended).catch(() => undefined);
+        if (generation.ended.aborted) return;
+        const attempt = generation.state.attemptBase;
+        try {
+          await this.#add(generation, true);
+          if (generation.state.attemptBase === attempt) return;
+          cause = "worker_failed";
+        } catch (error) {
+          if (toDroverError(error).code === "invalid_argument") throw error;
+          cause = "queue_unavailable";
+          generation.state.supersede();
+        }
+      }
+    } finally {
+      generation.adding = false;
+    }
+  }
+
+  #tooSlow(generation: Generation): void {
+    this.#options.metrics.slowReader();
+    this.cancel(generation, new DroverError("cancelled", "the client reads too slowly"));
+  }
+
+  /** Every choice met a stop string: the worker need not go on. */
+  #stopped(generation: Generation): void {
+    this.#stopEverywhere(generation);
+    this.#complete(generation, 0);
+  }
+
+  #stopEverywhere(generation: Generation): void {
+    const { state, requestId } = generation;
+    const { cancelAt, queue, logger } = this.#options;
+    cancelAt(state.owner?.worker, requestId, state.attemptMax);
+    queue.cancel([requestId], withTimeout(QUEUE_CALL_TIMEOUT_MS, neverAborted)).catch((error: unknown) => {
+      logger.warn("request.cancel_failed", { request: requestId, reason: toDroverError(error).message });
+    });
+  }
+
+  #complete(generation: Generation, cachedTokenCount: number): void {
+    const timer = this.#forget(generation);
+    timer?.completed(generation);
+    generation.complete(cachedTokenCount);
+  }
+
+  #fail(generation: Generation, error: DroverError): void {
+    const timer = this.#forget(generation);
+    if (timer === undefined) return;
+    timer.failed(error.code);
+    // Whatever the error: an attempt may wait in the queue or run at a worker.
+    this.#stopEverywhere(generation);
+    generation.fail(error);
+  }
+
+  #forget(generation: Generation): RequestTimer | undefined {
+    const running = this.#running.get(generation.requestId);
+    this.#running.delete(generation.requestId);
+    const { store, logger } = this.#options;
+    const keys = generation.payloadKeys.splice(0);
+    if (keys.length > 0) {
+      store.delete(keys, withTimeout(QUEUE_CALL_TIMEOUT_MS, neverAborted)).catch((error: unknown) => {
+        logger.warn("payload.delete_failed", {
+          request: generation.requestId,
+          reason: toDroverError(error).message,
+        });
+      });
+    }
+    return running?.timer;
+  }
+}
+
+function errorCode(code: string): ErrorCode {
+  return Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : "internal";
+}

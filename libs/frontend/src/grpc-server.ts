@@ -1,0 +1,131 @@
+import { once } from "node:events";
+import { create, type DescFile, toBinary } from "@bufbuild/protobuf";
+import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { DroverError, type Logger, toDroverError } from "@drover/core";
+import { publicApi } from "@drover/proto";
+import { channelOptions, serviceDefinition, toServiceError } from "@drover/rpc";
+import {
+  type handleUnaryCall,
+  type Metadata,
+  Server,
+  type ServerWritableStream,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import { ReflectionService } from "@grpc/reflection";
+import { HealthImplementation } from "grpc-health-check";
+import type { ApiKeys } from "./api-keys.ts";
+import { type RequestContext, readChatRequest, requireModel, tokenizeChat } from "./chat-request.ts";
+import { readCompletionRequest, tokenizePrompt } from "./completion-request.ts";
+import { Fields } from "./fields.ts";
+import { GrpcReplies } from "./grpc-replies.ts";
+import { chatBody, generateBody } from "./grpc-requests.ts";
+import { publicError } from "./http-errors.ts";
+import type { Inference } from "./inference.ts";
+import type { InferenceRequest } from "./inference-request.ts";
+import { BODY_BYTES_MAX } from "./limits.ts";
+
+export type GrpcServerOptions = Readonly<{ inference: Inference; keys: ApiKeys; logger: Logger }>;
+
+export type GrpcServer = Readonly<{ server: Server; setReady: (ready: boolean) => void }>;
+
+type StreamCall<T> = ServerWritableStream<T, publicApi.GenerateReply>;
+type Read = (context: RequestContext) => { request: InferenceRequest };
+
+/** drover.v1.Inference with health and reflection. Not yet listening. */
+export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
+  const { inference } = options;
+  const { model } = inference;
+  const server = new Server({ ...channelOptions, "grpc.max_receive_message_length": BODY_BYTES_MAX });
+  const unary = <Q, R>(handle: (request: Q) => R): handleUnaryCall<Q, R> => {
+    return (call, callback) => {
+      try {
+        authenticate(options, call.metadata);
+        callback(null, handle(call.request));
+      } catch (error) {
+        callback(refusal(error, options.logger));
+      }
+    };
+  };
+  server.addService(serviceDefinition(publicApi.Inference), {
+    chat: (call: StreamCall<publicApi.ChatRequest>) =>
+      serve(call, options, (context) => readChatRequest(chatBody(call.request), model, context)),
+    generate: (call: StreamCall<publicApi.GenerateRequest>) =>
+      serve(call, options, (context) => readCompletionRequest(generateBody(call.request), model, context)),
+    tokenize: unary((request: publicApi.TokenizeRequest) =>
+      create(publicApi.TokenizeReplySchema, { tokenIds: [...tokenize(request, inference)] }),
+    ),
+    listModels: unary((_request: publicApi.ListModelsRequest) =>
+      create(publicApi.ListModelsReplySchema, {
+        models: [{ id: model.modelId, contextTokensMax: BigInt(inference.contextTokensMax) }],
+      }),
+    ),
+  } as UntypedServiceImplementation);
+  const health = new HealthImplementation();
+  health.addToServer(server);
+  const setReady = (ready: boolean) => {
+    for (const service of ["", publicApi.Inference.typeName])
+      health.setStatus(service, ready ? "SERVING" : "NOT_SERVING");
+  };
+  setReady(false);
+  reflection(publicApi.Inference.file).addToServer(server);
+  return { server, setReady };
+}
+
+function tokenize({ model, input }: publicApi.TokenizeRequest, { model: served }: Inference): readonly number[] {
+  const chosen = model === "" ? {} : { model };
+  if (input.case === "chat") {
+    const body = new Fields({ ...chatBody(input.value), ...chosen });
+    requireModel(body, served, false);
+    return tokenizeChat(body, served);
+  }
+  const body = new Fields({ ...chosen, prompt: input.value });
+  requireModel(body, served, false);
+  return tokenizePrompt(body, served, Number.POSITIVE_INFINITY).ids;
+}
+
+function serve<T>(call: StreamCall<T>, options: GrpcServerOptions, read: Read): void {
+  stream(call, options, read).then(
+    () => call.end(),
+    (error: unknown) => {
+      if (!call.cancelled) call.emit("error", refusal(error, options.logger));
+    },
+  );
+}
+
+async function stream<T>(call: StreamCall<T>, options: GrpcServerOptions, read: Read): Promise<void> {
+  const { inference } = options;
+  authenticate(options, call.metadata);
+  using permit = inference.admit();
+  const client = new AbortController();
+  call.on("cancelled", () => client.abort(new DroverError("cancelled", "the client has left")));
+  const { request } = read(inference.requestContext());
+  const generation = await inference.start(request, permit, client.signal);
+  const replies = new GrpcReplies(generation.requestId, inference.model, request);
+  for await (const batch of generation.outputs()) {
+    for (const output of batch) {
+      for (const reply of replies.push(output)) {
+        if (!call.write(reply)) await once(call, "drain", { signal: client.signal });
+      }
+    }
+  }
+}
+
+function authenticate({ keys }: GrpcServerOptions, metadata: Metadata): void {
+  const given = metadata.get("authorization")[0];
+  keys.check(typeof given === "string" ? given : undefined);
+}
+
+function refusal(error: unknown, logger: Logger) {
+  const fault = toDroverError(error);
+  if (fault.code === "internal") logger.error("grpc.internal_error", { reason: fault.message, stack: fault.stack });
+  return toServiceError(publicError(fault));
+}
+
+/** Reflection from the descriptors that the generated code carries. */
+function reflection(file: DescFile): ReflectionService {
+  const bytes = Buffer.from(toBinary(FileDescriptorProtoSchema, file.proto));
+  const described = { format: "Protocol Buffer 3 DescriptorProto", type: {}, fileDescriptorProtos: [bytes] };
+  return new ReflectionService({ [file.name]: described } as unknown as ConstructorParameters<
+    typeof ReflectionService
+  >[0]);
+}

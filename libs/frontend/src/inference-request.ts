@@ -1,0 +1,18 @@
+import type { SamplingParams } from "@drover/core";
+
+/** A request that has been validated and tokenized: everything that is needed to run it, whatever interface it came by. */
+export type InferenceRequest = Readonly<{
+  promptTokenIds: readonly number[];
+  /** What `echo` gives back before the generated text; undefined without it. */
+  echoText: string | undefined;
+  sampling: SamplingParams;
+  /** Matched in the router, over the borders of tokens. */
+  stop: readonly string[];
+}>;
+
+/** How the client wants to read it. */
+export type ReplyOptions = Readonly<{
+  stream: boolean;
+  includeUsage: boolean;
+  returnTokenIds: boolean;
+}>;

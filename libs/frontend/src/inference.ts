@@ -1,0 +1,81 @@
+import { randomInt } from "node:crypto";
+import { type Clock, DroverError } from "@drover/core";
+import type { RequestContext } from "./chat-request.ts";
+import type { ClusterWatch } from "./cluster-watch.ts";
+import type { Generation } from "./generation.ts";
+import type { Generations } from "./generations.ts";
+import type { InferenceRequest } from "./inference-request.ts";
+import { RETRY_AFTER_MS } from "./limits.ts";
+import type { RouterMetrics } from "./router-metrics.ts";
+import type { ServedModel } from "./served-model.ts";
+
+export type InferenceOptions = Readonly<{
+  model: ServedModel;
+  generations: Generations;
+  cluster: Pick<ClusterWatch, "ready" | "contextTokensMax">;
+  clock: Clock;
+  metrics: RouterMetrics;
+  requestsMax: number;
+}>;
+
+/** A place among the requests in flight; disposing it frees the place. */
+export type Permit = Disposable & Readonly<{ arrivedMs: number }>;
+
+/** What HTTP and gRPC share: admission, limits, and the start of a request. */
+export class Inference {
+  readonly model: ServedModel;
+  readonly clock: Clock;
+  readonly #options: InferenceOptions;
+  #inFlight = 0;
+
+  constructor(options: InferenceOptions) {
+    this.#options = options;
+    this.model = options.model;
+    this.clock = options.clock;
+  }
+
+  /** Errors: `overloaded` when the router is full. */
+  admit(): Permit {
+    const { requestsMax, metrics, clock } = this.#options;
+    if (this.#inFlight >= requestsMax) {
+      metrics.failed("overloaded");
+      throw new DroverError("overloaded", `the router holds its ${requestsMax} requests; come back later`, {
+        retryAfterMs: RETRY_AFTER_MS,
+      });
+    }
+    metrics.inFlight(++this.#inFlight);
+    let released = false;
+    return {
+      arrivedMs: clock.monotonic(),
+      [Symbol.dispose]: () => {
+        if (released) return;
+        released = true;
+        metrics.inFlight(--this.#inFlight);
+      },
+    };
+  }
+
+  /** Tokens that prompt and output may have together: the model's own limit and the largest worker's. */
+  get contextTokensMax(): number {
+    const { model, cluster } = this.#options;
+    return Math.min(model.config.maxPositionEmbeddings, cluster.contextTokensMax ?? Number.POSITIVE_INFINITY);
+  }
+
+  requestContext(): RequestContext {
+    return { contextTokensMax: this.contextTokensMax, drawnSeed: randomInt(2 ** 48 - 1) };
+  }
+
+  /** Errors: `unavailable` while no cluster is ready or the queue cannot be reached. */
+  start(request: InferenceRequest, permit: Permit, client: AbortSignal): Promise<Generation> {
+    const { cluster, generations, metrics } = this.#options;
+    if (!cluster.ready) {
+      metrics.failed("unavailable");
+      throw new DroverError("unavailable", "the cluster is not ready", { retryAfterMs: RETRY_AFTER_MS });
+    }
+    return generations.start(request, permit.arrivedMs, client);
+  }
+
+  cancel(generation: Generation): void {
+    this.#options.generations.cancel(generation);
+  }
+}

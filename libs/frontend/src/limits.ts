@@ -1,0 +1,67 @@
+/** Largest HTTP body and gRPC message. */
+export const BODY_BYTES_MAX = 32 * 1024 * 1024;
+
+/** Requests in flight unless `--max-requests`; more are refused with 429. */
+export const REQUESTS_MAX_DEFAULT = 256;
+
+/** A client that is refused at the door may come back after this. */
+export const RETRY_AFTER_MS = 1000;
+
+/** A serialized request of this size and more goes to the payload store. */
+export const INLINE_PAYLOAD_BYTES_MAX = 32 * 1024;
+
+/** A prompt of more tokens waits in the long lane. */
+export const SHORT_LANE_TOKENS_MAX = 2048;
+
+/** Jobs in one add to the queue. */
+export const ADD_BATCH_MAX = 64;
+
+/** A request that is older ends with `deadline_exceeded`. */
+export const REQUEST_DEADLINE_MS = 600_000;
+
+/** A payload outlives its request by this much, so that a late delivery still finds it. */
+export const PAYLOAD_GRACE_MS = 60_000;
+
+/** Times that one request is added again after a lost worker. */
+export const READDS_MAX = 5;
+/** Wait before the first re-add; doubles with each, so the sum is 31 times this. */
+export const READD_BACKOFF_MS = 50;
+
+/** What a reader may leave unread before its request is cancelled. Sum over the router: requests in flight times this. */
+export const OUTPUT_BUFFER_BYTES_MAX = 4 * 1024 * 1024;
+
+/** A worker whose token stream is down for longer has lost its requests. */
+export const RECONNECT_GRACE_MS = 3000;
+/** A worker that a new leader has not named yet keeps its requests for so long, as long as its stream lives. */
+export const NEW_LEADER_GRACE_MS = 10_000;
+/** Time from calling a worker to its hello. */
+export const HELLO_TIMEOUT_MS = 2000;
+export const STREAM_BACKOFF_MS = 100;
+export const STREAM_BACKOFF_MS_MAX = 1000;
+/** Cancels remembered for each worker, so that one request is not cancelled once a token. */
+export const REMEMBERED_CANCELS_MAX = 1024;
+
+/** The scheduler sends its state each second; after this silence another address is tried. */
+export const WATCH_SILENCE_MS = 5000;
+export const WATCH_BACKOFF_MS = 100;
+export const WATCH_BACKOFF_MS_MAX = 2000;
+/** A state that is older no longer vouches for the cluster. */
+export const CLUSTER_STATE_AGE_MS_MAX = 15_000;
+
+/** How often deadlines and lost streams are looked for. */
+export const SWEEP_INTERVAL_MS = 500;
+
+/** Bound on calls to the queue and the payload store. */
+export const QUEUE_CALL_TIMEOUT_MS = 5000;
+
+export const CHOICES_MAX = 16;
+export const TOP_LOGPROBS_MAX = 20;
+export const STOP_STRINGS_MAX = 16;
+export const STOP_STRING_LENGTH_MAX = 1024;
+export const STOP_TOKEN_IDS_MAX = 64;
+export const LOGIT_BIAS_ENTRIES_MAX = 1024;
+export const MESSAGES_MAX = 4096;
+export const TOOLS_MAX = 128;
+
+/** `max_tokens` of a completion that does not say. */
+export const COMPLETION_TOKENS_DEFAULT = 16;

@@ -1,0 +1,134 @@
+import { ATTEMPT_STRIDE } from "@drover/core";
+import { type PromptInfo, type RequestEvent, type TokenEvent, FinishReason as WireFinish } from "@drover/proto";
+
+/** One life of one worker: `workerId#incarnation`. */
+export type WorkerKey = string;
+
+export type Owner = Readonly<{ worker: WorkerKey; attempt: number }>;
+
+/** What an event means for the request. */
+export type Decision =
+  /** Heard already, or of no concern. */
+  | Readonly<{ kind: "ignored" }>
+  /** An attempt that must not go on: cancel it where it runs. */
+  | Readonly<{ kind: "stale" }>
+  /** The newest attempt runs; the one it replaces must be cancelled. */
+  | Readonly<{ kind: "started"; replaced: Owner | undefined }>
+  | Readonly<{ kind: "prompt"; info: PromptInfo; skip: number }>
+  | Readonly<{ kind: "token"; token: TokenEvent }>
+  /** A token is missing in the stream: only another attempt can mend it. */
+  | Readonly<{ kind: "gap" }>
+  | Readonly<{ kind: "failed"; code: string; message: string; retryable: boolean }>
+  | Readonly<{ kind: "done"; cachedTokenCount: number }>;
+
+type Choice = { tokenIds: number[]; finished: boolean; finish: WireFinish };
+
+const IGNORED: Decision = { kind: "ignored" };
+const STALE: Decision = { kind: "stale" };
+
+/** What is known of one request's attempts and what its client already has. Pure: events in, decisions out. */
+export class RequestState {
+  readonly choices: readonly Choice[];
+  #attemptBase = 0;
+  #owner: Owner | undefined;
+  #promptPosition = 0;
+
+  constructor(choiceCount: number) {
+    this.choices = Array.from({ length: choiceCount }, () => ({
+      tokenIds: [],
+      finished: false,
+      finish: WireFinish.UNSPECIFIED,
+    }));
+  }
+
+  /** The attempt that the next delivery from the queue has; older ones are refused. */
+  get attemptBase(): number {
+    return this.#attemptBase;
+  }
+
+  /** Newest attempt that a worker has begun. */
+  get owner(): Owner | undefined {
+    return this.#owner;
+  }
+
+  get finished(): boolean {
+    return this.choices.every((choice) => choice.finished);
+  }
+
+  get tokenCount(): number {
+    return this.choices.reduce((sum, choice) => sum + choice.tokenIds.length, 0);
+  }
+
+  get nextPromptPosition(): number {
+    return this.#promptPosition;
+  }
+
+  /** The highest attempt that could be under way. */
+  get attemptMax(): number {
+    return this.#attemptBase + ATTEMPT_STRIDE - 1;
+  }
+
+  /** Everything before this is void: what is delivered stands still until the new attempt starts. Returns whose attempt it ends. */
+  supersede(): Owner | undefined {
+    const old = this.#owner;
+    this.#attemptBase += ATTEMPT_STRIDE;
+    this.#owner = undefined;
+    return old;
+  }
+
+  /** The choice ends here, by a stop string: whatever a worker still sends of it is ignored. */
+  finishChoice(index: number): void {
+    const choice = this.choices[index];
+    if (choice === undefined) return;
+    choice.finished = true;
+    choice.finish = WireFinish.STOP;
+  }
+
+  /** Takes what is the newest attempt's next, and nothing else. */
+  apply(worker: WorkerKey, event: RequestEvent): Decision {
+    const { attempt } = event;
+    const owner = this.#owner;
+    if (attempt < this.#attemptBase || (owner !== undefined && attempt < owner.attempt)) return STALE;
+    const body = event.event;
+    if (body.case === "started") return this.#start(worker, attempt, body.value.startIndices);
+    const isOwner = owner !== undefined && owner.attempt === attempt && owner.worker === worker;
+    if (body.case === "failed") {
+      // An attempt that never began does not end the one that runs.
+      if (owner !== undefined && !isOwner) return IGNORED;
+      const { code, message, retryable } = body.value;
+      return { kind: "failed", code, message, retryable };
+    }
+    if (!isOwner) return IGNORED;
+    if (body.case === "prompt") return this.#prompt(body.value);
+    if (body.case === "token") return this.#token(body.value);
+    if (body.case === "done") return { kind: "done", cachedTokenCount: body.value.cachedTokenCount };
+    return IGNORED;
+  }
+
+  #start(worker: WorkerKey, attempt: number, startIndices: readonly number[]): Decision {
+    const owner = this.#owner;
+    if (owner?.attempt === attempt) return owner.worker === worker ? IGNORED : STALE;
+    const fits = this.choices.every(({ tokenIds, finished }, i) => finished || startIndices[i] === tokenIds.length);
+    if (!fits || startIndices.length !== this.choices.length) return STALE;
+    this.#owner = { worker, attempt };
+    return { kind: "started", replaced: owner };
+  }
+
+  #prompt(info: PromptInfo): Decision {
+    const skip = this.#promptPosition - info.start;
+    if (skip < 0) return { kind: "gap" };
+    if (skip >= info.count) return IGNORED;
+    this.#promptPosition = info.start + info.count;
+    return { kind: "prompt", info, skip };
+  }
+
+  #token(token: TokenEvent): Decision {
+    const choice = this.choices[token.choice];
+    if (choice === undefined || choice.finished || token.index < choice.tokenIds.length) return IGNORED;
+    if (token.index > choice.tokenIds.length) return { kind: "gap" };
+    choice.tokenIds.push(token.tokenId);
+    choice.finish = token.finish;
+    choice.finished = token.finish !== WireFinish.UNSPECIFIED;
+    return { kind: "token", token };
+  }
+}

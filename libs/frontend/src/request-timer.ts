@@ -1,0 +1,40 @@
+import type { Clock, ErrorCode } from "@drover/core";
+import { FinishReason } from "@drover/proto";
+import type { Generation } from "./generation.ts";
+import type { RouterMetrics } from "./router-metrics.ts";
+
+/** Measures one request from its arrival to its end. */
+export class RequestTimer {
+  readonly #metrics: RouterMetrics;
+  readonly #clock: Clock;
+  readonly #arrivedMs: number;
+  #lastTokenMs: number | undefined;
+
+  /** `arrivedMs` on the clock's monotonic scale. */
+  constructor(metrics: RouterMetrics, clock: Clock, arrivedMs: number) {
+    this.#metrics = metrics;
+    this.#clock = clock;
+    this.#arrivedMs = arrivedMs;
+  }
+
+  token(): void {
+    const now = this.#clock.monotonic();
+    if (this.#lastTokenMs === undefined) this.#metrics.firstToken((now - this.#arrivedMs) / 1000);
+    else this.#metrics.nextToken((now - this.#lastTokenMs) / 1000);
+    this.#lastTokenMs = now;
+    this.#metrics.token();
+  }
+
+  completed(generation: Generation): void {
+    this.#metrics.ended((this.#clock.monotonic() - this.#arrivedMs) / 1000);
+    this.#metrics.prompt(generation.request.promptTokenIds.length);
+    for (const { finish } of generation.state.choices)
+      this.#metrics.finished(finish === FinishReason.STOP ? "stop" : "length");
+  }
+
+  failed(code: ErrorCode): void {
+    this.#metrics.ended((this.#clock.monotonic() - this.#arrivedMs) / 1000);
+    if (code === "cancelled") this.#metrics.finished("abort");
+    else this.#metrics.failed(code);
+  }
+}

@@ -1,0 +1,104 @@
+import type { ModelId } from "@drover/core";
+import type { Metrics } from "@drover/telemetry";
+
+const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
+const TOKEN_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
+
+/** Every figure of the router: vLLM's names where the meaning is the same, `drover_router_` for the rest. */
+export class RouterMetrics {
+  readonly #model: { model_name: string };
+  readonly #timeToFirstToken;
+  readonly #interTokenLatency;
+  readonly #requestLatency;
+  readonly #promptTokens;
+  readonly #generationTokens;
+  readonly #successes;
+  readonly #failures;
+  readonly #readds;
+  readonly #inFlight;
+  readonly #streams;
+  readonly #staleEvents;
+  readonly #slowReaders;
+
+  constructor(metrics: Metrics, modelId: ModelId) {
+    this.#model = { model_name: modelId };
+    const label = ["model_name"];
+    this.#timeToFirstToken = metrics.histogram(
+      "vllm:time_to_first_token_seconds",
+      "From the request's arrival to its first token",
+      label,
+      SECONDS,
+    );
+    this.#interTokenLatency = metrics.histogram(
+      "vllm:inter_token_latency_seconds",
+      "Between two tokens of one request",
+      label,
+      TOKEN_SECONDS,
+    );
+    this.#requestLatency = metrics.histogram(
+      "vllm:e2e_request_latency_seconds",
+      "From the request's arrival to its end",
+      label,
+      SECONDS,
+    );
+    this.#promptTokens = metrics.counter("vllm:prompt_tokens_total", "Prompt tokens of finished requests", label);
+    this.#generationTokens = metrics.counter("vllm:generation_tokens_total", "Generated tokens", label);
+    this.#successes = metrics.counter("vllm:request_success_total", "Finished choices, by reason", [
+      ...label,
+      "finished_reason",
+    ]);
+    this.#failures = metrics.counter("drover_router_failures_total", "Requests that ended in an error, by code", [
+      ...label,
+      "code",
+    ]);
+    this.#readds = metrics.counter("drover_router_readds_total", "Requests added again, by cause", [...label, "cause"]);
+    this.#inFlight = metrics.gauge("drover_router_requests_in_flight", "Requests admitted and not ended", label);
+    this.#streams = metrics.gauge("drover_router_token_streams", "Token streams that are up", label);
+    this.#staleEvents = metrics.counter("drover_router_stale_events_total", "Events of superseded attempts", label);
+    this.#slowReaders = metrics.counter(
+      "drover_router_slow_readers_total",
+      "Requests cancelled for a slow reader",
+      label,
+    );
+  }
+
+  firstToken(seconds: number): void {
+    this.#timeToFirstToken.observe(this.#model, seconds);
+  }
+  nextToken(seconds: number): void {
+    this.#interTokenLatency.observe(this.#model, seconds);
+  }
+  token(): void {
+    this.#generationTokens.inc(this.#model);
+  }
+  ended(seconds: number): void {
+    this.#requestLatency.observe(this.#model, seconds);
+  }
+  prompt(tokenCount: number): void {
+    this.#promptTokens.inc(this.#model, tokenCount);
+  }
+  finished(reason: "stop" | "length" | "abort"): void {
+    this.#successes.inc({ ...this.#model, finished_reason: reason });
+  }
+  failed(code: string): void {
+    this.#failures.inc({ ...this.#model, code });
+  }
+  readded(cause: ReaddCause): void {
+    this.#readds.inc({ ...this.#model, cause });
+  }
+  inFlight(count: number): void {
+    this.#inFlight.set(this.#model, count);
+  }
+  streams(count: number): void {
+    this.#streams.set(this.#model, count);
+  }
+  staleEvent(): void {
+    this.#staleEvents.inc(this.#model);
+  }
+  slowReader(): void {
+    this.#slowReaders.inc(this.#model);
+  }
+}
+
+/** Why a request is added again. */
+export type ReaddCause = "worker_lost" | "worker_failed" | "token_gap" | "leader_changed" | "queue_unavailable";

@@ -1,0 +1,191 @@
+import { randomUUID } from "node:crypto";
+import {
+  type Clock,
+  type Logger,
+  type PayloadStore,
+  type QueueProducer,
+  type RouterId,
+  routerId,
+  systemClock,
+} from "@drover/core";
+import type { ClusterState } from "@drover/proto";
+import { listen } from "@drover/rpc";
+import type { Metrics } from "@drover/telemetry";
+import type { ApiKeys } from "./api-keys.ts";
+import { ClusterWatch } from "./cluster-watch.ts";
+import { Generations } from "./generations.ts";
+import { createGrpcServer, type GrpcServer } from "./grpc-server.ts";
+import { createHttpServer } from "./http-server.ts";
+import { Inference } from "./inference.ts";
+import { SWEEP_INTERVAL_MS } from "./limits.ts";
+import { RouterMetrics } from "./router-metrics.ts";
+import type { ServedModel } from "./served-model.ts";
+import { TokenStreams } from "./token-streams.ts";
+
+export type RouterOptions = Readonly<{
+  model: ServedModel;
+  queue: QueueProducer;
+  store: PayloadStore;
+  /** The queue lives in the leading scheduler and goes with it. */
+  queueInScheduler: boolean;
+  schedulers: readonly string[];
+  keys: ApiKeys;
+  requestsMax: number;
+  host: string;
+  httpPort: number;
+  grpcPort: number;
+  /** What peers dial; the listening host unless given. */
+  advertise: string;
+  metrics: Metrics;
+  logger: Logger;
+  /** Called once, when requests can first be served. */
+  onReady: () => void;
+  clock?: Clock;
+}>;
+
+/** One router: both interfaces, the requests it holds, its view of the cluster and its streams to the workers. */
+export class Router {
+  readonly #options: RouterOptions;
+  readonly #clock: Clock;
+  readonly #routerId: RouterId = routerId(`router-${randomUUID()}`);
+  readonly #generations: Generations;
+  readonly #streams: TokenStreams;
+  readonly #inference: Inference;
+  readonly #http: ReturnType<typeof createHttpServer>;
+  readonly #grpc: GrpcServer;
+  #watch: ClusterWatch | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #leader: string | undefined;
+  #announced = false;
+  #wasReady = false;
+
+  private constructor(options: RouterOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    const { model, logger, metrics: registry, keys } = options;
+    const metrics = new RouterMetrics(registry, model.modelId);
+    const common = { clock: this.#clock, logger, routerId: this.#routerId };
+    this.#generations = new Generations({
+      ...common,
+      model,
+      queue: options.queue,
+      store: options.store,
+      metrics,
+      cancelAt: (worker, request, attempt, force) => this.#streams.cancel(worker, request, attempt, force),
+    });
+    this.#streams = new TokenStreams({
+      ...common,
+      modelId: model.modelId,
+      resumes: (worker) => this.#generations.resumes(worker),
+      onEvent: (worker, event) => this.#generations.take(worker, event),
+      onLost: (worker) => this.#generations.workerLost(worker),
+      onStreamCount: (count) => {
+        metrics.streams(count);
+        this.#observeReady();
+      },
+    });
+    const router = this;
+    this.#inference = new Inference({
+      model,
+      generations: this.#generations,
+      clock: this.#clock,
+      metrics,
+      requestsMax: options.requestsMax,
+      cluster: {
+        get ready() {
+          return router.ready;
+        },
+        get contextTokensMax() {
+          return router.#watch?.contextTokensMax;
+        },
+      },
+    });
+    this.#http = createHttpServer({
+      inference: this.#inference,
+      keys,
+      metrics: registry,
+      logger,
+      ready: () => this.ready,
+      clusterState: () => this.#watch?.state,
+    });
+    this.#grpc = createGrpcServer({ inference: this.#inference, keys, logger });
+  }
+
+  /** Listens on both ports and begins to watch the cluster. Errors: `unavailable` when an address is taken. */
+  static async start(
+    options: RouterOptions,
+  ): Promise<{ router: Router; addresses: Readonly<{ http: string; grpc: string }> }> {
+    const router = new Router(options);
+    const { host, advertise } = options;
+    const grpcPort = await listen(router.#grpc.server, `${bracketed(host)}:${options.grpcPort}`);
+    await router.#http.listen({ host, port: options.httpPort });
+    const bound = router.#http.server.address();
+    const httpPort = typeof bound === "object" && bound !== null ? bound.port : options.httpPort;
+    const addresses = {
+      http: `${bracketed(advertise)}:${httpPort}`,
+      grpc: `${bracketed(advertise)}:${grpcPort}`,
+    };
+    router.#begin(addresses.grpc);
+    return { router, addresses };
+  }
+
+  /** A request that comes now can be served. */
+  get ready(): boolean {
+    return this.#watch?.ready === true && this.#streams.connectedCount > 0;
+  }
+
+  /** Ends every request with an error, then every connection. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#generations.close();
+    this.#watch?.close();
+    this.#streams.close();
+    this.#grpc.server.forceShutdown();
+    await this.#http.close();
+  }
+
+  #begin(address: string): void {
+    const { model, schedulers, logger } = this.#options;
+    this.#watch = new ClusterWatch({
+      addresses: schedulers,
+      routerId: this.#routerId,
+      modelId: model.modelId,
+      address,
+      clock: this.#clock,
+      logger,
+      onState: (state) => this.#see(state),
+    });
+    this.#watch.start();
+    this.#timer = setInterval(() => {
+      this.#generations.sweep(this.#clock.now());
+      this.#streams.sweep();
+      this.#observeReady();
+    }, SWEEP_INTERVAL_MS);
+  }
+
+  #see(state: ClusterState): void {
+    this.#streams.update(state);
+    const leader = `${state.schedulerId}@${state.leaderEpoch}`;
+    if (this.#leader !== undefined && this.#leader !== leader && this.#options.queueInScheduler)
+      this.#generations.queueLost();
+    this.#leader = leader;
+    this.#observeReady();
+  }
+
+  #observeReady(): void {
+    const ready = this.ready;
+    if (ready !== this.#wasReady) {
+      this.#wasReady = ready;
+      this.#grpc.setReady(ready);
+      this.#options.logger.info(ready ? "router.ready" : "router.not_ready");
+    }
+    if (ready && !this.#announced) {
+      this.#announced = true;
+      this.#options.onReady();
+    }
+  }
+}
+
+function bracketed(host: string): string {
+  return host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+}

@@ -1,0 +1,62 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import type { ModelId, RequestId, RouterId } from "@drover/core";
+import { GenerationRequestSchema, type TopLogprobs } from "@drover/proto";
+import type { InferenceRequest } from "./inference-request.ts";
+import type { RankedToken } from "./output.ts";
+import type { RequestState } from "./request-state.ts";
+
+type Names = Readonly<{ requestId: RequestId; modelId: ModelId; routerId: RouterId; deadlineMs: number }>;
+
+/** The payload of a job: the request, and what its client already has. */
+export function encodeGenerationRequest(names: Names, request: InferenceRequest, state: RequestState): Uint8Array {
+  const { sampling } = request;
+  return toBinary(
+    GenerationRequestSchema,
+    create(GenerationRequestSchema, {
+      requestId: names.requestId,
+      modelId: names.modelId,
+      routerId: names.routerId,
+      deadlineMs: BigInt(names.deadlineMs),
+      promptTokenIds: [...request.promptTokenIds],
+      sampling: {
+        temperature: sampling.temperature,
+        topP: sampling.topP,
+        topK: sampling.topK,
+        minP: sampling.minP,
+        repetitionPenalty: sampling.repetitionPenalty,
+        presencePenalty: sampling.presencePenalty,
+        frequencyPenalty: sampling.frequencyPenalty,
+        logitBiasIds: sampling.logitBias.map(([id]) => id),
+        logitBiasValues: sampling.logitBias.map(([, bias]) => bias),
+        seed: BigInt(sampling.seed),
+        n: sampling.n,
+        maxTokens: sampling.maxTokens,
+        minTokens: sampling.minTokens,
+        stopTokenIds: [...sampling.stopTokenIds],
+        topLogprobs: sampling.topLogprobs,
+        promptTopLogprobs: sampling.promptTopLogprobs,
+        routedExperts: sampling.routedExperts,
+      },
+      delivered:
+        state.attemptBase === 0
+          ? []
+          : state.choices.map(({ tokenIds, finished }) => ({ tokenIds: [...tokenIds], finished })),
+    }),
+  );
+}
+
+/** Rows of u16 little-endian, [rowCount, layers]. */
+export function decodeExperts(bytes: Uint8Array, rowCount: number): number[][] {
+  const layerCount = rowCount === 0 ? 0 : Math.floor(bytes.byteLength / 2 / rowCount);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Array.from({ length: rowCount }, (_, row) =>
+    Array.from({ length: layerCount }, (_, layer) => view.getUint16((row * layerCount + layer) * 2, true)),
+  );
+}
+
+export function decodeTop(top: TopLogprobs | undefined): RankedToken[] {
+  return (top?.tokenIds ?? []).map((tokenId, i) => ({
+    tokenId,
+    logprob: top?.logprobs[i] ?? Number.NEGATIVE_INFINITY,
+  }));
+}
