@@ -1,0 +1,86 @@
+import { create } from "@bufbuild/protobuf";
+import { loadModelConfig, openCheckpoint, TextWeights } from "@drover/checkpoint";
+import { neverAborted, requestId, routerId, silentLogger, systemClock } from "@drover/core";
+import { Engine, type GenerationTask } from "@drover/engine";
+import { DistributedExchange, LocalPeer } from "@drover/exchange";
+import { SamplingSchema } from "@drover/proto";
+import { ExpertSessions, TextModel } from "@drover/runtime";
+
+export type StepFacts = { rowCount: number; totalMs: number; sessionMs: number; exchangeMs: number };
+
+/** The whole engine in this process: attention and every expert, one thread, no transport. */
+export type LocalEngine = Readonly<{ engine: Engine; steps: StepFacts[]; vocabSize: number; model: TextModel }>;
+
+export async function openLocalEngine(directory: string, prefillRowsMax: number): Promise<LocalEngine> {
+  const config = await loadModelConfig(directory);
+  const weights = new TextWeights(await openCheckpoint(directory), config);
+  const model = await TextModel.load(config, weights, { threads: 1, kvBytesMax: 2 ** 31 });
+  const experts = new ExpertSessions(config, weights, { threads: 1 });
+  for (const layer of config.moeLayers) for (let e = 0; e < config.expertCount; e++) await experts.load(layer, e);
+  const peer = new LocalPeer("local", experts);
+  const quiet = () => undefined;
+  const exchange = new DistributedExchange(config.hiddenSize, () => peer, { rowsRouted: quiet, rowsMissing: quiet });
+  const everyone = Array.from({ length: config.expertCount }, () => ["local"]);
+  exchange.update({
+    epoch: 1n,
+    expertCount: config.expertCount,
+    layers: new Map(config.moeLayers.map((layer) => [layer, everyone])),
+  });
+  const steps: StepFacts[] = [];
+  const engine = new Engine({
+    runner: model,
+    geometry: model.geometry,
+    exchange,
+    prefillRowsMax,
+    detachGraceMs: 1e9,
+    clock: systemClock,
+    logger: silentLogger,
+    observer: {
+      stepEnded: (facts) => steps.push({ ...facts }),
+      tokensComputed: quiet,
+      preempted: quiet,
+      parked: quiet,
+    },
+    breathe: async () => undefined,
+  });
+  engine.attach(routerId("bench"), { send: quiet }, []);
+  return { engine, steps, vocabSize: config.vocabSize, model };
+}
+
+/** Greedy, no end token, `maxTokens` tokens. */
+export function task(id: string, promptTokenIds: readonly number[], maxTokens: number): GenerationTask {
+  const sampling = create(SamplingSchema);
+  return {
+    requestId: requestId(id),
+    routerId: routerId("bench"),
+    attempt: 1,
+    promptTokenIds,
+    delivered: [{ tokenIds: [], finished: false }],
+    deadlineMs: Number.MAX_SAFE_INTEGER,
+    params: {
+      temperature: sampling.temperature,
+      topP: 1,
+      topK: 0,
+      minP: 0,
+      repetitionPenalty: 1,
+      presencePenalty: 0,
+      frequencyPenalty: 0,
+      logitBias: [],
+      seed: 1,
+      n: 1,
+      maxTokens,
+      minTokens: 0,
+      stopTokenIds: [],
+      topLogprobs: -1,
+      promptTopLogprobs: -1,
+      routedExperts: false,
+    },
+  };
+}
+
+/** Runs steps until nothing is left; one entry for each step. */
+export async function drain(local: LocalEngine): Promise<StepFacts[]> {
+  local.steps.length = 0;
+  while (local.engine.load().pendingTokenCount > 0) await local.engine.step(neverAborted);
+  return [...local.steps];
+}
