@@ -1,0 +1,57 @@
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { repository } from "./gates/gate.ts";
+import { runGates } from "./gates/run-gates.ts";
+
+/**
+ * npm test: all gates, then all tests; `npm test -- libs/kv` runs only the tests whose path contains that. The last line is
+ * `N passed, N failed`, a gate counting as one test.
+ */
+const filters = process.argv.slice(2);
+const gates = filters.length === 0 ? await runGates(repository) : { passedCount: 0, failedCount: 0 };
+const tests = await runVitest(filters);
+const failedCount = gates.failedCount + tests.failedCount;
+process.stdout.write(`${gates.passedCount + tests.passedCount} passed, ${failedCount} failed\n`);
+process.exitCode = failedCount === 0 ? 0 : 1;
+
+type Report = Readonly<{
+  numPassedTests: number;
+  numFailedTests: number;
+  testResults: readonly Readonly<{ status: string; assertionResults: readonly unknown[] }>[];
+}>;
+
+async function runVitest(patterns: readonly string[]): Promise<{ passedCount: number; failedCount: number }> {
+  const folder = mkdtempSync(join(tmpdir(), "drover-test-"));
+  const reportFile = join(folder, "report.json");
+  try {
+    const exitCode = await run("vitest", [
+      "run",
+      "--reporter=default",
+      "--reporter=json",
+      `--outputFile.json=${reportFile}`,
+      ...patterns,
+    ]);
+    if (!existsSync(reportFile)) return { passedCount: 0, failedCount: 1 };
+    const report: Report = JSON.parse(readFileSync(reportFile, "utf8"));
+    // A file that could not even be loaded has no test in it to fail.
+    const brokenFileCount = report.testResults.filter(
+      (file) => file.status === "failed" && file.assertionResults.length === 0,
+    ).length;
+    const failedCount = report.numFailedTests + brokenFileCount;
+    // Errors outside of any test, and a pattern that matches none, are in the exit status alone.
+    return { passedCount: report.numPassedTests, failedCount: exitCode !== 0 && failedCount === 0 ? 1 : failedCount };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function run(command: string, args: readonly string[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: repository, stdio: "inherit" });
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => child.kill(signal));
+    child.on("error", reject);
+    child.on("close", (code) => resolve(code ?? 1));
+  });
+}
