@@ -1,0 +1,39 @@
+import { type Clock, DroverError, type ModelId, type PayloadStore, type QueueProducer } from "@drover/core";
+import { BullQueue, openRedis, RedisPayloadStore, RemoteQueue } from "@drover/queue";
+import { RpcClient } from "@drover/rpc";
+
+/** Where this router puts its requests, and where large ones are kept. */
+export type QueueAdapters = AsyncDisposable & Readonly<{ queue: QueueProducer; store: PayloadStore }>;
+
+export type QueueAdapterOptions = Readonly<{
+  /** `scheduler`, or Redis's URL. */
+  url: string;
+  schedulers: readonly string[];
+  cluster: string;
+  modelId: ModelId;
+  clock: Clock;
+}>;
+
+/** Errors: `invalid_argument` for a URL that is neither, or for several schedulers with a queue inside of one. */
+export function openQueue({ url, schedulers, cluster, modelId, clock }: QueueAdapterOptions): QueueAdapters {
+  if (url === "scheduler") {
+    const [address] = schedulers;
+    if (address === undefined || schedulers.length > 1)
+      throw new DroverError("invalid_argument", "a queue in the scheduler needs exactly one scheduler", {
+        field: "scheduler",
+      });
+    const client = new RpcClient(address);
+    const remote = new RemoteQueue(() => client);
+    return { queue: remote, store: remote, [Symbol.asyncDispose]: async () => client[Symbol.dispose]() };
+  }
+  const redis = openRedis(url, { producer: true });
+  const queue = new BullQueue({ redis, cluster, modelId, clock });
+  return {
+    queue,
+    store: new RedisPayloadStore(redis, cluster),
+    [Symbol.asyncDispose]: async () => {
+      await queue.close();
+      redis.disconnect();
+    },
+  };
+}
