@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { type DroverError, modelId, silentLogger } from "@drover/core";
+import { DroverError, modelId, silentLogger } from "@drover/core";
 import { GONE_AFTER_MS } from "@drover/membership";
 import { firstMapEpoch } from "@drover/placement";
 import {
@@ -53,14 +53,14 @@ class Sink implements OrderSink {
   }
 }
 
-const fleet = (expectExperts = 1) =>
+const fleet = (expectExperts = 1, changed: (kinds: readonly string[]) => void = () => undefined) =>
   new Fleet({
     modelId: modelId("nano"),
     schedulerId: "scheduler-1",
     leaderEpoch: 7n,
     expectExperts,
     logger: silentLogger,
-    onChange: () => undefined,
+    onChange: (changes) => changed(changes.map((change) => change.kind)),
   });
 
 describe("Fleet", () => {
@@ -149,6 +149,19 @@ describe("Fleet", () => {
     one.tick(1 + GONE_AFTER_MS);
     expect(second.endedBy?.code).toBe("unavailable");
     expect(other.endedBy).toBeUndefined();
+  });
+
+  it("once it is closed, all streams end and nothing that follows is a change", () => {
+    const changes: string[] = [];
+    const one = fleet(1, (kinds) => changes.push(...kinds));
+    const sink = new Sink();
+    const session = one.join(hello("a"), sink, 0);
+    changes.length = 0;
+    one.close(new DroverError("not_leader", "over"));
+    expect(sink.endedBy?.code).toBe("not_leader");
+    one.end(session, 1);
+    one.tick(GONE_AFTER_MS);
+    expect(changes).toEqual([]);
   });
 
   it("refuses a second hello", () => {

@@ -52,6 +52,7 @@ export class Fleet {
   #map: ExpertMap;
   /** Maps go out from the first complete one on, or once workers had the time to come back. */
   #published = false;
+  #closed = false;
 
   constructor(options: FleetOptions) {
     this.#options = options;
@@ -125,8 +126,8 @@ export class Fleet {
 
   /** Ends all streams: the workers look for the next leader. */
   close(error: DroverError): void {
+    this.#closed = true;
     for (const { sink } of this.#sessions.values()) sink.end(error);
-    this.#sessions.clear();
   }
 
   #take(session: number, state: Session, report: WorkerReport["report"], now: number): readonly MembershipChange[] {
@@ -178,6 +179,7 @@ export class Fleet {
   }
 
   #settle(changes: readonly MembershipChange[], now: number): void {
+    if (this.#closed) return;
     for (const change of changes) if (change.kind !== "status" && change.kind !== "joined") this.#log(change);
     const mapChanged = this.#plan(changes, now);
     if (!mapChanged) for (const { kind, member } of changes) if (kind === "joined") this.#sendMap(member);

@@ -1,0 +1,57 @@
+import { randomUUID } from "node:crypto";
+import { attachParent } from "@drover/config";
+import { DroverError, modelId, systemClock } from "@drover/core";
+import { createServer, listen } from "@drover/rpc";
+import { Scheduler } from "@drover/scheduling";
+import { createLogger, createMetrics, startAdminServer } from "@drover/telemetry";
+import { endSignal } from "./end-signal.ts";
+import { openQueue } from "./queue-adapters.ts";
+import { advertisedHost, schedulerConfig } from "./scheduler-config.ts";
+
+const config = schedulerConfig(process.argv.slice(2), process.env);
+const schedulerId = `scheduler-${randomUUID()}`;
+const logger = createLogger({ process: "scheduler", level: config.logLevel, fields: { scheduler: schedulerId } });
+
+async function main(): Promise<void> {
+  const parent = attachParent();
+  const ended = endSignal(parent.gone);
+  const metrics = createMetrics({ process: "scheduler" });
+  const model = modelId(config.modelName);
+  const host = advertisedHost(config);
+  const server = createServer();
+  const grpc = `${host}:${await listen(server, `${config.listen}:${config.grpcPort}`)}`;
+  const { queue: url, cluster } = config;
+  await using adapters = openQueue({ url, cluster, modelId: model, address: grpc, clock: systemClock });
+  const { queue, payloads, lease } = adapters;
+  const { expectExperts } = config;
+  const ports = { queue, payloads, lease, clock: systemClock, logger, metrics };
+  const scheduler = new Scheduler({ ...ports, modelId: model, schedulerId, expectExperts });
+  adapters.addTo(server);
+  scheduler.addTo(server);
+  const probes = { health: () => true, ready: () => scheduler.trouble ?? true };
+  const routes = { "/debug/cluster": () => scheduler.state() ?? { standby: true } };
+  const adminServer = await startAdminServer({
+    host: config.listen,
+    port: config.adminPort,
+    metrics,
+    ...probes,
+    routes,
+  });
+  const admin = `${host}:${adminServer.port}`;
+  logger.info("scheduler.listening", { grpc, admin, queue: adapters.kind });
+  parent.announce({ kind: "listening", addresses: { grpc, admin } });
+  parent.announce({ kind: "ready" });
+  await scheduler.run(ended);
+  server.forceShutdown();
+  await adminServer.close();
+  logger.info("scheduler.ended");
+}
+
+try {
+  await main();
+} catch (error) {
+  // A fault is said in a sentence; a bug crashes with its stack.
+  if (!(error instanceof DroverError)) throw error;
+  logger.error("scheduler.failed", { code: error.code, message: error.message });
+  process.exitCode = 1;
+}

@@ -1,0 +1,79 @@
+import type { Clock, ModelId, PayloadStore, QueueConsumer } from "@drover/core";
+import { JobQueue } from "@drover/proto";
+import {
+  BullQueue,
+  EmbeddedLease,
+  EmbeddedPayloadStore,
+  EmbeddedQueue,
+  jobQueueService,
+  type LeaderLease,
+  openRedis,
+  RedisLease,
+  RedisPayloadStore,
+} from "@drover/queue";
+import { serviceDefinition } from "@drover/rpc";
+import type { Server } from "@grpc/grpc-js";
+
+/** The queue that the scheduler takes from, where large payloads are, and who leads. */
+export type QueueAdapters = AsyncDisposable &
+  Readonly<{
+    kind: "embedded" | "redis";
+    queue: QueueConsumer;
+    payloads: PayloadStore;
+    lease: LeaderLease;
+    /** Registers what routers reach in this process; nothing with Redis. */
+    addTo(server: Server): void;
+  }>;
+
+export type QueueAdapterOptions = Readonly<{
+  /** `scheduler`, or Redis's URL. */
+  url: string;
+  cluster: string;
+  modelId: ModelId;
+  /** What other schedulers name when they stand by. */
+  address: string;
+  clock: Clock;
+}>;
+
+/** An embedded scheduler's epoch is its starting time in these, so that map epochs, which are multiples of it, stay below 2^53. */
+const EMBEDDED_EPOCH_MS = 100;
+
+/** Errors: `invalid_argument` for a URL that is neither. A Redis that is away is waited for. */
+export function openQueue(options: QueueAdapterOptions): QueueAdapters {
+  return options.url === "scheduler" ? openEmbedded(options) : openInRedis(options);
+}
+
+function openEmbedded({ address, clock }: QueueAdapterOptions): QueueAdapters {
+  const queue = new EmbeddedQueue(clock);
+  const payloads = new EmbeddedPayloadStore(clock);
+  return {
+    kind: "embedded",
+    queue,
+    payloads,
+    lease: new EmbeddedLease(address, Math.floor(clock.now() / EMBEDDED_EPOCH_MS)),
+    addTo: (server) => server.addService(serviceDefinition(JobQueue), jobQueueService(queue, payloads)),
+    [Symbol.asyncDispose]: async () => {
+      await queue.close();
+      await payloads.close();
+    },
+  };
+}
+
+function openInRedis({ url, cluster, modelId, address, clock }: QueueAdapterOptions): QueueAdapters {
+  // One connection answers at once or not at all; the other one, which takes jobs, waits for Redis to come back.
+  const redis = openRedis(url, { producer: true });
+  const consumer = openRedis(url, { producer: false });
+  const queue = new BullQueue({ redis, consumer, cluster, modelId, clock });
+  return {
+    kind: "redis",
+    queue,
+    payloads: new RedisPayloadStore(redis, cluster),
+    lease: new RedisLease(redis, { cluster, modelId, address, clock }),
+    addTo: () => undefined,
+    [Symbol.asyncDispose]: async () => {
+      await queue.close();
+      consumer.disconnect();
+      redis.disconnect();
+    },
+  };
+}
