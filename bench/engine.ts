@@ -1,7 +1,8 @@
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { drain, openLocalEngine, type StepFacts, task } from "./local-engine.ts";
+import { neverAborted } from "@drover/core";
+import { drain, greedyTask, openLocalEngine, type StepFacts } from "@drover/testkit";
 
 /**
  * Decode and prefill speed of one process with one thread: prompts of 64 tokens, 64 generated, at batch 1, 8 and 32; prefill of 512.
@@ -19,7 +20,7 @@ const PROMPT = 64;
 const GENERATED = 64;
 const PREFILL = 512;
 
-const local = await openLocalEngine(values.model, PREFILL);
+const local = await openLocalEngine(values.model, { prefillRowsMax: PREFILL });
 let state = Number(values.seed) >>> 0;
 const random = (below: number) => {
   state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -43,15 +44,15 @@ function summarize(steps: readonly StepFacts[], elapsedMs: number): Sample {
 
 let serial = 0;
 async function decode(batch: number): Promise<Sample> {
-  for (let i = 0; i < batch; i++) local.engine.place(task(`decode-${serial++}`, prompt(PROMPT), GENERATED));
-  while (local.engine.load().pendingTokenCount > batch) await local.engine.step(AbortSignal.any([]));
+  for (let i = 0; i < batch; i++) local.engine.place(greedyTask(`decode-${serial++}`, prompt(PROMPT), GENERATED));
+  while (local.engine.load().pendingTokenCount > batch) await local.engine.step(neverAborted);
   const began = performance.now();
   const steps = await drain(local);
   return summarize(steps, performance.now() - began);
 }
 
 async function prefill(): Promise<Sample> {
-  local.engine.place(task(`prefill-${serial++}`, prompt(PREFILL), 1));
+  local.engine.place(greedyTask(`prefill-${serial++}`, prompt(PREFILL), 1));
   const began = performance.now();
   const steps = await drain(local);
   return summarize(steps, performance.now() - began);

@@ -168,6 +168,11 @@ export class Engine {
     this.#outbox.detach(router, sink);
   }
 
+  /** Sends what the steps so far have produced. */
+  flush(): void {
+    this.#outbox.flush();
+  }
+
   /** Runs steps until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", () => this.#wake(), { once: true });

@@ -1,20 +1,35 @@
-import { create } from "@bufbuild/protobuf";
 import { loadModelConfig, openCheckpoint, TextWeights } from "@drover/checkpoint";
-import { neverAborted, requestId, routerId, silentLogger, systemClock } from "@drover/core";
+import { type ExpertExchange, neverAborted, requestId, routerId, silentLogger, systemClock } from "@drover/core";
 import { Engine, type GenerationTask } from "@drover/engine";
 import { DistributedExchange, LocalPeer } from "@drover/exchange";
-import { SamplingSchema } from "@drover/proto";
+import type { RequestEvent } from "@drover/proto";
 import { ExpertSessions, TextModel } from "@drover/runtime";
 
 export type StepFacts = { rowCount: number; totalMs: number; sessionMs: number; exchangeMs: number };
 
 /** The whole engine in this process: attention and every expert, one thread, no transport. */
-export type LocalEngine = Readonly<{ engine: Engine; steps: StepFacts[]; vocabSize: number; model: TextModel }>;
+export type LocalEngine = Readonly<{
+  engine: Engine;
+  steps: StepFacts[];
+  /** Everything that the engine has sent, in order. */
+  events: RequestEvent[];
+  preemptions: () => number;
+  vocabSize: number;
+  model: TextModel;
+}>;
 
-export async function openLocalEngine(directory: string, prefillRowsMax: number): Promise<LocalEngine> {
+export type LocalEngineOptions = Readonly<{
+  prefillRowsMax: number;
+  kvBytesMax?: number;
+  /** Stands between the engine and its experts, to lose rows. */
+  wrapExchange?: (exchange: ExpertExchange) => ExpertExchange;
+}>;
+
+/** Loads a checkpoint whole. */
+export async function openLocalEngine(directory: string, options: LocalEngineOptions): Promise<LocalEngine> {
   const config = await loadModelConfig(directory);
   const weights = new TextWeights(await openCheckpoint(directory), config);
-  const model = await TextModel.load(config, weights, { threads: 1, kvBytesMax: 2 ** 31 });
+  const model = await TextModel.load(config, weights, { threads: 1, kvBytesMax: options.kvBytesMax ?? 2 ** 31 });
   const experts = new ExpertSessions(config, weights, { threads: 1 });
   for (const layer of config.moeLayers) for (let e = 0; e < config.expertCount; e++) await experts.load(layer, e);
   const peer = new LocalPeer("local", experts);
@@ -27,29 +42,30 @@ export async function openLocalEngine(directory: string, prefillRowsMax: number)
     layers: new Map(config.moeLayers.map((layer) => [layer, everyone])),
   });
   const steps: StepFacts[] = [];
+  const events: RequestEvent[] = [];
+  let preemptionCount = 0;
   const engine = new Engine({
     runner: model,
     geometry: model.geometry,
-    exchange,
-    prefillRowsMax,
+    exchange: options.wrapExchange?.(exchange) ?? exchange,
+    prefillRowsMax: options.prefillRowsMax,
     detachGraceMs: 1e9,
     clock: systemClock,
     logger: silentLogger,
     observer: {
       stepEnded: (facts) => steps.push({ ...facts }),
       tokensComputed: quiet,
-      preempted: quiet,
+      preempted: () => (preemptionCount += 1),
       parked: quiet,
     },
     breathe: async () => undefined,
   });
-  engine.attach(routerId("bench"), { send: quiet }, []);
-  return { engine, steps, vocabSize: config.vocabSize, model };
+  engine.attach(routerId("bench"), { send: (sent) => events.push(...sent) }, []);
+  return { engine, steps, events, preemptions: () => preemptionCount, vocabSize: config.vocabSize, model };
 }
 
 /** Greedy, no end token, `maxTokens` tokens. */
-export function task(id: string, promptTokenIds: readonly number[], maxTokens: number): GenerationTask {
-  const sampling = create(SamplingSchema);
+export function greedyTask(id: string, promptTokenIds: readonly number[], maxTokens: number): GenerationTask {
   return {
     requestId: requestId(id),
     routerId: routerId("bench"),
@@ -58,7 +74,7 @@ export function task(id: string, promptTokenIds: readonly number[], maxTokens: n
     delivered: [{ tokenIds: [], finished: false }],
     deadlineMs: Number.MAX_SAFE_INTEGER,
     params: {
-      temperature: sampling.temperature,
+      temperature: 0,
       topP: 1,
       topK: 0,
       minP: 0,
@@ -82,5 +98,6 @@ export function task(id: string, promptTokenIds: readonly number[], maxTokens: n
 export async function drain(local: LocalEngine): Promise<StepFacts[]> {
   local.steps.length = 0;
   while (local.engine.load().pendingTokenCount > 0) await local.engine.step(neverAborted);
+  local.engine.flush();
   return [...local.steps];
 }
