@@ -29,7 +29,8 @@ export function helpText(spec: ConfigSpec, usage: string): string {
     example === undefined
       ? ""
       : `\nEach flag can also be set in the environment: --${flagName(example)} is ${environmentName(example)}. Flags win over the\nenvironment, and that over the file.\n`;
-  return `${usage.trimEnd()}\n\nFlags:\n${lines.join("\n")}\n${environment}`;
+  const heading = usage.startsWith("Usage:") ? usage : `Usage: ${usage}`;
+  return `${heading.trimEnd()}\n\nFlags:\n${lines.join("\n")}\n${environment}`;
 }
 
 function signature(key: string, flag: Flag): string {
@@ -38,11 +39,10 @@ function signature(key: string, flag: Flag): string {
 }
 
 function describe(flag: Flag): string {
-  if ("required" in flag && flag.required) return `${flag.help} Required.`;
+  const help = flag.help.endsWith(".") ? flag.help : `${flag.help}.`;
+  if ("required" in flag && flag.required) return `${help} Required.`;
   const fallback = Array.isArray(flag.default) ? flag.default.join(",") : flag.default;
-  return fallback === undefined || fallback === false || fallback === ""
-    ? flag.help
-    : `${flag.help} Default: ${fallback}.`;
+  return fallback === undefined || fallback === false || fallback === "" ? help : `${help} Default: ${fallback}.`;
 }
 
 function wrap(text: string, columns: number): string[] {
