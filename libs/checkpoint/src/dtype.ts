@@ -8,7 +8,8 @@ export function isDtype(name: string): name is Dtype {
 
 /** Dequantizes raw little-endian bytes to f32; FP8's scales are the caller's. `bytes` may stand at any offset. */
 export function toF32(bytes: Uint8Array, dtype: Dtype): Float32Array {
-  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  // Not slice(): that of a Buffer is a view.
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
   switch (dtype) {
     case "F32":
       return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);

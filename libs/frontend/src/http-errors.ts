@@ -42,6 +42,9 @@ export function fromHttpError(error: FastifyError | unknown): DroverError {
   return toDroverError(error);
 }
 
+/** What Python's json writes for numbers that JSON does not have. */
+const NOT_A_NUMBER = /"(\w{1,40})"\s*:\s*(?:NaN|-?Infinity)\b/;
+
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
 /** A body's JSON. Errors: `invalid_argument` for bytes that are not UTF-8 or text that is not JSON. */
@@ -55,6 +58,8 @@ export function parseJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
+    const field = NOT_A_NUMBER.exec(text)?.[1];
+    if (field !== undefined) throw new DroverError("invalid_argument", "must be a finite number", { field, cause });
     throw new DroverError("invalid_argument", "the body is not valid JSON", { cause });
   }
 }

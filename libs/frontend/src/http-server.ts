@@ -8,6 +8,7 @@ import { ChatReplyStream, chatReply } from "./chat-reply.ts";
 import { readChatRequest } from "./chat-request.ts";
 import { CompletionReplyStream, completionReply } from "./completion-reply.ts";
 import { readCompletionRequest } from "./completion-request.ts";
+import { discardBody } from "./discard-body.ts";
 import { fromHttpError, parseJson, sendError } from "./http-errors.ts";
 import { serveGeneration } from "./http-generation.ts";
 import type { Inference } from "./inference.ts";
@@ -41,8 +42,9 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
       done(error as Error);
     }
   });
-  server.setErrorHandler((error, _request, reply) => {
+  server.setErrorHandler(async (error, request, reply) => {
     const fault = fromHttpError(error);
+    if (fault.code === "payload_too_large") await discardBody(request.raw);
     if (fault.code === "internal") logger.error("http.internal_error", { reason: fault.message, stack: fault.stack });
     return sendError(reply, fault);
   });

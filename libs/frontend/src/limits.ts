@@ -1,6 +1,10 @@
 /** Largest HTTP body and gRPC message. */
 export const BODY_BYTES_MAX = 32 * 1024 * 1024;
 
+/** What is read and thrown away of a body that is too large, so that its sender gets to read the answer; and for how long. */
+export const DISCARD_BYTES_MAX = 512 * 1024 * 1024;
+export const DISCARD_MS_MAX = 10_000;
+
 /** Requests in flight unless `--max-requests`; more are refused with 429. */
 export const REQUESTS_MAX_DEFAULT = 256;
 

@@ -91,7 +91,7 @@ export function jobQueueService(queue: QueueProducer, store: PayloadStore): Unty
     }),
     putPayload: unary(async ({ key, bytes, ttlMs }: ReturnType<typeof create<typeof PutPayloadRequestSchema>>) => {
       // The decoded bytes are a view of the whole message; the store keeps its own.
-      await store.put(key, bytes.slice(), Number(ttlMs), neverAborted);
+      await store.put(key, new Uint8Array(bytes), Number(ttlMs), neverAborted);
       return create(PutPayloadReplySchema);
     }),
     getPayload: unary(async ({ key }: ReturnType<typeof create<typeof GetPayloadRequestSchema>>) => {

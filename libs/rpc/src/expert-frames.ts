@@ -39,6 +39,7 @@ export function bytesOf(rows: Float32Array): Uint8Array {
 
 /** Bytes as f32 rows; copied only where they are not aligned. */
 export function rowsOf(bytes: Uint8Array): Float32Array {
-  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  // Not slice(): that of a Buffer is a view.
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
   return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
 }
