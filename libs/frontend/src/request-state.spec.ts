@@ -1,0 +1,111 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { ATTEMPT_STRIDE } from "@drover/core";
+import { FinishReason, RequestEventSchema } from "@drover/proto";
+import { describe, expect, it } from "vitest";
+import { RequestState } from "./request-state.ts";
+
+type Event = NonNullable<MessageInitShape<typeof RequestEventSchema>["event"]>;
+const event = (attempt: number, body: Event) => create(RequestEventSchema, { requestId: "r", attempt, event: body });
+const started = (attempt: number, ...startIndices: number[]) =>
+  event(attempt, { case: "started", value: { startIndices } });
+const token = (
+  attempt: number,
+  index: number,
+  tokenId = 100 + index,
+  finish: FinishReason = FinishReason.UNSPECIFIED,
+  choice = 0,
+) => event(attempt, { case: "token", value: { choice, index, tokenId, finish } });
+const prompt = (attempt: number, start: number, count: number) =>
+  event(attempt, { case: "prompt", value: { start, count } });
+const failed = (attempt: number, retryable = true) =>
+  event(attempt, { case: "failed", value: { code: "unavailable", message: "gone", retryable } });
+
+function running(choices = 1): RequestState {
+  const state = new RequestState(choices);
+  state.apply("a", started(0, ...state.choices.map(() => 0)));
+  return state;
+}
+
+describe("RequestState", () => {
+  it("takes each index once and in order", () => {
+    const state = running();
+    expect(state.apply("a", token(0, 0)).kind).toBe("token");
+    expect(state.apply("a", token(0, 0)).kind).toBe("ignored");
+    expect(state.apply("a", token(0, 1)).kind).toBe("token");
+    expect(state.apply("a", token(0, 3)).kind).toBe("gap");
+    expect(state.choices[0]?.tokenIds).toEqual([100, 101]);
+  });
+
+  it("takes nothing of an attempt that never started", () => {
+    const state = new RequestState(1);
+    expect(state.apply("a", token(0, 0)).kind).toBe("ignored");
+    expect(state.tokenCount).toBe(0);
+  });
+
+  it("a newer attempt replaces an older one only from where the client stands", () => {
+    const state = running();
+    expect(state.apply("b", started(1, 0))).toEqual({ kind: "started", replaced: { worker: "a", attempt: 0 } });
+    state.apply("b", token(1, 0));
+    expect(state.apply("c", started(2, 0)).kind).toBe("stale");
+    expect(state.owner).toEqual({ worker: "b", attempt: 1 });
+    expect(state.apply("b", token(1, 1)).kind).toBe("token");
+  });
+
+  it("two answers are never spliced: an older attempt's tokens are stale", () => {
+    const state = running();
+    state.apply("b", started(1, 0));
+    expect(state.apply("a", token(0, 0)).kind).toBe("stale");
+    expect(state.apply("b", token(1, 0, 7)).kind).toBe("token");
+    expect(state.choices[0]?.tokenIds).toEqual([7]);
+  });
+
+  it("the same attempt from another worker is stale", () => {
+    const state = running();
+    expect(state.apply("b", started(0, 0)).kind).toBe("stale");
+    expect(state.apply("b", token(0, 0)).kind).toBe("ignored");
+  });
+
+  it("after a supersede what is delivered stands still until the new attempt starts there", () => {
+    const state = running();
+    state.apply("a", token(0, 0));
+    expect(state.supersede()).toEqual({ worker: "a", attempt: 0 });
+    expect(state.apply("a", token(0, 1)).kind).toBe("stale");
+    expect(state.apply("b", started(ATTEMPT_STRIDE, 1)).kind).toBe("started");
+    expect(state.apply("b", token(ATTEMPT_STRIDE, 1)).kind).toBe("token");
+    expect(state.choices[0]?.tokenIds).toEqual([100, 101]);
+  });
+
+  it("a failure counts only from the attempt that runs, or when none does", () => {
+    const state = running();
+    expect(state.apply("b", failed(1)).kind).toBe("ignored");
+    expect(state.apply("a", failed(0)).kind).toBe("failed");
+    expect(new RequestState(1).apply("a", failed(0, false))).toMatchObject({ kind: "failed", retryable: false });
+  });
+
+  it("prompt facts that come again are cut to what is new", () => {
+    const state = running();
+    expect(state.apply("a", prompt(0, 0, 4))).toMatchObject({ kind: "prompt", skip: 0 });
+    state.supersede();
+    state.apply("b", started(ATTEMPT_STRIDE, 0));
+    expect(state.apply("b", prompt(ATTEMPT_STRIDE, 0, 3)).kind).toBe("ignored");
+    expect(state.apply("b", prompt(ATTEMPT_STRIDE, 3, 5))).toMatchObject({ kind: "prompt", skip: 1 });
+    expect(state.nextPromptPosition).toBe(8);
+  });
+
+  it("a finished choice takes nothing more, and the others go on", () => {
+    const state = running(2);
+    state.apply("a", token(0, 0, 1, FinishReason.STOP, 0));
+    expect(state.apply("a", token(0, 1, 2, FinishReason.UNSPECIFIED, 0)).kind).toBe("ignored");
+    expect(state.finished).toBe(false);
+    expect(state.apply("a", token(0, 0, 3, FinishReason.LENGTH, 1)).kind).toBe("token");
+    expect(state.finished).toBe(true);
+  });
+
+  it("a choice that a stop string ended does not keep a new attempt out", () => {
+    const state = running(2);
+    state.apply("a", token(0, 0, 1, FinishReason.UNSPECIFIED, 0));
+    state.finishChoice(0);
+    state.supersede();
+    expect(state.apply("b", started(ATTEMPT_STRIDE, 0, 0)).kind).toBe("started");
+  });
+});
