@@ -1,1 +1,2 @@
 export * from "./local-engine.ts";
+export * from "./test-redis.ts";

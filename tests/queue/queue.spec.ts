@@ -1,17 +1,20 @@
 import { randomUUID } from "node:crypto";
 import { modelId, neverAborted, systemClock } from "@drover/core";
 import { JobQueue } from "@drover/proto";
+import {
+  BullQueue,
+  EmbeddedPayloadStore,
+  EmbeddedQueue,
+  jobQueueService,
+  openRedis,
+  RedisLease,
+  RedisPayloadStore,
+  RemoteQueue,
+} from "@drover/queue";
 import { createServer, listen, RpcClient, serviceDefinition } from "@drover/rpc";
+import { freePort, redisBinary, TestRedis } from "@drover/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { BullQueue } from "./bull-queue.ts";
-import { EmbeddedPayloadStore } from "./embedded-payload-store.ts";
-import { EmbeddedQueue } from "./embedded-queue.ts";
-import { openRedis } from "./redis.ts";
-import { RedisLease } from "./redis-lease.ts";
-import { RedisPayloadStore } from "./redis-payload-store.ts";
-import { jobQueueService, RemoteQueue } from "./remote-queue.ts";
-import { jobOf, queueConformance } from "./testing/queue-conformance.ts";
-import { freePort, redisBinary, TestRedis } from "./testing/redis-server.ts";
+import { jobOf, queueConformance } from "./queue-conformance.ts";
 
 queueConformance("the embedded queue", async () => {
   const queue = new EmbeddedQueue(systemClock);

@@ -1,0 +1,123 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { freePort } from "@drover/testkit";
+
+export const ROOT = join(import.meta.dirname, "../..");
+
+export type ClusterOptions = Readonly<{
+  model?: string;
+  expertWorkers?: number;
+  attentionWorkers?: number;
+  prefillChunk?: number;
+  queue?: string;
+  flags?: readonly string[];
+  env?: Readonly<Record<string, string>>;
+}>;
+
+const READY_TIMEOUT_MS = 120_000;
+
+/** A whole cluster of real processes, started by `drover up` as a user would. */
+export class TestCluster implements AsyncDisposable {
+  readonly httpPort: number;
+  readonly grpcPort: number;
+  readonly process: ChildProcess;
+  #output = "";
+
+  private constructor(child: ChildProcess, httpPort: number, grpcPort: number) {
+    this.process = child;
+    this.httpPort = httpPort;
+    this.grpcPort = grpcPort;
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on("data", (chunk) => {
+        this.#output = (this.#output + String(chunk)).slice(-20_000);
+      });
+    }
+  }
+
+  /** Resolves once a request can be served. Rejects with the processes' last output when that takes too long. */
+  static async start(options: ClusterOptions = {}): Promise<TestCluster> {
+    const [httpPort, grpcPort] = [await freePort(), await freePort()];
+    const flags: string[] = ["--http-port", String(httpPort), "--grpc-port", String(grpcPort)];
+    if (options.model !== undefined) flags.push("--model", options.model);
+    if (options.expertWorkers !== undefined) flags.push("--expert-workers", String(options.expertWorkers));
+    if (options.attentionWorkers !== undefined) flags.push("--attention-workers", String(options.attentionWorkers));
+    if (options.prefillChunk !== undefined) flags.push("--prefill-chunk", String(options.prefillChunk));
+    flags.push("--queue", options.queue ?? "embedded", ...(options.flags ?? []));
+    const child = spawn(process.execPath, ["--conditions=@drover/source", "apps/drover/src/main.ts", "up", ...flags], {
+      cwd: ROOT,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...options.env },
+    });
+    const cluster = new TestCluster(child, httpPort, grpcPort);
+    try {
+      await cluster.ready();
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]();
+      throw error;
+    }
+    return cluster;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.httpPort}`;
+  }
+
+  get output(): string {
+    return this.#output;
+  }
+
+  async ready(): Promise<void> {
+    const limit = Date.now() + READY_TIMEOUT_MS;
+    for (;;) {
+      const ok = await fetch(`${this.url}/ready`).then(
+        (response) => response.ok,
+        () => false,
+      );
+      if (ok) return;
+      if (this.process.exitCode !== null || Date.now() > limit)
+        throw new Error(`the cluster is not ready:\n${this.#output}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  /** Pids of descendants whose command line contains the text. */
+  pids(text: string): number[] {
+    const parents = new Map<number, number>();
+    const commands = new Map<number, string>();
+    for (const name of readdirSync("/proc")) {
+      if (!/^\d+$/.test(name)) continue;
+      try {
+        const fields = readFileSync(`/proc/${name}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+        parents.set(Number(name), Number(fields[1]));
+        commands.set(Number(name), readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " "));
+      } catch (error) {
+        // The process ended between the listing and the reading.
+        if (!(error instanceof Error)) throw error;
+      }
+    }
+    const isMine = (pid: number): boolean =>
+      pid === this.process.pid || (parents.has(pid) && pid > 1 && isMine(parents.get(pid) ?? 1));
+    return [...commands]
+      .filter(([pid, command]) => command.includes(text) && pid !== this.process.pid && isMine(pid))
+      .map(([pid]) => pid);
+  }
+
+  async post(path: string, body: unknown, signal?: AbortSignal): Promise<Response> {
+    return fetch(this.url + path, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: typeof body === "string" ? body : JSON.stringify(body),
+      ...(signal === undefined ? {} : { signal }),
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
+    this.process.kill("SIGTERM");
+    const late = setTimeout(() => this.process.kill("SIGKILL"), 15_000);
+    await once(this.process, "exit");
+    clearTimeout(late);
+  }
+}

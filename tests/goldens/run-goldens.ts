@@ -1,0 +1,43 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { ROOT, TestCluster } from "../e2e/test-cluster.ts";
+import type { Settings } from "./settings.ts";
+
+export const SHARED = join(ROOT, "../shared");
+
+const CHECKPOINTS = {
+  nano: join(SHARED, "nano"),
+  "nano-ct-fp8": join(SHARED, "nano-ct-fp8"),
+  scout: join(SHARED, "goldens/scout/checkpoint"),
+} as const;
+
+/** Brings up a cluster with the settings and runs the reference's own check against its public interface. Returns its last line. */
+export async function runGoldens(settings: Settings, redisUrl: string | undefined): Promise<string> {
+  await using cluster = await TestCluster.start({
+    model: CHECKPOINTS[settings.checkpoint],
+    expertWorkers: settings.expertWorkers,
+    attentionWorkers: settings.attentionWorkers,
+    prefillChunk: settings.prefillChunk,
+    queue: settings.queue === "redis" ? (redisUrl ?? "auto") : "embedded",
+  });
+  return checkGoldens(settings.checkpoint, cluster.url, settings.concurrency);
+}
+
+/** Throws with every failing case's line when a golden does not hold. */
+export async function checkGoldens(folder: string, url: string, concurrency: number): Promise<string> {
+  const script = join(SHARED, "goldens/check.py");
+  const file = join(SHARED, "goldens", folder, "goldens.jsonl");
+  const { stdout } = await promisify(execFile)("python3", [
+    script,
+    file,
+    url,
+    "--without",
+    "images",
+    "--concurrency",
+    String(concurrency),
+  ]).catch((error: { stdout?: string; stderr?: string }) => {
+    throw new Error(`goldens of ${folder} do not hold:\n${error.stdout}${error.stderr}`);
+  });
+  return stdout.trimEnd().split("\n").at(-1) ?? "";
+}
