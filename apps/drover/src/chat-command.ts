@@ -1,0 +1,74 @@
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline/promises";
+import { commandConfig, defineConfig } from "@drover/config";
+import { DroverError, neverAborted } from "@drover/core";
+import { ChatClient } from "./chat-client.ts";
+import { Conversation } from "./conversation.ts";
+
+const USAGE = `Usage: drover chat [flags]
+
+Talks to a cluster. /reset begins a new conversation; Ctrl-C stops an answer, Ctrl-D ends.`;
+
+const chatSpec = defineConfig({
+  url: { kind: "string", default: "http://127.0.0.1:8080", help: "A router's HTTP address." },
+  model: { kind: "string", valueName: "NAME", help: "The model's id; the one that is served when absent." },
+  system: { kind: "string", help: "A system message before the conversation." },
+  prompt: { kind: "string", help: "Ask this once, print the answer, and end." },
+  apiKeyFile: { kind: "string", valueName: "FILE", help: "A file whose first line is the API key." },
+});
+
+/** `drover chat`: a conversation at the terminal, or one question. Errors: as `ChatClient.stream`. */
+export async function runChat(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<number> {
+  const config = commandConfig(chatSpec, { argv, env, command: "drover chat", usage: USAGE });
+  const apiKey = config.apiKeyFile === undefined ? undefined : readKey(config.apiKeyFile);
+  const client = new ChatClient({ url: config.url, apiKey });
+  const model = config.model ?? (await client.modelName(neverAborted));
+  const conversation = new Conversation(client, model, config.system);
+  if (config.prompt === undefined) await converse(conversation);
+  else {
+    for await (const text of conversation.ask(config.prompt, neverAborted)) process.stdout.write(text);
+    process.stdout.write("\n");
+  }
+  return 0;
+}
+
+async function converse(conversation: Conversation): Promise<void> {
+  const terminal = createInterface({ input: process.stdin, output: process.stdout, prompt: "> " });
+  let answering: AbortController | undefined;
+  terminal.on("SIGINT", () => {
+    if (answering === undefined) terminal.close();
+    else answering.abort();
+  });
+  terminal.prompt();
+  for await (const line of terminal) {
+    if (line.trim() === "/reset") conversation.reset();
+    else if (line.trim() !== "") {
+      answering = new AbortController();
+      await answerLine(conversation, line, answering.signal);
+      answering = undefined;
+    }
+    terminal.prompt();
+  }
+}
+
+/** What goes wrong with one answer ends neither the terminal nor the conversation. */
+async function answerLine(conversation: Conversation, line: string, signal: AbortSignal): Promise<void> {
+  try {
+    for await (const text of conversation.ask(line, signal)) process.stdout.write(text);
+  } catch (error) {
+    if (!signal.aborted && !(error instanceof DroverError)) throw error;
+    if (error instanceof DroverError) process.stderr.write(`\n${error.message}`);
+  }
+  process.stdout.write("\n");
+}
+
+function readKey(file: string): string {
+  try {
+    return readFileSync(file, "utf8").split("\n", 1)[0]?.trim() ?? "";
+  } catch (cause) {
+    throw new DroverError("invalid_argument", `--api-key-file: ${file} cannot be read.`, { cause });
+  }
+}

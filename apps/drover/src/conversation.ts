@@ -1,0 +1,31 @@
+import type { ChatClient, Message } from "./chat-client.ts";
+import { CHAT_MESSAGES_MAX } from "./limits.ts";
+
+/** What was said so far. Only answers that came to their end are remembered, with their question. */
+export class Conversation {
+  readonly #client: Pick<ChatClient, "stream">;
+  readonly #model: string;
+  readonly #system: readonly Message[];
+  #turns: Message[] = [];
+
+  constructor(client: Pick<ChatClient, "stream">, model: string, system: string | undefined) {
+    this.#client = client;
+    this.#model = model;
+    this.#system = system === undefined ? [] : [{ role: "system", content: system }];
+  }
+
+  /** The answer in pieces. Errors: as the client's; the question is then forgotten. */
+  async *ask(question: string, signal: AbortSignal): AsyncGenerator<string> {
+    const asked: Message = { role: "user", content: question };
+    let answer = "";
+    for await (const text of this.#client.stream(this.#model, [...this.#system, ...this.#turns, asked], signal)) {
+      answer += text;
+      yield text;
+    }
+    this.#turns = [...this.#turns, asked, { role: "assistant" as const, content: answer }].slice(-CHAT_MESSAGES_MAX);
+  }
+
+  reset(): void {
+    this.#turns = [];
+  }
+}

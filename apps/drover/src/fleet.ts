@@ -1,0 +1,124 @@
+import { basename, resolve } from "node:path";
+import { type Launched, launchMain, type Observer } from "./launch.ts";
+import type { Addresses, ProcessPlan } from "./supervised.ts";
+import type { UpConfig } from "./up-config.ts";
+
+/** The files that the children run. */
+export type Mains = Readonly<{ router: string; scheduler: string; worker: string }>;
+
+/** What the children's command lines are made of. */
+export type FleetOptions = Readonly<{
+  config: UpConfig;
+  mains: Mains;
+  modelFolder: string;
+  /** `scheduler`, or a Redis URL: it may hold a password, so it travels in the environment and never as an argument. */
+  queue: string;
+  env: Readonly<Record<string, string | undefined>>;
+}>;
+
+const HTTP_PORT_DEFAULT = "8080";
+const GRPC_PORT_DEFAULT = "50051";
+const ANY_PORT = "0";
+
+type Flags = Readonly<Record<string, string | number | undefined>>;
+
+/** The plans of all processes but Redis. The scheduler comes first: all others are told its address. */
+export class Fleet {
+  readonly #options: FleetOptions;
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+  }
+
+  get modelName(): string {
+    return this.#options.config.modelName ?? basename(resolve(this.#options.modelFolder));
+  }
+
+  scheduler(): ProcessPlan {
+    const { config } = this.#options;
+    const flags = { "model-name": this.modelName, "expect-experts": config.expertWorkers, cluster: config.cluster };
+    return this.#plan("scheduler", "scheduler", flags, { "grpc-port": "grpc", "admin-port": "admin" });
+  }
+
+  router(schedulerAddress: string): ProcessPlan {
+    const { config, modelFolder } = this.#options;
+    const anyPort = config.prompt !== undefined;
+    const flags = {
+      model: modelFolder,
+      "model-name": this.modelName,
+      scheduler: schedulerAddress,
+      "api-key-file": config.apiKeyFile,
+      "max-requests": config.maxRequests,
+      cluster: config.cluster,
+    };
+    return this.#plan(
+      "router",
+      "router",
+      flags,
+      { "http-port": "http", "grpc-port": "grpc" },
+      {
+        "http-port": config.httpPort ?? (anyPort ? ANY_PORT : HTTP_PORT_DEFAULT),
+        "grpc-port": config.grpcPort ?? (anyPort ? ANY_PORT : GRPC_PORT_DEFAULT),
+      },
+    );
+  }
+
+  workers(schedulerAddress: string): ProcessPlan[] {
+    const { config, modelFolder } = this.#options;
+    const common = { model: modelFolder, "model-name": this.modelName, scheduler: schedulerAddress };
+    const plan = (roles: string, name: string, flags: Flags) =>
+      this.#plan(
+        "worker",
+        name,
+        { roles, "worker-id": name, ...common, ...flags },
+        { "grpc-port": "grpc", "admin-port": "admin" },
+      );
+    const attention = { "kv-memory": config.kvMemory, "prefill-chunk": config.prefillChunk };
+    return [
+      ...count(config.attentionWorkers).map((index) => plan("attention", `attention-${index}`, attention)),
+      ...count(config.expertWorkers).map((index) => plan("experts", `experts-${index}`, {})),
+    ];
+  }
+
+  /** `ports` says which announced address each port flag keeps over a restart; `first` is what it is before, any free one if absent. */
+  #plan(
+    main: keyof Mains,
+    name: string,
+    flags: Flags,
+    ports: Readonly<Record<string, string>>,
+    first: Flags = {},
+  ): ProcessPlan {
+    const { config, mains } = this.#options;
+    return {
+      name,
+      launch: (before: Addresses | undefined, observer: Observer): Launched => {
+        const kept = Object.entries(ports).map(([flag, address]) => [
+          flag,
+          portOf(before?.[address]) ?? first[flag] ?? ANY_PORT,
+        ]);
+        const all: Flags = {
+          ...flags,
+          ...Object.fromEntries(kept),
+          listen: config.listen,
+          advertise: config.advertise,
+        };
+        return launchMain(mains[main], toArguments(all), this.#childEnvironment(main), observer);
+      },
+    };
+  }
+
+  /** The settings of `up` are not its children's: they get theirs as arguments. */
+  #childEnvironment(main: keyof Mains): NodeJS.ProcessEnv {
+    const { env, queue } = this.#options;
+    const inherited = Object.entries(env).filter(([name]) => !name.startsWith("DROVER_"));
+    return { ...Object.fromEntries(inherited), ...(main === "worker" ? {} : { DROVER_QUEUE: queue }) };
+  }
+}
+
+const count = (length: number): number[] => Array.from({ length }, (_, index) => index);
+
+const portOf = (address: string | undefined): string | undefined => /:(\d+)$/.exec(address ?? "")?.[1];
+
+function toArguments(flags: Flags): string[] {
+  return Object.entries(flags).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}=${value}`]));
+}

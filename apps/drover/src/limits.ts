@@ -1,0 +1,40 @@
+/** Waits before a dead child is started again: 250 ms, doubling with each death in a row, to 10 s. */
+export const RESTART_DELAY_MS_MIN = 250;
+export const RESTART_DELAY_MS_MAX = 10_000;
+
+/** A child that lived this long has recovered: its next death counts as the first. */
+export const STABLE_AFTER_MS = 30_000;
+
+/** A child that does not end by itself within this time is killed. */
+export const STOP_GRACE_MS = 5_000;
+
+/** How often to say what is still awaited while the cluster starts. */
+export const WAITING_NOTICE_MS = 10_000;
+
+/** The last lines of a child that are kept for the reason of its end, and the characters kept of each. */
+export const LINES_KEPT = 20;
+export const LINE_CHARACTERS_MAX = 2_000;
+
+/** Redis answers its first PING within this time, or it is given up. */
+export const REDIS_START_MS_MAX = 10_000;
+export const REDIS_PING_INTERVAL_MS = 50;
+export const REDIS_CONNECT_MS_MAX = 3_000;
+
+/** How often to look whether the npm that started this process still lives. */
+export const LAUNCHER_POLL_MS = 300;
+
+/** More than one machine sensibly holds. */
+export const WORKERS_MAX = 256;
+
+/** How long `--prompt` keeps asking a cluster that says it is unavailable, and the wait in between. */
+export const PROMPT_RETRY_MS_MAX = 60_000;
+export const PROMPT_RETRY_INTERVAL_MS = 500;
+
+/** A conversation in `drover chat` keeps this many messages; older ones are forgotten, two at a time. */
+export const CHAT_MESSAGES_MAX = 200;
+
+/** One event of a streamed answer is a few words; a longer line is a broken server. */
+export const SSE_LINE_CHARACTERS_MAX = 16 * 1024 * 1024;
+
+/** A guard that keeps dying is not started again for ever. */
+export const GUARD_RESTARTS_MAX = 5;

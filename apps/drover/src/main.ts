@@ -1,0 +1,59 @@
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { helpText, USAGE_EXIT_STATUS } from "@drover/config";
+import { DroverError } from "@drover/core";
+import { runChat } from "./chat-command.ts";
+import { runUp } from "./up-command.ts";
+import { UP_USAGE, upSpec } from "./up-config.ts";
+import { USAGE } from "./usage.ts";
+
+const fileAt = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+const MAINS = {
+  router: fileAt("../../router/src/main.ts"),
+  scheduler: fileAt("../../scheduler/src/main.ts"),
+  worker: fileAt("../../worker/src/main.ts"),
+};
+const DEFAULT_MODEL = fileAt("../../../models/nano");
+
+const [command, ...argv] = process.argv.slice(2);
+
+/** Returns the exit status, or undefined when a process's own main has taken over. */
+async function run(): Promise<number | undefined> {
+  switch (command) {
+    case "up":
+      if (argv.includes("--help") || argv.includes("-h")) return show(helpText(upSpec, UP_USAGE));
+      return runUp({ argv, env: process.env, mains: MAINS, defaultModel: DEFAULT_MODEL });
+    case "chat":
+      return runChat(argv, process.env);
+    case "router":
+    case "scheduler":
+    case "worker":
+      process.argv = [process.execPath, MAINS[command], ...argv];
+      await import(pathToFileURL(MAINS[command]).href);
+      return undefined;
+    case "--help":
+    case "-h":
+    case "help":
+      return show(USAGE);
+    default:
+      process.stderr.write(
+        command === undefined ? USAGE : `drover: ${JSON.stringify(command)} is no command.\n\n${USAGE}`,
+      );
+      return USAGE_EXIT_STATUS;
+  }
+}
+
+function show(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}
+
+try {
+  const status = await run();
+  if (status !== undefined) process.exit(status);
+} catch (error) {
+  // A fault is said in a sentence; a bug crashes with its stack.
+  if (!(error instanceof DroverError)) throw error;
+  process.stderr.write(`drover: ${error.message}\n`);
+  process.exit(error.code === "invalid_argument" ? USAGE_EXIT_STATUS : 1);
+}

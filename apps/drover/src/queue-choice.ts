@@ -1,0 +1,64 @@
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+import { DroverError } from "@drover/core";
+
+/** Which queue the cluster uses, and in words why. */
+export type QueueChoice =
+  | Readonly<{ kind: "external"; url: string; origin: "REDIS_URL" | "--queue" }>
+  | Readonly<{ kind: "local"; program: string }>
+  | Readonly<{ kind: "embedded"; because: string }>;
+
+const SERVERS = ["redis-server", "valkey-server"];
+const URL_PATTERN = /^rediss?:\/\/\S+$/;
+
+/**
+ * `auto`: REDIS_URL, else a server program found on the PATH, else embedded. `redis` insists on one of the first two, `embedded` on
+ * the last, and a URL on itself. Errors: `invalid_argument`.
+ */
+export function chooseQueue(
+  wish: string,
+  env: Readonly<Record<string, string | undefined>>,
+  findProgram: (name: string) => string | undefined = (name) => findOnPath(name, env.PATH ?? ""),
+): QueueChoice {
+  if (URL_PATTERN.test(wish)) return { kind: "external", url: wish, origin: "--queue" };
+  if (wish === "embedded") return { kind: "embedded", because: "--queue embedded" };
+  if (wish !== "auto" && wish !== "redis") {
+    throw new DroverError(
+      "invalid_argument",
+      `--queue must be auto, embedded, redis or redis://HOST:PORT, not ${JSON.stringify(wish)}.`,
+    );
+  }
+  const url = env.REDIS_URL;
+  if (url !== undefined && url !== "") {
+    if (!URL_PATTERN.test(url))
+      throw new DroverError("invalid_argument", "REDIS_URL is not of the form redis://HOST:PORT.");
+    return { kind: "external", url, origin: "REDIS_URL" };
+  }
+  for (const name of SERVERS) {
+    const program = findProgram(name);
+    if (program !== undefined) return { kind: "local", program };
+  }
+  if (wish === "redis") {
+    throw new DroverError(
+      "invalid_argument",
+      `--queue redis needs REDIS_URL in the environment, or ${SERVERS.join(" or ")} on the PATH.`,
+    );
+  }
+  return { kind: "embedded", because: `no REDIS_URL, and no ${SERVERS.join(" or ")} on the PATH` };
+}
+
+function findOnPath(name: string, path: string): string | undefined {
+  return path
+    .split(delimiter)
+    .filter((folder) => folder !== "")
+    .map((folder) => join(folder, name))
+    .find((file) => {
+      try {
+        accessSync(file, constants.X_OK);
+        return true;
+      } catch {
+        // Not here; the next folder may have it.
+        return false;
+      }
+    });
+}

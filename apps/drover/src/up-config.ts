@@ -1,0 +1,37 @@
+import { type Config, defineConfig } from "@drover/config";
+import { WORKERS_MAX } from "./limits.ts";
+
+export const UP_USAGE = `Usage: drover up [flags]
+
+Runs a whole cluster on this machine: router, queue, scheduler, attention workers and expert workers.`;
+
+const PORT = { kind: "integer", min: 0, max: 65_535, valueName: "PORT" } as const;
+
+export const upSpec = defineConfig({
+  model: { kind: "string", valueName: "DIR", help: "The checkpoint's folder. Default: models/nano." },
+  modelName: { kind: "string", valueName: "NAME", help: "The served model's id; the folder's name when absent." },
+  expertWorkers: { kind: "integer", default: 4, min: 1, max: WORKERS_MAX, help: "Workers that hold the experts." },
+  attentionWorkers: { kind: "integer", default: 1, min: 1, max: WORKERS_MAX, help: "Workers that decode." },
+  httpPort: { ...PORT, help: "Port of the OpenAI API; 0: any free one. Default: 8080, with --prompt any." },
+  grpcPort: { ...PORT, help: "Port of the gRPC API; 0: any free one. Default: 50051, with --prompt any." },
+  queue: {
+    kind: "string",
+    default: "auto",
+    valueName: "auto|embedded|redis|URL",
+    help: "Where requests wait. auto: REDIS_URL, else a redis-server or valkey-server found here, else embedded.",
+  },
+  prefillChunk: { kind: "integer", min: 1, valueName: "TOKENS", help: "Prompt tokens that one step computes at most." },
+  kvMemory: { kind: "size", min: 1, help: "KV memory of each attention worker, such as 512MiB." },
+  prompt: {
+    kind: "string",
+    help: "Answer this once, print only the answer on standard output, and end.",
+  },
+  listen: { kind: "string", default: "127.0.0.1", valueName: "HOST", help: "Address that all processes bind to." },
+  advertise: { kind: "string", valueName: "HOST", help: "Address that peers use; --listen when absent." },
+  apiKeyFile: { kind: "string", valueName: "FILE", help: "One API key a line; without it everybody may ask." },
+  maxRequests: { kind: "integer", min: 1, help: "Requests that the router admits at once." },
+  cluster: { kind: "string", valueName: "NAME", help: "Keeps clusters apart that share a Redis." },
+  verbose: { kind: "boolean", help: "Show everything that the processes log." },
+});
+
+export type UpConfig = Config<typeof upSpec>;

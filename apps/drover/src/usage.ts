@@ -1,0 +1,14 @@
+/** The page of `drover --help`. */
+export const USAGE = `Drover serves Llama 4 models from many machines.
+
+Usage: drover COMMAND [flags]
+
+Commands:
+  up          Run a whole cluster on this machine
+  chat        Talk to a cluster
+  router      Run one router: the HTTP and gRPC APIs
+  scheduler   Run one scheduler: places requests, and with --queue scheduler holds the queue
+  worker      Run one worker: attention, experts, or both
+
+drover COMMAND --help shows a command's flags.
+`;
