@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { access, type FileHandle, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { DroverError } from "@drover/core";
-import { toF32 } from "./dtype.ts";
+import { assert, DroverError } from "@drover/core";
+import { isWeightDtype, toF32, WEIGHT_DTYPES, type WeightDtype } from "./dtype.ts";
 import { isObject, readJsonObject } from "./json-file.ts";
 import { openFile, readExactly, readSafetensorsHeader, type TensorInfo } from "./safetensors.ts";
 
@@ -37,26 +37,44 @@ export class Checkpoint implements AsyncDisposable {
     return info;
   }
 
-  /** Bytes [start, start + byteCount) of a tensor. */
+  /** A tensor's type, where it is one that holds weights. Errors: `invalid_argument` naming file, tensor and type. */
+  weightDtype(name: string): WeightDtype {
+    const { dtype, file } = this.info(name);
+    if (isWeightDtype(dtype)) return dtype;
+    throw new DroverError(
+      "invalid_argument",
+      `${basename(file)}: tensor ${name} is ${dtype}; Drover reads weights in ${WEIGHT_DTYPES.join(", ")}`,
+    );
+  }
+
+  /** Bytes [start, start + byteCount) of a tensor, and no others: one positional read. */
   async readBytes(name: string, start = 0, byteCount = this.info(name).byteCount - start): Promise<Uint8Array> {
     const info = this.info(name);
     const file = this.#files.get(info.file);
-    if (file === undefined || start < 0 || start + byteCount > info.byteCount) {
-      throw new DroverError("internal", `bytes ${start}..${start + byteCount} of ${name} are not there`);
-    }
+    assert(file !== undefined, "every tensor's file is open");
+    assert(start >= 0 && byteCount >= 0 && start + byteCount <= info.byteCount, "a read stays inside its tensor");
     return readExactly(file, info.offset + start, byteCount, basename(info.file));
   }
 
   /** A whole tensor as f32, row-major; FP8 without its scale. */
   async readF32(name: string): Promise<Float32Array> {
-    return toF32(await this.readBytes(name), this.info(name).dtype);
+    const dtype = this.weightDtype(name);
+    return toF32(await this.readBytes(name), dtype);
   }
 
   /** Entries [first, first + count) along the first dimension, as f32. */
   async readF32Slice(name: string, first: number, count: number): Promise<Float32Array> {
-    const { shape, byteCount, dtype } = this.info(name);
-    const one = byteCount / (shape[0] ?? 1);
-    return toF32(await this.readBytes(name, first * one, count * one), dtype);
+    const dtype = this.weightDtype(name);
+    return toF32(await this.readSlice(name, first, count), dtype);
+  }
+
+  /** Entries [first, first + count) along the first dimension, as they are. */
+  async readSlice(name: string, first: number, count: number): Promise<Uint8Array> {
+    const { shape, byteCount } = this.info(name);
+    const [length = 1] = shape;
+    assert(first >= 0 && count >= 0 && first + count <= length, "a slice stays inside its tensor");
+    const entryBytes = length === 0 ? 0 : byteCount / length;
+    return this.readBytes(name, first * entryBytes, count * entryBytes);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,27 +1,58 @@
-/** Element types of safetensors that hold weights. */
-export const DTYPE_BYTES = { F32: 4, F16: 2, BF16: 2, F8_E4M3: 1 } as const;
-export type Dtype = keyof typeof DTYPE_BYTES;
+/** Element types of the safetensors format, in bits. A checkpoint may hold any of them (packed integers, masks); only some are weights. */
+const DTYPE_BITS = {
+  F64: 64,
+  F32: 32,
+  F16: 16,
+  BF16: 16,
+  F8_E4M3: 8,
+  F8_E5M2: 8,
+  F8_E8M0: 8,
+  F6_E2M3: 6,
+  F6_E3M2: 6,
+  F4: 4,
+  I64: 64,
+  I32: 32,
+  I16: 16,
+  I8: 8,
+  U64: 64,
+  U32: 32,
+  U16: 16,
+  U8: 8,
+  BOOL: 8,
+  C64: 64,
+} as const;
+export type Dtype = keyof typeof DTYPE_BITS;
 
-export function isDtype(name: string): name is Dtype {
-  return name in DTYPE_BYTES;
+/** Types that {@link toF32} converts. */
+export const WEIGHT_DTYPES = ["F32", "BF16", "F16", "F8_E4M3"] as const satisfies readonly Dtype[];
+export type WeightDtype = (typeof WEIGHT_DTYPES)[number];
+
+export function isDtype(name: unknown): name is Dtype {
+  return typeof name === "string" && Object.hasOwn(DTYPE_BITS, name);
 }
 
-/** Dequantizes raw little-endian bytes to f32; FP8's scales are the caller's. `bytes` may stand at any offset. */
-export function toF32(bytes: Uint8Array, dtype: Dtype): Float32Array {
-  // Not slice(): that of a Buffer is a view.
-  const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
+export function isWeightDtype(dtype: Dtype): dtype is WeightDtype {
+  return WEIGHT_DTYPES.some((known) => known === dtype);
+}
+
+/** Bytes of so many elements; not whole for a shape that cuts a byte. */
+export function bytesOf(dtype: Dtype, elementCount: number): number {
+  return (DTYPE_BITS[dtype] / 8) * elementCount;
+}
+
+/** Converts raw little-endian bytes to f32; FP8's scales are the caller's. F32 is a view of the same bytes where they are aligned. */
+export function toF32(bytes: Uint8Array, dtype: WeightDtype): Float32Array {
+  const aligned = bytes.byteOffset % 4 === 0 || dtype === "F8_E4M3" ? bytes : bytes.slice();
+  const { buffer, byteOffset, byteLength } = aligned;
   switch (dtype) {
     case "F32":
-      return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
+      return new Float32Array(buffer, byteOffset, byteLength / 4);
     case "BF16":
-      return bf16ToF32(new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2));
+      return bf16ToF32(new Uint16Array(buffer, byteOffset, byteLength / 2));
     case "F16":
-      return Float32Array.from(new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2), f16ToF32);
-    case "F8_E4M3": {
-      const out = new Float32Array(bytes.length);
-      for (let i = 0; i < bytes.length; i++) out[i] = F8_E4M3[bytes[i] ?? 0] ?? 0;
-      return out;
-    }
+      return f16ToF32(new Uint16Array(buffer, byteOffset, byteLength / 2));
+    case "F8_E4M3":
+      return f8ToF32(aligned);
   }
 }
 
@@ -32,12 +63,25 @@ export function bf16ToF32(source: Uint16Array, out: Float32Array = new Float32Ar
   return out;
 }
 
-function f16ToF32(half: number): number {
+function f16ToF32(source: Uint16Array): Float32Array {
+  const out = new Float32Array(source.length);
+  for (let i = 0; i < source.length; i++) out[i] = f16Value(source[i] ?? 0);
+  return out;
+}
+
+/** IEEE 754 binary16. */
+function f16Value(half: number): number {
   const sign = half & 0x8000 ? -1 : 1;
   const exponent = (half >> 10) & 31;
   const fraction = half & 1023;
   if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
   return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+function f8ToF32(source: Uint8Array): Float32Array {
+  const out = new Float32Array(source.length);
+  for (let i = 0; i < source.length; i++) out[i] = F8_E4M3[source[i] ?? 0] ?? 0;
+  return out;
 }
 
 /** float8_e4m3fn: bias 7, no infinities, 0x7f and 0xff are NaN. Source: arXiv 2209.05433. */

@@ -14,29 +14,48 @@ export type GenerationConfig = Readonly<{
   maxNewTokens: number | undefined;
 }>;
 
-/** Reads generation_config.json; where it is absent, the ids of config.json. Errors: `invalid_argument` naming file and field. */
+/**
+ * Reads generation_config.json. An id that it does not name, and every id where the file is absent, is config.json's.
+ * Errors: `invalid_argument` naming file and field.
+ */
 export async function loadGenerationConfig(directory: string): Promise<GenerationConfig> {
-  const own = join(directory, "generation_config.json");
-  const present = await access(own).then(
-    () => true,
-    () => false,
-  );
-  const path = present ? own : join(directory, "config.json");
-  const outer = new FieldReader(await readJsonObject(path), path);
-  const fields = present ? outer : (outer.object("text_config") ?? outer);
-  const optional = (field: string) => (fields.raw(field) === undefined ? undefined : fields.number(field));
-  const eos = fields.raw("eos_token_id");
-  const eosTokenIds = eos === undefined ? [] : Array.isArray(eos) ? eos : [eos];
-  if (!eosTokenIds.every((id) => Number.isSafeInteger(id)))
-    fields.fail("eos_token_id", "must be a token id or a list of them");
+  const path = join(directory, "generation_config.json");
+  const own = (await exists(path)) ? await readJsonObject(path) : {};
+  const generation = new FieldReader(own, path);
+  const modelPath = join(directory, "config.json");
+  const model = new FieldReader(await readJsonObject(modelPath), modelPath);
+  const text = model.object("text_config") ?? model;
+  const optional = (field: string) => (generation.raw(field) === undefined ? undefined : generation.number(field));
   return Object.freeze({
-    bosTokenId: optional("bos_token_id"),
-    eosTokenIds: eosTokenIds.map(Number),
-    padTokenId: optional("pad_token_id"),
-    doSample: present && fields.boolean("do_sample", false),
-    temperature: present ? optional("temperature") : undefined,
-    topP: present ? optional("top_p") : undefined,
-    topK: present ? optional("top_k") : undefined,
-    maxNewTokens: present ? optional("max_new_tokens") : undefined,
+    bosTokenId: generation.optionalId("bos_token_id") ?? text.optionalId("bos_token_id"),
+    eosTokenIds: readIds(generation, "eos_token_id") ?? readIds(text, "eos_token_id") ?? Object.freeze([]),
+    padTokenId: generation.optionalId("pad_token_id") ?? text.optionalId("pad_token_id"),
+    doSample: generation.boolean("do_sample", false),
+    temperature: optional("temperature"),
+    topP: optional("top_p"),
+    topK: optional("top_k"),
+    maxNewTokens: generation.raw("max_new_tokens") === undefined ? undefined : generation.count("max_new_tokens"),
   });
+}
+
+/** One id or a list of them. */
+function readIds(fields: FieldReader, field: string): readonly number[] | undefined {
+  const value = fields.raw(field);
+  if (value === undefined) return undefined;
+  const ids = (Array.isArray(value) ? value : [value]).map((id: unknown) =>
+    typeof id === "number" && Number.isSafeInteger(id) && id >= 0
+      ? id
+      : fields.fail(field, "must be a token id or a list of token ids"),
+  );
+  return Object.freeze(ids);
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    // Absent files are ordinary here; one that is there and cannot be read is reported when it is read.
+    return false;
+  }
 }

@@ -1,6 +1,7 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { DroverError } from "@drover/core";
+import { JSON_BYTES_MAX } from "./limits.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -8,13 +9,17 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 export async function readJsonObject(path: string): Promise<JsonObject> {
   let text: string;
   try {
+    const { size } = await stat(path);
+    if (size > JSON_BYTES_MAX) throw new DroverError("invalid_argument", `${path} has ${size} bytes, too many for it`);
     text = await readFile(path, "utf8");
   } catch (cause) {
+    if (cause instanceof DroverError) throw cause;
     throw new DroverError("invalid_argument", `${path} cannot be read`, { cause });
   }
   return parseJsonObject(text, path);
 }
 
+/** Errors: `invalid_argument` naming the file when the text is no JSON object. */
 export function parseJsonObject(text: string, path: string): JsonObject {
   let value: unknown;
   try {
@@ -89,5 +94,17 @@ export class FieldReader {
     const value = this.raw(field);
     if (value !== undefined && !Array.isArray(value)) this.fail(field, "must be a list");
     return value;
+  }
+
+  /** A number above zero. */
+  positive(field: string, fallback?: number): number {
+    const value = this.number(field, fallback);
+    if (value <= 0) this.fail(field, "must be above 0");
+    return value;
+  }
+
+  /** Absent, or a whole number of at least 0. */
+  optionalId(field: string): number | undefined {
+    return this.raw(field) === undefined ? undefined : this.count(field, undefined, 0);
   }
 }

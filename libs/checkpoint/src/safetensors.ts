@@ -1,8 +1,9 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { basename } from "node:path";
 import { DroverError } from "@drover/core";
-import { DTYPE_BYTES, type Dtype, isDtype } from "./dtype.ts";
+import { bytesOf, type Dtype, isDtype } from "./dtype.ts";
 import { isObject, parseJsonObject } from "./json-file.ts";
+import { HEADER_BYTES_MAX, READ_BYTES_MAX } from "./limits.ts";
 
 /** Where a tensor's bytes are. */
 export type TensorInfo = Readonly<{
@@ -13,47 +14,69 @@ export type TensorInfo = Readonly<{
   byteCount: number;
 }>;
 
-/** The safetensors format's own limit on headers. */
-const HEADER_BYTES_MAX = 100_000_000;
+/** Bytes of a tensor, counted from the end of the header. */
+type ByteRange = Readonly<{ tensor: string; begin: number; end: number }>;
 
 /**
- * Reads and checks a safetensors file's header: its length, every tensor's type, shape and byte range.
- * Errors: `invalid_argument` naming file and tensor. Source: the format's README (8-byte length, JSON, data).
+ * Reads and checks a safetensors file's header: its length, every tensor's type, shape and byte range, and that the ranges fill the file.
+ * Errors: `invalid_argument` naming file and tensor. Source: the format's README (8-byte length, JSON, data without holes).
  */
 export async function readSafetensorsHeader(file: FileHandle, path: string): Promise<Map<string, TensorInfo>> {
   const name = basename(path);
-  const fail = (what: string): never => {
-    throw new DroverError("invalid_argument", `${name}: ${what}`);
-  };
   const { size } = await file.stat();
-  if (size < 8) fail("is too short for a safetensors file");
+  if (size < 8) return fail(name, "is too short for a safetensors file");
   const length = Number((await readExactly(file, 0, 8, name)).readBigUInt64LE());
-  if (length > HEADER_BYTES_MAX || 8 + length > size)
-    fail(`its header claims ${length} bytes and the file has ${size}`);
+  if (length > HEADER_BYTES_MAX) return fail(name, `its header claims ${length} bytes: this is no safetensors file`);
+  if (8 + length > size)
+    return fail(name, `its header claims ${length} bytes and the file has ${size}: it is truncated`);
   const header = parseJsonObject((await readExactly(file, 8, length, name)).toString("utf8"), path);
+  const dataStart = 8 + length;
   const tensors = new Map<string, TensorInfo>();
-  const ranges: { tensor: string; begin: number; end: number }[] = [];
+  const ranges: ByteRange[] = [];
   for (const [tensor, entry] of Object.entries(header)) {
     if (tensor === "__metadata__") continue;
-    const { dtype, shape, data_offsets: range } = isObject(entry) ? entry : {};
-    if (typeof dtype !== "string" || !isDtype(dtype))
-      return fail(`tensor ${tensor} has the unsupported type ${JSON.stringify(dtype)}`);
-    if (!isCounts(shape)) return fail(`tensor ${tensor} has no valid shape`);
-    if (!isCounts(range) || range.length !== 2) return fail(`tensor ${tensor} has no valid byte range`);
-    const [begin = 0, end = 0] = range;
-    const byteCount = shape.reduce((product, size) => product * size, DTYPE_BYTES[dtype]);
-    if (end - begin !== byteCount) fail(`tensor ${tensor} has ${end - begin} bytes where its shape takes ${byteCount}`);
-    if (8 + length + end > size) fail(`tensor ${tensor} ends beyond the file: it is truncated`);
-    tensors.set(tensor, { dtype, shape, file: path, offset: 8 + length + begin, byteCount });
+    const { dtype, shape, begin, end } = readEntry(entry, name, tensor);
+    if (dataStart + end > size)
+      fail(name, `tensor ${tensor} ends at byte ${dataStart + end} of ${size}: it is truncated`);
+    tensors.set(tensor, { dtype, shape, file: path, offset: dataStart + begin, byteCount: end - begin });
     ranges.push({ tensor, begin, end });
   }
-  ranges.sort((a, b) => a.begin - b.begin || a.end - b.end);
-  for (const [i, { tensor, begin }] of ranges.entries()) {
-    if (i > 0 && begin < (ranges[i - 1]?.end ?? 0)) fail(`tensor ${tensor} overlaps ${ranges[i - 1]?.tensor}`);
-  }
+  checkRanges(ranges, size - dataStart, name);
   return tensors;
 }
 
+/** One tensor's line in the header. */
+function readEntry(entry: unknown, file: string, tensor: string) {
+  const { dtype, shape, data_offsets: range } = isObject(entry) ? entry : {};
+  if (!isDtype(dtype)) return fail(file, `tensor ${tensor} has the unknown type ${JSON.stringify(dtype)}`);
+  if (!isCounts(shape)) return fail(file, `tensor ${tensor} has no valid shape`);
+  if (!isCounts(range) || range.length !== 2) return fail(file, `tensor ${tensor} has no valid byte range`);
+  const [begin = 0, end = 0] = range;
+  const byteCount = bytesOf(
+    dtype,
+    shape.reduce((product, size) => product * size, 1),
+  );
+  if (end - begin !== byteCount) {
+    return fail(file, `tensor ${tensor} has ${end - begin} bytes where ${dtype} [${shape}] takes ${byteCount}`);
+  }
+  return { dtype, shape, begin, end };
+}
+
+/** The format has neither overlaps nor holes; where there is one, the header does not belong to these bytes. */
+function checkRanges(ranges: ByteRange[], dataByteCount: number, file: string): void {
+  ranges.sort((a, b) => a.begin - b.begin || a.end - b.end);
+  let covered = 0;
+  let last = "the header";
+  for (const { tensor, begin, end } of ranges) {
+    if (begin < covered) fail(file, `tensor ${tensor} overlaps ${last}`);
+    if (begin > covered) fail(file, `tensor ${tensor} begins ${begin - covered} bytes after ${last} ends`);
+    covered = end;
+    last = tensor;
+  }
+  if (covered !== dataByteCount) fail(file, `has ${dataByteCount - covered} bytes after its last tensor`);
+}
+
+/** Errors: `invalid_argument` naming the path. */
 export async function openFile(path: string): Promise<FileHandle> {
   try {
     return await open(path, "r");
@@ -62,18 +85,17 @@ export async function openFile(path: string): Promise<FileHandle> {
   }
 }
 
-/** Exactly these bytes. Errors: `invalid_argument` when the file ends before them. */
+/** Exactly these bytes, in a buffer of their own. Errors: `invalid_argument` when the file ends before them. */
 export async function readExactly(
   file: FileHandle,
   position: number,
   byteCount: number,
   name: string,
 ): Promise<Buffer> {
-  const buffer = Buffer.alloc(byteCount);
+  const buffer = Buffer.allocUnsafeSlow(byteCount);
   for (let done = 0; done < byteCount; ) {
-    const { bytesRead } = await file.read(buffer, done, Math.min(byteCount - done, 2 ** 30), position + done);
-    if (bytesRead === 0)
-      throw new DroverError("invalid_argument", `${name}: ends at byte ${position + done}: it is truncated`);
+    const { bytesRead } = await file.read(buffer, done, Math.min(byteCount - done, READ_BYTES_MAX), position + done);
+    if (bytesRead === 0) fail(name, `ends at byte ${position + done}: it is truncated`);
     done += bytesRead;
   }
   return buffer;
@@ -81,4 +103,8 @@ export async function readExactly(
 
 function isCounts(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
+}
+
+function fail(file: string, what: string): never {
+  throw new DroverError("invalid_argument", `${file}: ${what}`);
 }
