@@ -21,7 +21,7 @@ export async function runGoldens(settings: Settings, redisUrl: string | undefine
     prefillChunk: settings.prefillChunk,
     queue: settings.queue === "redis" ? (redisUrl ?? "auto") : "embedded",
   });
-  return checkGoldens(settings.checkpoint, cluster.url, settings.concurrency);
+  return await checkGoldens(settings.checkpoint, cluster.url, settings.concurrency);
 }
 
 /** Throws with every failing case's line when a golden does not hold. */
