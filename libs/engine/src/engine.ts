@@ -1,30 +1,27 @@
 import { create } from "@bufbuild/protobuf";
 import { planStep } from "@drover/batching";
-import {
-  type Clock,
-  DroverError,
-  type EntryResult,
-  type ErrorCode,
-  type ExpertExchange,
-  type Logger,
-  type ModelRunner,
-  type RequestId,
-  type RouterId,
-  type RowOutput,
-  type StepEntry,
+import type {
+  Clock,
+  EntryResult,
+  ErrorCode,
+  ExpertExchange,
+  Logger,
+  ModelRunner,
+  RequestId,
+  RouterId,
+  RowOutput,
 } from "@drover/core";
-import { contextTokensMax, type KvGeometry, kvBytesPeak } from "@drover/kv";
+import type { KvGeometry } from "@drover/kv";
 import { DoneSchema, FailedSchema, FinishReason, type RequestEvent, type Resume, StartedSchema } from "@drover/proto";
-import { needsFullLogits, sampleToken } from "@drover/sampling";
+import { sampleToken } from "@drover/sampling";
 import { ActiveRequest } from "./active-request.ts";
+import { longestContext, type Refusal, roomRefusal } from "./admission.ts";
 import { Choice } from "./choice.ts";
 import { ENGINE_LIMITS } from "./limits.ts";
 import { type EventSink, RouterOutbox } from "./router-outbox.ts";
+import { reserveRows, stepEntry } from "./step-entry.ts";
 import type { GenerationTask } from "./task.ts";
 import { promptEvent, tokenEvent } from "./token-events.ts";
-
-/** Why a placement is refused; `undefined` means accepted. */
-export type Refusal = Readonly<{ code: ErrorCode; message: string }>;
 
 /** What the engine reports as it happens; everything here is cheap and never throws. */
 export interface EngineObserver {
@@ -73,8 +70,7 @@ export class Engine {
 
   /** The longest sequence that this worker's KV could ever hold. */
   get contextTokensMax(): number {
-    const { geometry, runner, prefillRowsMax } = this.#options;
-    return contextTokensMax(geometry, runner.kvBytesMax, prefillRowsMax);
+    return longestContext(this.#options);
   }
 
   /** Choices that hold KV, choices that wait for their first step, and tokens not computed yet. */
@@ -111,32 +107,14 @@ export class Engine {
   }
 
   #refusal(task: GenerationTask): Refusal | undefined {
-    if ((this.#tombstones.get(task.requestId) ?? -1) >= task.attempt)
+    if ((this.#tombstones.get(task.requestId) ?? -1) >= task.attempt) {
       return { code: "cancelled", message: "the request was cancelled" };
-    const active = this.#requests.get(task.requestId);
-    if (active !== undefined && active.task.attempt >= task.attempt)
-      return { code: "stale_epoch", message: "a newer attempt is running" };
-    const total = task.promptTokenIds.length + task.params.maxTokens;
-    if (total > this.contextTokensMax) {
-      return {
-        code: "invalid_argument",
-        message: `${total} tokens do not fit this worker's KV of ${this.contextTokensMax}`,
-      };
     }
-    if (this.#choices.size + task.params.n > ENGINE_LIMITS.choicesMax)
-      return { code: "overloaded", message: "the worker runs its most choices" };
-    const own = task.params.n * this.#bytesSoon(task.promptTokenIds.length);
-    let promised = 0;
-    for (const choice of this.#choices.values()) promised += this.#bytesSoon(choice.tokens.length);
-    if (promised > 0 && promised + own > this.#options.runner.kvBytesMax)
-      return { code: "overloaded", message: "the worker's KV is full" };
-    return undefined;
-  }
-
-  /** KV that a choice of this length takes soon: up to here and one block of output. What lies beyond may be preempted. */
-  #bytesSoon(tokenCount: number): number {
-    const { geometry, prefillRowsMax } = this.#options;
-    return kvBytesPeak(geometry, tokenCount + geometry.blockRows, prefillRowsMax);
+    const active = this.#requests.get(task.requestId);
+    if (active !== undefined && active.task.attempt >= task.attempt) {
+      return { code: "stale_epoch", message: "a newer attempt is running" };
+    }
+    return roomRefusal(task, [...this.#choices.values()], this.#options);
   }
 
   /** Ends every attempt up to this one and frees its KV at once. */
@@ -197,11 +175,11 @@ export class Engine {
   async step(signal: AbortSignal): Promise<boolean> {
     const { runner, exchange, observer, prefillRowsMax } = this.#options;
     this.#step += 1;
-    const batch = this.#reserve(
-      planStep([...this.#choices.values()], { prefillRowsMax, decodeRowsMax: ENGINE_LIMITS.decodeRowsMax }),
-    );
+    const plan = planStep([...this.#choices.values()], { prefillRowsMax, decodeRowsMax: ENGINE_LIMITS.decodeRowsMax });
+    const batch = reserveRows(plan, this.#choices, runner, () => observer.preempted());
+    for (const { choice } of batch) choice.lastStep = this.#step;
     if (batch.length === 0) return false;
-    const entries = batch.map(({ choice, rowCount }) => this.#entry(choice, rowCount));
+    const entries = batch.map(({ choice, rowCount }) => stepEntry(choice, rowCount));
     let topCount = 1;
     for (const { choice } of batch)
       topCount = Math.max(
@@ -224,63 +202,6 @@ export class Engine {
     const rowCount = batch.reduce((sum, b) => sum + b.rowCount, 0);
     observer.stepEnded({ rowCount, decodeCount: batch.filter((b) => b.rowCount === 1).length, ...runner.times });
     return computed > 0;
-  }
-
-  /** Allocates the planned rows; where memory runs out, the youngest sequences give theirs back and are recomputed later. */
-  #reserve(plan: readonly Readonly<{ id: number; rowCount: number }>[]): { choice: Choice; rowCount: number }[] {
-    const { runner } = this.#options;
-    const batch: { choice: Choice; rowCount: number }[] = [];
-    const taken = new Set<Choice>();
-    for (const { id, rowCount } of plan) {
-      const choice = this.#choices.get(id);
-      if (choice === undefined) continue;
-      choice.sequence ??= runner.openSequence();
-      let room = runner.reserve(choice.sequence, rowCount);
-      while (!room) {
-        const victim = this.#victim(choice, taken);
-        if (victim === undefined) break;
-        this.#preempt(victim);
-        room = runner.reserve(choice.sequence, rowCount);
-      }
-      if (!room) continue;
-      taken.add(choice);
-      batch.push({ choice, rowCount });
-      choice.lastStep = this.#step;
-    }
-    return batch;
-  }
-
-  #victim(needy: Choice, taken: ReadonlySet<Choice>): Choice | undefined {
-    let victim: Choice | undefined;
-    for (const choice of this.#choices.values()) {
-      // Only younger ones: the oldest always goes on, so nobody is preempted for ever.
-      if (choice.id > needy.id && choice.computedCount > 0 && !taken.has(choice)) victim = choice;
-    }
-    return victim;
-  }
-
-  #preempt(choice: Choice): void {
-    if (choice.sequence !== undefined) this.#options.runner.close(choice.sequence);
-    choice.sequence = undefined;
-    this.#options.observer.preempted();
-  }
-
-  #entry(choice: Choice, rowCount: number): StepEntry {
-    const { sequence } = choice;
-    if (sequence === undefined) throw new DroverError("internal", "a planned choice has a sequence");
-    const first = sequence.length;
-    const last = first + rowCount === choice.tokens.length;
-    const { params } = choice.request.task;
-    const wantsPrompt = choice.reportsPrompt && params.promptTopLogprobs >= 0 && first < choice.promptLength;
-    return {
-      sequence,
-      tokenIds: Int32Array.from(choice.tokens.slice(first, first + rowCount)),
-      outputs: wantsPrompt ? "all" : last ? "last" : "none",
-      askedIds: wantsPrompt
-        ? Int32Array.from({ length: rowCount }, (_, i) => choice.tokens[first + i + 1] ?? 0)
-        : undefined,
-      fullLogits: last && needsFullLogits(params, choice.nextIndex),
-    };
   }
 
   #advance(choice: Choice, rowCount: number, result: Extract<EntryResult, { kind: "computed" }>): void {
