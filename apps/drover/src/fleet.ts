@@ -36,7 +36,7 @@ export class Fleet {
 
   scheduler(): ProcessPlan {
     const { config } = this.#options;
-    const flags = { "model-name": this.modelName, "expect-experts": config.expertWorkers, cluster: config.cluster };
+    const flags = { "model-name": this.modelName, "expect-experts": this.#expertHolderCount, cluster: config.cluster };
     return this.#plan("scheduler", "scheduler", flags, { "grpc-port": "grpc", "admin-port": "admin" });
   }
 
@@ -74,10 +74,17 @@ export class Fleet {
         { "grpc-port": "grpc", "admin-port": "admin" },
       );
     const attention = { "kv-memory": config.kvMemory, "prefill-chunk": config.prefillChunk };
+    const roles = config.expertWorkers === 0 ? "attention,experts" : "attention";
     return [
-      ...count(config.attentionWorkers).map((index) => plan("attention", `attention-${index}`, attention)),
+      ...count(config.attentionWorkers).map((index) => plan(roles, `attention-${index}`, attention)),
       ...count(config.expertWorkers).map((index) => plan("experts", `experts-${index}`, {})),
     ];
+  }
+
+  /** Without expert workers the attention workers hold the experts too. */
+  get #expertHolderCount(): number {
+    const { expertWorkers, attentionWorkers } = this.#options.config;
+    return expertWorkers === 0 ? attentionWorkers : expertWorkers;
   }
 
   /** `ports` says which announced address each port flag keeps over a restart; `first` is what it is before, any free one if absent. */

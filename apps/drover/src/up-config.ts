@@ -10,7 +10,13 @@ const PORT = { kind: "integer", min: 0, max: 65_535, valueName: "PORT" } as cons
 export const upSpec = defineConfig({
   model: { kind: "string", valueName: "DIR", help: "The checkpoint's folder. Default: models/nano." },
   modelName: { kind: "string", valueName: "NAME", help: "The served model's id; the folder's name when absent." },
-  expertWorkers: { kind: "integer", default: 4, min: 1, max: WORKERS_MAX, help: "Workers that hold the experts." },
+  expertWorkers: {
+    kind: "integer",
+    default: 4,
+    min: 0,
+    max: WORKERS_MAX,
+    help: "Workers that hold the experts; 0: the attention workers hold them.",
+  },
   attentionWorkers: { kind: "integer", default: 1, min: 1, max: WORKERS_MAX, help: "Workers that decode." },
   httpPort: { ...PORT, help: "Port of the OpenAI API; 0: any free one. Default: 8080, with --prompt any." },
   grpcPort: { ...PORT, help: "Port of the gRPC API; 0: any free one. Default: 50051, with --prompt any." },
