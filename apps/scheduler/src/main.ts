@@ -53,5 +53,5 @@ try {
   // A fault is said in a sentence; a bug crashes with its stack.
   if (!(error instanceof DroverError)) throw error;
   logger.error("scheduler.failed", { code: error.code, message: error.message });
-  process.exitCode = 1;
+  process.exit(1);
 }
