@@ -10,7 +10,7 @@ import {
 import type { GenerationRequest } from "@drover/proto";
 
 /** One choice as the attempt begins it: what the client already has. */
-export type DeliveredTokens = Readonly<{ tokenIds: readonly number[]; finished: boolean }>;
+type DeliveredTokens = Readonly<{ tokenIds: readonly number[]; finished: boolean }>;
 
 /** A request as the engine works on it. */
 export type GenerationTask = Readonly<{

@@ -3,7 +3,7 @@ import { assert } from "@drover/core";
 import { onnx } from "@drover/proto";
 
 /** ONNX element types that Drover's graphs use. */
-export const ELEMENT_TYPE = { f32: 1, i32: 6, i64: 7 } as const;
+const ELEMENT_TYPE = { f32: 1, i32: 6, i64: 7 } as const;
 export type ElementType = keyof typeof ELEMENT_TYPE;
 
 /** A dimension: a size, or the name of one that is known at run time. */
