@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline/promises";
 import { commandConfig, defineConfig } from "@drover/config";
 import { DroverError, neverAborted } from "@drover/core";
+import { readApiKey } from "./api-key.ts";
 import { ChatClient } from "./chat-client.ts";
 import { Conversation } from "./conversation.ts";
 
@@ -14,7 +14,7 @@ const chatSpec = defineConfig({
   model: { kind: "string", valueName: "NAME", help: "The model's id; the one that is served when absent." },
   system: { kind: "string", help: "A system message before the conversation." },
   prompt: { kind: "string", help: "Ask this once, print the answer, and end." },
-  apiKeyFile: { kind: "string", valueName: "FILE", help: "A file whose first line is the API key." },
+  apiKeyFile: { kind: "string", valueName: "FILE", help: "A file whose first key is used." },
 });
 
 /** `drover chat`: a conversation at the terminal, or one question. Errors: as `ChatClient.stream`. */
@@ -23,7 +23,7 @@ export async function runChat(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<number> {
   const config = commandConfig(chatSpec, { argv, env, command: "drover chat", usage: USAGE });
-  const apiKey = config.apiKeyFile === undefined ? undefined : readKey(config.apiKeyFile);
+  const apiKey = config.apiKeyFile === undefined ? undefined : readApiKey(config.apiKeyFile);
   const client = new ChatClient({ url: config.url, apiKey });
   const model = config.model ?? (await client.modelName(neverAborted));
   const conversation = new Conversation(client, model, config.system);
@@ -63,12 +63,4 @@ async function answerLine(conversation: Conversation, line: string, signal: Abor
     if (error instanceof DroverError) process.stderr.write(`\n${error.message}`);
   }
   process.stdout.write("\n");
-}
-
-function readKey(file: string): string {
-  try {
-    return readFileSync(file, "utf8").split("\n", 1)[0]?.trim() ?? "";
-  } catch (cause) {
-    throw new DroverError("invalid_argument", `--api-key-file: ${file} cannot be read.`, { cause });
-  }
 }

@@ -19,6 +19,7 @@ export async function planLocalRedis(program: string, folder: string, clock: Clo
   const args = Object.entries({ ...settings, ...limits }).flatMap(([name, value]) => [`--${name}`, value]);
   return {
     name: basename(program),
+    quiet: true,
     launch: (_before, observer) => {
       const launched = launchProcess(program, args, { env: {}, ipc: false }, observer);
       void announceWhenUp(launched, port, clock, observer);

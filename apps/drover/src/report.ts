@@ -21,6 +21,7 @@ function textOf(event: SupervisedEvent, verbose: boolean): string | undefined {
     case "died":
       return `${event.name}: ended (${describeExit(event.exit)}), starting it again in ${event.restartMs} ms`;
     case "line":
+      if (event.quiet && !verbose) return undefined;
       return verbose ? `${event.name}: ${event.text}` : readableLine(event.name, event.text);
     default:
       return undefined;

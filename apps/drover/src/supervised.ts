@@ -9,11 +9,13 @@ export type Addresses = Readonly<Record<string, string>>;
 export type ProcessPlan = Readonly<{
   name: string;
   launch(before: Addresses | undefined, observer: Observer): Launched;
+  /** Its lines are of interest only when it cannot start. */
+  quiet?: true;
 }>;
 
 export type SupervisedEvent =
   | Readonly<{ kind: "progress"; name: string; text: string }>
-  | Readonly<{ kind: "line"; name: string; text: string }>
+  | Readonly<{ kind: "line"; name: string; text: string; quiet: boolean }>
   | Readonly<{ kind: "started" | "ended"; name: string; pid: number }>
   | Readonly<{ kind: "died"; name: string; exit: Exit; restartMs: number }>
   | Readonly<{ kind: "ready"; name: string; again: boolean }>;
@@ -86,9 +88,10 @@ export class Supervised {
       const exit = await this.#live();
       if (this.#stop.signal.aborted) return;
       if (this.#addresses === undefined) {
-        const reason = this.#lastLines.join("\n");
+        // What the others said has been shown as it came.
+        const reason = this.#plan.quiet ? `\n${this.#lastLines.join("\n")}` : "";
         this.#fail(
-          new DroverError("unavailable", `${this.name} ended while it started (${describeExit(exit)})\n${reason}`),
+          new DroverError("unavailable", `${this.name} ended while it started (${describeExit(exit)})${reason}`),
         );
         return;
       }
@@ -100,6 +103,7 @@ export class Supervised {
 
   async #live(): Promise<Exit> {
     this.#lastLines.length = 0;
+    let readyInThisLife = false;
     const launched = this.#plan.launch(this.#addresses, {
       announce: (message) => {
         if (message.kind === "progress") this.#emit({ kind: "progress", name: this.name, text: message.text });
@@ -108,14 +112,15 @@ export class Supervised {
           this.#isListening.resolve(message.addresses);
         }
         if (message.kind === "ready") {
-          this.#emit({ kind: "ready", name: this.name, again: this.#wasReady });
+          if (!readyInThisLife) this.#emit({ kind: "ready", name: this.name, again: this.#wasReady });
+          readyInThisLife = true;
           this.#wasReady = true;
           this.#isReady.resolve();
         }
       },
       line: (text) => {
         if (this.#lastLines.push(text) > LINES_KEPT) this.#lastLines.shift();
-        this.#emit({ kind: "line", name: this.name, text });
+        this.#emit({ kind: "line", name: this.name, text, quiet: this.#plan.quiet ?? false });
       },
     });
     this.#current = launched;

@@ -1,9 +1,11 @@
-import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
 import { attachParent, parseConfig } from "@drover/config";
 import { DroverError, systemClock } from "@drover/core";
+import { readApiKey } from "./api-key.ts";
 import { ChatClient } from "./chat-client.ts";
 import { Cluster, describeQueue } from "./cluster.ts";
+import { aborted, endSignals } from "./end-signals.ts";
 import type { Mains } from "./fleet.ts";
 import { Guard } from "./guard.ts";
 import { launcherGone } from "./launcher.ts";
@@ -32,12 +34,19 @@ const INTERRUPTED_EXIT_STATUS = 130;
 export async function runUp({ argv, env, mains, defaultModel }: UpOptions): Promise<number> {
   const config = parseConfig(upSpec, { argv, env });
   const modelFolder = resolve(config.model ?? defaultModel);
+  if (!existsSync(join(modelFolder, "config.json"))) {
+    throw new DroverError("invalid_argument", `--model: there is no checkpoint (no config.json) in ${modelFolder}.`);
+  }
   const choice = chooseQueue(config.queue, env);
-  const apiKey = config.apiKeyFile === undefined ? undefined : firstKey(config.apiKeyFile);
+  const apiKey = config.apiKeyFile === undefined ? undefined : readApiKey(config.apiKeyFile);
   const parent = attachParent();
   const { ended, hurry } = endSignals([parent.gone, launcherGone(env)]);
   const guard = new Guard();
-  const emit = (event: SupervisedEvent) => !ended.aborted && report(event, config.verbose);
+  let ending = false;
+  const emit = (event: SupervisedEvent) => {
+    // What breaks while everything ends was meant to.
+    if (!ending && !ended.aborted) report(event, config.verbose);
+  };
   const cluster = new Cluster({ config, mains, modelFolder, env }, choice, { clock: systemClock, guard, emit });
   hurry.addEventListener("abort", () => void cluster.stop(0));
   try {
@@ -45,57 +54,29 @@ export async function runUp({ argv, env, mains, defaultModel }: UpOptions): Prom
     const notice = setInterval(() => say(`still waiting for ${cluster.awaited.join(", ")}`), WAITING_NOTICE_MS);
     await untilAborted(cluster.start(), ended).finally(() => clearInterval(notice));
     const { http = "", grpc = "" } = cluster.routerAddresses;
-    const modelName = config.modelName ?? modelFolder.split("/").at(-1) ?? "";
+    const modelName = config.modelName ?? basename(modelFolder);
     const queue = describeQueue(choice, cluster.rows);
     const page = screen({ modelName, queue, http, grpc, rows: cluster.rows });
     (config.prompt === undefined ? process.stdout : process.stderr).write(page);
     parent.announce({ kind: "listening", addresses: cluster.routerAddresses });
     parent.announce({ kind: "ready" });
-    if (config.prompt === undefined) await aborted(ended);
-    else
-      process.stdout.write(
-        `${await answerOnce(config.prompt, new ChatClient({ url: `http://${http}`, apiKey }), ended)}\n`,
-      );
+    if (config.prompt === undefined) {
+      await aborted(ended);
+      return 0;
+    }
+    const client = new ChatClient({ url: `http://${http}`, apiKey });
+    process.stdout.write(`${await answerOnce(config.prompt, client, ended)}\n`);
     return 0;
   } catch (error) {
     if (!ended.aborted) throw error;
     return config.prompt === undefined ? 0 : INTERRUPTED_EXIT_STATUS;
   } finally {
+    ending = true;
     if (config.prompt === undefined) say("ending");
     await cluster.stop();
     await guard.close();
   }
 }
-
-/** `ended` at the first signal to end, `hurry` at the second one. */
-function endSignals(others: readonly AbortSignal[]): { ended: AbortSignal; hurry: AbortSignal } {
-  const ended = new AbortController();
-  const hurry = new AbortController();
-  const end = () => (ended.signal.aborted ? hurry.abort() : ended.abort());
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, end);
-  for (const other of others) {
-    other.addEventListener("abort", () => ended.abort(), { once: true });
-    if (other.aborted) ended.abort();
-  }
-  return { ended: ended.signal, hurry: hurry.signal };
-}
-
-function firstKey(file: string): string | undefined {
-  try {
-    return readFileSync(file, "utf8")
-      .split("\n")
-      .map((line) => line.trim())
-      .find((line) => line !== "");
-  } catch (cause) {
-    throw new DroverError("invalid_argument", `--api-key-file: ${file} cannot be read.`, { cause });
-  }
-}
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 
 async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
   await Promise.race([work, aborted(signal)]);
