@@ -1,0 +1,30 @@
+import { silentLogger } from "@drover/core";
+import { createMetrics } from "@drover/telemetry";
+import { ApiKeys } from "../api-keys.ts";
+import { Router } from "../router.ts";
+import type { FakeCluster } from "./fake-cluster.ts";
+import { tinyModel } from "./tiny-model.ts";
+
+export type TestRouterOptions = Readonly<{ requestsMax?: number; keys?: readonly string[] }>;
+
+/** A real router on free ports of the loopback, before a cluster that the test plays. */
+export async function startTestRouter(cluster: FakeCluster, { requestsMax = 4, keys = [] }: TestRouterOptions) {
+  const isReady = Promise.withResolvers<void>();
+  const { router, addresses } = await Router.start({
+    model: { ...tinyModel(), config: { vocabSize: 258, maxPositionEmbeddings: 20_000 } },
+    queue: cluster,
+    store: cluster,
+    queueInScheduler: true,
+    schedulers: [cluster.address],
+    keys: new ApiKeys(keys),
+    requestsMax,
+    host: "127.0.0.1",
+    advertise: "127.0.0.1",
+    httpPort: 0,
+    grpcPort: 0,
+    metrics: createMetrics({ process: "router" }),
+    logger: silentLogger,
+    onReady: isReady.resolve,
+  });
+  return { router, url: `http://${addresses.http}`, grpc: addresses.grpc, ready: isReady.promise };
+}
