@@ -24,7 +24,8 @@ export class UpProcess implements AsyncDisposable {
     this.child = spawn(command, rest, {
       cwd: ROOT,
       env: { PATH: process.env.PATH, ...env },
-      stdio: ["ignore", "pipe", "pipe"],
+      // By the channel it also ends when the test run itself is killed.
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
     this.child.stdout?.on("data", (text) => this.#grow("stdout", String(text)));
     this.child.stderr?.on("data", (text) => this.#grow("stderr", String(text)));
