@@ -91,6 +91,14 @@ export function queueConformance(name: string, open: () => Promise<QueueUnderTes
       await again?.complete(neverAborted);
     });
 
+    test("a job that is given back after it may have been accepted has a newer attempt at its next delivery", async () => {
+      await add(jobOf());
+      await (await take())?.release(neverAborted, "spent");
+      const again = await take();
+      expect(again?.attempt).toBe(1);
+      await again?.complete(neverAborted);
+    });
+
     test("a repeated add is ignored, and a re-add with a higher attempt is delivered", async () => {
       const job = jobOf();
       await add(job);

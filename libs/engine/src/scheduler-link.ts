@@ -29,6 +29,8 @@ export type SchedulerLinkOptions = Readonly<{
 
 const RETRY_MS = 250;
 const HEARTBEAT_MS = 1000;
+/** Placement counts what it has handed out until the next status: a change is told this soon. */
+const CHANGE_MS = 100;
 
 /** A worker's stream to the leading scheduler: it joins, reports, obeys, and looks for the next leader when the stream ends. */
 export class SchedulerLink implements Disposable {
@@ -38,6 +40,8 @@ export class SchedulerLink implements Disposable {
   #heartbeat: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
   #attempt = 0;
+  #reported = "";
+  #reportedAtMs = 0n;
   #disposed = false;
 
   constructor(options: SchedulerLinkOptions) {
@@ -48,6 +52,16 @@ export class SchedulerLink implements Disposable {
   /** Reports the status now, for changes that placement should know of at once. */
   reportStatus(): void {
     this.#send({ case: "status", value: this.#options.status() });
+  }
+
+  #beat(heartbeatMs: number): void {
+    const status = this.#options.status();
+    const { runningCount, waitingCount, kvBytesUsed, ready } = status;
+    const facts = `${runningCount} ${waitingCount} ${kvBytesUsed} ${ready}`;
+    if (facts === this.#reported && status.sentAtMs - this.#reportedAtMs < BigInt(heartbeatMs)) return;
+    this.#reported = facts;
+    this.#reportedAtMs = status.sentAtMs;
+    this.#send({ case: "status", value: status });
   }
 
   reportLoaded(): void {
@@ -98,7 +112,7 @@ export class SchedulerLink implements Disposable {
       logger.info("scheduler.joined", { address, epoch: String(order.value.leaderEpoch) });
       onLeader(order.value.leaderEpoch);
       clearInterval(this.#heartbeat);
-      this.#heartbeat = setInterval(() => this.reportStatus(), order.value.heartbeatMs || HEARTBEAT_MS);
+      this.#heartbeat = setInterval(() => this.#beat(order.value.heartbeatMs || HEARTBEAT_MS), CHANGE_MS);
     } else if (order.case === "setExperts") onSetExperts(order.value.layers);
     else if (order.case === "expertMap") onMap(order.value);
   }

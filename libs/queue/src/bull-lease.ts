@@ -46,11 +46,13 @@ export class HeldBullJob implements JobLease {
     await overRedis(() => this.#taken.moveToCompleted(null, this.#token, false));
   }
 
-  async release(signal: AbortSignal): Promise<void> {
+  async release(signal: AbortSignal, delivery: "unused" | "spent" = "unused"): Promise<void> {
     signal.throwIfAborted();
     clearInterval(this.#extension);
     await overRedis(async () => {
-      await this.#taken.updateData({ ...this.#taken.data, releaseCount: this.#taken.data.releaseCount + 1 });
+      if (delivery === "unused") {
+        await this.#taken.updateData({ ...this.#taken.data, releaseCount: this.#taken.data.releaseCount + 1 });
+      }
       await this.#taken.moveToWait(this.#token);
     });
   }

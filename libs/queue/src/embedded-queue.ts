@@ -85,9 +85,10 @@ export class EmbeddedQueue implements QueueProducer, QueueConsumer {
       complete: async () => {
         held = false;
       },
-      release: async () => {
+      release: async (_signal, delivery = "unused") => {
         if (!held) return;
         held = false;
+        if (delivery === "spent") taken.attempt += 1;
         this.#lane(taken.job.lane).unshift(taken);
         this.#notify();
       },
