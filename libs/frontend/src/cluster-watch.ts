@@ -47,11 +47,11 @@ export class ClusterWatch {
     return this.#state?.ready === true && age <= CLUSTER_STATE_AGE_MS_MAX;
   }
 
-  /** The longest prompt and output together that some attention worker could hold; undefined while none says. */
+  /** The longest prompt and output together that some ready attention worker could hold; undefined while none says. */
   get contextTokensMax(): number | undefined {
     let most: number | undefined;
     for (const { roles, status } of this.#state?.workers ?? []) {
-      if (!roles.includes(WorkerRole.ATTENTION) || !status || status.contextTokensMax === 0n) continue;
+      if (!roles.includes(WorkerRole.ATTENTION) || !status?.ready || status.contextTokensMax === 0n) continue;
       most = Math.max(most ?? 0, Number(status.contextTokensMax));
     }
     return most;

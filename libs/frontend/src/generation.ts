@@ -17,18 +17,22 @@ export class Generation {
   readonly payloadKeys: string[] = [];
   /** Aborts when the request has ended in any way. */
   readonly ended: AbortSignal;
+  /** Aborts when it ended in an error, with that error; also for a reader that is stuck in writing. */
+  readonly failed: AbortSignal;
   /** An add to the queue is being prepared. */
   adding = false;
   readdCount = 0;
   readonly #buffer = new OutputBuffer();
   readonly #texts: readonly ChoiceText[];
   readonly #end = new AbortController();
+  readonly #failure = new AbortController();
 
   constructor(requestId: RequestId, request: InferenceRequest, tokenizer: Tokenizer, deadlineMs: number) {
     this.requestId = requestId;
     this.request = request;
     this.deadlineMs = deadlineMs;
     this.ended = this.#end.signal;
+    this.failed = this.#failure.signal;
     this.state = new RequestState(request.sampling.n);
     this.#texts = this.state.choices.map(() => new ChoiceText(tokenizer, request.stop, request.sampling.minTokens));
   }
@@ -88,5 +92,6 @@ export class Generation {
   fail(error: DroverError): void {
     this.#buffer.end(error);
     this.#end.abort(error);
+    this.#failure.abort(error);
   }
 }

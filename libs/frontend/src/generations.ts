@@ -117,7 +117,7 @@ export class Generations {
       case "token":
         timer.token();
         if (!generation.takeToken(decision.token)) this.#tooSlow(generation);
-        else if (generation.state.finished && decision.token.finish === 0) this.#stopped(generation);
+        else if (generation.state.finished && generation.state.cutShort) this.#stopped(generation);
         return;
       case "gap":
         this.#addAgain(generation, "token_gap");
@@ -134,9 +134,7 @@ export class Generations {
   /** The worker will not come back: each of its requests goes on elsewhere. */
   workerLost(worker: WorkerKey): void {
     for (const { generation } of [...this.#running.values()]) {
-      if (generation.state.owner?.worker !== worker) continue;
-      if (generation.state.finished) this.#complete(generation, 0);
-      else this.#addAgain(generation, "worker_lost");
+      if (generation.state.owner?.worker === worker) this.#addAgain(generation, "worker_lost");
     }
   }
 
@@ -187,6 +185,11 @@ export class Generations {
   #addAgain(generation: Generation, cause: ReaddCause): void {
     const { state } = generation;
     if (generation.ended.aborted) return;
+    // Only the worker's last word is missing, and nothing waits for that.
+    if (state.finished) {
+      this.#complete(generation, 0);
+      return;
+    }
     const old = state.supersede();
     if (old !== undefined) this.#options.cancelAt(old.worker, generation.requestId, old.attempt);
     // A re-add that is under way reads the state after its wait, so it already carries the newer attempt.
@@ -231,7 +234,7 @@ export class Generations {
     this.cancel(generation, new DroverError("cancelled", "the client reads too slowly"));
   }
 
-  /** Every choice met a stop string: the worker need not go on. */
+  /** Every choice has ended, one of them by a stop string that its worker does not know of: it need not go on. */
   #stopped(generation: Generation): void {
     this.#stopEverywhere(generation);
     this.#complete(generation, 0);

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { create, type DescFile, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import { DroverError, type Logger, toDroverError } from "@drover/core";
+import { DroverError, type Logger, toDroverError, withTimeout } from "@drover/core";
 import { publicApi } from "@drover/proto";
 import { channelOptions, serviceDefinition, toServiceError } from "@drover/rpc";
 import {
@@ -22,7 +22,7 @@ import { chatBody, generateBody } from "./grpc-requests.ts";
 import { publicError } from "./http-errors.ts";
 import type { Inference } from "./inference.ts";
 import type { InferenceRequest } from "./inference-request.ts";
-import { BODY_BYTES_MAX } from "./limits.ts";
+import { BODY_BYTES_MAX, READER_STALL_MS_MAX } from "./limits.ts";
 
 export type GrpcServerOptions = Readonly<{ inference: Inference; keys: ApiKeys; logger: Logger }>;
 
@@ -101,12 +101,27 @@ async function stream<T>(call: StreamCall<T>, options: GrpcServerOptions, read: 
   const { request } = read(inference.requestContext());
   const generation = await inference.start(request, permit, client.signal);
   const replies = new GrpcReplies(generation.requestId, inference.model, request);
-  for await (const batch of generation.outputs()) {
-    for (const output of batch) {
-      for (const reply of replies.push(output)) {
-        if (!call.write(reply)) await once(call, "drain", { signal: client.signal });
+  const over = AbortSignal.any([client.signal, generation.failed]);
+  try {
+    for await (const batch of generation.outputs()) {
+      for (const output of batch) {
+        for (const reply of replies.push(output)) {
+          if (!call.write(reply)) await drained(call, over);
+        }
       }
     }
+  } finally {
+    inference.cancel(generation);
+  }
+}
+
+/** Errors: what the signal says, or `cancelled` for a client that takes nothing for too long. */
+async function drained<T>(call: StreamCall<T>, over: AbortSignal): Promise<void> {
+  try {
+    await once(call, "drain", { signal: withTimeout(READER_STALL_MS_MAX, over) });
+  } catch (cause) {
+    over.throwIfAborted();
+    throw new DroverError("cancelled", "the client reads too slowly", { cause });
   }
 }
 

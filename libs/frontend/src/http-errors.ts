@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { DroverError, ERROR_CODES, toDroverError } from "@drover/core";
 import type { FastifyError, FastifyReply } from "fastify";
 import { BODY_BYTES_MAX } from "./limits.ts";
@@ -40,6 +41,17 @@ export function fromHttpError(error: FastifyError | unknown): DroverError {
     if (status >= 400 && status < 500) return new DroverError("invalid_argument", error.message, { cause: error });
   }
   return toDroverError(error);
+}
+
+/** Answers what is not even HTTP, and closes the connection. */
+export function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === "ECONNRESET" || socket.destroyed || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const body = JSON.stringify(errorBody(new DroverError("invalid_argument", "the request is not valid HTTP")));
+  const head = `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
+  socket.end(head + body);
 }
 
 /** What Python's json writes for numbers that JSON does not have. */

@@ -4,9 +4,10 @@ import { DroverError, type Logger, toDroverError } from "@drover/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Answer } from "./answer.ts";
 import type { readChatRequest } from "./chat-request.ts";
+import type { Generation } from "./generation.ts";
 import { errorBody, publicError } from "./http-errors.ts";
 import type { Inference } from "./inference.ts";
-import type { Output } from "./output.ts";
+import { READER_STALL_MS_MAX } from "./limits.ts";
 import { event, type ReplyFrame, type ReplyStream } from "./reply-frame.ts";
 
 /** How one of the two interfaces reads its request and writes its reply. */
@@ -41,27 +42,31 @@ export async function serveGeneration(
     request: read.request,
     options: read.reply,
   };
-  if (read.reply.stream) {
-    await streamReply(reply, generation.outputs(), dialect.stream(frame), logger);
-    return reply;
+  try {
+    if (read.reply.stream) {
+      await streamReply(reply, generation, dialect.stream(frame), logger);
+      return reply;
+    }
+    const answer = await Answer.collect(generation.outputs(), read.request);
+    return reply
+      .header("content-type", "application/json; charset=utf-8")
+      .send(JSON.stringify(dialect.whole(frame, answer)));
+  } finally {
+    inference.cancel(generation);
   }
-  const answer = await Answer.collect(generation.outputs(), read.request);
-  return reply
-    .header("content-type", "application/json; charset=utf-8")
-    .send(JSON.stringify(dialect.whole(frame, answer)));
 }
 
 /** Server-sent events. Headers go out with the first output, so that an earlier failure still has its HTTP status. */
 async function streamReply(
   reply: FastifyReply,
-  outputs: AsyncIterable<readonly Output[]>,
+  generation: Generation,
   stream: ReplyStream,
   logger: Logger,
 ): Promise<void> {
   const { raw } = reply;
   let begun = false;
   try {
-    for await (const batch of outputs) {
+    for await (const batch of generation.outputs()) {
       let text = "";
       for (const output of batch) text += stream.push(output);
       if (text === "") continue;
@@ -74,25 +79,39 @@ async function streamReply(
           "x-accel-buffering": "no",
         });
       }
-      if (!raw.write(text)) await drained(raw);
+      if (!raw.write(text)) await drained(raw, generation.failed);
     }
+    raw.setTimeout(READER_STALL_MS_MAX);
     raw.end();
   } catch (error) {
     const fault = toDroverError(error);
     if (!begun) throw fault;
     if (fault.code !== "cancelled") logger.warn("http.stream_failed", { code: fault.code, reason: fault.message });
-    // A client that reads too slowly gets no more: its socket is full.
-    if (raw.writableNeedDrain) raw.destroy();
-    else raw.end(event(errorBody(publicError(fault))));
+    // Who has left or reads too slowly gets no more.
+    if (fault.code === "cancelled") {
+      raw.destroy();
+      return;
+    }
+    raw.setTimeout(READER_STALL_MS_MAX);
+    raw.end(event(errorBody(publicError(fault))));
   }
 }
 
-async function drained(raw: ServerResponse): Promise<void> {
-  if (raw.destroyed) return;
+/** Waits until the client has read what was written, is gone or cut off for taking nothing, or the request has failed. */
+async function drained(raw: ServerResponse, failed: AbortSignal): Promise<void> {
+  if (raw.destroyed || failed.aborted) return;
   const over = new AbortController();
+  const { signal } = over;
+  raw.setTimeout(READER_STALL_MS_MAX);
   try {
-    await Promise.race([once(raw, "drain", { signal: over.signal }), once(raw, "close", { signal: over.signal })]);
+    await Promise.race([once(raw, "drain", { signal }), once(raw, "close", { signal }), aborted(failed, signal)]);
   } finally {
     over.abort();
+    raw.setTimeout(0);
   }
+}
+
+/** Resolves when the first signal aborts; the second one ends the wait. */
+function aborted(signal: AbortSignal, over: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true, signal: over }));
 }

@@ -9,7 +9,7 @@ import { readChatRequest } from "./chat-request.ts";
 import { CompletionReplyStream, completionReply } from "./completion-reply.ts";
 import { readCompletionRequest } from "./completion-request.ts";
 import { discardBody } from "./discard-body.ts";
-import { fromHttpError, parseJson, sendError } from "./http-errors.ts";
+import { answerBrokenRequest, fromHttpError, parseJson, sendError } from "./http-errors.ts";
 import { serveGeneration } from "./http-generation.ts";
 import type { Inference } from "./inference.ts";
 import { BODY_BYTES_MAX } from "./limits.ts";
@@ -33,6 +33,8 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     keepAliveTimeout: 75_000,
     forceCloseConnections: true,
     routerOptions: { ignoreTrailingSlash: true },
+    frameworkErrors: (error, _request, reply) => sendError(reply, fromHttpError(error)),
+    clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket),
   });
   server.removeAllContentTypeParsers();
   server.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => {

@@ -75,6 +75,7 @@ export class Inference {
     return generations.start(request, permit.arrivedMs, client);
   }
 
+  /** Nobody reads it any more: work that is not over stops. */
   cancel(generation: Generation): void {
     this.#options.generations.cancel(generation);
   }

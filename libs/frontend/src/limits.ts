@@ -34,6 +34,9 @@ export const READD_BACKOFF_MS = 50;
 /** What a reader may leave unread before its request is cancelled. Sum over the router: requests in flight times this. */
 export const OUTPUT_BUFFER_BYTES_MAX = 4 * 1024 * 1024;
 
+/** A reader whose connection takes nothing for so long is cut off. */
+export const READER_STALL_MS_MAX = 60_000;
+
 /** A worker whose token stream is down for longer has lost its requests. */
 export const RECONNECT_GRACE_MS = 3000;
 /** A worker that a new leader has not named yet keeps its requests for so long, as long as its stream lives. */

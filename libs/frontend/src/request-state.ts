@@ -32,6 +32,7 @@ export class RequestState {
   #attemptBase = 0;
   #owner: Owner | undefined;
   #promptPosition = 0;
+  #cutShort = false;
 
   constructor(choiceCount: number) {
     this.choices = Array.from({ length: choiceCount }, () => ({
@@ -53,6 +54,11 @@ export class RequestState {
 
   get finished(): boolean {
     return this.choices.every((choice) => choice.finished);
+  }
+
+  /** A choice was ended here, so its worker may still be busy with it. */
+  get cutShort(): boolean {
+    return this.#cutShort;
   }
 
   get tokenCount(): number {
@@ -82,6 +88,7 @@ export class RequestState {
     if (choice === undefined) return;
     choice.finished = true;
     choice.finish = WireFinish.STOP;
+    this.#cutShort = true;
   }
 
   /** Takes what is the newest attempt's next, and nothing else. */

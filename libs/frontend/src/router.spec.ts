@@ -1,13 +1,11 @@
 import { create } from "@bufbuild/protobuf";
-import { ATTEMPT_STRIDE, DroverError, neverAborted, silentLogger } from "@drover/core";
+import { ATTEMPT_STRIDE, DroverError, neverAborted } from "@drover/core";
 import { FinishReason, publicApi } from "@drover/proto";
 import { RpcClient } from "@drover/rpc";
-import { createMetrics } from "@drover/telemetry";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ApiKeys } from "./api-keys.ts";
-import { Router } from "./router.ts";
+import type { Router } from "./router.ts";
 import { FakeCluster, FakeWorker } from "./testing/fake-cluster.ts";
-import { tinyModel } from "./testing/tiny-model.ts";
+import { startTestRouter, type TestRouterOptions } from "./testing/test-router.ts";
 
 const EOS = 257;
 const chatBody = { model: "tiny", messages: [{ role: "user", content: "hi" }] };
@@ -22,28 +20,10 @@ let router: Router | undefined;
 let url = "";
 let grpc = "";
 
-async function startRouter(options: { requestsMax?: number; keys?: string[]; ready?: boolean } = {}): Promise<void> {
-  const isReady = Promise.withResolvers<void>();
-  const running = await Router.start({
-    model: { ...tinyModel(), config: { vocabSize: 258, maxPositionEmbeddings: 20_000 } },
-    queue: cluster,
-    store: cluster,
-    queueInScheduler: true,
-    schedulers: [cluster.address],
-    keys: new ApiKeys(options.keys ?? []),
-    requestsMax: options.requestsMax ?? 4,
-    host: "127.0.0.1",
-    advertise: "127.0.0.1",
-    httpPort: 0,
-    grpcPort: 0,
-    metrics: createMetrics({ process: "router" }),
-    logger: silentLogger,
-    onReady: isReady.resolve,
-  });
-  router = running.router;
-  url = `http://${running.addresses.http}`;
-  grpc = running.addresses.grpc;
-  if (options.ready ?? true) await isReady.promise;
+async function startRouter(options: TestRouterOptions & { ready?: boolean } = {}): Promise<void> {
+  const started = await startTestRouter(cluster, options);
+  ({ router, url, grpc } = started);
+  if (options.ready ?? true) await started.ready;
 }
 
 const post = (path: string, body: unknown, init: RequestInit = {}) =>
