@@ -1,28 +1,10 @@
 import type { SamplingParams } from "@drover/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { draw } from "./random.ts";
 import { needsFullLogits, sampleToken } from "./sample.ts";
+import { CHI_SQUARE_LIMIT, chiSquare, greedy } from "./testing/params.ts";
 import { TokenHistory } from "./token-history.ts";
 
-const greedy: SamplingParams = {
-  temperature: 0,
-  topP: 1,
-  topK: 0,
-  minP: 0,
-  repetitionPenalty: 1,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  logitBias: [],
-  seed: 7,
-  n: 1,
-  maxTokens: 16,
-  minTokens: 0,
-  stopTokenIds: [],
-  topLogprobs: -1,
-  promptTopLogprobs: -1,
-  routedExperts: false,
-};
 const logits = Float32Array.of(0, 3, 2, 1, -1);
 
 function sample(
@@ -41,58 +23,149 @@ test("greedy takes the lowest id among the likeliest", () => {
   expect(sampleToken({ logits: ties, params: greedy, history: new TokenHistory([]), choice: 0, index: 0 })).toBe(1);
 });
 
-test("a draw depends on seed, choice and index alone, and is uniform", () => {
-  const n = 40_000;
-  const bins = new Array<number>(10).fill(0);
-  for (let i = 0; i < n; i++) {
-    const bin = Math.floor(draw(12_345, 0, i) * 10);
-    bins[bin] = (bins[bin] ?? 0) + 1;
-  }
-  const chiSquare = bins.reduce((sum, count) => sum + (count - n / 10) ** 2 / (n / 10), 0);
-  expect(chiSquare).toBeLessThan(27.9); // 9 degrees of freedom, p = 0.001
-  expect(draw(1, 2, 3)).toBe(draw(1, 2, 3));
-  expect(new Set([draw(1, 2, 3), draw(1, 2, 4), draw(1, 3, 3), draw(2, 2, 3), draw(2 ** 40 + 1, 2, 3)]).size).toBe(5);
-});
-
-test("samples follow the softmax of the logits over the temperature", () => {
-  const n = 20_000;
-  const counts = [0, 0, 0, 0, 0];
-  for (let index = 0; index < n; index++) {
-    const id = sample({ temperature: 1.5 }, index);
+/** The shares of 20,000 samples, one for each seed. */
+function frequencies(params: Partial<SamplingParams>): number[] {
+  const counts = Array<number>(logits.length).fill(0);
+  for (let seed = 0; seed < 20_000; seed++) {
+    const id = sample({ temperature: 1, ...params, seed });
     counts[id] = (counts[id] ?? 0) + 1;
   }
-  const weights = [...logits].map((x) => Math.exp(x / 1.5));
+  return counts;
+}
+
+/** The softmax of the logits over a temperature, among the ids that are kept. */
+function shares(kept: readonly number[], temperature = 1): number[] {
+  const weights = [...logits].map((x, id) => (kept.includes(id) ? Math.exp(x / temperature) : 0));
   const total = weights.reduce((a, b) => a + b, 0);
-  const chiSquare = counts.reduce(
-    (sum, count, i) => sum + (count - (n * (weights[i] ?? 0)) / total) ** 2 / ((n * (weights[i] ?? 0)) / total),
-    0,
-  );
-  expect(chiSquare).toBeLessThan(18.5); // 4 degrees of freedom, p = 0.001
+  return weights.map((weight) => weight / total);
+}
+
+test("over many seeds samples follow the softmax of the logits over the temperature", () => {
+  for (const temperature of [0.7, 1, 1.5]) {
+    const counts = frequencies({ temperature });
+    expect(chiSquare(counts, shares([0, 1, 2, 3, 4], temperature))).toBeLessThan(CHI_SQUARE_LIMIT[4]);
+  }
 });
 
-test("top-k, top-p and min-p never let a less likely token through", () => {
+test("a sample is a function of seed, choice and index, whatever was sampled between", () => {
+  const at = (seed: number, choice: number, index: number) =>
+    sampleToken({
+      logits,
+      params: { ...greedy, temperature: 3, seed },
+      history: new TokenHistory([]),
+      choice,
+      index,
+    });
+  const first = Array.from({ length: 50 }, (_, i) => at(i % 5, i % 3, i));
+  const backwards = Array.from({ length: 50 }, (_, i) => at((49 - i) % 5, (49 - i) % 3, 49 - i)).reverse();
+  expect(backwards).toEqual(first);
+  const along = (choice: number, seed: number) => Array.from({ length: 30 }, (_, index) => at(seed, choice, index));
+  expect(along(1, 0)).not.toEqual(along(0, 0));
+  expect(along(0, 1)).not.toEqual(along(0, 0));
+});
+
+test.each([
+  { name: "top-k keeps the k likeliest", params: { topK: 2 }, kept: [1, 2] },
+  { name: "top-p keeps the shortest likeliest set that has the share", params: { topP: 0.7 }, kept: [1, 2] },
+  { name: "top-p keeps one token at least", params: { topP: 1e-9 }, kept: [1] },
+  { name: "min-p keeps what has the share of the likeliest", params: { minP: 0.1 }, kept: [1, 2, 3] },
+  // Without min-p 0.9 takes three tokens; of what min-p leaves, the first two have 0.9.
+  { name: "top-p counts among what min-p left", params: { minP: 0.3, topP: 0.9 }, kept: [1, 2] },
+  // 0.85 of all takes two tokens; of the two that top-k left, the first has 0.73.
+  { name: "top-p counts among what top-k left", params: { topK: 2, topP: 0.7 }, kept: [1] },
+  { name: "a top-k of the whole vocabulary keeps all", params: { topK: 5 }, kept: [0, 1, 2, 3, 4] },
+])("$name, and leaves their proportions", ({ params, kept }) => {
+  const counts = frequencies(params);
+  expect(counts.flatMap((count, id) => (count > 0 ? [id] : []))).toEqual(kept);
+  const of = (values: readonly number[]) => kept.map((id) => values[id] ?? 0);
+  if (kept.length > 1) expect(chiSquare(of(counts), of(shares(kept)))).toBeLessThan(CHI_SQUARE_LIMIT[4]);
+});
+
+test("at every temperature a limit of one token is greedy", () => {
   fc.assert(
-    fc.property(fc.nat(10_000), (index) => {
-      expect([1, 2]).toContain(sample({ temperature: 5, topK: 2 }, index));
-      expect([1]).toContain(sample({ temperature: 1, topP: 0.5 }, index));
-      expect([1, 2]).toContain(sample({ temperature: 1, minP: 0.3 }, index));
-    }),
+    fc.property(
+      fc.array(fc.float({ min: -30, max: 30, noNaN: true }), { minLength: 1, maxLength: 40 }),
+      fc.double({ min: 0.05, max: 5, noNaN: true }),
+      fc.nat(1000),
+      (row, temperature, seed) => {
+        const at = (params: Partial<SamplingParams>) =>
+          sampleToken({
+            logits: Float32Array.from(row),
+            params: { ...greedy, ...params, seed },
+            history: new TokenHistory([]),
+            choice: 0,
+            index: 0,
+          });
+        expect(at({ temperature, topK: 1 })).toBe(at({}));
+        expect(at({ temperature, topP: 1e-12 })).toBe(at({}));
+      },
+    ),
+    { seed: 3 },
   );
 });
 
-test("bias, bans and penalties move the choice", () => {
+test("a bias is added before everything, and one beyond the vocabulary is ignored", () => {
   expect(sample({ logitBias: [[4, 100]] })).toBe(4);
-  expect(sample({ minTokens: 1, stopTokenIds: [1] })).toBe(2);
-  expect(sample({ minTokens: 1, stopTokenIds: [1] }, 1)).toBe(1);
+  expect(sample({ logitBias: [[1, -100]] })).toBe(2);
+  expect(sample({ logitBias: [[5000, 100]] })).toBe(1);
+});
+
+test("end tokens are banned below min_tokens, whatever their bias, and free from there on", () => {
+  const params: Partial<SamplingParams> = { minTokens: 2, stopTokenIds: [1, 4], logitBias: [[4, 100]] };
+  expect(sample(params, 0)).toBe(2);
+  expect(sample(params, 1)).toBe(2);
+  expect(sample(params, 2)).toBe(4);
+  for (let seed = 0; seed < 200; seed++) expect([0, 2, 3]).toContain(sample({ ...params, temperature: 9, seed }, 1));
+});
+
+test("repetition penalty divides positive and multiplies negative logits of prompt and output", () => {
   expect(sample({ repetitionPenalty: 3 }, 0, [], [1])).toBe(2);
+  expect(sample({ repetitionPenalty: 3 }, 0, [1], [])).toBe(2);
+  expect(sample({ repetitionPenalty: 1.4 }, 0, [1, 1, 1], [1, 1])).toBe(1);
+  const negative = Float32Array.of(-1, -2);
+  const params = { ...greedy, repetitionPenalty: 3 };
+  expect(sampleToken({ logits: negative, params, history: new TokenHistory([0]), choice: 0, index: 0 })).toBe(1);
+});
+
+test("presence counts a token of the output once, frequency each time, and the prompt not at all", () => {
   expect(sample({ presencePenalty: 2 }, 0, [1])).toBe(2);
-  expect(sample({ frequencyPenalty: 1 }, 0, [1])).toBe(1);
-  expect(sample({ frequencyPenalty: 1 }, 0, [1, 1])).toBe(2);
+  expect(sample({ presencePenalty: 0.9 }, 0, [1, 1, 1])).toBe(1);
+  expect(sample({ frequencyPenalty: 0.9 }, 0, [1])).toBe(1);
+  expect(sample({ frequencyPenalty: 0.9 }, 0, [1, 1])).toBe(2);
+  expect(sample({ presencePenalty: 2, frequencyPenalty: 2 }, 0, [], [1, 1])).toBe(1);
+  expect(sample({ presencePenalty: -3 }, 0, [3])).toBe(3);
+});
+
+test("a history that is asked early goes on counting", () => {
+  const history = new TokenHistory([5, 6, 5]);
+  expect([...history.seen()]).toEqual([5, 6]);
+  history.append(7);
+  history.append(6);
+  history.append(7);
+  expect([...history.seen()]).toEqual([5, 6, 7]);
+  expect([...history.output()]).toEqual([
+    [7, 2],
+    [6, 1],
+  ]);
+});
+
+test("the logits are left as they are", () => {
+  const before = logits.slice();
+  sample({ temperature: 1, topK: 2, logitBias: [[0, 5]], presencePenalty: 1, repetitionPenalty: 2 }, 0, [1], [2]);
+  expect(logits).toEqual(before);
 });
 
 test("only plain greedy does without the whole logits", () => {
+  const ends: Partial<SamplingParams> = { minTokens: 2, stopTokenIds: [1] };
   expect(needsFullLogits(greedy, 0)).toBe(false);
-  expect(needsFullLogits({ ...greedy, minTokens: 2 }, 1)).toBe(true);
-  expect(needsFullLogits({ ...greedy, minTokens: 2 }, 2)).toBe(false);
-  expect(needsFullLogits({ ...greedy, temperature: 1 }, 0)).toBe(true);
+  expect(needsFullLogits({ ...greedy, ...ends }, 1)).toBe(true);
+  expect(needsFullLogits({ ...greedy, ...ends }, 2)).toBe(false);
+  for (const params of [
+    { temperature: 1 },
+    { logitBias: [[1, 1]] as const },
+    { repetitionPenalty: 1.1 },
+    { presencePenalty: 0.1 },
+    { frequencyPenalty: 0.1 },
+  ])
+    expect(needsFullLogits({ ...greedy, ...params }, 0)).toBe(true);
 });

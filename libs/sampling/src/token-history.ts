@@ -1,14 +1,18 @@
 /** What penalties need to know of a sequence: which tokens its prompt has, and how often each is in its output. */
 export class TokenHistory {
-  readonly #prompt: ReadonlySet<number>;
+  readonly #promptTokenIds: Iterable<number>;
   readonly #output = new Map<number, number>();
+  #seen: Set<number> | undefined = undefined;
 
+  /** Keeps the ids and reads them only when a penalty first asks: most requests have none, and a prompt may have a million tokens. */
   constructor(promptTokenIds: Iterable<number>) {
-    this.#prompt = new Set(promptTokenIds);
+    this.#promptTokenIds = promptTokenIds;
   }
 
+  /** Counts one token of the output. */
   append(tokenId: number): void {
     this.#output.set(tokenId, (this.#output.get(tokenId) ?? 0) + 1);
+    this.#seen?.add(tokenId);
   }
 
   /** Tokens of the output with their counts. */
@@ -16,9 +20,12 @@ export class TokenHistory {
     return this.#output;
   }
 
-  /** Tokens seen anywhere, each once. */
-  *seen(): Iterable<number> {
-    yield* this.#prompt;
-    for (const id of this.#output.keys()) if (!this.#prompt.has(id)) yield id;
+  /** Tokens of prompt and output, each once. */
+  seen(): Iterable<number> {
+    if (this.#seen === undefined) {
+      this.#seen = new Set(this.#promptTokenIds);
+      for (const tokenId of this.#output.keys()) this.#seen.add(tokenId);
+    }
+    return this.#seen;
   }
 }

@@ -1,0 +1,92 @@
+import { BUCKET_COUNT, EXPONENT_LEAST } from "./limits.ts";
+import type { Weighted } from "./weighted.ts";
+
+/** The last token that is kept, by score and then by id: better scores are kept, and equal ones up to this id. */
+export type Cut = Readonly<{ score: number; id: number }>;
+
+/** Everything down to the cut, and what it weighs together. */
+type Prefix = Readonly<{ cut: Cut; weight: number }>;
+
+/**
+ * Tokens by falling score, and by rising id among equals, without sorting them all: a histogram finds the bucket where a limit falls, and only
+ * that bucket is sorted.
+ */
+export class Ranking {
+  readonly #tokens: Weighted;
+  readonly #counts = new Uint32Array(BUCKET_COUNT);
+  readonly #sums = new Float64Array(BUCKET_COUNT);
+
+  constructor(tokens: Weighted) {
+    this.#tokens = tokens;
+    const { weights } = tokens;
+    for (let id = 0; id < weights.length; id++) {
+      const weight = weights[id] ?? 0;
+      if (weight === 0) continue;
+      const bucket = this.#bucketOf(id);
+      this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
+      this.#sums[bucket] = (this.#sums[bucket] ?? 0) + weight;
+    }
+  }
+
+  get totalWeight(): number {
+    return this.#sums.reduce((sum, weight) => sum + weight, 0);
+  }
+
+  /** The `count` best tokens; undefined when there are no more than that. */
+  first(count: number): Prefix | undefined {
+    return this.#prefix((kept) => kept >= count);
+  }
+
+  /** The shortest prefix of the ranking that weighs at least so much; undefined when all together do not. */
+  firstWeighing(weight: number): Prefix | undefined {
+    return this.#prefix((_, kept) => kept >= weight);
+  }
+
+  #prefix(isEnough: (count: number, weight: number) => boolean): Prefix | undefined {
+    let count = 0;
+    let weight = 0;
+    for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
+      const bucketCount = this.#counts[bucket] ?? 0;
+      const bucketWeight = this.#sums[bucket] ?? 0;
+      if (bucketCount > 0 && isEnough(count + bucketCount, weight + bucketWeight)) {
+        return this.#prefixWithin(bucket, count, weight, isEnough);
+      }
+      count += bucketCount;
+      weight += bucketWeight;
+    }
+    return undefined;
+  }
+
+  #prefixWithin(
+    bucket: number,
+    countBefore: number,
+    weightBefore: number,
+    isEnough: (count: number, weight: number) => boolean,
+  ): Prefix {
+    let weight = weightBefore;
+    let cut: Cut = { score: Number.POSITIVE_INFINITY, id: -1 };
+    for (const [i, id] of this.#sorted(bucket).entries()) {
+      weight += this.#tokens.weights[id] ?? 0;
+      cut = { score: this.#tokens.scores[id] ?? 0, id };
+      // Sums in another order may round below the limit that the bucket's own sum reached; then its last token is the cut.
+      if (isEnough(countBefore + i + 1, weight)) break;
+    }
+    return { cut, weight };
+  }
+
+  #sorted(bucket: number): Uint32Array {
+    const { scores, weights } = this.#tokens;
+    const ids = new Uint32Array(this.#counts[bucket] ?? 0);
+    let next = 0;
+    for (let id = 0; id < weights.length; id++) {
+      if (weights[id] !== 0 && this.#bucketOf(id) === bucket) ids[next++] = id;
+    }
+    return ids.sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0) || a - b);
+  }
+
+  #bucketOf(id: number): number {
+    const { scores, best, temperature } = this.#tokens;
+    const exponent = ((scores[id] ?? 0) - best) / temperature;
+    return Math.min(BUCKET_COUNT - 1, Math.floor((exponent / EXPONENT_LEAST) * BUCKET_COUNT));
+  }
+}

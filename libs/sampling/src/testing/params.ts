@@ -1,0 +1,33 @@
+import type { SamplingParams } from "@drover/core";
+
+/** Plain greedy: nothing adjusted, nothing limited. */
+export const greedy: SamplingParams = {
+  temperature: 0,
+  topP: 1,
+  topK: 0,
+  minP: 0,
+  repetitionPenalty: 1,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  logitBias: [],
+  seed: 7,
+  n: 1,
+  maxTokens: 16,
+  minTokens: 0,
+  stopTokenIds: [],
+  topLogprobs: -1,
+  promptTopLogprobs: -1,
+  routedExperts: false,
+};
+
+/** Pearson's statistic of counts against expected shares. */
+export function chiSquare(counts: readonly number[], shares: readonly number[]): number {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  return counts.reduce((sum, count, i) => {
+    const expected = total * (shares[i] ?? 0);
+    return sum + (count - expected) ** 2 / expected;
+  }, 0);
+}
+
+/** Values of chi-square that are exceeded with probability 0.001, by degrees of freedom. */
+export const CHI_SQUARE_LIMIT = { 4: 18.5, 9: 27.9, 15: 37.7 } as const;
