@@ -32,6 +32,8 @@ export class GraphBuilder {
   readonly #graph = create(onnx.GraphProtoSchema, { name: "drover" });
   readonly #weights: { path: string; data: Uint8Array }[] = [];
   readonly #constants = new Map<string, Value>();
+  /** Values that became outputs, by the name that they had. */
+  readonly #renamed = new Map<Value, Value>();
   #serial = 0;
 
   input(name: string, type: ElementType, shape: readonly Dim[]): Value {
@@ -39,9 +41,23 @@ export class GraphBuilder {
     return name;
   }
 
+  /**
+   * Makes a value an output. The value takes the output's name, so that no copy stands between them; a value that has a name of its own
+   * (an input, or another output) is passed through an Identity.
+   */
   output(name: string, type: ElementType, shape: readonly Dim[], from: Value): void {
-    this.#graph.node.push(create(onnx.NodeProtoSchema, { opType: "Identity", input: [from], output: [name] }));
     this.#graph.output.push(valueInfo(name, type, shape));
+    const producer = this.#graph.node.find((node) => node.output.includes(from));
+    if (producer === undefined || this.#graph.output.some((output) => output.name === from)) {
+      this.#graph.node.push(create(onnx.NodeProtoSchema, { opType: "Identity", input: [from], output: [name] }));
+      return;
+    }
+    const renamed = (value: string) => (value === from ? name : value);
+    for (const node of this.#graph.node) {
+      node.input = node.input.map(renamed);
+      node.output = node.output.map(renamed);
+    }
+    this.#renamed.set(from, name);
   }
 
   /** A weight, row-major f32. */
@@ -79,7 +95,7 @@ export class GraphBuilder {
       create(onnx.NodeProtoSchema, {
         opType: contrib ? opType.slice(3) : opType,
         domain: contrib ? "com.microsoft" : "",
-        input: [...inputs],
+        input: inputs.map((value) => this.#renamed.get(value) ?? value),
         output,
         attribute: Object.entries(attributes).map(([name, value]) => attribute(name, value)),
       }),
