@@ -18,13 +18,16 @@ export class Ranking {
 
   constructor(tokens: Weighted) {
     this.#tokens = tokens;
-    const { weights } = tokens;
+    const { scores, best, weights } = tokens;
+    const scale = bucketsPerScore(tokens);
+    const counts = this.#counts;
+    const sums = this.#sums;
     for (let id = 0; id < weights.length; id++) {
       const weight = weights[id] ?? 0;
       if (weight === 0) continue;
-      const bucket = this.#bucketOf(id);
-      this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
-      this.#sums[bucket] = (this.#sums[bucket] ?? 0) + weight;
+      const bucket = bucketOf((best - (scores[id] ?? 0)) * scale);
+      counts[bucket] = (counts[bucket] ?? 0) + 1;
+      sums[bucket] = (sums[bucket] ?? 0) + weight;
     }
   }
 
@@ -65,7 +68,9 @@ export class Ranking {
   ): Prefix {
     let weight = weightBefore;
     let cut: Cut = { score: Number.POSITIVE_INFINITY, id: -1 };
-    for (const [i, id] of this.#sorted(bucket).entries()) {
+    const ids = this.#sorted(bucket);
+    for (let i = 0; i < ids.length; i++) {
+      const id = ids[i] ?? 0;
       weight += this.#tokens.weights[id] ?? 0;
       cut = { score: this.#tokens.scores[id] ?? 0, id };
       // Sums in another order may round below the limit that the bucket's own sum reached; then its last token is the cut.
@@ -75,18 +80,21 @@ export class Ranking {
   }
 
   #sorted(bucket: number): Uint32Array {
-    const { scores, weights } = this.#tokens;
+    const { scores, best, weights } = this.#tokens;
+    const scale = bucketsPerScore(this.#tokens);
     const ids = new Uint32Array(this.#counts[bucket] ?? 0);
     let next = 0;
     for (let id = 0; id < weights.length; id++) {
-      if (weights[id] !== 0 && this.#bucketOf(id) === bucket) ids[next++] = id;
+      if (weights[id] !== 0 && bucketOf((best - (scores[id] ?? 0)) * scale) === bucket) ids[next++] = id;
     }
     return ids.sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0) || a - b);
   }
+}
 
-  #bucketOf(id: number): number {
-    const { scores, best, temperature } = this.#tokens;
-    const exponent = ((scores[id] ?? 0) - best) / temperature;
-    return Math.min(BUCKET_COUNT - 1, Math.floor((exponent / EXPONENT_LEAST) * BUCKET_COUNT));
-  }
+function bucketsPerScore({ temperature }: Weighted): number {
+  return BUCKET_COUNT / (-EXPONENT_LEAST * temperature);
+}
+
+function bucketOf(position: number): number {
+  return Math.min(BUCKET_COUNT - 1, Math.floor(position));
 }
