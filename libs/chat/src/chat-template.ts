@@ -38,9 +38,10 @@ export class JinjaChatTemplate implements ChatTemplate {
 
   render(input: ChatInput): RenderedChat {
     const given = { messages: input.messages.map(templateMessage), tools: input.tools?.length ? input.tools : null };
-    const mark = unusedCharacter(JSON.stringify([given, input.variables]));
+    let mark: string;
     let rendered: string;
     try {
+      mark = unusedCharacter(JSON.stringify([given, input.variables]));
       rendered = this.#template.render({
         ...this.#variables,
         ...(guarded(input.variables ?? {}, mark) as object),
@@ -93,7 +94,8 @@ function templateCall(call: Readonly<Record<string, unknown>>): Record<string, u
   if (typeof called !== "object" || called === null) return { ...rest };
   const { arguments: given, ...named } = called as Record<string, unknown>;
   let parsed = given;
-  if (typeof given === "string") {
+  if (given === "") parsed = {};
+  else if (typeof given === "string") {
     try {
       parsed = JSON.parse(given);
     } catch (cause) {

@@ -26,7 +26,8 @@ export function parseTokenizerJson(text: string): Tokenizer {
   const idOf = new Map(
     Object.entries(vocabulary).map(([token, id]) => [token, tokenId(id, `model.vocab[${JSON.stringify(token)}]`)]),
   );
-  const size = 1 + Math.max(-1, ...idOf.values(), ...added.map(({ id }) => id));
+  // Not a spread: a real vocabulary has more ids than a call may have arguments.
+  const size = [...idOf.values(), ...added.map(({ id }) => id)].reduce((most, id) => Math.max(most, id + 1), 0);
   const bytesOfId: (Uint8Array | undefined)[] = new Array(size).fill(undefined);
   for (const [token, id] of idOf)
     bytesOfId[id] =

@@ -72,7 +72,8 @@ export class BytePairTokenizer implements Tokenizer {
     const ids = merges.apply(Array.from(this.#encoder.encode(piece), (byte) => idOfByte[byte] ?? 0));
     if (piece.length <= CACHED_PIECE_LENGTH_MAX) {
       if (this.#cache.size >= CACHED_PIECES_MAX) this.#cache.clear();
-      this.#cache.set(piece, ids);
+      // A piece is a slice that would keep its whole text alive; the key is a copy.
+      this.#cache.set(` ${piece}`.slice(1), ids);
     }
     return ids;
   }
