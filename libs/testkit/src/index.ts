@@ -1,2 +1,5 @@
 export * from "./local-engine.ts";
+export * from "./recording-logger.ts";
+export * from "./seeded-random.ts";
+export * from "./sim-clock.ts";
 export * from "./test-redis.ts";
