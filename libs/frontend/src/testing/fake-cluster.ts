@@ -28,7 +28,7 @@ type EventInit = NonNullable<MessageInitShape<typeof RequestEventSchema>["event"
 type Tokens = ServerDuplexStream<RouterMessage, WorkerMessage>;
 
 /** A list that a test can wait on. */
-export class Arrivals<T> {
+class Arrivals<T> {
   readonly all: T[] = [];
   readonly #waiting: (() => void)[] = [];
 
