@@ -11,41 +11,17 @@ import type {
   RouterId,
   RowOutput,
 } from "@drover/core";
-import type { KvGeometry } from "@drover/kv";
 import { DoneSchema, FailedSchema, FinishReason, type RequestEvent, type Resume, StartedSchema } from "@drover/proto";
 import { sampleToken } from "@drover/sampling";
 import { ActiveRequest } from "./active-request.ts";
 import { longestContext, type Refusal, roomRefusal } from "./admission.ts";
 import { Choice } from "./choice.ts";
+import type { EngineOptions } from "./engine-options.ts";
 import { ENGINE_LIMITS } from "./limits.ts";
 import { type EventSink, RouterOutbox } from "./router-outbox.ts";
 import { reserveRows, stepEntry } from "./step-entry.ts";
 import type { GenerationTask } from "./task.ts";
 import { promptEvent, tokenEvent } from "./token-events.ts";
-
-/** What the engine reports as it happens; everything here is cheap and never throws. */
-export interface EngineObserver {
-  stepEnded(
-    facts: Readonly<{ rowCount: number; decodeCount: number; totalMs: number; sessionMs: number; exchangeMs: number }>,
-  ): void;
-  tokensComputed(promptCount: number, generatedCount: number): void;
-  preempted(): void;
-  parked(choiceCount: number): void;
-}
-
-export type EngineOptions = Readonly<{
-  runner: ModelRunner;
-  geometry: KvGeometry;
-  exchange: ExpertExchange;
-  /** Prompt rows in one step. */
-  prefillRowsMax: number;
-  detachGraceMs: number;
-  clock: Clock;
-  logger: Logger;
-  observer: EngineObserver;
-  /** Lets streams and timers run between two steps. */
-  breathe: () => Promise<void>;
-}>;
 
 /** One attention worker's requests and its decode loop: plan, run, sample, send. */
 export class Engine {

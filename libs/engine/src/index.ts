@@ -1,6 +1,7 @@
 export type { Refusal } from "./admission.ts";
 export { type AttentionServiceOptions, attentionService } from "./attention-service.ts";
-export { Engine, type EngineObserver, type EngineOptions } from "./engine.ts";
+export { Engine } from "./engine.ts";
+export type { EngineObserver, EngineOptions } from "./engine-options.ts";
 export { ExpertLoader, type ExpertStore } from "./expert-loader.ts";
 export { ExpertPeers, holderMapOf } from "./expert-peers.ts";
 export { ENGINE_LIMITS } from "./limits.ts";
