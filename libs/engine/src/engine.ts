@@ -1,16 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { planStep } from "@drover/batching";
-import type {
-  Clock,
-  EntryResult,
-  ErrorCode,
-  ExpertExchange,
-  Logger,
-  ModelRunner,
-  RequestId,
-  RouterId,
-  RowOutput,
-} from "@drover/core";
+import type { EntryResult, ErrorCode, RequestId, RouterId, RowOutput } from "@drover/core";
 import { DoneSchema, FailedSchema, FinishReason, type RequestEvent, type Resume, StartedSchema } from "@drover/proto";
 import { sampleToken } from "@drover/sampling";
 import { ActiveRequest } from "./active-request.ts";
@@ -129,15 +119,11 @@ export class Engine {
 
   /** Runs steps until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    signal.addEventListener("abort", () => this.#wake(), { once: true });
     while (!signal.aborted) {
       this.#sweep();
       if (this.#choices.size === 0) {
         this.#outbox.flush();
-        await Promise.race([
-          new Promise<void>((resolve) => (this.#wake = resolve)),
-          this.#options.clock.sleep(1000, signal).catch(() => undefined),
-        ]);
+        await this.#idle(signal);
         continue;
       }
       const progressed = await this.step(signal);
@@ -145,6 +131,14 @@ export class Engine {
       if (progressed) await this.#options.breathe();
       else await this.#options.clock.sleep(ENGINE_LIMITS.parkedPauseMs, signal).catch(() => undefined);
     }
+  }
+
+  /** Until something is placed, or for a second: then deadlines and lost routers are looked at again. */
+  async #idle(signal: AbortSignal): Promise<void> {
+    const woken = new AbortController();
+    this.#wake = () => woken.abort();
+    await this.#options.clock.sleep(1000, AbortSignal.any([signal, woken.signal])).catch(() => undefined);
+    this.#wake = () => undefined;
   }
 
   /** One step. False when nothing could be computed: every row waits for an expert. */
