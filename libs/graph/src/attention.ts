@@ -50,3 +50,33 @@ export function attentionGraph(dims: GraphDims, variant: AttentionVariant): Buil
     b.output("lse", "f32", ["a", headCount], b.node("Reshape", [join(sums), b.ints([-1, headCount])]));
   return b.build();
 }
+
+/**
+ * Attention of `count` sequences that decode one row each, in one graph: a branch of three operators for each sequence and KV head. It saves
+ * a run for each sequence, which costs as much as short contexts do.
+ * Inputs: `q` [count, H*d], `k0.0`, `v0.0`, ... [t, d] by sequence and head, every sequence with a length of its own. Output: `attended` [count, H*d].
+ */
+export function decodeAttentionGraph(dims: GraphDims, count: number): BuiltGraph {
+  const b = new GraphBuilder();
+  const { headCount, kvHeadCount, headDim } = dims;
+  const group = headCount / kvHeadCount;
+  const q = b.input("q", "f32", [count, headCount * headDim]);
+  const branchCount = count * kvHeadCount;
+  const byHead = b.node("Reshape", [q, b.ints([branchCount, group, headDim])]);
+  const queries = b.nodes("Split", [byHead], branchCount, { axis: 0, num_outputs: branchCount });
+  const outputs = queries.map((query, branch) => {
+    const name = `${Math.floor(branch / kvHeadCount)}.${branch % kvHeadCount}`;
+    const k = b.input(`k${name}`, "f32", [`t${name}`, headDim]);
+    const v = b.input(`v${name}`, "f32", [`t${name}`, headDim]);
+    const scores = b.node("ms.FusedMatMul", [query, k], { transB: 1, alpha: { f: 1 / Math.sqrt(headDim) } });
+    return b.node("MatMul", [b.node("Softmax", [scores], { axis: -1 }), v]);
+  });
+  const joined = b.node("Concat", outputs, { axis: 0 });
+  b.output(
+    "attended",
+    "f32",
+    [count, headCount * headDim],
+    b.node("Reshape", [joined, b.ints([count, headCount * headDim])]),
+  );
+  return b.build();
+}

@@ -10,13 +10,14 @@ import {
 } from "@drover/core";
 import { type KvGeometry, kvGeometry, segmentRowsOf } from "@drover/kv";
 import { Attention } from "./attention.ts";
+import { DecodeAttention, type DecodeRow } from "./decode-attention.ts";
 import { readHead } from "./head.ts";
 import { KvPool } from "./kv-pool.ts";
 import { StoredSequence } from "./kv-storage.ts";
 import { graphDims, type LayerStages, loadTextStages, type TextStages } from "./layers.ts";
 import type { EmbeddingTable, ModelWeights } from "./model-weights.ts";
 import { type Feeds, type Fetches, f32, f32Of, i64, type SessionOptions } from "./session.ts";
-import { dropParked, layOut, type StepLayout } from "./step-layout.ts";
+import { dropParked, layOut, type StepLayout, type StepPart } from "./step-layout.ts";
 
 export type TextModelOptions = SessionOptions &
   Readonly<{ kvBytesMax: number; onLayer?: (done: number, total: number) => void }>;
@@ -28,6 +29,7 @@ export class TextModel implements ModelRunner, Disposable {
   readonly times: StepTimes = { sessionMs: 0, exchangeMs: 0, totalMs: 0 };
   readonly #stages: TextStages;
   readonly #attention: Attention;
+  readonly #decodeAttention: DecodeAttention;
   readonly #embedding: EmbeddingTable;
   readonly #pool: KvPool;
 
@@ -36,6 +38,7 @@ export class TextModel implements ModelRunner, Disposable {
     this.geometry = kvGeometry(config, Float32Array.BYTES_PER_ELEMENT);
     this.#stages = stages;
     this.#attention = new Attention(graphDims(config), options);
+    this.#decodeAttention = new DecodeAttention(graphDims(config), options);
     this.#embedding = embedding;
     this.#pool = new KvPool(options.kvBytesMax);
   }
@@ -139,11 +142,26 @@ export class TextModel implements ModelRunner, Disposable {
     const attended = new Float32Array(q.length);
     const isGlobal = this.config.isGlobalLayer[layer] ?? false;
     const rows = segmentRowsOf(this.geometry, isGlobal);
-    for (const { entry, offset, rowCount } of layout.parts) {
-      const sequence = stored(entry.sequence);
-      sequence.append(layer, k, v, offset, rowCount);
-      this.#attention.attend(sequence, layer, isGlobal, rows, q, attended, offset, rowCount);
+    const decoding: DecodeRow[] = [];
+    const attend = (part: StepPart) =>
+      this.#attention.attend(
+        stored(part.entry.sequence),
+        layer,
+        isGlobal,
+        rows,
+        q,
+        attended,
+        part.offset,
+        part.rowCount,
+      );
+    for (const part of layout.parts) {
+      const sequence = stored(part.entry.sequence);
+      sequence.append(layer, k, v, part.offset, part.rowCount);
+      const segment = Math.floor(sequence.length / rows) * rows;
+      if (part.rowCount > 1 || (isGlobal && segment > 0)) attend(part);
+      else decoding.push({ part, row: part.offset, views: sequence.views(layer, segment, sequence.length + 1) });
     }
+    for (const { part } of this.#decodeAttention.attend(decoding, q, attended)) attend(part);
     this.times.sessionMs += performance.now() - began;
     return f32(attended, [layout.rowCount, q.length / layout.rowCount]);
   }
@@ -177,6 +195,7 @@ export class TextModel implements ModelRunner, Disposable {
 
   [Symbol.dispose](): void {
     this.#attention[Symbol.dispose]();
+    this.#decodeAttention[Symbol.dispose]();
     for (const session of [this.#stages.enter, this.#stages.head]) session[Symbol.dispose]();
     for (const stages of this.#stages.layers) {
       for (const session of stages.kind === "dense" ? [stages.dense] : [stages.gate, stages.shared, stages.combine])
