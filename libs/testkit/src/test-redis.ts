@@ -12,14 +12,21 @@ export function redisBinary(): string | undefined {
   );
 }
 
-/** A free port on loopback. */
+/** Below the range from which systems give out ports by themselves: no process that asks for any free port takes one of these meanwhile. */
+const PORT_MIN = 15_000;
+const PORT_COUNT = 15_000;
+
+/** A free port on loopback that stays free until it is used. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" && address !== null ? address.port : 0;
+  for (;;) {
+    const port = PORT_MIN + Math.floor(Math.random() * PORT_COUNT);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+    });
+    if (isFree) return port;
+  }
 }
 
 /** A real Redis of a test's own. */
