@@ -41,4 +41,7 @@ test("bytes convert alike at any offset in their buffer", () => {
   shifted.set(new Uint8Array(source.buffer), 1);
   expect(toF32(shifted.subarray(1), "F32")).toEqual(source);
   expect(toF32(shifted.subarray(3, 13), "BF16")).toEqual(toF32(shifted.slice(3, 13), "BF16"));
+  // A Buffer's own slice is a view, which would stay where it cannot be read from.
+  expect(toF32(Buffer.from(shifted.buffer, 1, 12), "F32")).toEqual(source);
+  expect(toF32(Buffer.from(shifted.buffer, 3, 10), "BF16")).toEqual(toF32(shifted.slice(3, 13), "BF16"));
 });

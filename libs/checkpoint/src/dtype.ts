@@ -42,7 +42,8 @@ export function bytesOf(dtype: Dtype, elementCount: number): number {
 
 /** Converts raw little-endian bytes to f32; FP8's scales are the caller's. F32 is a view of the same bytes where they are aligned. */
 export function toF32(bytes: Uint8Array, dtype: WeightDtype): Float32Array {
-  const aligned = bytes.byteOffset % 4 === 0 || dtype === "F8_E4M3" ? bytes : bytes.slice();
+  // Not slice(): that of a Buffer is a view.
+  const aligned = bytes.byteOffset % 4 === 0 || dtype === "F8_E4M3" ? bytes : new Uint8Array(bytes);
   const { buffer, byteOffset, byteLength } = aligned;
   switch (dtype) {
     case "F32":
