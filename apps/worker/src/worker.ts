@@ -63,7 +63,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
     ? await TextModel.load(config, weights, {
         ...session,
         kvBytesMax: options.kvMemory,
-        onLayer: (done, total) => announce({ kind: "progress", text: `${workerId}: layer ${done} of ${total}` }),
+        onLayer: (done, total) => announce({ kind: "progress", text: `layer ${done} of ${total}` }),
       })
     : undefined;
   const experts = isExperts ? new ExpertSessions(config, weights, session) : undefined;

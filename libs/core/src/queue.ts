@@ -30,7 +30,7 @@ export type QueueJob = Readonly<{
 }>;
 
 /** Deliveries of one add are numbered below this, so that attempts of a later add are always newer. */
-export const ATTEMPT_STRIDE = 1000;
+export const ATTEMPT_STRIDE = 1_000_000;
 
 /** A job that was taken: its lock is held until it is completed or released, and extended by the adapter while held. */
 export interface JobLease {
@@ -42,8 +42,8 @@ export interface JobLease {
   /** The worker has accepted, or the job is dropped: it leaves the queue. */
   complete(signal: AbortSignal): Promise<void>;
   /**
-   * Back to the head of its lane; uses up no delivery number. Unless the delivery is `spent`: a worker may have accepted it
-   * without our knowing, so the next delivery counts one more.
+   * Back to the head of its lane. An adapter may hand an `unused` delivery's number out again; a `spent` one's never, since a worker may
+   * have accepted it without our knowing.
    */
   release(signal: AbortSignal, delivery?: "unused" | "spent"): Promise<void>;
 }

@@ -2,12 +2,16 @@ import type { JobLease, QueueJob } from "@drover/core";
 import type { Job } from "bullmq";
 import { overRedis } from "./redis.ts";
 
-/** What BullMQ stores: the job as bytes, and how often it was given back. */
-export type BullJobData = { job: string; releaseCount: number };
+/** What BullMQ stores: the job as bytes. */
+export type BullJobData = { job: string };
 
 /** A taken BullMQ job: its lock is extended until it is completed or released, and `lost` aborts when that fails. */
 export class HeldBullJob implements JobLease {
   readonly job: QueueJob;
+  /**
+   * Every delivery counts, released ones too: the number can only rise, whoever writes last. A number given back by an old holder, whose
+   * lock was lost meanwhile, could be handed out twice.
+   */
   readonly attempt: number;
   readonly #taken: Job<BullJobData>;
   readonly #token: string;
@@ -19,21 +23,25 @@ export class HeldBullJob implements JobLease {
     this.job = job;
     this.#taken = taken;
     this.#token = token;
-    // Every delivery counts as started, a release among them; it gives its number back.
-    this.attempt = job.attemptBase + Math.max(0, taken.attemptsStarted - 1 - taken.data.releaseCount);
-    this.#extension = setInterval(() => {
-      taken.extendLock(token, lockMs).then(
-        (held) => {
-          if (held === 0) this.#lose();
-          else this.#extendedAt = performance.now();
-        },
-        // Redis may be away for a moment; the lock is lost when it could not be extended for its whole length.
-        () => {
-          if (performance.now() - this.#extendedAt > lockMs) this.#lose();
-        },
-      );
-    }, lockMs / 3);
+    this.attempt = job.attemptBase + taken.attemptsStarted - 1;
+    this.#extension = setInterval(() => this.#extend(lockMs), lockMs / 3);
     this.#extension.unref();
+  }
+
+  #extend(lockMs: number): void {
+    const asked = performance.now();
+    // While Redis is away the call below waits; the lock runs out all the same.
+    if (asked - this.#extendedAt >= lockMs) {
+      this.#lose();
+      return;
+    }
+    this.#taken.extendLock(this.#token, lockMs).then(
+      (held) => {
+        if (held === 0) this.#lose();
+        else this.#extendedAt = asked;
+      },
+      () => undefined,
+    );
   }
 
   get lost(): AbortSignal {
@@ -43,18 +51,13 @@ export class HeldBullJob implements JobLease {
   async complete(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     clearInterval(this.#extension);
-    await overRedis(() => this.#taken.moveToCompleted(null, this.#token, false));
+    await overRedis(signal, () => this.#taken.moveToCompleted(null, this.#token, false));
   }
 
-  async release(signal: AbortSignal, delivery: "unused" | "spent" = "unused"): Promise<void> {
+  async release(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     clearInterval(this.#extension);
-    await overRedis(async () => {
-      if (delivery === "unused") {
-        await this.#taken.updateData({ ...this.#taken.data, releaseCount: this.#taken.data.releaseCount + 1 });
-      }
-      await this.#taken.moveToWait(this.#token);
-    });
+    await overRedis(signal, () => this.#taken.moveToWait(this.#token));
   }
 
   #lose(): void {

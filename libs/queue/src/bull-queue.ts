@@ -20,7 +20,7 @@ import type { Redis } from "ioredis";
 import { type BullJobData, HeldBullJob } from "./bull-lease.ts";
 import { jobFromWire, jobToWire } from "./job-wire.ts";
 import { QUEUE_LIMITS } from "./limits.ts";
-import { overRedis } from "./redis.ts";
+import { overRedis, unreachable } from "./redis.ts";
 
 export type BullQueueOptions = Readonly<{
   redis: Redis;
@@ -88,7 +88,9 @@ export class BullQueue implements QueueProducer, QueueConsumer {
 
   async add(jobs: readonly QueueJob[], signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    await overRedis(async () => {
+    // BullMQ itself would wait for a Redis that was never there.
+    if (this.#options.redis.status !== "ready") throw unreachable(undefined);
+    await overRedis(signal, async () => {
       for (const lane of LANES) {
         const mine = jobs.filter((job) => job.lane === lane);
         if (mine.length === 0) continue;
@@ -99,7 +101,7 @@ export class BullQueue implements QueueProducer, QueueConsumer {
         await queue.addBulk(
           mine.map((job) => ({
             name: "generate",
-            data: { job: Buffer.from(toBinary(JobSchema, jobToWire(job))).toString("base64"), releaseCount: 0 },
+            data: { job: Buffer.from(toBinary(JobSchema, jobToWire(job))).toString("base64") },
             // BullMQ takes jobs without a priority first, so every job has one.
             opts: {
               jobId: `${job.requestId}.${job.attemptBase}`,
@@ -115,9 +117,9 @@ export class BullQueue implements QueueProducer, QueueConsumer {
 
   async cancel(requestIds: readonly RequestId[], signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    await overRedis(async () => {
+    await overRedis(signal, async () => {
       const pipeline = this.#options.redis.pipeline();
-      for (const id of requestIds) pipeline.set(this.#tombstone(id), "1", "PX", QUEUE_LIMITS.tombstoneMs);
+      for (const id of requestIds) pipeline.set(this.#tombstone(id), "1", "PX", QUEUE_LIMITS.redisTombstoneMs);
       await pipeline.exec();
     });
   }
@@ -125,13 +127,18 @@ export class BullQueue implements QueueProducer, QueueConsumer {
   async take(lane: Lane, signal: AbortSignal): Promise<JobLease | undefined> {
     const { worker } = this.#lane(lane);
     if (worker === undefined) throw new DroverError("internal", "a producer takes no jobs");
-    return overRedis(async () => {
+    return overRedis(signal, async () => {
       for (;;) {
         signal.throwIfAborted();
         const token = randomUUID();
         const taken = await worker.getNextJob(token, { block: false });
         if (taken === undefined) return undefined;
-        const job = jobFromWire(fromBinary(JobSchema, Buffer.from(taken.data.job, "base64")));
+        const job = decoded(taken.data.job);
+        if (job === undefined) {
+          // Nobody of this version can ever place it.
+          await taken.moveToCompleted(null, token, false);
+          continue;
+        }
         const lease = new HeldBullJob(taken, token, job, LOCK_MS);
         if (job.deadlineMs > this.#options.clock.now() && !(await this.isCancelled(job.requestId, signal)))
           return lease;
@@ -142,12 +149,12 @@ export class BullQueue implements QueueProducer, QueueConsumer {
 
   isCancelled(requestId: RequestId, signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted();
-    return overRedis(async () => (await this.#options.redis.exists(this.#tombstone(requestId))) > 0);
+    return overRedis(signal, async () => (await this.#options.redis.exists(this.#tombstone(requestId))) > 0);
   }
 
   depth(signal: AbortSignal): Promise<readonly LaneDepth[]> {
     signal.throwIfAborted();
-    return overRedis(() =>
+    return overRedis(signal, () =>
       Promise.all(
         LANES.map(async (lane) => {
           const { queue } = this.#lane(lane);
@@ -165,13 +172,12 @@ export class BullQueue implements QueueProducer, QueueConsumer {
   }
 
   dropRouter(routerId: RouterId, signal: AbortSignal): Promise<number> {
-    return overRedis(async () => {
+    return overRedis(signal, async () => {
       let dropped = 0;
       for (const { queue } of this.#lanes.values()) {
         for (const waiting of await queue.getJobs(["prioritized", "waiting"], 0, QUEUE_LIMITS.laneJobsMax, true)) {
           signal.throwIfAborted();
-          const job = jobFromWire(fromBinary(JobSchema, Buffer.from(waiting.data.job, "base64")));
-          if (job.routerId !== routerId) continue;
+          if (decoded(waiting.data.job)?.routerId !== routerId) continue;
           // One that was taken meanwhile is locked, and its holder asks about its router.
           dropped += await waiting.remove().then(
             () => 1,
@@ -210,5 +216,14 @@ export class BullQueue implements QueueProducer, QueueConsumer {
 
   #notify(): void {
     for (const listener of this.#listeners) listener();
+  }
+}
+
+/** Undefined for what no router of this version wrote. */
+function decoded(data: string): QueueJob | undefined {
+  try {
+    return jobFromWire(fromBinary(JobSchema, Buffer.from(data, "base64")));
+  } catch {
+    return undefined;
   }
 }

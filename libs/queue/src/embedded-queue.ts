@@ -36,14 +36,16 @@ export class EmbeddedQueue implements QueueProducer, QueueConsumer {
         throw new DroverError("overloaded", `the ${lane} lane is full`, { retryAfterMs: 1000 });
       }
     }
+    const front: Waiting[] = [];
     for (const job of jobs) {
       const key = `${job.requestId} ${job.attemptBase}`;
       if (this.#known.has(key)) continue;
       this.#known.add(key);
       const waiting = { job, attempt: job.attemptBase };
-      if (job.front) this.#lane(job.lane).unshift(waiting);
+      if (job.front) front.push(waiting);
       else this.#lane(job.lane).push(waiting);
     }
+    for (const waiting of front.reverse()) this.#lane(waiting.job.lane).unshift(waiting);
     for (const key of this.#known) {
       if (this.#known.size <= QUEUE_LIMITS.knownJobsMax) break;
       this.#known.delete(key);

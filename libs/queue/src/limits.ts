@@ -2,8 +2,10 @@
 export const QUEUE_LIMITS = {
   /** Jobs that may wait in one lane; an add beyond them is refused as overloaded. */
   laneJobsMax: 100_000,
-  /** How long a cancelled request stays cancelled: longer than any delivery takes. */
+  /** How long a cancelled request stays cancelled in this process: longer than any delivery takes; what waits is taken out at once. */
   tombstoneMs: 60_000,
+  /** The same in Redis, where what waits stays until it is taken: longer than a request's longest deadline of ten minutes. */
+  redisTombstoneMs: 660_000,
   /** Bytes of payloads by reference in the embedded store. */
   payloadBytesMax: 2 ** 30,
   /** Requests whose adds are remembered, so that a repeated add is ignored. */

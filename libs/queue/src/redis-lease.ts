@@ -7,8 +7,17 @@ import { overRedis } from "./redis.ts";
 const LEASE_MS = 3_000;
 const RENEW_MS = 1_000;
 
-/** Takes the lease if nobody has it; the epoch rises with each holder. KEYS lease, epoch; ARGV holder, milliseconds. */
-const ACQUIRE = `if redis.call("set", KEYS[1], ARGV[1], "NX", "PX", ARGV[2]) then return redis.call("incr", KEYS[2]) end return 0`;
+/**
+ * Takes the lease if nobody has it; the epoch rises with each holder. Its floor is Redis's clock in units of 100 ms, so that it rises
+ * also when Redis has lost its data. KEYS lease, epoch; ARGV holder, milliseconds.
+ */
+const ACQUIRE = `
+if not redis.call("set", KEYS[1], ARGV[1], "NX", "PX", ARGV[2]) then return 0 end
+local epoch = redis.call("incr", KEYS[2])
+local floor = tonumber(redis.call("time")[1]) * 10
+if epoch >= floor then return epoch end
+redis.call("set", KEYS[2], string.format("%d", floor))
+return floor`;
 /** Only its holder renews or gives up a lease. */
 const RENEW = `if redis.call("get", KEYS[1]) == ARGV[1] then return redis.call("pexpire", KEYS[1], ARGV[2]) end return 0`;
 const RELEASE = `if redis.call("get", KEYS[1]) == ARGV[1] then return redis.call("del", KEYS[1]) end return 0`;
@@ -19,31 +28,30 @@ export class RedisLease implements LeaderLease {
   readonly #clock: Clock;
   readonly #key: string;
   readonly #address: string;
-  /** Told apart from another life at the same address. */
-  readonly #holder: string;
 
   constructor(redis: Redis, options: Readonly<{ cluster: string; modelId: string; address: string; clock: Clock }>) {
     this.#redis = redis;
     this.#clock = options.clock;
     this.#key = `drover:${options.cluster}:${options.modelId}:leader`;
     this.#address = options.address;
-    this.#holder = `${this.#address} ${randomUUID()}`;
   }
 
   async acquire(signal: AbortSignal): Promise<HeldLease> {
+    // Each hold is told apart, also from an earlier one of this process.
+    const holder = `${this.#address} ${randomUUID()}`;
     for (;;) {
       signal.throwIfAborted();
       const asked = this.#clock.monotonic();
       // Redis may be away: a candidate waits as it does behind another leader.
       const epoch = await this.#redis
-        .eval(ACQUIRE, 2, this.#key, `${this.#key}:epoch`, this.#holder, LEASE_MS)
+        .eval(ACQUIRE, 2, this.#key, `${this.#key}:epoch`, holder, LEASE_MS)
         .catch(() => 0);
-      if (Number(epoch) > 0) return this.#hold(BigInt(String(epoch)), asked);
+      if (Number(epoch) > 0) return this.#hold(holder, BigInt(String(epoch)), asked);
       await this.#clock.sleep(RENEW_MS / 2, signal);
     }
   }
 
-  #hold(epoch: bigint, since: number): HeldLease {
+  #hold(holder: string, epoch: bigint, since: number): HeldLease {
     const lost = new AbortController();
     let renewedAt = since;
     const lose = () => {
@@ -57,7 +65,7 @@ export class RedisLease implements LeaderLease {
         lose();
         return;
       }
-      this.#redis.eval(RENEW, 1, this.#key, this.#holder, LEASE_MS).then(
+      this.#redis.eval(RENEW, 1, this.#key, holder, LEASE_MS).then(
         (held) => {
           if (Number(held) === 0) lose();
           else renewedAt = asked;
@@ -71,14 +79,14 @@ export class RedisLease implements LeaderLease {
       lost: lost.signal,
       release: async () => {
         clearInterval(timer);
-        await overRedis(() => this.#redis.eval(RELEASE, 1, this.#key, this.#holder));
+        await overRedis(AbortSignal.timeout(LEASE_MS), () => this.#redis.eval(RELEASE, 1, this.#key, holder));
       },
     };
   }
 
   async leaderAddress(signal: AbortSignal): Promise<string | undefined> {
     signal.throwIfAborted();
-    const holder = await overRedis(() => this.#redis.get(this.#key));
+    const holder = await overRedis(signal, () => this.#redis.get(this.#key));
     return holder?.split(" ", 1)[0];
   }
 

@@ -14,17 +14,17 @@ export class RedisPayloadStore implements PayloadStore {
 
   async put(key: string, bytes: Uint8Array, ttlMs: number, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    await overRedis(() => this.#redis.set(this.#prefix + key, Buffer.from(bytes), "PX", ttlMs));
+    await overRedis(signal, () => this.#redis.set(this.#prefix + key, Buffer.from(bytes), "PX", ttlMs));
   }
 
   async get(key: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
     signal.throwIfAborted();
-    return (await overRedis(() => this.#redis.getBuffer(this.#prefix + key))) ?? undefined;
+    return (await overRedis(signal, () => this.#redis.getBuffer(this.#prefix + key))) ?? undefined;
   }
 
   async delete(keys: readonly string[], signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    if (keys.length > 0) await overRedis(() => this.#redis.del(...keys.map((key) => this.#prefix + key)));
+    if (keys.length > 0) await overRedis(signal, () => this.#redis.del(...keys.map((key) => this.#prefix + key)));
   }
 
   async close(): Promise<void> {

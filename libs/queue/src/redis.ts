@@ -6,8 +6,10 @@ import { Redis } from "ioredis";
  * Errors: `invalid_argument` for a URL that is none.
  */
 export function openRedis(url: string, options: Readonly<{ producer: boolean }>): Redis {
-  if (!/^(redis|rediss|unix):/.test(url))
-    throw new DroverError("invalid_argument", `${url} is not a Redis URL`, { field: "queue" });
+  if (!/^(redis|rediss|unix):/.test(url)) {
+    // Not repeated here: a URL may hold a password.
+    throw new DroverError("invalid_argument", "the queue's address is not a Redis URL", { field: "queue" });
+  }
   const redis = new Redis(url, {
     enableOfflineQueue: !options.producer,
     maxRetriesPerRequest: options.producer ? 1 : null,
@@ -19,12 +21,23 @@ export function openRedis(url: string, options: Readonly<{ producer: boolean }>)
   return redis;
 }
 
-/** Redis's failures as what they mean here: the queue cannot be reached now. */
-export async function overRedis<T>(call: () => Promise<T>): Promise<T> {
+/** The queue cannot be reached now. */
+export function unreachable(cause: unknown): DroverError {
+  return new DroverError("unavailable", "the queue's Redis cannot be reached", { cause, retryAfterMs: 1000 });
+}
+
+/** Redis's failures as what they mean here; the wait for a Redis that is away ends with the signal. */
+export async function overRedis<T>(signal: AbortSignal, call: () => Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => aborted.reject(unreachable(signal.reason));
+  signal.addEventListener("abort", onAbort, { once: true });
   try {
-    return await call();
+    return await Promise.race([call(), aborted.promise]);
   } catch (cause) {
     if (cause instanceof DroverError) throw cause;
-    throw new DroverError("unavailable", "the queue's Redis cannot be reached", { cause, retryAfterMs: 1000 });
+    throw unreachable(cause);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
   }
 }

@@ -31,8 +31,10 @@ export function fromServiceError(error: ServiceError): DroverError {
   const code =
     typeof sent === "string" && sent in ERROR_CODES ? (sent as ErrorCode) : (BY_STATUS[error.code] ?? "internal");
   const field = error.metadata?.get(FIELD_KEY)[0];
+  const pushback = Number(error.metadata?.get("grpc-retry-pushback-ms")[0]);
   return new DroverError(code, error.details || error.message, {
     cause: error,
     ...(typeof field === "string" ? { field: decodeURIComponent(field) } : {}),
+    ...(Number.isFinite(pushback) && pushback > 0 ? { retryAfterMs: pushback } : {}),
   });
 }
