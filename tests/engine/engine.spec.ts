@@ -85,6 +85,24 @@ test("a cancelled request frees its KV at once and is not taken again", async ()
   expect(local.engine.place(task)?.code).toBe("cancelled");
 });
 
+test("a request that is cancelled while its step runs frees its KV after it, and changes no other's tokens", async () => {
+  let local: LocalEngine | undefined;
+  let calls = 0;
+  const task = greedyTask("gone", prompt(300, 1), 50);
+  const cancelling = (inner: ExpertExchange): ExpertExchange => ({
+    usable: true,
+    exchange: async (request, signal) => {
+      calls += 1;
+      // In the middle of a step: layers before this one have written their rows, layers behind it have not.
+      if (calls === 6) local?.engine.cancel(task.requestId, task.attempt);
+      return inner.exchange(request, signal);
+    },
+  });
+  local = await openLocalEngine(model, { prefillRowsMax: 64, wrapExchange: cancelling });
+  local.engine.place(task);
+  expect(await generate(local)).toEqual(alone);
+});
+
 test("a request that could never fit is refused by name, and one that finds no room now is told so", async () => {
   const local = await openLocalEngine(model, { prefillRowsMax: 64, kvBytesMax: 2 * 2 ** 20 });
   expect(local.engine.place(greedyTask("long", prompt(3000, 1), 10))?.code).toBe("invalid_argument");

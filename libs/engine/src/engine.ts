@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { planStep } from "@drover/batching";
-import type { EntryResult, ErrorCode, RequestId, RouterId, RowOutput } from "@drover/core";
+import type { EntryResult, ErrorCode, KvSequence, RequestId, RouterId, RowOutput } from "@drover/core";
 import { DoneSchema, FailedSchema, FinishReason, type RequestEvent, type Resume, StartedSchema } from "@drover/proto";
 import { sampleToken } from "@drover/sampling";
 import { ActiveRequest } from "./active-request.ts";
@@ -21,6 +21,9 @@ export class Engine {
   readonly #lastRows = new WeakMap<Choice, RowOutput>();
   readonly #tombstones = new Map<RequestId, number>();
   readonly #outbox: RouterOutbox;
+  /** Sequences that the step under way reads and writes: a cancel frees them only after it. */
+  readonly #inStep = new Set<KvSequence>();
+  readonly #closing: KvSequence[] = [];
   #wake: () => void = () => undefined;
   #nextChoiceId = 1;
   #step = 0;
@@ -83,7 +86,7 @@ export class Engine {
     return roomRefusal(task, [...this.#choices.values()], this.#options);
   }
 
-  /** Ends every attempt up to this one and frees its KV at once. */
+  /** Ends every attempt up to this one and frees its KV: at once, or when the step that uses it is over. */
   cancel(id: RequestId, attempt: number): void {
     this.#tombstones.set(id, attempt);
     if (this.#tombstones.size > ENGINE_LIMITS.tombstonesMax) {
@@ -157,11 +160,13 @@ export class Engine {
         choice.request.task.params.topLogprobs,
         choice.request.task.params.promptTopLogprobs,
       );
-    const results = await runner.step(entries, topCount, exchange, signal);
+    for (const { sequence } of entries) this.#inStep.add(sequence);
+    const results = await runner.step(entries, topCount, exchange, signal).finally(() => this.#inStep.clear());
+    for (const sequence of this.#closing.splice(0)) runner.close(sequence);
     let computed = 0;
     for (const [i, { choice, rowCount }] of batch.entries()) {
       const result = results[i];
-      // A request that was cancelled while the step ran has closed its sequence: its rows are dropped.
+      // A request that was cancelled while the step ran has let go of its sequence: its rows are dropped.
       if (result === undefined || choice.sequence === undefined || choice.sequence !== entries[i]?.sequence) continue;
       if (result.kind === "parked") this.#park(choice);
       else {
@@ -261,7 +266,9 @@ export class Engine {
   }
 
   #drop(choice: Choice): void {
-    if (choice.sequence !== undefined) this.#options.runner.close(choice.sequence);
+    const { sequence } = choice;
+    if (sequence !== undefined && this.#inStep.has(sequence)) this.#closing.push(sequence);
+    else if (sequence !== undefined) this.#options.runner.close(sequence);
     choice.sequence = undefined;
     this.#choices.delete(choice.id);
   }
