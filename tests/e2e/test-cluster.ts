@@ -104,6 +104,18 @@ export class TestCluster implements AsyncDisposable {
       .map(([pid]) => pid);
   }
 
+  /** A process's administration address, from the screen that `up` shows; a restart keeps it. */
+  async adminUrl(name: string): Promise<string> {
+    const limit = Date.now() + READY_TIMEOUT_MS;
+    for (;;) {
+      const address = new RegExp(`^ +${name} .* admin (\\S+)`, "m").exec(this.#output)?.[1];
+      if (address !== undefined) return `http://${address}`;
+      if (this.process.exitCode !== null || Date.now() > limit)
+        throw new Error(`no administration address of ${name}:\n${this.#output}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
   async post(path: string, body: unknown, signal?: AbortSignal): Promise<Response> {
     return fetch(this.url + path, {
       method: "POST",
