@@ -199,6 +199,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
   if (engine === undefined)
     await new Promise<void>((done) => signal.addEventListener("abort", () => done(), { once: true }));
   else await engine.run(signal);
+  loader?.[Symbol.dispose]();
   link.leave();
   server.forceShutdown();
   await admin.close();

@@ -10,12 +10,13 @@ export interface ExpertStore {
 }
 
 /** Follows the scheduler's latest wish: loads what it names, then unloads what it does not. A newer wish interrupts an older one. */
-export class ExpertLoader {
+export class ExpertLoader implements Disposable {
   readonly #store: ExpertStore;
   readonly #onChange: () => void;
   readonly #logger: Logger;
   #wish: readonly LayerExperts[] = [];
   #running: Promise<void> | undefined;
+  #stopped = false;
 
   constructor(store: ExpertStore, onChange: () => void, logger: Logger) {
     this.#store = store;
@@ -24,6 +25,7 @@ export class ExpertLoader {
   }
 
   set(wish: readonly LayerExperts[]): void {
+    if (this.#stopped) return;
     this.#wish = wish;
     this.#running ??= this.#follow().finally(() => {
       this.#running = undefined;
@@ -36,6 +38,7 @@ export class ExpertLoader {
       try {
         await this.#apply(wish);
       } catch (error) {
+        if (this.#stopped) return;
         // The scheduler sees what is loaded and what is not; the reason is the operator's.
         this.#logger.error("experts.load_failed", { reason: error instanceof Error ? error.message : String(error) });
       }
@@ -46,7 +49,7 @@ export class ExpertLoader {
   async #apply(wish: readonly LayerExperts[]): Promise<void> {
     for (const { layer, experts } of wish) {
       for (const expert of experts) {
-        if (wish !== this.#wish) return;
+        if (wish !== this.#wish || this.#stopped) return;
         await this.#store.load(layer, expert);
       }
     }
@@ -54,5 +57,10 @@ export class ExpertLoader {
     for (const { layer, experts } of this.#store.loaded()) {
       for (const expert of experts) if (!wanted.get(layer)?.has(expert)) this.#store.unload(layer, expert);
     }
+  }
+
+  /** Takes no further wishes and leaves the present one where it is: the checkpoint is about to be closed. */
+  [Symbol.dispose](): void {
+    this.#stopped = true;
   }
 }

@@ -95,8 +95,9 @@ export class SchedulerLink implements Disposable {
       clearInterval(this.#heartbeat);
       client[Symbol.dispose]();
       if (this.#stream === stream) this.#stream = undefined;
+      if (this.#disposed) return;
       logger.warn("scheduler.lost", { address, reason });
-      if (!this.#disposed) this.#retry = setTimeout(() => this.#connect(), RETRY_MS);
+      this.#retry = setTimeout(() => this.#connect(), RETRY_MS);
     };
     stream.on("data", (order: WorkerOrder) => this.#obey(order, address));
     stream.on("error", (error) => lost(error.message));
