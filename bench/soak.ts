@@ -1,192 +1,117 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { freePort, redisBinary, TestRedis } from "@drover/testkit";
+import { type MainProcess, ProcessGroup } from "../tests/e2e/process-group.ts";
+import { Inspector } from "./inspector.ts";
 
 /**
- * Many short requests, many at once, through a whole cluster: errors, what is left in the queue, KV bytes in use, and the growth of the
- * router's heap, after forced collections, from the second to the last thousand.
+ * Many short requests, many at once, and what they leave behind: `soak.ts --queue embedded|redis`. Ends with 1 when a request
+ * fails, something waits in the queue, KV is in use, or the router's heap has grown by more than 1 MiB from the second to the
+ * last thousand.
  */
 const { values } = parseArgs({
   options: {
+    queue: { type: "string", default: "embedded" },
     requests: { type: "string", default: "10000" },
     concurrency: { type: "string", default: "200" },
-    queue: { type: "string", default: "embedded" },
+    model: { type: "string", default: join(import.meta.dirname, "../models/nano") },
   },
 });
-const requests = Number(values.requests);
-const root = join(import.meta.dirname, "..");
-const model = join(root, "models/nano");
-
-await using stack = new AsyncDisposableStack();
-function start(app: string, nodeFlags: readonly string[], flags: readonly string[]): ChildProcess {
-  const main = join(root, `apps/${app}/src/main.ts`);
-  const child = spawn(process.execPath, ["--conditions=@drover/source", ...nodeFlags, main, ...flags], {
-    stdio: ["ignore", "ignore", "inherit"],
-  });
-  stack.defer(async () => {
-    if (child.exitCode !== null) return;
-    child.kill("SIGTERM");
-    const late = setTimeout(() => child.kill("SIGKILL"), 8000);
-    await once(child, "exit");
-    clearTimeout(late);
-  });
-  return child;
-}
+const REQUESTS = Number(values.requests);
+const HEAP_GROWTH_BYTES_MAX = 2 ** 20;
+const BATCH = 1000;
+const SETTLE_MS_MAX = 10_000;
 
 const binary = redisBinary();
-let queue = "scheduler";
-if (values.queue === "redis") {
-  if (binary === undefined) throw new Error("redis-server or valkey-server is needed");
-  const redis = stack.use(new TestRedis(binary, await freePort()));
-  await redis.start();
-  queue = redis.url;
-}
-const [grpc, http, publicGrpc, inspector, admin, workerAdmin] = [
-  await freePort(),
-  await freePort(),
-  await freePort(),
-  await freePort(),
-  await freePort(),
-  await freePort(),
-];
-const scheduler = `127.0.0.1:${grpc}`;
-const quiet = ["--log-level", "error"];
-start(
-  "scheduler",
-  [],
-  [
-    "--model-name",
-    "nano",
-    "--queue",
-    queue,
-    "--grpc-port",
-    String(grpc),
-    "--admin-port",
-    String(admin),
-    "--expect-experts",
-    "2",
-    ...quiet,
-  ],
-);
-start(
-  "worker",
-  [],
-  [
-    "--roles",
-    "attention",
-    "--model",
-    model,
-    "--scheduler",
-    scheduler,
-    "--worker-id",
-    "attention-0",
-    "--admin-port",
-    String(workerAdmin),
-  ],
-);
-for (const i of [0, 1])
-  start(
-    "worker",
-    [],
-    ["--roles", "experts", "--model", model, "--scheduler", scheduler, "--worker-id", `experts-${i}`],
-  );
-const router = start(
-  "router",
-  [`--inspect=127.0.0.1:${inspector}`],
-  [
-    "--model",
-    model,
-    "--scheduler",
-    scheduler,
-    "--queue",
-    queue,
-    "--http-port",
-    String(http),
-    "--grpc-port",
-    String(publicGrpc),
-    ...quiet,
-  ],
-);
-const url = `http://127.0.0.1:${http}`;
-while (
-  !(await fetch(`${url}/ready`).then(
-    (r) => r.ok,
-    () => false,
-  ))
-)
-  await new Promise((resolve) => setTimeout(resolve, 100));
+if (values.queue === "redis" && binary === undefined) throw new Error("redis-server or valkey-server is needed");
+await using redis = new TestRedis(binary ?? "", await freePort());
+if (values.queue === "redis") await redis.start();
+const queue = values.queue === "redis" ? redis.url : "scheduler";
 
-/** Bytes of the router's heap after a full collection, over its inspector. */
-async function heapBytes(): Promise<number> {
-  const targets = (await (await fetch(`http://127.0.0.1:${inspector}/json/list`)).json()) as {
-    webSocketDebuggerUrl: string;
-  }[];
-  const socket = new WebSocket(targets[0]?.webSocketDebuggerUrl ?? "");
-  await once(socket, "open");
-  const call = async (id: number, method: string): Promise<{ usedSize?: number }> => {
-    socket.send(JSON.stringify({ id, method }));
-    for (;;) {
-      const [event] = (await once(socket, "message")) as [MessageEvent];
-      const message = JSON.parse(String(event.data)) as { id?: number; result?: { usedSize?: number } };
-      if (message.id === id) return message.result ?? {};
-    }
-  };
-  await call(1, "HeapProfiler.collectGarbage");
-  await call(2, "HeapProfiler.collectGarbage");
-  const { usedSize = 0 } = await call(3, "Runtime.getHeapUsage");
-  socket.close();
-  return usedSize;
-}
+await using group = new ProcessGroup();
+const scheduler = group.start("scheduler", {
+  flags: { "model-name": "nano", "grpc-port": 0, "expect-experts": 2, queue },
+});
+const { grpc = "", admin: schedulerAdmin = "" } = await scheduler.listening;
+const common = { model: values.model, "model-name": "nano", scheduler: grpc };
+for (const id of ["experts-0", "experts-1"])
+  group.start("worker", { flags: { ...common, roles: "experts", "worker-id": id } });
+const worker = group.start("worker", { flags: { ...common, roles: "attention", "worker-id": "attention-0" } });
+const { admin: workerAdmin = "" } = await worker.listening;
+const router = group.start("router", {
+  flags: { ...common, queue, "http-port": 0, "grpc-port": 0 },
+  nodeFlags: ["--inspect=127.0.0.1:0"],
+});
+const { http = "" } = await router.listening;
+await router.ready;
+using inspector = await Inspector.connect(/ws:\/\/\S+/.exec(router.output)?.[0] ?? "");
 
-let next = 0;
-let errors = 0;
-const heaps: number[] = [];
-async function client(): Promise<void> {
-  while (next < requests) {
-    const i = next++;
-    const body = {
-      model: "nano",
-      messages: [{ role: "user", content: `What is ${i % 90} + ${i % 7}?` }],
-      max_tokens: 4,
-    };
-    const response = await fetch(`${url}/v1/chat/completions`, {
+const errors = new Map<string, number>();
+const body = { model: "nano", prompt: "Hello", max_tokens: 2, temperature: 0, ignore_eos: true };
+const request = async () => {
+  try {
+    const response = await fetch(`http://${http}/v1/completions`, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify(body),
-    }).catch(() => undefined);
-    const answer = (await response?.json().catch(() => undefined)) as { usage?: unknown } | undefined;
-    if (response?.ok !== true || answer?.usage === undefined) errors += 1;
-    if (i > 0 && i % 1000 === 0) heaps.push(await heapBytes());
+    });
+    const text = await response.text();
+    return response.ok ? undefined : `${response.status} ${text.slice(0, 200)}`;
+  } catch (error) {
+    return String(error);
   }
-}
-const began = performance.now();
-await Promise.all(Array.from({ length: Number(values.concurrency) }, client));
-const seconds = (performance.now() - began) / 1000;
-await new Promise((resolve) => setTimeout(resolve, 1500));
-heaps.push(await heapBytes());
-
-const metric = async (port: number, name: string) => {
-  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-  return text.split("\n").filter((line) => line.startsWith(`${name}{`));
 };
-const waiting = (await metric(admin, "vllm:num_requests_waiting"))
-  .map((line) => Number(line.split(" ").at(-1)))
-  .reduce((a, b) => a + b, 0);
-const used = (await metric(workerAdmin, "drover_kv_bytes"))
-  .find((line) => line.includes('kind="used"'))
-  ?.split(" ")
-  .at(-1);
-const rss = (await metric(http, "drover_resident_bytes"))[0]?.split(" ").at(-1);
-const mib = (bytes: number) => (bytes / 2 ** 20).toFixed(2);
-console.log(
-  `${requests} requests, ${values.concurrency} at once, ${values.queue} queue: ${errors} errors in ${seconds.toFixed(1)} s (${(requests / seconds).toFixed(0)}/s)`,
-);
-console.log(`left in the queue: ${waiting}; KV bytes in use: ${used}; router RSS ${mib(Number(rss))} MiB`);
-console.log(`router heap after collections, each thousand, MiB: ${heaps.map(mib).join(" ")}`);
-console.log(`growth from the second thousand to the end: ${mib((heaps.at(-1) ?? 0) - (heaps[1] ?? 0))} MiB`);
-router.unref();
-process.exitCode = errors === 0 && waiting === 0 && Number(used) === 0 ? 0 : 1;
-await stack.disposeAsync();
-process.exit();
+
+async function sendBatch(count: number): Promise<void> {
+  let left = count;
+  const client = async () => {
+    while (left-- > 0) {
+      const error = await request();
+      if (error !== undefined) errors.set(error, (errors.get(error) ?? 0) + 1);
+    }
+  };
+  await Promise.all(Array.from({ length: Number(values.concurrency) }, client));
+}
+
+const json = async (address: string) => (await fetch(`http://${address}`)).json();
+async function leftBehind(): Promise<{ waiting: number; kvBytes: number }> {
+  const { lanes } = (await json(`${schedulerAdmin}/debug/cluster`)) as { lanes?: { waitingCount?: number }[] };
+  const { load } = (await json(`${workerAdmin}/debug/worker`)) as { load: { kvBytesUsed: number } };
+  return {
+    waiting: (lanes ?? []).reduce((sum, lane) => sum + (lane.waitingCount ?? 0), 0),
+    kvBytes: load.kvBytesUsed,
+  };
+}
+
+const rssBytes = ({ child }: MainProcess) =>
+  1024 * Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1]);
+
+const heap: number[] = [];
+const began = performance.now();
+for (let sent = 0; sent < REQUESTS; sent += BATCH) {
+  await sendBatch(Math.min(BATCH, REQUESTS - sent));
+  heap.push(await inspector.heapBytes());
+  console.error(
+    `${sent + BATCH} sent, router's heap ${mib(heap.at(-1) ?? 0)} MiB, ${mib(rssBytes(router))} MiB resident`,
+  );
+}
+const seconds = (performance.now() - began) / 1000;
+let left = await leftBehind();
+for (const limit = Date.now() + SETTLE_MS_MAX; left.waiting + left.kvBytes > 0 && Date.now() < limit; ) {
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  left = await leftBehind();
+}
+const growth = (heap.at(-1) ?? 0) - (heap[1] ?? 0);
+const errorCount = [...errors.values()].reduce((sum, count) => sum + count, 0);
+console.log(`${cpus().length} x ${cpus()[0]?.model}; Node ${process.version}; ${REQUESTS} requests, ${values.concurrency} at once
+| queue | errors | left in the queue | KV bytes | router's heap growth KiB | router's RSS MiB | requests/s |
+|---|---|---|---|---|---|---|
+| ${values.queue} | ${errorCount} | ${left.waiting} | ${left.kvBytes} | ${(growth / 1024).toFixed(0)} | ${mib(rssBytes(router))} | ${(REQUESTS / seconds).toFixed(0)} |`);
+for (const [error, count] of errors) console.log(`${count} x ${error}`);
+process.exitCode = errorCount + left.waiting + left.kvBytes > 0 || growth > HEAP_GROWTH_BYTES_MAX ? 1 : 0;
+
+function mib(bytes: number): string {
+  return (bytes / 2 ** 20).toFixed(1);
+}
