@@ -54,5 +54,6 @@ try {
 } catch (error) {
   const fault = toDroverError(error);
   logger.error("router.failed", { code: fault.code, reason: fault.message });
-  process.exitCode = 1;
+  // Connections that are being made must not hold a process that serves nobody.
+  process.exit(1);
 }
