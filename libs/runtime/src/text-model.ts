@@ -178,7 +178,10 @@ export class TextModel implements ModelRunner, Disposable {
     const gate = this.#run(stages.gate, { attended, x });
     const expert_a = gate.expert?.data;
     assert(expert_a instanceof Int32Array, "a gate names experts as i32");
+    // Experts of this process are computed inside the call, others while the shared expert runs.
+    const called = performance.now();
     const pending = exchange.exchange({ layer, z_aD: f32Of(gate, "z"), expert_a, rowCount: layout.rowCount }, signal);
+    this.times.exchangeMs += performance.now() - called;
     const h = gate.h;
     const n = gate.n;
     assert(h !== undefined && n !== undefined, "a gate returns its residual and its input");
