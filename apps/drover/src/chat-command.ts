@@ -1,9 +1,9 @@
-import { createInterface } from "node:readline/promises";
 import { commandConfig, defineConfig } from "@drover/config";
-import { DroverError, neverAborted } from "@drover/core";
+import { neverAborted } from "@drover/core";
 import { readApiKey } from "./api-key.ts";
 import { ChatClient } from "./chat-client.ts";
 import { Conversation } from "./conversation.ts";
+import { converse } from "./converse.ts";
 
 const USAGE = `Usage: drover chat [flags]
 
@@ -27,40 +27,11 @@ export async function runChat(
   const client = new ChatClient({ url: config.url, apiKey });
   const model = config.model ?? (await client.modelName(neverAborted));
   const conversation = new Conversation(client, model, config.system);
-  if (config.prompt === undefined) await converse(conversation);
+  if (config.prompt === undefined)
+    await converse(conversation, { input: process.stdin, output: process.stdout, errors: process.stderr });
   else {
     for await (const text of conversation.ask(config.prompt, neverAborted)) process.stdout.write(text);
     process.stdout.write("\n");
   }
   return 0;
-}
-
-async function converse(conversation: Conversation): Promise<void> {
-  const terminal = createInterface({ input: process.stdin, output: process.stdout, prompt: "> " });
-  let answering: AbortController | undefined;
-  terminal.on("SIGINT", () => {
-    if (answering === undefined) terminal.close();
-    else answering.abort();
-  });
-  terminal.prompt();
-  for await (const line of terminal) {
-    if (line.trim() === "/reset") conversation.reset();
-    else if (line.trim() !== "") {
-      answering = new AbortController();
-      await answerLine(conversation, line, answering.signal);
-      answering = undefined;
-    }
-    terminal.prompt();
-  }
-}
-
-/** What goes wrong with one answer ends neither the terminal nor the conversation. */
-async function answerLine(conversation: Conversation, line: string, signal: AbortSignal): Promise<void> {
-  try {
-    for await (const text of conversation.ask(line, signal)) process.stdout.write(text);
-  } catch (error) {
-    if (!signal.aborted && !(error instanceof DroverError)) throw error;
-    if (error instanceof DroverError) process.stderr.write(`\n${error.message}`);
-  }
-  process.stdout.write("\n");
 }
