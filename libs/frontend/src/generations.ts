@@ -19,7 +19,14 @@ import { type RequestEvent, type Resume, ResumeSchema } from "@drover/proto";
 import { Generation } from "./generation.ts";
 import type { InferenceRequest } from "./inference-request.ts";
 import { JobBatcher } from "./job-batcher.ts";
-import { QUEUE_CALL_TIMEOUT_MS, READD_BACKOFF_MS, READDS_MAX, REQUEST_DEADLINE_MS, RETRY_AFTER_MS } from "./limits.ts";
+import {
+  QUEUE_CALL_TIMEOUT_MS,
+  READD_BACKOFF_MS,
+  READDS_MAX,
+  REQUEST_DEADLINE_MS,
+  RETRY_AFTER_MS,
+  UNBEGUN_GRACE_MS,
+} from "./limits.ts";
 import { putJob } from "./request-job.ts";
 import type { WorkerKey } from "./request-state.ts";
 import { RequestTimer } from "./request-timer.ts";
@@ -131,10 +138,26 @@ export class Generations {
     }
   }
 
-  /** The worker will not come back: each of its requests goes on elsewhere. */
+  /**
+   * The worker will not come back: each of its requests goes on elsewhere. It may also have accepted requests and died before it said so;
+   * the queue has let go of those, so what nobody has begun is looked at again a little later.
+   */
   workerLost(worker: WorkerKey): void {
+    const suspectedAtMs = this.#options.clock.now();
     for (const { generation } of [...this.#running.values()]) {
       if (generation.state.owner?.worker === worker) this.#addAgain(generation, "worker_lost");
+      else if (generation.state.owner === undefined && !generation.adding) generation.suspectedAtMs ??= suspectedAtMs;
+    }
+  }
+
+  /** Adds again what was not begun within the grace; where it only waited, its older attempt is refused by its number. */
+  #addSuspectAgain(generation: Generation, nowMs: number): void {
+    const { suspectedAtMs, state } = generation;
+    if (suspectedAtMs === undefined) return;
+    if (state.owner !== undefined) generation.suspectedAtMs = undefined;
+    else if (!generation.adding && nowMs - suspectedAtMs >= UNBEGUN_GRACE_MS) {
+      generation.suspectedAtMs = undefined;
+      this.#addAgain(generation, "worker_lost");
     }
   }
 
@@ -169,6 +192,7 @@ export class Generations {
     for (const { generation } of [...this.#running.values()]) {
       if (nowMs >= generation.deadlineMs)
         this.cancel(generation, new DroverError("deadline_exceeded", "the request took too long"));
+      else this.#addSuspectAgain(generation, nowMs);
     }
   }
 

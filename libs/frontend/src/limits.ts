@@ -72,3 +72,6 @@ export const TOOLS_MAX = 128;
 
 /** `max_tokens` of a completion that does not say. */
 export const COMPLETION_TOKENS_DEFAULT = 16;
+
+/** A request that nobody has begun this long after a worker was lost is added again: longer than a placement takes. */
+export const UNBEGUN_GRACE_MS = 3_000;
