@@ -1,7 +1,7 @@
 import type { Answer } from "./answer.ts";
 import { chatLogprobs } from "./logprob-json.ts";
 import type { Output, TokenOutput } from "./output.ts";
-import { DONE_EVENT, event, type ReplyFrame, type ReplyStream, usage } from "./reply-frame.ts";
+import { closingEvents, type ReplyFrame, type ReplyStream, usage } from "./reply-frame.ts";
 
 /** The body of a chat completion that is not streamed. */
 export function chatReply({ id, created, model, request, options }: ReplyFrame, answer: Answer) {
@@ -102,23 +102,12 @@ export class ChatReplyStream implements ReplyStream {
   }
 
   #end(cachedTokenCount: number): string {
-    const { id, created, model, request, options } = this.#frame;
     let out = "";
     for (let choice = 0; choice < this.#finished.length; choice++) {
       out += this.#begin(choice);
       if (this.#finished[choice] === false) out += this.#finish(choice, "length");
     }
-    if (options.includeUsage) {
-      out += event({
-        id,
-        object: "chat.completion.chunk",
-        created,
-        model: model.modelId,
-        choices: [],
-        usage: usage(request.promptTokenIds.length, this.#tokenCount, cachedTokenCount),
-      });
-    }
-    return out + DONE_EVENT;
+    return out + closingEvents(this.#frame, "chat.completion.chunk", this.#tokenCount, cachedTokenCount);
   }
 
   #chunk(choice: unknown): string {

@@ -1,7 +1,7 @@
 import type { Answer } from "./answer.ts";
 import { completionLogprobs, promptTextOffsets } from "./logprob-json.ts";
 import type { Output, PromptOutput, TokenLogprob, TokenOutput } from "./output.ts";
-import { DONE_EVENT, event, type ReplyFrame, type ReplyStream, usage } from "./reply-frame.ts";
+import { closingEvents, type ReplyFrame, type ReplyStream, usage } from "./reply-frame.ts";
 
 /** The body of a completion that is not streamed. */
 export function completionReply({ id, created, model, request, options }: ReplyFrame, answer: Answer) {
@@ -135,23 +135,12 @@ export class CompletionReplyStream implements ReplyStream {
   }
 
   #end(cachedTokenCount: number): string {
-    const { id, created, model, request, options } = this.#frame;
     let out = "";
     for (let choice = 0; choice < this.#finished.length; choice++) {
       out += this.#begin(choice);
       if (this.#finished[choice] === false) out += this.#finish(choice, "length");
     }
-    if (options.includeUsage) {
-      out += event({
-        id,
-        object: "text_completion",
-        created,
-        model: model.modelId,
-        choices: [],
-        usage: usage(request.promptTokenIds.length, this.#tokenCount, cachedTokenCount),
-      });
-    }
-    return out + DONE_EVENT;
+    return out + closingEvents(this.#frame, "text_completion", this.#tokenCount, cachedTokenCount);
   }
 
   #chunk(choice: unknown): string {

@@ -27,8 +27,16 @@ export function usage(promptTokens: number, completionTokens: number, cachedToke
   };
 }
 
-export const DONE_EVENT = "data: [DONE]\n\n";
+const DONE_EVENT = "data: [DONE]\n\n";
 
 export function event(value: unknown): string {
   return `data: ${JSON.stringify(value)}\n\n`;
+}
+
+/** The end of every complete stream: the usage where it was asked for, then the end mark. `object` is the dialect's name of a chunk. */
+export function closingEvents(frame: ReplyFrame, object: string, tokenCount: number, cachedTokenCount: number): string {
+  const { id, created, model, request, options } = frame;
+  if (!options.includeUsage) return DONE_EVENT;
+  const counts = usage(request.promptTokenIds.length, tokenCount, cachedTokenCount);
+  return event({ id, object, created, model: model.modelId, choices: [], usage: counts }) + DONE_EVENT;
 }
