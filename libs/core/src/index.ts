@@ -3,6 +3,7 @@ export * from "./clock.ts";
 export * from "./errors.ts";
 export * from "./expert-exchange.ts";
 export * from "./ids.ts";
+export * from "./images.ts";
 export * from "./logger.ts";
 export * from "./model-runner.ts";
 export * from "./queue.ts";

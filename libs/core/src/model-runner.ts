@@ -8,10 +8,14 @@ export interface KvSequence {
   readonly byteCount: number;
 }
 
+/** Rows of a step whose input embedding is given, such as an image's features, in place of their token's. */
+export type EmbeddingRun = Readonly<{ /** First row within the entry. */ row: number; rows_aD: Float32Array }>;
+
 /** What one sequence brings to a step: new tokens at positions [length, length + n), and what it wants to know of them. */
 export type StepEntry = Readonly<{
   sequence: KvSequence;
   tokenIds: Int32Array;
+  embeddings: readonly EmbeddingRun[];
   /** Rows whose outputs are wanted: the last one, all (prompt log-probabilities), or none (a prompt's inner part). */
   outputs: "last" | "all" | "none";
   /** With `all`: the id whose logit is asked for each row, [n]. */

@@ -55,6 +55,7 @@ export function stepEntry(choice: Choice, rowCount: number): StepEntry {
   return {
     sequence,
     tokenIds: Int32Array.from(choice.tokens.slice(first, first + rowCount)),
+    embeddings: [],
     outputs: wantsPrompt ? "all" : last ? "last" : "none",
     askedIds: wantsPrompt
       ? Int32Array.from({ length: rowCount }, (_, i) => choice.tokens[first + i + 1] ?? 0)

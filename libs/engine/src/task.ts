@@ -1,13 +1,14 @@
 import {
   assert,
   DroverError,
+  type PromptImage,
   type RequestId,
   type RouterId,
   requestId,
   routerId,
   type SamplingParams,
 } from "@drover/core";
-import type { GenerationRequest } from "@drover/proto";
+import type { GenerationRequest, PromptImage as WireImage } from "@drover/proto";
 
 /** One choice as the attempt begins it: what the client already has. */
 type DeliveredTokens = Readonly<{ tokenIds: readonly number[]; finished: boolean }>;
@@ -17,7 +18,8 @@ export type GenerationTask = Readonly<{
   requestId: RequestId;
   routerId: RouterId;
   attempt: number;
-  promptTokenIds: readonly number[];
+  promptTokenIds: Uint32Array;
+  images: readonly PromptImage[];
   params: SamplingParams;
   delivered: readonly DeliveredTokens[];
   deadlineMs: number;
@@ -26,10 +28,11 @@ export type GenerationTask = Readonly<{
 /** Reads a queue job's payload. Errors: `invalid_argument` for what the model cannot compute. */
 export function taskOf(request: GenerationRequest, attempt: number, vocabSize: number): GenerationTask {
   const { sampling } = request;
-  if (sampling === undefined || request.promptTokenIds.length === 0) {
+  if (sampling === undefined || request.promptTokenIds.byteLength === 0) {
     throw new DroverError("invalid_argument", "a generation request has a prompt and sampling parameters");
   }
-  if (request.promptTokenIds.some((id) => id >= vocabSize)) {
+  const promptTokenIds = readIds(request.promptTokenIds);
+  if (promptTokenIds.some((id) => id >= vocabSize)) {
     throw new DroverError("invalid_argument", `a token id is outside the vocabulary of ${vocabSize}`, {
       field: "prompt",
     });
@@ -61,9 +64,24 @@ export function taskOf(request: GenerationRequest, attempt: number, vocabSize: n
     requestId: requestId(request.requestId),
     routerId: routerId(request.routerId),
     attempt,
-    promptTokenIds: request.promptTokenIds,
+    promptTokenIds,
+    images: request.images.map((image) => imageOf(image, promptTokenIds.length)),
     params,
     delivered,
     deadlineMs: Number(request.deadlineMs),
   };
+}
+
+/** A copy: the message's bytes may start anywhere. */
+function readIds(bytes: Uint8Array): Uint32Array {
+  const { buffer } = new Uint8Array(bytes);
+  return new Uint32Array(buffer, 0, Math.floor(bytes.byteLength / Uint32Array.BYTES_PER_ELEMENT));
+}
+
+function imageOf({ contentHash, runStarts, runCounts, holder }: WireImage, promptLength: number): PromptImage {
+  const runs = runStarts.map((start, i) => ({ start, count: runCounts[i] ?? 0 }));
+  if (runs.some(({ start, count }) => start + count > promptLength)) {
+    throw new DroverError("invalid_argument", "an image stands outside its prompt", { field: "images" });
+  }
+  return { contentHash: Buffer.from(contentHash).toString("hex"), runs, holder };
 }

@@ -19,7 +19,7 @@ export function chatReply({ id, created, model, request, options }: ReplyFrame, 
       ...(request.sampling.routedExperts ? { routed_experts: [...answer.promptExperts, ...choice.experts] } : {}),
     })),
     usage: usage(request.promptTokenIds.length, answer.completionTokenCount, answer.cachedTokenCount),
-    ...(options.returnTokenIds ? { prompt_token_ids: request.promptTokenIds } : {}),
+    ...(options.returnTokenIds ? { prompt_token_ids: Array.from(request.promptTokenIds) } : {}),
   };
 }
 
@@ -84,7 +84,7 @@ export class ChatReplyStream implements ReplyStream {
     if (this.#begun[choice] !== false) return "";
     this.#begun[choice] = true;
     const { options, request } = this.#frame;
-    const promptIds = options.returnTokenIds && this.#first ? { prompt_token_ids: request.promptTokenIds } : {};
+    const promptIds = options.returnTokenIds && this.#first ? { prompt_token_ids: Array.from(request.promptTokenIds) } : {};
     this.#first = false;
     return this.#chunk({
       index: choice,

@@ -27,11 +27,11 @@ export function completionReply({ id, created, model, request, options }: ReplyF
               model.tokenizer,
             ),
       finish_reason: choice.finish,
-      ...(options.returnTokenIds ? { token_ids: choice.tokenIds, prompt_token_ids: request.promptTokenIds } : {}),
+      ...(options.returnTokenIds ? { token_ids: choice.tokenIds, prompt_token_ids: Array.from(request.promptTokenIds) } : {}),
       ...(routedExperts ? { routed_experts: [...answer.promptExperts, ...choice.experts] } : {}),
     })),
     usage: usage(request.promptTokenIds.length, answer.completionTokenCount, answer.cachedTokenCount),
-    ...(options.returnTokenIds ? { prompt_token_ids: request.promptTokenIds } : {}),
+    ...(options.returnTokenIds ? { prompt_token_ids: Array.from(request.promptTokenIds) } : {}),
   };
 }
 
@@ -124,7 +124,7 @@ export class CompletionReplyStream implements ReplyStream {
           )
         : null,
       finish_reason: null,
-      ...(options.returnTokenIds ? { prompt_token_ids: request.promptTokenIds } : {}),
+      ...(options.returnTokenIds ? { prompt_token_ids: Array.from(request.promptTokenIds) } : {}),
       ...(routedExperts ? { routed_experts: this.#promptExperts } : {}),
     });
   }

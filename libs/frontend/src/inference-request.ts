@@ -2,7 +2,7 @@ import type { SamplingParams } from "@drover/core";
 
 /** A request that has been validated and tokenized: everything that is needed to run it, whatever interface it came by. */
 export type InferenceRequest = Readonly<{
-  promptTokenIds: readonly number[];
+  promptTokenIds: Uint32Array;
   /** What `echo` gives back before the generated text; undefined without it. */
   echoText: string | undefined;
   sampling: SamplingParams;

@@ -50,10 +50,10 @@ function topMap({ tokenId, logprob, top }: TokenLogprob, tokenizer: Tokenizer): 
 }
 
 /** Where each prompt token begins in the prompt's text. */
-export function promptTextOffsets(promptTokenIds: readonly number[], tokenizer: Tokenizer): number[] {
+export function promptTextOffsets(promptTokenIds: Uint32Array, tokenizer: Tokenizer): number[] {
   const stream = tokenizer.stream();
   let length = 0;
-  return promptTokenIds.map((id) => {
+  return Array.from(promptTokenIds, (id) => {
     const offset = length;
     if (!tokenizer.isSpecial(id)) length += stream.push(id).length;
     return offset;

@@ -17,7 +17,7 @@ export function encodeGenerationRequest(names: Names, request: InferenceRequest,
       modelId: names.modelId,
       routerId: names.routerId,
       deadlineMs: BigInt(names.deadlineMs),
-      promptTokenIds: [...request.promptTokenIds],
+      promptTokenIds: idBytes(request.promptTokenIds),
       sampling: {
         temperature: sampling.temperature,
         topP: sampling.topP,
@@ -43,6 +43,10 @@ export function encodeGenerationRequest(names: Names, request: InferenceRequest,
           : state.choices.map(({ tokenIds, finished }) => ({ tokenIds: [...tokenIds], finished })),
     }),
   );
+}
+
+function idBytes(ids: Uint32Array): Uint8Array {
+  return new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength);
 }
 
 /** Rows of u16 little-endian, [rowCount, layers]. */

@@ -84,7 +84,10 @@ export class TextModel implements ModelRunner, Disposable {
     this.times.exchangeMs = 0;
     let layout = layOut(entries, this.config.moeLayers.length);
     let x: Float32Array = new Float32Array(layout.rowCount * this.config.hiddenSize);
-    for (const part of layout.parts) this.#embedding.gather(part.entry.tokenIds, x, part.offset);
+    for (const { entry, offset } of layout.parts) {
+      this.#embedding.gather(entry.tokenIds, x, offset);
+      for (const { row, rows_aD } of entry.embeddings) x.set(rows_aD, (offset + row) * this.config.hiddenSize);
+    }
     let qkv = this.#run(this.#stages.enter, { x: this.#rows(x, layout), ...this.#positions(0, layout) });
     for (const [layer, stages] of this.#stages.layers.entries()) {
       const attended = this.#attend(layer, qkv, layout);

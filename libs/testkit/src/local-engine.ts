@@ -65,12 +65,13 @@ export async function openLocalEngine(directory: string, options: LocalEngineOpt
 }
 
 /** Greedy, no end token, `maxTokens` tokens. */
-export function greedyTask(id: string, promptTokenIds: readonly number[], maxTokens: number): GenerationTask {
+export function greedyTask(id: string, promptTokenIds: ArrayLike<number>, maxTokens: number): GenerationTask {
   return {
     requestId: requestId(id),
     routerId: routerId("bench"),
     attempt: 1,
-    promptTokenIds,
+    promptTokenIds: Uint32Array.from(promptTokenIds),
+    images: [],
     delivered: [{ tokenIds: [], finished: false }],
     deadlineMs: Number.MAX_SAFE_INTEGER,
     params: {

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file drover/internal/v1/generation.proto.
  */
 export const file_drover_internal_v1_generation: GenFile = /*@__PURE__*/
-  fileDesc("CiNkcm92ZXIvaW50ZXJuYWwvdjEvZ2VuZXJhdGlvbi5wcm90bxISZHJvdmVyLmludGVybmFsLnYxIvQCCghTYW1wbGluZxITCgt0ZW1wZXJhdHVyZRgBIAEoARINCgV0b3BfcBgCIAEoARINCgV0b3BfaxgDIAEoDRINCgVtaW5fcBgEIAEoARIaChJyZXBldGl0aW9uX3BlbmFsdHkYBSABKAESGAoQcHJlc2VuY2VfcGVuYWx0eRgGIAEoARIZChFmcmVxdWVuY3lfcGVuYWx0eRgHIAEoARIWCg5sb2dpdF9iaWFzX2lkcxgIIAMoDRIZChFsb2dpdF9iaWFzX3ZhbHVlcxgJIAMoARIMCgRzZWVkGAogASgEEgkKAW4YCyABKA0SEgoKbWF4X3Rva2VucxgMIAEoDRISCgptaW5fdG9rZW5zGA0gASgNEhYKDnN0b3BfdG9rZW5faWRzGA4gAygNEhQKDHRvcF9sb2dwcm9icxgPIAEoBRIbChNwcm9tcHRfdG9wX2xvZ3Byb2JzGBAgASgFEhYKDnJvdXRlZF9leHBlcnRzGBEgASgIIjYKD0RlbGl2ZXJlZENob2ljZRIRCgl0b2tlbl9pZHMYASADKA0SEAoIZmluaXNoZWQYAiABKAgi+AEKEUdlbmVyYXRpb25SZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEAoIbW9kZWxfaWQYAiABKAkSEQoJcm91dGVyX2lkGAMgASgJEhgKEHByb21wdF90b2tlbl9pZHMYBCADKA0SLgoIc2FtcGxpbmcYBSABKAsyHC5kcm92ZXIuaW50ZXJuYWwudjEuU2FtcGxpbmcSNgoJZGVsaXZlcmVkGAYgAygLMiMuZHJvdmVyLmludGVybmFsLnYxLkRlbGl2ZXJlZENob2ljZRITCgtkZWFkbGluZV9tcxgHIAEoBBITCgt0cmFjZXBhcmVudBgIIAEoCSIgCgdTdGFydGVkEhUKDXN0YXJ0X2luZGljZXMYASADKA0iMgoLVG9wTG9ncHJvYnMSEQoJdG9rZW5faWRzGAEgAygNEhAKCGxvZ3Byb2JzGAIgAygCInwKClByb21wdEluZm8SDQoFc3RhcnQYASABKA0SDQoFY291bnQYAiABKA0SEAoIbG9ncHJvYnMYAyADKAISLQoEdG9wcxgEIAMoCzIfLmRyb3Zlci5pbnRlcm5hbC52MS5Ub3BMb2dwcm9icxIPCgdleHBlcnRzGAUgASgMIr8BCgpUb2tlbkV2ZW50Eg4KBmNob2ljZRgBIAEoDRINCgVpbmRleBgCIAEoDRIQCgh0b2tlbl9pZBgDIAEoDRIPCgdsb2dwcm9iGAQgASgCEiwKA3RvcBgFIAEoCzIfLmRyb3Zlci5pbnRlcm5hbC52MS5Ub3BMb2dwcm9icxIPCgdleHBlcnRzGAYgASgMEjAKBmZpbmlzaBgHIAEoDjIgLmRyb3Zlci5pbnRlcm5hbC52MS5GaW5pc2hSZWFzb24iOgoGRmFpbGVkEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIRCglyZXRyeWFibGUYAyABKAgipwIKDFJlcXVlc3RFdmVudBISCgpyZXF1ZXN0X2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SLgoHc3RhcnRlZBgDIAEoCzIbLmRyb3Zlci5pbnRlcm5hbC52MS5TdGFydGVkSAASMAoGcHJvbXB0GAQgASgLMh4uZHJvdmVyLmludGVybmFsLnYxLlByb21wdEluZm9IABIvCgV0b2tlbhgFIAEoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5Ub2tlbkV2ZW50SAASLAoGZmFpbGVkGAYgASgLMhouZHJvdmVyLmludGVybmFsLnYxLkZhaWxlZEgAEigKBGRvbmUYByABKAsyGC5kcm92ZXIuaW50ZXJuYWwudjEuRG9uZUgAQgcKBWV2ZW50IiIKBERvbmUSGgoSY2FjaGVkX3Rva2VuX2NvdW50GAEgASgNInIKBlJlc3VtZRISCgpyZXF1ZXN0X2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SFAoMbmV4dF9pbmRpY2VzGAMgAygNEhwKFG5leHRfcHJvbXB0X3Bvc2l0aW9uGAQgASgNEg8KB3N0YXJ0ZWQYBSABKAgieQoLUm91dGVySGVsbG8SGAoQcHJvdG9jb2xfdmVyc2lvbhgBIAEoDRIRCglyb3V0ZXJfaWQYAiABKAkSEAoIbW9kZWxfaWQYAyABKAkSKwoHcmVzdW1lcxgEIAMoCzIaLmRyb3Zlci5pbnRlcm5hbC52MS5SZXN1bWUiLQoGQ2FuY2VsEhIKCnJlcXVlc3RfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDSJ6Cg1Sb3V0ZXJNZXNzYWdlEjAKBWhlbGxvGAEgASgLMh8uZHJvdmVyLmludGVybmFsLnYxLlJvdXRlckhlbGxvSAASLAoGY2FuY2VsGAIgASgLMhouZHJvdmVyLmludGVybmFsLnYxLkNhbmNlbEgAQgkKB21lc3NhZ2UiYQoLV29ya2VySGVsbG8SGAoQcHJvdG9jb2xfdmVyc2lvbhgBIAEoDRIRCgl3b3JrZXJfaWQYAiABKAkSEwoLaW5jYXJuYXRpb24YAyABKAkSEAoIbW9kZWxfaWQYBCABKAkiPgoKU3RlcEV2ZW50cxIwCgZldmVudHMYASADKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuUmVxdWVzdEV2ZW50InwKDVdvcmtlck1lc3NhZ2USMAoFaGVsbG8YASABKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VySGVsbG9IABIuCgRzdGVwGAIgASgLMh4uZHJvdmVyLmludGVybmFsLnYxLlN0ZXBFdmVudHNIAEIJCgdtZXNzYWdlIkYKDFBsYWNlUmVxdWVzdBIUCgxsZWFkZXJfZXBvY2gYASABKAQSDwoHYXR0ZW1wdBgCIAEoDRIPCgdwYXlsb2FkGAMgASgMIk0KClBsYWNlUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFAoMcmVmdXNhbF9jb2RlGAIgASgJEhcKD3JlZnVzYWxfbWVzc2FnZRgDIAEoCSpfCgxGaW5pc2hSZWFzb24SHQoZRklOSVNIX1JFQVNPTl9VTlNQRUNJRklFRBAAEhYKEkZJTklTSF9SRUFTT05fU1RPUBABEhgKFEZJTklTSF9SRUFTT05fTEVOR1RIEAIysAEKD0F0dGVudGlvbldvcmtlchJJCgVQbGFjZRIgLmRyb3Zlci5pbnRlcm5hbC52MS5QbGFjZVJlcXVlc3QaHi5kcm92ZXIuaW50ZXJuYWwudjEuUGxhY2VSZXBseRJSCgZUb2tlbnMSIS5kcm92ZXIuaW50ZXJuYWwudjEuUm91dGVyTWVzc2FnZRohLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJNZXNzYWdlKAEwAWIGcHJvdG8z");
+  fileDesc("CiNkcm92ZXIvaW50ZXJuYWwvdjEvZ2VuZXJhdGlvbi5wcm90bxISZHJvdmVyLmludGVybmFsLnYxIvQCCghTYW1wbGluZxITCgt0ZW1wZXJhdHVyZRgBIAEoARINCgV0b3BfcBgCIAEoARINCgV0b3BfaxgDIAEoDRINCgVtaW5fcBgEIAEoARIaChJyZXBldGl0aW9uX3BlbmFsdHkYBSABKAESGAoQcHJlc2VuY2VfcGVuYWx0eRgGIAEoARIZChFmcmVxdWVuY3lfcGVuYWx0eRgHIAEoARIWCg5sb2dpdF9iaWFzX2lkcxgIIAMoDRIZChFsb2dpdF9iaWFzX3ZhbHVlcxgJIAMoARIMCgRzZWVkGAogASgEEgkKAW4YCyABKA0SEgoKbWF4X3Rva2VucxgMIAEoDRISCgptaW5fdG9rZW5zGA0gASgNEhYKDnN0b3BfdG9rZW5faWRzGA4gAygNEhQKDHRvcF9sb2dwcm9icxgPIAEoBRIbChNwcm9tcHRfdG9wX2xvZ3Byb2JzGBAgASgFEhYKDnJvdXRlZF9leHBlcnRzGBEgASgIIjYKD0RlbGl2ZXJlZENob2ljZRIRCgl0b2tlbl9pZHMYASADKA0SEAoIZmluaXNoZWQYAiABKAgiqQIKEUdlbmVyYXRpb25SZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEAoIbW9kZWxfaWQYAiABKAkSEQoJcm91dGVyX2lkGAMgASgJEhgKEHByb21wdF90b2tlbl9pZHMYBCABKAwSLgoIc2FtcGxpbmcYBSABKAsyHC5kcm92ZXIuaW50ZXJuYWwudjEuU2FtcGxpbmcSNgoJZGVsaXZlcmVkGAYgAygLMiMuZHJvdmVyLmludGVybmFsLnYxLkRlbGl2ZXJlZENob2ljZRITCgtkZWFkbGluZV9tcxgHIAEoBBITCgt0cmFjZXBhcmVudBgIIAEoCRIvCgZpbWFnZXMYCSADKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuUHJvbXB0SW1hZ2UiWwoLUHJvbXB0SW1hZ2USFAoMY29udGVudF9oYXNoGAEgASgMEhIKCnJ1bl9zdGFydHMYAiADKA0SEgoKcnVuX2NvdW50cxgDIAMoDRIOCgZob2xkZXIYBCABKAkiIAoHU3RhcnRlZBIVCg1zdGFydF9pbmRpY2VzGAEgAygNIjIKC1RvcExvZ3Byb2JzEhEKCXRva2VuX2lkcxgBIAMoDRIQCghsb2dwcm9icxgCIAMoAiJ8CgpQcm9tcHRJbmZvEg0KBXN0YXJ0GAEgASgNEg0KBWNvdW50GAIgASgNEhAKCGxvZ3Byb2JzGAMgAygCEi0KBHRvcHMYBCADKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuVG9wTG9ncHJvYnMSDwoHZXhwZXJ0cxgFIAEoDCK/AQoKVG9rZW5FdmVudBIOCgZjaG9pY2UYASABKA0SDQoFaW5kZXgYAiABKA0SEAoIdG9rZW5faWQYAyABKA0SDwoHbG9ncHJvYhgEIAEoAhIsCgN0b3AYBSABKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuVG9wTG9ncHJvYnMSDwoHZXhwZXJ0cxgGIAEoDBIwCgZmaW5pc2gYByABKA4yIC5kcm92ZXIuaW50ZXJuYWwudjEuRmluaXNoUmVhc29uIjoKBkZhaWxlZBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEQoJcmV0cnlhYmxlGAMgASgIIqcCCgxSZXF1ZXN0RXZlbnQSEgoKcmVxdWVzdF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEi4KB3N0YXJ0ZWQYAyABKAsyGy5kcm92ZXIuaW50ZXJuYWwudjEuU3RhcnRlZEgAEjAKBnByb21wdBgEIAEoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5Qcm9tcHRJbmZvSAASLwoFdG9rZW4YBSABKAsyHi5kcm92ZXIuaW50ZXJuYWwudjEuVG9rZW5FdmVudEgAEiwKBmZhaWxlZBgGIAEoCzIaLmRyb3Zlci5pbnRlcm5hbC52MS5GYWlsZWRIABIoCgRkb25lGAcgASgLMhguZHJvdmVyLmludGVybmFsLnYxLkRvbmVIAEIHCgVldmVudCIiCgREb25lEhoKEmNhY2hlZF90b2tlbl9jb3VudBgBIAEoDSJyCgZSZXN1bWUSEgoKcmVxdWVzdF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEhQKDG5leHRfaW5kaWNlcxgDIAMoDRIcChRuZXh0X3Byb21wdF9wb3NpdGlvbhgEIAEoDRIPCgdzdGFydGVkGAUgASgIInkKC1JvdXRlckhlbGxvEhgKEHByb3RvY29sX3ZlcnNpb24YASABKA0SEQoJcm91dGVyX2lkGAIgASgJEhAKCG1vZGVsX2lkGAMgASgJEisKB3Jlc3VtZXMYBCADKAsyGi5kcm92ZXIuaW50ZXJuYWwudjEuUmVzdW1lIi0KBkNhbmNlbBISCgpyZXF1ZXN0X2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0iegoNUm91dGVyTWVzc2FnZRIwCgVoZWxsbxgBIAEoCzIfLmRyb3Zlci5pbnRlcm5hbC52MS5Sb3V0ZXJIZWxsb0gAEiwKBmNhbmNlbBgCIAEoCzIaLmRyb3Zlci5pbnRlcm5hbC52MS5DYW5jZWxIAEIJCgdtZXNzYWdlImEKC1dvcmtlckhlbGxvEhgKEHByb3RvY29sX3ZlcnNpb24YASABKA0SEQoJd29ya2VyX2lkGAIgASgJEhMKC2luY2FybmF0aW9uGAMgASgJEhAKCG1vZGVsX2lkGAQgASgJIj4KClN0ZXBFdmVudHMSMAoGZXZlbnRzGAEgAygLMiAuZHJvdmVyLmludGVybmFsLnYxLlJlcXVlc3RFdmVudCJ8Cg1Xb3JrZXJNZXNzYWdlEjAKBWhlbGxvGAEgASgLMh8uZHJvdmVyLmludGVybmFsLnYxLldvcmtlckhlbGxvSAASLgoEc3RlcBgCIAEoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5TdGVwRXZlbnRzSABCCQoHbWVzc2FnZSJGCgxQbGFjZVJlcXVlc3QSFAoMbGVhZGVyX2Vwb2NoGAEgASgEEg8KB2F0dGVtcHQYAiABKA0SDwoHcGF5bG9hZBgDIAEoDCJNCgpQbGFjZVJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhQKDHJlZnVzYWxfY29kZRgCIAEoCRIXCg9yZWZ1c2FsX21lc3NhZ2UYAyABKAkqXwoMRmluaXNoUmVhc29uEh0KGUZJTklTSF9SRUFTT05fVU5TUEVDSUZJRUQQABIWChJGSU5JU0hfUkVBU09OX1NUT1AQARIYChRGSU5JU0hfUkVBU09OX0xFTkdUSBACMrABCg9BdHRlbnRpb25Xb3JrZXISSQoFUGxhY2USIC5kcm92ZXIuaW50ZXJuYWwudjEuUGxhY2VSZXF1ZXN0Gh4uZHJvdmVyLmludGVybmFsLnYxLlBsYWNlUmVwbHkSUgoGVG9rZW5zEiEuZHJvdmVyLmludGVybmFsLnYxLlJvdXRlck1lc3NhZ2UaIS5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VyTWVzc2FnZSgBMAFiBnByb3RvMw");
 
 /**
  * How tokens are chosen; see SamplingParams in libs/core.
@@ -161,9 +161,11 @@ export type GenerationRequest = Message<"drover.internal.v1.GenerationRequest"> 
   routerId: string;
 
   /**
-   * @generated from field: repeated uint32 prompt_token_ids = 4;
+   * u32 little-endian: a million ids as varints would take too long to write and read.
+   *
+   * @generated from field: bytes prompt_token_ids = 4;
    */
-  promptTokenIds: number[];
+  promptTokenIds: Uint8Array;
 
   /**
    * @generated from field: drover.internal.v1.Sampling sampling = 5;
@@ -188,6 +190,11 @@ export type GenerationRequest = Message<"drover.internal.v1.GenerationRequest"> 
    * @generated from field: string traceparent = 8;
    */
   traceparent: string;
+
+  /**
+   * @generated from field: repeated drover.internal.v1.PromptImage images = 9;
+   */
+  images: PromptImage[];
 };
 
 /**
@@ -196,6 +203,46 @@ export type GenerationRequest = Message<"drover.internal.v1.GenerationRequest"> 
  */
 export const GenerationRequestSchema: GenMessage<GenerationRequest> = /*@__PURE__*/
   messageDesc(file_drover_internal_v1_generation, 2);
+
+/**
+ * An image of the prompt, by reference.
+ *
+ * @generated from message drover.internal.v1.PromptImage
+ */
+export type PromptImage = Message<"drover.internal.v1.PromptImage"> & {
+  /**
+   * SHA-256 of its tiles.
+   *
+   * @generated from field: bytes content_hash = 1;
+   */
+  contentHash: Uint8Array;
+
+  /**
+   * Prompt rows that its features take the place of: run i is [run_starts[i], run_starts[i] + run_counts[i]).
+   *
+   * @generated from field: repeated uint32 run_starts = 2;
+   */
+  runStarts: number[];
+
+  /**
+   * @generated from field: repeated uint32 run_counts = 3;
+   */
+  runCounts: number[];
+
+  /**
+   * The vision worker that has its features.
+   *
+   * @generated from field: string holder = 4;
+   */
+  holder: string;
+};
+
+/**
+ * Describes the message drover.internal.v1.PromptImage.
+ * Use `create(PromptImageSchema)` to create a new message.
+ */
+export const PromptImageSchema: GenMessage<PromptImage> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_generation, 3);
 
 /**
  * The worker has begun; start_indices[c] is the first index of choice c that this attempt will send.
@@ -214,7 +261,7 @@ export type Started = Message<"drover.internal.v1.Started"> & {
  * Use `create(StartedSchema)` to create a new message.
  */
 export const StartedSchema: GenMessage<Started> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 3);
+  messageDesc(file_drover_internal_v1_generation, 4);
 
 /**
  * @generated from message drover.internal.v1.TopLogprobs
@@ -236,7 +283,7 @@ export type TopLogprobs = Message<"drover.internal.v1.TopLogprobs"> & {
  * Use `create(TopLogprobsSchema)` to create a new message.
  */
 export const TopLogprobsSchema: GenMessage<TopLogprobs> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 4);
+  messageDesc(file_drover_internal_v1_generation, 5);
 
 /**
  * Facts about prompt positions [start, start + count), sent in order before the first token, only where asked for and only when no token was delivered.
@@ -279,7 +326,7 @@ export type PromptInfo = Message<"drover.internal.v1.PromptInfo"> & {
  * Use `create(PromptInfoSchema)` to create a new message.
  */
 export const PromptInfoSchema: GenMessage<PromptInfo> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 5);
+  messageDesc(file_drover_internal_v1_generation, 6);
 
 /**
  * @generated from message drover.internal.v1.TokenEvent
@@ -330,7 +377,7 @@ export type TokenEvent = Message<"drover.internal.v1.TokenEvent"> & {
  * Use `create(TokenEventSchema)` to create a new message.
  */
 export const TokenEventSchema: GenMessage<TokenEvent> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 6);
+  messageDesc(file_drover_internal_v1_generation, 7);
 
 /**
  * The request ends here without an answer. `code` is a code of the error table; the router may add the request again when `retryable`.
@@ -359,7 +406,7 @@ export type Failed = Message<"drover.internal.v1.Failed"> & {
  * Use `create(FailedSchema)` to create a new message.
  */
 export const FailedSchema: GenMessage<Failed> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 7);
+  messageDesc(file_drover_internal_v1_generation, 8);
 
 /**
  * @generated from message drover.internal.v1.RequestEvent
@@ -418,7 +465,7 @@ export type RequestEvent = Message<"drover.internal.v1.RequestEvent"> & {
  * Use `create(RequestEventSchema)` to create a new message.
  */
 export const RequestEventSchema: GenMessage<RequestEvent> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 8);
+  messageDesc(file_drover_internal_v1_generation, 9);
 
 /**
  * @generated from message drover.internal.v1.Done
@@ -435,7 +482,7 @@ export type Done = Message<"drover.internal.v1.Done"> & {
  * Use `create(DoneSchema)` to create a new message.
  */
 export const DoneSchema: GenMessage<Done> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 9);
+  messageDesc(file_drover_internal_v1_generation, 10);
 
 /**
  * What the router still waits for: the worker answers with all events from these indices on, from its bounded log.
@@ -474,7 +521,7 @@ export type Resume = Message<"drover.internal.v1.Resume"> & {
  * Use `create(ResumeSchema)` to create a new message.
  */
 export const ResumeSchema: GenMessage<Resume> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 10);
+  messageDesc(file_drover_internal_v1_generation, 11);
 
 /**
  * @generated from message drover.internal.v1.RouterHello
@@ -506,7 +553,7 @@ export type RouterHello = Message<"drover.internal.v1.RouterHello"> & {
  * Use `create(RouterHelloSchema)` to create a new message.
  */
 export const RouterHelloSchema: GenMessage<RouterHello> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 11);
+  messageDesc(file_drover_internal_v1_generation, 12);
 
 /**
  * @generated from message drover.internal.v1.Cancel
@@ -530,7 +577,7 @@ export type Cancel = Message<"drover.internal.v1.Cancel"> & {
  * Use `create(CancelSchema)` to create a new message.
  */
 export const CancelSchema: GenMessage<Cancel> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 12);
+  messageDesc(file_drover_internal_v1_generation, 13);
 
 /**
  * @generated from message drover.internal.v1.RouterMessage
@@ -559,7 +606,7 @@ export type RouterMessage = Message<"drover.internal.v1.RouterMessage"> & {
  * Use `create(RouterMessageSchema)` to create a new message.
  */
 export const RouterMessageSchema: GenMessage<RouterMessage> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 13);
+  messageDesc(file_drover_internal_v1_generation, 14);
 
 /**
  * @generated from message drover.internal.v1.WorkerHello
@@ -591,7 +638,7 @@ export type WorkerHello = Message<"drover.internal.v1.WorkerHello"> & {
  * Use `create(WorkerHelloSchema)` to create a new message.
  */
 export const WorkerHelloSchema: GenMessage<WorkerHello> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 14);
+  messageDesc(file_drover_internal_v1_generation, 15);
 
 /**
  * One message a step with the events of all of this router's requests.
@@ -610,7 +657,7 @@ export type StepEvents = Message<"drover.internal.v1.StepEvents"> & {
  * Use `create(StepEventsSchema)` to create a new message.
  */
 export const StepEventsSchema: GenMessage<StepEvents> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 15);
+  messageDesc(file_drover_internal_v1_generation, 16);
 
 /**
  * @generated from message drover.internal.v1.WorkerMessage
@@ -639,7 +686,7 @@ export type WorkerMessage = Message<"drover.internal.v1.WorkerMessage"> & {
  * Use `create(WorkerMessageSchema)` to create a new message.
  */
 export const WorkerMessageSchema: GenMessage<WorkerMessage> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 16);
+  messageDesc(file_drover_internal_v1_generation, 17);
 
 /**
  * @generated from message drover.internal.v1.PlaceRequest
@@ -670,7 +717,7 @@ export type PlaceRequest = Message<"drover.internal.v1.PlaceRequest"> & {
  * Use `create(PlaceRequestSchema)` to create a new message.
  */
 export const PlaceRequestSchema: GenMessage<PlaceRequest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 17);
+  messageDesc(file_drover_internal_v1_generation, 18);
 
 /**
  * @generated from message drover.internal.v1.PlaceReply
@@ -699,7 +746,7 @@ export type PlaceReply = Message<"drover.internal.v1.PlaceReply"> & {
  * Use `create(PlaceReplySchema)` to create a new message.
  */
 export const PlaceReplySchema: GenMessage<PlaceReply> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 18);
+  messageDesc(file_drover_internal_v1_generation, 19);
 
 /**
  * @generated from enum drover.internal.v1.FinishReason
