@@ -13,7 +13,7 @@ export type ImageTiles = Readonly<{
   tileSize: number;
   /** Grey levels, [tiles, tileSize, tileSize, 3] row-major. */
   pixels: Uint8Array;
-  /** SHA-256 of grid, tile size and pixels, in hex: the name of its features in every cache. */
+  /** SHA-256, in hex, of the line `TILESxSIDE` and the pixels: the name of its features in every cache. */
   contentHash: string;
 }>;
 
