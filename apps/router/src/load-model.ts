@@ -12,10 +12,15 @@ export async function loadServedModel(directory: string, name: string | undefine
     loadModelConfig(directory),
     loadGenerationConfig(directory),
   ]);
+  const template = await loadChatTemplate(directory, tokenizer);
   return {
     modelId: modelId(name ?? basename(resolve(directory))),
     tokenizer,
-    template: await loadChatTemplate(directory, tokenizer),
+    prompts: {
+      encodeText: async (text) => Uint32Array.from(tokenizer.encode(text)),
+      encodeChat: async (input) => Uint32Array.from(tokenizer.encodeSegments(template.render(input).segments)),
+    },
+    images: undefined,
     config,
     generation,
     createdMs: systemClock.now(),

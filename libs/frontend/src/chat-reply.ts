@@ -84,7 +84,8 @@ export class ChatReplyStream implements ReplyStream {
     if (this.#begun[choice] !== false) return "";
     this.#begun[choice] = true;
     const { options, request } = this.#frame;
-    const promptIds = options.returnTokenIds && this.#first ? { prompt_token_ids: Array.from(request.promptTokenIds) } : {};
+    const promptIds =
+      options.returnTokenIds && this.#first ? { prompt_token_ids: Array.from(request.promptTokenIds) } : {};
     this.#first = false;
     return this.#chunk({
       index: choice,

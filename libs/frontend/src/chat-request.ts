@@ -1,22 +1,31 @@
-import type { ChatMessage } from "@drover/chat";
+import type { ChatInput, ChatMessage } from "@drover/chat";
 import { DroverError } from "@drover/core";
 import { Fields } from "./fields.ts";
 import type { InferenceRequest, ReplyOptions } from "./inference-request.ts";
-import { MESSAGES_MAX, TOOLS_MAX, TOP_LOGPROBS_MAX } from "./limits.ts";
+import { IMAGES_MAX, MESSAGES_MAX, TOOLS_MAX, TOP_LOGPROBS_MAX } from "./limits.ts";
+import { type ImageReference, openImages, placeImages, type RequestImage } from "./request-images.ts";
 import { fitTokens, readSampling, readStop, readStream } from "./sampling-fields.ts";
 import type { ServedModel } from "./served-model.ts";
 import { refuseUnsupported } from "./unsupported-fields.ts";
 
 const ROLES = new Set(["system", "developer", "user", "assistant", "tool"]);
 
-export type RequestContext = Readonly<{ contextTokensMax: number; drawnSeed: number }>;
+/** What a request is read with. */
+export type RequestContext = Readonly<{
+  contextTokensMax: number;
+  drawnSeed: number;
+  /** Aborts when the client has left. */
+  signal: AbortSignal;
+  /** Counts what the request keeps in memory until its end. Errors: `overloaded`. */
+  holdBytes: (byteCount: number) => void;
+}>;
 
 /** The body of POST /v1/chat/completions, validated, rendered and tokenized. Errors: `invalid_argument`, `model_not_found`, `context_length_exceeded`, naming the field. */
-export function readChatRequest(
+export async function readChatRequest(
   value: unknown,
   model: ServedModel,
   context: RequestContext,
-): { request: InferenceRequest; reply: ReplyOptions } {
+): Promise<{ request: InferenceRequest; reply: ReplyOptions }> {
   const body = new Fields(value);
   requireModel(body, model);
   const shared = readSampling(body, model, context.drawnSeed);
@@ -30,7 +39,7 @@ export function readChatRequest(
   const askedField = body.raw("max_completion_tokens") === undefined ? "max_tokens" : "max_completion_tokens";
   const asked = body.integer(askedField, { min: 0 });
   body.boolean("parallel_tool_calls");
-  const promptTokenIds = tokenizeChat(body, model);
+  const { promptTokenIds, images } = await encodeChat(body, model, context);
   const maxTokens = fitTokens({
     asked,
     askedField,
@@ -43,6 +52,7 @@ export function readChatRequest(
   return {
     request: {
       promptTokenIds,
+      images,
       echoText: undefined,
       stop,
       sampling: { ...shared, maxTokens, topLogprobs: wantsLogprobs ? (top ?? 0) : -1, promptTopLogprobs: -1 },
@@ -51,28 +61,32 @@ export function readChatRequest(
   };
 }
 
-/** Renders `messages` (and `tools`) with the checkpoint's own template. */
-export function tokenizeChat(body: Fields, model: ServedModel, addGenerationPrompt = true): number[] {
-  const messages = readMessages(body);
+/** Renders `messages` (and `tools`) with the checkpoint's own template; images are opened first. */
+export async function encodeChat(
+  body: Fields,
+  model: ServedModel,
+  context: RequestContext,
+  addGenerationPrompt = true,
+): Promise<{ promptTokenIds: Uint32Array; images: readonly RequestImage[] }> {
+  const references: ImageReference[] = [];
+  const messages = readMessages(body, references);
   const tools = body.raw("tool_choice") === "none" ? undefined : readTools(body);
   const variables = body.object("chat_template_kwargs");
-  try {
-    const { segments } = model.template.render({
-      messages,
-      addGenerationPrompt,
-      ...(tools === undefined ? {} : { tools }),
-      ...(variables === undefined
-        ? {}
-        : { variables: Object.fromEntries(variables.names().map((name) => [name, variables.raw(name)])) }),
-    });
-    return model.tokenizer.encodeSegments(segments);
-  } catch (error) {
-    if (error instanceof DroverError) throw error;
-    throw new DroverError("invalid_argument", "the model's chat template refuses these messages", {
-      field: "messages",
-      cause: error,
-    });
-  }
+  const input: ChatInput = {
+    messages,
+    addGenerationPrompt,
+    ...(tools === undefined ? {} : { tools }),
+    ...(variables === undefined
+      ? {}
+      : { variables: Object.fromEntries(variables.names().map((name) => [name, variables.raw(name)])) }),
+  };
+  const opened = await openImages(references, model.images, context);
+  const grids = opened.map(({ grid }) => grid);
+  const promptTokenIds = await model.prompts.encodeChat(input, grids, context.signal);
+  return {
+    promptTokenIds,
+    images: model.images === undefined ? [] : placeImages(promptTokenIds, opened, model.images),
+  };
 }
 
 /** Errors: `model_not_found` for another model than the served one. */
@@ -85,14 +99,14 @@ export function requireModel(body: Fields, model: ServedModel, required = true):
     });
 }
 
-function readMessages(body: Fields): ChatMessage[] {
+function readMessages(body: Fields, images: ImageReference[]): ChatMessage[] {
   const list = body.list("messages", MESSAGES_MAX);
   if (list === undefined) body.fail("messages", "is required");
   if (list.length === 0) body.fail("messages", "must not be empty");
-  return list.map((entry, i) => readMessage(new Fields(entry, `messages[${i}]`)));
+  return list.map((entry, i) => readMessage(new Fields(entry, `messages[${i}]`), images));
 }
 
-function readMessage(message: Fields): ChatMessage {
+function readMessage(message: Fields, images: ImageReference[]): ChatMessage {
   const role = message.text("role");
   if (role === undefined) message.fail("role", "is required");
   if (!ROLES.has(role)) message.fail("role", `is unknown; the roles are ${[...ROLES].join(", ")}`);
@@ -106,7 +120,7 @@ function readMessage(message: Fields): ChatMessage {
     return { id: call.text("id") ?? "", type: "function", function: { name, arguments: callArguments } };
   });
   if (message.raw("function_call") !== undefined) message.fail("function_call", "is not supported");
-  const content = readContent(message);
+  const content = readContent(message, images);
   if (content === null && calls === undefined) message.fail("content", "is required");
   const callId = message.text("tool_call_id");
   const name = message.text("name");
@@ -119,7 +133,10 @@ function readMessage(message: Fields): ChatMessage {
   } as ChatMessage;
 }
 
-function readContent(message: Fields): string | null | { type: "text"; text: string }[] {
+type ContentPart = Readonly<{ type: "text"; text: string } | { type: "image_url" }>;
+
+/** Images of the content are added to `images`; in their places stand parts without a URL, which no template needs. */
+function readContent(message: Fields, images: ImageReference[]): string | null | ContentPart[] {
   const raw = message.raw("content");
   if (raw === undefined) return null;
   if (typeof raw === "string") return message.text("content") ?? null;
@@ -127,14 +144,29 @@ function readContent(message: Fields): string | null | { type: "text"; text: str
   return raw.map((entry, i) => {
     const part = new Fields(entry, `${message.path("content")}[${i}]`);
     const type = part.text("type");
+    if (type === undefined) return part.fail("type", "is required");
     if (type === "text") {
       const text = part.text("text");
       if (text === undefined) return part.fail("text", "is required");
       return { type, text };
     }
-    if (type === undefined) return part.fail("type", "is required");
-    return part.fail(type.slice(0, 100), "is not supported: a part must be text");
+    if (type !== "image_url")
+      return part.fail(type.slice(0, 100), "is not supported: a part must be text or image_url");
+    images.push(readImage(part));
+    if (images.length > IMAGES_MAX) return part.fail("image_url", `a request may have at most ${IMAGES_MAX} images`);
+    return { type };
   });
+}
+
+function readImage(part: Fields): ImageReference {
+  const image = part.object("image_url");
+  if (image === undefined) return part.fail("image_url", "is required");
+  const url = image.text("url");
+  if (url === undefined) return image.fail("url", "is required");
+  const detail = image.text("detail");
+  if (detail !== undefined && !["auto", "low", "high"].includes(detail))
+    return image.fail("detail", "must be auto, low or high");
+  return { url, field: image.path("url") };
 }
 
 function readTools(body: Fields): unknown[] | undefined {

@@ -27,7 +27,9 @@ export function completionReply({ id, created, model, request, options }: ReplyF
               model.tokenizer,
             ),
       finish_reason: choice.finish,
-      ...(options.returnTokenIds ? { token_ids: choice.tokenIds, prompt_token_ids: Array.from(request.promptTokenIds) } : {}),
+      ...(options.returnTokenIds
+        ? { token_ids: choice.tokenIds, prompt_token_ids: Array.from(request.promptTokenIds) }
+        : {}),
       ...(routedExperts ? { routed_experts: [...answer.promptExperts, ...choice.experts] } : {}),
     })),
     usage: usage(request.promptTokenIds.length, answer.completionTokenCount, answer.cachedTokenCount),

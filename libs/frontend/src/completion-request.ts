@@ -7,11 +7,11 @@ import type { ServedModel } from "./served-model.ts";
 import { refuseUnsupported } from "./unsupported-fields.ts";
 
 /** The body of POST /v1/completions, validated and tokenized. Errors: `invalid_argument`, `model_not_found`, `context_length_exceeded`, naming the field. */
-export function readCompletionRequest(
+export async function readCompletionRequest(
   value: unknown,
   model: ServedModel,
   context: RequestContext,
-): { request: InferenceRequest; reply: ReplyOptions } {
+): Promise<{ request: InferenceRequest; reply: ReplyOptions }> {
   const body = new Fields(value);
   requireModel(body, model);
   const shared = readSampling(body, model, context.drawnSeed);
@@ -22,7 +22,7 @@ export function readCompletionRequest(
   const stream = readStream(body);
   const returnTokenIds = body.boolean("return_token_ids") ?? false;
   const asked = body.integer("max_tokens", { min: 0 });
-  const { ids: promptTokenIds, text } = tokenizePrompt(body, model, context.contextTokensMax);
+  const { ids: promptTokenIds, text } = await encodePrompt(body, model, context);
   const maxTokens = fitTokens({
     asked,
     askedField: "max_tokens",
@@ -35,7 +35,8 @@ export function readCompletionRequest(
   return {
     request: {
       promptTokenIds,
-      echoText: echo ? (text ?? model.tokenizer.decode(promptTokenIds)) : undefined,
+      images: [],
+      echoText: echo ? (text ?? model.tokenizer.decode(Array.from(promptTokenIds))) : undefined,
       stop,
       sampling: { ...shared, maxTokens, topLogprobs, promptTopLogprobs: echo ? topLogprobs : -1 },
     },
@@ -44,11 +45,11 @@ export function readCompletionRequest(
 }
 
 /** `prompt`: a string, which begins with the model's begin token unless `add_special_tokens` is false, or token ids as they are. */
-export function tokenizePrompt(
+export async function encodePrompt(
   body: Fields,
   model: ServedModel,
-  contextTokensMax: number,
-): { ids: readonly number[]; text: string | undefined } {
+  { contextTokensMax, signal }: Pick<RequestContext, "contextTokensMax" | "signal">,
+): Promise<{ ids: Uint32Array; text: string | undefined }> {
   const raw = body.raw("prompt");
   if (raw === undefined) body.fail("prompt", "is required");
   if (Array.isArray(raw)) {
@@ -66,13 +67,20 @@ export function tokenizePrompt(
         promptField: "prompt",
         contextTokensMax,
       });
-    return { ids: body.tokenIds("prompt", model.config.vocabSize, count) ?? [], text: undefined };
+    return { ids: Uint32Array.from(body.tokenIds("prompt", model.config.vocabSize, count) ?? []), text: undefined };
   }
   if (typeof raw !== "string") body.fail("prompt", "must be a string or a list of token ids");
   const text = body.text("prompt") ?? "";
   const bos = (body.boolean("add_special_tokens") ?? true) ? model.generation.bosTokenId : undefined;
-  const ids = model.tokenizer.encode(text);
-  if (bos !== undefined) ids.unshift(bos);
+  const encoded = await model.prompts.encodeText(text, signal);
+  const ids = bos === undefined ? encoded : withFirst(bos, encoded);
   if (ids.length === 0) body.fail("prompt", "must not be empty");
   return { ids, text };
+}
+
+function withFirst(first: number, rest: Uint32Array): Uint32Array {
+  const ids = new Uint32Array(rest.length + 1);
+  ids[0] = first;
+  ids.set(rest, 1);
+  return ids;
 }

@@ -3,8 +3,6 @@ import { create } from "@bufbuild/protobuf";
 import {
   type Clock,
   DroverError,
-  ERROR_CODES,
-  type ErrorCode,
   type Logger,
   neverAborted,
   type PayloadStore,
@@ -27,11 +25,13 @@ import {
   RETRY_AFTER_MS,
   UNBEGUN_GRACE_MS,
 } from "./limits.ts";
-import { putJob } from "./request-job.ts";
+import { addJob } from "./request-job.ts";
 import type { WorkerKey } from "./request-state.ts";
 import { RequestTimer } from "./request-timer.ts";
 import type { ReaddCause, RouterMetrics } from "./router-metrics.ts";
 import type { ServedModel } from "./served-model.ts";
+import type { VisionClient } from "./vision-client.ts";
+import { errorCode } from "./wire.ts";
 
 export type GenerationsOptions = Readonly<{
   model: ServedModel;
@@ -41,6 +41,7 @@ export type GenerationsOptions = Readonly<{
   clock: Clock;
   logger: Logger;
   metrics: RouterMetrics;
+  vision: Pick<VisionClient, "encode">;
   /** Tells a worker, or all of them when nobody knows who has it, that attempts up to this one must end. */
   cancelAt: (worker: WorkerKey | undefined, requestId: RequestId, attempt: number, force?: boolean) => void;
 }>;
@@ -60,7 +61,7 @@ export class Generations {
     return this.#running.size;
   }
 
-  /** Puts a request into the queue. Errors: `unavailable` or `overloaded` from the queue, and then nothing is left of it. */
+  /** Puts a request into the queue. Errors: `unavailable` or `overloaded` from the queue or the vision workers, and then nothing is left of it. */
   async start(request: InferenceRequest, arrivedMs: number, client: AbortSignal): Promise<Generation> {
     client.throwIfAborted();
     const { clock, model, metrics } = this.#options;
@@ -80,9 +81,7 @@ export class Generations {
     } catch (error) {
       const fault = toDroverError(error);
       this.#fail(generation, fault);
-      throw fault.code === "unavailable" || fault.code === "deadline_exceeded"
-        ? new DroverError("unavailable", "the queue cannot be reached", { retryAfterMs: RETRY_AFTER_MS, cause: error })
-        : fault;
+      throw fault;
     } finally {
       generation.adding = false;
     }
@@ -203,7 +202,7 @@ export class Generations {
   }
 
   async #add(generation: Generation, front: boolean): Promise<void> {
-    await this.#jobs.add(await putJob(generation, front, this.#options));
+    await addJob(generation, front, this.#jobs, this.#options);
   }
 
   #addAgain(generation: Generation, cause: ReaddCause): void {
@@ -303,8 +302,4 @@ export class Generations {
     }
     return running?.timer;
   }
-}
-
-function errorCode(code: string): ErrorCode {
-  return Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : "internal";
 }

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { create, type DescFile, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import { DroverError, type Logger, toDroverError, withTimeout } from "@drover/core";
+import { DroverError, type Logger, neverAborted, toDroverError, withTimeout } from "@drover/core";
 import { publicApi } from "@drover/proto";
 import { channelOptions, serviceDefinition, toServiceError } from "@drover/rpc";
 import {
@@ -14,8 +14,8 @@ import {
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
 import type { ApiKeys } from "./api-keys.ts";
-import { type RequestContext, readChatRequest, requireModel, tokenizeChat } from "./chat-request.ts";
-import { readCompletionRequest, tokenizePrompt } from "./completion-request.ts";
+import { encodeChat, type RequestContext, readChatRequest, requireModel } from "./chat-request.ts";
+import { encodePrompt, readCompletionRequest } from "./completion-request.ts";
 import { Fields } from "./fields.ts";
 import { GrpcReplies } from "./grpc-replies.ts";
 import { chatBody, generateBody } from "./grpc-requests.ts";
@@ -23,27 +23,30 @@ import { publicError } from "./http-errors.ts";
 import type { Inference } from "./inference.ts";
 import type { InferenceRequest } from "./inference-request.ts";
 import { BODY_BYTES_MAX, READER_STALL_MS_MAX } from "./limits.ts";
+import { unlimitedContext } from "./tokenize-routes.ts";
 
 export type GrpcServerOptions = Readonly<{ inference: Inference; keys: ApiKeys; logger: Logger }>;
 
 export type GrpcServer = Readonly<{ server: Server; setReady: (ready: boolean) => void }>;
 
 type StreamCall<T> = ServerWritableStream<T, publicApi.GenerateReply>;
-type Read = (context: RequestContext) => { request: InferenceRequest };
+type Read = (context: RequestContext) => Promise<{ request: InferenceRequest }>;
 
 /** drover.v1.Inference with health and reflection. Not yet listening. */
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   const { inference } = options;
   const { model } = inference;
   const server = new Server({ ...channelOptions, "grpc.max_receive_message_length": BODY_BYTES_MAX });
-  const unary = <Q, R>(handle: (request: Q) => R): handleUnaryCall<Q, R> => {
+  const unary = <Q, R>(handle: (request: Q) => Promise<R>): handleUnaryCall<Q, R> => {
     return (call, callback) => {
-      try {
+      const answer = async () => {
         authenticate(options, call.metadata);
-        callback(null, handle(call.request));
-      } catch (error) {
-        callback(refusal(error, options.logger));
-      }
+        return handle(call.request);
+      };
+      answer().then(
+        (reply) => callback(null, reply),
+        (error: unknown) => callback(refusal(error, options.logger)),
+      );
     };
   };
   server.addService(serviceDefinition(publicApi.Inference), {
@@ -51,10 +54,10 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
       serve(call, options, (context) => readChatRequest(chatBody(call.request), model, context)),
     generate: (call: StreamCall<publicApi.GenerateRequest>) =>
       serve(call, options, (context) => readCompletionRequest(generateBody(call.request), model, context)),
-    tokenize: unary((request: publicApi.TokenizeRequest) =>
-      create(publicApi.TokenizeReplySchema, { tokenIds: [...tokenize(request, inference)] }),
+    tokenize: unary(async (request: publicApi.TokenizeRequest) =>
+      create(publicApi.TokenizeReplySchema, { tokenIds: Array.from(await tokenize(request, inference)) }),
     ),
-    listModels: unary((_request: publicApi.ListModelsRequest) =>
+    listModels: unary(async (_request: publicApi.ListModelsRequest) =>
       create(publicApi.ListModelsReplySchema, {
         models: [{ id: model.modelId, contextTokensMax: BigInt(inference.contextTokensMax) }],
       }),
@@ -71,16 +74,19 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   return { server, setReady };
 }
 
-function tokenize({ model, input }: publicApi.TokenizeRequest, { model: served }: Inference): readonly number[] {
+async function tokenize(
+  { model, input }: publicApi.TokenizeRequest,
+  { model: served }: Inference,
+): Promise<Uint32Array> {
   const chosen = model === "" ? {} : { model };
   if (input.case === "chat") {
     const body = new Fields({ ...chatBody(input.value), ...chosen });
     requireModel(body, served, false);
-    return tokenizeChat(body, served);
+    return (await encodeChat(body, served, unlimitedContext(neverAborted))).promptTokenIds;
   }
   const body = new Fields({ ...chosen, prompt: input.value });
   requireModel(body, served, false);
-  return tokenizePrompt(body, served, Number.POSITIVE_INFINITY).ids;
+  return (await encodePrompt(body, served, unlimitedContext(neverAborted))).ids;
 }
 
 function serve<T>(call: StreamCall<T>, options: GrpcServerOptions, read: Read): void {
@@ -98,7 +104,7 @@ async function stream<T>(call: StreamCall<T>, options: GrpcServerOptions, read: 
   using permit = inference.admit();
   const client = new AbortController();
   call.on("cancelled", () => client.abort(new DroverError("cancelled", "the client has left")));
-  const { request } = read(inference.requestContext());
+  const { request } = await read(inference.requestContext(permit, client.signal));
   const generation = await inference.start(request, permit, client.signal);
   const replies = new GrpcReplies(generation.requestId, inference.model, request);
   const over = AbortSignal.any([client.signal, generation.failed]);

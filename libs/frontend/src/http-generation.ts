@@ -33,7 +33,7 @@ export async function serveGeneration(
   };
   reply.raw.on("close", leave);
   const { model } = inference;
-  const read = dialect.read(request.body, model, inference.requestContext());
+  const read = await dialect.read(request.body, model, inference.requestContext(permit, client.signal));
   const generation = await inference.start(read.request, permit, client.signal);
   const frame: ReplyFrame = {
     id: dialect.idPrefix + generation.requestId,

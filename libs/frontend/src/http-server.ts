@@ -1,5 +1,5 @@
 import { toJson } from "@bufbuild/protobuf";
-import { DroverError, type Logger } from "@drover/core";
+import { DroverError, type Logger, neverAborted } from "@drover/core";
 import { type ClusterState, ClusterStateSchema } from "@drover/proto";
 import type { Metrics } from "@drover/telemetry";
 import { type FastifyInstance, fastify } from "fastify";
@@ -81,7 +81,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
         throw new DroverError("model_not_found", "the model does not exist", { field: "model" });
       return { ...card, max_model_len: inference.contextTokensMax };
     });
-    api.post("/tokenize", (request) => tokenize(request.body, inference));
+    api.post("/tokenize", (request) => tokenize(request.body, inference, neverAborted));
     api.post("/detokenize", (request) => detokenize(request.body, inference));
     api.post("/v1/chat/completions", (request, reply) =>
       serveGeneration(request, reply, inference, logger, {

@@ -1,8 +1,10 @@
 import type { SamplingParams } from "@drover/core";
+import type { RequestImage } from "./request-images.ts";
 
 /** A request that has been validated and tokenized: everything that is needed to run it, whatever interface it came by. */
 export type InferenceRequest = Readonly<{
   promptTokenIds: Uint32Array;
+  images: readonly RequestImage[];
   /** What `echo` gives back before the generated text; undefined without it. */
   echoText: string | undefined;
   sampling: SamplingParams;

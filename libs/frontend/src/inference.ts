@@ -5,7 +5,7 @@ import type { ClusterWatch } from "./cluster-watch.ts";
 import type { Generation } from "./generation.ts";
 import type { Generations } from "./generations.ts";
 import type { InferenceRequest } from "./inference-request.ts";
-import { RETRY_AFTER_MS } from "./limits.ts";
+import { IMAGE_BYTES_HELD_MAX, RETRY_AFTER_MS } from "./limits.ts";
 import type { RouterMetrics } from "./router-metrics.ts";
 import type { ServedModel } from "./served-model.ts";
 
@@ -19,7 +19,12 @@ export type InferenceOptions = Readonly<{
 }>;
 
 /** A place among the requests in flight; disposing it frees the place. */
-export type Permit = Disposable & Readonly<{ arrivedMs: number }>;
+export type Permit = Disposable &
+  Readonly<{
+    arrivedMs: number;
+    /** Counts bytes that the request keeps until its permit ends. Errors: `overloaded` when all requests together keep too many. */
+    holdBytes: (byteCount: number) => void;
+  }>;
 
 /** What HTTP and gRPC share: admission, limits, and the start of a request. */
 export class Inference {
@@ -27,6 +32,7 @@ export class Inference {
   readonly clock: Clock;
   readonly #options: InferenceOptions;
   #inFlight = 0;
+  #bytesHeld = 0;
 
   constructor(options: InferenceOptions) {
     this.#options = options;
@@ -45,11 +51,24 @@ export class Inference {
     }
     metrics.inFlight(++this.#inFlight);
     let released = false;
+    let held = 0;
     return {
       arrivedMs: clock.monotonic(),
+      holdBytes: (byteCount) => {
+        if (released) return;
+        if (this.#bytesHeld + byteCount > IMAGE_BYTES_HELD_MAX) {
+          metrics.failed("overloaded");
+          throw new DroverError("overloaded", "the router holds too many images; come back later", {
+            retryAfterMs: RETRY_AFTER_MS,
+          });
+        }
+        held += byteCount;
+        this.#bytesHeld += byteCount;
+      },
       [Symbol.dispose]: () => {
         if (released) return;
         released = true;
+        this.#bytesHeld -= held;
         metrics.inFlight(--this.#inFlight);
       },
     };
@@ -61,8 +80,8 @@ export class Inference {
     return Math.min(model.config.maxPositionEmbeddings, cluster.contextTokensMax ?? Number.POSITIVE_INFINITY);
   }
 
-  requestContext(): RequestContext {
-    return { contextTokensMax: this.contextTokensMax, drawnSeed: randomInt(2 ** 48 - 1) };
+  requestContext({ holdBytes }: Permit, signal: AbortSignal): RequestContext {
+    return { contextTokensMax: this.contextTokensMax, drawnSeed: randomInt(2 ** 48 - 1), signal, holdBytes };
   }
 
   /** Errors: `unavailable` while no cluster is ready or the queue cannot be reached. */

@@ -67,6 +67,15 @@ export const STOP_STRINGS_MAX = 16;
 export const STOP_STRING_LENGTH_MAX = 1024;
 export const STOP_TOKEN_IDS_MAX = 64;
 export const LOGIT_BIAS_ENTRIES_MAX = 1024;
+/** Images in one request. */
+export const IMAGES_MAX = 16;
+/** Tiles of all requests in flight; more are refused with 429. 2467 tokens of 17 tiles of 336 x 336 pixels are 5.5 MiB. */
+export const IMAGE_BYTES_HELD_MAX = 1024 * 1024 * 1024;
+/** Bound on one image's encoding, the wait behind others included. */
+export const ENCODE_TIMEOUT_MS = 120_000;
+/** A part of an image's tiles in one message. */
+export const TILE_FRAME_BYTES = 256 * 1024;
+
 export const MESSAGES_MAX = 4096;
 export const TOOLS_MAX = 128;
 

@@ -1,17 +1,63 @@
-import { type Clock, type PayloadStore, type QueueJob, type RouterId, withTimeout } from "@drover/core";
+import {
+  type Clock,
+  DroverError,
+  type PayloadStore,
+  type PromptImage,
+  type QueueJob,
+  type RouterId,
+  toDroverError,
+  withTimeout,
+} from "@drover/core";
 import type { Generation } from "./generation.ts";
-import { INLINE_PAYLOAD_BYTES_MAX, PAYLOAD_GRACE_MS, QUEUE_CALL_TIMEOUT_MS, SHORT_LANE_TOKENS_MAX } from "./limits.ts";
+import type { JobBatcher } from "./job-batcher.ts";
+import {
+  INLINE_PAYLOAD_BYTES_MAX,
+  PAYLOAD_GRACE_MS,
+  QUEUE_CALL_TIMEOUT_MS,
+  RETRY_AFTER_MS,
+  SHORT_LANE_TOKENS_MAX,
+} from "./limits.ts";
 import type { ServedModel } from "./served-model.ts";
+import type { VisionClient } from "./vision-client.ts";
 import { encodeGenerationRequest } from "./wire.ts";
 
-type Port = Readonly<{ model: ServedModel; routerId: RouterId; store: PayloadStore; clock: Clock }>;
+type Port = Readonly<{
+  model: ServedModel;
+  routerId: RouterId;
+  store: PayloadStore;
+  clock: Clock;
+  vision: Pick<VisionClient, "encode">;
+}>;
+
+/** Puts a request's newest attempt into the queue once its images are encoded. Errors: `unavailable` or `overloaded` from the vision workers or the queue. */
+export async function addJob(generation: Generation, front: boolean, jobs: JobBatcher, port: Port): Promise<void> {
+  // Each time anew: the features may have gone with their worker, or from its cache.
+  const images = await port.vision.encode(generation.request.images, generation.ended);
+  try {
+    await jobs.add(await putJob(generation, images, front, port));
+  } catch (error) {
+    const fault = toDroverError(error);
+    if (fault.code !== "unavailable" && fault.code !== "deadline_exceeded") throw fault;
+    throw new DroverError("unavailable", "the queue cannot be reached", { retryAfterMs: RETRY_AFTER_MS, cause: error });
+  }
+}
 
 /** The job of a request's newest attempt; a large payload is stored first, under a key that the request will delete. */
-export async function putJob(generation: Generation, front: boolean, port: Port): Promise<QueueJob> {
+async function putJob(
+  generation: Generation,
+  images: readonly PromptImage[],
+  front: boolean,
+  port: Port,
+): Promise<QueueJob> {
   const { requestId, request, state, deadlineMs } = generation;
   const { modelId } = port.model;
   const attemptBase = state.attemptBase;
-  const bytes = encodeGenerationRequest({ requestId, modelId, routerId: port.routerId, deadlineMs }, request, state);
+  const bytes = encodeGenerationRequest(
+    { requestId, modelId, routerId: port.routerId, deadlineMs },
+    request,
+    images,
+    state,
+  );
   const nowMs = port.clock.now();
   const deliveredCount = state.tokenCount;
   const { n, maxTokens } = request.sampling;

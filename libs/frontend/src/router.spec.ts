@@ -247,7 +247,7 @@ describe("Router", () => {
     const reply = post("/v1/completions", { model: "tiny", prompt, max_tokens: 1 });
     const job = await cluster.jobs.at(0);
     expect(job).toMatchObject({ lane: "long", promptTokenCount: 18_000, payload: { kind: "reference" } });
-    expect(cluster.request(job.payload).promptTokenIds).toHaveLength(18_000);
+    expect(cluster.request(job.payload).promptTokenIds).toHaveLength(18_000 * 4);
     worker.send(job.requestId, 0, started(0), end(0), done);
     await reply;
     await cluster.deleted.at(0);

@@ -21,6 +21,7 @@ import { SWEEP_INTERVAL_MS } from "./limits.ts";
 import { RouterMetrics } from "./router-metrics.ts";
 import type { ServedModel } from "./served-model.ts";
 import { TokenStreams } from "./token-streams.ts";
+import { VisionClient } from "./vision-client.ts";
 
 export type RouterOptions = Readonly<{
   model: ServedModel;
@@ -50,6 +51,7 @@ export class Router {
   readonly #routerId: RouterId = routerId(`router-${randomUUID()}`);
   readonly #generations: Generations;
   readonly #streams: TokenStreams;
+  readonly #vision = new VisionClient();
   readonly #inference: Inference;
   readonly #http: ReturnType<typeof createHttpServer>;
   readonly #grpc: GrpcServer;
@@ -71,6 +73,7 @@ export class Router {
       queue: options.queue,
       store: options.store,
       metrics,
+      vision: this.#vision,
       cancelAt: (worker, request, attempt, force) => this.#streams.cancel(worker, request, attempt, force),
     });
     this.#streams = new TokenStreams({
@@ -140,6 +143,7 @@ export class Router {
     this.#generations.close();
     this.#watch?.close();
     this.#streams.close();
+    this.#vision[Symbol.dispose]();
     this.#grpc.server.forceShutdown();
     await this.#http.close();
   }
@@ -165,6 +169,7 @@ export class Router {
 
   #see(state: ClusterState): void {
     this.#streams.update(state);
+    this.#vision.update(state);
     const leader = `${state.schedulerId}@${state.leaderEpoch}`;
     if (this.#leader !== undefined && this.#leader !== leader && this.#options.queueInScheduler)
       this.#generations.queueLost();

@@ -1,13 +1,29 @@
-import type { ChatTemplate } from "@drover/chat";
+import type { PromptEncoder } from "@drover/chat";
 import type { GenerationConfig, ModelConfig } from "@drover/checkpoint";
-import type { ModelId } from "@drover/core";
+import type { ImageTiles, ModelId } from "@drover/core";
 import type { Tokenizer } from "@drover/tokenizer";
 
-/** All that the router knows of its model: how text becomes tokens, its limits and its defaults. */
+/** Fetches an image and cuts it into tiles. Errors: `invalid_argument` for what is no image that it takes, `unavailable`, `overloaded`. */
+export interface ImageIntake {
+  open(url: string, signal: AbortSignal): Promise<ImageTiles>;
+}
+
+/** How a model that reads images does it. */
+export type ServedImages = Readonly<{
+  intake: ImageIntake;
+  /** The token in whose rows features stand. */
+  patchTokenId: number;
+  patchesPerTile: number;
+}>;
+
+/** All that the router knows of its model: how text and images become tokens, its limits and its defaults. */
 export type ServedModel = Readonly<{
   modelId: ModelId;
+  /** For single tokens and answers; prompts go through `prompts`. */
   tokenizer: Tokenizer;
-  template: ChatTemplate;
+  prompts: PromptEncoder;
+  /** Undefined for a model of text alone. */
+  images: ServedImages | undefined;
   config: Pick<ModelConfig, "vocabSize" | "maxPositionEmbeddings">;
   generation: GenerationConfig;
   /** Unix milliseconds since when it is served. */

@@ -1,22 +1,29 @@
-import { requireModel, tokenizeChat } from "./chat-request.ts";
-import { tokenizePrompt } from "./completion-request.ts";
+import { encodeChat, type RequestContext, requireModel } from "./chat-request.ts";
+import { encodePrompt } from "./completion-request.ts";
 import { Fields } from "./fields.ts";
 import type { Inference } from "./inference.ts";
 
+/** Tokenizing generates nothing: no context limits it, and what it opens is gone with the reply. */
+export function unlimitedContext(signal: AbortSignal): RequestContext {
+  return { contextTokensMax: Number.POSITIVE_INFINITY, drawnSeed: 0, signal, holdBytes: () => undefined };
+}
+
 /** POST /tokenize, in vLLM's shape: `prompt` text or `messages`. */
-export function tokenize(value: unknown, inference: Inference) {
+export async function tokenize(value: unknown, inference: Inference, signal: AbortSignal) {
   const body = new Fields(value);
   const { model } = inference;
   requireModel(body, model, false);
+  const context = unlimitedContext(signal);
   const ids =
     body.raw("messages") === undefined
-      ? tokenizePrompt(body, model, Number.POSITIVE_INFINITY).ids
-      : tokenizeChat(body, model, body.boolean("add_generation_prompt") ?? true);
+      ? (await encodePrompt(body, model, context)).ids
+      : (await encodeChat(body, model, context, body.boolean("add_generation_prompt") ?? true)).promptTokenIds;
   return {
     count: ids.length,
     max_model_len: inference.contextTokensMax,
-    tokens: ids,
-    token_strs: body.boolean("return_token_strs") === true ? ids.map((id) => model.tokenizer.tokenText(id)) : null,
+    tokens: Array.from(ids),
+    token_strs:
+      body.boolean("return_token_strs") === true ? Array.from(ids, (id) => model.tokenizer.tokenText(id)) : null,
   };
 }
 

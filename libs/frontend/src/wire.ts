@@ -1,5 +1,12 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import type { ModelId, RequestId, RouterId } from "@drover/core";
+import {
+  ERROR_CODES,
+  type ErrorCode,
+  type ModelId,
+  type PromptImage,
+  type RequestId,
+  type RouterId,
+} from "@drover/core";
 import { GenerationRequestSchema, type TopLogprobs } from "@drover/proto";
 import type { InferenceRequest } from "./inference-request.ts";
 import type { RankedToken } from "./output.ts";
@@ -7,8 +14,13 @@ import type { RequestState } from "./request-state.ts";
 
 type Names = Readonly<{ requestId: RequestId; modelId: ModelId; routerId: RouterId; deadlineMs: number }>;
 
-/** The payload of a job: the request, and what its client already has. */
-export function encodeGenerationRequest(names: Names, request: InferenceRequest, state: RequestState): Uint8Array {
+/** The payload of a job: the request, where its images' features are, and what its client already has. */
+export function encodeGenerationRequest(
+  names: Names,
+  request: InferenceRequest,
+  images: readonly PromptImage[],
+  state: RequestState,
+): Uint8Array {
   const { sampling } = request;
   return toBinary(
     GenerationRequestSchema,
@@ -37,6 +49,12 @@ export function encodeGenerationRequest(names: Names, request: InferenceRequest,
         promptTopLogprobs: sampling.promptTopLogprobs,
         routedExperts: sampling.routedExperts,
       },
+      images: images.map(({ contentHash, runs, holder }) => ({
+        contentHash: Buffer.from(contentHash, "hex"),
+        runStarts: runs.map(({ start }) => start),
+        runCounts: runs.map(({ count }) => count),
+        holder,
+      })),
       delivered:
         state.attemptBase === 0
           ? []
@@ -63,4 +81,9 @@ export function decodeTop(top: TopLogprobs | undefined): RankedToken[] {
     tokenId,
     logprob: top?.logprobs[i] ?? Number.NEGATIVE_INFINITY,
   }));
+}
+
+/** A worker's word for what went wrong; what this version does not know is `internal`. */
+export function errorCode(code: string): ErrorCode {
+  return Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : "internal";
 }

@@ -1,10 +1,17 @@
 import type {
   DescMethodBiDiStreaming,
+  DescMethodClientStreaming,
   DescMethodServerStreaming,
   DescMethodUnary,
   MessageShape,
 } from "@bufbuild/protobuf";
-import { Client, type ClientDuplexStream, type ClientReadableStream, credentials } from "@grpc/grpc-js";
+import {
+  Client,
+  type ClientDuplexStream,
+  type ClientReadableStream,
+  type ClientWritableStream,
+  credentials,
+} from "@grpc/grpc-js";
 import { fromServiceError } from "./errors.ts";
 import { type MessageCodec, messageCodec } from "./service.ts";
 import { channelOptions } from "./settings.ts";
@@ -63,6 +70,24 @@ export class RpcClient implements Disposable {
     ) as ClientReadableStream<MessageShape<M["output"]>>;
   }
 
+  /** The caller writes and ends the call; the reply may come before that. Errors: as {@link unary}, through `reply`. */
+  clientStream<M extends DescMethodClientStreaming>(
+    method: M,
+    signal: AbortSignal,
+  ): Readonly<{ call: ClientWritableStream<MessageShape<M["input"]>>; reply: Promise<MessageShape<M["output"]>> }> {
+    const { input, output, path } = this.#method(method);
+    const replied = Promise.withResolvers<MessageShape<M["output"]>>();
+    const call = this.#client.makeClientStreamRequest(path, input.serialize, output.deserialize, (error, reply) => {
+      signal.removeEventListener("abort", cancel);
+      if (error) replied.reject(fromServiceError(error));
+      else replied.resolve(reply as MessageShape<M["output"]>);
+    });
+    const cancel = () => call.cancel();
+    signal.addEventListener("abort", cancel, { once: true });
+    if (signal.aborted) cancel();
+    return { call: call as ClientWritableStream<MessageShape<M["input"]>>, reply: replied.promise };
+  }
+
   bidiStream<M extends DescMethodBiDiStreaming>(
     method: M,
   ): ClientDuplexStream<MessageShape<M["input"]>, MessageShape<M["output"]>> {
@@ -73,7 +98,7 @@ export class RpcClient implements Disposable {
     >;
   }
 
-  #method(method: DescMethodUnary | DescMethodServerStreaming | DescMethodBiDiStreaming) {
+  #method(method: DescMethodUnary | DescMethodServerStreaming | DescMethodClientStreaming | DescMethodBiDiStreaming) {
     return {
       input: this.#codecs[method.input.typeName] ?? (messageCodec(method.input) as MessageCodec<unknown>),
       output: this.#codecs[method.output.typeName] ?? (messageCodec(method.output) as MessageCodec<unknown>),

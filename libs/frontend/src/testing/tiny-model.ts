@@ -45,16 +45,12 @@ export function tinyModel(overrides: Partial<ServedModel["generation"]> = {}): S
         };
       },
     },
-    template: {
-      render: ({ messages }) => {
+    images: undefined,
+    prompts: {
+      encodeText: async (text) => Uint32Array.from(encode(text)),
+      encodeChat: async ({ messages }) => {
         const text = messages.map(({ role, content }) => `${role}:${content}\n`).join("");
-        return {
-          text,
-          segments: [
-            { kind: "special", id: BOS },
-            { kind: "text", text },
-          ],
-        };
+        return Uint32Array.from([BOS, ...encode(text)]);
       },
     },
   };
