@@ -1,6 +1,7 @@
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { quantizationName, quantizationOf } from "@drover/checkpoint";
 import { neverAborted } from "@drover/core";
 import { drain, greedyTask, openLocalEngine, type StepFacts } from "@drover/testkit";
 
@@ -12,6 +13,8 @@ import { drain, greedyTask, openLocalEngine, type StepFacts } from "@drover/test
 const { values } = parseArgs({
   options: {
     model: { type: "string", default: join(import.meta.dirname, "../models/nano") },
+    quantize: { type: "string" },
+    "quantize-block": { type: "string", default: "128" },
     rounds: { type: "string", default: "5" },
     seed: { type: "string", default: "1" },
   },
@@ -20,7 +23,8 @@ const PROMPT = 64;
 const GENERATED = 64;
 const PREFILL = 512;
 
-const local = await openLocalEngine(values.model, { prefillRowsMax: PREFILL });
+const quantization = quantizationOf(values.quantize, values["quantize-block"]);
+const local = await openLocalEngine(values.model, { prefillRowsMax: PREFILL, quantization });
 let state = Number(values.seed) >>> 0;
 const random = (below: number) => {
   state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -75,7 +79,7 @@ for (let round = -1; round < Number(values.rounds); round++) {
 const median = (list: readonly number[]) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? 0;
 const percent = (share: number) => `${(100 * share).toFixed(0)}%`;
 console.log(
-  `${values.model}, f32, one process, one thread; ${cpus().length} x ${cpus()[0]?.model}; Node ${process.version}; seed ${values.seed}, ${values.rounds} rounds`,
+  `${values.model}, ${quantizationName(quantization) ?? "f32"}, one process, one thread; ${cpus().length} x ${cpus()[0]?.model}; Node ${process.version}; seed ${values.seed}, ${values.rounds} rounds`,
 );
 console.log("| measure | tokens/s median | range | sessions | exchange | JavaScript |\n|---|---|---|---|---|---|");
 for (const [name, list] of samples) {

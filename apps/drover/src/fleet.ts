@@ -65,7 +65,13 @@ export class Fleet {
 
   workers(schedulerAddress: string): ProcessPlan[] {
     const { config, modelFolder } = this.#options;
-    const common = { model: modelFolder, "model-name": this.modelName, scheduler: schedulerAddress };
+    const common = {
+      model: modelFolder,
+      "model-name": this.modelName,
+      scheduler: schedulerAddress,
+      quantize: config.quantize,
+      "quantize-block": config.quantizeBlock,
+    };
     const plan = (roles: string, name: string, flags: Flags) =>
       this.#plan(
         "worker",

@@ -1,3 +1,4 @@
+import { BLOCK_SIZE_NAMES, QUANTIZATIONS } from "@drover/checkpoint";
 import { type Config, defineConfig } from "@drover/config";
 import { WORKERS_MAX } from "./limits.ts";
 
@@ -28,6 +29,12 @@ export const upSpec = defineConfig({
   },
   prefillChunk: { kind: "integer", min: 1, valueName: "TOKENS", help: "Prompt tokens that one step computes at most." },
   kvMemory: { kind: "size", min: 1, help: "KV memory of each attention worker, such as 512MiB." },
+  quantize: {
+    kind: "choice",
+    choices: QUANTIZATIONS,
+    help: "Quantize the weights while they are read; absent: compute in f32.",
+  },
+  quantizeBlock: { kind: "choice", choices: BLOCK_SIZE_NAMES, help: "Weights that share one scale. Default: 128." },
   prompt: {
     kind: "string",
     help: "Answer this once, print only the answer on standard output, and end.",

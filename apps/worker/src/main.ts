@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { basename, resolve } from "node:path";
 import { setFlagsFromString } from "node:v8";
+import { quantizationOf } from "@drover/checkpoint";
 import { attachParent, commandConfig } from "@drover/config";
 import { toDroverError } from "@drover/core";
 import { createLogger } from "@drover/telemetry";
@@ -28,6 +29,7 @@ try {
     ...config,
     workerId,
     modelName: config.modelName ?? basename(resolve(config.model)),
+    quantization: quantizationOf(config.quantize, config.quantizeBlock),
     advertise: config.advertise ?? config.listen,
     announce: parent.announce,
     logger,

@@ -1,3 +1,4 @@
+import { BLOCK_SIZE_NAMES, QUANTIZATIONS } from "@drover/checkpoint";
 import { defineConfig } from "@drover/config";
 
 /** Roles that this worker knows; `context` and `vision` come later. */
@@ -45,6 +46,17 @@ export const workerConfig = defineConfig({
     max: 65536,
     help: "Prompt tokens computed in one step",
     valueName: "TOKENS",
+  },
+  quantize: {
+    kind: "choice",
+    choices: QUANTIZATIONS,
+    help: "Quantize experts, MLPs, attention and head while they are read; absent: compute in f32",
+  },
+  quantizeBlock: {
+    kind: "choice",
+    choices: BLOCK_SIZE_NAMES,
+    default: "128",
+    help: "Weights that share one scale",
   },
   threads: { kind: "integer", default: 1, min: 1, max: 1024, help: "Threads of one computation", valueName: "N" },
   detachGrace: {

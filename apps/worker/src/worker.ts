@@ -1,6 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
-import { loadModelConfig, openCheckpoint, TextWeights } from "@drover/checkpoint";
+import {
+  LayerWeights,
+  loadModelConfig,
+  openCheckpoint,
+  type Quantization,
+  quantizationName,
+  TextWeights,
+} from "@drover/checkpoint";
 import type { Announcement } from "@drover/config";
 import { type Logger, systemClock } from "@drover/core";
 import { attentionService, Engine, ExpertLoader, ExpertPeers, holderMapOf, SchedulerLink } from "@drover/engine";
@@ -39,6 +46,7 @@ export type WorkerOptions = Readonly<{
   advertise: string;
   kvMemory: number;
   prefillChunk: number;
+  quantization: Quantization | null;
   threads: number;
   detachGrace: number;
   announce: (message: Announcement) => void;
@@ -53,7 +61,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
   const isExperts = options.roles.includes("experts");
   const config = await loadModelConfig(options.model);
   await using checkpoint = await openCheckpoint(options.model);
-  const weights = new TextWeights(checkpoint, config);
+  const weights = new LayerWeights(new TextWeights(checkpoint, config), config, options.quantization);
   const session = { threads: options.threads };
   const incarnation = randomUUID();
   const metrics = createMetrics({ process: "worker" });
@@ -149,7 +157,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
       workerId,
       incarnation,
       modelId: options.modelName,
-      modelFingerprint: checkpoint.fingerprint,
+      modelFingerprint: [checkpoint.fingerprint, quantizationName(options.quantization)].filter(Boolean).join("-"),
       roles: [...(isAttention ? [WorkerRole.ATTENTION] : []), ...(isExperts ? [WorkerRole.EXPERTS] : [])],
       address,
       adminAddress,

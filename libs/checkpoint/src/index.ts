@@ -1,7 +1,20 @@
 export { Checkpoint, openCheckpoint } from "./checkpoint.ts";
 export { Embedding } from "./embedding.ts";
 export { type GenerationConfig, loadGenerationConfig } from "./generation-config.ts";
+export { LayerWeights, type ServedLinear, type ServedMlp } from "./layer-weights.ts";
 export { loadModelConfig, type ModelConfig, type TemperatureTuning } from "./model-config.ts";
 export { queryTemperature, ropeFrequencies, ropeTables } from "./positions.ts";
+export {
+  BLOCK_SIZE_NAMES,
+  type BlockSize,
+  headFormat,
+  type LinearFormat,
+  linearBytes,
+  QUANTIZATIONS,
+  type Quantization,
+  quantizationName,
+  quantizationOf,
+} from "./quantization.ts";
+export { dequantizeLinear, type QuantizedLinear, quantizeLinear } from "./quantize.ts";
 export type { TensorInfo } from "./safetensors.ts";
 export { type ExpertWeights, TextWeights } from "./text-weights.ts";

@@ -6,8 +6,8 @@ import { scaleRows, toLinearLayout } from "./expert-layout.ts";
 import { linearShape } from "./linear-shape.ts";
 import type { ModelConfig } from "./model-config.ts";
 
-/** One routed expert in Linear layout: gate and up [F, D], down [D, F]. */
-export type ExpertWeights = Readonly<{ gate: Float32Array; up: Float32Array; down: Float32Array }>;
+/** One routed expert in Linear layout: the gate's rows and then up's, [2F, D]; down [D, F]. */
+export type ExpertWeights = Readonly<{ gateUp: Float32Array; down: Float32Array }>;
 
 const PREFIX = "language_model.";
 
@@ -45,11 +45,10 @@ export class TextWeights {
     assert(e >= 0 && e < expertCount, "an expert is one of the model's");
     const experts = `model.layers.${layer}.feed_forward.experts`;
     if (this.#has(`${experts}.gate_up_proj`)) return this.#fusedExpert(experts, e);
-    return {
-      gate: await this.#scaledLinear(`${experts}.${e}.gate_proj`, f, d),
-      up: await this.#scaledLinear(`${experts}.${e}.up_proj`, f, d),
-      down: await this.#scaledLinear(`${experts}.${e}.down_proj`, d, f),
-    };
+    const gateUp = new Float32Array(2 * f * d);
+    gateUp.set(await this.#scaledLinear(`${experts}.${e}.gate_proj`, f, d));
+    gateUp.set(await this.#scaledLinear(`${experts}.${e}.up_proj`, f, d), f * d);
+    return { gateUp, down: await this.#scaledLinear(`${experts}.${e}.down_proj`, d, f) };
   }
 
   /** The input embedding, in its own type; one row is converted at a time. Errors: as {@link linear}. */
@@ -67,7 +66,7 @@ export class TextWeights {
     // fbgemm's scales: one for each column of gate_up, and one for each output of down, whose axis is down_proj's last.
     const gateUp = await this.#fusedLinear(`${experts}.gate_up_proj`, e, d, 2 * f, [expertCount, 1, 2 * f]);
     const down = await this.#fusedLinear(`${experts}.down_proj`, e, f, d, [expertCount, d, 1]);
-    return { gate: gateUp.subarray(0, f * d), up: gateUp.subarray(f * d), down };
+    return { gateUp, down };
   }
 
   async #fusedLinear(name: string, e: number, inSize: number, outSize: number, scaleShape: readonly number[]) {

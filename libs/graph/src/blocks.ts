@@ -1,5 +1,5 @@
 import { assert } from "@drover/core";
-import type { AttentionWeights, GraphDims, MlpWeights } from "./dims.ts";
+import type { AttentionWeights, GraphDims, LinearWeight, MlpWeights } from "./dims.ts";
 import type { GraphBuilder, Value } from "./graph-builder.ts";
 
 /** RMSNorm over the last axis with its weight: `w * x * rsqrt(mean(x^2) + eps)`. */
@@ -10,14 +10,28 @@ export function rmsNorm(b: GraphBuilder, x: Value, weight: Float32Array, eps: nu
   });
 }
 
+/** Products with quantized weights quantize their activations too, each row and block by itself: int8, accumulated in f32. */
+const INT8_ACTIVATIONS = 4;
+
 /** x [a, in] times a Linear's weight [out, in], transposed. */
-export function linear(b: GraphBuilder, x: Value, weight: Float32Array, outSize: number, inSize: number): Value {
-  return b.node("Gemm", [x, b.weight(weight, [outSize, inSize])], { transB: 1 });
+export function linear(b: GraphBuilder, x: Value, weight: LinearWeight, outSize: number, inSize: number): Value {
+  if (weight.kind === "f32") return b.node("Gemm", [x, b.weight(weight.data, [outSize, inSize])], { transB: 1 });
+  const { bits, blockSize } = weight;
+  const blockCount = Math.ceil(inSize / blockSize);
+  const packed = b.bytes(weight.packed, [outSize, blockCount, (blockSize * bits) / 8]);
+  const scales = b.weight(weight.scales, [outSize, blockCount]);
+  return b.node("ms.MatMulNBits", [x, packed, scales], {
+    K: inSize,
+    N: outSize,
+    bits,
+    block_size: blockSize,
+    accuracy_level: INT8_ACTIVATIONS,
+  });
 }
 
 /** `down(silu(gate x) * up x)`, with gate and up as one matrix product. */
 export function swiGlu(b: GraphBuilder, x: Value, weights: MlpWeights, hidden: number, width: number): Value {
-  const gateUp = linear(b, x, concat(weights.gate, weights.up), 2 * width, hidden);
+  const gateUp = linear(b, x, weights.gateUp, 2 * width, hidden);
   const [gate = "", up = ""] = b.nodes("Split", [gateUp], 2, { axis: -1, num_outputs: 2 });
   const silu = b.node("ms.QuickGelu", [gate], { alpha: { f: 1 } });
   return linear(b, b.node("Mul", [silu, up]), weights.down, hidden, width);
@@ -32,7 +46,7 @@ export function queryKeyValue(b: GraphBuilder, x: Value, weights: AttentionWeigh
   const qSize = dims.headCount * dims.headDim;
   const kvSize = dims.kvHeadCount * dims.headDim;
   const normed = rmsNorm(b, x, weights.norm, dims.rmsNormEps);
-  const all = linear(b, normed, concat(weights.q, weights.k, weights.v), qSize + 2 * kvSize, dims.hiddenSize);
+  const all = linear(b, normed, weights.qkv, qSize + 2 * kvSize, dims.hiddenSize);
   if (weights.rope === null) {
     const [q = "", k = "", v = ""] = b.nodes("Split", [all, b.ints([qSize, kvSize, kvSize])], 3, { axis: -1 });
     return { q: b.node("Mul", [q, "temperature"]), k, v };
@@ -64,13 +78,3 @@ export function queryKeyValue(b: GraphBuilder, x: Value, weights: AttentionWeigh
 }
 
 export type QueryKeyValue = Readonly<{ q: Value; k: Value; v: Value }>;
-
-function concat(...parts: Float32Array[]): Float32Array {
-  const out = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
-}

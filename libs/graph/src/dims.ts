@@ -16,15 +16,29 @@ export type GraphDims = Readonly<{
   useQkNorm: boolean;
 }>;
 
-/** Attention weights, Linear layout [out, in]. */
+/**
+ * A Linear's weight, [out, in] row-major, as it is in memory. `quantized` is what MatMulNBits reads: each row is cut in blocks of `blockSize` inputs, the last one
+ * filled up with zero points; w = (q - zero) * scale with a zero point of 8 (4 bits, the lower nibble first) or 128 (8 bits).
+ */
+export type LinearWeight =
+  | Readonly<{ kind: "f32"; data: Float32Array }>
+  | Readonly<{
+      kind: "quantized";
+      bits: 4 | 8;
+      blockSize: 32 | 64 | 128;
+      /** [out, ceil(in / blockSize), blockSize * bits / 8]. */
+      packed: Uint8Array;
+      /** [out, ceil(in / blockSize)]. */
+      scales: Float32Array;
+    }>;
+
+/** Attention weights: the rows of q, k and v in one Linear, [H*d + 2*KV*d, D]. */
 export type AttentionWeights = Readonly<{
   norm: Float32Array;
-  q: Float32Array;
-  k: Float32Array;
-  v: Float32Array;
+  qkv: LinearWeight;
   /** Tables of [positions, headDim / 2] for layers with RoPE; null for global (NoPE) layers, whose queries take a temperature. */
   rope: Readonly<{ cos: Float32Array; sin: Float32Array }> | null;
 }>;
 
-/** A SwiGLU block, Linear layout: gate and up [F, D], down [D, F]. */
-export type MlpWeights = Readonly<{ gate: Float32Array; up: Float32Array; down: Float32Array }>;
+/** A SwiGLU block: gate rows, then up rows, in one Linear [2F, D]; down [D, F]. */
+export type MlpWeights = Readonly<{ gateUp: LinearWeight; down: LinearWeight }>;

@@ -3,7 +3,7 @@ import { assert } from "@drover/core";
 import { onnx } from "@drover/proto";
 
 /** ONNX element types that Drover's graphs use. */
-const ELEMENT_TYPE = { f32: 1, i32: 6, i64: 7 } as const;
+const ELEMENT_TYPE = { f32: 1, u8: 2, i32: 6, i64: 7 } as const;
 export type ElementType = keyof typeof ELEMENT_TYPE;
 
 /** A dimension: a size, or the name of one that is known at run time. */
@@ -66,6 +66,12 @@ export class GraphBuilder {
     return this.#initializer(data, "f32", shape);
   }
 
+  /** Quantized weights, as they are packed. */
+  bytes(data: Uint8Array, shape: readonly number[]): Value {
+    assert(data.length === shape.reduce((a, b) => a * b, 1), "packed weights have their shape's size");
+    return this.#initializer(data, "u8", shape);
+  }
+
   /** A small integer tensor such as a shape; equal ones are shared. */
   ints(values: readonly number[]): Value {
     const key = values.join(",");
@@ -121,7 +127,7 @@ export class GraphBuilder {
     return `%${this.#serial}`;
   }
 
-  #initializer(data: Float32Array | BigInt64Array, type: ElementType, shape: readonly number[]): Value {
+  #initializer(data: Float32Array | BigInt64Array | Uint8Array, type: ElementType, shape: readonly number[]): Value {
     const name = this.#name();
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     const tensor = create(onnx.TensorProtoSchema, { name, dims: shape.map(BigInt), dataType: ELEMENT_TYPE[type] });

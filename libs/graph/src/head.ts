@@ -1,5 +1,5 @@
 import { linear, rmsNorm } from "./blocks.ts";
-import type { GraphDims } from "./dims.ts";
+import type { GraphDims, LinearWeight } from "./dims.ts";
 import { type BuiltGraph, GraphBuilder } from "./graph-builder.ts";
 
 /**
@@ -7,7 +7,7 @@ import { type BuiltGraph, GraphBuilder } from "./graph-builder.ts";
  * Inputs: `x` [r, D]; `top_count` [1]; `asked` [r] token ids; `full_rows` [f] indices of rows whose whole logits a sampler needs.
  * Outputs: `top_values` and `top_ids` [r, top_count], best first; `lse` [r]; `asked_logits` [r]; `full` [f, V].
  */
-export function headGraph(dims: GraphDims, weights: Readonly<{ norm: Float32Array; head: Float32Array }>): BuiltGraph {
+export function headGraph(dims: GraphDims, weights: Readonly<{ norm: Float32Array; head: LinearWeight }>): BuiltGraph {
   const b = new GraphBuilder();
   const x = b.input("x", "f32", ["r", dims.hiddenSize]);
   const topCount = b.input("top_count", "i64", [1]);

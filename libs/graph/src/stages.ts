@@ -1,5 +1,5 @@
 import { linear, queryKeyValue, rmsNorm, swiGlu } from "./blocks.ts";
-import type { AttentionWeights, GraphDims, MlpWeights } from "./dims.ts";
+import type { AttentionWeights, GraphDims, LinearWeight, MlpWeights } from "./dims.ts";
 import { type BuiltGraph, GraphBuilder, type Value } from "./graph-builder.ts";
 
 /**
@@ -30,7 +30,7 @@ export function enterGraph(dims: GraphDims, next: AttentionWeights): BuiltGraph 
   return b.build();
 }
 
-function residualAfterAttention(b: GraphBuilder, dims: GraphDims, output: Float32Array): Value {
+function residualAfterAttention(b: GraphBuilder, dims: GraphDims, output: LinearWeight): Value {
   const attended = b.input("attended", "f32", ["a", dims.headCount * dims.headDim]);
   const x = b.input("x", "f32", ["a", dims.hiddenSize]);
   return b.node("Add", [x, linear(b, attended, output, dims.hiddenSize, dims.headCount * dims.headDim)]);
@@ -39,7 +39,7 @@ function residualAfterAttention(b: GraphBuilder, dims: GraphDims, output: Float3
 /** A dense layer from its attention on: `attended` [a, H*d] and residual `x` to the next residual `y` and, unless it is the last layer, the next q, k, v. */
 export function denseGraph(
   dims: GraphDims,
-  weights: Readonly<{ output: Float32Array; norm: Float32Array; mlp: MlpWeights }>,
+  weights: Readonly<{ output: LinearWeight; norm: Float32Array; mlp: MlpWeights }>,
   next: AttentionWeights | null,
 ): BuiltGraph {
   const b = new GraphBuilder();
@@ -58,7 +58,7 @@ export function denseGraph(
  */
 export function gateGraph(
   dims: GraphDims,
-  weights: Readonly<{ output: Float32Array; norm: Float32Array; router: Float32Array }>,
+  weights: Readonly<{ output: LinearWeight; norm: Float32Array; router: LinearWeight }>,
 ): BuiltGraph {
   const b = new GraphBuilder();
   const h = residualAfterAttention(b, dims, weights.output);

@@ -7,7 +7,6 @@ import {
   type GraphDims,
   gateGraph,
   headGraph,
-  type MlpWeights,
   sharedExpertGraph,
 } from "@drover/graph";
 import type { ModelWeights } from "./model-weights.ts";
@@ -36,37 +35,24 @@ export async function loadTextStages(
   const rope = ropeTables(config, config.chunkSize);
   const attention = async (layer: number): Promise<AttentionWeights | null> => {
     if (layer >= config.layerCount) return null;
-    const name = (part: string) => `model.layers.${layer}.${part}`;
-    return {
-      norm: await weights.vector(name("input_layernorm.weight")),
-      q: await weights.linear(name("self_attn.q_proj")),
-      k: await weights.linear(name("self_attn.k_proj")),
-      v: await weights.linear(name("self_attn.v_proj")),
-      rope: config.isGlobalLayer[layer] ? null : rope,
-    };
+    return { ...(await weights.attention(layer)), rope: config.isGlobalLayer[layer] ? null : rope };
   };
   const outputs = (next: AttentionWeights | null) => (next === null ? ["y"] : ["y", "q", "k", "v"]);
-  const mlp = async (prefix: string): Promise<MlpWeights> => ({
-    gate: await weights.linear(`${prefix}.gate_proj`),
-    up: await weights.linear(`${prefix}.up_proj`),
-    down: await weights.linear(`${prefix}.down_proj`),
-  });
   const first = await attention(0);
   if (first === null) throw new RangeError("a model has layers");
   const enter = new Session("enter", enterGraph(dims, first), ["q", "k", "v"], options);
   const layers: LayerStages[] = [];
   for (let layer = 0; layer < config.layerCount; layer++) {
-    const prefix = `model.layers.${layer}`;
-    const output = await weights.linear(`${prefix}.self_attn.o_proj`);
-    const norm = await weights.vector(`${prefix}.post_attention_layernorm.weight`);
+    const output = await weights.output(layer);
+    const norm = await weights.vector(`model.layers.${layer}.post_attention_layernorm.weight`);
     const next = await attention(layer + 1);
     const moeIndex = config.moeLayers.indexOf(layer);
     if (moeIndex < 0) {
-      const graph = denseGraph(dims, { output, norm, mlp: await mlp(`${prefix}.feed_forward`) }, next);
+      const graph = denseGraph(dims, { output, norm, mlp: await weights.dense(layer) }, next);
       layers.push({ kind: "dense", dense: new Session(`dense ${layer}`, graph, outputs(next), options) });
     } else {
-      const router = await weights.linear(`${prefix}.feed_forward.router`);
-      const shared = await mlp(`${prefix}.feed_forward.shared_expert`);
+      const router = await weights.router(layer);
+      const shared = await weights.shared(layer);
       layers.push({
         kind: "moe",
         moeIndex,
@@ -82,7 +68,7 @@ export async function loadTextStages(
     }
     onLayer(layer + 1, config.layerCount);
   }
-  const headWeights = { norm: await weights.vector("model.norm.weight"), head: await weights.linear("lm_head") };
+  const headWeights = { norm: await weights.vector("model.norm.weight"), head: await weights.head() };
   const head = new Session(
     "head",
     headGraph(dims, headWeights),

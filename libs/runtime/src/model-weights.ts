@@ -1,10 +1,22 @@
-import type { MlpWeights } from "@drover/graph";
+import type { AttentionWeights, LinearWeight, MlpWeights } from "@drover/graph";
 
-/** Where the runtime gets its weights: dequantized f32 in Linear layout [out, in], whatever the checkpoint's format. `checkpoint` implements it. */
+/**
+ * Where the runtime gets its weights, in the form in which it computes: f32, or quantized. A source reads only what it is asked for.
+ * Errors: `invalid_argument`, naming file and tensor.
+ */
 export interface ModelWeights {
-  linear(name: string): Promise<Float32Array>;
+  /** A norm's weight by its tensor's name, [D]. */
   vector(name: string): Promise<Float32Array>;
+  attention(layer: number): Promise<Omit<AttentionWeights, "rope">>;
+  /** The attention's output projection, [D, H*d]. */
+  output(layer: number): Promise<LinearWeight>;
+  dense(layer: number): Promise<MlpWeights>;
+  shared(layer: number): Promise<MlpWeights>;
+  /** [E, D], always f32. */
+  router(layer: number): Promise<LinearWeight>;
   expert(layer: number, expert: number): Promise<MlpWeights>;
+  /** [V, D]. */
+  head(): Promise<LinearWeight>;
   embedding(): Promise<EmbeddingTable>;
 }
 

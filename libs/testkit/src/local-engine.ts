@@ -1,4 +1,4 @@
-import { loadModelConfig, openCheckpoint, TextWeights } from "@drover/checkpoint";
+import { LayerWeights, loadModelConfig, openCheckpoint, type Quantization, TextWeights } from "@drover/checkpoint";
 import { type ExpertExchange, neverAborted, requestId, routerId, silentLogger, systemClock } from "@drover/core";
 import { Engine, type GenerationTask } from "@drover/engine";
 import { DistributedExchange, LocalPeer } from "@drover/exchange";
@@ -21,6 +21,7 @@ export type LocalEngine = Readonly<{
 export type LocalEngineOptions = Readonly<{
   prefillRowsMax: number;
   kvBytesMax?: number;
+  quantization?: Quantization | null;
   /** Stands between the engine and its experts, to lose rows. */
   wrapExchange?: (exchange: ExpertExchange) => ExpertExchange;
 }>;
@@ -28,7 +29,8 @@ export type LocalEngineOptions = Readonly<{
 /** Loads a checkpoint whole. */
 export async function openLocalEngine(directory: string, options: LocalEngineOptions): Promise<LocalEngine> {
   const config = await loadModelConfig(directory);
-  const weights = new TextWeights(await openCheckpoint(directory), config);
+  const tensors = new TextWeights(await openCheckpoint(directory), config);
+  const weights = new LayerWeights(tensors, config, options.quantization ?? null);
   const model = await TextModel.load(config, weights, { threads: 1, kvBytesMax: options.kvBytesMax ?? 2 ** 31 });
   const experts = new ExpertSessions(config, weights, { threads: 1 });
   for (const layer of config.moeLayers) for (let e = 0; e < config.expertCount; e++) await experts.load(layer, e);
