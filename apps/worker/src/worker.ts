@@ -9,7 +9,7 @@ import {
   TextWeights,
 } from "@drover/checkpoint";
 import type { Announcement } from "@drover/config";
-import { type Logger, systemClock } from "@drover/core";
+import { DroverError, type FeatureSource, type Logger, systemClock } from "@drover/core";
 import { attentionService, Engine, ExpertLoader, ExpertPeers, holderMapOf, SchedulerLink } from "@drover/engine";
 import { DistributedExchange, LocalPeer } from "@drover/exchange";
 import { kvBytesPeak } from "@drover/kv";
@@ -87,6 +87,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
           runner: model,
           geometry: model.geometry,
           exchange,
+          features: noFeatures,
           prefillRowsMax: options.prefillChunk,
           detachGraceMs: options.detachGrace,
           clock: systemClock,
@@ -212,3 +213,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
   server.forceShutdown();
   await admin.close();
 }
+
+const noFeatures: FeatureSource = {
+  features: () => Promise.reject(new DroverError("unavailable", "this worker reads no images")),
+};

@@ -50,6 +50,8 @@ export type StepTimes = { sessionMs: number; exchangeMs: number; totalMs: number
 
 /** Runs the text model's layers over a batch of sequences. Prefill and decode are the same call. */
 export interface ModelRunner {
+  /** D, the width of a row. */
+  readonly hiddenSize: number;
   readonly kvBytesUsed: number;
   readonly kvBytesMax: number;
   openSequence(): KvSequence;

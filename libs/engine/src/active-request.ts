@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { type RequestEvent, RequestEventSchema, type Resume } from "@drover/proto";
+import { ImageFeatures } from "./image-features.ts";
 import type { GenerationTask } from "./task.ts";
 
 /**
@@ -12,10 +13,23 @@ export class ActiveRequest {
   /** Choices that are not finished. */
   openChoiceCount: number;
   ended = false;
+  /** Undefined while they are being fetched: until then its choices are in no step. */
+  features: ImageFeatures | undefined;
+  readonly #over = new AbortController();
 
   constructor(task: GenerationTask) {
     this.task = task;
+    this.features = task.images.length === 0 ? ImageFeatures.none : undefined;
     this.openChoiceCount = task.delivered.filter((d) => !d.finished).length;
+  }
+
+  /** Aborts when nothing more is to be done for it. */
+  get over(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  close(): void {
+    this.#over.abort();
   }
 
   /** Makes an event of this attempt and logs it. */

@@ -1,4 +1,4 @@
-import type { Clock, ExpertExchange, Logger, ModelRunner } from "@drover/core";
+import type { Clock, ExpertExchange, FeatureSource, Logger, ModelRunner } from "@drover/core";
 import type { KvGeometry } from "@drover/kv";
 
 /** What the engine reports as it happens; everything here is cheap and never throws. */
@@ -15,6 +15,8 @@ export type EngineOptions = Readonly<{
   runner: ModelRunner;
   geometry: KvGeometry;
   exchange: ExpertExchange;
+  /** Where the features of prompts' images come from. */
+  features: FeatureSource;
   /** Prompt rows in one step. */
   prefillRowsMax: number;
   detachGraceMs: number;

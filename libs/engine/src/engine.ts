@@ -1,17 +1,27 @@
 import { create } from "@bufbuild/protobuf";
 import { planStep } from "@drover/batching";
-import type { EntryResult, ErrorCode, KvSequence, RequestId, RouterId, RowOutput } from "@drover/core";
+import {
+  type EntryResult,
+  type ErrorCode,
+  type KvSequence,
+  type RequestId,
+  type RouterId,
+  type RowOutput,
+  toDroverError,
+} from "@drover/core";
 import { DoneSchema, FailedSchema, FinishReason, type RequestEvent, type Resume, StartedSchema } from "@drover/proto";
-import { sampleToken } from "@drover/sampling";
 import { ActiveRequest } from "./active-request.ts";
 import { longestContext, type Refusal, roomRefusal } from "./admission.ts";
 import { Choice } from "./choice.ts";
 import type { EngineOptions } from "./engine-options.ts";
+import { ImageFeatures } from "./image-features.ts";
 import { ENGINE_LIMITS } from "./limits.ts";
+import { finishOf, nextToken } from "./next-token.ts";
 import { type EventSink, RouterOutbox } from "./router-outbox.ts";
-import { reserveRows, stepEntry } from "./step-entry.ts";
+import { reserveRows, rowCounts, stepEntry } from "./step-entry.ts";
 import type { GenerationTask } from "./task.ts";
 import { promptEvent, tokenEvent } from "./token-events.ts";
+import { Tombstones } from "./tombstones.ts";
 
 /** One attention worker's requests and its decode loop: plan, run, sample, send. */
 export class Engine {
@@ -19,7 +29,7 @@ export class Engine {
   readonly #requests = new Map<RequestId, ActiveRequest>();
   readonly #choices = new Map<number, Choice>();
   readonly #lastRows = new WeakMap<Choice, RowOutput>();
-  readonly #tombstones = new Map<RequestId, number>();
+  readonly #tombstones = new Tombstones();
   readonly #outbox: RouterOutbox;
   /** Sequences that the step under way reads and writes: a cancel frees them only after it. */
   readonly #inStep = new Set<KvSequence>();
@@ -44,13 +54,10 @@ export class Engine {
 
   /** Choices that hold KV, choices that wait for their first step, and tokens not computed yet. */
   load(): Readonly<{ runningCount: number; waitingCount: number; pendingTokenCount: number }> {
-    let runningCount = 0;
-    let pendingTokenCount = 0;
-    for (const choice of this.#choices.values()) {
-      if (choice.sequence !== undefined) runningCount += 1;
-      pendingTokenCount += choice.pendingTokenCount;
-    }
-    return { runningCount, waitingCount: this.#choices.size - runningCount, pendingTokenCount };
+    const choices = [...this.#choices.values()];
+    const runningCount = choices.filter(({ sequence }) => sequence !== undefined).length;
+    const pendingTokenCount = choices.reduce((sum, choice) => sum + choice.pendingTokenCount, 0);
+    return { runningCount, waitingCount: choices.length - runningCount, pendingTokenCount };
   }
 
   /** Takes a request over, or refuses it: it never fits, there is no room now, it was cancelled, or a newer attempt is here. */
@@ -71,12 +78,27 @@ export class Engine {
       this.#choices.set(choice.id, choice);
     }
     if (request.openChoiceCount === 0) this.#end(request, { case: "done", value: create(DoneSchema) });
+    else if (request.features === undefined) void this.#fetchFeatures(request);
     this.#wake();
     return undefined;
   }
 
+  /** The router has features that are gone made again, so whatever went wrong may be tried once more. */
+  async #fetchFeatures(request: ActiveRequest): Promise<void> {
+    const { runner, features } = this.#options;
+    try {
+      request.features = await ImageFeatures.fetch(request.task.images, runner.hiddenSize, features, request.over);
+      this.#wake();
+    } catch (error) {
+      if (request.over.aborted) return;
+      const { code, message } = toDroverError(error);
+      this.#fail(request, code, message, true);
+      this.flush();
+    }
+  }
+
   #refusal(task: GenerationTask): Refusal | undefined {
-    if ((this.#tombstones.get(task.requestId) ?? -1) >= task.attempt) {
+    if (this.#tombstones.has(task.requestId, task.attempt)) {
       return { code: "cancelled", message: "the request was cancelled" };
     }
     const active = this.#requests.get(task.requestId);
@@ -88,11 +110,7 @@ export class Engine {
 
   /** Ends every attempt up to this one and frees its KV: at once, or when the step that uses it is over. */
   cancel(id: RequestId, attempt: number): void {
-    this.#tombstones.set(id, attempt);
-    if (this.#tombstones.size > ENGINE_LIMITS.tombstonesMax) {
-      const oldest = this.#tombstones.keys().next().value;
-      if (oldest !== undefined) this.#tombstones.delete(oldest);
-    }
+    this.#tombstones.add(id, attempt);
     const request = this.#requests.get(id);
     if (request !== undefined && request.task.attempt <= attempt) this.#forget(request);
   }
@@ -148,7 +166,8 @@ export class Engine {
   async step(signal: AbortSignal): Promise<boolean> {
     const { runner, exchange, observer, prefillRowsMax } = this.#options;
     this.#step += 1;
-    const plan = planStep([...this.#choices.values()], { prefillRowsMax, decodeRowsMax: ENGINE_LIMITS.decodeRowsMax });
+    const runnable = [...this.#choices.values()].filter(({ request }) => request.features !== undefined);
+    const plan = planStep(runnable, { prefillRowsMax, decodeRowsMax: ENGINE_LIMITS.decodeRowsMax });
     const batch = reserveRows(plan, this.#choices, runner, () => observer.preempted());
     for (const { choice } of batch) choice.lastStep = this.#step;
     if (batch.length === 0) return false;
@@ -174,8 +193,7 @@ export class Engine {
         this.#advance(choice, rowCount, result);
       }
     }
-    const rowCount = batch.reduce((sum, b) => sum + b.rowCount, 0);
-    observer.stepEnded({ rowCount, decodeCount: batch.filter((b) => b.rowCount === 1).length, ...runner.times });
+    observer.stepEnded({ ...rowCounts(batch), ...runner.times });
     return computed > 0;
   }
 
@@ -209,27 +227,12 @@ export class Engine {
 
   #generate(choice: Choice, row: RowOutput, rowExperts: Uint16Array): void {
     const { request } = choice;
-    const { params } = request.task;
-    if (params.maxTokens === 0) {
+    if (request.task.params.maxTokens === 0) {
       this.#finish(choice);
       return;
     }
-    const tokenId =
-      row.full === undefined
-        ? (row.topIds[0] ?? 0)
-        : sampleToken({
-            logits: row.full,
-            params,
-            history: choice.history,
-            choice: choice.index,
-            index: choice.nextIndex,
-          });
-    const stops = params.stopTokenIds.includes(tokenId) && choice.nextIndex >= params.minTokens;
-    const finish = stops
-      ? FinishReason.STOP
-      : choice.nextIndex + 1 >= params.maxTokens
-        ? FinishReason.LENGTH
-        : FinishReason.UNSPECIFIED;
+    const tokenId = nextToken(choice, row);
+    const finish = finishOf(choice, tokenId);
     this.#send(request, tokenEvent(choice, tokenId, row, finish, rowExperts));
     choice.tokens.push(tokenId);
     choice.history.append(tokenId);
@@ -257,6 +260,7 @@ export class Engine {
 
   /** Sends a request's last event. Its log stays only where its router has no stream. */
   #end(request: ActiveRequest, event: RequestEvent["event"]): void {
+    request.close();
     this.#send(request, event);
     if (this.#outbox.isAttached(request.task.routerId)) this.#requests.delete(request.task.requestId);
   }
@@ -278,6 +282,7 @@ export class Engine {
   }
 
   #forget(request: ActiveRequest): void {
+    request.close();
     this.#dropChoices(request);
     this.#requests.delete(request.task.requestId);
   }

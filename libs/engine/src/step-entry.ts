@@ -6,6 +6,14 @@ import type { Choice } from "./choice.ts";
 /** A choice whose rows are allocated for this step. */
 export type ReservedRows = Readonly<{ choice: Choice; rowCount: number }>;
 
+/** All rows of a step, and those of sequences that only decode. */
+export function rowCounts(batch: readonly ReservedRows[]): Readonly<{ rowCount: number; decodeCount: number }> {
+  return {
+    rowCount: batch.reduce((sum, { rowCount }) => sum + rowCount, 0),
+    decodeCount: batch.filter(({ rowCount }) => rowCount === 1).length,
+  };
+}
+
 /** Allocates the planned rows; where memory runs out, the youngest sequences give theirs back and are recomputed later. */
 export function reserveRows(
   plan: readonly PlannedEntry[],
@@ -47,7 +55,8 @@ function youngestBehind(needy: Choice, choices: Iterable<Choice>, taken: Readonl
 /** What a choice brings to the step: its next rows, and which outputs of them are wanted. */
 export function stepEntry(choice: Choice, rowCount: number): StepEntry {
   const { sequence } = choice;
-  assert(sequence !== undefined, "a planned choice has a sequence");
+  const { features } = choice.request;
+  assert(sequence !== undefined && features !== undefined, "a planned choice has a sequence and its images' features");
   const first = sequence.length;
   const last = first + rowCount === choice.tokens.length;
   const { params } = choice.request.task;
@@ -55,7 +64,7 @@ export function stepEntry(choice: Choice, rowCount: number): StepEntry {
   return {
     sequence,
     tokenIds: Int32Array.from(choice.tokens.slice(first, first + rowCount)),
-    embeddings: [],
+    embeddings: features.within(first, rowCount),
     outputs: wantsPrompt ? "all" : last ? "last" : "none",
     askedIds: wantsPrompt
       ? Int32Array.from({ length: rowCount }, (_, i) => choice.tokens[first + i + 1] ?? 0)

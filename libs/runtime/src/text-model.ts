@@ -49,6 +49,10 @@ export class TextModel implements ModelRunner, Disposable {
     return new TextModel(config, stages, await weights.embedding(), options);
   }
 
+  get hiddenSize(): number {
+    return this.config.hiddenSize;
+  }
+
   get kvBytesUsed(): number {
     return this.#pool.bytesUsed;
   }

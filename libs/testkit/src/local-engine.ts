@@ -1,5 +1,14 @@
 import { LayerWeights, loadModelConfig, openCheckpoint, type Quantization, TextWeights } from "@drover/checkpoint";
-import { type ExpertExchange, neverAborted, requestId, routerId, silentLogger, systemClock } from "@drover/core";
+import {
+  DroverError,
+  type ExpertExchange,
+  type FeatureSource,
+  neverAborted,
+  requestId,
+  routerId,
+  silentLogger,
+  systemClock,
+} from "@drover/core";
 import { Engine, type GenerationTask } from "@drover/engine";
 import { DistributedExchange, LocalPeer } from "@drover/exchange";
 import type { RequestEvent } from "@drover/proto";
@@ -22,9 +31,14 @@ export type LocalEngineOptions = Readonly<{
   prefillRowsMax: number;
   kvBytesMax?: number;
   quantization?: Quantization | null;
+  features?: FeatureSource;
   /** Stands between the engine and its experts, to lose rows. */
   wrapExchange?: (exchange: ExpertExchange) => ExpertExchange;
 }>;
+
+const NO_FEATURES: FeatureSource = {
+  features: () => Promise.reject(new DroverError("unavailable", "this engine reads no images")),
+};
 
 /** Loads a checkpoint whole. */
 export async function openLocalEngine(directory: string, options: LocalEngineOptions): Promise<LocalEngine> {
@@ -49,6 +63,7 @@ export async function openLocalEngine(directory: string, options: LocalEngineOpt
   const engine = new Engine({
     runner: model,
     geometry: model.geometry,
+    features: options.features ?? NO_FEATURES,
     exchange: options.wrapExchange?.(exchange) ?? exchange,
     prefillRowsMax: options.prefillRowsMax,
     detachGraceMs: 1e9,
