@@ -1,7 +1,11 @@
 import { DroverError, type ErrorCode } from "@drover/core";
 import { readEvents } from "./sse.ts";
 
-export type Message = { role: "system" | "user" | "assistant"; content: string };
+type MessagePart =
+  | Readonly<{ type: "text"; text: string }>
+  | Readonly<{ type: "image_url"; image_url: Readonly<{ url: string }> }>;
+
+export type Message = { role: "system" | "user" | "assistant"; content: string | readonly MessagePart[] };
 
 export type ChatClientOptions = Readonly<{ url: string; apiKey?: string | undefined }>;
 

@@ -4,6 +4,7 @@ import { readApiKey } from "./api-key.ts";
 import { ChatClient } from "./chat-client.ts";
 import { Conversation } from "./conversation.ts";
 import { converse } from "./converse.ts";
+import { pictureUrl } from "./picture.ts";
 
 const USAGE = `Usage: drover chat [flags]
 
@@ -13,6 +14,11 @@ const chatSpec = defineConfig({
   url: { kind: "string", default: "http://127.0.0.1:8080", help: "A router's HTTP address." },
   model: { kind: "string", valueName: "NAME", help: "The model's id; the one that is served when absent." },
   system: { kind: "string", help: "A system message before the conversation." },
+  image: {
+    kind: "list",
+    valueName: "FILE",
+    help: "A picture for the first question: a file (PNG, JPEG, WebP, GIF) or an http(s) URL; repeat it for more.",
+  },
   prompt: { kind: "string", help: "Ask this once, print the answer, and end." },
   apiKeyFile: { kind: "string", valueName: "FILE", help: "A file whose first key is used." },
 });
@@ -25,8 +31,9 @@ export async function runChat(
   const config = commandConfig(chatSpec, { argv, env, command: "drover chat", usage: USAGE });
   const apiKey = config.apiKeyFile === undefined ? undefined : readApiKey(config.apiKeyFile);
   const client = new ChatClient({ url: config.url, apiKey });
+  const pictures = await Promise.all(config.image.map(pictureUrl));
   const model = config.model ?? (await client.modelName(neverAborted));
-  const conversation = new Conversation(client, model, config.system);
+  const conversation = new Conversation(client, model, config.system, pictures);
   if (config.prompt === undefined)
     await converse(conversation, { input: process.stdin, output: process.stdout, errors: process.stderr });
   else {

@@ -4,7 +4,7 @@ import type { Message } from "./chat-client.ts";
 import { Conversation } from "./conversation.ts";
 import { CHAT_MESSAGES_MAX } from "./limits.ts";
 
-function converse(system?: string) {
+function converse(system?: string, pictures?: readonly string[]) {
   const asked: Message[][] = [];
   let broken = false;
   const client = {
@@ -15,7 +15,7 @@ function converse(system?: string) {
       yield "swer";
     },
   };
-  const conversation = new Conversation(client, "nano", system);
+  const conversation = new Conversation(client, "nano", system, pictures);
   const ask = (question: string) => Array.fromAsync(conversation.ask(question, neverAborted));
   const breakNow = (value: boolean) => {
     broken = value;
@@ -34,6 +34,20 @@ describe("Conversation", () => {
       { role: "assistant", content: "answer" },
       { role: "user", content: "two" },
     ]);
+  });
+
+  it("shows its pictures with the first question, and again after a reset", async () => {
+    const { conversation, ask, asked } = converse(undefined, ["data:,a", "data:,b"]);
+    await ask("one");
+    await ask("two");
+    conversation.reset();
+    await ask("three");
+    const seen = (text: string) => [
+      { type: "image_url", image_url: { url: "data:,a" } },
+      { type: "image_url", image_url: { url: "data:,b" } },
+      { type: "text", text },
+    ];
+    expect(asked.map((messages) => messages.at(-1)?.content)).toEqual([seen("one"), "two", seen("three")]);
   });
 
   it("forgets a question whose answer broke off", async () => {

@@ -33,6 +33,9 @@ export const PROMPT_RETRY_INTERVAL_MS = 500;
 /** A conversation in `drover chat` keeps this many messages; older ones are forgotten, two at a time. */
 export const CHAT_MESSAGES_MAX = 200;
 
+/** A picture that `drover chat` sends; the router takes no larger body than 32 MiB, in base64. */
+export const PICTURE_BYTES_MAX = 20 * 1024 * 1024;
+
 /** One event of a streamed answer is a few words; a longer line is a broken server. */
 export const SSE_LINE_CHARACTERS_MAX = 16 * 1024 * 1024;
 
