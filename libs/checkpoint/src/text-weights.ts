@@ -3,6 +3,7 @@ import { assert, DroverError } from "@drover/core";
 import type { Checkpoint } from "./checkpoint.ts";
 import { Embedding } from "./embedding.ts";
 import { scaleRows, toLinearLayout } from "./expert-layout.ts";
+import { type LinearRows, readAllRows, stackRows } from "./linear-rows.ts";
 import { linearShape } from "./linear-shape.ts";
 import type { ModelConfig } from "./model-config.ts";
 
@@ -29,9 +30,14 @@ export class TextWeights {
 
   /** A Linear's weight by its module name, [out, in]. Errors: `invalid_argument` naming file, tensor and shape. */
   async linear(name: string): Promise<Float32Array> {
+    return readAllRows(await this.linearRows(name));
+  }
+
+  /** The same, to be read in parts. Errors: as {@link linear}. */
+  async linearRows(name: string): Promise<LinearRows> {
     const [outSize, inSize] = linearShape(name, this.#config);
     const tied = name === "lm_head" && this.#config.tieWordEmbeddings && !this.#has("lm_head.weight");
-    return this.#scaledLinear(tied ? "model.embed_tokens" : name, outSize, inSize);
+    return this.#scaledRows(tied ? "model.embed_tokens" : name, outSize, inSize);
   }
 
   /** A norm's weight, [D]. Errors: as {@link linear}. */
@@ -41,14 +47,19 @@ export class TextWeights {
 
   /** Reads expert `e` of a layer, and no other expert's bytes. Errors: as {@link linear}. */
   async expert(layer: number, e: number): Promise<ExpertWeights> {
+    const { gateUp, down } = await this.expertRows(layer, e);
+    return { gateUp: await readAllRows(gateUp), down: await readAllRows(down) };
+  }
+
+  /** The same, to be read in parts: gate's rows and then up's, and down's. A fused matrix is kept as it is stored while its rows are in use. */
+  async expertRows(layer: number, e: number): Promise<Readonly<{ gateUp: LinearRows; down: LinearRows }>> {
     const { hiddenSize: d, expertWidth: f, expertCount } = this.#config;
     assert(e >= 0 && e < expertCount, "an expert is one of the model's");
     const experts = `model.layers.${layer}.feed_forward.experts`;
     if (this.#has(`${experts}.gate_up_proj`)) return this.#fusedExpert(experts, e);
-    const gateUp = new Float32Array(2 * f * d);
-    gateUp.set(await this.#scaledLinear(`${experts}.${e}.gate_proj`, f, d));
-    gateUp.set(await this.#scaledLinear(`${experts}.${e}.up_proj`, f, d), f * d);
-    return { gateUp, down: await this.#scaledLinear(`${experts}.${e}.down_proj`, d, f) };
+    const gate = await this.#scaledRows(`${experts}.${e}.gate_proj`, f, d);
+    const up = await this.#scaledRows(`${experts}.${e}.up_proj`, f, d);
+    return { gateUp: stackRows([gate, up]), down: await this.#scaledRows(`${experts}.${e}.down_proj`, d, f) };
   }
 
   /** The input embedding, in its own type; one row is converted at a time. Errors: as {@link linear}. */
@@ -61,35 +72,51 @@ export class TextWeights {
   }
 
   /** Fused tensors are [E, in, out]; columns 0..F-1 of gate_up are the gate, F..2F-1 up. */
-  async #fusedExpert(experts: string, e: number): Promise<ExpertWeights> {
+  async #fusedExpert(experts: string, e: number): Promise<Readonly<{ gateUp: LinearRows; down: LinearRows }>> {
     const { hiddenSize: d, expertWidth: f, expertCount } = this.#config;
     // fbgemm's scales: one for each column of gate_up, and one for each output of down, whose axis is down_proj's last.
-    const gateUp = await this.#fusedLinear(`${experts}.gate_up_proj`, e, d, 2 * f, [expertCount, 1, 2 * f]);
-    const down = await this.#fusedLinear(`${experts}.down_proj`, e, f, d, [expertCount, d, 1]);
+    const gateUp = await this.#fusedRows(`${experts}.gate_up_proj`, e, d, 2 * f, [expertCount, 1, 2 * f]);
+    const down = await this.#fusedRows(`${experts}.down_proj`, e, f, d, [expertCount, d, 1]);
     return { gateUp, down };
   }
 
-  async #fusedLinear(name: string, e: number, inSize: number, outSize: number, scaleShape: readonly number[]) {
+  async #fusedRows(
+    name: string,
+    e: number,
+    inSize: number,
+    outSize: number,
+    scaleShape: readonly number[],
+  ): Promise<LinearRows> {
     const tensor = this.#checked(name, [this.#config.expertCount, inSize, outSize]);
     const dtype = this.#checkpoint.weightDtype(tensor);
     const scales =
       dtype === "F8_E4M3"
         ? await this.#checkpoint.readF32Slice(this.#checked(`${name}_scale`, scaleShape), e, 1)
         : undefined;
-    return toLinearLayout(await this.#checkpoint.readSlice(tensor, e, 1), dtype, inSize, outSize, scales);
+    let bytes: Uint8Array | undefined;
+    const read = async (first: number, count: number): Promise<Float32Array> => {
+      bytes ??= await this.#checkpoint.readSlice(tensor, e, 1);
+      return toLinearLayout(bytes, dtype, inSize, outSize, scales, first, count);
+    };
+    return { outSize, inSize, read };
   }
 
-  async #scaledLinear(name: string, outSize: number, inSize: number): Promise<Float32Array> {
+  async #scaledRows(name: string, outSize: number, inSize: number): Promise<LinearRows> {
     const tensor = this.#checked(`${name}.weight`, [outSize, inSize]);
-    const weight = await this.#checkpoint.readF32(tensor);
-    if (this.#checkpoint.weightDtype(tensor) !== "F8_E4M3") return weight;
+    const plain = (first: number, count: number) => this.#checkpoint.readF32Slice(tensor, first, count);
+    if (this.#checkpoint.weightDtype(tensor) !== "F8_E4M3") return { outSize, inSize, read: plain };
     const scale = `${this.#prefix}${name}.weight_scale`;
     const { shape } = this.#checkpoint.info(scale);
     const perTensor = shape.every((size) => size === 1);
     const perOutput = shape[0] === outSize && shape.slice(1).every((size) => size === 1);
     if (!perTensor && !perOutput) this.#fail(scale, `has shape [${shape}]; it must be [${outSize}, 1] or [1]`);
-    scaleRows(weight, await this.#checkpoint.readF32(scale), outSize);
-    return weight;
+    const scales = await this.#checkpoint.readF32(scale);
+    const read = async (first: number, count: number): Promise<Float32Array> => {
+      const rows = await plain(first, count);
+      scaleRows(rows, scales.length === 1 ? scales : scales.subarray(first, first + count), count);
+      return rows;
+    };
+    return { outSize, inSize, read };
   }
 
   #has(name: string): boolean {
