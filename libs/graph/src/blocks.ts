@@ -1,5 +1,5 @@
 import { assert } from "@drover/core";
-import type { AttentionWeights, GraphDims, LinearWeight, MlpWeights } from "./dims.ts";
+import type { AttentionWeights, GraphDims, LinearWeight, MappedLinear, MlpWeights } from "./dims.ts";
 import type { GraphBuilder, Value } from "./graph-builder.ts";
 
 /** RMSNorm over the last axis with its weight: `w * x * rsqrt(mean(x^2) + eps)`. */
@@ -15,18 +15,53 @@ const INT8_ACTIVATIONS = 4;
 
 /** x [a, in] times a Linear's weight [out, in], transposed. */
 export function linear(b: GraphBuilder, x: Value, weight: LinearWeight, outSize: number, inSize: number): Value {
-  if (weight.kind === "f32") return b.node("Gemm", [x, b.weight(weight.data, [outSize, inSize])], { transB: 1 });
-  const { bits, blockSize } = weight;
+  switch (weight.kind) {
+    case "f32":
+      return b.node("Gemm", [x, b.weight(weight.data, [outSize, inSize])], { transB: 1 });
+    case "quantized": {
+      const shape = quantizedShape(weight, outSize, inSize);
+      return matMulNBits(b, x, shape, b.bytes(weight.packed, shape.packed), b.weight(weight.scales, shape.scales));
+    }
+    case "mapped":
+      return mappedLinear(b, x, weight, outSize, inSize);
+  }
+}
+
+type QuantizedShape = Readonly<{ bits: number; blockSize: number; outSize: number; inSize: number }> &
+  Readonly<{ packed: readonly number[]; scales: readonly number[] }>;
+
+function quantizedShape(
+  { bits, blockSize }: Readonly<{ bits: number; blockSize: number }>,
+  outSize: number,
+  inSize: number,
+): QuantizedShape {
   const blockCount = Math.ceil(inSize / blockSize);
-  const packed = b.bytes(weight.packed, [outSize, blockCount, (blockSize * bits) / 8]);
-  const scales = b.weight(weight.scales, [outSize, blockCount]);
+  const packed = [outSize, blockCount, (blockSize * bits) / 8];
+  return { bits, blockSize, outSize, inSize, packed, scales: [outSize, blockCount] };
+}
+
+function matMulNBits(b: GraphBuilder, x: Value, shape: QuantizedShape, packed: Value, scales: Value): Value {
   return b.node("ms.MatMulNBits", [x, packed, scales], {
-    K: inSize,
-    N: outSize,
-    bits,
-    block_size: blockSize,
+    K: shape.inSize,
+    N: shape.outSize,
+    bits: shape.bits,
+    block_size: shape.blockSize,
     accuracy_level: INT8_ACTIVATIONS,
   });
+}
+
+/** The parts of a mapped Linear, their outputs side by side. */
+function mappedLinear(b: GraphBuilder, x: Value, weight: MappedLinear, outSize: number, inSize: number): Value {
+  const outputs = weight.parts.map((part) => {
+    const shape = quantizedShape(weight, part.rowCount, inSize);
+    const packed = b.mapped("u8", shape.packed, { file: weight.file, extent: part.packed, prepared: part.prepared });
+    const scales = b.mapped("f32", shape.scales, { file: weight.file, extent: part.scales, prepared: null });
+    return matMulNBits(b, x, shape, packed, scales);
+  });
+  const rowCount = weight.parts.reduce((sum, part) => sum + part.rowCount, 0);
+  const [only] = outputs;
+  assert(only !== undefined && rowCount === outSize, "a mapped Linear's parts have all its rows");
+  return outputs.length === 1 ? only : b.node("Concat", outputs, { axis: -1 });
 }
 
 /** `down(silu(gate x) * up x)`, with gate and up as one matrix product. */
@@ -35,6 +70,15 @@ export function swiGlu(b: GraphBuilder, x: Value, weights: MlpWeights, hidden: n
   const [gate = "", up = ""] = b.nodes("Split", [gateUp], 2, { axis: -1, num_outputs: 2 });
   const silu = b.node("ms.QuickGelu", [gate], { alpha: { f: 1 } });
   return linear(b, b.node("Mul", [silu, up]), weights.down, hidden, width);
+}
+
+/**
+ * Makes the values the graph's only output, `out` [n] f32: each row-major and whole, one behind another. Every output of a run costs as much as
+ * several small operators, so a stage has one.
+ */
+export function flatOutput(b: GraphBuilder, values: readonly Value[]): void {
+  const flat = values.map((value) => b.node("Reshape", [value, b.ints([-1])]));
+  b.output("out", "f32", ["n"], b.node("Concat", flat, { axis: 0 }));
 }
 
 /**

@@ -30,7 +30,29 @@ export type LinearWeight =
       packed: Uint8Array;
       /** [out, ceil(in / blockSize)]. */
       scales: Float32Array;
-    }>;
+    }>
+  | MappedLinear;
+
+/** Bytes [offset, offset + length) of a file. */
+export type FileExtent = Readonly<{ offset: number; length: number }>;
+
+/**
+ * A quantized Linear that stays in its file, which is mapped: processes share its pages. Its rows may be cut in parts, each a matrix of its own.
+ * `prepared` is a part as the kernel packs it on one kind of CPU; where ONNX Runtime's own packing has another key, that one is used and held in memory.
+ */
+export type MappedLinear = Readonly<{
+  kind: "mapped";
+  bits: 4 | 8;
+  blockSize: 32 | 64 | 128;
+  /** An absolute path without links. */
+  file: string;
+  parts: readonly Readonly<{
+    rowCount: number;
+    packed: FileExtent;
+    scales: FileExtent;
+    prepared: Readonly<{ key: string; extent: FileExtent }> | null;
+  }>[];
+}>;
 
 /** Attention weights: the rows of q, k and v in one Linear, [H*d + 2*KV*d, D]. */
 export type AttentionWeights = Readonly<{

@@ -1,6 +1,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { assert } from "@drover/core";
 import { onnx } from "@drover/proto";
+import type { FileExtent } from "./dims.ts";
 
 /** ONNX element types that Drover's graphs use. */
 const ELEMENT_TYPE = { f32: 1, u8: 2, i32: 6, i64: 7 } as const;
@@ -19,6 +20,13 @@ const INLINE_BYTES_MAX = 1024;
 export type BuiltGraph = Readonly<{
   model: Uint8Array;
   weights: ReadonlyArray<Readonly<{ path: string; data: Uint8Array }>>;
+}>;
+
+/** Where a mapped weight's bytes are. */
+type MappedWeight = Readonly<{
+  file: string;
+  extent: FileExtent;
+  prepared: Readonly<{ key: string; extent: FileExtent }> | null;
 }>;
 
 /** A value inside the graph, by its ONNX name. */
@@ -70,6 +78,25 @@ export class GraphBuilder {
   bytes(data: Uint8Array, shape: readonly number[]): Value {
     assert(data.length === shape.reduce((a, b) => a * b, 1), "packed weights have their shape's size");
     return this.#initializer(data, "u8", shape);
+  }
+
+  /**
+   * A weight that stays in its file; `prepared` is what ONNX Runtime maps in place of its own packing of it, if that has the same key.
+   * Source: ExternalDataInfo (onnxruntime 1.30), whose entries `prepacked_N` hold `key|offset;length;checksum`.
+   */
+  mapped(type: ElementType, shape: readonly number[], { file, extent, prepared }: MappedWeight): Value {
+    const name = this.#name();
+    const dims = shape.map(BigInt);
+    const tensor = create(onnx.TensorProtoSchema, { name, dims, dataType: ELEMENT_TYPE[type], dataLocation: 1 });
+    tensor.externalData = externalData({
+      // Sessions look for files below the root, and take no absolute path.
+      location: file.replace(/^\//, ""),
+      offset: String(extent.offset),
+      length: String(extent.length),
+      ...(prepared && { prepacked_0: `${prepared.key}|${prepared.extent.offset};${prepared.extent.length};0` }),
+    });
+    this.#graph.initializer.push(tensor);
+    return name;
   }
 
   /** A small integer tensor such as a shape; equal ones are shared. */
@@ -135,14 +162,16 @@ export class GraphBuilder {
       tensor.rawData = bytes;
     } else {
       tensor.dataLocation = 1;
-      tensor.externalData = Object.entries({ location: name, offset: "0", length: String(bytes.length) }).map(
-        ([key, value]) => create(onnx.StringStringEntryProtoSchema, { key, value }),
-      );
+      tensor.externalData = externalData({ location: name, offset: "0", length: String(bytes.length) });
       this.#weights.push({ path: name, data: bytes });
     }
     this.#graph.initializer.push(tensor);
     return name;
   }
+}
+
+function externalData(entries: Readonly<Record<string, string>>) {
+  return Object.entries(entries).map(([key, value]) => create(onnx.StringStringEntryProtoSchema, { key, value }));
 }
 
 function valueInfo(name: string, type: ElementType, shape: readonly Dim[]) {

@@ -29,13 +29,21 @@ const RUN_OPTIONS = {};
 
 export type SessionOptions = Readonly<{ threads: number }>;
 
+/** Where a session writes its optimized graph, and beside it its weights as its kernels have packed them. */
+export type SaveOptions = Readonly<{ modelPath: string; weightsName: string }>;
+
 /** One compiled graph. Runs are synchronous and take place on the calling thread. */
 export class Session implements Disposable {
   readonly #session: NativeSession;
   readonly #fetches: Readonly<Record<string, null>>;
 
   /** Errors: `internal`, naming the graph, when ONNX Runtime refuses it. */
-  constructor(name: string, graph: BuiltGraph, outputs: readonly string[], options: SessionOptions) {
+  constructor(
+    name: string,
+    graph: BuiltGraph,
+    outputs: readonly string[],
+    options: SessionOptions & Readonly<{ save?: SaveOptions }>,
+  ) {
     native.initOrt();
     this.#session = new native.binding.InferenceSession();
     this.#fetches = Object.fromEntries(outputs.map((output) => [output, null]));
@@ -48,7 +56,19 @@ export class Session implements Disposable {
         graphOptimizationLevel: "all",
         logSeverityLevel: 3,
         externalData: graph.weights,
-        extra: { session: { intra_op: { allow_spinning: "0" } } },
+        extra: {
+          session: {
+            intra_op: { allow_spinning: "0" },
+            // Mapped weights are named from the root, and never through links: those that leave the model's folder are refused.
+            model_external_initializers_file_folder_path: "/",
+            ...(options.save && {
+              optimized_model_external_initializers_file_name: options.save.weightsName,
+              optimized_model_external_initializers_min_size_in_bytes: "0",
+              save_external_prepacked_constant_initializers: "1",
+            }),
+          },
+        },
+        ...(options.save && { optimizedModelFilePath: options.save.modelPath }),
       });
     } catch (error) {
       throw new DroverError("internal", `the graph ${name} could not be loaded`, { cause: error });
