@@ -1,3 +1,4 @@
 export type { ChatInput, ChatMessage, ChatTemplate, RenderedChat } from "./chat-template.ts";
 export { loadChatTemplate } from "./load-chat-template.ts";
 export type { PromptEncoder } from "./prompt-encoder.ts";
+export { TOOL_CALL_MARKS, type ToolCallEvent, type ToolCallMark, ToolCallParser } from "./tool-call-parser.ts";

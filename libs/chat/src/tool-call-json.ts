@@ -1,0 +1,209 @@
+import { type Characters, exactly, type FoundCall, type Production, refuse, space } from "./tool-call-characters.ts";
+import { NESTING_DEPTH_MAX } from "./tool-call-limits.ts";
+
+/** What a call may say of itself, and with what each value begins. Any other key makes it an ordinary object. */
+const CALL_KEYS: Readonly<Record<string, string>> = {
+  name: '"',
+  parameters: '{"',
+  arguments: '{"',
+  type: '"',
+  id: '"',
+};
+const KEY_NAMES = Object.keys(CALL_KEYS);
+
+type Place = Readonly<{ start: number; end: number }>;
+
+/** `{"name": ..., "parameters": {...}}`, also with "arguments". From `{`; stops on `}`. Another object becomes plain. */
+export function* jsonCall(characters: Characters): Production<FoundCall[]> {
+  return [yield* callObject(characters)];
+}
+
+/** Several call objects in an array, from the first `{` to `]`, on which it stops. */
+export function* jsonCallArray(characters: Characters): Production<FoundCall[]> {
+  const calls: FoundCall[] = [];
+  while (true) {
+    if (characters.char === "{") {
+      calls.push(yield* callObject(characters));
+      yield;
+    } else {
+      characters.plain = true;
+      yield* jsonValue(characters);
+    }
+    yield* space(characters);
+    if (characters.char === "]") return calls;
+    if (characters.char !== ",") yield* refuse(characters);
+    yield;
+    yield* space(characters);
+  }
+}
+
+function* callObject(characters: Characters): Production<FoundCall> {
+  const places = new Map<string, Place>();
+  yield* nest(characters);
+  yield;
+  yield* space(characters);
+  if (characters.char === "}") characters.plain = true;
+  while (characters.char !== "}") {
+    const key = yield* callKey(characters);
+    yield;
+    yield* colon(characters);
+    if (places.has(key) || !CALL_KEYS[key]?.includes(characters.char)) characters.plain = true;
+    const start = characters.offset;
+    yield* jsonValue(characters);
+    places.set(key, { start, end: characters.offset });
+    yield* comma(characters, "}");
+  }
+  characters.depth--;
+  const call = characters.plain ? undefined : readCall(characters.text, places);
+  return { name: call?.name, arguments: call?.arguments ?? "", end: characters.offset + 1 };
+}
+
+/** The key between its quotes; stops on the closing one. Plain as soon as it is none of a call's. */
+function* callKey(characters: Characters): Production<string> {
+  if (characters.char !== '"') yield* refuse(characters);
+  let key = "";
+  const string = jsonString(characters);
+  while (!string.next().done) {
+    yield;
+    if (characters.malformed || characters.plain) continue;
+    if (characters.char === '"' && KEY_NAMES.includes(key)) continue;
+    key += characters.char;
+    if (!KEY_NAMES.some((name) => name.startsWith(key))) characters.plain = true;
+  }
+  return key;
+}
+
+function readCall(
+  text: string,
+  places: ReadonlyMap<string, Place>,
+): Readonly<{ name: string; arguments: string }> | undefined {
+  const read = (key: string): unknown => {
+    const place = places.get(key);
+    return place === undefined ? undefined : JSON.parse(text.slice(place.start, place.end));
+  };
+  const name = read("name");
+  const type = read("type") ?? "function";
+  const given = places.has("arguments") ? "arguments" : "parameters";
+  const place = places.get(given);
+  if (typeof name !== "string" || type !== "function" || place === undefined) return undefined;
+  if (places.has("arguments") && places.has("parameters")) return undefined;
+  // Some models write the arguments as OpenAI's API carries them: as a string of JSON.
+  const written = text[place.start] === '"' ? String(read(given)) : text.slice(place.start, place.end);
+  return isJsonObject(written) ? { name, arguments: written } : undefined;
+}
+
+function isJsonObject(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value);
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
+}
+
+/** Any JSON value; stops behind it. Source: RFC 8259. */
+function* jsonValue(characters: Characters): Production<void> {
+  const { char } = characters;
+  if (char === "{") yield* jsonObject(characters);
+  else if (char === '"') yield* jsonString(characters);
+  else if (char === "t") yield* exactly(characters, "true");
+  else if (char === "f") yield* exactly(characters, "false");
+  else if (char === "n") yield* exactly(characters, "null");
+  else if (char === "[") {
+    yield;
+    yield* space(characters);
+    yield* jsonArrayRest(characters);
+  } else return yield* jsonNumber(characters);
+  yield;
+}
+
+/** From `{`; stops on `}`. */
+export function* jsonObject(characters: Characters): Production<void> {
+  yield* nest(characters);
+  yield;
+  yield* space(characters);
+  while (characters.char !== "}") {
+    if (characters.char !== '"') yield* refuse(characters);
+    yield* jsonString(characters);
+    yield;
+    yield* colon(characters);
+    yield* jsonValue(characters);
+    yield* comma(characters, "}");
+  }
+  characters.depth--;
+}
+
+/** An array behind its `[` and the space after that; stops on `]`. */
+export function* jsonArrayRest(characters: Characters): Production<void> {
+  yield* nest(characters);
+  while (characters.char !== "]") {
+    yield* jsonValue(characters);
+    yield* comma(characters, "]");
+  }
+  characters.depth--;
+}
+
+function* nest(characters: Characters): Production<void> {
+  if (++characters.depth > NESTING_DEPTH_MAX) yield* refuse(characters);
+}
+
+function* colon(characters: Characters): Production<void> {
+  yield* space(characters);
+  yield* exactly(characters, ":");
+  yield;
+  yield* space(characters);
+}
+
+/** Behind a value: stops on `close`, or behind a comma on what must be the next value. */
+function* comma(characters: Characters, close: string): Production<void> {
+  yield* space(characters);
+  if (characters.char === close) return;
+  yield* exactly(characters, ",");
+  yield;
+  yield* space(characters);
+  if (characters.char === close) yield* refuse(characters);
+}
+
+/** From quote to quote; stops on the closing one. */
+function* jsonString(characters: Characters): Production<void> {
+  yield;
+  while (characters.char !== '"') {
+    if (characters.char < " ") yield* refuse(characters);
+    if (characters.char === "\\") {
+      yield;
+      if (characters.isOneOf("u")) {
+        for (let i = 0; i < 4; i++) {
+          yield;
+          if (!/[0-9a-fA-F]/.test(characters.char)) yield* refuse(characters);
+        }
+      } else if (!characters.isOneOf('"\\/bfnrt')) yield* refuse(characters);
+    }
+    yield;
+  }
+}
+
+/** Stops behind it. */
+function* jsonNumber(characters: Characters): Production<void> {
+  if (characters.char === "-") yield;
+  if (characters.char === "0") yield;
+  else yield* digits(characters);
+  if (characters.char === ".") {
+    yield;
+    yield* digits(characters);
+  }
+  if (characters.char === "e" || characters.char === "E") {
+    yield;
+    if (characters.isOneOf("+-")) yield;
+    yield* digits(characters);
+  }
+}
+
+function* digits(characters: Characters): Production<void> {
+  if (!isDigit(characters.char)) yield* refuse(characters);
+  while (isDigit(characters.char)) yield;
+}
+
+function isDigit(char: string): boolean {
+  return char >= "0" && char <= "9";
+}
