@@ -1,9 +1,10 @@
 import { assertNever } from "@drover/core";
 import type { InferenceRequest } from "./inference-request.ts";
-import type { FinishReason, Output, TokenLogprob } from "./output.ts";
+import type { FinishReason, Output, TokenLogprob, ToolCall } from "./output.ts";
 
 export type ChoiceAnswer = {
   text: string;
+  toolCalls: ToolCall[];
   tokenIds: number[];
   logprobs: TokenLogprob[];
   /** Text length before each token. */
@@ -22,6 +23,7 @@ export class Answer {
   constructor(choiceCount: number) {
     this.choices = Array.from({ length: choiceCount }, () => ({
       text: "",
+      toolCalls: [],
       tokenIds: [],
       logprobs: [],
       textOffsets: [],
@@ -49,6 +51,7 @@ export class Answer {
         choice.tokenIds.push(output.tokenId);
         choice.textOffsets.push(choice.text.length);
         choice.text += output.text;
+        choice.toolCalls.push(...output.toolCalls);
         if (output.logprob !== undefined) choice.logprobs.push(output.logprob);
         if (output.experts !== undefined) choice.experts.push(output.experts);
         if (output.finish !== undefined) choice.finish = output.finish;

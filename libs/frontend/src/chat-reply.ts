@@ -1,6 +1,6 @@
-import type { Answer } from "./answer.ts";
+import type { Answer, ChoiceAnswer } from "./answer.ts";
 import { chatLogprobs } from "./logprob-json.ts";
-import type { Output, TokenOutput } from "./output.ts";
+import type { FinishReason, Output, TokenOutput, ToolCall } from "./output.ts";
 import { closingEvents, type ReplyFrame, type ReplyStream, usage } from "./reply-frame.ts";
 
 /** The body of a chat completion that is not streamed. */
@@ -12,7 +12,7 @@ export function chatReply({ id, created, model, request, options }: ReplyFrame, 
     model: model.modelId,
     choices: answer.choices.map((choice, index) => ({
       index,
-      message: { role: "assistant", content: choice.text, refusal: null },
+      message: message(choice),
       logprobs: request.sampling.topLogprobs < 0 ? null : chatLogprobs(choice.logprobs, model.tokenizer),
       finish_reason: choice.finish,
       ...(options.returnTokenIds ? { token_ids: choice.tokenIds } : {}),
@@ -21,6 +21,16 @@ export function chatReply({ id, created, model, request, options }: ReplyFrame, 
     usage: usage(request.promptTokenIds.length, answer.completionTokenCount, answer.cachedTokenCount),
     ...(options.returnTokenIds ? { prompt_token_ids: Array.from(request.promptTokenIds) } : {}),
   };
+}
+
+function message({ text, toolCalls }: ChoiceAnswer) {
+  if (toolCalls.length === 0) return { role: "assistant", content: text, refusal: null };
+  const calls = toolCalls.map(({ id, name, arguments: written }) => ({
+    id,
+    type: "function",
+    function: { name, arguments: written },
+  }));
+  return { role: "assistant", content: text === "" ? null : text, refusal: null, tool_calls: calls };
 }
 
 /** A streamed chat completion: the role, then text, then why it ended, then the usage where it was asked for. */
@@ -60,7 +70,7 @@ export class ChatReplyStream implements ReplyStream {
 
   #token(output: TokenOutput): string {
     this.#tokenCount++;
-    const { choice, text, finish } = output;
+    const { choice, text, toolCalls, finish } = output;
     let out = this.#begin(choice);
     if (this.#plain) {
       // The common chunk, by hand: this is most of what a router does.
@@ -77,7 +87,17 @@ export class ChatReplyStream implements ReplyStream {
         ...(output.experts === undefined ? {} : { routed_experts: [output.experts] }),
       });
     }
+    for (const call of toolCalls) out += this.#call(choice, call);
     return finish === undefined ? out : out + this.#finish(choice, finish);
+  }
+
+  /** OpenAI's two steps: first what is called, then with what. */
+  #call(choice: number, { id, index, name, arguments: written }: ToolCall): string {
+    const delta = (call: object) =>
+      this.#chunk({ index: choice, delta: { tool_calls: [{ index, ...call }] }, logprobs: null, finish_reason: null });
+    return (
+      delta({ id, type: "function", function: { name, arguments: "" } }) + delta({ function: { arguments: written } })
+    );
   }
 
   #begin(choice: number): string {
@@ -97,7 +117,7 @@ export class ChatReplyStream implements ReplyStream {
     });
   }
 
-  #finish(choice: number, reason: string): string {
+  #finish(choice: number, reason: FinishReason): string {
     this.#finished[choice] = true;
     return this.#chunk({ index: choice, delta: {}, logprobs: null, finish_reason: reason });
   }

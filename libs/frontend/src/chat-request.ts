@@ -1,7 +1,7 @@
 import type { ChatInput, ChatMessage } from "@drover/chat";
 import { DroverError } from "@drover/core";
 import { Fields } from "./fields.ts";
-import type { InferenceRequest, ReplyOptions } from "./inference-request.ts";
+import type { InferenceRequest, ReplyOptions, ToolCallRules } from "./inference-request.ts";
 import { IMAGES_MAX, MESSAGES_MAX, TOOLS_MAX, TOP_LOGPROBS_MAX } from "./limits.ts";
 import { type ImageReference, openImages, placeImages, type RequestImage } from "./request-images.ts";
 import { fitTokens, readSampling, readStop, readStream } from "./sampling-fields.ts";
@@ -38,7 +38,7 @@ export async function readChatRequest(
   const returnTokenIds = body.boolean("return_token_ids") ?? false;
   const askedField = body.raw("max_completion_tokens") === undefined ? "max_tokens" : "max_completion_tokens";
   const asked = body.integer(askedField, { min: 0 });
-  body.boolean("parallel_tool_calls");
+  const toolCalls = readToolCallRules(body);
   const { promptTokenIds, images } = await encodeChat(body, model, context);
   const maxTokens = fitTokens({
     asked,
@@ -55,6 +55,7 @@ export async function readChatRequest(
       images,
       echoText: undefined,
       stop,
+      toolCalls,
       sampling: { ...shared, maxTokens, topLogprobs: wantsLogprobs ? (top ?? 0) : -1, promptTopLogprobs: -1 },
     },
     reply: { ...stream, returnTokenIds },
@@ -70,7 +71,7 @@ export async function encodeChat(
 ): Promise<{ promptTokenIds: Uint32Array; images: readonly RequestImage[] }> {
   const references: ImageReference[] = [];
   const messages = readMessages(body, references);
-  const tools = body.raw("tool_choice") === "none" ? undefined : readTools(body);
+  const tools = body.raw("tool_choice") === "none" ? undefined : readTools(body)?.map(({ entry }) => entry);
   const variables = body.object("chat_template_kwargs");
   const input: ChatInput = {
     messages,
@@ -169,15 +170,23 @@ function readImage(part: Fields): ImageReference {
   return { url, field: image.path("url") };
 }
 
-function readTools(body: Fields): unknown[] | undefined {
+/** Undefined where the request has no tools, or `tool_choice` is none. */
+function readToolCallRules(body: Fields): ToolCallRules | undefined {
+  const parallel = body.boolean("parallel_tool_calls") ?? true;
+  const tools = body.raw("tool_choice") === "none" ? undefined : readTools(body);
+  return tools === undefined ? undefined : { names: tools.map(({ name }) => name), parallel };
+}
+
+function readTools(body: Fields): { name: string; entry: unknown }[] | undefined {
   const tools = body.list("tools", TOOLS_MAX);
   if (tools === undefined || tools.length === 0) return undefined;
   return tools.map((entry, i) => {
     const tool = new Fields(entry, `tools[${i}]`);
     if ((tool.text("type") ?? "function") !== "function") tool.fail("type", "must be function");
     const target = tool.object("function");
-    if (target?.text("name") === undefined) tool.fail("function", "must have a name");
+    const name = target?.text("name");
+    if (name === undefined) return tool.fail("function", "must have a name");
     target?.object("parameters");
-    return entry;
+    return { name, entry };
   });
 }

@@ -36,6 +36,7 @@ export async function readCompletionRequest(
     request: {
       promptTokenIds,
       images: [],
+      toolCalls: undefined,
       echoText: echo ? (text ?? model.tokenizer.decode(Array.from(promptTokenIds))) : undefined,
       stop,
       sampling: { ...shared, maxTokens, topLogprobs, promptTopLogprobs: echo ? topLogprobs : -1 },

@@ -36,7 +36,7 @@ export class Generation {
     this.ended = this.#end.signal;
     this.failed = this.#failure.signal;
     this.state = new RequestState(request.sampling.n);
-    this.#texts = this.state.choices.map(() => new ChoiceText(tokenizer, request.stop, request.sampling.minTokens));
+    this.#texts = this.state.choices.map((_, choice) => new ChoiceText(tokenizer, request, requestId, choice));
   }
 
   /** For one reader. Errors: the DroverError that ended the request. */
@@ -68,7 +68,7 @@ export class Generation {
     const text = this.#texts[token.choice];
     const last = token.finish !== WireFinish.UNSPECIFIED;
     const silent = token.finish === WireFinish.STOP && sampling.stopTokenIds.includes(token.tokenId);
-    const piece = text?.push(token.tokenId, last, silent) ?? { text: "", stopped: false };
+    const piece = text?.push(token.tokenId, last, silent) ?? { text: "", toolCalls: [], stopped: false };
     if (piece.stopped) this.state.finishChoice(token.choice);
     const stopped = piece.stopped || token.finish === WireFinish.STOP;
     return this.#buffer.push({
@@ -76,12 +76,13 @@ export class Generation {
       choice: token.choice,
       tokenId: token.tokenId,
       text: piece.text,
+      toolCalls: piece.toolCalls,
       logprob:
         sampling.topLogprobs < 0
           ? undefined
           : { tokenId: token.tokenId, logprob: token.logprob, top: decodeTop(token.top) },
       experts: token.experts.byteLength === 0 ? undefined : decodeExperts(token.experts, 1)[0],
-      finish: stopped ? "stop" : last ? "length" : undefined,
+      finish: stopped ? (text?.called ? "tool_calls" : "stop") : last ? "length" : undefined,
     });
   }
 

@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { publicApi } from "@drover/proto";
 import type { InferenceRequest } from "./inference-request.ts";
-import type { Output, TokenLogprob } from "./output.ts";
+import type { Output, TokenLogprob, ToolCall } from "./output.ts";
 import type { ServedModel } from "./served-model.ts";
 
 /** Turns outputs into messages of the public gRPC interface: one for each token, and a last one with the usage. */
@@ -37,6 +37,7 @@ export class GrpcReplies {
         ...this.#begin(output.choice),
         this.#reply(output.choice, {
           text: output.text,
+          toolCalls: output.toolCalls.map(wireToolCall),
           tokenIds: [output.tokenId],
           logprobs: output.logprob === undefined ? [] : [wireLogprob(output.logprob)],
           routedExperts: output.experts === undefined ? [] : [wireExperts(output.experts)],
@@ -80,7 +81,7 @@ export class GrpcReplies {
 type Parts = Partial<
   Pick<
     publicApi.GenerateReply,
-    "text" | "tokenIds" | "logprobs" | "routedExperts" | "finishReason" | "promptTokenIds" | "usage"
+    "text" | "toolCalls" | "tokenIds" | "logprobs" | "routedExperts" | "finishReason" | "promptTokenIds" | "usage"
   >
 >;
 
@@ -90,6 +91,10 @@ function wireLogprob({ tokenId, logprob, top }: TokenLogprob): publicApi.TokenLo
     ...(logprob === undefined ? {} : { logprob }),
     top: top.map((ranked) => create(publicApi.TokenLogprobSchema, ranked)),
   });
+}
+
+function wireToolCall({ id, name, arguments: written }: ToolCall): publicApi.ToolCall {
+  return create(publicApi.ToolCallSchema, { id, function: { name, arguments: written } });
 }
 
 function wireExperts(experts: readonly number[]): publicApi.RoutedExperts {

@@ -23,6 +23,8 @@ export function chatBody(request: publicApi.ChatRequest): Json {
       ...(message.toolCallId === "" ? {} : { tool_call_id: message.toolCallId }),
     })),
     tools: request.tools.map(tool),
+    tool_choice: request.toolChoice === "" ? undefined : request.toolChoice,
+    parallel_tool_calls: request.parallelToolCalls,
     logprobs: options?.topLogprobs !== undefined,
     top_logprobs: options?.topLogprobs,
   };

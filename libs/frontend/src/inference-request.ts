@@ -10,6 +10,15 @@ export type InferenceRequest = Readonly<{
   sampling: SamplingParams;
   /** Matched in the router, over the borders of tokens. */
   stop: readonly string[];
+  /** What the model may call; undefined where nothing in its output is a call. */
+  toolCalls: ToolCallRules | undefined;
+}>;
+
+export type ToolCallRules = Readonly<{
+  /** Names of functions. */
+  names: readonly string[];
+  /** Without it, a reply has at most one call. */
+  parallel: boolean;
 }>;
 
 /** How the client wants to read it. */

@@ -5,7 +5,10 @@ export type RankedToken = Readonly<{ tokenId: number; logprob: number }>;
 /** A token's log-probability and the likeliest at its place. Undefined for the prompt's first token, which nothing predicts. */
 export type TokenLogprob = Readonly<{ tokenId: number; logprob: number | undefined; top: readonly RankedToken[] }>;
 
-export type FinishReason = "stop" | "length";
+export type FinishReason = "stop" | "length" | "tool_calls";
+
+/** A whole call. `arguments` is a JSON object; `index` counts the choice's calls. */
+export type ToolCall = Readonly<{ id: string; index: number; name: string; arguments: string }>;
 
 export type PromptOutput = Readonly<{
   kind: "prompt";
@@ -20,6 +23,8 @@ export type TokenOutput = Readonly<{
   tokenId: number;
   /** Complete characters only; often empty. */
   text: string;
+  /** Calls that are whole with this token. */
+  toolCalls: readonly ToolCall[];
   logprob: TokenLogprob | undefined;
   experts: readonly number[] | undefined;
   finish: FinishReason | undefined;
@@ -82,8 +87,18 @@ function outputBytes(output: Output): number {
     case "prompt":
       return output.logprobs.reduce((sum, { top }) => sum + 64 + top.length * 32, 64) + output.experts.length * 128;
     case "token":
-      return 96 + output.text.length * 2 + (output.logprob?.top.length ?? 0) * 32 + (output.experts?.length ?? 0) * 8;
+      return (
+        96 +
+        output.text.length * 2 +
+        callBytes(output.toolCalls) +
+        (output.logprob?.top.length ?? 0) * 32 +
+        (output.experts?.length ?? 0) * 8
+      );
     case "end":
       return 16;
   }
+}
+
+function callBytes(calls: readonly ToolCall[]): number {
+  return calls.reduce((sum, call) => sum + 96 + (call.name.length + call.arguments.length) * 2, 0);
 }

@@ -56,5 +56,5 @@ export function refuseUnsupported(body: Fields, n: number): void {
   if ((body.integer("best_of", { min: 1 }) ?? 1) > n) body.fail("best_of", "is not supported above n");
   const choice = body.raw("tool_choice");
   if (choice !== undefined && choice !== "auto" && choice !== "none")
-    body.fail("tool_choice", "is not supported except as auto or none");
+    body.fail("tool_choice", "is not supported except as auto or none: other values come with structured output");
 }
