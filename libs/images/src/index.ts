@@ -1,0 +1,1 @@
+export * from "./tiles-hash.ts";
