@@ -1,0 +1,73 @@
+import { DroverError } from "@drover/core";
+import sharp from "sharp";
+import { IMAGE_FORMATS, sniffImageFormat } from "./image-format.ts";
+import { IMAGE_LIMITS } from "./limits.ts";
+import { cmykToRgb, overWhite } from "./rgb-conversion.ts";
+import type { RgbPicture } from "./rgb-picture.ts";
+
+/** libvips's loaders of the four formats; all others are switched off, whatever a file looks like to them. */
+const LOADERS = { png: "Png", jpeg: "Jpeg", webp: "Webp", gif: "Nsgif" } as const;
+sharp.block({ operation: ["VipsForeignLoad"] });
+sharp.unblock({ operation: IMAGE_FORMATS.map((format) => `VipsForeignLoad${LOADERS[format]}Buffer`) });
+// Every file is another one, and the pool's size alone says how many cores are used.
+sharp.cache(false);
+sharp.concurrency(1);
+
+/** Colour profiles stay unread, as the reference does it. Damage is an error; libjpeg's warnings, of stray bytes say, are not. */
+const OPTIONS = { autoOrient: true, ignoreIcc: true, failOn: "error", pages: 1, limitInputPixels: false } as const;
+
+/**
+ * Decodes a PNG, JPEG, WebP or GIF file: its first frame, turned as EXIF says, grey, palette, 16-bit and CMYK as 8-bit RGB, alpha over white.
+ * Errors: `invalid_argument` for what is none of these, is damaged or incomplete, is beyond the limits or takes too long.
+ * Source: goldens of Hugging Face's processor behind Pillow's conversions.
+ */
+export async function decodeImage(file: Uint8Array): Promise<RgbPicture> {
+  const format = sniffImageFormat(file);
+  const { space } = await checkedHeader(file, format);
+  const source = sharp(file, OPTIONS);
+  const converted =
+    space === "cmyk" ? source.pipelineColourspace("cmyk").toColourspace("cmyk") : source.toColourspace("srgb");
+  const { data, info } = await decoded(format, () =>
+    converted
+      .timeout({ seconds: IMAGE_LIMITS.decodeSecondsMax })
+      .raw({ depth: "uchar" })
+      .toBuffer({ resolveWithObject: true }),
+  );
+  const { width, height, channels } = info;
+  if (data.byteLength !== width * height * channels) throw damaged(format);
+  if (space === "cmyk" && channels === 4) return { width, height, pixels: cmykToRgb(data) };
+  if (channels === 4) return { width, height, pixels: overWhite(data) };
+  if (channels === 3) return { width, height, pixels: data };
+  throw damaged(format);
+}
+
+/** What the header says, before anything is decoded: a small file may claim to be a picture of any size. */
+async function checkedHeader(file: Uint8Array, format: string) {
+  const header = await decoded(format, () => sharp(file, OPTIONS).metadata());
+  const { width, height } = header;
+  if (header.format !== format) throw damaged(format);
+  if (width > IMAGE_LIMITS.sideMax || height > IMAGE_LIMITS.sideMax || width * height > IMAGE_LIMITS.pixelsMax) {
+    throw new DroverError(
+      "invalid_argument",
+      `the image has ${width} x ${height} pixels; at most ${IMAGE_LIMITS.pixelsMax}, and ${IMAGE_LIMITS.sideMax} a side, are taken`,
+    );
+  }
+  return header;
+}
+
+async function decoded<T>(format: string, decode: () => Promise<T>): Promise<T> {
+  try {
+    return await decode();
+  } catch (cause) {
+    throw damaged(format, cause);
+  }
+}
+
+function damaged(format: string, cause?: unknown): DroverError {
+  const name = format === "webp" ? "WebP" : format.toUpperCase();
+  return new DroverError(
+    "invalid_argument",
+    `the ${name} image cannot be decoded: it is damaged, incomplete or too complex`,
+    { cause },
+  );
+}
