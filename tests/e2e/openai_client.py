@@ -1,4 +1,5 @@
 """Uses Drover through the official Python client. Usage: openai_client.py http://127.0.0.1:8080/v1. Prints `all well` in the end."""
+import json
 import sys
 
 import openai
@@ -37,6 +38,19 @@ check([c.text for c in drawn[0].choices] == [c.text for c in drawn[1].choices], 
 
 stopped = client.chat.completions.create(**ask("What is the capital of France?"), stop="France")
 check(stopped.choices[0].message.content == "The capital of ", "a stop string ends the text before itself")
+
+schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+tools = [{"type": "function", "function": {"name": "get_time", "parameters": schema}}]
+called = client.chat.completions.create(**ask("What time is it in Paris?"), tools=tools).choices[0]
+calls = called.message.tool_calls
+check(called.finish_reason == "tool_calls" and len(calls) == 1, "a tool is called")
+check((calls[0].function.name, json.loads(calls[0].function.arguments)) == ("get_time", {"city": "Paris"}), "with its arguments")
+with client.chat.completions.stream(**ask("What time is it in Paris?"), tools=tools) as stream:
+    streamed = stream.get_final_completion().choices[0]
+check(streamed.message.tool_calls[0].function.arguments == calls[0].function.arguments, "a streamed call is the same")
+result = {"role": "tool", "tool_call_id": calls[0].id, "content": "10:30"}
+messages = [{"role": "user", "content": "What time is it in Paris?"}, called.message, result]
+check(client.chat.completions.create(model=model, temperature=0, messages=messages, tools=tools).choices[0].message, "its result goes back in")
 
 for wrong, error, param in [({"max_tokens": -1}, openai.BadRequestError, "max_tokens"), ({"model": "gpt"}, openai.NotFoundError, "model")]:
     try:
