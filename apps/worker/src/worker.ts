@@ -70,6 +70,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
   const model = isAttention
     ? await TextModel.load(config, weights, {
         ...session,
+        remoteExperts: !isExperts,
         kvBytesMax: options.kvMemory,
         onLayer: (done, total) => announce({ kind: "progress", text: `layer ${done} of ${total}` }),
       })

@@ -72,11 +72,19 @@ export function swiGlu(b: GraphBuilder, x: Value, weights: MlpWeights, hidden: n
   return linear(b, b.node("Mul", [silu, up]), weights.down, hidden, width);
 }
 
+/** What {@link flatOutput} makes. */
+export const FLAT_OUTPUT = ["out"] as const;
+
 /**
  * Makes the values the graph's only output, `out` [n] f32: each row-major and whole, one behind another. Every output of a run costs as much as
  * several small operators, so a stage has one.
  */
 export function flatOutput(b: GraphBuilder, values: readonly Value[]): void {
+  const [only] = values;
+  if (only !== undefined && values.length === 1) {
+    b.output("out", "f32", ["rows", "width"], only);
+    return;
+  }
   const flat = values.map((value) => b.node("Reshape", [value, b.ints([-1])]));
   b.output("out", "f32", ["n"], b.node("Concat", flat, { axis: 0 }));
 }

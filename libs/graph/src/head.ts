@@ -1,11 +1,12 @@
-import { linear, rmsNorm } from "./blocks.ts";
+import { flatOutput, linear, rmsNorm } from "./blocks.ts";
 import type { GraphDims, LinearWeight } from "./dims.ts";
 import { type BuiltGraph, GraphBuilder } from "./graph-builder.ts";
 
 /**
  * The output head on r rows: final norm, logits, and only what is asked for leaves the session.
  * Inputs: `x` [r, D]; `top_count` [1]; `asked` [r] token ids; `full_rows` [f] indices of rows whose whole logits a sampler needs.
- * Outputs: `top_values` and `top_ids` [r, top_count], best first; `lse` [r]; `asked_logits` [r]; `full` [f, V].
+ * Its output `out` holds, one behind another: the top values and their ids [r, top_count], best first; the log-sum-exp [r]; the asked ids' logits [r]; the
+ * full rows [f, V]. Ids are whole numbers in f32.
  */
 export function headGraph(dims: GraphDims, weights: Readonly<{ norm: Float32Array; head: LinearWeight }>): BuiltGraph {
   const b = new GraphBuilder();
@@ -17,12 +18,9 @@ export function headGraph(dims: GraphDims, weights: Readonly<{ norm: Float32Arra
   const [values = "", ids = ""] = b.nodes("TopK", [logits, topCount], 2, { axis: 1, largest: 1, sorted: 1 });
   const peak = b.node("ReduceMax", [logits, b.ints([1])], { keepdims: 1 });
   const total = b.node("ReduceSum", [b.node("Exp", [b.node("Sub", [logits, peak])]), b.ints([1])], { keepdims: 1 });
-  const lse = b.node("Squeeze", [b.node("Add", [b.node("Log", [total]), peak]), b.ints([1])]);
+  const lse = b.node("Add", [b.node("Log", [total]), peak]);
   const askedLogits = b.node("GatherElements", [logits, b.node("Unsqueeze", [asked, b.ints([1])])], { axis: 1 });
-  b.output("top_values", "f32", ["r", "k"], values);
-  b.output("top_ids", "i64", ["r", "k"], ids);
-  b.output("lse", "f32", ["r"], lse);
-  b.output("asked_logits", "f32", ["r"], b.node("Squeeze", [askedLogits, b.ints([1])]));
-  b.output("full", "f32", ["f", dims.vocabSize], b.node("Gather", [logits, fullRows], { axis: 0 }));
+  const full = b.node("Gather", [logits, fullRows], { axis: 0 });
+  flatOutput(b, [values, b.node("Cast", [ids], { to: 1 }), lse, askedLogits, full]);
   return b.build();
 }

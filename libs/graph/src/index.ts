@@ -1,4 +1,5 @@
 export * from "./attention.ts";
+export { FLAT_OUTPUT } from "./blocks.ts";
 export * from "./dims.ts";
 export { type BuiltGraph, GraphBuilder } from "./graph-builder.ts";
 export * from "./head.ts";

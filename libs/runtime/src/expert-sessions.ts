@@ -1,7 +1,7 @@
 import { assert, type ExpertRunner } from "@drover/core";
-import { expertGraph, type GraphDims } from "@drover/graph";
+import { expertGraph, FLAT_OUTPUT, type GraphDims } from "@drover/graph";
 import type { ModelWeights } from "./model-weights.ts";
-import { f32, f32Of, Session, type SessionOptions } from "./session.ts";
+import { f32, Session, type SessionOptions } from "./session.ts";
 
 /** The routed experts that this process has loaded: one session each, so that a call pays only for experts that have rows. */
 export class ExpertSessions implements ExpertRunner, Disposable {
@@ -28,7 +28,12 @@ export class ExpertSessions implements ExpertRunner, Disposable {
   async load(layer: number, expert: number): Promise<void> {
     if (this.has(layer, expert)) return;
     const weights = await this.#weights.expert(layer, expert);
-    const session = new Session(`expert ${layer}.${expert}`, expertGraph(this.#dims, weights), ["y"], this.#options);
+    const session = new Session(
+      `expert ${layer}.${expert}`,
+      expertGraph(this.#dims, weights),
+      FLAT_OUTPUT,
+      this.#options,
+    );
     const layerSessions = this.#sessions.get(layer) ?? new Map<number, Session>();
     layerSessions.set(expert, session);
     this.#sessions.set(layer, layerSessions);
@@ -60,8 +65,8 @@ export class ExpertSessions implements ExpertRunner, Disposable {
       const count = counts[i] ?? 0;
       const session = this.#sessions.get(layer)?.get(experts[i] ?? -1);
       assert(session !== undefined, "only loaded experts are run");
-      const out = session.run({ z: f32(z_aD.subarray(row * width, (row + count) * width), [count, width]) });
-      y_aD.set(f32Of(out, "y"), row * width);
+      const out = session.runFlat({ z: f32(z_aD.subarray(row * width, (row + count) * width), [count, width]) });
+      y_aD.set(out, row * width);
       row += count;
     }
   }

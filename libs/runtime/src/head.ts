@@ -1,5 +1,6 @@
-import { assert, type EntryResult, type RowOutput, type StepEntry } from "@drover/core";
-import { f32, f32Of, i64, type Session } from "./session.ts";
+import type { EntryResult, RowOutput, StepEntry } from "@drover/core";
+import { f32, i64, type Session } from "./session.ts";
+import { slices } from "./slices.ts";
 import type { StepLayout, StepPart } from "./step-layout.ts";
 
 /** Rows of one head run: bounds the logits that exist at once. */
@@ -62,25 +63,22 @@ function runHead(
   for (const [i, { row }] of wanted.entries())
     x.set(x_aD.subarray(row * hiddenSize, (row + 1) * hiddenSize), i * hiddenSize);
   const fullRows = wanted.flatMap(({ full }, i) => (full ? [BigInt(i)] : []));
-  const out = head.run({
+  const k = Math.min(topCount, vocabSize);
+  const out = head.runFlat({
     x: f32(x, [r, hiddenSize]),
-    top_count: i64(BigInt64Array.of(BigInt(Math.min(topCount, vocabSize))), [1]),
+    top_count: i64(BigInt64Array.of(BigInt(k)), [1]),
     asked: i64(
       BigInt64Array.from(wanted, ({ asked }) => BigInt(asked)),
       [r],
     ),
     full_rows: i64(BigInt64Array.from(fullRows), [fullRows.length]),
   });
-  const values = f32Of(out, "top_values");
-  const ids = out.top_ids?.data;
-  assert(ids instanceof BigInt64Array, "TopK returns 64-bit ids");
-  const lse = f32Of(out, "lse");
-  const asked = f32Of(out, "asked_logits");
-  const full = f32Of(out, "full");
-  const k = values.length / r;
+  const rows = out.subarray(0, r * (2 * k + 2));
+  const [values = out, ids = out, lse = out, asked = out] = slices(rows, r, [k, k, 1, 1]);
+  const full = out.subarray(rows.length);
   let fullIndex = 0;
   return wanted.map((want, i) => ({
-    topIds: Array.from(ids.subarray(i * k, (i + 1) * k), Number),
+    topIds: Array.from(ids.subarray(i * k, (i + 1) * k)),
     topValues: values.subarray(i * k, (i + 1) * k),
     logSumExp: lse[i] ?? 0,
     askedLogit: asked[i] ?? 0,

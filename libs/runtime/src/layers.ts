@@ -4,6 +4,7 @@ import {
   combineGraph,
   denseGraph,
   enterGraph,
+  FLAT_OUTPUT,
   type GraphDims,
   gateGraph,
   headGraph,
@@ -15,7 +16,14 @@ import { Session, type SessionOptions } from "./session.ts";
 /** What follows a layer's attention: a dense MLP, or a gate, the shared expert and the combination with the routed experts' rows. */
 export type LayerStages =
   | Readonly<{ kind: "dense"; dense: Session }>
-  | Readonly<{ kind: "moe"; moeIndex: number; gate: Session; shared: Session; combine: Session }>;
+  | Readonly<{
+      kind: "moe";
+      moeIndex: number;
+      gate: Session;
+      /** Null where the gate's session computes the shared expert as well. */
+      shared: Session | null;
+      combine: Session;
+    }>;
 
 export type TextStages = Readonly<{ enter: Session; layers: readonly LayerStages[]; head: Session }>;
 
@@ -24,10 +32,14 @@ export function graphDims(config: ModelConfig): GraphDims {
   return config;
 }
 
-/** Loads every stage but the routed experts. One layer's weights are in flight at a time. */
+/**
+ * Loads every stage but the routed experts. One layer's weights are in flight at a time. With `overlapShared` the shared expert is a stage of its own, to
+ * be run while rows are away.
+ */
 export async function loadTextStages(
   config: ModelConfig,
   weights: ModelWeights,
+  overlapShared: boolean,
   options: SessionOptions,
   onLayer: (done: number, total: number) => void,
 ): Promise<TextStages> {
@@ -37,10 +49,9 @@ export async function loadTextStages(
     if (layer >= config.layerCount) return null;
     return { ...(await weights.attention(layer)), rope: config.isGlobalLayer[layer] ? null : rope };
   };
-  const outputs = (next: AttentionWeights | null) => (next === null ? ["y"] : ["y", "q", "k", "v"]);
   const first = await attention(0);
   if (first === null) throw new RangeError("a model has layers");
-  const enter = new Session("enter", enterGraph(dims, first), ["q", "k", "v"], options);
+  const enter = new Session("enter", enterGraph(dims, first), FLAT_OUTPUT, options);
   const layers: LayerStages[] = [];
   for (let layer = 0; layer < config.layerCount; layer++) {
     const output = await weights.output(layer);
@@ -49,7 +60,7 @@ export async function loadTextStages(
     const moeIndex = config.moeLayers.indexOf(layer);
     if (moeIndex < 0) {
       const graph = denseGraph(dims, { output, norm, mlp: await weights.dense(layer) }, next);
-      layers.push({ kind: "dense", dense: new Session(`dense ${layer}`, graph, outputs(next), options) });
+      layers.push({ kind: "dense", dense: new Session(`dense ${layer}`, graph, FLAT_OUTPUT, options) });
     } else {
       const router = await weights.router(layer);
       const shared = await weights.shared(layer);
@@ -58,22 +69,19 @@ export async function loadTextStages(
         moeIndex,
         gate: new Session(
           `gate ${layer}`,
-          gateGraph(dims, { output, norm, router }),
-          ["h", "n", "z", "expert"],
+          gateGraph(dims, { output, norm, router, shared: overlapShared ? null : shared }),
+          FLAT_OUTPUT,
           options,
         ),
-        shared: new Session(`shared ${layer}`, sharedExpertGraph(dims, shared), ["s"], options),
-        combine: new Session(`combine ${layer}`, combineGraph(dims, next), outputs(next), options),
+        shared: overlapShared
+          ? new Session(`shared ${layer}`, sharedExpertGraph(dims, shared), FLAT_OUTPUT, options)
+          : null,
+        combine: new Session(`combine ${layer}`, combineGraph(dims, next), FLAT_OUTPUT, options),
       });
     }
     onLayer(layer + 1, config.layerCount);
   }
   const headWeights = { norm: await weights.vector("model.norm.weight"), head: await weights.head() };
-  const head = new Session(
-    "head",
-    headGraph(dims, headWeights),
-    ["top_values", "top_ids", "lse", "asked_logits", "full"],
-    options,
-  );
+  const head = new Session("head", headGraph(dims, headWeights), FLAT_OUTPUT, options);
   return { enter, layers, head };
 }

@@ -79,6 +79,11 @@ export class Session implements Disposable {
     return this.#session.run(feeds, this.#fetches, RUN_OPTIONS);
   }
 
+  /** Runs a graph whose only output is `out`, and returns that. */
+  runFlat(feeds: Feeds): Float32Array {
+    return f32Of(this.run(feeds), "out");
+  }
+
   [Symbol.dispose](): void {
     this.#session.dispose();
   }

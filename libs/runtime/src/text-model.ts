@@ -16,11 +16,17 @@ import { KvPool } from "./kv-pool.ts";
 import { StoredSequence } from "./kv-storage.ts";
 import { graphDims, type LayerStages, loadTextStages, type TextStages } from "./layers.ts";
 import type { EmbeddingTable, ModelWeights } from "./model-weights.ts";
-import { type Feeds, type Fetches, f32, f32Of, i64, type SessionOptions } from "./session.ts";
+import { type Feeds, f32, i64, type SessionOptions } from "./session.ts";
+import { slices } from "./slices.ts";
 import { dropParked, layOut, type StepLayout, type StepPart } from "./step-layout.ts";
 
 export type TextModelOptions = SessionOptions &
-  Readonly<{ kvBytesMax: number; onLayer?: (done: number, total: number) => void }>;
+  Readonly<{
+    kvBytesMax: number;
+    /** Whether experts answer from other processes: the shared expert then runs while they do. Else it is part of the gate's run. Default true. */
+    remoteExperts?: boolean;
+    onLayer?: (done: number, total: number) => void;
+  }>;
 
 /** Llama 4's text model in this process: everything but the routed experts. */
 export class TextModel implements ModelRunner, Disposable {
@@ -45,7 +51,13 @@ export class TextModel implements ModelRunner, Disposable {
 
   /** Loads the weights and compiles every stage. Errors: the checkpoint's, naming file and tensor. */
   static async load(config: ModelConfig, weights: ModelWeights, options: TextModelOptions): Promise<TextModel> {
-    const stages = await loadTextStages(config, weights, options, options.onLayer ?? (() => undefined));
+    const stages = await loadTextStages(
+      config,
+      weights,
+      options.remoteExperts ?? true,
+      options,
+      options.onLayer ?? (() => undefined),
+    );
     return new TextModel(config, stages, await weights.embedding(), options);
   }
 
@@ -92,19 +104,25 @@ export class TextModel implements ModelRunner, Disposable {
       this.#embedding.gather(entry.tokenIds, x, offset);
       for (const { row, rows_aD } of entry.embeddings) x.set(rows_aD, (offset + row) * this.config.hiddenSize);
     }
-    let qkv = this.#run(this.#stages.enter, { x: this.#rows(x, layout), ...this.#positions(0, layout) });
+    let qkv = this.#cut(
+      this.#run(this.#stages.enter, { x: this.#rows(x, layout), ...this.#positions(0, layout) }),
+      layout,
+      this.#qkvWidths,
+    );
     for (const [layer, stages] of this.#stages.layers.entries()) {
-      const attended = this.#attend(layer, qkv, layout);
-      if (stages.kind === "dense") {
-        qkv = this.#run(stages.dense, { attended, x: this.#rows(x, layout), ...this.#positions(layer + 1, layout) });
-        x = f32Of(qkv, "y");
-        continue;
+      let feeds: Feeds = { attended: this.#attend(layer, qkv, layout), x: this.#rows(x, layout) };
+      if (stages.kind === "moe") {
+        const moe = await this.#mixture(stages, feeds, layer, layout, exchange, signal);
+        layout = moe.layout;
+        if (layout.rowCount === 0) break;
+        feeds = moe.feeds;
       }
-      const moe = await this.#mixture(stages, attended, this.#rows(x, layout), layer, layout, exchange, signal);
-      layout = moe.layout;
-      if (layout.rowCount === 0) break;
-      qkv = this.#run(stages.combine, { ...moe.feeds, ...this.#positions(layer + 1, layout) });
-      x = f32Of(qkv, "y");
+      const last = stages.kind === "dense" ? stages.dense : stages.combine;
+      const out = this.#run(last, { ...feeds, ...this.#positions(layer + 1, layout) });
+      [x = x, ...qkv] = this.#cut(out, layout, [
+        this.config.hiddenSize,
+        ...(layer + 1 < this.config.layerCount ? this.#qkvWidths : []),
+      ]);
     }
     const results = readHead(
       this.#stages.head,
@@ -119,11 +137,21 @@ export class TextModel implements ModelRunner, Disposable {
     return results;
   }
 
-  #run(session: LayerSession, feeds: Feeds): Fetches {
+  #run(session: LayerSession, feeds: Feeds): Float32Array {
     const began = performance.now();
-    const out = session.run(feeds);
+    const out = session.runFlat(feeds);
     this.times.sessionMs += performance.now() - began;
     return out;
+  }
+
+  #cut(flat: Float32Array, layout: StepLayout, widths: readonly number[]): Float32Array[] {
+    return slices(flat, layout.rowCount, widths);
+  }
+
+  /** Of a layer's queries, keys and values. */
+  get #qkvWidths(): readonly number[] {
+    const { headCount, kvHeadCount, headDim } = this.config;
+    return [headCount * headDim, kvHeadCount * headDim, kvHeadCount * headDim];
   }
 
   #rows(x: Float32Array, layout: StepLayout) {
@@ -141,11 +169,10 @@ export class TextModel implements ModelRunner, Disposable {
     return { temperature: f32(layout.temperatures, [layout.rowCount, 1]) };
   }
 
-  #attend(layer: number, qkv: Fetches, layout: StepLayout) {
+  #attend(layer: number, qkv: readonly Float32Array[], layout: StepLayout) {
     const began = performance.now();
-    const q = f32Of(qkv, "q");
-    const k = f32Of(qkv, "k");
-    const v = f32Of(qkv, "v");
+    const [q, k, v] = qkv;
+    assert(q !== undefined && k !== undefined && v !== undefined, "a layer has queries, keys and values");
     const attended = new Float32Array(q.length);
     const isGlobal = this.config.isGlobalLayer[layer] ?? false;
     const rows = segmentRowsOf(this.geometry, isGlobal);
@@ -175,30 +202,32 @@ export class TextModel implements ModelRunner, Disposable {
 
   async #mixture(
     stages: Extract<LayerStages, { kind: "moe" }>,
-    attended: ReturnType<typeof f32>,
-    x: ReturnType<typeof f32>,
+    attended: Feeds,
     layer: number,
     layout: StepLayout,
     exchange: ExpertExchange,
     signal: AbortSignal,
   ): Promise<{ layout: StepLayout; feeds: Feeds }> {
-    const gate = this.#run(stages.gate, { attended, x });
-    const expert_a = gate.expert?.data;
-    assert(expert_a instanceof Int32Array, "a gate names experts as i32");
+    const width = this.config.hiddenSize;
+    const gate = this.#run(stages.gate, attended);
+    const [z_aD = gate, expert = gate, h = gate, n = gate] = slices(
+      gate,
+      layout.rowCount,
+      stages.shared === null ? [width, 1, width] : [width, 1, width, width],
+    );
+    const expert_a = Int32Array.from(expert);
     // Experts of this process are computed inside the call, others while the shared expert runs.
     const called = performance.now();
-    const pending = exchange.exchange({ layer, z_aD: f32Of(gate, "z"), expert_a, rowCount: layout.rowCount }, signal);
+    const pending = exchange.exchange({ layer, z_aD, expert_a, rowCount: layout.rowCount }, signal);
     this.times.exchangeMs += performance.now() - called;
-    const h = gate.h;
-    const n = gate.n;
-    assert(h !== undefined && n !== undefined, "a gate returns its residual and its input");
-    const shared = this.#run(stages.shared, { h, n });
+    const shared =
+      stages.shared === null ? h : this.#run(stages.shared, { h: this.#rows(h, layout), n: this.#rows(n, layout) });
     const waited = performance.now();
     const { y_aD, missing } = await pending;
     this.times.exchangeMs += performance.now() - waited;
     for (let row = 0; row < layout.rowCount; row++)
       layout.experts[row * layout.moeCount + stages.moeIndex] = expert_a[row] ?? 0;
-    const kept = dropParked(layout, missing, [f32Of(shared, "s"), y_aD], this.config.hiddenSize);
+    const kept = dropParked(layout, missing, [shared, y_aD], width);
     const [s = y_aD, routed = y_aD] = kept.buffers;
     return { layout: kept.layout, feeds: { s: this.#rows(s, kept.layout), routed: this.#rows(routed, kept.layout) } };
   }
@@ -209,7 +238,7 @@ export class TextModel implements ModelRunner, Disposable {
     for (const session of [this.#stages.enter, this.#stages.head]) session[Symbol.dispose]();
     for (const stages of this.#stages.layers) {
       for (const session of stages.kind === "dense" ? [stages.dense] : [stages.gate, stages.shared, stages.combine])
-        session[Symbol.dispose]();
+        session?.[Symbol.dispose]();
     }
   }
 }

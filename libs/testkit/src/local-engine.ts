@@ -31,6 +31,8 @@ export type LocalEngineOptions = Readonly<{
   prefillRowsMax: number;
   kvBytesMax?: number;
   quantization?: Quantization | null;
+  /** Runs the model's stages as if experts were elsewhere. */
+  remoteExperts?: boolean;
   features?: FeatureSource;
   /** Stands between the engine and its experts, to lose rows. */
   wrapExchange?: (exchange: ExpertExchange) => ExpertExchange;
@@ -45,7 +47,11 @@ export async function openLocalEngine(directory: string, options: LocalEngineOpt
   const config = await loadModelConfig(directory);
   const tensors = new TextWeights(await openCheckpoint(directory), config);
   const weights = new LayerWeights(tensors, config, options.quantization ?? null);
-  const model = await TextModel.load(config, weights, { threads: 1, kvBytesMax: options.kvBytesMax ?? 2 ** 31 });
+  const model = await TextModel.load(config, weights, {
+    threads: 1,
+    remoteExperts: options.remoteExperts ?? false,
+    kvBytesMax: options.kvBytesMax ?? 2 ** 31,
+  });
   const experts = new ExpertSessions(config, weights, { threads: 1 });
   for (const layer of config.moeLayers) for (let e = 0; e < config.expertCount; e++) await experts.load(layer, e);
   const peer = new LocalPeer("local", experts);
