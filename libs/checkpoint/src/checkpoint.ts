@@ -30,6 +30,11 @@ export class Checkpoint implements AsyncDisposable {
     return this.#tensors.has(name);
   }
 
+  /** All tensors, with their names. */
+  *tensors(): Generator<TensorInfo & Readonly<{ name: string }>> {
+    for (const [name, info] of this.#tensors) yield { name, ...info };
+  }
+
   /** Errors: `invalid_argument` naming the folder and the tensor that it lacks. */
   info(name: string): TensorInfo {
     const info = this.#tensors.get(name);

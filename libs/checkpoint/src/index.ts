@@ -1,4 +1,10 @@
 export { Checkpoint, openCheckpoint } from "./checkpoint.ts";
+export { type ConversionOptions, type ConversionProgress, convertCheckpoint } from "./converted/convert.ts";
+export { type ConvertedFile, convertedFiles } from "./converted/converted-sizes.ts";
+export { ConvertedWeights } from "./converted/converted-weights.ts";
+export { type Manifest, manifestFingerprint, readManifest } from "./converted/manifest.ts";
+export type { PackedMatrix, Packer, QuantizedMatrix } from "./converted/packing.ts";
+export { describeSetting } from "./converted/setting.ts";
 export { Embedding } from "./embedding.ts";
 export { type GenerationConfig, loadGenerationConfig } from "./generation-config.ts";
 export { LayerWeights, type ServedLinear, type ServedMlp } from "./layer-weights.ts";

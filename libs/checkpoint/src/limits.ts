@@ -12,3 +12,18 @@ export const JSON_BYTES_MAX = 64 * 2 ** 20;
 
 /** Bytes of a fused expert that are decoded before they are scattered, so that the scratch stays in a core's cache. */
 export const TRANSPOSE_SCRATCH_BYTES = 512 * 1024;
+
+/**
+ * Bytes of one matrix's numbers in a converted checkpoint; larger ones are cut by rows. Packing takes the matrix mapped, packed, and once more while the
+ * runtime saves it, so that three times this, beside an expert's bytes as they are stored, bound a conversion's memory.
+ */
+export const CONVERTED_PART_BYTES_MAX = 192 * 2 ** 20;
+
+/** Bytes of rows in f32 that are quantized at a time. */
+export const CONVERT_ROWS_BYTES = 16 * 2 ** 20;
+
+/** Bytes that are copied or hashed at a time. */
+export const COPY_BYTES = 4 * 2 ** 20;
+
+/** Bytes of one file that goes along with the weights: a tokenizer has some 30 MB. */
+export const COMPANION_BYTES_MAX = 256 * 2 ** 20;

@@ -3,4 +3,5 @@ export { FLAT_OUTPUT } from "./blocks.ts";
 export * from "./dims.ts";
 export { type BuiltGraph, GraphBuilder } from "./graph-builder.ts";
 export * from "./head.ts";
+export { linearGraph, type PreparedWeight, readPrepared } from "./prepared.ts";
 export * from "./stages.ts";

@@ -1,0 +1,135 @@
+import { realpath } from "node:fs/promises";
+import { join } from "node:path";
+import { DroverError } from "@drover/core";
+import type { Checkpoint } from "../checkpoint.ts";
+import type { Embedding } from "../embedding.ts";
+import type { ModelConfig } from "../model-config.ts";
+import { TextWeights } from "../text-weights.ts";
+import { verifyFile } from "./file-hash.ts";
+import type { FileRecord } from "./file-record.ts";
+import type { UnitLayout } from "./layout.ts";
+import { MANIFEST, type Manifest } from "./manifest.ts";
+import { type MappedLinear, mappedLinear } from "./mapped-linear.ts";
+import { layoutOf, modelUnits, type UnitId, unitFile } from "./units.ts";
+
+export type MappedMlp = Readonly<{ gateUp: MappedLinear; down: MappedLinear }>;
+
+/**
+ * The weights of a converted checkpoint. Linears stay in their files; each file is hashed before any of it is used, and only the files of what is asked for are
+ * read. Errors: `invalid_argument` naming the file, where it is not what the manifest says.
+ */
+export class ConvertedWeights {
+  readonly #directory: string;
+  readonly #config: ModelConfig;
+  readonly #manifest: Manifest;
+  readonly #kept: TextWeights;
+  readonly #records: ReadonlyMap<string, FileRecord>;
+  readonly #usePrepared: boolean;
+  readonly #signal: AbortSignal;
+  /** Checked once: attention's file is asked for twice, those of norms many times. */
+  readonly #checked = new Map<string, Promise<void>>();
+
+  /**
+   * `checkpoint` is the converted folder's. `packing` is how this process's kernels pack: where they do it otherwise than those that converted, weights
+   * are packed again in memory. Errors: `invalid_argument` where the manifest lacks a file or has another model's.
+   */
+  constructor(checkpoint: Checkpoint, config: ModelConfig, manifest: Manifest, packing: string, signal: AbortSignal) {
+    this.#directory = checkpoint.directory;
+    this.#config = config;
+    this.#manifest = manifest;
+    this.#kept = new TextWeights(checkpoint, config);
+    this.#records = new Map(manifest.files.map((record) => [record.file, record]));
+    this.#usePrepared = packing === manifest.packing;
+    this.#signal = signal;
+    for (const unit of modelUnits(config, manifest.setting)) this.#recordOf(unit);
+  }
+
+  async vector(name: string): Promise<Float32Array> {
+    await this.#check("text.safetensors");
+    return this.#kept.vector(name);
+  }
+
+  async attention(layer: number): Promise<Readonly<{ norm: Float32Array; qkv: MappedLinear }>> {
+    const norm = await this.vector(`model.layers.${layer}.input_layernorm.weight`);
+    const [qkv] = await this.#unit({ kind: "attention", layer });
+    return { norm, qkv };
+  }
+
+  async output(layer: number): Promise<MappedLinear> {
+    const [, output] = await this.#unit({ kind: "attention", layer });
+    return output;
+  }
+
+  async dense(layer: number): Promise<MappedMlp> {
+    return this.#mlp({ kind: "dense", layer });
+  }
+
+  async shared(layer: number): Promise<MappedMlp> {
+    return this.#mlp({ kind: "shared", layer });
+  }
+
+  async expert(layer: number, expert: number): Promise<MappedMlp> {
+    return this.#mlp({ kind: "expert", layer, expert });
+  }
+
+  async router(layer: number): Promise<Readonly<{ kind: "f32"; data: Float32Array }>> {
+    await this.#check("text.safetensors");
+    return { kind: "f32", data: await this.#kept.linear(`model.layers.${layer}.feed_forward.router`) };
+  }
+
+  async head(): Promise<MappedLinear | Readonly<{ kind: "f32"; data: Float32Array }>> {
+    if (this.#manifest.setting.head !== null) return (await this.#unit({ kind: "head" }))[0];
+    await this.#check("embedding.safetensors");
+    return { kind: "f32", data: await this.#kept.linear("lm_head") };
+  }
+
+  async embedding(): Promise<Embedding> {
+    await this.#check("embedding.safetensors");
+    return this.#kept.embedding();
+  }
+
+  async #mlp(id: UnitId): Promise<MappedMlp> {
+    const [gateUp, down] = await this.#unit(id);
+    return { gateUp, down };
+  }
+
+  /** The Linears of a unit; the head has one only, and it stands for both. */
+  async #unit(id: UnitId): Promise<readonly [MappedLinear, MappedLinear]> {
+    const { record, layout } = this.#recordOf(id);
+    const path = await realpath(join(this.#directory, record.file)).catch((cause) =>
+      fail(`${record.file} is missing`, cause),
+    );
+    const verify = () => verifyFile(path, record, layout.preparedStart, this.#usePrepared, this.#signal);
+    await (id.kind === "attention" ? this.#once(record.file, verify) : verify());
+    const [first, second] = mappedLinear(path, layout, this.#usePrepared ? record.prepared : null);
+    if (first === undefined) return fail(`${record.file} has no weights`);
+    return [first, second ?? first];
+  }
+
+  async #check(file: string): Promise<void> {
+    const record = this.#records.get(file) ?? fail(`${MANIFEST} does not name ${file}`);
+    await this.#once(file, () =>
+      verifyFile(join(this.#directory, file), record, record.byteCount, false, this.#signal),
+    );
+  }
+
+  async #once(file: string, verify: () => Promise<void>): Promise<void> {
+    const known = this.#checked.get(file) ?? verify();
+    this.#checked.set(file, known);
+    await known;
+  }
+
+  #recordOf(id: UnitId): { record: FileRecord; layout: UnitLayout } {
+    const file = unitFile(id);
+    const record = this.#records.get(file) ?? fail(`${MANIFEST} does not name ${file}`);
+    const layout = layoutOf(id, this.#config, this.#manifest.setting);
+    if (record.byteCount !== layout.byteCount) {
+      fail(`${MANIFEST} gives ${file} ${record.byteCount} bytes where config.json makes it ${layout.byteCount}`);
+    }
+    return { record, layout };
+  }
+}
+
+function fail(what: string, cause?: unknown): never {
+  throw new DroverError("invalid_argument", `${what}; convert the checkpoint again`, { cause });
+}
