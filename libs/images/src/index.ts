@@ -1,5 +1,7 @@
 export * from "./cut-tiles.ts";
+export * from "./image-fetcher.ts";
 export * from "./image-grid.ts";
+export * from "./image-opener.ts";
 export * from "./image-pool.ts";
 export * from "./image-settings.ts";
 export * from "./resize-triangle.ts";

@@ -1,6 +1,6 @@
 /**
- * What the image libraries bound. One image holds at most its file, its decoded pixels and its tiles:
- * 20 MiB + 50 M x 4 bytes, twice while it is turned or freed of alpha, + the tiles; so each thread of the pool holds at most about 450 MB.
+ * What the image pool bounds. A thread holds at most a file of 20 MiB, its 50 million pixels of 4 bytes, twice while the picture is turned, and
+ * tiles: about 450 MB for the worst of images.
  */
 export const IMAGE_LIMITS = {
   /** A file's bytes: OpenAI's own limit for an image. */

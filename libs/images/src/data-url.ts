@@ -1,0 +1,55 @@
+import { DroverError } from "@drover/core";
+import { IMAGE_FORMATS, sniffImageFormat } from "./image-format.ts";
+import { IMAGE_LIMITS } from "./limits.ts";
+
+const SCHEME = "data:";
+const ENCODING = ";base64";
+/** The longest that a media type and its encoding may be; what follows is the image. */
+const HEADER_CHARACTERS_MAX = 64;
+
+export const isDataUrl = (url: string) => url.slice(0, SCHEME.length).toLowerCase() === SCHEME;
+
+/**
+ * The bytes of a data URL: base64 of the standard alphabet with its padding, and a media type that the bytes agree with.
+ * Errors: `invalid_argument` otherwise, or when they are too many.
+ */
+export function readDataUrl(url: string): Uint8Array<ArrayBuffer> {
+  const comma = url.slice(0, SCHEME.length + HEADER_CHARACTERS_MAX).indexOf(",");
+  if (comma < 0) throw invalid("a data URL has the form data:image/png;base64,...");
+  const header = url.slice(SCHEME.length, comma).toLowerCase();
+  if (!header.endsWith(ENCODING)) throw invalid("a data URL's image must be base64");
+  const named = formatOf(header.slice(0, -ENCODING.length));
+  const file = readBase64(url.slice(comma + 1));
+  if (sniffImageFormat(file) !== named) throw invalid(`the data URL says image/${named}, its bytes are another format`);
+  return file;
+}
+
+function formatOf(mediaType: string) {
+  const format = IMAGE_FORMATS.find(
+    (name) => mediaType === `image/${name}` || (name === "jpeg" && mediaType === "image/jpg"),
+  );
+  if (format === undefined) {
+    throw invalid("a data URL's media type must be image/png, image/jpeg, image/webp or image/gif");
+  }
+  return format;
+}
+
+function readBase64(text: string): Uint8Array<ArrayBuffer> {
+  const paddingLength = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
+  const length = (text.length / 4) * 3 - paddingLength;
+  if (length > IMAGE_LIMITS.fileBytesMax) {
+    throw invalid(`the image has ${Math.floor(length)} bytes; at most ${IMAGE_LIMITS.fileBytesMax} are taken`);
+  }
+  const file = Buffer.from(text, "base64");
+  // Node drops what is no base64, so then there are fewer bytes than characters promise; only the alphabet of URLs it takes as well.
+  const isStrict = text.length % 4 === 0 && file.length === length && !text.includes("-") && !text.includes("_");
+  // The last group's unused bits must be 0, or two texts would be one image.
+  const isCanonical =
+    paddingLength === 0 || file.subarray(length - (3 - paddingLength)).toString("base64") === text.slice(-4);
+  if (!isStrict || !isCanonical) throw invalid("the data URL is not valid base64");
+  return file;
+}
+
+function invalid(message: string): DroverError {
+  return new DroverError("invalid_argument", message);
+}

@@ -1,0 +1,37 @@
+import type { ImageProcessor, ImageTiles } from "@drover/core";
+import type { ImageFetcher } from "./image-fetcher.ts";
+import { FETCH_LIMITS } from "./limits.ts";
+import { TilesCache } from "./tiles-cache.ts";
+
+export type ImageOpenerOptions = Readonly<{
+  fetcher: Pick<ImageFetcher, "fetch">;
+  processor: ImageProcessor;
+  /** Bytes of tiles that are remembered; 0 for none. */
+  cacheBytesMax?: number;
+}>;
+
+/** From an image's URL to its tiles. Files whose bytes were seen before are not decoded again. */
+export class ImageOpener {
+  readonly #fetcher: Pick<ImageFetcher, "fetch">;
+  readonly #processor: ImageProcessor;
+  readonly #cache: TilesCache;
+
+  constructor({ fetcher, processor, cacheBytesMax = FETCH_LIMITS.cacheBytesMax }: ImageOpenerOptions) {
+    this.#fetcher = fetcher;
+    this.#processor = processor;
+    this.#cache = new TilesCache(cacheBytesMax);
+  }
+
+  /** Fetches, always, and cuts what is new. The tiles may be shared: they are read only. Errors: those of `ImageFetcher` and `ImagePool`. */
+  async open(url: string, signal: AbortSignal): Promise<ImageTiles> {
+    const file = await this.#fetcher.fetch(url, signal);
+    // Off the event loop, which 20 MiB would hold up for long.
+    const fileHash = Buffer.from(await crypto.subtle.digest("SHA-256", file)).toString("hex");
+    signal.throwIfAborted();
+    const known = this.#cache.get(fileHash);
+    if (known !== undefined) return known;
+    const tiles = await this.#processor.process(file, signal);
+    this.#cache.set(fileHash, tiles);
+    return tiles;
+  }
+}
