@@ -19,8 +19,13 @@ export type Score = Readonly<{
   /** Tasks that got no answer at all. */
   errorCount: number;
   /** exp of the mean negative log-probability of the prompts' tokens, each prompt's first left out. */
-  perplexity: number;
+  promptPerplexity: number;
+  /** The same of the reference's answers to them. */
+  answerPerplexity: number;
 }>;
+
+/** A prompt and the reference's answer, as token ids. */
+export type Conversation = Readonly<{ input_ids: readonly number[]; greedy: readonly number[] }>;
 
 export function readLines<T>(path: string): T[] {
   return readFileSync(path, "utf8")
@@ -33,7 +38,7 @@ export function readLines<T>(path: string): T[] {
 export async function score(
   cluster: TestCluster,
   tasks: readonly Task[],
-  prompts: readonly (readonly number[])[],
+  conversations: readonly Conversation[],
   concurrency: number,
 ): Promise<Score> {
   const model = ((await (await fetch(`${cluster.url}/v1/models`)).json()) as { data: { id: string }[] }).data[0]?.id;
@@ -47,20 +52,19 @@ export async function score(
     } else if (isRight(task, JSON.parse(body).choices[0].message))
       right.set(task.task, (right.get(task.task) ?? 0) + 1);
   });
-  let sum = 0;
-  let count = 0;
-  await inParallel(prompts, concurrency, async (prompt) => {
-    const request = { model, prompt, echo: true, logprobs: 1, max_tokens: 0 };
+  const prompts = new Perplexity();
+  const answers = new Perplexity();
+  await inParallel(conversations, concurrency, async ({ input_ids, greedy }) => {
+    const request = { model, prompt: [...input_ids, ...greedy], echo: true, logprobs: 1, max_tokens: 0 };
     const response = await cluster.post("/v1/completions", request);
+    if (!response.ok) throw new Error(`no log-probabilities: ${await response.text()}`);
     const reply = (await response.json()) as { choices: { logprobs: { token_logprobs: (number | null)[] } }[] };
-    for (const logprob of reply.choices[0]?.logprobs.token_logprobs ?? []) {
-      if (logprob === null) continue;
-      sum += logprob;
-      count++;
-    }
+    reply.choices[0]?.logprobs.token_logprobs.forEach((logprob, i) => {
+      (i < input_ids.length ? prompts : answers).add(logprob);
+    });
   });
   const rightCount = [...right.values()].reduce((a, b) => a + b, 0);
-  return { right, rightCount, errorCount, perplexity: Math.exp(-sum / count) };
+  return { right, rightCount, errorCount, promptPerplexity: prompts.value, answerPerplexity: answers.value };
 }
 
 /** Text counts up to white space around it; calls count only as `tool_calls`, all of them and in order. */
@@ -83,4 +87,20 @@ async function inParallel<T>(entries: readonly T[], count: number, run: (entry: 
       for (const entry of waiting) await run(entry);
     }),
   );
+}
+
+class Perplexity {
+  #sum = 0;
+  #count = 0;
+
+  /** Null for what nothing predicts. */
+  add(logprob: number | null): void {
+    if (logprob === null) return;
+    this.#sum += logprob;
+    this.#count++;
+  }
+
+  get value(): number {
+    return Math.exp(-this.#sum / this.#count);
+  }
 }

@@ -1,10 +1,10 @@
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { TestCluster } from "../tests/e2e/test-cluster.ts";
-import { readLines, type Score, score, type Task } from "./quality-score.ts";
+import { type Conversation, readLines, type Score, score, type Task } from "./quality-score.ts";
 
 /**
- * How many tasks each format of the weights solves, and its perplexity on the reference prompts, beside bf16: `npm run quality`. Prints the
+ * How many tasks each format of the weights solves, and how well it predicts the reference conversations, beside bf16: `npm run quality`. Prints the
  * table of docs/quality.md. Ends with 1 when a format keeps less than `--keep` of bf16's right answers, or bf16 itself answers nothing.
  */
 const FORMATS: Readonly<Record<string, Readonly<{ checkpoint: string; flags: readonly string[] }>>> = {
@@ -34,7 +34,7 @@ const kinds = values.kinds?.split(",");
 const tasks = readLines<Task>(values.tasks ?? join(data, "goldens/nano/tasks.jsonl")).filter(
   ({ task }) => kinds === undefined || kinds.includes(task),
 );
-const prompts = readLines<Golden>(join(data, "goldens/nano/goldens.jsonl")).filter(isConversation);
+const conversations = readLines<Golden>(join(data, "goldens/nano/goldens.jsonl")).filter(isConversation);
 const keep = Number(values.keep);
 const names = ["bf16", ...values.formats.split(",").filter((name) => name !== "bf16")];
 const scores = new Map<string, Score>();
@@ -50,8 +50,7 @@ for (const name of names) {
       expertWorkers: 1,
       flags: format.flags,
     });
-    const ids = prompts.map(({ input_ids }) => input_ids);
-    scores.set(name, await score(cluster, tasks, ids, Number(values.concurrency)));
+    scores.set(name, await score(cluster, tasks, conversations, Number(values.concurrency)));
     const seconds = ((performance.now() - beganMs) / 1000).toFixed(0);
     process.stderr.write(`${name}: ${scores.get(name)?.rightCount} of ${tasks.length} right, ${seconds} s\n`);
   } catch (error) {
@@ -65,11 +64,7 @@ const failed = names.filter((name) => baseline === 0 || (scores.get(name)?.right
 if (failed.length > 0) process.stderr.write(`under ${keep * 100}% of bf16's right answers: ${failed.join(", ")}\n`);
 process.exitCode = failed.length > 0 ? 1 : 0;
 
-type Golden = Readonly<{
-  messages?: readonly unknown[] | null;
-  images?: readonly string[];
-  input_ids: readonly number[];
-}>;
+type Golden = Conversation & Readonly<{ messages?: readonly unknown[] | null; images?: readonly string[] }>;
 
 /** Prompts of random ids say nothing about a model, and images have no log-probabilities. */
 function isConversation({ messages, images }: Golden): boolean {
@@ -87,7 +82,18 @@ function table(): string {
     const kept = `${((100 * got.rightCount) / baseline).toFixed(1)}%`;
     const errors = got.errorCount === 0 ? "" : ` (${got.errorCount} errors)`;
     const cells = kindNames.map((kind) => got.right.get(kind) ?? 0);
-    return row([name, `${got.rightCount}${errors}`, kept, ...cells, got.perplexity.toFixed(4)]);
+    return row([
+      name,
+      `${got.rightCount}${errors}`,
+      kept,
+      ...cells,
+      got.promptPerplexity.toFixed(1),
+      got.answerPerplexity.toFixed(4),
+    ]);
   });
-  return [row([...head, "perplexity"]), row([...head, ""].map(() => "---")), ...lines].join("\n");
+  return [
+    row([...head, "perplexity of prompts", "of answers"]),
+    row([...head, "", ""].map(() => "---")),
+    ...lines,
+  ].join("\n");
 }
