@@ -78,7 +78,7 @@ test("a spoiled file is refused by its name and its tensor's", async () => {
   expect(await complaint(safetensorsBytes(tensors, (header) => delete header.a))).toMatch(
     /tensor b begins 24 bytes after/,
   );
-  expect(await complaint(typed("F31"))).toMatch(/tensor a has the unknown type "F31"/);
+  expect(await complaint(typed("F31"))).toMatch(/tensor a has the unknown type F31/);
   expect(await complaint(typed("constructor"))).toMatch(/tensor a has the unknown type/);
   expect(await complaint(safetensorsBytes({ a: { ...tensors.a, shape: [2, -3] } }))).toMatch(
     /tensor a has no valid shape/,

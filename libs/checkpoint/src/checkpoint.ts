@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import { access, type FileHandle, readFile } from "node:fs/promises";
+import { type FileHandle, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { assert, DroverError } from "@drover/core";
 import { isWeightDtype, toF32, WEIGHT_DTYPES, type WeightDtype } from "./dtype.ts";
-import { isObject, readJsonObject } from "./json-file.ts";
+import { quoted } from "./quoted.ts";
 import { openFile, readExactly, readSafetensorsHeader, type TensorInfo } from "./safetensors.ts";
+import { INDEX_FILE, readShardIndex, SINGLE_FILE } from "./shard-index.ts";
 
 /** A checkpoint's tensors, in one safetensors file or sharded by an index; only the bytes that are asked for are read. */
 export class Checkpoint implements AsyncDisposable {
@@ -87,55 +88,32 @@ export class Checkpoint implements AsyncDisposable {
   }
 }
 
-const INDEX = "model.safetensors.index.json";
-const SINGLE = "model.safetensors";
-
 /** Opens a checkpoint's folder and checks every header. Errors: `invalid_argument` naming file and tensor. */
 export async function openCheckpoint(directory: string): Promise<Checkpoint> {
   const files = new Map<string, FileHandle>();
   const tensors = new Map<string, TensorInfo>();
   try {
-    const index = await readIndex(directory);
-    for (const name of index === undefined ? [SINGLE] : [...new Set(index.values())].sort()) {
+    const index = await readShardIndex(directory);
+    for (const name of index === undefined ? [SINGLE_FILE] : [...new Set(index.values())].sort()) {
       const path = join(directory, name);
       const file = await openFile(path);
       files.set(path, file);
-      for (const [tensor, info] of await readSafetensorsHeader(file, path)) {
+      for (const [tensor, info] of (await readSafetensorsHeader(file, path)).tensors) {
         if (index === undefined || index.get(tensor) === name) tensors.set(tensor, info);
       }
     }
     for (const [tensor, file] of index ?? []) {
       if (!tensors.has(tensor))
-        throw new DroverError("invalid_argument", `${file} has no tensor ${tensor}, which ${INDEX} says it holds`);
+        throw new DroverError(
+          "invalid_argument",
+          `${file} has no tensor ${quoted(tensor)}, which ${INDEX_FILE} says it holds`,
+        );
     }
     return new Checkpoint(directory, await fingerprint(directory, tensors), tensors, files);
   } catch (error) {
     for (const file of files.values()) await file.close();
     throw error;
   }
-}
-
-/** Tensor to file; undefined where the checkpoint is one file. */
-async function readIndex(directory: string): Promise<Map<string, string> | undefined> {
-  const path = join(directory, INDEX);
-  const sharded = await access(path).then(
-    () => true,
-    () => false,
-  );
-  if (!sharded) return undefined;
-  const map = (await readJsonObject(path)).weight_map;
-  if (!isObject(map)) throw new DroverError("invalid_argument", `${INDEX}: weight_map is missing`);
-  return new Map(
-    Object.entries(map).map(([tensor, file]) => {
-      if (typeof file !== "string" || file !== basename(file)) {
-        throw new DroverError(
-          "invalid_argument",
-          `${INDEX}: the file of tensor ${tensor} must be a name in the same folder`,
-        );
-      }
-      return [tensor, file];
-    }),
-  );
 }
 
 async function fingerprint(directory: string, tensors: ReadonlyMap<string, TensorInfo>): Promise<string> {

@@ -23,4 +23,7 @@ export {
 } from "./quantization.ts";
 export { dequantizeLinear, type QuantizedLinear, quantizeLinear } from "./quantize.ts";
 export type { TensorInfo } from "./safetensors.ts";
+export { loadStoredFormat, type StoredFormatConfig } from "./stored-format.ts";
+export { loadStoredVision } from "./stored-vision.ts";
+export { surveyTensors, type TensorSurvey } from "./tensor-survey.ts";
 export { type ExpertWeights, TextWeights } from "./text-weights.ts";

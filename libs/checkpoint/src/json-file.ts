@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { DroverError } from "@drover/core";
-import { JSON_BYTES_MAX } from "./limits.ts";
+import { JSON_BYTES_MAX, SIZE_MAX } from "./limits.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -71,10 +71,11 @@ export class FieldReader {
     return value;
   }
 
-  /** A whole number of at least `least`. */
-  count(field: string, fallback?: number, least = 1): number {
+  /** A whole number of at least `least` and at most `most`. */
+  count(field: string, fallback?: number, least = 1, most = SIZE_MAX): number {
     const value = this.number(field, fallback);
     if (!Number.isSafeInteger(value) || value < least) this.fail(field, `must be a whole number of at least ${least}`);
+    if (value > most) this.fail(field, `is ${value}; it must be at most ${most}`);
     return value;
   }
 

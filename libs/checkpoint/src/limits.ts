@@ -27,3 +27,21 @@ export const COPY_BYTES = 4 * 2 ** 20;
 
 /** Bytes of one file that goes along with the weights: a tokenizer has some 30 MB. */
 export const COMPANION_BYTES_MAX = 256 * 2 ** 20;
+
+/** Characters of a tensor's or a field's name that a message repeats. */
+export const NAME_CHARACTERS_MAX = 160;
+
+/** Dimensions of a tensor. Llama 4's have three at most; the vision encoder's convolution, where it is one, four. */
+export const DIMENSIONS_MAX = 16;
+
+/** Layers that config.json may name; Llama 4 has 48. */
+export const LAYERS_MAX = 256;
+
+/** Routed experts of one layer that config.json may name; Llama 4 has 128 at most. */
+export const EXPERTS_MAX = 1024;
+
+/** A width, a vocabulary, a number of heads in config.json. Products of two stay exact whole numbers of bytes. */
+export const SIZE_MAX = 2 ** 24;
+
+/** Positions that config.json may name; Scout has 10,485,760. */
+export const POSITIONS_MAX = 2 ** 30;

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { FieldReader, readJsonObject } from "./json-file.ts";
 import { readGlobalLayers, readMoeLayers } from "./layer-pattern.ts";
+import { EXPERTS_MAX, LAYERS_MAX, POSITIONS_MAX } from "./limits.ts";
 import { type RopeScaling, readRope } from "./rope-config.ts";
 
 /** Of queries in global layers: `1 + scale * ln(1 + floor((position + 1) / floorScale))`. */
@@ -53,7 +54,7 @@ export async function loadModelConfig(directory: string): Promise<ModelConfig> {
     return outer.fail("model_type", `is ${modelType ?? "missing"}; Drover serves llama4 and llama4_text`);
   const text = outer.object("text_config") ?? outer;
   refuseOtherModels(text);
-  const layerCount = text.count("num_hidden_layers");
+  const layerCount = text.count("num_hidden_layers", undefined, 1, LAYERS_MAX);
   const moeLayers = readMoeLayers(text, layerCount);
   const expertWidth = text.count("intermediate_size");
   return Object.freeze({
@@ -64,12 +65,12 @@ export async function loadModelConfig(directory: string): Promise<ModelConfig> {
     expertWidth,
     // A model without dense layers, such as Scout, may leave their width out.
     denseWidth: text.count("intermediate_size_mlp", moeLayers.length === layerCount ? expertWidth : undefined),
-    expertCount: text.count("num_local_experts"),
+    expertCount: text.count("num_local_experts", undefined, 1, EXPERTS_MAX),
     expertsPerToken: 1,
     moeLayers,
     isGlobalLayer: readGlobalLayers(text, layerCount),
     chunkSize: text.count("attention_chunk_size", 8192),
-    maxPositionEmbeddings: text.count("max_position_embeddings"),
+    maxPositionEmbeddings: text.count("max_position_embeddings", undefined, 1, POSITIONS_MAX),
     rmsNormEps: text.positive("rms_norm_eps", 1e-5),
     useQkNorm: text.boolean("use_qk_norm", true),
     ...readRope(text),

@@ -3,7 +3,8 @@ import { basename } from "node:path";
 import { DroverError } from "@drover/core";
 import { bytesOf, type Dtype, isDtype } from "./dtype.ts";
 import { isObject, parseJsonObject } from "./json-file.ts";
-import { HEADER_BYTES_MAX, READ_BYTES_MAX } from "./limits.ts";
+import { DIMENSIONS_MAX, HEADER_BYTES_MAX, READ_BYTES_MAX } from "./limits.ts";
+import { quoted } from "./quoted.ts";
 
 /** Where a tensor's bytes are. */
 export type TensorInfo = Readonly<{
@@ -17,11 +18,22 @@ export type TensorInfo = Readonly<{
 /** Bytes of a tensor, counted from the end of the header. */
 type ByteRange = Readonly<{ tensor: string; begin: number; end: number }>;
 
+export type SafetensorsHeader = Readonly<{
+  tensors: ReadonlyMap<string, TensorInfo>;
+  /** Bytes of data that the header promises and the file lacks; 0 unless that is allowed. */
+  missingByteCount: number;
+}>;
+
 /**
- * Reads and checks a safetensors file's header: its length, every tensor's type, shape and byte range, and that the ranges fill the file.
+ * Reads and checks a safetensors file's header: its length, every tensor's type, shape and byte range, and that the ranges fill the file. With
+ * `dataMayBeMissing` the file may end before its data does, so that a header alone can be read.
  * Errors: `invalid_argument` naming file and tensor. Source: the format's README (8-byte length, JSON, data without holes).
  */
-export async function readSafetensorsHeader(file: FileHandle, path: string): Promise<Map<string, TensorInfo>> {
+export async function readSafetensorsHeader(
+  file: FileHandle,
+  path: string,
+  { dataMayBeMissing = false }: Readonly<{ dataMayBeMissing?: boolean }> = {},
+): Promise<SafetensorsHeader> {
   const name = basename(path);
   const { size } = await file.stat();
   if (size < 8) return fail(name, "is too short for a safetensors file");
@@ -36,44 +48,46 @@ export async function readSafetensorsHeader(file: FileHandle, path: string): Pro
   for (const [tensor, entry] of Object.entries(header)) {
     if (tensor === "__metadata__") continue;
     const { dtype, shape, begin, end } = readEntry(entry, name, tensor);
-    if (dataStart + end > size)
-      fail(name, `tensor ${tensor} ends at byte ${dataStart + end} of ${size}: it is truncated`);
+    if (dataStart + end > size && !dataMayBeMissing)
+      fail(name, `tensor ${quoted(tensor)} ends at byte ${dataStart + end} of ${size}: it is truncated`);
     tensors.set(tensor, { dtype, shape, file: path, offset: dataStart + begin, byteCount: end - begin });
     ranges.push({ tensor, begin, end });
   }
-  checkRanges(ranges, size - dataStart, name);
-  return tensors;
+  const covered = checkRanges(ranges, name);
+  if (dataStart + covered < size) fail(name, `has ${size - dataStart - covered} bytes after its last tensor`);
+  return { tensors, missingByteCount: Math.max(0, dataStart + covered - size) };
 }
 
 /** One tensor's line in the header. */
 function readEntry(entry: unknown, file: string, tensor: string) {
   const { dtype, shape, data_offsets: range } = isObject(entry) ? entry : {};
-  if (!isDtype(dtype)) return fail(file, `tensor ${tensor} has the unknown type ${JSON.stringify(dtype)}`);
-  if (!isCounts(shape)) return fail(file, `tensor ${tensor} has no valid shape`);
-  if (!isCounts(range) || range.length !== 2) return fail(file, `tensor ${tensor} has no valid byte range`);
+  const name = quoted(tensor);
+  if (!isDtype(dtype)) return fail(file, `tensor ${name} has the unknown type ${quoted(dtype)}`);
+  if (!isCounts(shape) || shape.length > DIMENSIONS_MAX) return fail(file, `tensor ${name} has no valid shape`);
+  if (!isCounts(range) || range.length !== 2) return fail(file, `tensor ${name} has no valid byte range`);
   const [begin = 0, end = 0] = range;
   const byteCount = bytesOf(
     dtype,
     shape.reduce((product, size) => product * size, 1),
   );
   if (end - begin !== byteCount) {
-    return fail(file, `tensor ${tensor} has ${end - begin} bytes where ${dtype} [${shape}] takes ${byteCount}`);
+    return fail(file, `tensor ${name} has ${end - begin} bytes where ${dtype} [${shape}] takes ${byteCount}`);
   }
   return { dtype, shape, begin, end };
 }
 
-/** The format has neither overlaps nor holes; where there is one, the header does not belong to these bytes. */
-function checkRanges(ranges: ByteRange[], dataByteCount: number, file: string): void {
+/** The bytes that all ranges cover. The format has neither overlaps nor holes; where there is one, the header does not belong to these bytes. */
+function checkRanges(ranges: ByteRange[], file: string): number {
   ranges.sort((a, b) => a.begin - b.begin || a.end - b.end);
   let covered = 0;
   let last = "the header";
   for (const { tensor, begin, end } of ranges) {
-    if (begin < covered) fail(file, `tensor ${tensor} overlaps ${last}`);
-    if (begin > covered) fail(file, `tensor ${tensor} begins ${begin - covered} bytes after ${last} ends`);
+    if (begin < covered) fail(file, `tensor ${quoted(tensor)} overlaps ${last}`);
+    if (begin > covered) fail(file, `tensor ${quoted(tensor)} begins ${begin - covered} bytes after ${last} ends`);
     covered = end;
-    last = tensor;
+    last = quoted(tensor);
   }
-  if (covered !== dataByteCount) fail(file, `has ${dataByteCount - covered} bytes after its last tensor`);
+  return covered;
 }
 
 /** Errors: `invalid_argument` naming the path. */
