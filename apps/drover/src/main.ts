@@ -2,6 +2,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { helpText, USAGE_EXIT_STATUS } from "@drover/config";
 import { DroverError } from "@drover/core";
 import { runChat } from "./chat-command.ts";
+import { runPlan } from "./plan-command.ts";
 import { runUp } from "./up-command.ts";
 import { UP_USAGE, upSpec } from "./up-config.ts";
 import { USAGE } from "./usage.ts";
@@ -25,6 +26,11 @@ async function run(): Promise<number | undefined> {
       return runUp({ argv, env: process.env, mains: MAINS, defaultModel: DEFAULT_MODEL });
     case "chat":
       return runChat(argv, process.env);
+    case "plan":
+      return runPlan(argv, process.env);
+    case "convert":
+      // The only command that loads the runtime into this process.
+      return (await import("./convert-command.ts")).runConvert(argv, process.env);
     case "router":
     case "scheduler":
     case "worker":

@@ -6,6 +6,8 @@ Usage: drover COMMAND [flags]
 Commands:
   up          Run a whole cluster on this machine
   chat        Talk to a cluster
+  plan        Say what fits on which GPUs, from a checkpoint's headers
+  convert     Write a checkpoint's weights quantized and packed, to be mapped
   router      Run one router: the HTTP and gRPC APIs
   scheduler   Run one scheduler: places requests, and with --queue scheduler holds the queue
   worker      Run one worker: attention, experts, or both

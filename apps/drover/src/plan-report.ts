@@ -1,0 +1,89 @@
+import { headFormat, linearBytes, type Quantization, quantizationOf } from "@drover/checkpoint";
+import { DroverError } from "@drover/core";
+import {
+  type Alternative,
+  type FleetPlan,
+  type FleetRequest,
+  planFleet,
+  quantizedTensors,
+  type TensorShape,
+  weightInventory,
+} from "@drover/planning";
+import { type PlanConfig, parseTokens } from "./plan-config.ts";
+import type { PlanSource } from "./plan-source.ts";
+
+/** A plan with what it was made from and asked for. */
+export type PlanReport = Readonly<{
+  directory: string;
+  source: PlanSource;
+  request: FleetRequest;
+  quantization: Quantization | null;
+  /** The element type of the head's weights. */
+  headDtype: string;
+  /** Of one GPU, bytes a second. */
+  bandwidth: number;
+  plan: FleetPlan;
+}>;
+
+const CONTEXT_DEFAULT = 131_072;
+
+/** Plans what the flags ask for. Errors: `invalid_argument` naming the flag. */
+export function planReport(directory: string, source: PlanSource, config: PlanConfig): PlanReport {
+  const { model } = source;
+  const quantization = quantizationOf(config.quantize, config.quantizeBlock);
+  const tensors = quantization === null ? source.tensors : quantized(source.tensors, quantization);
+  const request: FleetRequest = {
+    model,
+    weights: weightInventory(tensors, model),
+    gpuCount: config.gpus,
+    gpuBytes: config.gpuMemory,
+    reserveBytes: config.reserve,
+    contextTokens: contextOf(config, model.maxPositionEmbeddings),
+    replicaCount: config.replicas,
+    stepRows: config.prefillChunk,
+  };
+  if (config.replicas > config.gpus)
+    throw new DroverError(
+      "invalid_argument",
+      `--replicas ${config.replicas} needs as many GPUs, and --gpus is ${config.gpus}.`,
+    );
+  const plan = planFleet(request, { bandwidth: config.bandwidth, alternatives: alternatives(source, config) });
+  const headDtype = tensors.find(({ name }) => name.endsWith("lm_head.weight"))?.dtype ?? "as the embeddings";
+  return { directory, source, request, quantization, headDtype, bandwidth: config.bandwidth, plan };
+}
+
+function contextOf({ context }: PlanConfig, most: number): number {
+  if (context === undefined) return Math.min(CONTEXT_DEFAULT, most);
+  const tokens = parseTokens(context);
+  if (tokens === undefined)
+    throw new DroverError(
+      "invalid_argument",
+      `--context must be a number of tokens such as 8192, 128K or 1M, not ${JSON.stringify(context)}.`,
+    );
+  if (tokens <= most) return tokens;
+  throw new DroverError(
+    "invalid_argument",
+    `--context is ${tokens.toLocaleString("en")} tokens, and the model goes to ${most.toLocaleString("en")} (max_position_embeddings).`,
+  );
+}
+
+/** Formats that take less room than the one that is planned. */
+function alternatives({ model, tensors }: PlanSource, { quantize, quantizeBlock }: PlanConfig): Alternative[] {
+  const smaller = quantize === undefined ? (["int8", "int4"] as const) : quantize === "int8" ? (["int4"] as const) : [];
+  return smaller.flatMap((name) => {
+    const quantization = quantizationOf(name, quantizeBlock);
+    return quantization === null
+      ? []
+      : [{ quantize: name, weights: weightInventory(quantized(tensors, quantization), model) }];
+  });
+}
+
+function quantized(tensors: readonly TensorShape[], quantization: Quantization): TensorShape[] {
+  const dtype = `int${quantization.bits}`;
+  const head = headFormat(quantization);
+  return quantizedTensors(tensors, {
+    dtype,
+    linearBytes: (outSize, inSize) => linearBytes(outSize, inSize, quantization),
+    headBytes: (outSize, inSize) => (head === null ? undefined : linearBytes(outSize, inSize, head)),
+  });
+}
