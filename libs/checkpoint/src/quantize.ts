@@ -32,7 +32,7 @@ export function quantizeLinear(
     for (let block = 0; block < blockCount; block++) {
       const from = out * inSize + block * blockSize;
       const to = Math.min(from + blockSize, (out + 1) * inSize);
-      const scale = Math.fround(peakOf(weight, from, to) / -zero);
+      const scale = Math.fround(peakOf(weight, from, to) / -zero || 0);
       scales[out * blockCount + block] = scale;
       const inverse = scale === 0 ? 0 : 1 / scale;
       const target = (out * blockCount + block) * blockBytes;
