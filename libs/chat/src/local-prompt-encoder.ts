@@ -21,7 +21,7 @@ export class LocalPromptEncoder implements PromptEncoder {
 
   async encodeText(text: string, signal: AbortSignal): Promise<Uint32Array> {
     refuseAborted(signal);
-    return Uint32Array.from(this.#options.tokenizer.encode(text));
+    return this.#options.tokenizer.encode(text);
   }
 
   async encodeChat(input: ChatInput, images: readonly ImageGrid[], signal: AbortSignal): Promise<Uint32Array> {
@@ -33,7 +33,7 @@ export class LocalPromptEncoder implements PromptEncoder {
   renderChat(input: ChatInput, images: readonly ImageGrid[]): { text: string; ids: Uint32Array } {
     const { tokenizer, template } = this.#options;
     const { text, segments } = template.render(input);
-    return { text, ids: Uint32Array.from(tokenizer.encodeSegments(this.#placeImages(segments, images))) };
+    return { text, ids: tokenizer.encodeSegments(this.#placeImages(segments, images)) };
   }
 
   /** Puts each image's layout where the template wrote `<|image|>`. Look-alikes in a client's text are no segments of their own. */

@@ -26,9 +26,11 @@ export function tinyModel(overrides: Partial<ServedModel["generation"]> = {}): S
     },
     tokenizer: {
       vocabSize: 258,
-      encode,
+      encode: (text) => Uint32Array.from(encode(text)),
       encodeSegments: (segments) =>
-        segments.flatMap((segment) => (segment.kind === "text" ? encode(segment.text) : [segment.id])),
+        Uint32Array.from(
+          segments.flatMap((segment) => (segment.kind === "text" ? encode(segment.text) : [segment.id])),
+        ),
       decode: (ids, options) =>
         options?.special === true
           ? ids.map(tokenText).join("")

@@ -1,0 +1,144 @@
+import { BytePairMerger } from "./byte-pair-merger.ts";
+import { BytePairTable } from "./byte-pair-table.ts";
+import { ByteStrings } from "./byte-strings.ts";
+import { O200kSplitter } from "./o200k-splitter.ts";
+import { PatternSplitter } from "./pattern-splitter.ts";
+import { PieceCache } from "./piece-cache.ts";
+import type { Splitter } from "./splitter.ts";
+import { TokenBuffer } from "./token-buffer.ts";
+import type { Segment, SharableTokenizer, TokenStream } from "./tokenizer.ts";
+import { Utf8Scratch } from "./utf8-scratch.ts";
+import type { SharedVocabulary, SplitStep, Vocabulary } from "./vocabulary.ts";
+import { WordSplitter } from "./word-splitter.ts";
+
+/** Byte-level BPE: the text is split by patterns, and every piece's bytes are merged by rank. */
+export class BytePairTokenizer implements SharableTokenizer {
+  readonly #vocabulary: Vocabulary;
+  readonly #splitters: readonly Splitter[];
+  readonly #words: WordSplitter | undefined;
+  readonly #specialIds: ReadonlyMap<string, number>;
+  readonly #isSpecial: ReadonlySet<number>;
+  readonly #cache = new PieceCache();
+  readonly #utf8 = new Utf8Scratch();
+  readonly #merger: BytePairMerger;
+  #symbols = new Int32Array(64);
+
+  constructor(vocabulary: Vocabulary) {
+    this.#vocabulary = vocabulary;
+    this.#splitters = vocabulary.steps.map(splitterOf);
+    this.#words = vocabulary.words.length === 0 ? undefined : new WordSplitter(vocabulary.words);
+    this.#specialIds = new Map(vocabulary.specials.map(({ id, content }) => [content, id]));
+    this.#isSpecial = new Set(this.#specialIds.values());
+    this.#merger = new BytePairMerger(vocabulary.merges);
+  }
+
+  /** The tokenizer of another thread's vocabulary. */
+  static over(shared: SharedVocabulary): BytePairTokenizer {
+    const strings = ByteStrings.over(shared.strings);
+    return new BytePairTokenizer({ ...shared, strings, merges: BytePairTable.over(shared.merges) });
+  }
+
+  share(): SharedVocabulary {
+    const { strings, merges, ...rest } = this.#vocabulary;
+    const { bytes, offsets, index } = strings;
+    return { ...rest, strings: { bytes, offsets, index }, merges: merges.slots };
+  }
+
+  get vocabSize(): number {
+    return this.#vocabulary.strings.count;
+  }
+
+  encode(text: string): Uint32Array {
+    const out = new TokenBuffer();
+    this.#encodeText(text, out);
+    return out.toArray();
+  }
+
+  encodeSegments(segments: readonly Segment[]): Uint32Array {
+    const out = new TokenBuffer();
+    for (const segment of segments) {
+      if (segment.kind === "special") out.push(segment.id);
+      else this.#encodeText(segment.text, out);
+    }
+    return out.toArray();
+  }
+
+  #encodeText(text: string, out: TokenBuffer): void {
+    const formed = text.isWellFormed() ? text : text.toWellFormed();
+    const plain = (from: number, to: number) => this.#split(0, formed, from, to, out);
+    if (this.#words === undefined) plain(0, formed.length);
+    else this.#words.split(formed, plain, (id) => out.push(id));
+  }
+
+  #split(step: number, text: string, from: number, to: number, out: TokenBuffer): void {
+    const splitter = this.#splitters[step];
+    if (splitter === undefined) this.#encodePiece(text, from, to, out);
+    else splitter.split(text, from, to, (start, end) => this.#split(step + 1, text, start, end, out));
+  }
+
+  #encodePiece(text: string, from: number, to: number, out: TokenBuffer): void {
+    const slot = this.#cache.slotOf(text, from, to);
+    if (slot >= 0 && this.#cache.recall(slot, text, from, to, out)) return;
+    const firstId = out.length;
+    this.#merge(text, from, to, out);
+    if (slot >= 0) this.#cache.keep(slot, text, from, to, out, firstId);
+  }
+
+  #merge(text: string, from: number, to: number, out: TokenBuffer): void {
+    const { strings, idOfByte, wholePiecesFirst } = this.#vocabulary;
+    const count = this.#utf8.write(text, from, to);
+    const { bytes } = this.#utf8;
+    if (wholePiecesFirst) {
+      const whole = strings.find(bytes, 0, count);
+      if (whole >= 0) {
+        out.push(whole);
+        return;
+      }
+    }
+    if (this.#symbols.length < count) this.#symbols = new Int32Array(count);
+    const symbols = this.#symbols;
+    for (let i = 0; i < count; i++) symbols[i] = idOfByte[bytes[i] ?? 0] ?? 0;
+    this.#merger.merge(symbols, count, out);
+  }
+
+  decode(ids: readonly number[], { special = false }: Readonly<{ special?: boolean }> = {}): string {
+    const { strings } = this.#vocabulary;
+    const shown = special ? ids : ids.filter((id) => !this.isSpecial(id));
+    const bytes = new Uint8Array(shown.reduce((sum, id) => sum + strings.lengthOf(id), 0));
+    let at = 0;
+    for (const id of shown) {
+      bytes.set(strings.of(id), at);
+      at += strings.lengthOf(id);
+    }
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+  }
+
+  tokenText(id: number): string {
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.tokenBytes(id).slice());
+  }
+
+  tokenBytes(id: number): Uint8Array {
+    return this.#vocabulary.strings.of(id);
+  }
+
+  specialId(content: string): number | undefined {
+    return this.#specialIds.get(content);
+  }
+
+  isSpecial(id: number): boolean {
+    return this.#isSpecial.has(id);
+  }
+
+  stream(): TokenStream {
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+    return {
+      // A decoder reads no shared memory.
+      push: (id) => (this.isSpecial(id) ? "" : decoder.decode(this.tokenBytes(id).slice(), { stream: true })),
+      flush: () => decoder.decode(),
+    };
+  }
+}
+
+function splitterOf(step: SplitStep): Splitter {
+  return step.kind === "o200k" ? new O200kSplitter() : new PatternSplitter(step.pattern, step.behavior, step.invert);
+}
