@@ -41,3 +41,6 @@ export const SSE_LINE_CHARACTERS_MAX = 16 * 1024 * 1024;
 
 /** A guard that keeps dying is not started again for ever. */
 export const GUARD_RESTARTS_MAX = 5;
+
+/** How often a conversion says how far it is where there is no terminal. */
+export const CONVERT_NOTICE_MS = 10_000;
