@@ -1,13 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
-import {
-  LayerWeights,
-  loadModelConfig,
-  openCheckpoint,
-  type Quantization,
-  quantizationName,
-  TextWeights,
-} from "@drover/checkpoint";
+import { loadModelConfig, openCheckpoint, type Quantization } from "@drover/checkpoint";
 import type { Announcement } from "@drover/config";
 import { DroverError, type FeatureSource, type Logger, systemClock } from "@drover/core";
 import { attentionService, Engine, ExpertLoader, ExpertPeers, holderMapOf, SchedulerLink } from "@drover/engine";
@@ -29,7 +22,7 @@ import {
   PROTOCOL_VERSION,
   serviceDefinition,
 } from "@drover/rpc";
-import { ExpertSessions, TextModel } from "@drover/runtime";
+import { ExpertSessions, openWeights, TextModel } from "@drover/runtime";
 import { createMetrics, startAdminServer } from "@drover/telemetry";
 import type { WORKER_ROLES } from "./worker-config.ts";
 import { workerMetrics } from "./worker-metrics.ts";
@@ -61,7 +54,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
   const isExperts = options.roles.includes("experts");
   const config = await loadModelConfig(options.model);
   await using checkpoint = await openCheckpoint(options.model);
-  const weights = new LayerWeights(new TextWeights(checkpoint, config), config, options.quantization);
+  const { weights, fingerprint } = await openWeights(checkpoint, config, options.quantization, logger, signal);
   const session = { threads: options.threads };
   const incarnation = randomUUID();
   const metrics = createMetrics({ process: "worker" });
@@ -159,7 +152,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
       workerId,
       incarnation,
       modelId: options.modelName,
-      modelFingerprint: [checkpoint.fingerprint, quantizationName(options.quantization)].filter(Boolean).join("-"),
+      modelFingerprint: fingerprint,
       roles: [...(isAttention ? [WorkerRole.ATTENTION] : []), ...(isExperts ? [WorkerRole.EXPERTS] : [])],
       address,
       adminAddress,

@@ -1,4 +1,4 @@
-import { LayerWeights, loadModelConfig, openCheckpoint, type Quantization, TextWeights } from "@drover/checkpoint";
+import { loadModelConfig, openCheckpoint, type Quantization } from "@drover/checkpoint";
 import {
   DroverError,
   type ExpertExchange,
@@ -12,7 +12,7 @@ import {
 import { Engine, type GenerationTask } from "@drover/engine";
 import { DistributedExchange, LocalPeer } from "@drover/exchange";
 import type { RequestEvent } from "@drover/proto";
-import { ExpertSessions, TextModel } from "@drover/runtime";
+import { ExpertSessions, openWeights, TextModel } from "@drover/runtime";
 
 export type StepFacts = { rowCount: number; totalMs: number; sessionMs: number; exchangeMs: number };
 
@@ -45,8 +45,9 @@ const NO_FEATURES: FeatureSource = {
 /** Loads a checkpoint whole. */
 export async function openLocalEngine(directory: string, options: LocalEngineOptions): Promise<LocalEngine> {
   const config = await loadModelConfig(directory);
-  const tensors = new TextWeights(await openCheckpoint(directory), config);
-  const weights = new LayerWeights(tensors, config, options.quantization ?? null);
+  const quantization = options.quantization ?? null;
+  const checkpoint = await openCheckpoint(directory);
+  const { weights } = await openWeights(checkpoint, config, quantization, silentLogger, neverAborted);
   const model = await TextModel.load(config, weights, {
     threads: 1,
     remoteExperts: options.remoteExperts ?? false,
