@@ -13,7 +13,7 @@ export type Dim = number | string;
 /** Integers go as ints; a float attribute is written `{ f: 1 }`. */
 export type Attribute = number | string | readonly number[] | Readonly<{ f: number }>;
 
-/** Above this an initializer travels beside the model: a ModelProto is limited to 2 GiB. */
+/** Above this an initializer travels beside the model. */
 const INLINE_BYTES_MAX = 1024;
 
 /** A finished graph: the serialized ModelProto and the weights that it names, in memory. */
@@ -38,7 +38,6 @@ export type Value = string & { readonly value?: never };
  */
 export class GraphBuilder {
   readonly #graph = create(onnx.GraphProtoSchema, { name: "drover" });
-  readonly #weights: { path: string; data: Uint8Array }[] = [];
   readonly #constants = new Map<string, Value>();
   /** Values that became outputs, by the name that they had. */
   readonly #renamed = new Map<Value, Value>();
@@ -137,6 +136,7 @@ export class GraphBuilder {
   }
 
   build(): BuiltGraph {
+    const weights = this.#external();
     const model = create(onnx.ModelProtoSchema, {
       irVersion: 10n,
       producerName: "drover",
@@ -146,7 +146,26 @@ export class GraphBuilder {
         { domain: "com.microsoft", version: 1n },
       ],
     });
-    return { model: toBinary(onnx.ModelProtoSchema, model), weights: this.#weights };
+    return { model: toBinary(onnx.ModelProtoSchema, model), weights };
+  }
+
+  /**
+   * Lets large weights travel beside the model: a ModelProto is limited to 2 GiB. A session takes either weights in memory or files, so beside mapped weights all
+   * others are inline; those are norms, tables and a router.
+   */
+  #external(): BuiltGraph["weights"] {
+    const isMapped = this.#graph.initializer.some((tensor) => tensor.externalData.length > 0);
+    if (isMapped) return [];
+    const weights: { path: string; data: Uint8Array }[] = [];
+    for (const tensor of this.#graph.initializer) {
+      const { name, rawData } = tensor;
+      if (rawData.length <= INLINE_BYTES_MAX) continue;
+      weights.push({ path: name, data: rawData });
+      tensor.rawData = new Uint8Array();
+      tensor.dataLocation = 1;
+      tensor.externalData = externalData({ location: name, offset: "0", length: String(rawData.length) });
+    }
+    return weights;
   }
 
   #name(): Value {
@@ -158,13 +177,7 @@ export class GraphBuilder {
     const name = this.#name();
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     const tensor = create(onnx.TensorProtoSchema, { name, dims: shape.map(BigInt), dataType: ELEMENT_TYPE[type] });
-    if (bytes.length <= INLINE_BYTES_MAX) {
-      tensor.rawData = bytes;
-    } else {
-      tensor.dataLocation = 1;
-      tensor.externalData = externalData({ location: name, offset: "0", length: String(bytes.length) });
-      this.#weights.push({ path: name, data: bytes });
-    }
+    tensor.rawData = bytes;
     this.#graph.initializer.push(tensor);
     return name;
   }
