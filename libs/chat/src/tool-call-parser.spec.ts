@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
+import { referenceLines, withoutReferenceData } from "./testing/reference-data.ts";
 import {
   clientView,
   parseInPieces,
@@ -52,6 +53,26 @@ describe("the corpus", () => {
       }),
       { numRuns: 1000 },
     );
+  });
+});
+
+describe.skipIf(withoutReferenceData)("answers of the shipped model (needs ../shared)", () => {
+  type Task = Readonly<{
+    request: Readonly<{ tools?: readonly Readonly<{ function: Readonly<{ name: string }> }>[] }>;
+    expected: Readonly<{ text?: string; tool_calls?: ToolCallCase["calls"] }>;
+    reference: Readonly<{ text: string; right: boolean }>;
+  }>;
+
+  test("of every task that it solved, calls are the expected ones and text is unchanged", () => {
+    const tasks = referenceLines("nano/tasks.jsonl") as unknown as readonly Task[];
+    const solved = tasks.filter(({ reference }) => reference.right);
+    expect(solved.filter(({ expected }) => expected.tool_calls !== undefined).length).toBeGreaterThan(20);
+    for (const { request, expected, reference } of solved) {
+      const tools = request.tools?.map((tool) => tool.function.name) ?? TOOLS;
+      const calls = expected.tool_calls ?? [];
+      const content = expected.tool_calls === undefined ? reference.text : null;
+      expect(clientView(parseInPieces(tools, reference.text, everyOffset(reference.text)))).toEqual({ calls, content });
+    }
   });
 });
 
