@@ -122,7 +122,7 @@ test.each([null, int4, { bits: 8, blockSize: 128 } as const])(
     });
     await using checkpoint = await openCheckpoint(folder.path);
     const model = await loadModelConfig(folder.path);
-    const served = new LayerWeights(new TextWeights(checkpoint, model), model, quantization);
+    const served = new LayerWeights(new TextWeights(checkpoint, model), quantization);
     const weight = (...names: string[]) => Float32Array.from(names.flatMap((name) => weights.get(name) ?? []));
     const plain = (...names: string[]) => ({ kind: "f32", data: weight(...names) });
     const expected = (inSize: number, ...names: string[]) => {

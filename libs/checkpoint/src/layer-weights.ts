@@ -1,8 +1,7 @@
 import type { Embedding } from "./embedding.ts";
-import { linearShape } from "./linear-shape.ts";
-import type { ModelConfig } from "./model-config.ts";
+import { type LinearRows, readAllRows, stackRows } from "./linear-rows.ts";
 import { headFormat, type LinearFormat, type Quantization } from "./quantization.ts";
-import { type QuantizedLinear, quantizeLinear } from "./quantize.ts";
+import { type QuantizedLinear, quantizeRows } from "./quantize.ts";
 import type { TextWeights } from "./text-weights.ts";
 
 /** A Linear's weight [out, in] in the form in which it is computed. */
@@ -17,12 +16,10 @@ export type ServedMlp = Readonly<{ gateUp: ServedLinear; down: ServedLinear }>;
  */
 export class LayerWeights {
   readonly #weights: TextWeights;
-  readonly #config: ModelConfig;
   readonly #quantization: Quantization | null;
 
-  constructor(weights: TextWeights, config: ModelConfig, quantization: Quantization | null) {
+  constructor(weights: TextWeights, quantization: Quantization | null) {
     this.#weights = weights;
-    this.#config = config;
     this.#quantization = quantization;
   }
 
@@ -60,18 +57,13 @@ export class LayerWeights {
 
   /** Reads one routed expert, and no other's bytes. */
   async expert(layer: number, expert: number): Promise<ServedMlp> {
-    const { hiddenSize, expertWidth } = this.#config;
-    const { gateUp, down } = await this.#weights.expert(layer, expert);
-    return {
-      gateUp: served(gateUp, 2 * expertWidth, hiddenSize, this.#quantization),
-      down: served(down, hiddenSize, expertWidth, this.#quantization),
-    };
+    const { gateUp, down } = await this.#weights.expertRows(layer, expert);
+    return { gateUp: await served(gateUp, this.#quantization), down: await served(down, this.#quantization) };
   }
 
   /** [V, D]. */
   async head(): Promise<ServedLinear> {
-    const { vocabSize, hiddenSize } = this.#config;
-    return served(await this.#weights.linear("lm_head"), vocabSize, hiddenSize, headFormat(this.#quantization));
+    return served(await this.#weights.linearRows("lm_head"), headFormat(this.#quantization));
   }
 
   async embedding(): Promise<Embedding> {
@@ -87,28 +79,12 @@ export class LayerWeights {
 
   /** Linears of one input as one, their rows in order. */
   async #linears(names: readonly string[]): Promise<ServedLinear> {
-    const shapes = names.map((name) => linearShape(name, this.#config));
-    const inSize = shapes[0]?.[1] ?? 0;
-    const outSize = shapes.reduce((sum, [size]) => sum + size, 0);
-    const parts: Float32Array[] = [];
-    for (const name of names) parts.push(await this.#weights.linear(name));
-    return served(concatenate(parts), outSize, inSize, this.#quantization);
+    const parts: LinearRows[] = [];
+    for (const name of names) parts.push(await this.#weights.linearRows(name));
+    return served(stackRows(parts), this.#quantization);
   }
 }
 
-function served(data: Float32Array, outSize: number, inSize: number, format: LinearFormat): ServedLinear {
-  return format === null ? { kind: "f32", data } : quantizeLinear(data, outSize, inSize, format);
-}
-
-/** The parts behind one another; the only one as it is. */
-export function concatenate(parts: readonly Float32Array[]): Float32Array {
-  const [first] = parts;
-  if (first !== undefined && parts.length === 1) return first;
-  const out = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
+async function served(rows: LinearRows, format: LinearFormat): Promise<ServedLinear> {
+  return format === null ? { kind: "f32", data: await readAllRows(rows) } : quantizeRows(rows, format);
 }

@@ -45,3 +45,6 @@ export const SIZE_MAX = 2 ** 24;
 
 /** Positions that config.json may name; Scout has 10,485,760. */
 export const POSITIONS_MAX = 2 ** 30;
+
+/** Rows of a Linear that are in memory in f32 while it is quantized: enough that a read is worth its call. */
+export const QUANTIZE_SCRATCH_BYTES = 16 * 2 ** 20;

@@ -31,7 +31,7 @@ export async function openWeights(
 ): Promise<OpenedWeights> {
   const manifest = await readManifest(checkpoint.directory);
   if (manifest === null) {
-    const weights = new LayerWeights(new TextWeights(checkpoint, config), config, quantization);
+    const weights = new LayerWeights(new TextWeights(checkpoint, config), quantization);
     const name = quantizationName(quantization);
     return { weights, fingerprint: name === null ? checkpoint.fingerprint : `${checkpoint.fingerprint}-${name}` };
   }
