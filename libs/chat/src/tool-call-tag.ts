@@ -1,5 +1,5 @@
 import { type Characters, exactly, type FoundCall, type Production, refuse, space } from "./tool-call-characters.ts";
-import { jsonObject } from "./tool-call-json.ts";
+import { jsonObject } from "./tool-json-value.ts";
 
 /** `<function=name>{...}</function>`, from `<` to the last `>`, on which it stops. */
 export function* functionTag(characters: Characters): Production<FoundCall[]> {
