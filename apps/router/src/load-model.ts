@@ -1,28 +1,56 @@
 import { basename, resolve } from "node:path";
-import { loadChatTemplate } from "@drover/chat";
-import { loadGenerationConfig, loadModelConfig } from "@drover/checkpoint";
+import { LocalPromptEncoder, loadChatTemplate } from "@drover/chat";
+import { loadGenerationConfig, loadModelConfig, loadVisionConfig } from "@drover/checkpoint";
 import { modelId, systemClock } from "@drover/core";
 import type { ServedModel } from "@drover/frontend";
+import { ImageFetcher, ImageOpener, ImagePool, loadImageSettings } from "@drover/images";
 import { loadTokenizer } from "@drover/tokenizer";
 
+export type ModelOptions = Readonly<{
+  model: string;
+  modelName: string | undefined;
+  imageUrls: boolean;
+  allowPrivateImageUrls: boolean;
+  imageThreads: number;
+}>;
+
+/** A model as the router serves it, with the threads that work for it. */
+export type LoadedModel = AsyncDisposable & Readonly<{ model: ServedModel }>;
+
 /** Reads what a router needs of a checkpoint; no weights. Errors: `invalid_argument` naming the file at fault. */
-export async function loadServedModel(directory: string, name: string | undefined): Promise<ServedModel> {
-  const [tokenizer, config, generation] = await Promise.all([
+export async function loadServedModel(options: ModelOptions): Promise<LoadedModel> {
+  const directory = options.model;
+  const [tokenizer, config, generation, vision, settings] = await Promise.all([
     loadTokenizer(directory),
     loadModelConfig(directory),
     loadGenerationConfig(directory),
+    loadVisionConfig(directory),
+    loadImageSettings(directory),
   ]);
+  const patchesPerTile = vision?.rowsPerTile;
+  const pool = settings === undefined ? undefined : new ImagePool(settings, { threads: options.imageThreads });
   const template = await loadChatTemplate(directory, tokenizer);
-  return {
-    modelId: modelId(name ?? basename(resolve(directory))),
+  const model: ServedModel = {
+    modelId: modelId(options.modelName ?? basename(resolve(directory))),
     tokenizer,
-    prompts: {
-      encodeText: async (text) => Uint32Array.from(tokenizer.encode(text)),
-      encodeChat: async (input) => Uint32Array.from(tokenizer.encodeSegments(template.render(input).segments)),
-    },
-    images: undefined,
+    prompts: new LocalPromptEncoder({ tokenizer, template, patchesPerTile }),
+    images:
+      pool === undefined || patchesPerTile === undefined || config.imageTokenId === undefined
+        ? undefined
+        : {
+            intake: new ImageOpener({
+              processor: pool,
+              fetcher: new ImageFetcher({
+                allowHttp: options.imageUrls,
+                allowPrivate: options.allowPrivateImageUrls,
+              }),
+            }),
+            patchTokenId: config.imageTokenId,
+            patchesPerTile,
+          },
     config,
     generation,
     createdMs: systemClock.now(),
   };
+  return { model, [Symbol.asyncDispose]: async () => pool?.[Symbol.asyncDispose]() };
 }

@@ -21,7 +21,8 @@ const ended = new Promise<void>((resolve) => {
 });
 
 try {
-  const model = await loadServedModel(config.model, config.modelName);
+  await using loaded = await loadServedModel(config);
+  const { model } = loaded;
   await using adapters = openQueue({
     url: config.queue,
     schedulers: config.scheduler,

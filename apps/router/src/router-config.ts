@@ -43,6 +43,23 @@ const spec = defineConfig({
     min: 1,
     help: "Requests in flight; more are answered with 429.",
   },
+  imageUrls: {
+    kind: "boolean",
+    default: true,
+    help: "Fetch images by http(s) URL; with --no-image-urls only data URLs are taken.",
+  },
+  allowPrivateImageUrls: {
+    kind: "boolean",
+    help: "Let image URLs lead to private, loopback and link-local addresses.",
+  },
+  imageThreads: {
+    kind: "integer",
+    default: 1,
+    min: 1,
+    max: 64,
+    valueName: "N",
+    help: "Images that are decoded and cut at once.",
+  },
   cluster: { kind: "string", default: "drover", valueName: "NAME", help: "Keeps clusters apart that share a Redis." },
   logLevel: { kind: "choice", choices: LOG_LEVELS, default: "info", help: "What is logged." },
 });
