@@ -11,6 +11,8 @@ export type FleetOptions = Readonly<{
   config: UpConfig;
   mains: Mains;
   modelFolder: string;
+  /** Whether the checkpoint has a vision encoder. */
+  readsImages: boolean;
   /** `scheduler`, or a Redis URL: it may hold a password, so it travels in the environment and never as an argument. */
   queue: string;
   env: Readonly<Record<string, string | undefined>>;
@@ -49,6 +51,7 @@ export class Fleet {
       scheduler: schedulerAddress,
       "api-key-file": config.apiKeyFile,
       "max-requests": config.maxRequests,
+      "allow-private-image-urls": config.allowPrivateImageUrls ? "true" : undefined,
       cluster: config.cluster,
     };
     return this.#plan(
@@ -64,7 +67,7 @@ export class Fleet {
   }
 
   workers(schedulerAddress: string): ProcessPlan[] {
-    const { config, modelFolder } = this.#options;
+    const { config, modelFolder, readsImages } = this.#options;
     const common = {
       model: modelFolder,
       "model-name": this.modelName,
@@ -80,10 +83,16 @@ export class Fleet {
         { "grpc-port": "grpc", "admin-port": "admin" },
       );
     const attention = { "kv-memory": config.kvMemory, "prefill-chunk": config.prefillChunk };
-    const roles = config.expertWorkers === 0 ? "attention,experts" : "attention";
+    const roles = [
+      "attention",
+      ...(config.expertWorkers === 0 ? ["experts"] : []),
+      ...(readsImages && config.visionWorkers === 0 ? ["vision"] : []),
+    ].join(",");
+    const visionWorkers = readsImages ? config.visionWorkers : 0;
     return [
       ...count(config.attentionWorkers).map((index) => plan(roles, `attention-${index}`, attention)),
       ...count(config.expertWorkers).map((index) => plan("experts", `experts-${index}`, {})),
+      ...count(visionWorkers).map((index) => plan("vision", `vision-${index}`, {})),
     ];
   }
 

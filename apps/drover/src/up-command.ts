@@ -12,6 +12,7 @@ import { launcherGone } from "./launcher.ts";
 import { WAITING_NOTICE_MS } from "./limits.ts";
 import { answerOnce } from "./prompt.ts";
 import { chooseQueue } from "./queue-choice.ts";
+import { readsImages } from "./reads-images.ts";
 import { report, say } from "./report.ts";
 import { screen } from "./screen.ts";
 import type { SupervisedEvent } from "./supervised.ts";
@@ -47,7 +48,8 @@ export async function runUp({ argv, env, mains, defaultModel }: UpOptions): Prom
     // What breaks while everything ends was meant to.
     if (!ending && !ended.aborted) report(event, config.verbose);
   };
-  const cluster = new Cluster({ config, mains, modelFolder, env }, choice, { clock: systemClock, guard, emit });
+  const facts = { modelFolder, readsImages: await readsImages(modelFolder) };
+  const cluster = new Cluster({ config, mains, env, ...facts }, choice, { clock: systemClock, guard, emit });
   hurry.addEventListener("abort", () => void cluster.stop(0));
   try {
     say(`starting ${config.attentionWorkers + config.expertWorkers} workers for ${modelFolder}`);

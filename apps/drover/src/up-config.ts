@@ -19,6 +19,13 @@ export const upSpec = defineConfig({
     help: "Workers that hold the experts; 0: the attention workers hold them.",
   },
   attentionWorkers: { kind: "integer", default: 1, min: 1, max: WORKERS_MAX, help: "Workers that decode." },
+  visionWorkers: {
+    kind: "integer",
+    default: 0,
+    min: 0,
+    max: WORKERS_MAX,
+    help: "Workers that encode images; 0: the attention workers do, on a thread of their own.",
+  },
   httpPort: { ...PORT, help: "Port of the OpenAI API; 0: any free one. Default: 8080, with --prompt any." },
   grpcPort: { ...PORT, help: "Port of the gRPC API; 0: any free one. Default: 50051, with --prompt any." },
   queue: {
@@ -35,6 +42,10 @@ export const upSpec = defineConfig({
     help: "Quantize the weights while they are read; absent: compute in f32.",
   },
   quantizeBlock: { kind: "choice", choices: BLOCK_SIZE_NAMES, help: "Weights that share one scale. Default: 128." },
+  allowPrivateImageUrls: {
+    kind: "boolean",
+    help: "Let image URLs lead to private, loopback and link-local addresses.",
+  },
   prompt: {
     kind: "string",
     help: "Answer this once, print only the answer on standard output, and end.",
