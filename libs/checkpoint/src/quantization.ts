@@ -29,9 +29,12 @@ export function quantizationName(quantization: Quantization | null): string | nu
   return quantization === null ? null : `int${quantization.bits}-${quantization.blockSize}`;
 }
 
-/** How the head is held when the rest is quantized so. */
+/**
+ * How the head is held when the rest is quantized so: in 8 bits. 4 bits move nano's log-probabilities by 0.38 in the mean, 8 bits by 0.025; in exchange
+ * a head of 4 bits would take 64 us a row in place of 72, and of 8 rows and more nearly the same.
+ */
 export function headFormat(quantization: Quantization | null): LinearFormat {
-  return quantization;
+  return quantization === null ? null : { bits: 8, blockSize: 128 };
 }
 
 /** Bytes of a Linear [out, in] in memory: its numbers and its scales. */
