@@ -1,15 +1,15 @@
 import { BLOCK_SIZE_NAMES, QUANTIZATIONS } from "@drover/checkpoint";
 import { defineConfig } from "@drover/config";
 
-/** Roles that this worker knows; `context` and `vision` come later. */
-export const WORKER_ROLES = ["attention", "experts"] as const;
+/** Roles that this worker knows; `context` comes later. */
+export const WORKER_ROLES = ["attention", "experts", "vision"] as const;
 
 export const workerConfig = defineConfig({
   roles: {
     kind: "list",
     choices: WORKER_ROLES,
     required: true,
-    help: "What this worker does: attention, experts, or both",
+    help: "What this worker does: attention, experts, vision",
     valueName: "ROLE[,ROLE]",
   },
   model: { kind: "string", required: true, help: "Checkpoint folder", valueName: "DIR" },
