@@ -19,9 +19,6 @@ export const TRANSPOSE_SCRATCH_BYTES = 512 * 1024;
  */
 export const CONVERTED_PART_BYTES_MAX = 192 * 2 ** 20;
 
-/** Bytes of rows in f32 that are quantized at a time. */
-export const CONVERT_ROWS_BYTES = 16 * 2 ** 20;
-
 /** Bytes that are copied or hashed at a time. */
 export const COPY_BYTES = 4 * 2 ** 20;
 
@@ -46,5 +43,5 @@ export const SIZE_MAX = 2 ** 24;
 /** Positions that config.json may name; Scout has 10,485,760. */
 export const POSITIONS_MAX = 2 ** 30;
 
-/** Rows of a Linear that are in memory in f32 while it is quantized: enough that a read is worth its call. */
+/** Rows of a Linear that are in memory in f32 while it is quantized, also by a conversion: enough that a read is worth its call. */
 export const QUANTIZE_SCRATCH_BYTES = 16 * 2 ** 20;

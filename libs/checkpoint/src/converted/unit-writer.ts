@@ -1,7 +1,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { basename } from "node:path";
 import { assert } from "@drover/core";
-import { CONVERT_ROWS_BYTES } from "../limits.ts";
+import { QUANTIZE_SCRATCH_BYTES } from "../limits.ts";
 import type { LinearRows } from "../linear-rows.ts";
 import { quantizeLinear } from "../quantize.ts";
 import { openFile } from "../safetensors.ts";
@@ -51,7 +51,7 @@ async function writePart(
   rows: LinearRows,
   signal: AbortSignal,
 ): Promise<void> {
-  const countMax = Math.max(1, Math.floor(CONVERT_ROWS_BYTES / (inSize * Float32Array.BYTES_PER_ELEMENT)));
+  const countMax = Math.max(1, Math.floor(QUANTIZE_SCRATCH_BYTES / (inSize * Float32Array.BYTES_PER_ELEMENT)));
   let packedAt = part.packed.offset;
   let scalesAt = part.scales.offset;
   for (let done = 0; done < part.rowCount; done += countMax) {
