@@ -1,7 +1,10 @@
 const GIB = 2 ** 30;
 
-/** Bytes as GiB with two decimals, such as `49.13`. */
-export const gib = (bytes: number): string => (bytes / GIB).toFixed(2);
+/** Bytes as GiB with two decimals, such as `49.13`; of small models with four. */
+export function gib(bytes: number): string {
+  const value = bytes / GIB;
+  return value.toFixed(value !== 0 && Math.abs(value) < 0.1 ? 4 : 2);
+}
 
 /** A whole number with thousands separated. */
 export const whole = (value: number): string => Math.round(value).toLocaleString("en");

@@ -1,10 +1,13 @@
 import { DroverError } from "@drover/core";
 
 /**
- * Takes the one argument that is no flag and no flag's value from a command whose flags all have values, wherever it stands.
+ * Takes the one argument that is no flag and no flag's value, wherever it stands; only flags named in `booleans` have no value.
  * Undefined where there is none. Errors: `invalid_argument` where there are more.
  */
-export function takeOperand(argv: readonly string[]): { operand: string | undefined; flags: string[] } {
+export function takeOperand(
+  argv: readonly string[],
+  booleans: readonly string[] = [],
+): { operand: string | undefined; flags: string[] } {
   const operands: string[] = [];
   const flags: string[] = [];
   for (let i = 0; i < argv.length; i++) {
@@ -15,7 +18,7 @@ export function takeOperand(argv: readonly string[]): { operand: string | undefi
     }
     flags.push(argument);
     const value = argv[i + 1];
-    if (argument.includes("=") || argument === "--help" || argument === "-h" || value === undefined) continue;
+    if (argument.includes("=") || ["--help", "-h", ...booleans].includes(argument) || value === undefined) continue;
     flags.push(value);
     i += 1;
   }

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { commandConfig } from "@drover/config";
 import { DroverError, neverAborted } from "@drover/core";
+import { takeOperand } from "./operand.ts";
 import { PLAN_USAGE, planSpec } from "./plan-config.ts";
 import { planJson } from "./plan-json.ts";
 import { planReport } from "./plan-report.ts";
@@ -15,13 +16,11 @@ export async function runPlan(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<number> {
-  const [first, ...others] = argv;
-  const folder = first !== undefined && !first.startsWith("-") ? first : undefined;
-  const flags = folder === undefined ? argv : others;
+  const { operand, flags } = takeOperand(argv, ["--json", "--no-json"]);
   const config = commandConfig(planSpec, { argv: flags, env, command: "drover plan", usage: PLAN_USAGE });
-  if (folder === undefined)
+  if (operand === undefined)
     throw new DroverError("invalid_argument", "plan needs a checkpoint's folder: drover plan CHECKPOINT [flags].");
-  const directory = resolve(folder);
+  const directory = resolve(operand);
   const report = planReport(directory, await readPlanSource(directory, neverAborted), config);
   process.stdout.write(config.json ? planJson(report) : planTable(report));
   return report.plan.fits ? 0 : 1;

@@ -1,7 +1,17 @@
+import { quantizationName } from "@drover/checkpoint";
 import type { PlanReport } from "./plan-report.ts";
 
 /** The whole plan as JSON; every size is in bytes. */
-export function planJson({ directory, source, request, quantization, headDtype, bandwidth, plan }: PlanReport): string {
+export function planJson({
+  directory,
+  source,
+  request,
+  quantization,
+  converted,
+  headDtype,
+  bandwidth,
+  plan,
+}: PlanReport): string {
   const { model, weights: _, ...asked } = request;
   return `${JSON.stringify(
     {
@@ -9,7 +19,8 @@ export function planJson({ directory, source, request, quantization, headDtype, 
       origin: source.origin,
       notes: source.notes,
       model,
-      quantization,
+      quantization: source.converted ?? quantizationName(quantization),
+      converted,
       headDtype,
       asked: { ...asked, bandwidth },
       ...plan,

@@ -1,15 +1,8 @@
-import { headFormat, linearBytes, type Quantization, quantizationOf } from "@drover/checkpoint";
+import { type Quantization, quantizationOf } from "@drover/checkpoint";
 import { DroverError } from "@drover/core";
-import {
-  type Alternative,
-  type FleetPlan,
-  type FleetRequest,
-  planFleet,
-  quantizedTensors,
-  type TensorShape,
-  weightInventory,
-} from "@drover/planning";
+import { type Alternative, type FleetPlan, type FleetRequest, planFleet, weightInventory } from "@drover/planning";
 import { type PlanConfig, parseTokens } from "./plan-config.ts";
+import { type ConvertedTotals, convertedTotals, quantized } from "./plan-quantize.ts";
 import type { PlanSource } from "./plan-source.ts";
 
 /** A plan with what it was made from and asked for. */
@@ -18,6 +11,8 @@ export type PlanReport = Readonly<{
   source: PlanSource;
   request: FleetRequest;
   quantization: Quantization | null;
+  /** What `drover convert` writes; null where nothing is quantized. */
+  converted: ConvertedTotals | null;
   /** The element type of the head's weights. */
   headDtype: string;
   /** Of one GPU, bytes a second. */
@@ -30,6 +25,8 @@ const CONTEXT_DEFAULT = 131_072;
 /** Plans what the flags ask for. Errors: `invalid_argument` naming the flag. */
 export function planReport(directory: string, source: PlanSource, config: PlanConfig): PlanReport {
   const { model } = source;
+  if (source.converted !== null && config.quantize !== undefined)
+    throw new DroverError("invalid_argument", `--quantize: ${directory} is converted to ${source.converted} already.`);
   const quantization = quantizationOf(config.quantize, config.quantizeBlock);
   const tensors = quantization === null ? source.tensors : quantized(source.tensors, quantization);
   const request: FleetRequest = {
@@ -49,7 +46,8 @@ export function planReport(directory: string, source: PlanSource, config: PlanCo
     );
   const plan = planFleet(request, { bandwidth: config.bandwidth, alternatives: alternatives(source, config) });
   const headDtype = tensors.find(({ name }) => name.endsWith("lm_head.weight"))?.dtype ?? "as the embeddings";
-  return { directory, source, request, quantization, headDtype, bandwidth: config.bandwidth, plan };
+  const converted = quantization === null ? null : convertedTotals(model, source.tensors, quantization);
+  return { directory, source, request, quantization, converted, headDtype, bandwidth: config.bandwidth, plan };
 }
 
 function contextOf({ context }: PlanConfig, most: number): number {
@@ -68,22 +66,16 @@ function contextOf({ context }: PlanConfig, most: number): number {
 }
 
 /** Formats that take less room than the one that is planned. */
-function alternatives({ model, tensors }: PlanSource, { quantize, quantizeBlock }: PlanConfig): Alternative[] {
+function alternatives(
+  { model, tensors, converted }: PlanSource,
+  { quantize, quantizeBlock }: PlanConfig,
+): Alternative[] {
+  if (converted !== null) return [];
   const smaller = quantize === undefined ? (["int8", "int4"] as const) : quantize === "int8" ? (["int4"] as const) : [];
   return smaller.flatMap((name) => {
     const quantization = quantizationOf(name, quantizeBlock);
     return quantization === null
       ? []
       : [{ quantize: name, weights: weightInventory(quantized(tensors, quantization), model) }];
-  });
-}
-
-function quantized(tensors: readonly TensorShape[], quantization: Quantization): TensorShape[] {
-  const dtype = `int${quantization.bits}`;
-  const head = headFormat(quantization);
-  return quantizedTensors(tensors, {
-    dtype,
-    linearBytes: (outSize, inSize) => linearBytes(outSize, inSize, quantization),
-    headBytes: (outSize, inSize) => (head === null ? undefined : linearBytes(outSize, inSize, head)),
   });
 }

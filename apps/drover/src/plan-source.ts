@@ -1,8 +1,11 @@
 import {
+  describeSetting,
   loadModelConfig,
   loadStoredFormat,
   loadStoredVision,
   type ModelConfig,
+  type Quantization,
+  readManifest,
   surveyTensors,
   type TensorSurvey,
 } from "@drover/checkpoint";
@@ -15,12 +18,15 @@ import {
   textTensors,
   visionTensors,
 } from "@drover/planning";
+import { quantized } from "./plan-quantize.ts";
 
 /** A checkpoint's shapes, and where they were read. */
 export type PlanSource = Readonly<{
   model: ModelConfig;
   tensors: readonly TensorShape[];
   origin: "headers" | "index" | "config";
+  /** What a converted folder was converted to, such as `int4-128`; null for any other. */
+  converted: string | null;
   /** What an operator should know about the files. */
   notes: readonly string[];
 }>;
@@ -36,12 +42,15 @@ export async function readPlanSource(directory: string, signal: AbortSignal): Pr
   const survey = await surveyTensors(directory, signal);
   if (survey.kind === "headers") {
     for (const { name } of survey.tensors) checkLayer(name, model);
+    const manifest = await readManifest(directory);
     const { missingByteCount } = survey;
     const notes =
       missingByteCount === 0
         ? []
         : [`The files lack ${missingByteCount.toLocaleString("en")} bytes of the data that their headers promise.`];
-    return { model, tensors: survey.tensors, origin: "headers", notes };
+    const converted = manifest === null ? null : describeSetting(manifest.setting);
+    const tensors = manifest === null ? survey.tensors : withUnits(survey.tensors, model, manifest.setting.layers);
+    return { model, tensors, origin: "headers", converted, notes };
   }
   const formats = await storedFormats(directory, survey);
   const vision = await loadStoredVision(directory);
@@ -49,8 +58,24 @@ export async function readPlanSource(directory: string, signal: AbortSignal): Pr
     ...textTensors(model, formats),
     ...(vision === undefined ? [] : visionTensors(vision, model.hiddenSize, formats.plain)),
   ];
-  if (survey.kind === "none") return { model, tensors: derived, origin: "config", notes: [] };
-  return { model, origin: "index", ...named(derived, survey.names, survey.absentFiles) };
+  if (survey.kind === "none") return { model, tensors: derived, origin: "config", converted: null, notes: [] };
+  return { model, origin: "index", converted: null, ...named(derived, survey.names, survey.absentFiles) };
+}
+
+/** A converted folder's headers name what kept its type; its other tensors follow from config.json. */
+function withUnits(kept: readonly TensorShape[], model: ModelConfig, quantization: Quantization): TensorShape[] {
+  const names = new Set(kept.map(({ name }) => name));
+  const plain = { kind: "plain", dtype: "BF16", elementBytes: DTYPE_BYTES.BF16 } as const;
+  const whole = textTensors(model, { plain, linear: () => plain, fusedExperts: true });
+  // A checkpoint of text alone has no prefix, so that names are compared without one.
+  const isKept = (name: string) => names.has(name) || names.has(name.replace(/^language_model\./, ""));
+  return [
+    ...kept,
+    ...quantized(
+      whole.filter(({ name }) => !isKept(name)),
+      quantization,
+    ),
+  ];
 }
 
 /** The derived tensors that an index names. One that it lacks is left out, and one that cannot be derived is only told of. */
@@ -59,21 +84,27 @@ function named(derived: readonly TensorShape[], names: readonly string[], absent
   const known = new Set(derived.map(({ name }) => name));
   const unknown = names.filter((name) => !known.has(name));
   const lacking = derived.filter(({ name }) => !inIndex.has(name));
+  const files = counted(absentFiles.length, "file that the index names is", "files that the index names are");
   const notes = [
-    `${absentFiles.length} files that the index names are absent: sizes follow from names and config.json.`,
+    `${files} absent: sizes follow from names and config.json.`,
+    ...told(unknown, "tensor of the index is", "tensors of the index are", "of no known size and not counted"),
+    ...told(
+      lacking.map(({ name }) => name),
+      "tensor that config.json calls for is",
+      "tensors that config.json calls for are",
+      "not in the index",
+    ),
   ];
-  const [firstUnknown] = unknown;
-  if (firstUnknown !== undefined)
-    notes.push(
-      `${unknown.length} tensors of the index have no known size and are not counted, such as ${firstUnknown}.`,
-    );
-  const [firstLacking] = lacking;
-  if (firstLacking !== undefined)
-    notes.push(
-      `${lacking.length} tensors that config.json calls for are not in the index, such as ${firstLacking.name}.`,
-    );
   return { tensors: derived.filter(({ name }) => inIndex.has(name)), notes };
 }
+
+function told(names: readonly string[], one: string, many: string, what: string): string[] {
+  const [first] = names;
+  if (first === undefined) return [];
+  return [`${counted(names.length, one, many)} ${what}${names.length === 1 ? ":" : ", such as"} ${first}.`];
+}
+
+const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
 
 /** How tensors are stored: by the scales that an index names, or as config.json says. */
 async function storedFormats(directory: string, survey: TensorSurvey): Promise<StoredFormats> {

@@ -41,14 +41,15 @@ export function planTable(report: PlanReport): string {
 function heading({ directory, source, quantization, headDtype }: PlanReport): string[] {
   const { model } = source;
   const moe = model.moeLayers.length;
-  const format = quantization === null ? "as stored" : `int${quantization.bits}, blocks of ${quantization.blockSize}`;
+  const stored = source.converted === null ? "as stored" : `converted to ${source.converted}`;
+  const format = quantization === null ? stored : `int${quantization.bits}, blocks of ${quantization.blockSize}`;
   return [
     `${basename(directory)}: ${model.layerCount} layers, ${moe} of them with ${model.expertCount} experts; up to ${whole(model.maxPositionEmbeddings)} tokens`,
     `weights ${format}, head ${headDtype}; shapes from ${ORIGINS[source.origin]}`,
   ];
 }
 
-function weights({ plan, request }: PlanReport): string[] {
+function weights({ plan, request, converted }: PlanReport): string[] {
   const { byKind, totalBytes, parameterCount } = plan.weights;
   const place = (kind: WeightKind): string => {
     if (kind === "routed") {
@@ -56,18 +57,26 @@ function weights({ plan, request }: PlanReport): string[] {
       const count = holders.reduce((sum, { first, last }) => sum + last - first + 1, 0);
       return `${request.replicaCount === 1 ? "once" : `${request.replicaCount} copies`}, over ${workersText(count)}`;
     }
-    if (kind === "vision") return `once, on worker ${plan.workers.find(({ hasVision }) => hasVision)?.first ?? 1}`;
-    return plan.attentionWorkerCount === 1 ? "on worker 1" : `on each of workers 1-${plan.attentionWorkerCount}`;
+    if (kind === "vision") return `once, worker ${plan.workers.find(({ hasVision }) => hasVision)?.first ?? 1}`;
+    return plan.attentionWorkerCount === 1 ? "worker 1" : `each of workers 1-${plan.attentionWorkerCount}`;
   };
   const rows = WEIGHT_KINDS.filter((kind) => byKind[kind].bytes > 0).map((kind) => {
     const { parameters, bytes } = byKind[kind];
     return [KIND_NAMES[kind], whole(parameters), whole(bytes), gib(bytes), place(kind)];
   });
-  return columns([
+  const table = columns([
     ["WEIGHTS", "parameters", "bytes", "GiB", "where"],
     ...rows,
     ["total", whole(parameterCount), whole(totalBytes), gib(totalBytes), ""],
   ]);
+  if (converted === null) return table;
+  const { fileCount, byteCount, preparedBytes, overheadBytes } = converted;
+  return [
+    ...table,
+    ...wrap(
+      `drover convert writes ${whole(byteCount)} bytes in ${whole(fileCount)} files of weights: these, ${whole(preparedBytes)} for the same as CPU kernels pack them, and ${whole(overheadBytes)} for headers and padding.`,
+    ),
+  ];
 }
 
 const workersText = (count: number): string => (count === 1 ? "1 worker" : `${count} workers`);
@@ -88,10 +97,7 @@ function workers({ plan }: PlanReport): string[] {
     gib(group.freeBytes),
     group.isAttention ? "for KV" : "spare",
   ]);
-  return columns([
-    ["WORKER, GiB", "role", "experts", "resident", "routed", "activations", "reserve", "left", ""],
-    ...rows,
-  ]);
+  return columns([["WORKER, GiB", "role", "experts", "resident", "routed", "a step", "reserve", "left", ""], ...rows]);
 }
 
 function requests({ plan }: PlanReport): string[] {
@@ -119,15 +125,7 @@ function floor({ plan }: PlanReport, index: number): string[] {
     step.fits ? "" : "does not fit",
   ]);
   return columns([
-    [
-      `FLOOR AT ${whole(table.tokens)} TOKENS`,
-      "experts a layer",
-      "weights GiB",
-      "KV GiB",
-      "ms a token",
-      "tokens/s",
-      "",
-    ],
+    [`FLOOR AT ${whole(table.tokens)} TOKENS`, "experts", "weights GiB", "KV GiB", "ms a step", "tokens/s", ""],
     ...rows,
   ]);
 }
@@ -135,6 +133,6 @@ function floor({ plan }: PlanReport, index: number): string[] {
 /** What the numbers take for granted. */
 function assumptions({ request, bandwidth }: PlanReport): string[] {
   return [
-    `KV is bf16. Activations are sums of shapes for steps of ${whole(request.stepRows)} rows in f32. The floor counts bytes at ${(bandwidth / 1e12).toFixed(2)} TB/s a GPU and experts chosen evenly; network, kernels and arithmetic come on top. On CPUs, Drover computes weights that are not quantized, and KV, in f32.`,
+    `KV is bf16. What a step takes is the sum of its shapes for ${whole(request.stepRows)} rows in f32. The floor counts bytes at ${(bandwidth / 1e12).toFixed(2)} TB/s a GPU, and of each layer the different experts that tokens choose evenly; network, kernels and arithmetic come on top. On CPUs, Drover computes weights that are not quantized, and KV, in f32.`,
   ];
 }

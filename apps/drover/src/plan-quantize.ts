@@ -1,0 +1,54 @@
+import {
+  convertedFiles,
+  headFormat,
+  isDtype,
+  linearBytes,
+  type ModelConfig,
+  type Quantization,
+} from "@drover/checkpoint";
+import { assert } from "@drover/core";
+import { quantizedTensors, type TensorShape } from "@drover/planning";
+
+/** What `drover convert` writes: how many files of weights, their bytes, and what these are. The others sum to `byteCount`. */
+export type ConvertedTotals = Readonly<{
+  fileCount: number;
+  byteCount: number;
+  /** The plan's own total. */
+  weightBytes: number;
+  /** The same weights once more, as CPU kernels pack them. */
+  preparedBytes: number;
+  /** Headers and padding. */
+  overheadBytes: number;
+}>;
+
+/** The tensors as they are served with `--quantize`. */
+export function quantized(tensors: readonly TensorShape[], quantization: Quantization): TensorShape[] {
+  const head = headFormat(quantization);
+  return quantizedTensors(tensors, {
+    dtype: `int${quantization.bits}`,
+    linearBytes: (outSize, inSize) => linearBytes(outSize, inSize, quantization),
+    headBytes: (outSize, inSize) => (head === null ? undefined : linearBytes(outSize, inSize, head)),
+  });
+}
+
+/** Sums the files that converting these tensors writes; index, manifest and copied files are not among them. */
+export function convertedTotals(
+  model: ModelConfig,
+  tensors: readonly TensorShape[],
+  quantization: Quantization,
+): ConvertedTotals {
+  const shapes = tensors.map(({ name, dtype, shape }) => {
+    assert(isDtype(dtype), "shapes come from headers or have a type of the format");
+    return { name, dtype, shape };
+  });
+  const files = convertedFiles(model, shapes, quantization);
+  const sum = (size: "byteCount" | "weightBytes" | "preparedBytes" | "overheadBytes") =>
+    files.reduce((total, file) => total + file[size], 0);
+  return {
+    fileCount: files.length,
+    byteCount: sum("byteCount"),
+    weightBytes: sum("weightBytes"),
+    preparedBytes: sum("preparedBytes"),
+    overheadBytes: sum("overheadBytes"),
+  };
+}
