@@ -1,4 +1,5 @@
-import { crc32, deflateSync } from "node:zlib";
+import { buffer } from "node:stream/consumers";
+import { crc32, createDeflate, deflateSync } from "node:zlib";
 
 const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
 /** PNG's numbers of colour types. */
@@ -32,4 +33,16 @@ export function pngFile(
   header.set([bits, colour, 0, 0, 0], 8);
   const data = pngChunk("IDAT", deflateSync(rows));
   return Buffer.concat([SIGNATURE, pngChunk("IHDR", header), ...extra, data, pngChunk("IEND", Buffer.alloc(0))]);
+}
+
+/** As many zero bytes, a multiple of a MiB, deflated, without ever having them all. */
+export async function deflatedZeros(length: number): Promise<Buffer> {
+  const deflate = createDeflate();
+  const deflated = buffer(deflate);
+  const chunk = new Uint8Array(2 ** 20);
+  for (let at = 0; at < length; at += chunk.length) {
+    await new Promise<void>((resolve, reject) => deflate.write(chunk, (error) => (error ? reject(error) : resolve())));
+  }
+  deflate.end();
+  return deflated;
 }
