@@ -3,22 +3,13 @@ import { DroverError } from "@drover/core";
 import { Fields } from "./fields.ts";
 import type { InferenceRequest, ReplyOptions, ToolCallRules } from "./inference-request.ts";
 import { IMAGES_MAX, MESSAGES_MAX, TOOLS_MAX, TOP_LOGPROBS_MAX } from "./limits.ts";
+import type { RequestContext } from "./request-context.ts";
 import { type ImageReference, openImages, placeImages, type RequestImage } from "./request-images.ts";
 import { fitTokens, readSampling, readStop, readStream } from "./sampling-fields.ts";
 import type { ServedModel } from "./served-model.ts";
 import { refuseUnsupported } from "./unsupported-fields.ts";
 
 const ROLES = new Set(["system", "developer", "user", "assistant", "tool"]);
-
-/** What a request is read with. */
-export type RequestContext = Readonly<{
-  contextTokensMax: number;
-  drawnSeed: number;
-  /** Aborts when the client has left. */
-  signal: AbortSignal;
-  /** Counts what the request keeps in memory until its end. Errors: `overloaded`. */
-  holdBytes: (byteCount: number) => void;
-}>;
 
 /** The body of POST /v1/chat/completions, validated, rendered and tokenized. Errors: `invalid_argument`, `model_not_found`, `context_length_exceeded`, naming the field. */
 export async function readChatRequest(

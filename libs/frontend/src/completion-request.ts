@@ -1,7 +1,8 @@
-import { type RequestContext, requireModel } from "./chat-request.ts";
+import { requireModel } from "./chat-request.ts";
 import { Fields } from "./fields.ts";
 import type { InferenceRequest, ReplyOptions } from "./inference-request.ts";
 import { COMPLETION_TOKENS_DEFAULT, TOP_LOGPROBS_MAX } from "./limits.ts";
+import type { RequestContext } from "./request-context.ts";
 import { fitTokens, readSampling, readStop, readStream } from "./sampling-fields.ts";
 import type { ServedModel } from "./served-model.ts";
 import { refuseUnsupported } from "./unsupported-fields.ts";

@@ -14,7 +14,7 @@ import {
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
 import type { ApiKeys } from "./api-keys.ts";
-import { encodeChat, type RequestContext, readChatRequest, requireModel } from "./chat-request.ts";
+import { encodeChat, readChatRequest, requireModel } from "./chat-request.ts";
 import { encodePrompt, readCompletionRequest } from "./completion-request.ts";
 import { Fields } from "./fields.ts";
 import { GrpcReplies } from "./grpc-replies.ts";
@@ -23,6 +23,7 @@ import { publicError } from "./http-errors.ts";
 import type { Inference } from "./inference.ts";
 import type { InferenceRequest } from "./inference-request.ts";
 import { BODY_BYTES_MAX, READER_STALL_MS_MAX } from "./limits.ts";
+import type { RequestContext } from "./request-context.ts";
 import { unlimitedContext } from "./tokenize-routes.ts";
 
 export type GrpcServerOptions = Readonly<{ inference: Inference; keys: ApiKeys; logger: Logger }>;

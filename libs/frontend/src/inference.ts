@@ -1,11 +1,11 @@
 import { randomInt } from "node:crypto";
 import { type Clock, DroverError } from "@drover/core";
-import type { RequestContext } from "./chat-request.ts";
 import type { ClusterWatch } from "./cluster-watch.ts";
 import type { Generation } from "./generation.ts";
 import type { Generations } from "./generations.ts";
 import type { InferenceRequest } from "./inference-request.ts";
 import { IMAGE_BYTES_HELD_MAX, RETRY_AFTER_MS } from "./limits.ts";
+import type { RequestContext } from "./request-context.ts";
 import type { RouterMetrics } from "./router-metrics.ts";
 import type { ServedModel } from "./served-model.ts";
 

@@ -1,5 +1,5 @@
 import { assert, DroverError, type ImageTiles, type PatchRun } from "@drover/core";
-import type { RequestContext } from "./chat-request.ts";
+import type { RequestContext } from "./request-context.ts";
 import type { ServedImages } from "./served-model.ts";
 
 /** An image that a message names, and the field that names it. */

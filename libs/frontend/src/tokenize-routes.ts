@@ -1,7 +1,8 @@
-import { encodeChat, type RequestContext, requireModel } from "./chat-request.ts";
+import { encodeChat, requireModel } from "./chat-request.ts";
 import { encodePrompt } from "./completion-request.ts";
 import { Fields } from "./fields.ts";
 import type { Inference } from "./inference.ts";
+import type { RequestContext } from "./request-context.ts";
 
 /** Tokenizing generates nothing: no context limits it, and what it opens is gone with the reply. */
 export function unlimitedContext(signal: AbortSignal): RequestContext {
