@@ -28,3 +28,6 @@ export { loadStoredFormat, type StoredFormatConfig } from "./stored-format.ts";
 export { loadStoredVision } from "./stored-vision.ts";
 export { surveyTensors, type TensorSurvey } from "./tensor-survey.ts";
 export { type ExpertWeights, TextWeights } from "./text-weights.ts";
+export { hasVisionTensors, loadVisionConfig, type VisionConfig } from "./vision-config.ts";
+export { visionRopeTables } from "./vision-positions.ts";
+export { VisionWeights } from "./vision-weights.ts";

@@ -5,3 +5,4 @@ export type { EmbeddingTable, ModelWeights } from "./model-weights.ts";
 export { type OpenedWeights, openWeights } from "./open-weights.ts";
 export type { SessionOptions } from "./session.ts";
 export { TextModel, type TextModelOptions } from "./text-model.ts";
+export { VisionEncoder } from "./vision-encoder.ts";

@@ -4,8 +4,8 @@ import type { BuiltGraph } from "@drover/graph";
 
 /** A tensor as the native binding reads and returns it. Inputs are not copied (views are fine); outputs always are. */
 export type TensorData = Readonly<{
-  type: "float32" | "int64" | "int32";
-  data: Float32Array | BigInt64Array | Int32Array;
+  type: "float32" | "int64" | "int32" | "uint8";
+  data: Float32Array | BigInt64Array | Int32Array | Uint8Array;
   dims: readonly number[];
   location: "cpu";
 }>;
@@ -92,6 +92,11 @@ export class Session implements Disposable {
 /** A row-major f32 tensor over the given view. */
 export function f32(data: Float32Array, dims: readonly number[]): TensorData {
   return { type: "float32", data, dims, location: "cpu" };
+}
+
+/** A byte tensor over the given view. */
+export function u8(data: Uint8Array, dims: readonly number[]): TensorData {
+  return { type: "uint8", data, dims, location: "cpu" };
 }
 
 /** A 64-bit integer tensor. */
