@@ -5,7 +5,7 @@ import { ImageThread } from "./image-thread.ts";
 import { IMAGE_LIMITS } from "./limits.ts";
 
 export type ImagePoolOptions = Readonly<{
-  /** Images that are decoded and cut at once; each may hold what `IMAGE_LIMITS` sums up. */
+  /** Images that are decoded and cut at once. Each may hold what `IMAGE_LIMITS` sums up, and uses one of libuv's four threads while it decodes. */
   threads: number;
   queueMax?: number;
   queueBytesMax?: number;
