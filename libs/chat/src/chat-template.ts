@@ -1,10 +1,18 @@
 import { DroverError } from "@drover/core";
 import type { Segment, Tokenizer } from "@drover/tokenizer";
-import { Template } from "@huggingface/jinja";
+import { Environment, Interpreter, type Template } from "@huggingface/jinja";
+import { TEMPLATE_CHARACTERS_MAX } from "./limits.ts";
+import { strftime } from "./strftime.ts";
+import { declareLowered, lowerTemplate } from "./template-lowering.ts";
+import { templateMessage } from "./template-message.ts";
+import { DEFAULT_TEMPLATE, type TemplateSource, TOOL_TEMPLATE } from "./template-source.ts";
+import { inputValue, stringValue, type TemplateValue } from "./template-values.ts";
+import { markTrusted, splitTrusted, withoutMarks } from "./trusted-marks.ts";
 
 /** A message in OpenAI's shape, as it came. */
 export type ChatMessage = Readonly<Record<string, unknown>> & Readonly<{ role: string }>;
 
+/** A conversation. Numbers in `tools` and `variables` are best parsed by `parseExactJson`: a template may write them. */
 export type ChatInput = Readonly<{
   messages: readonly ChatMessage[];
   tools?: readonly unknown[];
@@ -16,113 +24,106 @@ export type ChatInput = Readonly<{
 export type RenderedChat = Readonly<{ text: string; segments: Segment[] }>;
 
 export interface ChatTemplate {
-  /** Errors: `invalid_argument` with field `messages` when the template refuses the conversation. */
+  /** Errors: `invalid_argument` with the field at fault when the template refuses the conversation. */
   render(input: ChatInput): RenderedChat;
 }
 
-/** Renders a checkpoint's Jinja template. Only what the template itself wrote becomes special tokens. */
-export class JinjaChatTemplate implements ChatTemplate {
-  readonly #template: Template;
-  readonly #tokenizer: Tokenizer;
-  readonly #variables: Readonly<Record<string, unknown>>;
+export type ChatTemplateOptions = Readonly<{
+  tokenizer: Pick<Tokenizer, "specialId">;
+  /** Unix milliseconds, for templates that write the date. */
+  now: () => number;
+}>;
 
-  constructor(source: string, tokenizer: Tokenizer, variables: Readonly<Record<string, unknown>>) {
-    try {
-      this.#template = new Template(source);
-    } catch (cause) {
-      throw new DroverError("invalid_argument", "the checkpoint's chat template cannot be parsed", { cause });
-    }
-    this.#tokenizer = tokenizer;
+/** Renders a checkpoint's Jinja templates. Only what a template itself wrote becomes special tokens. */
+export class JinjaChatTemplate implements ChatTemplate {
+  readonly #templates: ReadonlyMap<string, Template["parsed"]>;
+  readonly #variables: TemplateSource["variables"];
+  readonly #options: ChatTemplateOptions;
+
+  /** Errors: `invalid_argument` for a template that cannot be parsed. */
+  constructor({ templates, variables }: TemplateSource, options: ChatTemplateOptions) {
+    this.#templates = new Map([...templates].map(([name, source]) => [name, parsed(source)]));
     this.#variables = variables;
+    this.#options = options;
   }
 
   render(input: ChatInput): RenderedChat {
-    const given = { messages: input.messages.map(templateMessage), tools: input.tools?.length ? input.tools : null };
-    let mark: string;
-    let rendered: string;
+    const hasTools = input.tools !== undefined && input.tools.length > 0;
+    const template =
+      (hasTools ? this.#templates.get(TOOL_TEMPLATE) : undefined) ?? this.#templates.get(DEFAULT_TEMPLATE);
+    if (template === undefined) throw fault("the checkpoint has no chat template for such a request");
     try {
-      mark = unusedCharacter(JSON.stringify([given, input.variables]));
-      rendered = this.#template.render({
-        ...this.#variables,
-        ...(guarded(input.variables ?? {}, mark) as object),
-        ...(guarded(given, mark) as object),
-        add_generation_prompt: input.addGenerationPrompt,
-      });
+      const environment = this.#environment(input);
+      const rendered = String(new Interpreter(environment).run(template).value);
+      return this.#cut(splitTrusted(rendered));
     } catch (cause) {
       if (cause instanceof DroverError) throw cause;
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new DroverError("invalid_argument", `the chat template refused the messages: ${reason}`, {
-        field: "messages",
-        cause,
-      });
+      const reason = cause instanceof Error ? withoutMarks(cause.message) : String(cause);
+      throw fault(`the chat template refused the messages: ${reason}`, cause);
     }
-    return { text: rendered.replaceAll(mark, ""), segments: this.#segments(rendered, mark) };
   }
 
-  #segments(rendered: string, mark: string): Segment[] {
+  /** What a template can name: functions, the checkpoint's variables, the client's, and the conversation, each before the former. */
+  #environment({ messages, tools, addGenerationPrompt, variables = {} }: ChatInput): Environment {
+    const environment = new Environment();
+    const set = (name: string, value: TemplateValue) => environment.setVariable(name, value);
+    for (const [name, value] of CONSTANTS) environment.set(name, value);
+    environment.set("raise_exception", (message: unknown) => {
+      throw new Error(String(message));
+    });
+    environment.set("strftime_now", (format: unknown) => strftime(this.#options.now(), String(format)));
+    for (const [name, text] of Object.entries(this.#variables)) set(name, stringValue(markTrusted(text)));
+    for (const [name, value] of Object.entries(variables)) set(name, inputValue(value, "chat_template_kwargs"));
+    set("messages", inputValue(messages.map(templateMessage), "messages"));
+    set("tools", inputValue(tools !== undefined && tools.length > 0 ? tools : null, "tools"));
+    environment.setVariable("add_generation_prompt", inputValue(addGenerationPrompt, "add_generation_prompt"));
+    declareLowered(environment);
+    return environment;
+  }
+
+  #cut(parts: readonly string[]): RenderedChat {
     const segments: Segment[] = [];
     let text = "";
     const flush = () => {
-      if (text !== "") segments.push({ kind: "text", text: text.replaceAll(mark, "") });
+      if (text !== "") segments.push({ kind: "text", text });
       text = "";
     };
-    for (const part of rendered.split(/(<\|[^|<>]*\|>)/)) {
-      const id = part.startsWith("<|") ? this.#tokenizer.specialId(part) : undefined;
-      if (id === undefined) {
-        text += part;
-        continue;
+    for (const [i, part] of parts.entries()) {
+      const id = i % 2 === 1 ? this.#options.tokenizer.specialId(part) : undefined;
+      if (id === undefined) text += part;
+      else {
+        flush();
+        segments.push({ kind: "special", id });
       }
-      flush();
-      segments.push({ kind: "special", id });
     }
     flush();
-    return segments;
+    return { text: parts.join(""), segments };
   }
 }
 
-/** What the templates expect: "" for null content, arguments as objects, images as `{"type": "image"}`. */
-function templateMessage(message: ChatMessage): Record<string, unknown> {
-  const { content, tool_calls: calls, ...rest } = message;
-  const parts = Array.isArray(content)
-    ? content.map((part) => (part?.type === "image_url" ? { type: "image" } : part))
-    : content;
-  return { ...rest, content: parts ?? "", ...(Array.isArray(calls) ? { tool_calls: calls.map(templateCall) } : {}) };
-}
+const CONSTANTS: readonly (readonly [string, boolean | null])[] = [
+  ["true", true],
+  ["True", true],
+  ["false", false],
+  ["False", false],
+  ["none", null],
+  ["None", null],
+];
 
-function templateCall(call: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const { function: called, ...rest } = call;
-  if (typeof called !== "object" || called === null) return { ...rest };
-  const { arguments: given, ...named } = called as Record<string, unknown>;
-  let parsed = given;
-  if (given === "") parsed = {};
-  else if (typeof given === "string") {
-    try {
-      parsed = JSON.parse(given);
-    } catch (cause) {
-      throw new DroverError("invalid_argument", "a tool call's arguments are not valid JSON", {
-        field: "messages",
-        cause,
-      });
-    }
+function parsed(source: string): Template["parsed"] {
+  if (source.length > TEMPLATE_CHARACTERS_MAX)
+    throw new DroverError(
+      "invalid_argument",
+      `the checkpoint's chat template has more than ${TEMPLATE_CHARACTERS_MAX} characters`,
+    );
+  try {
+    return lowerTemplate(source);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new DroverError("invalid_argument", `the checkpoint's chat template cannot be parsed: ${reason}`, { cause });
   }
-  return { ...rest, function: { ...named, arguments: parsed } };
 }
 
-/** A private-use character that is nowhere in the input. */
-function unusedCharacter(input: string): string {
-  for (let code = 0xe000; code <= 0xf8ff; code++) {
-    const character = String.fromCharCode(code);
-    if (!input.includes(character)) return character;
-  }
-  throw new DroverError("invalid_argument", "the messages use every private-use character", { field: "messages" });
-}
-
-/** Marks every `<|` and `|>` of the input, so that no look-alike survives as a special token. */
-function guarded(value: unknown, mark: string): unknown {
-  if (typeof value === "string") return value.replaceAll("<|", `<${mark}|`).replaceAll("|>", `|${mark}>`);
-  if (Array.isArray(value)) return value.map((item) => guarded(item, mark));
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [String(guarded(key, mark)), guarded(item, mark)]),
-  );
+function fault(message: string, cause?: unknown): DroverError {
+  return new DroverError("invalid_argument", message, { field: "messages", cause });
 }

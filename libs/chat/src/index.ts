@@ -1,6 +1,14 @@
-export type { ChatInput, ChatMessage, ChatTemplate, RenderedChat } from "./chat-template.ts";
+export {
+  type ChatInput,
+  type ChatMessage,
+  type ChatTemplate,
+  JinjaChatTemplate,
+  type RenderedChat,
+} from "./chat-template.ts";
+export { parseExactJson } from "./exact-json.ts";
 export { IMAGE_TOKENS, type ImageToken, imageTokenLayout } from "./image-token-layout.ts";
-export { loadChatTemplate } from "./load-chat-template.ts";
+export { loadChatTemplate, loadTemplateSource } from "./load-chat-template.ts";
 export { LocalPromptEncoder, type LocalPromptEncoderOptions } from "./local-prompt-encoder.ts";
 export type { PromptEncoder } from "./prompt-encoder.ts";
+export type { TemplateSource } from "./template-source.ts";
 export { TOOL_CALL_MARKS, type ToolCallEvent, type ToolCallMark, ToolCallParser } from "./tool-call-parser.ts";

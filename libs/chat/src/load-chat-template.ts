@@ -1,32 +1,52 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { DroverError } from "@drover/core";
+import { type Clock, DroverError, systemClock } from "@drover/core";
 import type { Tokenizer } from "@drover/tokenizer";
+import { BUILT_IN_TEMPLATE } from "./built-in-template.ts";
 import { type ChatTemplate, JinjaChatTemplate } from "./chat-template.ts";
+import { DEFAULT_TEMPLATE, type TemplateSource } from "./template-source.ts";
 
-/** Llama 4's conversation format, for checkpoints without a template of their own. Source: llama-models, chat_format.py. */
-const BUILT_IN = `{{- bos_token -}}
-{%- for message in messages -%}
-{{- "<|header_start|>" ~ ("ipython" if message.role == "tool" else message.role) ~ "<|header_end|>\\n\\n" -}}
-{%- if message.content is string -%}{{- message.content -}}
-{%- else -%}{%- for part in message.content -%}{{- part.text if part.type == "text" else "<|image|>" -}}{%- endfor -%}{%- endif -%}
-{{- "<|eot|>" -}}
-{%- endfor -%}
-{%- if add_generation_prompt -%}{{- "<|header_start|>assistant<|header_end|>\\n\\n" -}}{%- endif -%}`;
+/** A checkpoint's template, ready to render. Errors: `invalid_argument` naming the file, or for a template that cannot be parsed. */
+export async function loadChatTemplate(
+  modelDirectory: string,
+  tokenizer: Tokenizer,
+  clock: Pick<Clock, "now"> = systemClock,
+): Promise<ChatTemplate> {
+  const source = await loadTemplateSource(modelDirectory);
+  return new JinjaChatTemplate(source, { tokenizer, now: () => clock.now() });
+}
 
-/** The checkpoint's own template: chat_template.jinja, else `chat_template` in tokenizer_config.json, else Llama 4's built-in format. */
-export async function loadChatTemplate(modelDirectory: string, tokenizer: Tokenizer): Promise<ChatTemplate> {
-  const config = await tokenizerConfig(modelDirectory);
+/**
+ * A checkpoint's own templates: chat_template.jinja, else `chat_template` in chat_template.json or tokenizer_config.json (one, or a list with
+ * names), else Llama 4's built-in format. Errors: `invalid_argument` naming file and field.
+ */
+export async function loadTemplateSource(modelDirectory: string): Promise<TemplateSource> {
+  const config = await jsonFile(modelDirectory, "tokenizer_config.json");
   const own = await readOptional(join(modelDirectory, "chat_template.jinja"));
-  const inConfig = config.chat_template;
-  const source = own ?? (typeof inConfig === "string" ? inConfig : BUILT_IN);
-  const variables = Object.fromEntries(
-    ["bos_token", "eos_token", "pad_token", "unk_token"].map((name) => [
-      name,
-      tokenText(config[name]) ?? fallback(name),
-    ]),
-  );
-  return new JinjaChatTemplate(source, tokenizer, variables);
+  const inProcessor = own === undefined ? await jsonFile(modelDirectory, "chat_template.json") : {};
+  const templates =
+    (own === undefined ? undefined : new Map([[DEFAULT_TEMPLATE, own]])) ??
+    templatesIn(inProcessor.chat_template, "chat_template.json") ??
+    templatesIn(config.chat_template, "tokenizer_config.json") ??
+    new Map([[DEFAULT_TEMPLATE, BUILT_IN_TEMPLATE]]);
+  const names = ["bos_token", "eos_token", "pad_token", "unk_token"];
+  const variables = Object.fromEntries(names.map((name) => [name, tokenText(config[name]) ?? fallback(name)]));
+  return { templates, variables };
+}
+
+function templatesIn(value: unknown, file: string): ReadonlyMap<string, string> | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === "string") return new Map([[DEFAULT_TEMPLATE, value]]);
+  const fail = (field: string, what: string): never => {
+    throw new DroverError("invalid_argument", `${file}: ${field} ${what}`, { field });
+  };
+  if (!Array.isArray(value)) return fail("chat_template", "must be a template or a list of templates with names");
+  const named = value.map((entry, i): [string, string] => {
+    const { name, template } = (typeof entry === "object" && entry !== null ? entry : {}) as Record<string, unknown>;
+    if (typeof name === "string" && typeof template === "string") return [name, template];
+    return fail(`chat_template[${i}]`, "must have a name and a template, both strings");
+  });
+  return new Map(named);
 }
 
 function fallback(name: string): string {
@@ -41,14 +61,17 @@ function tokenText(value: unknown): string | undefined {
   return undefined;
 }
 
-async function tokenizerConfig(modelDirectory: string): Promise<Readonly<Record<string, unknown>>> {
-  const text = await readOptional(join(modelDirectory, "tokenizer_config.json"));
+async function jsonFile(modelDirectory: string, name: string): Promise<Readonly<Record<string, unknown>>> {
+  const text = await readOptional(join(modelDirectory, name));
   if (text === undefined) return {};
+  let value: unknown;
   try {
-    return JSON.parse(text) as Record<string, unknown>;
+    value = JSON.parse(text);
   } catch (cause) {
-    throw new DroverError("invalid_argument", "tokenizer_config.json is not valid JSON", { cause });
+    throw new DroverError("invalid_argument", `${name} is not valid JSON`, { cause });
   }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new DroverError("invalid_argument", `${name} must hold an object`);
 }
 
 async function readOptional(path: string): Promise<string | undefined> {
