@@ -6,3 +6,4 @@ export { type OpenedWeights, openWeights } from "./open-weights.ts";
 export type { SessionOptions } from "./session.ts";
 export { TextModel, type TextModelOptions } from "./text-model.ts";
 export { VisionEncoder } from "./vision-encoder.ts";
+export { VisionThread, type VisionThreadOptions } from "./vision-thread.ts";

@@ -2,7 +2,7 @@ import { type Checkpoint, type VisionConfig, VisionWeights, visionRopeTables } f
 import { assert } from "@drover/core";
 import { visionEnterGraph, visionExitGraph, visionLayerGraph } from "@drover/graph";
 import { f32, Session, type SessionOptions, u8 } from "./session.ts";
-import { TILES_PER_RUN_MAX } from "./vision-limits.ts";
+import { VISION_LIMITS } from "./vision-limits.ts";
 
 const OUTPUTS = ["out"];
 
@@ -46,8 +46,8 @@ export class VisionEncoder implements Disposable {
     const tileBytes = imageSize ** 2 * 3;
     assert(tileCount > 0 && pixels.length === tileCount * tileBytes, "tiles have the model's size");
     const features = new Float32Array(tileCount * rowsPerTile * textHiddenSize);
-    for (let first = 0; first < tileCount; first += TILES_PER_RUN_MAX) {
-      const count = Math.min(TILES_PER_RUN_MAX, tileCount - first);
+    for (let first = 0; first < tileCount; first += VISION_LIMITS.tilesPerRunMax) {
+      const count = Math.min(VISION_LIMITS.tilesPerRunMax, tileCount - first);
       const rows = this.#run(count, pixels.subarray(first * tileBytes, (first + count) * tileBytes));
       features.set(rows, first * rowsPerTile * textHiddenSize);
     }

@@ -1,0 +1,49 @@
+import { setPriority } from "node:os";
+import { parentPort, workerData } from "node:worker_threads";
+import { openCheckpoint } from "@drover/checkpoint";
+import { assert, toDroverError } from "@drover/core";
+import { VisionEncoder } from "./vision-encoder.ts";
+import type { VisionThreadData, VisionThreadReply, VisionThreadRequest } from "./vision-thread-messages.ts";
+
+/** What a VisionThread runs: loads the encoder, then encodes one image after the other. What it does not expect ends it. */
+const port = parentPort;
+assert(port !== null, "vision-thread-program.ts runs as a thread");
+const { directory, config, threads }: VisionThreadData = workerData;
+
+/** Of this thread and those that its sessions start, not of the process: where cores are scarce, decoding gets them first. */
+const NICENESS = 5;
+function yieldCores(): void {
+  // On Linux 0 is the calling thread; elsewhere it would be the process, decoding and all.
+  if (process.platform !== "linux") return;
+  try {
+    setPriority(0, NICENESS);
+  } catch (error) {
+    // Some sandboxes forbid it. It is right without it, only less kind to decoding.
+    process.emitWarning(`the vision thread keeps its priority: ${String(error)}`);
+  }
+}
+
+const reply = (message: VisionThreadReply, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
+
+async function load(): Promise<VisionEncoder> {
+  await using checkpoint = await openCheckpoint(directory);
+  const encoder = await VisionEncoder.load(checkpoint, config, { threads });
+  // The first run of a session allocates what later ones reuse.
+  encoder.encode(1, new Uint8Array(config.imageSize ** 2 * 3));
+  return encoder;
+}
+
+yieldCores();
+try {
+  const encoder = await load();
+  port.on("message", ({ tileCount, pixels }: VisionThreadRequest) => {
+    const began = performance.now();
+    const rows_aD = encoder.encode(tileCount, pixels);
+    assert(rows_aD.buffer instanceof ArrayBuffer, "features lie in a buffer of their own");
+    reply({ kind: "features", rows_aD, seconds: (performance.now() - began) / 1000 }, [rows_aD.buffer]);
+  });
+  reply({ kind: "ready" });
+} catch (error) {
+  const { code, message, field } = toDroverError(error);
+  reply({ kind: "refused", code, message, field });
+}
