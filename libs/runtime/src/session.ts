@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import { isMainThread } from "node:worker_threads";
 import { DroverError } from "@drover/core";
 import type { BuiltGraph } from "@drover/graph";
 
@@ -18,7 +19,12 @@ type NativeSession = {
   run(feeds: Feeds, fetches: Readonly<Record<string, null>>, options: object): Fetches;
   dispose(): void;
 };
-type NativeBinding = { binding: { InferenceSession: new () => NativeSession }; initOrt(): void };
+type NativeBinding = {
+  binding: {
+    InferenceSession: new () => NativeSession;
+    initOrtOnce(logLevel: number, tensorClass: typeof OutputTensor, isMainThread: boolean): void;
+  };
+};
 
 /**
  * The package's public `run` waits for a setImmediate and then blocks in the same native call; a step makes some thirty of them, so the
@@ -26,6 +32,29 @@ type NativeBinding = { binding: { InferenceSession: new () => NativeSession }; i
  */
 const native = createRequire(import.meta.url)("onnxruntime-node/dist/binding.js") as NativeBinding;
 const RUN_OPTIONS = {};
+const ORT_WARNING = 2;
+let initialized = false;
+
+/** What the binding makes of each output. The package's own class checks every one of them again, which takes longer than a small operator. */
+class OutputTensor {
+  readonly type: TensorData["type"];
+  readonly data: TensorData["data"];
+  readonly dims: readonly number[];
+  readonly location = "cpu";
+
+  constructor(type: TensorData["type"], data: TensorData["data"], dims: readonly number[]) {
+    this.type = type;
+    this.data = data;
+    this.dims = dims;
+  }
+}
+
+/** Once a thread, before its first session. */
+function initialize(): void {
+  if (initialized) return;
+  initialized = true;
+  native.binding.initOrtOnce(ORT_WARNING, OutputTensor, isMainThread);
+}
 
 export type SessionOptions = Readonly<{ threads: number }>;
 
@@ -44,7 +73,7 @@ export class Session implements Disposable {
     outputs: readonly string[],
     options: SessionOptions & Readonly<{ save?: SaveOptions }>,
   ) {
-    native.initOrt();
+    initialize();
     this.#session = new native.binding.InferenceSession();
     this.#fetches = Object.fromEntries(outputs.map((output) => [output, null]));
     const { buffer, byteOffset, byteLength } = graph.model;
