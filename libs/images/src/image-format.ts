@@ -1,7 +1,7 @@
 import { DroverError } from "@drover/core";
 
 /** The formats that are taken. Everything else, SVG, TIFF, HEIF and PDF among it, never reaches a decoder. */
-const IMAGE_FORMATS = ["png", "jpeg", "webp", "gif"] as const;
+export const IMAGE_FORMATS = ["png", "jpeg", "webp", "gif"] as const;
 
 export type ImageFormat = (typeof IMAGE_FORMATS)[number];
 
