@@ -93,7 +93,7 @@ test("what an index lacks or has too much of is told", async () => {
 });
 
 test.each([
-  ["another quantization", { ...scoutConfig, quantization_config: { quant_method: "gptq" } }, /quant_method must be/],
+  ["another quantization", { ...scoutConfig, quantization_config: { quant_method: "gptq" } }, /quant_method is gptq/],
   [
     "a regular expression",
     { ...scoutConfig, quantization_config: { ...compressedFp8, ignore: ["re:(a+)+$"] } },

@@ -2,7 +2,7 @@ import {
   describeSetting,
   loadModelConfig,
   loadStoredFormat,
-  loadStoredVision,
+  loadVisionConfig,
   type ModelConfig,
   type Quantization,
   readManifest,
@@ -53,10 +53,10 @@ export async function readPlanSource(directory: string, signal: AbortSignal): Pr
     return { model, tensors, origin: "headers", converted, notes };
   }
   const formats = await storedFormats(directory, survey);
-  const vision = await loadStoredVision(directory);
+  const vision = await loadVisionConfig(directory);
   const derived = [
     ...textTensors(model, formats),
-    ...(vision === undefined ? [] : visionTensors(vision, model.hiddenSize, formats.plain)),
+    ...(vision === undefined ? [] : visionTensors(vision, formats.plain)),
   ];
   if (survey.kind === "none") return { model, tensors: derived, origin: "config", converted: null, notes: [] };
   return { model, origin: "index", converted: null, ...named(derived, survey.names, survey.absentFiles) };

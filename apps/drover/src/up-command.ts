@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
+import { checkModel } from "@drover/checkpoint";
 import { attachParent, parseConfig } from "@drover/config";
 import { DroverError, systemClock } from "@drover/core";
 import { readApiKey } from "./api-key.ts";
@@ -38,6 +39,7 @@ export async function runUp({ argv, env, mains, defaultModel }: UpOptions): Prom
   if (!existsSync(join(modelFolder, "config.json"))) {
     throw new DroverError("invalid_argument", `--model: there is no checkpoint (no config.json) in ${modelFolder}.`);
   }
+  await checkModel(modelFolder);
   const choice = chooseQueue(config.queue, env);
   const apiKey = config.apiKeyFile === undefined ? undefined : readApiKey(config.apiKeyFile);
   const parent = attachParent();

@@ -1,6 +1,6 @@
 import { basename, resolve } from "node:path";
 import { LocalPromptEncoder, loadChatTemplate } from "@drover/chat";
-import { loadGenerationConfig, loadModelConfig, loadVisionConfig } from "@drover/checkpoint";
+import { checkModel, loadGenerationConfig, loadModelConfig, loadVisionConfig } from "@drover/checkpoint";
 import { modelId, systemClock } from "@drover/core";
 import type { ServedModel } from "@drover/frontend";
 import { ImageFetcher, ImageOpener, ImagePool, loadImageSettings } from "@drover/images";
@@ -20,6 +20,7 @@ export type LoadedModel = AsyncDisposable & Readonly<{ model: ServedModel }>;
 /** Reads what a router needs of a checkpoint; no weights. Errors: `invalid_argument` naming the file at fault. */
 export async function loadServedModel(options: ModelOptions): Promise<LoadedModel> {
   const directory = options.model;
+  await checkModel(directory, { weightsMayBeAbsent: true });
   const [tokenizer, config, generation, vision, settings] = await Promise.all([
     loadTokenizer(directory),
     loadModelConfig(directory),

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
-import { loadModelConfig, openCheckpoint, type Quantization } from "@drover/checkpoint";
+import { checkModel, loadModelConfig, openCheckpoint, type Quantization } from "@drover/checkpoint";
 import type { Announcement } from "@drover/config";
 import { DroverError, type FeatureSource, type Logger, systemClock } from "@drover/core";
 import { attentionService, Engine, ExpertLoader, ExpertPeers, holderMapOf, SchedulerLink } from "@drover/engine";
@@ -52,6 +52,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
   const { logger, signal, announce, workerId } = options;
   const isAttention = options.roles.includes("attention");
   const isExperts = options.roles.includes("experts");
+  await checkModel(options.model);
   const config = await loadModelConfig(options.model);
   await using checkpoint = await openCheckpoint(options.model);
   const { weights, fingerprint } = await openWeights(checkpoint, config, options.quantization, logger, signal);

@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
-import { type FileHandle, readFile } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { assert, DroverError } from "@drover/core";
 import { isWeightDtype, toF32, WEIGHT_DTYPES, type WeightDtype } from "./dtype.ts";
+import { readRegularFile } from "./json-file.ts";
+import { JSON_BYTES_MAX } from "./limits.ts";
 import { quoted } from "./quoted.ts";
 import { openFile, readExactly, readSafetensorsHeader, type TensorInfo } from "./safetensors.ts";
 import { INDEX_FILE, readShardIndex, SINGLE_FILE } from "./shard-index.ts";
@@ -39,7 +41,8 @@ export class Checkpoint implements AsyncDisposable {
   /** Errors: `invalid_argument` naming the folder and the tensor that it lacks. */
   info(name: string): TensorInfo {
     const info = this.#tensors.get(name);
-    if (info === undefined) throw new DroverError("invalid_argument", `${this.directory} has no tensor ${name}`);
+    if (info === undefined)
+      throw new DroverError("invalid_argument", `${this.directory} has no tensor ${quoted(name)}`);
     return info;
   }
 
@@ -49,7 +52,7 @@ export class Checkpoint implements AsyncDisposable {
     if (isWeightDtype(dtype)) return dtype;
     throw new DroverError(
       "invalid_argument",
-      `${basename(file)}: tensor ${name} is ${dtype}; Drover reads weights in ${WEIGHT_DTYPES.join(", ")}`,
+      `${basename(file)}: tensor ${quoted(name)} is ${dtype}; Drover reads weights in ${WEIGHT_DTYPES.join(", ")}`,
     );
   }
 
@@ -117,7 +120,7 @@ export async function openCheckpoint(directory: string): Promise<Checkpoint> {
 }
 
 async function fingerprint(directory: string, tensors: ReadonlyMap<string, TensorInfo>): Promise<string> {
-  const hash = createHash("sha256").update(await readFile(join(directory, "config.json")));
+  const hash = createHash("sha256").update(await readRegularFile(join(directory, "config.json"), JSON_BYTES_MAX));
   for (const [name, info] of [...tensors].sort(([a], [b]) => (a < b ? -1 : 1))) {
     hash.update(`${name} ${info.dtype} ${info.shape.join("x")} ${basename(info.file)} ${info.offset}\n`);
   }

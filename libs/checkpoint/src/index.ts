@@ -1,3 +1,4 @@
+export { checkModel } from "./check-model.ts";
 export { Checkpoint, openCheckpoint } from "./checkpoint.ts";
 export { type ConversionOptions, type ConversionProgress, convertCheckpoint } from "./converted/convert.ts";
 export { type ConvertedFile, convertedFiles } from "./converted/converted-sizes.ts";
@@ -25,7 +26,6 @@ export {
 export { dequantizeLinear, type QuantizedLinear, quantizeLinear } from "./quantize.ts";
 export type { TensorInfo } from "./safetensors.ts";
 export { loadStoredFormat, type StoredFormatConfig } from "./stored-format.ts";
-export { loadStoredVision } from "./stored-vision.ts";
 export { surveyTensors, type TensorSurvey } from "./tensor-survey.ts";
 export { type ExpertWeights, TextWeights } from "./text-weights.ts";
 export { hasVisionTensors, loadVisionConfig, type VisionConfig } from "./vision-config.ts";

@@ -7,16 +7,21 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Reads a JSON object. Errors: `invalid_argument` naming the file when it is absent, no JSON, or no object. */
 export async function readJsonObject(path: string): Promise<JsonObject> {
-  let text: string;
+  return parseJsonObject((await readRegularFile(path, JSON_BYTES_MAX)).toString("utf8"), path);
+}
+
+/** A whole file's bytes. A pipe or a device would be read for ever. Errors: `invalid_argument` naming the path, also for one with more bytes. */
+export async function readRegularFile(path: string, byteCountMax: number): Promise<Buffer> {
   try {
-    const { size } = await stat(path);
-    if (size > JSON_BYTES_MAX) throw new DroverError("invalid_argument", `${path} has ${size} bytes, too many for it`);
-    text = await readFile(path, "utf8");
+    const facts = await stat(path);
+    if (!facts.isFile()) throw new DroverError("invalid_argument", `${path} is no file`);
+    if (facts.size > byteCountMax)
+      throw new DroverError("invalid_argument", `${path} has ${facts.size} bytes, more than ${byteCountMax}`);
+    return await readFile(path);
   } catch (cause) {
     if (cause instanceof DroverError) throw cause;
     throw new DroverError("invalid_argument", `${path} cannot be read`, { cause });
   }
-  return parseJsonObject(text, path);
 }
 
 /** Errors: `invalid_argument` naming the file when the text is no JSON object. */

@@ -1,4 +1,5 @@
 import type { FieldReader } from "./json-file.ts";
+import { quoted } from "./quoted.ts";
 
 /**
  * Layers with experts, ascending: `moe_layers`, or every `interleave_moe_layer_step`-th where it is absent.
@@ -50,7 +51,7 @@ function perLayer(
   const values = text.list(field);
   if (values === undefined || values.length === 0) return undefined;
   if (values.length !== layerCount) text.fail(field, `has ${values.length} entries for ${layerCount} layers`);
-  return values.map((value, layer) => read(value) ?? text.fail(`${field}[${layer}]`, `is ${JSON.stringify(value)}`));
+  return values.map((value, layer) => read(value) ?? text.fail(`${field}[${layer}]`, `is ${quoted(value)}`));
 }
 
 function range(count: number): number[] {

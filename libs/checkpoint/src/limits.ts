@@ -1,14 +1,17 @@
-/** The safetensors format's own limit on headers. */
-export const HEADER_BYTES_MAX = 100_000_000;
+/**
+ * A safetensors header's bytes; the format allows 100 MB. An unfused Maverick in one file has 24 layers x 128 experts x 3 Linears x 2 tensors of about 170
+ * bytes, 3.2 MB. JSON of nothing but empty lists takes some ten times its own bytes once it is parsed.
+ */
+export const HEADER_BYTES_MAX = 32 * 2 ** 20;
 
 /** One read call's bytes: the system's own limit is 2^31 - 4096. */
 export const READ_BYTES_MAX = 2 ** 30;
 
 /**
  * A JSON file's bytes. The largest one is the index of an unfused Maverick: 24 layers x 128 experts x 3 Linears x 2 tensors, about 140 bytes
- * each, are 2.6 MB; 64 MiB leave room for anything that is one.
+ * each, are 2.6 MB; 32 MiB leave room for anything that is one.
  */
-export const JSON_BYTES_MAX = 64 * 2 ** 20;
+export const JSON_BYTES_MAX = 32 * 2 ** 20;
 
 /** Bytes of a fused expert that are decoded before they are scattered, so that the scratch stays in a core's cache. */
 export const TRANSPOSE_SCRATCH_BYTES = 512 * 1024;

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { FieldReader, readJsonObject } from "./json-file.ts";
 import { readGlobalLayers, readMoeLayers } from "./layer-pattern.ts";
 import { EXPERTS_MAX, LAYERS_MAX, POSITIONS_MAX } from "./limits.ts";
+import { quoted } from "./quoted.ts";
 import { type RopeScaling, readRope } from "./rope-config.ts";
 
 /** Of queries in global layers: `1 + scale * ln(1 + floor((position + 1) / floorScale))`. */
@@ -51,9 +52,13 @@ export async function loadModelConfig(directory: string): Promise<ModelConfig> {
   const outer = new FieldReader(await readJsonObject(path), path);
   const modelType = outer.text("model_type");
   if (modelType !== "llama4" && modelType !== "llama4_text")
-    return outer.fail("model_type", `is ${modelType ?? "missing"}; Drover serves llama4 and llama4_text`);
+    return outer.fail(
+      "model_type",
+      `is ${modelType === undefined ? "missing" : quoted(modelType)}; Drover serves llama4 and llama4_text`,
+    );
   const text = outer.object("text_config") ?? outer;
   refuseOtherModels(text);
+  for (const part of [outer, text]) refuseOtherQuantizations(part);
   const layerCount = text.count("num_hidden_layers", undefined, 1, LAYERS_MAX);
   const moeLayers = readMoeLayers(text, layerCount);
   const expertWidth = text.count("intermediate_size");
@@ -96,6 +101,26 @@ function refuseOtherModels(text: FieldReader): void {
   if (text.boolean("attention_bias", false)) text.fail("attention_bias", "must be false");
   if ((text.text("hidden_act") ?? "silu") !== "silu") text.fail("hidden_act", "must be silu");
 }
+
+/**
+ * What the tensors' own types could not tell: packed integers, blocks with scales of their own. A tensor is read by its type, so that a statement that is
+ * one of the known ones has no other effect.
+ */
+function refuseOtherQuantizations(part: FieldReader): void {
+  const quantization = part.object("quantization_config");
+  const method = quantization?.text("quant_method");
+  if (quantization === undefined) return;
+  if (method !== "fbgemm_fp8" && method !== "compressed-tensors") {
+    const found = method === undefined ? "missing" : quoted(method);
+    quantization.fail("quant_method", `is ${found}; Drover reads fbgemm_fp8 and compressed-tensors`);
+  }
+  const format = quantization.text("format") ?? "float-quantized";
+  if (method === "compressed-tensors" && !COMPRESSED_FORMATS.includes(format))
+    quantization.fail("format", `is ${quoted(format)}; Drover reads ${COMPRESSED_FORMATS.join(", ")}`);
+}
+
+/** Formats of compressed-tensors whose tensors are floats, with a scale an output or one in all. */
+const COMPRESSED_FORMATS: readonly string[] = ["float-quantized", "naive-quantized", "dense"];
 
 /** `attn_temperature_tuning` is on by default, and some early configs write 4 for true. */
 function readTemperature(text: FieldReader): TemperatureTuning | null {

@@ -1,4 +1,5 @@
 import type { FieldReader } from "./json-file.ts";
+import { quoted } from "./quoted.ts";
 
 /** RoPE's llama3 scaling. */
 export type RopeScaling = Readonly<{
@@ -23,7 +24,7 @@ export function readRope(text: FieldReader): { ropeTheta: number; ropeScaling: R
   const scaling = parameters ?? text.object("rope_scaling");
   const type = scaling?.text("rope_type") ?? scaling?.text("type") ?? "default";
   if (scaling === undefined || type === "default") return { ropeTheta, ropeScaling: null };
-  if (type !== "llama3") return scaling.fail("rope_type", `is ${type}; Drover knows default and llama3`);
+  if (type !== "llama3") return scaling.fail("rope_type", `is ${quoted(type)}; Drover knows default and llama3`);
   const lowFreqFactor = scaling.positive("low_freq_factor");
   const highFreqFactor = scaling.positive("high_freq_factor");
   if (highFreqFactor < lowFreqFactor) scaling.fail("high_freq_factor", "must not be below low_freq_factor");

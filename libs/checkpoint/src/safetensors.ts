@@ -1,4 +1,4 @@
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { DroverError } from "@drover/core";
 import { bytesOf, type Dtype, isDtype } from "./dtype.ts";
@@ -93,8 +93,11 @@ function checkRanges(ranges: ByteRange[], file: string): number {
 /** Errors: `invalid_argument` naming the path. */
 export async function openFile(path: string): Promise<FileHandle> {
   try {
+    // Opening a pipe would wait for its writer.
+    if (!(await stat(path)).isFile()) throw new DroverError("invalid_argument", `${path} is no file`);
     return await open(path, "r");
   } catch (cause) {
+    if (cause instanceof DroverError) throw cause;
     throw new DroverError("invalid_argument", `${path} cannot be opened`, { cause });
   }
 }
@@ -108,7 +111,10 @@ export async function readExactly(
 ): Promise<Buffer> {
   const buffer = Buffer.allocUnsafeSlow(byteCount);
   for (let done = 0; done < byteCount; ) {
-    const { bytesRead } = await file.read(buffer, done, Math.min(byteCount - done, READ_BYTES_MAX), position + done);
+    const wanted = Math.min(byteCount - done, READ_BYTES_MAX);
+    const { bytesRead } = await file.read(buffer, done, wanted, position + done).catch((cause: unknown) => {
+      throw new DroverError("unavailable", `${name} cannot be read at byte ${position + done}`, { cause });
+    });
     if (bytesRead === 0) fail(name, `ends at byte ${position + done}: it is truncated`);
     done += bytesRead;
   }

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { FieldReader, readJsonObject } from "./json-file.ts";
+import { quoted } from "./quoted.ts";
 
 /** Whether the Linear at a module path is stored in FP8, by config.json's `quantization_config`. */
 export type StoredFp8 = Readonly<{
@@ -40,9 +41,6 @@ function readFp8(quantization: FieldReader): StoredFp8 {
   }
   if (method !== "compressed-tensors")
     return quantization.fail("quant_method", "must be fbgemm_fp8 or compressed-tensors");
-  const format = quantization.text("format") ?? "float-quantized";
-  if (format !== "float-quantized" && format !== "naive-quantized")
-    return quantization.fail("format", "must be float-quantized: Drover reads no other from compressed-tensors");
   return { isFp8: allBut(quantization, "ignore"), scaleDtype: "BF16", fusedExperts: false };
 }
 
@@ -69,7 +67,7 @@ function ruleOf(rule: string, fail: (what: string) => never): (path: string) => 
     .split(".*")
     .map((part) => part.replaceAll("\\.", "."));
   if (parts.some((part) => !/^[\w.]*$/.test(part)))
-    return fail(`has the pattern ${JSON.stringify(rule.slice(0, 80))}: only text and .* are known`);
+    return fail(`has the pattern ${quoted(rule)}: only text and .* are known`);
   return (path) => matchesParts(path, parts, isWhole);
 }
 

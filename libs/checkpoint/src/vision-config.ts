@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Checkpoint } from "./checkpoint.ts";
 import { FieldReader, readJsonObject } from "./json-file.ts";
+import { LAYERS_MAX } from "./limits.ts";
 
 /** Every number of a Llama 4 vision encoder, its adapter and its projector, from config.json. */
 export type VisionConfig = Readonly<{
@@ -57,7 +58,7 @@ export async function loadVisionConfig(directory: string): Promise<VisionConfig 
   return Object.freeze({
     ...hidden,
     ...tile,
-    layerCount: vision.count("num_hidden_layers"),
+    layerCount: vision.count("num_hidden_layers", undefined, 1, LAYERS_MAX),
     mlpWidth,
     adapterWidth,
     outputWidth,

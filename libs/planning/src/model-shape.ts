@@ -21,16 +21,18 @@ export type ModelShape = Readonly<{
 export type VisionShape = Readonly<{
   hiddenSize: number;
   layerCount: number;
+  /** Also what pixel shuffle makes of a row, which the adapter reads. */
   mlpWidth: number;
-  imageSize: number;
   patchSize: number;
-  channelCount: number;
-  /** Of rows and columns of patches: 0.5 makes one token of four. */
-  pixelShuffleRatio: number;
+  /** Patches along a tile's side. */
+  gridSize: number;
   /** Width of the adapter's first Linear. */
   adapterWidth: number;
   /** Width of what the adapter gives to the projector. */
   outputWidth: number;
+  hasProjectorBias: boolean;
+  /** Width of the text model. */
+  textHiddenSize: number;
 }>;
 
 /** A tensor as a checkpoint's header states it. */

@@ -1,24 +1,19 @@
 import type { TensorShape, VisionShape } from "./model-shape.ts";
 import { plainTensor, type StoredFormats } from "./text-tensors.ts";
 
+const CHANNELS = 3;
+
 /**
  * Every tensor of Llama 4's vision encoder, adapter and projector, from config.json's numbers alone. They are never quantized.
  * Source: transformers, modeling_llama4.py.
  */
-export function visionTensors(
-  vision: VisionShape,
-  textHiddenSize: number,
-  format: StoredFormats["plain"],
-): TensorShape[] {
-  const { hiddenSize: h, mlpWidth, patchSize, channelCount, adapterWidth, outputWidth } = vision;
+export function visionTensors(vision: VisionShape, format: StoredFormats["plain"]): TensorShape[] {
+  const { hiddenSize: h, mlpWidth, adapterWidth, outputWidth, textHiddenSize } = vision;
   const tensor = (name: string, shape: readonly number[]) => plainTensor(name, shape, format);
   const biased = (name: string, shape: readonly [number, ...number[]]) => [
     tensor(`${name}.weight`, shape),
     tensor(`${name}.bias`, [shape[0]]),
   ];
-  const patchCount = (vision.imageSize / patchSize) ** 2;
-  // A shuffle by 0.5 puts four patches' features side by side.
-  const shuffledWidth = Math.round(h / vision.pixelShuffleRatio ** 2);
   const layer = (index: number): TensorShape[] => {
     const path = `vision_model.model.layers.${index}`;
     return [
@@ -30,14 +25,15 @@ export function visionTensors(
     ];
   };
   return [
-    tensor("vision_model.patch_embedding.linear.weight", [h, channelCount * patchSize ** 2]),
+    tensor("vision_model.patch_embedding.linear.weight", [h, CHANNELS * vision.patchSize ** 2]),
     tensor("vision_model.class_embedding", [h]),
-    tensor("vision_model.positional_embedding_vlm", [patchCount + 1, h]),
+    tensor("vision_model.positional_embedding_vlm", [vision.gridSize ** 2 + 1, h]),
     ...biased("vision_model.layernorm_pre", [h]),
     ...biased("vision_model.layernorm_post", [h]),
     ...Array.from({ length: vision.layerCount }, (_, index) => layer(index)).flat(),
-    tensor("vision_model.vision_adapter.mlp.fc1.weight", [adapterWidth, shuffledWidth]),
+    tensor("vision_model.vision_adapter.mlp.fc1.weight", [adapterWidth, mlpWidth]),
     tensor("vision_model.vision_adapter.mlp.fc2.weight", [outputWidth, adapterWidth]),
     tensor("multi_modal_projector.linear_1.weight", [textHiddenSize, outputWidth]),
+    ...(vision.hasProjectorBias ? [tensor("multi_modal_projector.linear_1.bias", [textHiddenSize])] : []),
   ];
 }

@@ -13,9 +13,11 @@ const text = {
 const vision_config = {
   hidden_size: 1408,
   num_hidden_layers: 34,
+  num_attention_heads: 16,
   intermediate_size: 5632,
   image_size: 336,
   patch_size: 14,
+  vision_output_dim: 4096,
   projector_input_dim: 4096,
   projector_output_dim: 4096,
 };

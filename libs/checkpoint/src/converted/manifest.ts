@@ -3,6 +3,7 @@ import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { DroverError } from "@drover/core";
 import { isObject, readJsonObject } from "../json-file.ts";
+import { quoted } from "../quoted.ts";
 import { type FileRecord, readFileRecord } from "./file-record.ts";
 import { type ConversionSetting, readSetting } from "./setting.ts";
 
@@ -51,7 +52,7 @@ export function readConversionId(fields: unknown, path: string): ConversionId {
   if (version !== FORMAT_VERSION) {
     throw new DroverError(
       "invalid_argument",
-      `${path} has format version ${JSON.stringify(version)}; this version of Drover reads ${FORMAT_VERSION}`,
+      `${path} has format version ${quoted(version)}; this version of Drover reads ${FORMAT_VERSION}`,
     );
   }
   if (typeof source !== "string" || typeof packing !== "string") {

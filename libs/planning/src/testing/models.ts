@@ -39,12 +39,12 @@ export const vision: VisionShape = {
   hiddenSize: 1408,
   layerCount: 34,
   mlpWidth: 5632,
-  imageSize: 336,
   patchSize: 14,
-  channelCount: 3,
-  pixelShuffleRatio: 0.5,
+  gridSize: 24,
   adapterWidth: 4096,
   outputWidth: 4096,
+  hasProjectorBias: false,
+  textHiddenSize: 5120,
 };
 
 const bf16 = { kind: "plain", dtype: "BF16", elementBytes: 2 } as const;
@@ -69,5 +69,5 @@ export const unfusedFp8Formats: StoredFormats = {
 
 /** A whole checkpoint's tensors, vision included. */
 export function checkpointTensors(model: ModelShape, formats: StoredFormats): TensorShape[] {
-  return [...textTensors(model, formats), ...visionTensors(vision, model.hiddenSize, bf16)];
+  return [...textTensors(model, formats), ...visionTensors(vision, bf16)];
 }
