@@ -20,12 +20,12 @@ export class LocalPromptEncoder implements PromptEncoder {
   }
 
   async encodeText(text: string, signal: AbortSignal): Promise<Uint32Array> {
-    refuseAborted(signal);
+    signal.throwIfAborted();
     return this.#options.tokenizer.encode(text);
   }
 
   async encodeChat(input: ChatInput, images: readonly ImageGrid[], signal: AbortSignal): Promise<Uint32Array> {
-    refuseAborted(signal);
+    signal.throwIfAborted();
     return this.renderChat(input, images).ids;
   }
 
@@ -68,8 +68,4 @@ export class LocalPromptEncoder implements PromptEncoder {
 
 function messagesFault(message: string): DroverError {
   return new DroverError("invalid_argument", message, { field: "messages" });
-}
-
-function refuseAborted(signal: AbortSignal): void {
-  if (signal.aborted) throw new DroverError("cancelled", "the request was cancelled", { cause: signal.reason });
 }

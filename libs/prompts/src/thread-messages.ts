@@ -1,0 +1,21 @@
+import type { ChatInput, TemplateSource } from "@drover/chat";
+import type { ErrorCode, ImageGrid } from "@drover/core";
+import type { SharedVocabulary } from "@drover/tokenizer";
+
+/** What a thread is started with. The vocabulary's memory is shared. */
+export type ThreadSettings = Readonly<{
+  vocabulary: SharedVocabulary;
+  template: TemplateSource;
+  patchesPerTile: number | undefined;
+}>;
+
+/** What a thread is asked, one prompt at a time. */
+export type ThreadRequest =
+  | Readonly<{ kind: "ready" }>
+  | Readonly<{ kind: "text"; text: string }>
+  | Readonly<{ kind: "chat"; input: ChatInput; images: readonly ImageGrid[] }>;
+
+/** What it answers. The ids' buffer is handed over. */
+export type ThreadReply =
+  | Readonly<{ kind: "ids"; ids: Uint32Array }>
+  | Readonly<{ kind: "refused"; code: ErrorCode; message: string; field: string | undefined }>;
