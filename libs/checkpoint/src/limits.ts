@@ -31,6 +31,9 @@ export const COMPANION_BYTES_MAX = 256 * 2 ** 20;
 /** Characters of a tensor's or a field's name that a message repeats. */
 export const NAME_CHARACTERS_MAX = 160;
 
+/** Characters of a file's name: what common file systems take. */
+export const FILE_NAME_CHARACTERS_MAX = 255;
+
 /** Dimensions of a tensor. Llama 4's have three at most; the vision encoder's convolution, where it is one, four. */
 export const DIMENSIONS_MAX = 16;
 

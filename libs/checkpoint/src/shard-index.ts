@@ -2,6 +2,7 @@ import { access } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { DroverError } from "@drover/core";
 import { isObject, readJsonObject } from "./json-file.ts";
+import { FILE_NAME_CHARACTERS_MAX } from "./limits.ts";
 import { quoted } from "./quoted.ts";
 
 /** The file that says which tensor is in which file. */
@@ -32,9 +33,10 @@ export async function readShardIndex(directory: string): Promise<ShardIndex | un
   );
 }
 
-/** A name that stays in its folder on every system; what a link there points to is the operator's choice. */
+/** A printable name that stays in its folder on every system; what a link there points to is the operator's choice. */
 function isFileName(name: string): boolean {
-  return name === basename(name) && !["", ".", ".."].includes(name) && !/[\\\0]/.test(name);
+  if (name.length > FILE_NAME_CHARACTERS_MAX || /[\p{C}\\]/u.test(name)) return false;
+  return name === basename(name) && !["", ".", ".."].includes(name);
 }
 
 /** Whether a path is there, be it readable or not: what cannot be read is reported when it is read. */

@@ -49,7 +49,9 @@ class TensorCheck {
   constructor(checkpoint: Checkpoint, config: ModelConfig) {
     this.#checkpoint = checkpoint;
     this.#config = config;
-    this.#prefix = checkpoint.has(`${PREFIX}model.norm.weight`) ? PREFIX : "";
+    // Either may be what is missing.
+    const isPrefixed = ["model.norm.weight", "model.embed_tokens.weight"].some((name) => checkpoint.has(PREFIX + name));
+    this.#prefix = isPrefixed ? PREFIX : "";
   }
 
   has(name: string): boolean {
@@ -75,7 +77,7 @@ class TensorCheck {
   /** All experts of a layer, in two tensors or in three Linears each. */
   experts(path: string): void {
     const { hiddenSize: d, expertWidth: f, expertCount } = this.#config;
-    if (this.has(`${path}.gate_up_proj`)) {
+    if (this.has(`${path}.gate_up_proj`) || this.has(`${path}.down_proj`)) {
       this.#fused(`${path}.gate_up_proj`, [expertCount, d, 2 * f], [expertCount, 1, 2 * f]);
       this.#fused(`${path}.down_proj`, [expertCount, f, d], [expertCount, d, 1]);
       return;
