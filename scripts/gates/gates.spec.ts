@@ -99,6 +99,12 @@ const PLANTS: readonly Plant[] = [
   },
   {
     gate: purity,
+    violation: "random bytes",
+    files: { "libs/low/src/half.ts": 'export { randomBytes as half } from "node:crypto";\n' },
+    finding: "a pure library uses node:crypto's randomBytes",
+  },
+  {
+    gate: purity,
     violation: "the clock",
     files: { "libs/low/src/half.ts": "export const half = () => Date.now() / 2;\n" },
     finding: "a pure library uses Date.now",

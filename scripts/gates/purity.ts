@@ -5,7 +5,10 @@ import type { Gate, GateResult } from "./gate.ts";
 import { findProjects } from "./projects.ts";
 
 /** Node's own modules that only compute. */
-const PURE_BUILTINS = ["node:assert", "node:buffer", "node:path", "node:util"];
+const PURE_BUILTINS = ["node:assert", "node:buffer", "node:crypto", "node:path", "node:util"];
+
+/** What only computes of `node:crypto`; the rest draws random bytes or starts threads. */
+const PURE_CRYPTO = ["createHash", "hash", "Hash", "timingSafeEqual"];
 
 /** What reaches the clock, chance, the network, the process or the terminal. */
 const EFFECTS = [
@@ -63,6 +66,9 @@ function effectsIn(file: string, text: string): string[] {
     if ((ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) && node.moduleSpecifier !== undefined) {
       const name = node.moduleSpecifier.getText().slice(1, -1);
       if (name.startsWith("node:") && !PURE_BUILTINS.includes(name)) report(node, name);
+      if (name === "node:crypto") {
+        for (const member of membersOf(node)) if (!PURE_CRYPTO.includes(member)) report(node, `${name}'s ${member}`);
+      }
     }
     if (ts.isPropertyAccessExpression(node) && EFFECT_MEMBERS.includes(node.getText())) report(node, node.getText());
     if (ts.isIdentifier(node) && EFFECTS.includes(node.text) && isGlobalUse(node)) report(node, node.text);
@@ -73,6 +79,14 @@ function effectsIn(file: string, text: string): string[] {
   };
   visit(source);
   return findings;
+}
+
+/** The names that a module is asked for; `*` where it is all of them. */
+function membersOf(node: ts.ImportDeclaration | ts.ExportDeclaration): string[] {
+  const named = ts.isImportDeclaration(node) ? node.importClause?.namedBindings : node.exportClause;
+  if (named === undefined || ts.isNamespaceImport(named) || ts.isNamespaceExport(named)) return ["*"];
+  const isDefault = ts.isImportDeclaration(node) && node.importClause?.name !== undefined;
+  return [...(isDefault ? ["*"] : []), ...named.elements.map((each) => (each.propertyName ?? each.name).text)];
 }
 
 /** Is the name read as a value here, rather than naming a member, a parameter, an import or a type? */
