@@ -1,0 +1,47 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { kvGeometry } from "./geometry.ts";
+import { CacheModel } from "./testing/cache-model.ts";
+
+const geometry = kvGeometry(
+  { isGlobalLayer: [false, false, false, true], chunkSize: 256, kvHeadCount: 1, headDim: 1 },
+  1,
+);
+
+/** Operations in all, and in one run; DROVER_KV_OPERATIONS asks for more, such as 1000000. */
+const OPERATIONS = Number(process.env.DROVER_KV_OPERATIONS ?? 60_000);
+const RUN_OPERATIONS = 200;
+
+const operation = fc.record({ choice: fc.nat(9), a: fc.nat(9999), b: fc.nat(9999), c: fc.nat(9999) });
+const options = fc.record({
+  bytesMax: fc.integer({ min: 3000, max: 60_000 }),
+  cachedShare: fc.constantFrom(0, 0.3, 1),
+  prefixCache: fc.constantFrom(true, true, true, true, true, true, true, false),
+  shareRowsMin: fc.constantFrom(0, 64, 200),
+  segmentPartsMax: fc.integer({ min: 2, max: 4 }),
+});
+
+test(`${OPERATIONS} random operations leak nothing, free nothing twice, account to the byte and never show a wrong row`, () => {
+  const seed = Number(process.env.DROVER_KV_SEED ?? 20_250_405);
+  process.stdout.write(`kv cache: ${OPERATIONS} operations, seed ${seed}\n`);
+  fc.assert(
+    fc.property(
+      options,
+      fc.array(operation, { minLength: RUN_OPERATIONS, maxLength: RUN_OPERATIONS }),
+      ({ cachedShare, ...limits }, operations) => {
+        const model = new CacheModel(geometry, {
+          ...limits,
+          cachedBytesMax: Math.floor(limits.bytesMax * cachedShare),
+        });
+        for (const [i, each] of operations.entries()) {
+          model.run(each);
+          if (i % 20 === 0) model.cache.checkIntegrity();
+        }
+        model.closeAll();
+        model.cache.checkIntegrity();
+        expect(model.store.byteCount).toBeLessThanOrEqual(limits.bytesMax);
+      },
+    ),
+    { numRuns: OPERATIONS / RUN_OPERATIONS, seed },
+  );
+});
