@@ -26,6 +26,8 @@ export type QueueJob = Readonly<{
   promptTokenCount: number;
   newTokenCountMax: number;
   choiceCount: number;
+  /** Hashes of the prompt's first blocks and of ever fewer later ones, for finding cached prefixes: see libs/placement. Empty: nothing to look for. */
+  blockHashes: Uint8Array;
   payload: JobPayload;
 }>;
 

@@ -73,6 +73,7 @@ async function putJob(
     promptTokenCount: request.promptTokenIds.length + deliveredCount,
     newTokenCountMax: Math.max(0, n * maxTokens - deliveredCount),
     choiceCount: n,
+    blockHashes: new Uint8Array(),
   } as const;
   if (bytes.byteLength < INLINE_PAYLOAD_BYTES_MAX) return { ...job, payload: { kind: "inline", bytes } };
   const key = `${requestId}/${attemptBase}`;

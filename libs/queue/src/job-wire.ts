@@ -17,6 +17,7 @@ export function jobToWire(job: QueueJob): Job {
     promptTokenCount: BigInt(job.promptTokenCount),
     newTokenCountMax: BigInt(job.newTokenCountMax),
     choiceCount: job.choiceCount,
+    blockHashes: job.blockHashes,
     payload:
       payload.kind === "inline"
         ? { case: "inline", value: payload.bytes }
@@ -48,6 +49,7 @@ export function jobFromWire(job: Job): QueueJob {
     promptTokenCount: Number(job.promptTokenCount),
     newTokenCountMax: Number(job.newTokenCountMax),
     choiceCount: job.choiceCount,
+    blockHashes: job.blockHashes,
     payload:
       job.payload.case === "inline"
         ? { kind: "inline", bytes: job.payload.value }

@@ -26,6 +26,7 @@ export const job = (id: string, fields: Partial<QueueJob> = {}): QueueJob => ({
   promptTokenCount: 10,
   newTokenCountMax: 10,
   choiceCount: 1,
+  blockHashes: new Uint8Array(),
   payload: { kind: "inline", bytes: new TextEncoder().encode(id) },
   ...fields,
 });

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file drover/internal/v1/cluster.proto.
  */
 export const file_drover_internal_v1_cluster: GenFile = /*@__PURE__*/
-  fileDesc("CiBkcm92ZXIvaW50ZXJuYWwvdjEvY2x1c3Rlci5wcm90bxISZHJvdmVyLmludGVybmFsLnYxIi4KDExheWVyRXhwZXJ0cxINCgVsYXllchgBIAEoDRIPCgdleHBlcnRzGAIgAygNIvsBCglKb2luSGVsbG8SGAoQcHJvdG9jb2xfdmVyc2lvbhgBIAEoDRIRCgl3b3JrZXJfaWQYAiABKAkSEwoLaW5jYXJuYXRpb24YAyABKAkSEAoIbW9kZWxfaWQYBCABKAkSGQoRbW9kZWxfZmluZ2VycHJpbnQYBSABKAkSLQoFcm9sZXMYBiADKA4yHi5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VyUm9sZRIPCgdhZGRyZXNzGAcgASgJEhUKDWFkbWluX2FkZHJlc3MYCCABKAkSEgoKbW9lX2xheWVycxgJIAMoDRIUCgxleHBlcnRfY291bnQYCiABKA0iiwIKDFdvcmtlclN0YXR1cxINCgVyZWFkeRgBIAEoCBIVCg1rdl9ieXRlc191c2VkGAIgASgEEhQKDGt2X2J5dGVzX21heBgDIAEoBBIVCg1ydW5uaW5nX2NvdW50GAQgASgNEhUKDXdhaXRpbmdfY291bnQYBSABKA0SGgoSY29udGV4dF90b2tlbnNfbWF4GAYgASgEEhAKCHByb2dyZXNzGAcgASgEEhIKCnNlbnRfYXRfbXMYCCABKAQSGgoSa3ZfYnl0ZXNfcGVyX3Rva2VuGAkgASgEEhYKDmt2X2J5dGVzX2ZpeGVkGAogASgEEhsKE3dhaXRpbmdfdG9rZW5fY291bnQYCyABKAQiQQoNRXhwZXJ0c0xvYWRlZBIwCgZsYXllcnMYASADKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuTGF5ZXJFeHBlcnRzIuEBCgxXb3JrZXJSZXBvcnQSLgoFaGVsbG8YASABKAsyHS5kcm92ZXIuaW50ZXJuYWwudjEuSm9pbkhlbGxvSAASMgoGc3RhdHVzGAIgASgLMiAuZHJvdmVyLmludGVybmFsLnYxLldvcmtlclN0YXR1c0gAEjMKBmxvYWRlZBgDIAEoCzIhLmRyb3Zlci5pbnRlcm5hbC52MS5FeHBlcnRzTG9hZGVkSAASLgoHbGVhdmluZxgEIAEoCzIbLmRyb3Zlci5pbnRlcm5hbC52MS5MZWF2aW5nSABCCAoGcmVwb3J0IgkKB0xlYXZpbmciUAoMSm9pbkFjY2VwdGVkEhQKDGxlYWRlcl9lcG9jaBgBIAEoBBIUCgxzY2hlZHVsZXJfaWQYAiABKAkSFAoMaGVhcnRiZWF0X21zGAMgASgNIlEKClNldEV4cGVydHMSEQoJbWFwX2Vwb2NoGAEgASgEEjAKBmxheWVycxgCIAMoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5MYXllckV4cGVydHMiIAoNRXhwZXJ0SG9sZGVycxIPCgdob2xkZXJzGAEgAygNIk0KCExheWVyTWFwEg0KBWxheWVyGAEgASgNEjIKB2V4cGVydHMYAiADKAsyIS5kcm92ZXIuaW50ZXJuYWwudjEuRXhwZXJ0SG9sZGVycyJBCgZIb2xkZXISEQoJd29ya2VyX2lkGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEg8KB2FkZHJlc3MYAyABKAkimQEKCUV4cGVydE1hcBIQCghtb2RlbF9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIrCgdob2xkZXJzGAMgAygLMhouZHJvdmVyLmludGVybmFsLnYxLkhvbGRlchIsCgZsYXllcnMYBCADKAsyHC5kcm92ZXIuaW50ZXJuYWwudjEuTGF5ZXJNYXASEAoIY29tcGxldGUYBSABKAgiuAEKC1dvcmtlck9yZGVyEjQKCGFjY2VwdGVkGAEgASgLMiAuZHJvdmVyLmludGVybmFsLnYxLkpvaW5BY2NlcHRlZEgAEjUKC3NldF9leHBlcnRzGAIgASgLMh4uZHJvdmVyLmludGVybmFsLnYxLlNldEV4cGVydHNIABIzCgpleHBlcnRfbWFwGAMgASgLMh0uZHJvdmVyLmludGVybmFsLnYxLkV4cGVydE1hcEgAQgcKBW9yZGVyIucBCgtXb3JrZXJTdGF0ZRIRCgl3b3JrZXJfaWQYASABKAkSEwoLaW5jYXJuYXRpb24YAiABKAkSLQoFcm9sZXMYAyADKA4yHi5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VyUm9sZRIPCgdhZGRyZXNzGAQgASgJEhUKDWFkbWluX2FkZHJlc3MYBSABKAkSMAoGc3RhdHVzGAYgASgLMiAuZHJvdmVyLmludGVybmFsLnYxLldvcmtlclN0YXR1cxIUCgxleHBlcnRfY291bnQYByABKA0SEQoJc2lsZW50X21zGAggASgNIkcKCUxhbmVTdGF0ZRIMCgRsYW5lGAEgASgJEhUKDXdhaXRpbmdfY291bnQYAiABKA0SFQoNb2xkZXN0X2FnZV9tcxgDIAEoBCJeCgxXYXRjaFJlcXVlc3QSGAoQcHJvdG9jb2xfdmVyc2lvbhgBIAEoDRIRCglyb3V0ZXJfaWQYAiABKAkSEAoIbW9kZWxfaWQYAyABKAkSDwoHYWRkcmVzcxgEIAEoCSKCAgoMQ2x1c3RlclN0YXRlEhAKCG1vZGVsX2lkGAEgASgJEhQKDHNjaGVkdWxlcl9pZBgCIAEoCRIUCgxsZWFkZXJfZXBvY2gYAyABKAQSMAoHd29ya2VycxgEIAMoCzIfLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJTdGF0ZRIxCgpleHBlcnRfbWFwGAUgASgLMh0uZHJvdmVyLmludGVybmFsLnYxLkV4cGVydE1hcBIsCgVsYW5lcxgGIAMoCzIdLmRyb3Zlci5pbnRlcm5hbC52MS5MYW5lU3RhdGUSEgoKcm91dGVyX2lkcxgHIAMoCRINCgVyZWFkeRgIIAEoCCqOAQoKV29ya2VyUm9sZRIbChdXT1JLRVJfUk9MRV9VTlNQRUNJRklFRBAAEhkKFVdPUktFUl9ST0xFX0FUVEVOVElPThABEhcKE1dPUktFUl9ST0xFX0VYUEVSVFMQAhIXChNXT1JLRVJfUk9MRV9DT05URVhUEAMSFgoSV09SS0VSX1JPTEVfVklTSU9OEAQypwEKB0NsdXN0ZXISTQoESm9pbhIgLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJSZXBvcnQaHy5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VyT3JkZXIoATABEk0KBVdhdGNoEiAuZHJvdmVyLmludGVybmFsLnYxLldhdGNoUmVxdWVzdBogLmRyb3Zlci5pbnRlcm5hbC52MS5DbHVzdGVyU3RhdGUwAWIGcHJvdG8z");
+  fileDesc("CiBkcm92ZXIvaW50ZXJuYWwvdjEvY2x1c3Rlci5wcm90bxISZHJvdmVyLmludGVybmFsLnYxIi4KDExheWVyRXhwZXJ0cxINCgVsYXllchgBIAEoDRIPCgdleHBlcnRzGAIgAygNIvsBCglKb2luSGVsbG8SGAoQcHJvdG9jb2xfdmVyc2lvbhgBIAEoDRIRCgl3b3JrZXJfaWQYAiABKAkSEwoLaW5jYXJuYXRpb24YAyABKAkSEAoIbW9kZWxfaWQYBCABKAkSGQoRbW9kZWxfZmluZ2VycHJpbnQYBSABKAkSLQoFcm9sZXMYBiADKA4yHi5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VyUm9sZRIPCgdhZGRyZXNzGAcgASgJEhUKDWFkbWluX2FkZHJlc3MYCCABKAkSEgoKbW9lX2xheWVycxgJIAMoDRIUCgxleHBlcnRfY291bnQYCiABKA0isAQKDFdvcmtlclN0YXR1cxINCgVyZWFkeRgBIAEoCBIVCg1rdl9ieXRlc191c2VkGAIgASgEEhQKDGt2X2J5dGVzX21heBgDIAEoBBIVCg1ydW5uaW5nX2NvdW50GAQgASgNEhUKDXdhaXRpbmdfY291bnQYBSABKA0SGgoSY29udGV4dF90b2tlbnNfbWF4GAYgASgEEhAKCHByb2dyZXNzGAcgASgEEhIKCnNlbnRfYXRfbXMYCCABKAQSGgoSa3ZfYnl0ZXNfcGVyX3Rva2VuGAkgASgEEhYKDmt2X2J5dGVzX2ZpeGVkGAogASgEEhsKE3dhaXRpbmdfdG9rZW5fY291bnQYCyABKAQSLAoFY29zdHMYDCABKAsyHS5kcm92ZXIuaW50ZXJuYWwudjEuU3RlcENvc3RzEhkKEXBlbmRpbmdfcHJvbXB0X21zGA0gAygBEi4KCWdsb2JhbF9rdhgOIAEoCzIbLmRyb3Zlci5pbnRlcm5hbC52MS5LdkJ5dGVzEi0KCGxvY2FsX2t2GA8gASgLMhsuZHJvdmVyLmludGVybmFsLnYxLkt2Qnl0ZXMSMAoGcHJlZml4GBAgASgLMiAuZHJvdmVyLmludGVybmFsLnYxLlByZWZpeENvdW50cxIYChBleHBlcnRfcm93X2NvdW50GBEgASgEEi8KB2hvdHRlc3QYEiADKAsyHi5kcm92ZXIuaW50ZXJuYWwudjEuRXhwZXJ0SGVhdCJ7CglTdGVwQ29zdHMSFQoNcHJvbXB0X3Jvd19tcxgBIAEoARIYChBjb250ZXh0X3Rva2VuX21zGAIgASgBEhEKCWRlY29kZV9tcxgDIAEoARIVCg1kZWNvZGVfcm93X21zGAQgASgBEhMKC3N0ZXBfbXNfbWF4GAUgASgBIi0KB0t2Qnl0ZXMSEgoKcmVmZXJlbmNlZBgBIAEoBBIOCgZjYWNoZWQYAiABKAQiRgoMUHJlZml4Q291bnRzEhoKEnByb21wdF90b2tlbl9jb3VudBgBIAEoBBIaChJjYWNoZWRfdG9rZW5fY291bnQYAiABKAQiPgoKRXhwZXJ0SGVhdBINCgVsYXllchgBIAEoDRIOCgZleHBlcnQYAiABKA0SEQoJcm93X2NvdW50GAMgASgEIkEKDUV4cGVydHNMb2FkZWQSMAoGbGF5ZXJzGAEgAygLMiAuZHJvdmVyLmludGVybmFsLnYxLkxheWVyRXhwZXJ0cyLdAgoMV29ya2VyUmVwb3J0Ei4KBWhlbGxvGAEgASgLMh0uZHJvdmVyLmludGVybmFsLnYxLkpvaW5IZWxsb0gAEjIKBnN0YXR1cxgCIAEoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJTdGF0dXNIABIzCgZsb2FkZWQYAyABKAsyIS5kcm92ZXIuaW50ZXJuYWwudjEuRXhwZXJ0c0xvYWRlZEgAEi4KB2xlYXZpbmcYBCABKAsyGy5kcm92ZXIuaW50ZXJuYWwudjEuTGVhdmluZ0gAEjkKDWNhY2hlX2NoYW5nZXMYBSABKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuQ2FjaGVDaGFuZ2VzSAASPwoOY2FjaGVfc25hcHNob3QYBiABKAsyJS5kcm92ZXIuaW50ZXJuYWwudjEuQ2FjaGVTbmFwc2hvdFBhcnRIAEIICgZyZXBvcnQiaQoKQ2FjaGVFdmVudBIQCghzZXF1ZW5jZRgBIAEoBBIPCgdyZW1vdmVkGAIgASgIEigKBGtpbmQYAyABKA4yGi5kcm92ZXIuaW50ZXJuYWwudjEuS3ZLaW5kEg4KBmhhc2hlcxgEIAEoDCI6Cg5CbG9ja1NldERpZ2VzdBILCgNsb3cYASABKAcSDAoEaGlnaBgCIAEoBxINCgVjb3VudBgDIAEoBCKGAQoLQ2FjaGVEaWdlc3QSEAoIc2VxdWVuY2UYASABKAQSMgoGZ2xvYmFsGAIgASgLMiIuZHJvdmVyLmludGVybmFsLnYxLkJsb2NrU2V0RGlnZXN0EjEKBWxvY2FsGAMgASgLMiIuZHJvdmVyLmludGVybmFsLnYxLkJsb2NrU2V0RGlnZXN0Im8KDENhY2hlQ2hhbmdlcxIuCgZldmVudHMYASADKAsyHi5kcm92ZXIuaW50ZXJuYWwudjEuQ2FjaGVFdmVudBIvCgZkaWdlc3QYAiABKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuQ2FjaGVEaWdlc3QifAoRQ2FjaGVTbmFwc2hvdFBhcnQSEAoIc2VxdWVuY2UYASABKAQSKAoEa2luZBgCIAEoDjIaLmRyb3Zlci5pbnRlcm5hbC52MS5LdktpbmQSDgoGaGFzaGVzGAMgASgMEg0KBWZpcnN0GAQgASgIEgwKBGxhc3QYBSABKAgiCQoHTGVhdmluZyJQCgxKb2luQWNjZXB0ZWQSFAoMbGVhZGVyX2Vwb2NoGAEgASgEEhQKDHNjaGVkdWxlcl9pZBgCIAEoCRIUCgxoZWFydGJlYXRfbXMYAyABKA0iUQoKU2V0RXhwZXJ0cxIRCgltYXBfZXBvY2gYASABKAQSMAoGbGF5ZXJzGAIgAygLMiAuZHJvdmVyLmludGVybmFsLnYxLkxheWVyRXhwZXJ0cyIgCg1FeHBlcnRIb2xkZXJzEg8KB2hvbGRlcnMYASADKA0iTQoITGF5ZXJNYXASDQoFbGF5ZXIYASABKA0SMgoHZXhwZXJ0cxgCIAMoCzIhLmRyb3Zlci5pbnRlcm5hbC52MS5FeHBlcnRIb2xkZXJzIkEKBkhvbGRlchIRCgl3b3JrZXJfaWQYASABKAkSEwoLaW5jYXJuYXRpb24YAiABKAkSDwoHYWRkcmVzcxgDIAEoCSKZAQoJRXhwZXJ0TWFwEhAKCG1vZGVsX2lkGAEgASgJEg0KBWVwb2NoGAIgASgEEisKB2hvbGRlcnMYAyADKAsyGi5kcm92ZXIuaW50ZXJuYWwudjEuSG9sZGVyEiwKBmxheWVycxgEIAMoCzIcLmRyb3Zlci5pbnRlcm5hbC52MS5MYXllck1hcBIQCghjb21wbGV0ZRgFIAEoCCLtAQoLV29ya2VyT3JkZXISNAoIYWNjZXB0ZWQYASABKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuSm9pbkFjY2VwdGVkSAASNQoLc2V0X2V4cGVydHMYAiABKAsyHi5kcm92ZXIuaW50ZXJuYWwudjEuU2V0RXhwZXJ0c0gAEjMKCmV4cGVydF9tYXAYAyABKAsyHS5kcm92ZXIuaW50ZXJuYWwudjEuRXhwZXJ0TWFwSAASMwoKc2VuZF9jYWNoZRgEIAEoCzIdLmRyb3Zlci5pbnRlcm5hbC52MS5TZW5kQ2FjaGVIAEIHCgVvcmRlciILCglTZW5kQ2FjaGUiwAIKC1dvcmtlclN0YXRlEhEKCXdvcmtlcl9pZBgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRItCgVyb2xlcxgDIAMoDjIeLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJSb2xlEg8KB2FkZHJlc3MYBCABKAkSFQoNYWRtaW5fYWRkcmVzcxgFIAEoCRIwCgZzdGF0dXMYBiABKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VyU3RhdHVzEhQKDGV4cGVydF9jb3VudBgHIAEoDRIRCglzaWxlbnRfbXMYCCABKA0SOgoQcHJlZGljdGVkX3ByZWZpeBgJIAEoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5QcmVmaXhDb3VudHMSGwoTaW5kZXhlZF9ibG9ja19jb3VudBgKIAEoBCJ7CglMYW5lU3RhdGUSDAoEbGFuZRgBIAEoCRIVCg13YWl0aW5nX2NvdW50GAIgASgNEhUKDW9sZGVzdF9hZ2VfbXMYAyABKAQSGQoRcHJlZGljdGVkX3dhaXRfbXMYBCABKAQSFwoPd2FpdF9tc19wZXJfam9iGAUgASgBIl4KDFdhdGNoUmVxdWVzdBIYChBwcm90b2NvbF92ZXJzaW9uGAEgASgNEhEKCXJvdXRlcl9pZBgCIAEoCRIQCghtb2RlbF9pZBgDIAEoCRIPCgdhZGRyZXNzGAQgASgJIp0CCgxDbHVzdGVyU3RhdGUSEAoIbW9kZWxfaWQYASABKAkSFAoMc2NoZWR1bGVyX2lkGAIgASgJEhQKDGxlYWRlcl9lcG9jaBgDIAEoBBIwCgd3b3JrZXJzGAQgAygLMh8uZHJvdmVyLmludGVybmFsLnYxLldvcmtlclN0YXRlEjEKCmV4cGVydF9tYXAYBSABKAsyHS5kcm92ZXIuaW50ZXJuYWwudjEuRXhwZXJ0TWFwEiwKBWxhbmVzGAYgAygLMh0uZHJvdmVyLmludGVybmFsLnYxLkxhbmVTdGF0ZRISCgpyb3V0ZXJfaWRzGAcgAygJEg0KBXJlYWR5GAggASgIEhkKEW1vZGVsX2ZpbmdlcnByaW50GAkgASgJIiQKDkV4cGxhaW5SZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkiswEKDkNhbmRpZGF0ZVRpbWVzEhEKCXdvcmtlcl9pZBgBIAEoCRIPCgdyZWZ1c2FsGAIgASgJEhAKCHF1ZXVlX21zGAMgASgBEhIKCnByZWZpbGxfbXMYBCABKAESEwoLdHJhbnNmZXJfbXMYBSABKAESDwoHbG9hZF9tcxgGIAEoARIaChJjYWNoZWRfdG9rZW5fY291bnQYByABKAQSFQoNa3ZfYnl0ZXNfZnJlZRgIIAEoAyKtAgoRUGxhY2VtZW50RGVjaXNpb24SEgoKcmVxdWVzdF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEgwKBGxhbmUYAyABKAkSGgoScHJvbXB0X3Rva2VuX2NvdW50GAQgASgEEgwKBGtpbmQYBSABKAkSEQoJd29ya2VyX2lkGAYgASgJEg4KBnJlYXNvbhgHIAEoCRITCgtmaXJzdF9hdF9tcxgIIAEoBBISCgpsYXN0X2F0X21zGAkgASgEEg0KBXRpbWVzGAogASgNEg8KB291dGNvbWUYCyABKAkSNgoKY2FuZGlkYXRlcxgMIAMoCzIiLmRyb3Zlci5pbnRlcm5hbC52MS5DYW5kaWRhdGVUaW1lcxIXCg9jYW5kaWRhdGVfY291bnQYDSABKA0iSAoMRXhwbGFpblJlcGx5EjgKCWRlY2lzaW9ucxgBIAMoCzIlLmRyb3Zlci5pbnRlcm5hbC52MS5QbGFjZW1lbnREZWNpc2lvbiqOAQoKV29ya2VyUm9sZRIbChdXT1JLRVJfUk9MRV9VTlNQRUNJRklFRBAAEhkKFVdPUktFUl9ST0xFX0FUVEVOVElPThABEhcKE1dPUktFUl9ST0xFX0VYUEVSVFMQAhIXChNXT1JLRVJfUk9MRV9DT05URVhUEAMSFgoSV09SS0VSX1JPTEVfVklTSU9OEAQqSAoGS3ZLaW5kEhcKE0tWX0tJTkRfVU5TUEVDSUZJRUQQABISCg5LVl9LSU5EX0dMT0JBTBABEhEKDUtWX0tJTkRfTE9DQUwQAjL4AQoHQ2x1c3RlchJNCgRKb2luEiAuZHJvdmVyLmludGVybmFsLnYxLldvcmtlclJlcG9ydBofLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJPcmRlcigBMAESTQoFV2F0Y2gSIC5kcm92ZXIuaW50ZXJuYWwudjEuV2F0Y2hSZXF1ZXN0GiAuZHJvdmVyLmludGVybmFsLnYxLkNsdXN0ZXJTdGF0ZTABEk8KB0V4cGxhaW4SIi5kcm92ZXIuaW50ZXJuYWwudjEuRXhwbGFpblJlcXVlc3QaIC5kcm92ZXIuaW50ZXJuYWwudjEuRXhwbGFpblJlcGx5YgZwcm90bzM");
 
 /**
  * @generated from message drover.internal.v1.LayerExperts
@@ -172,6 +172,47 @@ export type WorkerStatus = Message<"drover.internal.v1.WorkerStatus"> & {
    * @generated from field: uint64 waiting_token_count = 11;
    */
   waitingTokenCount: bigint;
+
+  /**
+   * @generated from field: drover.internal.v1.StepCosts costs = 12;
+   */
+  costs?: StepCosts | undefined;
+
+  /**
+   * Predicted milliseconds of the prompt rows that each accepted prompt still needs, ascending; at most 64, the last one holds all the others.
+   *
+   * @generated from field: repeated double pending_prompt_ms = 13;
+   */
+  pendingPromptMs: number[];
+
+  /**
+   * @generated from field: drover.internal.v1.KvBytes global_kv = 14;
+   */
+  globalKv?: KvBytes | undefined;
+
+  /**
+   * @generated from field: drover.internal.v1.KvBytes local_kv = 15;
+   */
+  localKv?: KvBytes | undefined;
+
+  /**
+   * @generated from field: drover.internal.v1.PrefixCounts prefix = 16;
+   */
+  prefix?: PrefixCounts | undefined;
+
+  /**
+   * Rows that its own experts have computed.
+   *
+   * @generated from field: uint64 expert_row_count = 17;
+   */
+  expertRowCount: bigint;
+
+  /**
+   * Experts that its requests' rows were routed to most, at most 8, best first.
+   *
+   * @generated from field: repeated drover.internal.v1.ExpertHeat hottest = 18;
+   */
+  hottest: ExpertHeat[];
 };
 
 /**
@@ -180,6 +221,130 @@ export type WorkerStatus = Message<"drover.internal.v1.WorkerStatus"> & {
  */
 export const WorkerStatusSchema: GenMessage<WorkerStatus> = /*@__PURE__*/
   messageDesc(file_drover_internal_v1_cluster, 2);
+
+/**
+ * What a worker predicts of its steps, in milliseconds; all 0 while it has measured nothing.
+ *
+ * @generated from message drover.internal.v1.StepCosts
+ */
+export type StepCosts = Message<"drover.internal.v1.StepCosts"> & {
+  /**
+   * One prompt row whose context is empty, its share of a step's fixed cost included.
+   *
+   * @generated from field: double prompt_row_ms = 1;
+   */
+  promptRowMs: number;
+
+  /**
+   * Added for each token of context before the row.
+   *
+   * @generated from field: double context_token_ms = 2;
+   */
+  contextTokenMs: number;
+
+  /**
+   * The decoding rows of its next step, together.
+   *
+   * @generated from field: double decode_ms = 3;
+   */
+  decodeMs: number;
+
+  /**
+   * One more decoding row.
+   *
+   * @generated from field: double decode_row_ms = 4;
+   */
+  decodeRowMs: number;
+
+  /**
+   * What a step may take: prompts share what decoding leaves of it.
+   *
+   * @generated from field: double step_ms_max = 5;
+   */
+  stepMsMax: number;
+};
+
+/**
+ * Describes the message drover.internal.v1.StepCosts.
+ * Use `create(StepCostsSchema)` to create a new message.
+ */
+export const StepCostsSchema: GenMessage<StepCosts> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_cluster, 3);
+
+/**
+ * Of one kind of layer: what open sequences use, and what only the prefix cache keeps.
+ *
+ * @generated from message drover.internal.v1.KvBytes
+ */
+export type KvBytes = Message<"drover.internal.v1.KvBytes"> & {
+  /**
+   * @generated from field: uint64 referenced = 1;
+   */
+  referenced: bigint;
+
+  /**
+   * @generated from field: uint64 cached = 2;
+   */
+  cached: bigint;
+};
+
+/**
+ * Describes the message drover.internal.v1.KvBytes.
+ * Use `create(KvBytesSchema)` to create a new message.
+ */
+export const KvBytesSchema: GenMessage<KvBytes> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_cluster, 4);
+
+/**
+ * Since the worker started, in tokens of prompts that began.
+ *
+ * @generated from message drover.internal.v1.PrefixCounts
+ */
+export type PrefixCounts = Message<"drover.internal.v1.PrefixCounts"> & {
+  /**
+   * @generated from field: uint64 prompt_token_count = 1;
+   */
+  promptTokenCount: bigint;
+
+  /**
+   * @generated from field: uint64 cached_token_count = 2;
+   */
+  cachedTokenCount: bigint;
+};
+
+/**
+ * Describes the message drover.internal.v1.PrefixCounts.
+ * Use `create(PrefixCountsSchema)` to create a new message.
+ */
+export const PrefixCountsSchema: GenMessage<PrefixCounts> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_cluster, 5);
+
+/**
+ * @generated from message drover.internal.v1.ExpertHeat
+ */
+export type ExpertHeat = Message<"drover.internal.v1.ExpertHeat"> & {
+  /**
+   * @generated from field: uint32 layer = 1;
+   */
+  layer: number;
+
+  /**
+   * @generated from field: uint32 expert = 2;
+   */
+  expert: number;
+
+  /**
+   * @generated from field: uint64 row_count = 3;
+   */
+  rowCount: bigint;
+};
+
+/**
+ * Describes the message drover.internal.v1.ExpertHeat.
+ * Use `create(ExpertHeatSchema)` to create a new message.
+ */
+export const ExpertHeatSchema: GenMessage<ExpertHeat> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_cluster, 6);
 
 /**
  * The whole set that is loaded, sent when it changes and after every join.
@@ -198,7 +363,7 @@ export type ExpertsLoaded = Message<"drover.internal.v1.ExpertsLoaded"> & {
  * Use `create(ExpertsLoadedSchema)` to create a new message.
  */
 export const ExpertsLoadedSchema: GenMessage<ExpertsLoaded> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 3);
+  messageDesc(file_drover_internal_v1_cluster, 7);
 
 /**
  * @generated from message drover.internal.v1.WorkerReport
@@ -233,6 +398,18 @@ export type WorkerReport = Message<"drover.internal.v1.WorkerReport"> & {
      */
     value: Leaving;
     case: "leaving";
+  } | {
+    /**
+     * @generated from field: drover.internal.v1.CacheChanges cache_changes = 5;
+     */
+    value: CacheChanges;
+    case: "cacheChanges";
+  } | {
+    /**
+     * @generated from field: drover.internal.v1.CacheSnapshotPart cache_snapshot = 6;
+     */
+    value: CacheSnapshotPart;
+    case: "cacheSnapshot";
   } | { case: undefined; value?: undefined };
 };
 
@@ -241,7 +418,172 @@ export type WorkerReport = Message<"drover.internal.v1.WorkerReport"> & {
  * Use `create(WorkerReportSchema)` to create a new message.
  */
 export const WorkerReportSchema: GenMessage<WorkerReport> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 4);
+  messageDesc(file_drover_internal_v1_cluster, 8);
+
+/**
+ * Blocks that entered or left the worker's prefix cache.
+ *
+ * @generated from message drover.internal.v1.CacheEvent
+ */
+export type CacheEvent = Message<"drover.internal.v1.CacheEvent"> & {
+  /**
+   * Consecutive from 1 in one life of the worker; a gap means that events were lost.
+   *
+   * @generated from field: uint64 sequence = 1;
+   */
+  sequence: bigint;
+
+  /**
+   * @generated from field: bool removed = 2;
+   */
+  removed: boolean;
+
+  /**
+   * @generated from field: drover.internal.v1.KvKind kind = 3;
+   */
+  kind: KvKind;
+
+  /**
+   * 16 bytes a block.
+   *
+   * @generated from field: bytes hashes = 4;
+   */
+  hashes: Uint8Array;
+};
+
+/**
+ * Describes the message drover.internal.v1.CacheEvent.
+ * Use `create(CacheEventSchema)` to create a new message.
+ */
+export const CacheEventSchema: GenMessage<CacheEvent> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_cluster, 9);
+
+/**
+ * Names a set of blocks whatever their order.
+ *
+ * @generated from message drover.internal.v1.BlockSetDigest
+ */
+export type BlockSetDigest = Message<"drover.internal.v1.BlockSetDigest"> & {
+  /**
+   * XOR of the hashes' first 8 bytes, as two little-endian words.
+   *
+   * @generated from field: fixed32 low = 1;
+   */
+  low: number;
+
+  /**
+   * @generated from field: fixed32 high = 2;
+   */
+  high: number;
+
+  /**
+   * @generated from field: uint64 count = 3;
+   */
+  count: bigint;
+};
+
+/**
+ * Describes the message drover.internal.v1.BlockSetDigest.
+ * Use `create(BlockSetDigestSchema)` to create a new message.
+ */
+export const BlockSetDigestSchema: GenMessage<BlockSetDigest> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_cluster, 10);
+
+/**
+ * What is cached after event `sequence`.
+ *
+ * @generated from message drover.internal.v1.CacheDigest
+ */
+export type CacheDigest = Message<"drover.internal.v1.CacheDigest"> & {
+  /**
+   * @generated from field: uint64 sequence = 1;
+   */
+  sequence: bigint;
+
+  /**
+   * @generated from field: drover.internal.v1.BlockSetDigest global = 2;
+   */
+  global?: BlockSetDigest | undefined;
+
+  /**
+   * @generated from field: drover.internal.v1.BlockSetDigest local = 3;
+   */
+  local?: BlockSetDigest | undefined;
+};
+
+/**
+ * Describes the message drover.internal.v1.CacheDigest.
+ * Use `create(CacheDigestSchema)` to create a new message.
+ */
+export const CacheDigestSchema: GenMessage<CacheDigest> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_cluster, 11);
+
+/**
+ * Sent after changes, and alone each second.
+ *
+ * @generated from message drover.internal.v1.CacheChanges
+ */
+export type CacheChanges = Message<"drover.internal.v1.CacheChanges"> & {
+  /**
+   * @generated from field: repeated drover.internal.v1.CacheEvent events = 1;
+   */
+  events: CacheEvent[];
+
+  /**
+   * After the last event that the worker has sent.
+   *
+   * @generated from field: drover.internal.v1.CacheDigest digest = 2;
+   */
+  digest?: CacheDigest | undefined;
+};
+
+/**
+ * Describes the message drover.internal.v1.CacheChanges.
+ * Use `create(CacheChangesSchema)` to create a new message.
+ */
+export const CacheChangesSchema: GenMessage<CacheChanges> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_cluster, 12);
+
+/**
+ * All that is cached after event `sequence`, in parts that follow each other.
+ *
+ * @generated from message drover.internal.v1.CacheSnapshotPart
+ */
+export type CacheSnapshotPart = Message<"drover.internal.v1.CacheSnapshotPart"> & {
+  /**
+   * @generated from field: uint64 sequence = 1;
+   */
+  sequence: bigint;
+
+  /**
+   * @generated from field: drover.internal.v1.KvKind kind = 2;
+   */
+  kind: KvKind;
+
+  /**
+   * 16 bytes a block.
+   *
+   * @generated from field: bytes hashes = 3;
+   */
+  hashes: Uint8Array;
+
+  /**
+   * @generated from field: bool first = 4;
+   */
+  first: boolean;
+
+  /**
+   * @generated from field: bool last = 5;
+   */
+  last: boolean;
+};
+
+/**
+ * Describes the message drover.internal.v1.CacheSnapshotPart.
+ * Use `create(CacheSnapshotPartSchema)` to create a new message.
+ */
+export const CacheSnapshotPartSchema: GenMessage<CacheSnapshotPart> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_cluster, 13);
 
 /**
  * @generated from message drover.internal.v1.Leaving
@@ -254,7 +596,7 @@ export type Leaving = Message<"drover.internal.v1.Leaving"> & {
  * Use `create(LeavingSchema)` to create a new message.
  */
 export const LeavingSchema: GenMessage<Leaving> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 5);
+  messageDesc(file_drover_internal_v1_cluster, 14);
 
 /**
  * @generated from message drover.internal.v1.JoinAccepted
@@ -281,7 +623,7 @@ export type JoinAccepted = Message<"drover.internal.v1.JoinAccepted"> & {
  * Use `create(JoinAcceptedSchema)` to create a new message.
  */
 export const JoinAcceptedSchema: GenMessage<JoinAccepted> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 6);
+  messageDesc(file_drover_internal_v1_cluster, 15);
 
 /**
  * Load these and report; unload what is not named once no active map needs it.
@@ -305,7 +647,7 @@ export type SetExperts = Message<"drover.internal.v1.SetExperts"> & {
  * Use `create(SetExpertsSchema)` to create a new message.
  */
 export const SetExpertsSchema: GenMessage<SetExperts> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 7);
+  messageDesc(file_drover_internal_v1_cluster, 16);
 
 /**
  * @generated from message drover.internal.v1.ExpertHolders
@@ -324,7 +666,7 @@ export type ExpertHolders = Message<"drover.internal.v1.ExpertHolders"> & {
  * Use `create(ExpertHoldersSchema)` to create a new message.
  */
 export const ExpertHoldersSchema: GenMessage<ExpertHolders> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 8);
+  messageDesc(file_drover_internal_v1_cluster, 17);
 
 /**
  * @generated from message drover.internal.v1.LayerMap
@@ -348,7 +690,7 @@ export type LayerMap = Message<"drover.internal.v1.LayerMap"> & {
  * Use `create(LayerMapSchema)` to create a new message.
  */
 export const LayerMapSchema: GenMessage<LayerMap> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 9);
+  messageDesc(file_drover_internal_v1_cluster, 18);
 
 /**
  * @generated from message drover.internal.v1.Holder
@@ -375,7 +717,7 @@ export type Holder = Message<"drover.internal.v1.Holder"> & {
  * Use `create(HolderSchema)` to create a new message.
  */
 export const HolderSchema: GenMessage<Holder> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 10);
+  messageDesc(file_drover_internal_v1_cluster, 19);
 
 /**
  * @generated from message drover.internal.v1.ExpertMap
@@ -414,7 +756,7 @@ export type ExpertMap = Message<"drover.internal.v1.ExpertMap"> & {
  * Use `create(ExpertMapSchema)` to create a new message.
  */
 export const ExpertMapSchema: GenMessage<ExpertMap> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 11);
+  messageDesc(file_drover_internal_v1_cluster, 20);
 
 /**
  * @generated from message drover.internal.v1.WorkerOrder
@@ -441,6 +783,12 @@ export type WorkerOrder = Message<"drover.internal.v1.WorkerOrder"> & {
      */
     value: ExpertMap;
     case: "expertMap";
+  } | {
+    /**
+     * @generated from field: drover.internal.v1.SendCache send_cache = 4;
+     */
+    value: SendCache;
+    case: "sendCache";
   } | { case: undefined; value?: undefined };
 };
 
@@ -449,7 +797,22 @@ export type WorkerOrder = Message<"drover.internal.v1.WorkerOrder"> & {
  * Use `create(WorkerOrderSchema)` to create a new message.
  */
 export const WorkerOrderSchema: GenMessage<WorkerOrder> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 12);
+  messageDesc(file_drover_internal_v1_cluster, 21);
+
+/**
+ * Send a snapshot of the prefix cache: the index of it is not exact any more.
+ *
+ * @generated from message drover.internal.v1.SendCache
+ */
+export type SendCache = Message<"drover.internal.v1.SendCache"> & {
+};
+
+/**
+ * Describes the message drover.internal.v1.SendCache.
+ * Use `create(SendCacheSchema)` to create a new message.
+ */
+export const SendCacheSchema: GenMessage<SendCache> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_cluster, 22);
 
 /**
  * @generated from message drover.internal.v1.WorkerState
@@ -496,6 +859,20 @@ export type WorkerState = Message<"drover.internal.v1.WorkerState"> & {
    * @generated from field: uint32 silent_ms = 8;
    */
   silentMs: number;
+
+  /**
+   * Of the requests placed there by this leader: what the index expected to be cached.
+   *
+   * @generated from field: drover.internal.v1.PrefixCounts predicted_prefix = 9;
+   */
+  predictedPrefix?: PrefixCounts | undefined;
+
+  /**
+   * Blocks of its prefix cache that the index knows.
+   *
+   * @generated from field: uint64 indexed_block_count = 10;
+   */
+  indexedBlockCount: bigint;
 };
 
 /**
@@ -503,7 +880,7 @@ export type WorkerState = Message<"drover.internal.v1.WorkerState"> & {
  * Use `create(WorkerStateSchema)` to create a new message.
  */
 export const WorkerStateSchema: GenMessage<WorkerState> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 13);
+  messageDesc(file_drover_internal_v1_cluster, 23);
 
 /**
  * @generated from message drover.internal.v1.LaneState
@@ -523,6 +900,18 @@ export type LaneState = Message<"drover.internal.v1.LaneState"> & {
    * @generated from field: uint64 oldest_age_ms = 3;
    */
   oldestAgeMs: bigint;
+
+  /**
+   * How long a request that is added now will wait for a worker, predicted, and what each one ahead of it adds.
+   *
+   * @generated from field: uint64 predicted_wait_ms = 4;
+   */
+  predictedWaitMs: bigint;
+
+  /**
+   * @generated from field: double wait_ms_per_job = 5;
+   */
+  waitMsPerJob: number;
 };
 
 /**
@@ -530,7 +919,7 @@ export type LaneState = Message<"drover.internal.v1.LaneState"> & {
  * Use `create(LaneStateSchema)` to create a new message.
  */
 export const LaneStateSchema: GenMessage<LaneState> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 14);
+  messageDesc(file_drover_internal_v1_cluster, 24);
 
 /**
  * @generated from message drover.internal.v1.WatchRequest
@@ -562,7 +951,7 @@ export type WatchRequest = Message<"drover.internal.v1.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 15);
+  messageDesc(file_drover_internal_v1_cluster, 25);
 
 /**
  * The whole state, sent at the start, at every change of membership or map, and each second.
@@ -611,6 +1000,13 @@ export type ClusterState = Message<"drover.internal.v1.ClusterState"> & {
    * @generated from field: bool ready = 8;
    */
   ready: boolean;
+
+  /**
+   * Of the workers' checkpoint; routers seed their block hashes with it. Empty while there is no worker.
+   *
+   * @generated from field: string model_fingerprint = 9;
+   */
+  modelFingerprint: string;
 };
 
 /**
@@ -618,7 +1014,188 @@ export type ClusterState = Message<"drover.internal.v1.ClusterState"> & {
  * Use `create(ClusterStateSchema)` to create a new message.
  */
 export const ClusterStateSchema: GenMessage<ClusterState> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 16);
+  messageDesc(file_drover_internal_v1_cluster, 26);
+
+/**
+ * @generated from message drover.internal.v1.ExplainRequest
+ */
+export type ExplainRequest = Message<"drover.internal.v1.ExplainRequest"> & {
+  /**
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message drover.internal.v1.ExplainRequest.
+ * Use `create(ExplainRequestSchema)` to create a new message.
+ */
+export const ExplainRequestSchema: GenMessage<ExplainRequest> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_cluster, 27);
+
+/**
+ * One worker as a placement saw it. Milliseconds are predictions.
+ *
+ * @generated from message drover.internal.v1.CandidateTimes
+ */
+export type CandidateTimes = Message<"drover.internal.v1.CandidateTimes"> & {
+  /**
+   * @generated from field: string worker_id = 1;
+   */
+  workerId: string;
+
+  /**
+   * Empty: it could take the request. Else why not, such as no_kv or paused.
+   *
+   * @generated from field: string refusal = 2;
+   */
+  refusal: string;
+
+  /**
+   * @generated from field: double queue_ms = 3;
+   */
+  queueMs: number;
+
+  /**
+   * @generated from field: double prefill_ms = 4;
+   */
+  prefillMs: number;
+
+  /**
+   * @generated from field: double transfer_ms = 5;
+   */
+  transferMs: number;
+
+  /**
+   * @generated from field: double load_ms = 6;
+   */
+  loadMs: number;
+
+  /**
+   * @generated from field: uint64 cached_token_count = 7;
+   */
+  cachedTokenCount: bigint;
+
+  /**
+   * @generated from field: int64 kv_bytes_free = 8;
+   */
+  kvBytesFree: bigint;
+};
+
+/**
+ * Describes the message drover.internal.v1.CandidateTimes.
+ * Use `create(CandidateTimesSchema)` to create a new message.
+ */
+export const CandidateTimesSchema: GenMessage<CandidateTimes> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_cluster, 28);
+
+/**
+ * @generated from message drover.internal.v1.PlacementDecision
+ */
+export type PlacementDecision = Message<"drover.internal.v1.PlacementDecision"> & {
+  /**
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * @generated from field: uint32 attempt = 2;
+   */
+  attempt: number;
+
+  /**
+   * @generated from field: string lane = 3;
+   */
+  lane: string;
+
+  /**
+   * @generated from field: uint64 prompt_token_count = 4;
+   */
+  promptTokenCount: bigint;
+
+  /**
+   * worker, wait or never.
+   *
+   * @generated from field: string kind = 5;
+   */
+  kind: string;
+
+  /**
+   * Where it went; with `wait`: whose room it waits for, where that is known.
+   *
+   * @generated from field: string worker_id = 6;
+   */
+  workerId: string;
+
+  /**
+   * @generated from field: string reason = 7;
+   */
+  reason: string;
+
+  /**
+   * Unix milliseconds of the first and of the last time that it was decided so, and how often.
+   *
+   * @generated from field: uint64 first_at_ms = 8;
+   */
+  firstAtMs: bigint;
+
+  /**
+   * @generated from field: uint64 last_at_ms = 9;
+   */
+  lastAtMs: bigint;
+
+  /**
+   * @generated from field: uint32 times = 10;
+   */
+  times: number;
+
+  /**
+   * accepted, refused, unknown or dropped, with the code; empty while it is under way.
+   *
+   * @generated from field: string outcome = 11;
+   */
+  outcome: string;
+
+  /**
+   * The best ones, best first.
+   *
+   * @generated from field: repeated drover.internal.v1.CandidateTimes candidates = 12;
+   */
+  candidates: CandidateTimes[];
+
+  /**
+   * Workers that were looked at.
+   *
+   * @generated from field: uint32 candidate_count = 13;
+   */
+  candidateCount: number;
+};
+
+/**
+ * Describes the message drover.internal.v1.PlacementDecision.
+ * Use `create(PlacementDecisionSchema)` to create a new message.
+ */
+export const PlacementDecisionSchema: GenMessage<PlacementDecision> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_cluster, 29);
+
+/**
+ * Every decision about the request that is remembered, oldest first.
+ *
+ * @generated from message drover.internal.v1.ExplainReply
+ */
+export type ExplainReply = Message<"drover.internal.v1.ExplainReply"> & {
+  /**
+   * @generated from field: repeated drover.internal.v1.PlacementDecision decisions = 1;
+   */
+  decisions: PlacementDecision[];
+};
+
+/**
+ * Describes the message drover.internal.v1.ExplainReply.
+ * Use `create(ExplainReplySchema)` to create a new message.
+ */
+export const ExplainReplySchema: GenMessage<ExplainReply> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_cluster, 30);
 
 /**
  * @generated from enum drover.internal.v1.WorkerRole
@@ -662,6 +1239,37 @@ export const WorkerRoleSchema: GenEnum<WorkerRole> = /*@__PURE__*/
   enumDesc(file_drover_internal_v1_cluster, 0);
 
 /**
+ * @generated from enum drover.internal.v1.KvKind
+ */
+export const KvKind = {
+  /**
+   * @generated from enum value: KV_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: KV_KIND_GLOBAL = 1;
+   */
+  GLOBAL: 1,
+
+  /**
+   * @generated from enum value: KV_KIND_LOCAL = 2;
+   */
+  LOCAL: 2,
+} as const;
+
+/**
+ * @generated from enum drover.internal.v1.KvKind
+ */
+export type KvKind = (typeof KvKind)[keyof typeof KvKind] | UnknownEnum;
+
+/**
+ * Describes the enum drover.internal.v1.KvKind.
+ */
+export const KvKindSchema: GenEnum<KvKind> = /*@__PURE__*/
+  enumDesc(file_drover_internal_v1_cluster, 1);
+
+/**
  * The scheduler. A standby answers every call with FAILED_PRECONDITION (code not_leader).
  *
  * @generated from service drover.internal.v1.Cluster
@@ -682,6 +1290,16 @@ export const Cluster: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchRequestSchema;
     output: typeof ClusterStateSchema;
+  },
+  /**
+   * Why a request went where it went. NOT_FOUND for one that is not remembered.
+   *
+   * @generated from rpc drover.internal.v1.Cluster.Explain
+   */
+  explain: {
+    methodKind: "unary";
+    input: typeof ExplainRequestSchema;
+    output: typeof ExplainReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_drover_internal_v1_cluster, 0);
