@@ -1,9 +1,10 @@
 import { basename, resolve } from "node:path";
-import { LocalPromptEncoder, loadChatTemplate } from "@drover/chat";
+import { loadTemplateSource } from "@drover/chat";
 import { checkModel, loadGenerationConfig, loadModelConfig, loadVisionConfig } from "@drover/checkpoint";
 import { modelId, systemClock } from "@drover/core";
 import type { ServedModel } from "@drover/frontend";
 import { ImageFetcher, ImageOpener, ImagePool, loadImageSettings } from "@drover/images";
+import { PromptPool } from "@drover/prompts";
 import { loadTokenizer } from "@drover/tokenizer";
 
 export type ModelOptions = Readonly<{
@@ -29,12 +30,15 @@ export async function loadServedModel(options: ModelOptions): Promise<LoadedMode
     loadImageSettings(directory),
   ]);
   const patchesPerTile = vision?.rowsPerTile;
-  const pool = settings === undefined ? undefined : new ImagePool(settings, { threads: options.imageThreads });
-  const template = await loadChatTemplate(directory, tokenizer);
+  const template = await loadTemplateSource(directory);
+  await using threads = new AsyncDisposableStack();
+  const prompts = threads.use(await PromptPool.start({ tokenizer, template, patchesPerTile }));
+  const pool =
+    settings === undefined ? undefined : threads.use(new ImagePool(settings, { threads: options.imageThreads }));
   const model: ServedModel = {
     modelId: modelId(options.modelName ?? basename(resolve(directory))),
     tokenizer,
-    prompts: new LocalPromptEncoder({ tokenizer, template, patchesPerTile }),
+    prompts,
     images:
       pool === undefined || patchesPerTile === undefined || config.imageTokenId === undefined
         ? undefined
@@ -53,5 +57,6 @@ export async function loadServedModel(options: ModelOptions): Promise<LoadedMode
     generation,
     createdMs: systemClock.now(),
   };
-  return { model, [Symbol.asyncDispose]: async () => pool?.[Symbol.asyncDispose]() };
+  const kept = threads.move();
+  return { model, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
