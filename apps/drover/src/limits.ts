@@ -44,3 +44,6 @@ export const GUARD_RESTARTS_MAX = 5;
 
 /** How often a conversion says how far it is where there is no terminal. */
 export const CONVERT_NOTICE_MS = 10_000;
+
+/** A line of `drover tokenize`: a conversation with a few pictures as data URLs. */
+export const TOKENIZE_LINE_BYTES_MAX = 128 * 1024 * 1024;

@@ -29,8 +29,10 @@ async function run(): Promise<number | undefined> {
     case "plan":
       return runPlan(argv, process.env);
     case "convert":
-      // The only command that loads the runtime into this process.
+      // Loaded at need, as is tokenize: they bring native libraries into this process.
       return (await import("./convert-command.ts")).runConvert(argv, process.env);
+    case "tokenize":
+      return (await import("./tokenize-command.ts")).runTokenize(argv, process.env);
     case "router":
     case "scheduler":
     case "worker":
