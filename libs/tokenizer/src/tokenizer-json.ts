@@ -76,7 +76,10 @@ function readMerges(value: unknown, idOf: ReadonlyMap<string, number>): BytePair
   if (merges.length > MERGES_MAX) fail("model.merges", `has more than ${MERGES_MAX} entries`);
   const table = BytePairTable.withRoom(merges.length);
   for (const [rank, merge] of merges.entries()) {
-    const [left, right, ...more] = Array.isArray(merge) ? merge : String(merge).split(" ");
+    const [left, right, ...more]: readonly unknown[] =
+      typeof merge === "string" ? merge.split(" ") : listAt(merge, `model.merges[${rank}]`);
+    if (typeof left !== "string" || typeof right !== "string")
+      return fail(`model.merges[${rank}]`, "must be two tokens");
     const leftId = idOf.get(left);
     const rightId = idOf.get(right);
     const id = idOf.get(`${left}${right}`);
