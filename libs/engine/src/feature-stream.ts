@@ -1,0 +1,79 @@
+import { create } from "@bufbuild/protobuf";
+import { DroverError, withTimeout } from "@drover/core";
+import {
+  type FeatureFrame,
+  FeatureFrameSchema,
+  type FeaturesRequest,
+  FeaturesRequestSchema,
+  VisionWorker,
+} from "@drover/proto";
+import { fromServiceError, type RpcClient } from "@drover/rpc";
+import type { ServerWritableStream, ServiceError } from "@grpc/grpc-js";
+import { VISION_SERVICE_LIMITS } from "./vision-limits.ts";
+
+/** Streams features, f32 little-endian [a, hiddenSize], as fast as the reader takes them. Resolves when all is sent or the reader has gone. */
+export async function sendFeatures(
+  call: ServerWritableStream<FeaturesRequest, FeatureFrame>,
+  rows_aD: Float32Array,
+  hiddenSize: number,
+): Promise<void> {
+  const bytes = new Uint8Array(rows_aD.buffer, rows_aD.byteOffset, rows_aD.byteLength);
+  const { frameBytesMax } = VISION_SERVICE_LIMITS;
+  const gone = new Promise<void>((resolve) => {
+    for (const event of ["cancelled", "close", "error"]) call.once(event, () => resolve());
+  });
+  let hasLeft = false;
+  void gone.then(() => {
+    hasLeft = true;
+  });
+  for (let at = 0; at < bytes.length && !hasLeft; at += frameBytesMax) {
+    const rows = bytes.subarray(at, at + frameBytesMax);
+    const frame = create(FeatureFrameSchema, { rowCount: at === 0 ? rows_aD.length / hiddenSize : 0, rows });
+    if (!call.write(frame)) await Promise.race([gone, new Promise((resolve) => call.once("drain", resolve))]);
+  }
+  call.end();
+}
+
+/**
+ * Fetches an image's features from a vision worker, [rowCount, hiddenSize].
+ * Errors: the worker's (`not_found`); `internal` when it sends another number of rows; `deadline_exceeded`; the signal's reason.
+ */
+export function fetchFeatures(
+  client: RpcClient,
+  contentHash: string,
+  rowCount: number,
+  hiddenSize: number,
+  signal: AbortSignal,
+): Promise<Float32Array> {
+  const limited = withTimeout(VISION_SERVICE_LIMITS.fetchMsMax, signal);
+  const call = client.serverStream(
+    VisionWorker.method.features,
+    create(FeaturesRequestSchema, { contentHash: Buffer.from(contentHash, "hex") }),
+  );
+  const rows_aD = new Float32Array(rowCount * hiddenSize);
+  const bytes = new Uint8Array(rows_aD.buffer);
+  let received = 0;
+  const { promise, resolve, reject } = Promise.withResolvers<Float32Array>();
+  const give = (error: unknown) => {
+    reject(error);
+    call.cancel();
+  };
+  const wrong = (what: string) => give(new DroverError("internal", `the vision worker sent ${what}`));
+  const onAbort = () =>
+    give(signal.aborted ? signal.reason : new DroverError("deadline_exceeded", "the features did not come in time"));
+  limited.addEventListener("abort", onAbort, { once: true });
+  if (limited.aborted) onAbort();
+  call.on("data", (frame: FeatureFrame) => {
+    if (received === 0 && frame.rowCount !== rowCount) return wrong(`${frame.rowCount} rows in place of ${rowCount}`);
+    if (received + frame.rows.length > bytes.length) return wrong(`more than ${rowCount} rows`);
+    bytes.set(frame.rows, received);
+    received += frame.rows.length;
+  });
+  call.on("end", () => {
+    // A call that failed ends too, but has said why before.
+    if (received === bytes.length) resolve(rows_aD);
+    else wrong(`${received} bytes of ${bytes.length}`);
+  });
+  call.on("error", (error: ServiceError) => reject(fromServiceError(error)));
+  return promise.finally(() => limited.removeEventListener("abort", onAbort));
+}
