@@ -58,6 +58,21 @@ export const workerConfig = defineConfig({
     default: "128",
     help: "Weights that share one scale",
   },
+  visionCache: {
+    kind: "size",
+    default: "1GiB",
+    min: 1,
+    help: "Images' features that the vision role keeps",
+    valueName: "SIZE",
+  },
+  visionThreads: {
+    kind: "integer",
+    default: 1,
+    min: 1,
+    max: 1024,
+    help: "Threads of the vision encoder, which runs beside the rest",
+    valueName: "N",
+  },
   threads: { kind: "integer", default: 1, min: 1, max: 1024, help: "Threads of one computation", valueName: "N" },
   detachGrace: {
     kind: "duration",

@@ -2,8 +2,16 @@ import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { checkModel, loadModelConfig, openCheckpoint, type Quantization } from "@drover/checkpoint";
 import type { Announcement } from "@drover/config";
-import { DroverError, type FeatureSource, type Logger, systemClock } from "@drover/core";
-import { attentionService, Engine, ExpertLoader, ExpertPeers, holderMapOf, SchedulerLink } from "@drover/engine";
+import { type Logger, systemClock } from "@drover/core";
+import {
+  attentionService,
+  Engine,
+  ExpertLoader,
+  ExpertPeers,
+  holderMapOf,
+  RemoteFeatures,
+  SchedulerLink,
+} from "@drover/engine";
 import { DistributedExchange, LocalPeer } from "@drover/exchange";
 import { kvBytesPeak } from "@drover/kv";
 import {
@@ -11,6 +19,7 @@ import {
   ExpertWorker,
   JoinHelloSchema,
   LayerExpertsSchema,
+  VisionWorker,
   WorkerRole,
   WorkerStatusSchema,
 } from "@drover/proto";
@@ -24,6 +33,7 @@ import {
 } from "@drover/rpc";
 import { ExpertSessions, openWeights, TextModel } from "@drover/runtime";
 import { createMetrics, startAdminServer } from "@drover/telemetry";
+import { startVision } from "./vision-role.ts";
 import type { WORKER_ROLES } from "./worker-config.ts";
 import { workerMetrics } from "./worker-metrics.ts";
 
@@ -41,11 +51,19 @@ export type WorkerOptions = Readonly<{
   prefillChunk: number;
   quantization: Quantization | null;
   threads: number;
+  visionCache: number;
+  visionThreads: number;
   detachGrace: number;
   announce: (message: Announcement) => void;
   logger: Logger;
   signal: AbortSignal;
 }>;
+
+const WIRE_ROLE = {
+  attention: WorkerRole.ATTENTION,
+  experts: WorkerRole.EXPERTS,
+  vision: WorkerRole.VISION,
+} as const;
 
 /** Wires one worker: loads what its roles need, serves its peers, joins the scheduler and runs until the signal aborts. */
 export async function startWorker(options: WorkerOptions): Promise<void> {
@@ -69,6 +87,21 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
         onLayer: (done, total) => announce({ kind: "progress", text: `layer ${done} of ${total}` }),
       })
     : undefined;
+  await using vision = options.roles.includes("vision")
+    ? await startVision({
+        checkpoint,
+        modelName: options.modelName,
+        cacheBytesMax: options.visionCache,
+        threads: options.visionThreads,
+        metrics,
+        logger,
+      })
+    : undefined;
+  let address = "";
+  using features = new RemoteFeatures({
+    hiddenSize: config.hiddenSize,
+    ...(vision && { local: { address: () => address, cache: vision.cache } }),
+  });
   const experts = isExperts ? new ExpertSessions(config, weights, session) : undefined;
   using peers = new ExpertPeers(
     (id, address) => new ExpertStreamPeer(id, address, systemClock, logger, observed.meter),
@@ -82,7 +115,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
           runner: model,
           geometry: model.geometry,
           exchange,
-          features: noFeatures,
+          features,
           prefillRowsMax: options.prefillChunk,
           detachGraceMs: options.detachGrace,
           clock: systemClock,
@@ -115,6 +148,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
   }
   if (experts !== undefined)
     server.addService(serviceDefinition(ExpertWorker), expertService(experts, observed.expertComputed));
+  if (vision !== undefined) server.addService(serviceDefinition(VisionWorker), vision.service);
   const port = await listen(server, `${options.listen}:${options.grpcPort}`);
   const loadedExperts = () => (experts?.loaded() ?? []).map((one) => create(LayerExpertsSchema, one));
   const admin = await startAdminServer({
@@ -130,10 +164,11 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
         roles: options.roles,
         load: load(),
         experts: experts?.loaded() ?? [],
+        vision: vision?.facts(),
       }),
     },
   });
-  const address = `${options.advertise}:${port}`;
+  address = `${options.advertise}:${port}`;
   const adminAddress = `${options.advertise}:${admin.port}`;
   announce({ kind: "listening", addresses: { grpc: address, admin: adminAddress } });
 
@@ -154,7 +189,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
       incarnation,
       modelId: options.modelName,
       modelFingerprint: fingerprint,
-      roles: [...(isAttention ? [WorkerRole.ATTENTION] : []), ...(isExperts ? [WorkerRole.EXPERTS] : [])],
+      roles: options.roles.map((role) => WIRE_ROLE[role]),
       address,
       adminAddress,
       moeLayers: [...config.moeLayers],
@@ -208,7 +243,3 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
   server.forceShutdown();
   await admin.close();
 }
-
-const noFeatures: FeatureSource = {
-  features: () => Promise.reject(new DroverError("unavailable", "this worker reads no images")),
-};
