@@ -1,6 +1,6 @@
 import type { BytePairTable } from "./byte-pair-table.ts";
 import { SCANNED_SYMBOLS_MAX } from "./limits.ts";
-import { RankHeap } from "./rank-heap.ts";
+import { RankQueue } from "./rank-queue.ts";
 import type { TokenBuffer } from "./token-buffer.ts";
 
 const NEVER = 0x7fffffff;
@@ -51,27 +51,27 @@ export class BytePairMerger {
     for (let i = 0; i < n; i++) out.push(ids[i] ?? 0);
   }
 
-  /** Many symbols: a heap of pairs, in which a pair is stale when its symbol's rank has changed since. */
+  /** Many symbols: a queue of pairs, in which a pair is stale when its symbol's rank has changed since. */
   #climb(symbols: Int32Array, count: number, out: TokenBuffer): void {
     const ids = symbols.slice(0, count);
     const ranks = new Int32Array(count);
     const next = new Int32Array(count);
     const previous = new Int32Array(count);
-    const heap = new RankHeap(count);
+    const pairs = new RankQueue();
     const offer = (left: number): void => {
       const right = next[left] ?? count;
       const rank = right < count ? this.#rank(ids[left] ?? 0, ids[right] ?? 0) : NEVER;
       ranks[left] = rank;
-      if (rank !== NEVER) heap.push(rank, left);
+      if (rank !== NEVER) pairs.push(rank, left);
     };
     for (let i = 0; i < count; i++) {
       next[i] = i + 1;
       previous[i] = i - 1;
     }
     for (let i = 0; i < count; i++) offer(i);
-    while (heap.pop()) {
-      const left = heap.position;
-      if (ranks[left] !== heap.rank) continue;
+    while (pairs.pop()) {
+      const left = pairs.position;
+      if (ranks[left] !== pairs.rank) continue;
       const right = next[left] ?? count;
       ids[left] = this.#table.slots[this.#table.find(ids[left] ?? 0, ids[right] ?? 0) + 1] ?? 0;
       ranks[right] = NEVER;

@@ -12,7 +12,7 @@ export const MERGES_MAX = 2 ** 21;
  */
 export const TOKENIZER_FILE_BYTES_MAX = 256 * 2 ** 20;
 
-/** Symbols up to which scanning for the least rank beats a heap. */
+/** Symbols up to which scanning for the least rank beats a queue of pairs. */
 export const SCANNED_SYMBOLS_MAX = 64;
 
 /**

@@ -1,7 +1,7 @@
 /** A position has 32 bits, so that a rank and a position are one double. */
 const POSITIONS = 2 ** 32;
 
-/** A binary heap by (rank, position). What was popped last is in `rank` and `position`. */
+/** A binary heap by (rank, position). What was looked at or popped last is in `rank` and `position`. */
 export class RankHeap {
   rank = 0;
   position = 0;
@@ -31,13 +31,19 @@ export class RankHeap {
     keys[at] = key;
   }
 
-  /** Takes the least; false when there is none. */
-  pop(): boolean {
+  /** Looks at the least; false when there is none. */
+  peek(): boolean {
     if (this.#count === 0) return false;
-    const keys = this.#keys;
-    const top = keys[0] ?? 0;
+    const top = this.#keys[0] ?? 0;
     this.rank = Math.floor(top / POSITIONS);
     this.position = top - this.rank * POSITIONS;
+    return true;
+  }
+
+  /** Takes the least; false when there is none. */
+  pop(): boolean {
+    if (!this.peek()) return false;
+    const keys = this.#keys;
     const count = --this.#count;
     const last = keys[count] ?? 0;
     let at = 0;
