@@ -7,6 +7,22 @@ export const WORKER_WAITING_MAX = 64;
 /** Requests that one worker may hold, running, waiting and placed since its last status. */
 export const WORKER_REQUEST_MAX = 512;
 
+/** Hashes of a prompt that placement gets to see for each doubling of its length. */
+export const SAMPLES_PER_DOUBLING = 128;
+
+/** No worker is given more than it is predicted to begin within this; the job waits in the queue, where it can still go to another one. */
+export const BEGIN_WITHIN_MS = 10_000;
+
+/** Predictions this close, or within SAME_TIME_SHARE of the best, count as the same: then the load decides. */
+export const SAME_TIME_MS = 1;
+export const SAME_TIME_SHARE = 0.05;
+
+/** A guess where a worker has measured nothing: only the order of the candidates comes from it. */
+export const UNMEASURED_COSTS = { promptRowMs: 1, contextTokenMs: 0, decodeMs: 0, decodeRowMs: 1, stepMsMax: 250 };
+
+/** Candidates that a decision names, best first. */
+export const RANKING_MAX = 8;
+
 /** A status that arrives sooner than this after an acceptance may have been written before it, and does not show it. */
 export const RESERVATION_SLACK_MS = 100;
 
@@ -30,3 +46,9 @@ export const DRAIN_MS = 2000;
  * that an epoch is exact in a double too.
  */
 export const MAP_EPOCHS_PER_LEADER = 2 ** 18;
+
+/** Events of a worker's cache that wait for one before them; beyond, the worker is asked for all it has. */
+export const PREFIX_EVENTS_HELD_MAX = 64;
+
+/** Caches that were replaced or lost and still lie in the prefix index; beyond, they are swept out together, a look at every entry. */
+export const PREFIX_RETIRED_MAX = 64;
