@@ -112,6 +112,14 @@ test.each([
   expect(String(error)).toMatch(message);
 });
 
+test("headers that lack a tensor are planned with, and what they lack is told", async () => {
+  await using folder = await folderOf(scoutConfig);
+  const [first, ...others] = (await readPlanSource(folder.path, neverAborted)).tensors;
+  await writeHeaders(folder.path, others, true);
+  const { notes } = await readPlanSource(folder.path, neverAborted);
+  expect(notes).toEqual([expect.stringMatching(`^It cannot be served as it is: .* has no tensor ${first?.name}`)]);
+});
+
 test("a tensor of a layer that config.json does not have is refused", async () => {
   await using folder = await folderOf(scoutConfig);
   const tensor = {

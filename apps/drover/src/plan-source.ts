@@ -40,18 +40,7 @@ const DTYPE_BYTES = { BF16: 2, F16: 2, F32: 4 } as const;
 export async function readPlanSource(directory: string, signal: AbortSignal): Promise<PlanSource> {
   const model = await loadModelConfig(directory);
   const survey = await surveyTensors(directory, signal);
-  if (survey.kind === "headers") {
-    for (const { name } of survey.tensors) checkLayer(name, model);
-    const manifest = await readManifest(directory);
-    const { missingByteCount } = survey;
-    const notes =
-      missingByteCount === 0
-        ? []
-        : [`The files lack ${missingByteCount.toLocaleString("en")} bytes of the data that their headers promise.`];
-    const converted = manifest === null ? null : describeSetting(manifest.setting);
-    const tensors = manifest === null ? survey.tensors : withUnits(survey.tensors, model, manifest.setting.layers);
-    return { model, tensors, origin: "headers", converted, notes };
-  }
+  if (survey.kind === "headers") return fromHeaders(directory, model, survey);
   const formats = await storedFormats(directory, survey);
   const vision = await loadVisionConfig(directory);
   const derived = [
@@ -60,6 +49,23 @@ export async function readPlanSource(directory: string, signal: AbortSignal): Pr
   ];
   if (survey.kind === "none") return { model, tensors: derived, origin: "config", converted: null, notes: [] };
   return { model, origin: "index", converted: null, ...named(derived, survey.names, survey.absentFiles) };
+}
+
+async function fromHeaders(
+  directory: string,
+  model: ModelConfig,
+  survey: Extract<TensorSurvey, { kind: "headers" }>,
+): Promise<PlanSource> {
+  for (const { name } of survey.tensors) checkLayer(name, model);
+  const manifest = await readManifest(directory);
+  const { missingByteCount, fault } = survey;
+  const notes: string[] = [];
+  if (missingByteCount > 0)
+    notes.push(`The files lack ${missingByteCount.toLocaleString("en")} bytes of the data that their headers promise.`);
+  if (fault !== undefined) notes.push(`It cannot be served as it is: ${fault}.`);
+  const converted = manifest === null ? null : describeSetting(manifest.setting);
+  const tensors = manifest === null ? survey.tensors : withUnits(survey.tensors, model, manifest.setting.layers);
+  return { model, tensors, origin: "headers", converted, notes };
 }
 
 /** A converted folder's headers name what kept its type; its other tensors follow from config.json. */

@@ -1,14 +1,20 @@
 import { join } from "node:path";
 import { DroverError } from "@drover/core";
+import { Checkpoint } from "./checkpoint.ts";
+import { readManifest } from "./converted/manifest.ts";
+import { loadModelConfig } from "./model-config.ts";
 import { quoted } from "./quoted.ts";
 import { openFile, readSafetensorsHeader, type TensorInfo } from "./safetensors.ts";
 import { exists, INDEX_FILE, readShardIndex, SINGLE_FILE } from "./shard-index.ts";
+import { checkTextTensors } from "./text-tensor-check.ts";
 
 /** What a folder tells about its tensors without a byte of their data: all of it, their names alone, or nothing. */
 export type TensorSurvey =
   | Readonly<{
       kind: "headers";
       tensors: readonly (TensorInfo & Readonly<{ name: string }>)[];
+      /** The first fault for which the text model could not be served, be its data there or not. */
+      fault: string | undefined;
       /** Bytes of data that headers promise and files lack. */
       missingByteCount: number;
     }>
@@ -47,5 +53,20 @@ export async function surveyTensors(directory: string, signal: AbortSignal): Pro
       "invalid_argument",
       `${index?.get(absent)} has no tensor ${quoted(absent)}, which ${INDEX_FILE} names`,
     );
-  return { kind: "headers", tensors: [...tensors].map(([name, info]) => ({ name, ...info })), missingByteCount };
+  // Without files, since nothing is read of them.
+  const checkpoint = new Checkpoint(directory, "", tensors, new Map());
+  const fault = await faultOf(checkpoint);
+  return { kind: "headers", tensors: [...checkpoint.tensors()], fault, missingByteCount };
+}
+
+async function faultOf(checkpoint: Checkpoint): Promise<string | undefined> {
+  const config = await loadModelConfig(checkpoint.directory);
+  const manifest = await readManifest(checkpoint.directory);
+  try {
+    checkTextTensors(checkpoint, config, manifest?.setting ?? null);
+    return undefined;
+  } catch (error) {
+    if (error instanceof DroverError) return error.message;
+    throw error;
+  }
 }
