@@ -20,7 +20,7 @@ export const TRANSPOSE_SCRATCH_BYTES = 512 * 1024;
  * Bytes of one matrix's numbers in a converted checkpoint; larger ones are cut by rows. Packing takes the matrix mapped, packed, and once more while the
  * runtime saves it, so that three times this, beside an expert's bytes as they are stored, bound a conversion's memory.
  */
-export const CONVERTED_PART_BYTES_MAX = 192 * 2 ** 20;
+export const CONVERTED_PART_BYTES_MAX = 96 * 2 ** 20;
 
 /** Bytes that are copied or hashed at a time. */
 export const COPY_BYTES = 4 * 2 ** 20;

@@ -32,6 +32,11 @@ export function stackRows(linears: readonly LinearRows[]): LinearRows {
   return { outSize: linears.reduce((sum, { outSize }) => sum + outSize, 0), inSize, read };
 }
 
+/** Rows [first, first + count) as a Linear of their own. */
+export function sliceRows({ inSize, read }: LinearRows, first: number, count: number): LinearRows {
+  return { outSize: count, inSize, read: (from, rowCount) => read(first + from, rowCount) };
+}
+
 /** All rows. */
 export async function readAllRows(linear: LinearRows): Promise<Float32Array> {
   return linear.read(0, linear.outSize);

@@ -37,16 +37,16 @@ export type LinearWeight =
 export type FileExtent = Readonly<{ offset: number; length: number }>;
 
 /**
- * A quantized Linear that stays in its file, which is mapped: processes share its pages. Its rows may be cut in parts, each a matrix of its own.
+ * A quantized Linear that stays in files, which are mapped: processes share their pages. Its rows may be cut in parts, each a matrix of its own.
  * `prepared` is a part as the kernel packs it on one kind of CPU; where ONNX Runtime's own packing has another key, that one is used and held in memory.
  */
 export type MappedLinear = Readonly<{
   kind: "mapped";
   bits: 4 | 8;
   blockSize: 32 | 64 | 128;
-  /** An absolute path without links. */
-  file: string;
   parts: readonly Readonly<{
+    /** An absolute path without links. */
+    file: string;
     rowCount: number;
     packed: FileExtent;
     scales: FileExtent;

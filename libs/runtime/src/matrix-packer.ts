@@ -15,8 +15,8 @@ const WEIGHTS = "packed.bin";
  */
 async function packMatrix(matrix: QuantizedMatrix, scratch: string): Promise<PackedMatrix | null> {
   const { file, bits, blockSize, rowCount, inSize, packed, scales } = matrix;
-  const parts = [{ rowCount, packed, scales, prepared: null }];
-  const graph = linearGraph({ kind: "mapped", bits, blockSize, file, parts }, rowCount, inSize);
+  const parts = [{ file, rowCount, packed, scales, prepared: null }];
+  const graph = linearGraph({ kind: "mapped", bits, blockSize, parts }, rowCount, inSize);
   const modelPath = join(scratch, MODEL);
   new Session("packing", graph, ["y"], { threads: 1, save: { modelPath, weightsName: WEIGHTS } })[Symbol.dispose]();
   const [prepared] = readPrepared(await readFile(modelPath));

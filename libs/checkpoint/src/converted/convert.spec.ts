@@ -95,6 +95,19 @@ test("what a kill leaves is mended: a line cut off, a file without its record, o
   await afterKill(async (folder, lines) => writeFile(join(folder, JOURNAL), `${lines.slice(0, -1).join("\n")}\n`));
   await afterKill(async (folder) => truncate(join(folder, "text.safetensors"), 10));
   await afterKill(async (folder) => rm(join(folder, "embedding.safetensors")));
+  // A copy that was begun: right so far, wrong from some byte on, and longer than it is.
+  for (const spoil of [
+    (b: Buffer) => b.subarray(0, 100),
+    (b: Buffer) => b.fill(0, 50),
+    (b: Buffer) => Buffer.concat([b, b]),
+  ]) {
+    await afterKill(async (folder, [first = ""]) => {
+      const text = await readFile(join(folder, "text.safetensors"));
+      await writeFile(join(folder, WORK_FOLDER, "text.safetensors.part"), spoil(text));
+      await rm(join(folder, "text.safetensors"));
+      await writeFile(join(folder, JOURNAL), `${first}\n`);
+    });
+  }
   await afterKill(async (folder) => {
     // The scratch of a process that is no more.
     await mkdir(join(folder, WORK_FOLDER, "scratch-999999999"));

@@ -51,6 +51,8 @@ const SCRATCH_BYTES = 3 * CONVERTED_PART_BYTES_MAX;
 type Task = Readonly<{
   file: string;
   byteCount: number;
+  /** Whether what a kill has left of it is taken up. */
+  continues: boolean;
   write: (path: string) => Promise<Omit<FileRecord, "file">>;
 }>;
 
@@ -103,20 +105,17 @@ async function planTasks(
   const units = modelUnits(config, id.setting);
   for (const unit of units) {
     signal.throwIfAborted();
-    await unitRows(unit, weights);
+    await unitRows(unit, config, id.setting, weights);
   }
   const kept = keptFiles(checkpoint.tensors(), id.setting).map((file): Task => {
-    return {
-      file: file.file,
-      byteCount: file.byteCount,
-      write: (path) => writeKeptFile(path, file, checkpoint, signal),
-    };
+    const write = (path: string) => writeKeptFile(path, file, checkpoint, signal);
+    return { file: file.file, byteCount: file.byteCount, continues: true, write };
   });
   const converted = units.map((unit): Task => {
     const layout = layoutOf(unit, config, id.setting);
     const write = async (path: string) =>
-      writeUnit(path, layout, await unitRows(unit, weights), packer, scratch, signal);
-    return { file: unitFile(unit), byteCount: layout.byteCount, write };
+      writeUnit(path, layout, await unitRows(unit, config, id.setting, weights), packer, scratch, signal);
+    return { file: unitFile(unit), byteCount: layout.byteCount, continues: false, write };
   });
   return [...kept, ...converted];
 }
@@ -143,7 +142,7 @@ async function runTasks(
   for (const task of open) {
     signal.throwIfAborted();
     onProgress({ file: task.file, doneBytes, totalBytes, keptBytes });
-    const path = join(scratch, "unit");
+    const path = task.continues ? join(out, WORK_FOLDER, `${task.file}.part`) : join(scratch, "unit");
     const record = await task.write(path);
     await publish(path, join(out, task.file));
     await journal.record({ file: task.file, ...record });

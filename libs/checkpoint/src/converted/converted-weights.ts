@@ -1,6 +1,6 @@
 import { realpath } from "node:fs/promises";
 import { join } from "node:path";
-import { DroverError } from "@drover/core";
+import { assert, DroverError } from "@drover/core";
 import type { Checkpoint } from "../checkpoint.ts";
 import type { Embedding } from "../embedding.ts";
 import type { ModelConfig } from "../model-config.ts";
@@ -10,7 +10,7 @@ import type { FileRecord } from "./file-record.ts";
 import type { UnitLayout } from "./layout.ts";
 import { MANIFEST, type Manifest } from "./manifest.ts";
 import { type MappedLinear, mappedLinear } from "./mapped-linear.ts";
-import { layoutOf, modelUnits, type UnitId, unitFile } from "./units.ts";
+import { headUnits, layoutOf, modelUnits, type UnitId, unitFile } from "./units.ts";
 
 export type MappedMlp = Readonly<{ gateUp: MappedLinear; down: MappedLinear }>;
 
@@ -51,12 +51,12 @@ export class ConvertedWeights {
 
   async attention(layer: number): Promise<Readonly<{ norm: Float32Array; qkv: MappedLinear }>> {
     const norm = await this.vector(`model.layers.${layer}.input_layernorm.weight`);
-    const [qkv] = await this.#unit({ kind: "attention", layer });
+    const [qkv] = await this.#pair({ kind: "attention", layer });
     return { norm, qkv };
   }
 
   async output(layer: number): Promise<MappedLinear> {
-    const [, output] = await this.#unit({ kind: "attention", layer });
+    const [, output] = await this.#pair({ kind: "attention", layer });
     return output;
   }
 
@@ -78,7 +78,10 @@ export class ConvertedWeights {
   }
 
   async head(): Promise<MappedLinear | Readonly<{ kind: "f32"; data: Float32Array }>> {
-    if (this.#manifest.setting.head !== null) return (await this.#unit({ kind: "head" }))[0];
+    const linears: MappedLinear[] = [];
+    for (const unit of headUnits(this.#config, this.#manifest.setting)) linears.push(...(await this.#unit(unit)));
+    const [first] = linears;
+    if (first !== undefined) return { ...first, parts: linears.flatMap(({ parts }) => parts) };
     await this.#check("embedding.safetensors");
     return { kind: "f32", data: await this.#kept.linear("lm_head") };
   }
@@ -89,21 +92,25 @@ export class ConvertedWeights {
   }
 
   async #mlp(id: UnitId): Promise<MappedMlp> {
-    const [gateUp, down] = await this.#unit(id);
+    const [gateUp, down] = await this.#pair(id);
     return { gateUp, down };
   }
 
-  /** The Linears of a unit; the head has one only, and it stands for both. */
-  async #unit(id: UnitId): Promise<readonly [MappedLinear, MappedLinear]> {
+  async #pair(id: UnitId): Promise<readonly [MappedLinear, MappedLinear]> {
+    const [first, second] = await this.#unit(id);
+    assert(first !== undefined && second !== undefined, "attention and MLPs are two Linears each");
+    return [first, second];
+  }
+
+  /** The Linears of a unit, once its file has been checked. */
+  async #unit(id: UnitId): Promise<readonly MappedLinear[]> {
     const { record, layout } = this.#recordOf(id);
     const path = await realpath(join(this.#directory, record.file)).catch((cause) =>
       fail(`${record.file} is missing`, cause),
     );
     const verify = () => verifyFile(path, record, layout.preparedStart, this.#usePrepared, this.#signal);
     await (id.kind === "attention" ? this.#once(record.file, verify) : verify());
-    const [first, second] = mappedLinear(path, layout, this.#usePrepared ? record.prepared : null);
-    if (first === undefined) return fail(`${record.file} has no weights`);
-    return [first, second ?? first];
+    return mappedLinear(path, layout, this.#usePrepared ? record.prepared : null);
   }
 
   async #check(file: string): Promise<void> {

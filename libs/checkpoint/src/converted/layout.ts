@@ -78,7 +78,7 @@ function matrixBytes(rowCount: number, inSize: number, { bits, blockSize }: Quan
 }
 
 /** Cuts a Linear into equal parts none of which is too large to be packed in bounded memory. */
-function partRows(
+export function partRows(
   { outSize, inSize }: LinearShape,
   quantization: Quantization,
 ): { firstRow: number; rowCount: number }[] {

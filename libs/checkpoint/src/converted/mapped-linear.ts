@@ -9,8 +9,8 @@ export type MappedLinear = Readonly<{
   kind: "mapped";
   bits: 4 | 8;
   blockSize: BlockSize;
-  file: string;
   parts: readonly Readonly<{
+    file: string;
     rowCount: number;
     packed: Extent;
     scales: Extent;
@@ -24,11 +24,10 @@ export function mappedLinear(path: string, layout: UnitLayout, prepared: FileRec
   return layout.linears.map(({ quantization, parts }) => ({
     kind: "mapped",
     ...quantization,
-    file: path,
     parts: parts.map((part) => {
       const { rowCount, packed, scales, prepared: room } = part;
       const matrix = prepared?.matrices[index++] ?? null;
-      if (matrix === null) return { rowCount, packed, scales, prepared: null };
+      if (matrix === null) return { file: path, rowCount, packed, scales, prepared: null };
       if (matrix.byteCount > room.length) {
         throw new DroverError(
           "invalid_argument",
@@ -36,7 +35,7 @@ export function mappedLinear(path: string, layout: UnitLayout, prepared: FileRec
         );
       }
       const extent = { offset: room.offset, length: matrix.byteCount };
-      return { rowCount, packed, scales, prepared: { key: matrix.key, extent } };
+      return { file: path, rowCount, packed, scales, prepared: { key: matrix.key, extent } };
     }),
   }));
 }

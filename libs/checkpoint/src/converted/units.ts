@@ -1,35 +1,36 @@
 import { assert } from "@drover/core";
-import { type LinearRows, stackRows } from "../linear-rows.ts";
+import { type LinearRows, sliceRows, stackRows } from "../linear-rows.ts";
 import type { ModelConfig } from "../model-config.ts";
+import type { Quantization } from "../quantization.ts";
 import type { TextWeights } from "../text-weights.ts";
-import { type LinearShape, type UnitLayout, unitLayout } from "./layout.ts";
+import { type LinearShape, partRows, type UnitLayout, unitLayout } from "./layout.ts";
 import type { ConversionSetting } from "./setting.ts";
 
 /** What is converted, and later loaded, as a whole: one file. */
 export type UnitId =
   | Readonly<{ kind: "attention" | "dense" | "shared"; layer: number }>
   | Readonly<{ kind: "expert"; layer: number; expert: number }>
-  | Readonly<{ kind: "head" }>;
+  /** The head is large: its rows are cut, so that a kill never costs more than some seconds. */
+  | Readonly<{ kind: "head"; part: number }>;
 
 /** A unit's file, relative to the converted folder. */
 export function unitFile(id: UnitId): string {
-  if (id.kind === "head") return "head.weights";
-  const folder = `layers/${String(id.layer).padStart(3, "0")}`;
-  return id.kind === "expert"
-    ? `${folder}/experts/${String(id.expert).padStart(3, "0")}.weights`
-    : `${folder}/${id.kind}.weights`;
+  const number = (value: number) => String(value).padStart(3, "0");
+  if (id.kind === "head") return `head/${number(id.part)}.weights`;
+  const folder = `layers/${number(id.layer)}`;
+  return id.kind === "expert" ? `${folder}/experts/${number(id.expert)}.weights` : `${folder}/${id.kind}.weights`;
 }
 
 /** Where everything is in a unit's file. */
 export function layoutOf(id: UnitId, config: ModelConfig, setting: ConversionSetting): UnitLayout {
   const format = id.kind === "head" ? setting.head : setting.layers;
   assert(format !== null, "a head that is a unit is quantized");
-  return unitLayout(unitShapes(id, config), format);
+  return unitLayout(unitShapes(id, config, format), format);
 }
 
 /** A unit's Linears: attention has qkv and the output projection, the others gate with up, and down. */
-function unitShapes(id: UnitId, config: ModelConfig): LinearShape[] {
-  const { hiddenSize, vocabSize, expertWidth, denseWidth } = config;
+function unitShapes(id: UnitId, config: ModelConfig, format: Quantization): LinearShape[] {
+  const { hiddenSize, expertWidth, denseWidth } = config;
   const mlp = (width: number) => [
     { outSize: 2 * width, inSize: hiddenSize },
     { outSize: hiddenSize, inSize: width },
@@ -49,7 +50,7 @@ function unitShapes(id: UnitId, config: ModelConfig): LinearShape[] {
     case "expert":
       return mlp(expertWidth);
     case "head":
-      return [{ outSize: vocabSize, inSize: hiddenSize }];
+      return [{ outSize: headPart(id.part, config, format).rowCount, inSize: hiddenSize }];
   }
 }
 
@@ -65,12 +66,31 @@ export function modelUnits(config: ModelConfig, setting: ConversionSetting): Uni
     units.push({ kind: "shared", layer });
     for (let expert = 0; expert < config.expertCount; expert++) units.push({ kind: "expert", layer, expert });
   }
-  if (setting.head !== null) units.push({ kind: "head" });
-  return units;
+  return [...units, ...headUnits(config, setting)];
+}
+
+/** The head's units, in the order of their rows; none where the head is not quantized. */
+export function headUnits(config: ModelConfig, { head }: ConversionSetting): UnitId[] {
+  return head === null ? [] : headParts(config, head).map((_, part) => ({ kind: "head", part }));
+}
+
+function headParts({ vocabSize, hiddenSize }: ModelConfig, format: Quantization) {
+  return partRows({ outSize: vocabSize, inSize: hiddenSize }, format);
+}
+
+function headPart(part: number, config: ModelConfig, format: Quantization) {
+  const found = headParts(config, format)[part];
+  assert(found !== undefined, "a part of the head is one that there is");
+  return found;
 }
 
 /** A unit's Linears in the source, in the order of its layout. Errors: those of {@link TextWeights}. */
-export async function unitRows(id: UnitId, weights: TextWeights): Promise<readonly LinearRows[]> {
+export async function unitRows(
+  id: UnitId,
+  config: ModelConfig,
+  setting: ConversionSetting,
+  weights: TextWeights,
+): Promise<readonly LinearRows[]> {
   const stack = async (prefix: string, names: readonly string[]) => {
     const linears: LinearRows[] = [];
     for (const name of names) linears.push(await weights.linearRows(`${prefix}.${name}`));
@@ -93,7 +113,10 @@ export async function unitRows(id: UnitId, weights: TextWeights): Promise<readon
       const { gateUp, down } = await weights.expertRows(id.layer, id.expert);
       return [gateUp, down];
     }
-    case "head":
-      return [await weights.linearRows("lm_head")];
+    case "head": {
+      assert(setting.head !== null, "a head that is a unit is quantized");
+      const { firstRow, rowCount } = headPart(id.part, config, setting.head);
+      return [sliceRows(await weights.linearRows("lm_head"), firstRow, rowCount)];
+    }
   }
 }
