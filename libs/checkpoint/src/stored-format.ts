@@ -3,7 +3,7 @@ import { FieldReader, readJsonObject } from "./json-file.ts";
 import { quoted } from "./quoted.ts";
 
 /** Whether the Linear at a module path is stored in FP8, by config.json's `quantization_config`. */
-export type StoredFp8 = Readonly<{
+type StoredFp8 = Readonly<{
   isFp8: (path: string) => boolean;
   /** Of the scales: fbgemm's are f32, compressed-tensors' have the model's type. */
   scaleDtype: "F32" | "BF16";

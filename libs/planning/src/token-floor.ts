@@ -17,7 +17,7 @@ export type StepFloor = Readonly<{
 }>;
 
 /** Different experts among `expertCount` when `batchSize` tokens choose one each, evenly: E (1 - (1 - 1/E)^B). Real choices are fewer. */
-export function expertsTouched(expertCount: number, batchSize: number): number {
+function expertsTouched(expertCount: number, batchSize: number): number {
   return expertCount * (1 - (1 - 1 / expertCount) ** batchSize);
 }
 

@@ -35,7 +35,7 @@ export const scout: ModelShape = {
 };
 
 /** Both models' vision encoder. */
-export const vision: VisionShape = {
+const vision: VisionShape = {
   hiddenSize: 1408,
   layerCount: 34,
   mlpWidth: 5632,
