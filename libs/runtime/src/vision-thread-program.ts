@@ -1,7 +1,7 @@
 import { setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
-import { openCheckpoint } from "@drover/checkpoint";
-import { assert, toDroverError } from "@drover/core";
+import { openCheckpoint, verifyVision } from "@drover/checkpoint";
+import { assert, neverAborted, toDroverError } from "@drover/core";
 import { VisionEncoder } from "./vision-encoder.ts";
 import type { VisionThreadData, VisionThreadReply, VisionThreadRequest } from "./vision-thread-messages.ts";
 
@@ -26,6 +26,7 @@ function yieldCores(): void {
 const reply = (message: VisionThreadReply, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
 
 async function load(): Promise<VisionEncoder> {
+  await verifyVision(directory, neverAborted);
   await using checkpoint = await openCheckpoint(directory);
   const encoder = await VisionEncoder.load(checkpoint, config, { threads });
   // The first run of a session allocates what later ones reuse.

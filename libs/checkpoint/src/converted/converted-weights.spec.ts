@@ -12,6 +12,7 @@ import { MANIFEST, readManifest } from "./manifest.ts";
 import type { MappedLinear } from "./mapped-linear.ts";
 import type { Extent } from "./packing.ts";
 import { convert, sourceFolder } from "./testing/conversions.ts";
+import { verifyVision } from "./verify-vision.ts";
 
 /** A converted small model, its weights, and the same quantized while they are read. */
 async function opened(packing = "test") {
@@ -140,6 +141,15 @@ test("norms, routers and the embedding are checked too", async () => {
   await expect((await it.open()).vector("model.norm.weight")).rejects.toThrow(/text.safetensors: .* were changed/);
   await expect((await it.open()).router(1)).rejects.toThrow(/text.safetensors: .* were changed/);
   await expect((await it.open()).embedding()).rejects.toThrow(/embedding.safetensors: .* were changed/);
+});
+
+test("vision weights are checked in a converted folder, and in no other", async () => {
+  await using it = await opened();
+  await using source = await sourceFolder();
+  await verifyVision(it.folder, neverAborted);
+  await verifyVision(source.path, neverAborted);
+  await flip(join(it.folder, "vision.safetensors"), -1);
+  await expect(verifyVision(it.folder, neverAborted)).rejects.toThrow(/vision.safetensors: .* were changed/);
 });
 
 test("a manifest that lacks a file, or has another model's, is refused before anything is loaded", async () => {
