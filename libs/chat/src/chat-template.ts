@@ -1,6 +1,7 @@
 import { DroverError } from "@drover/core";
 import type { Segment, Tokenizer } from "@drover/tokenizer";
 import { Environment, Interpreter, type Template } from "@huggingface/jinja";
+import type { ChatInput } from "./chat-input.ts";
 import { TEMPLATE_CHARACTERS_MAX } from "./limits.ts";
 import { strftime } from "./strftime.ts";
 import { declareLowered, lowerTemplate } from "./template-lowering.ts";
@@ -8,18 +9,6 @@ import { templateMessage } from "./template-message.ts";
 import { DEFAULT_TEMPLATE, type TemplateSource, TOOL_TEMPLATE } from "./template-source.ts";
 import { inputValue, stringValue, type TemplateValue } from "./template-values.ts";
 import { markTrusted, splitTrusted, withoutMarks } from "./trusted-marks.ts";
-
-/** A message in OpenAI's shape, as it came. */
-export type ChatMessage = Readonly<Record<string, unknown>> & Readonly<{ role: string }>;
-
-/** A conversation. Numbers in `tools` and `variables` are best parsed by `parseExactJson`: a template may write them. */
-export type ChatInput = Readonly<{
-  messages: readonly ChatMessage[];
-  tools?: readonly unknown[];
-  addGenerationPrompt: boolean;
-  /** The checkpoint's own template variables. */
-  variables?: Readonly<Record<string, unknown>>;
-}>;
 
 export type RenderedChat = Readonly<{ text: string; segments: Segment[] }>;
 

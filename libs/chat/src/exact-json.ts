@@ -14,6 +14,21 @@ export function parseExactJson(text: string): unknown {
   return JSON.parse(text, revive);
 }
 
+/**
+ * Parses a request's JSON: `tools` and `chat_template_kwargs`, which a template may write, as `parseExactJson` does, and all else as JSON.parse.
+ * Throws SyntaxError as JSON.parse does.
+ */
+export function parseRequestJson(text: string): unknown {
+  const body: unknown = JSON.parse(text);
+  if (typeof body !== "object" || body === null) return body;
+  const written = WRITTEN.filter((name) => Object.hasOwn(body, name));
+  if (written.length === 0) return body;
+  const exact = Object(parseExactJson(text)) as Readonly<Record<string, unknown>>;
+  return { ...body, ...Object.fromEntries(written.map((name) => [name, exact[name]])) };
+}
+
+const WRITTEN = ["tools", "chat_template_kwargs"];
+
 function exactNumber(value: number, source: string): unknown {
   if (/[.eE]/.test(source)) return Number.isInteger(value) ? Object(value) : value;
   return Number.isSafeInteger(value) ? value : BigInt(source);

@@ -1,11 +1,6 @@
-export {
-  type ChatInput,
-  type ChatMessage,
-  type ChatTemplate,
-  JinjaChatTemplate,
-  type RenderedChat,
-} from "./chat-template.ts";
-export { parseExactJson } from "./exact-json.ts";
+export type { ChatInput, ChatMessage } from "./chat-input.ts";
+export { type ChatTemplate, JinjaChatTemplate, type RenderedChat } from "./chat-template.ts";
+export { parseExactJson, parseRequestJson } from "./exact-json.ts";
 export { IMAGE_TOKENS, type ImageToken, imageTokenLayout } from "./image-token-layout.ts";
 export { loadChatTemplate, loadTemplateSource } from "./load-chat-template.ts";
 export { LocalPromptEncoder, type LocalPromptEncoderOptions } from "./local-prompt-encoder.ts";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { loadTokenizer } from "@drover/tokenizer";
 import { describe, expect, test } from "vitest";
-import type { ChatInput } from "./chat-template.ts";
+import type { ChatInput } from "./chat-input.ts";
 import { imageTokenLayout } from "./image-token-layout.ts";
 import { loadChatTemplate } from "./load-chat-template.ts";
 import { LocalPromptEncoder } from "./local-prompt-encoder.ts";

@@ -1,6 +1,7 @@
 import { DroverError, type ImageGrid } from "@drover/core";
 import type { Segment, Tokenizer } from "@drover/tokenizer";
-import type { ChatInput, ChatTemplate } from "./chat-template.ts";
+import type { ChatInput } from "./chat-input.ts";
+import type { ChatTemplate } from "./chat-template.ts";
 import { IMAGE_TOKENS, type ImageToken, imageTokenLayout } from "./image-token-layout.ts";
 import type { PromptEncoder } from "./prompt-encoder.ts";
 

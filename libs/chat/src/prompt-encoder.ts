@@ -1,5 +1,5 @@
 import type { ImageGrid } from "@drover/core";
-import type { ChatInput } from "./chat-template.ts";
+import type { ChatInput } from "./chat-input.ts";
 
 /** Turns what a client sent into token ids, off the event loop where that takes long. */
 export interface PromptEncoder {

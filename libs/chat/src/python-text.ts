@@ -101,7 +101,7 @@ function jsonString(text: string, { ensureAscii }: JsonStyle): string {
 }
 
 /** The shortest digits that give the double back, with an exponent below 1e-4 and from 1e16 on. */
-export function pythonFloat(value: number): string {
+function pythonFloat(value: number): string {
   if (Number.isNaN(value)) return "nan";
   if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
   const [digits = "", exponent = "0"] = value.toExponential().split("e");

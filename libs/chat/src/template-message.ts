@@ -1,5 +1,5 @@
 import { DroverError } from "@drover/core";
-import type { ChatMessage } from "./chat-template.ts";
+import type { ChatMessage } from "./chat-input.ts";
 import { parseExactJson } from "./exact-json.ts";
 
 /** A message as templates expect it: "" for null content, arguments as objects, images as `{"type": "image"}`. */

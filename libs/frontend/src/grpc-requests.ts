@@ -1,3 +1,4 @@
+import { parseExactJson } from "@drover/chat";
 import { DroverError } from "@drover/core";
 import type { publicApi } from "@drover/proto";
 
@@ -73,7 +74,7 @@ function part({ part: value }: publicApi.ContentPart): Json {
 
 function tool(text: string, index: number): unknown {
   try {
-    return JSON.parse(text);
+    return parseExactJson(text);
   } catch (cause) {
     throw new DroverError("invalid_argument", "must be a JSON object", { field: `tools[${index}]`, cause });
   }

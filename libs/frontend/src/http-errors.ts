@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { parseRequestJson } from "@drover/chat";
 import { DroverError, ERROR_CODES, toDroverError } from "@drover/core";
 import type { FastifyError, FastifyReply } from "fastify";
 import { BODY_BYTES_MAX } from "./limits.ts";
@@ -68,7 +69,7 @@ export function parseJson(bytes: Uint8Array): unknown {
     throw new DroverError("invalid_argument", "the body is not valid UTF-8", { cause });
   }
   try {
-    return JSON.parse(text);
+    return parseRequestJson(text);
   } catch (cause) {
     const field = NOT_A_NUMBER.exec(text)?.[1];
     if (field !== undefined) throw new DroverError("invalid_argument", "must be a finite number", { field, cause });

@@ -71,7 +71,7 @@ export class ByteStrings {
 }
 
 /** A byte string's hash before it is mixed. */
-export function hashOf(source: Uint8Array, from: number, to: number): number {
+function hashOf(source: Uint8Array, from: number, to: number): number {
   let hash = 0;
   for (let i = from; i < to; i++) hash = (Math.imul(hash, FACTOR) + (source[i] ?? 0) + 1) | 0;
   return hash;
