@@ -32,7 +32,8 @@ const TOKENS_OFFSET = BLOCK_HASH_BYTES;
 export class BlockHashes {
   readonly #images: readonly ImageRun[];
   readonly #scratch = new Uint8Array(SCRATCH_BYTES);
-  readonly #scratchView = new DataView(this.#scratch.buffer);
+  /** The block's ids in the scratch, little-endian as all that runs ONNX models is. */
+  readonly #scratchIds = new Int32Array(this.#scratch.buffer, TOKENS_OFFSET, BLOCK_TOKENS);
   #bytes: Uint8Array;
   #blockCount = 0;
   /** Ids of the unfinished block, in the scratch already. */
@@ -88,10 +89,16 @@ export class BlockHashes {
 
   /** Appends the ids of the next tokens. */
   append(tokenIds: Int32Array | readonly number[]): void {
-    for (let i = 0; i < tokenIds.length; i++) {
-      this.#scratchView.setInt32(TOKENS_OFFSET + 4 * this.#pendingCount, tokenIds[i] ?? 0, true);
-      this.#pendingCount += 1;
+    for (let done = 0; done < tokenIds.length; ) {
+      const count = Math.min(tokenIds.length - done, BLOCK_TOKENS - this.#pendingCount);
+      const end = done + count;
+      this.#scratchIds.set(
+        tokenIds instanceof Int32Array ? tokenIds.subarray(done, end) : tokenIds.slice(done, end),
+        this.#pendingCount,
+      );
+      this.#pendingCount += count;
       if (this.#pendingCount === BLOCK_TOKENS) this.#finishBlock();
+      done = end;
     }
   }
 

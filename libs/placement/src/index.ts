@@ -1,9 +1,11 @@
 export * from "./active-map.ts";
 export * from "./block-sample.ts";
+export * from "./claims.ts";
 export * from "./drain.ts";
 export * from "./expert-assignment.ts";
 export * from "./expert-planner.ts";
 export * from "./first-token-time.ts";
+export * from "./lane-wait.ts";
 export * from "./limits.ts";
 export * from "./prefix-index.ts";
 export type { PrefixShape } from "./prefix-lookup.ts";

@@ -23,6 +23,9 @@ export const UNMEASURED_COSTS = { promptRowMs: 1, contextTokenMs: 0, decodeMs: 0
 /** Candidates that a decision names, best first. */
 export const RANKING_MAX = 8;
 
+/** Weight of the newest interval in a lane's pace: about the last ten placements count. */
+export const LANE_WAIT_SMOOTHING = 0.1;
+
 /** A status that arrives sooner than this after an acceptance may have been written before it, and does not show it. */
 export const RESERVATION_SLACK_MS = 100;
 

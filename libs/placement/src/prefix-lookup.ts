@@ -1,0 +1,74 @@
+import { BLOCK_HASH_BYTES } from "@drover/kv";
+import type { PrefixHolders } from "./prefix-holders.ts";
+
+/** What the length of a hit depends on: tokens of a block, and of a chunk of the local layers. */
+export type PrefixShape = Readonly<{ blockTokens: number; chunkTokens: number }>;
+
+type Tables = Readonly<{ global: PrefixHolders; local: PrefixHolders }>;
+
+/** Tokens cached by workers, both in the same order. */
+export type FoundTokens = Readonly<{ workers: Uint32Array; tokens: Float64Array }>;
+
+/**
+ * How many tokens of a prompt each worker has cached. Caches keep beginnings of chains only, so the holders of block i + 1 are among those
+ * of block i, and halving finds where each worker's prefix ends; workers that agree are looked up together. A hit that ends within a chunk
+ * needs the local rows from the chunk's beginning; where they are missing it ends there.
+ */
+export function cachedTokens(
+  tables: Tables,
+  shape: PrefixShape,
+  wire: Uint8Array,
+  promptLength: number,
+  isAlive: (worker: number) => boolean,
+): FoundTokens {
+  const { blockTokens, chunkTokens } = shape;
+  const view = new DataView(wire.buffer, wire.byteOffset, wire.byteLength);
+  const blocks = Math.max(0, Math.min(wire.length / BLOCK_HASH_BYTES, Math.floor((promptLength - 1) / blockTokens)));
+  const first = blocks === 0 ? [] : tables.global.holders(slotOf(tables.global, view, 0)).filter(isAlive);
+  const workers = Uint32Array.from(first);
+  const globalEnds = new Float64Array(workers.length);
+  endsOf(tables.global, view, 1, blocks, workers, globalEnds, 0, workers.length);
+  const chunkBlocks = chunkTokens / blockTokens;
+  const tokens = globalEnds.map((end) => end * blockTokens);
+  if (!Number.isInteger(chunkBlocks)) return { workers, tokens };
+  const globalEndOf = new Map<number, number>();
+  for (const [i, worker] of workers.entries()) globalEndOf.set(worker, globalEnds[i] ?? 0);
+  // The ends ascend, so those of one chunk are together.
+  for (let from = 0, to = 0; from < workers.length; from = to) {
+    const start = Math.floor((globalEnds[from] ?? 0) / chunkBlocks) * chunkBlocks;
+    while (to < workers.length && (globalEnds[to] ?? 0) < start + chunkBlocks) to += 1;
+    endsOf(tables.local, view, start, globalEnds[to - 1] ?? 0, workers, tokens, from, to);
+    for (let i = from; i < to; i++)
+      tokens[i] = Math.min(tokens[i] ?? 0, globalEndOf.get(workers[i] ?? 0) ?? 0) * blockTokens;
+  }
+  return { workers, tokens };
+}
+
+/**
+ * Workers [from, to) hold the blocks before `low`: writes the end of what each holds, at most `high`, to `ends` at its place. Changes
+ * their order to that of their ends.
+ */
+function endsOf(
+  table: PrefixHolders,
+  view: DataView,
+  low: number,
+  high: number,
+  workers: Uint32Array,
+  ends: Float64Array,
+  from: number,
+  to: number,
+): void {
+  if (from >= to) return;
+  if (low >= high) {
+    ends.fill(low, from, to);
+    return;
+  }
+  const middle = (low + high) >> 1;
+  const holders = table.partition(slotOf(table, view, middle), workers, from, to);
+  endsOf(table, view, low, middle, workers, ends, from, holders);
+  endsOf(table, view, middle + 1, high, workers, ends, holders, to);
+}
+
+function slotOf(table: PrefixHolders, view: DataView, block: number): number {
+  return table.find(view.getUint32(BLOCK_HASH_BYTES * block, true), view.getUint32(BLOCK_HASH_BYTES * block + 4, true));
+}
