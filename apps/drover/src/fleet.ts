@@ -82,7 +82,11 @@ export class Fleet {
         { roles, "worker-id": name, ...common, ...flags },
         { "grpc-port": "grpc", "admin-port": "admin" },
       );
-    const attention = { "kv-memory": config.kvMemory, "prefill-chunk": config.prefillChunk };
+    const attention = {
+      "kv-memory": config.kvMemory,
+      "prefill-chunk": config.prefillChunk,
+      "step-ms": config.stepMs,
+    };
     const roles = [
       "attention",
       ...(config.expertWorkers === 0 ? ["experts"] : []),

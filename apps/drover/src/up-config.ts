@@ -35,6 +35,7 @@ export const upSpec = defineConfig({
     help: "Where requests wait. auto: REDIS_URL, else a redis-server or valkey-server found here, else embedded.",
   },
   prefillChunk: { kind: "integer", min: 1, valueName: "TOKENS", help: "Prompt tokens that one step computes at most." },
+  stepMs: { kind: "integer", min: 1, max: 250, valueName: "MS", help: "What a step should take while others decode." },
   kvMemory: { kind: "size", min: 1, help: "KV memory of each attention worker, such as 512MiB." },
   quantize: {
     kind: "choice",

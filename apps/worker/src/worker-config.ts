@@ -44,8 +44,16 @@ export const workerConfig = defineConfig({
     default: 512,
     min: 1,
     max: 65536,
-    help: "Prompt tokens computed in one step",
+    help: "Prompt tokens computed in one step at most",
     valueName: "TOKENS",
+  },
+  stepMs: {
+    kind: "integer",
+    default: 20,
+    min: 1,
+    max: 250,
+    help: "What a step should take while sequences decode: prompts share what is left of it",
+    valueName: "MS",
   },
   quantize: {
     kind: "choice",

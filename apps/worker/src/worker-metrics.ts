@@ -3,6 +3,7 @@ import type { ExchangeObserver } from "@drover/exchange";
 import type { ExchangeMeter } from "@drover/rpc";
 import type { Metrics } from "@drover/telemetry";
 
+const RATIO_BUCKETS = [0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 4];
 const STEP_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1];
 
 /** Everything that a worker counts, as the observers that its parts report to. */
@@ -21,6 +22,14 @@ export function workerMetrics(metrics: Metrics, modelName: string) {
   const kvUsage = metrics.gauge("vllm:kv_cache_usage_perc", "KV bytes allocated, of their limit, 0 to 1", labels);
   const kvBytes = metrics.gauge("drover_kv_bytes", "KV bytes", [...labels, "kind"]);
   const steps = metrics.histogram("drover_step_seconds", "Length of a step", labels, STEP_BUCKETS);
+  const predicted = metrics.counter("drover_step_predicted_seconds_total", "Predicted length of the steps", labels);
+  const measured = metrics.counter("drover_step_measured_seconds_total", "Length of the same steps", labels);
+  const ratio = metrics.histogram(
+    "drover_step_ratio",
+    "Measured length of a step by its predicted one",
+    labels,
+    RATIO_BUCKETS,
+  );
   const stepShare = metrics.counter("drover_step_seconds_by_part_total", "Where steps' time went", [...labels, "part"]);
   const stepRows = metrics.counter("drover_step_rows_total", "Rows computed", labels);
   const parked = metrics.counter(
@@ -60,7 +69,10 @@ export function workerMetrics(metrics: Metrics, modelName: string) {
   ]);
 
   const engine: EngineObserver = {
-    stepEnded: ({ rowCount, totalMs, sessionMs, exchangeMs }) => {
+    stepEnded: ({ rowCount, totalMs, sessionMs, exchangeMs, predictedMs, measuredMs }) => {
+      predicted.inc(model, predictedMs / 1000);
+      measured.inc(model, measuredMs / 1000);
+      ratio.observe(model, measuredMs / predictedMs);
       steps.observe(model, totalMs / 1000);
       stepRows.inc(model, rowCount);
       stepShare.inc({ ...model, part: "sessions" }, sessionMs / 1000);

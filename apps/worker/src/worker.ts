@@ -49,6 +49,7 @@ export type WorkerOptions = Readonly<{
   advertise: string;
   kvMemory: number;
   prefillChunk: number;
+  stepMs: number;
   quantization: Quantization | null;
   threads: number;
   visionCache: number;
@@ -116,6 +117,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
           geometry: model.geometry,
           exchange,
           features,
+          stepMs: options.stepMs,
           prefillRowsMax: options.prefillChunk,
           detachGraceMs: options.detachGrace,
           clock: systemClock,

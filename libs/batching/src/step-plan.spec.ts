@@ -1,42 +1,150 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { planStep } from "./step-plan.ts";
+import { BATCHING_LIMITS } from "./limits.ts";
+import { StepCost } from "./step-cost.ts";
+import { type Candidate, planStep } from "./step-plan.ts";
 
-const limits = { prefillRowsMax: 64, decodeRowsMax: 256 };
+const CHUNK = 256;
+const budget = { step: 100, stepMs: 20, prefillRowsMax: 512, decodeRowsMax: 256 };
 
-test("every decoding sequence gets its row beside a long prompt", () => {
-  const decoding = Array.from({ length: 8 }, (_, id) => ({ id, pendingTokenCount: 1, lastStep: 5 }));
-  const plan = planStep([{ id: 99, pendingTokenCount: 100_000, lastStep: 0 }, ...decoding], limits);
-  expect(plan.filter((p) => p.rowCount === 1).map((p) => p.id)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
-  expect(plan.find((p) => p.id === 99)?.rowCount).toBe(64);
-});
+/** 2 ms a step, 0.2 a row, and as much again for each 1,000 tokens of context. */
+function costOf(): StepCost {
+  const cost = new StepCost(CHUNK, [2, 0.2, 2e-4, 1e-4, 1e-5, 0.3, 0.3]);
+  cost.observe([{ position: 0, rowCount: 512 }], cost.stepMs([{ position: 0, rowCount: 512 }]));
+  return cost;
+}
+const cost = costOf();
 
-test("a short prompt is served in the same step as a long one", () => {
-  const plan = planStep(
-    [
-      { id: 1, pendingTokenCount: 100_000, lastStep: 0 },
-      { id: 2, pendingTokenCount: 20, lastStep: 1 },
-    ],
-    limits,
-  );
-  expect(plan).toEqual([
-    { id: 1, rowCount: 32 },
-    { id: 2, rowCount: 20 },
-  ]);
-});
+const candidates = fc
+  .array(
+    fc.record({
+      request: fc.nat(11),
+      position: fc.oneof(fc.nat(300), fc.nat(2_000_000)),
+      pendingTokenCount: fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 100_000 })),
+      lastStep: fc.integer({ min: 80, max: 99 }),
+    }),
+    { maxLength: 60 },
+  )
+  .map((list) => list.map((one, id): Candidate => ({ ...one, id, requestLastStep: one.lastStep })));
 
-test("no step has more prompt rows than its budget, and no sequence more than it has pending", () => {
-  const candidates = fc.array(fc.record({ pendingTokenCount: fc.integer({ min: 1, max: 300 }), lastStep: fc.nat(9) }), {
-    maxLength: 40,
-  });
+const shapesOf = (list: readonly Candidate[], entries: ReturnType<typeof planStep>["entries"]) =>
+  entries.map(({ id, rowCount }) => ({ position: list[id]?.position ?? 0, rowCount }));
+
+test("no step is predicted to take longer than the bound, unless it is one row of one decoding or one prompt's sequence", () => {
   fc.assert(
-    fc.property(candidates, fc.integer({ min: 1, max: 200 }), (list, prefillRowsMax) => {
-      const all = list.map((c, id) => ({ ...c, id }));
-      const plan = planStep(all, { prefillRowsMax, decodeRowsMax: 16 });
-      const prompt = plan.filter((p) => (all[p.id]?.pendingTokenCount ?? 0) > 1);
-      expect(prompt.reduce((sum, p) => sum + p.rowCount, 0)).toBeLessThanOrEqual(prefillRowsMax);
-      for (const p of plan) expect(p.rowCount).toBeLessThanOrEqual(all[p.id]?.pendingTokenCount ?? 0);
-      if (all.length > 0) expect(plan.length).toBeGreaterThan(0);
+    fc.property(candidates, (list) => {
+      const { entries, predictedMs } = planStep(list, cost, budget);
+      expect(entries.length > 0).toBe(list.length > 0);
+      expect(predictedMs).toBeCloseTo(entries.length === 0 ? cost.emptyMs : cost.stepMs(shapesOf(list, entries)), 6);
+      const prompts = entries.filter(({ id }) => (list[id]?.pendingTokenCount ?? 0) > 1);
+      const decoding = entries.filter(({ id }) => list[id]?.pendingTokenCount === 1);
+      if (decoding.length > 1)
+        expect(cost.stepMs(shapesOf(list, decoding))).toBeLessThanOrEqual(BATCHING_LIMITS.stepMsMax);
+      const promptMs = shapesOf(list, prompts).reduce((sum, shape) => sum + cost.entryMs(shape), 0);
+      const forced = prompts.some(({ rowCount }) => rowCount === 1);
+      if (!forced) expect(promptMs).toBeLessThanOrEqual(BATCHING_LIMITS.stepMsMax);
     }),
   );
+});
+
+test("a plan names each sequence once, with no more rows than it has pending, and no more prompt rows than its cap", () => {
+  fc.assert(
+    fc.property(candidates, fc.integer({ min: 1, max: 200 }), (list, prefillRowsMax) => {
+      const { entries } = planStep(list, cost, { ...budget, prefillRowsMax });
+      expect(new Set(entries.map(({ id }) => id)).size).toBe(entries.length);
+      for (const { id, rowCount } of entries) {
+        expect(rowCount).toBeGreaterThan(0);
+        expect(rowCount).toBeLessThanOrEqual(list[id]?.pendingTokenCount ?? 0);
+      }
+      const prompts = entries.filter(({ id }) => (list[id]?.pendingTokenCount ?? 0) > 1);
+      expect(prompts.reduce((sum, { rowCount }) => sum + rowCount, 0)).toBeLessThanOrEqual(prefillRowsMax);
+    }),
+  );
+});
+
+/** Plays steps in which everything that is planned is computed, and arrivals come as they are told. Steps until each id has no prompt left. */
+function play(
+  start: readonly Candidate[],
+  steps: number,
+  arrive: (step: number) => readonly Candidate[] = () => [],
+): Map<number, number> {
+  let now = [...start];
+  const done = new Map<number, number>();
+  for (let step = 1; step <= steps; step++) {
+    now.push(...arrive(step));
+    const { entries } = planStep(now, cost, { ...budget, step });
+    const rows = new Map(entries.map(({ id, rowCount }) => [id, rowCount]));
+    const served = new Set(
+      now.filter(({ id, pendingTokenCount }) => rows.has(id) && pendingTokenCount > 1).map((c) => c.request),
+    );
+    now = now.map((candidate) => {
+      const requestLastStep = served.has(candidate.request) ? step : candidate.requestLastStep;
+      const count = rows.get(candidate.id);
+      if (count === undefined) return { ...candidate, requestLastStep };
+      const pendingTokenCount = Math.max(1, candidate.pendingTokenCount - count);
+      if (count === candidate.pendingTokenCount && !done.has(candidate.id)) done.set(candidate.id, step);
+      return { ...candidate, requestLastStep, lastStep: step, position: candidate.position + count, pendingTokenCount };
+    });
+  }
+  return done;
+}
+
+const prompt = (id: number, pendingTokenCount: number, position = 0, request = id): Candidate => ({
+  id,
+  request,
+  position,
+  pendingTokenCount,
+  lastStep: 0,
+  requestLastStep: 0,
+});
+
+test("short prompts that never end do not keep a long one from its part", () => {
+  // One short prompt a step is as much as a step can take.
+  const ended = play([prompt(0, 2000)], 400, (step) => [
+    { ...prompt(step, 60), lastStep: step, requestLastStep: step },
+  ]);
+  expect(ended.has(0)).toBe(true);
+});
+
+test("a prompt whose one row takes longer than the budget gets on beside short ones, and they beside it", () => {
+  const deep = prompt(0, 5, 200_000);
+  expect(cost.entryMs({ position: deep.position, rowCount: 1 })).toBeGreaterThan(budget.stepMs);
+  const ended = play([deep], 60, (step) => [{ ...prompt(step, 30), lastStep: step, requestLastStep: step }]);
+  expect(ended.get(0)).toBeLessThan(60);
+  for (let id = 1; id < 50; id++) expect((ended.get(id) ?? 99) - id).toBeLessThan(12);
+});
+
+test("a short prompt is computed within two steps of its arrival beside a long one and decoding sequences", () => {
+  const decoding = Array.from({ length: 8 }, (_, i) => prompt(100 + i, 1, 300));
+  const arrival = { ...prompt(1, 30), lastStep: 20, requestLastStep: 20 };
+  const ended = play([prompt(0, 100_000, 20_000), ...decoding], 30, (step) => (step === 20 ? [arrival] : []));
+  expect(ended.get(1)).toBeLessThanOrEqual(21);
+});
+
+test("a request of many choices is one long prompt, not many short ones", () => {
+  const many = Array.from({ length: 16 }, (_, i) => prompt(i, 100, 0, 0));
+  const ended = play([...many, prompt(50, 400)], 20);
+  expect(ended.get(50)).toBe(1);
+  expect([...ended.values()].filter((step) => step === 1).length).toBeLessThan(4);
+});
+
+test("where not all can decode, each request's first choice goes before another's second, and everyone gets a turn", () => {
+  const choices = [...Array.from({ length: 6 }, (_, i) => prompt(i, 1, 0, 0)), prompt(6, 1), prompt(7, 1)];
+  let now = choices;
+  const served = new Map<number, number>();
+  for (let step = 1; step <= 30; step++) {
+    const { entries } = planStep(now, cost, { ...budget, step, decodeRowsMax: 4 });
+    const ids = new Set(entries.map(({ id }) => id));
+    expect(ids.has(6) && ids.has(7)).toBe(true);
+    for (const id of ids) served.set(id, (served.get(id) ?? 0) + 1);
+    now = now.map((choice) => (ids.has(choice.id) ? { ...choice, lastStep: step } : choice));
+  }
+  for (let id = 0; id < 6; id++) expect(served.get(id)).toBe(10);
+});
+
+test("an untried cost allows few rows, and twice as many as it has seen", () => {
+  const fresh = new StepCost(CHUNK);
+  expect(planStep([prompt(0, 1000)], fresh, budget).entries).toEqual([{ id: 0, rowCount: 16 }]);
+  fresh.observe([{ position: 0, rowCount: 16 }], 1);
+  expect(planStep([prompt(0, 1000)], fresh, budget).entries).toEqual([{ id: 0, rowCount: 32 }]);
 });

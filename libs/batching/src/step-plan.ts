@@ -1,39 +1,83 @@
+import { BATCHING_LIMITS } from "./limits.ts";
+import { type PlannedEntry, PromptShares } from "./prompt-shares.ts";
+import type { StepCost } from "./step-cost.ts";
+
 /** One sequence as the step's plan sees it. */
 export type Candidate = Readonly<{
   id: number;
+  /** The request that it belongs to: requests share a step, not their choices. */
+  request: number;
+  /** Committed rows. */
+  position: number;
   /** Tokens not computed yet: 1 when decoding, more while its prompt is prefilled. */
   pendingTokenCount: number;
-  /** The last step that served it; the least recently served prompt goes first. */
+  /** The last step that served it, or the one in which it arrived. */
   lastStep: number;
+  /** The last step that served a prompt of its request, or the one in which it arrived. */
+  requestLastStep: number;
 }>;
 
-export type StepLimits = Readonly<{
-  /** Prompt rows in one step, over all prompts. */
+export type StepBudget = Readonly<{
+  /** The step that is planned; rises by one with each. */
+  step: number;
+  /** What a step should take while others decode, milliseconds. */
+  stepMs: number;
+  /** Prompt rows in one step, over all prompts: the cap of what milliseconds allow. */
   prefillRowsMax: number;
   /** Sequences that decode in one step. */
   decodeRowsMax: number;
 }>;
 
-export type PlannedEntry = Readonly<{ id: number; rowCount: number }>;
+export type StepPlan = Readonly<{ entries: readonly PlannedEntry[]; predictedMs: number }>;
 
 /**
- * Chooses the rows of one step. Decoding sequences all get their row, so a long prompt never stops them; prompts share the prefill budget,
- * the least recently served first, each at most half of what is left while others wait, so that a short prompt passes beside a long one.
+ * Chooses the rows of one step. Decoding sequences all get theirs, as far as the hard bound allows; prompts share what is left of the budget
+ * of milliseconds, and always some of it: the shortest first, with a part for the request that was served longest ago. Nobody is passed over for ever.
  */
-export function planStep(candidates: readonly Candidate[], limits: StepLimits): PlannedEntry[] {
+export function planStep(candidates: readonly Candidate[], cost: StepCost, budget: StepBudget): StepPlan {
+  const decoding = decodeRows(candidates, cost, budget);
+  const prompts = candidates.filter((c) => c.pendingTokenCount > 1);
+  const entries: PlannedEntry[] = decoding.map(({ id }) => ({ id, rowCount: 1 }));
+  if (prompts.length > 0) {
+    const rowsMax = Math.min(budget.prefillRowsMax, cost.rowsTrusted);
+    const shares = new PromptShares(prompts, cost, promptMs(decoding, cost, budget), rowsMax, budget.step);
+    entries.push(...shares.entries());
+  }
+  const byId = new Map(candidates.map((candidate) => [candidate.id, candidate]));
+  const shapes = entries.map(({ id, rowCount }) => ({ position: byId.get(id)?.position ?? 0, rowCount }));
+  return { entries, predictedMs: cost.stepMs(shapes) };
+}
+
+/** Sequences that decode in this step: all, unless they are too many or too deep; then one of each request goes before another's second, the longest waiting first. */
+function decodeRows(candidates: readonly Candidate[], cost: StepCost, budget: StepBudget): Candidate[] {
+  const chosen: Candidate[] = [];
+  let ms = cost.emptyMs;
+  for (const candidate of byTurns(candidates.filter((c) => c.pendingTokenCount === 1))) {
+    ms += cost.entryMs({ position: candidate.position, rowCount: 1 });
+    const full = chosen.length === budget.decodeRowsMax || ms > BATCHING_LIMITS.stepMsMax;
+    if (full && chosen.length > 0) break;
+    chosen.push(candidate);
+  }
+  return chosen;
+}
+
+function byTurns(candidates: readonly Candidate[]): Candidate[] {
   const byAge = [...candidates].sort((a, b) => a.lastStep - b.lastStep || a.id - b.id);
-  const plan: PlannedEntry[] = [];
-  for (const { id, pendingTokenCount } of byAge) {
-    if (pendingTokenCount === 1 && plan.length < limits.decodeRowsMax) plan.push({ id, rowCount: 1 });
+  const served = new Map<number, number>();
+  const ranks = new Map<number, number>();
+  for (const { id, request } of byAge) {
+    const rank = served.get(request) ?? 0;
+    ranks.set(id, rank);
+    served.set(request, rank + 1);
   }
-  let left = limits.prefillRowsMax;
-  const prompts = byAge.filter((c) => c.pendingTokenCount > 1);
-  for (const [i, { id, pendingTokenCount }] of prompts.entries()) {
-    if (left === 0) break;
-    const share = i < prompts.length - 1 ? Math.max(1, Math.ceil(left / 2)) : left;
-    const rowCount = Math.min(pendingTokenCount, share);
-    plan.push({ id, rowCount });
-    left -= rowCount;
-  }
-  return plan;
+  return byAge.sort((a, b) => (ranks.get(a.id) ?? 0) - (ranks.get(b.id) ?? 0));
+}
+
+/** Milliseconds that prompts may add to a step in which these decode. */
+function promptMs(decoding: readonly Candidate[], cost: StepCost, { stepMs }: StepBudget): number {
+  const { stepMsAlone, stepMsMax, decodeStretch, promptShareMin } = BATCHING_LIMITS;
+  if (decoding.length === 0) return Math.min(Math.max(stepMs, stepMsAlone), stepMsMax) - cost.emptyMs;
+  const decodeMs = cost.stepMs(decoding.map(({ position }) => ({ position, rowCount: 1 })));
+  const whole = Math.min(Math.max(stepMs, decodeStretch * decodeMs), stepMsMax);
+  return Math.max(whole - decodeMs, whole * promptShareMin);
 }

@@ -9,6 +9,10 @@ import type { GenerationTask } from "./task.ts";
  */
 export class ActiveRequest {
   readonly task: GenerationTask;
+  /** Rises with admission. */
+  readonly order: number;
+  /** The last step that served a prompt of it, or the one in which it arrived. */
+  lastPromptStep: number;
   readonly log: RequestEvent[] = [];
   /** Choices that are not finished. */
   openChoiceCount: number;
@@ -17,8 +21,10 @@ export class ActiveRequest {
   features: ImageFeatures | undefined;
   readonly #over = new AbortController();
 
-  constructor(task: GenerationTask) {
+  constructor(task: GenerationTask, order: number, step: number) {
     this.task = task;
+    this.order = order;
+    this.lastPromptStep = step;
     this.features = task.images.length === 0 ? ImageFeatures.none : undefined;
     this.openChoiceCount = task.delivered.filter((d) => !d.finished).length;
   }

@@ -1,3 +1,4 @@
+import { forecastBytes, type Growth, type OutputLengths } from "@drover/batching";
 import type { ErrorCode, ModelRunner } from "@drover/core";
 import { contextTokensMax, type KvGeometry, kvBytesPeak } from "@drover/kv";
 import type { Choice } from "./choice.ts";
@@ -14,29 +15,41 @@ export function longestContext({ geometry, runner, prefillRowsMax }: AdmissionOp
   return contextTokensMax(geometry, runner.kvBytesMax, prefillRowsMax);
 }
 
-/** Whether a request fits beside those that are here: never (`invalid_argument`), not now (`overloaded`), or yes. */
+/**
+ * Whether a request fits beside those that are here: never (`invalid_argument`), not now (`overloaded`), or yes. It fits when all of them, grown to the
+ * lengths that outputs have had, hold no more than there is; one alone always does. Outputs that turn out longer may be preempted.
+ */
 export function roomRefusal(
   task: GenerationTask,
   choices: readonly Choice[],
+  outputs: OutputLengths,
   options: AdmissionOptions,
 ): Refusal | undefined {
-  const total = task.promptTokenIds.length + task.params.maxTokens;
+  const { promptTokenIds, params, delivered } = task;
+  const total = promptTokenIds.length + params.maxTokens;
   const longest = longestContext(options);
   if (total > longest) {
     return { code: "invalid_argument", message: `${total} tokens do not fit this worker's KV of ${longest}` };
   }
-  if (choices.length + task.params.n > ENGINE_LIMITS.choicesMax) {
+  if (choices.length + params.n > ENGINE_LIMITS.choicesMax) {
     return { code: "overloaded", message: "the worker runs its most choices" };
   }
-  const own = task.params.n * bytesSoon(task.promptTokenIds.length, options);
-  const promised = choices.reduce((sum, choice) => sum + bytesSoon(choice.tokens.length, options), 0);
-  if (promised > 0 && promised + own > options.runner.kvBytesMax) {
+  if (choices.length === 0) return undefined;
+  const own = delivered
+    .filter(({ finished }) => !finished)
+    .map(({ tokenIds }) => growth(tokenIds.length, task, outputs));
+  const others = choices.map(({ nextIndex, request }) => growth(nextIndex, request.task, outputs));
+  const { geometry, prefillRowsMax, runner } = options;
+  // A prompt's last step, across a chunk's boundary, may hold more than the prompt at rest.
+  const step = kvBytesPeak(geometry, promptTokenIds.length, prefillRowsMax);
+  if (Math.max(step, forecastBytes([...others, ...own], geometry)) > runner.kvBytesMax) {
     return { code: "overloaded", message: "the worker's KV is full" };
   }
   return undefined;
 }
 
-/** KV that a choice of this length takes soon: up to here and one block of output. What lies beyond may be preempted. */
-function bytesSoon(tokenCount: number, { geometry, prefillRowsMax }: AdmissionOptions): number {
-  return kvBytesPeak(geometry, tokenCount + geometry.blockRows, prefillRowsMax);
+/** A choice of which `generated` tokens are known, as it grows. */
+function growth(generated: number, { promptTokenIds, params }: GenerationTask, outputs: OutputLengths): Growth {
+  const remaining = outputs.remaining(generated, params.maxTokens);
+  return { length: promptTokenIds.length + generated, remaining };
 }

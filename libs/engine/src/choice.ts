@@ -1,4 +1,4 @@
-import type { KvSequence } from "@drover/core";
+import type { KvSequence, RowOutput } from "@drover/core";
 import { TokenHistory } from "@drover/sampling";
 import type { ActiveRequest } from "./active-request.ts";
 
@@ -12,20 +12,33 @@ export class Choice {
   readonly history: TokenHistory;
   /** Undefined before its first step and after a preemption. */
   sequence: KvSequence | undefined = undefined;
-  lastStep = 0;
+  /** The last step that served it, or the one in which it arrived. */
+  lastStep: number;
+  /** Outputs of its last computed row. */
+  lastRow: RowOutput | undefined = undefined;
+  /** Times that its KV was given up, and steps in a row that it got none. */
+  preemptionCount = 0;
+  stalledStepCount = 0;
   parkedSinceMs: number | undefined = undefined;
   /** Prompt positions already reported, for requests that ask about their prompt. */
   reportedCount = 0;
 
-  constructor(id: number, request: ActiveRequest, index: number) {
+  constructor(id: number, request: ActiveRequest, index: number, step: number) {
     const { promptTokenIds, delivered } = request.task;
     const sent = delivered[index]?.tokenIds ?? [];
     this.id = id;
     this.request = request;
     this.index = index;
+    this.lastStep = step;
     this.tokens = [...promptTokenIds, ...sent];
     this.history = new TokenHistory(promptTokenIds);
     for (const tokenId of sent) this.history.append(tokenId);
+  }
+
+  /** A step takes rows of it. */
+  served(step: number, rowCount: number): void {
+    this.lastStep = step;
+    if (rowCount > 1 || this.pendingTokenCount > 1) this.request.lastPromptStep = step;
   }
 
   get promptLength(): number {

@@ -1,11 +1,20 @@
 import type { Clock, ExpertExchange, FeatureSource, Logger, ModelRunner } from "@drover/core";
 import type { KvGeometry } from "@drover/kv";
 
+/** One step: its rows, where the runner's time went, and the whole of it (planning, sampling and sending included) as predicted and as measured. */
+export type StepFacts = Readonly<{
+  rowCount: number;
+  decodeCount: number;
+  totalMs: number;
+  sessionMs: number;
+  exchangeMs: number;
+  predictedMs: number;
+  measuredMs: number;
+}>;
+
 /** What the engine reports as it happens; everything here is cheap and never throws. */
 export interface EngineObserver {
-  stepEnded(
-    facts: Readonly<{ rowCount: number; decodeCount: number; totalMs: number; sessionMs: number; exchangeMs: number }>,
-  ): void;
+  stepEnded(facts: StepFacts): void;
   tokensComputed(promptCount: number, generatedCount: number): void;
   preempted(): void;
   parked(choiceCount: number): void;
@@ -17,7 +26,9 @@ export type EngineOptions = Readonly<{
   exchange: ExpertExchange;
   /** Where the features of prompts' images come from. */
   features: FeatureSource;
-  /** Prompt rows in one step. */
+  /** What a step should take while sequences decode, milliseconds. */
+  stepMs: number;
+  /** Prompt rows in one step: the cap of what milliseconds allow. */
   prefillRowsMax: number;
   detachGraceMs: number;
   clock: Clock;

@@ -1,26 +1,20 @@
 import { create } from "@bufbuild/protobuf";
-import { planStep } from "@drover/batching";
-import {
-  type EntryResult,
-  type ErrorCode,
-  type KvSequence,
-  type RequestId,
-  type RouterId,
-  type RowOutput,
-  toDroverError,
-} from "@drover/core";
-import { DoneSchema, FailedSchema, FinishReason, type RequestEvent, type Resume, StartedSchema } from "@drover/proto";
+import { OutputLengths, planStep, StepCost } from "@drover/batching";
+import { type ErrorCode, type KvSequence, type RequestId, type RouterId, toDroverError } from "@drover/core";
+import { DoneSchema, FailedSchema, type RequestEvent, type Resume, StartedSchema } from "@drover/proto";
 import { ActiveRequest } from "./active-request.ts";
 import { longestContext, type Refusal, roomRefusal } from "./admission.ts";
+import { advance } from "./advance.ts";
+import { Calibration } from "./calibration.ts";
 import { Choice } from "./choice.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import { ImageFeatures } from "./image-features.ts";
+import { KvRoom } from "./kv-room.ts";
 import { ENGINE_LIMITS } from "./limits.ts";
-import { finishOf, nextToken } from "./next-token.ts";
 import { type EventSink, RouterOutbox } from "./router-outbox.ts";
-import { reserveRows, rowCounts, stepEntry } from "./step-entry.ts";
+import { type StepCosts, stepCosts, waitingPromptMs } from "./step-costs.ts";
+import { candidateOf, rowCounts, stepEntry, topCountOf } from "./step-entry.ts";
 import type { GenerationTask } from "./task.ts";
-import { promptEvent, tokenEvent } from "./token-events.ts";
 import { Tombstones } from "./tombstones.ts";
 
 /** One attention worker's requests and its decode loop: plan, run, sample, send. */
@@ -28,7 +22,11 @@ export class Engine {
   readonly #options: EngineOptions;
   readonly #requests = new Map<RequestId, ActiveRequest>();
   readonly #choices = new Map<number, Choice>();
-  readonly #lastRows = new WeakMap<Choice, RowOutput>();
+  readonly #cost: StepCost;
+  readonly #room: KvRoom;
+  readonly #outputs = new OutputLengths();
+  /** Until it is over, or a request comes. */
+  #calibration: Calibration | undefined;
   readonly #tombstones = new Tombstones();
   readonly #outbox: RouterOutbox;
   /** Sequences that the step under way reads and writes: a cancel frees them only after it. */
@@ -41,6 +39,9 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.#options = options;
     this.#outbox = new RouterOutbox(options.clock);
+    this.#cost = new StepCost(options.geometry.chunkRows);
+    this.#room = new KvRoom({ ...options, cost: this.#cost, onPreempted: () => options.observer.preempted() });
+    this.#calibration = new Calibration({ ...options, cost: this.#cost });
   }
 
   get stepCount(): number {
@@ -60,13 +61,23 @@ export class Engine {
     return { runningCount, waitingCount: choices.length - runningCount, pendingTokenCount };
   }
 
+  /** What its steps are predicted to take, and the prompts that wait: for placement. */
+  costs(): StepCosts {
+    return stepCosts(this.#cost, [...this.#choices.values()], this.#options);
+  }
+
+  /** Milliseconds of prompt rows that each accepted prompt still needs, ascending. */
+  waitingPromptMs(): number[] {
+    return waitingPromptMs(this.#cost, [...this.#choices.values()], this.#options.prefillRowsMax);
+  }
+
   /** Takes a request over, or refuses it: it never fits, there is no room now, it was cancelled, or a newer attempt is here. */
   place(task: GenerationTask): Refusal | undefined {
     const refusal = this.#refusal(task);
     if (refusal !== undefined) return refusal;
     const old = this.#requests.get(task.requestId);
     if (old !== undefined) this.#forget(old);
-    const request = new ActiveRequest(task);
+    const request = new ActiveRequest(task, this.#nextChoiceId, this.#step);
     this.#requests.set(task.requestId, request);
     this.#send(request, {
       case: "started",
@@ -74,7 +85,7 @@ export class Engine {
     });
     for (const [index, { finished }] of task.delivered.entries()) {
       if (finished) continue;
-      const choice = new Choice(this.#nextChoiceId++, request, index);
+      const choice = new Choice(this.#nextChoiceId++, request, index, this.#step);
       this.#choices.set(choice.id, choice);
     }
     if (request.openChoiceCount === 0) this.#end(request, { case: "done", value: create(DoneSchema) });
@@ -105,7 +116,7 @@ export class Engine {
     if (active !== undefined && active.task.attempt >= task.attempt) {
       return { code: "stale_epoch", message: "a newer attempt is running" };
     }
-    return roomRefusal(task, [...this.#choices.values()], this.#options);
+    return roomRefusal(task, [...this.#choices.values()], this.#outputs, this.#options);
   }
 
   /** Ends every attempt up to this one and frees its KV: at once, or when the step that uses it is over. */
@@ -144,14 +155,28 @@ export class Engine {
       this.#sweep();
       if (this.#choices.size === 0) {
         this.#outbox.flush();
-        await this.#idle(signal);
+        if (!(await this.#calibrate(signal))) await this.#idle(signal);
         continue;
       }
+      this.#endCalibration();
       const progressed = await this.step(signal);
       this.#outbox.flush();
       if (progressed) await this.#options.breathe();
       else await this.#options.clock.sleep(ENGINE_LIMITS.parkedPauseMs, signal).catch(() => undefined);
     }
+  }
+
+  /** One more probe of the start's calibration, once experts answer. False when there is nothing to measure. */
+  async #calibrate(signal: AbortSignal): Promise<boolean> {
+    if (this.#calibration === undefined || !this.#options.exchange.usable) return false;
+    if (!(await this.#calibration.next(signal))) this.#endCalibration();
+    await this.#options.breathe();
+    return true;
+  }
+
+  #endCalibration(): void {
+    this.#calibration?.end();
+    this.#calibration = undefined;
   }
 
   /** Until something is placed, or for a second: then deadlines and lost routers are looked at again. */
@@ -164,82 +189,41 @@ export class Engine {
 
   /** One step. False when nothing could be computed: every row waits for an expert. */
   async step(signal: AbortSignal): Promise<boolean> {
-    const { runner, exchange, observer, prefillRowsMax } = this.#options;
+    const { runner, exchange, observer, clock, stepMs, prefillRowsMax } = this.#options;
+    const began = clock.monotonic();
     this.#step += 1;
-    const runnable = [...this.#choices.values()].filter(({ request }) => request.features !== undefined);
-    const plan = planStep(runnable, { prefillRowsMax, decodeRowsMax: ENGINE_LIMITS.decodeRowsMax });
-    const batch = reserveRows(plan, this.#choices, runner, () => observer.preempted());
-    for (const { choice } of batch) choice.lastStep = this.#step;
+    const candidates = this.#room.runnable([...this.#choices.values()]).map(candidateOf);
+    const budget = { step: this.#step, stepMs, prefillRowsMax, decodeRowsMax: ENGINE_LIMITS.decodeRowsMax };
+    const batch = this.#room.reserve(planStep(candidates, this.#cost, budget).entries, this.#choices);
     if (batch.length === 0) return false;
+    const shapes = batch.map(({ choice, rowCount }) => ({ position: choice.computedCount, rowCount }));
+    const predictedMs = this.#cost.stepMs(shapes);
+    for (const { choice, rowCount } of batch) choice.served(this.#step, rowCount);
     const entries = batch.map(({ choice, rowCount }) => stepEntry(choice, rowCount));
-    let topCount = 1;
-    for (const { choice } of batch)
-      topCount = Math.max(
-        topCount,
-        choice.request.task.params.topLogprobs,
-        choice.request.task.params.promptTopLogprobs,
-      );
     for (const { sequence } of entries) this.#inStep.add(sequence);
-    const results = await runner.step(entries, topCount, exchange, signal).finally(() => this.#inStep.clear());
+    const results = await runner.step(entries, topCountOf(batch), exchange, signal).finally(() => this.#inStep.clear());
     for (const sequence of this.#closing.splice(0)) runner.close(sequence);
-    let computed = 0;
+    let parkedCount = 0;
     for (const [i, { choice, rowCount }] of batch.entries()) {
       const result = results[i];
+      if (result?.kind === "parked") parkedCount += 1;
       // A request that was cancelled while the step ran has let go of its sequence: its rows are dropped.
       if (result === undefined || choice.sequence === undefined || choice.sequence !== entries[i]?.sequence) continue;
       if (result.kind === "parked") this.#park(choice);
       else {
-        computed += 1;
-        this.#advance(choice, rowCount, result);
+        const send = (event: RequestEvent["event"]) => this.#send(choice.request, event);
+        if (advance(choice, rowCount, result, { runner, observer, send })) this.#finish(choice);
       }
     }
-    observer.stepEnded({ ...rowCounts(batch), ...runner.times });
-    return computed > 0;
-  }
-
-  #advance(choice: Choice, rowCount: number, result: Extract<EntryResult, { kind: "computed" }>): void {
-    const { runner, observer } = this.#options;
-    const { sequence, request } = choice;
-    if (sequence === undefined) return;
-    choice.parkedSinceMs = undefined;
-    const first = sequence.length;
-    runner.commit(sequence, rowCount);
-    const promptRows = Math.min(rowCount, choice.promptLength - first);
-    // After a preemption the prompt is computed again; what was reported stays reported.
-    const skipped = Math.max(0, choice.reportedCount - first);
-    if (choice.reportsPrompt && promptRows > skipped) {
-      const before = skipped > 0 ? result.rows[skipped - 1] : this.#lastRows.get(choice);
-      const moeCount = result.experts.length / rowCount;
-      const experts = result.experts.subarray(skipped * moeCount, promptRows * moeCount);
-      this.#send(
-        request,
-        promptEvent(choice, first + skipped, promptRows - skipped, result.rows.slice(skipped), before, experts),
-      );
-      choice.reportedCount = first + promptRows;
-    }
-    const row = result.rows.at(-1);
-    if (row !== undefined) this.#lastRows.set(choice, row);
-    const decoding = sequence.length === choice.tokens.length;
-    observer.tokensComputed(Math.max(0, promptRows), decoding ? 1 : 0);
-    if (decoding && row !== undefined)
-      this.#generate(choice, row, result.experts.subarray((rowCount - 1) * (result.experts.length / rowCount)));
-  }
-
-  #generate(choice: Choice, row: RowOutput, rowExperts: Uint16Array): void {
-    const { request } = choice;
-    if (request.task.params.maxTokens === 0) {
-      this.#finish(choice);
-      return;
-    }
-    const tokenId = nextToken(choice, row);
-    const finish = finishOf(choice, tokenId);
-    this.#send(request, tokenEvent(choice, tokenId, row, finish, rowExperts));
-    choice.tokens.push(tokenId);
-    choice.history.append(tokenId);
-    if (finish !== FinishReason.UNSPECIFIED) this.#finish(choice);
+    const measuredMs = clock.monotonic() - began;
+    // What was parked was not computed, and waiting for it says nothing of the others.
+    if (parkedCount === 0) this.#cost.observe(shapes, measuredMs);
+    observer.stepEnded({ ...rowCounts(batch), ...runner.times, predictedMs, measuredMs });
+    return parkedCount < batch.length;
   }
 
   #finish(choice: Choice): void {
+    this.#outputs.observe(choice.nextIndex);
     this.#drop(choice);
     choice.request.openChoiceCount -= 1;
     if (choice.request.openChoiceCount === 0) this.#end(choice.request, { case: "done", value: create(DoneSchema) });

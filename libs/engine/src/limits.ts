@@ -4,6 +4,10 @@ export const ENGINE_LIMITS = {
   choicesMax: 512,
   /** Rows that decode in one step. */
   decodeRowsMax: 256,
+  /** Measuring steps at start takes this long at most, and ends when a request comes. */
+  calibrationMs: 1500,
+  /** Context that is measured, tokens; less where the KV is small. */
+  calibrationTokens: 2048,
   /** A row without an expert's answer is repeated this long before its request fails. */
   parkMs: 30_000,
   /** Pause before a step is repeated when every entry of the last one was parked. */

@@ -1,5 +1,5 @@
-import type { PlannedEntry } from "@drover/batching";
-import { assert, type ModelRunner, type StepEntry } from "@drover/core";
+import type { Candidate } from "@drover/batching";
+import { assert, type StepEntry } from "@drover/core";
 import { needsFullLogits } from "@drover/sampling";
 import type { Choice } from "./choice.ts";
 
@@ -14,42 +14,27 @@ export function rowCounts(batch: readonly ReservedRows[]): Readonly<{ rowCount: 
   };
 }
 
-/** Allocates the planned rows; where memory runs out, the youngest sequences give theirs back and are recomputed later. */
-export function reserveRows(
-  plan: readonly PlannedEntry[],
-  choices: ReadonlyMap<number, Choice>,
-  runner: ModelRunner,
-  onPreempted: () => void,
-): ReservedRows[] {
-  const batch: ReservedRows[] = [];
-  const taken = new Set<Choice>();
-  for (const { id, rowCount } of plan) {
-    const choice = choices.get(id);
-    if (choice === undefined) continue;
-    choice.sequence ??= runner.openSequence();
-    let room = runner.reserve(choice.sequence, rowCount);
-    while (!room) {
-      const victim = youngestBehind(choice, choices.values(), taken);
-      if (victim?.sequence === undefined) break;
-      runner.close(victim.sequence);
-      victim.sequence = undefined;
-      onPreempted();
-      room = runner.reserve(choice.sequence, rowCount);
-    }
-    if (!room) continue;
-    taken.add(choice);
-    batch.push({ choice, rowCount });
-  }
-  return batch;
+/** A choice as the step's plan sees it. */
+export function candidateOf(choice: Choice): Candidate {
+  const { id, request, lastStep, computedCount, pendingTokenCount } = choice;
+  return {
+    id,
+    request: request.order,
+    position: computedCount,
+    pendingTokenCount,
+    lastStep,
+    requestLastStep: request.lastPromptStep,
+  };
 }
 
-/** Only younger ones are preempted: the oldest always goes on, so nobody is preempted for ever. */
-function youngestBehind(needy: Choice, choices: Iterable<Choice>, taken: ReadonlySet<Choice>): Choice | undefined {
-  let victim: Choice | undefined;
-  for (const choice of choices) {
-    if (choice.id > needy.id && choice.computedCount > 0 && !taken.has(choice)) victim = choice;
+/** Candidates a row that some choice of the step asks for. */
+export function topCountOf(batch: readonly ReservedRows[]): number {
+  let topCount = 1;
+  for (const { choice } of batch) {
+    const { topLogprobs, promptTopLogprobs } = choice.request.task.params;
+    topCount = Math.max(topCount, topLogprobs, promptTopLogprobs);
   }
-  return victim;
+  return topCount;
 }
 
 /** What a choice brings to the step: its next rows, and which outputs of them are wanted. */

@@ -29,6 +29,8 @@ export type LocalEngine = Readonly<{
 
 export type LocalEngineOptions = Readonly<{
   prefillRowsMax: number;
+  /** Default: as much as a step may take. */
+  stepMs?: number;
   kvBytesMax?: number;
   quantization?: Quantization | null;
   /** Runs the model's stages as if experts were elsewhere. */
@@ -72,6 +74,7 @@ export async function openLocalEngine(directory: string, options: LocalEngineOpt
     geometry: model.geometry,
     features: options.features ?? NO_FEATURES,
     exchange: options.wrapExchange?.(exchange) ?? exchange,
+    stepMs: options.stepMs ?? Number.POSITIVE_INFINITY,
     prefillRowsMax: options.prefillRowsMax,
     detachGraceMs: 1e9,
     clock: systemClock,

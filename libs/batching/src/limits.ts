@@ -1,0 +1,23 @@
+/** What bounds the planning of steps, and by how much. */
+export const BATCHING_LIMITS = {
+  /** No step is predicted to take longer, so that a cancel is seen in time; one row of one sequence always goes. */
+  stepMsMax: 250,
+  /** A step in which nobody decodes: half of the bound, so that a wrong prediction stays within it. */
+  stepMsAlone: 125,
+  /** Prompts may add as much to a step as its decoding takes, where that is more than the budget leaves. */
+  decodeStretch: 2,
+  /** The part of a step's budget that prompts get however long decoding takes. */
+  promptShareMin: 0.25,
+  /** The part of the prompts' budget that goes to the request that was served longest ago. */
+  turnShare: 0.25,
+  /** A prompt that is neither on turn nor at its end gets no fewer rows: each entry has costs of its own. */
+  crumbRows: 8,
+  /** Rows of one step before any was measured; then twice the most that were. */
+  untriedRows: 16,
+  /** Times that a choice gives its KV up before it is only taken from by those before it. */
+  preemptionsMax: 2,
+  /** Steps that a choice waits for KV before it may take from all that come behind it. */
+  stallStepsMax: 256,
+  /** Points in the future at which admission sums KV. */
+  forecastPointsMax: 64,
+} as const;

@@ -1,0 +1,114 @@
+import { type CostTerms, dot, type EntryShape, entryTerms, stepTerms } from "./cost-terms.ts";
+import { type CostSample, fitCost } from "./fit-cost.ts";
+import { BATCHING_LIMITS } from "./limits.ts";
+
+/** Milliseconds for one unit of each of COST_TERMS, before anything is measured: proportions of a small model on one core, on the slow side. */
+export const DEFAULT_COST: readonly number[] = [2, 0.4, 6e-5, 2e-4, 6e-5, 0.3, 0.3];
+
+/**
+ * How far one step moves the coefficients, as a power of how wrong the prediction was: of n steps so far one in n, in the long run one in ten.
+ * And how wrong it counts at most, as a logarithm.
+ */
+const LEARNING_RATE_MIN = 0.1;
+const SURPRISE_MAX = 0.5;
+/** No coefficient falls below this share of its default: what is zero could never be corrected. */
+const FLOOR = 1e-3;
+
+/**
+ * Predicts how long steps take, and learns from how long they took. Every coefficient is corrected in proportion to its share of the
+ * prediction, by a bounded factor: prompts deep in their context teach nothing about decoding, and one stalled step hardly anything.
+ */
+export class StepCost {
+  readonly #chunkRows: number;
+  #coefficients: number[];
+  #measuredCount = 0;
+  #rowsTried = 0;
+
+  constructor(chunkRows: number, coefficients: readonly number[] = DEFAULT_COST) {
+    this.#chunkRows = chunkRows;
+    this.#coefficients = [...coefficients];
+  }
+
+  get coefficients(): readonly number[] {
+    return this.#coefficients;
+  }
+
+  /** Rows of one step that a prediction can be trusted for: twice the most that were measured. */
+  get rowsTrusted(): number {
+    return Math.max(BATCHING_LIMITS.untriedRows, 2 * this.#rowsTried);
+  }
+
+  /** What a step takes with nothing in it. */
+  get emptyMs(): number {
+    return this.#coefficients[0] ?? 0;
+  }
+
+  /** What an entry adds to its step. */
+  entryMs(entry: EntryShape): number {
+    return dot(entryTerms(entry, this.#chunkRows), this.#coefficients);
+  }
+
+  /** What a step of these entries takes. */
+  stepMs(entries: readonly EntryShape[]): number {
+    return dot(stepTerms(entries, this.#chunkRows), this.#coefficients);
+  }
+
+  /** The most rows at `position` that add at most `ms`, up to `rowsMax`; 0 when not even one does. */
+  rowsWithin(position: number, ms: number, rowsMax: number): number {
+    let low = 0;
+    let high = rowsMax;
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      if (this.entryMs({ position, rowCount: middle }) <= ms) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  /** What it takes to compute rows [from, to) in steps of `stepRows`. */
+  prefillMs(from: number, to: number, stepRows: number): number {
+    if (to <= from) return 0;
+    const steps = Math.ceil((to - from) / stepRows);
+    const [, row = 0, globalPair = 0, globalRead = 0, localPair = 0, prompt = 0] = this.#coefficients;
+    const [, rows = 0, globalPairs = 0, , localPairs = 0] = entryTerms(
+      { position: from, rowCount: to - from },
+      this.#chunkRows,
+    );
+    const reads = (steps * (from + to)) / 2;
+    return rows * row + globalPairs * globalPair + reads * globalRead + localPairs * localPair + steps * prompt;
+  }
+
+  /** Takes the coefficients from measured steps. */
+  fit(samples: readonly CostSample[]): void {
+    if (samples.length === 0) return;
+    this.#coefficients = fitCost(samples, DEFAULT_COST).map(aboveFloor);
+    this.#measuredCount = Math.max(this.#measuredCount, samples.length);
+    for (const { terms } of samples) this.#tried(terms);
+  }
+
+  /** Corrects the coefficients by a step that took `ms`. The first one ever sets the scale of them all. */
+  observe(entries: readonly EntryShape[], ms: number): void {
+    const terms = stepTerms(entries, this.#chunkRows);
+    const predicted = dot(terms, this.#coefficients);
+    if (!(ms > 0 && predicted > 0)) return;
+    this.#tried(terms);
+    this.#measuredCount += 1;
+    if (this.#measuredCount === 1) {
+      this.#coefficients = this.#coefficients.map((value) => (value * ms) / predicted);
+      return;
+    }
+    const rate = Math.max(LEARNING_RATE_MIN, 1 / this.#measuredCount);
+    const surprise = Math.max(-SURPRISE_MAX, Math.min(SURPRISE_MAX, Math.log(ms / predicted)));
+    this.#coefficients = this.#coefficients.map((value, i) =>
+      aboveFloor(value * Math.exp((rate * surprise * (value * (terms[i] ?? 0))) / predicted), i),
+    );
+  }
+
+  #tried(terms: CostTerms): void {
+    this.#rowsTried = Math.max(this.#rowsTried, terms[1] ?? 0);
+  }
+}
+
+function aboveFloor(value: number, term: number): number {
+  return Math.max(value, (DEFAULT_COST[term] ?? 0) * FLOOR);
+}

@@ -1,0 +1,114 @@
+import { type CostSample, type EntryShape, type StepCost, stepTerms } from "@drover/batching";
+import type { Clock, ExpertExchange, KvSequence, ModelRunner, StepEntry } from "@drover/core";
+import { contextTokensMax, type KvGeometry } from "@drover/kv";
+import { ENGINE_LIMITS } from "./limits.ts";
+
+export type CalibrationOptions = Readonly<{
+  runner: ModelRunner;
+  geometry: KvGeometry;
+  exchange: ExpertExchange;
+  cost: StepCost;
+  clock: Clock;
+}>;
+
+/** A step to measure: rows of each of the first sequences, the fastest of `repeats` counts, and whether the rows are kept. */
+type Probe = Readonly<{ rowCount: number; sequenceCount: number; repeats: number; keep: boolean }>;
+
+const GROWTH_ROWS = 256;
+/** Ids that every vocabulary has; different ones, so that the rows meet different experts. */
+const TOKEN_IDS = 251;
+
+/**
+ * Measures a handful of steps on throw-away sequences and fits the cost's coefficients to them: few rows and many, one sequence and several,
+ * at the beginning and deep in a context. One probe a call, so that a request that comes meanwhile waits for no more than that.
+ */
+export class Calibration {
+  readonly #options: CalibrationOptions;
+  readonly #probes: Probe[];
+  readonly #sequences: KvSequence[] = [];
+  readonly #samples: CostSample[] = [];
+  #spentMs = 0;
+
+  constructor(options: CalibrationOptions) {
+    this.#options = options;
+    const { runner, geometry } = options;
+    // A quarter of the KV is more than enough, and leaves room for who comes meanwhile.
+    const room = contextTokensMax(geometry, runner.kvBytesMax / 4, GROWTH_ROWS);
+    this.#probes = probes(Math.min(ENGINE_LIMITS.calibrationTokens, room));
+  }
+
+  /** Runs the next probe. False when there is none, no time is left for it, or an expert does not answer: then `end` it. */
+  async next(signal: AbortSignal): Promise<boolean> {
+    const probe = this.#probes.shift();
+    if (probe === undefined) return false;
+    const { runner, cost, geometry } = this.#options;
+    while (this.#sequences.length < probe.sequenceCount) this.#sequences.push(runner.openSequence());
+    const sequences = this.#sequences.slice(0, probe.sequenceCount);
+    const shapes = sequences.map(({ length }) => ({ position: length, rowCount: probe.rowCount }));
+    if (this.#samples.length > 0) cost.fit(this.#samples);
+    const expectedMs = this.#samples.length === 0 ? 0 : probe.repeats * cost.stepMs(shapes);
+    if (this.#spentMs + expectedMs > ENGINE_LIMITS.calibrationMs) return false;
+    const ms = await this.#measure(sequences, shapes, probe.repeats, signal);
+    if (ms === undefined) return false;
+    this.#samples.push({ terms: stepTerms(shapes, geometry.chunkRows), ms });
+    if (probe.keep) for (const sequence of sequences) runner.commit(sequence, probe.rowCount);
+    return true;
+  }
+
+  /** Frees the sequences and fits what was measured. */
+  end(): void {
+    for (const sequence of this.#sequences.splice(0)) this.#options.runner.close(sequence);
+    this.#options.cost.fit(this.#samples);
+    this.#probes.length = 0;
+  }
+
+  async #measure(
+    sequences: readonly KvSequence[],
+    shapes: readonly EntryShape[],
+    repeats: number,
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
+    const { runner, exchange, clock } = this.#options;
+    let fastest: number | undefined;
+    for (let repeat = 0; repeat < repeats; repeat++) {
+      const entries: StepEntry[] = [];
+      for (const [i, sequence] of sequences.entries()) {
+        const rowCount = shapes[i]?.rowCount ?? 0;
+        if (!runner.reserve(sequence, rowCount)) return undefined;
+        entries.push(throwAway(sequence, rowCount, i + repeat));
+      }
+      const began = clock.monotonic();
+      const results = await runner.step(entries, 1, exchange, signal);
+      const ms = clock.monotonic() - began;
+      this.#spentMs += ms;
+      if (ms === 0 || results.some(({ kind }) => kind === "parked")) return undefined;
+      fastest = Math.min(fastest ?? ms, ms);
+      if (this.#spentMs > ENGINE_LIMITS.calibrationMs) break;
+    }
+    return fastest;
+  }
+}
+
+function throwAway(sequence: KvSequence, rowCount: number, salt: number): StepEntry {
+  return {
+    sequence,
+    tokenIds: Int32Array.from({ length: rowCount }, (_, i) => ((sequence.length + i) * 97 + salt * 31) % TOKEN_IDS),
+    embeddings: [],
+    outputs: "last",
+    askedIds: undefined,
+    fullLogits: false,
+  };
+}
+
+function probes(depth: number): Probe[] {
+  const one = (rowCount: number, repeats: number, keep = false) => ({ rowCount, sequenceCount: 1, repeats, keep });
+  return [
+    one(1, 4),
+    one(16, 3),
+    one(64, 2),
+    { rowCount: 1, sequenceCount: 8, repeats: 4, keep: false },
+    ...Array.from({ length: Math.floor(depth / GROWTH_ROWS) }, () => one(GROWTH_ROWS, 1, true)),
+    one(1, 3),
+    one(16, 2),
+  ];
+}

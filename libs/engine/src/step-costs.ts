@@ -1,0 +1,51 @@
+import { BATCHING_LIMITS, type StepCost } from "@drover/batching";
+import type { Choice } from "./choice.ts";
+
+/** What an engine predicts of its steps, milliseconds. */
+export type StepCosts = Readonly<{
+  /** One prompt row whose context is empty, its share of a whole step's fixed costs included. */
+  promptRowMs: number;
+  /** Added for each token of context before the row. */
+  contextTokenMs: number;
+  /** The decoding rows of its next step, together. */
+  decodeMs: number;
+  /** One more decoding row. */
+  decodeRowMs: number;
+  /** What a step may take: prompts share what decoding leaves of it. */
+  stepMsMax: number;
+}>;
+
+export type StepCostsOptions = Readonly<{ stepMs: number; prefillRowsMax: number }>;
+
+/** Sums up the cost for those who place requests: they know lengths, not steps. */
+export function stepCosts(cost: StepCost, choices: readonly Choice[], options: StepCostsOptions): StepCosts {
+  const decoding = choices
+    .filter(({ pendingTokenCount }) => pendingTokenCount === 1)
+    .map(({ computedCount }) => ({ position: computedCount, rowCount: 1 }));
+  const decodeMs = decoding.length === 0 ? 0 : cost.stepMs(decoding);
+  const wanted = Math.max(options.stepMs, decoding.length === 0 ? BATCHING_LIMITS.stepMsAlone : 0);
+  const stepMsMax = Math.min(wanted, BATCHING_LIMITS.stepMsMax);
+  const rowsAt = (position: number) => {
+    const stepRows = Math.max(1, cost.rowsWithin(position, stepMsMax - cost.emptyMs, options.prefillRowsMax));
+    return (cost.emptyMs + cost.entryMs({ position, rowCount: stepRows })) / stepRows;
+  };
+  const promptRowMs = rowsAt(0);
+  return {
+    promptRowMs,
+    contextTokenMs: Math.max(0, (rowsAt(FAR_TOKENS) - promptRowMs) / FAR_TOKENS),
+    decodeMs,
+    decodeRowMs: cost.entryMs({ position: 0, rowCount: 1 }),
+    stepMsMax,
+  };
+}
+
+/** Where the slope of a prompt row's cost over its context is taken. */
+const FAR_TOKENS = 8192;
+
+/** Milliseconds of prompt rows that each prompt still needs, ascending. */
+export function waitingPromptMs(cost: StepCost, choices: readonly Choice[], stepRows: number): number[] {
+  return choices
+    .filter(({ pendingTokenCount }) => pendingTokenCount > 1)
+    .map(({ computedCount, tokens }) => cost.prefillMs(computedCount, tokens.length, stepRows))
+    .sort((a, b) => a - b);
+}
