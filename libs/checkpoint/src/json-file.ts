@@ -1,13 +1,14 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { DroverError } from "@drover/core";
+import { jsonShapeFault } from "./json-shape.ts";
 import { JSON_BYTES_MAX, SIZE_MAX } from "./limits.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Reads a JSON object. Errors: `invalid_argument` naming the file when it is absent, no JSON, or no object. */
 export async function readJsonObject(path: string): Promise<JsonObject> {
-  return parseJsonObject((await readRegularFile(path, JSON_BYTES_MAX)).toString("utf8"), path);
+  return parseJsonObject(await readRegularFile(path, JSON_BYTES_MAX), path);
 }
 
 /** A whole file's bytes. A pipe or a device would be read for ever. Errors: `invalid_argument` naming the path, also for one with more bytes. */
@@ -24,11 +25,13 @@ export async function readRegularFile(path: string, byteCountMax: number): Promi
   }
 }
 
-/** Errors: `invalid_argument` naming the file when the text is no JSON object. */
-export function parseJsonObject(text: string, path: string): JsonObject {
+/** Errors: `invalid_argument` naming the file when the bytes are no JSON object, or one that would take too much memory. */
+export function parseJsonObject(bytes: Buffer, path: string): JsonObject {
+  const fault = jsonShapeFault(bytes);
+  if (fault !== undefined) throw new DroverError("invalid_argument", `${path}: its JSON ${fault}`);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(bytes.toString("utf8"));
   } catch (cause) {
     throw new DroverError("invalid_argument", `${path} is not valid JSON`, { cause });
   }

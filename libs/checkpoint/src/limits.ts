@@ -1,17 +1,17 @@
 /**
  * A safetensors header's bytes; the format allows 100 MB. An unfused Maverick in one file has 24 layers x 128 experts x 3 Linears x 2 tensors of about 170
- * bytes, 3.2 MB. JSON of nothing but empty lists takes some ten times its own bytes once it is parsed.
+ * bytes, 3.2 MB. The dearest JSON of this size, an object of a million names, takes some 450 MB while it is parsed.
  */
-export const HEADER_BYTES_MAX = 32 * 2 ** 20;
+export const HEADER_BYTES_MAX = 16 * 2 ** 20;
 
 /** One read call's bytes: the system's own limit is 2^31 - 4096. */
 export const READ_BYTES_MAX = 2 ** 30;
 
 /**
  * A JSON file's bytes. The largest one is the index of an unfused Maverick: 24 layers x 128 experts x 3 Linears x 2 tensors, about 140 bytes
- * each, are 2.6 MB; 32 MiB leave room for anything that is one.
+ * each, are 2.6 MB; 16 MiB leave room for anything that is one.
  */
-export const JSON_BYTES_MAX = 32 * 2 ** 20;
+export const JSON_BYTES_MAX = 16 * 2 ** 20;
 
 /** Bytes of a fused expert that are decoded before they are scattered, so that the scratch stays in a core's cache. */
 export const TRANSPOSE_SCRATCH_BYTES = 512 * 1024;
@@ -51,3 +51,9 @@ export const POSITIONS_MAX = 2 ** 30;
 
 /** Rows of a Linear that are in memory in f32 while it is quantized, also by a conversion: enough that a read is worth its call. */
 export const QUANTIZE_SCRATCH_BYTES = 16 * 2 ** 20;
+
+/** Levels of lists and objects in a JSON file; a checkpoint's have six at most. */
+export const JSON_DEPTH_MAX = 64;
+
+/** Lists and objects in a JSON file: an unfused Maverick's header has three for each of 37,000 tensors. At 50 bytes each they are 50 MB. */
+export const JSON_CONTAINERS_MAX = 1_000_000;

@@ -41,7 +41,7 @@ export async function readSafetensorsHeader(
   if (length > HEADER_BYTES_MAX) return fail(name, `its header claims ${length} bytes: this is no safetensors file`);
   if (8 + length > size)
     return fail(name, `its header claims ${length} bytes and the file has ${size}: it is truncated`);
-  const header = parseJsonObject((await readExactly(file, 8, length, name)).toString("utf8"), path);
+  const header = parseJsonObject(await readExactly(file, 8, length, name), path);
   const dataStart = 8 + length;
   const tensors = new Map<string, TensorInfo>();
   const ranges: ByteRange[] = [];
