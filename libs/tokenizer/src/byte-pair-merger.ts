@@ -16,7 +16,7 @@ export class BytePairMerger {
     this.#table = table;
   }
 
-  /** Appends the ids of `symbols[0, count)` after all merges. O(n log n). */
+  /** Appends the ids of `symbols[0, count)` after all merges, and spoils the symbols. O(n log n). */
   merge(symbols: Int32Array, count: number, out: TokenBuffer): void {
     if (count <= SCANNED_SYMBOLS_MAX) this.#scan(symbols, count, out);
     else this.#climb(symbols, count, out);
@@ -53,7 +53,7 @@ export class BytePairMerger {
 
   /** Many symbols: a queue of pairs, in which a pair is stale when its symbol's rank has changed since. */
   #climb(symbols: Int32Array, count: number, out: TokenBuffer): void {
-    const ids = symbols.slice(0, count);
+    const ids = symbols;
     const ranks = new Int32Array(count);
     const next = new Int32Array(count);
     const previous = new Int32Array(count);

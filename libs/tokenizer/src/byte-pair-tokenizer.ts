@@ -1,6 +1,7 @@
 import { BytePairMerger } from "./byte-pair-merger.ts";
 import { BytePairTable } from "./byte-pair-table.ts";
 import { ByteStrings } from "./byte-strings.ts";
+import { SCANNED_SYMBOLS_MAX, SCRATCH_BYTES_MAX } from "./limits.ts";
 import { O200kSplitter } from "./o200k-splitter.ts";
 import { PatternSplitter } from "./pattern-splitter.ts";
 import { PieceCache } from "./piece-cache.ts";
@@ -21,7 +22,7 @@ export class BytePairTokenizer implements SharableTokenizer {
   readonly #cache = new PieceCache();
   readonly #utf8 = new Utf8Scratch();
   readonly #merger: BytePairMerger;
-  #symbols = new Int32Array(64);
+  #symbols = new Int32Array(SCANNED_SYMBOLS_MAX);
 
   constructor(vocabulary: Vocabulary) {
     this.#vocabulary = vocabulary;
@@ -99,6 +100,11 @@ export class BytePairTokenizer implements SharableTokenizer {
     const symbols = this.#symbols;
     for (let i = 0; i < count; i++) symbols[i] = idOfByte[bytes[i] ?? 0] ?? 0;
     this.#merger.merge(symbols, count, out);
+    if (count > SCRATCH_BYTES_MAX) {
+      // A single huge piece must not hold its memory for ever.
+      this.#symbols = new Int32Array(SCANNED_SYMBOLS_MAX);
+      this.#utf8.release();
+    }
   }
 
   decode(ids: readonly number[], { special = false }: Readonly<{ special?: boolean }> = {}): string {

@@ -25,3 +25,6 @@ export const CACHED_PIECE_IDS_MAX = 6;
 
 /** A token's bytes: Llama 4's longest has 128. */
 export const TOKEN_BYTES_MAX = 4096;
+
+/** Bytes of a piece up to which a thread keeps the memory that it took. */
+export const SCRATCH_BYTES_MAX = 2 ** 20;

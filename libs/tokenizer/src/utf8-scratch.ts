@@ -2,6 +2,11 @@
 export class Utf8Scratch {
   bytes = new Uint8Array(256);
 
+  /** Gives memory back that a long piece has taken. */
+  release(): void {
+    this.bytes = new Uint8Array(256);
+  }
+
   /** Writes `text[from, to)`, well-formed, into `bytes`; the number of bytes. */
   write(text: string, from: number, to: number): number {
     if (this.bytes.length < 3 * (to - from)) this.bytes = new Uint8Array(3 * (to - from));
