@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { convertCheckpoint } from "@drover/checkpoint";
+import { convertCheckpoint, headFormat, linearBytes } from "@drover/checkpoint";
 import { type ConfigSources, parseConfig } from "@drover/config";
 import { assert, neverAborted } from "@drover/core";
 import { WEIGHT_KINDS } from "@drover/planning";
@@ -72,6 +72,16 @@ test("no line is wider than 100 columns", async () => {
       .split("\n")
       .map((line) => line.length);
     expect(Math.max(...widths)).toBeLessThanOrEqual(100);
+  }
+});
+
+test("the head is named by its own format, which its bytes are of", async () => {
+  for (const name of ["int4", "int8"]) {
+    const { quantization, headDtype, plan, source } = await planOf("scout", `--quantize ${name}`);
+    const head = headFormat(quantization);
+    const { vocabSize, hiddenSize } = source.model;
+    expect(headDtype).toBe(head === null ? "BF16" : `int${head.bits}`);
+    if (head !== null) expect(plan.weights.byKind.head.bytes).toBe(linearBytes(vocabSize, hiddenSize, head));
   }
 });
 

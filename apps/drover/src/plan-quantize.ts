@@ -7,7 +7,7 @@ import {
   type Quantization,
 } from "@drover/checkpoint";
 import { assert } from "@drover/core";
-import { quantizedTensors, type TensorShape } from "@drover/planning";
+import { type LinearSizes, quantizedTensors, type TensorShape } from "@drover/planning";
 
 /** What `drover convert` writes: how many files of weights, their bytes, and what these are. The others sum to `byteCount`. */
 export type ConvertedTotals = Readonly<{
@@ -24,11 +24,12 @@ export type ConvertedTotals = Readonly<{
 /** The tensors as they are served with `--quantize`. */
 export function quantized(tensors: readonly TensorShape[], quantization: Quantization): TensorShape[] {
   const head = headFormat(quantization);
-  return quantizedTensors(tensors, {
-    dtype: `int${quantization.bits}`,
-    linearBytes: (outSize, inSize) => linearBytes(outSize, inSize, quantization),
-    headBytes: (outSize, inSize) => (head === null ? undefined : linearBytes(outSize, inSize, head)),
-  });
+  return quantizedTensors(tensors, { layers: sizesOf(quantization), head: head === null ? null : sizesOf(head) });
+}
+
+function sizesOf(format: Quantization): LinearSizes {
+  const linearBytesOf = (outSize: number, inSize: number) => linearBytes(outSize, inSize, format);
+  return { dtype: `int${format.bits}`, linearBytes: linearBytesOf };
 }
 
 /** Sums the files that converting these tensors writes; index, manifest and copied files are not among them. */

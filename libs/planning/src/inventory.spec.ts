@@ -69,9 +69,11 @@ test("unfused FP8 covers shared and dense MLPs too, with bf16 scales", () => {
 
 test("a quantized model weighs the same whatever format it was stored in", () => {
   const sizes = {
-    dtype: "int4",
-    linearBytes: (outSize: number, inSize: number) => outSize * Math.ceil(inSize / 128) * (64 + 4),
-    headBytes: () => undefined,
+    layers: {
+      dtype: "int4",
+      linearBytes: (outSize: number, inSize: number) => outSize * Math.ceil(inSize / 128) * (64 + 4),
+    },
+    head: null,
   };
   const totals = [bf16Formats, fusedFp8Formats, unfusedFp8Formats].map((formats) => {
     const inventory = weightInventory(quantizedTensors(checkpointTensors(maverick, formats), sizes), maverick);

@@ -13,7 +13,8 @@ const H100 = { bandwidth: 3.35e12, alternatives: [] };
 const inventory = (model: ModelShape) => weightInventory(checkpointTensors(model, bf16Formats), model);
 const int4 = (model: ModelShape): WeightInventory => {
   const linearBytes = (outSize: number, inSize: number) => outSize * Math.ceil(inSize / 128) * 68;
-  const sizes = { dtype: "int4", linearBytes, headBytes: linearBytes };
+  const format = { dtype: "int4", linearBytes };
+  const sizes = { layers: format, head: format };
   return weightInventory(quantizedTensors(checkpointTensors(model, bf16Formats), sizes), model);
 };
 const maverickFp8 = weightInventory(checkpointTensors(maverick, fusedFp8Formats), maverick);

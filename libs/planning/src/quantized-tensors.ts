@@ -1,25 +1,24 @@
 import type { TensorShape } from "./model-shape.ts";
 import { tensorPurpose, type WeightKind } from "./tensor-kind.ts";
 
-/** How a plan quantizes: the name for its tables, and the bytes of a Linear [out, in]. `undefined` bytes: it stays as it is stored. */
-export type QuantizedSizes = Readonly<{
-  dtype: string;
-  linearBytes: (outSize: number, inSize: number) => number;
-  headBytes: (outSize: number, inSize: number) => number | undefined;
-}>;
+/** A format of Linears: the name for tables, and what one [out, in] takes. */
+export type LinearSizes = Readonly<{ dtype: string; linearBytes: (outSize: number, inSize: number) => number }>;
 
-const QUANTIZED_KINDS: readonly WeightKind[] = ["attention", "dense", "shared", "routed", "head"];
+/** How a plan quantizes; a head of null stays as it is stored. */
+export type QuantizedSizes = Readonly<{ layers: LinearSizes; head: LinearSizes | null }>;
+
+const LAYER_KINDS: readonly WeightKind[] = ["attention", "dense", "shared", "routed"];
 
 /** The same tensors once their Linears are quantized; scales of the stored form vanish. Router, embedding, norms and vision stay. */
-export function quantizedTensors(tensors: readonly TensorShape[], sizes: QuantizedSizes): TensorShape[] {
+export function quantizedTensors(tensors: readonly TensorShape[], { layers, head }: QuantizedSizes): TensorShape[] {
   return tensors.flatMap((tensor) => {
     const { kind, isScale } = tensorPurpose(tensor.name);
-    if (!QUANTIZED_KINDS.includes(kind)) return [tensor];
+    const sizes = kind === "head" ? head : LAYER_KINDS.includes(kind) ? layers : null;
+    if (sizes === null) return [tensor];
+    if (isScale) return [];
     const [a = 1, b = 1, c] = tensor.shape;
     // Fused experts are [E, in, out], Linears [out, in].
-    const byteCount =
-      kind === "head" ? sizes.headBytes(a, b) : c === undefined ? sizes.linearBytes(a, b) : a * sizes.linearBytes(c, b);
-    if (byteCount === undefined) return [tensor];
-    return isScale ? [] : [{ ...tensor, dtype: sizes.dtype, byteCount }];
+    const byteCount = c === undefined ? sizes.linearBytes(a, b) : a * sizes.linearBytes(c, b);
+    return [{ ...tensor, dtype: sizes.dtype, byteCount }];
   });
 }
