@@ -1,9 +1,11 @@
+import { DroverError } from "@drover/core";
 import { BytePairTable } from "./byte-pair-table.ts";
 import { type ByteStrings, splitHashes } from "./byte-strings.ts";
+import { PAIRS_MAX } from "./limits.ts";
 
 /**
  * The pairs that tiktoken joins: every two tokens whose bytes together are a token, by that token's id. `strings` must find mergeable
- * tokens only, of ids below `count`.
+ * tokens only, of ids below `count`. Errors: `invalid_argument` for more pairs than any vocabulary has.
  */
 export function pairsOfRanks(strings: ByteStrings, count: number): BytePairTable {
   const joins: number[] = [];
@@ -20,6 +22,8 @@ export function pairsOfRanks(strings: ByteStrings, count: number): BytePairTable
       const right = left < 0 ? -1 : strings.find(bytes, cut, bytes.length, suffixes[cut]);
       if (right >= 0) joins.push(left, right, id);
     }
+    if (joins.length > 3 * PAIRS_MAX)
+      throw new DroverError("invalid_argument", `the vocabulary has more than ${PAIRS_MAX} pairs that make a token`);
   }
   const table = BytePairTable.withRoom(joins.length / 3);
   for (let i = 0; i < joins.length; i += 3) {

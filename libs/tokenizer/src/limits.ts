@@ -4,6 +4,9 @@ export const TOKEN_BUFFER_MIN = 1024;
 /** A token's id: more than any vocabulary has. */
 export const TOKEN_ID_MAX = 10_000_000;
 
+/** Pairs that a tokenizer.model makes: Llama 4's 200,000 tokens make 440,000. */
+export const PAIRS_MAX = 2 ** 22;
+
 /** Ranks of merges: with a position of 32 bits they fit in a double's 53. */
 export const MERGES_MAX = 2 ** 21;
 
