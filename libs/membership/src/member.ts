@@ -30,6 +30,25 @@ export type WorkerStatus = Readonly<{
   waitingTokenCount: number;
   /** Longest prompt plus output that its KV could ever hold. */
   contextTokensMax: number;
+  /** Of kvBytesUsed, what only the prefix cache keeps. */
+  kvBytesCached: number;
+  /** What its steps cost, in milliseconds; all 0 before it has measured them. */
+  costs: StepCosts;
+  /** Predicted milliseconds that each accepted prompt still needs, ascending; of very many, the last one holds all the others. */
+  pendingPromptMs: readonly number[];
+}>;
+
+/** The worker's own prediction of its steps, in milliseconds. */
+export type StepCosts = Readonly<{
+  /** One prompt row whose context is empty. */
+  promptRowMs: number;
+  /** Added for each token of context before the row. */
+  contextTokenMs: number;
+  /** The decoding rows of its next step, together; and one more of them. */
+  decodeMs: number;
+  decodeRowMs: number;
+  /** What a step may take. */
+  stepMsMax: number;
 }>;
 
 /** Experts that a worker has in memory, by MoE layer. */

@@ -24,6 +24,9 @@ const status: WorkerStatus = {
   waitingCount: 0,
   waitingTokenCount: 0,
   contextTokensMax: 1000,
+  kvBytesCached: 0,
+  costs: { promptRowMs: 0, contextTokenMs: 0, decodeMs: 0, decodeRowMs: 0, stepMsMax: 0 },
+  pendingPromptMs: [],
 };
 
 const told = (changes: readonly MembershipChange[]) =>

@@ -21,6 +21,8 @@ export class Membership {
   readonly #memberCountMax: number;
   readonly #byId = new Map<WorkerId, Member>();
   readonly #idBySession = new Map<number, WorkerId>();
+  #ids: readonly WorkerId[] = [];
+  #members: readonly Member[] | undefined = [];
 
   constructor(options: MembershipOptions = {}) {
     this.#suspectAfterMs = options.suspectAfterMs ?? SUSPECT_AFTER_MS;
@@ -30,11 +32,18 @@ export class Membership {
 
   /** In the order of their ids, so that decisions over them do not depend on who came first. */
   get members(): readonly Member[] {
-    return [...this.#byId.values()].sort((a, b) => (a.profile.workerId < b.profile.workerId ? -1 : 1));
+    this.#members ??= this.#ids.flatMap((id) => this.#byId.get(id) ?? []);
+    return this.#members;
   }
 
   get(id: WorkerId): Member | undefined {
     return this.#byId.get(id);
+  }
+
+  /** The worker that a stream speaks for; undefined once it is gone or replaced. */
+  bySession(session: number): Member | undefined {
+    const id = this.#idBySession.get(session);
+    return id === undefined ? undefined : this.#byId.get(id);
   }
 
   /**
@@ -81,7 +90,7 @@ export class Membership {
 
   /** The Join stream ended: the worker is gone at once. */
   disconnect(session: number): readonly MembershipChange[] {
-    const member = this.#bySession(session);
+    const member = this.bySession(session);
     return member === undefined ? [] : [this.#remove(member, "disconnected")];
   }
 
@@ -104,25 +113,25 @@ export class Membership {
     fields: Partial<Member>,
     now: number,
   ): readonly MembershipChange[] {
-    const previous = this.#bySession(session);
+    const previous = this.bySession(session);
     if (previous === undefined) return [];
     const member = this.#put({ ...previous, ...fields, suspected: false, heardAtMs: now });
     const change: MembershipChange = { kind, member };
     return previous.suspected ? [{ kind: "recovered", member }, change] : [change];
   }
 
-  #bySession(session: number): Member | undefined {
-    const id = this.#idBySession.get(session);
-    return id === undefined ? undefined : this.#byId.get(id);
-  }
-
   #put(member: Member): Member {
-    this.#byId.set(member.profile.workerId, member);
+    const { workerId } = member.profile;
+    if (!this.#byId.has(workerId)) this.#ids = [...this.#ids, workerId].sort();
+    this.#byId.set(workerId, member);
+    this.#members = undefined;
     return member;
   }
 
   #remove(member: Member, reason: GoneReason): MembershipChange {
     this.#byId.delete(member.profile.workerId);
+    this.#ids = this.#ids.filter((id) => id !== member.profile.workerId);
+    this.#members = undefined;
     this.#idBySession.delete(member.session);
     return { kind: "gone", member, reason };
   }

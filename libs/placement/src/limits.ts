@@ -23,6 +23,9 @@ export const UNMEASURED_COSTS = { promptRowMs: 1, contextTokenMs: 0, decodeMs: 0
 /** Candidates that a decision names, best first. */
 export const RANKING_MAX = 8;
 
+/** A request that was passed over for too long keeps other lanes from its worker for so long at first. */
+export const CLAIM_MS = 20_000;
+
 /** Weight of the newest interval in a lane's pace: about the last ten placements count. */
 export const LANE_WAIT_SMOOTHING = 0.1;
 

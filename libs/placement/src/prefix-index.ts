@@ -93,11 +93,11 @@ export class PrefixIndex {
 
   /**
    * Tokens of a prompt that each worker would not compute, for those that have any. `wire` is the prompt's chain of hashes, 16 bytes a
-   * block. O(log n) looks into a table for each length that occurs among the workers.
+   * block, or with `sample` of the blocks that it names. O(log n) looks into a table for each length that occurs among the workers.
    */
-  cachedTokens(wire: Uint8Array, promptLength: number): Map<WorkerId, number> {
+  cachedTokens(wire: Uint8Array, promptLength: number, sample?: readonly number[]): Map<WorkerId, number> {
     const isAlive = (number: number) => this.#byNumber[number] !== undefined;
-    const found = cachedTokens(this.#tables, this.#shape, wire, promptLength, isAlive);
+    const found = cachedTokens(this.#tables, this.#shape, wire, promptLength, isAlive, sample);
     const byWorker = new Map<WorkerId, number>();
     for (const [i, number] of found.workers.entries()) {
       const worker = this.#byNumber[number]?.worker;

@@ -12,7 +12,8 @@ export type FoundTokens = Readonly<{ workers: Uint32Array; tokens: Float64Array 
 /**
  * How many tokens of a prompt each worker has cached. Caches keep beginnings of chains only, so the holders of block i + 1 are among those
  * of block i, and halving finds where each worker's prefix ends; workers that agree are looked up together. A hit that ends within a chunk
- * needs the local rows from the chunk's beginning; where they are missing it ends there.
+ * needs the local rows from the chunk's beginning; where they are missing it ends there. `sample`: the blocks whose hashes `wire` has,
+ * ascending; absent: all of them from the first one on.
  */
 export function cachedTokens(
   tables: Tables,
@@ -20,28 +21,49 @@ export function cachedTokens(
   wire: Uint8Array,
   promptLength: number,
   isAlive: (worker: number) => boolean,
+  sample?: readonly number[],
 ): FoundTokens {
   const { blockTokens, chunkTokens } = shape;
   const view = new DataView(wire.buffer, wire.byteOffset, wire.byteLength);
-  const blocks = Math.max(0, Math.min(wire.length / BLOCK_HASH_BYTES, Math.floor((promptLength - 1) / blockTokens)));
+  // Ends are counts of hashes here; these are the blocks that they stand for, and the other way round.
+  const blocksBefore = (hashes: number) =>
+    sample === undefined || hashes === 0 ? hashes : (sample[hashes - 1] ?? 0) + 1;
+  const hashesBefore = (block: number) => (sample === undefined ? block : countBelow(sample, block));
+  const hashCount = Math.min(wire.length / BLOCK_HASH_BYTES, sample?.length ?? Number.POSITIVE_INFINITY);
+  const blocks = Math.max(0, Math.min(hashCount, hashesBefore(Math.floor((promptLength - 1) / blockTokens))));
   const first = blocks === 0 ? [] : tables.global.holders(slotOf(tables.global, view, 0)).filter(isAlive);
   const workers = Uint32Array.from(first);
   const globalEnds = new Float64Array(workers.length);
   endsOf(tables.global, view, 1, blocks, workers, globalEnds, 0, workers.length);
   const chunkBlocks = chunkTokens / blockTokens;
-  const tokens = globalEnds.map((end) => end * blockTokens);
+  const tokens = globalEnds.map((end) => blocksBefore(end) * blockTokens);
   if (!Number.isInteger(chunkBlocks)) return { workers, tokens };
   const globalEndOf = new Map<number, number>();
   for (const [i, worker] of workers.entries()) globalEndOf.set(worker, globalEnds[i] ?? 0);
   // The ends ascend, so those of one chunk are together.
   for (let from = 0, to = 0; from < workers.length; from = to) {
-    const start = Math.floor((globalEnds[from] ?? 0) / chunkBlocks) * chunkBlocks;
-    while (to < workers.length && (globalEnds[to] ?? 0) < start + chunkBlocks) to += 1;
+    const chunkStart = Math.floor(blocksBefore(globalEnds[from] ?? 0) / chunkBlocks) * chunkBlocks;
+    const start = hashesBefore(chunkStart);
+    while (to < workers.length && blocksBefore(globalEnds[to] ?? 0) < chunkStart + chunkBlocks) to += 1;
     endsOf(tables.local, view, start, globalEnds[to - 1] ?? 0, workers, tokens, from, to);
-    for (let i = from; i < to; i++)
-      tokens[i] = Math.min(tokens[i] ?? 0, globalEndOf.get(workers[i] ?? 0) ?? 0) * blockTokens;
+    for (let i = from; i < to; i++) {
+      const end = Math.min(tokens[i] ?? 0, globalEndOf.get(workers[i] ?? 0) ?? 0);
+      tokens[i] = (end <= start ? chunkStart : blocksBefore(end)) * blockTokens;
+    }
   }
   return { workers, tokens };
+}
+
+/** How many numbers of an ascending list are below a bound. */
+function countBelow(list: readonly number[], bound: number): number {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((list[middle] ?? 0) < bound) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /**

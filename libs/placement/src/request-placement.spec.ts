@@ -1,27 +1,11 @@
-import { modelId, workerId } from "@drover/core";
+import { modelId } from "@drover/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { EXPECTED_OUTPUT_TOKENS, WORKER_WAITING_MAX } from "./limits.ts";
-import { freeBytes, hasRoom, type PlaceableRequest, placeRequest, type WorkerCapacity } from "./request-placement.ts";
+import { freeBytes, hasRoom, type PlaceableRequest, placeRequest } from "./request-placement.ts";
+import { capacity as worker } from "./testing/capacity.ts";
 
 const nano = modelId("nano");
-
-const worker = (id: string, fields: Partial<WorkerCapacity> = {}): WorkerCapacity => ({
-  workerId: workerId(id),
-  modelId: nano,
-  available: true,
-  kvBytesUsed: 0,
-  kvBytesMax: 10_000,
-  kvBytesPerToken: 10,
-  kvBytesFixed: 100,
-  runningCount: 0,
-  waitingCount: 0,
-  waitingTokenCount: 0,
-  contextTokensMax: 1000,
-  reservedBytes: 0,
-  reservedCount: 0,
-  ...fields,
-});
 
 const request = (fields: Partial<PlaceableRequest> = {}): PlaceableRequest => ({
   modelId: nano,
@@ -32,25 +16,28 @@ const request = (fields: Partial<PlaceableRequest> = {}): PlaceableRequest => ({
 });
 
 describe("placeRequest", () => {
-  it("takes the worker with the fewest requests, and among equals the one with most free KV, then the first id", () => {
+  it("among equal times, takes the worker with the fewest requests, and among equals the one with most free KV, then the first id", () => {
     const busy = worker("a", { runningCount: 3 });
     expect(placeRequest([busy, worker("b", { runningCount: 1 })], request())).toMatchObject({ workerId: "b" });
     expect(placeRequest([worker("a", { kvBytesUsed: 500 }), worker("b")], request())).toMatchObject({ workerId: "b" });
     expect(placeRequest([worker("b"), worker("a")], request())).toMatchObject({ workerId: "a", kvBytes: 1600 });
   });
 
-  it("counts what was placed since the last status, in bytes and in load", () => {
+  it("counts what was placed since the last status, in bytes and in milliseconds", () => {
     const full = worker("a", { reservedBytes: 9000, reservedCount: 1 });
-    expect(placeRequest([full], request())).toEqual({ kind: "wait" });
+    expect(placeRequest([full], request())).toMatchObject({ kind: "wait" });
     expect(
-      placeRequest([worker("a", { reservedCount: 2 }), worker("b", { runningCount: 1 })], request()),
+      placeRequest(
+        [worker("a", { reservedCount: 1, reservedPromptMs: [50] }), worker("b", { runningCount: 3 })],
+        request(),
+      ),
     ).toMatchObject({ workerId: "b" });
   });
 
   it("counts the prompts that still wait inside a worker", () => {
     const backlog = worker("a", { waitingCount: 1, waitingTokenCount: 900 });
     expect(freeBytes(backlog)).toBe(10_000 - 9000 - 100);
-    expect(placeRequest([backlog], request())).toEqual({ kind: "wait" });
+    expect(placeRequest([backlog], request())).toMatchObject({ kind: "wait" });
   });
 
   it("counts only the output that is to be expected, not the most that is allowed", () => {
@@ -60,23 +47,80 @@ describe("placeRequest", () => {
 
   it("gives an idle worker whatever fits its context, though cached prefixes fill its KV", () => {
     expect(placeRequest([worker("a", { kvBytesUsed: 9990 })], request())).toMatchObject({ kind: "worker" });
-    expect(placeRequest([worker("a", { kvBytesUsed: 9990, runningCount: 1 })], request())).toEqual({ kind: "wait" });
+    const cached = { kvBytesUsed: 9990, kvBytesCached: 9000, runningCount: 1 };
+    expect(placeRequest([worker("a", cached)], request())).toMatchObject({ kind: "worker" });
+    expect(placeRequest([worker("a", { kvBytesUsed: 9990, runningCount: 1 })], request())).toMatchObject({
+      kind: "wait",
+    });
   });
 
   it("never goes to a worker that is unavailable, has a backlog or serves another model", () => {
-    expect(placeRequest([worker("a", { available: false })], request())).toEqual({ kind: "wait" });
-    expect(placeRequest([worker("a", { waitingCount: WORKER_WAITING_MAX })], request())).toEqual({ kind: "wait" });
-    expect(placeRequest([worker("a", { modelId: modelId("scout") })], request())).toEqual({ kind: "wait" });
+    expect(placeRequest([worker("a", { available: false })], request())).toMatchObject({ kind: "wait" });
+    expect(placeRequest([worker("a", { waitingCount: WORKER_WAITING_MAX })], request())).toMatchObject({
+      kind: "wait",
+    });
+    expect(placeRequest([worker("a", { modelId: modelId("scout") })], request())).toMatchObject({ kind: "wait" });
   });
 
   it("says never when one choice is longer than any worker's context, and waits while no worker is known", () => {
     const long = request({ promptTokenCount: 1000, newTokenCountMax: 1 });
     expect(placeRequest([worker("a"), worker("b")], long)).toMatchObject({ kind: "never" });
     expect(placeRequest([worker("a"), worker("b", { contextTokensMax: 2000 })], long)).toMatchObject({ workerId: "b" });
-    expect(placeRequest([worker("a", { available: false, contextTokensMax: 2000 })], long)).toEqual({ kind: "wait" });
-    expect(placeRequest([], long)).toEqual({ kind: "wait" });
+    expect(placeRequest([worker("a", { available: false, contextTokensMax: 2000 })], long)).toMatchObject({
+      kind: "wait",
+    });
+    expect(placeRequest([], long)).toMatchObject({ kind: "wait" });
     const choices = request({ promptTokenCount: 1600, newTokenCountMax: 400, choiceCount: 2 });
     expect(placeRequest([worker("a")], choices).kind).not.toBe("never");
+  });
+
+  it("goes where the cached prefix saves more than the queue costs, and no further", () => {
+    const cachedTokenCount = (id: string) => (id === "b" ? 90 : 0);
+    const busy = (ms: number) => worker("b", { runningCount: 1, pendingPromptMs: [ms, ms] });
+    expect(placeRequest([worker("a"), busy(5)], request(), { cachedTokenCount })).toMatchObject({
+      workerId: "b",
+      cachedTokenCount: 90,
+      promptMs: 10,
+    });
+    const queue = worker("b", { runningCount: 12, pendingPromptMs: Array<number>(12).fill(50) });
+    expect(placeRequest([worker("a"), queue], request(), { cachedTokenCount })).toMatchObject({ workerId: "a" });
+  });
+
+  it("waits when no worker can begin in time, but gives an idle worker whatever comes", () => {
+    const queue = { runningCount: 1, pendingPromptMs: [80] };
+    const late = placeRequest([worker("a", queue)], request(), { beginWithinMs: 50 });
+    expect(late).toMatchObject({ kind: "wait", claim: "a", ranking: [{ refusal: "too_late" }] });
+    const reserved = worker("a", { reservedPromptMs: [80] });
+    expect(placeRequest([reserved], request(), { beginWithinMs: 50 })).toMatchObject({ workerId: "a" });
+  });
+
+  it("leaves claimed room alone, and names the worker that is nearest to having room", () => {
+    const isClaimed = (id: string) => id === "a";
+    expect(placeRequest([worker("a"), worker("b", { runningCount: 9 })], request(), { isClaimed })).toMatchObject({
+      workerId: "b",
+    });
+    const full = [
+      worker("a", { kvBytesUsed: 9999, runningCount: 1 }),
+      worker("b", { kvBytesUsed: 9000, runningCount: 9 }),
+    ];
+    expect(placeRequest(full, request())).toMatchObject({ kind: "wait", claim: "b" });
+  });
+
+  it("the same workers in any order give the same decision", () => {
+    const load = fc.record({
+      runningCount: fc.nat(3),
+      kvBytesUsed: fc.nat(5000),
+      pendingPromptMs: fc.array(fc.nat(100), { maxLength: 3 }),
+    });
+    fc.assert(
+      fc.property(fc.array(load, { maxLength: 6 }), fc.nat(), (loads, turn) => {
+        const workers = loads.map((fields, i) => worker(`w${i}`, fields));
+        const at = workers.length === 0 ? 0 : turn % workers.length;
+        const turned = [...workers.slice(at), ...workers.slice(0, at)];
+        const told = ({ ranking: _, ...decision }: ReturnType<typeof placeRequest>) => decision;
+        expect(told(placeRequest(turned, request()))).toEqual(told(placeRequest(workers, request())));
+      }),
+    );
   });
 
   it("never promises more bytes than a busy worker has free", () => {

@@ -1,21 +1,27 @@
 import type { RequestId, WorkerId } from "@drover/core";
 import { RESERVATION_SLACK_MS } from "./limits.ts";
 
-type Reservation = { readonly kvBytes: number; acceptedAtMs: number | undefined };
-export type ReservedTotal = Readonly<{ bytes: number; count: number }>;
+/** What a placement will take of its worker: KV, and predicted milliseconds of prompt rows. */
+export type Reserved = Readonly<{ kvBytes: number; promptMs: number }>;
+type Reservation = Reserved & { acceptedAtMs: number | undefined };
+export type ReservedTotal = Readonly<{ bytes: number; count: number; promptMs: readonly number[] }>;
+
+const NONE: ReservedTotal = { bytes: 0, count: 0, promptMs: [] };
 
 /**
- * KV that was promised on workers and that their statuses do not show yet: from the decision to place, over the worker's
- * acceptance, to the first status that must have been written after it. Bounded by what one status interval can place.
+ * What was promised on workers and their statuses do not show yet: from the decision to place, over the worker's acceptance, to the first
+ * status that must have been written after it. Bounded by what one status interval can place.
  */
 export class Reservations {
   readonly #byWorker = new Map<WorkerId, Map<RequestId, Reservation>>();
+  readonly #totals = new Map<WorkerId, ReservedTotal>();
 
-  /** Counts the bytes from now on; a second reservation of the same request on the worker replaces the first. */
-  reserve(worker: WorkerId, request: RequestId, kvBytes: number): void {
+  /** Counts from now on; a second reservation of the same request on the worker replaces the first. */
+  reserve(worker: WorkerId, request: RequestId, { kvBytes, promptMs }: Reserved): void {
     const ofWorker = this.#byWorker.get(worker) ?? new Map<RequestId, Reservation>();
     this.#byWorker.set(worker, ofWorker);
-    ofWorker.set(request, { kvBytes, acceptedAtMs: undefined });
+    ofWorker.set(request, { kvBytes, promptMs, acceptedAtMs: undefined });
+    this.#totals.delete(worker);
   }
 
   /** The worker has the request: its next statuses will show it. */
@@ -26,7 +32,10 @@ export class Reservations {
 
   /** The worker did not take it. */
   release(worker: WorkerId, request: RequestId): void {
-    this.#byWorker.get(worker)?.delete(request);
+    const ofWorker = this.#byWorker.get(worker);
+    if (ofWorker?.delete(request) !== true) return;
+    if (ofWorker.size === 0) this.#byWorker.delete(worker);
+    this.#totals.delete(worker);
   }
 
   /** A status of the worker arrived: what it accepted before is in it. */
@@ -38,15 +47,22 @@ export class Reservations {
 
   forget(worker: WorkerId): void {
     this.#byWorker.delete(worker);
+    this.#totals.delete(worker);
   }
 
+  /** The same value until something of the worker changes. */
   total(worker: WorkerId): ReservedTotal {
-    let bytes = 0;
-    let count = 0;
-    for (const { kvBytes } of this.#byWorker.get(worker)?.values() ?? []) {
-      bytes += kvBytes;
-      count += 1;
-    }
-    return { bytes, count };
+    const reservations = this.#byWorker.get(worker);
+    if (reservations === undefined) return NONE;
+    const known = this.#totals.get(worker);
+    if (known !== undefined) return known;
+    const list = [...reservations.values()];
+    const total = {
+      bytes: list.reduce((sum, { kvBytes }) => sum + kvBytes, 0),
+      count: list.length,
+      promptMs: list.map(({ promptMs }) => promptMs),
+    };
+    this.#totals.set(worker, total);
+    return total;
   }
 }

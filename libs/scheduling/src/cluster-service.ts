@@ -1,7 +1,19 @@
 import { DroverError, modelId, routerId } from "@drover/core";
-import type { ClusterState, WatchRequest, WorkerOrder, WorkerReport } from "@drover/proto";
+import type {
+  ClusterState,
+  ExplainReply,
+  ExplainRequest,
+  WatchRequest,
+  WorkerOrder,
+  WorkerReport,
+} from "@drover/proto";
 import { PROTOCOL_VERSION, toServiceError } from "@drover/rpc";
-import type { handleBidiStreamingCall, handleServerStreamingCall, UntypedServiceImplementation } from "@grpc/grpc-js";
+import type {
+  handleBidiStreamingCall,
+  handleServerStreamingCall,
+  handleUnaryCall,
+  UntypedServiceImplementation,
+} from "@grpc/grpc-js";
 import { faultOf } from "./fault.ts";
 import type { OrderSink } from "./fleet.ts";
 import { Outbox } from "./outbox.ts";
@@ -13,13 +25,15 @@ export interface Leadership {
   /** Undefined while this scheduler stands by. */
   readonly term: Term | undefined;
   readonly modelId: string;
+  /** Every decision about the request that is remembered. */
+  explain(requestId: string): ExplainReply;
   /** What a standby answers with; names the leader where it is known. */
   notLeader(): Promise<DroverError>;
 }
 
 /** drover.internal.v1.Cluster on grpc-js: one Join stream for each worker, one Watch stream for each router. */
 export function clusterService(leadership: Leadership): UntypedServiceImplementation {
-  return { join: joinHandler(leadership), watch: watchHandler(leadership) };
+  return { join: joinHandler(leadership), watch: watchHandler(leadership), explain: explainHandler(leadership) };
 }
 
 function joinHandler(leadership: Leadership): handleBidiStreamingCall<WorkerReport, WorkerOrder> {
@@ -82,6 +96,18 @@ function watchHandler(leadership: Leadership): handleServerStreamingCall<WatchRe
     } catch (error) {
       end(faultOf(error));
     }
+  };
+}
+
+function explainHandler(leadership: Leadership): handleUnaryCall<ExplainRequest, ExplainReply> {
+  return (call, callback) => {
+    if (leadership.term === undefined) {
+      void leadership.notLeader().then((error) => callback(toServiceError(error)));
+      return;
+    }
+    const reply = leadership.explain(call.request.requestId);
+    if (reply.decisions.length > 0) callback(null, reply);
+    else callback(toServiceError(new DroverError("not_found", "no decision about this request is remembered")));
   };
 }
 

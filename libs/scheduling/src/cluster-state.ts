@@ -1,7 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import type { LaneDepth, ModelId, RouterId } from "@drover/core";
+import type { LaneForecast } from "@drover/placement";
 import { type ClusterState, ClusterStateSchema } from "@drover/proto";
+import type { Candidates, PredictedPrefix } from "./candidates.ts";
 import type { Fleet } from "./fleet.ts";
+import type { LaneForecasts } from "./lane-forecasts.ts";
+import type { PrefixDirectory } from "./prefix-directory.ts";
 import { rolesToWire } from "./wire.ts";
 
 export type ClusterStateInput = Readonly<{
@@ -9,6 +13,9 @@ export type ClusterStateInput = Readonly<{
   schedulerId: string;
   leaderEpoch: bigint;
   fleet: Fleet;
+  candidates: Candidates;
+  prefixes: PrefixDirectory;
+  forecasts: LaneForecasts;
   depths: readonly LaneDepth[];
   routers: readonly RouterId[];
   /** Unix milliseconds, and monotonic ones. */
@@ -22,9 +29,19 @@ export function isServing(fleet: Fleet): boolean {
   return fleet.expertMap.complete && attention;
 }
 
+const forecastToWire = ({ waitMs, msPerJob }: LaneForecast) => ({
+  predictedWaitMs: BigInt(Math.round(waitMs)),
+  waitMsPerJob: msPerJob,
+});
+
+const prefixToWire = ({ promptTokenCount, cachedTokenCount }: PredictedPrefix) => ({
+  promptTokenCount: BigInt(promptTokenCount),
+  cachedTokenCount: BigInt(cachedTokenCount),
+});
+
 /** What routers get to know, whole. */
 export function clusterState(input: ClusterStateInput): ClusterState {
-  const { modelId, schedulerId, leaderEpoch, fleet, depths, routers, wallMs, nowMs } = input;
+  const { modelId, schedulerId, leaderEpoch, fleet, candidates, prefixes, depths, routers, wallMs, nowMs } = input;
   return create(ClusterStateSchema, {
     modelId,
     schedulerId,
@@ -32,10 +49,12 @@ export function clusterState(input: ClusterStateInput): ClusterState {
     expertMap: fleet.expertMap,
     routerIds: [...routers],
     ready: isServing(fleet),
+    modelFingerprint: fleet.fingerprint,
     lanes: depths.map(({ lane, waitingCount, oldestEnqueuedAtMs }) => ({
       lane,
       waitingCount,
       oldestAgeMs: BigInt(Math.max(0, Math.round(wallMs - (oldestEnqueuedAtMs ?? wallMs)))),
+      ...forecastToWire(input.forecasts.of(lane)),
     })),
     workers: fleet.members.map((member) => {
       const status = fleet.wireStatus(member);
@@ -46,6 +65,8 @@ export function clusterState(input: ClusterStateInput): ClusterState {
         address: member.profile.address,
         adminAddress: member.profile.adminAddress,
         expertCount: [...(member.loaded?.values() ?? [])].reduce((sum, { size }) => sum + size, 0),
+        predictedPrefix: prefixToWire(candidates.predictedPrefix(member.profile.workerId)),
+        indexedBlockCount: BigInt(prefixes.blockCount(member.profile.workerId)),
         silentMs: Math.max(0, Math.round(nowMs - member.heardAtMs)),
         ...(status === undefined ? {} : { status }),
       };

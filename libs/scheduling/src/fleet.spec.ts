@@ -13,6 +13,7 @@ import {
 import { PROTOCOL_VERSION } from "@drover/rpc";
 import { describe, expect, it } from "vitest";
 import { Fleet, type OrderSink } from "./fleet.ts";
+import { PrefixDirectory } from "./prefix-directory.ts";
 
 const hello = (workerId: string, fields: Partial<JoinHello> = {}): JoinHello => {
   const value = create(JoinHelloSchema, {
@@ -59,6 +60,7 @@ const fleet = (expectExperts = 1, changed: (kinds: readonly string[]) => void = 
     schedulerId: "scheduler-1",
     leaderEpoch: 7n,
     expectExperts,
+    prefixes: new PrefixDirectory(),
     logger: silentLogger,
     onChange: (changes) => changed(changes.map((change) => change.kind)),
   });

@@ -6,17 +6,19 @@ import {
   type ExpertMap,
   ExpertMapSchema,
   type JoinHello,
+  SendCacheSchema,
   type WorkerOrder,
   WorkerOrderSchema,
   type WorkerReport,
   type WorkerStatus,
 } from "@drover/proto";
 import { PROTOCOL_VERSION } from "@drover/rpc";
+import type { PrefixDirectory } from "./prefix-directory.ts";
 import { loadedFromWire, mapToWire, orderToWire, profileFromHello, statusFromWire } from "./wire.ts";
 
 /** The scheduler's half of one Join stream. */
 export interface OrderSink {
-  send(kind: "accepted" | "set_experts" | "expert_map", order: WorkerOrder): void;
+  send(kind: "accepted" | "set_experts" | "expert_map" | "send_cache", order: WorkerOrder): void;
   /** Ends the stream with the fault. */
   end(error: DroverError): void;
 }
@@ -27,13 +29,14 @@ export type FleetOptions = Readonly<{
   leaderEpoch: bigint;
   expectExperts: number;
   logger: Logger;
+  prefixes: PrefixDirectory;
   /** After everything that follows from a report has been decided and sent. */
   onChange: (changes: readonly MembershipChange[], mapChanged: boolean) => void;
 }>;
 
 type Session = { readonly sink: OrderSink; status: WorkerStatus | undefined };
 /** What all workers must agree on. */
-type Pin = Readonly<{ fingerprint: string; layers: readonly number[]; expertCount: number }>;
+type Pin = Readonly<{ fingerprint: string; layers: readonly number[]; expertCount: number; chunkTokens: number }>;
 
 const GONE: Record<GoneReason, DroverError | undefined> = {
   disconnected: undefined,
@@ -74,6 +77,11 @@ export class Fleet {
 
   get expertMap(): ExpertMap {
     return this.#map;
+  }
+
+  /** Of the checkpoint that the workers serve; empty before the first one. */
+  get fingerprint(): string {
+    return this.#pin?.fingerprint ?? "";
   }
 
   /**
@@ -139,9 +147,23 @@ export class Fleet {
         return this.#membership.loaded(session, loadedFromWire(report.value), now);
       case "leaving":
         return this.#membership.leave(session, now);
+      case "cacheChanges":
+      case "cacheSnapshot":
+        this.#takeCache(session, state, report, now);
+        return [];
       default:
         throw new DroverError("invalid_argument", `unexpected ${report.case ?? "empty"} report`);
     }
+  }
+
+  #takeCache(session: number, { sink }: Session, report: CacheReport, now: number): void {
+    const member = this.#membership.bySession(session);
+    if (member === undefined) return;
+    const { prefixes } = this.#options;
+    const { workerId } = member.profile;
+    if (report.case === "cacheSnapshot") prefixes.restore(workerId, report.value);
+    else if (prefixes.change(workerId, report.value, now))
+      sink.send("send_cache", order({ case: "sendCache", value: create(SendCacheSchema) }));
   }
 
   #checkAgreement(hello: JoinHello): void {
@@ -160,7 +182,8 @@ export class Fleet {
         field: "model_id",
       });
     }
-    const pin = { fingerprint: hello.modelFingerprint, layers: hello.moeLayers, expertCount: hello.expertCount };
+    const { modelFingerprint: fingerprint, moeLayers: layers, expertCount, chunkTokens } = hello;
+    const pin = { fingerprint, layers, expertCount, chunkTokens };
     if (this.#pin !== undefined && JSON.stringify(this.#pin) === JSON.stringify(pin)) return;
     // While nobody is here, another checkpoint may take the place of the last one.
     if (this.members.length === 0) this.#setPin(pin);
@@ -173,6 +196,7 @@ export class Fleet {
 
   #setPin(pin: Pin): void {
     this.#pin = pin;
+    this.#options.prefixes.serve(pin.chunkTokens);
     const epoch = this.#planner?.epoch ?? firstMapEpoch(this.#options.leaderEpoch);
     const { expectExperts } = this.#options;
     this.#planner = new ExpertPlanner({ layers: pin.layers, expertCount: pin.expertCount, expectExperts, epoch });
@@ -185,6 +209,8 @@ export class Fleet {
     if (!mapChanged) for (const { kind, member } of changes) if (kind === "joined") this.#sendMap(member);
     for (const change of changes) {
       if (change.kind !== "gone") continue;
+      // Also of the same life on another stream: its digest tells whether anything is missing.
+      this.#options.prefixes.forget(change.member.profile.workerId);
       const error = GONE[change.reason];
       if (error !== undefined) this.#sessions.get(change.member.session)?.sink.end(error);
       this.#sessions.delete(change.member.session);
@@ -229,6 +255,7 @@ export class Fleet {
   }
 }
 
+type CacheReport = Extract<WorkerReport["report"], { case: "cacheChanges" | "cacheSnapshot" }>;
 type OrderInit = NonNullable<MessageInitShape<typeof WorkerOrderSchema>["order"]>;
 const order = (value: OrderInit): WorkerOrder => create(WorkerOrderSchema, { order: value });
 

@@ -5,9 +5,12 @@ import { type PlaceReply, PlaceReplySchema, type PlaceRequest } from "@drover/pr
 import { createMetrics } from "@drover/telemetry";
 import { afterEach, describe, expect, it } from "vitest";
 import { Candidates } from "./candidates.ts";
+import { DecisionLog } from "./decision-log.ts";
 import { LanePlacer } from "./lane-placer.ts";
 import { HOLD_MS_MAX, LEASES_HELD_MAX, OVERTAKE_MS_MAX, ROUTER_GONE_MS, UNREACHABLE_PAUSE_MS } from "./limits.ts";
 import type { PlaceCaller } from "./place-caller.ts";
+import { Placer } from "./placer.ts";
+import { PrefixDirectory } from "./prefix-directory.ts";
 import { Routers } from "./routers.ts";
 import { SchedulerMetrics } from "./scheduler-metrics.ts";
 import { FakeQueue, job } from "./testing/fake-queue.ts";
@@ -25,6 +28,9 @@ const status: WorkerStatus = {
   waitingCount: 0,
   waitingTokenCount: 0,
   contextTokensMax: 1000,
+  kvBytesCached: 0,
+  costs: { promptRowMs: 0, contextTokenMs: 0, decodeMs: 0, decodeRowMs: 0, stepMsMax: 0 },
+  pendingPromptMs: [],
 };
 
 const member = (id: string, fields: Partial<WorkerStatus> = {}): Member => ({
@@ -58,19 +64,30 @@ class Scene implements PlaceCaller {
   members: Member[] = [member("a")];
   answer: (worker: WorkerId, request: PlaceRequest) => Answer | Promise<Answer> = () => ({ accepted: true });
   readonly candidates = new Candidates(() => this.members);
+  readonly decisions = new DecisionLog();
+  readonly placer = new Placer({
+    modelId: nano,
+    beginWithinMs: 10_000,
+    candidates: this.candidates,
+    prefixes: new PrefixDirectory(),
+    decisions: this.decisions,
+    clock: this.clock,
+  });
   readonly #ended = new AbortController();
   readonly #runs: Promise<void>[] = [];
 
   start(lane: Lane = "short"): LanePlacer {
     const placer = new LanePlacer({
       lane,
-      modelId: nano,
       queue: this.queue,
       payloads: this.queue,
       caller: this,
       leaderEpoch: 7n,
       logger: silentLogger,
       candidates: this.candidates,
+      placer: this.placer,
+      decisions: this.decisions,
+      onPlaced: () => undefined,
       member: (id) => this.members.find((one) => one.profile.workerId === id),
       routers: this.routers,
       clock: this.clock,
@@ -132,15 +149,18 @@ describe("LanePlacer", () => {
     expect(await scene.count("drover_scheduler_placements_total", 'lane="short"')).toBe(1);
   });
 
-  it("nothing is taken while no worker has room", async () => {
-    scene.members = [member("a", { kvBytesUsed: 10_000 })];
+  it("while no worker has room, only the first job is taken, and nothing while there is no worker", async () => {
+    scene.members = [];
     scene.start();
-    scene.queue.add(job("one"));
+    scene.queue.add(job("one"), job("two"));
     await scene.clock.advance(1000);
     expect(scene.queue.takeCount).toBe(0);
+    scene.members = [member("a", { kvBytesUsed: 10_000 })];
+    await scene.clock.advance(1000);
+    expect(scene.queue.takeCount).toBe(1);
     scene.members = [member("a")];
     await scene.clock.advance(1000);
-    expect(scene.queue.ended).toEqual(["one complete"]);
+    expect(scene.queue.ended).toEqual(["one complete", "two complete"]);
   });
 
   it("bytes of accepted placements count until a status shows them", async () => {
@@ -191,6 +211,42 @@ describe("LanePlacer", () => {
     scene.queue.add(job("short"));
     await settled();
     expect(scene.placed).toEqual(["short on a as 0"]);
+  });
+
+  it("a steady load of short prompts on the only worker does not keep a long one waiting for ever", async () => {
+    // Every short request stays for 2 s, and there are always more: without a claim the worker would be full for ever.
+    const running: { bytes: number; untilMs: number }[] = [];
+    const placedAtMs = new Map<string, number>();
+    scene.answer = (_, { payload }) => {
+      const id = new TextDecoder().decode(payload);
+      const now = scene.clock.monotonic();
+      running.push({ bytes: id.startsWith("long") ? 9000 : 1200, untilMs: now + 2000 });
+      placedAtMs.set(id, now);
+      return { accepted: true };
+    };
+    scene.start("short");
+    scene.start("long");
+    const beganAtMs = scene.clock.monotonic();
+    scene.queue.add(job("long", { lane: "long", promptTokenCount: 890 }));
+    for (let i = 0; i < 300; i++) {
+      scene.queue.add(job(`short-${i}`, { promptTokenCount: 110 }));
+      await scene.clock.advance(150);
+      const now = scene.clock.monotonic();
+      while (running[0] !== undefined && running[0].untilMs <= now) running.shift();
+      const kvBytesUsed = running.reduce((sum, { bytes }) => sum + bytes, 0);
+      scene.members = [member("a", { kvBytesUsed, runningCount: running.length })];
+      scene.candidates.observe([{ kind: "status", member: member("a") }], now);
+    }
+    const waitedMs = (placedAtMs.get("long") ?? Number.POSITIVE_INFINITY) - beganAtMs;
+    expect(waitedMs).toBeGreaterThanOrEqual(OVERTAKE_MS_MAX);
+    expect(waitedMs).toBeLessThan(OVERTAKE_MS_MAX + 2000 + 3 * HOLD_MS_MAX);
+    // The short ones went on before and after it.
+    const after = [...placedAtMs].filter(([id, ms]) => id !== "long" && ms - beganAtMs > waitedMs + 2000);
+    expect(after.length).toBeGreaterThan(50);
+    expect(scene.decisions.of("long").map(({ kind, outcome }) => `${kind} ${outcome}`)).toEqual([
+      "wait ",
+      "worker accepted",
+    ]);
   });
 
   it("a worker that has no room after all is passed by: the same attempt goes to another", async () => {

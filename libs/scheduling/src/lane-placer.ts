@@ -1,9 +1,10 @@
-import { assertNever, type Clock, type JobLease, type Lane, type ModelId, type WorkerId } from "@drover/core";
+import { assertNever, type Clock, type JobLease, type Lane, type WorkerId } from "@drover/core";
 import type { Member } from "@drover/membership";
-import { hasRoom, placeRequest } from "@drover/placement";
+import type { PlacementDecision } from "@drover/placement";
 import type { Candidates } from "./candidates.ts";
+import type { DecisionLog } from "./decision-log.ts";
 import { faultOf } from "./fault.ts";
-import { type DropReason, type HeldLease, placeable } from "./held-lease.ts";
+import type { DropReason, HeldLease } from "./held-lease.ts";
 import {
   CLEANUP_DEADLINE_MS,
   HELD_POLL_MS,
@@ -16,6 +17,7 @@ import {
   UNREACHABLE_PAUSE_MS,
 } from "./limits.ts";
 import { type AttemptOutcome, type AttemptPorts, attemptPlacement } from "./placement-attempt.ts";
+import type { Placer } from "./placer.ts";
 import type { Routers } from "./routers.ts";
 import type { SchedulerMetrics } from "./scheduler-metrics.ts";
 import { Wakeup } from "./wakeup.ts";
@@ -23,17 +25,23 @@ import { Wakeup } from "./wakeup.ts";
 export type LanePlacerOptions = AttemptPorts &
   Readonly<{
     lane: Lane;
-    modelId: ModelId;
     candidates: Candidates;
+    placer: Placer;
+    decisions: DecisionLog;
     member: (worker: WorkerId) => Member | undefined;
     routers: Routers;
     clock: Clock;
     metrics: SchedulerMetrics;
+    /** A worker has accepted a job of the lane. */
+    onPlaced: (lane: Lane) => void;
   }>;
 
+type Chosen = Extract<PlacementDecision, { kind: "worker" }>;
+
 /**
- * One lane's way from the queue to the workers. A job is taken only when some worker has room; one that finds no room is held
- * while those behind it are tried, for a bounded time and number, and then given back. Lanes share the workers and nothing else.
+ * One lane's way from the queue to the workers. Jobs are taken while some worker has room, and the first one even without, so that it is
+ * known what the lane waits for. One that finds no room is held while those behind it are tried, for a bounded time and number, and then
+ * given back; when it was passed over for too long, it claims the room that comes free on one worker, from the other lanes too.
  */
 export class LanePlacer {
   readonly #options: LanePlacerOptions;
@@ -80,11 +88,11 @@ export class LanePlacer {
 
   /** How long to sleep before the next round if nothing happens. */
   async #round(signal: AbortSignal): Promise<number> {
-    const { queue, lane, clock, candidates, modelId } = this.#options;
+    const { queue, lane, clock, placer } = this.#options;
     this.#placeHeld();
     const first = this.#held[0];
     if (first !== undefined && clock.monotonic() - first.heldSinceMs >= HOLD_MS_MAX) await this.#releaseHeld();
-    const room = hasRoom(candidates.capacities(clock.monotonic()), modelId);
+    const room = placer.hasRoom(lane) || (this.heldCount === 0 && placer.hasWorker());
     if (!room || this.heldCount >= LEASES_HELD_MAX || this.#overtakingEnds()) return HELD_POLL_MS;
     const lease = await queue.take(lane, signal);
     if (lease === undefined) return this.#held.length > 0 ? HELD_POLL_MS : IDLE_POLL_MS;
@@ -99,7 +107,7 @@ export class LanePlacer {
   }
 
   #placeHeld(): void {
-    const { candidates, clock, routers } = this.#options;
+    const { clock, routers, placer } = this.#options;
     const now = clock.monotonic();
     const overtakingEnds = this.#overtakingEnds();
     const waiting: HeldLease[] = [];
@@ -111,13 +119,11 @@ export class LanePlacer {
       else if (routers.isGone(job.routerId, now)) this.#start(this.#drop(lease, "router_gone"));
       else if (waiting.length > 0 && overtakingEnds) waiting.push(held);
       else {
-        const decision = placeRequest(candidates.capacities(now), placeable(job));
+        const decision = placer.decide(lease, waiting.length === 0 && overtakingEnds);
         if (decision.kind === "wait") waiting.push(held);
         else if (decision.kind === "never") this.#start(this.#drop(lease, "never_fits", decision.reason));
-        else if (decision.kind === "worker") {
-          candidates.reserve(decision.workerId, job.requestId, decision.kvBytes);
-          this.#start(this.#place(held, decision.workerId));
-        } else assertNever(decision);
+        else if (decision.kind === "worker") this.#start(this.#place(held, decision));
+        else assertNever(decision);
       }
     }
     for (const held of waiting) this.#hold(held);
@@ -130,6 +136,8 @@ export class LanePlacer {
     if (requestId !== undefined && requestId !== this.#passedOver?.requestId) {
       this.#passedOver = { requestId, sinceMs: now };
     }
+    // One that was given back keeps its claim until another one is the lane's first.
+    this.#options.placer.releaseClaim(this.#options.lane, this.#passedOver?.requestId);
   }
 
   /** Runs beside the loop, counted in `heldCount`. */
@@ -141,10 +149,11 @@ export class LanePlacer {
     this.#placing.add(done);
   }
 
-  async #place(held: HeldLease, worker: WorkerId): Promise<void> {
-    const { candidates, clock, logger, member } = this.#options;
+  async #place(held: HeldLease, chosen: Chosen): Promise<void> {
+    const { candidates, logger, member } = this.#options;
     const { lease } = held;
     const { requestId } = lease.job;
+    const worker = chosen.workerId;
     if (this.#passedOver?.requestId === requestId) this.#passedOver = undefined;
     try {
       const address = member(worker)?.profile.address;
@@ -152,9 +161,8 @@ export class LanePlacer {
         address === undefined
           ? { kind: "refused", code: "unavailable" }
           : await attemptPlacement(this.#options, lease, worker, address);
-      if (outcome.kind === "accepted") candidates.accept(worker, requestId, clock.monotonic());
-      else candidates.release(worker, requestId);
-      await this.#conclude(held, worker, outcome);
+      if (outcome.kind !== "accepted") candidates.release(worker, requestId);
+      await this.#conclude(held, chosen, outcome);
     } catch (error) {
       // The queue or the store failed: the lease is held on, or lost and delivered again.
       candidates.release(worker, requestId);
@@ -164,13 +172,22 @@ export class LanePlacer {
     }
   }
 
-  async #conclude(held: HeldLease, worker: WorkerId, outcome: AttemptOutcome): Promise<void> {
-    const { candidates, clock, logger, metrics } = this.#options;
+  async #conclude(held: HeldLease, chosen: Chosen, outcome: AttemptOutcome): Promise<void> {
+    const { candidates, clock, decisions, logger, metrics, onPlaced } = this.#options;
     const { lease } = held;
     const { job, attempt } = lease;
+    const worker = chosen.workerId;
+    decisions.conclude(job.requestId, outcomeText(outcome));
     switch (outcome.kind) {
       case "accepted":
-        metrics.placed(job.lane, clock.now() - job.enqueuedAtMs);
+        candidates.accept(
+          worker,
+          job.requestId,
+          { promptTokenCount: job.promptTokenCount, cachedTokenCount: chosen.cachedTokenCount },
+          clock.monotonic(),
+        );
+        metrics.placed(job, chosen, clock.now() - job.enqueuedAtMs);
+        onPlaced(job.lane);
         logger.debug("request.placed", { request: job.requestId, attempt, worker, lane: job.lane });
         return this.#settle(lease, "complete", () => lease.complete(cleanupSignal()));
       case "refused": {
@@ -221,6 +238,12 @@ export class LanePlacer {
       this.#options.logger.warn("lease.failed", { request, attempt: lease.attempt, verb, code, message });
     }
   }
+}
+
+function outcomeText(outcome: AttemptOutcome): string {
+  if (outcome.kind === "accepted") return "accepted";
+  if (outcome.kind === "drop") return `dropped: ${outcome.reason}`;
+  return `${outcome.kind}: ${outcome.code}`;
 }
 
 const cleanupSignal = () => AbortSignal.timeout(CLEANUP_DEADLINE_MS);

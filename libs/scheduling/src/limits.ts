@@ -9,6 +9,16 @@ export const HOLD_MS_MAX = 2000;
 /** A lane's first job that was passed over for so long is not overtaken any more: the room that comes free is its own. */
 export const OVERTAKE_MS_MAX = 5000;
 
+/** A worker whose cache the index does not know exactly is asked for all of it, this often at most. */
+export const RESYNC_INTERVAL_MS = 250;
+
+/** Hashes of one worker's snapshot: two million blocks. What is larger is not indexed. */
+export const SNAPSHOT_BYTES_MAX = 32 * 2 ** 20;
+
+/** Requests whose decisions are remembered, and decisions of each: some 4 KiB a request. */
+export const REQUESTS_REMEMBERED_MAX = 1024;
+export const DECISIONS_OF_REQUEST_MAX = 8;
+
 /** A worker has so long to answer a placement. */
 export const PLACE_DEADLINE_MS = 10_000;
 

@@ -1,9 +1,14 @@
-import { ERROR_CODES, LANES, type Lane, type LaneDepth, type ModelId } from "@drover/core";
+import { ERROR_CODES, LANES, type Lane, type LaneDepth, type ModelId, type QueueJob } from "@drover/core";
 import { type Member, ROLES } from "@drover/membership";
+import { type LaneForecast, type PlacementDecision, totalMs } from "@drover/placement";
 import type { Metrics } from "@drover/telemetry";
 import type { DropReason } from "./held-lease.ts";
 
+/** Of a prompt that is cached: nothing, then shares of it. */
+const SHARE_BUCKETS = [0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1];
 const WAIT_BUCKETS_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300];
+
+type Chosen = Extract<PlacementDecision, { kind: "worker" }>;
 
 /** The scheduler's metrics; every label is from a closed set. */
 export class SchedulerMetrics {
@@ -17,6 +22,11 @@ export class SchedulerMetrics {
   readonly #queueSeconds;
   readonly #refusals;
   readonly #dropped;
+  readonly #promptTokens;
+  readonly #cachedTokens;
+  readonly #cachedShare;
+  readonly #firstTokenSeconds;
+  readonly #predictedWait;
   readonly #mapEpoch;
   readonly #mapComplete;
   readonly #leader;
@@ -47,6 +57,34 @@ export class SchedulerMetrics {
     this.#dropped = metrics.counter("drover_scheduler_dropped_total", "Jobs that left the queue without a worker", [
       "reason",
     ]);
+    const model = ["model_name"];
+    this.#promptTokens = metrics.counter(
+      "drover_scheduler_placed_prompt_tokens_total",
+      "Prompt tokens of accepted placements",
+      model,
+    );
+    this.#cachedTokens = metrics.counter(
+      "drover_scheduler_predicted_cached_tokens_total",
+      "Of them, those that the prefix index expected their worker to have cached",
+      model,
+    );
+    this.#cachedShare = metrics.histogram(
+      "drover_scheduler_predicted_cached_share",
+      "Part of a prompt that the prefix index expected to be cached",
+      model,
+      SHARE_BUCKETS,
+    );
+    this.#firstTokenSeconds = metrics.histogram(
+      "drover_scheduler_predicted_first_token_seconds",
+      "From placing to the first token, as predicted",
+      model,
+      WAIT_BUCKETS_SECONDS,
+    );
+    this.#predictedWait = metrics.gauge(
+      "drover_scheduler_predicted_wait_seconds",
+      "What a request that is added now is predicted to wait for a worker",
+      ["lane"],
+    );
     this.#mapEpoch = metrics.gauge("drover_scheduler_map_epoch", "Epoch of the active expert map", []);
     this.#mapComplete = metrics.gauge("drover_scheduler_map_complete", "1 when every expert has a holder", []);
     this.#leader = metrics.gauge("drover_scheduler_leader", "1 while this scheduler leads", []);
@@ -66,21 +104,28 @@ export class SchedulerMetrics {
     this.#mapComplete.set(mapComplete ? 1 : 0);
   }
 
-  queue(depths: readonly LaneDepth[], now: number): void {
+  queue(depths: readonly LaneDepth[], forecast: (lane: Lane) => LaneForecast, now: number): void {
     let waitingCount = 0;
     for (const lane of LANES) {
       const depth = depths.find((one) => one.lane === lane);
       waitingCount += depth?.waitingCount ?? 0;
       this.#depth.set({ lane }, depth?.waitingCount ?? 0);
+      this.#predictedWait.set({ lane }, forecast(lane).waitMs / 1000);
       const oldestMs = depth?.oldestEnqueuedAtMs ?? now;
       this.#oldestAge.set({ lane }, Math.max(0, now - oldestMs) / 1000);
     }
     this.#waiting.set({ model_name: this.#modelName }, waitingCount);
   }
 
-  placed(lane: Lane, waitedMs: number): void {
+  placed({ lane, promptTokenCount }: QueueJob, chosen: Chosen, waitedMs: number): void {
+    const model = { model_name: this.#modelName };
     this.#placements.inc({ lane });
     this.#queueSeconds.observe({ lane }, Math.max(0, waitedMs) / 1000);
+    this.#promptTokens.inc(model, promptTokenCount);
+    this.#cachedTokens.inc(model, chosen.cachedTokenCount);
+    if (promptTokenCount > 0) this.#cachedShare.observe(model, chosen.cachedTokenCount / promptTokenCount);
+    const time = chosen.ranking.find(({ workerId }) => workerId === chosen.workerId)?.time;
+    if (time !== undefined) this.#firstTokenSeconds.observe(model, totalMs(time) / 1000);
   }
 
   /** `code` is of the error table; anything else that a worker may have said counts as `internal`. */

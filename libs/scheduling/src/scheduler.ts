@@ -1,3 +1,4 @@
+import { create } from "@bufbuild/protobuf";
 import {
   type Clock,
   DroverError,
@@ -6,12 +7,14 @@ import {
   type PayloadStore,
   type QueueConsumer,
 } from "@drover/core";
-import { Cluster, type ClusterState } from "@drover/proto";
+import { BEGIN_WITHIN_MS } from "@drover/placement";
+import { Cluster, type ClusterState, type ExplainReply, ExplainReplySchema } from "@drover/proto";
 import type { HeldLease, LeaderLease } from "@drover/queue";
 import { serviceDefinition } from "@drover/rpc";
 import type { Metrics } from "@drover/telemetry";
 import type { Server } from "@grpc/grpc-js";
 import { clusterService } from "./cluster-service.ts";
+import { DecisionLog } from "./decision-log.ts";
 import { faultOf } from "./fault.ts";
 import { LEADER_ADDRESS_DEADLINE_MS, QUEUE_RETRY_MS } from "./limits.ts";
 import { type PlaceCaller, RpcPlaceCaller } from "./place-caller.ts";
@@ -25,6 +28,8 @@ export type SchedulerOptions = Readonly<{
   schedulerId: string;
   /** The first expert map waits for so many expert workers, or 10 s from the first. */
   expectExperts: number;
+  /** A worker gets nothing that it is predicted to begin later than this; BEGIN_WITHIN_MS unless given. */
+  beginWithinMs?: number;
   queue: QueueConsumer;
   payloads: PayloadStore;
   lease: LeaderLease;
@@ -41,6 +46,8 @@ export class Scheduler {
   readonly #metrics: SchedulerMetrics;
   #term: Term | undefined;
   #trouble: string | undefined;
+
+  readonly #decisions = new DecisionLog();
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -61,6 +68,11 @@ export class Scheduler {
     return this.#trouble;
   }
 
+  /** Every decision about the request that is remembered, also of earlier leaderships of this process; oldest first. */
+  explain(request: string): ExplainReply {
+    return create(ExplainReplySchema, { decisions: [...this.#decisions.of(request)] });
+  }
+
   /** What routers see; undefined while this scheduler stands by. */
   state(): ClusterState | undefined {
     return this.#term?.state();
@@ -72,6 +84,7 @@ export class Scheduler {
     const leadership = {
       modelId: this.#options.modelId,
       notLeader: () => scheduler.#notLeader(),
+      explain: (request: string) => scheduler.explain(request),
       get term() {
         return scheduler.#term;
       },
@@ -108,7 +121,17 @@ export class Scheduler {
     const { logger, metrics: _, caller: given, ...options } = this.#options;
     const fields = { epoch: Number(grant.epoch) };
     using caller = given ?? new RpcPlaceCaller();
-    const term = new Term({ ...options, logger, caller, leaderEpoch: grant.epoch, metrics: this.#metrics });
+    const { beginWithinMs = BEGIN_WITHIN_MS } = options;
+    const decisions = this.#decisions;
+    const term = new Term({
+      ...options,
+      beginWithinMs,
+      decisions,
+      logger,
+      caller,
+      leaderEpoch: grant.epoch,
+      metrics: this.#metrics,
+    });
     const ended = new AbortController();
     const end = () => {
       this.#term = undefined;

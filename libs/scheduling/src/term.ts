@@ -2,6 +2,7 @@ import {
   type Clock,
   DroverError,
   LANES,
+  type Lane,
   type LaneDepth,
   type Logger,
   type ModelId,
@@ -13,11 +14,15 @@ import type { MembershipChange } from "@drover/membership";
 import type { JoinHello, WorkerReport } from "@drover/proto";
 import { Candidates } from "./candidates.ts";
 import { clusterState, isServing } from "./cluster-state.ts";
+import type { DecisionLog } from "./decision-log.ts";
 import { faultOf } from "./fault.ts";
 import { Fleet, type OrderSink } from "./fleet.ts";
+import { LaneForecasts } from "./lane-forecasts.ts";
 import { LanePlacer } from "./lane-placer.ts";
 import { CLEANUP_DEADLINE_MS, SETTLE_MS, STATE_INTERVAL_MS, TICK_MS } from "./limits.ts";
 import type { PlaceCaller } from "./place-caller.ts";
+import { Placer } from "./placer.ts";
+import { PrefixDirectory } from "./prefix-directory.ts";
 import { Routers, type StateSink } from "./routers.ts";
 import type { SchedulerMetrics } from "./scheduler-metrics.ts";
 import { sleepUnlessAborted } from "./wakeup.ts";
@@ -27,6 +32,9 @@ export type TermOptions = Readonly<{
   schedulerId: string;
   leaderEpoch: bigint;
   expectExperts: number;
+  /** A worker gets nothing that it is predicted to begin later than this. */
+  beginWithinMs: number;
+  decisions: DecisionLog;
   queue: QueueConsumer;
   payloads: PayloadStore;
   caller: PlaceCaller;
@@ -42,6 +50,9 @@ export class Term {
   readonly #routers = new Routers();
   readonly #candidates: Candidates;
   readonly #lanes: ReadonlyMap<string, LanePlacer>;
+  readonly #prefixes = new PrefixDirectory();
+  readonly #decisions: DecisionLog;
+  readonly #forecasts: LaneForecasts;
   readonly #startedAtMs: number;
   #settled = false;
   #serving = false;
@@ -50,9 +61,18 @@ export class Term {
   constructor(options: TermOptions) {
     this.#options = options;
     this.#startedAtMs = options.clock.monotonic();
-    this.#fleet = new Fleet({ ...options, onChange: (changes, mapChanged) => this.#changed(changes, mapChanged) });
+    this.#decisions = options.decisions;
+    this.#forecasts = new LaneForecasts(options.clock);
+    this.#fleet = new Fleet({
+      ...options,
+      prefixes: this.#prefixes,
+      onChange: (changes, mapChanged) => this.#changed(changes, mapChanged),
+    });
     this.#candidates = new Candidates(() => this.#fleet.members);
-    const shared = { ...options, candidates: this.#candidates, routers: this.#routers };
+    const known = { ...options, candidates: this.#candidates, prefixes: this.#prefixes, decisions: this.#decisions };
+    const placer = new Placer(known);
+    const onPlaced = (lane: Lane) => this.#forecasts.placed(lane);
+    const shared = { ...known, placer, onPlaced, routers: this.#routers };
     const member = this.#fleet.get.bind(this.#fleet);
     this.#lanes = new Map(LANES.map((lane) => [lane, new LanePlacer({ ...shared, member, lane })]));
   }
@@ -90,6 +110,9 @@ export class Term {
       schedulerId,
       leaderEpoch,
       fleet: this.#fleet,
+      candidates: this.#candidates,
+      prefixes: this.#prefixes,
+      forecasts: this.#forecasts,
       depths: this.#depths,
       routers: this.#routers.watching,
       wallMs: clock.now(),
@@ -193,8 +216,9 @@ export class Term {
       const heldCount = this.#lanes.get(depth.lane)?.heldCount ?? 0;
       return { ...depth, waitingCount: depth.waitingCount + heldCount };
     });
+    this.#forecasts.note(this.#depths);
     const { epoch, complete } = this.#fleet.expertMap;
-    metrics.queue(this.#depths, clock.now());
+    metrics.queue(this.#depths, (lane) => this.#forecasts.of(lane), clock.now());
     metrics.fleet(this.#fleet.members, this.#routers.watching.length, epoch, complete);
   }
 }

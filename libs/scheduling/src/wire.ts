@@ -13,6 +13,9 @@ import {
   WorkerRole,
 } from "@drover/proto";
 
+/** Of one worker's prompts: the worker adds up what are more. */
+const PENDING_PROMPTS_MAX = 64;
+
 const ROLE_OF: Partial<Record<WorkerRole, Role>> = {
   [WorkerRole.ATTENTION]: "attention",
   [WorkerRole.EXPERTS]: "experts",
@@ -66,8 +69,21 @@ export function statusFromWire(status: WireStatus): WorkerStatus {
     waitingCount: status.waitingCount,
     waitingTokenCount: Number(status.waitingTokenCount),
     contextTokensMax: Number(status.contextTokensMax),
+    kvBytesCached: Number((status.globalKv?.cached ?? 0n) + (status.localKv?.cached ?? 0n)),
+    costs: {
+      promptRowMs: atLeastZero(status.costs?.promptRowMs),
+      contextTokenMs: atLeastZero(status.costs?.contextTokenMs),
+      decodeMs: atLeastZero(status.costs?.decodeMs),
+      decodeRowMs: atLeastZero(status.costs?.decodeRowMs),
+      stepMsMax: atLeastZero(status.costs?.stepMsMax),
+    },
+    pendingPromptMs: status.pendingPromptMs.slice(0, PENDING_PROMPTS_MAX).map(atLeastZero),
   };
 }
+
+/** A prediction that is no number counts as none. */
+const atLeastZero = (value: number | undefined): number =>
+  value !== undefined && Number.isFinite(value) ? Math.max(0, value) : 0;
 
 export function loadedFromWire(loaded: ExpertsLoaded): LoadedExperts {
   return new Map(loaded.layers.map(({ layer, experts }) => [layer, new Set(experts)]));

@@ -1,0 +1,39 @@
+import { requestId, workerId } from "@drover/core";
+import { expect, it } from "vitest";
+import { Claims } from "./claims.ts";
+import { CLAIM_MS } from "./limits.ts";
+
+const a = workerId("a");
+const b = workerId("b");
+const one = requestId("one");
+const two = requestId("two");
+
+it("a claimed worker is closed to the other lane, and to no other worker's requests", () => {
+  const claims = new Claims();
+  claims.claim("long", one, a, 0);
+  expect(claims.isClaimed(a, "short", 10)).toBe(true);
+  expect(claims.isClaimed(a, "long", 10)).toBe(false);
+  expect(claims.isClaimed(b, "short", 10)).toBe(false);
+  claims.release("long");
+  expect(claims.isClaimed(a, "short", 10)).toBe(false);
+});
+
+it("of two claims on one worker the older one stands, and a request keeps its time when it moves", () => {
+  const claims = new Claims();
+  claims.claim("short", two, a, 5);
+  claims.claim("long", one, b, 3);
+  claims.claim("long", one, a, 9);
+  expect(claims.isClaimed(a, "short", 10)).toBe(true);
+  expect(claims.isClaimed(a, "long", 10)).toBe(false);
+  claims.claim("long", two, a, 9);
+  expect(claims.isClaimed(a, "long", 10)).toBe(true);
+  expect(claims.isClaimed(a, "short", 10)).toBe(false);
+});
+
+it("a claim rests as often as it stands, for longer each time, so that neither lane waits for ever", () => {
+  const claims = new Claims();
+  claims.claim("long", one, a, 0);
+  const spans = [0, 1, 2, 4, 6, 10, 14].map((turn) => claims.isClaimed(a, "short", turn * CLAIM_MS));
+  expect(spans).toEqual([true, false, true, false, true, false, true]);
+  expect(claims.isClaimed(a, "short", CLAIM_MS - 1)).toBe(true);
+});
