@@ -42,12 +42,13 @@ export class VisionEncoder implements Disposable {
    * @param pixels grey levels, [tileCount, imageSize, imageSize, 3] row-major
    */
   encode(tileCount: number, pixels: Uint8Array): Float32Array {
-    const { imageSize, rowsPerTile, textHiddenSize } = this.config;
+    const { imageSize, gridSize, rowsPerTile, textHiddenSize } = this.config;
     const tileBytes = imageSize ** 2 * 3;
     assert(tileCount > 0 && pixels.length === tileCount * tileBytes, "tiles have the model's size");
     const features = new Float32Array(tileCount * rowsPerTile * textHiddenSize);
-    for (let first = 0; first < tileCount; first += VISION_LIMITS.tilesPerRunMax) {
-      const count = Math.min(VISION_LIMITS.tilesPerRunMax, tileCount - first);
+    const tilesPerRun = Math.max(1, Math.floor(VISION_LIMITS.rowsPerRunMax / (gridSize ** 2 + 1)));
+    for (let first = 0; first < tileCount; first += tilesPerRun) {
+      const count = Math.min(tilesPerRun, tileCount - first);
       const rows = this.#run(count, pixels.subarray(first * tileBytes, (first + count) * tileBytes));
       features.set(rows, first * rowsPerTile * textHiddenSize);
     }
