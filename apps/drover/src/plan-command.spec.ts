@@ -85,6 +85,17 @@ test("the head is named by its own format, which its bytes are of", async () => 
   }
 });
 
+test("a head tied to the embeddings is quantized apart from them, as convert writes it", async () => {
+  await mkdir(join(root, "tied"));
+  await writeFile(join(root, "tied", "config.json"), JSON.stringify({ ...scoutConfig, tie_word_embeddings: true }));
+  expect((await planOf("tied")).plan.weights.byKind.head.bytes).toBe(0);
+  const { plan, converted } = await planOf("tied", "--quantize int4");
+  expect(plan.weights.byKind.head.bytes).toBe(
+    (await planOf("scout", "--quantize int4")).plan.weights.byKind.head.bytes,
+  );
+  expect(converted?.weightBytes).toBe(plan.weights.totalBytes);
+});
+
 test("JSON has the same plan, sizes as numbers of bytes", async () => {
   const made = await planOf("scout", "--gpus 4 --quantize int4");
   const parsed = JSON.parse(planJson(made)) as Record<string, unknown>;

@@ -21,10 +21,22 @@ export type ConvertedTotals = Readonly<{
   overheadBytes: number;
 }>;
 
-/** The tensors as they are served with `--quantize`. */
-export function quantized(tensors: readonly TensorShape[], quantization: Quantization): TensorShape[] {
+const HEAD = "lm_head.weight";
+
+/** The tensors as they are served with `--quantize`. A head that is tied to the embeddings becomes one of its own where heads are quantized. */
+export function quantized(
+  tensors: readonly TensorShape[],
+  model: ModelConfig,
+  quantization: Quantization,
+): TensorShape[] {
   const head = headFormat(quantization);
-  return quantizedTensors(tensors, { layers: sizesOf(quantization), head: head === null ? null : sizesOf(head) });
+  const isTied = model.tieWordEmbeddings && !tensors.some(({ name }) => name.endsWith(HEAD));
+  const embeddings = tensors.find(({ name }) => name.endsWith("model.embed_tokens.weight"));
+  const own = isTied && head !== null && embeddings !== undefined ? [{ ...embeddings, name: HEAD }] : [];
+  return quantizedTensors([...tensors, ...own], {
+    layers: sizesOf(quantization),
+    head: head === null ? null : sizesOf(head),
+  });
 }
 
 function sizesOf(format: Quantization): LinearSizes {

@@ -28,7 +28,7 @@ export function planReport(directory: string, source: PlanSource, config: PlanCo
   if (source.converted !== null && config.quantize !== undefined)
     throw new DroverError("invalid_argument", `--quantize: ${directory} is converted to ${source.converted} already.`);
   const quantization = quantizationOf(config.quantize, config.quantizeBlock);
-  const tensors = quantization === null ? source.tensors : quantized(source.tensors, quantization);
+  const tensors = quantization === null ? source.tensors : quantized(source.tensors, model, quantization);
   const request: FleetRequest = {
     model,
     weights: weightInventory(tensors, model),
@@ -76,6 +76,6 @@ function alternatives(
     const quantization = quantizationOf(name, quantizeBlock);
     return quantization === null
       ? []
-      : [{ quantize: name, weights: weightInventory(quantized(tensors, quantization), model) }];
+      : [{ quantize: name, weights: weightInventory(quantized(tensors, model, quantization), model) }];
   });
 }

@@ -75,13 +75,7 @@ function withUnits(kept: readonly TensorShape[], model: ModelConfig, quantizatio
   const whole = textTensors(model, { plain, linear: () => plain, fusedExperts: true });
   // A checkpoint of text alone has no prefix, so that names are compared without one.
   const isKept = (name: string) => names.has(name) || names.has(name.replace(/^language_model\./, ""));
-  return [
-    ...kept,
-    ...quantized(
-      whole.filter(({ name }) => !isKept(name)),
-      quantization,
-    ),
-  ];
+  return [...kept, ...quantized(whole, model, quantization).filter(({ name }) => !isKept(name))];
 }
 
 /** The derived tensors that an index names. One that it lacks is left out, and one that cannot be derived is only told of. */
