@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { workerId } from "@drover/core";
 import { BLOCK_TOKENS, BlockHashes, wireOf } from "@drover/kv";
-import { PrefixIndex } from "@drover/placement";
+import { PrefixIndex, sampledBlocks, sampleHashes } from "@drover/placement";
 
 /**
  * How long the cluster's index takes to say which workers have how much of a 1,048,576-token prompt cached. Back of the envelope: where all
@@ -28,6 +28,9 @@ const random = (below: number) => {
 const prompt = new BlockHashes({ modelFingerprint: "maverick bf16", salt: "" });
 prompt.append(new Int32Array(tokenCount).fill(1));
 const keys = (from: number, to: number) => wireOf(Array.from({ length: to - from }, (_, i) => prompt.key(from + i)));
+/** What a job carries of them, and what the scheduler asks with. */
+const sampled = sampledBlocks(prompt.blockCount);
+const sample = sampleHashes(prompt.wire);
 const noise = (count: number) => Uint8Array.from({ length: 16 * count }, () => random(256));
 
 /** `length` says how many blocks of the prompt the worker has; each has others besides. */
@@ -52,21 +55,27 @@ const scenes: Record<string, (worker: number) => number> = {
   "all have 2,000 tokens of it": () => Math.floor(2000 / BLOCK_TOKENS),
   "all have another length of it": () => random(prompt.blockCount + 1),
 };
-process.stdout.write(`${workers.length} workers, prompt of ${tokenCount} tokens, ${prompt.blockCount} blocks\n`);
+process.stdout.write(
+  `${workers.length} workers, prompt of ${tokenCount} tokens, ${prompt.blockCount} blocks, ${sampled.length} sampled\n`,
+);
 for (const [name, length] of Object.entries(scenes)) {
   const index = indexOf(length);
+  measure(`${name}, by its sample`, () => index.cachedTokens(sample, tokenCount, sampled));
+  measure(`${name}, by all hashes`, () => index.cachedTokens(prompt.wire, tokenCount));
+}
+
+function measure(name: string, query: () => void): void {
   const elapsed: number[] = [];
-  const computed: number[] = [];
-  for (let query = -200; query < Number(values.queries); query++) {
+  let cpu = process.cpuUsage();
+  for (let i = -200; i < Number(values.queries); i++) {
+    if (i === 0) cpu = process.cpuUsage();
     const began = performance.now();
-    const cpu = process.threadCpuUsage();
-    index.cachedTokens(prompt.wire, tokenCount);
-    const used = process.threadCpuUsage(cpu);
-    if (query < 0) continue;
-    elapsed.push(performance.now() - began);
-    computed.push((used.user + used.system) / 1000);
+    query();
+    if (i >= 0) elapsed.push(performance.now() - began);
   }
-  process.stdout.write(`${name}: ${spread(elapsed)}; this thread alone ${spread(computed)}\n`);
+  const { user, system } = process.cpuUsage(cpu);
+  const mean = ((user + system) / 1000 / elapsed.length).toFixed(3);
+  process.stdout.write(`${name}: ${spread(elapsed)}, CPU ${mean} ms each\n`);
 }
 
 function spread(times: number[]): string {
