@@ -5,10 +5,13 @@ import type { Announcement } from "@drover/config";
 import { type Logger, systemClock } from "@drover/core";
 import {
   attentionService,
+  ENGINE_LIMITS,
   Engine,
+  ExpertHeat,
   ExpertLoader,
   ExpertPeers,
   holderMapOf,
+  predictedLoad,
   RemoteFeatures,
   SchedulerLink,
 } from "@drover/engine";
@@ -108,7 +111,15 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
     (id, address) => new ExpertStreamPeer(id, address, systemClock, logger, observed.meter),
     experts === undefined ? undefined : new LocalPeer(workerId, experts),
   );
-  const exchange = new DistributedExchange(config.hiddenSize, (id) => peers.get(id), observed.routing);
+  const heat = new ExpertHeat();
+  let expertRowCount = 0;
+  const exchange = new DistributedExchange(config.hiddenSize, (id) => peers.get(id), {
+    ...observed.routing,
+    rowsRouted: (layer, expert, rowCount) => {
+      observed.routing.rowsRouted(layer, expert, rowCount);
+      heat.rowsRouted(layer, expert, rowCount);
+    },
+  });
   const engine =
     model === undefined
       ? undefined
@@ -149,7 +160,13 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
     server.addService(serviceDefinition(AttentionWorker), service);
   }
   if (experts !== undefined)
-    server.addService(serviceDefinition(ExpertWorker), expertService(experts, observed.expertComputed));
+    server.addService(
+      serviceDefinition(ExpertWorker),
+      expertService(experts, (layer, rowCount, seconds) => {
+        observed.expertComputed(layer, rowCount, seconds);
+        expertRowCount += rowCount;
+      }),
+    );
   if (vision !== undefined) server.addService(serviceDefinition(VisionWorker), vision.service);
   const port = await listen(server, `${options.listen}:${options.grpcPort}`);
   const loadedExperts = () => (experts?.loaded() ?? []).map((one) => create(LayerExpertsSchema, one));
@@ -196,6 +213,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
       adminAddress,
       moeLayers: [...config.moeLayers],
       expertCount: config.expertCount,
+      chunkTokens: config.chunkSize,
     }),
     status: () => {
       const now = load();
@@ -211,6 +229,13 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
         sentAtMs: BigInt(systemClock.now()),
         kvBytesPerToken: BigInt(kvBytesPerToken),
         kvBytesFixed: BigInt(Math.max(0, kvBytesFixed)),
+        ...(engine && predictedLoad(engine)),
+        expertRowCount: BigInt(expertRowCount),
+        hottest: heat.hottest(ENGINE_LIMITS.hotExpertsMax).map(({ layer, expert, rowCount }) => ({
+          layer,
+          expert,
+          rowCount: BigInt(rowCount),
+        })),
       });
     },
     loaded: loadedExperts,

@@ -1,7 +1,9 @@
 export type { Refusal } from "./admission.ts";
 export { type AttentionServiceOptions, attentionService } from "./attention-service.ts";
+export type { ReportedCache } from "./cache-report.ts";
 export { Engine } from "./engine.ts";
 export type { EngineObserver, EngineOptions } from "./engine-options.ts";
+export { ExpertHeat } from "./expert-heat.ts";
 export { ExpertLoader, type ExpertStore } from "./expert-loader.ts";
 export { ExpertPeers, holderMapOf } from "./expert-peers.ts";
 export { FeatureCache, type FeatureCacheFacts } from "./feature-cache.ts";
@@ -12,3 +14,4 @@ export type { EventSink } from "./router-outbox.ts";
 export { SchedulerLink, type SchedulerLinkOptions } from "./scheduler-link.ts";
 export { type GenerationTask, taskOf } from "./task.ts";
 export { type VisionServiceOptions, visionService } from "./vision-service.ts";
+export { predictedLoad } from "./worker-load.ts";

@@ -14,4 +14,10 @@ export const ENGINE_LIMITS = {
   parkedPauseMs: 20,
   /** Requests that remember being cancelled, so that a late placement of theirs is refused. */
   tombstonesMax: 4096,
+  /** Hashes of the prefix cache in one message to the scheduler. */
+  cacheFrameBytes: 256 * 1024,
+  /** Prompts whose remaining time a status names one by one. */
+  reportedPromptsMax: 64,
+  /** Experts that a status names as the hottest. */
+  hotExpertsMax: 8,
 } as const;

@@ -14,6 +14,7 @@ import {
 } from "@drover/proto";
 import { RpcClient } from "@drover/rpc";
 import type { ClientDuplexStream } from "@grpc/grpc-js";
+import { changesMessages, type ReportedCache, snapshotMessages } from "./cache-report.ts";
 
 export type SchedulerLinkOptions = Readonly<{
   /** Schedulers' addresses; the leader is among them. */
@@ -24,6 +25,8 @@ export type SchedulerLinkOptions = Readonly<{
   onSetExperts: (layers: readonly LayerExperts[]) => void;
   onMap: (map: ExpertMap) => void;
   onLeader: (epoch: bigint) => void;
+  /** What placement may know of the prefix cache; nothing is reported without it. */
+  cache?: ReportedCache;
   logger: Logger;
 }>;
 
@@ -42,6 +45,9 @@ export class SchedulerLink implements Disposable {
   #attempt = 0;
   #reported = "";
   #reportedAtMs = 0n;
+  #cacheReportedAtMs = 0n;
+  /** The stream has more to write than it takes at once: the cache's events wait in the cache, which bounds them. */
+  #blocked = false;
   #disposed = false;
 
   constructor(options: SchedulerLinkOptions) {
@@ -56,12 +62,33 @@ export class SchedulerLink implements Disposable {
 
   #beat(heartbeatMs: number): void {
     const status = this.#options.status();
+    this.#reportCache(status.sentAtMs, BigInt(heartbeatMs));
     const { runningCount, waitingCount, kvBytesUsed, ready } = status;
     const facts = `${runningCount} ${waitingCount} ${kvBytesUsed} ${ready}`;
     if (facts === this.#reported && status.sentAtMs - this.#reportedAtMs < BigInt(heartbeatMs)) return;
     this.#reported = facts;
     this.#reportedAtMs = status.sentAtMs;
     this.#send({ case: "status", value: status });
+  }
+
+  /**
+   * Tells of what has changed in the prefix cache, ten times a second at most, and of its digest each heartbeat. What is lost on the way,
+   * with a stream or in a cache that had to drop events, shows in the numbers and the digest: the scheduler then orders a snapshot.
+   */
+  #reportCache(nowMs: bigint, heartbeatMs: bigint): void {
+    const { cache } = this.#options;
+    if (cache === undefined || this.#blocked) return;
+    const events = cache.takeEvents();
+    if (events.length === 0 && nowMs - this.#cacheReportedAtMs < heartbeatMs) return;
+    this.#cacheReportedAtMs = nowMs;
+    for (const value of changesMessages(events, cache.digest())) this.#send({ case: "cacheChanges", value });
+  }
+
+  #sendSnapshot(): void {
+    const { cache } = this.#options;
+    // The next digest asks for it again.
+    if (cache === undefined || this.#blocked) return;
+    for (const value of snapshotMessages(cache.snapshot())) this.#send({ case: "cacheSnapshot", value });
   }
 
   reportLoaded(): void {
@@ -76,7 +103,12 @@ export class SchedulerLink implements Disposable {
   #send(report: WorkerReport["report"]): void {
     const message = create(WorkerReportSchema);
     message.report = report;
-    this.#stream?.write(message);
+    const stream = this.#stream;
+    if (stream === undefined || stream.write(message) || this.#blocked) return;
+    this.#blocked = true;
+    stream.once("drain", () => {
+      if (this.#stream === stream) this.#blocked = false;
+    });
   }
 
   #connect(): void {
@@ -88,6 +120,8 @@ export class SchedulerLink implements Disposable {
     const stream = client.bidiStream(Cluster.method.join);
     this.#client = client;
     this.#stream = stream;
+    this.#blocked = false;
+    this.#cacheReportedAtMs = 0n;
     let ended = false;
     const lost = (reason: string) => {
       if (ended) return;
@@ -114,7 +148,8 @@ export class SchedulerLink implements Disposable {
       onLeader(order.value.leaderEpoch);
       clearInterval(this.#heartbeat);
       this.#heartbeat = setInterval(() => this.#beat(order.value.heartbeatMs || HEARTBEAT_MS), CHANGE_MS);
-    } else if (order.case === "setExperts") onSetExperts(order.value.layers);
+    } else if (order.case === "sendCache") this.#sendSnapshot();
+    else if (order.case === "setExperts") onSetExperts(order.value.layers);
     else if (order.case === "expertMap") onMap(order.value);
   }
 
