@@ -1,6 +1,7 @@
 import { assert } from "@drover/core";
 import type { BlockHashes } from "./block-hashes.ts";
 import type { ExtentPool } from "./extent-pool.ts";
+import { compactPath } from "./kv-compaction.ts";
 import { appendPart, type KvPart, partsOnPath } from "./kv-parts.ts";
 import type { KvKind } from "./kv-store.ts";
 import { BLOCK_TOKENS } from "./limits.ts";
@@ -49,6 +50,7 @@ export class KvTrack {
     this.#ownFrom = writeFrom;
     this.#published = Math.floor(writeFrom / BLOCK_TOKENS);
     context.tree.hold(view, context.now());
+    compactPath(context, this.#viewPath(0));
     this.#beginOwn();
   }
 

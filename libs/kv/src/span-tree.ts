@@ -159,16 +159,14 @@ export class SpanTree {
     if (parent.childCount === 0 && parent.holderCount === 0) this.#queue.add(parent);
   }
 
-  /** Moves a span to other rows that hold the same. The extent that it leaves is to be settled by the caller. */
+  /** Moves a span to the end of an extent that has its rows already. The extent that it leaves is to be settled by the caller. */
   move(span: Span, extent: Extent, row: number): void {
     const from = span.extent;
     from.spans.splice(from.spans.indexOf(span), 1);
     span.extent = extent;
     span.row = row;
-    const at = extent.spans.findIndex((other) => other.row > row);
-    extent.spans.splice(at < 0 ? extent.spans.length : at, 0, span);
+    extent.spans.push(span);
     this.#pool.recount(from);
-    this.#pool.recount(extent);
     this.#pool.moveCount += 1;
   }
 

@@ -4,12 +4,14 @@ import type { KvGeometry } from "../geometry.ts";
 import { KvCache, type KvCacheOptions } from "../kv-cache.ts";
 import type { KvHandle, KvPin } from "../kv-handle.ts";
 import { KV_KINDS, type KvKind } from "../kv-store.ts";
-import { BLOCK_TOKENS } from "../limits.ts";
+import { BLOCK_TOKENS, SEGMENT_PARTS_MAX } from "../limits.ts";
 import { RowStore } from "./row-store.ts";
 import { rowName, Stories } from "./stories.ts";
 
 const SEED = { modelFingerprint: "model", salt: "" };
 const STORY_BLOCKS = 64;
+/** More than all segments of a story together. */
+const COMPACTION_BYTES = 20_000;
 
 /** What a random operation does: `choice` picks it, the others its arguments. */
 export type Operation = Readonly<{ choice: number; a: number; b: number; c: number }>;
@@ -64,6 +66,7 @@ export class CacheModel {
     const hashes = new BlockHashes(SEED);
     hashes.append(Stories.tokens(symbols, 0, promptLength));
     const reuse = a % 10 > 0;
+    const free = this.#options.bytesMax - this.store.byteCount;
     const expected = reuse ? this.#expectedHit(hashes, promptLength) : 0;
     const handle = this.cache.open(hashes, { promptLength, reuse });
     assert(handle.cachedCount === expected, "a hit is as long as what is cached allows");
@@ -71,6 +74,18 @@ export class CacheModel {
     const sequence = { handle, symbols, nodes: this.#stories.nodes(symbols) };
     this.#sequences.push(sequence);
     this.#checkRows(sequence);
+    if (free > COMPACTION_BYTES) this.#checkParts(handle, promptLength);
+  }
+
+  /** Where there is room to copy, a new sequence sees no segment in more parts than allowed. */
+  #checkParts(handle: KvHandle, promptLength: number): void {
+    for (let segment = 0; segment * this.#geometry.segmentRows < promptLength; segment++) {
+      const partCount = this.cache.parts(handle, "global", segment).length;
+      assert(
+        partCount <= (this.#options.segmentPartsMax ?? SEGMENT_PARTS_MAX),
+        "a segment has no more parts than allowed",
+      );
+    }
   }
 
   #expectedHit(hashes: BlockHashes, promptLength: number): number {
