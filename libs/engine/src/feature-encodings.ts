@@ -39,7 +39,7 @@ export class FeatureEncodings {
     rows.then(ended, ended);
   }
 
-  /** Features of an image whose encoding runs. It is given up while it waits when all have left. Errors: the encoder's; the signal's reason. */
+  /** Features of an image whose encoding runs. It is given up when all have left. Errors: the encoder's; the signal's reason. */
   async join(contentHash: string, signal: AbortSignal): Promise<Float32Array> {
     const encoding = this.#joinable(contentHash);
     if (encoding === undefined) throw new DroverError("not_found", "no encoding of this image runs");

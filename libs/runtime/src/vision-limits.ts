@@ -4,6 +4,8 @@ export const VISION_LIMITS = {
    * in an MLP and 21 MB of attention scores. More rows gain nothing: at 577 a run has 99 GFLOP/s of one core, and 4 tiles are slower by a tenth.
    */
   rowsPerRunMax: 640,
+  /** A thread that has not ended by itself after so long, which a stage takes even on a busy machine, is stopped, whatever that does. */
+  endMsMax: 30_000,
   /** Images that wait for the encoder; more are refused as overloaded. */
   queueMax: 256,
   /** Bytes of pixels that wait: at most 17 tiles of 338,688 bytes are one of Maverick's images, so that some 90 of the largest fit. */

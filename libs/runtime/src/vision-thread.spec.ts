@@ -88,6 +88,25 @@ test("what its queue cannot hold is refused as overloaded, and a place that is g
   await expect(thread.encode(1, tile(7), neverAborted)).rejects.toMatchObject({ code: "unavailable" });
 });
 
+test("an encoding that nobody wants any more gives way to the next one", async () => {
+  await using thread = await scripted();
+  const gone = new AbortController();
+  const hanging = thread.encode(1, tile(COMMANDS.hang), gone.signal);
+  const next = thread.encode(1, tile(7), neverAborted);
+  await new Promise((done) => setImmediate(done));
+  gone.abort(new Error("the client is gone"));
+  await expect(hanging).rejects.toThrow("the client is gone");
+  expect(await next).toEqual(Float32Array.of(7));
+});
+
+test("a thread that is closed within a run ends without ending the process", async () => {
+  const thread = await start({ threads: 2 });
+  const encoding = thread.encode(200, noise(200), neverAborted).catch((error: unknown) => error);
+  await new Promise((done) => setImmediate(done));
+  await thread[Symbol.asyncDispose]();
+  expect(await encoding).toMatchObject({ code: "unavailable" });
+});
+
 test("more bytes than may wait are refused as overloaded", async () => {
   await using thread = await scripted({ queueBytesMax: 2 * TILE_BYTES });
   await expect(thread.encode(3, noise(3), neverAborted)).rejects.toMatchObject({ code: "overloaded" });

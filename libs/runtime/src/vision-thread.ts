@@ -21,6 +21,7 @@ type Job = Readonly<{
   tileCount: number;
   pixels: Uint8Array<ArrayBuffer>;
   byteCount: number;
+  signal: AbortSignal;
   done: PromiseWithResolvers<Float32Array>;
 }>;
 
@@ -32,7 +33,7 @@ export class VisionThread implements AsyncDisposable {
   readonly #options: Required<VisionThreadOptions>;
   readonly #waiting = new Set<Job>();
   #waitingBytes = 0;
-  #running: Promise<RunningEncoder> | undefined;
+  #running: RunningEncoder | undefined;
   #isEncoding = false;
   #isClosed = false;
 
@@ -55,15 +56,16 @@ export class VisionThread implements AsyncDisposable {
 
   /**
    * Features of tiles, [tileCount * rowsPerTile, D]. Takes the pixels over: where they fill their buffer it is detached, otherwise they are copied.
-   * Errors: `overloaded` when the queue is full, `unavailable` when the thread dies of this image or the encoder is closed; the signal's reason
-   * when it aborts while the image waits. An encoding that has begun is finished.
+   * Errors: `overloaded` when the queue is full, `unavailable` when the thread dies of this image or the encoder is closed; the signal's reason.
+   * An aborted encoding gives way to the next one at once when it waits, and before its next stage when it has begun.
    * @param pixels grey levels, [tileCount, imageSize, imageSize, 3] row-major
    */
   async encode(tileCount: number, pixels: Uint8Array, signal: AbortSignal): Promise<Float32Array> {
     signal.throwIfAborted();
-    const job = this.#enqueue(tileCount, pixels);
+    const job = this.#enqueue(tileCount, pixels, signal);
     const onAbort = () => {
-      if (this.#dequeue(job)) job.done.reject(signal.reason);
+      this.#dequeue(job);
+      job.done.reject(signal.reason);
     };
     signal.addEventListener("abort", onAbort, { once: true });
     try {
@@ -78,17 +80,17 @@ export class VisionThread implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
     this.#refuseWaiting(closed());
-    await (await this.#running?.catch(() => undefined))?.end();
+    await this.#running?.end();
   }
 
-  #enqueue(tileCount: number, pixels: Uint8Array): Job {
+  #enqueue(tileCount: number, pixels: Uint8Array, signal: AbortSignal): Job {
     if (this.#isClosed) throw closed();
     const { queueMax, queueBytesMax, config } = this.#options;
     assert(pixels.length === tileCount * config.imageSize ** 2 * 3, "tiles have the model's size");
     if (this.#waiting.size >= queueMax || this.#waitingBytes + pixels.length > queueBytesMax)
       throw new DroverError("overloaded", "too many images wait to be encoded", { retryAfterMs: RETRY_AFTER_MS });
     const done = Promise.withResolvers<Float32Array>();
-    const job = { tileCount, pixels: ownBuffer(pixels), byteCount: pixels.length, done };
+    const job = { tileCount, pixels: ownBuffer(pixels), byteCount: pixels.length, signal, done };
     this.#waiting.add(job);
     this.#waitingBytes += job.byteCount;
     return job;
@@ -115,7 +117,7 @@ export class VisionThread implements AsyncDisposable {
       try {
         const encoder = await this.#encoder();
         if (!this.#dequeue(job)) continue;
-        const { rows_aD, seconds } = await encoder.encode(job);
+        const { rows_aD, seconds } = await encoder.encode(job.tileCount, job.pixels, job.signal);
         this.#options.onEncoded(job.tileCount, seconds);
         job.done.resolve(rows_aD);
       } catch (error) {
@@ -126,21 +128,28 @@ export class VisionThread implements AsyncDisposable {
     this.#isEncoding = false;
   }
 
-  /** The thread that runs, or a new one. It starts again as soon as it has died; if that fails too, with the next image. */
-  #encoder(): Promise<RunningEncoder> {
-    if (this.#running !== undefined) return this.#running;
-    if (this.#isClosed) return Promise.reject(closed());
+  /** The thread that runs, or a new one, when it is ready. It starts again as soon as it has died; if that fails too, with the next image. */
+  async #encoder(): Promise<RunningEncoder> {
+    if (this.#isClosed) throw closed();
+    const encoder = this.#running ?? this.#start();
+    try {
+      await encoder.ready;
+      return encoder;
+    } catch (error) {
+      if (this.#running === encoder) this.#running = undefined;
+      throw error;
+    }
+  }
+
+  #start(): RunningEncoder {
     const { program, directory, config, threads, logger } = this.#options;
-    const started = RunningEncoder.start(program, { directory, config, threads }, (reason) => {
+    const started = new RunningEncoder(program, { directory, config, threads }, (reason) => {
       if (this.#running === started) this.#running = undefined;
       if (this.#isClosed) return;
       logger.error("vision.thread_died", { reason });
-      void this.#encoder().catch((error: Error) => logger.error("vision.restart_failed", { reason: error.message }));
+      this.#encoder().catch((error: Error) => logger.error("vision.restart_failed", { reason: error.message }));
     });
     this.#running = started;
-    started.catch(() => {
-      if (this.#running === started) this.#running = undefined;
-    });
     return started;
   }
 }
