@@ -38,6 +38,7 @@ try {
     schedulers: config.scheduler,
     keys: await ApiKeys.load(config.apiKeyFile),
     requestsMax: config.maxRequests,
+    queueWaitMsMax: config.maxQueueWait,
     host: config.listen,
     httpPort: config.httpPort,
     grpcPort: config.grpcPort,

@@ -1,5 +1,5 @@
 import { type Config, commandConfig, defineConfig } from "@drover/config";
-import { REQUESTS_MAX_DEFAULT } from "@drover/frontend";
+import { QUEUE_WAIT_MS_MAX_DEFAULT, REQUESTS_MAX_DEFAULT } from "@drover/frontend";
 import { LOG_LEVELS } from "@drover/telemetry";
 
 const USAGE = `Usage: drover router --model DIR --scheduler HOST:PORT[,HOST:PORT] [flags]
@@ -42,6 +42,13 @@ const spec = defineConfig({
     default: REQUESTS_MAX_DEFAULT,
     min: 1,
     help: "Requests in flight; more are answered with 429.",
+  },
+  maxQueueWait: {
+    kind: "duration",
+    default: `${QUEUE_WAIT_MS_MAX_DEFAULT / 1000}s`,
+    min: 0,
+    valueName: "TIME",
+    help: "A request that is predicted to wait longer for a worker is answered with 429.",
   },
   imageUrls: {
     kind: "boolean",

@@ -23,13 +23,16 @@ async function main(): Promise<void> {
   const { queue: url, cluster } = config;
   await using adapters = openQueue({ url, cluster, modelId: model, address: grpc, clock: systemClock });
   const { queue, payloads, lease } = adapters;
-  const { expectExperts } = config;
+  const { expectExperts, beginWithin: beginWithinMs } = config;
   const ports = { queue, payloads, lease, clock: systemClock, logger, metrics };
-  const scheduler = new Scheduler({ ...ports, modelId: model, schedulerId, expectExperts });
+  const scheduler = new Scheduler({ ...ports, modelId: model, schedulerId, expectExperts, beginWithinMs });
   adapters.addTo(server);
   scheduler.addTo(server);
   const probes = { health: () => true, ready: () => scheduler.trouble ?? true };
-  const routes = { "/debug/cluster": () => scheduler.state() ?? { standby: true } };
+  const routes = {
+    "/debug/cluster": () => scheduler.state() ?? { standby: true },
+    "/debug/placement": (query: URLSearchParams) => scheduler.explain(query.get("request") ?? ""),
+  };
   const adminServer = await startAdminServer({
     host: config.listen,
     port: config.adminPort,

@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { type Config, commandConfig, defineConfig } from "@drover/config";
+import { BEGIN_WITHIN_MS } from "@drover/placement";
 import { LOG_LEVELS } from "@drover/telemetry";
 
 const USAGE = `Usage: drover scheduler --model-name NAME [flags]
@@ -39,6 +40,13 @@ const spec = defineConfig({
     default: 1,
     min: 1,
     help: "Expert workers that the first expert map waits for, 10 s at most.",
+  },
+  beginWithin: {
+    kind: "duration",
+    default: `${BEGIN_WITHIN_MS / 1000}s`,
+    min: 0,
+    valueName: "TIME",
+    help: "No worker gets a request that it is predicted to begin later than this; the request waits in the queue.",
   },
   cluster: { kind: "string", default: "drover", valueName: "NAME", help: "Keeps clusters apart that share a Redis." },
   logLevel: { kind: "choice", choices: LOG_LEVELS, default: "info", help: "What is logged." },

@@ -1,8 +1,21 @@
 import { create } from "@bufbuild/protobuf";
-import { type Clock, type Logger, toDroverError } from "@drover/core";
-import { Cluster, type ClusterState, WatchRequestSchema, WorkerRole } from "@drover/proto";
+import { type Clock, DroverError, type Lane, type Logger, toDroverError } from "@drover/core";
+import {
+  Cluster,
+  type ClusterState,
+  type ExplainReply,
+  ExplainRequestSchema,
+  WatchRequestSchema,
+  WorkerRole,
+} from "@drover/proto";
 import { PROTOCOL_VERSION, RpcClient } from "@drover/rpc";
-import { CLUSTER_STATE_AGE_MS_MAX, WATCH_BACKOFF_MS, WATCH_BACKOFF_MS_MAX, WATCH_SILENCE_MS } from "./limits.ts";
+import {
+  CLUSTER_STATE_AGE_MS_MAX,
+  EXPLAIN_TIMEOUT_MS,
+  WATCH_BACKOFF_MS,
+  WATCH_BACKOFF_MS_MAX,
+  WATCH_SILENCE_MS,
+} from "./limits.ts";
 
 export type ClusterWatchOptions = Readonly<{
   /** Every scheduler; the one that leads answers. */
@@ -22,6 +35,9 @@ export class ClusterWatch {
   readonly #clients: readonly RpcClient[];
   readonly #closed = new AbortController();
   #state: ClusterState | undefined;
+  /** The scheduler that sent it. */
+  #leader: RpcClient | undefined;
+  readonly #addedSince = new Map<Lane, number>();
   #heardMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ClusterWatchOptions) {
@@ -55,6 +71,34 @@ export class ClusterWatch {
       most = Math.max(most ?? 0, Number(status.contextTokensMax));
     }
     return most;
+  }
+
+  /** Of the workers' checkpoint; empty before there was one. */
+  get modelFingerprint(): string {
+    return this.#state?.modelFingerprint ?? "";
+  }
+
+  /** How long a request that is added to the lane now is predicted to wait for a worker. */
+  predictedWaitMs(lane: Lane): number {
+    const state = this.#state?.lanes.find((one) => one.lane === lane);
+    if (state === undefined || state.predictedWaitMs === 0n) return 0;
+    // Where requests wait, those that were added since then wait before it.
+    return Number(state.predictedWaitMs) + (this.#addedSince.get(lane) ?? 0) * state.waitMsPerJob;
+  }
+
+  /** A request was added to the lane: the next one waits behind it, though no state shows it yet. */
+  noteAdded(lane: Lane): void {
+    this.#addedSince.set(lane, (this.#addedSince.get(lane) ?? 0) + 1);
+  }
+
+  /**
+   * Why a request went where it went, by the scheduler that leads. Errors: `unavailable` while none is known, `not_found` for a request
+   * that it does not remember.
+   */
+  explain(requestId: string, signal: AbortSignal): Promise<ExplainReply> {
+    if (this.#leader === undefined) throw new DroverError("unavailable", "no scheduler leads");
+    const request = create(ExplainRequestSchema, { requestId });
+    return this.#leader.unary(Cluster.method.explain, request, signal, EXPLAIN_TIMEOUT_MS);
   }
 
   close(): void {
@@ -110,6 +154,8 @@ export class ClusterWatch {
         heard = true;
         this.#heardMs = clock.monotonic();
         this.#state = state;
+        this.#leader = client;
+        this.#addedSince.clear();
         onState(state);
       });
     });

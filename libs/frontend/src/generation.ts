@@ -15,6 +15,8 @@ export class Generation {
   readonly state: RequestState;
   /** Keys that it has in the payload store. */
   readonly payloadKeys: string[] = [];
+  /** The hash chain of its prompt's whole blocks, once it was computed. */
+  blockHashes: Uint8Array | undefined = undefined;
   /** Aborts when the request has ended in any way. */
   readonly ended: AbortSignal;
   /** Aborts when it ended in an error, with that error; also for a reader that is stuck in writing. */

@@ -13,6 +13,7 @@ import {
   toDroverError,
   withTimeout,
 } from "@drover/core";
+import type { HashSeed } from "@drover/kv";
 import { type RequestEvent, type Resume, ResumeSchema } from "@drover/proto";
 import { Generation } from "./generation.ts";
 import type { InferenceRequest } from "./inference-request.ts";
@@ -42,6 +43,8 @@ export type GenerationsOptions = Readonly<{
   logger: Logger;
   metrics: RouterMetrics;
   vision: Pick<VisionClient, "encode">;
+  /** Of the served checkpoint, as it is known now. */
+  hashSeed: () => HashSeed;
   /** Tells a worker, or all of them when nobody knows who has it, that attempts up to this one must end. */
   cancelAt: (worker: WorkerKey | undefined, requestId: RequestId, attempt: number, force?: boolean) => void;
 }>;
@@ -274,7 +277,7 @@ export class Generations {
 
   #complete(generation: Generation, cachedTokenCount: number): void {
     const timer = this.#forget(generation);
-    timer?.completed(generation);
+    timer?.completed(generation, cachedTokenCount);
     generation.complete(cachedTokenCount);
   }
 

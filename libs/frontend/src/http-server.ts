@@ -1,6 +1,6 @@
 import { toJson } from "@bufbuild/protobuf";
 import { DroverError, type Logger, neverAborted } from "@drover/core";
-import { type ClusterState, ClusterStateSchema } from "@drover/proto";
+import { type ClusterState, ClusterStateSchema, type ExplainReply, ExplainReplySchema } from "@drover/proto";
 import type { Metrics } from "@drover/telemetry";
 import { type FastifyInstance, fastify } from "fastify";
 import type { ApiKeys } from "./api-keys.ts";
@@ -22,11 +22,13 @@ export type HttpServerOptions = Readonly<{
   logger: Logger;
   ready: () => boolean;
   clusterState: () => ClusterState | undefined;
+  /** Why a request went where it went. */
+  explain: (requestId: string, signal: AbortSignal) => Promise<ExplainReply>;
 }>;
 
 /** The OpenAI interface, vLLM's tokenizer routes, and the router's own health, metrics and cluster view. Not yet listening. */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
-  const { inference, keys, metrics, logger, ready, clusterState } = options;
+  const { inference, keys, metrics, logger, ready, clusterState, explain } = options;
   const { model } = inference;
   const server = fastify({
     bodyLimit: BODY_BYTES_MAX,
@@ -65,6 +67,14 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     api.get("/debug/cluster", () => {
       const state = clusterState();
       return state === undefined ? { ready: false } : toJson(ClusterStateSchema, state, { alwaysEmitImplicit: true });
+    });
+    api.get<{ Querystring: { request?: string } }>("/debug/placement", async (request) => {
+      const asked = request.query.request;
+      if (asked === undefined || asked === "")
+        throw new DroverError("invalid_argument", "names a request", { field: "request" });
+      // A client knows it by the id of its answer.
+      const reply = await explain(asked.replace(/^(chatcmpl|cmpl)-/, ""), neverAborted);
+      return toJson(ExplainReplySchema, reply, { alwaysEmitImplicit: true });
     });
     const card = {
       id: model.modelId,

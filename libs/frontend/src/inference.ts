@@ -1,18 +1,21 @@
 import { randomInt } from "node:crypto";
-import { type Clock, DroverError } from "@drover/core";
+import { type Clock, DroverError, type Lane } from "@drover/core";
 import type { ClusterWatch } from "./cluster-watch.ts";
 import type { Generation } from "./generation.ts";
 import type { Generations } from "./generations.ts";
 import type { InferenceRequest } from "./inference-request.ts";
-import { IMAGE_BYTES_HELD_MAX, RETRY_AFTER_MS } from "./limits.ts";
+import { IMAGE_BYTES_HELD_MAX, RETRY_AFTER_MS, RETRY_AFTER_MS_MAX } from "./limits.ts";
 import type { RequestContext } from "./request-context.ts";
+import { laneOf } from "./request-job.ts";
 import type { RouterMetrics } from "./router-metrics.ts";
 import type { ServedModel } from "./served-model.ts";
 
 export type InferenceOptions = Readonly<{
   model: ServedModel;
   generations: Generations;
-  cluster: Pick<ClusterWatch, "ready" | "contextTokensMax">;
+  cluster: Pick<ClusterWatch, "ready" | "contextTokensMax" | "predictedWaitMs" | "noteAdded">;
+  /** A request that is predicted to wait longer for a worker is refused. */
+  queueWaitMsMax: number;
   clock: Clock;
   metrics: RouterMetrics;
   requestsMax: number;
@@ -84,14 +87,31 @@ export class Inference {
     return { contextTokensMax: this.contextTokensMax, drawnSeed: randomInt(2 ** 48 - 1), signal, holdBytes };
   }
 
-  /** Errors: `unavailable` while no cluster is ready or the queue cannot be reached. */
+  /** Errors: `unavailable` while no cluster is ready or the queue cannot be reached, `overloaded` when it would wait too long. */
   start(request: InferenceRequest, permit: Permit, client: AbortSignal): Promise<Generation> {
     const { cluster, generations, metrics } = this.#options;
     if (!cluster.ready) {
       metrics.failed("unavailable");
       throw new DroverError("unavailable", "the cluster is not ready", { retryAfterMs: RETRY_AFTER_MS });
     }
+    const lane = laneOf(request);
+    this.#checkWait(lane);
+    cluster.noteAdded(lane);
     return generations.start(request, permit.arrivedMs, client);
+  }
+
+  /** Better refused now than late: what is accepted keeps its promise. */
+  #checkWait(lane: Lane): void {
+    const { cluster, queueWaitMsMax, metrics } = this.#options;
+    const waitMs = cluster.predictedWaitMs(lane);
+    if (waitMs <= queueWaitMsMax) return;
+    metrics.refusedAtDoor(lane);
+    metrics.failed("overloaded");
+    const retryAfterMs = Math.min(RETRY_AFTER_MS_MAX, Math.max(RETRY_AFTER_MS, waitMs - queueWaitMsMax));
+    const seconds = Math.ceil(waitMs / 1000);
+    throw new DroverError("overloaded", `requests of this length wait ${seconds} s for a worker now; come back later`, {
+      retryAfterMs,
+    });
   }
 
   /** Nobody reads it any more: work that is not over stops. */

@@ -17,6 +17,19 @@ export const INLINE_PAYLOAD_BYTES_MAX = 32 * 1024;
 /** A prompt of more tokens waits in the long lane. */
 export const SHORT_LANE_TOKENS_MAX = 2048;
 
+/** A request that is predicted to wait longer for a worker is refused with 429, unless `--max-queue-wait` says otherwise. */
+export const QUEUE_WAIT_MS_MAX_DEFAULT = 120_000;
+/** What a refusal at the door says at most about when to come back. */
+export const RETRY_AFTER_MS_MAX = 600_000;
+
+/** Tokens that are hashed before the event loop gets its turn: some 3 ms. */
+export const HASH_SLICE_TOKENS = 32_768;
+/** Keeps the cached prefixes of tenants apart; one tenant so far. */
+export const PREFIX_SALT = "";
+
+/** Bound on asking the scheduler about one request. */
+export const EXPLAIN_TIMEOUT_MS = 2000;
+
 /** Jobs in one add to the queue. */
 export const ADD_BATCH_MAX = 64;
 

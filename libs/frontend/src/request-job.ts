@@ -1,6 +1,7 @@
 import {
   type Clock,
   DroverError,
+  type Lane,
   type PayloadStore,
   type PromptImage,
   type QueueJob,
@@ -8,7 +9,10 @@ import {
   toDroverError,
   withTimeout,
 } from "@drover/core";
+import type { HashSeed } from "@drover/kv";
+import { sampleHashes } from "@drover/placement";
 import type { Generation } from "./generation.ts";
+import type { InferenceRequest } from "./inference-request.ts";
 import type { JobBatcher } from "./job-batcher.ts";
 import {
   INLINE_PAYLOAD_BYTES_MAX,
@@ -17,6 +21,7 @@ import {
   RETRY_AFTER_MS,
   SHORT_LANE_TOKENS_MAX,
 } from "./limits.ts";
+import { hashPrompt, reusesPrefix } from "./prompt-hashes.ts";
 import type { ServedModel } from "./served-model.ts";
 import type { VisionClient } from "./vision-client.ts";
 import { encodeGenerationRequest } from "./wire.ts";
@@ -27,12 +32,15 @@ type Port = Readonly<{
   store: PayloadStore;
   clock: Clock;
   vision: Pick<VisionClient, "encode">;
+  /** Of the served checkpoint, as it is known now. */
+  hashSeed: () => HashSeed;
 }>;
 
 /** Puts a request's newest attempt into the queue once its images are encoded. Errors: `unavailable` or `overloaded` from the vision workers or the queue. */
 export async function addJob(generation: Generation, front: boolean, jobs: JobBatcher, port: Port): Promise<void> {
   // Each time anew: the features may have gone with their worker, or from its cache.
   const images = await port.vision.encode(generation.request.images, generation.ended);
+  generation.blockHashes ??= await hashPrompt(generation.request, port.hashSeed(), generation.ended);
   try {
     await jobs.add(await putJob(generation, images, front, port));
   } catch (error) {
@@ -40,6 +48,11 @@ export async function addJob(generation: Generation, front: boolean, jobs: JobBa
     if (fault.code !== "unavailable" && fault.code !== "deadline_exceeded") throw fault;
     throw new DroverError("unavailable", "the queue cannot be reached", { retryAfterMs: RETRY_AFTER_MS, cause: error });
   }
+}
+
+/** Where a request waits. */
+export function laneOf({ promptTokenIds }: Pick<InferenceRequest, "promptTokenIds">): Lane {
+  return promptTokenIds.length > SHORT_LANE_TOKENS_MAX ? "long" : "short";
 }
 
 /** The job of a request's newest attempt; a large payload is stored first, under a key that the request will delete. */
@@ -56,6 +69,7 @@ async function putJob(
     { requestId, modelId, routerId: port.routerId, deadlineMs },
     request,
     images,
+    generation.blockHashes ?? new Uint8Array(),
     state,
   );
   const nowMs = port.clock.now();
@@ -65,7 +79,7 @@ async function putJob(
     requestId,
     modelId,
     routerId: port.routerId,
-    lane: request.promptTokenIds.length > SHORT_LANE_TOKENS_MAX ? "long" : "short",
+    lane: laneOf(request),
     front,
     attemptBase,
     deadlineMs,
@@ -73,7 +87,7 @@ async function putJob(
     promptTokenCount: request.promptTokenIds.length + deliveredCount,
     newTokenCountMax: Math.max(0, n * maxTokens - deliveredCount),
     choiceCount: n,
-    blockHashes: new Uint8Array(),
+    blockHashes: reusesPrefix(request) ? sampleHashes(generation.blockHashes ?? new Uint8Array()) : new Uint8Array(),
   } as const;
   if (bytes.byteLength < INLINE_PAYLOAD_BYTES_MAX) return { ...job, payload: { kind: "inline", bytes } };
   const key = `${requestId}/${attemptBase}`;

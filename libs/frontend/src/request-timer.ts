@@ -25,9 +25,9 @@ export class RequestTimer {
     this.#metrics.token();
   }
 
-  completed(generation: Generation): void {
+  completed(generation: Generation, cachedTokenCount: number): void {
     this.#metrics.ended((this.#clock.monotonic() - this.#arrivedMs) / 1000);
-    this.#metrics.prompt(generation.request.promptTokenIds.length);
+    this.#metrics.prompt(generation.request.promptTokenIds.length, cachedTokenCount);
     for (const { finish } of generation.state.choices)
       this.#metrics.finished(finish === FinishReason.STOP ? "stop" : "length");
   }

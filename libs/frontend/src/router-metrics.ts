@@ -1,7 +1,8 @@
-import type { ModelId } from "@drover/core";
+import type { Lane, ModelId } from "@drover/core";
 import type { Metrics } from "@drover/telemetry";
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
+const SHARES = [0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1];
 const TOKEN_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
 /** Every figure of the router: vLLM's names where the meaning is the same, `drover_router_` for the rest. */
@@ -11,6 +12,9 @@ export class RouterMetrics {
   readonly #interTokenLatency;
   readonly #requestLatency;
   readonly #promptTokens;
+  readonly #cachedTokens;
+  readonly #cachedShare;
+  readonly #refusedAtDoor;
   readonly #generationTokens;
   readonly #successes;
   readonly #failures;
@@ -43,6 +47,22 @@ export class RouterMetrics {
     );
     this.#promptTokens = metrics.counter("vllm:prompt_tokens_total", "Prompt tokens of finished requests", label);
     this.#generationTokens = metrics.counter("vllm:generation_tokens_total", "Generated tokens", label);
+    this.#cachedTokens = metrics.counter(
+      "vllm:prompt_tokens_cached_total",
+      "Of them, those that their worker had cached and did not compute",
+      label,
+    );
+    this.#cachedShare = metrics.histogram(
+      "drover_router_cached_share",
+      "Part of a finished request's prompt that was cached",
+      label,
+      SHARES,
+    );
+    this.#refusedAtDoor = metrics.counter(
+      "drover_router_refused_for_wait_total",
+      "Requests refused because they were predicted to wait too long, by lane",
+      [...label, "lane"],
+    );
     this.#successes = metrics.counter("vllm:request_success_total", "Finished choices, by reason", [
       ...label,
       "finished_reason",
@@ -74,8 +94,14 @@ export class RouterMetrics {
   ended(seconds: number): void {
     this.#requestLatency.observe(this.#model, seconds);
   }
-  prompt(tokenCount: number): void {
+  /** `cachedTokenCount`: of the prompt, what its worker says that it did not compute. */
+  prompt(tokenCount: number, cachedTokenCount: number): void {
     this.#promptTokens.inc(this.#model, tokenCount);
+    this.#cachedTokens.inc(this.#model, cachedTokenCount);
+    if (tokenCount > 0) this.#cachedShare.observe(this.#model, cachedTokenCount / tokenCount);
+  }
+  refusedAtDoor(lane: Lane): void {
+    this.#refusedAtDoor.inc({ ...this.#model, lane });
   }
   finished(reason: "stop" | "length" | "abort"): void {
     this.#successes.inc({ ...this.#model, finished_reason: reason });

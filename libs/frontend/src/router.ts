@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import {
   type Clock,
+  DroverError,
   type Logger,
   type PayloadStore,
   type QueueProducer,
@@ -17,7 +18,7 @@ import { Generations } from "./generations.ts";
 import { createGrpcServer, type GrpcServer } from "./grpc-server.ts";
 import { createHttpServer } from "./http-server.ts";
 import { Inference } from "./inference.ts";
-import { SWEEP_INTERVAL_MS } from "./limits.ts";
+import { PREFIX_SALT, QUEUE_WAIT_MS_MAX_DEFAULT, SWEEP_INTERVAL_MS } from "./limits.ts";
 import { RouterMetrics } from "./router-metrics.ts";
 import type { ServedModel } from "./served-model.ts";
 import { TokenStreams } from "./token-streams.ts";
@@ -32,6 +33,8 @@ export type RouterOptions = Readonly<{
   schedulers: readonly string[];
   keys: ApiKeys;
   requestsMax: number;
+  /** A request that is predicted to wait longer for a worker is refused; QUEUE_WAIT_MS_MAX_DEFAULT unless given. */
+  queueWaitMsMax?: number;
   host: string;
   httpPort: number;
   grpcPort: number;
@@ -74,6 +77,10 @@ export class Router {
       store: options.store,
       metrics,
       vision: this.#vision,
+      hashSeed: () => ({
+        modelFingerprint: `${model.modelId} ${this.#watch?.modelFingerprint ?? ""}`,
+        salt: PREFIX_SALT,
+      }),
       cancelAt: (worker, request, attempt, force) => this.#streams.cancel(worker, request, attempt, force),
     });
     this.#streams = new TokenStreams({
@@ -94,7 +101,10 @@ export class Router {
       clock: this.#clock,
       metrics,
       requestsMax: options.requestsMax,
+      queueWaitMsMax: options.queueWaitMsMax ?? QUEUE_WAIT_MS_MAX_DEFAULT,
       cluster: {
+        predictedWaitMs: (lane) => this.#watch?.predictedWaitMs(lane) ?? 0,
+        noteAdded: (lane) => this.#watch?.noteAdded(lane),
         get ready() {
           return router.ready;
         },
@@ -110,6 +120,10 @@ export class Router {
       logger,
       ready: () => this.ready,
       clusterState: () => this.#watch?.state,
+      explain: async (request, signal) => {
+        if (this.#watch === undefined) throw new DroverError("unavailable", "no scheduler leads");
+        return this.#watch.explain(request, signal);
+      },
     });
     this.#grpc = createGrpcServer({ inference: this.#inference, keys, logger });
   }

@@ -19,6 +19,7 @@ export function encodeGenerationRequest(
   names: Names,
   request: InferenceRequest,
   images: readonly PromptImage[],
+  blockHashes: Uint8Array,
   state: RequestState,
 ): Uint8Array {
   const { sampling } = request;
@@ -55,6 +56,7 @@ export function encodeGenerationRequest(
         runCounts: runs.map(({ count }) => count),
         holder,
       })),
+      blockHashes,
       delivered:
         state.attemptBase === 0
           ? []

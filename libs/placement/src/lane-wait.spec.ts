@@ -27,8 +27,9 @@ describe("LaneWait", () => {
   it("a lane in which nothing moves is predicted ever slower, until it moves again", () => {
     const lane = new LaneWait();
     expect(lane.forecast(3, 0).waitMs).toBe(0);
-    expect(lane.forecast(3, 4000)).toEqual({ waitMs: 12_000, msPerJob: 4000 });
+    expect(lane.forecast(3, 4000)).toEqual({ waitMs: 4000, msPerJob: 0 });
     lane.placed(2, 5000);
     expect(lane.forecast(2, 5000)).toEqual({ waitMs: 1000, msPerJob: 500 });
+    expect(lane.forecast(2, 6500)).toEqual({ waitMs: 2000, msPerJob: 500 });
   });
 });

@@ -5,7 +5,8 @@ export type LaneForecast = Readonly<{ waitMs: number; msPerJob: number }>;
 
 /**
  * Predicts how long a lane's next job will wait: as many jobs as are ahead of it, at the pace at which the lane was placed while something
- * waited in it. A lane that places nothing while jobs wait is predicted to be as slow as that.
+ * waited in it, and as long again as the next placement is late already: a lane that stands still gets ever worse, but not by all its
+ * jobs, which may all go at once when a worker comes back.
  */
 export class LaneWait {
   #msPerJob = 0;
@@ -28,7 +29,7 @@ export class LaneWait {
       return { waitMs: 0, msPerJob: this.#msPerJob };
     }
     this.#sinceMs ??= now;
-    const msPerJob = Math.max(this.#msPerJob, now - this.#sinceMs);
-    return { waitMs: waitingCount * msPerJob, msPerJob };
+    const late = Math.max(0, now - this.#sinceMs - this.#msPerJob);
+    return { waitMs: waitingCount * this.#msPerJob + late, msPerJob: this.#msPerJob };
   }
 }

@@ -15,8 +15,8 @@ export type AdminServerOptions = Readonly<{
   health: Probe;
   /** May it be given work now? */
   ready: Probe;
-  /** JSON answers by path, such as `/debug/worker`. */
-  routes?: Readonly<Record<string, () => unknown>>;
+  /** JSON answers by path, such as `/debug/worker`, to what is asked after its question mark. */
+  routes?: Readonly<Record<string, (query: URLSearchParams) => unknown>>;
 }>;
 
 export type AdminServer = Readonly<{ port: number; close(): Promise<void> }>;
@@ -26,9 +26,11 @@ type Answer = Readonly<{ status: number; contentType: string; body: string }>;
 /** Serves `/health`, `/ready`, `/metrics` and the given JSON routes by GET. Errors: `unavailable` when the address is taken. */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const server = createServer({ requestTimeout: ADMIN_REQUEST_TIMEOUT_MS }, (request, response) => {
-    const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
+    const [path = "/", query = ""] = (request.url ?? "/").split("?", 2);
     const readOnly = request.method === "GET" || request.method === "HEAD";
-    const answer = readOnly ? answerTo(path, options) : Promise.resolve(json(405, { error: "only GET is served" }));
+    const answer = readOnly
+      ? answerTo(path, new URLSearchParams(query), options)
+      : Promise.resolve(json(405, { error: "only GET is served" }));
     answer.then(
       (found) => send(response, found),
       (error: unknown) => send(response, json(500, { error: error instanceof Error ? error.message : String(error) })),
@@ -39,14 +41,14 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   return { port, close: () => closeServer(server) };
 }
 
-async function answerTo(path: string, options: AdminServerOptions): Promise<Answer> {
+async function answerTo(path: string, query: URLSearchParams, options: AdminServerOptions): Promise<Answer> {
   if (path === "/health") return probed(await options.health());
   if (path === "/ready") return probed(await options.ready());
   if (path === "/metrics") {
     return { status: 200, contentType: options.metrics.contentType, body: await options.metrics.text() };
   }
   const route = options.routes !== undefined && Object.hasOwn(options.routes, path) ? options.routes[path] : undefined;
-  return route === undefined ? json(404, { error: `nothing is served at ${path}` }) : json(200, await route());
+  return route === undefined ? json(404, { error: `nothing is served at ${path}` }) : json(200, await route(query));
 }
 
 function probed(result: boolean | string): Answer {

@@ -1,13 +1,17 @@
 import { create, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
-import type { JobPayload, PayloadStore, QueueJob, QueueProducer } from "@drover/core";
+import { DroverError, type JobPayload, type PayloadStore, type QueueJob, type QueueProducer } from "@drover/core";
 import {
   AttentionWorker,
   type Cancel,
   Cluster,
   type ClusterState,
   ClusterStateSchema,
+  type ExplainReply,
+  ExplainReplySchema,
+  type ExplainRequest,
   type GenerationRequest,
   GenerationRequestSchema,
+  type PlacementDecisionSchema,
   type RequestEventSchema,
   type RouterHello,
   type RouterMessage,
@@ -15,11 +19,13 @@ import {
   WorkerMessageSchema,
   WorkerRole,
 } from "@drover/proto";
-import { createServer, listen, PROTOCOL_VERSION, serviceDefinition } from "@drover/rpc";
+import { createServer, listen, PROTOCOL_VERSION, serviceDefinition, toServiceError } from "@drover/rpc";
 import {
   type Server,
   type ServerDuplexStream,
+  type ServerUnaryCall,
   type ServerWritableStream,
+  type sendUnaryData,
   status,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
@@ -111,6 +117,8 @@ export class FakeCluster implements QueueProducer, PayloadStore {
   #state: ClusterState = create(ClusterStateSchema, {});
   addError: Error | undefined;
   address = "";
+  /** What the scheduler remembers, by request. */
+  readonly decisions = new Map<string, MessageInitShape<typeof PlacementDecisionSchema>[]>();
 
   async start(): Promise<this> {
     const watch = (stream: ServerWritableStream<unknown, ClusterState>) => {
@@ -118,13 +126,28 @@ export class FakeCluster implements QueueProducer, PayloadStore {
       stream.on("cancelled", () => this.#watchers.delete(stream));
       stream.write(this.#state);
     };
-    this.#server.addService(serviceDefinition(Cluster), { watch } as unknown as UntypedServiceImplementation);
+    const explain = (
+      { request }: ServerUnaryCall<ExplainRequest, ExplainReply>,
+      callback: sendUnaryData<ExplainReply>,
+    ): void => {
+      const decisions = this.decisions.get(request.requestId);
+      if (decisions === undefined) callback(toServiceError(new DroverError("not_found", "nothing is remembered")));
+      else callback(null, create(ExplainReplySchema, { decisions }));
+    };
+    this.#server.addService(serviceDefinition(Cluster), { watch, explain } as unknown as UntypedServiceImplementation);
     this.address = `127.0.0.1:${await listen(this.#server, "127.0.0.1:0")}`;
     return this;
   }
 
-  show(workers: readonly FakeWorker[], ready = true, leaderEpoch = 1n): void {
+  show(
+    workers: readonly FakeWorker[],
+    ready = true,
+    leaderEpoch = 1n,
+    lanes: MessageInitShape<typeof ClusterStateSchema>["lanes"] = [],
+  ): void {
     this.#state = create(ClusterStateSchema, {
+      lanes,
+      modelFingerprint: "fingerprint",
       modelId: "tiny",
       schedulerId: "s",
       leaderEpoch,
