@@ -1,5 +1,6 @@
 import { assert } from "@drover/core";
 import type { BlockHashes } from "./block-hashes.ts";
+import { CachedPath, type OwnRun } from "./cached-path.ts";
 import type { ExtentPool } from "./extent-pool.ts";
 import { compactPath } from "./kv-compaction.ts";
 import { appendPart, type KvPart, partsOnPath } from "./kv-parts.ts";
@@ -20,13 +21,9 @@ export type TrackContext = Readonly<{
   now: () => number;
 }>;
 
-/** Rows of the sequence's own in one segment: position `position` is row `row` of the extent. */
-type OwnRun = Readonly<{ extent: Extent; position: number; row: number }>;
-
 /** One sequence's rows of one kind: a view of cached rows, then rows of its own, which enter the cache block by block. */
 export class KvTrack {
   readonly #context: TrackContext;
-  readonly #serial: number;
   /** Ends the path whose rows are viewed. */
   #view: Span | undefined;
   /** First position whose rows are written by this sequence. */
@@ -34,22 +31,17 @@ export class KvTrack {
   /** First position that its own rows hold: before writeFrom where short views are copied. */
   #ownFrom: number;
   readonly #own: OwnRun[] = [];
-  /** The cached path of this sequence, held: it covers the blocks before `#published`, and its last span may go on. */
-  #tip: Span | undefined;
-  #published: number;
+  readonly #path: CachedPath;
   #viewParts: ReadonlyMap<number, readonly KvPart[]> | undefined;
   #moveCount = 0;
 
   /** `view` is the path to the block before `writeFrom`; it is held by this track until it is closed. */
   constructor(context: TrackContext, serial: number, view: Span | undefined, writeFrom: number) {
     this.#context = context;
-    this.#serial = serial;
     this.#view = view;
-    this.#tip = view;
     this.#writeFrom = writeFrom;
     this.#ownFrom = writeFrom;
-    this.#published = Math.floor(writeFrom / BLOCK_TOKENS);
-    context.tree.hold(view, context.now());
+    this.#path = new CachedPath(context, serial, view, Math.floor(writeFrom / BLOCK_TOKENS));
     compactPath(context, this.#viewPath(0));
     this.#beginOwn();
   }
@@ -61,7 +53,7 @@ export class KvTrack {
 
   /** The cached path that is held. */
   get tip(): Span | undefined {
-    return this.#tip;
+    return this.#path.tip;
   }
 
   get ownExtents(): readonly Extent[] {
@@ -104,30 +96,13 @@ export class KvTrack {
     }
   }
 
-  /**
-   * Caches whole blocks before `end`, as far as the chain goes. What is cached already, by whomever, stays the only one; what another
-   * sequence is about to cache is left to it until the `last` call.
-   */
+  /** Caches whole blocks before `end`: see {@link CachedPath.extend}. */
   publish(hashes: BlockHashes, end: number, last: boolean): void {
-    const { tree } = this.#context;
-    const until = Math.min(end, hashes.blockCount);
-    while (this.#published < until) {
-      const key = hashes.key(this.#published);
-      this.#stepBack();
-      if (this.#tip !== undefined && endBlockOf(this.#tip) > this.#published) {
-        if (this.#tip.keys[this.#published - this.#tip.firstBlock] === key) {
-          this.#published += 1;
-          continue;
-        }
-        this.#leaveSpan();
-      }
-      const known = tree.starting(key);
-      if (known !== undefined) {
-        tree.holdOne(known);
-        this.#tip = known;
-      } else if (!this.#publishOwn(key, last)) return;
-      this.#published += 1;
-    }
+    this.#path.extend(hashes, end, last, (position) => {
+      const run = this.#own.findLast((each) => each.position <= position);
+      assert(run !== undefined, "what is not cached is the sequence's own");
+      return run;
+    });
   }
 
   /** The parts of a segment up to position `end`, ascending; together every row that attention sees there. */
@@ -153,14 +128,10 @@ export class KvTrack {
    * `reusedEnd` as what was used again.
    */
   dropBefore(boundary: number, keepEnd: number, reusedEnd: number): void {
-    const { tree } = this.#context;
-    this.#stepBack();
-    // A split leaves the path's end the same object, so the tip is still what is held.
-    tree.cut({ span: this.#tip, end: keepEnd });
-    tree.markReused(tree.cut({ span: this.#tip, end: reusedEnd }));
-    this.#releasePath(keepEnd);
+    this.#path.markReused(reusedEnd);
+    this.#path.release(keepEnd, boundary / BLOCK_TOKENS);
+    this.#closeView();
     this.#closeOwn(boundary);
-    this.#published = boundary / BLOCK_TOKENS;
     if (this.#own.length === 0) {
       this.#writeFrom = Math.max(this.#writeFrom, boundary);
       this.#ownFrom = this.#writeFrom;
@@ -169,7 +140,8 @@ export class KvTrack {
 
   /** Lets go of everything. Without `keep`, what only this sequence cached and nobody uses is forgotten. */
   close(keep: boolean): void {
-    this.#releasePath(keep ? Number.POSITIVE_INFINITY : 0);
+    this.#path.release(keep ? Number.POSITIVE_INFINITY : 0, 0);
+    this.#closeView();
     this.#closeOwn(Number.POSITIVE_INFINITY);
   }
 
@@ -240,59 +212,9 @@ export class KvTrack {
     return this.#viewParts;
   }
 
-  /** Another sequence's split may have cut the tip where this path ends: the rest is not on the path any more. */
-  #stepBack(): void {
-    while (this.#tip !== undefined && this.#tip.firstBlock >= this.#published) {
-      const { parent } = this.#tip;
-      this.#context.tree.releaseOne(this.#tip);
-      this.#tip = parent;
-    }
-  }
-
-  /** The path goes on otherwise than the tip does. */
-  #leaveSpan(): void {
-    const { tree } = this.#context;
-    const tail = this.#tip;
-    const head = tree.cut({ span: tail, end: this.#published });
-    if (tail !== undefined && tail !== head) tree.releaseOne(tail);
-    this.#tip = head;
-  }
-
-  #publishOwn(key: string, last: boolean): boolean {
-    const position = this.#published * BLOCK_TOKENS;
-    const run = this.#own.findLast((each) => each.position <= position);
-    assert(run !== undefined, "what is not cached is the sequence's own");
-    if (!last && this.#follows(run)) return false;
-    const row = run.row + position - run.position;
-    const { tree, now } = this.#context;
-    this.#tip = tree.append(this.#tip, this.#published, key, run.extent, row, this.#serial, now());
-    return true;
-  }
-
-  /**
-   * Whether the path ends where another sequence is computing the same: it will cache the next block when it gets there. Were both to take
-   * turns, a segment would be in as many parts.
-   */
-  #follows(run: OwnRun): boolean {
-    const tip = this.#tip;
-    if (tip === undefined || tip.extent === run.extent || !tip.extent.owned) return false;
-    return tip.extent.spans.at(-1) === tip && tip.row + tip.rowCount === tip.extent.rowCount;
-  }
-
-  #releasePath(keepEnd: number): void {
-    const { tree, pool, now } = this.#context;
-    let span = this.#tip;
-    tree.release(span, now());
-    this.#tip = undefined;
+  #closeView(): void {
     this.#view = undefined;
     this.#viewParts = undefined;
-    while (span !== undefined && span.creator === this.#serial && span.firstBlock >= keepEnd) {
-      if (span.holderCount > 0 || span.childCount > 0) break;
-      const { parent, extent } = span;
-      tree.remove(span);
-      pool.settle(extent, 0);
-      span = parent;
-    }
   }
 
   #closeOwn(before: number): void {
