@@ -38,6 +38,7 @@ describe.skipIf(!present || !allowed)("two hosts (needs ../shared and the right 
     for (let i = 0; i < EXPERT_WORKERS; i++)
       start("worker", i < EXPERT_WORKERS / 2 ? 0 : 1, { ...common, roles: "experts", "worker-id": `experts-${i}` });
     start("worker", 0, { ...common, roles: "attention", "worker-id": "attention-0" });
+    start("worker", 1, { ...common, roles: "vision", "worker-id": "vision-0" });
     const router = start("router", 0, { ...common, "http-port": 0, "grpc-port": 0 });
     const { http = "" } = await router.listening;
     await router.ready;
@@ -45,8 +46,6 @@ describe.skipIf(!present || !allowed)("two hosts (needs ../shared and the right 
       join(SHARED, "goldens/check.py"),
       join(SHARED, "goldens/nano-ct-fp8/goldens.jsonl"),
       `http://${http}`,
-      "--without",
-      "images",
       "--concurrency",
       "8",
     ]).catch((error: { stdout?: string; stderr?: string }) => {

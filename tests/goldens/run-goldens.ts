@@ -8,6 +8,7 @@ export const SHARED = join(ROOT, "../shared");
 
 const CHECKPOINTS = {
   nano: join(SHARED, "nano"),
+  "nano-fp8": join(SHARED, "nano-fp8"),
   "nano-ct-fp8": join(SHARED, "nano-ct-fp8"),
   scout: join(SHARED, "goldens/scout/checkpoint"),
 } as const;
@@ -21,23 +22,20 @@ export async function runGoldens(settings: Settings, redisUrl: string | undefine
     prefillChunk: settings.prefillChunk,
     queue: settings.queue === "redis" ? (redisUrl ?? "auto") : "embedded",
   });
-  return await checkGoldens(settings.checkpoint, cluster.url, settings.concurrency);
+  return await checkFile(`${settings.checkpoint}/goldens.jsonl`, cluster.url, settings.concurrency);
 }
 
-/** Throws with every failing case's line when a golden does not hold. */
-export async function checkGoldens(folder: string, url: string, concurrency: number): Promise<string> {
+/** Runs the reference's check on a file of goldens or tasks. Throws with every failing case's line when they do not hold. */
+export async function checkFile(file: string, url: string, concurrency: number): Promise<string> {
   const script = join(SHARED, "goldens/check.py");
-  const file = join(SHARED, "goldens", folder, "goldens.jsonl");
   const { stdout } = await promisify(execFile)("python3", [
     script,
-    file,
+    join(SHARED, "goldens", file),
     url,
-    "--without",
-    "images",
     "--concurrency",
     String(concurrency),
   ]).catch((error: { stdout?: string; stderr?: string }) => {
-    throw new Error(`goldens of ${folder} do not hold:\n${error.stdout}${error.stderr}`);
+    throw new Error(`${file} does not hold:\n${error.stdout}${error.stderr}`);
   });
   return stdout.trimEnd().split("\n").at(-1) ?? "";
 }

@@ -1,6 +1,6 @@
 /** Everything that may vary between runs of the goldens; what must not is the answer. */
 export const DIMENSIONS = {
-  checkpoint: ["nano", "nano-ct-fp8", "scout"],
+  checkpoint: ["nano", "nano-fp8", "nano-ct-fp8", "scout"],
   expertWorkers: [1, 2, 3, 4, 8],
   prefillChunk: [16, 64, 1000],
   attentionWorkers: [1, 2],
