@@ -8,9 +8,7 @@ const seed = { modelFingerprint: "m", salt: "" };
 const ids = (length: number) => Uint32Array.from({ length }, (_, i) => (i * 31) % 1000);
 const image = (contentHash: string) => ({
   tiles: {
-    tileCount: 1,
-    rows: 1,
-    cols: 1,
+    grid: { rows: 1, cols: 1 },
     tileSize: 1,
     pixels: new Uint8Array(3),
     contentHash: contentHash.repeat(64),
