@@ -79,7 +79,7 @@ describe.skipIf(!present)("images (needs ../shared)", () => {
       expect([task.name, await compare(urlsOf(task))]).toEqual([task.name, task.expected.text]);
   });
 
-  test("pictures come by http as well, through redirects of nothing but names", async () => {
+  test("pictures come by http as well, and one that is not there is refused", async () => {
     for (const [i, task] of compareTasks.slice(0, 3).entries())
       expect(await compare([`${base}/${i}/0`, `${base}/${i}/1`])).toBe(task.expected.text);
     await expect(compare([`${base}/none`])).rejects.toMatchObject({ status: 400 });
@@ -102,7 +102,7 @@ describe.skipIf(!present)("images (needs ../shared)", () => {
     }
   });
 
-  test("features outlive neither their worker nor matter to who asks again", { timeout: 120_000 }, async () => {
+  test("a killed vision worker's features are made again", { timeout: 120_000 }, async () => {
     const [first, second] = compareTasks;
     if (first === undefined || second === undefined) throw new Error("there are compare tasks");
     expect(await compare(urlsOf(first))).toBe(first.expected.text);
