@@ -3,7 +3,7 @@ export type { CostSample } from "./fit-cost.ts";
 export { forecastBytes, type Growth } from "./kv-forecast.ts";
 export { BATCHING_LIMITS } from "./limits.ts";
 export { OutputLengths } from "./output-lengths.ts";
-export { chooseVictim, comparePrecedence, type Holder, isSenior } from "./preemption.ts";
+export { chooseVictim, type Holder, owes } from "./preemption.ts";
 export type { PlannedEntry } from "./prompt-shares.ts";
 export { StepCost } from "./step-cost.ts";
 export { type Candidate, planStep, type StepBudget, type StepPlan } from "./step-plan.ts";

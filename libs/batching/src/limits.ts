@@ -14,10 +14,8 @@ export const BATCHING_LIMITS = {
   crumbRows: 8,
   /** Rows of one step before any was measured; then twice the most that were. */
   untriedRows: 16,
-  /** Times that a choice gives its KV up before it is only taken from by those before it. */
+  /** Times that a choice is preempted where it costs least; then only older ones take from it. */
   preemptionsMax: 2,
-  /** Steps that a choice waits for KV before it may take from all that come behind it. */
-  stallStepsMax: 256,
   /** Points in the future at which admission sums KV. */
   forecastPointsMax: 64,
 } as const;

@@ -4,58 +4,57 @@ import { BATCHING_LIMITS } from "./limits.ts";
 export type Holder = Readonly<{
   /** Rises with admission. */
   id: number;
-  /** Committed rows, which a preemption would have computed again. */
-  position: number;
   byteCount: number;
+  /** What it takes to compute its rows again, milliseconds. */
+  recomputeMs: number;
   /** Times that it was preempted. */
   preemptionCount: number;
-  /** Steps in a row that it got no KV. */
-  stalledStepCount: number;
+  /** How long it has got no KV and could not go on, milliseconds; undefined while it does. */
+  waitedMs: number | undefined;
 }>;
 
-/** Whether it has given way, or waited, as often as anyone must. */
-export function isSenior({ preemptionCount, stalledStepCount }: Holder): boolean {
-  return preemptionCount >= BATCHING_LIMITS.preemptionsMax || stalledStepCount >= BATCHING_LIMITS.stallStepsMax;
-}
-
-/** Seniors first, by age; the others by age behind them. The first in this order can always go on: every other may have to give way to it. */
-export function comparePrecedence(a: Holder, b: Holder): number {
-  return Number(isSenior(b)) - Number(isSenior(a)) || a.id - b.id;
-}
-
 /**
- * Who gives its KV back, so that `needy` gets `bytesMissing` more: the one that costs least to compute again among those that hold enough,
- * else the one that costs least for each byte. That may be `needy` itself, unless it is a senior. A senior is only taken from by seniors that
- * are older, so that whoever has given way `preemptionsMax` times gets on in the order of admission, and every admitted request ends.
- * Undefined: nobody may be taken from, and `needy` waits.
+ * Who gives its KV back, so that `needy` gets `bytesMissing` more: what costs least to compute again among those that hold enough, else what
+ * costs least for each byte. That may be `needy` itself, which then waits and keeps its rows until another is in need. Nobody waits for ever:
+ *
+ * - One that was preempted `preemptionsMax` times is taken from only by older ones.
+ * - One that has waited as long as computing a younger one's rows again takes, takes them, whatever it costs; at once where the other waits as well.
+ *
+ * So the oldest of all is preempted a bounded number of times and waits a bounded time, and when it has ended there is another oldest.
+ * Undefined: `needy` waits.
  */
-export function chooseVictim(
-  needy: Holder,
-  holders: readonly Holder[],
-  bytesMissing: number,
-  recomputeMs: (holder: Holder) => number,
-): Holder | undefined {
-  const candidates = holders.filter((holder) => holder.byteCount > 0 && mayGiveWay(holder, needy));
+export function chooseVictim(needy: Holder, holders: readonly Holder[], bytesMissing: number): Holder | undefined {
+  const owed = holders.filter((holder) => holder.byteCount > 0 && owes(holder, needy));
+  if (owed.length > 0) return cheapest(owed, bytesMissing);
+  const candidates = holders.filter(
+    ({ id, byteCount, preemptionCount }) =>
+      id === needy.id || (byteCount > 0 && preemptionCount < BATCHING_LIMITS.preemptionsMax),
+  );
+  const victim = cheapest(candidates, bytesMissing);
+  return victim?.id === needy.id ? undefined : victim;
+}
+
+/** Whether `needy` has waited long enough to take the holder's KV by right of age. */
+export function owes(holder: Holder, needy: Holder): boolean {
+  if (holder.id <= needy.id || needy.waitedMs === undefined) return false;
+  return holder.waitedMs !== undefined || needy.waitedMs >= holder.recomputeMs;
+}
+
+function cheapest(candidates: readonly Holder[], bytesMissing: number): Holder | undefined {
   const enough = candidates.filter(({ byteCount }) => byteCount >= bytesMissing);
-  if (enough.length > 0) return cheapest(enough, recomputeMs);
-  return cheapest(candidates, (holder) => recomputeMs(holder) / holder.byteCount);
+  if (enough.length > 0) return leastBy(enough, ({ recomputeMs }) => recomputeMs);
+  return leastBy(candidates, ({ recomputeMs, byteCount }) => recomputeMs / Math.max(1, byteCount));
 }
 
-function mayGiveWay(holder: Holder, needy: Holder): boolean {
-  if (isSenior(needy)) return holder.id !== needy.id && comparePrecedence(needy, holder) < 0;
-  return !isSenior(holder);
-}
-
-function cheapest(candidates: readonly Holder[], cost: (holder: Holder) => number): Holder | undefined {
+/** Of equals the youngest: it has waited least. */
+function leastBy(candidates: readonly Holder[], cost: (holder: Holder) => number): Holder | undefined {
   let best: Holder | undefined;
   let least = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
-    const ms = cost(candidate);
-    // Of equals the youngest: it has waited least.
-    if (ms < least || (ms === least && best !== undefined && candidate.id > best.id)) {
-      best = candidate;
-      least = ms;
-    }
+    const value = cost(candidate);
+    if (value > least || (value === least && best !== undefined && candidate.id < best.id)) continue;
+    best = candidate;
+    least = value;
   }
   return best;
 }

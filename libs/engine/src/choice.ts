@@ -16,9 +16,10 @@ export class Choice {
   lastStep: number;
   /** Outputs of its last computed row. */
   lastRow: RowOutput | undefined = undefined;
-  /** Times that its KV was given up, and steps in a row that it got none. */
+  /** Times that its KV was given to another. */
   preemptionCount = 0;
-  stalledStepCount = 0;
+  /** Since when it has found no KV to go on with. */
+  stalledSinceMs: number | undefined = undefined;
   parkedSinceMs: number | undefined = undefined;
   /** Prompt positions already reported, for requests that ask about their prompt. */
   reportedCount = 0;
@@ -38,6 +39,7 @@ export class Choice {
   /** A step takes rows of it. */
   served(step: number, rowCount: number): void {
     this.lastStep = step;
+    this.stalledSinceMs = undefined;
     if (rowCount > 1 || this.pendingTokenCount > 1) this.request.lastPromptStep = step;
   }
 

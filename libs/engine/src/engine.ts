@@ -40,7 +40,12 @@ export class Engine {
     this.#options = options;
     this.#outbox = new RouterOutbox(options.clock);
     this.#cost = new StepCost(options.geometry.chunkRows);
-    this.#room = new KvRoom({ ...options, cost: this.#cost, onPreempted: () => options.observer.preempted() });
+    this.#room = new KvRoom({
+      ...options,
+      cost: this.#cost,
+      outputs: this.#outputs,
+      onPreempted: () => options.observer.preempted(),
+    });
     this.#calibration = new Calibration({ ...options, cost: this.#cost });
   }
 

@@ -1,12 +1,12 @@
 import {
   chooseVictim,
-  comparePrecedence,
   type Holder,
-  isSenior,
+  type OutputLengths,
+  owes,
   type PlannedEntry,
   type StepCost,
 } from "@drover/batching";
-import type { ModelRunner } from "@drover/core";
+import type { Clock, ModelRunner } from "@drover/core";
 import { type KvGeometry, kvBytes, kvBytesPeak } from "@drover/kv";
 import type { Choice } from "./choice.ts";
 import type { ReservedRows } from "./step-entry.ts";
@@ -16,6 +16,8 @@ export type KvRoomOptions = Readonly<{
   geometry: KvGeometry;
   prefillRowsMax: number;
   cost: StepCost;
+  outputs: OutputLengths;
+  clock: Clock;
   onPreempted: () => void;
 }>;
 
@@ -28,64 +30,54 @@ export class KvRoom {
   }
 
   /**
-   * Choices that the next step may serve. One without KV begins when what it needs soon fits beside what those before it need soon, so that a
-   * preempted one does not take its rows back from the one that it gave way to; a senior always may.
+   * Choices that the next step may serve: all that get on. One that has no KV yet, or found none in the last step, comes in when what it needs
+   * soon fits beside what the others do, less what it may take from them by right of age. So a preempted one does not take its rows back from
+   * the one that it gave way to, and nobody takes up rows of a step that it has no memory for.
    */
   runnable(choices: readonly Choice[]): Choice[] {
     const ready = choices.filter(({ request }) => request.features !== undefined);
-    const starting = ready.filter((choice) => bytesOf(choice) === 0);
-    if (starting.length === 0) return ready;
-    let promised = 0;
-    for (const choice of choices)
-      if (bytesOf(choice) > 0) promised += Math.max(bytesOf(choice), this.#bytesSoon(choice));
-    const waiting = new Set<Choice>();
-    for (const choice of starting.sort((a, b) => comparePrecedence(asHolder(a), asHolder(b)))) {
-      const need = this.#bytesSoon(choice);
-      const fits = promised === 0 || promised + need <= this.#options.runner.kvBytesMax;
-      if (fits || isSenior(asHolder(choice))) promised += need;
-      else {
-        waiting.add(choice);
-        choice.stalledStepCount += 1;
-      }
+    const waiting = ready.filter((choice) => bytesOf(choice) === 0 || choice.stalledSinceMs !== undefined);
+    if (waiting.length === 0) return ready;
+    const promises = new Map(choices.map((choice) => [choice, this.#promised(choice)]));
+    let promised = [...promises.values()].reduce((sum, bytes) => sum + bytes, 0);
+    const left = new Set<Choice>();
+    for (const choice of waiting.sort((a, b) => a.id - b.id)) {
+      const more = Math.max(0, this.#bytesSoon(choice) - bytesOf(choice));
+      const needy = this.#asHolder(choice);
+      let owed = 0;
+      for (const [other, bytes] of promises) if (bytes > 0 && owes(this.#asHolder(other), needy)) owed += bytes;
+      if (promised + more - owed <= this.#options.runner.kvBytesMax) promised += more;
+      else left.add(choice);
     }
-    return ready.filter((choice) => !waiting.has(choice));
+    for (const choice of left) this.#stall(choice);
+    return ready.filter((choice) => !left.has(choice));
   }
 
-  /** Allocates the planned rows, for those first that the others give way to. Who got none is planned again. */
+  /** Allocates the planned rows, the oldest choice's first. Who gets none is planned again when there is room. */
   reserve(plan: readonly PlannedEntry[], choices: ReadonlyMap<number, Choice>): ReservedRows[] {
     const planned: ReservedRows[] = [];
     for (const { id, rowCount } of plan) {
       const choice = choices.get(id);
       if (choice !== undefined) planned.push({ choice, rowCount });
     }
-    const batch = new Map<Choice, ReservedRows>();
-    const byPrecedence = [...planned].sort((a, b) => comparePrecedence(asHolder(a.choice), asHolder(b.choice)));
-    for (const rows of byPrecedence) {
-      if (this.#allocate(rows, choices, batch)) batch.set(rows.choice, rows);
-      else rows.choice.stalledStepCount += 1;
+    const batch = new Set<Choice>();
+    for (const rows of [...planned].sort((a, b) => a.choice.id - b.choice.id)) {
+      if (this.#allocate(rows, choices, batch)) batch.add(rows.choice);
+      else this.#stall(rows.choice);
     }
-    for (const { choice } of batch.values()) if (!isSenior(asHolder(choice))) choice.stalledStepCount = 0;
     return planned.filter(({ choice }) => batch.has(choice));
   }
 
-  #allocate(
-    { choice, rowCount }: ReservedRows,
-    choices: ReadonlyMap<number, Choice>,
-    batch: Map<Choice, ReservedRows>,
-  ): boolean {
-    const { runner, geometry, cost, prefillRowsMax, onPreempted } = this.#options;
+  #allocate({ choice, rowCount }: ReservedRows, choices: ReadonlyMap<number, Choice>, batch: Set<Choice>): boolean {
+    const { runner, geometry, onPreempted } = this.#options;
     choice.sequence ??= runner.openSequence();
     while (!runner.reserve(choice.sequence, rowCount)) {
       const { length, byteCount } = choice.sequence;
       const free = runner.kvBytesMax - runner.kvBytesUsed;
       const missing = kvBytes(geometry, length, length + rowCount) - byteCount - free;
-      const holders = [...choices.values()].map(asHolder);
-      const victim = chooseVictim(asHolder(choice), holders, missing, ({ position }) =>
-        cost.prefillMs(0, position, prefillRowsMax),
-      );
-      // Where it is cheapest to give way itself, it waits with its rows: another takes them if it must.
-      if (victim === undefined || victim.id === choice.id) return false;
-      const loser = choices.get(victim.id);
+      const holders = [...choices.values()].map((one) => this.#asHolder(one));
+      const victim = chooseVictim(this.#asHolder(choice), holders, missing);
+      const loser = victim === undefined ? undefined : choices.get(victim.id);
       if (loser?.sequence === undefined) return false;
       runner.close(loser.sequence);
       loser.sequence = undefined;
@@ -96,18 +88,39 @@ export class KvRoom {
     return true;
   }
 
-  /** KV that a choice takes soon: all that is known of it and one block of output. */
-  #bytesSoon(choice: Choice): number {
-    const { geometry, prefillRowsMax } = this.#options;
-    return kvBytesPeak(geometry, choice.tokens.length + geometry.blockRows, prefillRowsMax);
+  #stall(choice: Choice): void {
+    choice.stalledSinceMs ??= this.#options.clock.monotonic();
+  }
+
+  /** Bytes that are spoken for: of a choice that gets on what it needs soon, of one that does not what it holds. */
+  #promised(choice: Choice): number {
+    const held = bytesOf(choice);
+    return held === 0 || choice.stalledSinceMs !== undefined ? held : Math.max(held, this.#bytesSoon(choice));
+  }
+
+  /**
+   * KV that a choice takes soon: all that is known of it and a block of output; once it was preempted, all the output that is expected, so that
+   * it is not again.
+   */
+  #bytesSoon({ tokens, nextIndex, preemptionCount, request }: Choice): number {
+    const { geometry, prefillRowsMax, outputs } = this.#options;
+    const expected = preemptionCount === 0 ? 0 : outputs.remaining(nextIndex, request.task.params.maxTokens);
+    return kvBytesPeak(geometry, tokens.length + Math.max(geometry.blockRows, expected), prefillRowsMax);
+  }
+
+  #asHolder(choice: Choice): Holder {
+    const { id, computedCount, preemptionCount, stalledSinceMs } = choice;
+    const { cost, clock, prefillRowsMax } = this.#options;
+    return {
+      id,
+      byteCount: bytesOf(choice),
+      recomputeMs: cost.prefillMs(0, computedCount, prefillRowsMax),
+      preemptionCount,
+      waitedMs: stalledSinceMs === undefined ? undefined : clock.monotonic() - stalledSinceMs,
+    };
   }
 }
 
 function bytesOf({ sequence }: Choice): number {
   return sequence?.byteCount ?? 0;
-}
-
-function asHolder(choice: Choice): Holder {
-  const { id, computedCount, preemptionCount, stalledStepCount } = choice;
-  return { id, position: computedCount, byteCount: bytesOf(choice), preemptionCount, stalledStepCount };
 }

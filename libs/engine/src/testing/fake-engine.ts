@@ -1,0 +1,97 @@
+import { neverAborted, requestId, routerId, silentLogger } from "@drover/core";
+import type { KvGeometry } from "@drover/kv";
+import type { RequestEvent } from "@drover/proto";
+import { Engine } from "../engine.ts";
+import type { StepFacts } from "../engine-options.ts";
+import type { GenerationTask } from "../task.ts";
+import { type FakeCost, FakeRunner } from "./fake-runner.ts";
+
+export type FakeEngineOptions = Readonly<{
+  geometry: KvGeometry;
+  kvBytesMax: number;
+  cost?: FakeCost;
+  stepMs?: number;
+  prefillRowsMax?: number;
+}>;
+
+/** An engine whose steps compute nothing, on a clock of its own. */
+export type FakeEngine = Readonly<{
+  engine: Engine;
+  runner: FakeRunner;
+  steps: StepFacts[];
+  events: RequestEvent[];
+  preemptions: () => number;
+}>;
+
+export function fakeEngine(options: FakeEngineOptions): FakeEngine {
+  const { geometry, kvBytesMax, cost, stepMs = 20, prefillRowsMax = 64 } = options;
+  const runner = new FakeRunner(geometry, kvBytesMax, cost);
+  const steps: StepFacts[] = [];
+  const events: RequestEvent[] = [];
+  let preemptionCount = 0;
+  const quiet = () => undefined;
+  const engine = new Engine({
+    runner,
+    geometry,
+    exchange: { usable: true, exchange: () => Promise.reject(new Error("a fake runner asks no experts")) },
+    features: { features: () => Promise.reject(new Error("no images here")) },
+    stepMs,
+    prefillRowsMax,
+    detachGraceMs: 1e12,
+    clock: runner.clock,
+    logger: silentLogger,
+    observer: {
+      stepEnded: (facts) => steps.push(facts),
+      tokensComputed: quiet,
+      preempted: () => (preemptionCount += 1),
+      parked: quiet,
+    },
+    breathe: () => Promise.resolve(),
+  });
+  engine.attach(routerId("test"), { send: (sent) => events.push(...sent) }, []);
+  return { engine, runner, steps, events, preemptions: () => preemptionCount };
+}
+
+/** A greedy task that runs to `maxTokens`. */
+export function taskOfLength(id: string, promptTokens: number, maxTokens: number, n = 1): GenerationTask {
+  return {
+    requestId: requestId(id),
+    routerId: routerId("test"),
+    attempt: 1,
+    promptTokenIds: new Uint32Array(promptTokens),
+    images: [],
+    delivered: Array.from({ length: n }, () => ({ tokenIds: [], finished: false })),
+    deadlineMs: Number.MAX_SAFE_INTEGER,
+    params: {
+      temperature: 0,
+      topP: 1,
+      topK: 0,
+      minP: 0,
+      repetitionPenalty: 1,
+      presencePenalty: 0,
+      frequencyPenalty: 0,
+      logitBias: [],
+      seed: 1,
+      n,
+      maxTokens,
+      minTokens: 0,
+      stopTokenIds: [],
+      topLogprobs: -1,
+      promptTopLogprobs: -1,
+      routedExperts: false,
+    },
+  };
+}
+
+/** Runs steps until no choice is left. Steps that it took; throws when they are more than `stepsMax`. */
+export async function drainFake({ engine }: FakeEngine, stepsMax: number): Promise<number> {
+  for (let step = 0; ; step++) {
+    const { runningCount, waitingCount } = engine.load();
+    if (runningCount + waitingCount === 0) {
+      engine.flush();
+      return step;
+    }
+    if (step === stepsMax) throw new Error(`${runningCount} running and ${waitingCount} waiting after ${step} steps`);
+    await engine.step(neverAborted);
+  }
+}
