@@ -107,18 +107,14 @@ test("one step that was held up a thousandfold changes no prediction by more tha
   for (const [i, entries] of steps.entries()) expect(cost.stepMs(entries) / (before[i] ?? 0)).toBeLessThan(1.055);
 });
 
-test("decoding alone teaches nothing about prompts that it was fitted to", () => {
+test("decoding alone teaches nothing about the context of prompts", () => {
   const cost = new StepCost(CHUNK);
   cost.fit(stepsOf(4, 100).map((entries) => ({ terms: stepTerms(entries, CHUNK), ms: truthMs(entries) })));
-  const deep = [{ position: 60_000, rowCount: 64 }];
-  const before = cost.stepMs(deep);
   const globalPairMs = cost.coefficients[2] ?? 0;
   const decoding = Array.from({ length: 8 }, (_, i) => ({ position: 300 + i, rowCount: 1 }));
   for (let i = 0; i < 5000; i++) cost.observe(decoding, 2 * truthMs(decoding));
   expect(Math.abs(cost.stepMs(decoding) / (2 * truthMs(decoding)) - 1)).toBeLessThan(0.02);
-  // Rows are in both, and so do cost more; what only prompts have does not.
-  expect(cost.stepMs(deep) / before).toBeLessThan(1.6);
-  expect((cost.coefficients[2] ?? 0) / globalPairMs).toBeLessThan(1.2);
+  expect((cost.coefficients[2] ?? 0) / globalPairMs).toBeLessThan(1.05);
 });
 
 test("computing a prompt in steps takes what its steps take together, but for what each of them reads", () => {

@@ -58,7 +58,7 @@ test("every admitted request ends, whatever else is admitted, and KV is never ov
     }),
     { numRuns: 40 },
   );
-  expect(preemptionCount).toBeGreaterThan(100);
+  expect(preemptionCount).toBeGreaterThan(20);
 });
 
 /** 1 ms a step and 0.1 ms a row. */
