@@ -42,6 +42,15 @@ export const SSE_LINE_CHARACTERS_MAX = 16 * 1024 * 1024;
 /** A guard that keeps dying is not started again for ever. */
 export const GUARD_RESTARTS_MAX = 5;
 
+/** A router answers `drover top` within this time, or is said not to. */
+export const TOP_TIMEOUT_MS = 5_000;
+
+/** A worker that said nothing for longer is shown as silent. */
+export const TOP_SILENT_MS = 2_500;
+
+/** Experts that `drover top` names. */
+export const HOT_EXPERTS_MAX = 8;
+
 /** How often a conversion says how far it is where there is no terminal. */
 export const CONVERT_NOTICE_MS = 10_000;
 

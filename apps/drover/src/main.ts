@@ -3,6 +3,7 @@ import { helpText, USAGE_EXIT_STATUS } from "@drover/config";
 import { DroverError } from "@drover/core";
 import { runChat } from "./chat-command.ts";
 import { runPlan } from "./plan-command.ts";
+import { runTop } from "./top-command.ts";
 import { runUp } from "./up-command.ts";
 import { UP_USAGE, upSpec } from "./up-config.ts";
 import { USAGE } from "./usage.ts";
@@ -26,6 +27,8 @@ async function run(): Promise<number | undefined> {
       return runUp({ argv, env: process.env, mains: MAINS, defaultModel: DEFAULT_MODEL });
     case "chat":
       return runChat(argv, process.env);
+    case "top":
+      return runTop(argv, process.env);
     case "plan":
       return runPlan(argv, process.env);
     case "convert":

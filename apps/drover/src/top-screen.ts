@@ -1,0 +1,45 @@
+/** The part of a terminal that is written to. */
+export type TopOutput = Readonly<{
+  write(text: string): unknown;
+  isTTY?: boolean | undefined;
+  columns?: number | undefined;
+  rows?: number | undefined;
+}>;
+
+const ESCAPE = "\u001b[";
+/** The screen that programs like editors use: what was there before comes back. */
+const ENTER = `${ESCAPE}?1049h${ESCAPE}?25l`;
+const LEAVE = `${ESCAPE}?25h${ESCAPE}?1049l`;
+const HOME = `${ESCAPE}H`;
+const CLEAR_LINE = `${ESCAPE}K`;
+const CLEAR_BELOW = `${ESCAPE}J`;
+
+/** Shows page after page: in place on a terminal, cut to its size; one below the other elsewhere. Disposing it gives the terminal back. */
+export class TopScreen implements Disposable {
+  readonly #output: TopOutput;
+  #shown = false;
+
+  constructor(output: TopOutput) {
+    this.#output = output;
+  }
+
+  show(lines: readonly string[]): void {
+    const { isTTY, columns = 80, rows = 24 } = this.#output;
+    if (isTTY !== true) {
+      this.#output.write(`${this.#shown ? "\n" : ""}${lines.join("\n")}\n`);
+      this.#shown = true;
+      return;
+    }
+    const visible = lines.slice(0, rows).map((line) => `${printable(line).slice(0, columns)}${CLEAR_LINE}`);
+    this.#output.write(`${this.#shown ? "" : ENTER}${HOME}${visible.join("\n")}${CLEAR_BELOW}`);
+    this.#shown = true;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#shown && this.#output.isTTY === true) this.#output.write(LEAVE);
+  }
+}
+
+/** Names come from other processes: none of them moves the cursor. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+const printable = (line: string): string => line.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
