@@ -1,13 +1,17 @@
 import { LANES, type Lane, type RequestId, type WorkerId } from "@drover/core";
 import { CLAIM_MS } from "./limits.ts";
 
+/** The first time that a claim stands and rests. */
+const CYCLE_MS = 10 * CLAIM_MS;
+
 /** A request that was passed over for too long, and the worker whose room it waits for. */
 export type Claim = Readonly<{ requestId: RequestId; workerId: WorkerId; sinceMs: number }>;
 
 /**
  * The room that comes free on a worker is kept for one request of a lane, so that a steady load of the other lane, whose requests need less,
- * cannot take every bit of room before there is enough. One claim a lane; of two on the same worker the older one stands. What holds the
- * room may itself stay for hours, so a claim stands for CLAIM_MS, rests as long, stands for twice as long, and so on.
+ * cannot take every bit of room before there is enough. One claim a lane; of two on the same worker the older one stands. Where what holds
+ * the room stays for hours, keeping others out helps nobody: a claim stands for CLAIM_MS, rests for nine times as long, and then again with
+ * both doubled, so that the other lane never loses more than a tenth of the time.
  */
 export class Claims {
   readonly #byLane = new Map<Lane, Claim>();
@@ -41,6 +45,6 @@ export class Claims {
 }
 
 function stands(ageMs: number): boolean {
-  const turn = Math.floor(Math.log2(ageMs / (2 * CLAIM_MS) + 1));
-  return ageMs - 2 * CLAIM_MS * (2 ** turn - 1) < CLAIM_MS * 2 ** turn;
+  const turn = Math.floor(Math.log2(ageMs / CYCLE_MS + 1));
+  return ageMs - CYCLE_MS * (2 ** turn - 1) < CLAIM_MS * 2 ** turn;
 }

@@ -47,6 +47,11 @@ const DECODE_SHARE_MAX = 0.75;
 /** The worker's own costs, or a guess where it has measured nothing. */
 export const knownCosts = (costs: StepCosts): StepCosts => (costs.promptRowMs > 0 ? costs : UNMEASURED_COSTS);
 
+/** Whether a prompt that takes longer than `longMs` by itself is before a new one. */
+export function hasLongPrompt({ pendingPromptMs, reservedPromptMs }: PromptLoad, longMs: number): boolean {
+  return (pendingPromptMs.at(-1) ?? 0) > longMs || reservedPromptMs.some((ms) => ms > longMs);
+}
+
 /** Prompt rows [from, to) of one sequence. */
 export function prefillMs({ promptRowMs, contextTokenMs }: StepCosts, from: number, to: number): number {
   return (to - from) * promptRowMs + ((to * to - from * from) / 2) * contextTokenMs;

@@ -89,9 +89,18 @@ describe("placeRequest", () => {
   it("waits when no worker can begin in time, but gives an idle worker whatever comes", () => {
     const queue = { runningCount: 1, pendingPromptMs: [80] };
     const late = placeRequest([worker("a", queue)], request(), { beginWithinMs: 50 });
-    expect(late).toMatchObject({ kind: "wait", claim: "a", ranking: [{ refusal: "too_late" }] });
+    expect(late).toMatchObject({ kind: "wait", claim: undefined, ranking: [{ refusal: "too_late" }] });
     const reserved = worker("a", { reservedPromptMs: [80] });
     expect(placeRequest([reserved], request(), { beginWithinMs: 50 })).toMatchObject({ workerId: "a" });
+  });
+
+  it("whoever insists is not held up by short prompts without end, but still by a long one", () => {
+    const options = { beginWithinMs: 50, insists: true };
+    const short = worker("a", { runningCount: 1, pendingPromptMs: [30, 30, 30] });
+    expect(placeRequest([short], request(), { beginWithinMs: 50 })).toMatchObject({ kind: "wait" });
+    expect(placeRequest([short], request(), options)).toMatchObject({ workerId: "a" });
+    const long = worker("a", { runningCount: 1, pendingPromptMs: [30, 80] });
+    expect(placeRequest([long], request(), options)).toMatchObject({ kind: "wait", claim: undefined });
   });
 
   it("leaves claimed room alone, and names the worker that is nearest to having room", () => {

@@ -1,5 +1,5 @@
 import type { ModelId, WorkerId } from "@drover/core";
-import { type FirstTokenTime, firstTokenTime, type PromptLoad, totalMs } from "./first-token-time.ts";
+import { type FirstTokenTime, firstTokenTime, hasLongPrompt, type PromptLoad, totalMs } from "./first-token-time.ts";
 import {
   BEGIN_WITHIN_MS,
   EXPECTED_OUTPUT_TOKENS,
@@ -43,6 +43,8 @@ export type PlacementOptions = Readonly<{
   beginWithinMs?: number;
   /** Tokens of the prompt that a worker is expected to have cached; none unless given. */
   cachedTokenCount?: (worker: WorkerId) => number;
+  /** It was passed over for too long: short prompts before it, of which there may always be more, do not hold it up any longer. */
+  insists?: boolean;
   /** Whether the room that comes free there is kept for another lane. */
   isClaimed?: (worker: WorkerId) => boolean;
 }>;
@@ -63,7 +65,7 @@ type Ranked = Readonly<{ ranking: readonly Candidate[]; candidateCount: number }
 export type PlacementDecision = Ranked &
   (
     | Readonly<{ kind: "worker"; workerId: WorkerId; kvBytes: number; promptMs: number; cachedTokenCount: number }>
-    /** No room now. `claim` is the worker that is nearest to having room. */
+    /** No room now. `claim` is the worker that is nearest to having room, where room is what is missing. */
     | Readonly<{ kind: "wait"; claim: WorkerId | undefined }>
     /** No room ever on any worker that is known. */
     | Readonly<{ kind: "never"; reason: string }>
@@ -152,7 +154,7 @@ function refusalOf(
   choiceTokens: number,
   missingBytes: number,
   time: FirstTokenTime,
-  { beginWithinMs = BEGIN_WITHIN_MS, isClaimed }: PlacementOptions,
+  { beginWithinMs = BEGIN_WITHIN_MS, insists, isClaimed }: PlacementOptions,
 ): CandidateRefusal | undefined {
   if (!worker.available) return "unavailable";
   if (worker.contextTokensMax < choiceTokens) return "too_small";
@@ -161,7 +163,8 @@ function refusalOf(
   if (count === 0) return undefined;
   if (worker.waitingCount >= WORKER_WAITING_MAX || count >= WORKER_REQUEST_MAX) return "too_many_requests";
   if (missingBytes > 0) return "no_kv";
-  return time.queueMs > beginWithinMs ? "too_late" : undefined;
+  if (time.queueMs <= beginWithinMs) return undefined;
+  return insists && !hasLongPrompt(worker, beginWithinMs) ? undefined : "too_late";
 }
 
 function soonest(seen: readonly Judged[]): Judged | undefined {
@@ -186,7 +189,8 @@ function nearest(seen: readonly Judged[]): WorkerId | undefined {
   let best: Judged | undefined;
   for (const one of seen) {
     const { refusal } = one.candidate;
-    if (refusal === "unavailable" || refusal === "too_small") continue;
+    // Keeping others out would not end a long prompt any sooner.
+    if (refusal === "unavailable" || refusal === "too_small" || refusal === "too_late") continue;
     if (best === undefined || nearer(one, best) < 0) best = one;
   }
   return best?.worker.workerId;

@@ -249,6 +249,21 @@ describe("LanePlacer", () => {
     ]);
   });
 
+  it("a long prompt that waits behind another long one never keeps short ones out", async () => {
+    const large = { kvBytesMax: 1e9, contextTokensMax: 1e6, costs: { ...status.costs, promptRowMs: 10 } };
+    scene.members = [member("a", { ...large, pendingPromptMs: [3_600_000] })];
+    const placer = scene.start("long");
+    scene.start("short");
+    scene.queue.add(job("long", { lane: "long", promptTokenCount: 100_000 }));
+    for (let i = 0; i < 20; i++) {
+      scene.queue.add(job(`short-${i}`));
+      await scene.clock.advance(1000);
+      scene.candidates.observe([{ kind: "status", member: member("a") }], scene.clock.monotonic());
+    }
+    expect(scene.placed).toHaveLength(20);
+    expect(placer.heldCount).toBe(1);
+  });
+
   it("a worker that has no room after all is passed by: the same attempt goes to another", async () => {
     scene.members = [member("a"), member("b", { runningCount: 5 })];
     scene.answer = (worker) => (worker === "a" ? { refusalCode: "overloaded" } : { accepted: true });

@@ -45,6 +45,7 @@ export class Placer {
     const now = clock.monotonic();
     const decision = placeRequest(candidates.capacities(now), placeable(job), {
       beginWithinMs,
+      insists,
       cachedTokenCount: prefixes.lookup(job),
       isClaimed: (worker) => this.#claims.isClaimed(worker, job.lane, now),
     });
