@@ -1,0 +1,110 @@
+import { BATCHING_LIMITS, StepCost } from "@drover/batching";
+import { neverAborted } from "@drover/core";
+import { kvGeometry } from "@drover/kv";
+import { expect, test } from "vitest";
+import { Calibration } from "./calibration.ts";
+import { ENGINE_LIMITS } from "./limits.ts";
+import { drainFake, type FakeEngine, fakeEngine, taskOfLength } from "./testing/fake-engine.ts";
+import { type FakeCost, FakeRunner } from "./testing/fake-runner.ts";
+
+const CHUNK = 256;
+const geometry = kvGeometry(
+  { isGlobalLayer: [false, false, false, true], chunkSize: CHUNK, kvHeadCount: 2, headDim: 32 },
+  4,
+);
+const kvBytesMax = 2 ** 31;
+
+/** A machine of these coefficients, in the order of COST_TERMS, `scale` times as slow. */
+const machine = (scale: number): FakeCost => {
+  const truth = new StepCost(
+    CHUNK,
+    [1.5, 0.15, 4e-5, 1e-4, 1e-5, 0.2, 0.2].map((value) => value * scale),
+  );
+  return (entries) => truth.stepMs(entries);
+};
+
+/** Runs until nothing is left to measure, as `run` does while no request is here. */
+async function calibrate(runner: FakeRunner, cost: StepCost): Promise<number> {
+  const exchange = { usable: true, exchange: () => Promise.reject(new Error("not asked")) };
+  const calibration = new Calibration({ runner, geometry, exchange, cost, clock: runner.clock });
+  const began = runner.clock.monotonic();
+  let more = true;
+  while (more) more = await calibration.next(neverAborted);
+  calibration.end();
+  return runner.clock.monotonic() - began;
+}
+
+test("calibration predicts steps that it did not measure, and frees its sequences", async () => {
+  const runner = new FakeRunner(geometry, kvBytesMax, machine(1));
+  const cost = new StepCost(CHUNK);
+  await calibrate(runner, cost);
+  expect(runner.openCount).toBe(0);
+  const deep = [{ position: 30_000, rowCount: 200 }];
+  expect(Math.abs(cost.stepMs(deep) / machine(1)(deep) - 1)).toBeLessThan(0.2);
+  const decoding = Array.from({ length: 20 }, () => ({ position: 100, rowCount: 1 }));
+  expect(Math.abs(cost.stepMs(decoding) / machine(1)(decoding) - 1)).toBeLessThan(0.2);
+});
+
+test("calibration takes hardly longer than its limit on a machine on which all it wants would take minutes", async () => {
+  const runner = new FakeRunner(geometry, kvBytesMax, machine(200));
+  const cost = new StepCost(CHUNK);
+  expect(await calibrate(runner, cost)).toBeLessThan(2 * ENGINE_LIMITS.calibrationMs);
+  const decoding = Array.from({ length: 4 }, () => ({ position: 100, rowCount: 1 }));
+  const ratio = cost.stepMs(decoding) / machine(200)(decoding);
+  expect(ratio).toBeGreaterThan(0.5);
+  expect(ratio).toBeLessThan(2);
+});
+
+test("calibration leaves three quarters of a small KV alone, and is content with none at all", async () => {
+  const small = new FakeRunner(geometry, 300 * 4 * geometry.rowBytes, machine(1));
+  await calibrate(small, new StepCost(CHUNK));
+  expect(small.kvBytesPeak).toBeLessThanOrEqual(small.kvBytesMax);
+  const none = new FakeRunner(geometry, 0, machine(1));
+  const cost = new StepCost(CHUNK);
+  await calibrate(none, cost);
+  expect(cost.coefficients).toEqual(new StepCost(CHUNK).coefficients);
+});
+
+/** Decodes on eight streams and, once they have gone on for a while, computes a long prompt beside them. Lengths of the steps, milliseconds. */
+async function besideEight(local: FakeEngine, promptTokens: number): Promise<number[]> {
+  for (let i = 0; i < 8; i++) local.engine.place(taskOfLength(`stream-${i}`, 64, 100_000));
+  for (let i = 0; i < 100; i++) await local.engine.step(neverAborted);
+  local.steps.length = 0;
+  local.engine.place(taskOfLength("long", promptTokens, 1));
+  while (local.engine.waitingPromptMs().length > 0) await local.engine.step(neverAborted);
+  return local.steps.map(({ measuredMs }) => measuredMs);
+}
+
+for (const scale of [0.1, 1, 5]) {
+  test(`streams keep their steps beside a long prompt on a machine ${scale} times as slow`, async () => {
+    const local = fakeEngine({ geometry, kvBytesMax, cost: machine(scale), prefillRowsMax: 512, stepMs: 20 });
+    const lengths = (await besideEight(local, 20_000 / Math.max(1, scale))).sort((a, b) => a - b);
+    const decodeMs = machine(scale)(Array.from({ length: 8 }, () => ({ position: 300, rowCount: 1 })));
+    const allowed = Math.max(20, BATCHING_LIMITS.decodeStretch * decodeMs);
+    expect(lengths[Math.floor(0.99 * lengths.length)]).toBeLessThan(1.15 * allowed);
+    // And the prompt gets what the streams leave: steps are as long as they may be, until it is the rows that are bounded.
+    if (scale >= 1) expect(lengths[Math.floor(0.5 * lengths.length)]).toBeGreaterThan(0.8 * allowed);
+  });
+}
+
+test("no step of a prompt alone is longer than the bound, however deep it is", async () => {
+  const local = fakeEngine({ geometry, kvBytesMax, cost: machine(1), prefillRowsMax: 512, stepMs: 20 });
+  local.engine.place(taskOfLength("deep", 60_000, 1));
+  await drainFake(local, 10_000);
+  expect(Math.max(...local.steps.map(({ measuredMs }) => measuredMs))).toBeLessThan(BATCHING_LIMITS.stepMsMax);
+  expect(Math.max(...local.steps.map(({ rowCount }) => rowCount))).toBe(512);
+});
+
+test("a machine that becomes three times as slow is noticed", async () => {
+  let slow = 1;
+  const cost: FakeCost = (entries) => slow * machine(1)(entries);
+  const local = fakeEngine({ geometry, kvBytesMax, cost, prefillRowsMax: 512, stepMs: 20 });
+  await besideEight(local, 5_000);
+  slow = 3;
+  local.engine.place(taskOfLength("later", 20_000, 1));
+  for (let i = 0; i < 60; i++) await local.engine.step(neverAborted);
+  local.steps.length = 0;
+  for (let i = 0; i < 50; i++) await local.engine.step(neverAborted);
+  for (const { predictedMs, measuredMs } of local.steps)
+    expect(Math.abs(measuredMs / predictedMs - 1)).toBeLessThan(0.25);
+});
