@@ -1,8 +1,6 @@
+import type { Candidate, PlannedEntry } from "./candidate.ts";
 import { BATCHING_LIMITS } from "./limits.ts";
 import type { StepCost } from "./step-cost.ts";
-import type { Candidate } from "./step-plan.ts";
-
-export type PlannedEntry = Readonly<{ id: number; rowCount: number }>;
 
 /** The prompts of one request; its choices are served one after the other. */
 type Waiting = Readonly<{ prompts: readonly Candidate[]; needMs: number; lastStep: number; order: number }>;

@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import type { Candidate } from "./candidate.ts";
 import { chooseVictim, type Holder } from "./preemption.ts";
 import { StepCost } from "./step-cost.ts";
-import { type Candidate, planStep } from "./step-plan.ts";
+import { planStep } from "./step-plan.ts";
 
 const TESTDATA = new URL("./testdata/", import.meta.url);
 const CHUNK = 256;

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { Candidate } from "./candidate.ts";
 import { BATCHING_LIMITS } from "./limits.ts";
 import { StepCost } from "./step-cost.ts";
-import { type Candidate, planStep } from "./step-plan.ts";
+import { planStep } from "./step-plan.ts";
 
 const CHUNK = 256;
 const budget = { step: 100, stepMs: 20, prefillRowsMax: 512, decodeRowsMax: 256 };

@@ -1,21 +1,7 @@
+import type { Candidate, PlannedEntry } from "./candidate.ts";
 import { BATCHING_LIMITS } from "./limits.ts";
-import { type PlannedEntry, PromptShares } from "./prompt-shares.ts";
+import { PromptShares } from "./prompt-shares.ts";
 import type { StepCost } from "./step-cost.ts";
-
-/** One sequence as the step's plan sees it. */
-export type Candidate = Readonly<{
-  id: number;
-  /** The request that it belongs to: requests share a step, not their choices. */
-  request: number;
-  /** Committed rows. */
-  position: number;
-  /** Tokens not computed yet: 1 when decoding, more while its prompt is prefilled. */
-  pendingTokenCount: number;
-  /** The last step that served it, or the one in which it arrived. */
-  lastStep: number;
-  /** The last step that served a prompt of its request, or the one in which it arrived. */
-  requestLastStep: number;
-}>;
 
 export type StepBudget = Readonly<{
   /** The step that is planned; rises by one with each. */
