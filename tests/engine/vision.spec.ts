@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -53,7 +54,13 @@ function patchRuns(ids: readonly number[], patchId: number): PromptImage["runs"]
 /** What the engine says of one golden, whose pictures' features its source gives. */
 async function answer(local: LocalEngine, golden: Golden, patchId: number) {
   const task = greedyTask(golden.name, golden.input_ids, golden.greedy.length);
-  const images = [{ contentHash: "", holder: "", runs: patchRuns(golden.input_ids, patchId) }];
+  const images = [
+    {
+      contentHash: createHash("sha256").update(golden.name).digest("hex"),
+      holder: "",
+      runs: patchRuns(golden.input_ids, patchId),
+    },
+  ];
   const params = { ...task.params, topLogprobs: TOP, promptTopLogprobs: 0 };
   expect(local.engine.place({ ...task, images, params })).toBeUndefined();
   // The features come in their own time.

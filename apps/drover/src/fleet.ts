@@ -85,6 +85,7 @@ export class Fleet {
     const attention = {
       "kv-memory": config.kvMemory,
       "prefill-chunk": config.prefillChunk,
+      "prefix-cache": config.prefixCache,
       "step-ms": config.stepMs,
     };
     const roles = [

@@ -37,6 +37,11 @@ export const upSpec = defineConfig({
   prefillChunk: { kind: "integer", min: 1, valueName: "TOKENS", help: "Prompt tokens that one step computes at most." },
   stepMs: { kind: "integer", min: 1, max: 250, valueName: "MS", help: "What a step should take while others decode." },
   kvMemory: { kind: "size", min: 1, help: "KV memory of each attention worker, such as 512MiB." },
+  prefixCache: {
+    kind: "choice",
+    choices: ["on", "off"],
+    help: "Keep the KV of what was computed for prompts that begin alike. Default: on.",
+  },
   quantize: {
     kind: "choice",
     choices: QUANTIZATIONS,

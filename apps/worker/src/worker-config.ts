@@ -39,6 +39,12 @@ export const workerConfig = defineConfig({
   listen: { kind: "string", default: "127.0.0.1", help: "Address to bind to", valueName: "HOST" },
   advertise: { kind: "string", help: "Address that peers use; that of --listen when absent", valueName: "HOST" },
   kvMemory: { kind: "size", default: "1GiB", min: 1, help: "KV cache of the attention role", valueName: "SIZE" },
+  prefixCache: {
+    kind: "choice",
+    choices: ["on", "off"],
+    default: "on",
+    help: "Keep the KV of what was computed for prompts that begin alike",
+  },
   prefillChunk: {
     kind: "integer",
     default: 512,

@@ -1,3 +1,4 @@
+import type { ModelRunner } from "@drover/core";
 import type { EngineObserver } from "@drover/engine";
 import type { ExchangeObserver } from "@drover/exchange";
 import type { ExchangeMeter } from "@drover/rpc";
@@ -20,6 +21,17 @@ export function workerMetrics(metrics: Metrics, modelName: string) {
   const running = metrics.gauge("vllm:num_requests_running", "Choices that hold KV", labels);
   const waiting = metrics.gauge("vllm:num_requests_waiting", "Choices that wait for their first step", labels);
   const kvUsage = metrics.gauge("vllm:kv_cache_usage_perc", "KV bytes allocated, of their limit, 0 to 1", labels);
+  const prefixQueries = metrics.counter(
+    "vllm:prefix_cache_queries_total",
+    "Prompt tokens of requests that got KV",
+    labels,
+  );
+  const prefixHits = metrics.counter("vllm:prefix_cache_hits_total", "Prompt tokens of them that were cached", labels);
+  const kvLayers = metrics.gauge("drover_kv_layer_bytes", "KV bytes of each kind of layers by use", [
+    ...labels,
+    "layers",
+    "state",
+  ]);
   const kvBytes = metrics.gauge("drover_kv_bytes", "KV bytes", [...labels, "kind"]);
   const steps = metrics.histogram("drover_step_seconds", "Length of a step", labels, STEP_BUCKETS);
   const predicted = metrics.counter("drover_step_predicted_seconds_total", "Predicted length of the steps", labels);
@@ -68,6 +80,7 @@ export function workerMetrics(metrics: Metrics, modelName: string) {
     "layer",
   ]);
 
+  const prefix = { promptTokenCount: 0, cachedTokenCount: 0 };
   const engine: EngineObserver = {
     stepEnded: ({ rowCount, totalMs, sessionMs, exchangeMs, predictedMs, measuredMs }) => {
       predicted.inc(model, predictedMs / 1000);
@@ -84,6 +97,12 @@ export function workerMetrics(metrics: Metrics, modelName: string) {
       generatedTokens.inc(model, generated);
     },
     preempted: () => preemptions.inc(model),
+    prefixFound: (prompt, cached) => {
+      prefix.promptTokenCount += prompt;
+      prefix.cachedTokenCount += cached;
+      prefixQueries.inc(model, prompt);
+      prefixHits.inc(model, cached);
+    },
     parked: (count) => parked.inc(model, count),
   };
   // Counted here and handed to the registry at a scrape: this runs for every expert of every layer and step.
@@ -112,6 +131,8 @@ export function workerMetrics(metrics: Metrics, modelName: string) {
   };
   return {
     engine,
+    /** Prompt tokens of requests that got KV, and those of them that were cached. */
+    prefix: prefix as Readonly<typeof prefix>,
     routing,
     meter,
     expertComputed: (layer: number, rowCount: number, seconds: number) => {
@@ -120,7 +141,13 @@ export function workerMetrics(metrics: Metrics, modelName: string) {
     },
     /** Reads gauges at each scrape. */
     watch: (
-      read: () => Readonly<{ runningCount: number; waitingCount: number; kvBytesUsed: number; kvBytesMax: number }>,
+      read: () => Readonly<{
+        runningCount: number;
+        waitingCount: number;
+        kvBytesUsed: number;
+        kvBytesMax: number;
+        kvUse: ModelRunner["kvUse"] | undefined;
+      }>,
     ) => {
       metrics.beforeScrape(() => {
         const now = read();
@@ -129,6 +156,10 @@ export function workerMetrics(metrics: Metrics, modelName: string) {
         kvUsage.set(model, now.kvBytesMax === 0 ? 0 : now.kvBytesUsed / now.kvBytesMax);
         kvBytes.set({ ...model, kind: "used" }, now.kvBytesUsed);
         kvBytes.set({ ...model, kind: "max" }, now.kvBytesMax);
+        for (const layers of ["global", "local"] as const) {
+          for (const state of ["referenced", "cached"] as const)
+            kvLayers.set({ ...model, layers, state }, now.kvUse?.[layers][state] ?? 0);
+        }
       });
     },
   };

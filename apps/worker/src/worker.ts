@@ -16,7 +16,6 @@ import {
   SchedulerLink,
 } from "@drover/engine";
 import { DistributedExchange, LocalPeer } from "@drover/exchange";
-import { kvBytesPeak } from "@drover/kv";
 import {
   AttentionWorker,
   ExpertWorker,
@@ -36,6 +35,7 @@ import {
 } from "@drover/rpc";
 import { ExpertSessions, openWeights, TextModel } from "@drover/runtime";
 import { createMetrics, startAdminServer } from "@drover/telemetry";
+import { kvFacts } from "./kv-facts.ts";
 import { startVision } from "./vision-role.ts";
 import type { WORKER_ROLES } from "./worker-config.ts";
 import { workerMetrics } from "./worker-metrics.ts";
@@ -51,6 +51,7 @@ export type WorkerOptions = Readonly<{
   listen: string;
   advertise: string;
   kvMemory: number;
+  prefixCache: "on" | "off";
   prefillChunk: number;
   stepMs: number;
   quantization: Quantization | null;
@@ -88,6 +89,9 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
         ...session,
         remoteExperts: !isExperts,
         kvBytesMax: options.kvMemory,
+        prefixCache: options.prefixCache === "on",
+        // As routers name it: they know the model by its id and the fingerprint that workers join with.
+        modelFingerprint: `${options.modelName} ${fingerprint}`,
         onLayer: (done, total) => announce({ kind: "progress", text: `layer ${done} of ${total}` }),
       })
     : undefined;
@@ -140,6 +144,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
     ...(engine?.load() ?? { runningCount: 0, waitingCount: 0, pendingTokenCount: 0 }),
     kvBytesUsed: model?.kvBytesUsed ?? 0,
     kvBytesMax: model?.kvBytesMax ?? 0,
+    kvUse: model?.kvUse,
   });
   observed.watch(load);
 
@@ -191,13 +196,6 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
   const adminAddress = `${options.advertise}:${admin.port}`;
   announce({ kind: "listening", addresses: { grpc: address, admin: adminAddress } });
 
-  // Memory as placement sees it: a fixed part for chunked layers and blocks, and a slope for global layers.
-  const globalLayerCount = config.isGlobalLayer.filter(Boolean).length;
-  const kvBytesPerToken = model === undefined ? 0 : globalLayerCount * model.geometry.rowBytes;
-  const kvBytesFixed =
-    model === undefined
-      ? 0
-      : kvBytesPeak(model.geometry, config.chunkSize, options.prefillChunk) - config.chunkSize * kvBytesPerToken;
   const contextTokensMax = BigInt(engine?.contextTokensMax ?? 0);
   using link = new SchedulerLink({
     addresses: options.scheduler,
@@ -219,16 +217,18 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
       const now = load();
       return create(WorkerStatusSchema, {
         ready: ready(),
-        kvBytesUsed: BigInt(now.kvBytesUsed),
-        kvBytesMax: BigInt(now.kvBytesMax),
+        ...(model && kvFacts(model, options.prefillChunk)),
+        prefix: {
+          $typeName: "drover.internal.v1.PrefixCounts",
+          promptTokenCount: BigInt(observed.prefix.promptTokenCount),
+          cachedTokenCount: BigInt(observed.prefix.cachedTokenCount),
+        },
         runningCount: now.runningCount,
         waitingCount: now.waitingCount,
         waitingTokenCount: BigInt(now.pendingTokenCount),
         contextTokensMax,
         progress: BigInt(engine?.stepCount ?? 0),
         sentAtMs: BigInt(systemClock.now()),
-        kvBytesPerToken: BigInt(kvBytesPerToken),
-        kvBytesFixed: BigInt(Math.max(0, kvBytesFixed)),
         ...(engine && predictedLoad(engine)),
         expertRowCount: BigInt(expertRowCount),
         hottest: heat.hottest(ENGINE_LIMITS.hotExpertsMax).map(({ layer, expert, rowCount }) => ({
@@ -238,6 +238,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
         })),
       });
     },
+    ...(model && { cache: model.cache }),
     loaded: loadedExperts,
     onSetExperts: (wish) => loader?.set(wish),
     onMap: (map) => {

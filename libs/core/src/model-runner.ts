@@ -1,12 +1,29 @@
 import type { ExpertExchange } from "./expert-exchange.ts";
+import type { PromptImage } from "./images.ts";
 
 /** One sequence's KV, held by the runner. Its length advances only by `commit`, so that any step can be abandoned and repeated. */
 export interface KvSequence {
   /** Committed rows. */
   readonly length: number;
-  /** Bytes allocated now. */
+  /** Rows that were there when it was opened, and are not computed. */
+  readonly cachedCount: number;
+  /** Bytes allocated for it alone. */
   readonly byteCount: number;
 }
+
+/** What is known of a sequence when it is opened: by it cached rows are found, and named for those who come after. */
+export type SequencePrompt = Readonly<{
+  /** Prompt, and the output that is known already. */
+  tokenIds: readonly number[];
+  /** The chain over the prompt's whole blocks, where it is known; empty: it is computed. See `BlockHashes` in libs/kv. */
+  blockHashes: Uint8Array;
+  images: readonly PromptImage[];
+  /** False: every row is computed. */
+  reuse: boolean;
+}>;
+
+/** Bytes of one kind of layers: allocated = referenced + cached. */
+export type KvUse = Readonly<{ referenced: number; cached: number }>;
 
 /** Rows of a step whose input embedding is given, such as an image's features, in place of their token's. */
 export type EmbeddingRun = Readonly<{ /** First row within the entry. */ row: number; rows_aD: Float32Array }>;
@@ -52,9 +69,16 @@ export type StepTimes = { sessionMs: number; exchangeMs: number; totalMs: number
 export interface ModelRunner {
   /** D, the width of a row. */
   readonly hiddenSize: number;
+  /** Bytes that sequences hold. What is only cached gives way to them and is not counted. */
   readonly kvBytesUsed: number;
   readonly kvBytesMax: number;
-  openSequence(): KvSequence;
+  readonly kvUse: Readonly<{ global: KvUse; local: KvUse }>;
+  /** Whether sequences find the rows of others that have begun alike. */
+  readonly sharesPrefixes: boolean;
+  /** Behind the longest cached prefix of the prompt. Without a prompt nothing is found and nothing stays. */
+  openSequence(prompt?: SequencePrompt): KvSequence;
+  /** Bytes that {@link reserve} would allocate. */
+  bytesNeeded(sequence: KvSequence, rowCount: number): number;
   /** Allocates rows [length, length + rowCount). False, with nothing changed, when the memory is not there. */
   reserve(sequence: KvSequence, rowCount: number): boolean;
   /** Reserved entries only. `topCount` candidates a row. One result for each entry. */
@@ -66,7 +90,7 @@ export interface ModelRunner {
   ): Promise<readonly EntryResult[]>;
   /** The step's rows of this sequence count from now on; chunked layers drop what lies before the last boundary. */
   commit(sequence: KvSequence, rowCount: number): void;
-  /** Frees the sequence's KV. */
+  /** Lets go of the sequence's KV; what may be found again stays cached while there is room. */
   close(sequence: KvSequence): void;
   readonly times: StepTimes;
 }

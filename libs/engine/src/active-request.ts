@@ -17,6 +17,8 @@ export class ActiveRequest {
   /** Choices that are not finished. */
   openChoiceCount: number;
   ended = false;
+  /** Prompt rows that were cached when its first choice got KV. */
+  cachedCount: number | undefined = undefined;
   /** Undefined while they are being fetched: until then its choices are in no step. */
   features: ImageFeatures | undefined;
   readonly #over = new AbortController();

@@ -17,6 +17,8 @@ export interface EngineObserver {
   stepEnded(facts: StepFacts): void;
   tokensComputed(promptCount: number, generatedCount: number): void;
   preempted(): void;
+  /** A request got KV: so many tokens of its prompt were cached. */
+  prefixFound(promptTokenCount: number, cachedTokenCount: number): void;
   parked(choiceCount: number): void;
 }
 

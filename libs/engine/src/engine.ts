@@ -45,6 +45,7 @@ export class Engine {
       cost: this.#cost,
       outputs: this.#outputs,
       onPreempted: () => options.observer.preempted(),
+      onOpened: (prompt, cached) => options.observer.prefixFound(prompt, cached),
     });
     this.#calibration = new Calibration({ ...options, cost: this.#cost });
   }
@@ -231,7 +232,9 @@ export class Engine {
     this.#outputs.observe(choice.nextIndex);
     this.#drop(choice);
     choice.request.openChoiceCount -= 1;
-    if (choice.request.openChoiceCount === 0) this.#end(choice.request, { case: "done", value: create(DoneSchema) });
+    const { openChoiceCount, cachedCount = 0 } = choice.request;
+    if (openChoiceCount === 0)
+      this.#end(choice.request, { case: "done", value: create(DoneSchema, { cachedTokenCount: cachedCount }) });
   }
 
   #park(choice: Choice): void {

@@ -6,8 +6,9 @@ import {
   type PlannedEntry,
   type StepCost,
 } from "@drover/batching";
-import type { Clock, ModelRunner } from "@drover/core";
-import { type KvGeometry, kvBytes, kvBytesPeak } from "@drover/kv";
+import type { Clock, KvSequence, ModelRunner } from "@drover/core";
+import { type KvGeometry, kvBytesPeak } from "@drover/kv";
+import type { ActiveRequest } from "./active-request.ts";
 import type { Choice } from "./choice.ts";
 import type { ReservedRows } from "./step-entry.ts";
 
@@ -19,6 +20,8 @@ export type KvRoomOptions = Readonly<{
   outputs: OutputLengths;
   clock: Clock;
   onPreempted: () => void;
+  /** A request got KV for the first time. */
+  onOpened: (promptTokenCount: number, cachedTokenCount: number) => void;
 }>;
 
 /** Who may have KV, and who gives it back when it runs out. */
@@ -35,7 +38,11 @@ export class KvRoom {
    * the one that it gave way to, and nobody takes up rows of a step that it has no memory for.
    */
   runnable(choices: readonly Choice[]): Choice[] {
-    const ready = choices.filter(({ request }) => request.features !== undefined);
+    const first = new Map<ActiveRequest, Choice>();
+    for (const choice of choices) if (!first.has(choice.request)) first.set(choice.request, choice);
+    const ready = choices.filter(
+      (choice) => choice.request.features !== undefined && !this.#followsSoon(choice, first.get(choice.request)),
+    );
     const waiting = ready.filter((choice) => bytesOf(choice) === 0 || choice.stalledSinceMs !== undefined);
     if (waiting.length === 0) return ready;
     const promises = new Map(choices.map((choice) => [choice, this.#promised(choice)]));
@@ -65,16 +72,33 @@ export class KvRoom {
       if (this.#allocate(rows, choices, batch)) batch.add(rows.choice);
       else this.#stall(rows.choice);
     }
-    return planned.filter(({ choice }) => batch.has(choice));
+    return planned
+      .filter(({ choice }) => batch.has(choice))
+      .map(({ choice, rowCount }) => ({ choice, rowCount: rowsLeft(choice, rowCount) }));
+  }
+
+  #open(choice: Choice): KvSequence {
+    const { blockHashes, images } = choice.request.task;
+    const sequence = this.#options.runner.openSequence({
+      tokenIds: choice.tokens,
+      blockHashes,
+      images,
+      reuse: !choice.reportsPrompt,
+    });
+    if (choice.request.cachedCount === undefined) {
+      choice.request.cachedCount = sequence.cachedCount;
+      this.#options.onOpened(choice.promptLength, sequence.cachedCount);
+    }
+    return sequence;
   }
 
   #allocate({ choice, rowCount }: ReservedRows, choices: ReadonlyMap<number, Choice>, batch: Set<Choice>): boolean {
-    const { runner, geometry, onPreempted } = this.#options;
-    choice.sequence ??= runner.openSequence();
-    while (!runner.reserve(choice.sequence, rowCount)) {
-      const { length, byteCount } = choice.sequence;
+    const { runner, onPreempted } = this.#options;
+    choice.sequence ??= this.#open(choice);
+    const rows = rowsLeft(choice, rowCount);
+    while (!runner.reserve(choice.sequence, rows)) {
       const free = runner.kvBytesMax - runner.kvBytesUsed;
-      const missing = kvBytes(geometry, length, length + rowCount) - byteCount - free;
+      const missing = runner.bytesNeeded(choice.sequence, rows) - free;
       const holders = [...choices.values()].map((one) => this.#asHolder(one));
       const victim = chooseVictim(this.#asHolder(choice), holders, missing);
       const loser = victim === undefined ? undefined : choices.get(victim.id);
@@ -86,6 +110,12 @@ export class KvRoom {
       onPreempted();
     }
     return true;
+  }
+
+  /** Of a request with several choices the first computes the prompt; the others then find it in the cache. */
+  #followsSoon(choice: Choice, first: Choice | undefined): boolean {
+    if (first === undefined || first === choice || !this.#options.runner.sharesPrefixes) return false;
+    return choice.sequence === undefined && first.computedCount < first.promptLength;
   }
 
   #stall(choice: Choice): void {
@@ -119,6 +149,11 @@ export class KvRoom {
       waitedMs: stalledSinceMs === undefined ? undefined : clock.monotonic() - stalledSinceMs,
     };
   }
+}
+
+/** Of a prompt that was found in the cache less is left than was planned. */
+function rowsLeft(choice: Choice, rowCount: number): number {
+  return Math.min(rowCount, choice.pendingTokenCount);
 }
 
 function bytesOf({ sequence }: Choice): number {

@@ -20,6 +20,8 @@ export type GenerationTask = Readonly<{
   attempt: number;
   promptTokenIds: Uint32Array;
   images: readonly PromptImage[];
+  /** The chain over the prompt's whole blocks, as its router computed it; empty when it did not. */
+  blockHashes: Uint8Array;
   params: SamplingParams;
   delivered: readonly DeliveredTokens[];
   deadlineMs: number;
@@ -65,6 +67,7 @@ export function taskOf(request: GenerationRequest, attempt: number, vocabSize: n
     routerId: routerId(request.routerId),
     attempt,
     promptTokenIds,
+    blockHashes: new Uint8Array(request.blockHashes),
     images: request.images.map((image) => imageOf(image, promptTokenIds.length)),
     params,
     delivered,
@@ -83,5 +86,7 @@ function imageOf({ contentHash, runStarts, runCounts, holder }: WireImage, promp
   if (runs.some(({ start, count }) => start + count > promptLength)) {
     throw new DroverError("invalid_argument", "an image stands outside its prompt", { field: "images" });
   }
+  if (contentHash.byteLength !== 32)
+    throw new DroverError("invalid_argument", "an image is named by a SHA-256", { field: "images" });
   return { contentHash: Buffer.from(contentHash).toString("hex"), runs, holder };
 }

@@ -33,11 +33,9 @@ export function attentionGraph(dims: GraphDims, variant: AttentionVariant): Buil
       outputs.push(b.node("MatMul", [b.node("Softmax", [scores], { axis: -1 }), v]));
       continue;
     }
-    const peak = b.node("ReduceMax", [scores, b.ints([-1])], { keepdims: 1 });
-    const weights = b.node("Exp", [b.node("Sub", [scores, peak])]);
-    const total = b.node("ReduceSum", [weights, b.ints([-1])], { keepdims: 1 });
-    outputs.push(b.node("Div", [b.node("MatMul", [weights, v]), total]));
-    sums.push(b.node("Add", [b.node("Log", [total]), peak]));
+    const part = partialSoftmax(b, scores, v);
+    outputs.push(part.attended);
+    sums.push(part.lse);
   }
   const join = (parts: Value[]) => (parts.length === 1 ? (parts[0] ?? "") : b.node("Concat", parts, { axis: 1 }));
   b.output(
@@ -51,12 +49,24 @@ export function attentionGraph(dims: GraphDims, variant: AttentionVariant): Buil
   return b.build();
 }
 
+/** Softmax of the scores times v over this part of the keys alone, and the log-sum-exp by which parts are merged. */
+function partialSoftmax(b: GraphBuilder, scores: Value, v: Value): { attended: Value; lse: Value } {
+  const peak = b.node("ReduceMax", [scores, b.ints([-1])], { keepdims: 1 });
+  const weights = b.node("Exp", [b.node("Sub", [scores, peak])]);
+  const total = b.node("ReduceSum", [weights, b.ints([-1])], { keepdims: 1 });
+  return {
+    attended: b.node("Div", [b.node("MatMul", [weights, v]), total]),
+    lse: b.node("Add", [b.node("Log", [total]), peak]),
+  };
+}
+
 /**
- * Attention of `count` sequences that decode one row each, in one graph: a branch of three operators for each sequence and KV head. It saves
- * a run for each sequence, which costs as much as short contexts do.
- * Inputs: `q` [count, H*d], `k0.0`, `v0.0`, ... [t, d] by sequence and head, every sequence with a length of its own. Output: `attended` [count, H*d].
+ * Attention of `count` pairs of a decoding row and a run of keys, in one graph: a branch of three operators for each pair and KV head. It saves
+ * a run for each pair, which costs as much as short contexts do.
+ * Inputs: `q` [count, H*d], `k0.0`, `v0.0`, ... [t, d] by pair and head, every pair with a length of its own. Outputs: `attended` [count, H*d]; with
+ * `partial` also `lse` [count, H].
  */
-export function decodeAttentionGraph(dims: GraphDims, count: number): BuiltGraph {
+export function decodeAttentionGraph(dims: GraphDims, count: number, partial: boolean): BuiltGraph {
   const b = new GraphBuilder();
   const { headCount, kvHeadCount, headDim } = dims;
   const group = headCount / kvHeadCount;
@@ -64,19 +74,24 @@ export function decodeAttentionGraph(dims: GraphDims, count: number): BuiltGraph
   const branchCount = count * kvHeadCount;
   const byHead = b.node("Reshape", [q, b.ints([branchCount, group, headDim])]);
   const queries = b.nodes("Split", [byHead], branchCount, { axis: 0, num_outputs: branchCount });
-  const outputs = queries.map((query, branch) => {
+  const outputs: Value[] = [];
+  const sums: Value[] = [];
+  for (const [branch, query] of queries.entries()) {
     const name = `${Math.floor(branch / kvHeadCount)}.${branch % kvHeadCount}`;
     const k = b.input(`k${name}`, "f32", [`t${name}`, headDim]);
     const v = b.input(`v${name}`, "f32", [`t${name}`, headDim]);
     const scores = b.node("ms.FusedMatMul", [query, k], { transB: 1, alpha: { f: 1 / Math.sqrt(headDim) } });
-    return b.node("MatMul", [b.node("Softmax", [scores], { axis: -1 }), v]);
-  });
-  const joined = b.node("Concat", outputs, { axis: 0 });
-  b.output(
-    "attended",
-    "f32",
-    [count, headCount * headDim],
-    b.node("Reshape", [joined, b.ints([count, headCount * headDim])]),
-  );
+    if (partial) {
+      const part = partialSoftmax(b, scores, v);
+      outputs.push(part.attended);
+      sums.push(part.lse);
+    } else outputs.push(b.node("MatMul", [b.node("Softmax", [scores], { axis: -1 }), v]));
+  }
+  const emit = (name: string, parts: readonly Value[], width: number) => {
+    const joined = b.node("Concat", parts, { axis: 0 });
+    b.output(name, "f32", [count, width], b.node("Reshape", [joined, b.ints([count, width])]));
+  };
+  emit("attended", outputs, headCount * headDim);
+  if (partial) emit("lse", sums, headCount);
   return b.build();
 }

@@ -109,7 +109,9 @@ export class CachedPath {
    */
   #follows(run: OwnRun): boolean {
     const tip = this.#tip;
-    if (tip === undefined || tip.extent === run.extent || !tip.extent.owned) return false;
+    // Its own last segment is full and still its own: then nobody else goes on from there.
+    if (tip === undefined || tip.creator === this.#serial) return false;
+    if (tip.extent === run.extent || !tip.extent.owned) return false;
     return tip.extent.spans.at(-1) === tip && tip.row + tip.rowCount === tip.extent.rowCount;
   }
 }

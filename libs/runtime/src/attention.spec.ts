@@ -1,8 +1,10 @@
+import { BlockHashes, KvCache } from "@drover/kv";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Attention, mergePartials } from "./attention.ts";
-import { KvPool } from "./kv-pool.ts";
-import { StoredSequence } from "./kv-storage.ts";
+import { DecodeAttention } from "./decode-attention.ts";
+import { ExtentStore } from "./extent-store.ts";
+import { layersByKind, StoredSequence } from "./stored-sequence.ts";
 
 const dims = {
   hiddenSize: 8,
@@ -64,58 +66,128 @@ function reference(q: Float32Array, k: Float32Array, v: Float32Array, row: numbe
   });
 }
 
+type Geometry = typeof geometry;
+
+/** A cache of one worker with its rows. */
+function openKv(shape: Geometry, bytesMax = 2 ** 20, prefixCache = true) {
+  const store = new ExtentStore(shape, dims);
+  const cache = new KvCache(shape, store, { bytesMax, prefixCache });
+  const seed = { modelFingerprint: "f", salt: "" };
+  const open = (ids: readonly number[]) => {
+    const hashes = BlockHashes.resume(seed, new Uint8Array(), Int32Array.from(ids));
+    const handle = cache.open(hashes, { promptLength: Math.max(1, ids.length) });
+    return new StoredSequence(handle, true, cache, store, layersByKind(shape));
+  };
+  return { store, cache, open };
+}
+
+/** Computes rows [sequence.length, rows) in steps and compares every layer's result with the reference. */
+function runRows(
+  sequence: StoredSequence,
+  cache: KvCache,
+  shape: Geometry,
+  [q, k, v]: readonly [Float32Array, Float32Array, Float32Array],
+  rows: number,
+  stepRows: number,
+): void {
+  using attention = new Attention(dims, { threads: 1 });
+  using decode = new DecodeAttention(dims, attention, { threads: 1 });
+  for (let done = sequence.length; done < rows; done = sequence.length) {
+    const count = Math.min(stepRows, rows - done);
+    expect(cache.reserve(sequence.handle, count)).toBe(true);
+    sequence.begin(Int32Array.from({ length: count }, (_, i) => done + i));
+    for (const [layer, isGlobal] of shape.isGlobalLayer.entries()) {
+      const out = new Float32Array(count * 16);
+      sequence.append(layer, k, v, done, count);
+      const own = q.subarray(done * 16, (done + count) * 16);
+      if (count > 1) attention.attend(sequence, layer, own, out, 0, count);
+      else decode.attend([{ row: 0, runs: sequence.runsAt(layer, done) }], own, out);
+      for (let i = 0; i < count; i++) {
+        const row = done + i;
+        const first = isGlobal ? 0 : Math.floor(row / shape.chunkRows) * shape.chunkRows;
+        const found = out.subarray(i * 16, (i + 1) * 16);
+        for (const [at, value] of reference(q, k, v, row, first).entries()) expect(found[at]).toBeCloseTo(value, 4);
+      }
+    }
+    sequence.commit(count);
+  }
+}
+
+const qkv = (rows: number) => [values(rows * 16, 1), values(rows * 8, 2), values(rows * 8, 3)] as const;
+
 test.each([[1], [3], [7], [30]])(
   "global and chunked layers attend exactly to what they may, in steps of %i rows",
   (stepRows) => {
-    const rows = 30;
-    using attention = new Attention(dims, { threads: 1 });
-    const pool = new KvPool(2 ** 20);
-    const sequence = new StoredSequence(pool, geometry, dims);
-    const [q, k, v] = [values(rows * 16, 1), values(rows * 8, 2), values(rows * 8, 3)];
-    const attended = [new Float32Array(rows * 16), new Float32Array(rows * 16)];
-    for (let done = 0; done < rows; ) {
-      const count = Math.min(stepRows, rows - done);
-      expect(sequence.reserve(count)).toBe(true);
-      for (const [layer, isGlobal] of geometry.isGlobalLayer.entries()) {
-        const out = new Float32Array(count * 16);
-        sequence.append(layer, k, v, done, count);
-        const own = q.subarray(done * 16, (done + count) * 16);
-        attention.attend(
-          sequence,
-          layer,
-          isGlobal,
-          isGlobal ? geometry.segmentRows : geometry.chunkRows,
-          own,
-          out,
-          0,
-          count,
-        );
-        attended[layer]?.set(out, done * 16);
-      }
-      sequence.commit(count);
-      expect(pool.bytesUsed).toBe(sequence.byteCount);
-      done += count;
-    }
-    for (let row = 0; row < rows; row++) {
-      for (const [layer, isGlobal] of geometry.isGlobalLayer.entries()) {
-        const first = isGlobal ? 0 : Math.floor(row / geometry.chunkRows) * geometry.chunkRows;
-        const expected = reference(q, k, v, row, first);
-        const found = attended[layer]?.subarray(row * 16, (row + 1) * 16) ?? [];
-        for (const [i, value] of expected.entries()) expect(found[i]).toBeCloseTo(value, 4);
-      }
-    }
-    sequence.close();
-    expect(pool.bytesUsed).toBe(0);
+    const { cache, store, open } = openKv(geometry);
+    const sequence = open([]);
+    runRows(sequence, cache, geometry, qkv(30), 30, stepRows);
+    expect(store.byteCount).toBe(cache.bytes("global").allocated + cache.bytes("local").allocated);
+    cache.close(sequence.handle, false);
+    expect(store.byteCount).toBe(0);
   },
 );
 
+/** Blocks of 64 tokens that cut chunks and segments evenly. */
+const cached: Geometry = { ...geometry, chunkRows: 128, segmentRows: 256, blockRows: 64 };
+
+test.each([[1], [5], [200]])(
+  "behind a cached prefix, and behind one of which only the global rows are left, attention is as without, in steps of %i rows",
+  (stepRows) => {
+    const { cache, open } = openKv(cached);
+    const ids = Array.from({ length: 420 }, (_, i) => i);
+    const rows = qkv(420);
+    const first = open(ids);
+    runRows(first, cache, cached, rows, 400, 64);
+    const beside = open(ids.slice(0, 330));
+    expect(beside.cachedCount).toBe(256);
+    const behind = open(ids);
+    expect(behind.cachedCount).toBe(384);
+    runRows(behind, cache, cached, rows, 420, stepRows);
+    runRows(beside, cache, cached, rows, 330, stepRows);
+    runRows(first, cache, cached, rows, 420, stepRows);
+    for (const { handle } of [first, beside, behind]) cache.close(handle, true);
+    cache.checkIntegrity();
+    expect(cache.bytes("global").referenced + cache.bytes("local").referenced).toBe(0);
+  },
+);
+
+test("many decoding rows with many runs each attend as each does alone", () => {
+  const { cache, open } = openKv(cached);
+  const ids = Array.from({ length: 400 }, (_, i) => i);
+  const rows = qkv(400);
+  const first = open(ids);
+  runRows(first, cache, cached, rows, 399, 64);
+  const sequences = [first, ...Array.from({ length: 6 }, () => open(ids))];
+  for (const sequence of sequences.slice(1)) runRows(sequence, cache, cached, rows, 399, 64);
+  using attention = new Attention(dims, { threads: 1 });
+  using decode = new DecodeAttention(dims, attention, { threads: 1 });
+  for (const { handle } of sequences) expect(cache.reserve(handle, 1)).toBe(true);
+  for (const sequence of sequences) {
+    sequence.begin(Int32Array.of(399));
+    for (const layer of [0, 1]) sequence.append(layer, rows[1], rows[2], 399, 1);
+  }
+  const q = new Float32Array(sequences.length * 16);
+  for (const i of sequences.keys()) q.set(rows[0].subarray(399 * 16, 400 * 16), i * 16);
+  for (const [layer, isGlobal] of cached.isGlobalLayer.entries()) {
+    const out = new Float32Array(q.length);
+    decode.attend(
+      sequences.map((sequence, row) => ({ row, runs: sequence.runsAt(layer, 399) })),
+      q,
+      out,
+    );
+    const expected = reference(rows[0], rows[1], rows[2], 399, isGlobal ? 0 : 384);
+    for (const i of sequences.keys())
+      for (const [at, value] of expected.entries()) expect(out[i * 16 + at]).toBeCloseTo(value, 4);
+  }
+});
+
 test("a reservation that does not fit changes nothing", () => {
-  const pool = new KvPool(40 * 64);
-  const sequence = new StoredSequence(pool, geometry, dims);
-  expect(sequence.reserve(4)).toBe(true);
-  const before = pool.bytesUsed;
-  expect(sequence.reserve(40)).toBe(false);
-  expect(pool.bytesUsed).toBe(before);
-  sequence.close();
-  expect(pool.bytesUsed).toBe(0);
+  const { cache, store, open } = openKv(geometry, 40 * 64);
+  const { handle } = open([]);
+  expect(cache.reserve(handle, 4)).toBe(true);
+  const before = store.byteCount;
+  expect(cache.reserve(handle, 40)).toBe(false);
+  expect(store.byteCount).toBe(before);
+  cache.close(handle, false);
+  expect(store.byteCount).toBe(0);
 });

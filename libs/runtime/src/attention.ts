@@ -1,10 +1,12 @@
+import { assert } from "@drover/core";
 import { attentionGraph, type GraphDims } from "@drover/graph";
-import type { HeadViews, StoredSequence } from "./kv-storage.ts";
+import type { HeadViews } from "./extent-store.ts";
 import { type Feeds, f32, f32Of, Session, type SessionOptions } from "./session.ts";
+import type { StoredSequence } from "./stored-sequence.ts";
 
 const MASKS_MAX = 64;
 
-/** Attention of new rows over a sequence's stored rows, segment by segment, merged exactly by log-sum-exp. */
+/** Attention of new rows over a sequence's stored rows, run by run, merged exactly by log-sum-exp. */
 export class Attention implements Disposable {
   readonly #dims: GraphDims;
   readonly #whole: Session;
@@ -28,15 +30,10 @@ export class Attention implements Disposable {
     this.#partialMasked = session(true, true);
   }
 
-  /**
-   * Rows [offset, offset + rowCount) of q_aH attend to what `sequence` has stored in `layer`, causally, and are written to attended_aH.
-   * `segmentRows` cuts the rows where their segments end; chunked layers see their own segment only.
-   */
+  /** Rows [offset, offset + rowCount) of q_aH attend to what `sequence` has stored in `layer`, causally, and are written to attended_aH. */
   attend(
     sequence: StoredSequence,
     layer: number,
-    isGlobal: boolean,
-    segmentRows: number,
     q_aH: Float32Array,
     attended_aH: Float32Array,
     offset: number,
@@ -45,31 +42,19 @@ export class Attention implements Disposable {
     const width = this.#dims.headCount * this.#dims.headDim;
     for (let done = 0; done < rowCount; ) {
       const position = sequence.length + done;
-      const segment = Math.floor(position / segmentRows) * segmentRows;
-      const count = Math.min(rowCount - done, segment + segmentRows - position);
+      const count = Math.min(rowCount - done, sequence.runEnd(layer, position) - position);
       const q = q_aH.subarray((offset + done) * width, (offset + done + count) * width);
-      const own = sequence.views(layer, segment, position + count);
-      const out =
-        isGlobal && segment > 0
-          ? this.#merged(sequence, layer, segmentRows, segment, q, count, own)
-          : this.#run(q, count, own, false).attended;
-      attended_aH.set(out, (offset + done) * width);
+      const [own, ...before] = sequence.runsAt(layer, position, position + count);
+      assert(own !== undefined, "a query sees itself");
+      attended_aH.set(this.attendRuns(q, count, own, before), (offset + done) * width);
       done += count;
     }
   }
 
-  #merged(
-    sequence: StoredSequence,
-    layer: number,
-    segmentRows: number,
-    segment: number,
-    q: Float32Array,
-    count: number,
-    own: HeadViews,
-  ): Float32Array {
-    const merged = this.#run(q, count, own, true);
-    for (let first = 0; first < segment; first += segmentRows) {
-      const views = sequence.views(layer, first, first + segmentRows);
+  /** `count` queries over runs: they are the last rows of `own`, and see all of `before`. Returns [count, H*d]. */
+  attendRuns(q: Float32Array, count: number, own: HeadViews, before: readonly HeadViews[]): Float32Array {
+    const merged = this.#run(q, count, own, before.length > 0);
+    for (const views of before) {
       const part = this.#partial.run(this.#feeds(q, count, views));
       mergePartials(merged.attended, merged.lse, f32Of(part, "attended"), f32Of(part, "lse"), this.#dims.headDim);
     }

@@ -4,25 +4,32 @@ import {
   type EntryResult,
   type ExpertExchange,
   type KvSequence,
+  type KvUse,
   type ModelRunner,
+  type SequencePrompt,
   type StepEntry,
   type StepTimes,
 } from "@drover/core";
-import { type KvGeometry, kvGeometry, segmentRowsOf } from "@drover/kv";
+import { BlockHashes, KvCache, type KvGeometry, kvGeometry } from "@drover/kv";
 import { Attention } from "./attention.ts";
 import { DecodeAttention, type DecodeRow } from "./decode-attention.ts";
+import { ExtentStore } from "./extent-store.ts";
 import { readHead } from "./head.ts";
-import { KvPool } from "./kv-pool.ts";
-import { StoredSequence } from "./kv-storage.ts";
 import { graphDims, type LayerStages, loadTextStages, type TextStages } from "./layers.ts";
 import type { EmbeddingTable, ModelWeights } from "./model-weights.ts";
+import { hashesOf } from "./prompt-hashes.ts";
 import { type Feeds, f32, i64, type SessionOptions } from "./session.ts";
 import { slices } from "./slices.ts";
-import { dropParked, layOut, type StepLayout, type StepPart } from "./step-layout.ts";
+import { dropParked, layOut, type StepLayout } from "./step-layout.ts";
+import { layersByKind, StoredSequence } from "./stored-sequence.ts";
 
 export type TextModelOptions = SessionOptions &
   Readonly<{
     kvBytesMax: number;
+    /** Whether the rows of sequences that have ended may serve others. Default true. */
+    prefixCache?: boolean;
+    /** Names weights and number type, as the chains that routers send begin with. */
+    modelFingerprint?: string;
     /** Whether experts answer from other processes: the shared expert then runs while they do. Else it is part of the gate's run. Default true. */
     remoteExperts?: boolean;
     onLayer?: (done: number, total: number) => void;
@@ -32,21 +39,33 @@ export type TextModelOptions = SessionOptions &
 export class TextModel implements ModelRunner, Disposable {
   readonly config: ModelConfig;
   readonly geometry: KvGeometry;
+  readonly kvBytesMax: number;
+  readonly sharesPrefixes: boolean;
   readonly times: StepTimes = { sessionMs: 0, exchangeMs: 0, totalMs: 0 };
   readonly #stages: TextStages;
   readonly #attention: Attention;
   readonly #decodeAttention: DecodeAttention;
   readonly #embedding: EmbeddingTable;
-  readonly #pool: KvPool;
+  /** What the rows of sequences are and what is cached of them. */
+  readonly cache: KvCache;
+  readonly #store: ExtentStore;
+  readonly #layersByKind: ReturnType<typeof layersByKind>;
+  readonly #modelFingerprint: string;
 
   private constructor(config: ModelConfig, stages: TextStages, embedding: EmbeddingTable, options: TextModelOptions) {
     this.config = config;
     this.geometry = kvGeometry(config, Float32Array.BYTES_PER_ELEMENT);
     this.#stages = stages;
     this.#attention = new Attention(graphDims(config), options);
-    this.#decodeAttention = new DecodeAttention(graphDims(config), options);
+    this.#decodeAttention = new DecodeAttention(graphDims(config), this.#attention, options);
     this.#embedding = embedding;
-    this.#pool = new KvPool(options.kvBytesMax);
+    this.#store = new ExtentStore(this.geometry, config);
+    const { kvBytesMax, prefixCache = true, modelFingerprint = "" } = options;
+    this.kvBytesMax = kvBytesMax;
+    this.sharesPrefixes = prefixCache;
+    this.cache = new KvCache(this.geometry, this.#store, { bytesMax: kvBytesMax, prefixCache });
+    this.#layersByKind = layersByKind(this.geometry);
+    this.#modelFingerprint = modelFingerprint;
   }
 
   /** Loads the weights and compiles every stage. Errors: the checkpoint's, naming file and tensor. */
@@ -66,19 +85,29 @@ export class TextModel implements ModelRunner, Disposable {
   }
 
   get kvBytesUsed(): number {
-    return this.#pool.bytesUsed;
+    const { global, local } = this.kvUse;
+    return global.referenced + local.referenced;
   }
 
-  get kvBytesMax(): number {
-    return this.#pool.bytesMax;
+  get kvUse(): Readonly<{ global: KvUse; local: KvUse }> {
+    return { global: this.cache.bytes("global"), local: this.cache.bytes("local") };
   }
 
-  openSequence(): KvSequence {
-    return new StoredSequence(this.#pool, this.geometry, this.config);
+  openSequence(prompt?: SequencePrompt): KvSequence {
+    const seed = { modelFingerprint: this.#modelFingerprint, salt: "" };
+    const hashes = prompt === undefined ? new BlockHashes(seed) : hashesOf(prompt, seed);
+    // Without a prompt the chain stays empty until rows are committed; they are not kept, so nothing finds them.
+    const promptLength = prompt?.tokenIds.length ?? 1;
+    const handle = this.cache.open(hashes, { promptLength, reuse: prompt?.reuse ?? false });
+    return new StoredSequence(handle, prompt !== undefined, this.cache, this.#store, this.#layersByKind);
+  }
+
+  bytesNeeded(sequence: KvSequence, rowCount: number): number {
+    return this.cache.bytesNeeded(stored(sequence).handle, rowCount);
   }
 
   reserve(sequence: KvSequence, rowCount: number): boolean {
-    return stored(sequence).reserve(rowCount);
+    return this.cache.reserve(stored(sequence).handle, rowCount);
   }
 
   commit(sequence: KvSequence, rowCount: number): void {
@@ -86,7 +115,8 @@ export class TextModel implements ModelRunner, Disposable {
   }
 
   close(sequence: KvSequence): void {
-    stored(sequence).close();
+    const { handle, keep } = stored(sequence);
+    this.cache.close(handle, keep);
   }
 
   async step(
@@ -101,6 +131,7 @@ export class TextModel implements ModelRunner, Disposable {
     let layout = layOut(entries, this.config.moeLayers.length);
     let x: Float32Array = new Float32Array(layout.rowCount * this.config.hiddenSize);
     for (const { entry, offset } of layout.parts) {
+      stored(entry.sequence).begin(entry.tokenIds);
       this.#embedding.gather(entry.tokenIds, x, offset);
       for (const { row, rows_aD } of entry.embeddings) x.set(rows_aD, (offset + row) * this.config.hiddenSize);
     }
@@ -174,28 +205,14 @@ export class TextModel implements ModelRunner, Disposable {
     const [q, k, v] = qkv;
     assert(q !== undefined && k !== undefined && v !== undefined, "a layer has queries, keys and values");
     const attended = new Float32Array(q.length);
-    const isGlobal = this.config.isGlobalLayer[layer] ?? false;
-    const rows = segmentRowsOf(this.geometry, isGlobal);
     const decoding: DecodeRow[] = [];
-    const attend = (part: StepPart) =>
-      this.#attention.attend(
-        stored(part.entry.sequence),
-        layer,
-        isGlobal,
-        rows,
-        q,
-        attended,
-        part.offset,
-        part.rowCount,
-      );
-    for (const part of layout.parts) {
-      const sequence = stored(part.entry.sequence);
-      sequence.append(layer, k, v, part.offset, part.rowCount);
-      const segment = Math.floor(sequence.length / rows) * rows;
-      if (part.rowCount > 1 || (isGlobal && segment > 0)) attend(part);
-      else decoding.push({ part, row: part.offset, views: sequence.views(layer, segment, sequence.length + 1) });
+    for (const { entry, offset, rowCount } of layout.parts) {
+      const sequence = stored(entry.sequence);
+      sequence.append(layer, k, v, offset, rowCount);
+      if (rowCount > 1) this.#attention.attend(sequence, layer, q, attended, offset, rowCount);
+      else decoding.push({ row: offset, runs: sequence.runsAt(layer, sequence.length) });
     }
-    for (const { part } of this.#decodeAttention.attend(decoding, q, attended)) attend(part);
+    this.#decodeAttention.attend(decoding, q, attended);
     this.times.sessionMs += performance.now() - began;
     return f32(attended, [layout.rowCount, q.length / layout.rowCount]);
   }

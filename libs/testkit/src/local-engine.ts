@@ -32,6 +32,8 @@ export type LocalEngineOptions = Readonly<{
   /** Default: as much as a step may take. */
   stepMs?: number;
   kvBytesMax?: number;
+  /** Default true. */
+  prefixCache?: boolean;
   quantization?: Quantization | null;
   /** Runs the model's stages as if experts were elsewhere. */
   remoteExperts?: boolean;
@@ -54,6 +56,7 @@ export async function openLocalEngine(directory: string, options: LocalEngineOpt
     threads: 1,
     remoteExperts: options.remoteExperts ?? false,
     kvBytesMax: options.kvBytesMax ?? 2 ** 31,
+    prefixCache: options.prefixCache ?? true,
   });
   const experts = new ExpertSessions(config, weights, { threads: 1 });
   for (const layer of config.moeLayers) for (let e = 0; e < config.expertCount; e++) await experts.load(layer, e);
@@ -82,6 +85,7 @@ export async function openLocalEngine(directory: string, options: LocalEngineOpt
     observer: {
       stepEnded: (facts) => steps.push({ ...facts }),
       tokensComputed: quiet,
+      prefixFound: quiet,
       preempted: () => (preemptionCount += 1),
       parked: quiet,
     },
@@ -99,6 +103,7 @@ export function greedyTask(id: string, promptTokenIds: ArrayLike<number>, maxTok
     attempt: 1,
     promptTokenIds: Uint32Array.from(promptTokenIds),
     images: [],
+    blockHashes: new Uint8Array(),
     delivered: [{ tokenIds: [], finished: false }],
     deadlineMs: Number.MAX_SAFE_INTEGER,
     params: {

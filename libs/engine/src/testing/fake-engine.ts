@@ -44,6 +44,7 @@ export function fakeEngine(options: FakeEngineOptions): FakeEngine {
       stepEnded: (facts) => steps.push(facts),
       tokensComputed: quiet,
       preempted: () => (preemptionCount += 1),
+      prefixFound: () => undefined,
       parked: quiet,
     },
     breathe: () => Promise.resolve(),
@@ -60,6 +61,7 @@ export function taskOfLength(id: string, promptTokens: number, maxTokens: number
     attempt: 1,
     promptTokenIds: new Uint32Array(promptTokens),
     images: [],
+    blockHashes: new Uint8Array(),
     delivered: Array.from({ length: n }, () => ({ tokenIds: [], finished: false })),
     deadlineMs: Number.MAX_SAFE_INTEGER,
     params: {

@@ -3,6 +3,7 @@ import { type KvGeometry, kvBytes } from "@drover/kv";
 
 class FakeSequence implements KvSequence {
   length = 0;
+  readonly cachedCount = 0;
   reserved = 0;
   readonly #geometry: KvGeometry;
 
@@ -21,6 +22,7 @@ export type FakeCost = (entries: ReadonlyArray<Readonly<{ position: number; rowC
 /** A runner that computes nothing: it accounts for KV as a real one does, and its steps take the time that it is told, on its own clock. */
 export class FakeRunner implements ModelRunner {
   readonly hiddenSize = 1;
+  readonly sharesPrefixes = false;
   readonly kvBytesMax: number;
   readonly times = { sessionMs: 0, exchangeMs: 0, totalMs: 0 };
   readonly clock: Clock;
@@ -43,6 +45,16 @@ export class FakeRunner implements ModelRunner {
     let sum = 0;
     for (const sequence of this.#open) sum += sequence.byteCount;
     return sum;
+  }
+
+  get kvUse(): ModelRunner["kvUse"] {
+    return { global: { referenced: this.kvBytesUsed, cached: 0 }, local: { referenced: 0, cached: 0 } };
+  }
+
+  bytesNeeded(sequence: KvSequence, rowCount: number): number {
+    const mine = this.#own(sequence);
+    const end = Math.max(mine.reserved, mine.length + rowCount);
+    return kvBytes(this.#geometry, mine.length, end) - mine.byteCount;
   }
 
   get openCount(): number {

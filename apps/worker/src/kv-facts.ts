@@ -1,0 +1,21 @@
+import { kvBytesPeak } from "@drover/kv";
+import type { TextModel } from "@drover/runtime";
+
+/** The fields of a worker's status that say what its KV holds, and what a request takes of it. Nothing without a model. */
+export function kvFacts(model: TextModel, prefillRowsMax: number) {
+  const { kvUse, kvBytesMax, geometry, config } = model;
+  const bytes = ({ referenced, cached }: Readonly<{ referenced: number; cached: number }>) =>
+    ({ $typeName: "drover.internal.v1.KvBytes", referenced: BigInt(referenced), cached: BigInt(cached) }) as const;
+  const { global, local } = kvUse;
+  // Memory as placement sees it: a fixed part for chunked layers and blocks, and a slope for global layers.
+  const perToken = geometry.isGlobalLayer.filter(Boolean).length * geometry.rowBytes;
+  const fixed = kvBytesPeak(geometry, config.chunkSize, prefillRowsMax) - config.chunkSize * perToken;
+  return {
+    kvBytesUsed: BigInt(global.referenced + global.cached + local.referenced + local.cached),
+    kvBytesMax: BigInt(kvBytesMax),
+    kvBytesPerToken: BigInt(perToken),
+    kvBytesFixed: BigInt(Math.max(0, fixed)),
+    globalKv: bytes(global),
+    localKv: bytes(local),
+  };
+}
