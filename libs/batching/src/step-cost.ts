@@ -29,6 +29,11 @@ export class StepCost {
     this.#coefficients = [...coefficients];
   }
 
+  /** Whether the coefficients come from any measured step. */
+  get isMeasured(): boolean {
+    return this.#measuredCount > 0;
+  }
+
   get coefficients(): readonly number[] {
     return this.#coefficients;
   }

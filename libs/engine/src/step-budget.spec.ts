@@ -95,6 +95,22 @@ test("no step of a prompt alone is longer than the bound, however deep it is", a
   expect(Math.max(...local.steps.map(({ rowCount }) => rowCount))).toBe(512);
 });
 
+test("what is told to placement is nothing before anything is measured, and then what prompts take", async () => {
+  const local = fakeEngine({ geometry, kvBytesMax, cost: machine(1), prefillRowsMax: 512, stepMs: 20 });
+  expect(Object.values(local.engine.costs())).toEqual([0, 0, 0, 0, 0]);
+  local.engine.place(taskOfLength("deep", 20_000, 1));
+  await drainFake(local, 10_000);
+  const tookMs = local.steps.reduce((sum, { measuredMs }) => sum + measuredMs, 0);
+  const { promptRowMs, contextTokenMs } = local.engine.costs();
+  const toldMs = 20_000 * promptRowMs + (20_000 ** 2 / 2) * contextTokenMs;
+  expect(toldMs / tookMs).toBeGreaterThan(0.7);
+  expect(toldMs / tookMs).toBeLessThan(1.4);
+  local.engine.place(taskOfLength("long", 9000, 1));
+  local.engine.place(taskOfLength("short", 90, 1));
+  const [short = 0, long = 0] = local.engine.waitingPromptMs();
+  expect(long).toBeGreaterThan(50 * short);
+});
+
 test("a machine that becomes three times as slow is noticed", async () => {
   let slow = 1;
   const cost: FakeCost = (entries) => slow * machine(1)(entries);

@@ -1,7 +1,7 @@
 import { BATCHING_LIMITS, type StepCost } from "@drover/batching";
 import type { Choice } from "./choice.ts";
 
-/** What an engine predicts of its steps, milliseconds. */
+/** What an engine predicts of its steps, milliseconds; all 0 while it has measured none. */
 export type StepCosts = Readonly<{
   /** One prompt row whose context is empty, its share of a whole step's fixed costs included. */
   promptRowMs: number;
@@ -19,6 +19,7 @@ export type StepCostsOptions = Readonly<{ stepMs: number; prefillRowsMax: number
 
 /** Sums up the cost for those who place requests: they know lengths, not steps. */
 export function stepCosts(cost: StepCost, choices: readonly Choice[], options: StepCostsOptions): StepCosts {
+  if (!cost.isMeasured) return { promptRowMs: 0, contextTokenMs: 0, decodeMs: 0, decodeRowMs: 0, stepMsMax: 0 };
   const decoding = choices
     .filter(({ pendingTokenCount }) => pendingTokenCount === 1)
     .map(({ computedCount }) => ({ position: computedCount, rowCount: 1 }));
