@@ -5,30 +5,32 @@ import { readSse } from "../tests/e2e/read-sse.ts";
 import { TestCluster } from "../tests/e2e/test-cluster.ts";
 
 /**
- * What a long prompt does to short requests, and they to it, on one cluster: eight streams and a new short request each second, without and
- * with a prompt of 131,072 tokens, then that prompt alone as far as it came beside them.
+ * What a long prompt does to short requests, and they to it, on one cluster: eight streams and a new short request twice a second, without and
+ * beside a prompt of 131,072 tokens. The prompt runs once; at each of some depths the streams run beside it for a while, and between them it is
+ * alone, which is how its slowdown is known. A request may take ten minutes, so all of it must.
  *
- * Back of the envelope for nano on one core at 75 GFLOP/s: a decoding step of eight takes 8 ms, so a step of 20 ms leaves the prompt 12. A row takes
- * 0.15 ms at the start: 80 rows a step, 4,000 tokens/s. At 131,072 tokens a step reads 134 MB of keys and values, 19 ms, and each row takes 4.6 ms: one row a step, so there
- * a step takes 32 ms whatever the budget. Without a budget in milliseconds a step of 512 rows takes 2.4 s there.
+ * Back of the envelope for nano on one core at 75 GFLOP/s: a decoding step of eight takes 8 ms, so a step of 20 ms leaves the prompt 12. A row
+ * takes 0.15 ms at the start: 80 rows a step, 4,000 tokens/s. At 131,072 tokens a step reads 134 MB of keys and values, 10 to 19 ms, and each row
+ * takes 4 ms: one row a step, which takes some 25 ms whatever the budget. Bounded by 512 rows instead, a step takes 2 s there.
  */
 const { values } = parseArgs({
   options: {
     tokens: { type: "string", default: "131072" },
-    /** Of quiet before and after; and how long the prompt runs beside the streams at most. */
-    quiet: { type: "string", default: "20" },
-    seconds: { type: "string", default: "540" },
+    at: { type: "string", default: "0,32768,65536,98304,122880" },
+    /** Seconds of each measurement beside the prompt, and of those before and after it. */
+    seconds: { type: "string", default: "20" },
     streams: { type: "string", default: "8" },
     seed: { type: "string", default: "1" },
     "step-ms": { type: "string" },
-    /** The prompt by itself, for the slowdown; measured as far as it came beside the streams. */
-    alone: { type: "boolean", default: false },
   },
 });
 const TOKENS = Number(values.tokens);
+const WINDOW_MS = Number(values.seconds) * 1000;
+const WARM_MS = 3000;
 const ORDINARY_IDS = 3000;
 const SHORT_PROMPT_TOKENS = 40;
 const STREAM_TOKENS = 2000;
+const NEWCOMER_MS = 500;
 
 const random = seededRandom(Number(values.seed));
 const ids = (count: number) => Array.from({ length: count }, () => Math.floor(random() * ORDINARY_IDS));
@@ -40,9 +42,8 @@ await using cluster = await TestCluster.start({
 });
 const admin = await cluster.adminUrl("attention-0");
 
-type Phase = { gapsMs: number[]; firstMs: number[]; elapsedMs: number };
-const phase = (): Phase => ({ gapsMs: [], firstMs: [], elapsedMs: 0 });
-let now: Phase | undefined;
+type Window = { name: string; gapsMs: number[]; firstMs: number[]; elapsedMs: number; promptRate: number };
+let now: Window | undefined;
 
 async function* tokensOf(prompt: readonly number[], maxTokens: number, signal: AbortSignal): AsyncGenerator<string> {
   const body = { model: "nano", prompt, max_tokens: maxTokens, temperature: 0, ignore_eos: true, stream: true };
@@ -71,14 +72,39 @@ async function newcomers(signal: AbortSignal): Promise<void> {
       into?.firstMs.push(performance.now() - began);
       break;
     }
-    await pause(Math.max(0, 1000 - (performance.now() - began)));
+    await pause(Math.max(0, NEWCOMER_MS - (performance.now() - began)));
   }
 }
 
-/** Prompt rows that wait on the worker; short ones are few and soon gone. */
-async function pendingTokens(): Promise<number> {
+/** How far the long prompt is; 0 while only short ones wait. */
+async function position(): Promise<number> {
   const { load } = (await (await fetch(`${admin}/debug/worker`)).json()) as { load: { pendingTokenCount: number } };
-  return load.pendingTokenCount;
+  return load.pendingTokenCount > SHORT_PROMPT_TOKENS * 10 ? TOKENS - load.pendingTokenCount : 0;
+}
+
+/** Streams and newcomers for a while. */
+async function measure(name: string): Promise<Window> {
+  const window: Window = { name, gapsMs: [], firstMs: [], elapsedMs: 0, promptRate: 0 };
+  const stop = new AbortController();
+  const running = [
+    ...Array.from({ length: Number(values.streams) }, () => stream(stop.signal)),
+    newcomers(stop.signal),
+  ].map((one) =>
+    one.catch((error: unknown) => {
+      if (!stop.signal.aborted) throw error;
+    }),
+  );
+  await pause(WARM_MS);
+  const from = await position();
+  const began = performance.now();
+  now = window;
+  await Promise.race([pause(WINDOW_MS), Promise.all(running)]);
+  now = undefined;
+  window.elapsedMs = performance.now() - began;
+  window.promptRate = Math.max(0, (((await position()) - from) * 1000) / window.elapsedMs);
+  stop.abort();
+  await Promise.all(running);
+  return window;
 }
 
 /** How many of the worker's steps took how much of what was predicted, cumulative. */
@@ -89,98 +115,62 @@ async function predictions(): Promise<string> {
   return counts.map(([, bound, count]) => `${bound}: ${((100 * Number(count)) / total).toFixed(0)}%`).join(", ");
 }
 
-async function measure(into: Phase, ms: number): Promise<void> {
-  const began = performance.now();
-  now = into;
-  await pause(ms);
-  now = undefined;
-  into.elapsedMs += performance.now() - began;
-}
-
-/** Runs the long prompt until it is computed, has come to `position`, or the time is over. Where it came to, and when, by quarters. */
-async function longPrompt(
-  position: number,
-  msMax: number,
-): Promise<{ position: number; elapsedMs: number; progress: string[] }> {
-  const over = new AbortController();
-  const began = performance.now();
-  let done = false;
-  const first = (async () => {
-    for await (const _ of tokensOf(ids(TOKENS), 1, over.signal)) break;
-    done = true;
-  })().catch((error: unknown) => {
-    if (!over.signal.aborted) throw error;
-  });
-  let reached = 0;
-  let marks = 1;
-  const progress: string[] = [];
-  const elapsed = () => performance.now() - began;
-  while (!done && reached < position && elapsed() < msMax) {
-    await pause(200);
-    const pending = await pendingTokens();
-    if (pending > SHORT_PROMPT_TOKENS * 10) reached = TOKENS - pending;
-    while (reached > (marks * TOKENS) / 8) {
-      progress.push(`${Math.round((marks * TOKENS) / 8)} after ${(elapsed() / 1000).toFixed(0)} s`);
-      marks += 1;
-    }
-  }
-  const elapsedMs = elapsed();
-  over.abort();
-  await first;
-  return { position: done ? TOKENS : reached, elapsedMs, progress };
-}
-
 function quantile(list: readonly number[], q: number): number {
   const sorted = [...list].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;
 }
 
-const line = (name: string, { gapsMs, firstMs, elapsedMs }: Phase) =>
-  `| ${name} | ${(elapsedMs / 1000).toFixed(0)} s | ${[0.5, 0.99].map((q) => quantile(gapsMs, q).toFixed(1)).join(" | ")} | ${Math.max(...gapsMs).toFixed(0)} | ${[0.5, 0.9].map((q) => quantile(firstMs, q).toFixed(0)).join(" | ")} | ${((gapsMs.length * 1000) / elapsedMs).toFixed(0)} |`;
+function row({ name, gapsMs, firstMs, elapsedMs, promptRate }: Window, aloneRate: number | undefined): string {
+  const gaps = [0.5, 0.99].map((q) => quantile(gapsMs, q).toFixed(1));
+  const firsts = [0.5, 0.9].map((q) => quantile(firstMs, q).toFixed(0));
+  const rate = aloneRate === undefined ? ["", ""] : [promptRate.toFixed(0), aloneRate.toFixed(0)];
+  return `| ${[name, ...gaps, ...firsts, ((gapsMs.length * 1000) / elapsedMs).toFixed(0), ...rate].join(" | ")} |`;
+}
 
-const stop = new AbortController();
-const quiet = phase();
-const beside = phase();
-const running = [
-  ...Array.from({ length: Number(values.streams) }, () => stream(stop.signal)),
-  newcomers(stop.signal),
-].map((one) =>
-  one.catch((error: unknown) => {
-    if (!stop.signal.aborted) throw error;
-  }),
-);
-await pause(5000);
-await measure(quiet, Number(values.quiet) * 1000);
-const load = loadavg()[0] ?? 0;
-now = beside;
-const long = await longPrompt(TOKENS, Number(values.seconds) * 1000);
-now = undefined;
-beside.elapsedMs = long.elapsedMs;
-await pause(2000);
-await measure(quiet, Number(values.quiet) * 1000);
-stop.abort();
-await Promise.all(running);
+const load = (loadavg()[0] ?? 0).toFixed(1);
+const quiet = [await measure("before")];
+const beside: Array<Readonly<{ window: Window; aloneRate: number }>> = [];
+const over = new AbortController();
+let done = false;
+const long = (async () => {
+  for await (const _ of tokensOf(ids(TOKENS), 1, over.signal)) break;
+})()
+  .catch((error: unknown) => {
+    if (!over.signal.aborted) throw error;
+  })
+  .finally(() => (done = true));
+let waiting: Window | undefined;
+for (const depth of [...values.at.split(",").map(Number), TOKENS]) {
+  const from = await position();
+  const began = performance.now();
+  // A window at its depth; the prompt is alone until the next, for a few seconds at least.
+  while (!done && (await position()) < depth) await pause(100);
+  while (!done && waiting !== undefined && performance.now() - began < WARM_MS) await pause(100);
+  const aloneRate = (((done ? TOKENS : await position()) - from) * 1000) / (performance.now() - began);
+  if (waiting !== undefined) beside.push({ window: waiting, aloneRate });
+  if (done || depth === TOKENS) break;
+  waiting = await measure(`at ${depth}`);
+}
+over.abort();
+await long;
+quiet.push(await measure("after"));
 
 console.log(
-  `nano, ${TOKENS} tokens beside ${values.streams} streams; ${cpus().length} x ${cpus()[0]?.model}; Node ${process.version}; seed ${values.seed}; load ${load.toFixed(1)} before the long prompt`,
+  `nano, ${TOKENS} tokens beside ${values.streams} streams; ${cpus().length} x ${cpus()[0]?.model}; Node ${process.version}; seed ${values.seed}; load ${load} before it began`,
 );
 console.log(
-  "| phase | time | inter-token p50 ms | p99 | most | first token p50 ms | p90 | tokens/s |\n|---|---|---|---|---|---|---|---|",
+  "| window | inter-token p50 ms | p99 | first token p50 ms | p90 | tokens/s | prompt tokens/s beside | alone after it |",
 );
-console.log(line("without", quiet));
-console.log(line("with", beside));
-const ratio = (of: (p: Phase) => number) => `${(of(beside) / of(quiet)).toFixed(2)}x`;
+console.log("|---|---|---|---|---|---|---|---|");
+for (const window of quiet) console.log(row(window, undefined));
+for (const { window, aloneRate } of beside) console.log(row(window, aloneRate));
+const all = (list: readonly Window[], of: (w: Window) => number[], q: number) => quantile(list.flatMap(of), q);
+const ratio = (of: (w: Window) => number[], q: number) => {
+  const windows = beside.map(({ window }) => window);
+  return `${(all(windows, of, q) / all(quiet, of, q)).toFixed(2)}x`;
+};
 console.log(
-  `inter-token p99 ${ratio((p) => quantile(p.gapsMs, 0.99))} (aim 2x), first token p50 ${ratio((p) => quantile(p.firstMs, 0.5))}, p90 ${ratio((p) => quantile(p.firstMs, 0.9))} (aim 3x)`,
-);
-console.log(
-  `long prompt: ${long.position} tokens in ${(long.elapsedMs / 1000).toFixed(0)} s beside the streams; ${long.progress.join(", ")}`,
+  `all windows: inter-token p50 ${ratio((w) => w.gapsMs, 0.5)}, p99 ${ratio((w) => w.gapsMs, 0.99)} (aim 2x); first token p50 ${ratio((w) => w.firstMs, 0.5)}, p90 ${ratio((w) => w.firstMs, 0.9)} (aim 3x)`,
 );
 console.log(`measured by predicted length of steps, at most: ${await predictions()}`);
-if (values.alone) {
-  const alone = await longPrompt(long.position, Number(values.seconds) * 1000);
-  console.log(
-    `alone: ${alone.position} in ${(alone.elapsedMs / 1000).toFixed(0)} s; slowdown ${(long.elapsedMs / alone.elapsedMs).toFixed(1)}x; ${alone.progress.join(", ")}`,
-  );
-}
 process.exit(0);
