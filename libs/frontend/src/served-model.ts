@@ -4,7 +4,7 @@ import type { ImageTiles, ModelId } from "@drover/core";
 import type { Tokenizer } from "@drover/tokenizer";
 
 /** Fetches an image and cuts it into tiles. Errors: `invalid_argument` for what is no image that it takes, `unavailable`, `overloaded`. */
-export interface ImageIntake {
+interface ImageIntake {
   open(url: string, signal: AbortSignal): Promise<ImageTiles>;
 }
 
