@@ -16,7 +16,7 @@ export const RESYNC_INTERVAL_MS = 250;
 export const SNAPSHOT_BYTES_MAX = 32 * 2 ** 20;
 
 /** Requests whose decisions are remembered, and decisions of each: some 4 KiB a request. */
-export const REQUESTS_REMEMBERED_MAX = 1024;
+export const REQUESTS_REMEMBERED_MAX = 4096;
 export const DECISIONS_OF_REQUEST_MAX = 8;
 
 /** A worker has so long to answer a placement. */
