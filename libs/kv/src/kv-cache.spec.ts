@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { BlockHashes } from "./block-hashes.ts";
 import { kvBytes, kvGeometry } from "./geometry.ts";
-import { KvCache, type KvCacheOptions } from "./kv-cache.ts";
+import { KvCache } from "./kv-cache.ts";
+import type { KvCacheOptions } from "./kv-cache-options.ts";
 import type { KvHandle } from "./kv-handle.ts";
 import { CountingStore } from "./kv-store.ts";
 

@@ -5,6 +5,7 @@ import { snapshotOf } from "./cache-snapshot.ts";
 import { EvictionQueue } from "./eviction-queue.ts";
 import { ExtentPool } from "./extent-pool.ts";
 import { type KvGeometry, segmentRowsOf } from "./geometry.ts";
+import type { KvCacheOptions, OpenOptions } from "./kv-cache-options.ts";
 import { KvHandle, type KvPin } from "./kv-handle.ts";
 import { checkCache } from "./kv-integrity.ts";
 import type { KvPart } from "./kv-parts.ts";
@@ -13,26 +14,6 @@ import { KvTrack, type TrackContext } from "./kv-track.ts";
 import { BLOCK_TOKENS, CACHED_SPANS_MAX, SEGMENT_PARTS_MAX, SHARE_ROWS_MIN } from "./limits.ts";
 import type { Extent, Span } from "./span.ts";
 import { type Match, SpanTree } from "./span-tree.ts";
-
-export type KvCacheOptions = Readonly<{
-  /** Bytes of all extents, referenced and cached. */
-  bytesMax: number;
-  /** Bytes of what no open sequence uses; bytesMax unless given. */
-  cachedBytesMax?: number;
-  /** Off: every sequence has its own rows, and nothing stays after it. */
-  prefixCache: boolean;
-  /** See SHARE_ROWS_MIN. */
-  shareRowsMin?: number;
-  /** See SEGMENT_PARTS_MAX. */
-  segmentPartsMax?: number;
-}>;
-
-export type OpenOptions = Readonly<{
-  /** Tokens of the prompt, one at least; the last of them is always computed. */
-  promptLength: number;
-  /** False: all rows are computed (prompt log-probabilities), though global rows that are there are not stored again. */
-  reuse?: boolean;
-}>;
 
 /** allocated = referenced + cached. */
 export type KvBytes = Readonly<{ allocated: number; referenced: number; cached: number }>;
@@ -81,9 +62,10 @@ export class KvCache {
   }
 
   /** Opens a sequence behind the longest cached prefix of its prompt. `hashes` is kept: it grows as the sequence does. */
-  open(hashes: BlockHashes, { promptLength, reuse = true }: OpenOptions): KvHandle {
+  open(hashes: BlockHashes, { promptLength, reuse = true, firstRow }: OpenOptions): KvHandle {
     assert(promptLength > 0, "a prompt has a token");
     this.#now += 1;
+    if (firstRow !== undefined) return this.#openApart(hashes, promptLength, firstRow);
     const { chunkRows } = this.geometry;
     const blocks = Math.min(hashes.blockCount, Math.floor(promptLength / BLOCK_TOKENS));
     const global = this.#trees.global.match(hashes, 0, this.#cachesGlobal ? blocks : 0);
@@ -96,6 +78,7 @@ export class KvCache {
       hashes,
       promptLength,
       cachedCount,
+      firstRow: undefined,
       branchAt: reuse && global.end > local.end ? global.end * BLOCK_TOKENS : undefined,
       global: new KvTrack(this.#contexts.global, this.#nextSerial, globalView, global.end * BLOCK_TOKENS),
       local: new KvTrack(this.#contexts.local, this.#nextSerial, localView, cachedCount),
@@ -104,6 +87,16 @@ export class KvCache {
     this.#trees.local.markReused(localView);
     this.#open.add(handle);
     return handle;
+  }
+
+  /**
+   * Lets go of the global rows before `position`, a segment's border among the committed rows of a sequence that was opened with `firstRow`:
+   * attention reads them from somewhere else from now on.
+   */
+  giveUp(handle: KvHandle, position: number): void {
+    assert(this.#open.has(handle) && handle.isApart, "only rows that nobody else can find are given up");
+    assert(position % this.geometry.segmentRows === 0 && position <= handle.length, "finished segments are given up");
+    handle.global.dropBefore(position, 0, 0);
   }
 
   /** How many tokens of a prompt are cached now; changes nothing. */
@@ -146,6 +139,10 @@ export class KvCache {
     handle.global.commit(length);
     handle.local.commit(length);
     handle.length = length;
+    if (handle.isApart) {
+      handle.local.dropBefore(Math.floor(length / this.geometry.chunkRows) * this.geometry.chunkRows, 0, 0);
+      return;
+    }
     if (this.#cachesGlobal) handle.global.publish(handle.hashes, Math.floor(length / BLOCK_TOKENS), false);
     const { chunkRows } = this.geometry;
     const first = Math.floor(from / chunkRows) * chunkRows;
@@ -159,8 +156,9 @@ export class KvCache {
   close(handle: KvHandle, keep: boolean): void {
     assert(this.#open.delete(handle), "a sequence is closed once");
     const blocks = Math.floor(handle.length / BLOCK_TOKENS);
-    if (keep && this.#cachesGlobal) handle.global.publish(handle.hashes, blocks, true);
-    if (keep && this.#cachesLocal) handle.local.publish(handle.hashes, blocks, true);
+    const publishes = keep && !handle.isApart;
+    if (publishes && this.#cachesGlobal) handle.global.publish(handle.hashes, blocks, true);
+    if (publishes && this.#cachesLocal) handle.local.publish(handle.hashes, blocks, true);
     handle.local.close(keep);
     handle.global.close(keep);
     this.#trim();
@@ -225,6 +223,17 @@ export class KvCache {
 
   get #referencedBytes(): number {
     return this.#pool.referencedBytes("global") + this.#pool.referencedBytes("local");
+  }
+
+  #openApart(hashes: BlockHashes, promptLength: number, firstRow: number): KvHandle {
+    assert(firstRow % this.geometry.segmentRows === 0, "what is elsewhere is whole segments");
+    this.#nextSerial += 1;
+    const track = (kind: KvKind) => new KvTrack(this.#contexts[kind], this.#nextSerial, undefined, firstRow);
+    const tracks = { global: track("global"), local: track("local") };
+    const opened = { hashes, promptLength, cachedCount: 0, branchAt: undefined, firstRow, ...tracks };
+    const handle = new KvHandle(opened);
+    this.#open.add(handle);
+    return handle;
   }
 
   #context(kind: KvKind): TrackContext {

@@ -16,6 +16,7 @@ type Opened = Readonly<{
   promptLength: number;
   cachedCount: number;
   branchAt: number | undefined;
+  firstRow: number | undefined;
   global: KvTrack;
   local: KvTrack;
 }>;
@@ -29,6 +30,8 @@ export class KvHandle {
   readonly branchAt: number | undefined;
   readonly global: KvTrack;
   readonly local: KvTrack;
+  /** Whether it neither finds cached rows nor leaves any. */
+  readonly isApart: boolean;
   /** End of the prompt's whole blocks. */
   readonly #promptEnd: number;
   /** Committed rows. */
@@ -43,8 +46,9 @@ export class KvHandle {
     this.global = opened.global;
     this.local = opened.local;
     this.#promptEnd = Math.floor(opened.promptLength / BLOCK_TOKENS) * BLOCK_TOKENS;
-    this.length = opened.cachedCount;
-    this.reservedEnd = opened.cachedCount;
+    this.isApart = opened.firstRow !== undefined;
+    this.length = opened.firstRow ?? opened.cachedCount;
+    this.reservedEnd = this.length;
   }
 
   /** Positions before it have their rows of this kind already, as a view: they are not written. */

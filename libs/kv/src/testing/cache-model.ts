@@ -1,7 +1,8 @@
 import { assert } from "@drover/core";
 import { BlockHashes, keyAt } from "../block-hashes.ts";
 import type { KvGeometry } from "../geometry.ts";
-import { KvCache, type KvCacheOptions } from "../kv-cache.ts";
+import { KvCache } from "../kv-cache.ts";
+import type { KvCacheOptions } from "../kv-cache-options.ts";
 import type { KvHandle, KvPin } from "../kv-handle.ts";
 import { KV_KINDS, type KvKind } from "../kv-store.ts";
 import { BLOCK_TOKENS, SEGMENT_PARTS_MAX } from "../limits.ts";
@@ -16,7 +17,10 @@ const COMPACTION_BYTES = 20_000;
 /** What a random operation does: `choice` picks it, the others its arguments. */
 export type Operation = Readonly<{ choice: number; a: number; b: number; c: number }>;
 
-type Sequence = Readonly<{ handle: KvHandle; symbols: readonly number[]; nodes: readonly number[] }>;
+type Sequence = Readonly<{ handle: KvHandle; symbols: readonly number[]; nodes: readonly number[] }> & {
+  /** Its global rows before `end` were given up. */
+  readonly elsewhere?: { end: number };
+};
 
 /** Drives a cache beside a reference that knows only which blocks were said to be cached, and what each row must hold. */
 export class CacheModel {
@@ -66,6 +70,10 @@ export class CacheModel {
     const hashes = new BlockHashes(SEED);
     hashes.append(Stories.tokens(symbols, 0, promptLength));
     const reuse = a % 10 > 0;
+    if (a % 16 === 1) {
+      this.#openApart(hashes, promptLength, symbols, b);
+      return;
+    }
     const free = this.#options.bytesMax - this.store.byteCount;
     const expected = reuse ? this.#expectedHit(hashes, promptLength) : 0;
     const handle = this.cache.open(hashes, { promptLength, reuse });
@@ -75,6 +83,23 @@ export class CacheModel {
     this.#sequences.push(sequence);
     this.#checkRows(sequence);
     if (free > COMPACTION_BYTES) this.#checkParts(handle, promptLength);
+  }
+
+  /** One of which nothing is cached, and whose rows before a segment's border are elsewhere from the start. */
+  #openApart(hashes: BlockHashes, promptLength: number, symbols: readonly number[], b: number): void {
+    const handle = this.cache.open(hashes, { promptLength, firstRow: (b % 3) * this.#geometry.segmentRows });
+    this.#sequences.push({ handle, symbols, nodes: this.#stories.nodes(symbols), elsewhere: { end: handle.length } });
+  }
+
+  /** Global rows of some finished segments go elsewhere. */
+  #giveUp({ handle, elsewhere }: Sequence, choice: number): void {
+    const { segmentRows } = this.#geometry;
+    const end = Math.floor(handle.length / segmentRows) * segmentRows;
+    if (elsewhere === undefined || end <= elsewhere.end || choice % 2 === 0) return;
+    elsewhere.end += segmentRows * (choice % 3 === 0 ? 1 : (end - elsewhere.end) / segmentRows);
+    const before = this.cache.digest();
+    this.cache.giveUp(handle, elsewhere.end);
+    assert(this.cache.digest().sequence === before.sequence, "nothing of a sequence apart was cached");
   }
 
   /** Where there is room to copy, a new sequence sees no segment in more parts than allowed. */
@@ -122,6 +147,7 @@ export class CacheModel {
     const { hashes } = handle;
     if (hashes.tokenCount < length) hashes.append(Stories.tokens(symbols, hashes.tokenCount, length));
     this.cache.commit(handle, rowCount);
+    this.#giveUp(sequence, rows);
     this.#checkRows(sequence);
   }
 
@@ -153,10 +179,10 @@ export class CacheModel {
   }
 
   /** Every row that attention would see is there once, in order, and holds what its own prefix would have given. */
-  #checkRows({ handle, nodes }: Sequence): void {
+  #checkRows({ handle, nodes, elsewhere }: Sequence): void {
     for (const kind of KV_KINDS) {
       const rows = kind === "global" ? this.#geometry.segmentRows : this.#geometry.chunkRows;
-      const first = kind === "global" ? 0 : Math.floor(handle.length / rows) * rows;
+      const first = kind === "global" ? (elsewhere?.end ?? 0) : Math.floor(handle.length / rows) * rows;
       let next = first;
       for (let segment = first / rows; segment * rows < handle.length; segment++) {
         const parts = this.cache.parts(handle, kind, segment);
