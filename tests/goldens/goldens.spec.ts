@@ -14,8 +14,8 @@ describe.skipIf(!present)("the goldens hold through the public interface (needs 
   afterAll(() => redis?.[Symbol.asyncDispose]());
 
   for (const settings of pairwiseSettings()) {
-    const { checkpoint, expertWorkers, attentionWorkers, prefillChunk, concurrency, queue } = settings;
-    const name = `${checkpoint}: ${expertWorkers} expert and ${attentionWorkers} attention workers, chunks of ${prefillChunk}, ${concurrency} at a time, ${queue}`;
+    const { checkpoint, expertWorkers, attentionWorkers, prefillChunk, concurrency, queue, prefixCache } = settings;
+    const name = `${checkpoint}: ${expertWorkers} expert and ${attentionWorkers} attention workers, chunks of ${prefillChunk}, ${concurrency} at a time, ${queue}, prefix cache ${prefixCache}`;
     test.skipIf(queue === "redis" && redis === undefined)(name, { timeout: 300_000 }, async () => {
       expect(await runGoldens(settings, redis?.url)).toMatch(/goldens hold/);
     });

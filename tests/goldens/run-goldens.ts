@@ -20,6 +20,7 @@ export async function runGoldens(settings: Settings, redisUrl: string | undefine
     expertWorkers: settings.expertWorkers,
     attentionWorkers: settings.attentionWorkers,
     prefillChunk: settings.prefillChunk,
+    flags: ["--prefix-cache", settings.prefixCache],
     queue: settings.queue === "redis" ? (redisUrl ?? "auto") : "embedded",
   });
   return await checkFile(`${settings.checkpoint}/goldens.jsonl`, cluster.url, settings.concurrency);

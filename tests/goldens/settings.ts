@@ -2,10 +2,11 @@
 export const DIMENSIONS = {
   checkpoint: ["nano", "nano-fp8", "nano-ct-fp8", "scout"],
   expertWorkers: [1, 2, 3, 4, 8],
-  prefillChunk: [16, 64, 1000],
+  prefillChunk: [16, 64, 256, 1000],
   attentionWorkers: [1, 2],
   concurrency: [1, 32],
   queue: ["embedded", "redis"],
+  prefixCache: ["on", "off"],
 } as const;
 
 export type Settings = { [K in keyof typeof DIMENSIONS]: (typeof DIMENSIONS)[K][number] };
