@@ -12,7 +12,7 @@ export type Growth = Readonly<{ length: number; remaining: number }>;
 export function forecastBytes(choices: readonly Growth[], geometry: KvGeometry): number {
   const bytesAt = perKind(geometry);
   const crests = choices.flatMap(({ length, remaining }) => {
-    const toBoundary = geometry.chunkRows - 1 - (length % geometry.chunkRows);
+    const toBoundary = geometry.chunkRows - (length % geometry.chunkRows);
     return toBoundary < remaining ? [toBoundary, remaining] : [remaining];
   });
   const points = thinned([...new Set([0, ...crests])].sort((a, b) => a - b));

@@ -67,9 +67,9 @@ const rowsCost: FakeCost = (entries) => 1 + 0.1 * entries.reduce((sum, { rowCoun
 test("one that has waited as long as it takes to compute a younger one's rows again takes its KV", async () => {
   const local = fakeEngine({ geometry, kvBytesMax: 3720 * geometry.rowBytes, prefillRowsMax: 16, cost: rowsCost });
   await expectingShortOutputs(local);
-  expect(local.engine.place(taskOfLength("short", 200, 170))).toBeUndefined();
-  // Its prompt's rows take less than its output: the older one has waited long enough before it ends.
-  expect(local.engine.place(taskOfLength("long", 2000, 1300))).toBeUndefined();
+  expect(local.engine.place(taskOfLength("short", 200, 1400))).toBeUndefined();
+  // Its prompt's rows take less than its output: the older one has waited long enough before that ends.
+  expect(local.engine.place(taskOfLength("long", 1000, 2400))).toBeUndefined();
   await drainFake(local, 20_000);
   const ends = local.events.flatMap(({ requestId, event }) => (event.case === "done" ? [requestId] : []));
   expect(ends).toEqual(["short", "long"]);
