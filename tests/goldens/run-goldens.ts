@@ -27,7 +27,12 @@ export async function runGoldens(settings: Settings, redisUrl: string | undefine
 }
 
 /** Runs the reference's check on a file of goldens or tasks. Throws with every failing case's line when they do not hold. */
-export async function checkFile(file: string, url: string, concurrency: number): Promise<string> {
+export async function checkFile(
+  file: string,
+  url: string,
+  concurrency: number,
+  without: readonly ("logprobs" | "experts")[] = [],
+): Promise<string> {
   const script = join(SHARED, "goldens/check.py");
   const { stdout } = await promisify(execFile)("python3", [
     script,
@@ -35,6 +40,7 @@ export async function checkFile(file: string, url: string, concurrency: number):
     url,
     "--concurrency",
     String(concurrency),
+    ...(without.length > 0 ? ["--without", ...without] : []),
   ]).catch((error: { stdout?: string; stderr?: string }) => {
     throw new Error(`${file} does not hold:\n${error.stdout}${error.stderr}`);
   });
