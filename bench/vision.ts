@@ -43,6 +43,7 @@ const local = await openLocalEngine(values.model, { prefillRowsMax: 512 });
 
 const tileBytes = config.imageSize ** 2 * 3;
 const pixels = (count: number) => Uint8Array.from({ length: count * tileBytes }, (_, i) => (i * 7919) % 251);
+const image = pixels(tileCount);
 const prompt = Array.from({ length: 64 }, (_, i) => (i * 7919) % 3000);
 
 let serial = 0;
@@ -67,7 +68,7 @@ async function stepTimes(between: (step: number) => void): Promise<number[]> {
 async function whileEncoding(): Promise<number[]> {
   let isOver = false;
   const encode = async () => {
-    while (!isOver) await thread.encode(tileCount, pixels(tileCount), neverAborted);
+    while (!isOver) await thread.encode(tileCount, image.slice(), neverAborted);
   };
   // Two, so that the thread never waits for the next one.
   const encoding = Promise.all([encode(), encode()]);
@@ -77,7 +78,6 @@ async function whileEncoding(): Promise<number[]> {
   return times;
 }
 
-const image = pixels(tileCount);
 const measures: Record<string, () => Promise<number[]>> = {
   "no image": () => stepTimes(() => undefined),
   "images on the vision thread": whileEncoding,
