@@ -65,7 +65,7 @@ function serveRouter(options: AttentionServiceOptions, stream: ServerDuplexStrea
   const sink: EventSink = {
     send: (events: readonly RequestEvent[]) => {
       if (stream.writableLength > UNREAD_BYTES_MAX)
-        stream.destroy(toServiceError(new DroverError("overloaded", "the router does not read its tokens")));
+        stream.emit("error", toServiceError(new DroverError("overloaded", "the router does not read its tokens")));
       else
         stream.write(
           create(WorkerMessageSchema, {
@@ -101,7 +101,7 @@ function serveRouter(options: AttentionServiceOptions, stream: ServerDuplexStrea
       detach = () => engine.detach(router, sink);
       logger.info("router.attached", { router });
     } catch (error) {
-      stream.destroy(toServiceError(toDroverError(error)));
+      stream.emit("error", toServiceError(toDroverError(error)));
     }
   });
   const end = () => {
