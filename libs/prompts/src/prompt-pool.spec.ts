@@ -14,11 +14,12 @@ import { PromptPool, type PromptPoolOptions } from "./prompt-pool.ts";
 const model = join(import.meta.dirname, "../../../models/nano");
 const tokenizer = await loadTokenizer(model);
 const template = await loadTemplateSource(model);
-const program = new URL("./testing/scripted-thread.ts", import.meta.url);
+/** Does not end for the content `loop`. */
+const LOOPING =
+  "{% if messages[0].content == 'loop' %}{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}{% endif %}fine";
 
 const start = (options: Partial<PromptPoolOptions> = {}) =>
   PromptPool.start({ tokenizer, template, patchesPerTile: 16, threads: 1, inlineCharactersMax: 0, ...options });
-const scripted = (options: Partial<PromptPoolOptions> = {}) => start({ program, ...options });
 const plain = (source: string): TemplateSource => ({ templates: new Map([["default", source]]), variables: {} });
 const ask = (content: unknown) => ({ messages: [{ role: "user", content }], addGenerationPrompt: true });
 const failure = (work: Promise<unknown>) =>
@@ -77,63 +78,25 @@ describe("a template", () => {
   });
 
   test("that loops for ever ends its own request at the deadline, and its thread is replaced", async () => {
-    const loops = "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}";
-    await using pool = await start({
-      template: plain(`{% if messages[0].content == 'loop' %}${loops}{% endif %}fine`),
-      encodeMsMax: 5000,
-    });
+    await using pool = await start({ template: plain(LOOPING), encodeMsMax: 5000 });
     expect(await failure(pool.encodeChat(ask("loop"), [], neverAborted))).toMatchObject({ code: "deadline_exceeded" });
     expect(await pool.encodeChat(ask("x"), [], neverAborted)).toEqual(tokenizer.encode("fine"));
   });
 });
 
-describe("a thread", () => {
-  test.each(["exit", "throw"])("that ends by %s fails its own prompt alone and is replaced", async (how) => {
-    await using pool = await scripted();
-    const [dead, next] = await Promise.all([
-      failure(pool.encodeText(how, neverAborted)),
-      pool.encodeText("after", neverAborted),
-    ]);
-    expect(dead).toMatchObject({ code: "internal" });
-    expect(next).toEqual(Uint32Array.of(5));
-  });
-
-  test("that hangs is ended, and does not keep others from theirs", async () => {
-    await using pool = await scripted({ threads: 2, encodeMsMax: 4000 });
-    const hanging = failure(pool.encodeText("hang", neverAborted));
-    expect(await pool.encodeText("abc", neverAborted)).toEqual(Uint32Array.of(3));
-    expect(await hanging).toMatchObject({ code: "deadline_exceeded" });
-    expect(await pool.encodeText("abcd", neverAborted)).toEqual(Uint32Array.of(4));
-  });
-});
-
-describe("a pool's queue", () => {
-  test("refuses as overloaded what it cannot hold, and takes more when a place is given up", async () => {
-    await using pool = await scripted({ queueMax: 1 });
-    const running = failure(pool.encodeText("wait", neverAborted));
-    const gone = new AbortController();
-    const waiting = failure(pool.encodeText("a", gone.signal));
-    await expect(pool.encodeText("b", neverAborted)).rejects.toMatchObject({
-      code: "overloaded",
-      retryAfterMs: expect.any(Number),
-    });
-    const reason = new Error("the client is gone");
-    gone.abort(reason);
-    expect(await waiting).toBe(reason);
-    const next = failure(pool.encodeText("c", neverAborted));
+describe("a pool", () => {
+  test("encodes a short prompt beside a long one", async () => {
+    await using pool = await start({ threads: 2, encodeMsMax: 600_000, template: plain(LOOPING) });
+    const looping = failure(pool.encodeChat(ask("loop"), [], neverAborted));
+    expect(await pool.encodeText("short", neverAborted)).toEqual(tokenizer.encode("short"));
     await pool[Symbol.asyncDispose]();
-    expect(await running).toMatchObject({ code: "unavailable" });
-    expect(await next).toMatchObject({ code: "unavailable" });
-    await expect(pool.encodeText("d", neverAborted)).rejects.toMatchObject({ code: "unavailable" });
+    expect(await looping).toMatchObject({ code: "unavailable", message: "the prompt pool is closed" });
   });
 
-  test("forgets whom a running prompt was for when that one leaves", async () => {
-    await using pool = await scripted({ threads: 2 });
-    const gone = new AbortController();
-    const running = failure(pool.encodeText("wait", gone.signal));
-    const reason = new Error("the client is gone");
-    gone.abort(reason);
-    expect(await running).toBe(reason);
-    expect(await pool.encodeText("ab", neverAborted)).toEqual(Uint32Array.of(2));
+  test("lets a caller go at once, also for text that needs no thread", async () => {
+    await using pool = await start({ inlineCharactersMax: 100 });
+    const gone = AbortSignal.abort(new Error("the client is gone"));
+    await expect(pool.encodeText("a", gone)).rejects.toThrow("the client is gone");
+    await expect(pool.encodeChat(ask("a"), [], gone)).rejects.toThrow("the client is gone");
   });
 });

@@ -1,25 +1,23 @@
-import { parentPort, workerData } from "node:worker_threads";
+import { workerData } from "node:worker_threads";
 import { JinjaChatTemplate, LocalPromptEncoder } from "@drover/chat";
-import { assert, DroverError, neverAborted } from "@drover/core";
+import { assert, neverAborted } from "@drover/core";
+import { serveThread } from "@drover/threads";
 import { BytePairTokenizer } from "@drover/tokenizer";
-import type { ThreadReply, ThreadRequest, ThreadSettings } from "./thread-messages.ts";
+import type { ThreadRequest, ThreadSettings } from "./thread-messages.ts";
 
-/** A thread of the pool: encodes one prompt after the other. What it does not expect ends it, and the pool replaces it. */
-const port = parentPort;
-assert(port !== null, "prompt-worker.ts runs as a thread of the pool");
 let encoder: LocalPromptEncoder | undefined;
 
-port.on("message", async (request: ThreadRequest) => {
-  try {
+/** A thread of the prompt pool: encodes one prompt after the other. */
+serveThread({
+  answer: async (request: ThreadRequest) => {
+    // Made with the first request, so that a template which cannot be parsed refuses it instead of ending the thread.
     encoder ??= createEncoder(workerData);
-    const ids = await encode(encoder, request);
+    return encode(encoder, request);
+  },
+  buffersOf: (ids: Uint32Array) => {
     assert(ids.buffer instanceof ArrayBuffer, "ids lie in a buffer of their own");
-    port.postMessage({ kind: "ids", ids } satisfies ThreadReply, [ids.buffer]);
-  } catch (error) {
-    if (!(error instanceof DroverError)) throw error;
-    const { code, message, field } = error;
-    port.postMessage({ kind: "refused", code, message, field } satisfies ThreadReply);
-  }
+    return [ids.buffer];
+  },
 });
 
 function createEncoder({ vocabulary, template, patchesPerTile }: ThreadSettings): LocalPromptEncoder {

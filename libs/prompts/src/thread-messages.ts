@@ -1,5 +1,5 @@
 import type { ChatInput, TemplateSource } from "@drover/chat";
-import type { ErrorCode, ImageGrid } from "@drover/core";
+import type { ImageGrid } from "@drover/core";
 import type { SharedVocabulary } from "@drover/tokenizer";
 
 /** What a thread is started with. The vocabulary's memory is shared. */
@@ -9,13 +9,8 @@ export type ThreadSettings = Readonly<{
   patchesPerTile: number | undefined;
 }>;
 
-/** What a thread is asked, one prompt at a time. */
+/** What a thread is asked, one prompt at a time; it answers with token ids. */
 export type ThreadRequest =
   | Readonly<{ kind: "ready" }>
   | Readonly<{ kind: "text"; text: string }>
   | Readonly<{ kind: "chat"; input: ChatInput; images: readonly ImageGrid[] }>;
-
-/** What it answers. The ids' buffer is handed over. */
-export type ThreadReply =
-  | Readonly<{ kind: "ids"; ids: Uint32Array }>
-  | Readonly<{ kind: "refused"; code: ErrorCode; message: string; field: string | undefined }>;

@@ -1,0 +1,2 @@
+export * from "./serve-thread.ts";
+export * from "./thread-pool.ts";
