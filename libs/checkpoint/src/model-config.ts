@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { ModelShape } from "@drover/core";
 import { FieldReader, readJsonObject } from "./json-file.ts";
 import { readGlobalLayers, readMoeLayers } from "./layer-pattern.ts";
 import { EXPERTS_MAX, LAYERS_MAX, POSITIONS_MAX } from "./limits.ts";
@@ -9,38 +10,21 @@ import { type RopeScaling, readRope } from "./rope-config.ts";
 export type TemperatureTuning = Readonly<{ scale: number; floorScale: number }>;
 
 /** Every number of a Llama 4 text model, from config.json. */
-export type ModelConfig = Readonly<{
-  /** The file's own: `llama4`, or `llama4_text` for a checkpoint without vision. */
-  modelType: string;
-  vocabSize: number;
-  hiddenSize: number;
-  layerCount: number;
-  headCount: number;
-  kvHeadCount: number;
-  headDim: number;
-  /** Width of routed experts and of the shared expert (`intermediate_size`). */
-  expertWidth: number;
-  /** Width of dense layers (`intermediate_size_mlp`). */
-  denseWidth: number;
-  expertCount: number;
-  /** Always 1 in Llama 4; anything else is refused. */
-  expertsPerToken: number;
-  /** Layers with experts, ascending. */
-  moeLayers: readonly number[];
-  /** NoPE layers, which attend to everything. */
-  isGlobalLayer: readonly boolean[];
-  chunkSize: number;
-  maxPositionEmbeddings: number;
-  rmsNormEps: number;
-  useQkNorm: boolean;
-  ropeTheta: number;
-  ropeScaling: RopeScaling | null;
-  /** Null when off. */
-  temperatureTuning: TemperatureTuning | null;
-  tieWordEmbeddings: boolean;
-  /** The patch placeholder's id, where the checkpoint reads images. */
-  imageTokenId: number | undefined;
-}>;
+export type ModelConfig = ModelShape &
+  Readonly<{
+    /** The file's own: `llama4`, or `llama4_text` for a checkpoint without vision. */
+    modelType: string;
+    /** Always 1 in Llama 4; anything else is refused. */
+    expertsPerToken: number;
+    rmsNormEps: number;
+    useQkNorm: boolean;
+    ropeTheta: number;
+    ropeScaling: RopeScaling | null;
+    /** Null when off. */
+    temperatureTuning: TemperatureTuning | null;
+    /** The patch placeholder's id, where the checkpoint reads images. */
+    imageTokenId: number | undefined;
+  }>;
 
 /**
  * Reads config.json of a Llama 4 checkpoint, whole (`text_config` inside) or text only, in transformers 5's style (`rope_parameters`,

@@ -1,32 +1,17 @@
 import { join } from "node:path";
+import type { VisionShape } from "@drover/core";
 import type { Checkpoint } from "./checkpoint.ts";
 import { FieldReader, readJsonObject } from "./json-file.ts";
 import { LAYERS_MAX } from "./limits.ts";
 
 /** Every number of a Llama 4 vision encoder, its adapter and its projector, from config.json. */
-export type VisionConfig = Readonly<{
-  hiddenSize: number;
-  layerCount: number;
-  headCount: number;
-  headDim: number;
-  mlpWidth: number;
-  /** Side of a tile, and of a patch, in pixels. */
-  imageSize: number;
-  patchSize: number;
-  /** Patches along a tile's side. */
-  gridSize: number;
-  /** Patches along the side of the square that pixel shuffle makes one row of; `1 / pixel_shuffle_ratio`. */
-  shuffle: number;
-  /** Width between the adapter's two layers, and of what it hands to the projector. */
-  adapterWidth: number;
-  outputWidth: number;
-  hasProjectorBias: boolean;
-  ropeTheta: number;
-  /** D, the text model's width: that of the features. */
-  textHiddenSize: number;
-  /** Rows of features that a tile becomes. */
-  rowsPerTile: number;
-}>;
+export type VisionConfig = VisionShape &
+  Readonly<{
+    headDim: number;
+    ropeTheta: number;
+    /** Rows of features that a tile becomes. */
+    rowsPerTile: number;
+  }>;
 
 const ROPE_THETA_DEFAULT = 10_000;
 const CHANNELS = 3;

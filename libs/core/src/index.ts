@@ -6,6 +6,8 @@ export * from "./ids.ts";
 export * from "./images.ts";
 export * from "./logger.ts";
 export * from "./model-runner.ts";
+export * from "./model-shape.ts";
 export * from "./queue.ts";
 export * from "./sampling-params.ts";
 export * from "./signals.ts";
+export * from "./step-costs.ts";

@@ -32,3 +32,23 @@ export type SamplingParams = Readonly<{
   /** Report the expert of each MoE layer for every token computed. */
   routedExperts: boolean;
 }>;
+
+/** Plain greedy: one choice, nothing adjusted, nothing reported, no end before `maxTokens`. What a test or a benchmark varies it spreads over this. */
+export const greedyParams = (maxTokens: number): SamplingParams => ({
+  temperature: 0,
+  topP: 1,
+  topK: 0,
+  minP: 0,
+  repetitionPenalty: 1,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  logitBias: [],
+  seed: 1,
+  n: 1,
+  maxTokens,
+  minTokens: 0,
+  stopTokenIds: [],
+  topLogprobs: -1,
+  promptTopLogprobs: -1,
+  routedExperts: false,
+});

@@ -1,19 +1,8 @@
 import { BATCHING_LIMITS, type StepCost } from "@drover/batching";
+import type { StepCosts } from "@drover/core";
 import type { Choice } from "./choice.ts";
 
-/** What an engine predicts of its steps, milliseconds; all 0 while it has measured none. */
-export type StepCosts = Readonly<{
-  /** One prompt row whose context is empty, its share of a whole step's fixed costs included. */
-  promptRowMs: number;
-  /** Added for each token of context before the row. */
-  contextTokenMs: number;
-  /** The decoding rows of its next step, together. */
-  decodeMs: number;
-  /** One more decoding row. */
-  decodeRowMs: number;
-  /** What a step may take: prompts share what decoding leaves of it. */
-  stepMsMax: number;
-}>;
+export type { StepCosts };
 
 export type StepCostsOptions = Readonly<{ stepMs: number; prefillRowsMax: number }>;
 

@@ -1,20 +1,11 @@
+import type { ModelShape } from "@drover/core";
+
 /** The sizes that Llama 4's graphs are authored from; all read from config.json. Letters as in Meta's moe.py. */
-export type GraphDims = Readonly<{
-  /** D: hidden size. */
-  hiddenSize: number;
-  /** Query heads, KV heads, and the size of each. */
-  headCount: number;
-  kvHeadCount: number;
-  headDim: number;
-  /** F: width of experts and of the shared expert. */
-  expertWidth: number;
-  /** Width of dense layers. */
-  denseWidth: number;
-  expertCount: number;
-  vocabSize: number;
-  rmsNormEps: number;
-  useQkNorm: boolean;
-}>;
+export type GraphDims = Pick<
+  ModelShape,
+  "hiddenSize" | "headCount" | "kvHeadCount" | "headDim" | "expertWidth" | "denseWidth" | "expertCount" | "vocabSize"
+> &
+  Readonly<{ rmsNormEps: number; useQkNorm: boolean }>;
 
 /**
  * A Linear's weight, [out, in] row-major, as it is in memory. `quantized` is what MatMulNBits reads: each row is cut in blocks of `blockSize` inputs, the last one

@@ -1,22 +1,7 @@
-/** The sizes that the vision encoder's graphs are authored from; all read from config.json. */
-export type VisionDims = Readonly<{
-  /** H: width of a patch's row in the encoder. */
-  hiddenSize: number;
-  headCount: number;
-  mlpWidth: number;
-  /** Side of a tile, and of a patch, in pixels. */
-  imageSize: number;
-  patchSize: number;
-  /** Patches along a tile's side. S, the rows of a tile, is its square and one more for the class. */
-  gridSize: number;
-  /** Patches along the side of a square that becomes one row of features. */
-  shuffle: number;
-  /** Width of the adapter's inner rows, and of what it hands to the projector. */
-  adapterWidth: number;
-  outputWidth: number;
-  /** D: width of the features. */
-  textHiddenSize: number;
-}>;
+import type { VisionShape } from "@drover/core";
+
+/** The sizes that the vision encoder's graphs are authored from. */
+export type VisionDims = Omit<VisionShape, "layerCount" | "hasProjectorBias">;
 
 /** A Linear in f32: weight [out, in] row-major; bias [out]. */
 export type BiasedLinear = Readonly<{ weight: Float32Array; bias: Float32Array | null }>;

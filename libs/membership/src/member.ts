@@ -1,4 +1,4 @@
-import type { ModelId, WorkerId } from "@drover/core";
+import type { ModelId, StepCosts, WorkerId } from "@drover/core";
 
 export const ROLES = ["attention", "experts", "context", "vision"] as const;
 export type Role = (typeof ROLES)[number];
@@ -36,19 +36,6 @@ export type WorkerStatus = Readonly<{
   costs: StepCosts;
   /** Predicted milliseconds that each accepted prompt still needs, ascending; of very many, the last one holds all the others. */
   pendingPromptMs: readonly number[];
-}>;
-
-/** The worker's own prediction of its steps, in milliseconds. */
-export type StepCosts = Readonly<{
-  /** One prompt row whose context is empty. */
-  promptRowMs: number;
-  /** Added for each token of context before the row. */
-  contextTokenMs: number;
-  /** The decoding rows of its next step, together; and one more of them. */
-  decodeMs: number;
-  decodeRowMs: number;
-  /** What a step may take. */
-  stepMsMax: number;
 }>;
 
 /** Experts that a worker has in memory, by MoE layer. */

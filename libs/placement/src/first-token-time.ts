@@ -1,18 +1,5 @@
+import type { StepCosts } from "@drover/core";
 import { UNMEASURED_COSTS } from "./limits.ts";
-
-/** What a worker predicts of its steps, in milliseconds; all 0 while it has measured nothing. */
-export type StepCosts = Readonly<{
-  /** One prompt row whose context is empty, its share of a step's fixed cost included. */
-  promptRowMs: number;
-  /** Added for each token of context before the row. */
-  contextTokenMs: number;
-  /** The decoding rows of its next step, together. */
-  decodeMs: number;
-  /** One more decoding row. */
-  decodeRowMs: number;
-  /** What a step may take: prompts share what decoding leaves of it. */
-  stepMsMax: number;
-}>;
 
 /** What a worker has to do before and beside a new prompt. */
 export type PromptLoad = Readonly<{

@@ -1,5 +1,5 @@
+import type { ModelShape } from "@drover/core";
 import { LOGIT_ROWS } from "./limits.ts";
-import type { ModelShape } from "./model-shape.ts";
 
 /** Activations are accounted in f32, the widest type of any engine. */
 const BYTES = 4;

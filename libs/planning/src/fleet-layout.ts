@@ -1,7 +1,7 @@
+import type { ModelShape } from "@drover/core";
 import { activationSize } from "./activations.ts";
 import { spreadExperts } from "./expert-spread.ts";
 import { residentBytes, type WeightInventory } from "./inventory.ts";
-import type { ModelShape } from "./model-shape.ts";
 
 /** What a plan is asked for. */
 export type FleetRequest = Readonly<{

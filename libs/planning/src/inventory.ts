@@ -1,6 +1,7 @@
+import type { ModelShape } from "@drover/core";
 import { assert } from "@drover/core";
-import { elementCount, type ModelShape, type TensorShape } from "./model-shape.ts";
 import { tensorPurpose, WEIGHT_KINDS, type WeightKind } from "./tensor-kind.ts";
+import { elementCount, type TensorShape } from "./tensor-shape.ts";
 
 /** Tensors of one purpose together. Parameters are weights without the scales of quantized ones. */
 export type KindTotals = Readonly<{ bytes: number; parameters: number; tensorCount: number }>;

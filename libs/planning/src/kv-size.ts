@@ -1,5 +1,5 @@
+import type { ModelShape } from "@drover/core";
 import { kvBytesPeak, kvGeometry } from "@drover/kv";
-import type { ModelShape } from "./model-shape.ts";
 
 /** KV bytes of one request at its most, by kind of layer. */
 export type KvSize = Readonly<{ tokens: number; globalBytes: number; chunkedBytes: number; totalBytes: number }>;

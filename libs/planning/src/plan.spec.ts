@@ -1,7 +1,7 @@
+import type { ModelShape } from "@drover/core";
 import { expect, test } from "vitest";
 import type { FleetRequest } from "./fleet-layout.ts";
 import { type WeightInventory, weightInventory } from "./inventory.ts";
-import type { ModelShape } from "./model-shape.ts";
 import { planFleet } from "./plan.ts";
 import { quantizedTensors } from "./quantized-tensors.ts";
 import type { Alternative } from "./remedies.ts";

@@ -1,4 +1,5 @@
-import { elementCount, type ModelShape, type TensorShape } from "./model-shape.ts";
+import type { ModelShape } from "@drover/core";
+import { elementCount, type TensorShape } from "./tensor-shape.ts";
 
 /** How a Linear's numbers are stored: one scale an output where it is FP8. */
 export type StoredFormat =

@@ -1,6 +1,6 @@
+import type { ModelShape } from "@drover/core";
 import type { FleetLayout } from "./fleet-layout.ts";
 import type { WeightInventory } from "./inventory.ts";
-import type { ModelShape } from "./model-shape.ts";
 
 /** The least time that a step can take for its bytes alone. */
 export type StepFloor = Readonly<{

@@ -1,4 +1,5 @@
-import type { TensorShape, VisionShape } from "./model-shape.ts";
+import type { VisionShape } from "@drover/core";
+import type { TensorShape } from "./tensor-shape.ts";
 import { plainTensor, type StoredFormats } from "./text-tensors.ts";
 
 const CHANNELS = 3;

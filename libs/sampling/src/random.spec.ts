@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { philox4x32 } from "./philox.ts";
 import { draw } from "./random.ts";
-import { CHI_SQUARE_LIMIT, chiSquare } from "./testing/params.ts";
+import { CHI_SQUARE_LIMIT, chiSquare } from "./testing/chi-square.ts";
 
 test("Philox gives the published known answers", () => {
   const hex = (words: readonly number[]) => words.map((word) => word.toString(16).padStart(8, "0")).join(" ");

@@ -1,10 +1,11 @@
-import type { SamplingParams } from "@drover/core";
+import { greedyParams, type SamplingParams } from "@drover/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { needsFullLogits, sampleToken } from "./sample.ts";
-import { CHI_SQUARE_LIMIT, chiSquare, greedy } from "./testing/params.ts";
+import { CHI_SQUARE_LIMIT, chiSquare } from "./testing/chi-square.ts";
 import { TokenHistory } from "./token-history.ts";
 
+const greedy = greedyParams(16);
 const logits = Float32Array.of(0, 3, 2, 1, -1);
 
 function sample(

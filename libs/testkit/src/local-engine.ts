@@ -3,6 +3,7 @@ import {
   DroverError,
   type ExpertExchange,
   type FeatureSource,
+  greedyParams,
   neverAborted,
   requestId,
   routerId,
@@ -106,24 +107,7 @@ export function greedyTask(id: string, promptTokenIds: ArrayLike<number>, maxTok
     blockHashes: new Uint8Array(),
     delivered: [{ tokenIds: [], finished: false }],
     deadlineMs: Number.MAX_SAFE_INTEGER,
-    params: {
-      temperature: 0,
-      topP: 1,
-      topK: 0,
-      minP: 0,
-      repetitionPenalty: 1,
-      presencePenalty: 0,
-      frequencyPenalty: 0,
-      logitBias: [],
-      seed: 1,
-      n: 1,
-      maxTokens,
-      minTokens: 0,
-      stopTokenIds: [],
-      topLogprobs: -1,
-      promptTopLogprobs: -1,
-      routedExperts: false,
-    },
+    params: greedyParams(maxTokens),
   };
 }
 

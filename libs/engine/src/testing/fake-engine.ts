@@ -1,4 +1,4 @@
-import { neverAborted, requestId, routerId, silentLogger } from "@drover/core";
+import { greedyParams, neverAborted, requestId, routerId, silentLogger } from "@drover/core";
 import type { KvGeometry } from "@drover/kv";
 import type { RequestEvent } from "@drover/proto";
 import { Engine } from "../engine.ts";
@@ -64,24 +64,7 @@ export function taskOfLength(id: string, promptTokens: number, maxTokens: number
     blockHashes: new Uint8Array(),
     delivered: Array.from({ length: n }, () => ({ tokenIds: [], finished: false })),
     deadlineMs: Number.MAX_SAFE_INTEGER,
-    params: {
-      temperature: 0,
-      topP: 1,
-      topK: 0,
-      minP: 0,
-      repetitionPenalty: 1,
-      presencePenalty: 0,
-      frequencyPenalty: 0,
-      logitBias: [],
-      seed: 1,
-      n,
-      maxTokens,
-      minTokens: 0,
-      stopTokenIds: [],
-      topLogprobs: -1,
-      promptTopLogprobs: -1,
-      routedExperts: false,
-    },
+    params: { ...greedyParams(maxTokens), n },
   };
 }
 

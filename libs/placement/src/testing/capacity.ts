@@ -1,5 +1,5 @@
+import type { StepCosts } from "@drover/core";
 import { modelId, workerId } from "@drover/core";
-import type { StepCosts } from "../first-token-time.ts";
 import type { WorkerCapacity } from "../request-placement.ts";
 
 export const unmeasured: StepCosts = { promptRowMs: 0, contextTokenMs: 0, decodeMs: 0, decodeRowMs: 0, stepMsMax: 0 };

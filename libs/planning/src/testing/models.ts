@@ -1,4 +1,5 @@
-import type { ModelShape, TensorShape, VisionShape } from "../model-shape.ts";
+import type { ModelShape, VisionShape } from "@drover/core";
+import type { TensorShape } from "../tensor-shape.ts";
 import { type StoredFormats, textTensors } from "../text-tensors.ts";
 import { visionTensors } from "../vision-tensors.ts";
 
@@ -38,9 +39,12 @@ export const scout: ModelShape = {
 const vision: VisionShape = {
   hiddenSize: 1408,
   layerCount: 34,
+  headCount: 16,
   mlpWidth: 5632,
+  imageSize: 336,
   patchSize: 14,
   gridSize: 24,
+  shuffle: 2,
   adapterWidth: 4096,
   outputWidth: 4096,
   hasProjectorBias: false,

@@ -1,25 +1,3 @@
-import type { SamplingParams } from "@drover/core";
-
-/** Plain greedy: nothing adjusted, nothing limited. */
-export const greedy: SamplingParams = {
-  temperature: 0,
-  topP: 1,
-  topK: 0,
-  minP: 0,
-  repetitionPenalty: 1,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  logitBias: [],
-  seed: 7,
-  n: 1,
-  maxTokens: 16,
-  minTokens: 0,
-  stopTokenIds: [],
-  topLogprobs: -1,
-  promptTopLogprobs: -1,
-  routedExperts: false,
-};
-
 /** Pearson's statistic of counts against expected shares. */
 export function chiSquare(counts: readonly number[], shares: readonly number[]): number {
   const total = counts.reduce((sum, count) => sum + count, 0);
