@@ -1,3 +1,4 @@
+import { request } from "node:http";
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { seededRandom } from "@drover/testkit";
@@ -50,6 +51,22 @@ async function* tokensOf(prompt: readonly number[], maxTokens: number, signal: A
   const response = await cluster.post("/v1/completions", body, signal);
   if (!response.ok || response.body === null) throw new Error(`${response.status}: ${await response.text()}`);
   yield* readSse(response.body);
+}
+
+/** One token of a prompt. Not with `fetch`, which gives up when nothing has come for five minutes. */
+function whole(prompt: readonly number[], signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const options = { method: "POST", headers: { "content-type": "application/json" }, signal };
+    const call = request(`${cluster.url}/v1/completions`, options, (response) => {
+      response.resume().on("end", () => {
+        if (response.statusCode === 200) resolve();
+        else reject(new Error(`the long prompt was answered with ${response.statusCode}`));
+      });
+      response.on("error", reject);
+    });
+    call.on("error", reject);
+    call.end(JSON.stringify({ model: "nano", prompt, max_tokens: 1, temperature: 0 }));
+  });
 }
 
 /** A stream that is started again when it ends, until the signal aborts. */
@@ -128,13 +145,24 @@ function row({ name, gapsMs, firstMs, elapsedMs, promptRate }: Window, aloneRate
 }
 
 const load = (loadavg()[0] ?? 0).toFixed(1);
-const quiet = [await measure("before")];
-const beside: Array<Readonly<{ window: Window; aloneRate: number }>> = [];
+console.log(
+  `nano, ${TOKENS} tokens beside ${values.streams} streams; ${cpus().length} x ${cpus()[0]?.model}; Node ${process.version}; seed ${values.seed}; load ${load} before it began`,
+);
+console.log(
+  "| window | inter-token p50 ms | p99 | first token p50 ms | p90 | tokens/s | prompt tokens/s beside | alone after it |",
+);
+console.log("|---|---|---|---|---|---|---|---|");
+const quiet: Window[] = [];
+const measureQuiet = async (name: string) => {
+  const window = await measure(name);
+  quiet.push(window);
+  console.log(row(window, undefined));
+};
+await measureQuiet("before");
+const beside: Window[] = [];
 const over = new AbortController();
 let done = false;
-const long = (async () => {
-  for await (const _ of tokensOf(ids(TOKENS), 1, over.signal)) break;
-})()
+const long = whole(ids(TOKENS), over.signal)
   .catch((error: unknown) => {
     if (!over.signal.aborted) throw error;
   })
@@ -147,27 +175,20 @@ for (const depth of [...values.at.split(",").map(Number), TOKENS]) {
   while (!done && (await position()) < depth) await pause(100);
   while (!done && waiting !== undefined && performance.now() - began < WARM_MS) await pause(100);
   const aloneRate = (((done ? TOKENS : await position()) - from) * 1000) / (performance.now() - began);
-  if (waiting !== undefined) beside.push({ window: waiting, aloneRate });
+  if (waiting !== undefined) {
+    beside.push(waiting);
+    console.log(row(waiting, aloneRate));
+  }
   if (done || depth === TOKENS) break;
   waiting = await measure(`at ${depth}`);
 }
 over.abort();
 await long;
-quiet.push(await measure("after"));
+await measureQuiet("after");
 
-console.log(
-  `nano, ${TOKENS} tokens beside ${values.streams} streams; ${cpus().length} x ${cpus()[0]?.model}; Node ${process.version}; seed ${values.seed}; load ${load} before it began`,
-);
-console.log(
-  "| window | inter-token p50 ms | p99 | first token p50 ms | p90 | tokens/s | prompt tokens/s beside | alone after it |",
-);
-console.log("|---|---|---|---|---|---|---|---|");
-for (const window of quiet) console.log(row(window, undefined));
-for (const { window, aloneRate } of beside) console.log(row(window, aloneRate));
 const all = (list: readonly Window[], of: (w: Window) => number[], q: number) => quantile(list.flatMap(of), q);
 const ratio = (of: (w: Window) => number[], q: number) => {
-  const windows = beside.map(({ window }) => window);
-  return `${(all(windows, of, q) / all(quiet, of, q)).toFixed(2)}x`;
+  return `${(all(beside, of, q) / all(quiet, of, q)).toFixed(2)}x`;
 };
 console.log(
   `all windows: inter-token p50 ${ratio((w) => w.gapsMs, 0.5)}, p99 ${ratio((w) => w.gapsMs, 0.99)} (aim 2x); first token p50 ${ratio((w) => w.firstMs, 0.5)}, p90 ${ratio((w) => w.firstMs, 0.9)} (aim 3x)`,

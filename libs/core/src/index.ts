@@ -1,5 +1,6 @@
 export * from "./assert.ts";
 export * from "./clock.ts";
+export * from "./context-holder.ts";
 export * from "./errors.ts";
 export * from "./expert-exchange.ts";
 export * from "./ids.ts";

@@ -9,6 +9,8 @@ export interface KvSequence {
   readonly cachedCount: number;
   /** Bytes allocated for it alone. */
   readonly byteCount: number;
+  /** Rows that it is to have at most; full, it has done what it is for. Infinite but for repairs. */
+  readonly rowCountMax: number;
 }
 
 /** What is known of a sequence when it is opened: by it cached rows are found, and named for those who come after. */
@@ -20,6 +22,8 @@ export type SequencePrompt = Readonly<{
   images: readonly PromptImage[];
   /** False: every row is computed. */
   reuse: boolean;
+  /** Rows that it may come to have: by it is decided where its KV lives. */
+  rowCountMax: number;
 }>;
 
 /** Bytes of one kind of layers: allocated = referenced + cached. */
@@ -75,6 +79,12 @@ export interface ModelRunner {
   readonly kvUse: Readonly<{ global: KvUse; local: KvUse }>;
   /** Whether sequences find the rows of others that have begun alike. */
   readonly sharesPrefixes: boolean;
+  /** Whether a sequence of so many rows has its old global rows on other workers. */
+  isStriped(rowCount: number): boolean;
+  /** Rows that other workers have room for, less what open sequences may come to need of it. */
+  readonly stripedRowsFree: number;
+  /** The longest sequence that other workers could hold were they empty. */
+  readonly stripedRowsMax: number;
   /** Behind the longest cached prefix of the prompt. Without a prompt nothing is found and nothing stays. */
   openSequence(prompt?: SequencePrompt): KvSequence;
   /** Bytes that {@link reserve} would allocate. */
@@ -90,6 +100,11 @@ export interface ModelRunner {
   ): Promise<readonly EntryResult[]>;
   /** The step's rows of this sequence count from now on; chunked layers drop what lies before the last boundary. */
   commit(sequence: KvSequence, rowCount: number): void;
+  /**
+   * What is to be computed before the sequence goes on: rows of it that another worker has lost. They are stepped and committed like any
+   * sequence's, from its `length` to its `rowCountMax`; then the next ones are asked for. Undefined: nothing is lost.
+   */
+  repair(sequence: KvSequence): KvSequence | undefined;
   /** Lets go of the sequence's KV; what may be found again stays cached while there is room. */
   close(sequence: KvSequence): void;
   readonly times: StepTimes;

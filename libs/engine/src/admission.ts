@@ -1,6 +1,6 @@
 import { forecastBytes, type Growth, type OutputLengths } from "@drover/batching";
 import type { ErrorCode, ModelRunner } from "@drover/core";
-import { contextTokensMax, type KvGeometry, kvBytesPeak } from "@drover/kv";
+import { contextTokensMax, type KvGeometry, kvBytesPeak, ownRowsMax } from "@drover/kv";
 import type { Choice } from "./choice.ts";
 import { ENGINE_LIMITS } from "./limits.ts";
 import type { GenerationTask } from "./task.ts";
@@ -11,8 +11,14 @@ export type Refusal = Readonly<{ code: ErrorCode; message: string }>;
 export type AdmissionOptions = Readonly<{ runner: ModelRunner; geometry: KvGeometry; prefillRowsMax: number }>;
 
 /** The longest sequence that this worker's KV could ever hold. */
-export function longestContext({ geometry, runner, prefillRowsMax }: AdmissionOptions): number {
+export function longestAlone({ geometry, runner, prefillRowsMax }: AdmissionOptions): number {
   return contextTokensMax(geometry, runner.kvBytesMax, prefillRowsMax);
+}
+
+/** The longest sequence that this worker could ever compute: with the context workers' KV where that holds more. */
+export function longestContext(options: AdmissionOptions): number {
+  const { runner } = options;
+  return Math.max(longestAlone(options), runner.isStriped(runner.stripedRowsMax) ? runner.stripedRowsMax : 0);
 }
 
 /**
@@ -26,6 +32,7 @@ export function roomRefusal(
   options: AdmissionOptions,
 ): Refusal | undefined {
   const { promptTokenIds, params, delivered } = task;
+  const { geometry, prefillRowsMax, runner } = options;
   const total = promptTokenIds.length + params.maxTokens;
   const longest = longestContext(options);
   if (total > longest) {
@@ -34,14 +41,19 @@ export function roomRefusal(
   if (choices.length + params.n > ENGINE_LIMITS.choicesMax) {
     return { code: "overloaded", message: "the worker runs its most choices" };
   }
+  if (runner.isStriped(total)) {
+    const ahead = choices.filter(({ sequence, tokenCountMax }) => !sequence && runner.isStriped(tokenCountMax));
+    const rows = ahead.reduce((sum, { tokenCountMax }) => sum + tokenCountMax, total * params.n);
+    if (rows > runner.stripedRowsFree) return { code: "overloaded", message: "the context workers' KV is full" };
+  }
   if (choices.length === 0) return undefined;
   const own = delivered
     .filter(({ finished }) => !finished)
-    .map(({ tokenIds }) => growth(tokenIds.length, task, outputs));
-  const others = choices.map(({ nextIndex, request }) => growth(nextIndex, request.task, outputs));
-  const { geometry, prefillRowsMax, runner } = options;
+    .map(({ tokenIds }) => growth(tokenIds.length, task, outputs, options));
+  const others = choices.map(({ nextIndex, request }) => growth(nextIndex, request.task, outputs, options));
   // A prompt's last step, across a chunk's boundary, may hold more than the prompt at rest.
-  const step = kvBytesPeak(geometry, promptTokenIds.length, prefillRowsMax);
+  const length = runner.isStriped(total) ? ownRowsMax(geometry, promptTokenIds.length) : promptTokenIds.length;
+  const step = kvBytesPeak(geometry, length, prefillRowsMax);
   if (Math.max(step, forecastBytes([...others, ...own], geometry)) > runner.kvBytesMax) {
     return { code: "overloaded", message: "the worker's KV is full" };
   }
@@ -49,7 +61,15 @@ export function roomRefusal(
 }
 
 /** A choice of which `generated` tokens are known, as it grows. */
-function growth(generated: number, { promptTokenIds, params }: GenerationTask, outputs: OutputLengths): Growth {
+function growth(
+  generated: number,
+  { promptTokenIds, params }: GenerationTask,
+  outputs: OutputLengths,
+  { runner, geometry }: AdmissionOptions,
+): Growth {
   const remaining = outputs.remaining(generated, params.maxTokens);
-  return { length: promptTokenIds.length + generated, remaining };
+  const length = promptTokenIds.length + generated;
+  if (!runner.isStriped(promptTokenIds.length + params.maxTokens)) return { length, remaining };
+  const end = ownRowsMax(geometry, length + remaining);
+  return { length: Math.min(length, end), remaining: Math.max(0, end - length) };
 }

@@ -18,9 +18,14 @@ export function advance(
   result: Extract<EntryResult, { kind: "computed" }>,
   { runner, observer, send }: AdvanceOptions,
 ): boolean {
-  const { sequence } = choice;
+  const { sequence, repair } = choice;
   if (sequence === undefined) return false;
   choice.parkedSinceMs = undefined;
+  if (repair !== undefined) {
+    runner.commit(repair, rowCount);
+    choice.repair = runner.repair(sequence);
+    return false;
+  }
   const first = sequence.length;
   runner.commit(sequence, rowCount);
   const promptRows = Math.min(rowCount, choice.promptLength - first);

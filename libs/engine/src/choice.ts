@@ -12,6 +12,8 @@ export class Choice {
   readonly history: TokenHistory;
   /** Undefined before its first step and after a preemption. */
   sequence: KvSequence | undefined = undefined;
+  /** What is computed before the sequence goes on: rows of it that another worker has lost. */
+  repair: KvSequence | undefined = undefined;
   /** The last step that served it, or the one in which it arrived. */
   lastStep: number;
   /** Outputs of its last computed row. */
@@ -52,12 +54,22 @@ export class Choice {
     return this.tokens.length - this.promptLength;
   }
 
+  /** The longest that it may get. */
+  get tokenCountMax(): number {
+    return this.promptLength + this.request.task.params.maxTokens;
+  }
+
+  /** The sequence whose rows the next step computes. */
+  get active(): KvSequence | undefined {
+    return this.sequence === undefined ? undefined : (this.repair ?? this.sequence);
+  }
+
   get computedCount(): number {
-    return this.sequence?.length ?? 0;
+    return this.active?.length ?? 0;
   }
 
   get pendingTokenCount(): number {
-    return this.tokens.length - this.computedCount;
+    return Math.min(this.tokens.length, this.active?.rowCountMax ?? this.tokens.length) - this.computedCount;
   }
 
   /** Whether this choice reports the prompt's log-probabilities or experts: the first one does, unless the client has tokens already. */

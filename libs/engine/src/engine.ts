@@ -206,7 +206,7 @@ export class Engine {
     const predictedMs = this.#cost.stepMs(shapes);
     for (const { choice, rowCount } of batch) choice.served(this.#step, rowCount);
     const entries = batch.map(({ choice, rowCount }) => stepEntry(choice, rowCount));
-    for (const { sequence } of entries) this.#inStep.add(sequence);
+    for (const { choice } of batch) if (choice.sequence !== undefined) this.#inStep.add(choice.sequence);
     const results = await runner.step(entries, topCountOf(batch), exchange, signal).finally(() => this.#inStep.clear());
     for (const sequence of this.#closing.splice(0)) runner.close(sequence);
     let parkedCount = 0;
@@ -214,7 +214,7 @@ export class Engine {
       const result = results[i];
       if (result?.kind === "parked") parkedCount += 1;
       // A request that was cancelled while the step ran has let go of its sequence: its rows are dropped.
-      if (result === undefined || choice.sequence === undefined || choice.sequence !== entries[i]?.sequence) continue;
+      if (result === undefined || choice.active === undefined || choice.active !== entries[i]?.sequence) continue;
       if (result.kind === "parked") this.#park(choice);
       else {
         const send = (event: RequestEvent["event"]) => this.#send(choice.request, event);
@@ -242,7 +242,7 @@ export class Engine {
     observer.parked(1);
     choice.parkedSinceMs ??= clock.monotonic();
     if (clock.monotonic() - choice.parkedSinceMs < ENGINE_LIMITS.parkMs) return;
-    this.#fail(choice.request, "unavailable", "an expert did not answer in time", true);
+    this.#fail(choice.request, "unavailable", "an expert or a context worker did not answer in time", true);
   }
 
   #fail(request: ActiveRequest, code: ErrorCode, message: string, retryable: boolean): void {
@@ -289,5 +289,7 @@ export class Engine {
       if (request.task.deadlineMs < now)
         this.#fail(request, "deadline_exceeded", "the request's deadline has passed", false);
     }
+    for (const choice of this.#room.hopeless(this.#choices.values()))
+      this.#fail(choice.request, "overloaded", "the workers' KV is full", true);
   }
 }

@@ -7,9 +7,11 @@ import {
   type StepCost,
 } from "@drover/batching";
 import type { Clock, KvSequence, ModelRunner } from "@drover/core";
-import { type KvGeometry, kvBytesPeak } from "@drover/kv";
+import { type KvGeometry, kvBytesPeak, ownRowsMax } from "@drover/kv";
 import type { ActiveRequest } from "./active-request.ts";
+import { longestAlone } from "./admission.ts";
 import type { Choice } from "./choice.ts";
+import { ENGINE_LIMITS } from "./limits.ts";
 import type { ReservedRows } from "./step-entry.ts";
 
 export type KvRoomOptions = Readonly<{
@@ -38,6 +40,7 @@ export class KvRoom {
    * the one that it gave way to, and nobody takes up rows of a step that it has no memory for.
    */
   runnable(choices: readonly Choice[]): Choice[] {
+    for (const choice of choices) choice.repair = choice.sequence && this.#options.runner.repair(choice.sequence);
     const first = new Map<ActiveRequest, Choice>();
     for (const choice of choices) if (!first.has(choice.request)) first.set(choice.request, choice);
     const ready = choices.filter(
@@ -77,6 +80,17 @@ export class KvRoom {
       .map(({ choice, rowCount }) => ({ choice, rowCount: rowsLeft(choice, rowCount) }));
   }
 
+  /** Choices that have long found no room, and are too long to ever find it without context workers: these are full or gone. */
+  hopeless(choices: Iterable<Choice>): Choice[] {
+    const { clock } = this.#options;
+    return [...choices].filter(
+      ({ stalledSinceMs, tokenCountMax }) =>
+        stalledSinceMs !== undefined &&
+        clock.monotonic() - stalledSinceMs > ENGINE_LIMITS.parkMs &&
+        tokenCountMax > longestAlone(this.#options),
+    );
+  }
+
   #open(choice: Choice): KvSequence {
     const { blockHashes, images } = choice.request.task;
     const sequence = this.#options.runner.openSequence({
@@ -84,6 +98,7 @@ export class KvRoom {
       blockHashes,
       images,
       reuse: !choice.reportsPrompt,
+      rowCountMax: choice.tokenCountMax,
     });
     if (choice.request.cachedCount === undefined) {
       choice.request.cachedCount = sequence.cachedCount;
@@ -95,10 +110,11 @@ export class KvRoom {
   #allocate({ choice, rowCount }: ReservedRows, choices: ReadonlyMap<number, Choice>, batch: Set<Choice>): boolean {
     const { runner, onPreempted } = this.#options;
     choice.sequence ??= this.#open(choice);
+    const sequence = choice.repair ?? choice.sequence;
     const rows = rowsLeft(choice, rowCount);
-    while (!runner.reserve(choice.sequence, rows)) {
+    while (!runner.reserve(sequence, rows)) {
       const free = runner.kvBytesMax - runner.kvBytesUsed;
-      const missing = runner.bytesNeeded(choice.sequence, rows) - free;
+      const missing = runner.bytesNeeded(sequence, rows) - free;
       const holders = [...choices.values()].map((one) => this.#asHolder(one));
       const victim = chooseVictim(this.#asHolder(choice), holders, missing);
       const loser = victim === undefined ? undefined : choices.get(victim.id);
@@ -132,10 +148,15 @@ export class KvRoom {
    * KV that a choice takes soon: all that is known of it and a block of output; once it was preempted, all the output that is expected, so that
    * it is not again.
    */
-  #bytesSoon({ tokens, nextIndex, preemptionCount, request }: Choice): number {
-    const { geometry, prefillRowsMax, outputs } = this.#options;
+  #bytesSoon({ tokens, nextIndex, preemptionCount, request, tokenCountMax }: Choice): number {
+    const { geometry, prefillRowsMax, outputs, runner } = this.#options;
     const expected = preemptionCount === 0 ? 0 : outputs.remaining(nextIndex, request.task.params.maxTokens);
-    return kvBytesPeak(geometry, tokens.length + Math.max(geometry.blockRows, expected), prefillRowsMax);
+    const length = tokens.length + Math.max(geometry.blockRows, expected);
+    return kvBytesPeak(
+      geometry,
+      runner.isStriped(tokenCountMax) ? ownRowsMax(geometry, length) : length,
+      prefillRowsMax,
+    );
   }
 
   #asHolder(choice: Choice): Holder {

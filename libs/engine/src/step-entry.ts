@@ -39,13 +39,14 @@ export function topCountOf(batch: readonly ReservedRows[]): number {
 
 /** What a choice brings to the step: its next rows, and which outputs of them are wanted. */
 export function stepEntry(choice: Choice, rowCount: number): StepEntry {
-  const { sequence } = choice;
+  const { active: sequence, repair } = choice;
   const { features } = choice.request;
   assert(sequence !== undefined && features !== undefined, "a planned choice has a sequence and its images' features");
   const first = sequence.length;
-  const last = first + rowCount === choice.tokens.length;
+  const last = repair === undefined && first + rowCount === choice.tokens.length;
   const { params } = choice.request.task;
-  const wantsPrompt = choice.reportsPrompt && params.promptTopLogprobs >= 0 && first < choice.promptLength;
+  const wantsPrompt =
+    repair === undefined && choice.reportsPrompt && params.promptTopLogprobs >= 0 && first < choice.promptLength;
   return {
     sequence,
     tokenIds: Int32Array.from(choice.tokens.slice(first, first + rowCount)),

@@ -35,5 +35,5 @@ test("what is given away and what is kept are all rows, to a segment", () => {
   expect(stripedBytes(geometry, 1023)).toBe(0);
   expect(stripedBytes(geometry, 131_072)).toBe(131_072 * 2 * 64);
   expect(ownRowsMax(geometry, 1500)).toBe(1500);
-  expect(ownRowsMax(geometry, 131_072)).toBe(2048);
+  expect(ownRowsMax(geometry, 131_072)).toBe(3072);
 });

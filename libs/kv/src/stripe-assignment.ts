@@ -32,8 +32,8 @@ export function ownRowsMax(geometry: KvGeometry, length: number): number {
   return Math.min(length, OWN_SEGMENTS * segmentRowsOf(geometry, true));
 }
 
-/** Segments that a striped sequence holds itself: the one that grows and the one before it, until a holder has it. */
-const OWN_SEGMENTS = 2;
+/** Segments that a striped sequence holds itself: the one that grows and two before it that are on their way to holders. */
+const OWN_SEGMENTS = 3;
 
 /** Bytes that a striped sequence of `length` rows has on holders in the end. */
 export function stripedBytes(geometry: KvGeometry, length: number): number {

@@ -2,8 +2,10 @@ import { BlockHashes, KvCache } from "@drover/kv";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Attention, mergePartials } from "./attention.ts";
+import { ContextStore } from "./context-store.ts";
 import { DecodeAttention } from "./decode-attention.ts";
 import { ExtentStore } from "./extent-store.ts";
+import { SequenceStripes } from "./sequence-stripes.ts";
 import { layersByKind, StoredSequence } from "./stored-sequence.ts";
 
 const dims = {
@@ -190,4 +192,47 @@ test("a reservation that does not fit changes nothing", () => {
   expect(store.byteCount).toBe(before);
   cache.close(handle, false);
   expect(store.byteCount).toBe(0);
+});
+
+test("what a holder has of a sequence and what the worker has, merged, are attention over all of it", () => {
+  const shape = cached;
+  const rows = qkv(600);
+  const store = new ExtentStore(shape, dims);
+  const cache = new KvCache(shape, store, { bytesMax: 2 ** 20, prefixCache: true });
+  const hashes = new BlockHashes({ modelFingerprint: "f", salt: "" });
+  const handle = cache.open(hashes, { promptLength: 600, firstRow: 0 });
+  using holder = new ContextStore(dims, shape, { threads: 1, bytesMax: 2 ** 20 });
+  const stripes = new SequenceStripes({ sequenceId: "s", first: 0, bytesMax: 2 ** 20, segmentBytes: 256 * 64 });
+  const sequence = new StoredSequence(handle, false, cache, store, layersByKind(shape), { stripes });
+  using attention = new Attention(dims, { threads: 1 });
+  expect(cache.reserve(handle, 600)).toBe(true);
+  sequence.begin(new Int32Array(600));
+  sequence.append(0, rows[1], rows[2], 0, 600);
+  sequence.commit(590);
+  for (const segment of [1, 0]) {
+    const [part] = cache.parts(handle, "global", segment);
+    holder.put({ sequenceId: "s", segment, rowCount: 256, layers: store.layers(part?.extent ?? 0) });
+  }
+  expect(holder.byteCount).toBe(512 * 64);
+  const q = rows[0].subarray(590 * 16, 600 * 16);
+  const before = (endSegment: number, segmentCount: number) =>
+    holder.attend({ layer: 0, queries: [{ sequenceId: "s", endSegment, segmentCount, rowCount: 10 }], q_aH: q });
+  const remote = before(2, 2);
+  const own = attention.attendBefore(q.subarray(0, 16), 1, [
+    sequence.runsAt(0, 590)[0] ?? { k: [], v: [], rowCount: 0 },
+  ]);
+  mergePartials(
+    own.attended_aH,
+    own.lse_aN,
+    remote.attended_aH.subarray(0, 16),
+    remote.lse_aN.subarray(0, 4),
+    dims.headDim,
+  );
+  for (const [at, value] of reference(rows[0], rows[1], rows[2], 590, 0).entries())
+    expect(own.attended_aH[at]).toBeCloseTo(value, 4);
+  expect(() => before(2, 1)).toThrow("not held");
+  expect(() => before(3, 3)).toThrow("not held");
+  holder.drop("s");
+  expect(holder.byteCount).toBe(0);
+  cache.close(handle, false);
 });

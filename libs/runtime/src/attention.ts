@@ -1,10 +1,12 @@
-import { assert } from "@drover/core";
+import { type AttendedPart, assert } from "@drover/core";
 import { attentionGraph, type GraphDims } from "@drover/graph";
 import type { HeadViews } from "./extent-store.ts";
 import { type Feeds, f32, f32Of, Session, type SessionOptions } from "./session.ts";
 import type { StoredSequence } from "./stored-sequence.ts";
 
 const MASKS_MAX = 64;
+
+type Part = Readonly<{ attended: Float32Array; lse: Float32Array }>;
 
 /** Attention of new rows over a sequence's stored rows, run by run, merged exactly by log-sum-exp. */
 export class Attention implements Disposable {
@@ -54,19 +56,55 @@ export class Attention implements Disposable {
   /** `count` queries over runs: they are the last rows of `own`, and see all of `before`. Returns [count, H*d]. */
   attendRuns(q: Float32Array, count: number, own: HeadViews, before: readonly HeadViews[]): Float32Array {
     const merged = this.#run(q, count, own, before.length > 0);
-    for (const views of before) {
-      const part = this.#partial.run(this.#feeds(q, count, views));
-      mergePartials(merged.attended, merged.lse, f32Of(part, "attended"), f32Of(part, "lse"), this.#dims.headDim);
-    }
+    this.#mergeRuns(merged, q, count, before);
     return merged.attended;
   }
 
-  #run(
-    q: Float32Array,
-    count: number,
-    views: HeadViews,
-    partial: boolean,
-  ): { attended: Float32Array; lse: Float32Array } {
+  /** As {@link attend}, over what `sequence` holds itself; also writes the log-sum-exp of every row and head to lse_aN, so that what others hold can be merged. */
+  attendOwn(
+    sequence: StoredSequence,
+    layer: number,
+    q_aH: Float32Array,
+    attended_aH: Float32Array,
+    lse_aN: Float32Array,
+    offset: number,
+    rowCount: number,
+  ): void {
+    const { headCount, headDim } = this.#dims;
+    const width = headCount * headDim;
+    for (let done = 0; done < rowCount; ) {
+      const position = sequence.length + done;
+      const count = Math.min(rowCount - done, sequence.runEnd(layer, position) - position);
+      const row = offset + done;
+      const q = q_aH.subarray(row * width, (row + count) * width);
+      const [own, ...before] = sequence.runsAt(layer, position, position + count);
+      assert(own !== undefined, "a query sees itself");
+      const merged = this.#run(q, count, own, true);
+      this.#mergeRuns(merged, q, count, before);
+      attended_aH.set(merged.attended, row * width);
+      lse_aN.set(merged.lse, row * headCount);
+      done += count;
+    }
+  }
+
+  /** `count` queries over runs that come before all of them: [count, H*d] and the log-sum-exp [count, H]. */
+  attendBefore(q: Float32Array, count: number, runs: readonly HeadViews[]): AttendedPart {
+    const [first, ...others] = runs;
+    assert(first !== undefined, "there is something to attend to");
+    const out = this.#partial.run(this.#feeds(q, count, first));
+    const merged = { attended: f32Of(out, "attended"), lse: f32Of(out, "lse") };
+    this.#mergeRuns(merged, q, count, others);
+    return { attended_aH: merged.attended, lse_aN: merged.lse };
+  }
+
+  #mergeRuns(merged: Part, q: Float32Array, count: number, runs: readonly HeadViews[]): void {
+    for (const views of runs) {
+      const part = this.#partial.run(this.#feeds(q, count, views));
+      mergePartials(merged.attended, merged.lse, f32Of(part, "attended"), f32Of(part, "lse"), this.#dims.headDim);
+    }
+  }
+
+  #run(q: Float32Array, count: number, views: HeadViews, partial: boolean): Part {
     const feeds = this.#feeds(q, count, views);
     if (count > 1) feeds.mask = f32(this.#mask(count, views.rowCount), [count, views.rowCount]);
     const session = partial

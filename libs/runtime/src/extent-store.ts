@@ -101,6 +101,12 @@ export class ExtentStore implements KvStore {
     return { k: cut(k[layer]), v: cut(v[layer]), rowCount };
   }
 
+  /** Keys and values of each layer as they lie there, [KV heads, capacity, d]: views. */
+  layers(extent: ExtentId): ReadonlyArray<Readonly<{ k: Float32Array; v: Float32Array }>> {
+    const { k, v } = this.#get(extent);
+    return k.map((keys, layer) => ({ k: keys, v: v[layer] ?? keys }));
+  }
+
   #floats(rows: number): number {
     return rows * this.#shape.kvHeadCount * this.#shape.headDim;
   }

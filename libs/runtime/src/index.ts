@@ -1,3 +1,5 @@
+export { ContextStore } from "./context-store.ts";
+export type { StripeOptions } from "./context-stripes.ts";
 export { ExpertSessions } from "./expert-sessions.ts";
 export { graphDims } from "./layers.ts";
 export { matrixPacker } from "./matrix-packer.ts";

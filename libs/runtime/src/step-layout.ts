@@ -1,3 +1,4 @@
+import { type ModelConfig, queryTemperature } from "@drover/checkpoint";
 import type { StepEntry } from "@drover/core";
 
 /** Where one entry's rows stand in the step's batch. */
@@ -67,4 +68,22 @@ export function dropParked(
     next.experts.set(from, (next.parts[i]?.offset ?? 0) * layout.moeCount);
   }
   return { layout: next, buffers: buffers.map(compact) };
+}
+
+/** Positions modulo the chunk, one a row. */
+export function positionsOf(layout: StepLayout, chunkSize: number): BigInt64Array {
+  const out = new BigInt64Array(layout.rowCount);
+  for (const { entry, offset, rowCount } of layout.parts) {
+    for (let i = 0; i < rowCount; i++) out[offset + i] = BigInt((entry.sequence.length + i) % chunkSize);
+  }
+  return out;
+}
+
+/** The queries' temperatures in global layers, one a row. */
+export function temperaturesOf(layout: StepLayout, config: ModelConfig): Float32Array {
+  const out = new Float32Array(layout.rowCount);
+  for (const { entry, offset, rowCount } of layout.parts) {
+    for (let i = 0; i < rowCount; i++) out[offset + i] = queryTemperature(config, entry.sequence.length + i);
+  }
+  return out;
 }

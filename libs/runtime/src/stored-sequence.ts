@@ -1,6 +1,10 @@
 import { assert, type KvSequence } from "@drover/core";
 import { type KvCache, type KvGeometry, type KvHandle, type KvKind, type KvPart, segmentRowsOf } from "@drover/kv";
 import type { ExtentStore, HeadViews } from "./extent-store.ts";
+import type { SequenceStripes } from "./sequence-stripes.ts";
+
+/** Of a sequence whose old global rows are with holders: where. `repairs`: it only computes that lost segment again. */
+type StripedKv = Readonly<{ stripes: SequenceStripes; repairs?: number }>;
 
 type KindLayer = Readonly<{ kind: KvKind; index: number }>;
 
@@ -18,6 +22,10 @@ export class StoredSequence implements KvSequence {
   readonly handle: KvHandle;
   /** Whether its rows stay cached when it is closed. */
   readonly keep: boolean;
+  readonly stripes: SequenceStripes | undefined;
+  readonly repairs: number | undefined;
+  /** Computes what is lost of this one. */
+  repair: StoredSequence | undefined;
   readonly #cache: KvCache;
   readonly #store: ExtentStore;
   readonly #layers: readonly KindLayer[];
@@ -25,8 +33,17 @@ export class StoredSequence implements KvSequence {
   /** Ids of the rows of the step under way. */
   #stepIds: Int32Array | undefined;
 
-  constructor(handle: KvHandle, keep: boolean, cache: KvCache, store: ExtentStore, layers: readonly KindLayer[]) {
+  constructor(
+    handle: KvHandle,
+    keep: boolean,
+    cache: KvCache,
+    store: ExtentStore,
+    layers: readonly KindLayer[],
+    striped?: StripedKv,
+  ) {
     this.handle = handle;
+    this.stripes = striped?.stripes;
+    this.repairs = striped?.repairs;
     this.keep = keep;
     this.#cache = cache;
     this.#store = store;
@@ -41,10 +58,21 @@ export class StoredSequence implements KvSequence {
     return this.handle.cachedCount;
   }
 
+  /** Global segments before it are read from holders. */
+  get remoteEnd(): number {
+    return this.repairs ?? this.stripes?.end ?? 0;
+  }
+
+  get rowCountMax(): number {
+    return this.repairs === undefined
+      ? Number.POSITIVE_INFINITY
+      : (this.repairs + 1) * this.#cache.geometry.segmentRows;
+  }
+
   /** Bytes that are its own: what it views of others is not among them. */
   get byteCount(): number {
     const { geometry } = this.#cache;
-    let bytes = 0;
+    let bytes = this.repair?.byteCount ?? 0;
     for (const kind of ["global", "local"] as const) {
       const layerCount = this.#layers.filter((layer) => layer.kind === kind).length;
       for (const { capacity } of this.handle[kind].ownExtents) bytes += capacity * layerCount * geometry.rowBytes;
@@ -77,13 +105,14 @@ export class StoredSequence implements KvSequence {
 
   /**
    * Everything that the queries [position, end) of one run see: that run up to `end` first, then the runs before it, of their segment and,
-   * in global layers, of all segments before.
+   * in global layers, of all segments before that holders do not have.
    */
   runsAt(layer: number, position: number, end: number = position + 1): HeadViews[] {
     const { kind, index } = this.#layer(layer);
     const own = this.#partAt(kind, position);
     const runs = [this.#views(own, index, end)];
-    for (let segment = this.#segmentOf(kind, position); segment >= 0; segment--) {
+    const first = kind === "global" ? this.remoteEnd : 0;
+    for (let segment = this.#segmentOf(kind, position); segment >= first; segment--) {
       for (const part of this.#partsOf(kind, segment))
         if (part.position < own.position) runs.push(this.#views(part, index, end));
       if (kind === "local") break;
@@ -96,7 +125,8 @@ export class StoredSequence implements KvSequence {
     const { hashes } = this.handle;
     const known = hashes.tokenCount - this.length;
     assert(this.#stepIds !== undefined, "rows are computed before they are committed");
-    if (known < rowCount) hashes.append(this.#stepIds.subarray(Math.max(0, known), rowCount));
+    if (this.stripes === undefined && known < rowCount)
+      hashes.append(this.#stepIds.subarray(Math.max(0, known), rowCount));
     this.#stepIds = undefined;
     this.#cache.commit(this.handle, rowCount);
   }

@@ -1,4 +1,4 @@
-import { type ModelConfig, queryTemperature } from "@drover/checkpoint";
+import type { ModelConfig } from "@drover/checkpoint";
 import {
   assert,
   type EntryResult,
@@ -10,18 +10,18 @@ import {
   type StepEntry,
   type StepTimes,
 } from "@drover/core";
-import { BlockHashes, KvCache, type KvGeometry, kvGeometry } from "@drover/kv";
+import { type KvCache, type KvGeometry, kvGeometry } from "@drover/kv";
 import { Attention } from "./attention.ts";
+import type { StripeOptions } from "./context-stripes.ts";
 import { DecodeAttention, type DecodeRow } from "./decode-attention.ts";
-import { ExtentStore } from "./extent-store.ts";
 import { readHead } from "./head.ts";
 import { graphDims, type LayerStages, loadTextStages, type TextStages } from "./layers.ts";
 import type { EmbeddingTable, ModelWeights } from "./model-weights.ts";
-import { hashesOf } from "./prompt-hashes.ts";
 import { type Feeds, f32, i64, type SessionOptions } from "./session.ts";
 import { slices } from "./slices.ts";
-import { dropParked, layOut, type StepLayout } from "./step-layout.ts";
-import { layersByKind, StoredSequence } from "./stored-sequence.ts";
+import { dropParked, layOut, positionsOf, type StepLayout, temperaturesOf } from "./step-layout.ts";
+import { StoredSequences, stored } from "./stored-sequences.ts";
+import { askStripes, mergeStripes, type StripedAttention, type StripedRows } from "./striped-attention.ts";
 
 export type TextModelOptions = SessionOptions &
   Readonly<{
@@ -30,6 +30,8 @@ export type TextModelOptions = SessionOptions &
     prefixCache?: boolean;
     /** Names weights and number type, as the chains that routers send begin with. */
     modelFingerprint?: string;
+    /** Where the old rows of long sequences go; absent: nowhere. */
+    stripes?: StripeOptions;
     /** Whether experts answer from other processes: the shared expert then runs while they do. Else it is part of the gate's run. Default true. */
     remoteExperts?: boolean;
     onLayer?: (done: number, total: number) => void;
@@ -46,11 +48,10 @@ export class TextModel implements ModelRunner, Disposable {
   readonly #attention: Attention;
   readonly #decodeAttention: DecodeAttention;
   readonly #embedding: EmbeddingTable;
+  readonly #globalLayers: readonly number[];
   /** What the rows of sequences are and what is cached of them. */
   readonly cache: KvCache;
-  readonly #store: ExtentStore;
-  readonly #layersByKind: ReturnType<typeof layersByKind>;
-  readonly #modelFingerprint: string;
+  readonly #sequences: StoredSequences;
 
   private constructor(config: ModelConfig, stages: TextStages, embedding: EmbeddingTable, options: TextModelOptions) {
     this.config = config;
@@ -59,13 +60,17 @@ export class TextModel implements ModelRunner, Disposable {
     this.#attention = new Attention(graphDims(config), options);
     this.#decodeAttention = new DecodeAttention(graphDims(config), this.#attention, options);
     this.#embedding = embedding;
-    this.#store = new ExtentStore(this.geometry, config);
-    const { kvBytesMax, prefixCache = true, modelFingerprint = "" } = options;
+    this.#globalLayers = config.isGlobalLayer.flatMap((isGlobal, layer) => (isGlobal ? [layer] : []));
+    const { kvBytesMax, prefixCache = true, modelFingerprint = "", stripes } = options;
     this.kvBytesMax = kvBytesMax;
     this.sharesPrefixes = prefixCache;
-    this.cache = new KvCache(this.geometry, this.#store, { bytesMax: kvBytesMax, prefixCache });
-    this.#layersByKind = layersByKind(this.geometry);
-    this.#modelFingerprint = modelFingerprint;
+    this.#sequences = new StoredSequences(this.geometry, config, {
+      kvBytesMax,
+      prefixCache,
+      modelFingerprint,
+      stripes,
+    });
+    this.cache = this.#sequences.cache;
   }
 
   /** Loads the weights and compiles every stage. Errors: the checkpoint's, naming file and tensor. */
@@ -85,38 +90,47 @@ export class TextModel implements ModelRunner, Disposable {
   }
 
   get kvBytesUsed(): number {
-    const { global, local } = this.kvUse;
-    return global.referenced + local.referenced;
+    return this.kvUse.global.referenced + this.kvUse.local.referenced;
   }
 
   get kvUse(): Readonly<{ global: KvUse; local: KvUse }> {
-    return { global: this.cache.bytes("global"), local: this.cache.bytes("local") };
+    return this.#sequences.use;
+  }
+
+  isStriped(rowCount: number): boolean {
+    return this.#sequences.isStriped(rowCount);
+  }
+
+  get stripedRowsFree(): number {
+    return this.#sequences.stripedRowsFree;
+  }
+
+  get stripedRowsMax(): number {
+    return this.#sequences.stripedRowsMax;
   }
 
   openSequence(prompt?: SequencePrompt): KvSequence {
-    const seed = { modelFingerprint: this.#modelFingerprint, salt: "" };
-    const hashes = prompt === undefined ? new BlockHashes(seed) : hashesOf(prompt, seed);
-    // Without a prompt the chain stays empty until rows are committed; they are not kept, so nothing finds them.
-    const promptLength = prompt?.tokenIds.length ?? 1;
-    const handle = this.cache.open(hashes, { promptLength, reuse: prompt?.reuse ?? false });
-    return new StoredSequence(handle, prompt !== undefined, this.cache, this.#store, this.#layersByKind);
+    return this.#sequences.open(prompt);
   }
 
   bytesNeeded(sequence: KvSequence, rowCount: number): number {
-    return this.cache.bytesNeeded(stored(sequence).handle, rowCount);
+    return this.#sequences.bytesNeeded(stored(sequence), rowCount);
   }
 
   reserve(sequence: KvSequence, rowCount: number): boolean {
-    return this.cache.reserve(stored(sequence).handle, rowCount);
+    return this.#sequences.reserve(stored(sequence), rowCount);
   }
 
   commit(sequence: KvSequence, rowCount: number): void {
-    stored(sequence).commit(rowCount);
+    this.#sequences.commit(stored(sequence), rowCount);
+  }
+
+  repair(sequence: KvSequence): KvSequence | undefined {
+    return this.#sequences.repair(stored(sequence));
   }
 
   close(sequence: KvSequence): void {
-    const { handle, keep } = stored(sequence);
-    this.cache.close(handle, keep);
+    this.#sequences.close(stored(sequence));
   }
 
   async step(
@@ -128,6 +142,7 @@ export class TextModel implements ModelRunner, Disposable {
     const began = performance.now();
     this.times.sessionMs = 0;
     this.times.exchangeMs = 0;
+    await this.#sequences.sent(entries);
     let layout = layOut(entries, this.config.moeLayers.length);
     let x: Float32Array = new Float32Array(layout.rowCount * this.config.hiddenSize);
     for (const { entry, offset } of layout.parts) {
@@ -141,7 +156,13 @@ export class TextModel implements ModelRunner, Disposable {
       this.#qkvWidths,
     );
     for (const [layer, stages] of this.#stages.layers.entries()) {
-      let feeds: Feeds = { attended: this.#attend(layer, qkv, layout), x: this.#rows(x, layout) };
+      let attended = this.#attend(layer, qkv, layout);
+      if ("asked" in attended) {
+        ({ layout, attended, x } = await mergeStripes(attended, layout, x, this.config));
+        if (layout.rowCount === 0) break;
+      }
+      const dims = [layout.rowCount, this.config.headCount * this.config.headDim];
+      let feeds: Feeds = { attended: f32(attended, dims), x: this.#rows(x, layout) };
       if (stages.kind === "moe") {
         const moe = await this.#mixture(stages, feeds, layer, layout, exchange, signal);
         layout = moe.layout;
@@ -200,21 +221,37 @@ export class TextModel implements ModelRunner, Disposable {
     return { temperature: f32(layout.temperatures, [layout.rowCount, 1]) };
   }
 
-  #attend(layer: number, qkv: readonly Float32Array[], layout: StepLayout) {
+  /** The rows' attention; where holders have a part of it, this worker's part and what was asked of them. */
+  #attend(layer: number, qkv: readonly Float32Array[], layout: StepLayout): Float32Array | StripedAttention {
     const began = performance.now();
     const [q, k, v] = qkv;
     assert(q !== undefined && k !== undefined && v !== undefined, "a layer has queries, keys and values");
     const attended = new Float32Array(q.length);
+    const striped = this.#striped(layer, layout);
+    const asked =
+      striped.length > 0 ? askStripes(this.#globalLayers.indexOf(layer), striped, q, this.config) : undefined;
+    const lse_aN = new Float32Array(asked === undefined ? 0 : layout.rowCount * this.config.headCount);
     const decoding: DecodeRow[] = [];
-    for (const { entry, offset, rowCount } of layout.parts) {
+    for (const part of layout.parts) {
+      const { entry, offset, rowCount } = part;
       const sequence = stored(entry.sequence);
       sequence.append(layer, k, v, offset, rowCount);
-      if (rowCount > 1) this.#attention.attend(sequence, layer, q, attended, offset, rowCount);
+      if (striped.some((rows) => rows.part === part))
+        this.#attention.attendOwn(sequence, layer, q, attended, lse_aN, offset, rowCount);
+      else if (rowCount > 1) this.#attention.attend(sequence, layer, q, attended, offset, rowCount);
       else decoding.push({ row: offset, runs: sequence.runsAt(layer, sequence.length) });
     }
     this.#decodeAttention.attend(decoding, q, attended);
     this.times.sessionMs += performance.now() - began;
-    return f32(attended, [layout.rowCount, q.length / layout.rowCount]);
+    return asked === undefined ? attended : { asked, own_aH: attended, lse_aN };
+  }
+
+  /** The parts of a step that attend to what holders have. */
+  #striped(layer: number, layout: StepLayout): StripedRows[] {
+    if (!this.config.isGlobalLayer[layer]) return [];
+    return layout.parts
+      .map((part) => ({ part, sequence: stored(part.entry.sequence) }))
+      .filter(({ sequence }) => sequence.remoteEnd > 0);
   }
 
   async #mixture(
@@ -261,24 +298,3 @@ export class TextModel implements ModelRunner, Disposable {
 }
 
 type LayerSession = TextStages["enter"];
-
-function stored(sequence: KvSequence): StoredSequence {
-  assert(sequence instanceof StoredSequence, "a sequence is stored where it was opened");
-  return sequence;
-}
-
-function positionsOf(layout: StepLayout, chunkSize: number): BigInt64Array {
-  const out = new BigInt64Array(layout.rowCount);
-  for (const { entry, offset, rowCount } of layout.parts) {
-    for (let i = 0; i < rowCount; i++) out[offset + i] = BigInt((entry.sequence.length + i) % chunkSize);
-  }
-  return out;
-}
-
-function temperaturesOf(layout: StepLayout, config: ModelConfig): Float32Array {
-  const out = new Float32Array(layout.rowCount);
-  for (const { entry, offset, rowCount } of layout.parts) {
-    for (let i = 0; i < rowCount; i++) out[offset + i] = queryTemperature(config, entry.sequence.length + i);
-  }
-  return out;
-}

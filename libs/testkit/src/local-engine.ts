@@ -1,5 +1,6 @@
 import { loadModelConfig, openCheckpoint, type Quantization } from "@drover/checkpoint";
 import {
+  type ContextHolder,
   DroverError,
   type ExpertExchange,
   type FeatureSource,
@@ -36,6 +37,8 @@ export type LocalEngineOptions = Readonly<{
   /** Default true. */
   prefixCache?: boolean;
   quantization?: Quantization | null;
+  /** Sequences that may have more rows than `above` keep old ones with these. */
+  stripes?: Readonly<{ above: number; holders: () => readonly ContextHolder[] }>;
   /** Runs the model's stages as if experts were elsewhere. */
   remoteExperts?: boolean;
   features?: FeatureSource;
@@ -58,6 +61,7 @@ export async function openLocalEngine(directory: string, options: LocalEngineOpt
     remoteExperts: options.remoteExperts ?? false,
     kvBytesMax: options.kvBytesMax ?? 2 ** 31,
     prefixCache: options.prefixCache ?? true,
+    ...(options.stripes && { stripes: { name: "local", ...options.stripes } }),
   });
   const experts = new ExpertSessions(config, weights, { threads: 1 });
   for (const layer of config.moeLayers) for (let e = 0; e < config.expertCount; e++) await experts.load(layer, e);

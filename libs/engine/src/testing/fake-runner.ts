@@ -4,6 +4,7 @@ import { type KvGeometry, kvBytes } from "@drover/kv";
 class FakeSequence implements KvSequence {
   length = 0;
   readonly cachedCount = 0;
+  readonly rowCountMax = Number.POSITIVE_INFINITY;
   reserved = 0;
   readonly #geometry: KvGeometry;
 
@@ -23,6 +24,8 @@ export type FakeCost = (entries: ReadonlyArray<Readonly<{ position: number; rowC
 export class FakeRunner implements ModelRunner {
   readonly hiddenSize = 1;
   readonly sharesPrefixes = false;
+  readonly stripedRowsFree = 0;
+  readonly stripedRowsMax = 0;
   readonly kvBytesMax: number;
   readonly times = { sessionMs: 0, exchangeMs: 0, totalMs: 0 };
   readonly clock: Clock;
@@ -59,6 +62,14 @@ export class FakeRunner implements ModelRunner {
 
   get openCount(): number {
     return this.#open.size;
+  }
+
+  isStriped(): boolean {
+    return false;
+  }
+
+  repair(): undefined {
+    return undefined;
   }
 
   openSequence(): KvSequence {

@@ -1,0 +1,110 @@
+import {
+  type AttendCall,
+  type AttendedPart,
+  type ContextStorage,
+  DroverError,
+  type SegmentRows,
+  type StripeQuery,
+} from "@drover/core";
+import type { GraphDims } from "@drover/graph";
+import type { KvGeometry } from "@drover/kv";
+import { Attention } from "./attention.ts";
+import type { HeadViews } from "./extent-store.ts";
+import type { SessionOptions } from "./session.ts";
+
+/** A stored segment, and its views by layer. */
+type Stored = Readonly<{ rows: SegmentRows; views: readonly HeadViews[]; byteCount: number }>;
+
+export type ContextStoreOptions = SessionOptions & Readonly<{ bytesMax: number }>;
+
+/** Segments of global layers that other workers gave away. Whole or not at all; the order in which they come does not matter. */
+export class ContextStore implements ContextStorage, Disposable {
+  readonly bytesMax: number;
+  readonly #dims: GraphDims;
+  readonly #layerCount: number;
+  readonly #attention: Attention;
+  readonly #sequences = new Map<string, Map<number, Stored>>();
+  #byteCount = 0;
+
+  constructor(dims: GraphDims, geometry: KvGeometry, options: ContextStoreOptions) {
+    this.bytesMax = options.bytesMax;
+    this.#dims = dims;
+    this.#layerCount = geometry.isGlobalLayer.filter(Boolean).length;
+    this.#attention = new Attention(dims, options);
+  }
+
+  /** Bytes of all that is held. */
+  get byteCount(): number {
+    return this.#byteCount;
+  }
+
+  get bytesFree(): number {
+    return this.bytesMax - this.#byteCount;
+  }
+
+  get segmentCount(): number {
+    return [...this.#sequences.values()].reduce((sum, segments) => sum + segments.size, 0);
+  }
+
+  put(rows: SegmentRows): void {
+    const { kvHeadCount, headDim } = this.#dims;
+    const floats = rows.rowCount * kvHeadCount * headDim;
+    const fits = rows.layers.every(({ k, v }) => k.length === floats && v.length === floats);
+    if (!fits || rows.layers.length !== this.#layerCount || rows.rowCount === 0)
+      throw new DroverError("invalid_argument", "a segment has keys and values of every global layer");
+    const segments = this.#sequences.get(rows.sequenceId) ?? new Map<number, Stored>();
+    const byteCount = 2 * this.#layerCount * floats * Float32Array.BYTES_PER_ELEMENT;
+    const before = segments.get(rows.segment)?.byteCount ?? 0;
+    if (byteCount - before > this.bytesFree) throw new DroverError("overloaded", "the context worker's KV is full");
+    const heads = (buffer: Float32Array) =>
+      Array.from({ length: kvHeadCount }, (_, head) =>
+        buffer.subarray(head * rows.rowCount * headDim, (head + 1) * rows.rowCount * headDim),
+      );
+    const views = rows.layers.map(({ k, v }) => ({ k: heads(k), v: heads(v), rowCount: rows.rowCount }));
+    segments.set(rows.segment, { rows, views, byteCount });
+    this.#sequences.set(rows.sequenceId, segments);
+    this.#byteCount += byteCount - before;
+  }
+
+  attend({ layer, queries, q_aH }: AttendCall): AttendedPart {
+    const { headCount, headDim } = this.#dims;
+    const rowCount = queries.reduce((sum, query) => sum + query.rowCount, 0);
+    const width = headCount * headDim;
+    if (layer >= this.#layerCount || q_aH.length !== rowCount * width)
+      throw new DroverError("invalid_argument", "queries have the model's layers and width");
+    const attended_aH = new Float32Array(q_aH.length);
+    const lse_aN = new Float32Array(rowCount * headCount);
+    let offset = 0;
+    for (const query of queries) {
+      const q = q_aH.subarray(offset * width, (offset + query.rowCount) * width);
+      const part = this.#attention.attendBefore(q, query.rowCount, this.#runs(query, layer));
+      attended_aH.set(part.attended_aH, offset * width);
+      lse_aN.set(part.lse_aN, offset * headCount);
+      offset += query.rowCount;
+    }
+    return { attended_aH, lse_aN };
+  }
+
+  drop(sequenceId: string): void {
+    for (const { byteCount } of this.#sequences.get(sequenceId)?.values() ?? []) this.#byteCount -= byteCount;
+    this.#sequences.delete(sequenceId);
+  }
+
+  get(sequenceId: string, segment: number): SegmentRows | undefined {
+    return this.#sequences.get(sequenceId)?.get(segment)?.rows;
+  }
+
+  #runs({ sequenceId, endSegment, segmentCount }: StripeQuery, layer: number): HeadViews[] {
+    const runs: HeadViews[] = [];
+    for (const [segment, { views }] of this.#sequences.get(sequenceId) ?? []) {
+      const run = views[layer];
+      if (segment < endSegment && run !== undefined) runs.push(run);
+    }
+    if (runs.length === segmentCount && segmentCount > 0) return runs;
+    throw new DroverError("not_found", "segments of this sequence are not held here");
+  }
+
+  [Symbol.dispose](): void {
+    this.#attention[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,110 @@
+import type { ContextHolder, SegmentRows } from "@drover/core";
+import { type KvGeometry, segmentBytes, stripedBytes, stripeHolder } from "@drover/kv";
+import { SequenceStripes, type StripePlace } from "./sequence-stripes.ts";
+
+export type StripeOptions = Readonly<{
+  /** Sequences that may come to have more rows than this are striped. */
+  above: number;
+  /** Unique among the workers that the holders know, in this life. */
+  name: string;
+  /** The context workers that are known, in an order that stays. */
+  holders: () => readonly ContextHolder[];
+}>;
+
+/** Gives finished segments of long sequences to context workers. */
+export class ContextStripes {
+  readonly #options: StripeOptions;
+  readonly #geometry: KvGeometry;
+  readonly #segmentBytes: number;
+  readonly #open = new Set<SequenceStripes>();
+  /** Bytes that are on their way to each holder. */
+  readonly #sending = new Map<ContextHolder, number>();
+  #count = 0;
+
+  constructor(geometry: KvGeometry, options: StripeOptions) {
+    this.#options = options;
+    this.#geometry = geometry;
+    this.#segmentBytes = segmentBytes(geometry);
+  }
+
+  /** Whether a sequence that may come to have so many rows is striped. */
+  includes(rowCount: number): boolean {
+    return rowCount > this.#options.above && rowCount < this.rowsMax + this.#geometry.segmentRows;
+  }
+
+  /** Rows that fit holders beside what open sequences may come to need. */
+  get rowsFree(): number {
+    let bytes = this.#whole((holder) => this.#bytesFree(holder));
+    for (const { bytesToCome } of this.#open) bytes -= bytesToCome;
+    return this.#rows(Math.max(0, bytes));
+  }
+
+  get rowsMax(): number {
+    return this.#rows(this.#whole(({ bytesMax }) => bytesMax));
+  }
+
+  open(rowCountMax: number): SequenceStripes {
+    this.#count += 1;
+    const stripes = new SequenceStripes({
+      sequenceId: `${this.#options.name}/${this.#count}`,
+      first: this.#count,
+      bytesMax: stripedBytes(this.#geometry, rowCountMax),
+      segmentBytes: this.#segmentBytes,
+    });
+    this.#open.add(stripes);
+    return stripes;
+  }
+
+  close(stripes: SequenceStripes): void {
+    this.#open.delete(stripes);
+    stripes.close();
+  }
+
+  /** Sends a finished segment to the holder whose turn it is, and to others where that does not take it. It stays the sequence's own meanwhile. */
+  send(stripes: SequenceStripes, rows: SegmentRows): void {
+    if (stripes.isPlaced(rows.segment) || this.#choose(stripes, rows.segment, new Set()) === undefined) return;
+    stripes.send(rows.segment, this.#put(stripes, rows));
+  }
+
+  async #put(stripes: SequenceStripes, rows: SegmentRows): Promise<StripePlace | undefined> {
+    const refused = new Set<ContextHolder>();
+    while (!stripes.closed) {
+      const holder = this.#choose(stripes, rows.segment, refused);
+      if (holder === undefined) return undefined;
+      this.#sending.set(holder, (this.#sending.get(holder) ?? 0) + this.#segmentBytes);
+      const { life } = holder;
+      const taken = await holder.put(rows);
+      this.#sending.set(holder, (this.#sending.get(holder) ?? 0) - this.#segmentBytes);
+      if (taken) return { holder, life };
+      refused.add(holder);
+    }
+    return undefined;
+  }
+
+  #choose(stripes: SequenceStripes, segment: number, refused: ReadonlySet<ContextHolder>): ContextHolder | undefined {
+    const holders = this.#holders;
+    const rooms = holders.map((holder) => ({ bytesFree: refused.has(holder) ? 0 : this.#bytesFree(holder) }));
+    const index = stripeHolder(rooms, segment, stripes.first, this.#segmentBytes);
+    return index === undefined ? undefined : holders[index];
+  }
+
+  get #holders(): readonly ContextHolder[] {
+    return this.#options.holders().filter(({ connected }) => connected);
+  }
+
+  #bytesFree(holder: ContextHolder): number {
+    return holder.bytesFree - (this.#sending.get(holder) ?? 0);
+  }
+
+  /** Only whole segments are of use. */
+  #whole(bytesOf: (holder: ContextHolder) => number): number {
+    let bytes = 0;
+    for (const holder of this.#holders)
+      bytes += Math.max(0, Math.floor(bytesOf(holder) / this.#segmentBytes)) * this.#segmentBytes;
+    return bytes;
+  }
+
+  #rows(bytes: number): number {
+    return Math.floor(bytes / this.#segmentBytes) * this.#geometry.segmentRows;
+  }
+}
