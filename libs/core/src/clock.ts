@@ -1,4 +1,4 @@
-/** Time as an effect. `testkit` has a simulated one. */
+/** Time as an effect. `SimClock` is the simulated one. */
 export interface Clock {
   /** Milliseconds since the Unix epoch: comparable between machines as far as their clocks agree. */
   now(): number;

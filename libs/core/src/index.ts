@@ -12,3 +12,4 @@ export * from "./queue.ts";
 export * from "./sampling-params.ts";
 export * from "./signals.ts";
 export * from "./step-costs.ts";
+export * from "./testing/sim-clock.ts";

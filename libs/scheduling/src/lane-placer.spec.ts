@@ -1,137 +1,14 @@
-import { create } from "@bufbuild/protobuf";
-import { DroverError, type Lane, modelId, silentLogger, type WorkerId, workerId } from "@drover/core";
-import type { Member, WorkerStatus } from "@drover/membership";
-import { type PlaceReply, PlaceReplySchema, type PlaceRequest } from "@drover/proto";
-import { createMetrics } from "@drover/telemetry";
+import { DroverError, settled } from "@drover/core";
 import { afterEach, describe, expect, it } from "vitest";
-import { Candidates } from "./candidates.ts";
-import { DecisionLog } from "./decision-log.ts";
-import { LanePlacer } from "./lane-placer.ts";
 import { HOLD_MS_MAX, LEASES_HELD_MAX, OVERTAKE_MS_MAX, ROUTER_GONE_MS, UNREACHABLE_PAUSE_MS } from "./limits.ts";
-import type { PlaceCaller } from "./place-caller.ts";
-import { Placer } from "./placer.ts";
-import { PrefixDirectory } from "./prefix-directory.ts";
-import { Routers } from "./routers.ts";
-import { SchedulerMetrics } from "./scheduler-metrics.ts";
-import { FakeQueue, job } from "./testing/fake-queue.ts";
-import { ManualClock, settled } from "./testing/manual-clock.ts";
+import { job } from "./testing/fake-queue.ts";
+import { type Answer, idleStatus, member, PlacementScene } from "./testing/placement-scene.ts";
 
-const nano = modelId("nano");
-
-const status: WorkerStatus = {
-  ready: true,
-  kvBytesUsed: 0,
-  kvBytesMax: 10_000,
-  kvBytesPerToken: 10,
-  kvBytesFixed: 0,
-  runningCount: 1,
-  waitingCount: 0,
-  waitingTokenCount: 0,
-  contextTokensMax: 1000,
-  kvBytesCached: 0,
-  costs: { promptRowMs: 0, contextTokenMs: 0, decodeMs: 0, decodeRowMs: 0, stepMsMax: 0 },
-  pendingPromptMs: [],
-};
-
-const member = (id: string, fields: Partial<WorkerStatus> = {}): Member => ({
-  session: 1,
-  profile: {
-    workerId: workerId(id),
-    incarnation: "life-1",
-    modelId: nano,
-    roles: ["attention"],
-    address: `${id}:1`,
-    adminAddress: "",
-  },
-  joinedAtMs: 0,
-  heardAtMs: 0,
-  suspected: false,
-  leaving: false,
-  loaded: undefined,
-  status: { ...status, ...fields },
-});
-
-type Answer = Partial<PlaceReply> | DroverError;
-
-/** A fleet that answers each placement as the test says, and a lane that places on it. */
-class Scene implements PlaceCaller {
-  readonly clock = new ManualClock();
-  readonly queue = new FakeQueue();
-  readonly routers = new Routers();
-  readonly metrics = createMetrics({ process: "scheduler" });
-  readonly schedulerMetrics = new SchedulerMetrics(this.metrics, nano);
-  readonly placed: string[] = [];
-  members: Member[] = [member("a")];
-  answer: (worker: WorkerId, request: PlaceRequest) => Answer | Promise<Answer> = () => ({ accepted: true });
-  readonly candidates = new Candidates(() => this.members);
-  readonly decisions = new DecisionLog();
-  readonly placer = new Placer({
-    modelId: nano,
-    beginWithinMs: 10_000,
-    candidates: this.candidates,
-    prefixes: new PrefixDirectory(),
-    decisions: this.decisions,
-    clock: this.clock,
-  });
-  readonly #ended = new AbortController();
-  readonly #runs: Promise<void>[] = [];
-
-  start(lane: Lane = "short"): LanePlacer {
-    const placer = new LanePlacer({
-      lane,
-      queue: this.queue,
-      payloads: this.queue,
-      caller: this,
-      leaderEpoch: 7n,
-      logger: silentLogger,
-      candidates: this.candidates,
-      placer: this.placer,
-      decisions: this.decisions,
-      onPlaced: () => undefined,
-      member: (id) => this.members.find((one) => one.profile.workerId === id),
-      routers: this.routers,
-      clock: this.clock,
-      metrics: this.schedulerMetrics,
-    });
-    this.queue.onAvailable(() => placer.wake());
-    this.#runs.push(placer.run(this.#ended.signal));
-    return placer;
-  }
-
-  async place(worker: WorkerId, _address: string, request: PlaceRequest): Promise<PlaceReply> {
-    expect(request.leaderEpoch).toBe(7n);
-    this.placed.push(`${new TextDecoder().decode(request.payload)} on ${worker} as ${request.attempt}`);
-    const answer = await this.answer(worker, request);
-    if (answer instanceof DroverError) throw answer;
-    return Object.assign(create(PlaceReplySchema), answer);
-  }
-
-  /** The value of the series of that name with that label. */
-  async count(name: string, label: string): Promise<number | undefined> {
-    const lines = (await this.metrics.text()).split("\n");
-    const line = lines.find((one) => one.startsWith(`${name}{`) && one.includes(label));
-    return line === undefined ? undefined : Number(line.split(" ").at(-1));
-  }
-
-  forget(): void {
-    this.placed.push("forgotten");
-  }
-
-  [Symbol.dispose](): void {
-    this.forget();
-  }
-
-  async stop(): Promise<void> {
-    this.#ended.abort();
-    await Promise.all(this.#runs);
-  }
-}
-
-let scene = new Scene();
+let scene = new PlacementScene();
 afterEach(async () => {
   await scene.stop();
   expect(scene.queue.heldCount).toBe(0);
-  scene = new Scene();
+  scene = new PlacementScene();
 });
 
 describe("LanePlacer", () => {
@@ -250,7 +127,7 @@ describe("LanePlacer", () => {
   });
 
   it("a long prompt that waits behind another long one never keeps short ones out", async () => {
-    const large = { kvBytesMax: 1e9, contextTokensMax: 1e6, costs: { ...status.costs, promptRowMs: 10 } };
+    const large = { kvBytesMax: 1e9, contextTokensMax: 1e6, costs: { ...idleStatus.costs, promptRowMs: 10 } };
     scene.members = [member("a", { ...large, pendingPromptMs: [3_600_000] })];
     const placer = scene.start("long");
     scene.start("short");

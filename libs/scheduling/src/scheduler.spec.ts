@@ -1,5 +1,5 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { type Clock, modelId, silentLogger, systemClock } from "@drover/core";
+import { type Clock, modelId, SimClock, settled, silentLogger, systemClock } from "@drover/core";
 import {
   AttentionWorker,
   Cluster,
@@ -20,7 +20,6 @@ import { SETTLE_MS } from "./limits.ts";
 import { Scheduler } from "./scheduler.ts";
 import { FakeLease } from "./testing/fake-lease.ts";
 import { FakeQueue, job } from "./testing/fake-queue.ts";
-import { ManualClock, settled } from "./testing/manual-clock.ts";
 import { Received } from "./testing/received.ts";
 
 type Report = NonNullable<MessageInitShape<typeof WorkerReportSchema>["report"]>;
@@ -200,7 +199,7 @@ describe("Scheduler", () => {
   });
 
   it("a new leader says nothing of the fleet until workers that serve already had the time to come back", async () => {
-    const clock = new ManualClock();
+    const clock = new SimClock();
     await start(clock);
     lease.grant(3n);
     await settled();

@@ -1,5 +1,4 @@
 export * from "./local-engine.ts";
 export * from "./recording-logger.ts";
 export * from "./seeded-random.ts";
-export * from "./sim-clock.ts";
 export * from "./test-redis.ts";

@@ -1,5 +1,5 @@
-import { neverAborted } from "@drover/core";
 import { expect, test } from "vitest";
+import { neverAborted } from "../signals.ts";
 import { SimClock } from "./sim-clock.ts";
 
 test("time passes only when it is told to", async () => {

@@ -1,4 +1,5 @@
-import { assert, type Clock } from "@drover/core";
+import { assert } from "../assert.ts";
+import type { Clock } from "../clock.ts";
 
 type Sleeper = Readonly<{ wakeAtMs: number; order: number; wake: () => void }>;
 
@@ -54,12 +55,12 @@ export class SimClock implements Clock {
   async advance(ms: number): Promise<void> {
     assert(ms >= 0, "time never goes back");
     const end = this.#elapsedMs + ms;
-    await settle();
+    await settled();
     for (let next = this.#next(end); next !== undefined; next = this.#next(end)) {
       this.#elapsedMs = next.wakeAtMs;
       this.#sleepers.delete(next);
       next.wake();
-      await settle();
+      await settled();
     }
     this.#elapsedMs = end;
   }
@@ -75,7 +76,5 @@ export class SimClock implements Clock {
   }
 }
 
-/** Runs every microtask that is ready, and those that they make. */
-function settle(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
+/** All promises that can go on without time or I/O have gone on. */
+export const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
