@@ -121,7 +121,7 @@ test.each([
   async (count, rows) => {
     const holders = holdersOf(count);
     const local = await open(holders, { prefillRowsMax: rows });
-    for (const length of rows === 16 ? [1100] : count === 4 ? [3300] : [2500]) {
+    for (const length of rows === 16 ? [1100] : count === 4 ? [4700] : [2500]) {
       expectSame(await ask(local, `striped-${length}`, ids(length, length)), await expected(length));
     }
     for (const holder of holders) {

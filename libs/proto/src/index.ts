@@ -1,4 +1,5 @@
 export * from "./gen/drover/internal/v1/cluster_pb.ts";
+export * from "./gen/drover/internal/v1/context_pb.ts";
 export * from "./gen/drover/internal/v1/expert_pb.ts";
 export * from "./gen/drover/internal/v1/generation_pb.ts";
 export * from "./gen/drover/internal/v1/queue_pb.ts";
