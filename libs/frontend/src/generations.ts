@@ -18,18 +18,12 @@ import { type RequestEvent, type Resume, ResumeSchema } from "@drover/proto";
 import { Generation } from "./generation.ts";
 import type { InferenceRequest } from "./inference-request.ts";
 import { JobBatcher } from "./job-batcher.ts";
-import {
-  QUEUE_CALL_TIMEOUT_MS,
-  READD_BACKOFF_MS,
-  READDS_MAX,
-  REQUEST_DEADLINE_MS,
-  RETRY_AFTER_MS,
-  UNBEGUN_GRACE_MS,
-} from "./limits.ts";
+import { QUEUE_CALL_TIMEOUT_MS, REQUEST_DEADLINE_MS } from "./limits.ts";
+import { Readds } from "./readds.ts";
 import { addJob } from "./request-job.ts";
 import type { WorkerKey } from "./request-state.ts";
 import { RequestTimer } from "./request-timer.ts";
-import type { ReaddCause, RouterMetrics } from "./router-metrics.ts";
+import type { RouterMetrics } from "./router-metrics.ts";
 import type { ServedModel } from "./served-model.ts";
 import type { VisionClient } from "./vision-client.ts";
 import { errorCode } from "./wire.ts";
@@ -53,11 +47,22 @@ export type GenerationsOptions = Readonly<{
 export class Generations {
   readonly #options: GenerationsOptions;
   readonly #jobs: JobBatcher;
+  readonly #readds: Readds;
   readonly #running = new Map<string, { generation: Generation; timer: RequestTimer }>();
 
   constructor(options: GenerationsOptions) {
     this.#options = options;
     this.#jobs = new JobBatcher(options.queue);
+    const { clock, logger, metrics, cancelAt } = options;
+    this.#readds = new Readds({
+      clock,
+      logger,
+      metrics,
+      cancelAt,
+      add: (generation) => this.#add(generation, true),
+      complete: (generation) => this.#complete(generation, 0),
+      fail: (generation, error) => this.#fail(generation, error),
+    });
   }
 
   get count(): number {
@@ -89,7 +94,7 @@ export class Generations {
       generation.adding = false;
     }
     // A worker may have taken and lost it before the add was confirmed.
-    if (generation.state.attemptBase > 0) this.#startReadd(generation, "worker_failed");
+    if (generation.state.attemptBase > 0) this.#readds.begin(generation, "worker_failed");
     return generation;
   }
 
@@ -129,10 +134,10 @@ export class Generations {
         else if (generation.state.finished && generation.state.cutShort) this.#stopped(generation);
         return;
       case "gap":
-        this.#addAgain(generation, "token_gap");
+        this.#readds.addAgain(generation, "token_gap");
         return;
       case "failed":
-        if (decision.retryable) this.#addAgain(generation, "worker_failed");
+        if (decision.retryable) this.#readds.addAgain(generation, "worker_failed");
         else this.#fail(generation, new DroverError(errorCode(decision.code), decision.message));
         return;
       case "done":
@@ -140,33 +145,19 @@ export class Generations {
     }
   }
 
-  /**
-   * The worker will not come back: each of its requests goes on elsewhere. It may also have accepted requests and died before it said so;
-   * the queue has let go of those, so what nobody has begun is looked at again a little later.
-   */
+  /** The worker will not come back: each of its requests goes on elsewhere. What nobody is known to have begun, it may have accepted. */
   workerLost(worker: WorkerKey): void {
-    const suspectedAtMs = this.#options.clock.now();
     for (const { generation } of [...this.#running.values()]) {
-      if (generation.state.owner?.worker === worker) this.#addAgain(generation, "worker_lost");
-      else if (generation.state.owner === undefined && !generation.adding) generation.suspectedAtMs ??= suspectedAtMs;
-    }
-  }
-
-  /** Adds again what was not begun within the grace; where it only waited, its older attempt is refused by its number. */
-  #addSuspectAgain(generation: Generation, nowMs: number): void {
-    const { suspectedAtMs, state } = generation;
-    if (suspectedAtMs === undefined) return;
-    if (state.owner !== undefined) generation.suspectedAtMs = undefined;
-    else if (!generation.adding && nowMs - suspectedAtMs >= UNBEGUN_GRACE_MS) {
-      generation.suspectedAtMs = undefined;
-      this.#addAgain(generation, "worker_lost");
+      if (generation.state.owner?.worker === worker) this.#readds.addAgain(generation, "worker_lost");
+      else if (generation.state.owner === undefined && !generation.adding) this.#readds.suspect(generation);
     }
   }
 
   /** The queue went with the old leader: what no worker has begun is added again. */
   queueLost(): void {
     for (const { generation } of [...this.#running.values()]) {
-      if (generation.state.owner === undefined && !generation.adding) this.#addAgain(generation, "leader_changed");
+      if (generation.state.owner === undefined && !generation.adding)
+        this.#readds.addAgain(generation, "leader_changed");
     }
   }
 
@@ -194,7 +185,7 @@ export class Generations {
     for (const { generation } of [...this.#running.values()]) {
       if (nowMs >= generation.deadlineMs)
         this.cancel(generation, new DroverError("deadline_exceeded", "the request took too long"));
-      else this.#addSuspectAgain(generation, nowMs);
+      else this.#readds.addUnbegun(generation, nowMs);
     }
   }
 
@@ -206,53 +197,6 @@ export class Generations {
 
   async #add(generation: Generation, front: boolean): Promise<void> {
     await addJob(generation, front, this.#jobs, this.#options);
-  }
-
-  #addAgain(generation: Generation, cause: ReaddCause): void {
-    const { state } = generation;
-    if (generation.ended.aborted) return;
-    // Only the worker's last word is missing, and nothing waits for that.
-    if (state.finished) {
-      this.#complete(generation, 0);
-      return;
-    }
-    const old = state.supersede();
-    if (old !== undefined) this.#options.cancelAt(old.worker, generation.requestId, old.attempt);
-    // A re-add that is under way reads the state after its wait, so it already carries the newer attempt.
-    if (!generation.adding) this.#startReadd(generation, cause);
-  }
-
-  #startReadd(generation: Generation, cause: ReaddCause): void {
-    this.#readd(generation, cause).catch((error: unknown) => this.#fail(generation, toDroverError(error)));
-  }
-
-  async #readd(generation: Generation, first: ReaddCause): Promise<void> {
-    const { clock, metrics, logger } = this.#options;
-    let cause = first;
-    generation.adding = true;
-    try {
-      while (!generation.ended.aborted) {
-        if (generation.readdCount >= READDS_MAX)
-          throw new DroverError("unavailable", "the request was lost too often", { retryAfterMs: RETRY_AFTER_MS });
-        const backoffMs = READD_BACKOFF_MS * 2 ** generation.readdCount++;
-        metrics.readded(cause);
-        logger.warn("request.readd", { request: generation.requestId, cause, attempt: generation.state.attemptBase });
-        await clock.sleep(backoffMs, generation.ended).catch(() => undefined);
-        if (generation.ended.aborted) return;
-        const attempt = generation.state.attemptBase;
-        try {
-          await this.#add(generation, true);
-          if (generation.state.attemptBase === attempt) return;
-          cause = "worker_failed";
-        } catch (error) {
-          if (toDroverError(error).code === "invalid_argument") throw error;
-          cause = "queue_unavailable";
-          generation.state.supersede();
-        }
-      }
-    } finally {
-      generation.adding = false;
-    }
   }
 
   #tooSlow(generation: Generation): void {

@@ -2,65 +2,47 @@ import { create } from "@bufbuild/protobuf";
 import { FinishReason, publicApi } from "@drover/proto";
 import { RpcClient } from "@drover/rpc";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Router } from "./router.ts";
-import { FakeCluster, FakeWorker } from "./testing/fake-cluster.ts";
-import { startTestRouter } from "./testing/test-router.ts";
+import { type Json, RouterScene } from "./testing/router-scene.ts";
+import { EOS } from "./testing/worker-events.ts";
 
-type Json = ReturnType<typeof JSON.parse>;
-
-const EOS = 257;
 const tool = (name: string) => ({ type: "function", function: { name, parameters: { type: "object" } } });
 const tools = [tool("f"), tool("g")];
 const messages = [{ role: "user", content: "hi" }];
 
-let cluster: FakeCluster;
-let worker: FakeWorker;
-let router: Router;
-let url = "";
-let grpc = "";
+let scene = new RouterScene();
 
 beforeEach(async () => {
-  cluster = await new FakeCluster().start();
-  worker = await new FakeWorker("w").start();
-  cluster.show([worker]);
-  const started = await startTestRouter(cluster, {});
-  ({ router, url, grpc } = started);
-  await started.ready;
+  await scene.startCluster();
+  await scene.startRouter();
 });
 
 afterEach(async () => {
-  await router.close();
-  worker.stop();
-  cluster.stop();
+  await scene.stop();
+  scene = new RouterScene();
 });
 
 /** The worker writes these texts, one for each choice, and ends each with its stop token or for its length. */
 async function write(texts: readonly string[], finish: "stop" | "length" = "stop", job = 0): Promise<string> {
-  const { requestId } = await cluster.jobs.at(job);
-  worker.send(requestId, 0, { case: "started", value: { startIndices: texts.map(() => 0) } });
+  const { requestId } = await scene.cluster.jobs.at(job);
+  scene.worker.send(requestId, 0, { case: "started", value: { startIndices: texts.map(() => 0) } });
   texts.forEach((text, choice) => {
     const tokens = [...new TextEncoder().encode(text)];
     const wire = finish === "stop" ? FinishReason.STOP : FinishReason.LENGTH;
     const last = finish === "stop" ? [...tokens, EOS] : tokens;
     last.forEach((tokenId, index) => {
       const end = index === last.length - 1 ? wire : FinishReason.UNSPECIFIED;
-      worker.send(requestId, 0, { case: "token", value: { choice, index, tokenId, finish: end } });
+      scene.worker.send(requestId, 0, { case: "token", value: { choice, index, tokenId, finish: end } });
     });
   });
-  worker.send(requestId, 0, { case: "done", value: {} });
+  scene.worker.send(requestId, 0, { case: "done", value: {} });
   return requestId;
 }
 
-const post = (body: object) =>
-  fetch(`${url}/v1/chat/completions`, {
-    method: "POST",
-    body: JSON.stringify({ model: "tiny", messages, tools, ...body }),
-    headers: { "content-type": "application/json" },
-  });
+const chat = (body: object) => scene.post("/v1/chat/completions", { model: "tiny", messages, tools, ...body });
 
 async function whole(body: object, text: string, finish: "stop" | "length" = "stop"): Promise<Json> {
-  const reply = post(body);
-  await write([text], finish, cluster.jobs.all.length);
+  const reply = chat(body);
+  await write([text], finish, scene.cluster.jobs.all.length);
   return ((await (await reply).json()) as Json).choices[0];
 }
 
@@ -88,7 +70,7 @@ describe("tool calls", () => {
   });
 
   it("stream as OpenAI's deltas: what is called, then with what, then why it ended", async () => {
-    const reply = post({ stream: true, stream_options: { include_usage: true } });
+    const reply = chat({ stream: true, stream_options: { include_usage: true } });
     const written = 'Ok {"name": "f", "parameters": {"a": [1]}}; {"name": "g", "parameters": {}}';
     const requestId = await write([written]);
     const data = (await (await reply).text()).split("\n\n").flatMap((part) => (part === "" ? [] : [part.slice(6)]));
@@ -114,7 +96,7 @@ describe("tool calls", () => {
   });
 
   it("belong to their choice", async () => {
-    const reply = post({ n: 3, temperature: 1 });
+    const reply = chat({ n: 3, temperature: 1 });
     await write(["[f(n=1)]", "no", "[g()]"]);
     const { choices } = (await (await reply).json()) as Json;
     expect(choices.map((choice: Json) => choice.finish_reason)).toEqual(["tool_calls", "stop", "tool_calls"]);
@@ -164,7 +146,7 @@ describe("tool calls", () => {
   });
 
   it("come over gRPC too, and not with tool_choice none", async () => {
-    using client = new RpcClient(grpc);
+    using client = new RpcClient(scene.grpc);
     const ask = async (init: { toolChoice?: string; parallelToolCalls?: boolean }) => {
       const call = client.serverStream(
         publicApi.Inference.method.chat,
@@ -175,7 +157,7 @@ describe("tool calls", () => {
           ...init,
         }),
       );
-      await write(["Ok [f(a=1), g()]"], "stop", cluster.jobs.all.length);
+      await write(["Ok [f(a=1), g()]"], "stop", scene.cluster.jobs.all.length);
       const replies: publicApi.GenerateReply[] = [];
       for await (const reply of call) replies.push(reply);
       return {
