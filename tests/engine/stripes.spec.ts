@@ -1,10 +1,37 @@
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
+import { create } from "@bufbuild/protobuf";
 import { loadModelConfig } from "@drover/checkpoint";
-import type { AttendCall, AttendedPart, ContextHolder, SegmentRows } from "@drover/core";
+import {
+  type AttendCall,
+  type AttendedPart,
+  type ContextHolder,
+  neverAborted,
+  type SegmentRows,
+  silentLogger,
+  systemClock,
+} from "@drover/core";
 import { LocalContextHolder } from "@drover/exchange";
 import { kvGeometry } from "@drover/kv";
+import { ContextWorker, GetSegmentSchema } from "@drover/proto";
+import {
+  bytesOf,
+  ContextStreamHolder,
+  contextService,
+  createServer,
+  listen,
+  RpcClient,
+  serviceDefinition,
+} from "@drover/rpc";
 import { ContextStore } from "@drover/runtime";
-import { drain, greedyTask, type LocalEngine, type LocalEngineOptions, openLocalEngine } from "@drover/testkit";
+import {
+  drain,
+  freePort,
+  greedyTask,
+  type LocalEngine,
+  type LocalEngineOptions,
+  openLocalEngine,
+} from "@drover/testkit";
 import { expect, test } from "vitest";
 
 const model = join(import.meta.dirname, "../../models/nano");
@@ -139,7 +166,7 @@ test("the worker itself never holds more than chunks and three segments of a str
   let most = 0;
   let held = 0;
   while (local.engine.load().pendingTokenCount > 0) {
-    await local.engine.step(new AbortController().signal);
+    await local.engine.step(neverAborted);
     most = Math.max(most, local.model.kvUse.global.referenced);
     held = Math.max(held, local.model.kvBytesUsed);
   }
@@ -171,7 +198,7 @@ test.each([[2600], [3200]])(
     let died = false;
     local.steps.length = 0;
     while (local.engine.load().pendingTokenCount > 0) {
-      await local.engine.step(new AbortController().signal);
+      await local.engine.step(neverAborted);
       rows = local.steps.reduce((sum, { rowCount }) => sum + rowCount, 0);
       if (rows >= rowsBefore && !died) {
         died = true;
@@ -195,4 +222,72 @@ test("a request that holders have no room for is refused at the door, and is no 
   const fits = greedyTask("fits", ids(2000, 1), 12);
   expect(local.engine.place(fits)).toBeUndefined();
   expect(local.engine.place(greedyTask("beside", ids(2000, 2), 12))?.code).toBe("overloaded");
+});
+
+test("over a stream answers are the same, also when the holder ends and another one comes in its place", {
+  timeout: 60_000,
+}, async () => {
+  const port = await freePort();
+  const serve = async () => {
+    const store = new ContextStore(config, geometry, { threads: 1, bytesMax: 2 ** 28 });
+    const server = createServer();
+    server.addService(serviceDefinition(ContextWorker), contextService(store, { attended: () => undefined }));
+    await listen(server, `127.0.0.1:${port}`);
+    return { store, server };
+  };
+  const first = await serve();
+  using holder = new ContextStreamHolder("context-0", `127.0.0.1:${port}`, systemClock, silentLogger);
+  const connected = async () => {
+    while (!holder.connected) await setImmediate();
+  };
+  await connected();
+  expect(holder.bytesFree).toBe(2 ** 28);
+  const local = await open([holder]);
+  place(local, "streamed", ids(2500, 2500));
+  local.steps.length = 0;
+  const rows = () => local.steps.reduce((sum, { rowCount }) => sum + rowCount, 0);
+  while (rows() < 2300 || first.store.segmentCount === 0) {
+    await local.engine.step(neverAborted);
+    await setImmediate();
+  }
+  first.server.forceShutdown();
+  while (holder.connected) await setImmediate();
+  const second = await serve();
+  await connected();
+  while (local.engine.load().pendingTokenCount > 0) {
+    await local.engine.step(neverAborted);
+    await setImmediate();
+  }
+  local.engine.flush();
+  expectSame(answersOf(local, "streamed"), await expected(2500));
+  expect(first.store.byteCount).toBe(0);
+  while (second.store.byteCount > 0) await setImmediate();
+  second.server.forceShutdown();
+});
+
+test("a segment is read back bit for bit, in frames that fit", async () => {
+  const store = new ContextStore(config, geometry, { threads: 1, bytesMax: 2 ** 28 });
+  const server = createServer();
+  server.addService(serviceDefinition(ContextWorker), contextService(store, { attended: () => undefined }));
+  const port = await listen(server, "127.0.0.1:0");
+  using holder = new ContextStreamHolder("context-0", `127.0.0.1:${port}`, systemClock, silentLogger);
+  while (!holder.connected) await setImmediate();
+  const floats = geometry.segmentRows * store.rowFloats;
+  const layer = (seed: number) => Float32Array.from({ length: floats }, (_, i) => Math.sin(i * seed));
+  const layers = Array.from({ length: store.layerCount }, (_, i) => ({ k: layer(i + 1), v: layer(i + 9) }));
+  const segment = { sequenceId: "s", segment: 3, rowCount: geometry.segmentRows, layers };
+  expect(await holder.put(segment)).toBe(true);
+  using client = new RpcClient(`127.0.0.1:${port}`);
+  const request = create(GetSegmentSchema, { sequenceId: "s", segment: 3 });
+  let sum = 0;
+  for await (const frame of client.serverStream(ContextWorker.method.get, request)) {
+    const { k, v } = layers[frame.layer] ?? { k: new Float32Array(), v: new Float32Array() };
+    const sent = bytesOf(frame.values ? v : k).subarray(frame.offset, frame.offset + frame.rows.length);
+    expect(Buffer.compare(sent, frame.rows)).toBe(0);
+    expect(frame.rows.length).toBeLessThanOrEqual(256 * 1024);
+    sum += frame.rows.length;
+  }
+  expect(sum).toBe(store.byteCount);
+  expect(await holder.put({ ...segment, segment: 4, rowCount: 1 })).toBe(false);
+  server.forceShutdown();
 });

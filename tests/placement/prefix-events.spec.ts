@@ -60,6 +60,7 @@ function join(): SchedulerLink {
     onSetExperts: () => undefined,
     onMap: () => undefined,
     onLeader: () => undefined,
+    onContextWorkers: () => undefined,
     cache: lossy,
   });
 }

@@ -87,6 +87,7 @@ export class Fleet {
       "prefill-chunk": config.prefillChunk,
       "prefix-cache": config.prefixCache,
       "step-ms": config.stepMs,
+      "stripe-above": config.stripeAbove,
     };
     const roles = [
       "attention",
@@ -97,6 +98,9 @@ export class Fleet {
     return [
       ...count(config.attentionWorkers).map((index) => plan(roles, `attention-${index}`, attention)),
       ...count(config.expertWorkers).map((index) => plan("experts", `experts-${index}`, {})),
+      ...count(config.contextWorkers).map((index) =>
+        plan("context", `context-${index}`, { "kv-memory": config.kvMemory }),
+      ),
       ...count(visionWorkers).map((index) => plan("vision", `vision-${index}`, {})),
     ];
   }

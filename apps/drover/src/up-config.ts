@@ -26,6 +26,19 @@ export const upSpec = defineConfig({
     max: WORKERS_MAX,
     help: "Workers that encode images; 0: the attention workers do, on a thread of their own.",
   },
+  contextWorkers: {
+    kind: "integer",
+    default: 0,
+    min: 0,
+    max: WORKERS_MAX,
+    help: "Workers that hold parts of long contexts, each as much as --kv-memory says.",
+  },
+  stripeAbove: {
+    kind: "integer",
+    min: 1,
+    valueName: "TOKENS",
+    help: "Prompt and output above which context workers hold a part. Default: what half of --kv-memory holds.",
+  },
   httpPort: { ...PORT, help: "Port of the OpenAI API; 0: any free one. Default: 8080, with --prompt any." },
   grpcPort: { ...PORT, help: "Port of the gRPC API; 0: any free one. Default: 50051, with --prompt any." },
   queue: {

@@ -1,15 +1,14 @@
 import { BLOCK_SIZE_NAMES, QUANTIZATIONS } from "@drover/checkpoint";
 import { defineConfig } from "@drover/config";
 
-/** Roles that this worker knows; `context` comes later. */
-export const WORKER_ROLES = ["attention", "experts", "vision"] as const;
+export const WORKER_ROLES = ["attention", "experts", "vision", "context"] as const;
 
 export const workerConfig = defineConfig({
   roles: {
     kind: "list",
     choices: WORKER_ROLES,
     required: true,
-    help: "What this worker does: attention, experts, vision",
+    help: "What this worker does: attention, experts, vision, context",
     valueName: "ROLE[,ROLE]",
   },
   model: { kind: "string", required: true, help: "Checkpoint folder", valueName: "DIR" },
@@ -38,7 +37,19 @@ export const workerConfig = defineConfig({
   },
   listen: { kind: "string", default: "127.0.0.1", help: "Address to bind to", valueName: "HOST" },
   advertise: { kind: "string", help: "Address that peers use; that of --listen when absent", valueName: "HOST" },
-  kvMemory: { kind: "size", default: "1GiB", min: 1, help: "KV cache of the attention role", valueName: "SIZE" },
+  kvMemory: {
+    kind: "size",
+    default: "1GiB",
+    min: 1,
+    help: "KV of the role attention, and as much of the role context",
+    valueName: "SIZE",
+  },
+  stripeAbove: {
+    kind: "integer",
+    min: 1,
+    help: "Prompt and output of which old rows go to context workers, where there are any; absent: what does not fit half of --kv-memory",
+    valueName: "TOKENS",
+  },
   prefixCache: {
     kind: "choice",
     choices: ["on", "off"],

@@ -5,6 +5,7 @@ import type { Announcement } from "@drover/config";
 import { type Logger, systemClock } from "@drover/core";
 import {
   attentionService,
+  ContextPeers,
   ENGINE_LIMITS,
   Engine,
   ExpertHeat,
@@ -18,6 +19,7 @@ import {
 import { DistributedExchange, LocalPeer } from "@drover/exchange";
 import {
   AttentionWorker,
+  ContextWorker,
   ExpertWorker,
   JoinHelloSchema,
   LayerExpertsSchema,
@@ -26,6 +28,7 @@ import {
   WorkerStatusSchema,
 } from "@drover/proto";
 import {
+  ContextStreamHolder,
   createServer,
   ExpertStreamPeer,
   expertService,
@@ -35,6 +38,7 @@ import {
 } from "@drover/rpc";
 import { ExpertSessions, openWeights, TextModel } from "@drover/runtime";
 import { createMetrics, startAdminServer } from "@drover/telemetry";
+import { startContext, stripeAbove } from "./context-role.ts";
 import { kvFacts } from "./kv-facts.ts";
 import { startVision } from "./vision-role.ts";
 import type { WORKER_ROLES } from "./worker-config.ts";
@@ -52,6 +56,7 @@ export type WorkerOptions = Readonly<{
   advertise: string;
   kvMemory: number;
   prefixCache: "on" | "off";
+  stripeAbove: number | undefined;
   prefillChunk: number;
   stepMs: number;
   quantization: Quantization | null;
@@ -68,6 +73,7 @@ const WIRE_ROLE = {
   attention: WorkerRole.ATTENTION,
   experts: WorkerRole.EXPERTS,
   vision: WorkerRole.VISION,
+  context: WorkerRole.CONTEXT,
 } as const;
 
 /** Wires one worker: loads what its roles need, serves its peers, joins the scheduler and runs until the signal aborts. */
@@ -84,6 +90,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
   const metrics = createMetrics({ process: "worker" });
   const observed = workerMetrics(metrics, options.modelName);
 
+  using contextPeers = new ContextPeers((id, address) => new ContextStreamHolder(id, address, systemClock, logger));
   const model = isAttention
     ? await TextModel.load(config, weights, {
         ...session,
@@ -92,6 +99,11 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
         prefixCache: options.prefixCache === "on",
         // As routers name it: they know the model by its id and the fingerprint that workers join with.
         modelFingerprint: `${options.modelName} ${fingerprint}`,
+        stripes: {
+          above: stripeAbove(config, options),
+          name: `${workerId}/${incarnation}`,
+          holders: () => contextPeers.holders,
+        },
         onLayer: (done, total) => announce({ kind: "progress", text: `layer ${done} of ${total}` }),
       })
     : undefined;
@@ -105,6 +117,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
         logger,
       })
     : undefined;
+  using context = options.roles.includes("context") ? startContext(config, options, metrics) : undefined;
   let address = "";
   using features = new RemoteFeatures({
     hiddenSize: config.hiddenSize,
@@ -172,6 +185,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
         expertRowCount += rowCount;
       }),
     );
+  if (context !== undefined) server.addService(serviceDefinition(ContextWorker), context.service);
   if (vision !== undefined) server.addService(serviceDefinition(VisionWorker), vision.service);
   const port = await listen(server, `${options.listen}:${options.grpcPort}`);
   const loadedExperts = () => (experts?.loaded() ?? []).map((one) => create(LayerExpertsSchema, one));
@@ -189,6 +203,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
         load: load(),
         experts: experts?.loaded() ?? [],
         vision: vision?.facts(),
+        context: context?.facts(),
       }),
     },
   });
@@ -196,7 +211,6 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
   const adminAddress = `${options.advertise}:${admin.port}`;
   announce({ kind: "listening", addresses: { grpc: address, admin: adminAddress } });
 
-  const contextTokensMax = BigInt(engine?.contextTokensMax ?? 0);
   using link = new SchedulerLink({
     addresses: options.scheduler,
     logger,
@@ -217,7 +231,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
       const now = load();
       return create(WorkerStatusSchema, {
         ready: ready(),
-        ...(model && kvFacts(model, options.prefillChunk)),
+        ...(model ? kvFacts(model, options.prefillChunk) : context?.kvFacts()),
         prefix: {
           $typeName: "drover.internal.v1.PrefixCounts",
           promptTokenCount: BigInt(observed.prefix.promptTokenCount),
@@ -226,7 +240,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
         runningCount: now.runningCount,
         waitingCount: now.waitingCount,
         waitingTokenCount: BigInt(now.pendingTokenCount),
-        contextTokensMax,
+        contextTokensMax: BigInt(engine?.contextTokensMax ?? 0),
         progress: BigInt(engine?.stepCount ?? 0),
         sentAtMs: BigInt(systemClock.now()),
         ...(engine && predictedLoad(engine)),
@@ -246,6 +260,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
       exchange.update(holderMapOf(map));
       void reportWhenUsable();
     },
+    onContextWorkers: (workers) => contextPeers.update(workers),
     onLeader: (epoch) => {
       if (epoch !== leaderEpoch) exchange.reset();
       leaderEpoch = epoch;

@@ -48,6 +48,10 @@ export interface ContextHolder {
 export interface ContextStorage {
   readonly bytesFree: number;
   readonly bytesMax: number;
+  /** Global layers. */
+  readonly layerCount: number;
+  /** Floats of one row's keys in one layer, KV heads * d. */
+  readonly rowFloats: number;
   /** Keeps the arrays. Errors: `overloaded` when there is no room, `invalid_argument` for rows of another shape. */
   put(rows: SegmentRows): void;
   /** Errors: `not_found` where segments are not held, `invalid_argument` for rows that do not fit the model. */

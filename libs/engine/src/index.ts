@@ -1,6 +1,7 @@
 export type { Refusal } from "./admission.ts";
 export { type AttentionServiceOptions, attentionService } from "./attention-service.ts";
 export type { ReportedCache } from "./cache-report.ts";
+export { ContextPeers } from "./context-peers.ts";
 export { Engine } from "./engine.ts";
 export type { EngineObserver, EngineOptions } from "./engine-options.ts";
 export { ExpertHeat } from "./expert-heat.ts";

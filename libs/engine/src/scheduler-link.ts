@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import type { Logger } from "@drover/core";
 import {
   Cluster,
+  type ContextWorkers,
   type ExpertMap,
   ExpertsLoadedSchema,
   type JoinHello,
@@ -25,6 +26,8 @@ export type SchedulerLinkOptions = Readonly<{
   onSetExperts: (layers: readonly LayerExperts[]) => void;
   onMap: (map: ExpertMap) => void;
   onLeader: (epoch: bigint) => void;
+  /** All workers of role `context`, at every change. */
+  onContextWorkers: (workers: ContextWorkers) => void;
   /** What placement may know of the prefix cache; nothing is reported without it. */
   cache?: ReportedCache;
   logger: Logger;
@@ -142,7 +145,7 @@ export class SchedulerLink implements Disposable {
   }
 
   #obey({ order }: WorkerOrder, address: string): void {
-    const { onLeader, onMap, onSetExperts, logger } = this.#options;
+    const { onLeader, onMap, onSetExperts, onContextWorkers, logger } = this.#options;
     if (order.case === "accepted") {
       logger.info("scheduler.joined", { address, epoch: String(order.value.leaderEpoch) });
       onLeader(order.value.leaderEpoch);
@@ -151,6 +154,7 @@ export class SchedulerLink implements Disposable {
     } else if (order.case === "sendCache") this.#sendSnapshot();
     else if (order.case === "setExperts") onSetExperts(order.value.layers);
     else if (order.case === "expertMap") onMap(order.value);
+    else if (order.case === "contextWorkers") onContextWorkers(order.value);
   }
 
   [Symbol.dispose](): void {

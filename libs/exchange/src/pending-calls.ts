@@ -1,7 +1,7 @@
 import { assert } from "@drover/core";
 
 /** One frame that was sent and not answered yet. */
-type Pending = { deadline: number; byteCount: number; settle: (rows: Uint8Array | undefined) => void };
+type Pending<Reply> = { deadline: number; byteCount: number; settle: (reply: Reply | undefined) => void };
 
 export type CreditLimits = Readonly<{ callCountMax: number; byteCountMax: number }>;
 
@@ -9,9 +9,9 @@ export type CreditLimits = Readonly<{ callCountMax: number; byteCountMax: number
  * Correlation, credit and deadlines of one stream: pure bookkeeping, time is an argument. Every call that is opened is settled exactly
  * once: by its reply, by its deadline, or by the stream's end.
  */
-export class PendingCalls {
+export class PendingCalls<Reply = Uint8Array> {
   readonly #limits: CreditLimits;
-  readonly #pending = new Map<bigint, Pending>();
+  readonly #pending = new Map<bigint, Pending<Reply>>();
   #byteCount = 0;
   #next = 1n;
 
@@ -28,7 +28,7 @@ export class PendingCalls {
   }
 
   /** A correlation id, or undefined when the credit is used up. A first call always has credit, whatever its size. */
-  open(byteCount: number, deadline: number, settle: (rows: Uint8Array | undefined) => void): bigint | undefined {
+  open(byteCount: number, deadline: number, settle: (reply: Reply | undefined) => void): bigint | undefined {
     const full =
       this.#pending.size >= this.#limits.callCountMax || this.#byteCount + byteCount > this.#limits.byteCountMax;
     if (full && this.#pending.size > 0) return undefined;
@@ -39,13 +39,13 @@ export class PendingCalls {
   }
 
   /** A reply came. One that nobody waits for any more is ignored. */
-  settle(id: bigint, rows: Uint8Array | undefined): void {
+  settle(id: bigint, reply: Reply | undefined): void {
     const pending = this.#pending.get(id);
     if (pending === undefined) return;
     this.#pending.delete(id);
     this.#byteCount -= pending.byteCount;
     assert(this.#byteCount >= 0, "credit is returned once");
-    pending.settle(rows);
+    pending.settle(reply);
   }
 
   /** Gives up the calls whose deadline has passed; returns how many. */

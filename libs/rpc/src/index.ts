@@ -1,4 +1,6 @@
 export * from "./client.ts";
+export * from "./context-service.ts";
+export * from "./context-stream-holder.ts";
 export * from "./errors.ts";
 export * from "./expert-frames.ts";
 export * from "./expert-service.ts";

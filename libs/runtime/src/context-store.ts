@@ -21,7 +21,7 @@ export type ContextStoreOptions = SessionOptions & Readonly<{ bytesMax: number }
 export class ContextStore implements ContextStorage, Disposable {
   readonly bytesMax: number;
   readonly #dims: GraphDims;
-  readonly #layerCount: number;
+  readonly layerCount: number;
   readonly #attention: Attention;
   readonly #sequences = new Map<string, Map<number, Stored>>();
   #byteCount = 0;
@@ -29,7 +29,7 @@ export class ContextStore implements ContextStorage, Disposable {
   constructor(dims: GraphDims, geometry: KvGeometry, options: ContextStoreOptions) {
     this.bytesMax = options.bytesMax;
     this.#dims = dims;
-    this.#layerCount = geometry.isGlobalLayer.filter(Boolean).length;
+    this.layerCount = geometry.isGlobalLayer.filter(Boolean).length;
     this.#attention = new Attention(dims, options);
   }
 
@@ -46,14 +46,18 @@ export class ContextStore implements ContextStorage, Disposable {
     return [...this.#sequences.values()].reduce((sum, segments) => sum + segments.size, 0);
   }
 
+  get rowFloats(): number {
+    return this.#dims.kvHeadCount * this.#dims.headDim;
+  }
+
   put(rows: SegmentRows): void {
     const { kvHeadCount, headDim } = this.#dims;
-    const floats = rows.rowCount * kvHeadCount * headDim;
+    const floats = rows.rowCount * this.rowFloats;
     const fits = rows.layers.every(({ k, v }) => k.length === floats && v.length === floats);
-    if (!fits || rows.layers.length !== this.#layerCount || rows.rowCount === 0)
+    if (!fits || rows.layers.length !== this.layerCount || rows.rowCount === 0)
       throw new DroverError("invalid_argument", "a segment has keys and values of every global layer");
     const segments = this.#sequences.get(rows.sequenceId) ?? new Map<number, Stored>();
-    const byteCount = 2 * this.#layerCount * floats * Float32Array.BYTES_PER_ELEMENT;
+    const byteCount = 2 * this.layerCount * floats * Float32Array.BYTES_PER_ELEMENT;
     const before = segments.get(rows.segment)?.byteCount ?? 0;
     if (byteCount - before > this.bytesFree) throw new DroverError("overloaded", "the context worker's KV is full");
     const heads = (buffer: Float32Array) =>
@@ -70,7 +74,7 @@ export class ContextStore implements ContextStorage, Disposable {
     const { headCount, headDim } = this.#dims;
     const rowCount = queries.reduce((sum, query) => sum + query.rowCount, 0);
     const width = headCount * headDim;
-    if (layer >= this.#layerCount || q_aH.length !== rowCount * width)
+    if (layer >= this.layerCount || q_aH.length !== rowCount * width)
       throw new DroverError("invalid_argument", "queries have the model's layers and width");
     const attended_aH = new Float32Array(q_aH.length);
     const lse_aN = new Float32Array(rowCount * headCount);

@@ -3,6 +3,7 @@ import { assert, DroverError, type Logger, type ModelId, type WorkerId } from "@
 import { type GoneReason, HEARTBEAT_MS, type Member, Membership, type MembershipChange } from "@drover/membership";
 import { ExpertPlanner, type ExpertWorker, firstMapEpoch } from "@drover/placement";
 import {
+  ContextWorkersSchema,
   type ExpertMap,
   ExpertMapSchema,
   type JoinHello,
@@ -18,7 +19,7 @@ import { loadedFromWire, mapToWire, orderToWire, profileFromHello, statusFromWir
 
 /** The scheduler's half of one Join stream. */
 export interface OrderSink {
-  send(kind: "accepted" | "set_experts" | "expert_map" | "send_cache", order: WorkerOrder): void;
+  send(kind: "accepted" | "set_experts" | "expert_map" | "send_cache" | "context_workers", order: WorkerOrder): void;
   /** Ends the stream with the fault. */
   end(error: DroverError): void;
 }
@@ -207,6 +208,7 @@ export class Fleet {
     for (const change of changes) if (change.kind !== "status" && change.kind !== "joined") this.#log(change);
     const mapChanged = this.#plan(changes, now);
     if (!mapChanged) for (const { kind, member } of changes) if (kind === "joined") this.#sendMap(member);
+    this.#sendContextWorkers(changes);
     for (const change of changes) {
       if (change.kind !== "gone") continue;
       // Also of the same life on another stream: its digest tells whether anything is missing.
@@ -248,6 +250,20 @@ export class Fleet {
     this.#sessions.get(member.session)?.sink.send("expert_map", order({ case: "expertMap", value: this.#map }));
   }
 
+  /** To who joins, and to all attention workers when a context worker comes or goes. */
+  #sendContextWorkers(changes: readonly MembershipChange[]): void {
+    const moved = changes.filter(({ kind }) => kind === "joined" || kind === "gone");
+    if (moved.length === 0) return;
+    const all = moved.some(({ member }) => member.profile.roles.includes("context"));
+    const told = all ? this.members : moved.map(({ member }) => member);
+    const holders = this.members.filter(({ profile }) => profile.roles.includes("context")).map(holderOf);
+    for (const { session, profile } of told) {
+      if (!profile.roles.includes("attention")) continue;
+      const value = order({ case: "contextWorkers", value: create(ContextWorkersSchema, { holders }) });
+      this.#sessions.get(session)?.sink.send("context_workers", value);
+    }
+  }
+
   #log(change: MembershipChange): void {
     const fields = { worker: change.member.profile.workerId, incarnation: change.member.profile.incarnation };
     if (change.kind === "gone") this.#options.logger.warn("worker.gone", { ...fields, reason: change.reason });
@@ -258,6 +274,8 @@ export class Fleet {
 type CacheReport = Extract<WorkerReport["report"], { case: "cacheChanges" | "cacheSnapshot" }>;
 type OrderInit = NonNullable<MessageInitShape<typeof WorkerOrderSchema>["order"]>;
 const order = (value: OrderInit): WorkerOrder => create(WorkerOrderSchema, { order: value });
+
+const holderOf = ({ profile: { workerId, incarnation, address } }: Member) => ({ workerId, incarnation, address });
 
 const hasExperts = (member: Member) => member.profile.roles.includes("experts");
 

@@ -1,0 +1,75 @@
+import { create } from "@bufbuild/protobuf";
+import { type AttendCall, assert, DroverError, type SegmentRows, type StripeQuery } from "@drover/core";
+import { type PutRows, PutRowsSchema } from "@drover/proto";
+import { bytesOf, FRAME_BYTES_MAX } from "./expert-frames.ts";
+
+/** A segment as frames: layer by layer, keys and then values. The frames' bytes are views. */
+export function* putFrames({ sequenceId, segment, rowCount, layers }: SegmentRows): Generator<PutRows> {
+  for (const [layer, { k, v }] of layers.entries()) {
+    for (const [values, buffer] of [
+      [false, k],
+      [true, v],
+    ] as const) {
+      const bytes = bytesOf(buffer);
+      for (let offset = 0; offset < bytes.length; offset += FRAME_BYTES_MAX) {
+        const rows = bytes.subarray(offset, offset + FRAME_BYTES_MAX);
+        yield create(PutRowsSchema, { sequenceId, segment, rowCount, layer, values, offset, rows });
+      }
+    }
+  }
+}
+
+/** Puts a segment together from its frames, in whatever order they come. */
+export class SegmentAssembly {
+  readonly byteCount: number;
+  readonly #rows: SegmentRows;
+  #missingBytes: number;
+
+  constructor({ sequenceId, segment, rowCount }: PutRows, layerCount: number, rowFloats: number) {
+    const floats = rowCount * rowFloats;
+    const layers = Array.from({ length: layerCount }, () => ({
+      k: new Float32Array(floats),
+      v: new Float32Array(floats),
+    }));
+    this.#rows = { sequenceId, segment, rowCount, layers };
+    this.byteCount = 2 * layerCount * floats * Float32Array.BYTES_PER_ELEMENT;
+    this.#missingBytes = this.byteCount;
+  }
+
+  /** Adds a frame; returns the segment once it is whole. Errors: `invalid_argument` for a frame outside the segment. */
+  add({ layer, values, offset, rows, rowCount }: PutRows): SegmentRows | undefined {
+    const target = this.#rows.layers[layer]?.[values ? "v" : "k"];
+    if (target === undefined || rowCount !== this.#rows.rowCount || offset + rows.length > target.byteLength)
+      throw new DroverError("invalid_argument", "a frame lies outside its segment");
+    bytesOf(target).set(rows, offset);
+    this.#missingBytes -= rows.length;
+    return this.#missingBytes === 0 ? this.#rows : undefined;
+  }
+}
+
+/** Rows [from, to) of a call, and whose they are. */
+export type AttendFrame = Readonly<{ from: number; to: number; queries: readonly StripeQuery[] }>;
+
+/** Cuts a call's rows into frames of at most FRAME_BYTES_MAX. */
+export function attendFrames({ queries, q_aH }: AttendCall): AttendFrame[] {
+  const rowCount = queries.reduce((sum, query) => sum + query.rowCount, 0);
+  assert(rowCount > 0, "a call has rows");
+  const rowsMax = Math.max(1, Math.floor(FRAME_BYTES_MAX / (q_aH.byteLength / rowCount)));
+  const frames: AttendFrame[] = [];
+  let current: StripeQuery[] = [];
+  let from = 0;
+  let to = 0;
+  for (const query of queries) {
+    for (let left = query.rowCount; left > 0; ) {
+      const count = Math.min(left, rowsMax - (to - from));
+      current.push({ ...query, rowCount: count });
+      to += count;
+      left -= count;
+      if (to - from < rowsMax && to < rowCount) continue;
+      frames.push({ from, to, queries: current });
+      current = [];
+      from = to;
+    }
+  }
+  return frames;
+}

@@ -1,0 +1,164 @@
+import { create } from "@bufbuild/protobuf";
+import { type ContextStorage, DroverError, toDroverError } from "@drover/core";
+import {
+  type AttendRows,
+  type ContextReply,
+  ContextReplySchema,
+  type ContextRequest,
+  type GetSegment,
+  type PutRows,
+} from "@drover/proto";
+import {
+  Metadata,
+  type ServerDuplexStream,
+  type ServerWritableStream,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import { putFrames, SegmentAssembly } from "./context-frames.ts";
+import { toServiceError } from "./errors.ts";
+import { bytesOf, rowsOf } from "./expert-frames.ts";
+
+/** What the service reports as it happens. */
+export type ContextObserver = Readonly<{ attended: (rowCount: number, seconds: number) => void }>;
+
+/** The server side of the context role: every frame is served at once and in order. What a stream has put goes with it. */
+export function contextService(storage: ContextStorage, observer: ContextObserver): UntypedServiceImplementation {
+  /** The stream that holds a sequence. */
+  const holds = new Map<string, HeldStream>();
+  const assembling = { byteCount: 0 };
+  let streamCount = 0;
+  return {
+    hold: (stream: ServerDuplexStream<ContextRequest, ContextReply>) => {
+      streamCount += 1;
+      const held = new HeldStream(storage, streamCount, assembling, observer);
+      let ended = false;
+      const end = () => {
+        if (ended) return;
+        ended = true;
+        held.dropAll();
+        for (const [sequenceId, by] of holds) if (by === held) holds.delete(sequenceId);
+      };
+      stream.sendMetadata(new Metadata());
+      stream.on("data", (request: ContextRequest) => {
+        if (ended) return;
+        if (request.request.case === "put") holds.set(request.request.value.sequenceId, held);
+        if (request.request.case === "drop") holds.delete(request.request.value.sequenceId);
+        stream.write(held.serve(request));
+      });
+      stream.on("end", () => {
+        end();
+        stream.end();
+      });
+      stream.on("cancelled", end);
+      stream.on("error", () => {
+        end();
+        stream.destroy();
+      });
+    },
+    get: (stream: ServerWritableStream<GetSegment, PutRows>) => {
+      const { sequenceId, segment } = stream.request;
+      const rows = holds.get(sequenceId)?.get(sequenceId, segment);
+      if (rows === undefined) stream.emit("error", toServiceError(new DroverError("not_found", "not held here")));
+      else {
+        for (const frame of putFrames(rows)) stream.write({ ...frame, sequenceId });
+        stream.end();
+      }
+    },
+  };
+}
+
+/** One attention worker's stream and what it has put. */
+class HeldStream {
+  readonly #storage: ContextStorage;
+  readonly #serial: number;
+  readonly #assembling: { byteCount: number };
+  readonly #observer: ContextObserver;
+  readonly #sequences = new Set<string>();
+  readonly #assemblies = new Map<string, SegmentAssembly>();
+
+  constructor(storage: ContextStorage, serial: number, assembling: { byteCount: number }, observer: ContextObserver) {
+    this.#storage = storage;
+    this.#serial = serial;
+    this.#assembling = assembling;
+    this.#observer = observer;
+  }
+
+  /** One frame's reply, or in the error table's codes why there is none. */
+  serve({ correlationId, request }: ContextRequest): ContextReply {
+    const reply = create(ContextReplySchema, { correlationId });
+    try {
+      if (request.case === "put") this.#put(request.value);
+      else if (request.case === "attend") Object.assign(reply, this.#attend(request.value));
+      else if (request.case === "drop") this.#drop(request.value.sequenceId);
+    } catch (error) {
+      const { code, message } = toDroverError(error);
+      reply.errorCode = code;
+      reply.errorMessage = message;
+    }
+    reply.kvBytesFree = BigInt(Math.max(0, this.#storage.bytesFree - this.#assembling.byteCount));
+    reply.kvBytesMax = BigInt(this.#storage.bytesMax);
+    return reply;
+  }
+
+  get(sequenceId: string, segment: number) {
+    return this.#storage.get(this.#key(sequenceId), segment);
+  }
+
+  dropAll(): void {
+    for (const sequenceId of [...this.#sequences]) this.#drop(sequenceId);
+  }
+
+  #put(frame: PutRows): void {
+    const name = `${frame.segment} ${frame.sequenceId}`;
+    const isFirst = frame.layer === 0 && !frame.values && frame.offset === 0;
+    if (isFirst) this.#begin(name, frame);
+    const assembly = this.#assemblies.get(name);
+    if (assembly === undefined) throw new DroverError("invalid_argument", "a segment's first frame comes first");
+    try {
+      const rows = assembly.add(frame);
+      if (rows === undefined) return;
+      this.#storage.put({ ...rows, sequenceId: this.#key(frame.sequenceId) });
+      this.#sequences.add(frame.sequenceId);
+    } catch (error) {
+      this.#end(name);
+      throw error;
+    }
+    this.#end(name);
+  }
+
+  #begin(name: string, frame: PutRows): void {
+    this.#end(name);
+    const { layerCount, rowFloats, bytesFree } = this.#storage;
+    const bytes = 2 * layerCount * frame.rowCount * rowFloats * Float32Array.BYTES_PER_ELEMENT;
+    if (frame.rowCount === 0 || bytes > bytesFree - this.#assembling.byteCount)
+      throw new DroverError("overloaded", "the context worker's KV is full");
+    const assembly = new SegmentAssembly(frame, layerCount, rowFloats);
+    this.#assemblies.set(name, assembly);
+    this.#assembling.byteCount += assembly.byteCount;
+  }
+
+  #end(name: string): void {
+    this.#assembling.byteCount -= this.#assemblies.get(name)?.byteCount ?? 0;
+    this.#assemblies.delete(name);
+  }
+
+  #attend({ layer, queries, rows }: AttendRows): Pick<ContextReply, "attended" | "lse"> {
+    const began = performance.now();
+    const keyed = queries.map((query) => ({ ...query, sequenceId: this.#key(query.sequenceId) }));
+    const { attended_aH, lse_aN } = this.#storage.attend({ layer, queries: keyed, q_aH: rowsOf(rows) });
+    const rowCount = queries.reduce((sum, query) => sum + query.rowCount, 0);
+    this.#observer.attended(rowCount, (performance.now() - began) / 1000);
+    return { attended: bytesOf(attended_aH), lse: bytesOf(lse_aN) };
+  }
+
+  #drop(sequenceId: string): void {
+    this.#sequences.delete(sequenceId);
+    this.#storage.drop(this.#key(sequenceId));
+    for (const name of [...this.#assemblies.keys()]) if (name.endsWith(` ${sequenceId}`)) this.#end(name);
+  }
+
+  /** A sequence that comes again on a new stream is another one: the old stream's end must not take it away. */
+  #key(sequenceId: string): string {
+    return `${this.#serial} ${sequenceId}`;
+  }
+}
