@@ -14,6 +14,11 @@ const TEXT = "/v1/completions";
 
 type Change = MessageInitShape<typeof publicApi.ChatRequestSchema>;
 
+const PICTURE = "messages[0].content[0].image_url.url";
+const PNG_HEAD = Buffer.from("89504e470d0a1a0a0000000d49484452", "hex").toString("base64");
+const picture = (url: unknown) =>
+  chat({ messages: [{ role: "user", content: [{ type: "image_url", image_url: { url } }] }] });
+
 /** What is sent, the status, and the field that the error names (null: the body as a whole). */
 type Case = readonly [name: string, path: string, body: unknown, status: number, param: string | null];
 
@@ -70,13 +75,14 @@ const CASES: readonly Case[] = [
   ["a body that is no object", CHAT, "[1]", 400, null],
   ["a body that is no JSON", CHAT, '{"model":', 400, null],
   ["an empty body", CHAT, "", 400, null],
-  [
-    "a picture, which is not served yet",
-    CHAT,
-    chat({ messages: [{ role: "user", content: [{ type: "image_url", image_url: { url: "data:," } }] }] }),
-    400,
-    "messages[0].content[0].image_url",
-  ],
+  ["an empty picture", CHAT, picture("data:,"), 400, PICTURE],
+  ["a picture that is none", CHAT, picture(`data:image/png;base64,${btoa("<svg/>")}`), 400, PICTURE],
+  ["a picture that is cut off", CHAT, picture(`data:image/png;base64,${PNG_HEAD}`), 400, PICTURE],
+  ["a picture of a private address", CHAT, picture("http://127.0.0.1:1/a.png"), 400, PICTURE],
+  ["a picture of a private address by name", CHAT, picture("http://localhost/a.png"), 400, PICTURE],
+  ["a picture of cloud metadata", CHAT, picture("http://169.254.169.254/latest"), 400, PICTURE],
+  ["a picture by file", CHAT, picture("file:///etc/passwd"), 400, PICTURE],
+  ["a picture without a URL", CHAT, picture(undefined), 400, PICTURE],
   [
     "a field that is known and not supported",
     CHAT,

@@ -37,7 +37,7 @@ describe("drover up", () => {
     expect(router?.env).toMatchObject({ DROVER_QUEUE: "scheduler", OTHER: "kept" });
     expect(router?.env).not.toHaveProperty("DROVER_KV_MEMORY");
     expect(attention?.flags).toMatchObject({
-      roles: "attention",
+      roles: "attention,vision",
       "kv-memory": "1048576",
       "prefill-chunk": "16",
       scheduler,

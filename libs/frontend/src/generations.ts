@@ -18,7 +18,7 @@ import { type RequestEvent, type Resume, ResumeSchema } from "@drover/proto";
 import { Generation } from "./generation.ts";
 import type { InferenceRequest } from "./inference-request.ts";
 import { JobBatcher } from "./job-batcher.ts";
-import { QUEUE_CALL_TIMEOUT_MS, REQUEST_DEADLINE_MS } from "./limits.ts";
+import { PROMPT_TOKEN_DEADLINE_MS, QUEUE_CALL_TIMEOUT_MS, REQUEST_DEADLINE_MS } from "./limits.ts";
 import { Readds } from "./readds.ts";
 import { addJob } from "./request-job.ts";
 import type { WorkerKey } from "./request-state.ts";
@@ -77,7 +77,7 @@ export class Generations {
       requestId(randomUUID()),
       request,
       model.tokenizer,
-      clock.now() + REQUEST_DEADLINE_MS,
+      clock.now() + REQUEST_DEADLINE_MS + PROMPT_TOKEN_DEADLINE_MS * request.promptTokenIds.length,
     );
     this.#running.set(generation.requestId, { generation, timer: new RequestTimer(metrics, clock, arrivedMs) });
     const leave = () => this.cancel(generation);

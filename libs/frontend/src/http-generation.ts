@@ -4,10 +4,11 @@ import { DroverError, type Logger, toDroverError } from "@drover/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Answer } from "./answer.ts";
 import type { readChatRequest } from "./chat-request.ts";
+import { EventStream } from "./event-stream.ts";
 import type { Generation } from "./generation.ts";
 import { errorBody, publicError } from "./http-errors.ts";
 import type { Inference } from "./inference.ts";
-import { READER_STALL_MS_MAX } from "./limits.ts";
+import { READER_STALL_MS_MAX, STREAM_WAIT_MS_MAX } from "./limits.ts";
 import { event, type ReplyFrame, type ReplyStream } from "./reply-frame.ts";
 
 /** How one of the two interfaces reads its request and writes its reply. */
@@ -56,7 +57,7 @@ export async function serveGeneration(
   }
 }
 
-/** Server-sent events. Headers go out with the first output, so that an earlier failure still has its HTTP status. */
+/** The reply as server-sent events, to its end. Errors: what ends the request before anything was sent. */
 async function streamReply(
   reply: FastifyReply,
   generation: Generation,
@@ -64,28 +65,18 @@ async function streamReply(
   logger: Logger,
 ): Promise<void> {
   const { raw } = reply;
-  let begun = false;
+  using events = new EventStream(reply, STREAM_WAIT_MS_MAX);
   try {
     for await (const batch of generation.outputs()) {
       let text = "";
       for (const output of batch) text += stream.push(output);
-      if (text === "") continue;
-      if (!begun) {
-        begun = true;
-        reply.hijack();
-        raw.writeHead(200, {
-          "content-type": "text/event-stream; charset=utf-8",
-          "cache-control": "no-cache",
-          "x-accel-buffering": "no",
-        });
-      }
-      if (!raw.write(text)) await drained(raw, generation.failed);
+      if (text !== "" && !events.write(text)) await drained(raw, generation.failed);
     }
     raw.setTimeout(READER_STALL_MS_MAX);
     raw.end();
   } catch (error) {
     const fault = toDroverError(error);
-    if (!begun) throw fault;
+    if (!events.begun) throw fault;
     if (fault.code !== "cancelled") logger.warn("http.stream_failed", { code: fault.code, reason: fault.message });
     // Who has left or reads too slowly gets no more.
     if (fault.code === "cancelled") {

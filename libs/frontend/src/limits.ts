@@ -33,8 +33,9 @@ export const EXPLAIN_TIMEOUT_MS = 2000;
 /** Jobs in one add to the queue. */
 export const ADD_BATCH_MAX = 64;
 
-/** A request that is older ends with `deadline_exceeded`. */
+/** A request that is older than the sum of these, the second for each token of its prompt, ends with `deadline_exceeded`: 15 h for a million. */
 export const REQUEST_DEADLINE_MS = 600_000;
+export const PROMPT_TOKEN_DEADLINE_MS = 50;
 
 /** A payload outlives its request by this much, so that a late delivery still finds it. */
 export const PAYLOAD_GRACE_MS = 60_000;
@@ -46,6 +47,9 @@ export const READD_BACKOFF_MS = 50;
 
 /** What a reader may leave unread before its request is cancelled. Sum over the router: requests in flight times this. */
 export const OUTPUT_BUFFER_BYTES_MAX = 4 * 1024 * 1024;
+
+/** A streamed reply without text gets a sign of life this often; common clients wait 300 s. */
+export const STREAM_WAIT_MS_MAX = 30_000;
 
 /** A reader whose connection takes nothing for so long is cut off. */
 export const READER_STALL_MS_MAX = 60_000;
