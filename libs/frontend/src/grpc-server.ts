@@ -24,7 +24,6 @@ import type { Inference } from "./inference.ts";
 import type { InferenceRequest } from "./inference-request.ts";
 import { BODY_BYTES_MAX, READER_STALL_MS_MAX } from "./limits.ts";
 import type { RequestContext } from "./request-context.ts";
-import { unlimitedContext } from "./tokenize-routes.ts";
 
 export type GrpcServerOptions = Readonly<{ inference: Inference; keys: ApiKeys; logger: Logger }>;
 
@@ -75,19 +74,17 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   return { server, setReady };
 }
 
-async function tokenize(
-  { model, input }: publicApi.TokenizeRequest,
-  { model: served }: Inference,
-): Promise<Uint32Array> {
+async function tokenize({ model, input }: publicApi.TokenizeRequest, inference: Inference): Promise<Uint32Array> {
+  const { model: served } = inference;
   const chosen = model === "" ? {} : { model };
   if (input.case === "chat") {
     const body = new Fields({ ...chatBody(input.value), ...chosen });
     requireModel(body, served, false);
-    return (await encodeChat(body, served, unlimitedContext(neverAborted))).promptTokenIds;
+    return (await encodeChat(body, served, inference.tokenizeContext(neverAborted))).promptTokenIds;
   }
   const body = new Fields({ ...chosen, prompt: input.value });
   requireModel(body, served, false);
-  return (await encodePrompt(body, served, unlimitedContext(neverAborted))).ids;
+  return (await encodePrompt(body, served, inference.tokenizeContext(neverAborted))).ids;
 }
 
 function serve<T>(call: StreamCall<T>, options: GrpcServerOptions, read: Read): void {

@@ -67,11 +67,13 @@ export class Inference {
         }
         held += byteCount;
         this.#bytesHeld += byteCount;
+        metrics.imageBytesHeld(this.#bytesHeld);
       },
       [Symbol.dispose]: () => {
         if (released) return;
         released = true;
         this.#bytesHeld -= held;
+        metrics.imageBytesHeld(this.#bytesHeld);
         metrics.inFlight(--this.#inFlight);
       },
     };
@@ -83,9 +85,23 @@ export class Inference {
     return Math.min(model.config.maxPositionEmbeddings, cluster.contextTokensMax ?? Number.POSITIVE_INFINITY);
   }
 
+  /** What a request that will run is read with. */
   requestContext({ holdBytes }: Permit, signal: AbortSignal): RequestContext {
-    return { contextTokensMax: this.contextTokensMax, drawnSeed: randomInt(2 ** 48 - 1), signal, holdBytes };
+    const { contextTokensMax } = this;
+    return { contextTokensMax, drawnSeed: randomInt(2 ** 48 - 1), signal, holdBytes, timeImage: this.#timeImage };
   }
+
+  /** The same for what is only tokenized: nothing is generated, so no context limits it, and what it opens is gone with the reply. */
+  tokenizeContext(signal: AbortSignal): RequestContext {
+    const contextTokensMax = Number.POSITIVE_INFINITY;
+    return { contextTokensMax, drawnSeed: 0, signal, holdBytes: () => undefined, timeImage: this.#timeImage };
+  }
+
+  readonly #timeImage = () => {
+    const { clock, metrics } = this.#options;
+    const beganMs = clock.monotonic();
+    return () => metrics.imageOpened((clock.monotonic() - beganMs) / 1000);
+  };
 
   /** Errors: `unavailable` while no cluster is ready or the queue cannot be reached, `overloaded` when it would wait too long. */
   start(request: InferenceRequest, permit: Permit, client: AbortSignal): Promise<Generation> {

@@ -6,4 +6,6 @@ export type RequestContext = Readonly<{
   signal: AbortSignal;
   /** Counts what the request keeps in memory until its end. Errors: `overloaded`. */
   holdBytes: (byteCount: number) => void;
+  /** Called when an image begins to be opened; what it returns, when its tiles are there. */
+  timeImage: () => () => void;
 }>;

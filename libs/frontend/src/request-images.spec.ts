@@ -34,7 +34,13 @@ function model(open: (url: string) => ImageTiles = (url) => tiles(Number(url[0])
   };
 }
 
-const context = { contextTokensMax: 1000, drawnSeed: 1, signal: neverAborted, holdBytes: (_: number) => undefined };
+const context = {
+  contextTokensMax: 1000,
+  drawnSeed: 1,
+  signal: neverAborted,
+  holdBytes: (_: number) => undefined,
+  timeImage: () => () => undefined,
+};
 const image = (url: unknown) => ({ type: "image_url", image_url: { url } });
 const ask = (content: unknown) => ({ model: "tiny", messages: [{ role: "user", content }] });
 

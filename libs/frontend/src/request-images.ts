@@ -23,7 +23,9 @@ export async function openImages(
   const signal = AbortSignal.any([context.signal, failed.signal]);
   const open = async ({ url, field }: ImageReference) => {
     try {
+      const opened = context.timeImage();
       const tiles = await images.intake.open(url, signal);
+      opened();
       context.holdBytes(tiles.pixels.byteLength);
       return tiles;
     } catch (error) {

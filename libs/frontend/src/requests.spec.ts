@@ -4,7 +4,13 @@ import { readChatRequest } from "./chat-request.ts";
 import { readCompletionRequest } from "./completion-request.ts";
 import { tinyModel } from "./testing/tiny-model.ts";
 
-const context = { contextTokensMax: 100, drawnSeed: 42, signal: neverAborted, holdBytes: () => undefined };
+const context = {
+  contextTokensMax: 100,
+  drawnSeed: 42,
+  signal: neverAborted,
+  holdBytes: () => undefined,
+  timeImage: () => () => undefined,
+};
 const messages = [{ role: "user", content: "hi" }];
 const chat = (body: object) => readChatRequest({ model: "tiny", messages, ...body }, tinyModel(), context);
 const complete = (body: object) =>

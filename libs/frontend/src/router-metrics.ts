@@ -3,6 +3,9 @@ import type { Metrics } from "@drover/telemetry";
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
 const SHARES = [0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1];
+/** What a wait for an image's features came to: they were there, were made, are nowhere, or the request ended or timed out before that was known. */
+export type EncodeOutcome = "held" | "encoded" | "failed" | "abandoned";
+
 const TOKEN_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
 /** Every figure of the router: vLLM's names where the meaning is the same, `drover_router_` for the rest. */
@@ -23,6 +26,9 @@ export class RouterMetrics {
   readonly #streams;
   readonly #staleEvents;
   readonly #slowReaders;
+  readonly #imageOpenSeconds;
+  readonly #imageEncodeSeconds;
+  readonly #imageBytesHeld;
 
   constructor(metrics: Metrics, modelId: ModelId) {
     this.#model = { model_name: modelId };
@@ -80,6 +86,23 @@ export class RouterMetrics {
       "Requests cancelled for a slow reader",
       label,
     );
+    this.#imageOpenSeconds = metrics.histogram(
+      "drover_router_image_open_seconds",
+      "From asking for an image to having its tiles: fetching, decoding and cutting",
+      label,
+      SECONDS,
+    );
+    this.#imageEncodeSeconds = metrics.histogram(
+      "drover_router_image_encode_seconds",
+      "Waiting for the vision workers to have an image's features, by outcome",
+      [...label, "outcome"],
+      SECONDS,
+    );
+    this.#imageBytesHeld = metrics.gauge(
+      "drover_router_image_bytes_held",
+      "Bytes of the tiles that requests in flight keep",
+      label,
+    );
   }
 
   firstToken(seconds: number): void {
@@ -123,6 +146,15 @@ export class RouterMetrics {
   }
   slowReader(): void {
     this.#slowReaders.inc(this.#model);
+  }
+  imageOpened(seconds: number): void {
+    this.#imageOpenSeconds.observe(this.#model, seconds);
+  }
+  imageEncoded(outcome: EncodeOutcome, seconds: number): void {
+    this.#imageEncodeSeconds.observe({ ...this.#model, outcome }, seconds);
+  }
+  imageBytesHeld(byteCount: number): void {
+    this.#imageBytesHeld.set(this.#model, byteCount);
   }
 }
 

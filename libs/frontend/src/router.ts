@@ -54,7 +54,7 @@ export class Router {
   readonly #routerId: RouterId = routerId(`router-${randomUUID()}`);
   readonly #generations: Generations;
   readonly #streams: TokenStreams;
-  readonly #vision = new VisionClient();
+  readonly #vision: VisionClient;
   readonly #inference: Inference;
   readonly #http: ReturnType<typeof createHttpServer>;
   readonly #grpc: GrpcServer;
@@ -69,6 +69,7 @@ export class Router {
     this.#clock = options.clock ?? systemClock;
     const { model, logger, metrics: registry, keys } = options;
     const metrics = new RouterMetrics(registry, model.modelId);
+    this.#vision = new VisionClient({ clock: this.#clock, metrics });
     const common = { clock: this.#clock, logger, routerId: this.#routerId };
     this.#generations = new Generations({
       ...common,

@@ -2,19 +2,13 @@ import { encodeChat, requireModel } from "./chat-request.ts";
 import { encodePrompt } from "./completion-request.ts";
 import { Fields } from "./fields.ts";
 import type { Inference } from "./inference.ts";
-import type { RequestContext } from "./request-context.ts";
-
-/** Tokenizing generates nothing: no context limits it, and what it opens is gone with the reply. */
-export function unlimitedContext(signal: AbortSignal): RequestContext {
-  return { contextTokensMax: Number.POSITIVE_INFINITY, drawnSeed: 0, signal, holdBytes: () => undefined };
-}
 
 /** POST /tokenize, in vLLM's shape: `prompt` text or `messages`. */
 export async function tokenize(value: unknown, inference: Inference, signal: AbortSignal) {
   const body = new Fields(value);
   const { model } = inference;
   requireModel(body, model, false);
-  const context = unlimitedContext(signal);
+  const context = inference.tokenizeContext(signal);
   const ids =
     body.raw("messages") === undefined
       ? (await encodePrompt(body, model, context)).ids

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { DroverError, neverAborted } from "@drover/core";
+import { DroverError, neverAborted, SimClock } from "@drover/core";
 import {
   ClusterStateSchema,
   type EncodeFrame,
@@ -84,12 +84,16 @@ function image(name: number, byteCount = 600_000): RequestImage {
 
 describe("VisionClient", () => {
   const open: { stop(): void }[] = [];
+  let outcomes: string[] = [];
+  const metrics = { imageEncoded: (outcome: string) => void outcomes.push(outcome) };
+  const visionClient = () => new VisionClient({ clock: new SimClock(), metrics });
   afterEach(() => {
     for (const one of open.splice(0)) one.stop();
+    outcomes = [];
   });
   async function cluster(count: number) {
     const workers = await Promise.all(Array.from({ length: count }, () => new FakeVision().start()));
-    const client = new VisionClient();
+    const client = visionClient();
     open.push(...workers, { stop: () => client[Symbol.dispose]() });
     client.update(state(workers));
     return { workers, client };
@@ -107,6 +111,7 @@ describe("VisionClient", () => {
     }
     expect(await client.encode(images, neverAborted)).toEqual(placed);
     expect(workers.reduce((sum, { encodes }) => sum + encodes, 0)).toBe(3);
+    expect(outcomes).toEqual([...Array(3).fill("encoded"), ...Array(3).fill("held")]);
   });
 
   it("another worker takes what the preferred one refuses or what it died with", async () => {
@@ -122,12 +127,13 @@ describe("VisionClient", () => {
   });
 
   it("without a vision worker, or with full ones, the fault says which", async () => {
-    const none = new VisionClient();
+    const none = visionClient();
     await expect(none.encode([image(1)], neverAborted)).rejects.toMatchObject({ code: "unavailable" });
     expect(await none.encode([], neverAborted)).toEqual([]);
     const { workers, client } = await cluster(1);
     for (const worker of workers) worker.refusal = new DroverError("overloaded", "too many wait");
     await expect(client.encode([image(1)], neverAborted)).rejects.toMatchObject({ code: "overloaded" });
+    expect(outcomes).toEqual(["failed", "failed"]);
   });
 
   it("a request that has ended sends nothing more", async () => {
@@ -135,5 +141,6 @@ describe("VisionClient", () => {
     const over = new AbortController();
     over.abort(new DroverError("cancelled", "the client has left"));
     await expect(client.encode([image(1)], over.signal)).rejects.toMatchObject({ code: "cancelled" });
+    expect(outcomes).toEqual(["abandoned"]);
   });
 });

@@ -1,15 +1,26 @@
 import { once } from "node:events";
 import { create } from "@bufbuild/protobuf";
-import { DroverError, type PromptImage, toDroverError, withTimeout } from "@drover/core";
+import { type Clock, DroverError, type PromptImage, toDroverError, withTimeout } from "@drover/core";
 import { type ClusterState, EncodeFrameSchema, ProbeRequestSchema, VisionWorker, WorkerRole } from "@drover/proto";
 import { RpcClient } from "@drover/rpc";
 import { ENCODE_TIMEOUT_MS, RETRY_AFTER_MS, TILE_FRAME_BYTES } from "./limits.ts";
 import type { RequestImage } from "./request-images.ts";
+import type { EncodeOutcome, RouterMetrics } from "./router-metrics.ts";
+
+export type VisionClientOptions = Readonly<{
+  clock: Clock;
+  metrics: Pick<RouterMetrics, "imageEncoded">;
+}>;
 
 /** Hands images to the vision workers and learns who has their features. */
 export class VisionClient implements Disposable {
+  readonly #options: VisionClientOptions;
   readonly #clients = new Map<string, RpcClient>();
   #workers: readonly Readonly<{ workerId: string; address: string }>[] = [];
+
+  constructor(options: VisionClientOptions) {
+    this.#options = options;
+  }
 
   /** Takes the cluster's newest state; connections to workers that are gone are closed. */
   update(state: ClusterState): void {
@@ -35,17 +46,26 @@ export class VisionClient implements Disposable {
   }
 
   async #holder({ tiles }: RequestImage, signal: AbortSignal): Promise<string> {
+    const { clock, metrics } = this.#options;
+    const beganMs = clock.monotonic();
+    const ended = (outcome: EncodeOutcome) => metrics.imageEncoded(outcome, (clock.monotonic() - beganMs) / 1000);
     let reason: unknown = new DroverError("unavailable", "no vision worker is ready");
     for (const { address } of preferred(this.#workers, tiles.contentHash)) {
       const client = this.#client(address);
       try {
-        if (!(await holds(client, tiles, signal))) await send(client, tiles, signal);
+        const isHeld = await holds(client, tiles, signal);
+        if (!isHeld) await send(client, tiles, signal);
+        ended(isHeld ? "held" : "encoded");
         return address;
       } catch (error) {
-        signal.throwIfAborted();
+        if (signal.aborted) {
+          ended("abandoned");
+          throw signal.reason;
+        }
         reason = error;
       }
     }
+    ended("failed");
     const { code, message } = toDroverError(reason);
     throw new DroverError(code === "overloaded" ? code : "unavailable", `an image cannot be encoded: ${message}`, {
       retryAfterMs: RETRY_AFTER_MS,

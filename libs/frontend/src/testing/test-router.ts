@@ -2,16 +2,23 @@ import { silentLogger } from "@drover/core";
 import { createMetrics } from "@drover/telemetry";
 import { ApiKeys } from "../api-keys.ts";
 import { Router } from "../router.ts";
+import type { ServedImages } from "../served-model.ts";
 import type { FakeCluster } from "./fake-cluster.ts";
 import { tinyModel } from "./tiny-model.ts";
 
-export type TestRouterOptions = Readonly<{ requestsMax?: number; keys?: readonly string[] }>;
+export type TestRouterOptions = Readonly<{
+  requestsMax?: number;
+  keys?: readonly string[];
+  /** How the model reads images; it reads none without. */
+  images?: ServedImages;
+}>;
 
 /** A real router on free ports of the loopback, before a cluster that the test plays. */
-export async function startTestRouter(cluster: FakeCluster, { requestsMax = 4, keys = [] }: TestRouterOptions) {
+export async function startTestRouter(cluster: FakeCluster, options: TestRouterOptions) {
+  const { requestsMax = 4, keys = [], images } = options;
   const isReady = Promise.withResolvers<void>();
   const { router, addresses } = await Router.start({
-    model: { ...tinyModel(), config: { vocabSize: 258, maxPositionEmbeddings: 20_000 } },
+    model: { ...tinyModel(), images, config: { vocabSize: 258, maxPositionEmbeddings: 20_000 } },
     queue: cluster,
     store: cluster,
     queueInScheduler: true,
