@@ -54,7 +54,9 @@ export async function runUp({ argv, env, mains, defaultModel }: UpOptions): Prom
   const cluster = new Cluster({ config, mains, env, ...facts }, choice, { clock: systemClock, guard, emit });
   hurry.addEventListener("abort", () => void cluster.stop(0));
   try {
-    say(`starting ${config.attentionWorkers + config.expertWorkers + config.contextWorkers} workers for ${modelFolder}`);
+    say(
+      `starting ${config.attentionWorkers + config.expertWorkers + config.contextWorkers} workers for ${modelFolder}`,
+    );
     const notice = setInterval(() => say(`still waiting for ${cluster.awaited.join(", ")}`), WAITING_NOTICE_MS);
     await untilAborted(cluster.start(), ended).finally(() => clearInterval(notice));
     const { http = "", grpc = "" } = cluster.routerAddresses;
