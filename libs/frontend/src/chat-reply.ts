@@ -1,7 +1,8 @@
 import type { Answer, ChoiceAnswer } from "./answer.ts";
 import { chatLogprobs } from "./logprob-json.ts";
-import type { FinishReason, Output, TokenOutput, ToolCall } from "./output.ts";
-import { closingEvents, type ReplyFrame, type ReplyStream, usage } from "./reply-frame.ts";
+import type { Output, TokenOutput, ToolCall } from "./output.ts";
+import { ReplyChunks } from "./reply-chunks.ts";
+import { type ReplyFrame, type ReplyStream, usage } from "./reply-frame.ts";
 
 /** The body of a chat completion that is not streamed. */
 export function chatReply({ id, created, model, request, options }: ReplyFrame, answer: Answer) {
@@ -36,24 +37,16 @@ function message({ text, toolCalls }: ChoiceAnswer) {
 /** A streamed chat completion: the role, then text, then why it ended, then the usage where it was asked for. */
 export class ChatReplyStream implements ReplyStream {
   readonly #frame: ReplyFrame;
-  readonly #head: string;
-  readonly #tail: string;
-  readonly #plain: boolean;
-  readonly #begun: boolean[];
-  readonly #finished: boolean[];
+  readonly #chunks: ReplyChunks;
   #first = true;
-  #promptExperts: (readonly number[])[] = [];
-  #tokenCount = 0;
+  readonly #promptExperts: (readonly number[])[] = [];
 
   constructor(frame: ReplyFrame) {
     this.#frame = frame;
-    const { id, created, model, request, options } = frame;
-    const head = { id, object: "chat.completion.chunk", created, model: model.modelId };
-    this.#head = `data: ${JSON.stringify(head).slice(0, -1)},"choices":[`;
-    this.#tail = options.includeUsage ? `],"usage":null}\n\n` : "]}\n\n";
-    this.#plain = request.sampling.topLogprobs < 0 && !options.returnTokenIds && !request.sampling.routedExperts;
-    this.#begun = Array.from({ length: request.sampling.n }, () => false);
-    this.#finished = Array.from({ length: request.sampling.n }, () => false);
+    this.#chunks = new ReplyChunks(frame, "chat.completion.chunk", {
+      begin: (choice) => this.#begin(choice),
+      finish: (choice, reason) => this.#chunk({ index: choice, delta: {}, logprobs: null, finish_reason: reason }),
+    });
   }
 
   push(output: Output): string {
@@ -62,33 +55,33 @@ export class ChatReplyStream implements ReplyStream {
         this.#promptExperts.push(...output.experts);
         return "";
       case "token":
-        return this.#token(output);
+        return this.#chunks.token(output.choice, this.#token(output), output.finish);
       case "end":
-        return this.#end(output.cachedTokenCount);
+        return this.#chunks.end(output.cachedTokenCount);
     }
   }
 
-  #token(output: TokenOutput): string {
-    this.#tokenCount++;
-    const { choice, text, toolCalls, finish } = output;
-    let out = this.#begin(choice);
-    if (this.#plain) {
+  #token({ choice, tokenId, text, toolCalls, logprob, experts }: TokenOutput): string {
+    let out = "";
+    if (this.#chunks.isPlain) {
       // The common chunk, by hand: this is most of what a router does.
       if (text !== "")
-        out += `${this.#head}{"index":${choice},"delta":{"content":${JSON.stringify(text)}},"logprobs":null,"finish_reason":null}${this.#tail}`;
+        out = this.#chunks.chunk(
+          `{"index":${choice},"delta":{"content":${JSON.stringify(text)}},"logprobs":null,"finish_reason":null}`,
+        );
     } else {
       const { model, options } = this.#frame;
-      out += this.#chunk({
+      out = this.#chunk({
         index: choice,
         delta: { content: text },
-        logprobs: output.logprob === undefined ? null : chatLogprobs([output.logprob], model.tokenizer),
+        logprobs: logprob === undefined ? null : chatLogprobs([logprob], model.tokenizer),
         finish_reason: null,
-        ...(options.returnTokenIds ? { token_ids: [output.tokenId] } : {}),
-        ...(output.experts === undefined ? {} : { routed_experts: [output.experts] }),
+        ...(options.returnTokenIds ? { token_ids: [tokenId] } : {}),
+        ...(experts === undefined ? {} : { routed_experts: [experts] }),
       });
     }
     for (const call of toolCalls) out += this.#call(choice, call);
-    return finish === undefined ? out : out + this.#finish(choice, finish);
+    return out;
   }
 
   /** OpenAI's two steps: first what is called, then with what. */
@@ -101,8 +94,6 @@ export class ChatReplyStream implements ReplyStream {
   }
 
   #begin(choice: number): string {
-    if (this.#begun[choice] !== false) return "";
-    this.#begun[choice] = true;
     const { options, request } = this.#frame;
     const promptIds =
       options.returnTokenIds && this.#first ? { prompt_token_ids: Array.from(request.promptTokenIds) } : {};
@@ -117,21 +108,7 @@ export class ChatReplyStream implements ReplyStream {
     });
   }
 
-  #finish(choice: number, reason: FinishReason): string {
-    this.#finished[choice] = true;
-    return this.#chunk({ index: choice, delta: {}, logprobs: null, finish_reason: reason });
-  }
-
-  #end(cachedTokenCount: number): string {
-    let out = "";
-    for (let choice = 0; choice < this.#finished.length; choice++) {
-      out += this.#begin(choice);
-      if (this.#finished[choice] === false) out += this.#finish(choice, "length");
-    }
-    return out + closingEvents(this.#frame, "chat.completion.chunk", this.#tokenCount, cachedTokenCount);
-  }
-
-  #chunk(choice: unknown): string {
-    return this.#head + JSON.stringify(choice) + this.#tail;
+  #chunk(choice: object): string {
+    return this.#chunks.chunk(JSON.stringify(choice));
   }
 }
