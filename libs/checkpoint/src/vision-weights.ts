@@ -1,43 +1,15 @@
 import { basename } from "node:path";
-import { DroverError } from "@drover/core";
+import {
+  type BiasedLinear,
+  DroverError,
+  type LayerNormWeights,
+  type VisionEnterWeights,
+  type VisionExitWeights,
+  type VisionLayerWeights,
+} from "@drover/core";
 import type { Checkpoint } from "./checkpoint.ts";
 import { scaleRows } from "./expert-layout.ts";
 import type { VisionConfig } from "./vision-config.ts";
-
-/** A Linear, [out, in] row-major, dequantized; a bias [out] where it has one. */
-export type VisionLinear = Readonly<{ weight: Float32Array; bias: Float32Array | null }>;
-
-/** A LayerNorm's gain and bias, [hiddenSize] each. */
-export type VisionNorm = Readonly<{ weight: Float32Array; bias: Float32Array }>;
-
-/** One encoder layer; the rows of q, k and v are one Linear [3 * hiddenSize, hiddenSize]. */
-export type VisionLayer = Readonly<{
-  inputNorm: VisionNorm;
-  qkv: VisionLinear;
-  output: VisionLinear;
-  mlpNorm: VisionNorm;
-  fc1: VisionLinear;
-  fc2: VisionLinear;
-}>;
-
-/** What makes rows of pixels. */
-export type VisionEntry = Readonly<{
-  /** [hiddenSize, 3 * patchSize^2], a column's place being (channel, row, column). */
-  patches: Float32Array;
-  /** [hiddenSize]. */
-  classEmbedding: Float32Array;
-  /** [gridSize^2 + 1, hiddenSize], the class row last. */
-  positions: Float32Array;
-  norm: VisionNorm;
-}>;
-
-/** What makes features of rows. */
-export type VisionExit = Readonly<{
-  norm: VisionNorm;
-  fc1: VisionLinear;
-  fc2: VisionLinear;
-  projector: VisionLinear;
-}>;
 
 const MODEL = "vision_model";
 
@@ -54,7 +26,7 @@ export class VisionWeights {
     this.#config = config;
   }
 
-  async entry(): Promise<VisionEntry> {
+  async entry(): Promise<VisionEnterWeights> {
     const { hiddenSize, patchSize, gridSize } = this.#config;
     const { weight } = await this.#linear(`${MODEL}.patch_embedding.linear`, hiddenSize, 3 * patchSize ** 2, "none");
     return {
@@ -65,7 +37,7 @@ export class VisionWeights {
     };
   }
 
-  async layer(index: number): Promise<VisionLayer> {
+  async layer(index: number): Promise<VisionLayerWeights> {
     const { hiddenSize, mlpWidth } = this.#config;
     const name = `${MODEL}.model.layers.${index}`;
     const square = (part: string) => this.#linear(`${name}.self_attn.${part}`, hiddenSize, hiddenSize, "always");
@@ -79,7 +51,7 @@ export class VisionWeights {
     };
   }
 
-  async exit(): Promise<VisionExit> {
+  async exit(): Promise<VisionExitWeights> {
     const { mlpWidth, adapterWidth, outputWidth, textHiddenSize, hasProjectorBias } = this.#config;
     const adapter = `${MODEL}.vision_adapter.mlp`;
     return {
@@ -95,7 +67,7 @@ export class VisionWeights {
     };
   }
 
-  async #norm(name: string): Promise<VisionNorm> {
+  async #norm(name: string): Promise<LayerNormWeights> {
     const { hiddenSize } = this.#config;
     return {
       weight: await this.#tensor(`${name}.weight`, [hiddenSize]),
@@ -108,7 +80,7 @@ export class VisionWeights {
     outSize: number,
     inSize: number,
     bias: "always" | "optional" | "none",
-  ): Promise<VisionLinear> {
+  ): Promise<BiasedLinear> {
     const tensor = `${name}.weight`;
     const weight = await this.#tensor(tensor, [outSize, inSize]);
     if (this.#checkpoint.weightDtype(tensor) === "F8_E4M3") await this.#scale(weight, `${tensor}_scale`, outSize);
@@ -138,7 +110,7 @@ export class VisionWeights {
 }
 
 /** Linears of one input as one, their rows in order. */
-function stack(linears: readonly VisionLinear[]): VisionLinear {
+function stack(linears: readonly BiasedLinear[]): BiasedLinear {
   return {
     weight: concatenated(linears.map(({ weight }) => weight)),
     bias: concatenated(linears.flatMap(({ bias }) => (bias === null ? [] : [bias]))),

@@ -1,13 +1,12 @@
-import { type BuiltGraph, GraphBuilder, type Value } from "./graph-builder.ts";
 import type {
   BiasedLinear,
   LayerNormWeights,
-  VisionDims,
   VisionEnterWeights,
   VisionExitWeights,
   VisionLayerWeights,
-  VisionRope,
-} from "./vision-dims.ts";
+} from "@drover/core";
+import { type BuiltGraph, GraphBuilder, type Value } from "./graph-builder.ts";
+import type { VisionDims, VisionRope } from "./vision-dims.ts";
 
 /**
  * The vision encoder is a graph for each layer, so that only one layer's weights are in memory twice while they load. t is the number of tiles,
