@@ -10,7 +10,7 @@ export type FinishReason = "stop" | "length" | "tool_calls";
 /** A whole call. `arguments` is a JSON object; `index` counts the choice's calls. */
 export type ToolCall = Readonly<{ id: string; index: number; name: string; arguments: string }>;
 
-export type PromptOutput = Readonly<{
+type PromptOutput = Readonly<{
   kind: "prompt";
   logprobs: readonly TokenLogprob[];
   /** For each prompt token, the expert of each MoE layer. */
