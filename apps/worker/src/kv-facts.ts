@@ -1,8 +1,8 @@
-import { kvBytesPeak } from "@drover/kv";
+import { kvBytesPeak, ownRowsMax } from "@drover/kv";
 import type { TextModel } from "@drover/runtime";
 
 /** The fields of a worker's status that say what its KV holds, and what a request takes of it. Nothing without a model. */
-export function kvFacts(model: TextModel, prefillRowsMax: number) {
+export function kvFacts(model: TextModel, prefillRowsMax: number, stripeAbove: number) {
   const { kvUse, kvBytesMax, geometry, config } = model;
   const bytes = ({ referenced, cached }: Readonly<{ referenced: number; cached: number }>) =>
     ({ $typeName: "drover.internal.v1.KvBytes", referenced: BigInt(referenced), cached: BigInt(cached) }) as const;
@@ -10,7 +10,12 @@ export function kvFacts(model: TextModel, prefillRowsMax: number) {
   // Memory as placement sees it: a fixed part for chunked layers and blocks, and a slope for global layers.
   const perToken = geometry.isGlobalLayer.filter(Boolean).length * geometry.rowBytes;
   const fixed = kvBytesPeak(geometry, config.chunkSize, prefillRowsMax) - config.chunkSize * perToken;
+  // Striped is only what context workers have room for: without any nothing is.
+  const longest = model.stripedRowsMax;
+  const stripes = model.isStriped(longest);
   return {
+    stripeAboveTokens: BigInt(stripes ? stripeAbove : 0),
+    stripedTokensKept: BigInt(stripes ? ownRowsMax(geometry, longest) : 0),
     kvBytesUsed: BigInt(global.referenced + global.cached + local.referenced + local.cached),
     kvBytesMax: BigInt(kvBytesMax),
     kvBytesPerToken: BigInt(perToken),

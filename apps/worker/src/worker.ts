@@ -90,6 +90,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
   const metrics = createMetrics({ process: "worker" });
   const observed = workerMetrics(metrics, options.modelName);
 
+  const stripesAbove = stripeAbove(config, options);
   using contextPeers = new ContextPeers((id, address) => new ContextStreamHolder(id, address, systemClock, logger));
   const model = isAttention
     ? await TextModel.load(config, weights, {
@@ -100,7 +101,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
         // As routers name it: they know the model by its id and the fingerprint that workers join with.
         modelFingerprint: `${options.modelName} ${fingerprint}`,
         stripes: {
-          above: stripeAbove(config, options),
+          above: stripesAbove,
           name: `${workerId}/${incarnation}`,
           holders: () => contextPeers.holders,
         },
@@ -154,7 +155,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
           breathe: () => new Promise((done) => setImmediate(done)),
         });
   const load = () => ({
-    ...(engine?.load() ?? { runningCount: 0, waitingCount: 0, pendingTokenCount: 0 }),
+    ...(engine?.load() ?? { runningCount: 0, waitingCount: 0, pendingTokenCount: 0, tokenCountToStore: 0 }),
     kvBytesUsed: model?.kvBytesUsed ?? 0,
     kvBytesMax: model?.kvBytesMax ?? 0,
     kvUse: model?.kvUse,
@@ -231,7 +232,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
       const now = load();
       return create(WorkerStatusSchema, {
         ready: ready(),
-        ...(model ? kvFacts(model, options.prefillChunk) : context?.kvFacts()),
+        ...(model ? kvFacts(model, options.prefillChunk, stripesAbove) : context?.kvFacts()),
         prefix: {
           $typeName: "drover.internal.v1.PrefixCounts",
           promptTokenCount: BigInt(observed.prefix.promptTokenCount),
@@ -239,7 +240,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
         },
         runningCount: now.runningCount,
         waitingCount: now.waitingCount,
-        waitingTokenCount: BigInt(now.pendingTokenCount),
+        waitingTokenCount: BigInt(now.tokenCountToStore),
         contextTokensMax: BigInt(engine?.contextTokensMax ?? 0),
         progress: BigInt(engine?.stepCount ?? 0),
         sentAtMs: BigInt(systemClock.now()),

@@ -21,6 +21,16 @@ export function longestContext(options: AdmissionOptions): number {
   return Math.max(longestAlone(options), runner.isStriped(runner.stripedRowsMax) ? runner.stripedRowsMax : 0);
 }
 
+/** Tokens of these choices that will still take KV here: of striped ones no more than are ever kept. */
+export function tokensToStore(choices: readonly Choice[], { runner, geometry }: AdmissionOptions): number {
+  let sum = 0;
+  for (const { tokens, computedCount, tokenCountMax } of choices) {
+    const end = runner.isStriped(tokenCountMax) ? ownRowsMax(geometry, tokens.length) : tokens.length;
+    sum += Math.max(0, end - computedCount);
+  }
+  return sum;
+}
+
 /**
  * Whether a request fits beside those that are here: never (`invalid_argument`), not now (`overloaded`), or yes. It fits when all of them, grown to the
  * lengths that outputs have had, hold no more than there is; one alone always does. Outputs that turn out longer may be preempted.

@@ -12,6 +12,14 @@ export type StepFacts = Readonly<{
   measuredMs: number;
 }>;
 
+/** Choices that hold KV and those that wait for their first step, tokens not computed yet, and those of them that will take KV here. */
+export type EngineLoad = Readonly<{
+  runningCount: number;
+  waitingCount: number;
+  pendingTokenCount: number;
+  tokenCountToStore: number;
+}>;
+
 /** What the engine reports as it happens; everything here is cheap and never throws. */
 export interface EngineObserver {
   stepEnded(facts: StepFacts): void;

@@ -3,11 +3,11 @@ import { OutputLengths, planStep, StepCost } from "@drover/batching";
 import { type ErrorCode, type KvSequence, type RequestId, type RouterId, toDroverError } from "@drover/core";
 import { DoneSchema, FailedSchema, type RequestEvent, type Resume, StartedSchema } from "@drover/proto";
 import { ActiveRequest } from "./active-request.ts";
-import { longestContext, type Refusal, roomRefusal } from "./admission.ts";
+import { longestContext, type Refusal, roomRefusal, tokensToStore } from "./admission.ts";
 import { advance } from "./advance.ts";
 import { Calibration } from "./calibration.ts";
 import { Choice } from "./choice.ts";
-import type { EngineOptions } from "./engine-options.ts";
+import type { EngineLoad, EngineOptions } from "./engine-options.ts";
 import { ImageFeatures } from "./image-features.ts";
 import { KvRoom } from "./kv-room.ts";
 import { ENGINE_LIMITS } from "./limits.ts";
@@ -59,12 +59,12 @@ export class Engine {
     return longestContext(this.#options);
   }
 
-  /** Choices that hold KV, choices that wait for their first step, and tokens not computed yet. */
-  load(): Readonly<{ runningCount: number; waitingCount: number; pendingTokenCount: number }> {
+  load(): EngineLoad {
     const choices = [...this.#choices.values()];
     const runningCount = choices.filter(({ sequence }) => sequence !== undefined).length;
     const pendingTokenCount = choices.reduce((sum, choice) => sum + choice.pendingTokenCount, 0);
-    return { runningCount, waitingCount: choices.length - runningCount, pendingTokenCount };
+    const tokenCountToStore = tokensToStore(choices, this.#options);
+    return { runningCount, waitingCount: choices.length - runningCount, pendingTokenCount, tokenCountToStore };
   }
 
   /** What its steps are predicted to take, and the prompts that wait: for placement. */

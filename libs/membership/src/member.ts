@@ -24,6 +24,8 @@ export type WorkerStatus = Readonly<{
   /** A request of t tokens takes about kvBytesPerToken * t + kvBytesFixed. */
   kvBytesPerToken: number;
   kvBytesFixed: number;
+  /** What may get longer than `aboveTokens` takes KV for `keptTokens` at most; the rest is with context workers. */
+  striping?: Readonly<{ aboveTokens: number; keptTokens: number }> | undefined;
   runningCount: number;
   waitingCount: number;
   /** Tokens that its waiting requests will have to prefill. */

@@ -23,6 +23,18 @@ describe("placeRequest", () => {
     expect(placeRequest([worker("b"), worker("a")], request())).toMatchObject({ workerId: "a", kvBytes: 1600 });
   });
 
+  it("counts of a request that is striped only what stays on the worker, of each choice", () => {
+    const busy = { contextTokensMax: 10_000, runningCount: 1 };
+    const plain = worker("a", busy);
+    const striping = worker("a", { ...busy, striping: { aboveTokens: 2000, keptTokens: 300 } });
+    const long = request({ promptTokenCount: 3000 });
+    expect(placeRequest([plain], long)).toMatchObject({ kind: "wait" });
+    expect(placeRequest([striping], long)).toMatchObject({ kind: "worker", kvBytes: 3100 });
+    const both = request({ promptTokenCount: 6000, choiceCount: 2 });
+    expect(placeRequest([striping], both)).toMatchObject({ kind: "worker", kvBytes: 6200 });
+    expect(placeRequest([striping], request({ promptTokenCount: 1900 }))).toMatchObject({ kind: "wait" });
+  });
+
   it("counts what was placed since the last status, in bytes and in milliseconds", () => {
     const full = worker("a", { reservedBytes: 9000, reservedCount: 1 });
     expect(placeRequest([full], request())).toMatchObject({ kind: "wait" });

@@ -24,6 +24,8 @@ export type WorkerCapacity = PromptLoad &
     kvBytesMax: number;
     kvBytesPerToken: number;
     kvBytesFixed: number;
+    /** A choice that may get longer than `aboveTokens` takes KV for `keptTokens` at most. */
+    striping?: Readonly<{ aboveTokens: number; keptTokens: number }> | undefined;
     contextTokensMax: number;
     /** Placements that its status does not show yet. */
     reservedBytes: number;
@@ -71,10 +73,18 @@ export type PlacementDecision = Ranked &
     | Readonly<{ kind: "never"; reason: string }>
   );
 
+/** The longest that a choice may get. */
+const choiceTokensOf = ({ promptTokenCount, newTokenCountMax, choiceCount }: PlaceableRequest) =>
+  Math.ceil((promptTokenCount + newTokenCountMax) / choiceCount);
+
 /** KV bytes to count for a request at placing: its prompt and the output that is to be expected. */
 export function placementBytes(worker: WorkerCapacity, request: PlaceableRequest): number {
   const outputTokens = Math.min(request.newTokenCountMax, EXPECTED_OUTPUT_TOKENS * request.choiceCount);
-  return worker.kvBytesPerToken * (request.promptTokenCount + outputTokens) + worker.kvBytesFixed * request.choiceCount;
+  const { striping } = worker;
+  const isStriped = striping !== undefined && choiceTokensOf(request) > striping.aboveTokens;
+  const keptTokens = isStriped ? striping.keptTokens * request.choiceCount : Number.POSITIVE_INFINITY;
+  const tokens = Math.min(keptTokens, request.promptTokenCount + outputTokens);
+  return worker.kvBytesPerToken * tokens + worker.kvBytesFixed * request.choiceCount;
 }
 
 /** What is neither used by requests nor spoken for. Negative when more waits in the worker than fits. */
@@ -95,7 +105,7 @@ export function placeRequest(
   request: PlaceableRequest,
   options: PlacementOptions = {},
 ): PlacementDecision {
-  const choiceTokens = Math.ceil((request.promptTokenCount + request.newTokenCountMax) / request.choiceCount);
+  const choiceTokens = choiceTokensOf(request);
   const ofModel = workers.filter((worker) => worker.modelId === request.modelId);
   const contextTokensMax = ofModel.reduce((most, worker) => Math.max(most, worker.contextTokensMax), 0);
   const seen = ofModel.map((worker) => judge(worker, request, choiceTokens, options));

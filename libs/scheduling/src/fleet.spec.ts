@@ -49,6 +49,7 @@ class Sink implements OrderSink {
     return this.orders.map(({ order }) => {
       if (order.case === "setExperts") return `set ${order.value.layers.map((l) => l.experts.join(" ")).join("|")}`;
       if (order.case === "expertMap") return `map ${order.value.complete ? "complete" : "incomplete"}`;
+      if (order.case === "contextWorkers") return `context ${order.value.holders.map((h) => h.workerId).join(" ")}`;
       return `accepted ${order.case === "accepted" ? order.value.leaderEpoch : "?"}`;
     });
   }
@@ -97,6 +98,20 @@ describe("Fleet", () => {
     expect(both.told).toEqual(["accepted 7", "map complete"]);
     const holder = both.orders[1]?.order;
     expect(holder?.case === "expertMap" && holder.value.holders.map((h) => h.address)).toEqual(["a:1"]);
+  });
+
+  it("attention workers are told of all context workers when they join, and when one of these comes or goes", () => {
+    const one = fleet();
+    const [early, late] = [new Sink(), new Sink()];
+    const role = (...roles: WorkerRole[]) => ({ roles });
+    one.join(hello("early", role(WorkerRole.ATTENTION)), early, 0);
+    const session = one.join(hello("a", role(WorkerRole.CONTEXT)), new Sink(), 1);
+    one.join(hello("b", role(WorkerRole.CONTEXT)), new Sink(), 2);
+    one.join(hello("late", role(WorkerRole.ATTENTION)), late, 3);
+    one.end(session, 4);
+    one.tick(4 + GONE_AFTER_MS);
+    expect(early.told.slice(0, 4)).toEqual(["accepted 7", "context a", "context a b", "context b"]);
+    expect(late.told.slice(0, 3)).toEqual(["accepted 7", "context a b", "context b"]);
   });
 
   it("an incomplete map goes out once workers had the time to come back", () => {

@@ -255,8 +255,9 @@ export class Fleet {
     const moved = changes.filter(({ kind }) => kind === "joined" || kind === "gone");
     if (moved.length === 0) return;
     const all = moved.some(({ member }) => member.profile.roles.includes("context"));
-    const told = all ? this.members : moved.map(({ member }) => member);
+    const told = all ? this.members : moved.filter(({ kind }) => kind === "joined").map(({ member }) => member);
     const holders = this.members.filter(({ profile }) => profile.roles.includes("context")).map(holderOf);
+    if (!all && holders.length === 0) return;
     for (const { session, profile } of told) {
       if (!profile.roles.includes("attention")) continue;
       const value = order({ case: "contextWorkers", value: create(ContextWorkersSchema, { holders }) });

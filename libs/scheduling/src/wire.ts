@@ -65,6 +65,10 @@ export function statusFromWire(status: WireStatus): WorkerStatus {
     kvBytesMax: Number(status.kvBytesMax),
     kvBytesPerToken: Number(status.kvBytesPerToken),
     kvBytesFixed: Number(status.kvBytesFixed),
+    striping:
+      status.stripeAboveTokens === 0n
+        ? undefined
+        : { aboveTokens: Number(status.stripeAboveTokens), keptTokens: Number(status.stripedTokensKept) },
     runningCount: status.runningCount,
     waitingCount: status.waitingCount,
     waitingTokenCount: Number(status.waitingTokenCount),
