@@ -32,8 +32,17 @@ describe.skipIf(!present)("the goldens hold through the public interface (needs 
   });
 
   for (const settings of pairwiseSettings()) {
-    const { checkpoint, expertWorkers, attentionWorkers, prefillChunk, concurrency, queue, prefixCache } = settings;
-    const name = `${checkpoint}: ${expertWorkers} expert and ${attentionWorkers} attention workers, chunks of ${prefillChunk}, ${concurrency} at a time, ${queue}, prefix cache ${prefixCache}`;
+    const {
+      checkpoint,
+      expertWorkers,
+      attentionWorkers,
+      contextWorkers,
+      prefillChunk,
+      concurrency,
+      queue,
+      prefixCache,
+    } = settings;
+    const name = `${checkpoint}: ${expertWorkers} expert and ${attentionWorkers} attention and ${contextWorkers} context workers, chunks of ${prefillChunk}, ${concurrency} at a time, ${queue}, prefix cache ${prefixCache}`;
     test.skipIf(queue === "redis" && redis === undefined)(name, { timeout: 300_000 }, async () => {
       expect(await runGoldens(settings, redis?.url)).toMatch(/goldens hold/);
     });

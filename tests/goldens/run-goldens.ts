@@ -13,6 +13,9 @@ const CHECKPOINTS = {
   scout: join(SHARED, "goldens/scout/checkpoint"),
 } as const;
 
+/** Tokens of a whole segment: whatever is longer has a part elsewhere where there are context workers. */
+const STRIPE_ABOVE = 1024;
+
 /** Brings up a cluster with the settings and runs the reference's own check against its public interface. Returns its last line. */
 export async function runGoldens(settings: Settings, redisUrl: string | undefined): Promise<string> {
   await using cluster = await TestCluster.start({
@@ -20,7 +23,10 @@ export async function runGoldens(settings: Settings, redisUrl: string | undefine
     expertWorkers: settings.expertWorkers,
     attentionWorkers: settings.attentionWorkers,
     prefillChunk: settings.prefillChunk,
-    flags: ["--prefix-cache", settings.prefixCache],
+    flags: [
+      ...["--prefix-cache", settings.prefixCache],
+      ...["--context-workers", String(settings.contextWorkers), "--stripe-above", String(STRIPE_ABOVE)],
+    ],
     queue: settings.queue === "redis" ? (redisUrl ?? "auto") : "embedded",
   });
   return await checkFile(`${settings.checkpoint}/goldens.jsonl`, cluster.url, settings.concurrency);

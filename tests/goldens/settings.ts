@@ -4,6 +4,7 @@ export const DIMENSIONS = {
   expertWorkers: [1, 2, 3, 4, 8],
   prefillChunk: [16, 64, 256, 1000],
   attentionWorkers: [1, 2],
+  contextWorkers: [0, 1, 2, 4],
   concurrency: [1, 32],
   queue: ["embedded", "redis"],
   prefixCache: ["on", "off"],
