@@ -12,7 +12,7 @@ Commands:
   tokenize    Turn texts and conversations into the tokens that a model would see
   router      Run one router: the HTTP and gRPC APIs
   scheduler   Run one scheduler: places requests, and with --queue scheduler holds the queue
-  worker      Run one worker: attention, experts, or both
+  worker      Run one worker: attention, experts, vision, context
 
 drover COMMAND --help shows a command's flags.
 `;
