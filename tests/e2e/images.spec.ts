@@ -5,6 +5,9 @@ import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { create } from "@bufbuild/protobuf";
+import { publicApi } from "@drover/proto";
+import { RpcClient } from "@drover/rpc";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { checkFile, SHARED } from "../goldens/run-goldens.ts";
@@ -83,6 +86,19 @@ describe.skipIf(!present)("images (needs ../shared)", () => {
     for (const [i, task] of compareTasks.slice(0, 3).entries())
       expect(await compare([`${base}/${i}/0`, `${base}/${i}/1`])).toBe(task.expected.text);
     await expect(compare([`${base}/none`])).rejects.toMatchObject({ status: 400 });
+  });
+
+  test("gRPC takes pictures too", async () => {
+    using client = new RpcClient(`127.0.0.1:${cluster.grpcPort}`);
+    for (const task of compareTasks.slice(0, 3)) {
+      const pictures = urlsOf(task).map((url) => ({ part: { case: "imageUrl" as const, value: url } }));
+      const parts = [...pictures, { part: { case: "text" as const, value: QUESTION } }];
+      const messages = [{ role: "user", parts }];
+      const request = create(publicApi.ChatRequestSchema, { model: "nano", messages, options: { temperature: 0 } });
+      let text = "";
+      for await (const reply of client.serverStream(publicApi.Inference.method.chat, request)) text += reply.text;
+      expect(text).toBe(task.expected.text);
+    }
   });
 
   test("drover chat shows files", { timeout: 120_000 }, async () => {
