@@ -43,6 +43,11 @@ export class ContextStripes {
     return this.#rows(this.#whole(({ bytesMax }) => bytesMax));
   }
 
+  /** Striped sequences that are open. */
+  get openCount(): number {
+    return this.#open.size;
+  }
+
   open(rowCountMax: number): SequenceStripes {
     this.#count += 1;
     const stripes = new SequenceStripes({

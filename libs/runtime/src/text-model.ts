@@ -247,8 +247,8 @@ export class TextModel implements ModelRunner, Disposable {
   }
 
   /** The parts of a step that attend to what holders have. */
-  #striped(layer: number, layout: StepLayout): StripedRows[] {
-    if (!this.config.isGlobalLayer[layer]) return [];
+  #striped(layer: number, layout: StepLayout): readonly StripedRows[] {
+    if (!this.#sequences.hasStriped || !this.config.isGlobalLayer[layer]) return [];
     return layout.parts
       .map((part) => ({ part, sequence: stored(part.entry.sequence) }))
       .filter(({ sequence }) => sequence.remoteEnd > 0);

@@ -1,0 +1,35 @@
+import { OutputLengths, StepCost } from "@drover/batching";
+import type { Clock } from "@drover/core";
+import { expect, test } from "vitest";
+import { ActiveRequest } from "./active-request.ts";
+import { longestAlone } from "./admission.ts";
+import { Choice } from "./choice.ts";
+import { KvRoom } from "./kv-room.ts";
+import { ENGINE_LIMITS } from "./limits.ts";
+import { taskOfLength } from "./testing/fake-engine.ts";
+import { FakeRunner } from "./testing/fake-runner.ts";
+
+const geometry = { isGlobalLayer: [false, true], chunkRows: 64, segmentRows: 128, blockRows: 16, rowBytes: 4 };
+
+test("hopeless is only who has long found no room and is too long for the worker alone", () => {
+  let now = 0;
+  const clock: Clock = { now: () => now, monotonic: () => now, sleep: () => Promise.resolve() };
+  const runner = new FakeRunner(geometry, 10_000);
+  const options = { runner, geometry, prefillRowsMax: 64 };
+  const room = new KvRoom({
+    ...options,
+    cost: new StepCost(geometry.chunkRows),
+    outputs: new OutputLengths(),
+    clock,
+    onPreempted: () => undefined,
+    onOpened: () => undefined,
+  });
+  const longest = longestAlone(options);
+  const choiceOf = (tokens: number) => new Choice(1, new ActiveRequest(taskOfLength("a", tokens, 1), 1, 0), 0, 0);
+  const [fits, tooLong] = [choiceOf(longest - 1), choiceOf(longest)];
+  expect(room.runnable([tooLong])).toEqual([]);
+  expect(room.hopeless([fits, tooLong])).toEqual([]);
+  now = ENGINE_LIMITS.parkMs + 1;
+  fits.stalledSinceMs = 0;
+  expect(room.hopeless([fits, tooLong])).toEqual([tooLong]);
+});

@@ -1,0 +1,46 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { attendFrames, putFrames, SegmentAssembly } from "./context-frames.ts";
+import { FRAME_BYTES_MAX } from "./expert-frames.ts";
+
+test("a call's frames are its rows in their order, each row with its own sequence, and none is too large", () => {
+  const rowCounts = fc.array(fc.integer({ min: 1, max: 900 }), { minLength: 1, maxLength: 6 });
+  fc.assert(
+    fc.property(rowCounts, fc.constantFrom(64, 256, 1280), (counts, width) => {
+      const queries = counts.map((rowCount, i) => ({ sequenceId: `s${i}`, endSegment: i, segmentCount: 1, rowCount }));
+      const rows = counts.reduce((sum, count) => sum + count, 0);
+      const frames = attendFrames({ layer: 0, queries, q_aH: new Float32Array(rows * width) });
+      const owners = (list: readonly { sequenceId: string; rowCount: number }[]) =>
+        list.flatMap(({ sequenceId, rowCount }) => new Array<string>(rowCount).fill(sequenceId));
+      expect(frames.flatMap((frame) => owners(frame.queries))).toEqual(owners(queries));
+      let next = 0;
+      for (const { from, to, queries: own } of frames) {
+        expect(from).toBe(next);
+        expect(own.reduce((sum, { rowCount }) => sum + rowCount, 0)).toBe(to - from);
+        expect((to - from) * width * 4).toBeLessThanOrEqual(FRAME_BYTES_MAX);
+        next = to;
+      }
+      expect(next).toBe(rows);
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test("a segment is whole with its last frame, whatever the frames' order, and not before", () => {
+  const rowFloats = 96;
+  const rowCount = 1500;
+  const floats = rowCount * rowFloats;
+  const layers = [1, 2].map((seed) => ({
+    k: Float32Array.from({ length: floats }, (_, i) => i * seed),
+    v: Float32Array.from({ length: floats }, (_, i) => i - seed),
+  }));
+  const frames = [...putFrames({ sequenceId: "s", segment: 2, rowCount, layers })];
+  const [first] = frames;
+  if (first === undefined) throw new Error("a segment has frames");
+  expect(frames.length).toBeGreaterThan(4);
+  const assembly = new SegmentAssembly(first, layers.length, rowFloats);
+  const whole = frames.reverse().map((frame) => assembly.add(frame));
+  expect(whole.slice(0, -1).every((each) => each === undefined)).toBe(true);
+  expect(whole.at(-1)?.layers).toEqual(layers);
+  expect(() => assembly.add({ ...first, layer: 2 })).toThrow("outside");
+});
