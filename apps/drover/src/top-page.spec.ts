@@ -76,4 +76,15 @@ describe("topPage", () => {
     const page = topPage(create(ClusterStateSchema, { modelId: "nano", schedulerId: "scheduler-1" }));
     expect(page).toEqual(["nano: NOT READY   0 workers, 0 routers   leader scheduler-1 at 0   expert map none"]);
   });
+
+  it("shows the stripes that context workers hold among the KV", () => {
+    const context = {
+      workerId: "context-0",
+      roles: [WorkerRole.CONTEXT],
+      status: { ready: true, kvBytesUsed: 3n * GIB, kvBytesMax: 4n * GIB, globalKv: { referenced: 3n * GIB } },
+    };
+    const page = topPage(create(ClusterStateSchema, { schedulerId: "s", workers: [context] }));
+    expect(page.find((line) => line.startsWith("context-0"))).toMatch(/^context-0 +3.0 GiB +4.0 GiB +3.0 GiB +0 B/);
+    expect(page.filter((line) => line.startsWith("context-0"))).toHaveLength(2);
+  });
 });

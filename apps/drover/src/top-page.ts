@@ -20,7 +20,7 @@ export function topPage(state: ClusterState): string[] {
     headline(state),
     ...section(LANE_HEAD, state.lanes.map(laneCells)),
     ...section(ATTENTION_HEAD, attention.map(attentionCells)),
-    ...section(KV_HEAD, attention.map(kvCells)),
+    ...section(KV_HEAD, [...attention, ...rest.filter(holdsStripes)].map(kvCells)),
     ...section(EXPERTS_HEAD, holders.map(expertCells(holders))),
     ...section(
       OTHER_HEAD,
@@ -72,6 +72,9 @@ function attentionCells(worker: WorkerState): string[] {
     costs === undefined || costs.promptRowMs === 0 ? "-" : costs.promptRowMs.toPrecision(2),
   ];
 }
+
+/** Of context workers all KV is stripes: global rows of sequences that others decode. */
+const holdsStripes = ({ roles }: WorkerState) => roles.includes(WorkerRole.CONTEXT);
 
 const KV_HEAD = ["KV", "used", "of", "global", "cached", "local", "cached", "blocks", "hits", "predicted"];
 
