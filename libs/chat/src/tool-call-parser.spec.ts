@@ -121,6 +121,11 @@ describe("whatever a model writes", () => {
     fc.assert(fc.property(pieces, ends, holds), { numRuns: 5000 });
   });
 
+  test("an empty list behind white space keeps its place", () => {
+    holds("\n[]\n", []);
+    holds(' [] {"name": "f", "parameters": {}} []', [2, 3]);
+  });
+
   test("a mutated call is not lost", () => {
     const mutated = fc
       .tuple(fc.constantFrom(...corpus), fc.nat(), fc.nat(12), pieces)

@@ -113,6 +113,8 @@ export class ToolCallParser {
   }
 
   #giveParts(text: string, parts: readonly { name: string | undefined; arguments: string; end: number }[]): void {
+    // Ended at once, as `[]` does: nothing of it was plain before.
+    if (parts.length === 0) this.#giveAsText(text);
     let begin = 0;
     parts.forEach((part, i) => {
       // Brackets and separators go with the part before which they stand, the last ones with the last part.
@@ -128,7 +130,6 @@ export class ToolCallParser {
       this.#gap = "";
       this.#atEdge = true;
     });
-    this.#text(text.slice(begin));
   }
 
   #abandon(): void {
