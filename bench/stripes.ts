@@ -60,7 +60,10 @@ async function startContext(index: number): Promise<{ child: ChildProcess; holde
   const port = await freePort();
   const nobody = `127.0.0.1:${await freePort()}`;
   const flags = ["--roles=context", `--model=${MODEL}`, `--scheduler=${nobody}`, `--grpc-port=${port}`];
-  const child = spawn(process.execPath, ["--conditions=@drover/source", WORKER, ...flags], { stdio: "ignore" });
+  const child = spawn(process.execPath, ["--conditions=@drover/source", WORKER, ...flags], {
+    // It ends when the channel breaks, so that nothing is left of an interrupted run.
+    stdio: ["ignore", "ignore", "ignore", "ipc"],
+  });
   const holder = new ContextStreamHolder(`context-${index}`, `127.0.0.1:${port}`, systemClock, silentLogger);
   while (!holder.connected) await setTimeout(50);
   return { child, holder };
