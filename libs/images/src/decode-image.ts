@@ -1,14 +1,10 @@
 import { DroverError } from "@drover/core";
 import sharp from "sharp";
-import { IMAGE_FORMATS, sniffImageFormat } from "./image-format.ts";
+import { sniffImageFormat } from "./image-format.ts";
 import { IMAGE_LIMITS } from "./limits.ts";
 import { cmykToRgb, overWhite } from "./rgb-conversion.ts";
 import type { RgbPicture } from "./rgb-picture.ts";
 
-/** libvips's loaders of the four formats; all others are switched off, whatever a file looks like to them. */
-const LOADERS = { png: "Png", jpeg: "Jpeg", webp: "Webp", gif: "Nsgif" } as const;
-sharp.block({ operation: ["VipsForeignLoad"] });
-sharp.unblock({ operation: IMAGE_FORMATS.map((format) => `VipsForeignLoad${LOADERS[format]}Buffer`) });
 // Every file is another one, and the pool's size alone says how many cores are used.
 sharp.cache(false);
 sharp.concurrency(1);

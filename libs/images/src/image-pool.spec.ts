@@ -32,6 +32,14 @@ describe("an image pool", () => {
     expect(new Set(many.map(({ contentHash }) => contentHash)).size).toBe(12);
   });
 
+  test("takes no picture for damaged while other threads start", async () => {
+    const file = await drawRed();
+    for (let round = 0; round < 8; round++) {
+      await using pool = new ImagePool(settings, { threads: 6 });
+      await Promise.all(Array.from({ length: 40 }, () => pool.process(file, neverAborted)));
+    }
+  });
+
   test("keeps its thread when an image is refused", async () => {
     await using pool = new ImagePool(settings, { threads: 1 });
     const broken = Buffer.from("GIF89a of no pixels", "latin1");

@@ -41,8 +41,8 @@ export class ImagePool implements ImageProcessor, AsyncDisposable {
       throw new DroverError("invalid_argument", message);
     }
     sniffImageFormat(file);
-    // On glibc the decoder's libraries must stay loaded by a thread that outlives the pool's.
-    this.#decoder ??= import("sharp");
+    // Here, once, and not in the threads. On glibc the decoder's libraries must stay loaded by a thread that outlives the pool's, too.
+    this.#decoder ??= import("./decoder-formats.ts");
     await this.#decoder;
     const post = (): [Uint8Array, ArrayBuffer[]] => {
       const copy = new Uint8Array(file);
