@@ -1,4 +1,4 @@
-import { kvBytesPeak, ownRowsMax } from "@drover/kv";
+import { kvBytesPeak, ownRowsMax, rowBytesOf } from "@drover/kv";
 import type { TextModel } from "@drover/runtime";
 
 /** The fields of a worker's status that say what its KV holds, and what a request takes of it. Nothing without a model. */
@@ -8,7 +8,7 @@ export function kvFacts(model: TextModel, prefillRowsMax: number, stripeAbove: n
     ({ $typeName: "drover.internal.v1.KvBytes", referenced: BigInt(referenced), cached: BigInt(cached) }) as const;
   const { global, local } = kvUse;
   // Memory as placement sees it: a fixed part for chunked layers and blocks, and a slope for global layers.
-  const perToken = geometry.isGlobalLayer.filter(Boolean).length * geometry.rowBytes;
+  const perToken = rowBytesOf(geometry, "global");
   const fixed = kvBytesPeak(geometry, config.chunkSize, prefillRowsMax) - config.chunkSize * perToken;
   // Striped is only what context workers have room for: without any nothing is.
   const longest = model.stripedRowsMax;

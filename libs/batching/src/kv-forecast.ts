@@ -1,4 +1,4 @@
-import { type KvGeometry, kvBytes } from "@drover/kv";
+import { type KvGeometry, kvBytes, layerCountOf } from "@drover/kv";
 import { BATCHING_LIMITS } from "./limits.ts";
 
 /** A choice as admission sees it: what it will hold when its prompt is computed, and how many tokens it is expected to add. */
@@ -37,8 +37,8 @@ function thinned(points: readonly number[]): readonly number[] {
 
 /** Bytes of a sequence in the step that brings it to `length` rows. Models have many layers but only two kinds. */
 function perKind(geometry: KvGeometry): (length: number) => number {
-  const globalCount = geometry.isGlobalLayer.filter(Boolean).length;
-  const localCount = geometry.isGlobalLayer.length - globalCount;
+  const globalCount = layerCountOf(geometry, "global");
+  const localCount = layerCountOf(geometry, "local");
   const globalLayer = { ...geometry, isGlobalLayer: [true] };
   const localLayer = { ...geometry, isGlobalLayer: [false] };
   return (length) => {

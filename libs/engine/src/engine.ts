@@ -12,7 +12,7 @@ import { ImageFeatures } from "./image-features.ts";
 import { KvRoom } from "./kv-room.ts";
 import { ENGINE_LIMITS } from "./limits.ts";
 import { type EventSink, RouterOutbox } from "./router-outbox.ts";
-import { type StepCosts, stepCosts, waitingPromptMs } from "./step-costs.ts";
+import { stepCosts, waitingPromptMs } from "./step-costs.ts";
 import { candidateOf, rowCounts, stepEntry, topCountOf } from "./step-entry.ts";
 import type { GenerationTask } from "./task.ts";
 import { Tombstones } from "./tombstones.ts";
@@ -68,7 +68,7 @@ export class Engine {
   }
 
   /** What its steps are predicted to take, and the prompts that wait: for placement. */
-  costs(): StepCosts {
+  costs(): ReturnType<typeof stepCosts> {
     return stepCosts(this.#cost, [...this.#choices.values()], this.#options);
   }
 

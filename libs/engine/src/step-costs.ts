@@ -2,8 +2,6 @@ import { BATCHING_LIMITS, type StepCost } from "@drover/batching";
 import type { StepCosts } from "@drover/core";
 import type { Choice } from "./choice.ts";
 
-export type { StepCosts };
-
 export type StepCostsOptions = Readonly<{ stepMs: number; prefillRowsMax: number }>;
 
 /** Sums up the cost for those who place requests: they know lengths, not steps. */

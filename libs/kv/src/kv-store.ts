@@ -22,10 +22,14 @@ export interface KvStore {
   free(extent: ExtentId): void;
 }
 
+/** Layers of a kind. */
+export function layerCountOf({ isGlobalLayer }: Pick<KvGeometry, "isGlobalLayer">, kind: KvKind): number {
+  return isGlobalLayer.filter((isGlobal) => isGlobal === (kind === "global")).length;
+}
+
 /** Bytes of one row in all layers of a kind. */
 export function rowBytesOf(geometry: KvGeometry, kind: KvKind): number {
-  const layers = geometry.isGlobalLayer.filter((isGlobal) => isGlobal === (kind === "global")).length;
-  return layers * geometry.rowBytes;
+  return layerCountOf(geometry, kind) * geometry.rowBytes;
 }
 
 /** A store without rows: it counts bytes and crashes on misuse. For replays of traces, and for planning. */

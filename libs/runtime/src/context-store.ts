@@ -7,7 +7,7 @@ import {
   type StripeQuery,
 } from "@drover/core";
 import type { GraphDims } from "@drover/graph";
-import type { KvGeometry } from "@drover/kv";
+import { type KvGeometry, layerCountOf } from "@drover/kv";
 import { Attention } from "./attention.ts";
 import type { HeadViews } from "./extent-store.ts";
 import type { SessionOptions } from "./session.ts";
@@ -29,7 +29,7 @@ export class ContextStore implements ContextStorage, Disposable {
   constructor(dims: GraphDims, geometry: KvGeometry, options: ContextStoreOptions) {
     this.bytesMax = options.bytesMax;
     this.#dims = dims;
-    this.layerCount = geometry.isGlobalLayer.filter(Boolean).length;
+    this.layerCount = layerCountOf(geometry, "global");
     this.#attention = new Attention(dims, options);
   }
 

@@ -1,5 +1,5 @@
 import { assert } from "@drover/core";
-import type { ExtentId, KvGeometry, KvKind, KvStore } from "@drover/kv";
+import { type ExtentId, type KvGeometry, type KvKind, type KvStore, layerCountOf } from "@drover/kv";
 import { SpareBuffers } from "./spare-buffers.ts";
 
 export type KvShape = Readonly<{ kvHeadCount: number; headDim: number }>;
@@ -19,8 +19,7 @@ export class ExtentStore implements KvStore {
 
   constructor(geometry: KvGeometry, shape: KvShape) {
     this.#shape = shape;
-    const global = geometry.isGlobalLayer.filter(Boolean).length;
-    this.#layerCounts = { global, local: geometry.isGlobalLayer.length - global };
+    this.#layerCounts = { global: layerCountOf(geometry, "global"), local: layerCountOf(geometry, "local") };
   }
 
   /** Bytes of all buffers in use. */
@@ -28,6 +27,11 @@ export class ExtentStore implements KvStore {
     let bytes = 0;
     for (const { k } of this.#extents.values()) for (const layer of k) bytes += 2 * layer.byteLength;
     return bytes;
+  }
+
+  /** Bytes of so many rows in all layers of a kind. */
+  bytesOf(kind: KvKind, rowCount: number): number {
+    return 2 * Float32Array.BYTES_PER_ELEMENT * this.#layerCounts[kind] * this.#floats(rowCount);
   }
 
   allocate(extent: ExtentId, kind: KvKind, capacityRows: number): void {

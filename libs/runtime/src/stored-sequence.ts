@@ -1,5 +1,13 @@
 import { assert, type KvSequence } from "@drover/core";
-import { type KvCache, type KvGeometry, type KvHandle, type KvKind, type KvPart, segmentRowsOf } from "@drover/kv";
+import {
+  KV_KINDS,
+  type KvCache,
+  type KvGeometry,
+  type KvHandle,
+  type KvKind,
+  type KvPart,
+  segmentRowsOf,
+} from "@drover/kv";
 import type { ExtentStore, HeadViews } from "./extent-store.ts";
 import type { SequenceStripes } from "./sequence-stripes.ts";
 
@@ -71,11 +79,9 @@ export class StoredSequence implements KvSequence {
 
   /** Bytes that are its own: what it views of others is not among them. */
   get byteCount(): number {
-    const { geometry } = this.#cache;
     let bytes = this.repair?.byteCount ?? 0;
-    for (const kind of ["global", "local"] as const) {
-      const layerCount = this.#layers.filter((layer) => layer.kind === kind).length;
-      for (const { capacity } of this.handle[kind].ownExtents) bytes += capacity * layerCount * geometry.rowBytes;
+    for (const kind of KV_KINDS) {
+      for (const { capacity } of this.handle[kind].ownExtents) bytes += this.#store.bytesOf(kind, capacity);
     }
     return bytes;
   }
