@@ -17,6 +17,7 @@ import {
   SchedulerLink,
 } from "@drover/engine";
 import { DistributedExchange, LocalPeer } from "@drover/exchange";
+import { servedModelSeed } from "@drover/kv";
 import {
   AttentionWorker,
   ContextWorker,
@@ -98,8 +99,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
         remoteExperts: !isExperts,
         kvBytesMax: options.kvMemory,
         prefixCache: options.prefixCache === "on",
-        // As routers name it: they know the model by its id and the fingerprint that workers join with.
-        modelFingerprint: `${options.modelName} ${fingerprint}`,
+        hashSeed: servedModelSeed(options.modelName, fingerprint),
         stripes: {
           above: stripesAbove,
           name: `${workerId}/${incarnation}`,

@@ -24,8 +24,6 @@ export const RETRY_AFTER_MS_MAX = 600_000;
 
 /** Tokens that are hashed before the event loop gets its turn: some 3 ms. */
 export const HASH_SLICE_TOKENS = 32_768;
-/** Keeps the cached prefixes of tenants apart; one tenant so far. */
-export const PREFIX_SALT = "";
 
 /** Bound on asking the scheduler about one request. */
 export const EXPLAIN_TIMEOUT_MS = 2000;

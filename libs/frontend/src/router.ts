@@ -9,6 +9,7 @@ import {
   routerId,
   systemClock,
 } from "@drover/core";
+import { servedModelSeed } from "@drover/kv";
 import type { ClusterState } from "@drover/proto";
 import { listen } from "@drover/rpc";
 import type { Metrics } from "@drover/telemetry";
@@ -18,7 +19,7 @@ import { Generations } from "./generations.ts";
 import { createGrpcServer, type GrpcServer } from "./grpc-server.ts";
 import { createHttpServer } from "./http-server.ts";
 import { Inference } from "./inference.ts";
-import { PREFIX_SALT, QUEUE_WAIT_MS_MAX_DEFAULT, SWEEP_INTERVAL_MS } from "./limits.ts";
+import { QUEUE_WAIT_MS_MAX_DEFAULT, SWEEP_INTERVAL_MS } from "./limits.ts";
 import { RouterMetrics } from "./router-metrics.ts";
 import type { ServedModel } from "./served-model.ts";
 import { TokenStreams } from "./token-streams.ts";
@@ -78,10 +79,7 @@ export class Router {
       store: options.store,
       metrics,
       vision: this.#vision,
-      hashSeed: () => ({
-        modelFingerprint: `${model.modelId} ${this.#watch?.modelFingerprint ?? ""}`,
-        salt: PREFIX_SALT,
-      }),
+      hashSeed: () => servedModelSeed(model.modelId, this.#watch?.modelFingerprint ?? ""),
       cancelAt: (worker, request, attempt, force) => this.#streams.cancel(worker, request, attempt, force),
     });
     this.#streams = new TokenStreams({

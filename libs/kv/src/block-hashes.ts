@@ -10,6 +10,14 @@ export type HashSeed = Readonly<{
   salt: string;
 }>;
 
+/** Keeps the prefixes of tenants apart, once there are any: until then all share them. */
+const SALT = "";
+
+/** What chains of a served model begin with: by it the router's hashes are the workers'. `modelFingerprint` is that by which workers join. */
+export function servedModelSeed(modelId: string, modelFingerprint: string): HashSeed {
+  return { modelFingerprint: `${modelId} ${modelFingerprint}`, salt: SALT };
+}
+
 /** An image's features in a prompt: `runs` ascending, in prompt positions, together the image's feature rows in order. */
 export type HashedImage = Readonly<{
   /** Hex of SHA-256. */

@@ -1,4 +1,4 @@
-export { BlockHashes, type HashedImage, type HashSeed, keyAt, wireOf } from "./block-hashes.ts";
+export { BlockHashes, type HashedImage, type HashSeed, keyAt, servedModelSeed, wireOf } from "./block-hashes.ts";
 export * from "./cache-events.ts";
 export * from "./geometry.ts";
 export * from "./kv-cache.ts";

@@ -1,5 +1,5 @@
 import { assert, type KvSequence, type KvUse, type SegmentRows, type SequencePrompt } from "@drover/core";
-import { BlockHashes, KvCache, type KvGeometry } from "@drover/kv";
+import { BlockHashes, type HashSeed, KvCache, type KvGeometry } from "@drover/kv";
 import { ContextStripes, type StripeOptions } from "./context-stripes.ts";
 import { ExtentStore, type KvShape } from "./extent-store.ts";
 import { hashesOf } from "./prompt-hashes.ts";
@@ -8,8 +8,8 @@ import { layersByKind, StoredSequence } from "./stored-sequence.ts";
 export type StoredSequencesOptions = Readonly<{
   kvBytesMax: number;
   prefixCache: boolean;
-  /** Names weights and number type, as the chains that routers send begin with. */
-  modelFingerprint: string;
+  /** What the chains that routers send begin with. */
+  hashSeed: HashSeed;
   /** Where the old rows of long sequences go; absent: nowhere. */
   stripes: StripeOptions | undefined;
 }>;
@@ -23,15 +23,15 @@ export class StoredSequences {
   readonly #store: ExtentStore;
   readonly #layers: ReturnType<typeof layersByKind>;
   readonly #stripes: ContextStripes | undefined;
-  readonly #modelFingerprint: string;
+  readonly #hashSeed: HashSeed;
 
   constructor(geometry: KvGeometry, shape: KvShape, options: StoredSequencesOptions) {
-    const { kvBytesMax: bytesMax, prefixCache, modelFingerprint, stripes } = options;
+    const { kvBytesMax: bytesMax, prefixCache, hashSeed, stripes } = options;
     this.#store = new ExtentStore(geometry, shape);
     this.cache = new KvCache(geometry, this.#store, { bytesMax, prefixCache });
     this.#layers = layersByKind(geometry);
     this.#stripes = stripes && new ContextStripes(geometry, stripes);
-    this.#modelFingerprint = modelFingerprint;
+    this.#hashSeed = hashSeed;
   }
 
   get use(): Readonly<{ global: KvUse; local: KvUse }> {
@@ -56,11 +56,10 @@ export class StoredSequences {
   }
 
   open(prompt?: SequencePrompt): StoredSequence {
-    const seed = { modelFingerprint: this.#modelFingerprint, salt: "" };
     if (prompt !== undefined && this.#stripes?.includes(prompt.rowCountMax)) {
       return this.#openApart(0, { stripes: this.#stripes.open(prompt.rowCountMax) });
     }
-    const hashes = prompt === undefined ? new BlockHashes(seed) : hashesOf(prompt, seed);
+    const hashes = prompt === undefined ? new BlockHashes(this.#hashSeed) : hashesOf(prompt, this.#hashSeed);
     // Without a prompt the chain stays empty until rows are committed; they are not kept, so nothing finds them.
     const promptLength = prompt?.tokenIds.length ?? 1;
     const handle = this.cache.open(hashes, { promptLength, reuse: prompt?.reuse ?? false });
@@ -113,7 +112,7 @@ export class StoredSequences {
   }
 
   #openApart(firstRow: number, striped: StripedKv): StoredSequence {
-    const hashes = new BlockHashes({ modelFingerprint: this.#modelFingerprint, salt: "" });
+    const hashes = new BlockHashes(this.#hashSeed);
     const handle = this.cache.open(hashes, { promptLength: 1, firstRow });
     return new StoredSequence(handle, false, this.cache, this.#store, this.#layers, striped);
   }

@@ -10,7 +10,7 @@ import {
   type StepEntry,
   type StepTimes,
 } from "@drover/core";
-import { type KvCache, type KvGeometry, kvGeometry } from "@drover/kv";
+import { type HashSeed, type KvCache, type KvGeometry, kvGeometry, servedModelSeed } from "@drover/kv";
 import { Attention } from "./attention.ts";
 import type { StripeOptions } from "./context-stripes.ts";
 import { DecodeAttention, type DecodeRow } from "./decode-attention.ts";
@@ -28,8 +28,8 @@ export type TextModelOptions = SessionOptions &
     kvBytesMax: number;
     /** Whether the rows of sequences that have ended may serve others. Default true. */
     prefixCache?: boolean;
-    /** Names weights and number type, as the chains that routers send begin with. */
-    modelFingerprint?: string;
+    /** What the chains that routers send begin with. Default: of a model that nobody else serves. */
+    hashSeed?: HashSeed;
     /** Where the old rows of long sequences go; absent: nowhere. */
     stripes?: StripeOptions;
     /** Whether experts answer from other processes: the shared expert then runs while they do. Else it is part of the gate's run. Default true. */
@@ -61,13 +61,13 @@ export class TextModel implements ModelRunner, Disposable {
     this.#decodeAttention = new DecodeAttention(graphDims(config), this.#attention, options);
     this.#embedding = embedding;
     this.#globalLayers = config.isGlobalLayer.flatMap((isGlobal, layer) => (isGlobal ? [layer] : []));
-    const { kvBytesMax, prefixCache = true, modelFingerprint = "", stripes } = options;
+    const { kvBytesMax, prefixCache = true, hashSeed = servedModelSeed("", ""), stripes } = options;
     this.kvBytesMax = kvBytesMax;
     this.sharesPrefixes = prefixCache;
     this.#sequences = new StoredSequences(this.geometry, config, {
       kvBytesMax,
       prefixCache,
-      modelFingerprint,
+      hashSeed,
       stripes,
     });
     this.cache = this.#sequences.cache;
