@@ -24,6 +24,10 @@ const { values } = parseArgs({
     workers: { type: "string", default: "0,4" },
     seed: { type: "string", default: "1" },
     chunk: { type: "string", default: "512" },
+    /** Cores of the computing process; a context worker has one. */
+    threads: { type: "string", default: "1" },
+    /** Parts of the prompt after which time and memory are printed. */
+    stages: { type: "string", default: "8" },
     /** All numbers at once: they then share the cores. */
     together: { type: "boolean", default: false },
     /** What a child is told: its number of context workers. */
@@ -34,7 +38,7 @@ const TOKENS = Number(values.tokens);
 const OUTPUT_TOKENS = 16;
 const ORDINARY_IDS = 3000;
 const TOP = 5;
-const STAGES = 8;
+const STAGES = Number(values.stages);
 const MODEL = join(import.meta.dirname, "../models/nano");
 const WORKER = join(import.meta.dirname, "../apps/worker/src/main.ts");
 const MIB = 2 ** 20;
@@ -43,7 +47,7 @@ type Use = { residentMiB: number; kvMiB: number };
 type Run = {
   workers: number;
   seconds: number;
-  /** Seconds when each eighth of the prompt was computed. */
+  /** Seconds when each part of the prompt was computed. */
   stageSeconds: number[];
   steps: number;
   tokens: number[];
@@ -76,6 +80,7 @@ async function runOne(workers: number): Promise<Run> {
   const holders = started.map(({ holder }) => holder);
   const local = await openLocalEngine(MODEL, {
     prefillRowsMax: Number(values.chunk),
+    threads: Number(values.threads),
     prefixCache: false,
     ...(workers > 0 && { stripes: { above: 1024, holders: () => holders } }),
   });
@@ -105,7 +110,11 @@ async function runOne(workers: number): Promise<Run> {
     const seconds = (performance.now() - began) / 1000;
     if (TOKENS - left < (TOKENS * (run.stageSeconds.length + 1)) / STAGES) continue;
     run.stageSeconds.push(Math.round(seconds));
-    console.error(`${workers} context workers: ${TOKENS - left} tokens after ${seconds.toFixed(0)} s`);
+    const kv = run.context.map(({ kvMiB }) => kvMiB.toFixed(0)).join(" ") || "none";
+    const resident = started.map(({ child }) => residentMiB(child.pid ?? 0).toFixed(0)).join(" ") || "none";
+    console.error(
+      `${workers} context workers: ${TOKENS - left} tokens after ${seconds.toFixed(0)} s; attention: KV ${run.attention.kvMiB.toFixed(1)} MiB, resident ${residentMiB("self").toFixed(0)} MiB; context: KV ${kv} MiB, resident ${resident} MiB`,
+    );
   }
   local.engine.flush();
   run.seconds = (performance.now() - began) / 1000;
@@ -126,7 +135,14 @@ async function runOne(workers: number): Promise<Run> {
 }
 
 async function runChild(workers: number): Promise<Run> {
-  const flags = Object.entries({ tokens: values.tokens, seed: values.seed, chunk: values.chunk, one: workers });
+  const flags = Object.entries({
+    tokens: values.tokens,
+    seed: values.seed,
+    chunk: values.chunk,
+    threads: values.threads,
+    stages: values.stages,
+    one: workers,
+  });
   const child = spawn(
     process.execPath,
     ["--conditions=@drover/source", import.meta.filename, ...flags.map(([name, value]) => `--${name}=${value}`)],
@@ -171,6 +187,6 @@ for (const run of runs) {
   const { equalTokens, worst } = difference(first ?? run, run);
   const list = (of: (use: Use) => number) => run.context.map((use) => of(use).toFixed(0)).join(" ") || "none";
   console.log(
-    `${run.workers} context workers: ${run.seconds.toFixed(0)} s (each eighth by ${run.stageSeconds.join(", ")}); attention: KV ${run.attention.kvMiB.toFixed(1)} MiB, resident ${run.attention.residentMiB.toFixed(0)} MiB; context: KV ${list(({ kvMiB }) => kvMiB)} MiB, resident ${list(({ residentMiB: mib }) => mib)} MiB; ${equalTokens} of ${run.tokens.length} tokens equal, log-probabilities within ${worst.toExponential(1)}`,
+    `${run.workers} context workers: ${run.seconds.toFixed(0)} s (parts by ${run.stageSeconds.join(", ")}); attention: KV ${run.attention.kvMiB.toFixed(1)} MiB, resident ${run.attention.residentMiB.toFixed(0)} MiB; context: KV ${list(({ kvMiB }) => kvMiB)} MiB, resident ${list(({ residentMiB: mib }) => mib)} MiB; ${equalTokens} of ${run.tokens.length} tokens equal, log-probabilities within ${worst.toExponential(1)}`,
   );
 }

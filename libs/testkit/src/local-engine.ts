@@ -31,6 +31,8 @@ export type LocalEngine = Readonly<{
 
 export type LocalEngineOptions = Readonly<{
   prefillRowsMax: number;
+  /** Of each session. Default 1. */
+  threads?: number;
   /** Default: as much as a step may take. */
   stepMs?: number;
   kvBytesMax?: number;
@@ -57,13 +59,13 @@ export async function openLocalEngine(directory: string, options: LocalEngineOpt
   const checkpoint = await openCheckpoint(directory);
   const { weights } = await openWeights(checkpoint, config, quantization, silentLogger, neverAborted);
   const model = await TextModel.load(config, weights, {
-    threads: 1,
+    threads: options.threads ?? 1,
     remoteExperts: options.remoteExperts ?? false,
     kvBytesMax: options.kvBytesMax ?? 2 ** 31,
     prefixCache: options.prefixCache ?? true,
     ...(options.stripes && { stripes: { name: "local", ...options.stripes } }),
   });
-  const experts = new ExpertSessions(config, weights, { threads: 1 });
+  const experts = new ExpertSessions(config, weights, { threads: options.threads ?? 1 });
   for (const layer of config.moeLayers) for (let e = 0; e < config.expertCount; e++) await experts.load(layer, e);
   const peer = new LocalPeer("local", experts);
   const quiet = () => undefined;
