@@ -19,6 +19,8 @@ export type WorkerProfile = Readonly<{
 export type WorkerStatus = Readonly<{
   /** Weights loaded and warmed, and for attention a usable expert map. */
   ready: boolean;
+  /** It takes nothing new, and finishes or hands back what it has. */
+  draining: boolean;
   kvBytesUsed: number;
   kvBytesMax: number;
   /** A request of t tokens takes about kvBytesPerToken * t + kvBytesFixed. */

@@ -16,6 +16,7 @@ const profile = (id: string, incarnation = "life-1"): WorkerProfile => ({
 
 const status: WorkerStatus = {
   ready: true,
+  draining: false,
   kvBytesUsed: 0,
   kvBytesMax: 1000,
   kvBytesPerToken: 1,

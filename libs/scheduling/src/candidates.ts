@@ -84,7 +84,7 @@ export class Candidates {
     const reserved = this.#reservations.total(workerId);
     const known = this.#known.get(workerId);
     if (known?.member === member && known.reserved === reserved && known.paused === paused) return known.capacity;
-    const available = status.ready && !suspected && !leaving && !paused;
+    const available = status.ready && !status.draining && !suspected && !leaving && !paused;
     const capacity = {
       ...status,
       workerId,

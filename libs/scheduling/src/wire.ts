@@ -61,6 +61,7 @@ export const rolesToWire = (roles: readonly Role[]): WorkerRole[] => roles.map((
 export function statusFromWire(status: WireStatus): WorkerStatus {
   return {
     ready: status.ready,
+    draining: status.draining,
     kvBytesUsed: Number(status.kvBytesUsed),
     kvBytesMax: Number(status.kvBytesMax),
     kvBytesPerToken: Number(status.kvBytesPerToken),

@@ -19,6 +19,7 @@ const EPOCH = 7n;
 /** An idle worker that has measured nothing yet. */
 export const idleStatus: WorkerStatus = {
   ready: true,
+  draining: false,
   kvBytesUsed: 0,
   kvBytesMax: 10_000,
   kvBytesPerToken: 10,
