@@ -29,6 +29,7 @@ try {
     cluster: config.cluster,
     modelId: model.modelId,
     clock: systemClock,
+    logger,
   });
   const { router, addresses } = await Router.start({
     model,

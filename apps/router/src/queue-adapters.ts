@@ -1,4 +1,11 @@
-import { type Clock, DroverError, type ModelId, type PayloadStore, type QueueProducer } from "@drover/core";
+import {
+  type Clock,
+  DroverError,
+  type Logger,
+  type ModelId,
+  type PayloadStore,
+  type QueueProducer,
+} from "@drover/core";
 import { BullQueue, openRedis, RedisPayloadStore, RemoteQueue } from "@drover/queue";
 import { RpcClient } from "@drover/rpc";
 
@@ -12,10 +19,11 @@ export type QueueAdapterOptions = Readonly<{
   cluster: string;
   modelId: ModelId;
   clock: Clock;
+  logger: Logger;
 }>;
 
 /** Errors: `invalid_argument` for a URL that is neither, or for several schedulers with a queue inside of one. */
-export function openQueue({ url, schedulers, cluster, modelId, clock }: QueueAdapterOptions): QueueAdapters {
+export function openQueue({ url, schedulers, cluster, modelId, clock, logger }: QueueAdapterOptions): QueueAdapters {
   if (url === "scheduler") {
     const [address] = schedulers;
     if (address === undefined || schedulers.length > 1)
@@ -26,7 +34,7 @@ export function openQueue({ url, schedulers, cluster, modelId, clock }: QueueAda
     const remote = new RemoteQueue(() => client);
     return { queue: remote, store: remote, [Symbol.asyncDispose]: async () => client[Symbol.dispose]() };
   }
-  const redis = openRedis(url, { producer: true });
+  const redis = openRedis(url, { producer: true, logger });
   const queue = new BullQueue({ redis, cluster, modelId, clock });
   return {
     queue,

@@ -1,10 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { attachParent } from "@drover/config";
+import { attachEnding, attachParent } from "@drover/config";
 import { DroverError, modelId, systemClock } from "@drover/core";
 import { createServer, listen } from "@drover/rpc";
 import { Scheduler } from "@drover/scheduling";
 import { createLogger, createMetrics, startAdminServer } from "@drover/telemetry";
-import { endSignal } from "./end-signal.ts";
 import { openQueue } from "./queue-adapters.ts";
 import { advertisedHost, schedulerConfig } from "./scheduler-config.ts";
 
@@ -14,21 +13,22 @@ const logger = createLogger({ process: "scheduler", level: config.logLevel, fiel
 
 async function main(): Promise<void> {
   const parent = attachParent();
-  const ended = endSignal(parent.gone);
+  const ending = attachEnding({ ...config, parentGone: parent.gone, clock: systemClock });
+  // What is still under way then is cut off: the lease runs out by itself, and so do the locks of jobs.
+  ending.over.addEventListener("abort", () => process.exit(0), { once: true });
   const metrics = createMetrics({ process: "scheduler" });
   const model = modelId(config.modelName);
   const host = advertisedHost(config);
   const server = createServer();
   const grpc = `${host}:${await listen(server, `${config.listen}:${config.grpcPort}`)}`;
   const { queue: url, cluster } = config;
-  await using adapters = openQueue({ url, cluster, modelId: model, address: grpc, clock: systemClock });
+  await using adapters = openQueue({ url, cluster, modelId: model, address: grpc, clock: systemClock, logger });
   const { queue, payloads, lease } = adapters;
   const { expectExperts, beginWithin: beginWithinMs } = config;
   const ports = { queue, payloads, lease, clock: systemClock, logger, metrics };
   const scheduler = new Scheduler({ ...ports, modelId: model, schedulerId, expectExperts, beginWithinMs });
   adapters.addTo(server);
   scheduler.addTo(server);
-  const probes = { health: () => true, ready: () => scheduler.trouble ?? true };
   const routes = {
     "/debug/cluster": () => scheduler.state() ?? { standby: true },
     "/debug/placement": (query: URLSearchParams) => scheduler.explain(query.get("request") ?? ""),
@@ -37,14 +37,16 @@ async function main(): Promise<void> {
     host: config.listen,
     port: config.adminPort,
     metrics,
-    ...probes,
+    unready: () => scheduler.trouble ?? null,
+    ending: ending.asked,
+    stallAfterMs: config.stallAfter,
     routes,
   });
   const admin = `${host}:${adminServer.port}`;
   logger.info("scheduler.listening", { grpc, admin, queue: adapters.kind });
   parent.announce({ kind: "listening", addresses: { grpc, admin } });
   parent.announce({ kind: "ready" });
-  await scheduler.run(ended);
+  await scheduler.run(ending.refusing);
   server.forceShutdown();
   await adminServer.close();
   logger.info("scheduler.ended");

@@ -1,4 +1,4 @@
-import type { Clock, ModelId, PayloadStore, QueueConsumer } from "@drover/core";
+import type { Clock, Logger, ModelId, PayloadStore, QueueConsumer } from "@drover/core";
 import { JobQueue } from "@drover/proto";
 import {
   BullQueue,
@@ -33,6 +33,7 @@ export type QueueAdapterOptions = Readonly<{
   /** What other schedulers name when they stand by. */
   address: string;
   clock: Clock;
+  logger: Logger;
 }>;
 
 /** An embedded scheduler's epoch is its starting time in these, so that map epochs, which are multiples of it, stay below 2^53. */
@@ -59,10 +60,10 @@ function openEmbedded({ address, clock }: QueueAdapterOptions): QueueAdapters {
   };
 }
 
-function openInRedis({ url, cluster, modelId, address, clock }: QueueAdapterOptions): QueueAdapters {
+function openInRedis({ url, cluster, modelId, address, clock, logger }: QueueAdapterOptions): QueueAdapters {
   // One connection answers at once or not at all; the other one, which takes jobs, waits for Redis to come back.
-  const redis = openRedis(url, { producer: true });
-  const consumer = openRedis(url, { producer: false });
+  const redis = openRedis(url, { producer: true, logger });
+  const consumer = openRedis(url, { producer: false, logger });
   const queue = new BullQueue({ redis, consumer, cluster, modelId, clock });
   return {
     kind: "redis",

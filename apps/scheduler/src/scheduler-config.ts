@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { type Config, commandConfig, defineConfig } from "@drover/config";
+import { type Config, commandConfig, defineConfig, LIFE_FLAGS } from "@drover/config";
 import { BEGIN_WITHIN_MS } from "@drover/placement";
 import { LOG_LEVELS } from "@drover/telemetry";
 
@@ -22,13 +22,10 @@ const spec = defineConfig({
     max: 65_535,
     help: "gRPC port for workers and routers; 0: any.",
   },
-  adminPort: {
-    kind: "integer",
-    default: 0,
-    min: 0,
-    max: 65_535,
-    help: "Port of /health, /ready and /metrics; 0: any.",
-  },
+  ...LIFE_FLAGS,
+  // Nobody finds a scheduler by its readiness, and what it holds goes back to the queue.
+  drainDelay: { ...LIFE_FLAGS.drainDelay, default: "0s", help: "After SIGTERM it still leads for so long." },
+  drainGrace: { ...LIFE_FLAGS.drainGrace, default: "5s", help: "Giving back jobs and the lease may take so long." },
   listen: { kind: "string", default: "127.0.0.1", valueName: "HOST", help: "Address to bind to." },
   advertise: {
     kind: "string",

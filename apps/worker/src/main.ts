@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { basename, resolve } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { quantizationOf } from "@drover/checkpoint";
-import { attachParent, commandConfig } from "@drover/config";
-import { toDroverError } from "@drover/core";
+import { attachEnding, attachParent, commandConfig } from "@drover/config";
+import { systemClock, toDroverError } from "@drover/core";
 import { createLogger } from "@drover/telemetry";
 import { startWorker } from "./worker.ts";
 import { workerConfig } from "./worker-config.ts";
@@ -20,9 +20,7 @@ const config = commandConfig(workerConfig, {
 const parent = attachParent();
 const workerId = config.workerId ?? `worker-${randomUUID().slice(0, 8)}`;
 const logger = createLogger({ process: "worker", fields: { worker: workerId } });
-const stop = new AbortController();
-for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => stop.abort());
-parent.gone.addEventListener("abort", () => stop.abort());
+const ending = attachEnding({ ...config, parentGone: parent.gone, clock: systemClock });
 
 try {
   await startWorker({
@@ -33,7 +31,8 @@ try {
     advertise: config.advertise ?? config.listen,
     announce: parent.announce,
     logger,
-    signal: stop.signal,
+    ending,
+    signal: ending.over,
   });
   process.exit(0);
 } catch (error) {

@@ -1,5 +1,5 @@
 import { BLOCK_SIZE_NAMES, QUANTIZATIONS } from "@drover/checkpoint";
-import { defineConfig } from "@drover/config";
+import { defineConfig, LIFE_FLAGS } from "@drover/config";
 
 export const WORKER_ROLES = ["attention", "experts", "vision", "context"] as const;
 
@@ -27,14 +27,7 @@ export const workerConfig = defineConfig({
     help: "Port for peers; 0: any free one",
     valueName: "PORT",
   },
-  adminPort: {
-    kind: "integer",
-    default: 0,
-    min: 0,
-    max: 65535,
-    help: "Port for health, readiness and metrics; 0: any free one",
-    valueName: "PORT",
-  },
+  ...LIFE_FLAGS,
   listen: { kind: "string", default: "127.0.0.1", help: "Address to bind to", valueName: "HOST" },
   advertise: { kind: "string", help: "Address that peers use; that of --listen when absent", valueName: "HOST" },
   kvMemory: {

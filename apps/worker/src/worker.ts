@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { checkModel, loadModelConfig, openCheckpoint, type Quantization } from "@drover/checkpoint";
-import type { Announcement } from "@drover/config";
+import type { Announcement, Ending } from "@drover/config";
 import { type Logger, systemClock } from "@drover/core";
 import {
   attentionService,
@@ -65,6 +65,8 @@ export type WorkerOptions = Readonly<{
   visionCache: number;
   visionThreads: number;
   detachGrace: number;
+  stallAfter: number;
+  ending: Ending;
   announce: (message: Announcement) => void;
   logger: Logger;
   signal: AbortSignal;
@@ -194,8 +196,9 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
     host: options.listen,
     port: options.adminPort,
     metrics,
-    health: () => true,
-    ready: () => ready() || "not every expert has a holder yet",
+    unready: () => (ready() ? null : "not every expert has a holder yet"),
+    ending: options.ending.asked,
+    stallAfterMs: options.stallAfter,
     routes: {
       "/debug/worker": () => ({
         workerId,

@@ -7,6 +7,8 @@ export interface HeldLease {
 }
 
 export interface LeaderLease {
+  /** Why nobody can be asked for the lease now; undefined when somebody can. */
+  readonly trouble: string | undefined;
   /** Waits until this process leads. */
   acquire(signal: AbortSignal): Promise<HeldLease>;
   /** The leader's address, where one leads. */
@@ -16,6 +18,7 @@ export interface LeaderLease {
 
 /** With the embedded queue there is exactly one scheduler, which leads from its start. Its epoch is its starting time. */
 export class EmbeddedLease implements LeaderLease {
+  readonly trouble = undefined;
   readonly #address: string;
   readonly #epoch: bigint;
 

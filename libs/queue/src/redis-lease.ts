@@ -28,12 +28,18 @@ export class RedisLease implements LeaderLease {
   readonly #clock: Clock;
   readonly #key: string;
   readonly #address: string;
+  #refusal: string | undefined;
 
   constructor(redis: Redis, options: Readonly<{ cluster: string; modelId: string; address: string; clock: Clock }>) {
     this.#redis = redis;
     this.#clock = options.clock;
     this.#key = `drover:${options.cluster}:${options.modelId}:leader`;
     this.#address = options.address;
+  }
+
+  get trouble(): string | undefined {
+    if (this.#redis.status !== "ready") return "Redis cannot be reached";
+    return this.#refusal === undefined ? undefined : `Redis refuses the lease: ${this.#refusal}`;
   }
 
   async acquire(signal: AbortSignal): Promise<HeldLease> {
@@ -43,9 +49,16 @@ export class RedisLease implements LeaderLease {
       signal.throwIfAborted();
       const asked = this.#clock.monotonic();
       // Redis may be away: a candidate waits as it does behind another leader.
-      const epoch = await this.#redis
-        .eval(ACQUIRE, 2, this.#key, `${this.#key}:epoch`, holder, LEASE_MS)
-        .catch(() => 0);
+      const epoch = await this.#redis.eval(ACQUIRE, 2, this.#key, `${this.#key}:epoch`, holder, LEASE_MS).then(
+        (granted) => {
+          this.#refusal = undefined;
+          return granted;
+        },
+        (error: Error) => {
+          this.#refusal = error.message;
+          return 0;
+        },
+      );
       if (Number(epoch) > 0) return this.#hold(holder, BigInt(String(epoch)), asked);
       await this.#clock.sleep(RENEW_MS / 2, signal);
     }

@@ -1,11 +1,21 @@
-import { DroverError } from "@drover/core";
+import { DroverError, type Logger } from "@drover/core";
 import { Redis } from "ioredis";
 
+/** Nothing here waits for long in Redis: a server that does not answer within this time has moved or died without a word. */
+const SILENCE_MS_MAX = 10_000;
+const RETRY_MS_MAX = 1000;
+
+export type RedisOptions = Readonly<{
+  producer: boolean;
+  /** Told once why Redis is waited for, and when it is there. */
+  logger?: Logger;
+}>;
+
 /**
- * Connects to Redis. A producer fails at once while Redis is away, since a client waits behind it; a consumer keeps trying.
- * Errors: `invalid_argument` for a URL that is none.
+ * Connects to Redis, whenever it comes and wherever its name leads then. A producer fails at once while Redis is away, since a client waits
+ * behind it; a consumer keeps trying. Errors: `invalid_argument` for a URL that is none.
  */
-export function openRedis(url: string, options: Readonly<{ producer: boolean }>): Redis {
+export function openRedis(url: string, options: RedisOptions): Redis {
   if (!/^(redis|rediss|unix):/.test(url)) {
     // Not repeated here: a URL may hold a password.
     throw new DroverError("invalid_argument", "the queue's address is not a Redis URL", { field: "queue" });
@@ -13,11 +23,21 @@ export function openRedis(url: string, options: Readonly<{ producer: boolean }>)
   const redis = new Redis(url, {
     enableOfflineQueue: !options.producer,
     maxRetriesPerRequest: options.producer ? 1 : null,
-    retryStrategy: (times) => Math.min(1000, 50 * times),
+    retryStrategy: (times) => Math.min(RETRY_MS_MAX, 50 * times),
     lazyConnect: false,
+    keepAlive: SILENCE_MS_MAX,
+    socketTimeout: SILENCE_MS_MAX,
   });
+  let waiting = false;
   // Every call reports its own failure; without a listener the connection's would end the process.
-  redis.on("error", () => undefined);
+  redis.on("error", ({ message }) => {
+    if (!waiting) options.logger?.warn("redis.waiting", { reason: message });
+    waiting = true;
+  });
+  redis.on("ready", () => {
+    if (waiting) options.logger?.info("redis.connected");
+    waiting = false;
+  });
   return redis;
 }
 

@@ -65,7 +65,7 @@ export class Scheduler {
 
   /** Why this scheduler can neither lead nor stand by; undefined when it can. */
   get trouble(): string | undefined {
-    return this.#trouble;
+    return this.#trouble ?? this.#options.lease.trouble;
   }
 
   /** Every decision about the request that is remembered, also of earlier leaderships of this process; oldest first. */

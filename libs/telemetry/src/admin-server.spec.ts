@@ -1,26 +1,27 @@
-import { DroverError } from "@drover/core";
+import { DroverError, neverAborted } from "@drover/core";
 import { afterEach, describe, expect, it } from "vitest";
 import { type AdminServer, type AdminServerOptions, startAdminServer } from "./admin-server.ts";
 import { createMetrics } from "./metrics.ts";
+import { askWhileBlocked } from "./testing/prober.ts";
 
 const open: AdminServer[] = [];
 
 async function serve(options: Partial<AdminServerOptions> = {}): Promise<AdminServer> {
-  const metrics = createMetrics({ process: "worker" });
   const server = await startAdminServer({
     host: "127.0.0.1",
     port: 0,
-    metrics,
-    health: () => true,
-    ready: () => true,
+    metrics: createMetrics({ process: "worker" }),
+    unready: () => null,
+    ending: neverAborted,
+    stallAfterMs: 60_000,
     ...options,
   });
   open.push(server);
   return server;
 }
 
-const get = (server: AdminServer, path: string, method = "GET") =>
-  fetch(`http://127.0.0.1:${server.port}${path}`, { method });
+const url = (server: AdminServer, path: string) => `http://127.0.0.1:${server.port}${path}`;
+const get = (server: AdminServer, path: string, method = "GET") => fetch(url(server, path), { method });
 
 afterEach(async () => {
   for (const server of open.splice(0)) await server.close();
@@ -28,40 +29,97 @@ afterEach(async () => {
 
 describe("startAdminServer", () => {
   it("answers 200 for a probe that holds and 503 with the reason for one that does not", async () => {
-    const server = await serve({ ready: () => "no expert map yet" });
-    const health = await get(server, "/health");
-    expect([health.status, await health.json()]).toEqual([200, { status: "ok" }]);
-    const ready = await get(server, "/ready");
-    expect([ready.status, await ready.json()]).toEqual([503, { status: "unavailable", reason: "no expert map yet" }]);
+    const server = await serve({ unready: () => "no expert map yet" });
+    for (const path of ["/livez", "/health"]) {
+      const live = await get(server, path);
+      expect([live.status, await live.json()]).toEqual([200, { status: "ok" }]);
+    }
+    for (const path of ["/readyz", "/ready"]) {
+      const ready = await get(server, path);
+      expect([ready.status, await ready.json()]).toEqual([503, { status: "unavailable", reason: "no expert map yet" }]);
+    }
   });
 
-  it("serves the metrics as Prometheus reads them", async () => {
+  it("says at once what has changed when it is told to look", async () => {
+    let reason: string | null = "loading";
+    const server = await serve({ unready: () => reason });
+    expect((await get(server, "/readyz")).status).toBe(503);
+    reason = null;
+    server.refresh();
+    expect((await get(server, "/readyz")).status).toBe(200);
+  });
+
+  it("is not ready from the moment on in which the process is asked to end", async () => {
+    const ending = new AbortController();
+    const server = await serve({ ending: ending.signal });
+    expect((await get(server, "/readyz")).status).toBe(200);
+    ending.abort();
+    expect((await get(server, "/readyz")).status).toBe(503);
+    expect(await (await get(server, "/metrics")).text()).toContain('drover_draining{process="worker"} 1\n');
+  });
+
+  it("answers a probe with 200 while the main loop is blocked", async () => {
+    const server = await serve();
+    for (const path of ["/livez", "/readyz"])
+      expect(await askWhileBlocked(url(server, path), 200)).toMatchObject({ status: 200 });
+  });
+
+  it("answers /livez with 503 once the main loop has not turned for longer than it may, and 200 when it turns again", async () => {
+    const server = await serve({ stallAfterMs: 500 });
+    const stalled = await askWhileBlocked(url(server, "/livez"), 503);
+    expect([stalled.status, stalled.body]).toEqual([503, expect.stringContaining("has not turned")]);
+    await expect.poll(async () => (await get(server, "/livez")).status).toBe(200);
+  });
+
+  it("serves the metrics as Prometheus reads them, and their age", async () => {
     const response = await get(await serve(), "/metrics?x=1");
     expect(response.headers.get("content-type")).toContain("text/plain");
-    expect(await response.text()).toContain("# TYPE drover_event_loop_lag_seconds gauge");
+    const text = await response.text();
+    expect(text).toContain("# TYPE drover_event_loop_lag_seconds gauge");
+    expect(text).toMatch(/\ndrover_metrics_age_seconds\{process="worker"\} [0-9.]+\n/);
   });
 
-  it("serves JSON routes, and 64-bit numbers as strings", async () => {
-    const server = await serve({ routes: { "/debug/map": () => ({ epoch: 2n ** 60n }) } });
-    expect(await (await get(server, "/debug/map")).json()).toEqual({ epoch: "1152921504606846976" });
+  it("serves JSON routes with what was asked, and 64-bit numbers as strings", async () => {
+    const routes = { "/debug/map": (query: URLSearchParams) => ({ epoch: 2n ** 60n, layer: query.get("layer") }) };
+    const server = await serve({ routes });
+    expect(await (await get(server, "/debug/map?layer=3")).json()).toEqual({
+      epoch: "1152921504606846976",
+      layer: "3",
+    });
   });
 
-  it("answers 404 for what it does not serve and 405 for anything but reading", async () => {
+  it("serves actions by POST alone, and routes by GET alone", async () => {
+    const done: string[] = [];
+    const server = await serve({
+      routes: { "/debug/x": () => "read" },
+      actions: { "/drain": (query) => done.push(query.get("worker") ?? "") },
+    });
+    expect((await get(server, "/drain?worker=a")).status).toBe(405);
+    expect((await get(server, "/drain?worker=b", "POST")).status).toBe(200);
+    expect((await get(server, "/debug/x", "POST")).status).toBe(405);
+    expect(done).toEqual(["b"]);
+  });
+
+  it("answers 404 for what it does not serve and 405 for other methods", async () => {
     const server = await serve();
     expect((await get(server, "/constructor")).status).toBe(404);
-    expect((await get(server, "/health", "POST")).status).toBe(405);
+    expect((await get(server, "/livez", "DELETE")).status).toBe(405);
   });
 
-  it("answers 500 when a route fails and goes on serving", async () => {
-    const server = await serve({
-      routes: {
-        "/debug/x": () => {
-          throw new Error("broken");
-        },
+  it("answers a fault with its status, any other failure with 500, and goes on serving", async () => {
+    const routes = {
+      "/debug/fault": () => {
+        throw new DroverError("not_found", "no such worker");
       },
-    });
-    expect((await get(server, "/debug/x")).status).toBe(500);
-    expect((await get(server, "/health")).status).toBe(200);
+      "/debug/bug": () => {
+        throw new Error("broken");
+      },
+    };
+    const server = await serve({ routes });
+    const fault = await get(server, "/debug/fault");
+    expect([fault.status, await fault.json()]).toEqual([404, { error: "no such worker" }]);
+    expect((await get(server, "/debug/bug")).status).toBe(500);
+    expect((await get(server, "/livez")).status).toBe(200);
   });
 
   it("fails as unavailable when the port is taken", async () => {

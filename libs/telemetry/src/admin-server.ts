@@ -1,86 +1,105 @@
-import { createServer, type Server, type ServerResponse } from "node:http";
-import { DroverError } from "@drover/core";
-import { ADMIN_CONNECTIONS_MAX, ADMIN_REQUEST_TIMEOUT_MS } from "./limits.ts";
+import { Worker } from "node:worker_threads";
+import { DroverError, ERROR_CODES } from "@drover/core";
+import {
+  type AdminThreadSettings,
+  type Answer,
+  type FromAdminThread,
+  json,
+  type Question,
+  type ToAdminThread,
+} from "./admin-messages.ts";
+import { ADMIN_THREAD_HEAP_MB, BEAT_MS } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
 
-/** True when all is well; otherwise false, or better a sentence that says what is missing. */
-export type Probe = () => boolean | string | Promise<boolean | string>;
+/** What a path answers in JSON to what is asked after its question mark. A DroverError gets its HTTP status. */
+export type AdminRoute = (query: URLSearchParams) => unknown;
 
 export type AdminServerOptions = Readonly<{
   host: string;
   /** 0: any free one. */
   port: number;
   metrics: Metrics;
-  /** Is the process alive and its work moving? A supervisor restarts it when not. */
-  health: Probe;
-  /** May it be given work now? */
-  ready: Probe;
-  /** JSON answers by path, such as `/debug/worker`, to what is asked after its question mark. */
-  routes?: Readonly<Record<string, (query: URLSearchParams) => unknown>>;
+  /** Null when the process can do its work now, else a sentence that says what is missing. Asked four times a second. */
+  unready: () => string | null;
+  /** Aborts when the process was asked to end: from then on it is not ready. */
+  ending: AbortSignal;
+  /** The process counts as dead when its main loop has not turned for longer. */
+  stallAfterMs: number;
+  /** Served by GET, such as `/debug/worker`. */
+  routes?: Readonly<Record<string, AdminRoute>>;
+  /** Served by POST: they change something. */
+  actions?: Readonly<Record<string, AdminRoute>>;
 }>;
 
-export type AdminServer = Readonly<{ port: number; close(): Promise<void> }>;
+export type AdminServer = Readonly<{
+  port: number;
+  /** Tells whether the process is ready now, not only with the next beat. */
+  refresh(): void;
+  close(): Promise<void>;
+}>;
 
-type Answer = Readonly<{ status: number; contentType: string; body: string }>;
+const PROGRAM = new URL("./admin-thread.ts", import.meta.url);
 
-/** Serves `/health`, `/ready`, `/metrics` and the given JSON routes by GET. Errors: `unavailable` when the address is taken. */
+/**
+ * Serves the admin port on a thread of its own: `/livez` (200 while the main loop turns), `/readyz` (200 while the process is ready, else 503
+ * with the reason), `/metrics`, and the given routes; `/health` and `/ready` are older names of the first two. Errors: `unavailable` when
+ * the address is taken.
+ */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
-  const server = createServer({ requestTimeout: ADMIN_REQUEST_TIMEOUT_MS }, (request, response) => {
-    const [path = "/", query = ""] = (request.url ?? "/").split("?", 2);
-    const readOnly = request.method === "GET" || request.method === "HEAD";
-    const answer = readOnly
-      ? answerTo(path, new URLSearchParams(query), options)
-      : Promise.resolve(json(405, { error: "only GET is served" }));
-    answer.then(
-      (found) => send(response, found),
-      (error: unknown) => send(response, json(500, { error: error instanceof Error ? error.message : String(error) })),
-    );
+  const { host, port, metrics, stallAfterMs, unready, ending } = options;
+  const draining = metrics.gauge("drover_draining", "1 once the process was asked to end", []);
+  metrics.beforeScrape(() => draining.set(ending.aborted ? 1 : 0));
+  const beat = new BigInt64Array(new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT));
+  const settings: AdminThreadSettings = { host, port, process: metrics.process, stallAfterMs, beat };
+  const resourceLimits = { maxOldGenerationSizeMb: ADMIN_THREAD_HEAP_MB };
+  const thread = new Worker(PROGRAM, { workerData: settings, resourceLimits });
+  const tell = (message: ToAdminThread) => thread.postMessage(message);
+  let told: string | null | undefined;
+  const refresh = () => {
+    const reason = ending.aborted ? "the process is ending" : unready();
+    if (reason === told) return;
+    told = reason;
+    tell({ kind: "readiness", reason });
+  };
+  const turn = () => {
+    Atomics.store(beat, 0, process.hrtime.bigint());
+    refresh();
+  };
+  const listening = Promise.withResolvers<number>();
+  thread.on("message", (message: FromAdminThread) => {
+    if (message.kind === "listening") listening.resolve(message.port);
+    else if (message.kind === "failed")
+      listening.reject(new DroverError("unavailable", `cannot listen on ${host}:${port}: ${message.reason}`));
+    else void answerTo(message.question, options).then((answer) => tell({ kind: "answer", id: message.id, answer }));
   });
-  server.maxConnections = ADMIN_CONNECTIONS_MAX;
-  const port = await listenOn(server, options.host, options.port);
-  return { port, close: () => closeServer(server) };
-}
-
-async function answerTo(path: string, query: URLSearchParams, options: AdminServerOptions): Promise<Answer> {
-  if (path === "/health") return probed(await options.health());
-  if (path === "/ready") return probed(await options.ready());
-  if (path === "/metrics") {
-    return { status: 200, contentType: options.metrics.contentType, body: await options.metrics.text() };
+  turn();
+  ending.addEventListener("abort", refresh, { once: true });
+  const timer = setInterval(turn, BEAT_MS);
+  const close = async () => {
+    clearInterval(timer);
+    await thread.terminate();
+  };
+  try {
+    return { port: await listening.promise, refresh, close };
+  } catch (error) {
+    await close();
+    throw error;
   }
-  const route = options.routes !== undefined && Object.hasOwn(options.routes, path) ? options.routes[path] : undefined;
-  return route === undefined ? json(404, { error: `nothing is served at ${path}` }) : json(200, await route(query));
 }
 
-function probed(result: boolean | string): Answer {
-  if (result === true) return json(200, { status: "ok" });
-  return json(503, { status: "unavailable", ...(typeof result === "string" ? { reason: result } : {}) });
-}
-
-/** 64-bit numbers, which JSON lacks, are written as strings. */
-function json(status: number, value: unknown): Answer {
-  const body = JSON.stringify(value, (_key, one: unknown) => (typeof one === "bigint" ? one.toString() : one));
-  return { status, contentType: "application/json", body: `${body}\n` };
-}
-
-function send(response: ServerResponse, answer: Answer): void {
-  response.writeHead(answer.status, { "content-type": answer.contentType }).end(answer.body);
-}
-
-function listenOn(server: Server, host: string, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (cause) =>
-      reject(new DroverError("unavailable", `cannot listen on ${host}:${port}: ${cause.message}`, { cause })),
-    );
-    server.listen(port, host, () => {
-      const address = server.address();
-      resolve(typeof address === "object" && address !== null ? address.port : port);
-    });
-  });
-}
-
-function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });
+async function answerTo({ method, path, query }: Question, options: AdminServerOptions): Promise<Answer> {
+  const { metrics, routes = {}, actions = {} } = options;
+  try {
+    if (method === "GET" && path === "/metrics")
+      return { status: 200, contentType: metrics.contentType, body: await metrics.text() };
+    const served = method === "GET" ? routes : actions;
+    const route = Object.hasOwn(served, path) ? served[path] : undefined;
+    if (route !== undefined) return json(200, await route(new URLSearchParams(query)));
+    const isElsewhere = Object.hasOwn(method === "GET" ? actions : routes, path);
+    if (isElsewhere) return json(405, { error: `${path} is not served by ${method}` });
+    return json(404, { error: `nothing is served at ${path}` });
+  } catch (error) {
+    const status = error instanceof DroverError ? ERROR_CODES[error.code].http : 500;
+    return json(status, { error: error instanceof Error ? error.message : String(error) });
+  }
 }

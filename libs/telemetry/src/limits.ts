@@ -11,3 +11,15 @@ export const ADMIN_CONNECTIONS_MAX = 64;
 
 /** A probe's client that does not finish its request within this time is cut off. */
 export const ADMIN_REQUEST_TIMEOUT_MS = 10_000;
+
+/** How often the main loop shows that it turns, and says whether it is ready. */
+export const BEAT_MS = 250;
+
+/** The main loop answers what the admin port was asked within this time; scrapers give up after 10 s. */
+export const ADMIN_ANSWER_MS_MAX = 3000;
+
+/** A process whose main loop was silent for longer is not ready, whatever it said before: far above what a step or a layer's load takes. */
+export const READY_SILENCE_MS_MAX = 30_000;
+
+/** Heap of the admin port's thread; the largest thing in it is the text of the metrics. */
+export const ADMIN_THREAD_HEAP_MB = 64;

@@ -4,6 +4,8 @@ import { DEFAULT_SECONDS_BUCKETS, EVENT_LOOP_SAMPLE_MS } from "./limits.ts";
 
 /** One process's metrics. Labels come from closed sets; a name is registered once. */
 export interface Metrics {
+  /** The kind of process that they are of. */
+  readonly process: string;
   counter<L extends string>(name: string, help: string, labelNames: readonly L[]): Counter<L>;
   gauge<L extends string>(name: string, help: string, labelNames: readonly L[]): Gauge<L>;
   histogram<L extends string>(
@@ -32,6 +34,7 @@ export function createMetrics(options: Readonly<{ process: string }>): Metrics {
   const registers = [registry];
   const collectors: Array<() => void | Promise<void>> = [];
   const metrics: Metrics = {
+    process: options.process,
     counter: (name, help, labelNames) => new Counter({ name, help, labelNames, registers }),
     gauge: (name, help, labelNames) => new Gauge({ name, help, labelNames, registers }),
     histogram: (name, help, labelNames, buckets) =>

@@ -2,6 +2,7 @@ import type { HeldLease, LeaderLease } from "@drover/queue";
 
 /** Leadership by the test's word. */
 export class FakeLease implements LeaderLease {
+  trouble: string | undefined;
   address: string | undefined;
   releasedCount = 0;
   #grant = Promise.withResolvers<bigint>();
