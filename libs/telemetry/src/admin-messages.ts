@@ -2,8 +2,8 @@
 export type AdminThreadSettings = Readonly<{
   host: string;
   port: number;
-  /** The label `process` of the metrics that the thread itself adds. */
-  process: string;
+  /** What every series carries that the thread itself adds. */
+  labels: Readonly<Record<string, string>>;
   stallAfterMs: number;
   /** One number, shared: when the main loop last turned, by `process.hrtime.bigint()`, which all threads of a process share. */
   beat: BigInt64Array<SharedArrayBuffer>;

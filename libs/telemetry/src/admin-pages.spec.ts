@@ -11,7 +11,7 @@ const get = (path: string): Question => ({ method: "GET", path, query: "" });
 function scene(main: (question: Question) => Answer | undefined = () => undefined) {
   let nowMs = 0;
   const pages = new AdminPages({
-    process: "worker",
+    labels: { process: "worker" },
     stallAfterMs: STALL_AFTER_MS,
     beat: new BigInt64Array(new SharedArrayBuffer(8)),
     now: () => BigInt(nowMs) * 1_000_000n,

@@ -2,7 +2,8 @@ import { type Answer, json, type Question } from "./admin-messages.ts";
 import { ADMIN_ANSWER_MS_MAX, READY_SILENCE_MS_MAX } from "./limits.ts";
 
 export type AdminPagesOptions = Readonly<{
-  process: string;
+  /** What its own series carry. */
+  labels: Readonly<Record<string, string>>;
   stallAfterMs: number;
   /** When the main loop last turned, in the nanoseconds of `now`. */
   beat: BigInt64Array<SharedArrayBuffer>;
@@ -66,8 +67,9 @@ export class AdminPages {
   }
 
   #ownMetrics(ageMs: number): string {
+    const labels = Object.entries(this.#options.labels).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
     const gauge = (name: string, help: string, value: number) =>
-      `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${name}{process="${this.#options.process}"} ${value}\n`;
+      `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${name}{${labels.join(",")}} ${value}\n`;
     return [
       gauge("drover_ready", "1 while /readyz answers 200", this.#ready().status === 200 ? 1 : 0),
       gauge("drover_main_loop_silent_seconds", "Time since the main loop last turned", this.#silentMs() / 1000),

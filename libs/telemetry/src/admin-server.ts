@@ -50,7 +50,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   const draining = metrics.gauge("drover_draining", "1 once the process was asked to end", []);
   metrics.beforeScrape(() => draining.set(ending.aborted ? 1 : 0));
   const beat = new BigInt64Array(new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT));
-  const settings: AdminThreadSettings = { host, port, process: metrics.process, stallAfterMs, beat };
+  const settings: AdminThreadSettings = { host, port, labels: metrics.labels, stallAfterMs, beat };
   const resourceLimits = { maxOldGenerationSizeMb: ADMIN_THREAD_HEAP_MB };
   const thread = new Worker(PROGRAM, { workerData: settings, resourceLimits });
   const tell = (message: ToAdminThread) => thread.postMessage(message);

@@ -1,6 +1,9 @@
 /** Samples of the event loop's delay, one each so many milliseconds. */
 export const EVENT_LOOP_SAMPLE_MS = 20;
 
+/** The event loop's lag is that of one to two windows of this length. */
+export const EVENT_LOOP_WINDOW_MS = 30_000;
+
 /** Seconds; from a loopback round trip to a long prompt's prefill. */
 export const DEFAULT_SECONDS_BUCKETS = [
   0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,

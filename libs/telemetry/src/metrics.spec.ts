@@ -11,6 +11,11 @@ describe("createMetrics", () => {
     expect(text).toContain('vllm:num_requests_running{process="router"} 3');
   });
 
+  it("puts a worker's id on every series of that worker", async () => {
+    const metrics = createMetrics({ process: "worker", worker: "experts-1" });
+    expect(await metrics.text()).toMatch(/drover_heap_used_bytes\{process="worker",worker="experts-1"\} [1-9]/);
+  });
+
   it("counts a histogram's observations in its own buckets", async () => {
     const metrics = createMetrics({ process: "router" });
     metrics.histogram("wait_seconds", "Waiting", ["lane"], [0.1, 1]).observe({ lane: "short" }, 0.5);
@@ -32,6 +37,16 @@ describe("createMetrics", () => {
   it("keeps two processes' metrics of one name apart", () => {
     createMetrics({ process: "a" }).gauge("same", "Same", []);
     expect(() => createMetrics({ process: "b" }).gauge("same", "Same", [])).not.toThrow();
+  });
+
+  it("reports the same lag to every scraper, however often they come", async () => {
+    const metrics = createMetrics({ process: "worker" });
+    const lag = async () =>
+      Number(/_lag_seconds\{quantile="1",process="worker"\} (\S+)/.exec(await metrics.text())?.[1]);
+    const blockOnce = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+    await expect.poll(() => (blockOnce(), lag())).toBeGreaterThan(0.05);
+    const seen = await lag();
+    expect(await lag()).toBeGreaterThanOrEqual(seen);
   });
 
   it("reports the event loop's lag and the process's memory", async () => {

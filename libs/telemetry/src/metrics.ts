@@ -1,11 +1,11 @@
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import { DEFAULT_SECONDS_BUCKETS, EVENT_LOOP_SAMPLE_MS } from "./limits.ts";
+import { DEFAULT_SECONDS_BUCKETS } from "./limits.ts";
+import { watchProcess } from "./process-metrics.ts";
 
 /** One process's metrics. Labels come from closed sets; a name is registered once. */
 export interface Metrics {
-  /** The kind of process that they are of. */
-  readonly process: string;
+  /** What every series carries. */
+  readonly labels: Readonly<Record<string, string>>;
   counter<L extends string>(name: string, help: string, labelNames: readonly L[]): Counter<L>;
   gauge<L extends string>(name: string, help: string, labelNames: readonly L[]): Gauge<L>;
   histogram<L extends string>(
@@ -22,19 +22,21 @@ export interface Metrics {
   readonly contentType: string;
 }
 
-const NANOSECONDS_PER_SECOND = 1e9;
+export type MetricsOptions = Readonly<{
+  /** The kind of process that they are of. */
+  process: string;
+  /** The worker's id, where the process is one: it says more than an address, and outlives a restart. */
+  worker?: string;
+}>;
 
-/**
- * Makes a registry whose every series carries `process`, with the process's own lag and memory already in it:
- * `drover_event_loop_lag_seconds` (p50, p99 and the largest since the last scrape), `drover_resident_bytes` and `drover_heap_used_bytes`.
- */
-export function createMetrics(options: Readonly<{ process: string }>): Metrics {
+/** Makes a registry whose every series carries `process`, and `worker` where it is one's; what a process says of itself is already in it. */
+export function createMetrics(options: MetricsOptions): Metrics {
   const registry = new Registry();
-  registry.setDefaultLabels({ process: options.process });
+  registry.setDefaultLabels(options);
   const registers = [registry];
-  const collectors: Array<() => void | Promise<void>> = [];
-  const metrics: Metrics = {
-    process: options.process,
+  const collectors: Array<() => void | Promise<void>> = [watchProcess(registry)];
+  return {
+    labels: options,
     counter: (name, help, labelNames) => new Counter({ name, help, labelNames, registers }),
     gauge: (name, help, labelNames) => new Gauge({ name, help, labelNames, registers }),
     histogram: (name, help, labelNames, buckets) =>
@@ -46,26 +48,4 @@ export function createMetrics(options: Readonly<{ process: string }>): Metrics {
     },
     contentType: registry.contentType,
   };
-  watchProcess(metrics);
-  return metrics;
-}
-
-function watchProcess(metrics: Metrics): void {
-  const lag = metrics.gauge("drover_event_loop_lag_seconds", "How late timers ran since the last scrape", ["quantile"]);
-  const resident = metrics.gauge("drover_resident_bytes", "Resident memory of the process", []);
-  const heap = metrics.gauge("drover_heap_used_bytes", "JavaScript heap in use", []);
-  const delays = monitorEventLoopDelay({ resolution: EVENT_LOOP_SAMPLE_MS });
-  delays.enable();
-  // The monitor's samples contain its own interval: what is above it is lag.
-  const lagSeconds = (nanoseconds: number) =>
-    delays.count === 0 ? 0 : Math.max(0, nanoseconds / NANOSECONDS_PER_SECOND - EVENT_LOOP_SAMPLE_MS / 1000);
-  metrics.beforeScrape(() => {
-    lag.set({ quantile: "0.5" }, lagSeconds(delays.percentile(50)));
-    lag.set({ quantile: "0.99" }, lagSeconds(delays.percentile(99)));
-    lag.set({ quantile: "1" }, lagSeconds(delays.max));
-    delays.reset();
-    const memory = process.memoryUsage();
-    resident.set(memory.rss);
-    heap.set(memory.heapUsed);
-  });
 }
