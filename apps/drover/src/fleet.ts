@@ -22,6 +22,9 @@ const HTTP_PORT_DEFAULT = "8080";
 const GRPC_PORT_DEFAULT = "50051";
 const ANY_PORT = "0";
 
+/** All processes end together, at Ctrl-C: there is nobody to drain to. */
+const HURRY = { "drain-delay": "0s", "drain-grace": "0s" } as const;
+
 type Flags = Readonly<Record<string, string | number | undefined>>;
 
 /** The plans of all processes but Redis. The scheduler comes first: all others are told its address. */
@@ -51,6 +54,7 @@ export class Fleet {
       scheduler: schedulerAddress,
       "api-key-file": config.apiKeyFile,
       "max-requests": config.maxRequests,
+      ...HURRY,
       "allow-private-image-urls": config.allowPrivateImageUrls ? "true" : undefined,
       cluster: config.cluster,
     };
@@ -58,7 +62,7 @@ export class Fleet {
       "router",
       "router",
       flags,
-      { "http-port": "http", "grpc-port": "grpc" },
+      { "http-port": "http", "grpc-port": "grpc", "admin-port": "admin" },
       {
         "http-port": config.httpPort ?? (anyPort ? ANY_PORT : HTTP_PORT_DEFAULT),
         "grpc-port": config.grpcPort ?? (anyPort ? ANY_PORT : GRPC_PORT_DEFAULT),
@@ -72,6 +76,7 @@ export class Fleet {
       model: modelFolder,
       "model-name": this.modelName,
       scheduler: schedulerAddress,
+      ...HURRY,
       quantize: config.quantize,
       "quantize-block": config.quantizeBlock,
     };

@@ -1,8 +1,8 @@
 import { hostname } from "node:os";
-import { attachParent } from "@drover/config";
+import { attachEnding, attachParent } from "@drover/config";
 import { systemClock, toDroverError } from "@drover/core";
 import { ApiKeys, Router } from "@drover/frontend";
-import { createLogger, createMetrics } from "@drover/telemetry";
+import { createLogger, createMetrics, startAdminServer } from "@drover/telemetry";
 import { loadServedModel } from "./load-model.ts";
 import { openQueue } from "./queue-adapters.ts";
 import { routerConfig } from "./router-config.ts";
@@ -14,13 +14,24 @@ const WILDCARDS = ["0.0.0.0", "::"];
 const config = routerConfig(process.argv.slice(2), process.env);
 const parent = attachParent();
 const logger = createLogger({ process: "router", level: config.logLevel });
-const ended = new Promise<void>((resolve) => {
-  for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve());
-  parent.gone.addEventListener("abort", () => resolve(), { once: true });
-  if (parent.gone.aborted) resolve();
-});
+const ending = attachEnding({ ...config, parentGone: parent.gone, clock: systemClock });
+const metrics = createMetrics({ process: "router" });
+const host = config.advertise ?? (WILDCARDS.includes(config.listen) ? hostname() : config.listen);
 
 try {
+  let router: Router | undefined;
+  // Before anything that takes time, so that probes have somebody to ask.
+  const adminServer = await startAdminServer({
+    host: config.listen,
+    port: config.adminPort,
+    metrics,
+    unready: () => (router === undefined ? "the tokenizer is being loaded" : router.unready),
+    ending: ending.asked,
+    stallAfterMs: config.stallAfter,
+  });
+  // Nobody waits for a router that does not listen yet.
+  const leave = () => process.exit(0);
+  ending.asked.addEventListener("abort", leave);
   await using loaded = await loadServedModel(config);
   const { model } = loaded;
   await using adapters = openQueue({
@@ -31,7 +42,7 @@ try {
     clock: systemClock,
     logger,
   });
-  const { router, addresses } = await Router.start({
+  const started = await Router.start({
     model,
     queue: adapters.queue,
     store: adapters.store,
@@ -43,16 +54,21 @@ try {
     host: config.listen,
     httpPort: config.httpPort,
     grpcPort: config.grpcPort,
-    advertise: config.advertise ?? (WILDCARDS.includes(config.listen) ? hostname() : config.listen),
-    metrics: createMetrics({ process: "router" }),
+    advertise: host,
+    metrics,
     logger,
+    ending,
     onReady: () => parent.announce({ kind: "ready" }),
   });
+  router = started.router;
+  ending.asked.removeEventListener("abort", leave);
+  const addresses = { ...started.addresses, admin: `${host}:${adminServer.port}` };
   logger.info("router.listening", { ...addresses, model: model.modelId });
   parent.announce({ kind: "listening", addresses });
-  await ended;
+  await router.drained();
   setTimeout(() => process.exit(0), SHUTDOWN_MS_MAX).unref();
   await router.close();
+  await adminServer.close();
   logger.info("router.ended");
 } catch (error) {
   const fault = toDroverError(error);

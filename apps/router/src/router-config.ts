@@ -1,4 +1,4 @@
-import { type Config, commandConfig, defineConfig } from "@drover/config";
+import { type Config, commandConfig, defineConfig, LIFE_FLAGS } from "@drover/config";
 import { QUEUE_WAIT_MS_MAX_DEFAULT, REQUESTS_MAX_DEFAULT } from "@drover/frontend";
 import { LOG_LEVELS } from "@drover/telemetry";
 
@@ -30,6 +30,7 @@ const spec = defineConfig({
   },
   httpPort: { ...PORT, default: 8080, help: "Port of the OpenAI API, /health, /ready and /metrics; 0: any." },
   grpcPort: { ...PORT, default: 50_051, help: "Port of the gRPC API; 0: any." },
+  ...LIFE_FLAGS,
   listen: { kind: "string", default: "127.0.0.1", valueName: "HOST", help: "Address to bind to." },
   advertise: {
     kind: "string",

@@ -18,7 +18,7 @@ import { type RequestEvent, type Resume, ResumeSchema } from "@drover/proto";
 import { Generation } from "./generation.ts";
 import type { InferenceRequest } from "./inference-request.ts";
 import { JobBatcher } from "./job-batcher.ts";
-import { PROMPT_TOKEN_DEADLINE_MS, QUEUE_CALL_TIMEOUT_MS, REQUEST_DEADLINE_MS } from "./limits.ts";
+import { PROMPT_TOKEN_DEADLINE_MS, QUEUE_CALL_TIMEOUT_MS, REQUEST_DEADLINE_MS, RETRY_AFTER_MS } from "./limits.ts";
 import { Readds } from "./readds.ts";
 import { addJob } from "./request-job.ts";
 import type { WorkerKey } from "./request-state.ts";
@@ -192,7 +192,12 @@ export class Generations {
   /** The router ends: every client gets an error. */
   close(): void {
     for (const { generation } of [...this.#running.values()])
-      this.cancel(generation, new DroverError("unavailable", "the router is shutting down"));
+      this.cancel(
+        generation,
+        new DroverError("unavailable", "the router has ended; ask again, and another one answers", {
+          retryAfterMs: RETRY_AFTER_MS,
+        }),
+      );
   }
 
   async #add(generation: Generation, front: boolean): Promise<void> {

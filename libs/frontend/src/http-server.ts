@@ -21,6 +21,8 @@ export type HttpServerOptions = Readonly<{
   metrics: Metrics;
   logger: Logger;
   ready: () => boolean;
+  /** Aborts when the router was asked to end: clients are told to connect anew, to another one. */
+  ending: AbortSignal;
   clusterState: () => ClusterState | undefined;
   /** Why a request went where it went. */
   explain: (requestId: string, signal: AbortSignal) => Promise<ExplainReply>;
@@ -28,15 +30,18 @@ export type HttpServerOptions = Readonly<{
 
 /** The OpenAI interface, vLLM's tokenizer routes, and the router's own health, metrics and cluster view. Not yet listening. */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
-  const { inference, keys, metrics, logger, ready, clusterState, explain } = options;
+  const { inference, keys, metrics, logger, ready, ending, clusterState, explain } = options;
   const { model } = inference;
   const server = fastify({
     bodyLimit: BODY_BYTES_MAX,
     keepAliveTimeout: 75_000,
-    forceCloseConnections: true,
+    forceCloseConnections: "idle",
     routerOptions: { ignoreTrailingSlash: true },
     frameworkErrors: (error, _request, reply) => sendError(reply, fromHttpError(error)),
     clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket),
+  });
+  server.addHook("onRequest", async (_request, reply) => {
+    if (ending.aborted) reply.raw.setHeader("connection", "close");
   });
   server.removeAllContentTypeParsers();
   server.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => {

@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { type Clock, DroverError, type Lane } from "@drover/core";
+import { type Clock, DroverError, type Lane, whenAborted } from "@drover/core";
 import type { ClusterWatch } from "./cluster-watch.ts";
 import type { Generation } from "./generation.ts";
 import type { Generations } from "./generations.ts";
@@ -19,6 +19,8 @@ export type InferenceOptions = Readonly<{
   clock: Clock;
   metrics: RouterMetrics;
   requestsMax: number;
+  /** Aborts when nothing new is taken any more. */
+  refusing: AbortSignal;
 }>;
 
 /** A place among the requests in flight; disposing it frees the place. */
@@ -36,6 +38,7 @@ export class Inference {
   readonly #options: InferenceOptions;
   #inFlight = 0;
   #bytesHeld = 0;
+  #onIdle: () => void = () => undefined;
 
   constructor(options: InferenceOptions) {
     this.#options = options;
@@ -43,9 +46,28 @@ export class Inference {
     this.clock = options.clock;
   }
 
-  /** Errors: `overloaded` when the router is full. */
+  /** Requests that were admitted and are not over. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** Resolves when nothing is in flight, or when the signal aborts. */
+  async whenIdle(signal: AbortSignal): Promise<void> {
+    if (this.#inFlight === 0) return;
+    const idle = Promise.withResolvers<void>();
+    this.#onIdle = idle.resolve;
+    await Promise.race([idle.promise, whenAborted(signal)]);
+  }
+
+  /** Errors: `overloaded` when the router is full, `unavailable` when it ends: another one takes the request. */
   admit(): Permit {
-    const { requestsMax, metrics, clock } = this.#options;
+    const { requestsMax, metrics, clock, refusing } = this.#options;
+    if (refusing.aborted) {
+      metrics.failed("unavailable");
+      throw new DroverError("unavailable", "this router is ending; ask again, and another one answers", {
+        retryAfterMs: RETRY_AFTER_MS,
+      });
+    }
     if (this.#inFlight >= requestsMax) {
       metrics.failed("overloaded");
       throw new DroverError("overloaded", `the router holds its ${requestsMax} requests; come back later`, {
@@ -75,6 +97,7 @@ export class Inference {
         this.#bytesHeld -= held;
         metrics.imageBytesHeld(this.#bytesHeld);
         metrics.inFlight(--this.#inFlight);
+        if (this.#inFlight === 0) this.#onIdle();
       },
     };
   }

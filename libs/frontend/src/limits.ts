@@ -99,3 +99,11 @@ export const COMPLETION_TOKENS_DEFAULT = 16;
 
 /** A request that nobody has begun this long after a worker was lost is added again: longer than a placement takes. */
 export const UNBEGUN_GRACE_MS = 3_000;
+
+/** Once a router's requests are over, what was written last has so long to leave. */
+export const FLUSH_MS_MAX = 1000;
+/** How often connections are looked for that have nothing to say any more. */
+export const FLUSH_INTERVAL_MS = 20;
+
+/** gRPC connections of a draining router are not cut by gRPC's own timer: `close` does. The largest that a timer takes. */
+export const DRAIN_MS_MAX = 2 ** 31 - 1;

@@ -26,6 +26,7 @@ export class RouterMetrics {
   readonly #streams;
   readonly #staleEvents;
   readonly #slowReaders;
+  readonly #drained;
   readonly #imageOpenSeconds;
   readonly #imageEncodeSeconds;
   readonly #imageBytesHeld;
@@ -85,6 +86,11 @@ export class RouterMetrics {
       "drover_router_slow_readers_total",
       "Requests cancelled for a slow reader",
       label,
+    );
+    this.#drained = metrics.counter(
+      "drover_router_drained_requests_total",
+      "Requests in flight when the router began to refuse new ones: finished, or cut off when its time was up",
+      [...label, "outcome"],
     );
     this.#imageOpenSeconds = metrics.histogram(
       "drover_router_image_open_seconds",
@@ -146,6 +152,9 @@ export class RouterMetrics {
   }
   slowReader(): void {
     this.#slowReaders.inc(this.#model);
+  }
+  drained(outcome: "finished" | "cut", count: number): void {
+    this.#drained.inc({ ...this.#model, outcome }, count);
   }
   imageOpened(seconds: number): void {
     this.#imageOpenSeconds.observe(this.#model, seconds);

@@ -8,18 +8,21 @@ import {
   type RouterId,
   routerId,
   systemClock,
+  whenAborted,
 } from "@drover/core";
 import { servedModelSeed } from "@drover/kv";
 import type { ClusterState } from "@drover/proto";
 import { listen } from "@drover/rpc";
 import type { Metrics } from "@drover/telemetry";
 import type { ApiKeys } from "./api-keys.ts";
+import { closeGrpc, closeHttp } from "./close-servers.ts";
 import { ClusterWatch } from "./cluster-watch.ts";
 import { Generations } from "./generations.ts";
 import { createGrpcServer, type GrpcServer } from "./grpc-server.ts";
 import { createHttpServer } from "./http-server.ts";
 import { Inference } from "./inference.ts";
-import { QUEUE_WAIT_MS_MAX_DEFAULT, SWEEP_INTERVAL_MS } from "./limits.ts";
+import { DRAIN_MS_MAX, FLUSH_MS_MAX, QUEUE_WAIT_MS_MAX_DEFAULT, SWEEP_INTERVAL_MS } from "./limits.ts";
+import { neverEnding, type RouterEnding } from "./router-ending.ts";
 import { RouterMetrics } from "./router-metrics.ts";
 import type { ServedModel } from "./served-model.ts";
 import { TokenStreams } from "./token-streams.ts";
@@ -45,6 +48,8 @@ export type RouterOptions = Readonly<{
   logger: Logger;
   /** Called once, when requests can first be served. */
   onReady: () => void;
+  /** How it ends; only by `close` unless given. */
+  ending?: RouterEnding;
   clock?: Clock;
 }>;
 
@@ -59,6 +64,9 @@ export class Router {
   readonly #inference: Inference;
   readonly #http: ReturnType<typeof createHttpServer>;
   readonly #grpc: GrpcServer;
+  readonly #metrics: RouterMetrics;
+  readonly #ending: RouterEnding;
+  #grpcAddress = "";
   #watch: ClusterWatch | undefined;
   #timer: NodeJS.Timeout | undefined;
   #leader: string | undefined;
@@ -70,6 +78,8 @@ export class Router {
     this.#clock = options.clock ?? systemClock;
     const { model, logger, metrics: registry, keys } = options;
     const metrics = new RouterMetrics(registry, model.modelId);
+    this.#metrics = metrics;
+    this.#ending = options.ending ?? neverEnding;
     this.#vision = new VisionClient({ clock: this.#clock, metrics });
     const common = { clock: this.#clock, logger, routerId: this.#routerId };
     this.#generations = new Generations({
@@ -101,11 +111,12 @@ export class Router {
       metrics,
       requestsMax: options.requestsMax,
       queueWaitMsMax: options.queueWaitMsMax ?? QUEUE_WAIT_MS_MAX_DEFAULT,
+      refusing: this.#ending.refusing,
       cluster: {
         predictedWaitMs: (lane) => this.#watch?.predictedWaitMs(lane) ?? 0,
         noteAdded: (lane) => this.#watch?.noteAdded(lane),
         get ready() {
-          return router.ready;
+          return router.#serving;
         },
         get contextTokensMax() {
           return router.#watch?.contextTokensMax;
@@ -118,6 +129,7 @@ export class Router {
       metrics: registry,
       logger,
       ready: () => this.ready,
+      ending: this.#ending.asked,
       clusterState: () => this.#watch?.state,
       explain: async (request, signal) => {
         if (this.#watch === undefined) throw new DroverError("unavailable", "no scheduler leads");
@@ -134,6 +146,7 @@ export class Router {
     const router = new Router(options);
     const { host, advertise } = options;
     const grpcPort = await listen(router.#grpc.server, `${bracketed(host)}:${options.grpcPort}`);
+    router.#grpcAddress = `${bracketed(host)}:${grpcPort}`;
     await router.#http.listen({ host, port: options.httpPort });
     const bound = router.#http.server.address();
     const httpPort = typeof bound === "object" && bound !== null ? bound.port : options.httpPort;
@@ -145,20 +158,47 @@ export class Router {
     return { router, addresses };
   }
 
-  /** A request that comes now can be served. */
+  /** Requests should come here: they can be served, and the router is not about to end. */
   get ready(): boolean {
+    return this.unready === null;
+  }
+
+  /** Why it is not ready; null when it is. */
+  get unready(): string | null {
+    if (this.#ending.asked.aborted) return "the router is ending";
+    if (this.#watch?.state === undefined) return "no scheduler that leads has answered yet";
+    if (!this.#watch.ready) return "the cluster cannot serve: an expert has no holder, or no attention worker is ready";
+    return this.#streams.connectedCount > 0 ? null : "no attention worker is reached";
+  }
+
+  /** A request that comes now can be served. */
+  get #serving(): boolean {
     return this.#watch?.ready === true && this.#streams.connectedCount > 0;
   }
 
-  /** Ends every request with an error, then every connection. */
+  /** Resolves when nothing new is taken any more and either nothing is in flight or the time for that is over: then `close` it. */
+  async drained(): Promise<void> {
+    const { refusing, over } = this.#ending;
+    await whenAborted(refusing);
+    // Clients with a long-lived connection go to another router; what runs on it goes on.
+    this.#grpc.server.drain(this.#grpcAddress, DRAIN_MS_MAX);
+    const begun = this.#inference.inFlight;
+    await this.#inference.whenIdle(over);
+    const cut = this.#inference.inFlight;
+    this.#metrics.drained("finished", begun - cut);
+    this.#metrics.drained("cut", cut);
+    this.#options.logger.info("router.drained", { finished: begun - cut, cut });
+  }
+
+  /** Ends every request with an error, then, when that is said, every connection. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#generations.close();
+    await this.#inference.whenIdle(AbortSignal.timeout(FLUSH_MS_MAX));
     this.#watch?.close();
     this.#streams.close();
     this.#vision[Symbol.dispose]();
-    this.#grpc.server.forceShutdown();
-    await this.#http.close();
+    await Promise.all([closeHttp(this.#http, FLUSH_MS_MAX), closeGrpc(this.#grpc.server, FLUSH_MS_MAX)]);
   }
 
   #begin(address: string): void {
@@ -173,6 +213,7 @@ export class Router {
       onState: (state) => this.#see(state),
     });
     this.#watch.start();
+    this.#ending.asked.addEventListener("abort", () => this.#observeReady(), { once: true });
     this.#timer = setInterval(() => {
       this.#generations.sweep(this.#clock.now());
       this.#streams.sweep();

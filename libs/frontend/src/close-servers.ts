@@ -1,0 +1,23 @@
+import type { Server } from "@grpc/grpc-js";
+import type { FastifyInstance } from "fastify";
+import { FLUSH_INTERVAL_MS } from "./limits.ts";
+
+/** Stops listening, and ends each connection when its answer has left; those that are not over in time are cut off. */
+export async function closeHttp(http: FastifyInstance, msMax: number): Promise<void> {
+  const { server } = http;
+  const idle = setInterval(() => server.closeIdleConnections(), FLUSH_INTERVAL_MS);
+  const late = setTimeout(() => server.closeAllConnections(), msMax);
+  try {
+    await http.close();
+  } finally {
+    clearInterval(idle);
+    clearTimeout(late);
+  }
+}
+
+/** The same for gRPC. */
+export async function closeGrpc(server: Server, msMax: number): Promise<void> {
+  const late = setTimeout(() => server.forceShutdown(), msMax);
+  await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+  clearTimeout(late);
+}
