@@ -1,7 +1,7 @@
 import { ERROR_CODES, LANES, type Lane, type LaneDepth, type ModelId, type QueueJob } from "@drover/core";
-import { type Member, ROLES } from "@drover/membership";
 import { type LaneForecast, type PlacementDecision, totalMs } from "@drover/placement";
 import type { Metrics } from "@drover/telemetry";
+import { FleetMetrics } from "./fleet-metrics.ts";
 import type { DropReason } from "./held-lease.ts";
 
 /** Of a prompt that is cached: nothing, then shares of it. */
@@ -12,9 +12,9 @@ type Chosen = Extract<PlacementDecision, { kind: "worker" }>;
 
 /** The scheduler's metrics; every label is from a closed set. */
 export class SchedulerMetrics {
+  readonly fleet: FleetMetrics;
   readonly #modelName: string;
-  readonly #workers;
-  readonly #routers;
+  readonly #reachable;
   readonly #depth;
   readonly #oldestAge;
   readonly #waiting;
@@ -27,14 +27,12 @@ export class SchedulerMetrics {
   readonly #cachedShare;
   readonly #firstTokenSeconds;
   readonly #predictedWait;
-  readonly #mapEpoch;
-  readonly #mapComplete;
   readonly #leader;
 
   constructor(metrics: Metrics, modelId: ModelId) {
     this.#modelName = modelId;
-    this.#workers = metrics.gauge("drover_scheduler_workers", "Workers that are members, by role", ["role"]);
-    this.#routers = metrics.gauge("drover_scheduler_routers", "Routers that watch the cluster", []);
+    this.fleet = new FleetMetrics(metrics);
+    this.#reachable = metrics.gauge("drover_queue_reachable", "1 while the queue and the leader's lease answer", []);
     this.#depth = metrics.gauge("drover_scheduler_queue_depth", "Requests that wait for a worker", ["lane"]);
     this.#oldestAge = metrics.gauge("drover_scheduler_queue_oldest_age_seconds", "Age of the oldest waiting job", [
       "lane",
@@ -85,23 +83,20 @@ export class SchedulerMetrics {
       "What a request that is added now is predicted to wait for a worker",
       ["lane"],
     );
-    this.#mapEpoch = metrics.gauge("drover_scheduler_map_epoch", "Epoch of the active expert map", []);
-    this.#mapComplete = metrics.gauge("drover_scheduler_map_complete", "1 when every expert has a holder", []);
     this.#leader = metrics.gauge("drover_scheduler_leader", "1 while this scheduler leads", []);
     this.leading(false);
   }
 
+  /** A scheduler that stands by knows of no worker and of no queue: figures of its last leadership would count twice. */
   leading(leads: boolean): void {
     this.#leader.set(leads ? 1 : 0);
+    if (leads) return;
+    this.fleet.reset();
+    for (const gauge of [this.#depth, this.#oldestAge, this.#waiting, this.#predictedWait]) gauge.reset();
   }
 
-  fleet(members: readonly Member[], routerCount: number, mapEpoch: bigint, mapComplete: boolean): void {
-    for (const role of ROLES) {
-      this.#workers.set({ role }, members.filter((member) => member.profile.roles.includes(role)).length);
-    }
-    this.#routers.set(routerCount);
-    this.#mapEpoch.set(Number(mapEpoch));
-    this.#mapComplete.set(mapComplete ? 1 : 0);
+  queueReachable(reachable: boolean): void {
+    this.#reachable.set(reachable ? 1 : 0);
   }
 
   queue(depths: readonly LaneDepth[], forecast: (lane: Lane) => LaneForecast, now: number): void {

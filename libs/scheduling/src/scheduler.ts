@@ -52,6 +52,7 @@ export class Scheduler {
   constructor(options: SchedulerOptions) {
     this.#options = options;
     this.#metrics = new SchedulerMetrics(options.metrics, options.modelId);
+    options.metrics.beforeScrape(() => this.#metrics.queueReachable(this.trouble === undefined));
   }
 
   get leading(): boolean {

@@ -158,7 +158,11 @@ export class Term {
 
   #changed(changes: readonly MembershipChange[], mapChanged: boolean): void {
     this.#candidates.observe(changes, this.#now());
-    for (const { kind, member } of changes) if (kind === "gone") this.#options.caller.forget(member.profile.workerId);
+    for (const change of changes) {
+      if (change.kind !== "gone") continue;
+      this.#options.caller.forget(change.member.profile.workerId);
+      this.#options.metrics.fleet.gone(change.reason);
+    }
     const serving = isServing(this.#fleet);
     if (mapChanged || serving !== this.#serving || changes.some(({ kind }) => kind !== "status")) this.#routers.touch();
     if (serving !== this.#serving) this.#options.logger.info("cluster.serving", { serving });
@@ -199,7 +203,9 @@ export class Term {
           const count = await queue.dropRouter(router, AbortSignal.timeout(CLEANUP_DEADLINE_MS));
           logger.info("router.gone", { router, droppedJobCount: count });
         }
-        this.#note(await queue.depth(AbortSignal.timeout(CLEANUP_DEADLINE_MS)));
+        const depths = await queue.depth(AbortSignal.timeout(CLEANUP_DEADLINE_MS));
+        if (signal.aborted) return;
+        this.#note(depths);
         failing = false;
       } catch (error) {
         const { code, message } = faultOf(error);
@@ -217,8 +223,7 @@ export class Term {
       return { ...depth, waitingCount: depth.waitingCount + heldCount };
     });
     this.#forecasts.note(this.#depths);
-    const { epoch, complete } = this.#fleet.expertMap;
     metrics.queue(this.#depths, (lane) => this.#forecasts.of(lane), clock.now());
-    metrics.fleet(this.#fleet.members, this.#routers.watching.length, epoch, complete);
+    metrics.fleet.note(this.#fleet.members, this.#routers.watching.length, this.#fleet.expertMap);
   }
 }
