@@ -1,4 +1,4 @@
-import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Counter, Gauge, type Registry } from "prom-client";
 import { EVENT_LOOP_SAMPLE_MS, EVENT_LOOP_WINDOW_MS } from "./limits.ts";
 
@@ -68,7 +68,7 @@ function lagMeter(): () => Lag {
   };
 }
 
-function lagOf(delays: IntervalHistogram): Lag {
+function lagOf(delays: ReturnType<typeof monitorEventLoopDelay>): Lag {
   if (delays.count === 0) return NO_LAG;
   // The monitor's samples contain its own interval: what is above it is lag.
   const seconds = (nanoseconds: number) =>
