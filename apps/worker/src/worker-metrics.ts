@@ -20,7 +20,11 @@ export function workerMetrics(metrics: Metrics, modelName: string) {
   );
   const running = metrics.gauge("vllm:num_requests_running", "Choices that hold KV", labels);
   const waiting = metrics.gauge("vllm:num_requests_waiting", "Choices that wait for their first step", labels);
-  const kvUsage = metrics.gauge("vllm:kv_cache_usage_perc", "KV bytes allocated, of their limit, 0 to 1", labels);
+  const kvUsage = metrics.gauge(
+    "vllm:kv_cache_usage_perc",
+    "KV bytes that requests hold, of their limit, 0 to 1",
+    labels,
+  );
   const prefixQueries = metrics.counter(
     "vllm:prefix_cache_queries_total",
     "Prompt tokens of requests that got KV",
@@ -49,35 +53,21 @@ export function workerMetrics(metrics: Metrics, modelName: string) {
     "Steps of choices that an expert did not answer in time",
     labels,
   );
-  const expertTokens = metrics.counter("drover_expert_tokens_total", "Rows routed to each expert", [
-    ...labels,
-    "layer",
-    "expert",
-  ]);
-  const missingRows = metrics.counter("drover_exchange_missing_rows_total", "Rows without an expert's answer", [
+  const exchangeRows = metrics.counter("drover_exchange_rows_total", "Rows that asked for an expert, by layer", [
     ...labels,
     "layer",
   ]);
+  const missingRows = metrics.counter("drover_exchange_missing_rows_total", "Of them, those without an answer", labels);
   const exchange = metrics.histogram(
     "drover_exchange_seconds",
     "One worker's rows of one layer, there and back",
     [...labels, "peer"],
-    STEP_BUCKETS,
+    [...STEP_BUCKETS, 2.5, 5],
   );
   const exchangeBytes = metrics.counter("drover_exchange_bytes_total", "Activations exchanged", [
     ...labels,
     "peer",
     "direction",
-  ]);
-  const expertSeconds = metrics.histogram(
-    "drover_expert_compute_seconds",
-    "One frame's experts",
-    [...labels, "layer"],
-    STEP_BUCKETS,
-  );
-  const expertRows = metrics.counter("drover_expert_rows_total", "Rows computed by this worker's experts", [
-    ...labels,
-    "layer",
   ]);
 
   const prefix = { promptTokenCount: 0, cachedTokenCount: 0 };
@@ -106,21 +96,14 @@ export function workerMetrics(metrics: Metrics, modelName: string) {
     parked: (count) => parked.inc(model, count),
   };
   // Counted here and handed to the registry at a scrape: this runs for every expert of every layer and step.
-  const routed = new Map<number, Map<number, number>>();
+  const routed = new Map<number, number>();
   const routing: ExchangeObserver = {
-    rowsRouted: (layer, expert, count) => {
-      const counts = routed.get(layer) ?? new Map<number, number>();
-      counts.set(expert, (counts.get(expert) ?? 0) + count);
-      routed.set(layer, counts);
-    },
-    rowsMissing: (layer, count) => missingRows.inc({ ...model, layer: String(layer) }, count),
+    rowsRouted: (layer, _expert, count) => routed.set(layer, (routed.get(layer) ?? 0) + count),
+    rowsMissing: (_layer, count) => missingRows.inc(model, count),
   };
   metrics.beforeScrape(() => {
-    for (const [layer, counts] of routed) {
-      for (const [expert, count] of counts)
-        expertTokens.inc({ ...model, layer: String(layer), expert: String(expert) }, count);
-      counts.clear();
-    }
+    for (const [layer, count] of routed) exchangeRows.inc({ ...model, layer: String(layer) }, count);
+    routed.clear();
   });
   const meter: ExchangeMeter = {
     exchanged: (peer, seconds, bytesOut, bytesIn) => {
@@ -135,11 +118,7 @@ export function workerMetrics(metrics: Metrics, modelName: string) {
     prefix: prefix as Readonly<typeof prefix>,
     routing,
     meter,
-    expertComputed: (layer: number, rowCount: number, seconds: number) => {
-      expertSeconds.observe({ ...model, layer: String(layer) }, seconds);
-      expertRows.inc({ ...model, layer: String(layer) }, rowCount);
-    },
-    /** Reads gauges at each scrape. */
+    /** Reads gauges at each scrape. What has not happened yet is counted as 0 from here on, so that a first time is a rise. */
     watch: (
       read: () => Readonly<{
         runningCount: number;
@@ -149,6 +128,16 @@ export function workerMetrics(metrics: Metrics, modelName: string) {
         kvUse: ModelRunner["kvUse"] | undefined;
       }>,
     ) => {
+      for (const counter of [
+        promptTokens,
+        generatedTokens,
+        preemptions,
+        parked,
+        prefixQueries,
+        prefixHits,
+        missingRows,
+      ])
+        counter.inc(model, 0);
       metrics.beforeScrape(() => {
         const now = read();
         running.set(model, now.runningCount);

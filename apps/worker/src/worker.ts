@@ -40,6 +40,7 @@ import {
 import { ExpertSessions, openWeights, TextModel } from "@drover/runtime";
 import { createMetrics, startAdminServer } from "@drover/telemetry";
 import { startContext, stripeAbove } from "./context-role.ts";
+import { CountedExperts } from "./counted-experts.ts";
 import { kvFacts } from "./kv-facts.ts";
 import { startVision } from "./vision-role.ts";
 import type { WORKER_ROLES } from "./worker-config.ts";
@@ -90,8 +91,10 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
   const { weights, fingerprint } = await openWeights(checkpoint, config, options.quantization, logger, signal);
   const session = { threads: options.threads };
   const incarnation = randomUUID();
-  const metrics = createMetrics({ process: "worker" });
+  const metrics = createMetrics({ process: "worker", worker: workerId });
   const observed = workerMetrics(metrics, options.modelName);
+  const hasRole = metrics.gauge("drover_worker_role", "1 for each role of the worker", ["role"]);
+  for (const role of options.roles) hasRole.set({ role }, 1);
 
   const stripesAbove = stripeAbove(config, options);
   using contextPeers = new ContextPeers((id, address) => new ContextStreamHolder(id, address, systemClock, logger));
@@ -127,12 +130,12 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
     ...(vision && { local: { address: () => address, cache: vision.cache } }),
   });
   const experts = isExperts ? new ExpertSessions(config, weights, session) : undefined;
+  const counted = experts && new CountedExperts(experts, metrics);
   using peers = new ExpertPeers(
     (id, address) => new ExpertStreamPeer(id, address, systemClock, logger, observed.meter),
-    experts === undefined ? undefined : new LocalPeer(workerId, experts),
+    counted && new LocalPeer(workerId, counted),
   );
   const heat = new ExpertHeat();
-  let expertRowCount = 0;
   const exchange = new DistributedExchange(config.hiddenSize, (id) => peers.get(id), {
     ...observed.routing,
     rowsRouted: (layer, expert, rowCount) => {
@@ -162,7 +165,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
     kvBytesMax: model?.kvBytesMax ?? 0,
     kvUse: model?.kvUse,
   });
-  observed.watch(load);
+  if (isAttention) observed.watch(load);
 
   let leaderEpoch = 0n;
   const ready = () => engine === undefined || exchange.usable;
@@ -180,14 +183,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
     });
     server.addService(serviceDefinition(AttentionWorker), service);
   }
-  if (experts !== undefined)
-    server.addService(
-      serviceDefinition(ExpertWorker),
-      expertService(experts, (layer, rowCount, seconds) => {
-        observed.expertComputed(layer, rowCount, seconds);
-        expertRowCount += rowCount;
-      }),
-    );
+  if (counted !== undefined) server.addService(serviceDefinition(ExpertWorker), expertService(counted));
   if (context !== undefined) server.addService(serviceDefinition(ContextWorker), context.service);
   if (vision !== undefined) server.addService(serviceDefinition(VisionWorker), vision.service);
   const port = await listen(server, `${options.listen}:${options.grpcPort}`);
@@ -248,7 +244,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
         progress: BigInt(engine?.stepCount ?? 0),
         sentAtMs: BigInt(systemClock.now()),
         ...(engine && predictedLoad(engine)),
-        expertRowCount: BigInt(expertRowCount),
+        expertRowCount: BigInt(counted?.rowCount ?? 0),
         hottest: heat.hottest(ENGINE_LIMITS.hotExpertsMax).map(({ layer, expert, rowCount }) => ({
           layer,
           expert,

@@ -6,19 +6,11 @@ import { Metadata } from "@grpc/grpc-js";
 import { bytesOf, rowsOf } from "./expert-frames.ts";
 
 /** The server side of the exchange: every frame is computed at once and answered in order. */
-export function expertService(
-  runner: ExpertRunner,
-  observe: (layer: number, rowCount: number, seconds: number) => void,
-): UntypedServiceImplementation {
+export function expertService(runner: ExpertRunner): UntypedServiceImplementation {
   return {
     exchange: (stream: ServerDuplexStream<ExpertRequest, ExpertReply>) => {
       stream.sendMetadata(new Metadata());
-      stream.on("data", (request: ExpertRequest) => {
-        const began = performance.now();
-        const reply = answer(runner, request);
-        observe(request.layer, reply.rows.byteLength / (4 * runner.hiddenSize), (performance.now() - began) / 1000);
-        stream.write(reply);
-      });
+      stream.on("data", (request: ExpertRequest) => stream.write(answer(runner, request)));
       stream.on("end", () => stream.end());
       stream.on("error", () => stream.destroy());
     },
