@@ -17,7 +17,7 @@ const TRACE_BLOCK_TOKENS = 512;
 const STEP_ROWS = 2048;
 const GIB = 2 ** 30;
 const isGlobalLayer = Array.from({ length: 48 }, (_, layer) => layer % 4 === 3);
-const geometry = kvGeometry({ isGlobalLayer, chunkSize: 8192, kvHeadCount: 8, headDim: 128 }, 2);
+const geometry = kvGeometry({ isGlobalLayer, chunkSize: 8192, kvHeadCount: 8, headDim: 128 }, "bf16");
 const SEED = { modelFingerprint: "maverick bf16", salt: "" };
 
 type Request = Readonly<{ input_length: number; output_length: number; hash_ids: readonly number[] }>;

@@ -36,7 +36,7 @@ import { expect, test } from "vitest";
 
 const model = join(import.meta.dirname, "../../models/nano");
 const config = await loadModelConfig(model);
-const geometry = kvGeometry(config, Float32Array.BYTES_PER_ELEMENT);
+const geometry = kvGeometry(config, "f32");
 const ids = (length: number, seed: number) => Array.from({ length }, (_, i) => (i * 7919 + seed * 104_729) % 3000);
 
 /** A holder in this process that can be killed: a new life begins with nothing. */
@@ -272,17 +272,17 @@ test("a segment is read back bit for bit, in frames that fit", async () => {
   const port = await listen(server, "127.0.0.1:0");
   using holder = new ContextStreamHolder("context-0", `127.0.0.1:${port}`, systemClock, silentLogger);
   while (!holder.connected) await setImmediate();
-  const floats = geometry.segmentRows * store.rowFloats;
-  const layer = (seed: number) => Float32Array.from({ length: floats }, (_, i) => Math.sin(i * seed));
+  const floats = (geometry.segmentRows * store.rowBytes) / 4;
+  const layer = (seed: number) => bytesOf(Float32Array.from({ length: floats }, (_, i) => Math.sin(i * seed)));
   const layers = Array.from({ length: store.layerCount }, (_, i) => ({ k: layer(i + 1), v: layer(i + 9) }));
-  const segment = { sequenceId: "s", segment: 3, rowCount: geometry.segmentRows, layers };
+  const segment = { sequenceId: "s", segment: 3, rowCount: geometry.segmentRows, dtype: "f32", layers } as const;
   expect(await holder.put(segment)).toBe(true);
   using client = new RpcClient(`127.0.0.1:${port}`);
   const request = create(GetSegmentSchema, { sequenceId: "s", segment: 3 });
   let sum = 0;
   for await (const frame of client.serverStream(ContextWorker.method.get, request)) {
-    const { k, v } = layers[frame.layer] ?? { k: new Float32Array(), v: new Float32Array() };
-    const sent = bytesOf(frame.values ? v : k).subarray(frame.offset, frame.offset + frame.rows.length);
+    const { k, v } = layers[frame.layer] ?? { k: new Uint8Array(), v: new Uint8Array() };
+    const sent = (frame.values ? v : k).subarray(frame.offset, frame.offset + frame.rows.length);
     expect(Buffer.compare(sent, frame.rows)).toBe(0);
     expect(frame.rows.length).toBeLessThanOrEqual(256 * 1024);
     sum += frame.rows.length;

@@ -12,7 +12,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 const nano = modelId("nano");
 const CHUNK = 256;
-const geometry = kvGeometry({ isGlobalLayer: [false, true], chunkSize: CHUNK, kvHeadCount: 1, headDim: 1 }, 4);
+const geometry = kvGeometry({ isGlobalLayer: [false, true], chunkSize: CHUNK, kvHeadCount: 1, headDim: 1 }, "f32");
 const cache = new KvCache(geometry, new CountingStore(geometry), { bytesMax: 2 ** 24, prefixCache: true });
 /** Loses what it is told to lose, on its way to the scheduler. */
 let loses = false;

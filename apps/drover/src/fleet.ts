@@ -87,8 +87,9 @@ export class Fleet {
         { roles, "worker-id": name, ...common, ...flags },
         { "grpc-port": "grpc", "admin-port": "admin" },
       );
+    const kept = { "kv-memory": config.kvMemory, "kv-dtype": config.kvDtype };
     const attention = {
-      "kv-memory": config.kvMemory,
+      ...kept,
       "prefill-chunk": config.prefillChunk,
       "prefix-cache": config.prefixCache,
       "step-ms": config.stepMs,
@@ -103,9 +104,7 @@ export class Fleet {
     return [
       ...count(config.attentionWorkers).map((index) => plan(roles, `attention-${index}`, attention)),
       ...count(config.expertWorkers).map((index) => plan("experts", `experts-${index}`, {})),
-      ...count(config.contextWorkers).map((index) =>
-        plan("context", `context-${index}`, { "kv-memory": config.kvMemory }),
-      ),
+      ...count(config.contextWorkers).map((index) => plan("context", `context-${index}`, kept)),
       ...count(visionWorkers).map((index) => plan("vision", `vision-${index}`, {})),
     ];
   }

@@ -1,5 +1,6 @@
 import { BLOCK_SIZE_NAMES, QUANTIZATIONS } from "@drover/checkpoint";
 import { type Config, defineConfig } from "@drover/config";
+import { KV_DTYPES } from "@drover/core";
 import { GPUS_MAX } from "@drover/planning";
 
 export const PLAN_USAGE = `Usage: drover plan CHECKPOINT [flags]
@@ -43,6 +44,12 @@ export const planSpec = defineConfig({
     max: 65_536,
     valueName: "TOKENS",
     help: "Prompt tokens that one step computes at most.",
+  },
+  kvDtype: {
+    kind: "choice",
+    choices: ["bf16", ...KV_DTYPES],
+    default: "bf16",
+    help: "What keys and values are kept as; int8 has a scale for each row and head.",
   },
   reserve: { kind: "size", default: "1GiB", min: 0, help: "Memory of each GPU for driver, runtime and fragmentation." },
   json: { kind: "boolean", help: "Print JSON, sizes in bytes." },

@@ -38,6 +38,7 @@ export function planReport(directory: string, source: PlanSource, config: PlanCo
     contextTokens: contextOf(config, model.maxPositionEmbeddings),
     replicaCount: config.replicas,
     stepRows: config.prefillChunk,
+    kvFormat: config.kvDtype,
   };
   if (config.replicas > config.gpus)
     throw new DroverError(

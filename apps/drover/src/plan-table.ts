@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { WEIGHT_KINDS, type WeightKind, type WorkerGroup } from "@drover/planning";
+import { type FleetRequest, WEIGHT_KINDS, type WeightKind, type WorkerGroup } from "@drover/planning";
 import { columns, gib, whole, wrap } from "./columns.ts";
 import type { PlanReport } from "./plan-report.ts";
 import { planVerdict } from "./plan-verdict.ts";
@@ -130,9 +130,12 @@ function floor({ plan }: PlanReport, index: number): string[] {
   ]);
 }
 
+const kvText = (format: FleetRequest["kvFormat"]): string =>
+  format === "int8" ? "int8 with a scale for each row and head" : format;
+
 /** What the numbers take for granted. */
 function assumptions({ request, bandwidth }: PlanReport): string[] {
   return [
-    `KV is bf16. What a step takes is the sum of its shapes for ${whole(request.stepRows)} rows in f32. The floor counts bytes at ${(bandwidth / 1e12).toFixed(2)} TB/s a GPU, and of each layer the different experts that tokens choose evenly; network, kernels and arithmetic come on top. On CPUs, Drover computes weights that are not quantized, and KV, in f32.`,
+    `KV is ${kvText(request.kvFormat)}. What a step takes is the sum of its shapes for ${whole(request.stepRows)} rows in f32. The floor counts bytes at ${(bandwidth / 1e12).toFixed(2)} TB/s a GPU, and of each layer the different experts that tokens choose evenly; network, kernels and arithmetic come on top. On CPUs, Drover computes weights that are not quantized in f32, and keeps KV as f32 or int8.`,
   ];
 }

@@ -1,5 +1,6 @@
 import { BLOCK_SIZE_NAMES, QUANTIZATIONS } from "@drover/checkpoint";
 import { type Config, defineConfig } from "@drover/config";
+import { KV_DTYPES } from "@drover/core";
 import { WORKERS_MAX } from "./limits.ts";
 
 export const UP_USAGE = `Usage: drover up [flags]
@@ -50,6 +51,11 @@ export const upSpec = defineConfig({
   prefillChunk: { kind: "integer", min: 1, valueName: "TOKENS", help: "Prompt tokens that one step computes at most." },
   stepMs: { kind: "integer", min: 1, max: 250, valueName: "MS", help: "What a step should take while others decode." },
   kvMemory: { kind: "size", min: 1, help: "KV memory of each attention worker, such as 512MiB." },
+  kvDtype: {
+    kind: "choice",
+    choices: KV_DTYPES,
+    help: "What keys and values are kept as; int8 has a scale for each row and head. Default: f32.",
+  },
   prefixCache: {
     kind: "choice",
     choices: ["on", "off"],

@@ -1,10 +1,11 @@
 import type { ModelConfig } from "@drover/checkpoint";
+import type { KvDtype } from "@drover/core";
 import { contextTokensMax, kvGeometry } from "@drover/kv";
 import { contextService } from "@drover/rpc";
 import { ContextStore } from "@drover/runtime";
 import type { Metrics } from "@drover/telemetry";
 
-type ContextRoleOptions = Readonly<{ modelName: string; kvMemory: number; threads: number }>;
+type ContextRoleOptions = Readonly<{ modelName: string; kvMemory: number; kvDtype: KvDtype; threads: number }>;
 
 const ATTEND_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
@@ -19,8 +20,12 @@ export function startContext(config: ModelConfig, options: ContextRoleOptions, m
     "kind",
   ]);
   const segments = metrics.gauge("drover_context_segments", "Segments that are held for others", labels);
-  const geometry = kvGeometry(config, Float32Array.BYTES_PER_ELEMENT);
-  const store = new ContextStore(config, geometry, { threads: options.threads, bytesMax: options.kvMemory });
+  const geometry = kvGeometry(config, options.kvDtype);
+  const store = new ContextStore(config, geometry, {
+    threads: options.threads,
+    bytesMax: options.kvMemory,
+    kvDtype: options.kvDtype,
+  });
   metrics.beforeScrape(() => {
     bytes.set({ ...model, kind: "used" }, store.byteCount);
     bytes.set({ ...model, kind: "max" }, store.bytesMax);
@@ -34,7 +39,12 @@ export function startContext(config: ModelConfig, options: ContextRoleOptions, m
   };
   return {
     service: contextService(store, observer),
-    facts: () => ({ byteCount: store.byteCount, bytesMax: store.bytesMax, segmentCount: store.segmentCount }),
+    facts: () => ({
+      kvDtype: store.dtype,
+      byteCount: store.byteCount,
+      bytesMax: store.bytesMax,
+      segmentCount: store.segmentCount,
+    }),
     /** The fields of a worker's status that say what it holds. */
     kvFacts: () => ({
       kvBytesUsed: BigInt(store.byteCount),
@@ -48,8 +58,8 @@ export function startContext(config: ModelConfig, options: ContextRoleOptions, m
 /** From how many tokens on contexts are striped: what is asked for, else what half of the attention worker's KV holds. */
 export function stripeAbove(
   config: ModelConfig,
-  options: Readonly<{ kvMemory: number; prefillChunk: number; stripeAbove: number | undefined }>,
+  options: Readonly<{ kvMemory: number; kvDtype: KvDtype; prefillChunk: number; stripeAbove: number | undefined }>,
 ): number {
-  const geometry = kvGeometry(config, Float32Array.BYTES_PER_ELEMENT);
+  const geometry = kvGeometry(config, options.kvDtype);
   return options.stripeAbove ?? contextTokensMax(geometry, options.kvMemory / 2, options.prefillChunk);
 }

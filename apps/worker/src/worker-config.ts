@@ -1,5 +1,6 @@
 import { BLOCK_SIZE_NAMES, QUANTIZATIONS } from "@drover/checkpoint";
 import { defineConfig, LIFE_FLAGS } from "@drover/config";
+import { KV_DTYPES } from "@drover/core";
 
 export const WORKER_ROLES = ["attention", "experts", "vision", "context"] as const;
 
@@ -36,6 +37,12 @@ export const workerConfig = defineConfig({
     min: 1,
     help: "KV of the role attention, and as much of the role context",
     valueName: "SIZE",
+  },
+  kvDtype: {
+    kind: "choice",
+    choices: KV_DTYPES,
+    default: "f32",
+    help: "What keys and values are kept as; int8 has a scale for each row and head. All attention and context workers of a cluster keep them alike",
   },
   stripeAbove: {
     kind: "integer",

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { checkModel, loadModelConfig, openCheckpoint, type Quantization } from "@drover/checkpoint";
 import type { Announcement, Ending } from "@drover/config";
-import { type Logger, systemClock } from "@drover/core";
+import { type KvDtype, type Logger, systemClock } from "@drover/core";
 import {
   attentionService,
   ContextPeers,
@@ -57,6 +57,7 @@ export type WorkerOptions = Readonly<{
   listen: string;
   advertise: string;
   kvMemory: number;
+  kvDtype: KvDtype;
   prefixCache: "on" | "off";
   stripeAbove: number | undefined;
   prefillChunk: number;
@@ -103,6 +104,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
         ...session,
         remoteExperts: !isExperts,
         kvBytesMax: options.kvMemory,
+        kvDtype: options.kvDtype,
         prefixCache: options.prefixCache === "on",
         hashSeed: servedModelSeed(options.modelName, fingerprint),
         stripes: {
@@ -164,6 +166,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
     kvBytesUsed: model?.kvBytesUsed ?? 0,
     kvBytesMax: model?.kvBytesMax ?? 0,
     kvUse: model?.kvUse,
+    kvDtype: model?.kvDtype,
   });
   if (isAttention) observed.watch(load);
 
@@ -226,6 +229,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
       moeLayers: [...config.moeLayers],
       expertCount: config.expertCount,
       chunkTokens: config.chunkSize,
+      kvDtype: isAttention || context !== undefined ? options.kvDtype : "",
     }),
     status: () => {
       const now = load();

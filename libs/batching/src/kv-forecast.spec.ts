@@ -6,7 +6,7 @@ import { OutputLengths } from "./output-lengths.ts";
 
 const geometry = kvGeometry(
   { isGlobalLayer: [false, false, false, true], chunkSize: 256, kvHeadCount: 2, headDim: 8 },
-  4,
+  "f32",
 );
 
 /** Plays the growth token by token. */

@@ -1,12 +1,18 @@
+import type { KvDtype } from "./kv-dtype.ts";
+
 /** Names a sequence among all that a holder keeps parts of. */
 export type StripeSequenceId = string;
 
-/** One segment's rows in all global layers, in the layers' order: keys and values [KV heads, rows, d]. Written rows never change. */
+/**
+ * One segment's rows in all global layers, in the layers' order, as they are kept: of f32 the keys' and the values' [KV heads, rows, d], of int8 their scales
+ * [KV heads, rows] in f32 and behind these the rounded [KV heads, rows, d]. Written rows never change.
+ */
 export type SegmentRows = Readonly<{
   sequenceId: StripeSequenceId;
   segment: number;
   rowCount: number;
-  layers: ReadonlyArray<Readonly<{ k: Float32Array; v: Float32Array }>>;
+  dtype: KvDtype;
+  layers: ReadonlyArray<Readonly<{ k: Uint8Array; v: Uint8Array }>>;
 }>;
 
 /**
@@ -50,9 +56,10 @@ export interface ContextStorage {
   readonly bytesMax: number;
   /** Global layers. */
   readonly layerCount: number;
-  /** Floats of one row's keys in one layer, KV heads * d. */
-  readonly rowFloats: number;
-  /** Keeps the arrays. Errors: `overloaded` when there is no room, `invalid_argument` for rows of another shape. */
+  readonly dtype: KvDtype;
+  /** Bytes of one row's keys in one layer. */
+  readonly rowBytes: number;
+  /** Keeps the arrays. Errors: `overloaded` when there is no room, `invalid_argument` for rows of another shape or type. */
   put(rows: SegmentRows): void;
   /** Errors: `not_found` where segments are not held, `invalid_argument` for rows that do not fit the model. */
   attend(call: AttendCall): AttendedPart;

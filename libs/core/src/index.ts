@@ -5,6 +5,7 @@ export * from "./errors.ts";
 export * from "./expert-exchange.ts";
 export * from "./ids.ts";
 export * from "./images.ts";
+export * from "./kv-dtype.ts";
 export * from "./logger.ts";
 export * from "./model-runner.ts";
 export * from "./model-shape.ts";

@@ -6,7 +6,7 @@ import type { FakeCost } from "./testing/fake-runner.ts";
 
 const geometry = kvGeometry(
   { isGlobalLayer: [false, false, false, true], chunkSize: 32, kvHeadCount: 1, headDim: 1 },
-  4,
+  "f32",
 );
 
 /** One-token outputs teach the engine to expect short ones, so that it takes far more than it has room for. */

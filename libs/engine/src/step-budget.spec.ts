@@ -10,7 +10,7 @@ import { type FakeCost, FakeRunner } from "./testing/fake-runner.ts";
 const CHUNK = 256;
 const geometry = kvGeometry(
   { isGlobalLayer: [false, false, false, true], chunkSize: CHUNK, kvHeadCount: 2, headDim: 32 },
-  4,
+  "f32",
 );
 const kvBytesMax = 2 ** 31;
 

@@ -4,7 +4,7 @@ import { onnx } from "@drover/proto";
 import type { FileExtent } from "./dims.ts";
 
 /** ONNX element types that Drover's graphs use. */
-const ELEMENT_TYPE = { f32: 1, u8: 2, i32: 6, i64: 7 } as const;
+const ELEMENT_TYPE = { f32: 1, u8: 2, i8: 3, i32: 6, i64: 7 } as const;
 export type ElementType = keyof typeof ELEMENT_TYPE;
 
 /** A dimension: a size, or the name of one that is known at run time. */

@@ -3,7 +3,7 @@ import { contextTokensMax, kvBytes, kvBytesPeak, kvGeometry } from "./geometry.t
 
 const maverick = kvGeometry(
   { isGlobalLayer: Array.from({ length: 48 }, (_, i) => i % 4 === 3), chunkSize: 8192, kvHeadCount: 8, headDim: 128 },
-  2,
+  "bf16",
 );
 const GIB = 2 ** 30;
 

@@ -1,4 +1,4 @@
-import { assert } from "@drover/core";
+import { assert, type KvDtype } from "@drover/core";
 
 /**
  * How a model's KV cache is laid out. Llama 4 has two kinds of layers: global ones keep every token, chunked ones only the tokens since the
@@ -17,20 +17,33 @@ export type KvGeometry = Readonly<{
   rowBytes: number;
 }>;
 
+/** What rows are kept as; bf16 is what plans for GPUs count. */
+export type KvFormat = KvDtype | "bf16";
+
+/** Bytes of one row's keys, or values, of one KV head. */
+export function kvHeadBytes(format: KvFormat, headDim: number): number {
+  if (format === "int8") return headDim + SCALE_BYTES;
+  return headDim * ELEMENT_BYTES[format];
+}
+
+const ELEMENT_BYTES = { f32: 4, bf16: 2 } as const;
+/** An int8 row's scale is f32. */
+const SCALE_BYTES = 4;
+
 const SEGMENT_ROWS_MIN = 1024;
 const BLOCK_ROWS = 64;
 
 /** Builds the geometry from config.json's numbers. A global segment is the least multiple of the chunk that is 1,024 rows or more. */
 export function kvGeometry(
   config: Readonly<{ isGlobalLayer: readonly boolean[]; chunkSize: number; kvHeadCount: number; headDim: number }>,
-  bytesPerElement: number,
+  format: KvFormat,
 ): KvGeometry {
   return {
     isGlobalLayer: config.isGlobalLayer,
     chunkRows: config.chunkSize,
     segmentRows: config.chunkSize * Math.ceil(SEGMENT_ROWS_MIN / config.chunkSize),
     blockRows: Math.min(BLOCK_ROWS, config.chunkSize),
-    rowBytes: 2 * config.kvHeadCount * config.headDim * bytesPerElement,
+    rowBytes: 2 * config.kvHeadCount * kvHeadBytes(format, config.headDim),
   };
 }
 

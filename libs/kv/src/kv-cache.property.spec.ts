@@ -3,10 +3,10 @@ import { expect, test } from "vitest";
 import { kvGeometry } from "./geometry.ts";
 import { CacheModel } from "./testing/cache-model.ts";
 
-const geometry = kvGeometry(
-  { isGlobalLayer: [false, false, false, true], chunkSize: 256, kvHeadCount: 1, headDim: 1 },
-  1,
-);
+const geometry = {
+  ...kvGeometry({ isGlobalLayer: [false, false, false, true], chunkSize: 256, kvHeadCount: 1, headDim: 1 }, "f32"),
+  rowBytes: 2,
+};
 
 /** Operations in all, and in one run; DROVER_KV_OPERATIONS asks for more, such as 1000000. */
 const OPERATIONS = Number(process.env.DROVER_KV_OPERATIONS ?? 60_000);

@@ -7,10 +7,10 @@ import type { KvHandle } from "./kv-handle.ts";
 import { CountingStore } from "./kv-store.ts";
 
 // One global layer and three local ones of one byte a row: chunks of 256 rows, segments of 1,024, blocks of 64.
-const geometry = kvGeometry(
-  { isGlobalLayer: [false, false, false, true], chunkSize: 256, kvHeadCount: 1, headDim: 1 },
-  0.5,
-);
+const geometry = {
+  ...kvGeometry({ isGlobalLayer: [false, false, false, true], chunkSize: 256, kvHeadCount: 1, headDim: 1 }, "f32"),
+  rowBytes: 1,
+};
 
 function newCache(options: Partial<KvCacheOptions> = {}) {
   const store = new CountingStore(geometry);
@@ -217,7 +217,10 @@ describe("KvCache", () => {
       [96, 0],
       [16, 960],
     ] as const) {
-      const odd = kvGeometry({ isGlobalLayer: [false, true], chunkSize, kvHeadCount: 1, headDim: 1 }, 1);
+      const odd = {
+        ...kvGeometry({ isGlobalLayer: [false, true], chunkSize, kvHeadCount: 1, headDim: 1 }, "f32"),
+        rowBytes: 2,
+      };
       const cache = new KvCache(odd, new CountingStore(odd), { bytesMax: 100_000, prefixCache: true });
       compute(cache, hashesOf(0, 1, 1000));
       expect(compute(cache, hashesOf(0, 1, 1000))).toBe(hit);

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { kvGeometry } from "./geometry.ts";
 import { ownRowsMax, segmentBytes, stripedBytes, stripeHolder } from "./stripe-assignment.ts";
 
-const geometry = kvGeometry({ isGlobalLayer: [false, true, true], chunkSize: 256, kvHeadCount: 2, headDim: 4 }, 4);
+const geometry = kvGeometry({ isGlobalLayer: [false, true, true], chunkSize: 256, kvHeadCount: 2, headDim: 4 }, "f32");
 
 test("holders with room have equal shares of every prefix of the segments", () => {
   fc.assert(

@@ -6,10 +6,13 @@ import { PREFIX_EVENTS_HELD_MAX } from "./limits.ts";
 import { PrefixIndex } from "./prefix-index.ts";
 
 const CHUNK = 256;
-const geometry = kvGeometry(
-  { isGlobalLayer: [false, false, false, true], chunkSize: CHUNK, kvHeadCount: 1, headDim: 1 },
-  1,
-);
+const geometry = {
+  ...kvGeometry(
+    { isGlobalLayer: [false, false, false, true], chunkSize: CHUNK, kvHeadCount: 1, headDim: 1 },
+    "f32",
+  ),
+  rowBytes: 2,
+};
 const shape = { blockTokens: BLOCK_TOKENS, chunkTokens: CHUNK };
 const newCache = () => new KvCache(geometry, new CountingStore(geometry), { bytesMax: 12_000, prefixCache: true });
 

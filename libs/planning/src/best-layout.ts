@@ -16,7 +16,7 @@ export type JudgedLayout = Readonly<{
  * attention and experts apart, and few attention workers. Where none fits, the one that lacks least. Undefined with fewer workers than copies.
  */
 export function bestLayout(request: FleetRequest): JudgedLayout | undefined {
-  const kvBytes = kvSize(request.model, request.contextTokens, request.stepRows).totalBytes;
+  const kvBytes = kvSize(request.model, request.contextTokens, request.stepRows, request.kvFormat).totalBytes;
   let best: JudgedLayout | undefined;
   for (const layout of fleetLayouts(request)) {
     const judged = judge(layout, kvBytes);
@@ -27,7 +27,7 @@ export function bestLayout(request: FleetRequest): JudgedLayout | undefined {
 
 /** Whether at least one request of the asked length can be served. */
 export function fits(request: FleetRequest): boolean {
-  const kvBytes = kvSize(request.model, request.contextTokens, request.stepRows).totalBytes;
+  const kvBytes = kvSize(request.model, request.contextTokens, request.stepRows, request.kvFormat).totalBytes;
   for (const layout of fleetLayouts(request)) if (judge(layout, kvBytes).requestCount > 0) return true;
   return false;
 }

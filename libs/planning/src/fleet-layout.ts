@@ -1,4 +1,5 @@
 import type { ModelShape } from "@drover/core";
+import type { KvFormat } from "@drover/kv";
 import { activationSize } from "./activations.ts";
 import { spreadExperts } from "./expert-spread.ts";
 import { residentBytes, type WeightInventory } from "./inventory.ts";
@@ -18,6 +19,8 @@ export type FleetRequest = Readonly<{
   replicaCount: number;
   /** Prompt rows that one step computes. */
   stepRows: number;
+  /** What KV rows are kept as. */
+  kvFormat: KvFormat;
 }>;
 
 /** One worker, which has one GPU of its own. `freeBytes` of an attention worker is the room for KV; below zero it does not fit. */

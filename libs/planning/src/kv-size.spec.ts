@@ -11,7 +11,7 @@ test.each([
   [10_485_760, 480],
 ])("%d tokens take whole global layers and one chunk of the others", (tokens, globalGib) => {
   for (const model of [maverick, scout]) {
-    expect(kvSize(model, tokens, 512)).toEqual({
+    expect(kvSize(model, tokens, 512, "bf16")).toEqual({
       tokens,
       globalBytes: globalGib * GIB,
       chunkedBytes: 1.125 * GIB,
@@ -21,5 +21,5 @@ test.each([
 });
 
 test("the first token takes a block in every layer", () => {
-  expect(kvSize(scout, 1, 512).totalBytes).toBe(48 * 64 * 4096);
+  expect(kvSize(scout, 1, 512, "bf16").totalBytes).toBe(48 * 64 * 4096);
 });

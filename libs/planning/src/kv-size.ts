@@ -1,20 +1,17 @@
 import type { ModelShape } from "@drover/core";
-import { kvBytesPeak, kvGeometry } from "@drover/kv";
+import { type KvFormat, kvBytesPeak, kvGeometry } from "@drover/kv";
 
 /** KV bytes of one request at its most, by kind of layer. */
 export type KvSize = Readonly<{ tokens: number; globalBytes: number; chunkedBytes: number; totalBytes: number }>;
-
-/** The design's KV type is bf16. */
-export const KV_ELEMENT_BYTES = 2;
 
 /**
  * What a request of so many tokens holds at most while its prompt comes in steps of `stepRows`: whole blocks, in global layers every row, in
  * chunked ones those since the last boundary. Each kind has its own peak, so that the sum is never less than what is allocated at once.
  */
-export function kvSize(model: ModelShape, tokens: number, stepRows: number): KvSize {
+export function kvSize(model: ModelShape, tokens: number, stepRows: number, format: KvFormat): KvSize {
   const peak = (isGlobal: boolean) => {
     const isGlobalLayer = model.isGlobalLayer.filter((one) => one === isGlobal);
-    return kvBytesPeak(kvGeometry({ ...model, isGlobalLayer }, KV_ELEMENT_BYTES), tokens, stepRows);
+    return kvBytesPeak(kvGeometry({ ...model, isGlobalLayer }, format), tokens, stepRows);
   };
   const globalBytes = peak(true);
   const chunkedBytes = peak(false);

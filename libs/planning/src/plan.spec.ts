@@ -20,7 +20,14 @@ const int4 = (model: ModelShape): WeightInventory => {
 const maverickFp8 = weightInventory(checkpointTensors(maverick, fusedFp8Formats), maverick);
 
 function asked(model: ModelShape, weights: WeightInventory, changes: Partial<FleetRequest> = {}): FleetRequest {
-  const fleet = { gpuCount: 8, gpuBytes: 80 * GIB, reserveBytes: GIB, replicaCount: 1, stepRows: 512 };
+  const fleet = {
+    gpuCount: 8,
+    gpuBytes: 80 * GIB,
+    reserveBytes: GIB,
+    replicaCount: 1,
+    stepRows: 512,
+    kvFormat: "bf16",
+  } as const;
   return { model, weights, contextTokens: 131_072, ...fleet, ...changes };
 }
 

@@ -48,7 +48,7 @@ export function planFleet(request: FleetRequest, { bandwidth, alternatives }: Pl
   const { layout } = best;
   const fits = best.requestCount > 0;
   const lengthOf = (tokens: number): LengthPlan => {
-    const kv = kvSize(model, tokens, request.stepRows);
+    const kv = kvSize(model, tokens, request.stepRows, request.kvFormat);
     return { kv, requestCount: best.weightsFit ? requestsAtOnce(layout, kv.totalBytes) : 0 };
   };
   const lengths = [...new Set([...REQUEST_TOKENS, contextTokens])]

@@ -27,18 +27,20 @@ test("a call's frames are its rows in their order, each row with its own sequenc
 });
 
 test("a segment is whole with its last frame, whatever the frames' order, and not before", () => {
-  const rowFloats = 96;
+  const rowBytes = 384;
   const rowCount = 1500;
-  const floats = rowCount * rowFloats;
+  const length = rowCount * rowBytes;
   const layers = [1, 2].map((seed) => ({
-    k: Float32Array.from({ length: floats }, (_, i) => i * seed),
-    v: Float32Array.from({ length: floats }, (_, i) => i - seed),
+    k: Uint8Array.from({ length }, (_, i) => i * seed),
+    v: Uint8Array.from({ length }, (_, i) => i - seed),
   }));
-  const frames = [...putFrames({ sequenceId: "s", segment: 2, rowCount, layers })];
+  const frames = [...putFrames({ sequenceId: "s", segment: 2, rowCount, dtype: "int8", layers })];
   const [first] = frames;
   if (first === undefined) throw new Error("a segment has frames");
   expect(frames.length).toBeGreaterThan(4);
-  const assembly = new SegmentAssembly(first, layers.length, rowFloats);
+  const kept = { dtype: "int8", layerCount: layers.length, rowBytes } as const;
+  const assembly = new SegmentAssembly(first, kept);
+  expect(() => new SegmentAssembly({ ...first, dtype: "f32" }, kept)).toThrow("are f32");
   const whole = frames.reverse().map((frame) => assembly.add(frame));
   expect(whole.slice(0, -1).every((each) => each === undefined)).toBe(true);
   expect(whole.at(-1)?.layers).toEqual(layers);

@@ -1,23 +1,32 @@
 import { create } from "@bufbuild/protobuf";
-import { type AttendCall, assert, DroverError, type SegmentRows, type StripeQuery } from "@drover/core";
+import {
+  type AttendCall,
+  assert,
+  type ContextStorage,
+  DroverError,
+  type SegmentRows,
+  type StripeQuery,
+} from "@drover/core";
 import { type PutRows, PutRowsSchema } from "@drover/proto";
-import { bytesOf, FRAME_BYTES_MAX } from "./expert-frames.ts";
+import { FRAME_BYTES_MAX } from "./expert-frames.ts";
 
 /** A segment as frames: layer by layer, keys and then values. The frames' bytes are views. */
-export function* putFrames({ sequenceId, segment, rowCount, layers }: SegmentRows): Generator<PutRows> {
+export function* putFrames({ sequenceId, segment, rowCount, dtype, layers }: SegmentRows): Generator<PutRows> {
   for (const [layer, { k, v }] of layers.entries()) {
-    for (const [values, buffer] of [
+    for (const [values, bytes] of [
       [false, k],
       [true, v],
     ] as const) {
-      const bytes = bytesOf(buffer);
       for (let offset = 0; offset < bytes.length; offset += FRAME_BYTES_MAX) {
         const rows = bytes.subarray(offset, offset + FRAME_BYTES_MAX);
-        yield create(PutRowsSchema, { sequenceId, segment, rowCount, layer, values, offset, rows });
+        yield create(PutRowsSchema, { sequenceId, segment, rowCount, dtype, layer, values, offset, rows });
       }
     }
   }
 }
+
+/** How a holder keeps rows. */
+type KeptRows = Pick<ContextStorage, "dtype" | "layerCount" | "rowBytes">;
 
 /** Puts a segment together from its frames, in whatever order they come. */
 export class SegmentAssembly {
@@ -25,14 +34,17 @@ export class SegmentAssembly {
   readonly #rows: SegmentRows;
   #missingBytes: number;
 
-  constructor({ sequenceId, segment, rowCount }: PutRows, layerCount: number, rowFloats: number) {
-    const floats = rowCount * rowFloats;
-    const layers = Array.from({ length: layerCount }, () => ({
-      k: new Float32Array(floats),
-      v: new Float32Array(floats),
+  /** For rows of the type and size that are kept here. Errors: `invalid_argument` for rows of another type. */
+  constructor({ sequenceId, segment, rowCount, dtype }: PutRows, kept: KeptRows) {
+    if (dtype !== kept.dtype)
+      throw new DroverError("invalid_argument", `the rows are ${dtype}, and are kept here as ${kept.dtype}`);
+    const bytes = rowCount * kept.rowBytes;
+    const layers = Array.from({ length: kept.layerCount }, () => ({
+      k: new Uint8Array(bytes),
+      v: new Uint8Array(bytes),
     }));
-    this.#rows = { sequenceId, segment, rowCount, layers };
-    this.byteCount = 2 * layerCount * floats * Float32Array.BYTES_PER_ELEMENT;
+    this.#rows = { sequenceId, segment, rowCount, dtype: kept.dtype, layers };
+    this.byteCount = 2 * kept.layerCount * bytes;
     this.#missingBytes = this.byteCount;
   }
 
@@ -41,7 +53,7 @@ export class SegmentAssembly {
     const target = this.#rows.layers[layer]?.[values ? "v" : "k"];
     if (target === undefined || rowCount !== this.#rows.rowCount || offset + rows.length > target.byteLength)
       throw new DroverError("invalid_argument", "a frame lies outside its segment");
-    bytesOf(target).set(rows, offset);
+    target.set(rows, offset);
     this.#missingBytes -= rows.length;
     return this.#missingBytes === 0 ? this.#rows : undefined;
   }

@@ -128,11 +128,11 @@ class HeldStream {
 
   #begin(name: string, frame: PutRows): void {
     this.#end(name);
-    const { layerCount, rowFloats, bytesFree } = this.#storage;
-    const bytes = 2 * layerCount * frame.rowCount * rowFloats * Float32Array.BYTES_PER_ELEMENT;
+    const { layerCount, rowBytes, bytesFree } = this.#storage;
+    const bytes = 2 * layerCount * frame.rowCount * rowBytes;
     if (frame.rowCount === 0 || bytes > bytesFree - this.#assembling.byteCount)
       throw new DroverError("overloaded", "the context worker's KV is full");
-    const assembly = new SegmentAssembly(frame, layerCount, rowFloats);
+    const assembly = new SegmentAssembly(frame, this.#storage);
     this.#assemblies.set(name, assembly);
     this.#assembling.byteCount += assembly.byteCount;
   }

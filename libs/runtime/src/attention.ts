@@ -1,6 +1,6 @@
-import { type AttendedPart, assert } from "@drover/core";
+import { type AttendedPart, assert, type KvDtype } from "@drover/core";
 import { attentionGraph, type GraphDims } from "@drover/graph";
-import type { HeadViews } from "./extent-store.ts";
+import { feedHeads, type HeadViews } from "./head-views.ts";
 import { type Feeds, f32, f32Of, Session, type SessionOptions } from "./session.ts";
 import type { StoredSequence } from "./stored-sequence.ts";
 
@@ -17,12 +17,12 @@ export class Attention implements Disposable {
   readonly #partialMasked: Session;
   readonly #masks = new Map<string, Float32Array>();
 
-  constructor(dims: GraphDims, options: SessionOptions) {
+  constructor(dims: GraphDims, kv: KvDtype, options: SessionOptions) {
     this.#dims = dims;
     const session = (masked: boolean, partial: boolean) =>
       new Session(
         "attention",
-        attentionGraph(dims, { masked, partial }),
+        attentionGraph(dims, { masked, partial, kv }),
         partial ? ["attended", "lse"] : ["attended"],
         options,
       );
@@ -120,11 +120,7 @@ export class Attention implements Disposable {
 
   #feeds(q: Float32Array, count: number, views: HeadViews): Feeds {
     const feeds: Feeds = { q: f32(q, [count, this.#dims.headCount * this.#dims.headDim]) };
-    const dims = [views.rowCount, this.#dims.headDim];
-    for (let head = 0; head < views.k.length; head++) {
-      feeds[`k${head}`] = f32(views.k[head] ?? EMPTY, dims);
-      feeds[`v${head}`] = f32(views.v[head] ?? EMPTY, dims);
-    }
+    feedHeads(feeds, views, "", this.#dims.headDim);
     return feeds;
   }
 

@@ -3,25 +3,29 @@ import {
   type AttendedPart,
   type ContextStorage,
   DroverError,
+  type KvDtype,
   type SegmentRows,
   type StripeQuery,
 } from "@drover/core";
 import type { GraphDims } from "@drover/graph";
 import { type KvGeometry, layerCountOf } from "@drover/kv";
 import { Attention } from "./attention.ts";
-import type { HeadViews } from "./extent-store.ts";
+import { type HeadViews, headViews } from "./head-views.ts";
+import { KvLayout } from "./kv-rows.ts";
 import type { SessionOptions } from "./session.ts";
 
 /** A stored segment, and its views by layer. */
 type Stored = Readonly<{ rows: SegmentRows; views: readonly HeadViews[]; byteCount: number }>;
 
-export type ContextStoreOptions = SessionOptions & Readonly<{ bytesMax: number }>;
+export type ContextStoreOptions = SessionOptions &
+  Readonly<{ bytesMax: number /** Default f32. */; kvDtype?: KvDtype }>;
 
 /** Segments of global layers that other workers gave away. Whole or not at all; the order in which they come does not matter. */
 export class ContextStore implements ContextStorage, Disposable {
   readonly bytesMax: number;
   readonly #dims: GraphDims;
   readonly layerCount: number;
+  readonly #layout: KvLayout;
   readonly #attention: Attention;
   readonly #sequences = new Map<string, Map<number, Stored>>();
   #byteCount = 0;
@@ -30,7 +34,9 @@ export class ContextStore implements ContextStorage, Disposable {
     this.bytesMax = options.bytesMax;
     this.#dims = dims;
     this.layerCount = layerCountOf(geometry, "global");
-    this.#attention = new Attention(dims, options);
+    const kvDtype = options.kvDtype ?? "f32";
+    this.#layout = new KvLayout({ ...dims, kvDtype });
+    this.#attention = new Attention(dims, kvDtype, options);
   }
 
   /** Bytes of all that is held. */
@@ -46,25 +52,30 @@ export class ContextStore implements ContextStorage, Disposable {
     return [...this.#sequences.values()].reduce((sum, segments) => sum + segments.size, 0);
   }
 
-  get rowFloats(): number {
-    return this.#dims.kvHeadCount * this.#dims.headDim;
+  get dtype(): KvDtype {
+    return this.#layout.dtype;
+  }
+
+  get rowBytes(): number {
+    return this.#layout.rowBytes;
   }
 
   put(rows: SegmentRows): void {
-    const { kvHeadCount, headDim } = this.#dims;
-    const floats = rows.rowCount * this.rowFloats;
-    const fits = rows.layers.every(({ k, v }) => k.length === floats && v.length === floats);
-    if (!fits || rows.layers.length !== this.layerCount || rows.rowCount === 0)
+    if (rows.dtype !== this.dtype)
+      throw new DroverError("invalid_argument", `the rows are ${rows.dtype}, and are kept here as ${this.dtype}`);
+    const { rowCount } = rows;
+    const bytes = rowCount * this.rowBytes;
+    const fits = rows.layers.every(({ k, v }) => k.length === bytes && v.length === bytes);
+    if (!fits || rows.layers.length !== this.layerCount || rowCount === 0)
       throw new DroverError("invalid_argument", "a segment has keys and values of every global layer");
     const segments = this.#sequences.get(rows.sequenceId) ?? new Map<number, Stored>();
-    const byteCount = 2 * this.layerCount * floats * Float32Array.BYTES_PER_ELEMENT;
+    const byteCount = 2 * this.layerCount * bytes;
     const before = segments.get(rows.segment)?.byteCount ?? 0;
     if (byteCount - before > this.bytesFree) throw new DroverError("overloaded", "the context worker's KV is full");
-    const heads = (buffer: Float32Array) =>
-      Array.from({ length: kvHeadCount }, (_, head) =>
-        buffer.subarray(head * rows.rowCount * headDim, (head + 1) * rows.rowCount * headDim),
-      );
-    const views = rows.layers.map(({ k, v }) => ({ k: heads(k), v: heads(v), rowCount: rows.rowCount }));
+    const views = rows.layers.map(({ k, v }) => {
+      const layer = { k: this.#layout.over(k, rowCount), v: this.#layout.over(v, rowCount) };
+      return headViews(this.#layout, layer, rowCount, 0, rowCount);
+    });
     segments.set(rows.segment, { rows, views, byteCount });
     this.#sequences.set(rows.sequenceId, segments);
     this.#byteCount += byteCount - before;

@@ -1,6 +1,7 @@
+import type { KvDtype } from "@drover/core";
 import { decodeAttentionGraph, type GraphDims } from "@drover/graph";
 import { type Attention, mergePartials } from "./attention.ts";
-import type { HeadViews } from "./extent-store.ts";
+import { feedHeads, type HeadViews } from "./head-views.ts";
 import { type Feeds, f32, f32Of, Session, type SessionOptions } from "./session.ts";
 
 /** Pairs of a row and a run in one session run, largest first; what is left over runs by itself. */
@@ -14,13 +15,15 @@ type Pair = Readonly<{ row: number; views: HeadViews }>;
 /** Attention of many decoding sequences at once. */
 export class DecodeAttention implements Disposable {
   readonly #dims: GraphDims;
+  readonly #kv: KvDtype;
   readonly #attention: Pick<Attention, "attendRuns">;
   readonly #options: SessionOptions;
   readonly #sessions = new Map<string, Session>();
 
   /** `attention` takes what is too little for a batch. */
-  constructor(dims: GraphDims, attention: Pick<Attention, "attendRuns">, options: SessionOptions) {
+  constructor(dims: GraphDims, kv: KvDtype, attention: Pick<Attention, "attendRuns">, options: SessionOptions) {
     this.#dims = dims;
+    this.#kv = kv;
     this.#attention = attention;
     this.#options = options;
   }
@@ -101,9 +104,7 @@ export class DecodeAttention implements Disposable {
     const feeds: Feeds = { q: f32(q, [pairs.length, width]) };
     for (const [i, { row, views }] of pairs.entries()) {
       q.set(q_aH.subarray(row * width, (row + 1) * width), i * width);
-      const dims = [views.rowCount, headDim];
-      for (const [head, k] of views.k.entries()) feeds[`k${i}.${head}`] = f32(k, dims);
-      for (const [head, v] of views.v.entries()) feeds[`v${i}.${head}`] = f32(v, dims);
+      feedHeads(feeds, views, `${i}.`, headDim);
     }
     const out = this.#session(pairs.length, partial).run(feeds);
     const attended = f32Of(out, "attended");
@@ -118,7 +119,7 @@ export class DecodeAttention implements Disposable {
     if (known !== undefined) return known;
     const made = new Session(
       `attention of ${size}`,
-      decodeAttentionGraph(this.#dims, size, partial),
+      decodeAttentionGraph(this.#dims, size, partial, this.#kv),
       partial ? ["attended", "lse"] : ["attended"],
       this.#options,
     );

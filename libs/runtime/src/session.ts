@@ -5,8 +5,8 @@ import type { BuiltGraph } from "@drover/graph";
 
 /** A tensor as the native binding reads and returns it. Inputs are not copied (views are fine); outputs always are. */
 export type TensorData = Readonly<{
-  type: "float32" | "int64" | "int32" | "uint8";
-  data: Float32Array | BigInt64Array | Int32Array | Uint8Array;
+  type: "float32" | "int64" | "int32" | "uint8" | "int8";
+  data: Float32Array | BigInt64Array | Int32Array | Uint8Array | Int8Array;
   dims: readonly number[];
   location: "cpu";
 }>;
@@ -126,6 +126,11 @@ export function f32(data: Float32Array, dims: readonly number[]): TensorData {
 /** A byte tensor over the given view. */
 export function u8(data: Uint8Array, dims: readonly number[]): TensorData {
   return { type: "uint8", data, dims, location: "cpu" };
+}
+
+/** A tensor of signed bytes over the given view. */
+export function i8(data: Int8Array, dims: readonly number[]): TensorData {
+  return { type: "int8", data, dims, location: "cpu" };
 }
 
 /** A 64-bit integer tensor. */

@@ -8,7 +8,8 @@ import {
   type KvPart,
   segmentRowsOf,
 } from "@drover/kv";
-import type { ExtentStore, HeadViews } from "./extent-store.ts";
+import type { ExtentStore } from "./extent-store.ts";
+import type { HeadViews } from "./head-views.ts";
 import type { SequenceStripes } from "./sequence-stripes.ts";
 
 /** Of a sequence whose old global rows are with holders: where. `repairs`: it only computes that lost segment again. */

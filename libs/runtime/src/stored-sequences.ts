@@ -1,7 +1,8 @@
 import { assert, type KvSequence, type KvUse, type SegmentRows, type SequencePrompt } from "@drover/core";
 import { BlockHashes, type HashSeed, KvCache, type KvGeometry } from "@drover/kv";
 import { ContextStripes, type StripeOptions } from "./context-stripes.ts";
-import { ExtentStore, type KvShape } from "./extent-store.ts";
+import { ExtentStore } from "./extent-store.ts";
+import type { KvShape } from "./kv-rows.ts";
 import { hashesOf } from "./prompt-hashes.ts";
 import { layersByKind, StoredSequence } from "./stored-sequence.ts";
 
@@ -139,7 +140,8 @@ export class StoredSequences {
     const [part, more] = this.cache.parts(handle, "global", segment);
     const rowCount = this.cache.geometry.segmentRows;
     assert(part?.rowCount === rowCount && more === undefined, "a finished segment of its own is one extent");
-    return { sequenceId, segment, rowCount, layers: this.#store.layers(part.extent) };
+    const { dtype } = this.#store.layout;
+    return { sequenceId, segment, rowCount, dtype, layers: this.#store.layers(part.extent) };
   }
 }
 

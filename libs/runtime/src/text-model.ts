@@ -3,6 +3,7 @@ import {
   assert,
   type EntryResult,
   type ExpertExchange,
+  type KvDtype,
   type KvSequence,
   type KvUse,
   type ModelRunner,
@@ -26,6 +27,8 @@ import { askStripes, mergeStripes, type StripedAttention, type StripedRows } fro
 export type TextModelOptions = SessionOptions &
   Readonly<{
     kvBytesMax: number;
+    /** What keys and values are kept as. Default f32. */
+    kvDtype?: KvDtype;
     /** Whether the rows of sequences that have ended may serve others. Default true. */
     prefixCache?: boolean;
     /** What the chains that routers send begin with. Default: of a model that nobody else serves. */
@@ -40,6 +43,7 @@ export type TextModelOptions = SessionOptions &
 /** Llama 4's text model in this process: everything but the routed experts. */
 export class TextModel implements ModelRunner, Disposable {
   readonly config: ModelConfig;
+  readonly kvDtype: KvDtype;
   readonly geometry: KvGeometry;
   readonly kvBytesMax: number;
   readonly sharesPrefixes: boolean;
@@ -55,16 +59,18 @@ export class TextModel implements ModelRunner, Disposable {
 
   private constructor(config: ModelConfig, stages: TextStages, embedding: EmbeddingTable, options: TextModelOptions) {
     this.config = config;
-    this.geometry = kvGeometry(config, Float32Array.BYTES_PER_ELEMENT);
+    this.kvDtype = options.kvDtype ?? "f32";
+    this.geometry = kvGeometry(config, this.kvDtype);
     this.#stages = stages;
-    this.#attention = new Attention(graphDims(config), options);
-    this.#decodeAttention = new DecodeAttention(graphDims(config), this.#attention, options);
+    this.#attention = new Attention(graphDims(config), this.kvDtype, options);
+    this.#decodeAttention = new DecodeAttention(graphDims(config), this.kvDtype, this.#attention, options);
     this.#embedding = embedding;
     this.#globalLayers = config.isGlobalLayer.flatMap((isGlobal, layer) => (isGlobal ? [layer] : []));
     const { kvBytesMax, prefixCache = true, hashSeed = servedModelSeed("", ""), stripes } = options;
     this.kvBytesMax = kvBytesMax;
     this.sharesPrefixes = prefixCache;
-    this.#sequences = new StoredSequences(this.geometry, config, {
+    const shape = { ...config, kvDtype: this.kvDtype };
+    this.#sequences = new StoredSequences(this.geometry, shape, {
       kvBytesMax,
       prefixCache,
       hashSeed,

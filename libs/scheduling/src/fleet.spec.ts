@@ -131,16 +131,25 @@ describe("Fleet", () => {
     ["model_id", { modelId: "scout" }],
     ["model_fingerprint", { modelFingerprint: "other" }],
     ["model_fingerprint", { expertCount: 5 }],
+    ["kv_dtype", { kvDtype: "f32" }],
     ["roles", { roles: [] }],
     ["address", { address: "" }],
     ["incarnation", { incarnation: "" }],
   ])("refuses a worker whose %s does not agree, and keeps the others", (field, fields) => {
     const one = fleet();
-    one.join(hello("a"), new Sink(), 0);
+    one.join(hello("a", { kvDtype: "int8" }), new Sink(), 0);
     expect(() => one.join(hello("b", fields), new Sink(), 0)).toThrowError(
       expect.objectContaining({ code: "invalid_argument", field }),
     );
     expect(one.members.map((member) => member.profile.workerId)).toEqual(["a"]);
+  });
+
+  it("lets a worker come back with KV of another type where nobody else keeps any", () => {
+    const one = fleet();
+    one.join(hello("a", { kvDtype: "int8" }), new Sink(), 0);
+    one.join(hello("experts"), new Sink(), 0);
+    one.join(hello("a", { kvDtype: "f32", incarnation: "life-2" }), new Sink(), 1);
+    expect(one.members).toHaveLength(2);
   });
 
   it("takes another checkpoint once nobody serves the last one, and epochs go on rising", () => {

@@ -35,7 +35,7 @@ export type FleetOptions = Readonly<{
   onChange: (changes: readonly MembershipChange[], mapChanged: boolean) => void;
 }>;
 
-type Session = { readonly sink: OrderSink; status: WorkerStatus | undefined };
+type Session = { readonly sink: OrderSink; readonly kvDtype: string; status: WorkerStatus | undefined };
 /** What all workers must agree on. */
 type Pin = Readonly<{ fingerprint: string; layers: readonly number[]; expertCount: number; chunkTokens: number }>;
 
@@ -96,7 +96,7 @@ export class Fleet {
     const changes = this.#membership.join(profile, session, now);
     const previous = changes.find((change) => change.kind === "gone")?.member;
     const sameLife = previous?.profile.incarnation === profile.incarnation ? previous : undefined;
-    this.#sessions.set(session, { sink, status: sameLife && this.wireStatus(sameLife) });
+    this.#sessions.set(session, { sink, kvDtype: hello.kvDtype, status: sameLife && this.wireStatus(sameLife) });
     const { leaderEpoch, schedulerId, logger } = this.#options;
     sink.send("accepted", order({ case: "accepted", value: { leaderEpoch, schedulerId, heartbeatMs: HEARTBEAT_MS } }));
     logger.info("worker.joined", {
@@ -183,6 +183,7 @@ export class Fleet {
         field: "model_id",
       });
     }
+    this.#checkKv(hello);
     const { modelFingerprint: fingerprint, moeLayers: layers, expertCount, chunkTokens } = hello;
     const pin = { fingerprint, layers, expertCount, chunkTokens };
     if (this.#pin !== undefined && JSON.stringify(this.#pin) === JSON.stringify(pin)) return;
@@ -192,6 +193,17 @@ export class Fleet {
       throw new DroverError("invalid_argument", "the worker's checkpoint is not the one that the other workers serve", {
         field: "model_fingerprint",
       });
+    }
+  }
+
+  /** Rows go between workers as they are kept, and a request that is moved goes on with other rows. */
+  #checkKv({ kvDtype, workerId }: JoinHello): void {
+    for (const member of kvDtype === "" ? [] : this.members) {
+      const kept = this.#sessions.get(member.session)?.kvDtype ?? "";
+      if (kept !== "" && kept !== kvDtype && member.profile.workerId !== workerId)
+        throw new DroverError("invalid_argument", `the worker keeps KV as ${kvDtype}, the others keep it as ${kept}`, {
+          field: "kv_dtype",
+        });
     }
   }
 

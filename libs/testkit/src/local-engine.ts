@@ -5,6 +5,7 @@ import {
   type ExpertExchange,
   type FeatureSource,
   greedyParams,
+  type KvDtype,
   neverAborted,
   requestId,
   routerId,
@@ -36,6 +37,8 @@ export type LocalEngineOptions = Readonly<{
   /** Default: as much as a step may take. */
   stepMs?: number;
   kvBytesMax?: number;
+  /** Default f32. */
+  kvDtype?: KvDtype;
   /** Default true. */
   prefixCache?: boolean;
   quantization?: Quantization | null;
@@ -62,6 +65,7 @@ export async function openLocalEngine(directory: string, options: LocalEngineOpt
     threads: options.threads ?? 1,
     remoteExperts: options.remoteExperts ?? false,
     kvBytesMax: options.kvBytesMax ?? 2 ** 31,
+    kvDtype: options.kvDtype ?? "f32",
     prefixCache: options.prefixCache ?? true,
     ...(options.stripes && { stripes: { name: "local", ...options.stripes } }),
   });
