@@ -9,6 +9,7 @@ export class RequestTimer {
   readonly #clock: Clock;
   readonly #arrivedMs: number;
   #lastTokenMs: number | undefined;
+  #tokenCount = 0;
 
   /** `arrivedMs` on the clock's monotonic scale. */
   constructor(metrics: RouterMetrics, clock: Clock, arrivedMs: number) {
@@ -22,12 +23,14 @@ export class RequestTimer {
     if (this.#lastTokenMs === undefined) this.#metrics.firstToken((now - this.#arrivedMs) / 1000);
     else this.#metrics.nextToken((now - this.#lastTokenMs) / 1000);
     this.#lastTokenMs = now;
+    this.#tokenCount += 1;
     this.#metrics.token();
   }
 
   completed(generation: Generation, cachedTokenCount: number): void {
     this.#metrics.ended((this.#clock.monotonic() - this.#arrivedMs) / 1000);
     this.#metrics.prompt(generation.request.promptTokenIds.length, cachedTokenCount);
+    this.#metrics.generated(this.#tokenCount);
     for (const { finish } of generation.state.choices)
       this.#metrics.finished(finish === FinishReason.STOP ? "stop" : "length");
   }

@@ -1,11 +1,14 @@
-import type { Lane, ModelId } from "@drover/core";
+import { ERROR_CODES, LANES, type Lane, type ModelId } from "@drover/core";
 import type { Metrics } from "@drover/telemetry";
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
+/** Powers of four up to 16 million tokens. */
+const TOKENS = Array.from({ length: 12 }, (_, i) => 4 ** (i + 1));
 const SHARES = [0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1];
 /** What a wait for an image's features came to: they were there, were made, are nowhere, or the request ended or timed out before that was known. */
 export type EncodeOutcome = "held" | "encoded" | "failed" | "abandoned";
 
+const FINISH_REASONS = ["stop", "length", "abort"] as const;
 const TOKEN_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
 /** Every figure of the router: vLLM's names where the meaning is the same, `drover_router_` for the rest. */
@@ -17,6 +20,8 @@ export class RouterMetrics {
   readonly #promptTokens;
   readonly #cachedTokens;
   readonly #cachedShare;
+  readonly #requestPromptTokens;
+  readonly #requestGenerationTokens;
   readonly #refusedAtDoor;
   readonly #generationTokens;
   readonly #successes;
@@ -65,6 +70,18 @@ export class RouterMetrics {
       label,
       SHARES,
     );
+    this.#requestPromptTokens = metrics.histogram(
+      "vllm:request_prompt_tokens",
+      "Prompt tokens of a finished request",
+      label,
+      TOKENS,
+    );
+    this.#requestGenerationTokens = metrics.histogram(
+      "vllm:request_generation_tokens",
+      "Tokens of a finished request's choices",
+      label,
+      TOKENS,
+    );
     this.#refusedAtDoor = metrics.counter(
       "drover_router_refused_for_wait_total",
       "Requests refused because they were predicted to wait too long, by lane",
@@ -109,6 +126,16 @@ export class RouterMetrics {
       "Bytes of the tiles that requests in flight keep",
       label,
     );
+    this.#emitZeros();
+  }
+
+  /** What has not happened yet is counted as 0, so that its first time is a rise. */
+  #emitZeros(): void {
+    for (const code of Object.keys(ERROR_CODES)) this.#failures.inc({ ...this.#model, code }, 0);
+    for (const finished_reason of FINISH_REASONS) this.#successes.inc({ ...this.#model, finished_reason }, 0);
+    for (const cause of READD_CAUSES) this.#readds.inc({ ...this.#model, cause }, 0);
+    for (const lane of LANES) this.#refusedAtDoor.inc({ ...this.#model, lane }, 0);
+    for (const counter of [this.#staleEvents, this.#slowReaders]) counter.inc(this.#model, 0);
   }
 
   firstToken(seconds: number): void {
@@ -126,13 +153,18 @@ export class RouterMetrics {
   /** `cachedTokenCount`: of the prompt, what its worker says that it did not compute. */
   prompt(tokenCount: number, cachedTokenCount: number): void {
     this.#promptTokens.inc(this.#model, tokenCount);
+    this.#requestPromptTokens.observe(this.#model, tokenCount);
     this.#cachedTokens.inc(this.#model, cachedTokenCount);
     if (tokenCount > 0) this.#cachedShare.observe(this.#model, cachedTokenCount / tokenCount);
+  }
+  /** All tokens of a finished request. */
+  generated(tokenCount: number): void {
+    this.#requestGenerationTokens.observe(this.#model, tokenCount);
   }
   refusedAtDoor(lane: Lane): void {
     this.#refusedAtDoor.inc({ ...this.#model, lane });
   }
-  finished(reason: "stop" | "length" | "abort"): void {
+  finished(reason: (typeof FINISH_REASONS)[number]): void {
     this.#successes.inc({ ...this.#model, finished_reason: reason });
   }
   failed(code: string): void {
@@ -168,4 +200,5 @@ export class RouterMetrics {
 }
 
 /** Why a request is added again. */
-export type ReaddCause = "worker_lost" | "worker_failed" | "token_gap" | "leader_changed" | "queue_unavailable";
+const READD_CAUSES = ["worker_lost", "worker_failed", "token_gap", "leader_changed", "queue_unavailable"] as const;
+export type ReaddCause = (typeof READD_CAUSES)[number];
