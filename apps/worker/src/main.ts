@@ -11,6 +11,8 @@ import { workerConfig } from "./worker-config.ts";
 // Activations live outside V8's heap; marking them step by step costs half of the CPU that moves them.
 setFlagsFromString("--no-incremental-marking");
 
+const SHUTDOWN_MS_MAX = 5000;
+
 const config = commandConfig(workerConfig, {
   command: "drover worker",
   usage: "drover worker --roles ROLE[,ROLE] --model DIR --scheduler HOST:PORT [FLAGS]",
@@ -21,6 +23,8 @@ const parent = attachParent();
 const workerId = config.workerId ?? `worker-${randomUUID().slice(0, 8)}`;
 const logger = createLogger({ process: "worker", fields: { worker: workerId } });
 const ending = attachEnding({ ...config, parentGone: parent.gone, clock: systemClock });
+// What is still under way then is cut off.
+ending.over.addEventListener("abort", () => setTimeout(() => process.exit(0), SHUTDOWN_MS_MAX).unref(), { once: true });
 
 try {
   await startWorker({
@@ -32,7 +36,6 @@ try {
     announce: parent.announce,
     logger,
     ending,
-    signal: ending.over,
   });
   process.exit(0);
 } catch (error) {

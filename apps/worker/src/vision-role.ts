@@ -11,6 +11,8 @@ export type VisionRoleOptions = Readonly<{
   /** Bytes of features that are kept. */
   cacheBytesMax: number;
   threads: number;
+  /** Whether images are encoded that are not here yet. */
+  accepting: () => boolean;
   metrics: Metrics;
   logger: Logger;
 }>;
@@ -31,7 +33,14 @@ export async function startVision(options: VisionRoleOptions) {
   const { imageSize, rowsPerTile, textHiddenSize: hiddenSize } = config;
   return {
     cache,
-    service: visionService({ encoder: thread, cache, imageSize, rowsPerTile, hiddenSize }),
+    service: visionService({
+      encoder: thread,
+      cache,
+      imageSize,
+      rowsPerTile,
+      hiddenSize,
+      accepting: options.accepting,
+    }),
     facts: () => ({ ...cache.facts, bytesMax: cache.bytesMax, waitingCount: thread.load }),
     [Symbol.asyncDispose]: () => thread[Symbol.asyncDispose](),
   };

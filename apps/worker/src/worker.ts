@@ -1,12 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
-import { checkModel, loadModelConfig, openCheckpoint, type Quantization } from "@drover/checkpoint";
-import type { Announcement, Ending } from "@drover/config";
-import { type KvDtype, type Logger, systemClock } from "@drover/core";
+import { checkModel, loadModelConfig, openCheckpoint } from "@drover/checkpoint";
+import { systemClock } from "@drover/core";
 import {
   attentionService,
   ContextPeers,
-  ENGINE_LIMITS,
   Engine,
   ExpertHeat,
   ExpertLoader,
@@ -36,43 +34,22 @@ import {
   listen,
   PROTOCOL_VERSION,
   serviceDefinition,
+  shutDown,
 } from "@drover/rpc";
 import { ExpertSessions, openWeights, TextModel } from "@drover/runtime";
 import { createMetrics, startAdminServer } from "@drover/telemetry";
 import { startContext, stripeAbove } from "./context-role.ts";
 import { CountedExperts } from "./counted-experts.ts";
+import { type DrainingPart, drained } from "./drain.ts";
 import { kvFacts } from "./kv-facts.ts";
+import { unreadyReason } from "./readiness.ts";
+import { hottestExperts, prefixCounts } from "./status-facts.ts";
 import { startVision } from "./vision-role.ts";
-import type { WORKER_ROLES } from "./worker-config.ts";
 import { workerMetrics } from "./worker-metrics.ts";
+import type { WorkerOptions } from "./worker-options.ts";
 
-export type WorkerOptions = Readonly<{
-  roles: readonly (typeof WORKER_ROLES)[number][];
-  model: string;
-  modelName: string;
-  scheduler: readonly string[];
-  workerId: string;
-  grpcPort: number;
-  adminPort: number;
-  listen: string;
-  advertise: string;
-  kvMemory: number;
-  kvDtype: KvDtype;
-  prefixCache: "on" | "off";
-  stripeAbove: number | undefined;
-  prefillChunk: number;
-  stepMs: number;
-  quantization: Quantization | null;
-  threads: number;
-  visionCache: number;
-  visionThreads: number;
-  detachGrace: number;
-  stallAfter: number;
-  ending: Ending;
-  announce: (message: Announcement) => void;
-  logger: Logger;
-  signal: AbortSignal;
-}>;
+/** Once nothing is left to do, what was written last has so long to leave. */
+const SHUTDOWN_MS_MAX = 1000;
 
 const WIRE_ROLE = {
   attention: WorkerRole.ATTENTION,
@@ -83,16 +60,31 @@ const WIRE_ROLE = {
 
 /** Wires one worker: loads what its roles need, serves its peers, joins the scheduler and runs until the signal aborts. */
 export async function startWorker(options: WorkerOptions): Promise<void> {
-  const { logger, signal, announce, workerId } = options;
+  const { logger, announce, workerId, ending } = options;
   const isAttention = options.roles.includes("attention");
   const isExperts = options.roles.includes("experts");
+  const metrics = createMetrics({ process: "worker", worker: workerId });
+  const incarnation = randomUUID();
+  let unready: () => string | null = () => "its weights are being loaded";
+  let facts: () => object = () => ({});
+  // Before anything that takes time, so that probes have somebody to ask.
+  const admin = await startAdminServer({
+    host: options.listen,
+    port: options.adminPort,
+    metrics,
+    unready: () => unready(),
+    ending: ending.asked,
+    stallAfterMs: options.stallAfter,
+    routes: { "/debug/worker": () => ({ workerId, incarnation, roles: options.roles, ...facts() }) },
+  });
+  // A worker that has joined nobody yet has nothing to finish.
+  const leave = () => process.exit(0);
+  ending.asked.addEventListener("abort", leave);
   await checkModel(options.model);
   const config = await loadModelConfig(options.model);
   await using checkpoint = await openCheckpoint(options.model);
-  const { weights, fingerprint } = await openWeights(checkpoint, config, options.quantization, logger, signal);
+  const { weights, fingerprint } = await openWeights(checkpoint, config, options.quantization, logger, ending.asked);
   const session = { threads: options.threads };
-  const incarnation = randomUUID();
-  const metrics = createMetrics({ process: "worker", worker: workerId });
   const observed = workerMetrics(metrics, options.modelName);
   const hasRole = metrics.gauge("drover_worker_role", "1 for each role of the worker", ["role"]);
   for (const role of options.roles) hasRole.set({ role }, 1);
@@ -121,6 +113,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
         modelName: options.modelName,
         cacheBytesMax: options.visionCache,
         threads: options.visionThreads,
+        accepting: () => !ending.refusing.aborted,
         metrics,
         logger,
       })
@@ -170,6 +163,8 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
   });
   if (isAttention) observed.watch(load);
 
+  /** Aborts when nothing is left to do for anybody. */
+  const ended = new AbortController();
   let leaderEpoch = 0n;
   const ready = () => engine === undefined || exchange.usable;
   const server = createServer();
@@ -181,7 +176,8 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
       modelId: options.modelName,
       vocabSize: config.vocabSize,
       leaderEpoch: () => leaderEpoch,
-      accepting: () => !signal.aborted,
+      accepting: () => !ending.refusing.aborted,
+      ended: ended.signal,
       logger,
     });
     server.addService(serviceDefinition(AttentionWorker), service);
@@ -191,24 +187,12 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
   if (vision !== undefined) server.addService(serviceDefinition(VisionWorker), vision.service);
   const port = await listen(server, `${options.listen}:${options.grpcPort}`);
   const loadedExperts = () => (experts?.loaded() ?? []).map((one) => create(LayerExpertsSchema, one));
-  const admin = await startAdminServer({
-    host: options.listen,
-    port: options.adminPort,
-    metrics,
-    unready: () => (ready() ? null : "not every expert has a holder yet"),
-    ending: options.ending.asked,
-    stallAfterMs: options.stallAfter,
-    routes: {
-      "/debug/worker": () => ({
-        workerId,
-        incarnation,
-        roles: options.roles,
-        load: load(),
-        experts: experts?.loaded() ?? [],
-        vision: vision?.facts(),
-        context: context?.facts(),
-      }),
-    },
+  facts = () => ({
+    draining: ending.asked.aborted,
+    load: load(),
+    experts: experts?.loaded() ?? [],
+    vision: vision?.facts(),
+    context: context?.facts(),
   });
   address = `${options.advertise}:${port}`;
   const adminAddress = `${options.advertise}:${admin.port}`;
@@ -235,12 +219,9 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
       const now = load();
       return create(WorkerStatusSchema, {
         ready: ready(),
+        draining: ending.asked.aborted,
         ...(model ? kvFacts(model, options.prefillChunk, stripesAbove) : context?.kvFacts()),
-        prefix: {
-          $typeName: "drover.internal.v1.PrefixCounts",
-          promptTokenCount: BigInt(observed.prefix.promptTokenCount),
-          cachedTokenCount: BigInt(observed.prefix.cachedTokenCount),
-        },
+        prefix: prefixCounts(observed.prefix),
         runningCount: now.runningCount,
         waitingCount: now.waitingCount,
         waitingTokenCount: BigInt(now.tokenCountToStore),
@@ -249,11 +230,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
         sentAtMs: BigInt(systemClock.now()),
         ...(engine && predictedLoad(engine)),
         expertRowCount: BigInt(counted?.rowCount ?? 0),
-        hottest: heat.hottest(ENGINE_LIMITS.hotExpertsMax).map(({ layer, expert, rowCount }) => ({
-          layer,
-          expert,
-          rowCount: BigInt(rowCount),
-        })),
+        hottest: hottestExperts(heat),
       });
     },
     ...(model && { cache: model.cache }),
@@ -273,20 +250,40 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
   const loader = experts === undefined ? undefined : new ExpertLoader(experts, () => link.reportLoaded(), logger);
   /** Connections come up a moment after the map: placement should know as soon as they do, not at the next heartbeat. */
   const reportWhenUsable = async () => {
-    for (let tries = 0; tries < 100 && !exchange.usable && !signal.aborted; tries++) {
-      await systemClock.sleep(20, signal).catch(() => undefined);
+    for (let tries = 0; tries < 100 && !exchange.usable && !ended.signal.aborted; tries++) {
+      await systemClock.sleep(20, ended.signal).catch(() => undefined);
     }
     link.reportStatus();
     if (exchange.usable) announce({ kind: "ready" });
   };
   if (engine === undefined) announce({ kind: "ready" });
+  unready = () =>
+    unreadyReason({
+      leaderlessMs: link.leaderlessMs(systemClock.monotonic()),
+      attention: engine && { usable: exchange.usable, calibrated: engine.calibrated },
+      experts: loader && { settled: loader.settled },
+    });
+  ending.asked.removeEventListener("abort", leave);
+  ending.asked.addEventListener("abort", () => link.reportStatus(), { once: true });
 
   logger.info("worker.started", { address, admin: adminAddress });
-  if (engine === undefined)
-    await new Promise<void>((done) => signal.addEventListener("abort", () => done(), { once: true }));
-  else await engine.run(signal);
+  const isDecoding = () => {
+    const { runningCount, waitingCount } = load();
+    return runningCount + waitingCount > 0;
+  };
+  const parts: DrainingPart[] = [
+    { begin: () => engine?.handBack("waiting"), isBusy: isDecoding },
+    { isBusy: () => (vision?.facts().waitingCount ?? 0) > 0 },
+    { isBusy: () => (context?.facts().segmentCount ?? 0) > 0 },
+  ];
+  const running = engine?.run(ended.signal);
+  const finished = await Promise.race([drained(ending, parts, systemClock), ...(running ? [running] : [])]);
+  const handedBack = engine?.handBack("all") ?? 0;
+  logger.info("worker.drained", { finished: finished === true, handedBack });
+  ended.abort();
+  await running;
   loader?.[Symbol.dispose]();
   link.leave();
-  server.forceShutdown();
+  await shutDown(server, SHUTDOWN_MS_MAX);
   await admin.close();
 }

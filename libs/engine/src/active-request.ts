@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import { type DroverError, type FeatureSource, type ModelRunner, toDroverError } from "@drover/core";
 import { type RequestEvent, RequestEventSchema, type Resume } from "@drover/proto";
 import { ImageFeatures } from "./image-features.ts";
 import type { GenerationTask } from "./task.ts";
@@ -38,6 +39,24 @@ export class ActiveRequest {
 
   close(): void {
     this.#over.abort();
+  }
+
+  /** A step has served it, or is about to. */
+  get begun(): boolean {
+    return this.cachedCount !== undefined;
+  }
+
+  /** Gets the features of its images, so that steps can serve it. Returns why they did not come. */
+  async fetchFeatures({
+    runner,
+    features,
+  }: Readonly<{ runner: Pick<ModelRunner, "hiddenSize">; features: FeatureSource }>): Promise<DroverError | undefined> {
+    try {
+      this.features = await ImageFeatures.fetch(this.task.images, runner.hiddenSize, features, this.over);
+      return undefined;
+    } catch (error) {
+      return toDroverError(error);
+    }
   }
 
   /** Makes an event of this attempt and logs it. */

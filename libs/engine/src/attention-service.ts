@@ -1,6 +1,7 @@
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { DroverError, type Logger, requestId, routerId, toDroverError } from "@drover/core";
 import {
+  FarewellSchema,
   GenerationRequestSchema,
   type PlaceReply,
   PlaceReplySchema,
@@ -28,6 +29,8 @@ export type AttentionServiceOptions = Readonly<{
   leaderEpoch: () => bigint;
   /** Whether requests are taken now. */
   accepting: () => boolean;
+  /** Aborts when the worker holds nothing any more: routers are told so, and their streams end. */
+  ended: AbortSignal;
   logger: Logger;
 }>;
 
@@ -60,7 +63,7 @@ function place(options: AttentionServiceOptions, request: PlaceRequest): PlaceRe
 }
 
 function serveRouter(options: AttentionServiceOptions, stream: ServerDuplexStream<RouterMessage, WorkerMessage>): void {
-  const { engine, logger } = options;
+  const { engine, logger, ended } = options;
   let detach: () => void = () => undefined;
   const sink: EventSink = {
     send: (events: readonly RequestEvent[]) => {
@@ -104,7 +107,13 @@ function serveRouter(options: AttentionServiceOptions, stream: ServerDuplexStrea
       stream.emit("error", toServiceError(toDroverError(error)));
     }
   });
+  const sayFarewell = () => {
+    stream.write(create(WorkerMessageSchema, { message: { case: "farewell", value: create(FarewellSchema) } }));
+    stream.end();
+  };
+  ended.addEventListener("abort", sayFarewell, { once: true });
   const end = () => {
+    ended.removeEventListener("abort", sayFarewell);
     detach();
     detach = () => undefined;
   };

@@ -11,6 +11,7 @@ class FakeHolder implements ContextHolder, Disposable {
   readonly bytesFree = 0;
   readonly bytesMax = 0;
   connected = true;
+  draining = false;
   disposed = false;
 
   constructor(workerId: string, address: string) {
@@ -71,4 +72,15 @@ test("a worker that is not named any more stays while its connection does", () =
   peers.update(named());
   expect(peers.holders).toEqual([]);
   expect(holder?.disposed).toBe(true);
+});
+
+test("a worker that drains is marked so, and keeps its connection", () => {
+  const { peers, holders } = opened();
+  peers.update(named(["a", "1"]));
+  const holder = { workerId: "a", incarnation: "1", address: "a:1", draining: true };
+  peers.update(create(ContextWorkersSchema, { holders: [holder] }));
+  expect(peers.holders).toHaveLength(1);
+  expect(holders.map(({ draining }) => draining)).toEqual([true]);
+  peers.update(named(["a", "1"]));
+  expect(holders.map(({ draining }) => draining)).toEqual([false]);
 });

@@ -1,7 +1,8 @@
 import type { ContextHolder } from "@drover/core";
 import type { ContextWorkers } from "@drover/proto";
 
-type OpenHolder = ContextHolder & Disposable;
+/** `draining`: it is given nothing new. */
+type OpenHolder = ContextHolder & Disposable & { draining: boolean };
 type Known = Readonly<{ incarnation: string; address: string; holder: OpenHolder }>;
 
 /** The context workers that the scheduler names: one connection for each life of one. */
@@ -35,6 +36,10 @@ export class ContextPeers implements Disposable {
       if (known?.incarnation === incarnation && known.address === address) continue;
       known?.holder[Symbol.dispose]();
       this.#known.set(workerId, { incarnation, address, holder: this.#open(workerId, address) });
+    }
+    for (const { workerId, draining } of holders) {
+      const known = this.#known.get(workerId);
+      if (known !== undefined) known.holder.draining = draining;
     }
     this.#holders = [...this.#known].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, { holder }]) => holder);
   }

@@ -1,14 +1,13 @@
 import { create } from "@bufbuild/protobuf";
 import { OutputLengths, planStep, StepCost } from "@drover/batching";
-import { type ErrorCode, type KvSequence, type RequestId, type RouterId, toDroverError } from "@drover/core";
+import type { ErrorCode, KvSequence, RequestId, RouterId } from "@drover/core";
 import { DoneSchema, FailedSchema, type RequestEvent, type Resume, StartedSchema } from "@drover/proto";
 import { ActiveRequest } from "./active-request.ts";
-import { longestContext, type Refusal, roomRefusal, tokensToStore } from "./admission.ts";
+import { longestContext, type Refusal, roomRefusal } from "./admission.ts";
 import { advance } from "./advance.ts";
 import { Calibration } from "./calibration.ts";
 import { Choice } from "./choice.ts";
 import type { EngineLoad, EngineOptions } from "./engine-options.ts";
-import { ImageFeatures } from "./image-features.ts";
 import { KvRoom } from "./kv-room.ts";
 import { ENGINE_LIMITS } from "./limits.ts";
 import { type EventSink, RouterOutbox } from "./router-outbox.ts";
@@ -16,6 +15,7 @@ import { stepCosts, waitingPromptMs } from "./step-costs.ts";
 import { candidateOf, rowCounts, stepEntry, topCountOf } from "./step-entry.ts";
 import type { GenerationTask } from "./task.ts";
 import { Tombstones } from "./tombstones.ts";
+import { engineLoad } from "./worker-load.ts";
 
 /** One attention worker's requests and its decode loop: plan, run, sample, send. */
 export class Engine {
@@ -54,17 +54,18 @@ export class Engine {
     return this.#step;
   }
 
+  /** What its steps cost was measured, as far as the start left time for it. */
+  get calibrated(): boolean {
+    return this.#calibration === undefined;
+  }
+
   /** The longest sequence that this worker's KV could ever hold. */
   get contextTokensMax(): number {
     return longestContext(this.#options);
   }
 
   load(): EngineLoad {
-    const choices = [...this.#choices.values()];
-    const runningCount = choices.filter(({ sequence }) => sequence !== undefined).length;
-    const pendingTokenCount = choices.reduce((sum, choice) => sum + choice.pendingTokenCount, 0);
-    const tokenCountToStore = tokensToStore(choices, this.#options);
-    return { runningCount, waitingCount: choices.length - runningCount, pendingTokenCount, tokenCountToStore };
+    return engineLoad([...this.#choices.values()], this.#options);
   }
 
   /** What its steps are predicted to take, and the prompts that wait: for placement. */
@@ -102,14 +103,10 @@ export class Engine {
 
   /** The router has features that are gone made again, so whatever went wrong may be tried once more. */
   async #fetchFeatures(request: ActiveRequest): Promise<void> {
-    const { runner, features } = this.#options;
-    try {
-      request.features = await ImageFeatures.fetch(request.task.images, runner.hiddenSize, features, request.over);
-      this.#wake();
-    } catch (error) {
-      if (request.over.aborted) return;
-      const { code, message } = toDroverError(error);
-      this.#fail(request, code, message, true);
+    const fault = await request.fetchFeatures(this.#options);
+    if (fault === undefined) this.#wake();
+    else if (!request.over.aborted) {
+      this.#fail(request, fault.code, fault.message, true);
       this.flush();
     }
   }
@@ -130,6 +127,14 @@ export class Engine {
     this.#tombstones.add(id, attempt);
     const request = this.#requests.get(id);
     if (request !== undefined && request.task.attempt <= attempt) this.#forget(request);
+  }
+
+  /** Requests go back to their routers, with what was sent of them: all, or those that no step has served. Returns how many. */
+  handBack(which: "all" | "waiting"): number {
+    const given = [...this.#requests.values()].filter(({ ended, begun }) => !ended && (which === "all" || !begun));
+    for (const request of given) this.#fail(request, "unavailable", "the worker is ending", true, true);
+    this.#outbox.flush();
+    return given.length;
   }
 
   /** A router's stream stands: it gets what it missed, and from now on every step's events. */
@@ -245,9 +250,9 @@ export class Engine {
     this.#fail(choice.request, "unavailable", "an expert or a context worker did not answer in time", true);
   }
 
-  #fail(request: ActiveRequest, code: ErrorCode, message: string, retryable: boolean): void {
+  #fail(request: ActiveRequest, code: ErrorCode, message: string, retryable: boolean, handedBack = false): void {
     this.#dropChoices(request);
-    this.#end(request, { case: "failed", value: create(FailedSchema, { code, message, retryable }) });
+    this.#end(request, { case: "failed", value: create(FailedSchema, { code, message, retryable, handedBack }) });
   }
 
   /** Sends a request's last event. Its log stays only where its router has no stream. */

@@ -15,6 +15,7 @@ export class ExpertLoader implements Disposable {
   readonly #onChange: () => void;
   readonly #logger: Logger;
   #wish: readonly LayerExperts[] = [];
+  #wished = false;
   #running: Promise<void> | undefined;
   #stopped = false;
 
@@ -27,9 +28,17 @@ export class ExpertLoader implements Disposable {
   set(wish: readonly LayerExperts[]): void {
     if (this.#stopped) return;
     this.#wish = wish;
+    this.#wished = true;
     this.#running ??= this.#follow().finally(() => {
       this.#running = undefined;
     });
+  }
+
+  /** Whether the latest wish is fulfilled; undefined before the first one. */
+  get settled(): boolean | undefined {
+    if (!this.#wished) return undefined;
+    const isLoaded = ({ layer, experts }: LayerExperts) => experts.every((expert) => this.#store.has(layer, expert));
+    return this.#running === undefined && this.#wish.every(isLoaded);
   }
 
   async #follow(): Promise<void> {

@@ -33,7 +33,11 @@ export type SchedulerLinkOptions = Readonly<{
   logger: Logger;
 }>;
 
+/** Between two calls; doubles while all schedulers are away. */
 const RETRY_MS = 250;
+const RETRY_MS_MAX = 1000;
+/** A scheduler that has not taken the worker within this time is left for the next one: its address may lead nowhere. */
+const JOIN_MS_MAX = 5000;
 const HEARTBEAT_MS = 1000;
 /** Placement counts what it has handed out until the next status: a change is told this soon. */
 const CHANGE_MS = 100;
@@ -46,6 +50,11 @@ export class SchedulerLink implements Disposable {
   #heartbeat: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
   #attempt = 0;
+  /** Calls in a row that no scheduler took. */
+  #failureCount = 0;
+  #joined = false;
+  /** When a scheduler last had this worker, by the monotonic clock. */
+  #joinedUntilMs = Number.NEGATIVE_INFINITY;
   #reported = "";
   #reportedAtMs = 0n;
   #cacheReportedAtMs = 0n;
@@ -58,6 +67,11 @@ export class SchedulerLink implements Disposable {
     this.#connect();
   }
 
+  /** Milliseconds since a scheduler last had this worker among its own; infinite before the first time. */
+  leaderlessMs(nowMs: number): number {
+    return this.#joined ? 0 : nowMs - this.#joinedUntilMs;
+  }
+
   /** Reports the status now, for changes that placement should know of at once. */
   reportStatus(): void {
     this.#send({ case: "status", value: this.#options.status() });
@@ -66,8 +80,8 @@ export class SchedulerLink implements Disposable {
   #beat(heartbeatMs: number): void {
     const status = this.#options.status();
     this.#reportCache(status.sentAtMs, BigInt(heartbeatMs));
-    const { runningCount, waitingCount, kvBytesUsed, ready } = status;
-    const facts = `${runningCount} ${waitingCount} ${kvBytesUsed} ${ready}`;
+    const { runningCount, waitingCount, kvBytesUsed, ready, draining } = status;
+    const facts = `${runningCount} ${waitingCount} ${kvBytesUsed} ${ready} ${draining}`;
     if (facts === this.#reported && status.sentAtMs - this.#reportedAtMs < BigInt(heartbeatMs)) return;
     this.#reported = facts;
     this.#reportedAtMs = status.sentAtMs;
@@ -116,7 +130,7 @@ export class SchedulerLink implements Disposable {
 
   #connect(): void {
     if (this.#disposed) return;
-    const { addresses, logger } = this.#options;
+    const { addresses } = this.#options;
     const address = addresses[this.#attempt % addresses.length] ?? "";
     this.#attempt += 1;
     const client = new RpcClient(address);
@@ -129,13 +143,18 @@ export class SchedulerLink implements Disposable {
     const lost = (reason: string) => {
       if (ended) return;
       ended = true;
+      clearTimeout(late);
       clearInterval(this.#heartbeat);
       client[Symbol.dispose]();
       if (this.#stream === stream) this.#stream = undefined;
       if (this.#disposed) return;
-      logger.warn("scheduler.lost", { address, reason });
-      this.#retry = setTimeout(() => this.#connect(), RETRY_MS);
+      this.#noteLoss(address, reason);
+      const round = Math.floor(this.#failureCount++ / addresses.length);
+      this.#retry = setTimeout(() => this.#connect(), Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** round));
     };
+    const late = setTimeout(() => {
+      if (!this.#joined) stream.cancel();
+    }, JOIN_MS_MAX);
     stream.on("data", (order: WorkerOrder) => this.#obey(order, address));
     stream.on("error", (error) => lost(error.message));
     stream.on("end", () => lost("ended"));
@@ -144,10 +163,21 @@ export class SchedulerLink implements Disposable {
     this.reportStatus();
   }
 
+  /** Said once for each loss and once while nobody is found, not for every call. */
+  #noteLoss(address: string, reason: string): void {
+    const { logger } = this.#options;
+    if (this.#joined) logger.warn("scheduler.lost", { address, reason });
+    else if (this.#failureCount === 0) logger.warn("scheduler.waiting", { address, reason });
+    if (this.#joined) this.#joinedUntilMs = performance.now();
+    this.#joined = false;
+  }
+
   #obey({ order }: WorkerOrder, address: string): void {
     const { onLeader, onMap, onSetExperts, onContextWorkers, logger } = this.#options;
     if (order.case === "accepted") {
       logger.info("scheduler.joined", { address, epoch: String(order.value.leaderEpoch) });
+      this.#joined = true;
+      this.#failureCount = 0;
       onLeader(order.value.leaderEpoch);
       clearInterval(this.#heartbeat);
       this.#heartbeat = setInterval(() => this.#beat(order.value.heartbeatMs || HEARTBEAT_MS), CHANGE_MS);

@@ -32,6 +32,8 @@ export type VisionServiceOptions = Readonly<{
   /** Rows of features that a tile becomes, and their width. */
   rowsPerTile: number;
   hiddenSize: number;
+  /** Whether images are encoded that are not here yet; features that are here are always given. Always, unless given. */
+  accepting?: () => boolean;
   pixelBytesMax?: number;
   receiveMsMax?: number;
 }>;
@@ -111,7 +113,8 @@ class VisionService implements EncodeHost {
   }
 
   reserve(tileCount: number, byteCount: number): void {
-    const { rowsPerTile, hiddenSize } = this.#options;
+    const { rowsPerTile, hiddenSize, accepting } = this.#options;
+    if (accepting?.() === false) throw new DroverError("unavailable", "the worker is ending");
     const featureBytes = tileCount * rowsPerTile * hiddenSize * Float32Array.BYTES_PER_ELEMENT;
     if (!this.cache.fits(featureBytes)) {
       const message = `an image's features take ${featureBytes} bytes; this worker's cache has ${this.cache.bytesMax}`;

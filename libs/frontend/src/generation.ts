@@ -24,6 +24,7 @@ export class Generation {
   /** An add to the queue is being prepared. */
   adding = false;
   readdCount = 0;
+  handBackCount = 0;
   /** When a worker was lost that may have held this request without having said so. */
   suspectedAtMs: number | undefined = undefined;
   readonly #buffer = new OutputBuffer();

@@ -136,6 +136,9 @@ export class Generations {
       case "gap":
         this.#readds.addAgain(generation, "token_gap");
         return;
+      case "handed_back":
+        this.#readds.addAgain(generation, "handed_back");
+        return;
       case "failed":
         if (decision.retryable) this.#readds.addAgain(generation, "worker_failed");
         else this.#fail(generation, new DroverError(errorCode(decision.code), decision.message));
@@ -151,6 +154,12 @@ export class Generations {
       if (generation.state.owner?.worker === worker) this.#readds.addAgain(generation, "worker_lost");
       else if (generation.state.owner === undefined && !generation.adding) this.#readds.suspect(generation);
     }
+  }
+
+  /** The worker has ended in order: it handed back what it had, so that nothing else of it can be missing. */
+  workerLeft(worker: WorkerKey): void {
+    for (const { generation } of [...this.#running.values()])
+      if (generation.state.owner?.worker === worker) this.#readds.addAgain(generation, "handed_back");
   }
 
   /** The queue went with the old leader: what no worker has begun is added again. */

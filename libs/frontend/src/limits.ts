@@ -40,6 +40,8 @@ export const PAYLOAD_GRACE_MS = 60_000;
 
 /** Times that one request is added again after a lost worker. */
 export const READDS_MAX = 5;
+/** Times that one request is handed back by workers that end: a rolling restart of so many workers, one after the other. */
+export const HAND_BACKS_MAX = 1024;
 /** Wait before the first re-add; doubles with each, so the sum is 31 times this. */
 export const READD_BACKOFF_MS = 50;
 

@@ -1,6 +1,6 @@
 import { type Clock, DroverError, type Logger, type RequestId, toDroverError } from "@drover/core";
 import type { Generation } from "./generation.ts";
-import { READD_BACKOFF_MS, READDS_MAX, RETRY_AFTER_MS, UNBEGUN_GRACE_MS } from "./limits.ts";
+import { HAND_BACKS_MAX, READD_BACKOFF_MS, READDS_MAX, RETRY_AFTER_MS, UNBEGUN_GRACE_MS } from "./limits.ts";
 import type { WorkerKey } from "./request-state.ts";
 import type { ReaddCause, RouterMetrics } from "./router-metrics.ts";
 
@@ -63,15 +63,23 @@ export class Readds {
     }
   }
 
+  /** What a worker hands back, because it ends, is no sign of trouble: it goes on at once. Errors: `unavailable` when it happened too often. */
+  #backoffMs(generation: Generation, cause: ReaddCause): number {
+    const handedBack = cause === "handed_back";
+    if (handedBack ? generation.handBackCount >= HAND_BACKS_MAX : generation.readdCount >= READDS_MAX)
+      throw new DroverError("unavailable", "the request was lost too often", { retryAfterMs: RETRY_AFTER_MS });
+    if (!handedBack) return READD_BACKOFF_MS * 2 ** generation.readdCount++;
+    generation.handBackCount++;
+    return 0;
+  }
+
   async #run(generation: Generation, first: ReaddCause): Promise<void> {
     const { clock, metrics, logger, add } = this.#options;
     let cause = first;
     generation.adding = true;
     try {
       while (!generation.ended.aborted) {
-        if (generation.readdCount >= READDS_MAX)
-          throw new DroverError("unavailable", "the request was lost too often", { retryAfterMs: RETRY_AFTER_MS });
-        const backoffMs = READD_BACKOFF_MS * 2 ** generation.readdCount++;
+        const backoffMs = this.#backoffMs(generation, cause);
         metrics.readded(cause);
         logger.warn("request.readd", { request: generation.requestId, cause, attempt: generation.state.attemptBase });
         await clock.sleep(backoffMs, generation.ended).catch(() => undefined);

@@ -19,6 +19,8 @@ export type Decision =
   /** A token is missing in the stream: only another attempt can mend it. */
   | Readonly<{ kind: "gap" }>
   | Readonly<{ kind: "failed"; code: string; message: string; retryable: boolean }>
+  /** Its worker ends in order: the request goes on elsewhere. */
+  | Readonly<{ kind: "handed_back" }>
   | Readonly<{ kind: "done"; cachedTokenCount: number }>;
 
 type Choice = { tokenIds: number[]; finished: boolean; finish: WireFinish };
@@ -102,7 +104,8 @@ export class RequestState {
     if (body.case === "failed") {
       // An attempt that never began does not end the one that runs.
       if (owner !== undefined && !isOwner) return IGNORED;
-      const { code, message, retryable } = body.value;
+      const { code, message, retryable, handedBack } = body.value;
+      if (handedBack) return { kind: "handed_back" };
       return { kind: "failed", code, message, retryable };
     }
     if (!isOwner) return IGNORED;

@@ -200,5 +200,12 @@ export class RouterMetrics {
 }
 
 /** Why a request is added again. */
-const READD_CAUSES = ["worker_lost", "worker_failed", "token_gap", "leader_changed", "queue_unavailable"] as const;
+const READD_CAUSES = [
+  "worker_lost",
+  "worker_failed",
+  "handed_back",
+  "token_gap",
+  "leader_changed",
+  "queue_unavailable",
+] as const;
 export type ReaddCause = (typeof READD_CAUSES)[number];

@@ -12,10 +12,10 @@ import {
 } from "@drover/core";
 import { servedModelSeed } from "@drover/kv";
 import type { ClusterState } from "@drover/proto";
-import { listen } from "@drover/rpc";
+import { listen, shutDown } from "@drover/rpc";
 import type { Metrics } from "@drover/telemetry";
 import type { ApiKeys } from "./api-keys.ts";
-import { closeGrpc, closeHttp } from "./close-servers.ts";
+import { closeHttp } from "./close-http.ts";
 import { ClusterWatch } from "./cluster-watch.ts";
 import { Generations } from "./generations.ts";
 import { createGrpcServer, type GrpcServer } from "./grpc-server.ts";
@@ -98,6 +98,7 @@ export class Router {
       resumes: (worker) => this.#generations.resumes(worker),
       onEvent: (worker, event) => this.#generations.take(worker, event),
       onLost: (worker) => this.#generations.workerLost(worker),
+      onLeft: (worker) => this.#generations.workerLeft(worker),
       onStreamCount: (count) => {
         metrics.streams(count);
         this.#observeReady();
@@ -198,7 +199,7 @@ export class Router {
     this.#watch?.close();
     this.#streams.close();
     this.#vision[Symbol.dispose]();
-    await Promise.all([closeHttp(this.#http, FLUSH_MS_MAX), closeGrpc(this.#grpc.server, FLUSH_MS_MAX)]);
+    await Promise.all([closeHttp(this.#http, FLUSH_MS_MAX), shutDown(this.#grpc.server, FLUSH_MS_MAX)]);
   }
 
   #begin(address: string): void {

@@ -13,6 +13,8 @@ export type TokenStreamsOptions = Readonly<{
   onEvent: (worker: WorkerKey, event: RequestEvent) => void;
   /** The worker's requests must go on elsewhere. Called once for each loss. */
   onLost: (worker: WorkerKey) => void;
+  /** The worker has ended in order, and holds nothing any more. */
+  onLeft: (worker: WorkerKey) => void;
   onStreamCount: (count: number) => void;
 }>;
 
@@ -113,6 +115,11 @@ export class TokenStreams {
   #lose(key: WorkerKey, entry: Entry): void {
     if (entry.lost) return;
     entry.lost = true;
+    if (entry.stream.left) {
+      this.#options.logger.info("worker.left", { worker: key });
+      this.#options.onLeft(key);
+      return;
+    }
     this.#options.logger.warn("worker.lost", { worker: key });
     this.#options.onLost(key);
   }

@@ -12,11 +12,15 @@ export type VisionClientOptions = Readonly<{
   metrics: Pick<RouterMetrics, "imageEncoded">;
 }>;
 
+type VisionWorkers = readonly Readonly<{ workerId: string; address: string }>[];
+
 /** Hands images to the vision workers and learns who has their features. */
 export class VisionClient implements Disposable {
   readonly #options: VisionClientOptions;
   readonly #clients = new Map<string, RpcClient>();
-  #workers: readonly Readonly<{ workerId: string; address: string }>[] = [];
+  #workers: VisionWorkers = [];
+  /** They answer for what they have, and take new images only until they end. */
+  #draining: VisionWorkers = [];
 
   constructor(options: VisionClientOptions) {
     this.#options = options;
@@ -24,7 +28,9 @@ export class VisionClient implements Disposable {
 
   /** Takes the cluster's newest state; connections to workers that are gone are closed. */
   update(state: ClusterState): void {
-    this.#workers = state.workers.filter(({ roles, status }) => roles.includes(WorkerRole.VISION) && status?.ready);
+    const ready = state.workers.filter(({ roles, status }) => roles.includes(WorkerRole.VISION) && status?.ready);
+    this.#workers = ready.filter(({ status }) => !status?.draining);
+    this.#draining = ready.filter(({ status }) => status?.draining);
     const present = new Set(state.workers.map(({ address }) => address));
     for (const [address, client] of this.#clients) {
       if (present.has(address)) continue;
@@ -50,7 +56,8 @@ export class VisionClient implements Disposable {
     const beganMs = clock.monotonic();
     const ended = (outcome: EncodeOutcome) => metrics.imageEncoded(outcome, (clock.monotonic() - beganMs) / 1000);
     let reason: unknown = new DroverError("unavailable", "no vision worker is ready");
-    for (const { address } of preferred(this.#workers, tiles.contentHash)) {
+    const { contentHash } = tiles;
+    for (const { address } of [...preferred(this.#workers, contentHash), ...preferred(this.#draining, contentHash)]) {
       const client = this.#client(address);
       try {
         const isHeld = await holds(client, tiles, signal);

@@ -41,6 +41,7 @@ export class WorkerStream {
   #call: Call | undefined;
   #connected = false;
   #wrongLife = false;
+  #left = false;
   #downSinceMs: number;
 
   constructor(options: WorkerStreamOptions) {
@@ -63,6 +64,11 @@ export class WorkerStream {
   /** Another life of the worker answers at its address. */
   get wrongLife(): boolean {
     return this.#wrongLife;
+  }
+
+  /** The worker has said farewell: it holds nothing of this router. */
+  get left(): boolean {
+    return this.#left;
   }
 
   /** How long the stream has been down, milliseconds; 0 while it stands. */
@@ -131,7 +137,9 @@ export class WorkerStream {
           if (this.#connected) for (const event of message.message.value.events) this.#options.onEvent(event);
           return;
         }
+        if (message.message.case === "farewell") this.#left = true;
         if (message.message.case !== "hello" || over) return;
+        this.#left = false;
         clearTimeout(timer);
         if (!this.#accept(message.message.value)) {
           call.cancel();

@@ -93,6 +93,15 @@ describe("Membership", () => {
     expect(told(membership.disconnect(1))).toEqual(["a gone disconnected"]);
   });
 
+  it("a worker that begins to drain, or ends to, is told of once each time", () => {
+    const membership = new Membership();
+    membership.join(profile("a"), 1, 0);
+    expect(told(membership.status(1, status, 1))).toEqual(["a status"]);
+    expect(told(membership.status(1, { ...status, draining: true }, 2))).toEqual(["a status", "a draining"]);
+    expect(told(membership.status(1, { ...status, draining: true }, 3))).toEqual(["a status"]);
+    expect(told(membership.status(1, status, 4))).toEqual(["a status", "a undrained"]);
+  });
+
   it("a full fleet refuses a new worker but lets a known one come back", () => {
     const membership = new Membership({ memberCountMax: 1 });
     membership.join(profile("a"), 1, 0);

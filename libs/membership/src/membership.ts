@@ -7,6 +7,8 @@ export type GoneReason = "disconnected" | "silent" | "replaced";
 /** What a report or the passing of time did to the set of workers; `member` is the newest value (for `gone`: the last one). */
 export type MembershipChange =
   | Readonly<{ kind: "joined" | "status" | "loaded" | "leaving" | "suspected" | "recovered"; member: Member }>
+  /** Its status says that it drains, or that it does not any more. */
+  | Readonly<{ kind: "draining" | "undrained"; member: Member }>
   | Readonly<{ kind: "gone"; member: Member; reason: GoneReason }>;
 
 export type MembershipOptions = Readonly<{ suspectAfterMs?: number; goneAfterMs?: number; memberCountMax?: number }>;
@@ -73,9 +75,13 @@ export class Membership {
     return changes;
   }
 
-  /** A heartbeat. Nothing for a session that was replaced. */
+  /** A heartbeat; whether the worker drains is told apart when it changes. Nothing for a session that was replaced. */
   status(session: number, status: WorkerStatus, now: number): readonly MembershipChange[] {
-    return this.#report(session, "status", { status }, now);
+    const before = this.bySession(session)?.status?.draining ?? false;
+    const changes = this.#report(session, "status", { status }, now);
+    const member = this.bySession(session);
+    if (member === undefined || status.draining === before) return changes;
+    return [...changes, { kind: status.draining ? "draining" : "undrained", member }];
   }
 
   /** The whole set of experts that the worker has in memory now. */

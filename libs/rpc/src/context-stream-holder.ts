@@ -23,7 +23,8 @@ type RequestInit = NonNullable<MessageInitShape<typeof ContextRequestSchema>["re
 export class ContextStreamHolder implements ContextHolder, Disposable {
   readonly workerId: string;
   life = 0;
-  bytesFree = 0;
+  /** It is about to end: what it holds can be read, and it is given nothing new. */
+  draining = false;
   bytesMax = 0;
   readonly #client: RpcClient;
   readonly #clock: Clock;
@@ -31,6 +32,7 @@ export class ContextStreamHolder implements ContextHolder, Disposable {
   readonly #calls = new PendingCalls<ContextReply>(CONTEXT_CREDIT);
   readonly #sweeper: NodeJS.Timeout;
   #stream: ClientDuplexStream<ContextRequest, ContextReply> | undefined;
+  #bytesFree = 0;
   /** Whether it has said how much room it has. */
   #known = false;
   #reconnect: NodeJS.Timeout | undefined;
@@ -44,6 +46,10 @@ export class ContextStreamHolder implements ContextHolder, Disposable {
     this.#sweeper = setInterval(() => this.#calls.expire(this.#clock.monotonic()), SWEEP_MS);
     this.#sweeper.unref();
     this.#open();
+  }
+
+  get bytesFree(): number {
+    return this.draining ? 0 : this.#bytesFree;
   }
 
   get connected(): boolean {
@@ -115,9 +121,9 @@ export class ContextStreamHolder implements ContextHolder, Disposable {
       void this.#send({ case: "probe", value: {} }, 0);
     });
     stream.on("data", (reply: ContextReply) => {
-      this.bytesFree = Number(reply.kvBytesFree);
+      this.#bytesFree = Number(reply.kvBytesFree);
       this.bytesMax = Number(reply.kvBytesMax);
-      if (!this.#known) this.#logger.info("peer.connected", { kvBytesFree: this.bytesFree });
+      if (!this.#known) this.#logger.info("peer.connected", { kvBytesFree: this.#bytesFree });
       this.#known = true;
       this.#calls.settle(reply.correlationId, reply);
     });

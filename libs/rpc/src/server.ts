@@ -17,3 +17,10 @@ export function listen(server: Server, address: string): Promise<number> {
     });
   });
 }
+
+/** Stops listening, and ends each connection when its calls are over; what is not over in time is cut off. */
+export async function shutDown(server: Server, msMax: number): Promise<void> {
+  const late = setTimeout(() => server.forceShutdown(), msMax);
+  await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+  clearTimeout(late);
+}

@@ -49,7 +49,8 @@ class Sink implements OrderSink {
     return this.orders.map(({ order }) => {
       if (order.case === "setExperts") return `set ${order.value.layers.map((l) => l.experts.join(" ")).join("|")}`;
       if (order.case === "expertMap") return `map ${order.value.complete ? "complete" : "incomplete"}`;
-      if (order.case === "contextWorkers") return `context ${order.value.holders.map((h) => h.workerId).join(" ")}`;
+      if (order.case === "contextWorkers")
+        return `context ${order.value.holders.map((h) => (h.draining ? `(${h.workerId})` : h.workerId)).join(" ")}`;
       return `accepted ${order.case === "accepted" ? order.value.leaderEpoch : "?"}`;
     });
   }
@@ -112,6 +113,17 @@ describe("Fleet", () => {
     one.tick(4 + GONE_AFTER_MS);
     expect(early.told.slice(0, 4)).toEqual(["accepted 7", "context a", "context a b", "context b"]);
     expect(late.told.slice(0, 3)).toEqual(["accepted 7", "context a b", "context b"]);
+  });
+
+  it("attention workers are told when a context worker drains, and when it does not any more", () => {
+    const one = fleet();
+    const attention = new Sink();
+    one.join(hello("attention", { roles: [WorkerRole.ATTENTION] }), attention, 0);
+    const session = one.join(hello("a", { roles: [WorkerRole.CONTEXT] }), new Sink(), 1);
+    const draining = (value: boolean) =>
+      create(WorkerReportSchema, { report: { case: "status", value: { draining: value } } });
+    for (const value of [true, true, false]) one.report(session, draining(value), 2);
+    expect(attention.told.slice(1)).toEqual(["context a", "context (a)", "context a"]);
   });
 
   it("an incomplete map goes out once workers had the time to come back", () => {

@@ -14,6 +14,7 @@ import {
   type WorkerStatus,
 } from "@drover/proto";
 import { PROTOCOL_VERSION } from "@drover/rpc";
+import { contextNews } from "./context-news.ts";
 import type { PrefixDirectory } from "./prefix-directory.ts";
 import { loadedFromWire, mapToWire, orderToWire, profileFromHello, statusFromWire } from "./wire.ts";
 
@@ -262,16 +263,9 @@ export class Fleet {
     this.#sessions.get(member.session)?.sink.send("expert_map", order({ case: "expertMap", value: this.#map }));
   }
 
-  /** To who joins, and to all attention workers when a context worker comes or goes. */
   #sendContextWorkers(changes: readonly MembershipChange[]): void {
-    const moved = changes.filter(({ kind }) => kind === "joined" || kind === "gone");
-    if (moved.length === 0) return;
-    const all = moved.some(({ member }) => member.profile.roles.includes("context"));
-    const told = all ? this.members : moved.filter(({ kind }) => kind === "joined").map(({ member }) => member);
-    const holders = this.members.filter(({ profile }) => profile.roles.includes("context")).map(holderOf);
-    if (!all && holders.length === 0) return;
-    for (const { session, profile } of told) {
-      if (!profile.roles.includes("attention")) continue;
+    const { told, holders } = contextNews(changes, this.members);
+    for (const { session } of told) {
       const value = order({ case: "contextWorkers", value: create(ContextWorkersSchema, { holders }) });
       this.#sessions.get(session)?.sink.send("context_workers", value);
     }
@@ -287,8 +281,6 @@ export class Fleet {
 type CacheReport = Extract<WorkerReport["report"], { case: "cacheChanges" | "cacheSnapshot" }>;
 type OrderInit = NonNullable<MessageInitShape<typeof WorkerOrderSchema>["order"]>;
 const order = (value: OrderInit): WorkerOrder => create(WorkerOrderSchema, { order: value });
-
-const holderOf = ({ profile: { workerId, incarnation, address } }: Member) => ({ workerId, incarnation, address });
 
 const hasExperts = (member: Member) => member.profile.roles.includes("experts");
 

@@ -1,4 +1,3 @@
-import type { Server } from "@grpc/grpc-js";
 import type { FastifyInstance } from "fastify";
 import { FLUSH_INTERVAL_MS } from "./limits.ts";
 
@@ -13,11 +12,4 @@ export async function closeHttp(http: FastifyInstance, msMax: number): Promise<v
     clearInterval(idle);
     clearTimeout(late);
   }
-}
-
-/** The same for gRPC. */
-export async function closeGrpc(server: Server, msMax: number): Promise<void> {
-  const late = setTimeout(() => server.forceShutdown(), msMax);
-  await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
-  clearTimeout(late);
 }

@@ -1,0 +1,32 @@
+import type { Quantization } from "@drover/checkpoint";
+import type { Announcement, Ending } from "@drover/config";
+import type { KvDtype, Logger } from "@drover/core";
+import type { WORKER_ROLES } from "./worker-config.ts";
+
+/** What one worker is made of: its flags, and what its process gives it. */
+export type WorkerOptions = Readonly<{
+  roles: readonly (typeof WORKER_ROLES)[number][];
+  model: string;
+  modelName: string;
+  scheduler: readonly string[];
+  workerId: string;
+  grpcPort: number;
+  adminPort: number;
+  listen: string;
+  advertise: string;
+  kvMemory: number;
+  kvDtype: KvDtype;
+  prefixCache: "on" | "off";
+  stripeAbove: number | undefined;
+  prefillChunk: number;
+  stepMs: number;
+  quantization: Quantization | null;
+  threads: number;
+  visionCache: number;
+  visionThreads: number;
+  detachGrace: number;
+  stallAfter: number;
+  ending: Ending;
+  announce: (message: Announcement) => void;
+  logger: Logger;
+}>;
