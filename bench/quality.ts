@@ -15,6 +15,7 @@ const FORMATS: Readonly<Record<string, Readonly<{ checkpoint: string; flags: rea
   int4: { checkpoint: "nano", flags: ["--quantize", "int4"] },
   "int4-64": { checkpoint: "nano", flags: ["--quantize", "int4", "--quantize-block", "64"] },
   "int4-32": { checkpoint: "nano", flags: ["--quantize", "int4", "--quantize-block", "32"] },
+  "kv-int8": { checkpoint: "nano", flags: ["--kv-dtype", "int8"] },
 };
 
 const { values } = parseArgs({
