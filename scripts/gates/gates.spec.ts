@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Gate } from "./gate.ts";
-import { boundaries, deadCode, GATES, generated, lint, protoLint, purity, types } from "./index.ts";
+import { boundaries, dashboards, deadCode, GATES, generated, lint, protoLint, purity, types } from "./index.ts";
 import { PlantedWorkspace } from "./testing/planted-workspace.ts";
 
 type Plant = Readonly<{ gate: Gate; violation: string; files: Readonly<Record<string, string>>; finding: string }>;
@@ -135,6 +135,18 @@ const PLANTS: readonly Plant[] = [
     violation: "generated code of a .proto that is gone",
     files: { "libs/proto/src/gen/drover/v1/gone_pb.ts": "export const gone = 1;\n" },
     finding: "drover/v1/gone_pb.ts",
+  },
+  {
+    gate: dashboards,
+    violation: "a dashboard edited by hand",
+    files: { "helm/drover/files/dashboards/drover-overview.json": "{}\n" },
+    finding: "drover-overview.json is not what",
+  },
+  {
+    gate: dashboards,
+    violation: "a dashboard that nothing describes",
+    files: { "helm/drover/files/dashboards/forgotten.json": "{}\n" },
+    finding: "forgotten.json",
   },
   {
     gate: protoLint,

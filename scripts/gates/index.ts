@@ -1,4 +1,5 @@
 import { boundaries } from "./boundaries.ts";
+import { dashboards } from "./dashboards.ts";
 import { type Gate, runTool } from "./gate.ts";
 import { generated } from "./generated.ts";
 import { purity } from "./purity.ts";
@@ -15,6 +16,6 @@ export const deadCode: Gate = { name: "dead code", check: (root) => runTool("kni
 export const protoLint: Gate = { name: "proto lint", check: (root) => runTool("buf", ["lint"], root) };
 
 /** Everything that must hold of the sources before a test runs. */
-export const GATES: readonly Gate[] = [types, lint, boundaries, purity, deadCode, generated, protoLint];
+export const GATES: readonly Gate[] = [types, lint, boundaries, purity, deadCode, generated, dashboards, protoLint];
 
-export { boundaries, generated, purity };
+export { boundaries, dashboards, generated, purity };

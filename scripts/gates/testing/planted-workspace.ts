@@ -43,8 +43,8 @@ export class PlantedWorkspace implements Disposable {
 
   constructor(files: Readonly<Record<string, string>> = {}) {
     for (const name of CONFIGURATION) cpSync(join(repository, name), join(this.root, name), { recursive: true });
-    const generated = "libs/proto/src/gen";
-    cpSync(join(repository, generated), join(this.root, generated), { recursive: true });
+    for (const generated of ["libs/proto/src/gen", "helm/drover/files/dashboards"])
+      cpSync(join(repository, generated), join(this.root, generated), { recursive: true });
     for (const [path, text] of Object.entries({ ...CLEAN, ...files })) {
       mkdirSync(dirname(join(this.root, path)), { recursive: true });
       writeFileSync(join(this.root, path), text);

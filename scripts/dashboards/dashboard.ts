@@ -1,0 +1,110 @@
+import {
+  type Dashboard,
+  type Panel,
+  type RowPanel,
+  VariableHide,
+  type VariableModel,
+  VariableRefresh,
+} from "@grafana/schema";
+import type { Draft } from "./panels.ts";
+import { DATASOURCE, expand } from "./queries.ts";
+
+export type Row = Readonly<{ title: string; panels: readonly Draft[] }>;
+
+export type DashboardOptions = Readonly<{
+  /** Names it in addresses and stays the same for ever. */
+  uid: string;
+  title: string;
+  description: string;
+  /** Choices beside data source, cluster and namespace: a label of a metric, each. */
+  variables?: readonly Readonly<{ name: string; metric: string; label: string; multi: boolean }>[];
+  rows: readonly Row[];
+}>;
+
+const COLUMN_COUNT = 24;
+const PANELS_IN_A_LINE_MAX = 6;
+
+/** A dashboard whose rows share the width evenly among their panels. */
+export function dashboard({ uid, title, description, variables = [], rows }: DashboardOptions): Dashboard {
+  return {
+    uid,
+    title,
+    description,
+    tags: ["drover"],
+    editable: true,
+    // Crosshairs of all panels move together.
+    graphTooltip: 1,
+    schemaVersion: 39,
+    refresh: "30s",
+    time: { from: "now-1h", to: "now" },
+    timezone: "browser",
+    links: [
+      {
+        title: "Drover",
+        type: "dashboards",
+        tags: ["drover"],
+        asDropdown: true,
+        includeVars: true,
+        keepTime: true,
+        icon: "external link",
+        tooltip: "",
+        targetBlank: false,
+        url: "",
+      },
+    ],
+    annotations: { list: [] },
+    templating: {
+      list: [
+        datasource,
+        labelValues("cluster", "drover_ready", "cluster", true),
+        labelValues("namespace", 'drover_ready{cluster=~"$cluster"}', "namespace", true),
+        ...variables.map(({ name, metric, label, multi }) => labelValues(name, expand(metric), label, multi)),
+      ],
+    },
+    panels: place(rows),
+  };
+}
+
+const datasource: VariableModel = {
+  name: "datasource",
+  label: "Data source",
+  type: "datasource",
+  query: "prometheus",
+  hide: VariableHide.dontHide,
+};
+
+/** The values of a label; "all" also means series that lack it, as where a scraper adds no cluster or namespace. */
+function labelValues(name: string, metric: string, label: string, multi: boolean): VariableModel {
+  return {
+    name,
+    label,
+    type: "query",
+    datasource: DATASOURCE,
+    query: { query: `label_values(${metric}, ${label})`, refId: name },
+    refresh: VariableRefresh.onTimeRangeChanged,
+    sort: 3,
+    multi,
+    ...(multi
+      ? { includeAll: true, allValue: ".*", current: { selected: true, text: ["All"], value: ["$__all"] } }
+      : { includeAll: false }),
+  };
+}
+
+function place(rows: readonly Row[]): (Panel | RowPanel)[] {
+  const placed: (Panel | RowPanel)[] = [];
+  let y = 0;
+  for (const { title, panels } of rows) {
+    const id = placed.length + 1;
+    placed.push({ id, type: "row", title, collapsed: false, gridPos: { x: 0, y, w: COLUMN_COUNT, h: 1 }, panels: [] });
+    y += 1;
+    for (let from = 0; from < panels.length; from += PANELS_IN_A_LINE_MAX) {
+      const line = panels.slice(from, from + PANELS_IN_A_LINE_MAX);
+      const w = Math.floor(COLUMN_COUNT / line.length);
+      const h = Math.max(...line.map(({ height }) => height));
+      for (const [index, { panel }] of line.entries())
+        placed.push({ id: placed.length + 1, ...panel, gridPos: { x: index * w, y, w, h } });
+      y += h;
+    }
+  }
+  return placed;
+}
