@@ -5,7 +5,15 @@ import type { PlaceableRequest } from "@drover/placement";
 export type HeldLease = Readonly<{ lease: JobLease; heldSinceMs: number }>;
 
 /** Why a job leaves the queue without a worker. */
-export type DropReason = "cancelled" | "expired" | "never_fits" | "payload_missing" | "refused_forever" | "router_gone";
+export const DROP_REASONS = [
+  "cancelled",
+  "expired",
+  "never_fits",
+  "payload_missing",
+  "refused_forever",
+  "router_gone",
+] as const;
+export type DropReason = (typeof DROP_REASONS)[number];
 
 export function placeable(job: QueueJob): PlaceableRequest {
   const { modelId, promptTokenCount, newTokenCountMax, choiceCount } = job;

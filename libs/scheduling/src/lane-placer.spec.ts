@@ -184,7 +184,7 @@ describe("LanePlacer", () => {
     await settled();
     expect(scene.queue.ended).toEqual(["one complete"]);
     expect(await scene.count("drover_scheduler_dropped_total", `reason="${reason}"`)).toBe(1);
-    expect(await scene.count("drover_scheduler_placements_total", 'lane="short"')).toBeUndefined();
+    expect(await scene.count("drover_scheduler_placements_total", 'lane="short"')).toBe(0);
   });
 
   it("a job whose router is gone is dropped", async () => {

@@ -2,7 +2,7 @@ import { ERROR_CODES, LANES, type Lane, type LaneDepth, type ModelId, type Queue
 import { type LaneForecast, type PlacementDecision, totalMs } from "@drover/placement";
 import type { Metrics } from "@drover/telemetry";
 import { FleetMetrics } from "./fleet-metrics.ts";
-import type { DropReason } from "./held-lease.ts";
+import { DROP_REASONS, type DropReason } from "./held-lease.ts";
 
 /** Of a prompt that is cached: nothing, then shares of it. */
 const SHARE_BUCKETS = [0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1];
@@ -85,6 +85,10 @@ export class SchedulerMetrics {
     );
     this.#leader = metrics.gauge("drover_scheduler_leader", "1 while this scheduler leads", []);
     this.leading(false);
+    // What has not happened yet is counted as 0, so that its first time is a rise.
+    for (const lane of LANES) this.#placements.inc({ lane }, 0);
+    for (const code of Object.keys(ERROR_CODES)) this.#refusals.inc({ code }, 0);
+    for (const reason of DROP_REASONS) this.#dropped.inc({ reason }, 0);
   }
 
   /** A scheduler that stands by knows of no worker and of no queue: figures of its last leadership would count twice. */
