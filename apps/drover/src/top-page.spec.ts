@@ -19,6 +19,7 @@ const state = create(ClusterStateSchema, {
       roles: [WorkerRole.ATTENTION, WorkerRole.VISION],
       predictedPrefix: { promptTokenCount: 1000n, cachedTokenCount: 500n },
       indexedBlockCount: 16_384n,
+      kvDtype: "int8",
       status: {
         ready: true,
         runningCount: 3,
@@ -59,8 +60,8 @@ describe("topPage", () => {
       "decoding     state  roles             running  waiting  prompts  of a step  row ms",
       "attention-0  ready  attention+vision        3        0  1.5 s    25%          0.25",
       "",
-      "KV           used      of        global    cached    local    cached  blocks  hits  predicted",
-      "attention-0  60.0 GiB  80.0 GiB  49.0 GiB  10.0 GiB  1.0 GiB  0 B     16.4k   48%   50%",
+      "KV           as    used      of        global    cached    local    cached  blocks  hits  predicted",
+      "attention-0  int8  60.0 GiB  80.0 GiB  49.0 GiB  10.0 GiB  1.0 GiB  0 B     16.4k   48%   50%",
       "",
       "experts    state         roles    held  rows  of all",
       "experts-0  ready         experts    64    30  75%",
@@ -80,11 +81,14 @@ describe("topPage", () => {
   it("shows the stripes that context workers hold among the KV", () => {
     const context = {
       workerId: "context-0",
+      kvDtype: "f32",
       roles: [WorkerRole.CONTEXT],
       status: { ready: true, kvBytesUsed: 3n * GIB, kvBytesMax: 4n * GIB, globalKv: { referenced: 3n * GIB } },
     };
     const page = topPage(create(ClusterStateSchema, { schedulerId: "s", workers: [context] }));
-    expect(page.find((line) => line.startsWith("context-0"))).toMatch(/^context-0 +3.0 GiB +4.0 GiB +3.0 GiB +0 B/);
+    expect(page.find((line) => line.startsWith("context-0"))).toMatch(
+      /^context-0 +f32 +3.0 GiB +4.0 GiB +3.0 GiB +0 B/,
+    );
     expect(page.filter((line) => line.startsWith("context-0"))).toHaveLength(2);
   });
 });

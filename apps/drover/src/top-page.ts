@@ -76,10 +76,10 @@ function attentionCells(worker: WorkerState): string[] {
 /** Of context workers all KV is stripes: global rows of sequences that others decode. */
 const holdsStripes = ({ roles }: WorkerState) => roles.includes(WorkerRole.CONTEXT);
 
-const KV_HEAD = ["KV", "used", "of", "global", "cached", "local", "cached", "blocks", "hits", "predicted"];
+const KV_HEAD = ["KV", "as", "used", "of", "global", "cached", "local", "cached", "blocks", "hits", "predicted"];
 
 /** Hits are shares of the prompt tokens that were begun there, and that were placed there. */
-function kvCells({ workerId, status, predictedPrefix, indexedBlockCount }: WorkerState): string[] {
+function kvCells({ workerId, kvDtype, status, predictedPrefix, indexedBlockCount }: WorkerState): string[] {
   const kinds = [status?.globalKv, status?.localKv].flatMap((kind) => [
     kind === undefined ? "-" : byteAmount(Number(kind.referenced)),
     kind === undefined ? "-" : byteAmount(Number(kind.cached)),
@@ -88,6 +88,7 @@ function kvCells({ workerId, status, predictedPrefix, indexedBlockCount }: Worke
     counts === undefined ? "-" : percent(Number(counts.cachedTokenCount), Number(counts.promptTokenCount));
   return [
     workerId,
+    kvDtype === "" ? "-" : kvDtype,
     byteAmount(Number(status?.kvBytesUsed ?? 0n)),
     byteAmount(Number(status?.kvBytesMax ?? 0n)),
     ...kinds,

@@ -1,5 +1,18 @@
-import { kvBytesPeak, ownRowsMax, rowBytesOf } from "@drover/kv";
+import type { KvDtype } from "@drover/core";
+import { type KvGeometry, kvBytesPeak, ownRowsMax, rowBytesOf } from "@drover/kv";
 import type { TextModel } from "@drover/runtime";
+import type { Metrics } from "@drover/telemetry";
+
+/** Tells once what a token's KV takes in each kind of layers, and what it is kept as. */
+export function tellTokenBytes(metrics: Metrics, modelName: string, geometry: KvGeometry, dtype: KvDtype): void {
+  const bytes = metrics.gauge("drover_kv_token_bytes", "KV bytes of one token in all layers of a kind", [
+    "model_name",
+    "layers",
+    "dtype",
+  ]);
+  for (const layers of ["global", "local"] as const)
+    bytes.set({ model_name: modelName, layers, dtype }, rowBytesOf(geometry, layers));
+}
 
 /** The fields of a worker's status that say what its KV holds, and what a request takes of it. Nothing without a model. */
 export function kvFacts(model: TextModel, prefillRowsMax: number, stripeAbove: number) {

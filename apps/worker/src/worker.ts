@@ -41,7 +41,7 @@ import { createMetrics, startAdminServer } from "@drover/telemetry";
 import { startContext, stripeAbove } from "./context-role.ts";
 import { CountedExperts } from "./counted-experts.ts";
 import { type DrainingPart, drained } from "./drain.ts";
-import { kvFacts } from "./kv-facts.ts";
+import { kvFacts, tellTokenBytes } from "./kv-facts.ts";
 import { unreadyReason } from "./readiness.ts";
 import { hottestExperts, prefixCounts } from "./status-facts.ts";
 import { startVision } from "./vision-role.ts";
@@ -107,6 +107,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
         onLayer: (done, total) => announce({ kind: "progress", text: `layer ${done} of ${total}` }),
       })
     : undefined;
+  if (model !== undefined) tellTokenBytes(metrics, options.modelName, model.geometry, model.kvDtype);
   await using vision = options.roles.includes("vision")
     ? await startVision({
         checkpoint,

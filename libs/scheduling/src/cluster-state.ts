@@ -67,6 +67,7 @@ export function clusterState(input: ClusterStateInput): ClusterState {
         expertCount: [...(member.loaded?.values() ?? [])].reduce((sum, { size }) => sum + size, 0),
         predictedPrefix: prefixToWire(candidates.predictedPrefix(member.profile.workerId)),
         indexedBlockCount: BigInt(prefixes.blockCount(member.profile.workerId)),
+        kvDtype: fleet.kvDtype(member),
         silentMs: Math.max(0, Math.round(nowMs - member.heardAtMs)),
         ...(status === undefined ? {} : { status }),
       };

@@ -77,6 +77,11 @@ export class Fleet {
     return this.#sessions.get(member.session)?.status;
   }
 
+  /** What the member keeps KV as; empty where it keeps none. */
+  kvDtype(member: Member): string {
+    return this.#sessions.get(member.session)?.kvDtype ?? "";
+  }
+
   get expertMap(): ExpertMap {
     return this.#map;
   }
@@ -200,7 +205,7 @@ export class Fleet {
   /** Rows go between workers as they are kept, and a request that is moved goes on with other rows. */
   #checkKv({ kvDtype, workerId }: JoinHello): void {
     for (const member of kvDtype === "" ? [] : this.members) {
-      const kept = this.#sessions.get(member.session)?.kvDtype ?? "";
+      const kept = this.kvDtype(member);
       if (kept !== "" && kept !== kvDtype && member.profile.workerId !== workerId)
         throw new DroverError("invalid_argument", `the worker keeps KV as ${kvDtype}, the others keep it as ${kept}`, {
           field: "kv_dtype",
