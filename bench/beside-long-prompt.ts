@@ -12,7 +12,8 @@ import { TestCluster } from "../tests/e2e/test-cluster.ts";
  *
  * Back of the envelope for nano on one core at 75 GFLOP/s: a decoding step of eight takes 8 ms, so a step of 20 ms leaves the prompt 12. A row
  * takes 0.15 ms at the start: 80 rows a step, 4,000 tokens/s. At 131,072 tokens a step reads 134 MB of keys and values, 10 to 19 ms, and each row
- * takes 4 ms: one row a step, which takes some 25 ms whatever the budget. Bounded by 512 rows instead, a step takes 2 s there.
+ * takes 4 ms: one row a step, which takes some 25 ms whatever the budget. Bounded by 512 rows instead, a step takes 2 s there. In between, where the reads
+ * are most of what a few rows cost, every other step is half again as long and has several (`bench/deep-prompt.ts`).
  */
 const { values } = parseArgs({
   options: {

@@ -6,6 +6,8 @@ export const BATCHING_LIMITS = {
   stepMsAlone: 125,
   /** Prompts may add as much to a step as its decoding takes, where that is more than the budget leaves. */
   decodeStretch: 2,
+  /** A deep prompt whose reads would take most of its budget saves it up for a step that is so many times as long. */
+  burstStretch: 1.5,
   /** The part of a step's budget that prompts get however long decoding takes. */
   promptShareMin: 0.25,
   /** The part of the prompts' budget that goes to the request that was served longest ago. */

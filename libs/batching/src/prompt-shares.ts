@@ -5,47 +5,62 @@ import type { StepCost } from "./step-cost.ts";
 /** The prompts of one request; its choices are served one after the other. */
 type Waiting = Readonly<{ prompts: readonly Candidate[]; needMs: number; lastStep: number; order: number }>;
 
+/** What prompts may add to a step: `ms` on average and `burstMs` at once, and rows. `required`: the step has nothing else. */
+export type PromptBudget = Readonly<{ ms: number; burstMs: number; rowsMax: number; required: boolean }>;
+
 /** Shares a step's milliseconds and rows among prompts. */
 export class PromptShares {
   readonly #cost: StepCost;
   readonly #step: number;
   readonly #waiting: readonly Waiting[];
   readonly #rows = new Map<number, number>();
+  readonly #budget: PromptBudget;
   #msLeft: number;
   #rowsLeft: number;
 
-  /** `prompts`: one or more. `ms` and `rowsMax` are what all of them may add to the step. */
-  constructor(prompts: readonly Candidate[], cost: StepCost, ms: number, rowsMax: number, step: number) {
+  /** `prompts`: one or more. The budget is of all of them together. */
+  constructor(prompts: readonly Candidate[], cost: StepCost, budget: PromptBudget, step: number) {
     this.#cost = cost;
     this.#step = step;
-    this.#msLeft = ms;
-    this.#rowsLeft = rowsMax;
-    this.#waiting = grouped(prompts, cost, rowsMax);
+    this.#budget = budget;
+    this.#msLeft = budget.ms;
+    this.#rowsLeft = budget.rowsMax;
+    this.#waiting = grouped(prompts, cost, budget.rowsMax);
   }
 
   entries(): PlannedEntry[] {
     const [onTurn] = [...this.#waiting].sort((a, b) => a.lastStep - b.lastStep || a.order - b.order);
-    const alone = this.#waiting.length === 1;
-    if (onTurn !== undefined && !alone) this.#turn(onTurn);
+    if (onTurn !== undefined) this.#turn(onTurn, this.#waiting.length === 1 ? 1 : BATCHING_LIMITS.turnShare);
     const shortestFirst = [...this.#waiting].sort((a, b) => a.needMs - b.needMs || a.order - b.order);
     for (const request of shortestFirst) for (const prompt of request.prompts) this.#serve(prompt);
     const [first] = shortestFirst;
+    const prompt = first?.prompts[0];
     // One row goes, however much it takes: without it nobody would get on.
-    if (this.#rows.size === 0 && first?.prompts[0] !== undefined) this.#give(first.prompts[0], 1);
+    if (this.#rows.size === 0 && prompt !== undefined && this.#budget.required)
+      this.#give(prompt, Math.max(1, this.#rowsFor(prompt, this.#msLeft, this.#rowsLeft)));
     return [...this.#rows].map(([id, rowCount]) => ({ id, rowCount }));
   }
 
   /**
-   * The request that was served longest ago gets its part before shorter ones pass. Parts that it did not take, because not even a row fitted
-   * in them, add up until they are the whole budget; then it goes, be it with one row that takes longer.
+   * The request that was served longest ago gets its part before shorter ones pass; parts that it did not take add up. A prompt so deep that its reads
+   * would be most of what a few rows cost waits until it may take a burst of them, so that all of them share the reads. Where a burst is too short
+   * for that, waiting helps nobody: it goes as soon as its parts are a step's budget, be it with one row that takes longer.
    */
-  #turn({ prompts, lastStep }: Waiting): void {
+  #turn({ prompts, lastStep }: Waiting, share: number): void {
     const [prompt] = prompts;
     if (prompt === undefined) return;
-    const part = Math.min(1, BATCHING_LIMITS.turnShare * Math.max(1, this.#step - lastStep));
-    const rowsMax = Math.max(1, Math.floor(this.#rowsLeft * part));
-    const fitting = this.#rowsFor(prompt, this.#msLeft * part, rowsMax);
-    if (fitting > 0 || part === 1) this.#give(prompt, Math.max(1, fitting));
+    const { ms, burstMs } = this.#budget;
+    const saved = share * Math.max(1, this.#step - lastStep);
+    const part = Math.min(1, saved);
+    const fitting = this.#rowsFor(prompt, ms * part, Math.max(1, Math.floor(this.#rowsLeft * part)));
+    if (this.#sharesReads(prompt, fitting)) {
+      this.#give(prompt, fitting);
+      return;
+    }
+    const burst = Math.max(1, this.#rowsFor(prompt, burstMs, this.#rowsLeft));
+    const burstCost = this.#cost.entryMs({ position: prompt.position, rowCount: burst });
+    const dueMs = this.#sharesReads(prompt, burst) ? burstCost : ms;
+    if (ms * saved >= dueMs) this.#give(prompt, burst);
   }
 
   /** All that the prompt needs or the budget has, beyond what its turn gave it. */
@@ -54,8 +69,16 @@ export class PromptShares {
     const paid = has === 0 ? 0 : this.#cost.entryMs({ position: prompt.position, rowCount: has });
     const rows = this.#rowsFor(prompt, this.#msLeft + paid, this.#rowsLeft + has);
     const whole = rows === prompt.pendingTokenCount;
-    const worthwhile = this.#rows.size === 0 || has > 0 || whole || rows >= BATCHING_LIMITS.crumbRows;
+    const isCrumb = this.#rows.size > 0 && rows < BATCHING_LIMITS.crumbRows;
+    const worthwhile = has > 0 || whole || (!isCrumb && this.#sharesReads(prompt, rows));
     if (worthwhile && rows > has) this.#give(prompt, rows);
+  }
+
+  /** Whether so many rows of the prompt cost as much for themselves as for what they read. */
+  #sharesReads({ position, pendingTokenCount }: Candidate, rowCount: number): boolean {
+    if (rowCount === 0) return false;
+    const costMs = this.#cost.entryMs({ position, rowCount: rowCount + 1 });
+    return rowCount === pendingTokenCount || costMs >= 2 * this.#cost.promptReadMs(position);
   }
 
   #rowsFor({ position, pendingTokenCount }: Candidate, ms: number, rowsMax: number): number {

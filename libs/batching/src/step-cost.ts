@@ -53,6 +53,12 @@ export class StepCost {
     return dot(entryTerms(entry, this.#chunkRows), this.#coefficients);
   }
 
+  /** What a prompt at `position` adds to its step however few its rows are: mostly the keys and values that it reads. */
+  promptReadMs(position: number): number {
+    const [, , , globalRead = 0, , prompt = 0] = this.#coefficients;
+    return position * globalRead + prompt;
+  }
+
   /** What a step of these entries takes. */
   stepMs(entries: readonly EntryShape[]): number {
     return dot(stepTerms(entries, this.#chunkRows), this.#coefficients);

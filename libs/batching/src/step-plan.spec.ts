@@ -115,6 +115,30 @@ test("a prompt whose one row takes longer than the budget gets on beside short o
   for (let id = 1; id < 50; id++) expect((ended.get(id) ?? 99) - id).toBeLessThan(12);
 });
 
+test("beside decoding a deep prompt takes no more than its budget on average, half again of a step at once, and more rows than one a step", () => {
+  const nano = new StepCost(CHUNK, [1.5, 0.15, 3e-5, 1.15e-4, 1e-5, 0.3, 0.75]);
+  nano.observe([{ position: 0, rowCount: 512 }], nano.stepMs([{ position: 0, rowCount: 512 }]));
+  const decoding = Array.from({ length: 8 }, (_, i) => prompt(100 + i, 1, 300));
+  const decodeMs = nano.stepMs(decoding.map(({ position }) => ({ position, rowCount: 1 })));
+  for (const position of [50_000, 65_536, 80_000, 95_000]) {
+    let deep = prompt(0, 100_000, position);
+    let [ms, rows] = [0, 0];
+    const steps = 200;
+    for (let step = 1; step <= steps; step++) {
+      const { entries, predictedMs } = planStep([deep, ...decoding], nano, { ...budget, step });
+      expect(predictedMs).toBeLessThanOrEqual(BATCHING_LIMITS.burstStretch * budget.stepMs);
+      expect(entries.length).toBeGreaterThanOrEqual(decoding.length);
+      const count = entries.find(({ id }) => id === 0)?.rowCount ?? 0;
+      if (count > 0) deep = { ...deep, lastStep: step, requestLastStep: step };
+      ms += predictedMs;
+      rows += count;
+    }
+    expect(ms / steps).toBeLessThanOrEqual(1.01 * budget.stepMs);
+    const oneRowMs = decodeMs + nano.entryMs({ position, rowCount: 1 });
+    expect(rows / ms).toBeGreaterThan(1.5 / oneRowMs);
+  }
+});
+
 test("a short prompt is computed within two steps of its arrival beside a long one and decoding sequences", () => {
   const decoding = Array.from({ length: 8 }, (_, i) => prompt(100 + i, 1, 300));
   const arrival = { ...prompt(1, 30), lastStep: 20, requestLastStep: 20 };

@@ -1,6 +1,6 @@
 import type { Candidate, PlannedEntry } from "./candidate.ts";
 import { BATCHING_LIMITS } from "./limits.ts";
-import { PromptShares } from "./prompt-shares.ts";
+import { type PromptBudget, PromptShares } from "./prompt-shares.ts";
 import type { StepCost } from "./step-cost.ts";
 
 export type StepBudget = Readonly<{
@@ -18,7 +18,8 @@ export type StepPlan = Readonly<{ entries: readonly PlannedEntry[]; predictedMs:
 
 /**
  * Chooses the rows of one step. Decoding sequences all get theirs, as far as the hard bound allows; prompts share what is left of the budget
- * of milliseconds, and always some of it: the shortest first, with a part for the request that was served longest ago. Nobody is passed over for ever.
+ * of milliseconds, and always some of it: the shortest first, with a part for the request that was served longest ago, which may save it up for a while. Nobody is passed
+ * over for ever.
  */
 export function planStep(candidates: readonly Candidate[], cost: StepCost, budget: StepBudget): StepPlan {
   const decoding = decodeRows(candidates, cost, budget);
@@ -26,7 +27,7 @@ export function planStep(candidates: readonly Candidate[], cost: StepCost, budge
   const entries: PlannedEntry[] = decoding.map(({ id }) => ({ id, rowCount: 1 }));
   if (prompts.length > 0) {
     const rowsMax = Math.min(budget.prefillRowsMax, cost.rowsTrusted);
-    const shares = new PromptShares(prompts, cost, promptMs(decoding, cost, budget), rowsMax, budget.step);
+    const shares = new PromptShares(prompts, cost, { ...promptBudget(decoding, cost, budget), rowsMax }, budget.step);
     entries.push(...shares.entries());
   }
   const byId = new Map(candidates.map((candidate) => [candidate.id, candidate]));
@@ -59,11 +60,19 @@ function byTurns(candidates: readonly Candidate[]): Candidate[] {
   return byAge.sort((a, b) => (ranks.get(a.id) ?? 0) - (ranks.get(b.id) ?? 0));
 }
 
-/** Milliseconds that prompts may add to a step in which these decode. */
-function promptMs(decoding: readonly Candidate[], cost: StepCost, { stepMs }: StepBudget): number {
-  const { stepMsAlone, stepMsMax, decodeStretch, promptShareMin } = BATCHING_LIMITS;
-  if (decoding.length === 0) return Math.min(Math.max(stepMs, stepMsAlone), stepMsMax) - cost.emptyMs;
+/** What prompts may add to a step in which these decode. */
+function promptBudget(
+  decoding: readonly Candidate[],
+  cost: StepCost,
+  { stepMs }: StepBudget,
+): Omit<PromptBudget, "rowsMax"> {
+  const { stepMsAlone, stepMsMax, decodeStretch, promptShareMin, burstStretch } = BATCHING_LIMITS;
+  if (decoding.length === 0) {
+    const ms = Math.min(Math.max(stepMs, stepMsAlone), stepMsMax) - cost.emptyMs;
+    return { ms, burstMs: ms, required: true };
+  }
   const decodeMs = cost.stepMs(decoding.map(({ position }) => ({ position, rowCount: 1 })));
   const whole = Math.min(Math.max(stepMs, decodeStretch * decodeMs), stepMsMax);
-  return Math.max(whole - decodeMs, whole * promptShareMin);
+  const ms = Math.max(whole - decodeMs, whole * promptShareMin);
+  return { ms, burstMs: Math.max(ms, Math.min(burstStretch * whole, stepMsMax) - decodeMs), required: false };
 }
