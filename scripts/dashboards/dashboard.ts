@@ -9,7 +9,7 @@ import {
 import type { Draft } from "./panels.ts";
 import { DATASOURCE, expand } from "./queries.ts";
 
-export type Row = Readonly<{ title: string; panels: readonly Draft[] }>;
+type Row = Readonly<{ title: string; panels: readonly Draft[] }>;
 
 export type DashboardOptions = Readonly<{
   /** Names it in addresses and stays the same for ever. */
@@ -73,8 +73,12 @@ const datasource: VariableModel = {
   hide: VariableHide.dontHide,
 };
 
-/** The values of a label; "all" also means series that lack it, as where a scraper adds no cluster or namespace. */
+/** What a scraper may have added or not: "all" are then also the series that lack it. */
+const SCRAPED = ["cluster", "namespace"];
+
+/** The values of a label. */
 function labelValues(name: string, metric: string, label: string, multi: boolean): VariableModel {
+  const allValue = SCRAPED.includes(name) ? ".*" : ".+";
   return {
     name,
     label,
@@ -85,7 +89,7 @@ function labelValues(name: string, metric: string, label: string, multi: boolean
     sort: 3,
     multi,
     ...(multi
-      ? { includeAll: true, allValue: ".*", current: { selected: true, text: ["All"], value: ["$__all"] } }
+      ? { includeAll: true, allValue, current: { selected: true, text: ["All"], value: ["$__all"] } }
       : { includeAll: false }),
   };
 }

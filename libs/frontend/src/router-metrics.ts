@@ -8,6 +8,7 @@ const SHARES = [0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1];
 /** What a wait for an image's features came to: they were there, were made, are nowhere, or the request ended or timed out before that was known. */
 export type EncodeOutcome = "held" | "encoded" | "failed" | "abandoned";
 
+const DRAIN_OUTCOMES = ["finished", "cut"] as const;
 const FINISH_REASONS = ["stop", "length", "abort"] as const;
 const TOKEN_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
@@ -135,6 +136,7 @@ export class RouterMetrics {
     for (const finished_reason of FINISH_REASONS) this.#successes.inc({ ...this.#model, finished_reason }, 0);
     for (const cause of READD_CAUSES) this.#readds.inc({ ...this.#model, cause }, 0);
     for (const lane of LANES) this.#refusedAtDoor.inc({ ...this.#model, lane }, 0);
+    for (const outcome of DRAIN_OUTCOMES) this.#drained.inc({ ...this.#model, outcome }, 0);
     for (const counter of [this.#staleEvents, this.#slowReaders]) counter.inc(this.#model, 0);
   }
 
@@ -185,7 +187,7 @@ export class RouterMetrics {
   slowReader(): void {
     this.#slowReaders.inc(this.#model);
   }
-  drained(outcome: "finished" | "cut", count: number): void {
+  drained(outcome: (typeof DRAIN_OUTCOMES)[number], count: number): void {
     this.#drained.inc({ ...this.#model, outcome }, count);
   }
   imageOpened(seconds: number): void {

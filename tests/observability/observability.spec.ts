@@ -1,0 +1,159 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { freePort, redisBinary, TestRedis } from "@drover/testkit";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { TestCluster } from "../e2e/test-cluster.ts";
+import { LiveSeries } from "./live-series.ts";
+import { load } from "./load.ts";
+import { problems } from "./problems.ts";
+import { hasPrometheus, Prometheus, type Target } from "./prometheus.ts";
+import {
+  alerts,
+  choices,
+  dashboards,
+  panelQueries,
+  RULES_FOLDER,
+  ruleFiles,
+  ruleQueries,
+  type ShownQuery,
+} from "./shown-queries.ts";
+
+const redisProgram = redisBinary();
+const present = hasPrometheus && redisProgram !== undefined;
+if (redisProgram === undefined && process.env.CI) throw new Error("these tests need redis-server or valkey-server");
+
+const PROCESSES = ["router", "scheduler", "attention-0", "experts-0", "experts-1", "vision-0", "context-0"];
+const MISSING = "DroverWorkerMissing";
+/** Long enough for rates over ten scrapes of everything. */
+const LOAD_MS = 15_000;
+
+/** What a scraper on Kubernetes adds. */
+async function targetOf(cluster: TestCluster, name: string): Promise<Target> {
+  const { host } = new URL(await cluster.adminUrl(name));
+  return { address: host, labels: { cluster: "test", namespace: "drover", pod: name } };
+}
+
+/** Rule files as they are, but that a worker is missing at once. */
+const hastyRules = (): readonly string[] =>
+  [...ruleFiles().keys()].map((name) =>
+    readFileSync(join(RULES_FOLDER, name), "utf8").replace(
+      new RegExp(`(alert: ${MISSING}\\n(?: .*\\n)*?\\s+for:) 5m`),
+      "$1 1s",
+    ),
+  );
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe.skipIf(!present)("a live cluster, as a real Prometheus sees it (needs prometheus and Redis)", () => {
+  const ended = new AbortController();
+  let redis: TestRedis;
+  let cluster: TestCluster;
+  let prometheus: Prometheus;
+  let live: LiveSeries;
+  let loading: Promise<void>;
+
+  beforeAll(async () => {
+    redis = new TestRedis(redisProgram ?? "", await freePort());
+    await redis.start();
+    cluster = await TestCluster.start({
+      expertWorkers: 2,
+      queue: redis.url,
+      flags: ["--vision-workers=1", "--context-workers=1", "--stripe-above=1000"],
+    });
+    const targets = await Promise.all(PROCESSES.map((name) => targetOf(cluster, name)));
+    prometheus = await Prometheus.start(targets, hastyRules());
+    loading = load(cluster, ended.signal);
+    await pause(LOAD_MS);
+    live = new LiveSeries(await prometheus.series('{__name__=~".+"}'));
+  }, 120_000);
+
+  afterAll(async () => {
+    ended.abort();
+    await loading;
+    await prometheus?.[Symbol.asyncDispose]();
+    await cluster?.[Symbol.asyncDispose]();
+    await redis?.stop();
+  });
+
+  const problemsOf = async (queries: readonly ShownQuery[]) =>
+    (await Promise.all(queries.map((query) => problems(query, live, prometheus)))).flat();
+
+  test("every process is scraped", async () => {
+    expect(await prometheus.unscraped()).toEqual([]);
+    expect(live.values("drover_ready", "pod")).toEqual([...PROCESSES].sort());
+  });
+
+  test.each(dashboards())("every query and every choice of $title has data", async (dashboard) => {
+    const [layer = ""] = live.values("drover_expert_rows_total", "layer");
+    const queries = panelQueries(dashboard, { layer });
+    expect(queries.length).toBeGreaterThan(0);
+    expect(await problemsOf(queries)).toEqual([]);
+    for (const { name, selector, label } of choices(dashboard)) {
+      const series = await prometheus.series(selector);
+      expect(series.filter((labels) => label in labels).length, name).toBeGreaterThan(0);
+    }
+  });
+
+  test("every recording has data, and every vector that an alert compares", async () => {
+    const queries = ruleQueries();
+    expect(queries.length).toBeGreaterThan(alerts().length);
+    expect(await problemsOf(queries)).toEqual([]);
+  });
+
+  test.each<Readonly<{ planted: string; query: Omit<ShownQuery, "where">; finding: string }>>([
+    {
+      planted: "a metric that nothing emits",
+      query: { expr: "sum(rate(drover_forgotten_total[20s]))", legend: [] },
+      finding: "no process emits drover_forgotten_total",
+    },
+    {
+      planted: "a label that the metric lacks, where other series still have data",
+      query: { expr: 'drover_ready or drover_scheduler_leader{lane!="x"}', legend: [] },
+      finding: "drover_scheduler_leader has no label lane",
+    },
+    {
+      planted: "a value that the label never has",
+      query: { expr: 'sum(drover_ready{process=~"router|gateway"})', legend: [] },
+      finding: 'drover_ready never has process="gateway"',
+    },
+    {
+      planted: "a sum by a label that the metric lacks",
+      query: { expr: "sum by (expert) (drover_ready)", legend: [] },
+      finding: "none of drover_ready has the label expert",
+    },
+    {
+      planted: "a legend of a label that was summed away",
+      query: { expr: "sum by (process) (drover_ready)", legend: ["worker"] },
+      finding: "no label worker in what",
+    },
+    {
+      planted: "an expression that is right and gives nothing",
+      query: { expr: "drover_ready > 1", legend: [] },
+      finding: "no data for drover_ready > 1",
+    },
+    {
+      planted: "an expression that gives no number",
+      query: { expr: "sum(drover_ready) * 0 / 0", legend: [] },
+      finding: "no data for",
+    },
+  ])("$planted is found", async ({ query, finding }) => {
+    expect((await problemsOf([{ where: "planted", ...query }])).join("\n")).toContain(finding);
+  });
+
+  test("nothing fires while all is well, and a worker that is killed is missing", { timeout: 60_000 }, async () => {
+    const states = async (name: string) =>
+      (await prometheus.alerts()).filter(({ labels }) => labels.alertname === name).map(({ state }) => state);
+    const firing = (await prometheus.alerts()).filter(({ state }) => state === "firing");
+    expect(firing.map(({ labels }) => labels.alertname)).toEqual([]);
+    await expect
+      .poll(
+        async () => {
+          // It comes back each time: here it does not get that far.
+          for (const pid of cluster.pids("--worker-id=experts-1")) process.kill(pid, "SIGKILL");
+          return await states(MISSING);
+        },
+        { timeout: 40_000, interval: 100 },
+      )
+      .toContain("firing");
+  });
+});
