@@ -1,0 +1,187 @@
+{{/* Names, labels and the parts that every pod shares. */}}
+{{- define "drover.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "drover.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else if contains (include "drover.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "drover.name" .) | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* (list . component) */}}
+{{- define "drover.selector" -}}
+{{- $root := index . 0 -}}
+app.kubernetes.io/name: {{ include "drover.name" $root }}
+app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end -}}
+
+{{- define "drover.labels" -}}
+{{- $root := index . 0 -}}
+{{ include "drover.selector" . }}
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
+{{- end -}}
+
+{{- define "drover.image" -}}
+{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{- end -}}
+
+{{/* A set of workers with the defaults of all sets: (list . set) as YAML. */}}
+{{- define "drover.workerSet" -}}
+{{- $root := index . 0 -}}
+{{- mergeOverwrite (deepCopy $root.Values.workerDefaults) (deepCopy (index . 1)) | toYaml -}}
+{{- end -}}
+
+{{/* Every scheduler by its stable name. */}}
+{{- define "drover.schedulers" -}}
+{{- $name := include "drover.fullname" . -}}
+{{- $addresses := list -}}
+{{- range $i := until (int .Values.scheduler.replicas) -}}
+{{- $addresses = append $addresses (printf "%s-scheduler-%d.%s-scheduler:50052" $name $i $name) -}}
+{{- end -}}
+{{- join "," $addresses -}}
+{{- end -}}
+
+{{/* The queue's URL in the environment: it may hold a password. */}}
+{{- define "drover.queueEnv" -}}
+- name: DROVER_QUEUE
+{{- if .Values.redis.bundled.enabled }}
+  value: redis://{{ include "drover.fullname" . }}-redis:6379
+{{- else if .Values.redis.external.existingSecret }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ .Values.redis.external.existingSecret }}
+      key: {{ .Values.redis.external.key }}
+{{- else }}
+  value: {{ required "redis.external.url or redis.external.existingSecret is needed when redis.bundled.enabled is false" .Values.redis.external.url }}
+{{- end }}
+{{- end -}}
+
+{{- define "drover.advertiseEnv" -}}
+- name: DROVER_ADVERTISE
+  valueFrom:
+    fieldRef:
+      fieldPath: status.podIP
+{{- end -}}
+
+{{- define "drover.tracingArgs" -}}
+{{- with .Values.tracing.endpoint }}
+- --otlp-endpoint={{ . }}
+- --trace-ratio={{ $.Values.tracing.ratio }}
+{{- end }}
+{{- end -}}
+
+{{- define "drover.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "drover.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{/* Probes on the admin port, which a thread of its own answers: (dict "startupSeconds" N) */}}
+{{- define "drover.probes" -}}
+startupProbe:
+  httpGet: {path: /livez, port: admin}
+  periodSeconds: 2
+  timeoutSeconds: 5
+  failureThreshold: {{ max 30 (div (int .startupSeconds) 2) }}
+livenessProbe:
+  httpGet: {path: /livez, port: admin}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 6
+readinessProbe:
+  httpGet: {path: /readyz, port: admin}
+  periodSeconds: 2
+  timeoutSeconds: 5
+  failureThreshold: 2
+{{- end -}}
+
+{{- define "drover.scrapeAnnotations" -}}
+{{- if .Values.metrics.annotations.enabled }}
+prometheus.io/scrape: "true"
+prometheus.io/port: "9400"
+prometheus.io/path: /metrics
+{{- end }}
+{{- end -}}
+
+{{/* The checkpoint's volume and where it is mounted. */}}
+{{- define "drover.modelVolume" -}}
+{{- if eq .Values.model.source "pvc" }}
+- name: models
+  persistentVolumeClaim:
+    claimName: {{ required "model.pvc.claimName is needed when model.source is pvc" .Values.model.pvc.claimName }}
+{{- else if eq .Values.model.source "hostPath" }}
+- name: models
+  hostPath:
+    path: {{ required "model.hostPath.path is needed when model.source is hostPath" .Values.model.hostPath.path }}
+    type: Directory
+{{- end }}
+{{- end -}}
+
+{{- define "drover.modelMount" -}}
+{{- if ne .Values.model.source "image" }}
+- name: models
+  mountPath: /models
+  readOnly: true
+{{- end }}
+{{- end -}}
+
+{{/* What a pod's placement says: (list . component settings) */}}
+{{- define "drover.placement" -}}
+{{- $root := index . 0 -}}
+{{- $settings := index . 2 -}}
+{{- with $settings.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $settings.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $settings.affinity }}
+affinity: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $settings.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with $root.Values.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+topologySpreadConstraints:
+{{- range default (list "kubernetes.io/hostname") $settings.topologySpreadKeys }}
+  - maxSkew: 1
+    topologyKey: {{ . }}
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels: {{- include "drover.selector" (list $root (index $ 1)) | nindent 8 }}
+{{- end }}
+{{- end -}}
+
+{{/* The component label of a set of workers. */}}
+{{- define "drover.workerComponent" -}}
+worker-{{ . }}
+{{- end -}}
+
+{{- define "drover.serviceAccountName" -}}
+{{- $root := index . 0 -}}
+{{- if $root.Values.serviceAccount.create -}}
+{{ include "drover.fullname" $root }}-{{ index . 1 }}
+{{- else -}}
+default
+{{- end -}}
+{{- end -}}
