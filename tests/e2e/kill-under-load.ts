@@ -1,8 +1,5 @@
-import { readSse } from "./read-sse.ts";
+import { knownAnswers as answersOf, type KnownAnswer, StreamTally, streamAnswer } from "./known-stream.ts";
 import type { TestCluster } from "./test-cluster.ts";
-
-/** What every stream must say, computed without faults. */
-export type KnownAnswer = Readonly<{ prompt: string; text: string }>;
 
 export type KillReport = Readonly<{
   kills: number;
@@ -17,50 +14,13 @@ export type KillReport = Readonly<{
 }>;
 
 const STREAMS = 8;
-const TOKENS = 48;
 const RECOVERY_MS_MAX = 60_000;
-const STREAM_MS_MAX = 90_000;
-const NAMES = [
-  "quiver",
-  "helmet",
-  "barrel",
-  "vapor",
-  "glacier",
-  "onyx",
-  "nickel",
-  "pearl",
-  "dragon",
-  "saucer",
-  "button",
-];
-
-const messagesOf = (prompt: string) => [{ role: "user", content: prompt }];
-const requestOf = (prompt: string) => ({
-  model: "nano",
-  messages: messagesOf(prompt),
-  temperature: 0,
-  stream: true,
-  max_tokens: TOKENS,
-});
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Greedy answers of some length. Each is asked for alone and among others: an answer that depends on its neighbours is a fault of its own. */
-export async function knownAnswers(cluster: TestCluster): Promise<KnownAnswer[]> {
-  const prompts = NAMES.map((_, i) => {
-    const notes = [0, 1, 2, 3, 4].map(
-      (k) => `The odd ${NAMES[(i + 2 * k) % NAMES.length]} is ${137 + 53 * i + 101 * k}.`,
-    );
-    return `${notes.join("\n")}\nSay these notes in order.`;
-  });
-  const answers: KnownAnswer[] = [];
-  for (const prompt of prompts) answers.push({ prompt, text: (await stream(cluster, prompt)).text });
-  const together = await Promise.all(prompts.map((prompt) => stream(cluster, prompt)));
-  for (const [i, { text, end }] of together.entries()) {
-    if (end !== "done" || text !== answers[i]?.text) throw new Error(`answer ${i} depends on what runs beside it`);
-    if (text.length < 20) throw new Error(`answer ${i} is too short to be cut: ${text}`);
-  }
-  return answers;
-}
+const stream = (cluster: TestCluster, prompt: string) => streamAnswer(cluster.post.bind(cluster), prompt);
+
+/** The answers of this cluster, without faults. */
+export const knownAnswers = (cluster: TestCluster) => answersOf(cluster.post.bind(cluster));
 
 /** Kills the process whose command line contains `victim`, each time after it is back, while streams run without a pause. */
 export async function killUnderLoad(
@@ -69,27 +29,16 @@ export async function killUnderLoad(
   options: Readonly<{ victim: string; kills: number; onKill?: (kill: number, recoveryMs: number) => void }>,
 ): Promise<KillReport> {
   const { victim, kills } = options;
-  const errors = new Map<string, number>();
-  const violations: string[] = [];
+  const tally = new StreamTally();
   const recoveryMs: number[] = [];
-  let right = 0;
   let over = false;
   let next = 0;
-  const note = (answer: KnownAnswer, { text, end }: Streamed) => {
-    const known = JSON.stringify(answer.text);
-    if (end === "done" && text === answer.text) right += 1;
-    else if (end === "done") violations.push(`finished with ${JSON.stringify(text)} instead of ${known}`);
-    else if (end === "cut") violations.push(`ended without an error or an end after ${JSON.stringify(text)}`);
-    else if (!answer.text.startsWith(text))
-      violations.push(`${JSON.stringify(text)} before "${end}" is not the start of ${known}`);
-    else errors.set(end, (errors.get(end) ?? 0) + 1);
-  };
   const client = async () => {
     while (!over) {
       const answer = answers[next++ % answers.length];
       if (answer === undefined) return;
       const streamed = await stream(cluster, answer.prompt);
-      note(answer, streamed);
+      tally.note(answer, streamed);
       // As a client told to come back later would.
       if (streamed.end !== "done") await pause(100);
     }
@@ -109,6 +58,7 @@ export async function killUnderLoad(
     over = true;
     await Promise.all(clients);
   }
+  const { right, errors, violations } = tally;
   return { kills, right, errors, violations, recoveryMs };
 }
 
@@ -128,31 +78,4 @@ async function recovery(
     await pause(50);
   }
   throw new Error(`the cluster does not answer ${RECOVERY_MS_MAX} ms after ${victim} was killed:\n${cluster.output}`);
-}
-
-type Streamed = Readonly<{
-  text: string;
-  /** `done`, `cut` for a connection that ended without a word, or the error's code. */
-  end: string;
-}>;
-
-async function stream(cluster: TestCluster, prompt: string): Promise<Streamed> {
-  let text = "";
-  try {
-    const response = await cluster.post("/v1/chat/completions", requestOf(prompt), AbortSignal.timeout(STREAM_MS_MAX));
-    if (!response.ok || response.body === null) {
-      const { error } = (await response.json()) as { error: { code: string } };
-      return { text, end: `${response.status} ${error.code}` };
-    }
-    for await (const data of readSse(response.body)) {
-      if (data === "[DONE]") return { text, end: "done" };
-      const event = JSON.parse(data) as { error?: { code: string }; choices?: { delta: { content?: string } }[] };
-      if (event.error !== undefined) return { text, end: `in the stream: ${event.error.code}` };
-      text += event.choices?.[0]?.delta.content ?? "";
-    }
-    return { text, end: "cut" };
-  } catch (error) {
-    if (error instanceof Error && error.name === "TimeoutError") return { text: `${text}…`, end: "cut" };
-    return { text, end: text === "" ? `no connection: ${error instanceof Error ? error.message : error}` : "cut" };
-  }
 }

@@ -1,0 +1,97 @@
+import { readSse } from "./read-sse.ts";
+
+/** What every stream must say, computed without faults. */
+export type KnownAnswer = Readonly<{ prompt: string; text: string }>;
+
+/** Sends JSON to whoever serves the OpenAI interface. */
+export type Post = (path: string, body: unknown, signal?: AbortSignal) => Promise<Response>;
+
+export type Streamed = Readonly<{
+  text: string;
+  /** `done`, `cut` for a connection that ended without a word, or the error's code. */
+  end: string;
+}>;
+
+const TOKENS = 48;
+const STREAM_MS_MAX = 90_000;
+const NAMES = [
+  "quiver",
+  "helmet",
+  "barrel",
+  "vapor",
+  "glacier",
+  "onyx",
+  "nickel",
+  "pearl",
+  "dragon",
+  "saucer",
+  "button",
+];
+
+const requestOf = (prompt: string) => ({
+  model: "nano",
+  messages: [{ role: "user", content: prompt }],
+  temperature: 0,
+  stream: true,
+  max_tokens: TOKENS,
+});
+
+/** Greedy answers of some length. Each is asked for alone and among others: an answer that depends on its neighbours is a fault of its own. */
+export async function knownAnswers(post: Post): Promise<KnownAnswer[]> {
+  const prompts = NAMES.map((_, i) => {
+    const notes = [0, 1, 2, 3, 4].map(
+      (k) => `The odd ${NAMES[(i + 2 * k) % NAMES.length]} is ${137 + 53 * i + 101 * k}.`,
+    );
+    return `${notes.join("\n")}\nSay these notes in order.`;
+  });
+  const answers: KnownAnswer[] = [];
+  for (const prompt of prompts) answers.push({ prompt, text: (await streamAnswer(post, prompt)).text });
+  const together = await Promise.all(prompts.map((prompt) => streamAnswer(post, prompt)));
+  for (const [i, { text, end }] of together.entries()) {
+    if (end !== "done" || text !== answers[i]?.text) throw new Error(`answer ${i} depends on what runs beside it`);
+    if (text.length < 20) throw new Error(`answer ${i} is too short to be cut: ${text}`);
+  }
+  return answers;
+}
+
+/** One streamed answer, to its end, whatever that is. */
+export async function streamAnswer(post: Post, prompt: string): Promise<Streamed> {
+  let text = "";
+  try {
+    const response = await post("/v1/chat/completions", requestOf(prompt), AbortSignal.timeout(STREAM_MS_MAX));
+    if (!response.ok || response.body === null) {
+      const { error } = (await response.json()) as { error: { code: string } };
+      return { text, end: `${response.status} ${error.code}` };
+    }
+    for await (const data of readSse(response.body)) {
+      if (data === "[DONE]") return { text, end: "done" };
+      const event = JSON.parse(data) as { error?: { code: string }; choices?: { delta: { content?: string } }[] };
+      if (event.error !== undefined) return { text, end: `in the stream: ${event.error.code}` };
+      text += event.choices?.[0]?.delta.content ?? "";
+    }
+    return { text, end: "cut" };
+  } catch (error) {
+    if (error instanceof Error && error.name === "TimeoutError") return { text: `${text}…`, end: "cut" };
+    return { text, end: text === "" ? `no connection: ${error instanceof Error ? error.message : error}` : "cut" };
+  }
+}
+
+/** What came of streams whose right answers are known. */
+export class StreamTally {
+  /** Streams that ended with [DONE] and the right text. */
+  right = 0;
+  /** Streams that ended with an error, by what it said; their text so far was right. */
+  readonly errors = new Map<string, number>();
+  /** What must never be: wrong, shortened, repeated or unending text. */
+  readonly violations: string[] = [];
+
+  note(answer: KnownAnswer, { text, end }: Streamed): void {
+    const known = JSON.stringify(answer.text);
+    if (end === "done" && text === answer.text) this.right += 1;
+    else if (end === "done") this.violations.push(`finished with ${JSON.stringify(text)} instead of ${known}`);
+    else if (end === "cut") this.violations.push(`ended without an error or an end after ${JSON.stringify(text)}`);
+    else if (!answer.text.startsWith(text))
+      this.violations.push(`${JSON.stringify(text)} before "${end}" is not the start of ${known}`);
+    else this.errors.set(end, (this.errors.get(end) ?? 0) + 1);
+  }
+}
