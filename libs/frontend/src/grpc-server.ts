@@ -102,7 +102,7 @@ async function stream<T>(call: StreamCall<T>, options: GrpcServerOptions, read: 
   using permit = inference.admit();
   const client = new AbortController();
   call.on("cancelled", () => client.abort(new DroverError("cancelled", "the client has left")));
-  const { request } = await read(inference.requestContext(permit, client.signal));
+  const { request } = await inference.read(read(inference.requestContext(permit, client.signal)));
   const generation = await inference.start(request, permit, client.signal);
   const replies = new GrpcReplies(generation.requestId, inference.model, request);
   const over = AbortSignal.any([client.signal, generation.failed]);

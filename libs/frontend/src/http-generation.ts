@@ -34,7 +34,7 @@ export async function serveGeneration(
   };
   reply.raw.on("close", leave);
   const { model } = inference;
-  const read = await dialect.read(request.body, model, inference.requestContext(permit, client.signal));
+  const read = await inference.read(dialect.read(request.body, model, inference.requestContext(permit, client.signal)));
   const generation = await inference.start(read.request, permit, client.signal);
   const frame: ReplyFrame = {
     id: dialect.idPrefix + generation.requestId,

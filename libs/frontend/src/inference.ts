@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { type Clock, DroverError, type Lane, whenAborted } from "@drover/core";
+import { type Clock, DroverError, type Lane, toDroverError, whenAborted } from "@drover/core";
 import type { ClusterWatch } from "./cluster-watch.ts";
 import type { Generation } from "./generation.ts";
 import type { Generations } from "./generations.ts";
@@ -82,7 +82,6 @@ export class Inference {
       holdBytes: (byteCount) => {
         if (released) return;
         if (this.#bytesHeld + byteCount > IMAGE_BYTES_HELD_MAX) {
-          metrics.failed("overloaded");
           throw new DroverError("overloaded", "the router holds too many images; come back later", {
             retryAfterMs: RETRY_AFTER_MS,
           });
@@ -114,7 +113,20 @@ export class Inference {
     return { contextTokensMax, drawnSeed: randomInt(2 ** 48 - 1), signal, holdBytes, timeImage: this.#timeImage };
   }
 
-  /** The same for what is only tokenized: nothing is generated, so no context limits it, and what it opens is gone with the reply. */
+  /** Waits until a request that will run has been read; one that is refused for what it says is counted. Errors: those of reading. */
+  async read<T>(reading: Promise<T>): Promise<T> {
+    try {
+      return await reading;
+    } catch (error) {
+      const { code } = toDroverError(error);
+      const { metrics } = this.#options;
+      if (code === "cancelled") metrics.finished("abort");
+      else metrics.failed(code);
+      throw error;
+    }
+  }
+
+  /** As `requestContext`, for what is only tokenized: nothing is generated, so no context limits it, and what it opens is gone with the reply. */
   tokenizeContext(signal: AbortSignal): RequestContext {
     const contextTokensMax = Number.POSITIVE_INFINITY;
     return { contextTokensMax, drawnSeed: 0, signal, holdBytes: () => undefined, timeImage: this.#timeImage };

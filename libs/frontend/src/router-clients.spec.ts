@@ -68,4 +68,15 @@ describe("a router's clients", () => {
       expect(JSON.parse(answer.slice(answer.indexOf("{")))).toMatchObject({ error: { code: "invalid_argument" } });
     }
   });
+
+  it("counts once, by its code, a request that is refused for what it says", async () => {
+    await scene.startRouter();
+    const failures = async (code: string) =>
+      Number(new RegExp(`_failures_total\\{[^}]*code="${code}"[^}]*\\} (\\d+)`).exec(await scene.metrics())?.[1]);
+    expect(await failures("invalid_argument")).toBe(0);
+    const body = { model: "tiny", prompt: "x", temperature: "warm" };
+    expect((await scene.post("/v1/completions", body)).status).toBe(400);
+    expect((await scene.post("/v1/completions", { ...body, model: "other" })).status).toBe(404);
+    expect([await failures("invalid_argument"), await failures("model_not_found")]).toEqual([1, 1]);
+  });
 });
