@@ -32,17 +32,17 @@ export type ClusterWatchOptions = Readonly<{
 /** What the router knows of the cluster, from whichever scheduler leads. */
 export class ClusterWatch {
   readonly #options: ClusterWatchOptions;
-  readonly #clients: readonly RpcClient[];
   readonly #closed = new AbortController();
   #state: ClusterState | undefined;
-  /** The scheduler that sent it. */
+  /** The scheduler that sent it, while it is followed. */
   #leader: RpcClient | undefined;
+  /** Schedulers in a row that did not answer. */
+  #failureCount = 0;
   readonly #addedSince = new Map<Lane, number>();
   #heardMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ClusterWatchOptions) {
     this.#options = options;
-    this.#clients = options.addresses.map((address) => new RpcClient(address));
   }
 
   /** Begins to watch; ends with `close`. */
@@ -103,28 +103,38 @@ export class ClusterWatch {
 
   close(): void {
     this.#closed.abort();
-    for (const client of this.#clients) client[Symbol.dispose]();
   }
 
   async #run(): Promise<void> {
-    const { clock } = this.#options;
+    const { addresses, clock } = this.#options;
     let backoffMs = WATCH_BACKOFF_MS;
     for (let turn = 0; !this.#closed.signal.aborted; turn++) {
-      const client = this.#clients[turn % this.#clients.length];
-      if (client === undefined) return;
+      // A connection of its own each time: the name may lead elsewhere by now.
+      using client = new RpcClient(addresses[turn % addresses.length] ?? "");
       const heard = await this.#follow(client);
+      if (this.#leader === client) this.#leader = undefined;
       if (heard) backoffMs = WATCH_BACKOFF_MS;
       // One wait for each round over all schedulers, so that a standby does not delay finding the leader.
-      if (heard || (turn + 1) % this.#clients.length === 0) {
+      if (heard || (turn + 1) % addresses.length === 0) {
         await clock.sleep(backoffMs, this.#closed.signal);
         backoffMs = Math.min(backoffMs * 2, WATCH_BACKOFF_MS_MAX);
       }
     }
   }
 
+  /** Said once for each loss, and once while nobody is found. */
+  #noteEnd(scheduler: string, heard: boolean, reason: string): void {
+    const { logger, addresses } = this.#options;
+    if (this.#closed.signal.aborted) return;
+    if (heard) {
+      this.#failureCount = 0;
+      logger.warn("watch.lost", { scheduler, reason });
+    } else if (++this.#failureCount === addresses.length) logger.warn("watch.waiting", { scheduler, reason });
+  }
+
   /** Follows one scheduler until it stops answering. Returns whether it sent a state. */
   #follow(client: RpcClient): Promise<boolean> {
-    const { routerId, modelId, address, clock, logger, onState } = this.#options;
+    const { routerId, modelId, address, clock, onState } = this.#options;
     return new Promise((resolve) => {
       const call = client.serverStream(
         Cluster.method.watch,
@@ -137,7 +147,7 @@ export class ClusterWatch {
         over = true;
         clearTimeout(silence);
         this.#closed.signal.removeEventListener("abort", stop);
-        if (heard && !this.#closed.signal.aborted) logger.warn("watch.lost", { scheduler: client.address, reason });
+        this.#noteEnd(client.address, heard, reason);
         resolve(heard);
       };
       const stop = () => call.cancel();

@@ -10,7 +10,9 @@ import {
   type ClientDuplexStream,
   type ClientReadableStream,
   type ClientWritableStream,
+  connectivityState,
   credentials,
+  status,
 } from "@grpc/grpc-js";
 import { fromServiceError } from "./errors.ts";
 import { type MessageCodec, messageCodec } from "./service.ts";
@@ -18,16 +20,25 @@ import { channelOptions } from "./settings.ts";
 
 type Codecs = Readonly<Record<string, MessageCodec<unknown>>>;
 
+const connect = (address: string) => new Client(address, credentials.createInsecure(), channelOptions);
+
 /** One connection to a peer, for any service that it serves. */
 export class RpcClient implements Disposable {
   readonly address: string;
-  readonly #client: Client;
+  #client: Client;
   readonly #codecs: Codecs;
 
   constructor(address: string, codecs: Codecs = {}) {
     this.address = address;
     this.#codecs = codecs;
-    this.#client = new Client(address, credentials.createInsecure(), channelOptions);
+    this.#client = connect(address);
+  }
+
+  /** The name may lead elsewhere by now: an address that does not even refuse would be tried for minutes. */
+  #connectAnew(): void {
+    if (this.#client.getChannel().getConnectivityState(false) !== connectivityState.CONNECTING) return;
+    this.#client.close();
+    this.#client = connect(this.address);
   }
 
   /** One request, one reply. Errors: the peer's DroverError, `unavailable` when it cannot be reached, `cancelled` when the signal aborts. */
@@ -48,6 +59,7 @@ export class RpcClient implements Disposable {
         deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs },
         (error, reply) => {
           signal.removeEventListener("abort", cancel);
+          if (error?.code === status.DEADLINE_EXCEEDED) this.#connectAnew();
           if (error) reject(fromServiceError(error));
           else resolve(reply as MessageShape<M["output"]>);
         },

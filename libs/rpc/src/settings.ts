@@ -19,4 +19,9 @@ export const channelOptions: ChannelOptions = {
   "grpc.keepalive_time_ms": 10_000,
   "grpc.keepalive_timeout_ms": 5_000,
   "grpc.keepalive_permit_without_calls": 1,
+  // A process that moves keeps its name and gets another address: half a minute with the old one would be an outage.
+  "grpc.dns_min_time_between_resolutions_ms": 1000,
+  // Nobody publishes gRPC settings in DNS, and no proxy stands between processes of one cluster.
+  "grpc.service_config_disable_resolution": 1,
+  "grpc.enable_http_proxy": 0,
 };
