@@ -1,0 +1,8 @@
+import { join } from "node:path";
+import { repository } from "./gates/gate.ts";
+import { assembleImage } from "./image/assemble.ts";
+
+/** npm run image: assembles dist/image, from which deploy/Dockerfile makes the image. */
+const { fileCount, byteCount, packageCount } = assembleImage(repository, join(repository, "dist", "image"));
+const megabytes = (byteCount / 1e6).toFixed(0);
+process.stdout.write(`dist/image: ${megabytes} MB in ${fileCount} files, ${packageCount} packages\n`);
