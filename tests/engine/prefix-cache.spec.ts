@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { BlockHashes, servedModelSeed } from "@drover/kv";
 import { drain, greedyTask, type LocalEngine, openLocalEngine } from "@drover/testkit";
 import { expect, test } from "vitest";
 
@@ -85,6 +86,32 @@ test("choices of one request share the prompt's rows, which are there once", asy
   const globalLayers = isGlobalLayer.filter(Boolean).length;
   expect(bytes.global.cached).toBeLessThan((common.length + 6 * 64) * rowBytes * globalLayers);
   expect(bytes.global.referenced + bytes.local.referenced).toBe(0);
+});
+
+test("requests that come together compute a beginning that they share once, and answer as each does alone", async () => {
+  const without = await openLocalEngine(model, { prefillRowsMax: 128, prefixCache: false });
+  const local = await openLocalEngine(model, { prefillRowsMax: 128 });
+  const hashed = (prompt: readonly number[]) => {
+    const chain = new BlockHashes(servedModelSeed("", ""));
+    chain.append(Int32Array.from(prompt));
+    return chain.wire.slice();
+  };
+  const prompts = Array.from({ length: 5 }, (_, i) => [...common, ...ids(30, 20 + i)]);
+  for (const [i, prompt] of prompts.entries()) {
+    const task = greedyTask(`together-${i}`, prompt, 12);
+    const params = { ...task.params, topLogprobs: 0 };
+    expect(local.engine.place({ ...task, params, blockHashes: hashed(prompt) })).toBeUndefined();
+  }
+  await drain(local);
+  // All of one prompt; of each other one what is behind the last boundary at worst, and its answer.
+  expect(rowsComputed(local)).toBeLessThanOrEqual(730 + 4 * (730 - 512) + 5 * 11);
+  const tokens = (name: string) =>
+    local.events.flatMap(({ requestId, event }) =>
+      requestId === name && event.case === "token" ? [event.value.tokenId] : [],
+    );
+  for (const [i, prompt] of prompts.entries())
+    expect(tokens(`together-${i}`)).toEqual((await ask(without, `alone ${i}`, prompt))[0]?.tokens);
+  local.model.cache.checkIntegrity();
 });
 
 test("what is asked about its prompt reuses nothing, and fills the cache", async () => {

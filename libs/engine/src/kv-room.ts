@@ -12,6 +12,7 @@ import type { ActiveRequest } from "./active-request.ts";
 import { longestAlone } from "./admission.ts";
 import type { Choice } from "./choice.ts";
 import { ENGINE_LIMITS } from "./limits.ts";
+import { prefixFollowers } from "./prefix-followers.ts";
 import type { ReservedRows } from "./step-entry.ts";
 
 export type KvRoomOptions = Readonly<{
@@ -43,9 +44,15 @@ export class KvRoom {
     for (const choice of choices) choice.repair = choice.sequence && this.#options.runner.repair(choice.sequence);
     const first = new Map<ActiveRequest, Choice>();
     for (const choice of choices) if (!first.has(choice.request)) first.set(choice.request, choice);
-    const ready = choices.filter(
+    const served = choices.filter(
       (choice) => choice.request.features !== undefined && !this.#followsSoon(choice, first.get(choice.request)),
     );
+    const { runner } = this.#options;
+    const following = prefixFollowers(
+      served,
+      ({ tokenCountMax }) => runner.sharesPrefixes && !runner.isStriped(tokenCountMax),
+    );
+    const ready = served.filter((choice) => !following.has(choice));
     const waiting = ready.filter((choice) => bytesOf(choice) === 0 || choice.stalledSinceMs !== undefined);
     if (waiting.length === 0) return ready;
     const promises = new Map(choices.map((choice) => [choice, this.#promised(choice)]));

@@ -7,4 +7,5 @@ export type { KvHandle, KvPin } from "./kv-handle.ts";
 export type { KvPart } from "./kv-parts.ts";
 export * from "./kv-store.ts";
 export { BLOCK_HASH_BYTES, BLOCK_TOKENS } from "./limits.ts";
+export * from "./shared-blocks.ts";
 export * from "./stripe-assignment.ts";
