@@ -12,7 +12,7 @@ import {
   RemoteQueue,
 } from "@drover/queue";
 import { createServer, listen, RpcClient, serviceDefinition } from "@drover/rpc";
-import { freePort, redisBinary, TestRedis } from "@drover/testkit";
+import { freePort, RecordingLogger, redisBinary, TestRedis } from "@drover/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { jobOf, queueConformance } from "./queue-conformance.ts";
 
@@ -82,6 +82,24 @@ describe.skipIf(binary === undefined)("with Redis (needs redis-server or valkey-
     expect(held.epoch).toBeGreaterThan(first.epoch);
     expect(await lease("c:3").leaderAddress(neverAborted)).toBe("b:2");
     await held.release();
+    connection.disconnect();
+  });
+
+  test("a candidate whose Redis is away waits, says why, and leads once Redis has come", {
+    timeout: 20_000,
+  }, async () => {
+    await using own = new TestRedis(binary ?? "", await freePort());
+    const logger = new RecordingLogger();
+    const connection = openRedis(own.url, { producer: true, logger });
+    const lease = new RedisLease(connection, { cluster: "late", modelId: "nano", address: "a:1", clock: systemClock });
+    const held = lease.acquire(neverAborted);
+    await expect.poll(() => logger.events().length).toBe(1);
+    expect(lease.trouble).toMatch(/cannot be reached/);
+    await own.start();
+    await (await held).release();
+    expect(lease.trouble).toBeUndefined();
+    // Once each, however often it was tried.
+    expect(logger.events()).toEqual(["redis.waiting", "redis.connected"]);
     connection.disconnect();
   });
 

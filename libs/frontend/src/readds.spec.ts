@@ -153,3 +153,29 @@ describe("a request whose worker died before it said that it has it", () => {
     expect(scene.generations.count).toBe(0);
   });
 });
+
+describe("a request whose worker ends in order", () => {
+  const handedBack = {
+    case: "failed",
+    value: { code: "unavailable", retryable: true, handedBack: true },
+  } as const;
+
+  it("goes on elsewhere at once, however often, with what was delivered", async () => {
+    const scene = new Scene();
+    const { requestId } = await scene.start();
+    for (let i = 0; i < 2 * READDS_MAX; i++) {
+      const attempt = i * ATTEMPT_STRIDE;
+      scene.hear(`w${i}#1`, requestId, attempt, started(0), handedBack);
+      await scene.pass(1);
+    }
+    expect(scene.attemptBases).toEqual(Array.from({ length: 2 * READDS_MAX + 1 }, (_, i) => i * ATTEMPT_STRIDE));
+  });
+
+  it("is not suspected of having been there when it waits while a worker says farewell", async () => {
+    const scene = new Scene();
+    await scene.start();
+    scene.generations.workerLeft(DEAD);
+    await scene.pass(2 * UNBEGUN_GRACE_MS);
+    expect(scene.attemptBases).toEqual([0]);
+  });
+});

@@ -108,4 +108,11 @@ describe("RequestState", () => {
     state.supersede();
     expect(state.apply("b", started(ATTEMPT_STRIDE, 0, 0)).kind).toBe("started");
   });
+
+  it("a request that its worker hands back goes on elsewhere, and only its owner can hand it back", () => {
+    const handedBack = event(0, { case: "failed", value: { code: "unavailable", retryable: true, handedBack: true } });
+    const state = running();
+    expect(state.apply("b", handedBack).kind).toBe("ignored");
+    expect(state.apply("a", handedBack).kind).toBe("handed_back");
+  });
 });

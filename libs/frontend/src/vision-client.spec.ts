@@ -63,13 +63,13 @@ class FakeVision {
   }
 }
 
-const state = (workers: readonly FakeVision[]) =>
+const state = (workers: readonly FakeVision[], draining: readonly FakeVision[] = []) =>
   create(ClusterStateSchema, {
-    workers: workers.map(({ address }, i) => ({
+    workers: workers.map((worker, i) => ({
       workerId: `vision-${i}`,
-      address,
+      address: worker.address,
       roles: [WorkerRole.VISION],
-      status: { ready: true },
+      status: { ready: true, draining: draining.includes(worker) },
     })),
   });
 
@@ -112,6 +112,18 @@ describe("VisionClient", () => {
     expect(await client.encode(images, neverAborted)).toEqual(placed);
     expect(workers.reduce((sum, { encodes }) => sum + encodes, 0)).toBe(3);
     expect(outcomes).toEqual([...Array(3).fill("encoded"), ...Array(3).fill("held")]);
+  });
+
+  it("a worker that drains gets an image only where nobody else takes it", async () => {
+    const { workers, client } = await cluster(2);
+    const [first] = await client.encode([image(1)], neverAborted);
+    const preferred = workers.filter(({ address }) => address === first?.holder);
+    client.update(state(workers, preferred));
+    const [elsewhere] = await client.encode([image(1)], neverAborted);
+    expect(elsewhere?.holder).not.toBe(first?.holder);
+    client.update(state(workers, workers));
+    const [again] = await client.encode([image(1)], neverAborted);
+    expect(again?.holder).toBe(first?.holder);
   });
 
   it("another worker takes what the preferred one refuses or what it died with", async () => {

@@ -2,6 +2,7 @@ import { silentLogger } from "@drover/core";
 import { createMetrics } from "@drover/telemetry";
 import { ApiKeys } from "../api-keys.ts";
 import { Router } from "../router.ts";
+import type { RouterEnding } from "../router-ending.ts";
 import type { ServedImages } from "../served-model.ts";
 import type { FakeCluster } from "./fake-cluster.ts";
 import { tinyModel } from "./tiny-model.ts";
@@ -11,11 +12,12 @@ export type TestRouterOptions = Readonly<{
   keys?: readonly string[];
   /** How the model reads images; it reads none without. */
   images?: ServedImages;
+  ending?: RouterEnding;
 }>;
 
 /** A real router on free ports of the loopback, before a cluster that the test plays. */
 export async function startTestRouter(cluster: FakeCluster, options: TestRouterOptions) {
-  const { requestsMax = 4, keys = [], images } = options;
+  const { requestsMax = 4, keys = [], images, ending } = options;
   const isReady = Promise.withResolvers<void>();
   const { router, addresses } = await Router.start({
     model: { ...tinyModel(), images, config: { vocabSize: 258, maxPositionEmbeddings: 20_000 } },
@@ -32,6 +34,7 @@ export async function startTestRouter(cluster: FakeCluster, options: TestRouterO
     metrics: createMetrics({ process: "router" }),
     logger: silentLogger,
     onReady: isReady.resolve,
+    ...(ending === undefined ? {} : { ending }),
   });
   return { router, url: `http://${addresses.http}`, grpc: addresses.grpc, ready: isReady.promise };
 }
