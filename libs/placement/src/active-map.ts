@@ -11,6 +11,10 @@ export type ExpertWorker = Readonly<{
   joinedAtMs: number;
   suspected: boolean;
   leaving: boolean;
+  /** It wants to end, and answers until others have its experts. */
+  draining: boolean;
+  /** Experts of all layers together that its memory holds; Infinity: no limit is known. */
+  expertCountMax: number;
   /** Experts in its memory by layer; undefined until it has said so. */
   loaded: ReadonlyMap<number, ReadonlySet<number>> | undefined;
 }>;
@@ -20,7 +24,7 @@ export type ActiveExperts = ReadonlyMap<number, readonly (readonly WorkerId[])[]
 
 /**
  * Make before break: the desired owner as soon as it reports the expert loaded, and until then whoever else still holds it;
- * workers that are silent or leaving come last. Empty for an expert that nobody holds.
+ * workers that are silent, draining or leaving come last. Empty for an expert that nobody holds.
  */
 export function activeExperts(
   desired: ExpertAssignment,
@@ -28,7 +32,7 @@ export function activeExperts(
   layers: readonly number[],
   expertCount: number,
 ): ActiveExperts {
-  const doubtful = (worker: ExpertWorker) => Number(worker.suspected || worker.leaving);
+  const doubtful = (worker: ExpertWorker) => Number(worker.suspected || worker.draining || worker.leaving);
   const ordered = workers.toSorted((a, b) => doubtful(a) - doubtful(b) || (a.workerId < b.workerId ? -1 : 1));
   return new Map(
     layers.map((layer) => {

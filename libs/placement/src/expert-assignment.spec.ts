@@ -1,7 +1,7 @@
 import { type WorkerId, workerId } from "@drover/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type ExpertAssignment, planExpertMap } from "./expert-assignment.ts";
+import { type ExpertAssignment, missingRoom, planExpertMap } from "./expert-assignment.ts";
 
 const fleet = (numbers: readonly number[]): readonly WorkerId[] => numbers.map((n) => workerId(`w${n}`));
 
@@ -59,6 +59,45 @@ describe("planExpertMap", () => {
         const plan = planExpertMap(new Map(), workers, [1, 3, 5, 7], expertCount);
         const totals = workers.map((worker) => [...plan.values()].flat().filter((owner) => owner === worker).length);
         expect(Math.max(...totals) - Math.min(...totals)).toBeLessThanOrEqual(1);
+      }),
+    );
+  });
+
+  it("moves only the experts of a worker that goes, and leaves the others' counts even", () => {
+    const gone = fc.record({ count: fc.integer({ min: 2, max: 9 }), expertCount: fc.integer({ min: 1, max: 40 }) });
+    fc.assert(
+      fc.property(gone, fc.nat(), ({ count, expertCount }, which) => {
+        const workers = fleet(Array.from({ length: count }, (_, index) => index));
+        const goes = workers[which % count];
+        const before = planExpertMap(new Map(), workers, [1, 3], expertCount);
+        const stay = workers.filter((worker) => worker !== goes);
+        const after = planExpertMap(before, stay, [1, 3], expertCount);
+        for (const layer of [1, 3]) {
+          const kept = before.get(layer)?.flatMap((owner, expert) => (owner === goes ? [] : [expert])) ?? [];
+          for (const expert of kept) expect(after.get(layer)?.[expert]).toBe(before.get(layer)?.[expert]);
+          const counts = countsOf(after.get(layer) ?? [], stay);
+          expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
+        }
+      }),
+    );
+  });
+
+  it("gives no worker more than its room, and those whose room is not full no fewer than any other, but for one a layer", () => {
+    const limited = fc.array(fc.integer({ min: 0, max: 30 }), { minLength: 1, maxLength: 8 });
+    fc.assert(
+      fc.property(limited, fc.integer({ min: 1, max: 20 }), (rooms, expertCount) => {
+        const layers = [1, 3, 5];
+        const workers = fleet(rooms.map((_, index) => index));
+        const room = new Map(rooms.map((count, index) => [workerId(`w${index}`), count]));
+        fc.pre(missingRoom(workers, layers.length * expertCount, room) === 0);
+        const plan = planExpertMap(new Map(), workers, layers, expertCount, room);
+        const totals = countsOf([...plan.values()].flat(), workers);
+        const most = Math.max(...totals);
+        expect(totals.reduce((a, b) => a + b)).toBe(layers.length * expertCount);
+        for (const [index, total] of totals.entries()) {
+          expect(total).toBeLessThanOrEqual(rooms[index] ?? 0);
+          if (total < (rooms[index] ?? 0)) expect(total).toBeGreaterThanOrEqual(most - layers.length);
+        }
       }),
     );
   });

@@ -7,7 +7,7 @@ import { ExpertPlanner, firstMapEpoch } from "./expert-planner.ts";
 
 const TESTDATA = new URL("./testdata/", import.meta.url);
 
-/** A fleet by script: one command a line (`AT join|loaded|obey|leave|lose|tick [WORKER] [EXPERTS]`), answered by `>` lines. */
+/** A fleet by script: one command a line (`AT join|loaded|obey|leave|drain|undrain|lose|tick [WORKER] [EXPERTS]`; `join` may name a room), answered by `>` lines. */
 class Script {
   readonly #planner: ExpertPlanner;
   readonly #workers = new Map<string, ExpertWorker>();
@@ -29,8 +29,10 @@ class Script {
     const now = Number(at);
     const worker = this.#workers.get(name);
     if (command === "lose") this.#workers.delete(name);
-    else if (command === "join") this.#workers.set(name, this.#joined(name, now));
+    else if (command === "join") this.#workers.set(name, this.#joined(name, now, rest[0]));
     else if (worker !== undefined) {
+      if (command === "drain" || command === "undrain")
+        this.#workers.set(name, { ...worker, draining: command === "drain" });
       if (command === "leave") this.#workers.set(name, { ...worker, leaving: true });
       if (command === "loaded") this.#workers.set(name, { ...worker, loaded: parseExperts(rest.join(" ")) });
       if (command === "obey") {
@@ -41,7 +43,7 @@ class Script {
     return this.#update(now);
   }
 
-  #joined(name: string, now: number): ExpertWorker {
+  #joined(name: string, now: number, room: string | undefined): ExpertWorker {
     this.#session += 1;
     return {
       workerId: workerId(name),
@@ -51,6 +53,8 @@ class Script {
       joinedAtMs: now,
       suspected: false,
       leaving: false,
+      draining: false,
+      expertCountMax: room === undefined ? Number.POSITIVE_INFINITY : Number(room),
       loaded: undefined,
     };
   }
@@ -70,6 +74,9 @@ class Script {
         `> order ${worker} ${[...order].map(([layer, experts]) => `${layer}[${experts.join(" ")}]`).join(" ")}`,
       );
     }
+    const { shortage } = planner;
+    if (shortage !== undefined)
+      said.push(`> short of ${shortage.missingCount}, keeps ${shortage.keeps.join(" ") || "-"}`);
     if (Number.isFinite(planner.dueMs)) said.push(`> due ${planner.dueMs}`);
     return said;
   }
@@ -96,9 +103,10 @@ describe("ExpertPlanner", () => {
     expect(actual.join("\n")).toBe([header, ...lines].join("\n"));
   });
 
-  it("for every history of obedient workers: once quiet, the map is complete, each expert has one holder, and epochs only rise", () => {
+  it("for every history of obedient workers: once quiet, the map is complete where memory allows it, each expert has one holder, epochs only rise, and no order is larger than its worker's memory", () => {
+    const rooms = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 7, 9, 3];
     const step = fc.record({
-      kind: fc.constantFrom("join", "lose", "leave", "obey", "wait"),
+      kind: fc.constantFrom("join", "lose", "leave", "drain", "undrain", "obey", "wait"),
       id: fc.integer({ min: 0, max: 4 }),
       ms: fc.integer({ min: 0, max: 20_000 }),
     });
@@ -118,7 +126,11 @@ describe("ExpertPlanner", () => {
         const update = () => {
           const wasComplete = planner.complete;
           const result = planner.update([...workers.values()], now);
-          for (const [worker, order] of result.orders) orders.set(worker, order);
+          for (const [worker, order] of result.orders) {
+            orders.set(worker, order);
+            const count = [...order.values()].reduce((sum, experts) => sum + experts.length, 0);
+            expect(count).toBeLessThanOrEqual(workers.get(worker)?.expertCountMax ?? 0);
+          }
           expect(planner.epoch > epoch).toBe(result.mapChanged);
           epoch = planner.epoch;
           return wasComplete;
@@ -143,16 +155,19 @@ describe("ExpertPlanner", () => {
               joinedAtMs: now,
               suspected: false,
               leaving: false,
+              draining: false,
+              expertCountMax: rooms[id] ?? 0,
               loaded: new Map(),
             });
           } else if (kind === "lose") workers.delete(name);
           else if (kind === "leave" && worker !== undefined) workers.set(name, { ...worker, leaving: true });
+          else if ((kind === "drain" || kind === "undrain") && worker !== undefined)
+            workers.set(name, { ...worker, draining: kind === "drain" });
           else if (kind === "obey") obey(name);
           else now += ms;
           const wasComplete = update();
           // Make before break: neither a plan nor an obedient worker ever takes the last holder away.
-          if (wasComplete && (kind === "obey" || kind === "wait" || kind === "leave"))
-            expect(planner.complete).toBe(true);
+          if (wasComplete && kind !== "join" && kind !== "lose") expect(planner.complete).toBe(true);
         }
         for (let round = 0; round < 6; round += 1) {
           now += 20_000;
@@ -160,16 +175,19 @@ describe("ExpertPlanner", () => {
           for (const id of workers.keys()) obey(id);
           update();
         }
-        if (![...workers.values()].some((worker) => !worker.leaving)) return;
+        const staying = [...workers.values()].filter((worker) => !worker.leaving && !worker.draining);
+        if (staying.reduce((sum, { expertCountMax }) => sum + expertCountMax, 0) < 14) return;
+        expect(planner.shortage).toBeUndefined();
         expect(planner.complete).toBe(true);
         for (const experts of planner.active.values()) {
           for (const active of experts) {
             expect(active).toHaveLength(1);
-            expect(workers.get(active[0] ?? "")?.leaving).toBe(false);
+            const holder = workers.get(active[0] ?? "");
+            expect(holder?.leaving || holder?.draining).toBe(false);
           }
         }
       }),
-      { numRuns: 200 },
+      { numRuns: 500 },
     );
   });
 });

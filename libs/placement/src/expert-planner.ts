@@ -8,6 +8,8 @@ import {
 } from "./active-map.ts";
 import { Drain, type ExpertOrder } from "./drain.ts";
 import { type ExpertAssignment, planExpertMap } from "./expert-assignment.ts";
+import { expertOrder } from "./expert-order.ts";
+import { chooseOwners, type ExpertShortage, roomOf } from "./expert-owners.ts";
 import { firstPlanDueMs } from "./first-plan.ts";
 import { EXPERT_GRACE_MS, MAP_EPOCHS_PER_LEADER } from "./limits.ts";
 
@@ -34,7 +36,7 @@ export function firstMapEpoch(leaderEpoch: bigint): bigint {
 
 /**
  * The expert map over time. Desired: every expert has one owner, changed only when the set of owners changes, where a lost
- * worker stays an owner for its grace. Active: who really answers, by what workers report as loaded. Orders: what a worker is
+ * worker stays an owner for its grace, and one that is lost or wants to end as long as the others lack memory for its share. Active: who really answers, by what workers report as loaded. Orders: what a worker is
  * to hold, which is its share and whatever the active map still needs from it.
  */
 export class ExpertPlanner {
@@ -44,6 +46,10 @@ export class ExpertPlanner {
   readonly #lostAtMs = new Map<WorkerId, number>();
   #firstJoinedAtMs = Number.POSITIVE_INFINITY;
   #owners: readonly WorkerId[] = [];
+  /** Owners and what they can hold. */
+  #ownersKey = "";
+  #room = new Map<WorkerId, number>();
+  #shortage: ExpertShortage | undefined;
   #desired: ExpertAssignment = new Map();
   #active: ActiveExperts = new Map();
   #activeKey = "";
@@ -76,6 +82,16 @@ export class ExpertPlanner {
     return isComplete(this.#active);
   }
 
+  /** What memory forbids now; undefined when it forbids nothing. */
+  get shortage(): ExpertShortage | undefined {
+    return this.#shortage;
+  }
+
+  /** The worker owns nothing, now and as planned: it may end, once it has nothing loaded. */
+  isRelieved(worker: WorkerId): boolean {
+    return !this.#owners.includes(worker);
+  }
+
   /** When `update` must be called though nothing was reported. */
   get dueMs(): number {
     return this.#dueMs;
@@ -102,37 +118,46 @@ export class ExpertPlanner {
         return;
       }
     }
-    const owners = this.#eligible(workers, now);
-    if (owners.length === 0 && workers.length === 0) this.#restart();
-    // Leaving workers alone are no reason to plan: there is nobody to take their experts.
-    if (owners.length === 0 || owners.join() === this.#owners.join()) return;
+    const stay = this.#staying(workers, now);
+    if (stay.length === 0 && workers.length === 0) this.#restart();
+    const present = new Set(workers.map(({ workerId }) => workerId));
+    for (const [worker, count] of roomOf(workers)) this.#room.set(worker, count);
+    for (const { workerId, expertCountMax } of workers)
+      if (!Number.isFinite(expertCountMax)) this.#room.delete(workerId);
+    const { owners, shortage } = chooseOwners(stay, this.#owners, present, layers.length * expertCount, this.#room);
+    this.#shortage = workers.length === 0 ? undefined : shortage;
+    const key = JSON.stringify(owners.map((worker) => [worker, this.#room.get(worker)]));
+    if (owners.length === 0 || key === this.#ownersKey) return;
     const previous = this.#desired.size > 0 ? this.#desired : assignmentFromLoaded(workers, layers, expertCount);
-    this.#desired = planExpertMap(previous, owners, layers, expertCount);
+    this.#desired = planExpertMap(previous, owners, layers, expertCount, this.#room);
     this.#owners = owners;
-    for (const lost of this.#lostAtMs.keys()) if (!owners.includes(lost)) this.#lostAtMs.delete(lost);
+    this.#ownersKey = key;
+    for (const known of [this.#lostAtMs, this.#room])
+      for (const worker of known.keys()) if (!owners.includes(worker) && !present.has(worker)) known.delete(worker);
   }
 
   /** The whole fleet is lost: who comes back is waited for as at the start, and each has its own experts again. */
   #restart(): void {
     this.#owners = [];
+    this.#ownersKey = "";
     this.#lostAtMs.clear();
     this.#firstJoinedAtMs = Number.POSITIVE_INFINITY;
   }
 
   /** Present workers that stay, and owners that were lost less than the grace ago. */
-  #eligible(workers: readonly ExpertWorker[], now: number): readonly WorkerId[] {
+  #staying(workers: readonly ExpertWorker[], now: number): readonly WorkerId[] {
     const present = new Set(workers.map((worker) => worker.workerId));
     for (const worker of present) this.#lostAtMs.delete(worker);
-    const eligible = workers.filter((worker) => !worker.leaving).map((worker) => worker.workerId);
+    const staying = workers.filter(({ leaving, draining }) => !leaving && !draining).map(({ workerId }) => workerId);
     for (const owner of this.#owners) {
       if (present.has(owner)) continue;
       const lostAtMs = this.#lostAtMs.get(owner) ?? now;
       this.#lostAtMs.set(owner, lostAtMs);
       if (now - lostAtMs >= this.#graceMs) continue;
       this.#due(lostAtMs + this.#graceMs);
-      eligible.push(owner);
+      staying.push(owner);
     }
-    return eligible.sort();
+    return staying;
   }
 
   #activate(workers: readonly ExpertWorker[]): boolean {
@@ -169,17 +194,10 @@ export class ExpertPlanner {
   }
 
   #order(worker: ExpertWorker, now: number): ExpertOrder {
-    const order = new Map<number, readonly number[]>();
-    for (const layer of this.#options.layers) {
-      const owners = this.#desired.get(layer) ?? [];
-      const experts: number[] = [];
-      for (let expert = 0; expert < this.#options.expertCount; expert += 1) {
-        const owned = owners[expert] === worker.workerId;
-        if (owned || this.#stillNeeded(worker, layer, expert, now)) experts.push(expert);
-      }
-      order.set(layer, experts);
-    }
-    return order;
+    const { layers, expertCount } = this.#options;
+    const isOwned = (layer: number, expert: number) => this.#desired.get(layer)?.[expert] === worker.workerId;
+    const isNeeded = (layer: number, expert: number) => this.#stillNeeded(worker, layer, expert, now);
+    return expertOrder(worker, layers, expertCount, isOwned, isNeeded);
   }
 
   #stillNeeded(worker: ExpertWorker, layer: number, expert: number, now: number): boolean {

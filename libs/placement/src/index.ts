@@ -1,8 +1,10 @@
 export * from "./active-map.ts";
 export * from "./block-sample.ts";
 export * from "./claims.ts";
+export * from "./coming-prefixes.ts";
 export * from "./drain.ts";
 export * from "./expert-assignment.ts";
+export type { ExpertShortage } from "./expert-owners.ts";
 export * from "./expert-planner.ts";
 export * from "./first-token-time.ts";
 export * from "./lane-wait.ts";

@@ -1,0 +1,35 @@
+import type { ExpertWorker } from "./active-map.ts";
+import type { ExpertOrder } from "./drain.ts";
+
+/**
+ * The whole set that one worker is to hold: what it has loaded and is needed, and of its share as much as it then has room for. The rest is
+ * ordered once it could unload something.
+ */
+export function expertOrder(
+  worker: ExpertWorker,
+  layers: readonly number[],
+  expertCount: number,
+  isOwned: (layer: number, expert: number) => boolean,
+  isNeeded: (layer: number, expert: number) => boolean,
+): ExpertOrder {
+  const isLoaded = (layer: number, expert: number) => worker.loaded?.get(layer)?.has(expert) ?? false;
+  let room = worker.expertCountMax;
+  const order = new Map<number, number[]>();
+  for (const layer of layers) {
+    const kept: number[] = [];
+    for (let expert = 0; expert < expertCount; expert += 1) {
+      if (isLoaded(layer, expert) && (isOwned(layer, expert) || isNeeded(layer, expert))) kept.push(expert);
+    }
+    room -= kept.length;
+    order.set(layer, kept);
+  }
+  for (const [layer, experts] of order) {
+    for (let expert = 0; expert < expertCount && room > 0; expert += 1) {
+      if (!isOwned(layer, expert) || isLoaded(layer, expert)) continue;
+      experts.push(expert);
+      room -= 1;
+    }
+    experts.sort((a, b) => a - b);
+  }
+  return order;
+}
