@@ -13,6 +13,8 @@ export type WorkerProfile = Readonly<{
   /** What peers dial for gRPC. */
   address: string;
   adminAddress: string;
+  /** Routed experts, of all layers together, that its memory holds; absent: it has set no limit. */
+  expertCountMax?: number;
 }>;
 
 /** What a worker says of itself with every heartbeat. */

@@ -50,6 +50,7 @@ export function clusterState(input: ClusterStateInput): ClusterState {
     routerIds: [...routers],
     ready: isServing(fleet),
     modelFingerprint: fleet.fingerprint,
+    expertShortage: fleet.expertShortage,
     lanes: depths.map(({ lane, waitingCount, oldestEnqueuedAtMs }) => ({
       lane,
       waitingCount,
@@ -58,6 +59,7 @@ export function clusterState(input: ClusterStateInput): ClusterState {
     })),
     workers: fleet.members.map((member) => {
       const status = fleet.wireStatus(member);
+      const drain = fleet.drainState(member);
       return {
         workerId: member.profile.workerId,
         incarnation: member.profile.incarnation,
@@ -70,6 +72,7 @@ export function clusterState(input: ClusterStateInput): ClusterState {
         kvDtype: fleet.kvDtype(member),
         silentMs: Math.max(0, Math.round(nowMs - member.heardAtMs)),
         ...(status === undefined ? {} : { status }),
+        ...(drain === undefined ? {} : { drain }),
       };
     }),
   });

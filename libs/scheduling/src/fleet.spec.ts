@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { DroverError, modelId, silentLogger } from "@drover/core";
 import { GONE_AFTER_MS } from "@drover/membership";
-import { firstMapEpoch } from "@drover/placement";
+import { DRAIN_MS, firstMapEpoch, REJOIN_WAIT_MS } from "@drover/placement";
 import {
   type JoinHello,
   JoinHelloSchema,
@@ -51,6 +51,11 @@ class Sink implements OrderSink {
       if (order.case === "expertMap") return `map ${order.value.complete ? "complete" : "incomplete"}`;
       if (order.case === "contextWorkers")
         return `context ${order.value.holders.map((h) => (h.draining ? `(${h.workerId})` : h.workerId)).join(" ")}`;
+      if (order.case === "setDrain") return order.value.wanted ? "drain" : "serve";
+      if (order.case === "drainState") {
+        const { drained, expertCount, obstacle } = order.value;
+        return drained ? "drained" : `${expertCount} experts${obstacle === "" ? "" : `: ${obstacle}`}`;
+      }
       return `accepted ${order.case === "accepted" ? order.value.leaderEpoch : "?"}`;
     });
   }
@@ -124,6 +129,58 @@ describe("Fleet", () => {
       create(WorkerReportSchema, { report: { case: "status", value: { draining: value } } });
     for (const value of [true, true, false]) one.report(session, draining(value), 2);
     expect(attention.told.slice(1)).toEqual(["context a", "context (a)", "context a"]);
+  });
+
+  const status = (draining: boolean) => create(WorkerReportSchema, { report: { case: "status", value: { draining } } });
+
+  it("a worker that is asked to drain is told when others answer for its experts, and is taken back when asked", () => {
+    const one = fleet(2);
+    const [a, b] = [new Sink(), new Sink()];
+    const [sessionA, sessionB] = [one.join(hello("a"), a, 0), one.join(hello("b"), b, 0)];
+    one.report(sessionA, loaded(), 1);
+    one.report(sessionB, loaded(), 1);
+    one.report(sessionA, loaded(0, 1), 2);
+    one.report(sessionB, loaded(2, 3), 2);
+    expect(one.drain("b", true)).toMatchObject({ draining: false, incarnation: "life-1" });
+    one.report(sessionB, status(true), 3);
+    expect(one.drain("b", true)).toMatchObject({ draining: true, state: { drained: false, expertCount: 2 } });
+    expect(a.told.at(-1)).toBe("set 0 1 2 3");
+    one.report(sessionA, loaded(0, 1, 2, 3), 4);
+    expect(one.expertMap.complete).toBe(true);
+    one.tick(4 + DRAIN_MS);
+    one.report(sessionB, loaded(), 5 + DRAIN_MS);
+    expect(b.told.slice(1)).toEqual(["set 2 3", "drain", "2 experts", "set ", "drained"]);
+    expect(one.drain("b", false)).toMatchObject({ draining: true });
+    one.report(sessionB, status(false), 6 + DRAIN_MS);
+    expect(b.told.slice(-2)).toEqual(["serve", "set 2 3"]);
+    expect(() => one.drain("c", true)).toThrowError(
+      expect.objectContaining({ code: "not_found", message: expect.stringContaining("a, b") }),
+    );
+  });
+
+  it("a worker whose experts fit nowhere else is told why, and the state says it too", () => {
+    const one = fleet(2);
+    const [a, b] = [new Sink(), new Sink()];
+    const [sessionA, sessionB] = [one.join(hello("a", { expertCountMax: 3 }), a, 0), one.join(hello("b"), b, 0)];
+    one.report(sessionA, loaded(0, 1), 1);
+    one.report(sessionB, loaded(2, 3), 2);
+    one.report(sessionB, status(true), 3);
+    expect(b.told.at(-1)).toMatch(/2 experts: the other expert workers lack memory for 1 more experts/);
+    expect(one.expertShortage).toMatch(/the experts of b stay there/);
+    expect(one.expertMap.complete).toBe(true);
+    expect(a.told.filter((line) => line.startsWith("set"))).toEqual(["set 0 1"]);
+  });
+
+  it("a new leader goes on with a drain that the worker itself remembers", () => {
+    const one = fleet(1);
+    const [a, b] = [new Sink(), new Sink()];
+    const sessionB = one.join(hello("b"), b, 0);
+    one.report(sessionB, loaded(0, 1, 2, 3), 1);
+    one.report(sessionB, status(true), 1);
+    const sessionA = one.join(hello("a"), a, 2);
+    one.report(sessionA, loaded(), 3);
+    one.tick(REJOIN_WAIT_MS);
+    expect(a.told.at(-1)).toBe("set 0 1 2 3");
   });
 
   it("an incomplete map goes out once workers had the time to come back", () => {

@@ -1,26 +1,42 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { assert, DroverError, type Logger, type ModelId, type WorkerId } from "@drover/core";
 import { type GoneReason, HEARTBEAT_MS, type Member, Membership, type MembershipChange } from "@drover/membership";
-import { ExpertPlanner, type ExpertWorker, firstMapEpoch } from "@drover/placement";
+import { ExpertPlanner, firstMapEpoch } from "@drover/placement";
 import {
   ContextWorkersSchema,
+  type DrainReply,
+  type DrainState,
   type ExpertMap,
   ExpertMapSchema,
   type JoinHello,
   SendCacheSchema,
+  SetDrainSchema,
   type WorkerOrder,
   WorkerOrderSchema,
   type WorkerReport,
   type WorkerStatus,
 } from "@drover/proto";
-import { PROTOCOL_VERSION } from "@drover/rpc";
+import { Agreement, type Pin } from "./agreement.ts";
 import { contextNews } from "./context-news.ts";
+import { DrainNews, drainReply, memberNamed } from "./drain-news.ts";
+import { drainState, shortageText } from "./drain-state.ts";
+import { expertWorkers } from "./expert-workers.ts";
 import type { PrefixDirectory } from "./prefix-directory.ts";
 import { loadedFromWire, mapToWire, orderToWire, profileFromHello, statusFromWire } from "./wire.ts";
 
+/** Of each kind only the newest order matters. */
+type OrderKind =
+  | "accepted"
+  | "set_experts"
+  | "expert_map"
+  | "send_cache"
+  | "context_workers"
+  | "set_drain"
+  | "drain_state";
+
 /** The scheduler's half of one Join stream. */
 export interface OrderSink {
-  send(kind: "accepted" | "set_experts" | "expert_map" | "send_cache" | "context_workers", order: WorkerOrder): void;
+  send(kind: OrderKind, order: WorkerOrder): void;
   /** Ends the stream with the fault. */
   end(error: DroverError): void;
 }
@@ -37,8 +53,6 @@ export type FleetOptions = Readonly<{
 }>;
 
 type Session = { readonly sink: OrderSink; readonly kvDtype: string; status: WorkerStatus | undefined };
-/** What all workers must agree on. */
-type Pin = Readonly<{ fingerprint: string; layers: readonly number[]; expertCount: number; chunkTokens: number }>;
 
 const GONE: Record<GoneReason, DroverError | undefined> = {
   disconnected: undefined,
@@ -51,8 +65,9 @@ export class Fleet {
   readonly #options: FleetOptions;
   readonly #membership = new Membership();
   readonly #sessions = new Map<number, Session>();
+  readonly #agreement: Agreement;
+  readonly #drains = new DrainNews();
   #sessionCount = 0;
-  #pin: Pin | undefined;
   #planner: ExpertPlanner | undefined;
   #map: ExpertMap;
   /** Maps go out from the first complete one on, or once workers had the time to come back. */
@@ -61,6 +76,7 @@ export class Fleet {
 
   constructor(options: FleetOptions) {
     this.#options = options;
+    this.#agreement = new Agreement({ modelId: options.modelId, kvDtype: (member) => this.kvDtype(member) });
     this.#map = create(ExpertMapSchema, { modelId: options.modelId, epoch: firstMapEpoch(options.leaderEpoch) });
   }
 
@@ -82,13 +98,24 @@ export class Fleet {
     return this.#sessions.get(member.session)?.kvDtype ?? "";
   }
 
+  /** How far a draining member is; undefined for one that serves. */
+  drainState(member: Member): DrainState | undefined {
+    return drainState(member, this.#planner);
+  }
+
+  /** What memory forbids, as a sentence; empty when it forbids nothing. */
+  get expertShortage(): string {
+    const shortage = this.#planner?.shortage;
+    return shortage === undefined ? "" : shortageText(shortage);
+  }
+
   get expertMap(): ExpertMap {
     return this.#map;
   }
 
   /** Of the checkpoint that the workers serve; empty before the first one. */
   get fingerprint(): string {
-    return this.#pin?.fingerprint ?? "";
+    return this.#agreement.pin?.fingerprint ?? "";
   }
 
   /**
@@ -97,7 +124,7 @@ export class Fleet {
    */
   join(hello: JoinHello, sink: OrderSink, now: number): number {
     const profile = profileFromHello(hello);
-    this.#checkAgreement(hello);
+    if (this.#agreement.check(hello, this.members)) this.#serve(this.#agreement.pin);
     const session = ++this.#sessionCount;
     const changes = this.#membership.join(profile, session, now);
     const previous = changes.find((change) => change.kind === "gone")?.member;
@@ -124,6 +151,16 @@ export class Fleet {
   /** The stream ended. */
   end(session: number, now: number): void {
     this.#settle(this.#membership.disconnect(session), now);
+  }
+
+  /** Asks a worker to drain, or to serve again, and says how far it is. Errors: `not_found`, with the names that there are. */
+  drain(worker: string, wanted: boolean): DrainReply {
+    const member = memberNamed(worker, this.members);
+    if ((member.status?.draining ?? false) !== wanted) {
+      const value = order({ case: "setDrain", value: create(SetDrainSchema, { wanted }) });
+      this.#sessions.get(member.session)?.sink.send("set_drain", value);
+    }
+    return drainReply(member, this.drainState(member));
   }
 
   /** Workers had the time to come back: a map that is incomplete now is the truth. */
@@ -173,48 +210,8 @@ export class Fleet {
       sink.send("send_cache", order({ case: "sendCache", value: create(SendCacheSchema) }));
   }
 
-  #checkAgreement(hello: JoinHello): void {
-    const { modelId } = this.#options;
-    if (hello.protocolVersion !== PROTOCOL_VERSION) {
-      throw new DroverError(
-        "invalid_argument",
-        `protocol ${hello.protocolVersion}, the scheduler speaks ${PROTOCOL_VERSION}`,
-        {
-          field: "protocol_version",
-        },
-      );
-    }
-    if (hello.modelId !== modelId) {
-      throw new DroverError("invalid_argument", `model ${hello.modelId}, the scheduler serves ${modelId}`, {
-        field: "model_id",
-      });
-    }
-    this.#checkKv(hello);
-    const { modelFingerprint: fingerprint, moeLayers: layers, expertCount, chunkTokens } = hello;
-    const pin = { fingerprint, layers, expertCount, chunkTokens };
-    if (this.#pin !== undefined && JSON.stringify(this.#pin) === JSON.stringify(pin)) return;
-    // While nobody is here, another checkpoint may take the place of the last one.
-    if (this.members.length === 0) this.#setPin(pin);
-    else {
-      throw new DroverError("invalid_argument", "the worker's checkpoint is not the one that the other workers serve", {
-        field: "model_fingerprint",
-      });
-    }
-  }
-
-  /** Rows go between workers as they are kept, and a request that is moved goes on with other rows. */
-  #checkKv({ kvDtype, workerId }: JoinHello): void {
-    for (const member of kvDtype === "" ? [] : this.members) {
-      const kept = this.kvDtype(member);
-      if (kept !== "" && kept !== kvDtype && member.profile.workerId !== workerId)
-        throw new DroverError("invalid_argument", `the worker keeps KV as ${kvDtype}, the others keep it as ${kept}`, {
-          field: "kv_dtype",
-        });
-    }
-  }
-
-  #setPin(pin: Pin): void {
-    this.#pin = pin;
+  #serve(pin: Pin | undefined): void {
+    assert(pin !== undefined, "who agrees has brought a pin");
     this.#options.prefixes.serve(pin.chunkTokens);
     const epoch = this.#planner?.epoch ?? firstMapEpoch(this.#options.leaderEpoch);
     const { expectExperts } = this.#options;
@@ -227,6 +224,8 @@ export class Fleet {
     const mapChanged = this.#plan(changes, now);
     if (!mapChanged) for (const { kind, member } of changes) if (kind === "joined") this.#sendMap(member);
     this.#sendContextWorkers(changes);
+    for (const [{ session }, value] of this.#drains.changed(this.members, (member) => this.drainState(member)))
+      this.#sessions.get(session)?.sink.send("drain_state", order({ case: "drainState", value }));
     for (const change of changes) {
       if (change.kind !== "gone") continue;
       // Also of the same life on another stream: its digest tells whether anything is missing.
@@ -234,6 +233,7 @@ export class Fleet {
       const error = GONE[change.reason];
       if (error !== undefined) this.#sessions.get(change.member.session)?.sink.end(error);
       this.#sessions.delete(change.member.session);
+      this.#drains.forget(change.member.session);
     }
     if (changes.length > 0 || mapChanged) this.#options.onChange(changes, mapChanged);
   }
@@ -243,7 +243,10 @@ export class Fleet {
     const planner = this.#planner;
     const onlyStatus = changes.length > 0 && changes.every((change) => change.kind === "status");
     if (planner === undefined || (onlyStatus && now < planner.dueMs)) return false;
-    const { mapChanged, orders } = planner.update(this.members.filter(hasExperts).map(expertWorker), now);
+    const short = this.expertShortage;
+    const { mapChanged, orders } = planner.update(expertWorkers(this.members), now);
+    if (this.expertShortage !== short && this.expertShortage !== "")
+      this.#options.logger.warn("experts.short_of_memory", { reason: this.expertShortage });
     for (const [worker, share] of orders) {
       const member = this.#membership.get(worker);
       assert(member !== undefined, "orders go to members");
@@ -286,16 +289,3 @@ export class Fleet {
 type CacheReport = Extract<WorkerReport["report"], { case: "cacheChanges" | "cacheSnapshot" }>;
 type OrderInit = NonNullable<MessageInitShape<typeof WorkerOrderSchema>["order"]>;
 const order = (value: OrderInit): WorkerOrder => create(WorkerOrderSchema, { order: value });
-
-const hasExperts = (member: Member) => member.profile.roles.includes("experts");
-
-const expertWorker = (member: Member): ExpertWorker => ({
-  workerId: member.profile.workerId,
-  incarnation: member.profile.incarnation,
-  session: member.session,
-  address: member.profile.address,
-  joinedAtMs: member.joinedAtMs,
-  suspected: member.suspected,
-  leaving: member.leaving,
-  loaded: member.loaded,
-});

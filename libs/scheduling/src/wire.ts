@@ -53,6 +53,7 @@ export function profileFromHello(hello: JoinHello): WorkerProfile {
     roles,
     address: hello.address,
     adminAddress: hello.adminAddress,
+    ...(hello.expertCountMax > 0 && { expertCountMax: hello.expertCountMax }),
   };
 }
 

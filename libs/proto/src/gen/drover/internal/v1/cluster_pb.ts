@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file drover/internal/v1/cluster.proto.
  */
 export const file_drover_internal_v1_cluster: GenFile = /*@__PURE__*/
-  fileDesc("CiBkcm92ZXIvaW50ZXJuYWwvdjEvY2x1c3Rlci5wcm90bxISZHJvdmVyLmludGVybmFsLnYxIi4KDExheWVyRXhwZXJ0cxINCgVsYXllchgBIAEoDRIPCgdleHBlcnRzGAIgAygNIqMCCglKb2luSGVsbG8SGAoQcHJvdG9jb2xfdmVyc2lvbhgBIAEoDRIRCgl3b3JrZXJfaWQYAiABKAkSEwoLaW5jYXJuYXRpb24YAyABKAkSEAoIbW9kZWxfaWQYBCABKAkSGQoRbW9kZWxfZmluZ2VycHJpbnQYBSABKAkSLQoFcm9sZXMYBiADKA4yHi5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VyUm9sZRIPCgdhZGRyZXNzGAcgASgJEhUKDWFkbWluX2FkZHJlc3MYCCABKAkSEgoKbW9lX2xheWVycxgJIAMoDRIUCgxleHBlcnRfY291bnQYCiABKA0SFAoMY2h1bmtfdG9rZW5zGAsgASgNEhAKCGt2X2R0eXBlGAwgASgJIvwECgxXb3JrZXJTdGF0dXMSDQoFcmVhZHkYASABKAgSFQoNa3ZfYnl0ZXNfdXNlZBgCIAEoBBIUCgxrdl9ieXRlc19tYXgYAyABKAQSFQoNcnVubmluZ19jb3VudBgEIAEoDRIVCg13YWl0aW5nX2NvdW50GAUgASgNEhoKEmNvbnRleHRfdG9rZW5zX21heBgGIAEoBBIQCghwcm9ncmVzcxgHIAEoBBISCgpzZW50X2F0X21zGAggASgEEhoKEmt2X2J5dGVzX3Blcl90b2tlbhgJIAEoBBIWCg5rdl9ieXRlc19maXhlZBgKIAEoBBIbChN3YWl0aW5nX3Rva2VuX2NvdW50GAsgASgEEiwKBWNvc3RzGAwgASgLMh0uZHJvdmVyLmludGVybmFsLnYxLlN0ZXBDb3N0cxIZChFwZW5kaW5nX3Byb21wdF9tcxgNIAMoARIuCglnbG9iYWxfa3YYDiABKAsyGy5kcm92ZXIuaW50ZXJuYWwudjEuS3ZCeXRlcxItCghsb2NhbF9rdhgPIAEoCzIbLmRyb3Zlci5pbnRlcm5hbC52MS5LdkJ5dGVzEjAKBnByZWZpeBgQIAEoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5QcmVmaXhDb3VudHMSGAoQZXhwZXJ0X3Jvd19jb3VudBgRIAEoBBIvCgdob3R0ZXN0GBIgAygLMh4uZHJvdmVyLmludGVybmFsLnYxLkV4cGVydEhlYXQSGwoTc3RyaXBlX2Fib3ZlX3Rva2VucxgTIAEoBBIbChNzdHJpcGVkX3Rva2Vuc19rZXB0GBQgASgEEhAKCGRyYWluaW5nGBUgASgIInsKCVN0ZXBDb3N0cxIVCg1wcm9tcHRfcm93X21zGAEgASgBEhgKEGNvbnRleHRfdG9rZW5fbXMYAiABKAESEQoJZGVjb2RlX21zGAMgASgBEhUKDWRlY29kZV9yb3dfbXMYBCABKAESEwoLc3RlcF9tc19tYXgYBSABKAEiLQoHS3ZCeXRlcxISCgpyZWZlcmVuY2VkGAEgASgEEg4KBmNhY2hlZBgCIAEoBCJGCgxQcmVmaXhDb3VudHMSGgoScHJvbXB0X3Rva2VuX2NvdW50GAEgASgEEhoKEmNhY2hlZF90b2tlbl9jb3VudBgCIAEoBCI+CgpFeHBlcnRIZWF0Eg0KBWxheWVyGAEgASgNEg4KBmV4cGVydBgCIAEoDRIRCglyb3dfY291bnQYAyABKAQiQQoNRXhwZXJ0c0xvYWRlZBIwCgZsYXllcnMYASADKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuTGF5ZXJFeHBlcnRzIt0CCgxXb3JrZXJSZXBvcnQSLgoFaGVsbG8YASABKAsyHS5kcm92ZXIuaW50ZXJuYWwudjEuSm9pbkhlbGxvSAASMgoGc3RhdHVzGAIgASgLMiAuZHJvdmVyLmludGVybmFsLnYxLldvcmtlclN0YXR1c0gAEjMKBmxvYWRlZBgDIAEoCzIhLmRyb3Zlci5pbnRlcm5hbC52MS5FeHBlcnRzTG9hZGVkSAASLgoHbGVhdmluZxgEIAEoCzIbLmRyb3Zlci5pbnRlcm5hbC52MS5MZWF2aW5nSAASOQoNY2FjaGVfY2hhbmdlcxgFIAEoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5DYWNoZUNoYW5nZXNIABI/Cg5jYWNoZV9zbmFwc2hvdBgGIAEoCzIlLmRyb3Zlci5pbnRlcm5hbC52MS5DYWNoZVNuYXBzaG90UGFydEgAQggKBnJlcG9ydCJpCgpDYWNoZUV2ZW50EhAKCHNlcXVlbmNlGAEgASgEEg8KB3JlbW92ZWQYAiABKAgSKAoEa2luZBgDIAEoDjIaLmRyb3Zlci5pbnRlcm5hbC52MS5LdktpbmQSDgoGaGFzaGVzGAQgASgMIjoKDkJsb2NrU2V0RGlnZXN0EgsKA2xvdxgBIAEoBxIMCgRoaWdoGAIgASgHEg0KBWNvdW50GAMgASgEIoYBCgtDYWNoZURpZ2VzdBIQCghzZXF1ZW5jZRgBIAEoBBIyCgZnbG9iYWwYAiABKAsyIi5kcm92ZXIuaW50ZXJuYWwudjEuQmxvY2tTZXREaWdlc3QSMQoFbG9jYWwYAyABKAsyIi5kcm92ZXIuaW50ZXJuYWwudjEuQmxvY2tTZXREaWdlc3QibwoMQ2FjaGVDaGFuZ2VzEi4KBmV2ZW50cxgBIAMoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5DYWNoZUV2ZW50Ei8KBmRpZ2VzdBgCIAEoCzIfLmRyb3Zlci5pbnRlcm5hbC52MS5DYWNoZURpZ2VzdCJ8ChFDYWNoZVNuYXBzaG90UGFydBIQCghzZXF1ZW5jZRgBIAEoBBIoCgRraW5kGAIgASgOMhouZHJvdmVyLmludGVybmFsLnYxLkt2S2luZBIOCgZoYXNoZXMYAyABKAwSDQoFZmlyc3QYBCABKAgSDAoEbGFzdBgFIAEoCCIJCgdMZWF2aW5nIlAKDEpvaW5BY2NlcHRlZBIUCgxsZWFkZXJfZXBvY2gYASABKAQSFAoMc2NoZWR1bGVyX2lkGAIgASgJEhQKDGhlYXJ0YmVhdF9tcxgDIAEoDSJRCgpTZXRFeHBlcnRzEhEKCW1hcF9lcG9jaBgBIAEoBBIwCgZsYXllcnMYAiADKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuTGF5ZXJFeHBlcnRzIiAKDUV4cGVydEhvbGRlcnMSDwoHaG9sZGVycxgBIAMoDSJNCghMYXllck1hcBINCgVsYXllchgBIAEoDRIyCgdleHBlcnRzGAIgAygLMiEuZHJvdmVyLmludGVybmFsLnYxLkV4cGVydEhvbGRlcnMiUwoGSG9sZGVyEhEKCXdvcmtlcl9pZBgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRIPCgdhZGRyZXNzGAMgASgJEhAKCGRyYWluaW5nGAQgASgIIpkBCglFeHBlcnRNYXASEAoIbW9kZWxfaWQYASABKAkSDQoFZXBvY2gYAiABKAQSKwoHaG9sZGVycxgDIAMoCzIaLmRyb3Zlci5pbnRlcm5hbC52MS5Ib2xkZXISLAoGbGF5ZXJzGAQgAygLMhwuZHJvdmVyLmludGVybmFsLnYxLkxheWVyTWFwEhAKCGNvbXBsZXRlGAUgASgIIqwCCgtXb3JrZXJPcmRlchI0CghhY2NlcHRlZBgBIAEoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5Kb2luQWNjZXB0ZWRIABI1CgtzZXRfZXhwZXJ0cxgCIAEoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5TZXRFeHBlcnRzSAASMwoKZXhwZXJ0X21hcBgDIAEoCzIdLmRyb3Zlci5pbnRlcm5hbC52MS5FeHBlcnRNYXBIABIzCgpzZW5kX2NhY2hlGAQgASgLMh0uZHJvdmVyLmludGVybmFsLnYxLlNlbmRDYWNoZUgAEj0KD2NvbnRleHRfd29ya2VycxgFIAEoCzIiLmRyb3Zlci5pbnRlcm5hbC52MS5Db250ZXh0V29ya2Vyc0gAQgcKBW9yZGVyIj0KDkNvbnRleHRXb3JrZXJzEisKB2hvbGRlcnMYASADKAsyGi5kcm92ZXIuaW50ZXJuYWwudjEuSG9sZGVyIgsKCVNlbmRDYWNoZSLSAgoLV29ya2VyU3RhdGUSEQoJd29ya2VyX2lkGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEi0KBXJvbGVzGAMgAygOMh4uZHJvdmVyLmludGVybmFsLnYxLldvcmtlclJvbGUSDwoHYWRkcmVzcxgEIAEoCRIVCg1hZG1pbl9hZGRyZXNzGAUgASgJEjAKBnN0YXR1cxgGIAEoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJTdGF0dXMSFAoMZXhwZXJ0X2NvdW50GAcgASgNEhEKCXNpbGVudF9tcxgIIAEoDRI6ChBwcmVkaWN0ZWRfcHJlZml4GAkgASgLMiAuZHJvdmVyLmludGVybmFsLnYxLlByZWZpeENvdW50cxIbChNpbmRleGVkX2Jsb2NrX2NvdW50GAogASgEEhAKCGt2X2R0eXBlGAsgASgJInsKCUxhbmVTdGF0ZRIMCgRsYW5lGAEgASgJEhUKDXdhaXRpbmdfY291bnQYAiABKA0SFQoNb2xkZXN0X2FnZV9tcxgDIAEoBBIZChFwcmVkaWN0ZWRfd2FpdF9tcxgEIAEoBBIXCg93YWl0X21zX3Blcl9qb2IYBSABKAEiXgoMV2F0Y2hSZXF1ZXN0EhgKEHByb3RvY29sX3ZlcnNpb24YASABKA0SEQoJcm91dGVyX2lkGAIgASgJEhAKCG1vZGVsX2lkGAMgASgJEg8KB2FkZHJlc3MYBCABKAkinQIKDENsdXN0ZXJTdGF0ZRIQCghtb2RlbF9pZBgBIAEoCRIUCgxzY2hlZHVsZXJfaWQYAiABKAkSFAoMbGVhZGVyX2Vwb2NoGAMgASgEEjAKB3dvcmtlcnMYBCADKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VyU3RhdGUSMQoKZXhwZXJ0X21hcBgFIAEoCzIdLmRyb3Zlci5pbnRlcm5hbC52MS5FeHBlcnRNYXASLAoFbGFuZXMYBiADKAsyHS5kcm92ZXIuaW50ZXJuYWwudjEuTGFuZVN0YXRlEhIKCnJvdXRlcl9pZHMYByADKAkSDQoFcmVhZHkYCCABKAgSGQoRbW9kZWxfZmluZ2VycHJpbnQYCSABKAkiJAoORXhwbGFpblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCSKzAQoOQ2FuZGlkYXRlVGltZXMSEQoJd29ya2VyX2lkGAEgASgJEg8KB3JlZnVzYWwYAiABKAkSEAoIcXVldWVfbXMYAyABKAESEgoKcHJlZmlsbF9tcxgEIAEoARITCgt0cmFuc2Zlcl9tcxgFIAEoARIPCgdsb2FkX21zGAYgASgBEhoKEmNhY2hlZF90b2tlbl9jb3VudBgHIAEoBBIVCg1rdl9ieXRlc19mcmVlGAggASgDIq0CChFQbGFjZW1lbnREZWNpc2lvbhISCgpyZXF1ZXN0X2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDAoEbGFuZRgDIAEoCRIaChJwcm9tcHRfdG9rZW5fY291bnQYBCABKAQSDAoEa2luZBgFIAEoCRIRCgl3b3JrZXJfaWQYBiABKAkSDgoGcmVhc29uGAcgASgJEhMKC2ZpcnN0X2F0X21zGAggASgEEhIKCmxhc3RfYXRfbXMYCSABKAQSDQoFdGltZXMYCiABKA0SDwoHb3V0Y29tZRgLIAEoCRI2CgpjYW5kaWRhdGVzGAwgAygLMiIuZHJvdmVyLmludGVybmFsLnYxLkNhbmRpZGF0ZVRpbWVzEhcKD2NhbmRpZGF0ZV9jb3VudBgNIAEoDSJICgxFeHBsYWluUmVwbHkSOAoJZGVjaXNpb25zGAEgAygLMiUuZHJvdmVyLmludGVybmFsLnYxLlBsYWNlbWVudERlY2lzaW9uKo4BCgpXb3JrZXJSb2xlEhsKF1dPUktFUl9ST0xFX1VOU1BFQ0lGSUVEEAASGQoVV09SS0VSX1JPTEVfQVRURU5USU9OEAESFwoTV09SS0VSX1JPTEVfRVhQRVJUUxACEhcKE1dPUktFUl9ST0xFX0NPTlRFWFQQAxIWChJXT1JLRVJfUk9MRV9WSVNJT04QBCpICgZLdktpbmQSFwoTS1ZfS0lORF9VTlNQRUNJRklFRBAAEhIKDktWX0tJTkRfR0xPQkFMEAESEQoNS1ZfS0lORF9MT0NBTBACMvgBCgdDbHVzdGVyEk0KBEpvaW4SIC5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VyUmVwb3J0Gh8uZHJvdmVyLmludGVybmFsLnYxLldvcmtlck9yZGVyKAEwARJNCgVXYXRjaBIgLmRyb3Zlci5pbnRlcm5hbC52MS5XYXRjaFJlcXVlc3QaIC5kcm92ZXIuaW50ZXJuYWwudjEuQ2x1c3RlclN0YXRlMAESTwoHRXhwbGFpbhIiLmRyb3Zlci5pbnRlcm5hbC52MS5FeHBsYWluUmVxdWVzdBogLmRyb3Zlci5pbnRlcm5hbC52MS5FeHBsYWluUmVwbHliBnByb3RvMw");
+  fileDesc("CiBkcm92ZXIvaW50ZXJuYWwvdjEvY2x1c3Rlci5wcm90bxISZHJvdmVyLmludGVybmFsLnYxIi4KDExheWVyRXhwZXJ0cxINCgVsYXllchgBIAEoDRIPCgdleHBlcnRzGAIgAygNIr0CCglKb2luSGVsbG8SGAoQcHJvdG9jb2xfdmVyc2lvbhgBIAEoDRIRCgl3b3JrZXJfaWQYAiABKAkSEwoLaW5jYXJuYXRpb24YAyABKAkSEAoIbW9kZWxfaWQYBCABKAkSGQoRbW9kZWxfZmluZ2VycHJpbnQYBSABKAkSLQoFcm9sZXMYBiADKA4yHi5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VyUm9sZRIPCgdhZGRyZXNzGAcgASgJEhUKDWFkbWluX2FkZHJlc3MYCCABKAkSEgoKbW9lX2xheWVycxgJIAMoDRIUCgxleHBlcnRfY291bnQYCiABKA0SFAoMY2h1bmtfdG9rZW5zGAsgASgNEhAKCGt2X2R0eXBlGAwgASgJEhgKEGV4cGVydF9jb3VudF9tYXgYDSABKA0i/AQKDFdvcmtlclN0YXR1cxINCgVyZWFkeRgBIAEoCBIVCg1rdl9ieXRlc191c2VkGAIgASgEEhQKDGt2X2J5dGVzX21heBgDIAEoBBIVCg1ydW5uaW5nX2NvdW50GAQgASgNEhUKDXdhaXRpbmdfY291bnQYBSABKA0SGgoSY29udGV4dF90b2tlbnNfbWF4GAYgASgEEhAKCHByb2dyZXNzGAcgASgEEhIKCnNlbnRfYXRfbXMYCCABKAQSGgoSa3ZfYnl0ZXNfcGVyX3Rva2VuGAkgASgEEhYKDmt2X2J5dGVzX2ZpeGVkGAogASgEEhsKE3dhaXRpbmdfdG9rZW5fY291bnQYCyABKAQSLAoFY29zdHMYDCABKAsyHS5kcm92ZXIuaW50ZXJuYWwudjEuU3RlcENvc3RzEhkKEXBlbmRpbmdfcHJvbXB0X21zGA0gAygBEi4KCWdsb2JhbF9rdhgOIAEoCzIbLmRyb3Zlci5pbnRlcm5hbC52MS5LdkJ5dGVzEi0KCGxvY2FsX2t2GA8gASgLMhsuZHJvdmVyLmludGVybmFsLnYxLkt2Qnl0ZXMSMAoGcHJlZml4GBAgASgLMiAuZHJvdmVyLmludGVybmFsLnYxLlByZWZpeENvdW50cxIYChBleHBlcnRfcm93X2NvdW50GBEgASgEEi8KB2hvdHRlc3QYEiADKAsyHi5kcm92ZXIuaW50ZXJuYWwudjEuRXhwZXJ0SGVhdBIbChNzdHJpcGVfYWJvdmVfdG9rZW5zGBMgASgEEhsKE3N0cmlwZWRfdG9rZW5zX2tlcHQYFCABKAQSEAoIZHJhaW5pbmcYFSABKAgiewoJU3RlcENvc3RzEhUKDXByb21wdF9yb3dfbXMYASABKAESGAoQY29udGV4dF90b2tlbl9tcxgCIAEoARIRCglkZWNvZGVfbXMYAyABKAESFQoNZGVjb2RlX3Jvd19tcxgEIAEoARITCgtzdGVwX21zX21heBgFIAEoASItCgdLdkJ5dGVzEhIKCnJlZmVyZW5jZWQYASABKAQSDgoGY2FjaGVkGAIgASgEIkYKDFByZWZpeENvdW50cxIaChJwcm9tcHRfdG9rZW5fY291bnQYASABKAQSGgoSY2FjaGVkX3Rva2VuX2NvdW50GAIgASgEIj4KCkV4cGVydEhlYXQSDQoFbGF5ZXIYASABKA0SDgoGZXhwZXJ0GAIgASgNEhEKCXJvd19jb3VudBgDIAEoBCJBCg1FeHBlcnRzTG9hZGVkEjAKBmxheWVycxgBIAMoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5MYXllckV4cGVydHMi3QIKDFdvcmtlclJlcG9ydBIuCgVoZWxsbxgBIAEoCzIdLmRyb3Zlci5pbnRlcm5hbC52MS5Kb2luSGVsbG9IABIyCgZzdGF0dXMYAiABKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VyU3RhdHVzSAASMwoGbG9hZGVkGAMgASgLMiEuZHJvdmVyLmludGVybmFsLnYxLkV4cGVydHNMb2FkZWRIABIuCgdsZWF2aW5nGAQgASgLMhsuZHJvdmVyLmludGVybmFsLnYxLkxlYXZpbmdIABI5Cg1jYWNoZV9jaGFuZ2VzGAUgASgLMiAuZHJvdmVyLmludGVybmFsLnYxLkNhY2hlQ2hhbmdlc0gAEj8KDmNhY2hlX3NuYXBzaG90GAYgASgLMiUuZHJvdmVyLmludGVybmFsLnYxLkNhY2hlU25hcHNob3RQYXJ0SABCCAoGcmVwb3J0ImkKCkNhY2hlRXZlbnQSEAoIc2VxdWVuY2UYASABKAQSDwoHcmVtb3ZlZBgCIAEoCBIoCgRraW5kGAMgASgOMhouZHJvdmVyLmludGVybmFsLnYxLkt2S2luZBIOCgZoYXNoZXMYBCABKAwiOgoOQmxvY2tTZXREaWdlc3QSCwoDbG93GAEgASgHEgwKBGhpZ2gYAiABKAcSDQoFY291bnQYAyABKAQihgEKC0NhY2hlRGlnZXN0EhAKCHNlcXVlbmNlGAEgASgEEjIKBmdsb2JhbBgCIAEoCzIiLmRyb3Zlci5pbnRlcm5hbC52MS5CbG9ja1NldERpZ2VzdBIxCgVsb2NhbBgDIAEoCzIiLmRyb3Zlci5pbnRlcm5hbC52MS5CbG9ja1NldERpZ2VzdCJvCgxDYWNoZUNoYW5nZXMSLgoGZXZlbnRzGAEgAygLMh4uZHJvdmVyLmludGVybmFsLnYxLkNhY2hlRXZlbnQSLwoGZGlnZXN0GAIgASgLMh8uZHJvdmVyLmludGVybmFsLnYxLkNhY2hlRGlnZXN0InwKEUNhY2hlU25hcHNob3RQYXJ0EhAKCHNlcXVlbmNlGAEgASgEEigKBGtpbmQYAiABKA4yGi5kcm92ZXIuaW50ZXJuYWwudjEuS3ZLaW5kEg4KBmhhc2hlcxgDIAEoDBINCgVmaXJzdBgEIAEoCBIMCgRsYXN0GAUgASgIIgkKB0xlYXZpbmciUAoMSm9pbkFjY2VwdGVkEhQKDGxlYWRlcl9lcG9jaBgBIAEoBBIUCgxzY2hlZHVsZXJfaWQYAiABKAkSFAoMaGVhcnRiZWF0X21zGAMgASgNIlEKClNldEV4cGVydHMSEQoJbWFwX2Vwb2NoGAEgASgEEjAKBmxheWVycxgCIAMoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5MYXllckV4cGVydHMiIAoNRXhwZXJ0SG9sZGVycxIPCgdob2xkZXJzGAEgAygNIk0KCExheWVyTWFwEg0KBWxheWVyGAEgASgNEjIKB2V4cGVydHMYAiADKAsyIS5kcm92ZXIuaW50ZXJuYWwudjEuRXhwZXJ0SG9sZGVycyJTCgZIb2xkZXISEQoJd29ya2VyX2lkGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEg8KB2FkZHJlc3MYAyABKAkSEAoIZHJhaW5pbmcYBCABKAgimQEKCUV4cGVydE1hcBIQCghtb2RlbF9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIrCgdob2xkZXJzGAMgAygLMhouZHJvdmVyLmludGVybmFsLnYxLkhvbGRlchIsCgZsYXllcnMYBCADKAsyHC5kcm92ZXIuaW50ZXJuYWwudjEuTGF5ZXJNYXASEAoIY29tcGxldGUYBSABKAgilgMKC1dvcmtlck9yZGVyEjQKCGFjY2VwdGVkGAEgASgLMiAuZHJvdmVyLmludGVybmFsLnYxLkpvaW5BY2NlcHRlZEgAEjUKC3NldF9leHBlcnRzGAIgASgLMh4uZHJvdmVyLmludGVybmFsLnYxLlNldEV4cGVydHNIABIzCgpleHBlcnRfbWFwGAMgASgLMh0uZHJvdmVyLmludGVybmFsLnYxLkV4cGVydE1hcEgAEjMKCnNlbmRfY2FjaGUYBCABKAsyHS5kcm92ZXIuaW50ZXJuYWwudjEuU2VuZENhY2hlSAASPQoPY29udGV4dF93b3JrZXJzGAUgASgLMiIuZHJvdmVyLmludGVybmFsLnYxLkNvbnRleHRXb3JrZXJzSAASMQoJc2V0X2RyYWluGAYgASgLMhwuZHJvdmVyLmludGVybmFsLnYxLlNldERyYWluSAASNQoLZHJhaW5fc3RhdGUYByABKAsyHi5kcm92ZXIuaW50ZXJuYWwudjEuRHJhaW5TdGF0ZUgAQgcKBW9yZGVyIhoKCFNldERyYWluEg4KBndhbnRlZBgBIAEoCCJ1CgpEcmFpblN0YXRlEg8KB2RyYWluZWQYASABKAgSFwoPZXhwZXJ0c19kcmFpbmVkGAIgASgIEhAKCG9ic3RhY2xlGAMgASgJEhQKDGV4cGVydF9jb3VudBgEIAEoDRIVCg1yZXF1ZXN0X2NvdW50GAUgASgNIj0KDkNvbnRleHRXb3JrZXJzEisKB2hvbGRlcnMYASADKAsyGi5kcm92ZXIuaW50ZXJuYWwudjEuSG9sZGVyIgsKCVNlbmRDYWNoZSKBAwoLV29ya2VyU3RhdGUSEQoJd29ya2VyX2lkGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEi0KBXJvbGVzGAMgAygOMh4uZHJvdmVyLmludGVybmFsLnYxLldvcmtlclJvbGUSDwoHYWRkcmVzcxgEIAEoCRIVCg1hZG1pbl9hZGRyZXNzGAUgASgJEjAKBnN0YXR1cxgGIAEoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJTdGF0dXMSFAoMZXhwZXJ0X2NvdW50GAcgASgNEhEKCXNpbGVudF9tcxgIIAEoDRI6ChBwcmVkaWN0ZWRfcHJlZml4GAkgASgLMiAuZHJvdmVyLmludGVybmFsLnYxLlByZWZpeENvdW50cxIbChNpbmRleGVkX2Jsb2NrX2NvdW50GAogASgEEhAKCGt2X2R0eXBlGAsgASgJEi0KBWRyYWluGAwgASgLMh4uZHJvdmVyLmludGVybmFsLnYxLkRyYWluU3RhdGUiewoJTGFuZVN0YXRlEgwKBGxhbmUYASABKAkSFQoNd2FpdGluZ19jb3VudBgCIAEoDRIVCg1vbGRlc3RfYWdlX21zGAMgASgEEhkKEXByZWRpY3RlZF93YWl0X21zGAQgASgEEhcKD3dhaXRfbXNfcGVyX2pvYhgFIAEoASJeCgxXYXRjaFJlcXVlc3QSGAoQcHJvdG9jb2xfdmVyc2lvbhgBIAEoDRIRCglyb3V0ZXJfaWQYAiABKAkSEAoIbW9kZWxfaWQYAyABKAkSDwoHYWRkcmVzcxgEIAEoCSK2AgoMQ2x1c3RlclN0YXRlEhAKCG1vZGVsX2lkGAEgASgJEhQKDHNjaGVkdWxlcl9pZBgCIAEoCRIUCgxsZWFkZXJfZXBvY2gYAyABKAQSMAoHd29ya2VycxgEIAMoCzIfLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJTdGF0ZRIxCgpleHBlcnRfbWFwGAUgASgLMh0uZHJvdmVyLmludGVybmFsLnYxLkV4cGVydE1hcBIsCgVsYW5lcxgGIAMoCzIdLmRyb3Zlci5pbnRlcm5hbC52MS5MYW5lU3RhdGUSEgoKcm91dGVyX2lkcxgHIAMoCRINCgVyZWFkeRgIIAEoCBIZChFtb2RlbF9maW5nZXJwcmludBgJIAEoCRIXCg9leHBlcnRfc2hvcnRhZ2UYCiABKAkiLwoMRHJhaW5SZXF1ZXN0EhEKCXdvcmtlcl9pZBgBIAEoCRIMCgR1bmRvGAIgASgIImIKCkRyYWluUmVwbHkSEwoLaW5jYXJuYXRpb24YASABKAkSEAoIZHJhaW5pbmcYAiABKAgSLQoFc3RhdGUYAyABKAsyHi5kcm92ZXIuaW50ZXJuYWwudjEuRHJhaW5TdGF0ZSIkCg5FeHBsYWluUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJIrMBCg5DYW5kaWRhdGVUaW1lcxIRCgl3b3JrZXJfaWQYASABKAkSDwoHcmVmdXNhbBgCIAEoCRIQCghxdWV1ZV9tcxgDIAEoARISCgpwcmVmaWxsX21zGAQgASgBEhMKC3RyYW5zZmVyX21zGAUgASgBEg8KB2xvYWRfbXMYBiABKAESGgoSY2FjaGVkX3Rva2VuX2NvdW50GAcgASgEEhUKDWt2X2J5dGVzX2ZyZWUYCCABKAMirQIKEVBsYWNlbWVudERlY2lzaW9uEhIKCnJlcXVlc3RfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDRIMCgRsYW5lGAMgASgJEhoKEnByb21wdF90b2tlbl9jb3VudBgEIAEoBBIMCgRraW5kGAUgASgJEhEKCXdvcmtlcl9pZBgGIAEoCRIOCgZyZWFzb24YByABKAkSEwoLZmlyc3RfYXRfbXMYCCABKAQSEgoKbGFzdF9hdF9tcxgJIAEoBBINCgV0aW1lcxgKIAEoDRIPCgdvdXRjb21lGAsgASgJEjYKCmNhbmRpZGF0ZXMYDCADKAsyIi5kcm92ZXIuaW50ZXJuYWwudjEuQ2FuZGlkYXRlVGltZXMSFwoPY2FuZGlkYXRlX2NvdW50GA0gASgNIkgKDEV4cGxhaW5SZXBseRI4CglkZWNpc2lvbnMYASADKAsyJS5kcm92ZXIuaW50ZXJuYWwudjEuUGxhY2VtZW50RGVjaXNpb24qjgEKCldvcmtlclJvbGUSGwoXV09SS0VSX1JPTEVfVU5TUEVDSUZJRUQQABIZChVXT1JLRVJfUk9MRV9BVFRFTlRJT04QARIXChNXT1JLRVJfUk9MRV9FWFBFUlRTEAISFwoTV09SS0VSX1JPTEVfQ09OVEVYVBADEhYKEldPUktFUl9ST0xFX1ZJU0lPThAEKkgKBkt2S2luZBIXChNLVl9LSU5EX1VOU1BFQ0lGSUVEEAASEgoOS1ZfS0lORF9HTE9CQUwQARIRCg1LVl9LSU5EX0xPQ0FMEAIywwIKB0NsdXN0ZXISTQoESm9pbhIgLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJSZXBvcnQaHy5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VyT3JkZXIoATABEk0KBVdhdGNoEiAuZHJvdmVyLmludGVybmFsLnYxLldhdGNoUmVxdWVzdBogLmRyb3Zlci5pbnRlcm5hbC52MS5DbHVzdGVyU3RhdGUwARJPCgdFeHBsYWluEiIuZHJvdmVyLmludGVybmFsLnYxLkV4cGxhaW5SZXF1ZXN0GiAuZHJvdmVyLmludGVybmFsLnYxLkV4cGxhaW5SZXBseRJJCgVEcmFpbhIgLmRyb3Zlci5pbnRlcm5hbC52MS5EcmFpblJlcXVlc3QaHi5kcm92ZXIuaW50ZXJuYWwudjEuRHJhaW5SZXBseWIGcHJvdG8z");
 
 /**
  * @generated from message drover.internal.v1.LayerExperts
@@ -109,6 +109,13 @@ export type JoinHello = Message<"drover.internal.v1.JoinHello"> & {
    * @generated from field: string kv_dtype = 12;
    */
   kvDtype: string;
+
+  /**
+   * Routed experts, of all layers together, that its memory holds; 0: it has set no limit.
+   *
+   * @generated from field: uint32 expert_count_max = 13;
+   */
+  expertCountMax: number;
 };
 
 /**
@@ -837,6 +844,18 @@ export type WorkerOrder = Message<"drover.internal.v1.WorkerOrder"> & {
      */
     value: ContextWorkers;
     case: "contextWorkers";
+  } | {
+    /**
+     * @generated from field: drover.internal.v1.SetDrain set_drain = 6;
+     */
+    value: SetDrain;
+    case: "setDrain";
+  } | {
+    /**
+     * @generated from field: drover.internal.v1.DrainState drain_state = 7;
+     */
+    value: DrainState;
+    case: "drainState";
   } | { case: undefined; value?: undefined };
 };
 
@@ -846,6 +865,74 @@ export type WorkerOrder = Message<"drover.internal.v1.WorkerOrder"> & {
  */
 export const WorkerOrderSchema: GenMessage<WorkerOrder> = /*@__PURE__*/
   messageDesc(file_drover_internal_v1_cluster, 21);
+
+/**
+ * An operator wants the worker to drain, or wants it back. A worker that was asked to end drains all the same.
+ *
+ * @generated from message drover.internal.v1.SetDrain
+ */
+export type SetDrain = Message<"drover.internal.v1.SetDrain"> & {
+  /**
+   * @generated from field: bool wanted = 1;
+   */
+  wanted: boolean;
+};
+
+/**
+ * Describes the message drover.internal.v1.SetDrain.
+ * Use `create(SetDrainSchema)` to create a new message.
+ */
+export const SetDrainSchema: GenMessage<SetDrain> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_cluster, 22);
+
+/**
+ * How far a draining worker is, to itself and to who asks. It may end once it is drained; others may still load its experts before.
+ *
+ * @generated from message drover.internal.v1.DrainState
+ */
+export type DrainState = Message<"drover.internal.v1.DrainState"> & {
+  /**
+   * Nobody needs anything of it any more.
+   *
+   * @generated from field: bool drained = 1;
+   */
+  drained: boolean;
+
+  /**
+   * The same of its experts alone.
+   *
+   * @generated from field: bool experts_drained = 2;
+   */
+  expertsDrained: boolean;
+
+  /**
+   * Why its experts cannot go elsewhere, as a sentence; empty where they can.
+   *
+   * @generated from field: string obstacle = 3;
+   */
+  obstacle: string;
+
+  /**
+   * Experts that it still has in memory.
+   *
+   * @generated from field: uint32 expert_count = 4;
+   */
+  expertCount: number;
+
+  /**
+   * Requests that it runs or has accepted.
+   *
+   * @generated from field: uint32 request_count = 5;
+   */
+  requestCount: number;
+};
+
+/**
+ * Describes the message drover.internal.v1.DrainState.
+ * Use `create(DrainStateSchema)` to create a new message.
+ */
+export const DrainStateSchema: GenMessage<DrainState> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_cluster, 23);
 
 /**
  * All workers that hold stripes of long contexts, to attention workers at every change.
@@ -864,7 +951,7 @@ export type ContextWorkers = Message<"drover.internal.v1.ContextWorkers"> & {
  * Use `create(ContextWorkersSchema)` to create a new message.
  */
 export const ContextWorkersSchema: GenMessage<ContextWorkers> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 22);
+  messageDesc(file_drover_internal_v1_cluster, 24);
 
 /**
  * Send a snapshot of the prefix cache: the index of it is not exact any more.
@@ -879,7 +966,7 @@ export type SendCache = Message<"drover.internal.v1.SendCache"> & {
  * Use `create(SendCacheSchema)` to create a new message.
  */
 export const SendCacheSchema: GenMessage<SendCache> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 23);
+  messageDesc(file_drover_internal_v1_cluster, 25);
 
 /**
  * @generated from message drover.internal.v1.WorkerState
@@ -947,6 +1034,13 @@ export type WorkerState = Message<"drover.internal.v1.WorkerState"> & {
    * @generated from field: string kv_dtype = 11;
    */
   kvDtype: string;
+
+  /**
+   * Where it drains.
+   *
+   * @generated from field: drover.internal.v1.DrainState drain = 12;
+   */
+  drain?: DrainState | undefined;
 };
 
 /**
@@ -954,7 +1048,7 @@ export type WorkerState = Message<"drover.internal.v1.WorkerState"> & {
  * Use `create(WorkerStateSchema)` to create a new message.
  */
 export const WorkerStateSchema: GenMessage<WorkerState> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 24);
+  messageDesc(file_drover_internal_v1_cluster, 26);
 
 /**
  * @generated from message drover.internal.v1.LaneState
@@ -993,7 +1087,7 @@ export type LaneState = Message<"drover.internal.v1.LaneState"> & {
  * Use `create(LaneStateSchema)` to create a new message.
  */
 export const LaneStateSchema: GenMessage<LaneState> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 25);
+  messageDesc(file_drover_internal_v1_cluster, 27);
 
 /**
  * @generated from message drover.internal.v1.WatchRequest
@@ -1025,7 +1119,7 @@ export type WatchRequest = Message<"drover.internal.v1.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 26);
+  messageDesc(file_drover_internal_v1_cluster, 28);
 
 /**
  * The whole state, sent at the start, at every change of membership or map, and each second.
@@ -1081,6 +1175,13 @@ export type ClusterState = Message<"drover.internal.v1.ClusterState"> & {
    * @generated from field: string model_fingerprint = 9;
    */
   modelFingerprint: string;
+
+  /**
+   * What memory forbids, as a sentence: the expert map does not move for it. Empty: nothing.
+   *
+   * @generated from field: string expert_shortage = 10;
+   */
+  expertShortage: string;
 };
 
 /**
@@ -1088,7 +1189,62 @@ export type ClusterState = Message<"drover.internal.v1.ClusterState"> & {
  * Use `create(ClusterStateSchema)` to create a new message.
  */
 export const ClusterStateSchema: GenMessage<ClusterState> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 27);
+  messageDesc(file_drover_internal_v1_cluster, 29);
+
+/**
+ * @generated from message drover.internal.v1.DrainRequest
+ */
+export type DrainRequest = Message<"drover.internal.v1.DrainRequest"> & {
+  /**
+   * @generated from field: string worker_id = 1;
+   */
+  workerId: string;
+
+  /**
+   * Take it back: the worker serves again.
+   *
+   * @generated from field: bool undo = 2;
+   */
+  undo: boolean;
+};
+
+/**
+ * Describes the message drover.internal.v1.DrainRequest.
+ * Use `create(DrainRequestSchema)` to create a new message.
+ */
+export const DrainRequestSchema: GenMessage<DrainRequest> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_cluster, 30);
+
+/**
+ * @generated from message drover.internal.v1.DrainReply
+ */
+export type DrainReply = Message<"drover.internal.v1.DrainReply"> & {
+  /**
+   * Of the life that was asked. Another one is not asked to drain.
+   *
+   * @generated from field: string incarnation = 1;
+   */
+  incarnation: string;
+
+  /**
+   * It drains now; with `undo` false the order may be on its way.
+   *
+   * @generated from field: bool draining = 2;
+   */
+  draining: boolean;
+
+  /**
+   * @generated from field: drover.internal.v1.DrainState state = 3;
+   */
+  state?: DrainState | undefined;
+};
+
+/**
+ * Describes the message drover.internal.v1.DrainReply.
+ * Use `create(DrainReplySchema)` to create a new message.
+ */
+export const DrainReplySchema: GenMessage<DrainReply> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_cluster, 31);
 
 /**
  * @generated from message drover.internal.v1.ExplainRequest
@@ -1105,7 +1261,7 @@ export type ExplainRequest = Message<"drover.internal.v1.ExplainRequest"> & {
  * Use `create(ExplainRequestSchema)` to create a new message.
  */
 export const ExplainRequestSchema: GenMessage<ExplainRequest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 28);
+  messageDesc(file_drover_internal_v1_cluster, 32);
 
 /**
  * One worker as a placement saw it. Milliseconds are predictions.
@@ -1161,7 +1317,7 @@ export type CandidateTimes = Message<"drover.internal.v1.CandidateTimes"> & {
  * Use `create(CandidateTimesSchema)` to create a new message.
  */
 export const CandidateTimesSchema: GenMessage<CandidateTimes> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 29);
+  messageDesc(file_drover_internal_v1_cluster, 33);
 
 /**
  * @generated from message drover.internal.v1.PlacementDecision
@@ -1250,7 +1406,7 @@ export type PlacementDecision = Message<"drover.internal.v1.PlacementDecision"> 
  * Use `create(PlacementDecisionSchema)` to create a new message.
  */
 export const PlacementDecisionSchema: GenMessage<PlacementDecision> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 30);
+  messageDesc(file_drover_internal_v1_cluster, 34);
 
 /**
  * Every decision about the request that is remembered, oldest first.
@@ -1269,7 +1425,7 @@ export type ExplainReply = Message<"drover.internal.v1.ExplainReply"> & {
  * Use `create(ExplainReplySchema)` to create a new message.
  */
 export const ExplainReplySchema: GenMessage<ExplainReply> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 31);
+  messageDesc(file_drover_internal_v1_cluster, 35);
 
 /**
  * @generated from enum drover.internal.v1.WorkerRole
@@ -1374,6 +1530,16 @@ export const Cluster: GenService<{
     methodKind: "unary";
     input: typeof ExplainRequestSchema;
     output: typeof ExplainReplySchema;
+  },
+  /**
+   * Asks a worker to drain, or takes that back; asked again, it says how far the worker is. NOT_FOUND names the workers that there are.
+   *
+   * @generated from rpc drover.internal.v1.Cluster.Drain
+   */
+  drain: {
+    methodKind: "unary";
+    input: typeof DrainRequestSchema;
+    output: typeof DrainReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_drover_internal_v1_cluster, 0);

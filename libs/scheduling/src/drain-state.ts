@@ -1,0 +1,38 @@
+import { create } from "@bufbuild/protobuf";
+import type { Member } from "@drover/membership";
+import type { ExpertPlanner, ExpertShortage } from "@drover/placement";
+import { type DrainState, DrainStateSchema } from "@drover/proto";
+
+/** What the planner knows of who may go. */
+type Planned = Pick<ExpertPlanner, "isRelieved" | "shortage">;
+
+/** How far a draining member is; undefined for one that serves. Before the first plan (`planner` undefined) nobody can take experts. */
+export function drainState(member: Member, planner: Planned | undefined): DrainState | undefined {
+  const { profile, status, loaded } = member;
+  if (!status?.draining) return undefined;
+  const { workerId, roles } = profile;
+  const expertCount = [...(loaded?.values() ?? [])].reduce((sum, { size }) => sum + size, 0);
+  const expertsDrained =
+    !roles.includes("experts") ||
+    (loaded !== undefined && expertCount === 0 && (planner?.isRelieved(workerId) ?? true));
+  const requestCount = status.runningCount + status.waitingCount;
+  // Of a context worker all KV is stripes, which their requests read until they end.
+  const holdsStripes = roles.includes("context") && !roles.includes("attention") && status.kvBytesUsed > 0;
+  const shortage = planner?.shortage;
+  return create(DrainStateSchema, {
+    drained: expertsDrained && requestCount === 0 && !holdsStripes,
+    expertsDrained,
+    obstacle: shortage?.keeps.includes(workerId) ? shortageText(shortage) : "",
+    expertCount,
+    requestCount,
+  });
+}
+
+/** A sentence about memory that lacks. */
+export function shortageText({ missingCount, keeps }: ExpertShortage): string {
+  const where = Number.isFinite(missingCount)
+    ? `memory for ${missingCount} more experts`
+    : "a worker that takes experts";
+  const who = keeps.length === 0 ? "no expert is given out before" : `the experts of ${keeps.join(", ")} stay there`;
+  return `the other expert workers lack ${where}: ${who}`;
+}
