@@ -2,6 +2,7 @@ import { chmodSync, cpSync, mkdirSync, readdirSync, rmSync, statSync, writeFileS
 import { join } from "node:path";
 import { closureOf } from "./closure.ts";
 import { layOut } from "./layout.ts";
+import { nameLibcAlone } from "./native.ts";
 import { copyPackages, notices } from "./packages.ts";
 import { readManifest, shippedProjects, writeProject } from "./projects.ts";
 
@@ -19,6 +20,7 @@ export function assembleImage(root: string, image: string): Assembled {
 
   const layout = layOut(closureOf(projects));
   copyPackages(layout, image);
+  nameLibcAlone(join(image, "node_modules"));
   writeFileSync(join(image, "NOTICES"), notices(layout));
 
   const { name, version, license } = readManifest(root);

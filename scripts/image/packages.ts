@@ -4,7 +4,7 @@ import type { Package } from "./closure.ts";
 import type { Layout } from "./layout.ts";
 
 /** What nobody loads at run time. */
-const LEFT_OUT_FILES = /\.(ts|mts|cts|map|md|markdown|flow|tsbuildinfo|yml|yaml|gyp|lib|h|cc|cpp)$/i;
+const LEFT_OUT_FILES = /\.(ts|mts|cts|map|md|markdown|flow|tsbuildinfo|yml|yaml|gyp|lib|h|cc|cpp|musl\.node)$/i;
 const LEFT_OUT_FOLDERS = new Set([
   ".github",
   "test",
