@@ -33,16 +33,18 @@ export async function freePort(): Promise<number> {
 export class TestRedis {
   readonly port: number;
   readonly #binary: string;
+  readonly #host: string;
   readonly #directory = mkdtempSync(join(tmpdir(), "drover-redis-"));
   #process: ChildProcess | undefined;
 
-  constructor(binary: string, port: number) {
+  constructor(binary: string, port: number, host = "127.0.0.1") {
     this.#binary = binary;
     this.port = port;
+    this.#host = host;
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${this.port}`;
+    return `redis://${this.#host}:${this.port}`;
   }
 
   async start(): Promise<void> {
@@ -50,7 +52,7 @@ export class TestRedis {
       "--port",
       String(this.port),
       "--bind",
-      "127.0.0.1",
+      this.#host,
       "--dir",
       this.#directory,
       "--appendonly",
