@@ -14,4 +14,5 @@ export * from "./sampling-params.ts";
 export * from "./signals.ts";
 export * from "./step-costs.ts";
 export * from "./testing/sim-clock.ts";
+export * from "./tracer.ts";
 export * from "./vision-weights.ts";
