@@ -47,11 +47,17 @@ export function prefillMs({ promptRowMs, contextTokenMs }: StepCosts, from: numb
 /**
  * Predicts when a prompt of `promptTokenCount` tokens, `cachedTokenCount` of them cached, has its first token. Workers serve the prompt with
  * the least left first, and give the others a part: so each prompt that is there delays the new one by no more than the new one's own need.
+ * `cachedInMs`: when what is cached will be; until then it waits.
  */
-export function firstTokenTime(load: PromptLoad, promptTokenCount: number, cachedTokenCount: number): FirstTokenTime {
+export function firstTokenTime(
+  load: PromptLoad,
+  promptTokenCount: number,
+  cachedTokenCount: number,
+  cachedInMs = 0,
+): FirstTokenTime {
   const costs = knownCosts(load.costs);
   const ownMs = prefillMs(costs, Math.min(cachedTokenCount, promptTokenCount - 1), promptTokenCount);
-  const queueMs = aheadMs(load, costs, ownMs);
+  const queueMs = Math.max(cachedInMs, aheadMs(load, costs, ownMs));
   const decodeMs = costs === load.costs ? costs.decodeMs : load.runningCount * costs.decodeRowMs;
   const share = Math.min(DECODE_SHARE_MAX, costs.stepMsMax > 0 ? decodeMs / costs.stepMsMax : 0);
   // One step's decoding at least: the prompt's last row is in a step with it.

@@ -17,6 +17,18 @@ export const BEGIN_WITHIN_MS = 10_000;
 export const SAME_TIME_MS = 1;
 export const SAME_TIME_SHARE = 0.05;
 
+/** Of predictions that count as the same, the one with so many more tokens cached goes first: it leaves more time to others. */
+export const SAME_CACHED_TOKENS = 256;
+
+/** Blocks that a prompt must bring to be remembered until they are computed: to compute fewer again costs less than to look for them. */
+export const COMING_BLOCKS_MIN = 4;
+
+/** Prompts with one first block that are remembered; the first of them are those whom others wait for. */
+export const COMING_PROMPTS_MAX = 64;
+
+/** How long a prompt is remembered after it was to be computed; the worker's events come within a second. */
+export const COMING_GRACE_MS = 2000;
+
 /** A guess where a worker has measured nothing: only the order of the candidates comes from it. */
 export const UNMEASURED_COSTS = { promptRowMs: 1, contextTokenMs: 0, decodeMs: 0, decodeRowMs: 1, stepMsMax: 250 };
 

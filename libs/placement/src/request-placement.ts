@@ -1,9 +1,11 @@
 import type { ModelId, WorkerId } from "@drover/core";
+import type { ComingPrefix } from "./coming-prefixes.ts";
 import { type FirstTokenTime, firstTokenTime, hasLongPrompt, type PromptLoad, totalMs } from "./first-token-time.ts";
 import {
   BEGIN_WITHIN_MS,
   EXPECTED_OUTPUT_TOKENS,
   RANKING_MAX,
+  SAME_CACHED_TOKENS,
   SAME_TIME_MS,
   SAME_TIME_SHARE,
   WORKER_REQUEST_MAX,
@@ -45,6 +47,8 @@ export type PlacementOptions = Readonly<{
   beginWithinMs?: number;
   /** Tokens of the prompt that a worker is expected to have cached; none unless given. */
   cachedTokenCount?: (worker: WorkerId) => number;
+  /** What a worker will soon have cached of it; nothing unless given. */
+  coming?: (worker: WorkerId) => ComingPrefix | undefined;
   /** It was passed over for too long: short prompts before it, of which there may always be more, do not hold it up any longer. */
   insists?: boolean;
   /** Whether the room that comes free there is kept for another lane. */
@@ -66,7 +70,14 @@ export type Candidate = Readonly<{
 type Ranked = Readonly<{ ranking: readonly Candidate[]; candidateCount: number }>;
 export type PlacementDecision = Ranked &
   (
-    | Readonly<{ kind: "worker"; workerId: WorkerId; kvBytes: number; promptMs: number; cachedTokenCount: number }>
+    | Readonly<{
+        kind: "worker";
+        workerId: WorkerId;
+        kvBytes: number;
+        promptMs: number;
+        cachedTokenCount: number;
+        candidate: Candidate;
+      }>
     /** No room now. `claim` is the worker that is nearest to having room, where room is what is missing. */
     | Readonly<{ kind: "wait"; claim: WorkerId | undefined }>
     /** No room ever on any worker that is known. */
@@ -97,7 +108,7 @@ const requestCount = (worker: WorkerCapacity) => worker.runningCount + worker.wa
 
 /**
  * The attention worker that takes the request: among those of its model with room for its KV, the one that is predicted to have its first
- * token soonest. Where predictions are about the same: fewest requests, then most free bytes, then the id, so that the same state always
+ * token soonest. Where predictions are about the same: most cached, fewest requests, then most free bytes, then the id, so that the same state always
  * gives the same worker. `never` only when every worker of the model is known to be too small for one choice's prompt and output.
  */
 export function placeRequest(
@@ -123,6 +134,7 @@ export function placeRequest(
     kvBytes: placementBytes(worker, request),
     promptMs: candidate.time.prefillMs,
     cachedTokenCount: candidate.cachedTokenCount,
+    candidate,
     ...ranked,
   };
 }
@@ -144,9 +156,7 @@ function judge(
   options: PlacementOptions,
 ): Judged {
   const { workerId } = worker;
-  const known = options.cachedTokenCount?.(workerId) ?? 0;
-  const cachedTokenCount = Math.max(0, Math.min(known, request.promptTokenCount - 1));
-  const time = firstTokenTime(worker, request.promptTokenCount, cachedTokenCount);
+  const { cachedTokenCount, time } = soonestPrefix(worker, request, options);
   const kvBytesFree = freeBytes(worker);
   const missingBytes = placementBytes(worker, request) - kvBytesFree;
   const refusal = refusalOf(worker, choiceTokens, missingBytes, time, options);
@@ -156,6 +166,22 @@ function judge(
     missingBytes,
     totalMs: totalMs(time),
   };
+}
+
+/** With what is cached there, or with what will be where waiting for that is no longer. */
+function soonestPrefix(
+  worker: WorkerCapacity,
+  { promptTokenCount }: PlaceableRequest,
+  options: PlacementOptions,
+): Pick<Candidate, "cachedTokenCount" | "time"> {
+  const capped = (tokens: number) => Math.max(0, Math.min(tokens, promptTokenCount - 1));
+  const cachedTokenCount = capped(options.cachedTokenCount?.(worker.workerId) ?? 0);
+  const time = firstTokenTime(worker, promptTokenCount, cachedTokenCount);
+  const coming = options.coming?.(worker.workerId);
+  if (coming === undefined || coming.tokenCount <= cachedTokenCount) return { cachedTokenCount, time };
+  const soon = capped(coming.tokenCount);
+  const then = firstTokenTime(worker, promptTokenCount, soon, coming.inMs);
+  return totalMs(then) <= totalMs(time) ? { cachedTokenCount: soon, time: then } : { cachedTokenCount, time };
 }
 
 /** An idle worker takes whatever fits its context, however the sums stand. */
@@ -187,7 +213,9 @@ function soonest(seen: readonly Judged[]): Judged | undefined {
 }
 
 function lighter(a: Judged, b: Judged): number {
+  const cached = ({ candidate }: Judged) => Math.floor(candidate.cachedTokenCount / SAME_CACHED_TOKENS);
   return (
+    cached(b) - cached(a) ||
     requestCount(a.worker) - requestCount(b.worker) ||
     b.candidate.kvBytesFree - a.candidate.kvBytesFree ||
     (a.worker.workerId < b.worker.workerId ? -1 : 1)

@@ -20,6 +20,7 @@ const goes: PlacementDecision = {
   kvBytes: 1,
   promptMs: 2,
   cachedTokenCount: 64,
+  candidate,
   ranking: [candidate],
   candidateCount: 3,
 };

@@ -150,7 +150,7 @@ export class LanePlacer {
   }
 
   async #place(held: HeldLease, chosen: Chosen): Promise<void> {
-    const { candidates, logger, member } = this.#options;
+    const { logger, member, placer } = this.#options;
     const { lease } = held;
     const { requestId } = lease.job;
     const worker = chosen.workerId;
@@ -161,11 +161,11 @@ export class LanePlacer {
         address === undefined
           ? { kind: "refused", code: "unavailable" }
           : await attemptPlacement(this.#options, lease, worker, address);
-      if (outcome.kind !== "accepted") candidates.release(worker, requestId);
+      if (outcome.kind !== "accepted") placer.release(worker, requestId);
       await this.#conclude(held, chosen, outcome);
     } catch (error) {
       // The queue or the store failed: the lease is held on, or lost and delivered again.
-      candidates.release(worker, requestId);
+      placer.release(worker, requestId);
       const { code, message } = faultOf(error);
       logger.warn("queue.failed", { request: requestId, code, message });
       if (!lease.lost.aborted) this.#hold(held);

@@ -1,4 +1,4 @@
-import type { Clock, JobLease, Lane, ModelId, WorkerId } from "@drover/core";
+import type { Clock, JobLease, Lane, ModelId, RequestId, WorkerId } from "@drover/core";
 import { Claims, hasRoom, type PlacementDecision, placeRequest } from "@drover/placement";
 import type { Candidates } from "./candidates.ts";
 import type { DecisionLog } from "./decision-log.ts";
@@ -47,10 +47,14 @@ export class Placer {
       beginWithinMs,
       insists,
       cachedTokenCount: prefixes.lookup(job),
+      coming: prefixes.coming(job, now),
       isClaimed: (worker) => this.#claims.isClaimed(worker, job.lane, now),
     });
     decisions.record(lease, decision, clock.now());
-    if (decision.kind === "worker") candidates.reserve(decision.workerId, job.requestId, decision);
+    if (decision.kind === "worker") {
+      candidates.reserve(decision.workerId, job.requestId, decision);
+      prefixes.placed(job, decision.candidate, now);
+    }
     if (decision.kind === "wait" && decision.claim !== undefined && insists) {
       const claim = this.#claims.of(job.lane);
       // It stays with the worker that it has been waiting for, as long as that one is there.
@@ -58,6 +62,12 @@ export class Placer {
       if (!stays) this.#claims.claim(job.lane, job.requestId, decision.claim, now);
     }
     return decision;
+  }
+
+  /** The worker that was chosen did not take the request. */
+  release(worker: WorkerId, request: RequestId): void {
+    this.#options.candidates.release(worker, request);
+    this.#options.prefixes.release(worker, request);
   }
 
   /** The lane insists on nothing, or on this request only. */

@@ -1,6 +1,13 @@
-import type { QueueJob, WorkerId } from "@drover/core";
+import type { QueueJob, RequestId, WorkerId } from "@drover/core";
 import { BLOCK_HASH_BYTES, BLOCK_TOKENS, type CacheDigest, type CacheSnapshot } from "@drover/kv";
-import { type IndexAnswer, PrefixIndex, sampledBlocks } from "@drover/placement";
+import {
+  type Candidate,
+  type ComingPrefix,
+  ComingPrefixes,
+  type IndexAnswer,
+  PrefixIndex,
+  sampledBlocks,
+} from "@drover/placement";
 import { type CacheChanges, type CacheSnapshotPart, KvKind, type CacheDigest as WireDigest } from "@drover/proto";
 import { RESYNC_INTERVAL_MS, SNAPSHOT_BYTES_MAX } from "./limits.ts";
 
@@ -16,6 +23,7 @@ const NO_LOOKUP = (): number => 0;
 export class PrefixDirectory {
   #chunkTokens = 0;
   #index: PrefixIndex | undefined;
+  #coming: ComingPrefixes | undefined;
   readonly #assemblies = new Map<WorkerId, Assembly>();
   readonly #askedAtMs = new Map<WorkerId, number>();
 
@@ -24,6 +32,7 @@ export class PrefixDirectory {
     if (chunkTokens === 0 || chunkTokens === this.#chunkTokens) return;
     this.#chunkTokens = chunkTokens;
     this.#index = new PrefixIndex({ blockTokens: BLOCK_TOKENS, chunkTokens });
+    this.#coming = new ComingPrefixes({ blockTokens: BLOCK_TOKENS, chunkTokens });
   }
 
   /** Takes a worker's events and digest in. True: the worker must be asked for a snapshot. */
@@ -61,6 +70,7 @@ export class PrefixDirectory {
 
   forget(worker: WorkerId): void {
     this.#index?.forget(worker);
+    this.#coming?.forget(worker);
     this.#assemblies.delete(worker);
     this.#askedAtMs.delete(worker);
   }
@@ -75,6 +85,22 @@ export class PrefixDirectory {
     if (this.#index === undefined || hashCount === 0) return NO_LOOKUP;
     const found = this.#index.cachedTokens(blockHashes, promptTokenCount, sampledBlocks(hashCount));
     return (worker) => found.get(worker) ?? 0;
+  }
+
+  /** The job goes to this candidate, who will have its prompt cached when it is computed. */
+  placed({ requestId, blockHashes, promptTokenCount }: QueueJob, chosen: Candidate, now: number): void {
+    this.#coming?.placed(chosen.workerId, requestId, { hashes: blockHashes, promptTokenCount }, chosen, now);
+  }
+
+  /** The worker did not take it. */
+  release(worker: WorkerId, request: RequestId): void {
+    this.#coming?.release(worker, request);
+  }
+
+  /** What each worker will have cached of the job's prompt, though it has not yet. */
+  coming({ blockHashes, promptTokenCount }: QueueJob, now: number): (worker: WorkerId) => ComingPrefix | undefined {
+    const found = this.#coming?.of({ hashes: blockHashes, promptTokenCount }, now);
+    return (worker) => found?.get(worker);
   }
 
   #ask(worker: WorkerId, now: number): boolean {

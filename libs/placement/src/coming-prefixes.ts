@@ -1,0 +1,137 @@
+import type { RequestId, WorkerId } from "@drover/core";
+import { BLOCK_HASH_BYTES, sharedHashCount } from "@drover/kv";
+import { sampledBlocks } from "./block-sample.ts";
+import { type FirstTokenTime, totalMs } from "./first-token-time.ts";
+import { COMING_BLOCKS_MIN, COMING_GRACE_MS, COMING_PROMPTS_MAX } from "./limits.ts";
+import type { PrefixShape } from "./prefix-lookup.ts";
+
+/** A prompt as placement sees it: `hashes` is the sample of its chain. */
+export type HashedPrompt = Readonly<{ hashes: Uint8Array; promptTokenCount: number }>;
+
+/** What a worker will have cached of a prompt, and in how many milliseconds. */
+export type ComingPrefix = Readonly<{ tokenCount: number; inMs: number }>;
+
+type Coming = Readonly<{
+  worker: WorkerId;
+  request: RequestId;
+  prompt: HashedPrompt;
+  cachedTokenCount: number;
+  /** When its own rows begin to be computed and when all of them are, predicted. */
+  fromMs: number;
+  untilMs: number;
+}>;
+
+/**
+ * Prompts that were placed and are not computed yet. Caches do not name them, though who comes behind one with the same beginning finds it soon: the
+ * workers let him wait for it. Predictions, so that a wrong one costs latency; what was to be computed for a while is forgotten, for by then
+ * the cache names it.
+ */
+export class ComingPrefixes {
+  readonly #shape: PrefixShape;
+  /** By the first block's hash, oldest first. */
+  readonly #byFirst = new Map<number, Coming[]>();
+  #sweptAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(shape: PrefixShape) {
+    this.#shape = shape;
+  }
+
+  /**
+   * A prompt was placed. Remembered only where it brings some blocks that the worker has not, and no more of one beginning than
+   * COMING_PROMPTS_MAX: the first ones, whom others wait for.
+   */
+  placed(
+    worker: WorkerId,
+    request: RequestId,
+    prompt: HashedPrompt,
+    chosen: Readonly<{ cachedTokenCount: number; time: FirstTokenTime }>,
+    nowMs: number,
+  ): void {
+    const { cachedTokenCount, time } = chosen;
+    if (prompt.promptTokenCount - cachedTokenCount < COMING_BLOCKS_MIN * this.#shape.blockTokens) return;
+    if (prompt.hashes.length < BLOCK_HASH_BYTES) return;
+    this.#sweep(nowMs);
+    const list = this.#current(firstOf(prompt), nowMs);
+    if (list.length >= COMING_PROMPTS_MAX) return;
+    const fromMs = nowMs + time.queueMs;
+    list.push({ worker, request, prompt, cachedTokenCount, fromMs, untilMs: nowMs + totalMs(time) });
+    this.#byFirst.set(firstOf(prompt), list);
+  }
+
+  /** The worker did not take it. */
+  release(worker: WorkerId, request: RequestId): void {
+    this.#keep((one) => one.worker !== worker || one.request !== request);
+  }
+
+  /** The worker is lost. */
+  forget(worker: WorkerId): void {
+    this.#keep((one) => one.worker !== worker);
+  }
+
+  /** Prompts that are remembered, of all beginnings. */
+  get count(): number {
+    return [...this.#byFirst.values()].reduce((sum, list) => sum + list.length, 0);
+  }
+
+  /** What each worker will have of a prompt: the longest beginning, and of equal ones the soonest. */
+  of(prompt: HashedPrompt, nowMs: number): ReadonlyMap<WorkerId, ComingPrefix> {
+    const found = new Map<WorkerId, ComingPrefix>();
+    if (prompt.hashes.length < BLOCK_HASH_BYTES) return found;
+    for (const one of this.#current(firstOf(prompt), nowMs)) {
+      const tokenCount = this.#sharedTokens(prompt, one.prompt);
+      const best = found.get(one.worker);
+      const inMs = Math.max(0, readyAtMs(one, tokenCount) - nowMs);
+      const isBetter =
+        best === undefined || tokenCount > best.tokenCount || (tokenCount === best.tokenCount && inMs < best.inMs);
+      if (tokenCount > 0 && isBetter) found.set(one.worker, { tokenCount, inMs });
+    }
+    return found;
+  }
+
+  /** A hit that ends within a chunk needs the chunk's local rows: a prompt that goes on beyond the chunk has dropped them. */
+  #sharedTokens(prompt: HashedPrompt, coming: HashedPrompt): number {
+    const { blockTokens, chunkTokens } = this.#shape;
+    const shared = sharedHashCount(prompt.hashes, coming.hashes);
+    const blocks = shared === 0 ? 0 : (sampledBlocks(blocksOf(prompt, blockTokens))[shared - 1] ?? 0) + 1;
+    const most = Math.floor((prompt.promptTokenCount - 1) / blockTokens) * blockTokens;
+    const tokens = Math.min(blocks * blockTokens, most);
+    const goesOn = Math.floor(coming.promptTokenCount / chunkTokens) > Math.floor(tokens / chunkTokens);
+    return goesOn ? Math.floor(tokens / chunkTokens) * chunkTokens : tokens;
+  }
+
+  /** Those of one beginning that are not long computed. */
+  #current(first: number, nowMs: number): Coming[] {
+    return (this.#byFirst.get(first) ?? []).filter((one) => isCurrent(one, nowMs));
+  }
+
+  /** What nobody asks for any more goes too. */
+  #sweep(nowMs: number): void {
+    if (nowMs - this.#sweptAtMs < COMING_GRACE_MS) return;
+    this.#sweptAtMs = nowMs;
+    this.#keep((one) => isCurrent(one, nowMs));
+  }
+
+  #keep(isKept: (one: Coming) => boolean): void {
+    for (const [first, list] of this.#byFirst) {
+      const kept = list.filter(isKept);
+      if (kept.length === 0) this.#byFirst.delete(first);
+      else if (kept.length < list.length) this.#byFirst.set(first, kept);
+    }
+  }
+}
+
+const isCurrent = ({ untilMs }: Coming, nowMs: number): boolean => nowMs <= untilMs + COMING_GRACE_MS;
+
+const blocksOf = ({ promptTokenCount }: HashedPrompt, blockTokens: number): number =>
+  Math.floor(promptTokenCount / blockTokens);
+
+/** When the first `tokenCount` tokens are computed: what is not cached takes equal time for each. */
+function readyAtMs({ prompt, cachedTokenCount, fromMs, untilMs }: Coming, tokenCount: number): number {
+  const share = (tokenCount - cachedTokenCount) / Math.max(1, prompt.promptTokenCount - cachedTokenCount);
+  return tokenCount <= cachedTokenCount ? fromMs : fromMs + share * (untilMs - fromMs);
+}
+
+/** A number that prompts with the same first block have in common. */
+function firstOf({ hashes: [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] }: HashedPrompt): number {
+  return a + b * 2 ** 8 + c * 2 ** 16 + d * 2 ** 24 + e * 2 ** 32 + f * 2 ** 40;
+}
