@@ -60,6 +60,8 @@ function join(): SchedulerLink {
     onSetExperts: () => undefined,
     onMap: () => undefined,
     onLeader: () => undefined,
+    onSetDrain: () => undefined,
+    onDrainState: () => undefined,
     onContextWorkers: () => undefined,
     cache: lossy,
   });

@@ -7,10 +7,7 @@ import { PrefixIndex } from "./prefix-index.ts";
 
 const CHUNK = 256;
 const geometry = {
-  ...kvGeometry(
-    { isGlobalLayer: [false, false, false, true], chunkSize: CHUNK, kvHeadCount: 1, headDim: 1 },
-    "f32",
-  ),
+  ...kvGeometry({ isGlobalLayer: [false, false, false, true], chunkSize: CHUNK, kvHeadCount: 1, headDim: 1 }, "f32"),
   rowBytes: 2,
 };
 const shape = { blockTokens: BLOCK_TOKENS, chunkTokens: CHUNK };
