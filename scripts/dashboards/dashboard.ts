@@ -22,7 +22,6 @@ export type DashboardOptions = Readonly<{
 }>;
 
 const COLUMN_COUNT = 24;
-const PANELS_IN_A_LINE_MAX = 6;
 
 /** A dashboard whose rows share the width evenly among their panels. */
 export function dashboard({ uid, title, description, variables = [], rows }: DashboardOptions): Dashboard {
@@ -101,8 +100,9 @@ function place(rows: readonly Row[]): (Panel | RowPanel)[] {
     const id = placed.length + 1;
     placed.push({ id, type: "row", title, collapsed: false, gridPos: { x: 0, y, w: COLUMN_COUNT, h: 1 }, panels: [] });
     y += 1;
-    for (let from = 0; from < panels.length; from += PANELS_IN_A_LINE_MAX) {
-      const line = panels.slice(from, from + PANELS_IN_A_LINE_MAX);
+    const lineLength = panelsInLine(panels);
+    for (let from = 0; from < panels.length; from += lineLength) {
+      const line = panels.slice(from, from + lineLength);
       const w = Math.floor(COLUMN_COUNT / line.length);
       const h = Math.max(...line.map(({ height }) => height));
       for (const [index, { panel }] of line.entries())
@@ -111,4 +111,11 @@ function place(rows: readonly Row[]): (Panel | RowPanel)[] {
     }
   }
   return placed;
+}
+
+/** Figures are narrow, and three graphs are as many as can be read. */
+function panelsInLine(panels: readonly Draft[]): number {
+  const narrow = panels.every(({ panel }) => panel.type === "stat");
+  if (narrow) return 6;
+  return panels.length === 4 ? 2 : Math.min(3, Math.max(1, panels.length));
 }

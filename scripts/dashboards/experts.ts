@@ -91,6 +91,7 @@ export const experts = dashboard({
         }),
         graph({
           title: "Hottest experts",
+          many: true,
           about: "The ten experts with most rows each second.",
           unit: "short",
           queries: [

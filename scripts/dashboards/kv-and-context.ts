@@ -105,7 +105,7 @@ export const kvAndContext = dashboard({
           ],
         }),
         graph({
-          title: "Preemptions",
+          title: "Preemptions by worker",
           about: "Sequences each second whose KV was given up and is computed again.",
           unit: "short",
           queries: [{ expr: "sum by (worker) (rate(vllm:num_preemptions_total{$W}[$R]))", legend: "{{worker}}" }],

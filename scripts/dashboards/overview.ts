@@ -65,6 +65,7 @@ export const overview = dashboard({
       panels: [
         graph({
           title: "Requests by outcome",
+          many: true,
           about: "Finished choices by reason, and requests that ended in an error by its code.",
           unit: "reqps",
           stacked: true,
@@ -94,7 +95,7 @@ export const overview = dashboard({
       title: "Load",
       panels: [
         graph({
-          title: "Tokens",
+          title: "Tokens by kind",
           about:
             "Prompt tokens of finished requests, those of them that were cached, and generated tokens, each second.",
           unit: "short",

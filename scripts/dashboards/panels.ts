@@ -42,19 +42,25 @@ const thresholds = (limits: Limits, base = "green") => ({
   steps: [{ value: null, color: base }, ...limits.map(([value, color]) => ({ value, color }))],
 });
 
-/** Lines over time, one for each series of each query. `stacked` sums them up; `max` is the axis' end. */
+/** Lines over time, one for each series of each query. `stacked` sums them up; `max` is the axis' end; `many` gives the names a table beside. */
 export function graph(
-  options: Common & Readonly<{ queries: readonly Query[]; stacked?: boolean; max?: number; limits?: Limits }>,
+  options: Common & Readonly<{ queries: readonly Query[]; stacked?: boolean; max?: number; many?: boolean }>,
 ): Draft {
-  const { title, about, unit, queries, stacked = false, max, limits } = options;
+  const { title, about, unit, queries, stacked = false, max, many = false } = options;
   const custom: timeseries.FieldConfig = {
     lineWidth: 1,
-    fillOpacity: stacked ? 40 : 10,
+    fillOpacity: stacked ? 40 : many ? 0 : 10,
     axisPlacement: AxisPlacement.Auto,
     stacking: { mode: stacked ? StackingMode.Normal : StackingMode.None, group: "A" },
   };
   const shown: timeseries.Options = {
-    legend: { displayMode: LegendDisplayMode.List, placement: "bottom", calcs: [], showLegend: true },
+    legend: {
+      displayMode: many ? LegendDisplayMode.Table : LegendDisplayMode.List,
+      placement: many ? "right" : "bottom",
+      calcs: many ? ["lastNotNull"] : [],
+      ...(many ? { sortBy: "Last *", sortDesc: true } : {}),
+      showLegend: true,
+    },
     tooltip: { mode: TooltipDisplayMode.Multi, sort: SortOrder.Descending },
   };
   const defaults = {
@@ -63,7 +69,6 @@ export function graph(
     ...(max === undefined ? {} : { max }),
     color: { mode: FieldColorModeId.PaletteClassic },
     custom: { ...custom },
-    ...(limits === undefined ? {} : { thresholds: thresholds(limits) }),
   };
   return draft("timeseries", title, about, queries, {
     fieldConfig: { defaults, overrides: [] },

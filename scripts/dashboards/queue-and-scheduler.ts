@@ -103,6 +103,7 @@ export const queueAndScheduler = dashboard({
         }),
         graph({
           title: "Refused or dropped",
+          many: true,
           about: "Placements that a worker refused, by code, and jobs that left the queue without a worker, by reason.",
           unit: "reqps",
           queries: [

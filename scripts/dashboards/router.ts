@@ -60,6 +60,7 @@ export const router = dashboard({
         }),
         graph({
           title: "Errors by code",
+          many: true,
           about: "Requests that ended in an error.",
           unit: "reqps",
           stacked: true,
@@ -67,6 +68,7 @@ export const router = dashboard({
         }),
         graph({
           title: "Refused for the wait, and added again",
+          many: true,
           about:
             "Refused at the door because they were predicted to wait too long, by lane; and added to the queue again, by cause.",
           unit: "reqps",
@@ -96,7 +98,7 @@ export const router = dashboard({
           queries: quantiles("vllm:inter_token_latency_seconds", "$F"),
         }),
         graph({
-          title: "Whole request",
+          title: "Time to the end",
           about: "From a request's arrival to its end.",
           unit: "s",
           queries: quantiles("vllm:e2e_request_latency_seconds", "$F"),

@@ -14,6 +14,7 @@ export const workers = dashboard({
       panels: [
         graph({
           title: "Ready",
+          many: true,
           about: "1 while /readyz answers 200.",
           unit: "short",
           max: 1,
@@ -21,6 +22,7 @@ export const workers = dashboard({
         }),
         graph({
           title: "Draining",
+          many: true,
           about: "1 once the worker was asked to end.",
           unit: "short",
           max: 1,
@@ -28,6 +30,7 @@ export const workers = dashboard({
         }),
         graph({
           title: "Restarts",
+          many: true,
           about: "In the last hour.",
           unit: "short",
           queries: [{ expr: "sum by (worker) (changes(process_start_time_seconds{$W}[1h]))", legend: "{{worker}}" }],
@@ -99,24 +102,28 @@ export const workers = dashboard({
       panels: [
         graph({
           title: "CPU",
+          many: true,
           about: "Cores in use, all threads.",
           unit: "short",
           queries: [{ expr: "sum by (worker) (rate(process_cpu_seconds_total{$W}[$R]))", legend: "{{worker}}" }],
         }),
         graph({
           title: "Memory",
+          many: true,
           about: "Resident bytes.",
           unit: "bytes",
           queries: [{ expr: "sum by (worker) (drover_resident_bytes{$W})", legend: "{{worker}}" }],
         }),
         graph({
           title: "JavaScript heap",
+          many: true,
           about: "Bytes in use.",
           unit: "bytes",
           queries: [{ expr: "sum by (worker) (drover_heap_used_bytes{$W})", legend: "{{worker}}" }],
         }),
         graph({
           title: "Event loop lag, p99",
+          many: true,
           about: "How late timers run. A worker computes on its main thread: up to 250 ms is a step.",
           unit: "s",
           queries: [

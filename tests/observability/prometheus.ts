@@ -87,10 +87,10 @@ export class Prometheus implements AsyncDisposable {
     return (await this.#get("series", { "match[]": selector })) as readonly Readonly<Record<string, string>>[];
   }
 
-  /** A panel's view of the last so many seconds, a point each two. */
+  /** A panel's view of the last so many seconds: a point each two, at whole ones, as Grafana asks. */
   async range(query: string, seconds: number): Promise<readonly Range[]> {
-    const now = Date.now() / 1000;
-    const data = await this.#get("query_range", { query, start: `${now - seconds}`, end: `${now}`, step: "2" });
+    const end = Math.floor(Date.now() / 2000) * 2;
+    const data = await this.#get("query_range", { query, start: `${end - seconds}`, end: `${end}`, step: "2" });
     return (data as { result: readonly Range[] }).result;
   }
 
