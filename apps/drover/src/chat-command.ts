@@ -1,5 +1,5 @@
 import { commandConfig, defineConfig } from "@drover/config";
-import { neverAborted } from "@drover/core";
+import { DroverError, neverAborted } from "@drover/core";
 import { readApiKey } from "./api-key.ts";
 import { ChatClient } from "./chat-client.ts";
 import { Conversation } from "./conversation.ts";
@@ -20,6 +20,11 @@ const chatSpec = defineConfig({
     help: "A picture for the first question: a file (PNG, JPEG, WebP, GIF) or an http(s) URL; repeat it for more.",
   },
   prompt: { kind: "string", help: "Ask this once, print the answer, and end." },
+  expect: {
+    kind: "string",
+    valueName: "TEXT",
+    help: "With --prompt: end with status 1 unless the answer has this in it.",
+  },
   apiKeyFile: { kind: "string", valueName: "FILE", help: "A file whose first key is used." },
 });
 
@@ -29,16 +34,24 @@ export async function runChat(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<number> {
   const config = commandConfig(chatSpec, { argv, env, command: "drover chat", usage: USAGE });
+  if (config.expect !== undefined && config.prompt === undefined)
+    throw new DroverError("invalid_argument", "--expect needs --prompt", { field: "expect" });
   const apiKey = config.apiKeyFile === undefined ? undefined : readApiKey(config.apiKeyFile);
   const client = new ChatClient({ url: config.url, apiKey });
   const pictures = await Promise.all(config.image.map(pictureUrl));
   const model = config.model ?? (await client.modelName(neverAborted));
   const conversation = new Conversation(client, model, config.system, pictures);
-  if (config.prompt === undefined)
+  if (config.prompt === undefined) {
     await converse(conversation, { input: process.stdin, output: process.stdout, errors: process.stderr });
-  else {
-    for await (const text of conversation.ask(config.prompt, neverAborted)) process.stdout.write(text);
-    process.stdout.write("\n");
+    return 0;
   }
-  return 0;
+  let answer = "";
+  for await (const text of conversation.ask(config.prompt, neverAborted)) {
+    answer += text;
+    process.stdout.write(text);
+  }
+  process.stdout.write("\n");
+  if (config.expect === undefined || answer.includes(config.expect)) return 0;
+  console.error(`drover: the answer has no ${JSON.stringify(config.expect)} in it`);
+  return 1;
 }

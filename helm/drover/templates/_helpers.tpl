@@ -185,3 +185,23 @@ worker-{{ . }}
 default
 {{- end -}}
 {{- end -}}
+
+{{/* A NetworkPolicy peer: the pods of a component, (list . component) */}}
+{{- define "drover.peer" -}}
+podSelector:
+  matchLabels: {{- include "drover.selector" . | nindent 4 }}
+{{- end -}}
+
+{{/* Labels of the workers of a role: (list . role) */}}
+{{- define "drover.role" -}}
+{{- $root := index . 0 -}}
+app.kubernetes.io/name: {{ include "drover.name" $root }}
+app.kubernetes.io/instance: {{ $root.Release.Name }}
+drover.dev/role-{{ index . 1 }}: "true"
+{{- end -}}
+
+{{- define "drover.anyWorker" -}}
+app.kubernetes.io/name: {{ include "drover.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+drover.dev/worker: "true"
+{{- end -}}
