@@ -18,6 +18,11 @@ export class LiveSeries {
     }
   }
 
+  /** The labels that any series of the metric has. */
+  labels(metric: string): readonly string[] {
+    return [...(this.#labels.get(metric)?.keys() ?? [])];
+  }
+
   values(metric: string, label: string): readonly string[] {
     return [...(this.#labels.get(metric)?.get(label) ?? [])].sort();
   }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { freePort, redisBinary, TestRedis } from "@drover/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { TestCluster } from "../e2e/test-cluster.ts";
+import { describedMetrics, metricLine } from "./described-metrics.ts";
 import { LiveSeries } from "./live-series.ts";
 import { load } from "./load.ts";
 import { problems } from "./problems.ts";
@@ -23,6 +24,8 @@ const present = hasPrometheus && redisProgram !== undefined;
 if (redisProgram === undefined && process.env.CI) throw new Error("these tests need redis-server or valkey-server");
 
 const PROCESSES = ["router", "scheduler", "attention-0", "experts-0", "experts-1", "vision-0", "context-0"];
+/** Labels of every series: the processes', the scraper's, and those of all histograms. */
+const UNDESCRIBED = ["process", "worker", "cluster", "namespace", "pod", "instance", "job", "le"];
 const MISSING = "DroverWorkerMissing";
 /** Long enough for rates over ten scrapes of everything. */
 const LOAD_MS = 15_000;
@@ -81,6 +84,27 @@ describe.skipIf(!present)("a live cluster, as a real Prometheus sees it (needs p
   test("every process is scraped", async () => {
     expect(await prometheus.unscraped()).toEqual([]);
     expect(live.values("drover_ready", "pod")).toEqual([...PROCESSES].sort());
+  });
+
+  test("docs/metrics.md describes every metric, with its type and labels, and no other", async () => {
+    const emitted = [...(await prometheus.types())].map(([name, type]) => {
+      const series = type === "histogram" ? `${name}_bucket` : name;
+      return metricLine(
+        name,
+        type,
+        live.labels(series).filter((label) => !UNDESCRIBED.includes(label)),
+      );
+    });
+    expect(describedMetrics().toSorted()).toEqual(emitted.toSorted());
+  });
+
+  test("each expert of each layer has one series, its holder's", async () => {
+    const series = await prometheus.series("drover_expert_rows_total");
+    const experts = new Set(series.map(({ layer, expert }) => `${layer}/${expert}`));
+    const layers = live.values("drover_expert_rows_total", "layer").length;
+    expect(layers).toBeGreaterThan(1);
+    expect(experts.size).toBe(layers * live.values("drover_expert_rows_total", "expert").length);
+    expect(series.length).toBe(experts.size);
   });
 
   test.each(dashboards())("every query and every choice of $title has data", async (dashboard) => {

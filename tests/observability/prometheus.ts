@@ -94,6 +94,12 @@ export class Prometheus implements AsyncDisposable {
     return (data as { result: readonly Range[] }).result;
   }
 
+  /** The type of each metric that is scraped, by its name. */
+  async types(): Promise<ReadonlyMap<string, string>> {
+    const data = (await this.#get("metadata", {})) as Record<string, readonly { type: string }[]>;
+    return new Map(Object.entries(data).map(([name, [first]]) => [name, first?.type ?? "unknown"]));
+  }
+
   async alerts(): Promise<readonly FiringAlert[]> {
     return ((await this.#get("alerts", {})) as { alerts: readonly FiringAlert[] }).alerts;
   }
