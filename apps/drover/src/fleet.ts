@@ -88,8 +88,10 @@ export class Fleet {
         { "grpc-port": "grpc", "admin-port": "admin" },
       );
     const kept = { "kv-memory": config.kvMemory, "kv-dtype": config.kvDtype };
+    const held = { "expert-memory": config.expertMemory };
     const attention = {
       ...kept,
+      ...(config.expertWorkers === 0 ? held : {}),
       "prefill-chunk": config.prefillChunk,
       "prefix-cache": config.prefixCache,
       "step-ms": config.stepMs,
@@ -103,7 +105,7 @@ export class Fleet {
     const visionWorkers = readsImages ? config.visionWorkers : 0;
     return [
       ...count(config.attentionWorkers).map((index) => plan(roles, `attention-${index}`, attention)),
-      ...count(config.expertWorkers).map((index) => plan("experts", `experts-${index}`, {})),
+      ...count(config.expertWorkers).map((index) => plan("experts", `experts-${index}`, held)),
       ...count(config.contextWorkers).map((index) => plan("context", `context-${index}`, kept)),
       ...count(visionWorkers).map((index) => plan("vision", `vision-${index}`, {})),
     ];

@@ -50,6 +50,7 @@ export const upSpec = defineConfig({
   },
   prefillChunk: { kind: "integer", min: 1, valueName: "TOKENS", help: "Prompt tokens that one step computes at most." },
   stepMs: { kind: "integer", min: 1, max: 250, valueName: "MS", help: "What a step should take while others decode." },
+  expertMemory: { kind: "size", min: 1, help: "Memory for routed experts of each worker that holds them." },
   kvMemory: { kind: "size", min: 1, help: "KV memory of each attention worker, such as 512MiB." },
   kvDtype: {
     kind: "choice",

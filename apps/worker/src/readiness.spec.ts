@@ -3,18 +3,20 @@ import { type ReadinessFacts, unreadyReason } from "./readiness.ts";
 
 const ready: ReadinessFacts = {
   leaderlessMs: 0,
+  drainWanted: false,
   attention: { usable: true, calibrated: true },
   experts: { settled: true },
 };
 
 test("a worker is ready when it has joined, its experts are loaded, and its steps are measured", () => {
   expect(unreadyReason(ready)).toBeNull();
-  expect(unreadyReason({ leaderlessMs: 0, attention: undefined, experts: undefined })).toBeNull();
+  expect(unreadyReason({ ...ready, attention: undefined, experts: undefined })).toBeNull();
 });
 
 test.each<[Partial<ReadinessFacts>, RegExp]>([
   [{ leaderlessMs: Number.POSITIVE_INFINITY }, /no scheduler has taken it/],
   [{ leaderlessMs: 10_001 }, /any more/],
+  [{ drainWanted: true }, /asked to drain/],
   [{ experts: { settled: undefined } }, /no expert map/],
   [{ experts: { settled: false } }, /being loaded/],
   [{ attention: { usable: false, calibrated: true } }, /holder/],

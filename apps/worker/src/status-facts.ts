@@ -1,4 +1,13 @@
 import { ENGINE_LIMITS, type ExpertHeat } from "@drover/engine";
+import { WorkerRole } from "@drover/proto";
+
+/** The roles as workers tell them. */
+export const WIRE_ROLE = {
+  attention: WorkerRole.ATTENTION,
+  experts: WorkerRole.EXPERTS,
+  vision: WorkerRole.VISION,
+  context: WorkerRole.CONTEXT,
+} as const;
 
 /** The experts that the worker's requests were routed to most, as its status says it. */
 export const hottestExperts = (heat: ExpertHeat) =>

@@ -44,6 +44,12 @@ export const workerConfig = defineConfig({
     default: "f32",
     help: "What keys and values are kept as; int8 has a scale for each row and head. All attention and context workers of a cluster keep them alike",
   },
+  expertMemory: {
+    kind: "size",
+    min: 1,
+    help: "Memory for the weights of routed experts: the expert map gives it no more than fit; absent: no limit",
+    valueName: "SIZE",
+  },
   stripeAbove: {
     kind: "integer",
     min: 1,

@@ -16,6 +16,7 @@ export type WorkerOptions = Readonly<{
   advertise: string;
   kvMemory: number;
   kvDtype: KvDtype;
+  expertMemory: number | undefined;
   prefixCache: "on" | "off";
   stripeAbove: number | undefined;
   prefillChunk: number;

@@ -9,7 +9,7 @@ import {
   ExpertHeat,
   ExpertLoader,
   ExpertPeers,
-  holderMapOf,
+  MapFollower,
   predictedLoad,
   RemoteFeatures,
   SchedulerLink,
@@ -23,40 +23,32 @@ import {
   JoinHelloSchema,
   LayerExpertsSchema,
   VisionWorker,
-  WorkerRole,
   WorkerStatusSchema,
 } from "@drover/proto";
 import {
   ContextStreamHolder,
   createServer,
   ExpertStreamPeer,
-  expertService,
   listen,
   PROTOCOL_VERSION,
   serviceDefinition,
   shutDown,
 } from "@drover/rpc";
-import { ExpertSessions, openWeights, TextModel } from "@drover/runtime";
+import { openWeights, TextModel } from "@drover/runtime";
 import { createMetrics, startAdminServer } from "@drover/telemetry";
 import { startContext, stripeAbove } from "./context-role.ts";
-import { CountedExperts } from "./counted-experts.ts";
 import { type DrainingPart, drained } from "./drain.ts";
+import { startExperts } from "./experts-role.ts";
 import { kvFacts, tellTokenBytes } from "./kv-facts.ts";
+import { OperatorDrain } from "./operator-drain.ts";
 import { unreadyReason } from "./readiness.ts";
-import { hottestExperts, prefixCounts } from "./status-facts.ts";
+import { hottestExperts, prefixCounts, WIRE_ROLE } from "./status-facts.ts";
 import { startVision } from "./vision-role.ts";
 import { workerMetrics } from "./worker-metrics.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
 /** Once nothing is left to do, what was written last has so long to leave. */
 const SHUTDOWN_MS_MAX = 1000;
-
-const WIRE_ROLE = {
-  attention: WorkerRole.ATTENTION,
-  experts: WorkerRole.EXPERTS,
-  vision: WorkerRole.VISION,
-  context: WorkerRole.CONTEXT,
-} as const;
 
 /** Wires one worker: loads what its roles need, serves its peers, joins the scheduler and runs until the signal aborts. */
 export async function startWorker(options: WorkerOptions): Promise<void> {
@@ -125,8 +117,9 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
     hiddenSize: config.hiddenSize,
     ...(vision && { local: { address: () => address, cache: vision.cache } }),
   });
-  const experts = isExperts ? new ExpertSessions(config, weights, session) : undefined;
-  const counted = experts && new CountedExperts(experts, metrics);
+  const expertsRole = isExperts ? await startExperts(config, weights, options, metrics) : undefined;
+  const experts = expertsRole?.sessions;
+  const counted = expertsRole?.counted;
   using peers = new ExpertPeers(
     (id, address) => new ExpertStreamPeer(id, address, systemClock, logger, observed.meter),
     counted && new LocalPeer(workerId, counted),
@@ -167,6 +160,17 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
   /** Aborts when nothing is left to do for anybody. */
   const ended = new AbortController();
   let leaderEpoch = 0n;
+  const maps = new MapFollower({ peers, exchange, clock: systemClock });
+  const operatorDrain = new OperatorDrain({
+    logger,
+    onChange: (wanted) => {
+      // What it has not begun is served sooner elsewhere.
+      if (wanted) engine?.handBack("waiting");
+      else expertsRole?.release.forget();
+      link.reportStatus();
+    },
+  });
+  const draining = () => ending.asked.aborted || operatorDrain.wanted;
   const ready = () => engine === undefined || exchange.usable;
   const server = createServer();
   if (engine !== undefined) {
@@ -183,13 +187,13 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
     });
     server.addService(serviceDefinition(AttentionWorker), service);
   }
-  if (counted !== undefined) server.addService(serviceDefinition(ExpertWorker), expertService(counted));
+  if (expertsRole !== undefined) server.addService(serviceDefinition(ExpertWorker), expertsRole.service);
   if (context !== undefined) server.addService(serviceDefinition(ContextWorker), context.service);
   if (vision !== undefined) server.addService(serviceDefinition(VisionWorker), vision.service);
   const port = await listen(server, `${options.listen}:${options.grpcPort}`);
   const loadedExperts = () => (experts?.loaded() ?? []).map((one) => create(LayerExpertsSchema, one));
   facts = () => ({
-    draining: ending.asked.aborted,
+    draining: draining(),
     load: load(),
     experts: experts?.loaded() ?? [],
     vision: vision?.facts(),
@@ -213,6 +217,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
       adminAddress,
       moeLayers: [...config.moeLayers],
       expertCount: config.expertCount,
+      expertCountMax: expertsRole?.countMax ?? 0,
       chunkTokens: config.chunkSize,
       kvDtype: isAttention || context !== undefined ? options.kvDtype : "",
     }),
@@ -220,7 +225,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
       const now = load();
       return create(WorkerStatusSchema, {
         ready: ready(),
-        draining: ending.asked.aborted,
+        draining: draining(),
         ...(model ? kvFacts(model, options.prefillChunk, stripesAbove) : context?.kvFacts()),
         prefix: prefixCounts(observed.prefix),
         runningCount: now.runningCount,
@@ -237,11 +242,9 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
     ...(model && { cache: model.cache }),
     loaded: loadedExperts,
     onSetExperts: (wish) => loader?.set(wish),
-    onMap: (map) => {
-      peers.update(map);
-      exchange.update(holderMapOf(map));
-      void reportWhenUsable();
-    },
+    onMap: (map) => void maps.follow(map, ended.signal).then(reportWhenUsable),
+    onSetDrain: (wanted) => operatorDrain.set(wanted),
+    onDrainState: (state) => expertsRole?.release.note(state),
     onContextWorkers: (workers) => contextPeers.update(workers),
     onLeader: (epoch) => {
       if (epoch !== leaderEpoch) exchange.reset();
@@ -260,6 +263,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
   if (engine === undefined) announce({ kind: "ready" });
   unready = () =>
     unreadyReason({
+      drainWanted: operatorDrain.wanted,
       leaderlessMs: link.leaderlessMs(systemClock.monotonic()),
       attention: engine && { usable: exchange.usable, calibrated: engine.calibrated },
       experts: loader && { settled: loader.settled },
@@ -275,6 +279,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
   const parts: DrainingPart[] = [
     { begin: () => engine?.handBack("waiting"), isBusy: isDecoding },
     { isBusy: () => (vision?.facts().waitingCount ?? 0) > 0 },
+    { isBusy: () => expertsRole?.release.isNeeded(systemClock.monotonic(), link.leaderlessMs(0) === 0) ?? false },
     { isBusy: () => (context?.facts().segmentCount ?? 0) > 0 },
   ];
   const running = engine?.run(ended.signal);

@@ -9,7 +9,7 @@ export interface ExpertStore {
   loaded(): { layer: number; experts: number[] }[];
 }
 
-/** Follows the scheduler's latest wish: loads what it names, then unloads what it does not. A newer wish interrupts an older one. */
+/** Follows the scheduler's latest wish: unloads what it does not name, which nobody needs, then loads what it does. A newer wish interrupts an older one. */
 export class ExpertLoader implements Disposable {
   readonly #store: ExpertStore;
   readonly #onChange: () => void;
@@ -56,15 +56,15 @@ export class ExpertLoader implements Disposable {
   }
 
   async #apply(wish: readonly LayerExperts[]): Promise<void> {
+    const wanted = new Map(wish.map(({ layer, experts }) => [layer, new Set(experts)]));
+    for (const { layer, experts } of this.#store.loaded()) {
+      for (const expert of experts) if (!wanted.get(layer)?.has(expert)) this.#store.unload(layer, expert);
+    }
     for (const { layer, experts } of wish) {
       for (const expert of experts) {
         if (wish !== this.#wish || this.#stopped) return;
         await this.#store.load(layer, expert);
       }
-    }
-    const wanted = new Map(wish.map(({ layer, experts }) => [layer, new Set(experts)]));
-    for (const { layer, experts } of this.#store.loaded()) {
-      for (const expert of experts) if (!wanted.get(layer)?.has(expert)) this.#store.unload(layer, expert);
     }
   }
 

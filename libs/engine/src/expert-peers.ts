@@ -13,10 +13,11 @@ export function holderMapOf(map: ExpertMap): HolderMap {
   };
 }
 
-type OpenPeer = ExpertPeer & Disposable;
+/** A connection; retired, it takes no more calls and ends with those under way. */
+type OpenPeer = ExpertPeer & Disposable & { retire(): void };
 type Known = Readonly<{ incarnation: string; address: string; peer: OpenPeer }>;
 
-/** The peers of the current map: one connection for each life of a worker, opened and closed as the map names them. */
+/** The peers of the current map: one connection for each life of a worker, opened and ended as maps name them. */
 export class ExpertPeers implements Disposable {
   readonly #open: (workerId: string, address: string) => OpenPeer;
   readonly #local: ExpertPeer | undefined;
@@ -32,19 +33,24 @@ export class ExpertPeers implements Disposable {
     return workerId === this.#local?.workerId ? this.#local : this.#peers.get(workerId)?.peer;
   }
 
-  update(map: ExpertMap): void {
-    const named = new Set(map.holders.map(({ workerId }) => workerId));
-    for (const [workerId, { peer }] of this.#peers) {
-      if (named.has(workerId)) continue;
-      peer[Symbol.dispose]();
-      this.#peers.delete(workerId);
-    }
+  /** Connects to who is named and not connected yet. */
+  open(map: ExpertMap): void {
     for (const { workerId, incarnation, address } of map.holders) {
       if (workerId === this.#local?.workerId) continue;
       const known = this.#peers.get(workerId);
       if (known?.incarnation === incarnation && known.address === address) continue;
       known?.peer[Symbol.dispose]();
       this.#peers.set(workerId, { incarnation, address, peer: this.#open(workerId, address) });
+    }
+  }
+
+  /** Ends what the map does not name, as soon as what was sent there is answered. */
+  keep(map: ExpertMap): void {
+    const named = new Set(map.holders.map(({ workerId }) => workerId));
+    for (const [workerId, { peer }] of this.#peers) {
+      if (named.has(workerId)) continue;
+      peer.retire();
+      this.#peers.delete(workerId);
     }
   }
 

@@ -11,6 +11,7 @@ export { FeatureCache, type FeatureCacheFacts } from "./feature-cache.ts";
 export type { TileEncoder } from "./feature-encodings.ts";
 export { RemoteFeatures, type RemoteFeaturesOptions } from "./feature-remote.ts";
 export { ENGINE_LIMITS } from "./limits.ts";
+export { MapFollower } from "./map-follower.ts";
 export type { EventSink } from "./router-outbox.ts";
 export { SchedulerLink, type SchedulerLinkOptions } from "./scheduler-link.ts";
 export { type GenerationTask, taskOf } from "./task.ts";

@@ -12,6 +12,9 @@ export const ENGINE_LIMITS = {
   parkMs: 30_000,
   /** Pause before a step is repeated when every entry of the last one was parked. */
   parkedPauseMs: 20,
+  /** A new expert map's holders have so long to be connected while the last map still serves; less than placement's DRAIN_MS, for which these keep it. */
+  mapConnectMs: 1000,
+  mapPollMs: 10,
   /** Requests that remember being cancelled, so that a late placement of theirs is refused. */
   tombstonesMax: 4096,
   /** Hashes of the prefix cache in one message to the scheduler. */

@@ -3,6 +3,7 @@ import type { Logger } from "@drover/core";
 import {
   Cluster,
   type ContextWorkers,
+  type DrainState,
   type ExpertMap,
   ExpertsLoadedSchema,
   type JoinHello,
@@ -28,6 +29,10 @@ export type SchedulerLinkOptions = Readonly<{
   onLeader: (epoch: bigint) => void;
   /** All workers of role `context`, at every change. */
   onContextWorkers: (workers: ContextWorkers) => void;
+  /** An operator wants the worker to drain, or wants it back. */
+  onSetDrain: (wanted: boolean) => void;
+  /** How far the worker is, while it drains. */
+  onDrainState: (state: DrainState) => void;
   /** What placement may know of the prefix cache; nothing is reported without it. */
   cache?: ReportedCache;
   logger: Logger;
@@ -173,7 +178,7 @@ export class SchedulerLink implements Disposable {
   }
 
   #obey({ order }: WorkerOrder, address: string): void {
-    const { onLeader, onMap, onSetExperts, onContextWorkers, logger } = this.#options;
+    const { onLeader, onMap, onSetExperts, onContextWorkers, onSetDrain, onDrainState, logger } = this.#options;
     if (order.case === "accepted") {
       logger.info("scheduler.joined", { address, epoch: String(order.value.leaderEpoch) });
       this.#joined = true;
@@ -185,6 +190,8 @@ export class SchedulerLink implements Disposable {
     else if (order.case === "setExperts") onSetExperts(order.value.layers);
     else if (order.case === "expertMap") onMap(order.value);
     else if (order.case === "contextWorkers") onContextWorkers(order.value);
+    else if (order.case === "setDrain") onSetDrain(order.value.wanted);
+    else if (order.case === "drainState") onDrainState(order.value);
   }
 
   [Symbol.dispose](): void {

@@ -1,7 +1,7 @@
 import type { ExchangeRequest, ExchangeResult, ExpertExchange } from "@drover/core";
 import { dispatchByExpert, gatherRows, scatterRows } from "@drover/moe";
 import type { ExpertPeer } from "./expert-peer.ts";
-import { EMPTY_MAP, type HolderMap } from "./holder-map.ts";
+import { EMPTY_MAP, type HolderMap, isReachable } from "./holder-map.ts";
 
 /** What the exchange reports as it decides: tokens by expert, rows that found no answer. */
 export interface ExchangeObserver {
@@ -43,11 +43,7 @@ export class DistributedExchange implements ExpertExchange {
   }
 
   get usable(): boolean {
-    if (this.#map.layers.size === 0) return false;
-    for (const experts of this.#map.layers.values()) {
-      for (const holders of experts) if (!holders.some((id) => this.#peer(id)?.connected)) return false;
-    }
-    return true;
+    return isReachable(this.#map, (id) => this.#peer(id)?.connected ?? false);
   }
 
   async exchange(request: ExchangeRequest): Promise<ExchangeResult> {

@@ -8,3 +8,16 @@ export type HolderMap = Readonly<{
 
 /** Nobody holds anything: what a worker knows before its first map. */
 export const EMPTY_MAP: HolderMap = { epoch: 0n, expertCount: 0, layers: new Map() };
+
+/** Every expert has a holder that is connected. */
+export function isReachable(map: HolderMap, isConnected: (workerId: string) => boolean): boolean {
+  const reachable = new Set<string>();
+  for (const experts of map.layers.values()) {
+    for (const holders of experts) {
+      const holder = holders.find((id) => reachable.has(id) || isConnected(id));
+      if (holder === undefined) return false;
+      reachable.add(holder);
+    }
+  }
+  return map.layers.size > 0;
+}

@@ -5,10 +5,20 @@ import type { ServerDuplexStream, UntypedServiceImplementation } from "@grpc/grp
 import { Metadata } from "@grpc/grpc-js";
 import { bytesOf, rowsOf } from "./expert-frames.ts";
 
+/** Learns of each attention worker's stream, and of its end. */
+export type ExpertStreamObserver = Readonly<{ streamOpened(): void; streamClosed(): void }>;
+
 /** The server side of the exchange: every frame is computed at once and answered in order. */
-export function expertService(runner: ExpertRunner): UntypedServiceImplementation {
+export function expertService(runner: ExpertRunner, observer?: ExpertStreamObserver): UntypedServiceImplementation {
   return {
     exchange: (stream: ServerDuplexStream<ExpertRequest, ExpertReply>) => {
+      let isOpen = true;
+      const close = () => {
+        if (isOpen) observer?.streamClosed();
+        isOpen = false;
+      };
+      observer?.streamOpened();
+      for (const end of ["end", "cancelled", "close", "error"]) stream.once(end, close);
       stream.sendMetadata(new Metadata());
       stream.on("data", (request: ExpertRequest) => stream.write(answer(runner, request)));
       stream.on("end", () => stream.end());

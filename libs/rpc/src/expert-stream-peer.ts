@@ -29,6 +29,7 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
   #stream: ClientDuplexStream<ExpertRequest, ExpertReply> | undefined;
   #reconnect: NodeJS.Timeout | undefined;
   #disposed = false;
+  #retired = false;
 
   constructor(workerId: string, address: string, clock: Clock, logger: Logger, meter: ExchangeMeter) {
     this.workerId = workerId;
@@ -37,7 +38,7 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
     this.#clock = clock;
     this.#logger = logger.child({ peer: workerId, address });
     this.#meter = meter;
-    this.#sweeper = setInterval(() => this.#calls.expire(this.#clock.monotonic()), SWEEP_MS);
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
     this.#sweeper.unref();
     this.#open();
   }
@@ -88,6 +89,17 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
         }),
       );
     });
+  }
+
+  /** No more calls are made; the connection ends once those under way are answered, or too late to be. */
+  retire(): void {
+    this.#retired = true;
+    this.#sweep();
+  }
+
+  #sweep(): void {
+    this.#calls.expire(this.#clock.monotonic());
+    if (this.#retired && this.#calls.callCount === 0) this[Symbol.dispose]();
   }
 
   #open(): void {
