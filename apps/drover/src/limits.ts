@@ -30,6 +30,10 @@ export const WORKERS_MAX = 256;
 export const PROMPT_RETRY_MS_MAX = 60_000;
 export const PROMPT_RETRY_INTERVAL_MS = 500;
 
+/** How often `drover drain` asks how far the worker is, and how long one answer may take. */
+export const DRAIN_POLL_MS = 500;
+export const DRAIN_ANSWER_MS_MAX = 10_000;
+
 /** A conversation in `drover chat` keeps this many messages; older ones are forgotten, two at a time. */
 export const CHAT_MESSAGES_MAX = 200;
 

@@ -2,6 +2,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { helpText, USAGE_EXIT_STATUS } from "@drover/config";
 import { DroverError } from "@drover/core";
 import { runChat } from "./chat-command.ts";
+import { runDrain } from "./drain-command.ts";
 import { runPlan } from "./plan-command.ts";
 import { runTop } from "./top-command.ts";
 import { runUp } from "./up-command.ts";
@@ -29,6 +30,8 @@ async function run(): Promise<number | undefined> {
       return runChat(argv, process.env);
     case "top":
       return runTop(argv, process.env);
+    case "drain":
+      return runDrain(argv, process.env);
     case "plan":
       return runPlan(argv, process.env);
     case "convert":

@@ -7,6 +7,7 @@ Commands:
   up          Run a whole cluster on this machine
   chat        Talk to a cluster
   top         Watch a cluster: workers, KV, prefix hits, lanes, experts
+  drain       Have a worker hand over its work before it is ended
   plan        Say what fits on which GPUs, from a checkpoint's headers
   convert     Write a checkpoint's weights quantized and packed, to be mapped
   tokenize    Turn texts and conversations into the tokens that a model would see

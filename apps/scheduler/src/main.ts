@@ -33,6 +33,15 @@ async function main(): Promise<void> {
     "/debug/cluster": () => scheduler.state() ?? { standby: true },
     "/debug/placement": (query: URLSearchParams) => scheduler.explain(query.get("request") ?? ""),
   };
+  const actions = {
+    "/drain": (query: URLSearchParams) => {
+      const incarnation = query.get("incarnation") ?? "";
+      return scheduler.drain(
+        { workerId: query.get("worker") ?? "", undo: query.get("undo") === "true", incarnation },
+        ending.over,
+      );
+    },
+  };
   const adminServer = await startAdminServer({
     host: config.listen,
     port: config.adminPort,
@@ -41,6 +50,7 @@ async function main(): Promise<void> {
     ending: ending.asked,
     stallAfterMs: config.stallAfter,
     routes,
+    actions,
   });
   const admin = `${host}:${adminServer.port}`;
   logger.info("scheduler.listening", { grpc, admin, queue: adapters.kind });

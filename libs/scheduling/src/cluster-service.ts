@@ -1,6 +1,8 @@
 import { DroverError, modelId, routerId } from "@drover/core";
 import type {
   ClusterState,
+  DrainReply,
+  DrainRequest,
   ExplainReply,
   ExplainRequest,
   WatchRequest,
@@ -33,7 +35,12 @@ export interface Leadership {
 
 /** drover.internal.v1.Cluster on grpc-js: one Join stream for each worker, one Watch stream for each router. */
 export function clusterService(leadership: Leadership): UntypedServiceImplementation {
-  return { join: joinHandler(leadership), watch: watchHandler(leadership), explain: explainHandler(leadership) };
+  return {
+    join: joinHandler(leadership),
+    watch: watchHandler(leadership),
+    explain: explainHandler(leadership),
+    drain: drainHandler(leadership),
+  };
 }
 
 function joinHandler(leadership: Leadership): handleBidiStreamingCall<WorkerReport, WorkerOrder> {
@@ -108,6 +115,20 @@ function explainHandler(leadership: Leadership): handleUnaryCall<ExplainRequest,
     const reply = leadership.explain(call.request.requestId);
     if (reply.decisions.length > 0) callback(null, reply);
     else callback(toServiceError(new DroverError("not_found", "no decision about this request is remembered")));
+  };
+}
+
+function drainHandler(leadership: Leadership): handleUnaryCall<DrainRequest, DrainReply> {
+  return (call, callback) => {
+    if (leadership.term === undefined) {
+      void leadership.notLeader().then((error) => callback(toServiceError(error)));
+      return;
+    }
+    try {
+      callback(null, leadership.term.drain(call.request));
+    } catch (error) {
+      callback(toServiceError(faultOf(error)));
+    }
   };
 }
 

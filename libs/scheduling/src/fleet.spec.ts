@@ -3,6 +3,7 @@ import { DroverError, modelId, silentLogger } from "@drover/core";
 import { GONE_AFTER_MS } from "@drover/membership";
 import { DRAIN_MS, firstMapEpoch, REJOIN_WAIT_MS } from "@drover/placement";
 import {
+  DrainRequestSchema,
   type JoinHello,
   JoinHelloSchema,
   type WorkerOrder,
@@ -131,6 +132,8 @@ describe("Fleet", () => {
     expect(attention.told.slice(1)).toEqual(["context a", "context (a)", "context a"]);
   });
 
+  const asked = (workerId: string, fields: { undo?: boolean; incarnation?: string } = {}) =>
+    create(DrainRequestSchema, { workerId, ...fields });
   const status = (draining: boolean) => create(WorkerReportSchema, { report: { case: "status", value: { draining } } });
 
   it("a worker that is asked to drain is told when others answer for its experts, and is taken back when asked", () => {
@@ -141,19 +144,20 @@ describe("Fleet", () => {
     one.report(sessionB, loaded(), 1);
     one.report(sessionA, loaded(0, 1), 2);
     one.report(sessionB, loaded(2, 3), 2);
-    expect(one.drain("b", true)).toMatchObject({ draining: false, incarnation: "life-1" });
+    expect(one.drain(asked("b"))).toMatchObject({ draining: false, incarnation: "life-1" });
+    one.drain(asked("a", { incarnation: "life-0" }));
     one.report(sessionB, status(true), 3);
-    expect(one.drain("b", true)).toMatchObject({ draining: true, state: { drained: false, expertCount: 2 } });
-    expect(a.told.at(-1)).toBe("set 0 1 2 3");
+    expect(one.drain(asked("b"))).toMatchObject({ draining: true, state: { drained: false, expertCount: 2 } });
+    expect(a.told.slice(1)).toEqual(["set 0 1", "set 0 1 2 3"]);
     one.report(sessionA, loaded(0, 1, 2, 3), 4);
     expect(one.expertMap.complete).toBe(true);
     one.tick(4 + DRAIN_MS);
     one.report(sessionB, loaded(), 5 + DRAIN_MS);
     expect(b.told.slice(1)).toEqual(["set 2 3", "drain", "2 experts", "set ", "drained"]);
-    expect(one.drain("b", false)).toMatchObject({ draining: true });
+    expect(one.drain(asked("b", { undo: true }))).toMatchObject({ draining: true });
     one.report(sessionB, status(false), 6 + DRAIN_MS);
     expect(b.told.slice(-2)).toEqual(["serve", "set 2 3"]);
-    expect(() => one.drain("c", true)).toThrowError(
+    expect(() => one.drain(asked("c"))).toThrowError(
       expect.objectContaining({ code: "not_found", message: expect.stringContaining("a, b") }),
     );
   });

@@ -5,6 +5,7 @@ import { ExpertPlanner, firstMapEpoch } from "@drover/placement";
 import {
   ContextWorkersSchema,
   type DrainReply,
+  type DrainRequest,
   type DrainState,
   type ExpertMap,
   ExpertMapSchema,
@@ -154,9 +155,11 @@ export class Fleet {
   }
 
   /** Asks a worker to drain, or to serve again, and says how far it is. Errors: `not_found`, with the names that there are. */
-  drain(worker: string, wanted: boolean): DrainReply {
-    const member = memberNamed(worker, this.members);
-    if ((member.status?.draining ?? false) !== wanted) {
+  drain({ workerId, undo, incarnation }: DrainRequest): DrainReply {
+    const member = memberNamed(workerId, this.members);
+    const wanted = !undo;
+    const isMeant = incarnation === "" || incarnation === member.profile.incarnation;
+    if (isMeant && (member.status?.draining ?? false) !== wanted) {
       const value = order({ case: "setDrain", value: create(SetDrainSchema, { wanted }) });
       this.#sessions.get(member.session)?.sink.send("set_drain", value);
     }

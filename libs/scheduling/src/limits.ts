@@ -58,3 +58,6 @@ export const KNOWN_ROUTER_MAX = 2 * ROUTER_COUNT_MAX;
 
 /** A standby looks this long for the leader's address before it answers without. */
 export const LEADER_ADDRESS_DEADLINE_MS = 500;
+
+/** A standby that is asked to drain a worker asks the leader, who has so long to answer. */
+export const DRAIN_DEADLINE_MS = 5000;

@@ -6,17 +6,25 @@ import {
   type ModelId,
   type PayloadStore,
   type QueueConsumer,
+  type Tracer,
 } from "@drover/core";
 import { BEGIN_WITHIN_MS } from "@drover/placement";
-import { Cluster, type ClusterState, type ExplainReply, ExplainReplySchema } from "@drover/proto";
+import {
+  Cluster,
+  type ClusterState,
+  type DrainReply,
+  DrainRequestSchema,
+  type ExplainReply,
+  ExplainReplySchema,
+} from "@drover/proto";
 import type { HeldLease, LeaderLease } from "@drover/queue";
-import { serviceDefinition } from "@drover/rpc";
+import { RpcClient, serviceDefinition } from "@drover/rpc";
 import type { Metrics } from "@drover/telemetry";
 import type { Server } from "@grpc/grpc-js";
 import { clusterService } from "./cluster-service.ts";
 import { DecisionLog } from "./decision-log.ts";
 import { faultOf } from "./fault.ts";
-import { LEADER_ADDRESS_DEADLINE_MS, QUEUE_RETRY_MS } from "./limits.ts";
+import { DRAIN_DEADLINE_MS, LEADER_ADDRESS_DEADLINE_MS, QUEUE_RETRY_MS } from "./limits.ts";
 import { type PlaceCaller, RpcPlaceCaller } from "./place-caller.ts";
 import { SchedulerMetrics } from "./scheduler-metrics.ts";
 import { Term } from "./term.ts";
@@ -35,6 +43,7 @@ export type SchedulerOptions = Readonly<{
   lease: LeaderLease;
   clock: Clock;
   logger: Logger;
+  tracer?: Tracer;
   metrics: Metrics;
   /** Left out: gRPC. */
   caller?: PlaceCaller;
@@ -72,6 +81,22 @@ export class Scheduler {
   /** Every decision about the request that is remembered, also of earlier leaderships of this process; oldest first. */
   explain(request: string): ExplainReply {
     return create(ExplainReplySchema, { decisions: [...this.#decisions.of(request)] });
+  }
+
+  /**
+   * Asks a worker to drain, or to serve again, and says how far it is; a standby hands the question to the leader. Errors:
+   * `not_found`, with the names that there are; `not_leader` while nobody is known to lead.
+   */
+  async drain(
+    asked: Readonly<{ workerId: string; undo: boolean; incarnation: string }>,
+    signal: AbortSignal,
+  ): Promise<DrainReply> {
+    const request = create(DrainRequestSchema, asked);
+    if (this.#term !== undefined) return this.#term.drain(request);
+    const address = await this.#leaderAddress();
+    if (address === undefined) throw await this.#notLeader();
+    using client = new RpcClient(address);
+    return await client.unary(Cluster.method.drain, request, signal, DRAIN_DEADLINE_MS);
   }
 
   /** What routers see; undefined while this scheduler stands by. */
@@ -163,10 +188,14 @@ export class Scheduler {
     }
   }
 
+  /** Undefined where nobody is known to lead, also when that cannot be found out now. */
+  #leaderAddress(): Promise<string | undefined> {
+    const signal = AbortSignal.timeout(LEADER_ADDRESS_DEADLINE_MS);
+    return this.#options.lease.leaderAddress(signal).catch(() => undefined);
+  }
+
   async #notLeader(): Promise<DroverError> {
-    const address = await this.#options.lease
-      .leaderAddress(AbortSignal.timeout(LEADER_ADDRESS_DEADLINE_MS))
-      .catch(() => undefined);
+    const address = await this.#leaderAddress();
     const where = address === undefined ? "nobody is known to lead" : `the leader is ${address}`;
     return new DroverError("not_leader", `this scheduler stands by; ${where}`);
   }

@@ -9,9 +9,10 @@ import {
   type PayloadStore,
   type QueueConsumer,
   type RouterId,
+  type Tracer,
 } from "@drover/core";
 import type { MembershipChange } from "@drover/membership";
-import type { JoinHello, WorkerReport } from "@drover/proto";
+import type { DrainReply, DrainRequest, JoinHello, WorkerReport } from "@drover/proto";
 import { Candidates } from "./candidates.ts";
 import { clusterState, isServing } from "./cluster-state.ts";
 import type { DecisionLog } from "./decision-log.ts";
@@ -40,6 +41,7 @@ export type TermOptions = Readonly<{
   caller: PlaceCaller;
   clock: Clock;
   logger: Logger;
+  tracer?: Tracer;
   metrics: SchedulerMetrics;
 }>;
 
@@ -92,6 +94,11 @@ export class Term {
 
   end(session: number): void {
     this.#fleet.end(session, this.#now());
+  }
+
+  /** Asks a worker to drain, or to serve again. Errors: `not_found`, with the names that there are. */
+  drain(request: DrainRequest): DrainReply {
+    return this.#fleet.drain(request);
   }
 
   watch(router: RouterId, sink: StateSink): void {
