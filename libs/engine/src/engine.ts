@@ -7,15 +7,16 @@ import { longestContext, type Refusal, roomRefusal } from "./admission.ts";
 import { advance } from "./advance.ts";
 import { Calibration } from "./calibration.ts";
 import { Choice } from "./choice.ts";
+import { engineLoad } from "./engine-load.ts";
 import type { EngineLoad, EngineOptions } from "./engine-options.ts";
 import { KvRoom } from "./kv-room.ts";
 import { ENGINE_LIMITS } from "./limits.ts";
 import { type EventSink, RouterOutbox } from "./router-outbox.ts";
 import { stepCosts, waitingPromptMs } from "./step-costs.ts";
 import { candidateOf, rowCounts, stepEntry, topCountOf } from "./step-entry.ts";
+import { traceStep } from "./step-trace.ts";
 import type { GenerationTask } from "./task.ts";
 import { Tombstones } from "./tombstones.ts";
-import { engineLoad } from "./worker-load.ts";
 
 /** One attention worker's requests and its decode loop: plan, run, sample, send. */
 export class Engine {
@@ -212,7 +213,8 @@ export class Engine {
     for (const { choice, rowCount } of batch) choice.served(this.#step, rowCount);
     const entries = batch.map(({ choice, rowCount }) => stepEntry(choice, rowCount));
     for (const { choice } of batch) if (choice.sequence !== undefined) this.#inStep.add(choice.sequence);
-    const results = await runner.step(entries, topCountOf(batch), exchange, signal).finally(() => this.#inStep.clear());
+    using traced = traceStep(batch, exchange);
+    const results = await runner.step(entries, topCountOf(batch), traced, signal).finally(() => this.#inStep.clear());
     for (const sequence of this.#closing.splice(0)) runner.close(sequence);
     let parkedCount = 0;
     for (const [i, { choice, rowCount }] of batch.entries()) {
@@ -220,11 +222,9 @@ export class Engine {
       if (result?.kind === "parked") parkedCount += 1;
       // A request that was cancelled while the step ran has let go of its sequence: its rows are dropped.
       if (result === undefined || choice.active === undefined || choice.active !== entries[i]?.sequence) continue;
+      const send = (event: RequestEvent["event"]) => this.#send(choice.request, event);
       if (result.kind === "parked") this.#park(choice);
-      else {
-        const send = (event: RequestEvent["event"]) => this.#send(choice.request, event);
-        if (advance(choice, rowCount, result, { runner, observer, send })) this.#finish(choice);
-      }
+      else if (advance(choice, rowCount, result, { runner, observer, send })) this.#finish(choice);
     }
     const measuredMs = clock.monotonic() - began;
     // What was parked was not computed, and waiting for it says nothing of the others.
@@ -257,8 +257,8 @@ export class Engine {
 
   /** Sends a request's last event. Its log stays only where its router has no stream. */
   #end(request: ActiveRequest, event: RequestEvent["event"]): void {
-    request.close();
     this.#send(request, event);
+    request.close();
     if (this.#outbox.isAttached(request.task.routerId)) this.#requests.delete(request.task.requestId);
   }
 

@@ -1,7 +1,4 @@
-import { type AdmissionOptions, tokensToStore } from "./admission.ts";
-import type { Choice } from "./choice.ts";
 import type { Engine } from "./engine.ts";
-import type { EngineLoad } from "./engine-options.ts";
 import { ENGINE_LIMITS } from "./limits.ts";
 
 /** The fields of a worker's status that tell placement how long a new request would take there. */
@@ -18,12 +15,4 @@ export function summedBeyond(ascending: readonly number[], count: number): numbe
   if (ascending.length <= count) return [...ascending];
   const rest = ascending.slice(count - 1).reduce((sum, ms) => sum + ms, 0);
   return [...ascending.slice(0, count - 1), rest];
-}
-
-/** What these choices are to their worker. */
-export function engineLoad(choices: readonly Choice[], options: AdmissionOptions): EngineLoad {
-  const runningCount = choices.filter(({ sequence }) => sequence !== undefined).length;
-  const pendingTokenCount = choices.reduce((sum, choice) => sum + choice.pendingTokenCount, 0);
-  const tokenCountToStore = tokensToStore(choices, options);
-  return { runningCount, waitingCount: choices.length - runningCount, pendingTokenCount, tokenCountToStore };
 }
