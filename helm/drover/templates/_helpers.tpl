@@ -72,7 +72,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 {{- end -}}
 
 {{- define "drover.tracingArgs" -}}
-{{- with .Values.tracing.endpoint }}
+{{- with .Values.tracing.endpoint -}}
 - --otlp-endpoint={{ . }}
 - --trace-ratio={{ $.Values.tracing.ratio }}
 {{- end }}
@@ -114,7 +114,7 @@ readinessProbe:
 {{- end -}}
 
 {{- define "drover.scrapeAnnotations" -}}
-{{- if .Values.metrics.annotations.enabled }}
+{{- if .Values.metrics.annotations.enabled -}}
 prometheus.io/scrape: "true"
 prometheus.io/port: "9400"
 prometheus.io/path: /metrics
@@ -123,11 +123,11 @@ prometheus.io/path: /metrics
 
 {{/* The checkpoint's volume and where it is mounted. */}}
 {{- define "drover.modelVolume" -}}
-{{- if eq .Values.model.source "pvc" }}
+{{- if eq .Values.model.source "pvc" -}}
 - name: models
   persistentVolumeClaim:
     claimName: {{ required "model.pvc.claimName is needed when model.source is pvc" .Values.model.pvc.claimName }}
-{{- else if eq .Values.model.source "hostPath" }}
+{{- else if eq .Values.model.source "hostPath" -}}
 - name: models
   hostPath:
     path: {{ required "model.hostPath.path is needed when model.source is hostPath" .Values.model.hostPath.path }}
@@ -136,7 +136,7 @@ prometheus.io/path: /metrics
 {{- end -}}
 
 {{- define "drover.modelMount" -}}
-{{- if ne .Values.model.source "image" }}
+{{- if ne .Values.model.source "image" -}}
 - name: models
   mountPath: /models
   readOnly: true
