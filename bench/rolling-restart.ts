@@ -6,7 +6,8 @@ import { rollingRestart } from "../tests/rolling/rolling-restart.ts";
 
 /**
  * Restarts every worker and every router of a cluster, one after the other, under greedy streams whose right texts are known:
- * `rolling-restart.ts --streams 32`. Workers get `--worker-grace` to finish, then hand back what they have; routers get `--router-grace`.
+ * `rolling-restart.ts --streams 32`. Attention workers get
+ * `--attention-grace` milliseconds to finish, then hand back what they have; expert workers as long until others have their experts.
  */
 const { values } = parseArgs({
   options: {
@@ -15,7 +16,8 @@ const { values } = parseArgs({
     "expert-workers": { type: "string", default: "4" },
     routers: { type: "string", default: "2" },
     "drain-delay": { type: "string", default: "1000" },
-    "worker-grace": { type: "string", default: "2000" },
+    "attention-grace": { type: "string", default: "1000" },
+    "experts-grace": { type: "string", default: "60000" },
     "router-grace": { type: "string", default: "60000" },
   },
 });
@@ -25,8 +27,11 @@ await using fleet = await RollingFleet.start({
   expertWorkers: Number(values["expert-workers"]),
   routers: Number(values.routers),
   drainDelayMs: Number(values["drain-delay"]),
-  drainGraceMs: Number(values["worker-grace"]),
-  routerGraceMs: Number(values["router-grace"]),
+  graceMs: {
+    router: Number(values["router-grace"]),
+    attention: Number(values["attention-grace"]),
+    experts: Number(values["experts-grace"]),
+  },
 });
 const answers = await knownAnswers(fleet.post);
 const { tally, restarts, handedBack, finished, cut, seconds } = await rollingRestart(

@@ -9,9 +9,7 @@ export type RollingFleetOptions = Readonly<{
   expertWorkers: number;
   routers: number;
   drainDelayMs: number;
-  drainGraceMs: number;
-  /** Where it is not the grace of all. */
-  routerGraceMs?: number;
+  graceMs: Readonly<{ router: number; attention: number; experts: number }>;
 }>;
 
 type Flags = Record<string, string | number>;
@@ -111,8 +109,8 @@ export class RollingFleet implements AsyncDisposable {
   }
 
   async #startWorker(name: string): Promise<void> {
-    const roles = name.replace(/-\d+$/, "");
-    const process = this.#spawn("worker", { ...this.#common, roles, "worker-id": name });
+    const roles = name.startsWith("attention") ? "attention" : "experts";
+    const process = this.#spawn("worker", { ...this.#common(roles), roles, "worker-id": name });
     const { admin = "" } = await process.listening;
     const running = { process, readyz: `http://${admin}/readyz` };
     this.#workers.set(name, running);
@@ -120,9 +118,7 @@ export class RollingFleet implements AsyncDisposable {
   }
 
   async #startRouter(): Promise<void> {
-    const { routerGraceMs, drainGraceMs } = this.#options;
-    const grace = { "drain-grace": `${routerGraceMs ?? drainGraceMs}ms` };
-    const process = this.#spawn("router", { ...this.#common, ...grace, "http-port": 0, "grpc-port": 0 });
+    const process = this.#spawn("router", { ...this.#common("router"), "http-port": 0, "grpc-port": 0 });
     const { http = "", admin = "" } = await process.listening;
     const router = { process, http, readyz: `http://${admin}/readyz`, inService: false };
     this.#routers.push(router);
@@ -130,13 +126,13 @@ export class RollingFleet implements AsyncDisposable {
     router.inService = true;
   }
 
-  get #common(): Flags {
-    const { model, drainDelayMs, drainGraceMs } = this.#options;
+  #common(part: keyof RollingFleetOptions["graceMs"]): Flags {
+    const { model, drainDelayMs, graceMs } = this.#options;
     return {
       model,
       scheduler: this.#scheduler,
       "drain-delay": `${drainDelayMs}ms`,
-      "drain-grace": `${drainGraceMs}ms`,
+      "drain-grace": `${graceMs[part]}ms`,
     };
   }
 

@@ -20,9 +20,8 @@ describe("a fleet that is restarted process by process", () => {
       expertWorkers: 2,
       routers: 2,
       drainDelayMs: 500,
-      // Too short for a stream: workers have to hand back what they have.
-      drainGraceMs: 50,
-      routerGraceMs: 8000,
+      // Too short for a stream: attention workers have to hand back what they have.
+      graceMs: { router: 8000, attention: 50, experts: 20_000 },
     });
   }, 60_000);
 
