@@ -1,7 +1,7 @@
 import { BLOCK_HASH_BYTES } from "@drover/kv";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { sampledBlocks, sampleHashes } from "./block-sample.ts";
+import { sampledBlocks, sampledEnd, sampleHashes } from "./block-sample.ts";
 
 describe("sampledBlocks", () => {
   it("short chains are seen whole, and a million tokens by 1,024 hashes", () => {
@@ -25,6 +25,12 @@ describe("sampledBlocks", () => {
         expect(sampledBlocks(Math.max(a, b)).slice(0, short.length)).toEqual(short);
       }),
     );
+  });
+
+  it("so many sampled blocks end where the last of them does", () => {
+    const blocks = sampledBlocks(2 ** 15);
+    for (let count = 1; count <= blocks.length; count++) expect(sampledEnd(count)).toBe((blocks[count - 1] ?? 0) + 1);
+    expect(sampledEnd(0)).toBe(0);
   });
 
   it("hashes go with their blocks", () => {

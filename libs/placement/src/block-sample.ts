@@ -16,6 +16,15 @@ export function sampledBlocks(blockCount: number): number[] {
   return blocks;
 }
 
+/** Blocks before the end of the last of so many sampled ones. */
+export function sampledEnd(hashCount: number): number {
+  const whole = 2 * SAMPLES_PER_DOUBLING;
+  if (hashCount <= whole) return hashCount;
+  const doublings = Math.floor((hashCount - whole) / SAMPLES_PER_DOUBLING);
+  const rest = (hashCount - whole) % SAMPLES_PER_DOUBLING;
+  return 2 ** doublings * (whole + 2 * rest);
+}
+
 /** The sampled hashes of a chain, both in the wire form. */
 export function sampleHashes(wire: Uint8Array): Uint8Array {
   const blocks = sampledBlocks(Math.floor(wire.length / BLOCK_HASH_BYTES));

@@ -1,6 +1,6 @@
 import type { RequestId, WorkerId } from "@drover/core";
 import { BLOCK_HASH_BYTES, sharedHashCount } from "@drover/kv";
-import { sampledBlocks } from "./block-sample.ts";
+import { sampledEnd } from "./block-sample.ts";
 import { type FirstTokenTime, totalMs } from "./first-token-time.ts";
 import { COMING_BLOCKS_MIN, COMING_GRACE_MS, COMING_PROMPTS_MAX } from "./limits.ts";
 import type { PrefixShape } from "./prefix-lookup.ts";
@@ -91,11 +91,10 @@ export class ComingPrefixes {
   /** A hit that ends within a chunk needs the chunk's local rows: a prompt that goes on beyond the chunk has dropped them. */
   #sharedTokens(prompt: HashedPrompt, coming: HashedPrompt): number {
     const { blockTokens, chunkTokens } = this.#shape;
-    const shared = sharedHashCount(prompt.hashes, coming.hashes);
-    const blocks = shared === 0 ? 0 : (sampledBlocks(blocksOf(prompt, blockTokens))[shared - 1] ?? 0) + 1;
-    const most = Math.floor((prompt.promptTokenCount - 1) / blockTokens) * blockTokens;
-    const tokens = Math.min(blocks * blockTokens, most);
-    const goesOn = Math.floor(coming.promptTokenCount / chunkTokens) > Math.floor(tokens / chunkTokens);
+    const shared = sampledEnd(sharedHashCount(prompt.hashes, coming.hashes)) * blockTokens;
+    const tokens = Math.min(shared, Math.floor((prompt.promptTokenCount - 1) / blockTokens) * blockTokens);
+    const end = sampledEnd(coming.hashes.length / BLOCK_HASH_BYTES) * blockTokens;
+    const goesOn = Math.floor(end / chunkTokens) > Math.floor(tokens / chunkTokens);
     return goesOn ? Math.floor(tokens / chunkTokens) * chunkTokens : tokens;
   }
 
@@ -121,9 +120,6 @@ export class ComingPrefixes {
 }
 
 const isCurrent = ({ untilMs }: Coming, nowMs: number): boolean => nowMs <= untilMs + COMING_GRACE_MS;
-
-const blocksOf = ({ promptTokenCount }: HashedPrompt, blockTokens: number): number =>
-  Math.floor(promptTokenCount / blockTokens);
 
 /** When the first `tokenCount` tokens are computed: what is not cached takes equal time for each. */
 function readyAtMs({ prompt, cachedTokenCount, fromMs, untilMs }: Coming, tokenCount: number): number {

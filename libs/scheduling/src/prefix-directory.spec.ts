@@ -47,6 +47,15 @@ describe("PrefixDirectory", () => {
     expect(directory.lookup(asked)(a)).toBe(0);
   });
 
+  it("of a prompt so long that its job carries a sample of its hashes, all that is cached is expected", () => {
+    const long = new BlockHashes({ modelFingerprint: "m", salt: "" });
+    long.append(new Int32Array(131_072));
+    const { blockCount, wire } = long;
+    directory.change(a, events([1n, wire]), 0);
+    const found = directory.lookup(job("long", { promptTokenCount: 131_072, blockHashes: sampleHashes(wire) }))(a);
+    expect(found).toBeGreaterThanOrEqual((blockCount - 16) * BLOCK_TOKENS);
+  });
+
   it("a lost event is found by the digest; a snapshot in parts mends it, and is asked for once at a time", () => {
     const later = events([2n, chain.subarray(128)]);
     expect(directory.change(a, later, 0)).toBe(true);

@@ -7,6 +7,7 @@ import {
   type IndexAnswer,
   PrefixIndex,
   sampledBlocks,
+  sampledEnd,
 } from "@drover/placement";
 import { type CacheChanges, type CacheSnapshotPart, KvKind, type CacheDigest as WireDigest } from "@drover/proto";
 import { RESYNC_INTERVAL_MS, SNAPSHOT_BYTES_MAX } from "./limits.ts";
@@ -83,7 +84,7 @@ export class PrefixDirectory {
   lookup({ blockHashes, promptTokenCount }: QueueJob): (worker: WorkerId) => number {
     const hashCount = Math.floor(blockHashes.length / BLOCK_HASH_BYTES);
     if (this.#index === undefined || hashCount === 0) return NO_LOOKUP;
-    const found = this.#index.cachedTokens(blockHashes, promptTokenCount, sampledBlocks(hashCount));
+    const found = this.#index.cachedTokens(blockHashes, promptTokenCount, sampledBlocks(sampledEnd(hashCount)));
     return (worker) => found.get(worker) ?? 0;
   }
 
