@@ -138,6 +138,8 @@ export class Fleet {
           ...Object.fromEntries(kept),
           listen: config.listen,
           advertise: config.advertise,
+          "otlp-endpoint": config.otlpEndpoint,
+          "trace-ratio": config.traceRatio,
         };
         return launchMain(mains[main], toArguments(all), this.#childEnvironment(main), observer);
       },

@@ -80,6 +80,18 @@ export const upSpec = defineConfig({
   advertise: { kind: "string", valueName: "HOST", help: "Address that peers use; --listen when absent." },
   apiKeyFile: { kind: "string", valueName: "FILE", help: "One API key a line; without it everybody may ask." },
   maxRequests: { kind: "integer", min: 1, help: "Requests that the router admits at once." },
+  otlpEndpoint: {
+    kind: "string",
+    valueName: "URL",
+    help: "Send traces of all processes to this OpenTelemetry collector, such as http://127.0.0.1:4318.",
+  },
+  traceRatio: {
+    kind: "number",
+    min: 0,
+    max: 1,
+    valueName: "R",
+    help: "Part of the requests that are traced. Default: 0.01.",
+  },
   cluster: { kind: "string", valueName: "NAME", help: "Keeps clusters apart that share a Redis." },
   verbose: { kind: "boolean", help: "Show everything that the processes log." },
 });

@@ -3,6 +3,7 @@ import { attachEnding, attachParent } from "@drover/config";
 import { systemClock, toDroverError } from "@drover/core";
 import { ApiKeys, Router } from "@drover/frontend";
 import { createLogger, createMetrics, startAdminServer } from "@drover/telemetry";
+import { openTracing } from "@drover/tracing";
 import { loadServedModel } from "./load-model.ts";
 import { openQueue } from "./queue-adapters.ts";
 import { routerConfig } from "./router-config.ts";
@@ -32,6 +33,7 @@ try {
   // Nobody waits for a router that does not listen yet.
   const leave = () => process.exit(0);
   ending.asked.addEventListener("abort", leave);
+  await using tracing = await openTracing({ ...config, process: "router", instance: host, logger });
   await using loaded = await loadServedModel(config);
   const { model } = loaded;
   await using adapters = openQueue({
@@ -57,6 +59,7 @@ try {
     advertise: host,
     metrics,
     logger,
+    tracer: tracing.tracer,
     ending,
     onReady: () => parent.announce({ kind: "ready" }),
   });

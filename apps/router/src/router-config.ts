@@ -1,6 +1,7 @@
 import { type Config, commandConfig, defineConfig, LIFE_FLAGS } from "@drover/config";
 import { QUEUE_WAIT_MS_MAX_DEFAULT, REQUESTS_MAX_DEFAULT } from "@drover/frontend";
 import { LOG_LEVELS } from "@drover/telemetry";
+import { TRACE_FLAGS } from "@drover/tracing";
 
 const USAGE = `Usage: drover router --model DIR --scheduler HOST:PORT[,HOST:PORT] [flags]
 
@@ -31,6 +32,7 @@ const spec = defineConfig({
   httpPort: { ...PORT, default: 8080, help: "Port of the OpenAI API, /health, /ready and /metrics; 0: any." },
   grpcPort: { ...PORT, default: 50_051, help: "Port of the gRPC API; 0: any." },
   ...LIFE_FLAGS,
+  ...TRACE_FLAGS,
   listen: { kind: "string", default: "127.0.0.1", valueName: "HOST", help: "Address to bind to." },
   advertise: {
     kind: "string",

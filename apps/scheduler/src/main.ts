@@ -4,6 +4,7 @@ import { DroverError, modelId, systemClock } from "@drover/core";
 import { createServer, listen } from "@drover/rpc";
 import { Scheduler } from "@drover/scheduling";
 import { createLogger, createMetrics, startAdminServer } from "@drover/telemetry";
+import { openTracing } from "@drover/tracing";
 import { openQueue } from "./queue-adapters.ts";
 import { advertisedHost, schedulerConfig } from "./scheduler-config.ts";
 
@@ -17,6 +18,7 @@ async function main(): Promise<void> {
   // What is still under way then is cut off: the lease runs out by itself, and so do the locks of jobs.
   ending.over.addEventListener("abort", () => process.exit(0), { once: true });
   const metrics = createMetrics({ process: "scheduler" });
+  await using tracing = await openTracing({ ...config, process: "scheduler", instance: schedulerId, logger });
   const model = modelId(config.modelName);
   const host = advertisedHost(config);
   const server = createServer();
@@ -25,7 +27,7 @@ async function main(): Promise<void> {
   await using adapters = openQueue({ url, cluster, modelId: model, address: grpc, clock: systemClock, logger });
   const { queue, payloads, lease } = adapters;
   const { expectExperts, beginWithin: beginWithinMs } = config;
-  const ports = { queue, payloads, lease, clock: systemClock, logger, metrics };
+  const ports = { queue, payloads, lease, clock: systemClock, logger, metrics, tracer: tracing.tracer };
   const scheduler = new Scheduler({ ...ports, modelId: model, schedulerId, expectExperts, beginWithinMs });
   adapters.addTo(server);
   scheduler.addTo(server);

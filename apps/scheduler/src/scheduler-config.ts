@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { type Config, commandConfig, defineConfig, LIFE_FLAGS } from "@drover/config";
 import { BEGIN_WITHIN_MS } from "@drover/placement";
 import { LOG_LEVELS } from "@drover/telemetry";
+import { TRACE_FLAGS } from "@drover/tracing";
 
 const USAGE = `Usage: drover scheduler --model-name NAME [flags]
 
@@ -23,6 +24,7 @@ const spec = defineConfig({
     help: "gRPC port for workers and routers; 0: any.",
   },
   ...LIFE_FLAGS,
+  ...TRACE_FLAGS,
   // Nobody finds a scheduler by its readiness, and what it holds goes back to the queue.
   drainDelay: { ...LIFE_FLAGS.drainDelay, default: "0s", help: "After SIGTERM it still leads for so long." },
   drainGrace: { ...LIFE_FLAGS.drainGrace, default: "5s", help: "Giving back jobs and the lease may take so long." },

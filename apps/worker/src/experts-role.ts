@@ -1,5 +1,5 @@
 import type { ModelConfig } from "@drover/checkpoint";
-import { systemClock } from "@drover/core";
+import { systemClock, type Tracer } from "@drover/core";
 import { expertService } from "@drover/rpc";
 import { ExpertSessions, type ModelWeights } from "@drover/runtime";
 import type { Metrics } from "@drover/telemetry";
@@ -7,7 +7,7 @@ import { CountedExperts } from "./counted-experts.ts";
 import { expertCountMax } from "./expert-memory.ts";
 import { ExpertRelease } from "./expert-release.ts";
 
-type ExpertsRoleOptions = Readonly<{ threads: number; expertMemory: number | undefined }>;
+type ExpertsRoleOptions = Readonly<{ threads: number; expertMemory: number | undefined; tracer: Tracer }>;
 
 /** Holds the routed experts that the scheduler's map gives this worker, and answers for them. */
 export async function startExperts(
@@ -23,10 +23,14 @@ export async function startExperts(
     sessions,
     counted,
     release,
-    service: expertService(counted, {
-      streamOpened: () => release.streamOpened(),
-      streamClosed: () => release.streamClosed(systemClock.monotonic()),
-    }),
+    service: expertService(
+      counted,
+      {
+        streamOpened: () => release.streamOpened(),
+        streamClosed: () => release.streamClosed(systemClock.monotonic()),
+      },
+      options.tracer,
+    ),
     /** 0: no limit. */
     countMax: await expertCountMax(config, weights, options.expertMemory),
   };

@@ -5,6 +5,7 @@ import { quantizationOf } from "@drover/checkpoint";
 import { attachEnding, attachParent, commandConfig } from "@drover/config";
 import { systemClock, toDroverError } from "@drover/core";
 import { createLogger } from "@drover/telemetry";
+import { openTracing } from "@drover/tracing";
 import { startWorker } from "./worker.ts";
 import { workerConfig } from "./worker-config.ts";
 
@@ -27,6 +28,7 @@ const ending = attachEnding({ ...config, parentGone: parent.gone, clock: systemC
 ending.over.addEventListener("abort", () => setTimeout(() => process.exit(0), SHUTDOWN_MS_MAX).unref(), { once: true });
 
 try {
+  const tracing = await openTracing({ ...config, process: "worker", instance: workerId, logger });
   await startWorker({
     ...config,
     workerId,
@@ -35,8 +37,10 @@ try {
     advertise: config.advertise ?? config.listen,
     announce: parent.announce,
     logger,
+    tracer: tracing.tracer,
     ending,
   });
+  await tracing[Symbol.asyncDispose]();
   process.exit(0);
 } catch (error) {
   const fault = toDroverError(error);

@@ -1,5 +1,5 @@
 import { type Checkpoint, hasVisionTensors, loadVisionConfig } from "@drover/checkpoint";
-import { DroverError, type Logger } from "@drover/core";
+import { DroverError, type Logger, type Tracer } from "@drover/core";
 import { FeatureCache, visionService } from "@drover/engine";
 import { VisionThread } from "@drover/runtime";
 import type { Metrics } from "@drover/telemetry";
@@ -15,6 +15,7 @@ export type VisionRoleOptions = Readonly<{
   accepting: () => boolean;
   metrics: Metrics;
   logger: Logger;
+  tracer: Tracer;
 }>;
 
 /** Loads the vision encoder and has it run once. Errors: `invalid_argument` naming the model where it has none; the checkpoint's. */
@@ -40,6 +41,7 @@ export async function startVision(options: VisionRoleOptions) {
       rowsPerTile,
       hiddenSize,
       accepting: options.accepting,
+      tracer: options.tracer,
     }),
     facts: () => ({ ...cache.facts, bytesMax: cache.bytesMax, waitingCount: thread.load }),
     [Symbol.asyncDispose]: () => thread[Symbol.asyncDispose](),

@@ -1,6 +1,7 @@
 import { BLOCK_SIZE_NAMES, QUANTIZATIONS } from "@drover/checkpoint";
 import { defineConfig, LIFE_FLAGS } from "@drover/config";
 import { KV_DTYPES } from "@drover/core";
+import { TRACE_FLAGS } from "@drover/tracing";
 
 export const WORKER_ROLES = ["attention", "experts", "vision", "context"] as const;
 
@@ -29,6 +30,7 @@ export const workerConfig = defineConfig({
     valueName: "PORT",
   },
   ...LIFE_FLAGS,
+  ...TRACE_FLAGS,
   listen: { kind: "string", default: "127.0.0.1", help: "Address to bind to", valueName: "HOST" },
   advertise: { kind: "string", help: "Address that peers use; that of --listen when absent", valueName: "HOST" },
   kvMemory: {

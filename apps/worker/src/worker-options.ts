@@ -1,6 +1,6 @@
 import type { Quantization } from "@drover/checkpoint";
 import type { Announcement, Ending } from "@drover/config";
-import type { KvDtype, Logger } from "@drover/core";
+import type { KvDtype, Logger, Tracer } from "@drover/core";
 import type { WORKER_ROLES } from "./worker-config.ts";
 
 /** What one worker is made of: its flags, and what its process gives it. */
@@ -30,4 +30,5 @@ export type WorkerOptions = Readonly<{
   ending: Ending;
   announce: (message: Announcement) => void;
   logger: Logger;
+  tracer: Tracer;
 }>;

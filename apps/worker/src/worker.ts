@@ -109,6 +109,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
         accepting: () => !ending.refusing.aborted,
         metrics,
         logger,
+        tracer: options.tracer,
       })
     : undefined;
   using context = options.roles.includes("context") ? startContext(config, options, metrics) : undefined;
@@ -184,6 +185,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
       accepting: () => !ending.refusing.aborted,
       ended: ended.signal,
       logger,
+      tracer: options.tracer,
     });
     server.addService(serviceDefinition(AttentionWorker), service);
   }

@@ -1,3 +1,5 @@
+import type { SpanAttributes, TraceSpan } from "./tracer.ts";
+
 /** Rows for one MoE layer, in the step's order. */
 export type ExchangeRequest = Readonly<{
   layer: number;
@@ -6,7 +8,11 @@ export type ExchangeRequest = Readonly<{
   /** The expert of each row, [a]. */
   expert_a: Int32Array;
   rowCount: number;
+  /** Begins a span for a call to one worker, where this step is traced and has not had too many. */
+  traceCall?: TraceCall | undefined;
 }>;
+
+export type TraceCall = (name: string, attributes: SpanAttributes) => TraceSpan | undefined;
 
 export type ExchangeResult = Readonly<{
   /** Routed experts' output, [a, D], rows in the request's order; rows that are missing are zero. */

@@ -1,4 +1,5 @@
 import type { ModelId, RequestId, RouterId } from "./ids.ts";
+import type { TraceContext } from "./tracer.ts";
 
 /** Lanes are queues of their own, so that a long prompt never holds up short ones. */
 export const LANES = ["short", "long"] as const;
@@ -28,6 +29,8 @@ export type QueueJob = Readonly<{
   choiceCount: number;
   /** Hashes of the prompt's first blocks and of ever fewer later ones, for finding cached prefixes: see libs/placement. Empty: nothing to look for. */
   blockHashes: Uint8Array;
+  /** The request's span, where it is traced. */
+  trace?: TraceContext;
   payload: JobPayload;
 }>;
 

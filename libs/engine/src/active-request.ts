@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { type DroverError, type FeatureSource, type ModelRunner, toDroverError } from "@drover/core";
 import { type RequestEvent, RequestEventSchema, type Resume } from "@drover/proto";
 import { ImageFeatures } from "./image-features.ts";
+import { RequestTrace } from "./request-trace.ts";
 import type { GenerationTask } from "./task.ts";
 
 /**
@@ -22,6 +23,8 @@ export class ActiveRequest {
   cachedCount: number | undefined = undefined;
   /** Undefined while they are being fetched: until then its choices are in no step. */
   features: ImageFeatures | undefined;
+  /** Its phases as spans, where it is traced. */
+  readonly trace: RequestTrace | undefined;
   readonly #over = new AbortController();
 
   constructor(task: GenerationTask, order: number, step: number) {
@@ -29,6 +32,7 @@ export class ActiveRequest {
     this.order = order;
     this.lastPromptStep = step;
     this.features = task.images.length === 0 ? ImageFeatures.none : undefined;
+    this.trace = task.trace && new RequestTrace(task.trace);
     this.openChoiceCount = task.delivered.filter((d) => !d.finished).length;
   }
 
@@ -38,6 +42,7 @@ export class ActiveRequest {
   }
 
   close(): void {
+    this.trace?.end("cancelled");
     this.#over.abort();
   }
 
@@ -51,11 +56,15 @@ export class ActiveRequest {
     runner,
     features,
   }: Readonly<{ runner: Pick<ModelRunner, "hiddenSize">; features: FeatureSource }>): Promise<DroverError | undefined> {
+    const fetching = this.trace?.fetching();
     try {
       this.features = await ImageFeatures.fetch(this.task.images, runner.hiddenSize, features, this.over);
+      fetching?.end();
       return undefined;
     } catch (error) {
-      return toDroverError(error);
+      const fault = toDroverError(error);
+      fetching?.end(this.over.aborted ? "cancelled" : fault.code);
+      return fault;
     }
   }
 
@@ -64,6 +73,7 @@ export class ActiveRequest {
     const made = create(RequestEventSchema, { requestId: this.task.requestId, attempt: this.task.attempt });
     made.event = event;
     this.log.push(made);
+    this.trace?.saw(event);
     if (event.case === "done" || event.case === "failed") this.ended = true;
     return made;
   }

@@ -1,5 +1,13 @@
 import { create, fromBinary } from "@bufbuild/protobuf";
-import { DroverError, type Logger, requestId, routerId, toDroverError } from "@drover/core";
+import {
+  DroverError,
+  type Logger,
+  requestId,
+  routerId,
+  type TraceContext,
+  type Tracer,
+  toDroverError,
+} from "@drover/core";
 import {
   FarewellSchema,
   GenerationRequestSchema,
@@ -13,9 +21,10 @@ import {
   type WorkerMessage,
   WorkerMessageSchema,
 } from "@drover/proto";
-import { PROTOCOL_VERSION, toServiceError } from "@drover/rpc";
+import { PROTOCOL_VERSION, toServiceError, traceOf } from "@drover/rpc";
 import type { ServerDuplexStream, ServerUnaryCall, sendUnaryData, UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { Engine } from "./engine.ts";
+import { beginGeneration } from "./request-trace.ts";
 import type { EventSink } from "./router-outbox.ts";
 import { taskOf } from "./task.ts";
 
@@ -32,6 +41,7 @@ export type AttentionServiceOptions = Readonly<{
   /** Aborts when the worker holds nothing any more: routers are told so, and their streams end. */
   ended: AbortSignal;
   logger: Logger;
+  tracer?: Tracer | undefined;
 }>;
 
 /** Bytes that may wait for a router that does not read; beyond it the stream is broken off and the router resumes from the log. */
@@ -41,20 +51,23 @@ const UNREAD_BYTES_MAX = 64 * 2 ** 20;
 export function attentionService(options: AttentionServiceOptions): UntypedServiceImplementation {
   return {
     place: (call: ServerUnaryCall<PlaceRequest, PlaceReply>, callback: sendUnaryData<PlaceReply>) => {
-      callback(null, place(options, call.request));
+      callback(null, place(options, call.request, traceOf(call.metadata)));
     },
     tokens: (stream: ServerDuplexStream<RouterMessage, WorkerMessage>) => serveRouter(options, stream),
   };
 }
 
-function place(options: AttentionServiceOptions, request: PlaceRequest): PlaceReply {
+function place(options: AttentionServiceOptions, request: PlaceRequest, caller?: TraceContext): PlaceReply {
   const refuse = (refusalCode: string, refusalMessage: string) =>
     create(PlaceReplySchema, { accepted: false, refusalCode, refusalMessage });
   if (request.leaderEpoch < options.leaderEpoch()) return refuse("stale_epoch", "a newer scheduler leads");
   if (!options.accepting()) return refuse("unavailable", "the worker takes no requests now");
   try {
-    const task = taskOf(fromBinary(GenerationRequestSchema, request.payload), request.attempt, options.vocabSize);
-    const refusal = options.engine.place(task);
+    const generation = fromBinary(GenerationRequestSchema, request.payload);
+    const task = taskOf(generation, request.attempt, options.vocabSize);
+    const trace = beginGeneration(options.tracer, caller ?? generation, task);
+    const refusal = options.engine.place({ ...task, trace });
+    if (refusal !== undefined) trace?.end(refusal.code);
     return refusal === undefined ? create(PlaceReplySchema, { accepted: true }) : refuse(refusal.code, refusal.message);
   } catch (error) {
     const { code, message } = toDroverError(error);

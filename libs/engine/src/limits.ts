@@ -24,3 +24,6 @@ export const ENGINE_LIMITS = {
   /** Experts that a status names as the hottest. */
   hotExpertsMax: 8,
 } as const;
+
+/** What one attempt adds to its request's trace, at most: its own span, four phases, two steps, so many calls of each, and as many spans at the called workers. */
+export const TRACE_LIMITS = { callsPerStepMax: 64 } as const;

@@ -7,6 +7,7 @@ import {
   requestId,
   routerId,
   type SamplingParams,
+  type TraceSpan,
 } from "@drover/core";
 import type { GenerationRequest, PromptImage as WireImage } from "@drover/proto";
 
@@ -25,6 +26,8 @@ export type GenerationTask = Readonly<{
   params: SamplingParams;
   delivered: readonly DeliveredTokens[];
   deadlineMs: number;
+  /** The span of this attempt, where the request is traced. */
+  trace?: TraceSpan | undefined;
 }>;
 
 /** Reads a queue job's payload. Errors: `invalid_argument` for what the model cannot compute. */

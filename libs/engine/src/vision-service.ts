@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { DroverError, toDroverError } from "@drover/core";
+import { DroverError, type Tracer, toDroverError } from "@drover/core";
 import {
   type EncodeFrame,
   type EncodeReply,
@@ -10,7 +10,7 @@ import {
   ProbeReplySchema,
   type ProbeRequest,
 } from "@drover/proto";
-import { toServiceError } from "@drover/rpc";
+import { toServiceError, traceOf } from "@drover/rpc";
 import type {
   ServerReadableStream,
   ServerUnaryCall,
@@ -36,6 +36,7 @@ export type VisionServiceOptions = Readonly<{
   accepting?: () => boolean;
   pixelBytesMax?: number;
   receiveMsMax?: number;
+  tracer?: Tracer;
 }>;
 
 /** The gRPC face of the vision role: tiles from routers, features to attention workers. */
@@ -72,7 +73,11 @@ class VisionService implements EncodeHost {
 
   encode(call: ServerReadableStream<EncodeFrame, EncodeReply>, callback: sendUnaryData<EncodeReply>): void {
     const { rowsPerTile } = this.#options;
+    const span = this.#options.tracer?.join("encode", traceOf(call.metadata), { kind: "server" });
     const encodeCall = new EncodeCall(this, (outcome) => {
+      if (outcome.kind === "failed") span?.end(toDroverError(outcome.error).code);
+      else span?.attributes({ "drover.tiles": outcome.tileCount, "drover.cached": outcome.cached });
+      span?.end();
       if (outcome.kind === "failed") return callback(toServiceError(toDroverError(outcome.error)));
       const { tileCount, cached } = outcome;
       callback(null, create(EncodeReplySchema, { rowCount: tileCount * rowsPerTile, cached }));

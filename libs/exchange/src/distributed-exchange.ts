@@ -1,6 +1,6 @@
 import type { ExchangeRequest, ExchangeResult, ExpertExchange } from "@drover/core";
 import { dispatchByExpert, gatherRows, scatterRows } from "@drover/moe";
-import type { ExpertPeer } from "./expert-peer.ts";
+import type { ExpertPeer, PeerCall } from "./expert-peer.ts";
 import { EMPTY_MAP, type HolderMap, isReachable } from "./holder-map.ts";
 
 /** What the exchange reports as it decides: tokens by expert, rows that found no answer. */
@@ -96,18 +96,33 @@ export class DistributedExchange implements ExpertExchange {
       z,
       mapEpoch: this.#map.epoch,
     };
-    let y = await share.peer.call(call);
+    let y = await traced(share.peer, call, request);
     if (y === undefined) {
       // Experts are pure functions, so any other holder of all of them may answer instead.
       const layerMap = this.#map.layers.get(request.layer);
       const other = this.#holder(layerMap?.[share.experts[0] ?? 0], share.peer);
       const holdsAll = other !== undefined && share.experts.every((e) => layerMap?.[e]?.includes(other.workerId));
-      if (holdsAll) y = await other.call(call);
+      if (holdsAll) y = await traced(other, call, request);
     }
     if (y === undefined) return [...rows];
     scatterRows(y, rows, 0, rows.length, width, y_aD);
     return [];
   }
+}
+
+/** One call to one peer, under a span of its own where the step is traced. */
+async function traced(peer: ExpertPeer, call: PeerCall, request: ExchangeRequest): Promise<Float32Array | undefined> {
+  const { layer, experts } = call;
+  const span = request.traceCall?.("expert call", {
+    "drover.worker": peer.workerId,
+    "drover.layer": layer,
+    "drover.experts": experts.length,
+    "drover.rows": call.counts.reduce((sum, count) => sum + count, 0),
+  });
+  if (span === undefined) return peer.call(call);
+  const y = await peer.call({ ...call, trace: span.context });
+  span.end(y === undefined ? "unavailable" : undefined);
+  return y;
 }
 
 function addPlace(shares: Map<string, Share>, peer: ExpertPeer, expert: number, place: number, first: boolean): void {

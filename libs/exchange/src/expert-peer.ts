@@ -1,3 +1,5 @@
+import type { TraceContext } from "@drover/core";
+
 /** One worker's rows of one layer and step, sorted by expert. */
 export type PeerCall = Readonly<{
   layer: number;
@@ -7,6 +9,8 @@ export type PeerCall = Readonly<{
   /** [rows, D] f32; not touched until the call ends. */
   z: Float32Array;
   mapEpoch: bigint;
+  /** The span that the call is. */
+  trace?: TraceContext | undefined;
 }>;
 
 /** A worker that holds experts. */

@@ -5,6 +5,7 @@ import { ChoiceText } from "./choice-text.ts";
 import type { InferenceRequest } from "./inference-request.ts";
 import { type Output, OutputBuffer } from "./output.ts";
 import { RequestState } from "./request-state.ts";
+import type { RequestTrace } from "./request-trace.ts";
 import { decodeExperts, decodeTop } from "./wire.ts";
 
 /** One client's request while it runs: what its attempts have delivered, turned into text and buffered for the reply. */
@@ -25,6 +26,8 @@ export class Generation {
   adding = false;
   readdCount = 0;
   handBackCount = 0;
+  /** Its spans, where it is traced. */
+  trace: RequestTrace | undefined = undefined;
   /** When a worker was lost that may have held this request without having said so. */
   suspectedAtMs: number | undefined = undefined;
   readonly #buffer = new OutputBuffer();

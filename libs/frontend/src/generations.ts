@@ -16,6 +16,7 @@ import {
 import type { HashSeed } from "@drover/kv";
 import { type RequestEvent, type Resume, ResumeSchema } from "@drover/proto";
 import { Generation } from "./generation.ts";
+import type { Permit } from "./inference.ts";
 import type { InferenceRequest } from "./inference-request.ts";
 import { JobBatcher } from "./job-batcher.ts";
 import { PROMPT_TOKEN_DEADLINE_MS, QUEUE_CALL_TIMEOUT_MS, REQUEST_DEADLINE_MS, RETRY_AFTER_MS } from "./limits.ts";
@@ -70,7 +71,11 @@ export class Generations {
   }
 
   /** Puts a request into the queue. Errors: `unavailable` or `overloaded` from the queue or the vision workers, and then nothing is left of it. */
-  async start(request: InferenceRequest, arrivedMs: number, client: AbortSignal): Promise<Generation> {
+  async start(
+    request: InferenceRequest,
+    { arrivedMs, trace }: Pick<Permit, "arrivedMs" | "trace">,
+    client: AbortSignal,
+  ): Promise<Generation> {
     client.throwIfAborted();
     const { clock, model, metrics } = this.#options;
     const generation = new Generation(
@@ -79,6 +84,8 @@ export class Generations {
       model.tokenizer,
       clock.now() + REQUEST_DEADLINE_MS + PROMPT_TOKEN_DEADLINE_MS * request.promptTokenIds.length,
     );
+    generation.trace = trace;
+    trace?.named(generation);
     this.#running.set(generation.requestId, { generation, timer: new RequestTimer(metrics, clock, arrivedMs) });
     const leave = () => this.cancel(generation);
     client.addEventListener("abort", leave, { once: true });
@@ -130,6 +137,7 @@ export class Generations {
         return;
       case "token":
         timer.token();
+        generation.trace?.token();
         if (!generation.takeToken(decision.token)) this.#tooSlow(generation);
         else if (generation.state.finished && generation.state.cutShort) this.#stopped(generation);
         return;
@@ -236,6 +244,7 @@ export class Generations {
   #complete(generation: Generation, cachedTokenCount: number): void {
     const timer = this.#forget(generation);
     timer?.completed(generation, cachedTokenCount);
+    generation.trace?.completed(cachedTokenCount);
     generation.complete(cachedTokenCount);
   }
 
@@ -243,6 +252,7 @@ export class Generations {
     const timer = this.#forget(generation);
     if (timer === undefined) return;
     timer.failed(error.code);
+    generation.trace?.failed(error.code);
     // Whatever the error: an attempt may wait in the queue or run at a worker.
     this.#stopEverywhere(generation);
     generation.fail(error);

@@ -3,7 +3,7 @@ import { create, type DescFile, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { DroverError, type Logger, neverAborted, toDroverError, withTimeout } from "@drover/core";
 import { publicApi } from "@drover/proto";
-import { channelOptions, serviceDefinition, toServiceError } from "@drover/rpc";
+import { channelOptions, serviceDefinition, toServiceError, traceOf } from "@drover/rpc";
 import {
   type handleUnaryCall,
   type Metadata,
@@ -99,10 +99,10 @@ function serve<T>(call: StreamCall<T>, options: GrpcServerOptions, read: Read): 
 async function stream<T>(call: StreamCall<T>, options: GrpcServerOptions, read: Read): Promise<void> {
   const { inference } = options;
   authenticate(options, call.metadata);
-  using permit = inference.admit();
+  using permit = inference.admit({ operation: call.getPath().slice(1), ...traceOf(call.metadata) });
   const client = new AbortController();
   call.on("cancelled", () => client.abort(new DroverError("cancelled", "the client has left")));
-  const { request } = await inference.read(read(inference.requestContext(permit, client.signal)));
+  const { request } = await inference.read(read(inference.requestContext(permit, client.signal)), permit);
   const generation = await inference.start(request, permit, client.signal);
   const replies = new GrpcReplies(generation.requestId, inference.model, request);
   const over = AbortSignal.any([client.signal, generation.failed]);

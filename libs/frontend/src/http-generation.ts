@@ -10,6 +10,7 @@ import { errorBody, publicError } from "./http-errors.ts";
 import type { Inference } from "./inference.ts";
 import { READER_STALL_MS_MAX, STREAM_WAIT_MS_MAX } from "./limits.ts";
 import { event, type ReplyFrame, type ReplyStream } from "./reply-frame.ts";
+import type { Incoming } from "./request-trace.ts";
 
 /** How one of the two interfaces reads its request and writes its reply. */
 export type Dialect = Readonly<{
@@ -27,14 +28,17 @@ export async function serveGeneration(
   logger: Logger,
   dialect: Dialect,
 ): Promise<FastifyReply> {
-  using permit = inference.admit();
+  using permit = inference.admit(incoming(request));
   const client = new AbortController();
   const leave = () => {
     if (!reply.raw.writableFinished) client.abort(new DroverError("cancelled", "the client has left"));
   };
   reply.raw.on("close", leave);
   const { model } = inference;
-  const read = await inference.read(dialect.read(request.body, model, inference.requestContext(permit, client.signal)));
+  const read = await inference.read(
+    dialect.read(request.body, model, inference.requestContext(permit, client.signal)),
+    permit,
+  );
   const generation = await inference.start(read.request, permit, client.signal);
   const frame: ReplyFrame = {
     id: dialect.idPrefix + generation.requestId,
@@ -55,6 +59,16 @@ export async function serveGeneration(
   } finally {
     inference.cancel(generation);
   }
+}
+
+/** What the client says of its trace. Of two lines of a header that may come once, neither is trusted. */
+function incoming({ headers, method, routeOptions }: FastifyRequest): Incoming {
+  const { traceparent, tracestate } = headers;
+  return {
+    operation: `${method} ${routeOptions.url}`,
+    ...(typeof traceparent === "string" && { traceparent }),
+    ...(tracestate !== undefined && { tracestate: [tracestate].flat().join(",") }),
+  };
 }
 
 /** The reply as server-sent events, to its end. Errors: what ends the request before anything was sent. */

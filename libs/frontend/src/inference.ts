@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { type Clock, DroverError, type Lane, toDroverError, whenAborted } from "@drover/core";
+import { type Clock, DroverError, type Lane, noTracer, type Tracer, toDroverError, whenAborted } from "@drover/core";
 import type { ClusterWatch } from "./cluster-watch.ts";
 import type { Generation } from "./generation.ts";
 import type { Generations } from "./generations.ts";
@@ -7,6 +7,7 @@ import type { InferenceRequest } from "./inference-request.ts";
 import { IMAGE_BYTES_HELD_MAX, RETRY_AFTER_MS, RETRY_AFTER_MS_MAX } from "./limits.ts";
 import type { RequestContext } from "./request-context.ts";
 import { laneOf } from "./request-job.ts";
+import { type Incoming, RequestTrace } from "./request-trace.ts";
 import type { RouterMetrics } from "./router-metrics.ts";
 import type { ServedModel } from "./served-model.ts";
 
@@ -19,6 +20,7 @@ export type InferenceOptions = Readonly<{
   clock: Clock;
   metrics: RouterMetrics;
   requestsMax: number;
+  tracer?: Tracer | undefined;
   /** Aborts when nothing new is taken any more. */
   refusing: AbortSignal;
 }>;
@@ -27,6 +29,8 @@ export type InferenceOptions = Readonly<{
 export type Permit = Disposable &
   Readonly<{
     arrivedMs: number;
+    /** The request's spans, where it is traced; they end with the permit. */
+    trace: RequestTrace | undefined;
     /** Counts bytes that the request keeps until its permit ends. Errors: `overloaded` when all requests together keep too many. */
     holdBytes: (byteCount: number) => void;
   }>;
@@ -60,8 +64,8 @@ export class Inference {
   }
 
   /** Errors: `overloaded` when the router is full, `unavailable` when it ends: another one takes the request. */
-  admit(): Permit {
-    const { requestsMax, metrics, clock, refusing } = this.#options;
+  admit(incoming: Incoming): Permit {
+    const { requestsMax, metrics, clock, refusing, tracer = noTracer, model } = this.#options;
     if (refusing.aborted) {
       metrics.failed("unavailable");
       throw new DroverError("unavailable", "this router is ending; ask again, and another one answers", {
@@ -77,8 +81,10 @@ export class Inference {
     metrics.inFlight(++this.#inFlight);
     let released = false;
     let held = 0;
+    const trace = RequestTrace.begin(tracer, incoming, model.modelId);
     return {
       arrivedMs: clock.monotonic(),
+      trace,
       holdBytes: (byteCount) => {
         if (released) return;
         if (this.#bytesHeld + byteCount > IMAGE_BYTES_HELD_MAX) {
@@ -93,6 +99,7 @@ export class Inference {
       [Symbol.dispose]: () => {
         if (released) return;
         released = true;
+        trace?.end();
         this.#bytesHeld -= held;
         metrics.imageBytesHeld(this.#bytesHeld);
         metrics.inFlight(--this.#inFlight);
@@ -108,17 +115,29 @@ export class Inference {
   }
 
   /** What a request that will run is read with. */
-  requestContext({ holdBytes }: Permit, signal: AbortSignal): RequestContext {
+  requestContext({ holdBytes, trace }: Permit, signal: AbortSignal): RequestContext {
     const { contextTokensMax } = this;
-    return { contextTokensMax, drawnSeed: randomInt(2 ** 48 - 1), signal, holdBytes, timeImage: this.#timeImage };
+    const timeImage = () => {
+      const [timed, span] = [this.#timeImage(), trace?.child("image")];
+      return () => {
+        timed();
+        span?.end();
+      };
+    };
+    return { contextTokensMax, drawnSeed: randomInt(2 ** 48 - 1), signal, holdBytes, timeImage };
   }
 
   /** Waits until a request that will run has been read; one that is refused for what it says is counted. Errors: those of reading. */
-  async read<T>(reading: Promise<T>): Promise<T> {
+  async read<T>(reading: Promise<T>, { trace }: Permit): Promise<T> {
+    const span = trace?.child("tokenize");
     try {
-      return await reading;
+      const read = await reading;
+      span?.end();
+      return read;
     } catch (error) {
       const { code } = toDroverError(error);
+      span?.end(code);
+      trace?.failed(code);
       const { metrics } = this.#options;
       if (code === "cancelled") metrics.finished("abort");
       else metrics.failed(code);
@@ -142,21 +161,23 @@ export class Inference {
   start(request: InferenceRequest, permit: Permit, client: AbortSignal): Promise<Generation> {
     const { cluster, generations, metrics } = this.#options;
     if (!cluster.ready) {
+      permit.trace?.failed("unavailable");
       metrics.failed("unavailable");
       throw new DroverError("unavailable", "the cluster is not ready", { retryAfterMs: RETRY_AFTER_MS });
     }
     const lane = laneOf(request);
-    this.#checkWait(lane);
+    this.#checkWait(lane, permit);
     cluster.noteAdded(lane);
-    return generations.start(request, permit.arrivedMs, client);
+    return generations.start(request, permit, client);
   }
 
   /** Better refused now than late: what is accepted keeps its promise. */
-  #checkWait(lane: Lane): void {
+  #checkWait(lane: Lane, permit: Permit): void {
     const { cluster, queueWaitMsMax, metrics } = this.#options;
     const waitMs = cluster.predictedWaitMs(lane);
     if (waitMs <= queueWaitMsMax) return;
     metrics.refusedAtDoor(lane);
+    permit.trace?.failed("overloaded");
     metrics.failed("overloaded");
     const retryAfterMs = Math.min(RETRY_AFTER_MS_MAX, Math.max(RETRY_AFTER_MS, waitMs - queueWaitMsMax));
     const seconds = Math.ceil(waitMs / 1000);

@@ -57,7 +57,7 @@ class Scene {
   });
 
   start(): Promise<Generation> {
-    return this.generations.start(request, this.clock.monotonic(), neverAborted);
+    return this.generations.start(request, { arrivedMs: this.clock.monotonic(), trace: undefined }, neverAborted);
   }
 
   /** Lets time pass as the router does: what is late is looked for at every interval. */

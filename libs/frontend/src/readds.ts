@@ -81,6 +81,7 @@ export class Readds {
       while (!generation.ended.aborted) {
         const backoffMs = this.#backoffMs(generation, cause);
         metrics.readded(cause);
+        generation.trace?.addedAgain(cause);
         logger.warn("request.readd", { request: generation.requestId, cause, attempt: generation.state.attemptBase });
         await clock.sleep(backoffMs, generation.ended).catch(() => undefined);
         if (generation.ended.aborted) return;

@@ -39,7 +39,13 @@ type Port = Readonly<{
 /** Puts a request's newest attempt into the queue once its images are encoded. Errors: `unavailable` or `overloaded` from the vision workers or the queue. */
 export async function addJob(generation: Generation, front: boolean, jobs: JobBatcher, port: Port): Promise<void> {
   // Each time anew: the features may have gone with their worker, or from its cache.
-  const images = await port.vision.encode(generation.request.images, generation.ended);
+  const { images: asked } = generation.request;
+  const encoding = asked.length === 0 ? undefined : generation.trace?.child("encode images");
+  const images = await port.vision.encode(asked, generation.ended, encoding?.context).catch((error: unknown) => {
+    encoding?.end(toDroverError(error).code);
+    throw error;
+  });
+  encoding?.end();
   generation.blockHashes ??= await hashPrompt(generation.request, port.hashSeed(), generation.ended);
   try {
     await jobs.add(await putJob(generation, images, front, port));
@@ -65,8 +71,9 @@ async function putJob(
   const { requestId, request, state, deadlineMs } = generation;
   const { modelId } = port.model;
   const attemptBase = state.attemptBase;
+  const trace = generation.trace?.context;
   const bytes = encodeGenerationRequest(
-    { requestId, modelId, routerId: port.routerId, deadlineMs },
+    { requestId, modelId, routerId: port.routerId, deadlineMs, trace },
     request,
     images,
     generation.blockHashes ?? new Uint8Array(),
@@ -87,6 +94,7 @@ async function putJob(
     promptTokenCount: request.promptTokenIds.length + deliveredCount,
     newTokenCountMax: Math.max(0, n * maxTokens - deliveredCount),
     choiceCount: n,
+    ...(trace && { trace }),
     blockHashes: reusesPrefix(request) ? sampleHashes(generation.blockHashes ?? new Uint8Array()) : new Uint8Array(),
   } as const;
   if (bytes.byteLength < INLINE_PAYLOAD_BYTES_MAX) return { ...job, payload: { kind: "inline", bytes } };

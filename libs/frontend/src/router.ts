@@ -8,6 +8,7 @@ import {
   type RouterId,
   routerId,
   systemClock,
+  type Tracer,
   whenAborted,
 } from "@drover/core";
 import { servedModelSeed } from "@drover/kv";
@@ -46,6 +47,7 @@ export type RouterOptions = Readonly<{
   advertise: string;
   metrics: Metrics;
   logger: Logger;
+  tracer?: Tracer;
   /** Called once, when requests can first be served. */
   onReady: () => void;
   /** How it ends; only by `close` unless given. */
@@ -111,6 +113,7 @@ export class Router {
       clock: this.#clock,
       metrics,
       requestsMax: options.requestsMax,
+      tracer: options.tracer,
       queueWaitMsMax: options.queueWaitMsMax ?? QUEUE_WAIT_MS_MAX_DEFAULT,
       refusing: this.#ending.refusing,
       cluster: {

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { create } from "@bufbuild/protobuf";
-import { type Clock, DroverError, type PromptImage, toDroverError, withTimeout } from "@drover/core";
+import { type Clock, DroverError, type PromptImage, type TraceContext, toDroverError, withTimeout } from "@drover/core";
 import { type ClusterState, EncodeFrameSchema, ProbeRequestSchema, VisionWorker, WorkerRole } from "@drover/proto";
 import { RpcClient } from "@drover/rpc";
 import { ENCODE_TIMEOUT_MS, RETRY_AFTER_MS, TILE_FRAME_BYTES } from "./limits.ts";
@@ -40,18 +40,22 @@ export class VisionClient implements Disposable {
   }
 
   /** Where each image's features are, once they are there. Errors: `unavailable` when no vision worker makes them, `overloaded`. */
-  async encode(images: readonly RequestImage[], signal: AbortSignal): Promise<readonly PromptImage[]> {
+  async encode(
+    images: readonly RequestImage[],
+    signal: AbortSignal,
+    trace?: TraceContext,
+  ): Promise<readonly PromptImage[]> {
     const limited = images.length === 0 ? signal : withTimeout(ENCODE_TIMEOUT_MS, signal);
     return Promise.all(
       images.map(async (image) => ({
         contentHash: image.tiles.contentHash,
         runs: image.runs,
-        holder: await this.#holder(image, limited),
+        holder: await this.#holder(image, limited, trace),
       })),
     );
   }
 
-  async #holder({ tiles }: RequestImage, signal: AbortSignal): Promise<string> {
+  async #holder({ tiles }: RequestImage, signal: AbortSignal, trace?: TraceContext): Promise<string> {
     const { clock, metrics } = this.#options;
     const beganMs = clock.monotonic();
     const ended = (outcome: EncodeOutcome) => metrics.imageEncoded(outcome, (clock.monotonic() - beganMs) / 1000);
@@ -61,7 +65,7 @@ export class VisionClient implements Disposable {
       const client = this.#client(address);
       try {
         const isHeld = await holds(client, tiles, signal);
-        if (!isHeld) await send(client, tiles, signal);
+        if (!isHeld) await send(client, tiles, signal, trace);
         ended(isHeld ? "held" : "encoded");
         return address;
       } catch (error) {
@@ -113,8 +117,9 @@ async function holds(client: RpcClient, { contentHash }: Tiles, signal: AbortSig
   return held[0] === true;
 }
 
-async function send(client: RpcClient, { contentHash, tileSize, pixels }: Tiles, signal: AbortSignal): Promise<void> {
-  const { call, reply } = client.clientStream(VisionWorker.method.encode, signal);
+async function send(client: RpcClient, tiles: Tiles, signal: AbortSignal, trace?: TraceContext): Promise<void> {
+  const { contentHash, tileSize, pixels } = tiles;
+  const { call, reply } = client.clientStream(VisionWorker.method.encode, signal, trace);
   const tileCount = pixels.byteLength / (3 * tileSize ** 2);
   // The reply comes early when the worker refuses or has the features: then nothing more need be written.
   let answered = false;

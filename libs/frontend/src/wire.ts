@@ -6,13 +6,20 @@ import {
   type PromptImage,
   type RequestId,
   type RouterId,
+  type TraceContext,
 } from "@drover/core";
 import { GenerationRequestSchema, type TopLogprobs } from "@drover/proto";
 import type { InferenceRequest } from "./inference-request.ts";
 import type { RankedToken } from "./output.ts";
 import type { RequestState } from "./request-state.ts";
 
-type Names = Readonly<{ requestId: RequestId; modelId: ModelId; routerId: RouterId; deadlineMs: number }>;
+type Names = Readonly<{
+  requestId: RequestId;
+  modelId: ModelId;
+  routerId: RouterId;
+  deadlineMs: number;
+  trace?: TraceContext | undefined;
+}>;
 
 /** The payload of a job: the request, where its images' features are, and what its client already has. */
 export function encodeGenerationRequest(
@@ -30,6 +37,7 @@ export function encodeGenerationRequest(
       modelId: names.modelId,
       routerId: names.routerId,
       deadlineMs: BigInt(names.deadlineMs),
+      ...names.trace,
       promptTokenIds: idBytes(request.promptTokenIds),
       sampling: {
         temperature: sampling.temperature,

@@ -18,6 +18,7 @@ export function jobToWire(job: QueueJob): Job {
     newTokenCountMax: BigInt(job.newTokenCountMax),
     choiceCount: job.choiceCount,
     blockHashes: job.blockHashes,
+    ...job.trace,
     payload:
       payload.kind === "inline"
         ? { case: "inline", value: payload.bytes }
@@ -36,6 +37,7 @@ export function jobToWire(job: QueueJob): Job {
 export function jobFromWire(job: Job): QueueJob {
   const lane = LANES.find((name) => name === job.lane);
   if (lane === undefined) throw new DroverError("invalid_argument", `no lane is called ${job.lane}`);
+  const { traceparent, tracestate } = job;
   if (job.payload.case === undefined) throw new DroverError("invalid_argument", "a job has a payload");
   return {
     requestId: requestId(job.requestId),
@@ -50,6 +52,7 @@ export function jobFromWire(job: Job): QueueJob {
     newTokenCountMax: Number(job.newTokenCountMax),
     choiceCount: job.choiceCount,
     blockHashes: job.blockHashes,
+    ...(traceparent !== "" && { trace: { traceparent, tracestate } }),
     payload:
       job.payload.case === "inline"
         ? { kind: "inline", bytes: job.payload.value }

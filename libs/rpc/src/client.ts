@@ -5,6 +5,7 @@ import type {
   DescMethodUnary,
   MessageShape,
 } from "@bufbuild/protobuf";
+import type { TraceContext } from "@drover/core";
 import {
   Client,
   type ClientDuplexStream,
@@ -12,11 +13,13 @@ import {
   type ClientWritableStream,
   connectivityState,
   credentials,
+  type ServiceError,
   status,
 } from "@grpc/grpc-js";
 import { fromServiceError } from "./errors.ts";
 import { type MessageCodec, messageCodec } from "./service.ts";
 import { channelOptions } from "./settings.ts";
+import { traceMetadata } from "./trace-metadata.ts";
 
 type Codecs = Readonly<Record<string, MessageCodec<unknown>>>;
 
@@ -47,6 +50,7 @@ export class RpcClient implements Disposable {
     request: MessageShape<M["input"]>,
     signal: AbortSignal,
     deadlineMs?: number,
+    trace?: TraceContext,
   ): Promise<MessageShape<M["output"]>> {
     const { input, output, path } = this.#method(method);
     return new Promise((resolve, reject) => {
@@ -56,6 +60,7 @@ export class RpcClient implements Disposable {
         input.serialize,
         output.deserialize,
         request,
+        traceMetadata(trace),
         deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs },
         (error, reply) => {
           signal.removeEventListener("abort", cancel);
@@ -72,6 +77,7 @@ export class RpcClient implements Disposable {
   serverStream<M extends DescMethodServerStreaming>(
     method: M,
     request: MessageShape<M["input"]>,
+    trace?: TraceContext,
   ): ClientReadableStream<MessageShape<M["output"]>> {
     const { input, output, path } = this.#method(method);
     return this.#client.makeServerStreamRequest(
@@ -79,6 +85,7 @@ export class RpcClient implements Disposable {
       input.serialize,
       output.deserialize,
       request,
+      traceMetadata(trace),
     ) as ClientReadableStream<MessageShape<M["output"]>>;
   }
 
@@ -86,14 +93,23 @@ export class RpcClient implements Disposable {
   clientStream<M extends DescMethodClientStreaming>(
     method: M,
     signal: AbortSignal,
+    trace?: TraceContext,
   ): Readonly<{ call: ClientWritableStream<MessageShape<M["input"]>>; reply: Promise<MessageShape<M["output"]>> }> {
     const { input, output, path } = this.#method(method);
     const replied = Promise.withResolvers<MessageShape<M["output"]>>();
-    const call = this.#client.makeClientStreamRequest(path, input.serialize, output.deserialize, (error, reply) => {
+    const answered = (error: ServiceError | null, reply?: unknown) => {
       signal.removeEventListener("abort", cancel);
       if (error) replied.reject(fromServiceError(error));
       else replied.resolve(reply as MessageShape<M["output"]>);
-    });
+    };
+    const { serialize } = input;
+    const call = this.#client.makeClientStreamRequest(
+      path,
+      serialize,
+      output.deserialize,
+      traceMetadata(trace),
+      answered,
+    );
     const cancel = () => call.cancel();
     signal.addEventListener("abort", cancel, { once: true });
     if (signal.aborted) cancel();

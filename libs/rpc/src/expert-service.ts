@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { DroverError, type ExpertRunner } from "@drover/core";
+import { DroverError, type ErrorCode, type ExpertRunner, noTracer, type Tracer } from "@drover/core";
 import { ActivationType, type ExpertReply, ExpertReplySchema, type ExpertRequest } from "@drover/proto";
 import type { ServerDuplexStream, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { Metadata } from "@grpc/grpc-js";
@@ -9,7 +9,11 @@ import { bytesOf, rowsOf } from "./expert-frames.ts";
 export type ExpertStreamObserver = Readonly<{ streamOpened(): void; streamClosed(): void }>;
 
 /** The server side of the exchange: every frame is computed at once and answered in order. */
-export function expertService(runner: ExpertRunner, observer?: ExpertStreamObserver): UntypedServiceImplementation {
+export function expertService(
+  runner: ExpertRunner,
+  observer?: ExpertStreamObserver,
+  tracer: Tracer = noTracer,
+): UntypedServiceImplementation {
   return {
     exchange: (stream: ServerDuplexStream<ExpertRequest, ExpertReply>) => {
       let isOpen = true;
@@ -20,11 +24,27 @@ export function expertService(runner: ExpertRunner, observer?: ExpertStreamObser
       observer?.streamOpened();
       for (const end of ["end", "cancelled", "close", "error"]) stream.once(end, close);
       stream.sendMetadata(new Metadata());
-      stream.on("data", (request: ExpertRequest) => stream.write(answer(runner, request)));
+      stream.on("data", (request: ExpertRequest) => stream.write(traced(runner, request, tracer)));
       stream.on("end", () => stream.end());
       stream.on("error", () => stream.destroy());
     },
   };
+}
+
+/** A frame that says so is computed under a span of its own. */
+function traced(runner: ExpertRunner, request: ExpertRequest, tracer: Tracer): ExpertReply {
+  if (request.traceparent === "") return answer(runner, request);
+  const span = tracer.join("experts", request, {
+    kind: "server",
+    attributes: {
+      "drover.layer": request.layer,
+      "drover.experts": request.experts.length,
+      "drover.rows": request.rowCounts.reduce((sum, count) => sum + count, 0),
+    },
+  });
+  const reply = answer(runner, request);
+  span?.end(reply.errorCode === "" ? undefined : (reply.errorCode as ErrorCode));
+  return reply;
 }
 
 /** Computes one frame, or says in the error table's codes why not. */

@@ -85,6 +85,8 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
           rowCounts: frame.counts,
           deadlineMs: EXPERT_DEADLINE_MS,
           mapEpoch: call.mapEpoch,
+          // A call's first frame stands for it: its others are the same, and may be many.
+          ...(frame.from === 0 && call.trace),
           rows: bytesOf(rows),
         }),
       );

@@ -8,3 +8,4 @@ export * from "./expert-stream-peer.ts";
 export * from "./server.ts";
 export * from "./service.ts";
 export * from "./settings.ts";
+export * from "./trace-metadata.ts";

@@ -1,4 +1,4 @@
-import { assertNever, type Clock, type JobLease, type Lane, type WorkerId } from "@drover/core";
+import { assertNever, type Clock, type JobLease, type Lane, noTracer, type Tracer, type WorkerId } from "@drover/core";
 import type { Member } from "@drover/membership";
 import type { PlacementDecision } from "@drover/placement";
 import type { Candidates } from "./candidates.ts";
@@ -17,6 +17,7 @@ import {
   UNREACHABLE_PAUSE_MS,
 } from "./limits.ts";
 import { type AttemptOutcome, type AttemptPorts, attemptPlacement } from "./placement-attempt.ts";
+import { PlacementTrace } from "./placement-trace.ts";
 import type { Placer } from "./placer.ts";
 import type { Routers } from "./routers.ts";
 import type { SchedulerMetrics } from "./scheduler-metrics.ts";
@@ -31,6 +32,7 @@ export type LanePlacerOptions = AttemptPorts &
     member: (worker: WorkerId) => Member | undefined;
     routers: Routers;
     clock: Clock;
+    tracer?: Tracer;
     metrics: SchedulerMetrics;
     /** A worker has accepted a job of the lane. */
     onPlaced: (lane: Lane) => void;
@@ -45,6 +47,7 @@ type Chosen = Extract<PlacementDecision, { kind: "worker" }>;
  */
 export class LanePlacer {
   readonly #options: LanePlacerOptions;
+  readonly #trace: PlacementTrace;
   readonly #wakeup = new Wakeup();
   readonly #held: HeldLease[] = [];
   readonly #placing = new Set<Promise<void>>();
@@ -53,6 +56,7 @@ export class LanePlacer {
 
   constructor(options: LanePlacerOptions) {
     this.#options = options;
+    this.#trace = new PlacementTrace(options.tracer ?? noTracer, options.clock);
   }
 
   /** Leases that this lane holds: they wait as much as what is in the queue. */
@@ -155,18 +159,21 @@ export class LanePlacer {
     const { requestId } = lease.job;
     const worker = chosen.workerId;
     if (this.#passedOver?.requestId === requestId) this.#passedOver = undefined;
+    const span = this.#trace.placing(held, chosen);
     try {
       const address = member(worker)?.profile.address;
       const outcome: AttemptOutcome =
         address === undefined
           ? { kind: "refused", code: "unavailable" }
-          : await attemptPlacement(this.#options, lease, worker, address);
+          : await attemptPlacement(this.#options, lease, worker, address, span?.context);
+      this.#trace.placed(span, held, worker, outcome);
       if (outcome.kind !== "accepted") placer.release(worker, requestId);
       await this.#conclude(held, chosen, outcome);
     } catch (error) {
       // The queue or the store failed: the lease is held on, or lost and delivered again.
       placer.release(worker, requestId);
       const { code, message } = faultOf(error);
+      span?.end(code);
       logger.warn("queue.failed", { request: requestId, code, message });
       if (!lease.lost.aborted) this.#hold(held);
     }

@@ -1,4 +1,4 @@
-import type { WorkerId } from "@drover/core";
+import type { TraceContext, WorkerId } from "@drover/core";
 import { AttentionWorker, type PlaceReply, type PlaceRequest } from "@drover/proto";
 import { RpcClient } from "@drover/rpc";
 import { PLACE_DEADLINE_MS } from "./limits.ts";
@@ -6,7 +6,13 @@ import { PLACE_DEADLINE_MS } from "./limits.ts";
 /** Hands a request to a worker. */
 export interface PlaceCaller extends Disposable {
   /** Errors: a DroverError whenever no reply came; the worker may have accepted all the same. */
-  place(worker: WorkerId, address: string, request: PlaceRequest, signal: AbortSignal): Promise<PlaceReply>;
+  place(
+    worker: WorkerId,
+    address: string,
+    request: PlaceRequest,
+    signal: AbortSignal,
+    trace?: TraceContext,
+  ): Promise<PlaceReply>;
   /** The worker is gone. */
   forget(worker: WorkerId): void;
 }
@@ -15,8 +21,15 @@ export interface PlaceCaller extends Disposable {
 export class RpcPlaceCaller implements PlaceCaller {
   readonly #clients = new Map<WorkerId, RpcClient>();
 
-  place(worker: WorkerId, address: string, request: PlaceRequest, signal: AbortSignal): Promise<PlaceReply> {
-    return this.#client(worker, address).unary(AttentionWorker.method.place, request, signal, PLACE_DEADLINE_MS);
+  place(
+    worker: WorkerId,
+    address: string,
+    request: PlaceRequest,
+    signal: AbortSignal,
+    trace?: TraceContext,
+  ): Promise<PlaceReply> {
+    const client = this.#client(worker, address);
+    return client.unary(AttentionWorker.method.place, request, signal, PLACE_DEADLINE_MS, trace);
   }
 
   forget(worker: WorkerId): void {

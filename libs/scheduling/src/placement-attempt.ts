@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import type { JobLease, Logger, PayloadStore, QueueConsumer, WorkerId } from "@drover/core";
+import type { JobLease, Logger, PayloadStore, QueueConsumer, TraceContext, WorkerId } from "@drover/core";
 import { PlaceRequestSchema } from "@drover/proto";
 import { faultOf } from "./fault.ts";
 import type { DropReason } from "./held-lease.ts";
@@ -30,6 +30,7 @@ export async function attemptPlacement(
   lease: JobLease,
   worker: WorkerId,
   address: string,
+  trace?: TraceContext,
 ): Promise<AttemptOutcome> {
   const { job, attempt, lost } = lease;
   if (await ports.queue.isCancelled(job.requestId, lost)) return { kind: "drop", reason: "cancelled" };
@@ -37,7 +38,7 @@ export async function attemptPlacement(
   if (payload === undefined) return { kind: "drop", reason: "payload_missing" };
   const request = create(PlaceRequestSchema, { leaderEpoch: ports.leaderEpoch, attempt, payload });
   try {
-    const reply = await ports.caller.place(worker, address, request, lost);
+    const reply = await ports.caller.place(worker, address, request, lost, trace);
     if (reply.accepted) return { kind: "accepted" };
     const fields = { request: job.requestId, attempt, worker, code: reply.refusalCode, message: reply.refusalMessage };
     ports.logger.debug("placement.refused", fields);

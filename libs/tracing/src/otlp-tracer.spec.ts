@@ -25,12 +25,12 @@ describe("tracing", () => {
     }
     const spans = Object.fromEntries(collector.spans.map((span) => [span.name, span]));
     expect(Object.keys(spans).sort()).toEqual(["far", "near", "request"]);
-    expect(spans["request"]).toMatchObject({ traceId: TRACE_ID, parentSpanId: "b7ad6b7169203331", kind: 2 });
-    expect(spans["request"]?.service).toBe("drover-test");
-    expect(spans["near"]?.parentSpanId).toBe(spans["request"]?.spanId);
-    expect(spans["far"]?.parentSpanId).toBe(spans["request"]?.spanId);
-    expect(spans["far"]?.status).toEqual({ code: 2, message: "unavailable" });
-    expect(spans["near"]?.startTimeUnixNano).toBe("1000000000");
+    expect(spans.request).toMatchObject({ traceId: TRACE_ID, parentSpanId: "b7ad6b7169203331", kind: 2 });
+    expect(spans.request?.service).toBe("drover-test");
+    expect(spans.near?.parentSpanId).toBe(spans.request?.spanId);
+    expect(spans.far?.parentSpanId).toBe(spans.request?.spanId);
+    expect(spans.far?.status).toEqual({ code: 2, message: "unavailable" });
+    expect(spans.near?.startTimeUnixNano).toBe("1000000000");
   });
 
   it("records nothing that its client does not want recorded, nor what nobody else has begun", async () => {

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file drover/internal/v1/expert.proto.
  */
 export const file_drover_internal_v1_expert: GenFile = /*@__PURE__*/
-  fileDesc("Ch9kcm92ZXIvaW50ZXJuYWwvdjEvZXhwZXJ0LnByb3RvEhJkcm92ZXIuaW50ZXJuYWwudjEizgEKDUV4cGVydFJlcXVlc3QSFgoOY29ycmVsYXRpb25faWQYASABKAQSDQoFbGF5ZXIYAiABKA0SOwoPYWN0aXZhdGlvbl90eXBlGAMgASgOMiIuZHJvdmVyLmludGVybmFsLnYxLkFjdGl2YXRpb25UeXBlEg8KB2V4cGVydHMYBCADKA0SEgoKcm93X2NvdW50cxgFIAMoDRITCgtkZWFkbGluZV9tcxgGIAEoDRIRCgltYXBfZXBvY2gYByABKAQSDAoEcm93cxgPIAEoDCKbAQoLRXhwZXJ0UmVwbHkSFgoOY29ycmVsYXRpb25faWQYASABKAQSOwoPYWN0aXZhdGlvbl90eXBlGAIgASgOMiIuZHJvdmVyLmludGVybmFsLnYxLkFjdGl2YXRpb25UeXBlEhIKCmVycm9yX2NvZGUYAyABKAkSFQoNZXJyb3JfbWVzc2FnZRgEIAEoCRIMCgRyb3dzGA8gASgMKn0KDkFjdGl2YXRpb25UeXBlEh8KG0FDVElWQVRJT05fVFlQRV9VTlNQRUNJRklFRBAAEhcKE0FDVElWQVRJT05fVFlQRV9GMzIQARIYChRBQ1RJVkFUSU9OX1RZUEVfQkYxNhACEhcKE0FDVElWQVRJT05fVFlQRV9GMTYQAzJiCgxFeHBlcnRXb3JrZXISUgoIRXhjaGFuZ2USIS5kcm92ZXIuaW50ZXJuYWwudjEuRXhwZXJ0UmVxdWVzdBofLmRyb3Zlci5pbnRlcm5hbC52MS5FeHBlcnRSZXBseSgBMAFiBnByb3RvMw");
+  fileDesc("Ch9kcm92ZXIvaW50ZXJuYWwvdjEvZXhwZXJ0LnByb3RvEhJkcm92ZXIuaW50ZXJuYWwudjEi9wEKDUV4cGVydFJlcXVlc3QSFgoOY29ycmVsYXRpb25faWQYASABKAQSDQoFbGF5ZXIYAiABKA0SOwoPYWN0aXZhdGlvbl90eXBlGAMgASgOMiIuZHJvdmVyLmludGVybmFsLnYxLkFjdGl2YXRpb25UeXBlEg8KB2V4cGVydHMYBCADKA0SEgoKcm93X2NvdW50cxgFIAMoDRITCgtkZWFkbGluZV9tcxgGIAEoDRIRCgltYXBfZXBvY2gYByABKAQSEwoLdHJhY2VwYXJlbnQYCCABKAkSEgoKdHJhY2VzdGF0ZRgJIAEoCRIMCgRyb3dzGA8gASgMIpsBCgtFeHBlcnRSZXBseRIWCg5jb3JyZWxhdGlvbl9pZBgBIAEoBBI7Cg9hY3RpdmF0aW9uX3R5cGUYAiABKA4yIi5kcm92ZXIuaW50ZXJuYWwudjEuQWN0aXZhdGlvblR5cGUSEgoKZXJyb3JfY29kZRgDIAEoCRIVCg1lcnJvcl9tZXNzYWdlGAQgASgJEgwKBHJvd3MYDyABKAwqfQoOQWN0aXZhdGlvblR5cGUSHwobQUNUSVZBVElPTl9UWVBFX1VOU1BFQ0lGSUVEEAASFwoTQUNUSVZBVElPTl9UWVBFX0YzMhABEhgKFEFDVElWQVRJT05fVFlQRV9CRjE2EAISFwoTQUNUSVZBVElPTl9UWVBFX0YxNhADMmIKDEV4cGVydFdvcmtlchJSCghFeGNoYW5nZRIhLmRyb3Zlci5pbnRlcm5hbC52MS5FeHBlcnRSZXF1ZXN0Gh8uZHJvdmVyLmludGVybmFsLnYxLkV4cGVydFJlcGx5KAEwAWIGcHJvdG8z");
 
 /**
  * One frame of a worker's rows for one layer and step; a large call is cut into frames of at most 256 KiB, each answered by itself.
@@ -58,6 +58,18 @@ export type ExpertRequest = Message<"drover.internal.v1.ExpertRequest"> & {
    * @generated from field: uint64 map_epoch = 7;
    */
   mapEpoch: bigint;
+
+  /**
+   * Of the caller's span; empty: this frame is not traced.
+   *
+   * @generated from field: string traceparent = 8;
+   */
+  traceparent: string;
+
+  /**
+   * @generated from field: string tracestate = 9;
+   */
+  tracestate: string;
 
   /**
    * Raw little-endian rows [a, D], scaled expert input.
