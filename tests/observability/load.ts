@@ -5,8 +5,14 @@ const SYSTEM = "You answer in one short sentence, and you never say more than yo
 const ids = (length: number, seed: number) =>
   Array.from({ length }, (_, i) => 100 + ((i * 7919 + seed * 104_729) % 2500));
 
-/** Requests of every kind, over and over until the signal aborts: text with a prefix in common, pictures, long contexts, mistakes, clients that leave. */
-export async function load(cluster: TestCluster, signal: AbortSignal): Promise<void> {
+/** What a load has done so far. */
+export type Load = Readonly<{ ended: Promise<unknown>; turnsLeast: () => number }>;
+
+/**
+ * Sends requests of every kind, over and over until the signal aborts: text with a prefix in common, pictures, long contexts, mistakes, clients
+ * that leave. `turnsLeast`: how many of the kind that is slowest have ended.
+ */
+export function load(cluster: TestCluster, signal: AbortSignal): Load {
   const chat = (content: unknown, fields: object = {}) => ({
     model: "nano",
     messages: [
@@ -31,14 +37,17 @@ export async function load(cluster: TestCluster, signal: AbortSignal): Promise<v
     () =>
       ask(cluster, "/v1/chat/completions", chat("Tell a long story", { max_tokens: 200 }), AbortSignal.timeout(100)),
   ];
-  await Promise.all(
-    kinds.map(async (send) => {
+  const turns = kinds.map(() => 0);
+  const ended = Promise.all(
+    kinds.map(async (send, kind) => {
       for (let turn = 0; !signal.aborted; turn++) {
         await send(turn);
+        turns[kind] = turn + 1;
         await new Promise((resolve) => setTimeout(resolve, 200));
       }
     }),
   );
+  return { ended, turnsLeast: () => Math.min(...turns) };
 }
 
 /** A question about a picture that is another one each turn: the same one would be encoded once. */

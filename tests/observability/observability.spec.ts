@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { TestCluster } from "../e2e/test-cluster.ts";
 import { describedMetrics, metricLine } from "./described-metrics.ts";
 import { LiveSeries } from "./live-series.ts";
-import { load } from "./load.ts";
+import { type Load, load } from "./load.ts";
 import { problems } from "./problems.ts";
 import { hasPrometheus, Prometheus, type Target } from "./prometheus.ts";
 import {
@@ -27,8 +27,9 @@ const PROCESSES = ["router", "scheduler", "attention-0", "experts-0", "experts-1
 /** Labels of every series: the processes', the scraper's, and those of all histograms. */
 const UNDESCRIBED = ["process", "worker", "cluster", "namespace", "pod", "instance", "job", "le"];
 const MISSING = "DroverWorkerMissing";
-/** Long enough for rates over ten scrapes of everything. */
-const LOAD_MS = 15_000;
+/** Long enough for rates over ten scrapes, and then until every kind of request has been answered some times. */
+const LOAD_MS = 12_000;
+const TURNS_LEAST = 3;
 
 /** What a scraper on Kubernetes adds. */
 async function targetOf(cluster: TestCluster, name: string): Promise<Target> {
@@ -53,7 +54,7 @@ describe.skipIf(!present)("a live cluster, as a real Prometheus sees it (needs p
   let cluster: TestCluster;
   let prometheus: Prometheus;
   let live: LiveSeries;
-  let loading: Promise<void>;
+  let loading: Load;
 
   beforeAll(async () => {
     redis = new TestRedis(redisProgram ?? "", await freePort());
@@ -67,12 +68,15 @@ describe.skipIf(!present)("a live cluster, as a real Prometheus sees it (needs p
     prometheus = await Prometheus.start(targets, hastyRules());
     loading = load(cluster, ended.signal);
     await pause(LOAD_MS);
+    while (loading.turnsLeast() < TURNS_LEAST) await pause(100);
+    // The next scrape has seen it all.
+    await pause(2000);
     live = new LiveSeries(await prometheus.series('{__name__=~".+"}'));
   }, 120_000);
 
   afterAll(async () => {
     ended.abort();
-    await loading;
+    await loading.ended;
     await prometheus?.[Symbol.asyncDispose]();
     await cluster?.[Symbol.asyncDispose]();
     await redis?.stop();

@@ -1,11 +1,11 @@
 import type { ModelConfig } from "@drover/checkpoint";
-import type { KvDtype } from "@drover/core";
+import type { KvDtype, Tracer } from "@drover/core";
 import { contextTokensMax, kvGeometry } from "@drover/kv";
 import { contextService } from "@drover/rpc";
 import { ContextStore } from "@drover/runtime";
 import type { Metrics } from "@drover/telemetry";
 
-type ContextRoleOptions = Readonly<{ modelName: string; kvMemory: number; kvDtype: KvDtype; threads: number }>;
+type ContextRoleOptions = Readonly<{ modelName: string; kvMemory: number; kvDtype: KvDtype; threads: number; tracer: Tracer }>;
 
 const ATTEND_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
@@ -26,6 +26,8 @@ export function startContext(config: ModelConfig, options: ContextRoleOptions, m
     bytesMax: options.kvMemory,
     kvDtype: options.kvDtype,
   });
+  seconds.zero(model);
+  rows.inc(model, 0);
   metrics.beforeScrape(() => {
     bytes.set({ ...model, kind: "used" }, store.byteCount);
     bytes.set({ ...model, kind: "max" }, store.bytesMax);
@@ -38,7 +40,7 @@ export function startContext(config: ModelConfig, options: ContextRoleOptions, m
     },
   };
   return {
-    service: contextService(store, observer),
+    service: contextService(store, observer, options.tracer),
     facts: () => ({
       kvDtype: store.dtype,
       byteCount: store.byteCount,

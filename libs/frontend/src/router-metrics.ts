@@ -136,6 +136,16 @@ export class RouterMetrics {
     for (const finished_reason of FINISH_REASONS) this.#successes.inc({ ...this.#model, finished_reason }, 0);
     for (const cause of READD_CAUSES) this.#readds.inc({ ...this.#model, cause }, 0);
     for (const lane of LANES) this.#refusedAtDoor.inc({ ...this.#model, lane }, 0);
+    for (const histogram of [
+      this.#timeToFirstToken,
+      this.#interTokenLatency,
+      this.#requestLatency,
+      this.#requestPromptTokens,
+      this.#requestGenerationTokens,
+      this.#cachedShare,
+      this.#imageOpenSeconds,
+    ])
+      histogram.zero(this.#model);
     for (const outcome of DRAIN_OUTCOMES) this.#drained.inc({ ...this.#model, outcome }, 0);
     for (const counter of [this.#staleEvents, this.#slowReaders]) counter.inc(this.#model, 0);
   }

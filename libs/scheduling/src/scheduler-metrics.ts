@@ -86,7 +86,10 @@ export class SchedulerMetrics {
     this.#leader = metrics.gauge("drover_scheduler_leader", "1 while this scheduler leads", []);
     this.leading(false);
     // What has not happened yet is counted as 0, so that its first time is a rise.
-    for (const lane of LANES) this.#placements.inc({ lane }, 0);
+    for (const lane of LANES) {
+      this.#placements.inc({ lane }, 0);
+      this.#queueSeconds.zero({ lane });
+    }
     for (const code of Object.keys(ERROR_CODES)) this.#refusals.inc({ code }, 0);
     for (const reason of DROP_REASONS) this.#dropped.inc({ reason }, 0);
   }
