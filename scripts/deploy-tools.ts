@@ -3,9 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeCrdSchemas } from "./deploy-tools/crd-schemas.ts";
-import { buildGoTools, GO_FILES } from "./deploy-tools/go-tools.ts";
+import { buildGoTools } from "./deploy-tools/go-tools.ts";
 import { writeKubernetesSchemas } from "./deploy-tools/kubernetes-schemas.ts";
-import { CRD_MODULES, KUBERNETES_VERSIONS, SCHEMAS_PACKAGE } from "./deploy-tools/versions.ts";
 import { repository } from "./gates/gate.ts";
 
 /**
@@ -15,19 +14,16 @@ import { repository } from "./gates/gate.ts";
  */
 const folder = join(repository, ".toolchain", "deploy");
 
+const source = (name: string): string => readFileSync(join(import.meta.dirname, "deploy-tools", name), "utf8");
 const steps: readonly Step[] = [
-  {
-    name: "helm, kubeconform, helm-unittest",
-    of: GO_FILES.map((file) => readFileSync(file, "utf8")),
-    run: buildGoTools,
-  },
-  { name: "schemas of Kubernetes", of: [SCHEMAS_PACKAGE, ...KUBERNETES_VERSIONS], run: writeKubernetesSchemas },
-  { name: "schemas of custom resources", of: CRD_MODULES.map(({ module }) => module), run: writeCrdSchemas },
+  { name: "helm, kubeconform, helm-unittest", of: ["go.mod", "go.sum", "go-tools.ts"], run: buildGoTools },
+  { name: "schemas of Kubernetes", of: ["versions.ts", "kubernetes-schemas.ts"], run: writeKubernetesSchemas },
+  { name: "schemas of custom resources", of: ["versions.ts", "crd-schemas.ts"], run: writeCrdSchemas },
 ];
 
 type Step = Readonly<{
   name: string;
-  /** What decides the outcome: where it is as it was, there is nothing to do. */
+  /** The files that decide the outcome: where they are as they were, there is nothing to do. */
   of: readonly string[];
   run(folder: string, scratch: string): Promise<void>;
 }>;
@@ -36,7 +32,7 @@ const failures: string[] = [];
 for (const [i, step] of steps.entries()) {
   const stampFile = join(folder, `installed-${i}`);
   const stamp = createHash("sha256")
-    .update(JSON.stringify([step.name, ...step.of]))
+    .update(JSON.stringify(step.of.map(source)))
     .digest("hex");
   if (existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp) continue;
   const begin = Date.now();

