@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { modelId, requestId, workerId } from "@drover/core";
 import { BLOCK_TOKENS, BlockHashes } from "@drover/kv";
 import {
+  ComingPrefixes,
   PrefixIndex,
   placeRequest,
   Reservations,
@@ -71,13 +72,25 @@ const capacities: WorkerCapacity[] = names.map((name, i) => {
 });
 
 const reservations = new Reservations();
+const coming = new ComingPrefixes({ blockTokens: BLOCK_TOKENS, chunkTokens: CHUNK });
 const request = { modelId: model, promptTokenCount, newTokenCountMax: 1000, choiceCount: 1 };
 
 function decide(serial: number): string {
-  const found = index.cachedTokens(blockHashes, promptTokenCount, sampledBlocks(blockHashes.length / 16));
-  const decision = placeRequest(capacities, request, { cachedTokenCount: (worker) => found.get(worker) ?? 0 });
+  const found = index.cachedTokens(blockHashes, promptTokenCount, sampledBlocks(prompt.blockCount));
+  const soon = coming.of({ hashes: blockHashes, promptTokenCount }, serial);
+  const decision = placeRequest(capacities, request, {
+    cachedTokenCount: (worker) => found.get(worker) ?? 0,
+    coming: (worker) => soon.get(worker),
+  });
   if (decision.kind !== "worker") return decision.kind;
   reservations.reserve(decision.workerId, requestId(`request-${serial}`), decision);
+  coming.placed(
+    decision.workerId,
+    requestId(`request-${serial}`),
+    { hashes: blockHashes, promptTokenCount },
+    decision.candidate,
+    serial,
+  );
   const at = names.indexOf(decision.workerId);
   const { bytes, count, promptMs } = reservations.total(decision.workerId);
   const known = capacities[at];
