@@ -91,4 +91,21 @@ describe("topPage", () => {
     );
     expect(page.filter((line) => line.startsWith("context-0"))).toHaveLength(2);
   });
+
+  it("shows how far draining workers are, and what memory forbids", () => {
+    const worker = (workerId: string, drain: object) => ({ workerId, roles: [WorkerRole.EXPERTS], drain });
+    const page = topPage(
+      create(ClusterStateSchema, {
+        schedulerId: "s",
+        expertShortage: "the other expert workers lack memory",
+        workers: [worker("a", {}), worker("b", { drained: true }), worker("c", { obstacle: "lack" })],
+      }),
+    );
+    expect(page[1]).toBe("the other expert workers lack memory");
+    expect(page.filter((line) => /^[abc] /.test(line)).map((line) => line.split(/ {2,}/)[1])).toEqual([
+      "draining",
+      "drained",
+      "cannot drain",
+    ]);
+  });
 });

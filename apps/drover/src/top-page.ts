@@ -18,6 +18,7 @@ export function topPage(state: ClusterState): string[] {
   const holders = state.workers.filter(({ roles }) => roles.includes(WorkerRole.EXPERTS));
   return [
     headline(state),
+    ...(state.expertShortage === "" ? [] : [state.expertShortage]),
     ...section(LANE_HEAD, state.lanes.map(laneCells)),
     ...section(ATTENTION_HEAD, attention.map(attentionCells)),
     ...section(KV_HEAD, [...attention, ...rest.filter(holdsStripes)].map(kvCells)),
@@ -114,8 +115,10 @@ function expertCells(holders: readonly WorkerState[]): (worker: WorkerState) => 
 
 const OTHER_HEAD = ["others", "state", "roles"];
 
-function whoIs({ roles, status, silentMs }: WorkerState): [state: string, roles: string] {
-  const state = silentMs > TOP_SILENT_MS ? `silent ${milliseconds(silentMs)}` : status?.ready ? "ready" : "starting";
+function whoIs({ roles, status, silentMs, drain }: WorkerState): [state: string, roles: string] {
+  const served = status?.ready ? "ready" : "starting";
+  const drains = drain?.drained ? "drained" : drain?.obstacle === "" ? "draining" : "cannot drain";
+  const state = silentMs > TOP_SILENT_MS ? `silent ${milliseconds(silentMs)}` : drain === undefined ? served : drains;
   return [state, roles.map((role) => ROLE_NAMES[role] ?? "?").join("+")];
 }
 
