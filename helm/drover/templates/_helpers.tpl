@@ -49,11 +49,26 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 {{- join "," $addresses -}}
 {{- end -}}
 
+{{/* The bundled Redis's password as the variable NAME: (list . NAME) */}}
+{{- define "drover.redisPasswordEnv" -}}
+{{- $root := index . 0 -}}
+{{- with $root.Values.redis.bundled.auth.existingSecret -}}
+- name: {{ index $ 1 }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ . }}
+      key: {{ $root.Values.redis.bundled.auth.key }}
+{{ end -}}
+{{- end -}}
+
 {{/* The queue's URL in the environment: it may hold a password. */}}
 {{- define "drover.queueEnv" -}}
+{{- if .Values.redis.bundled.enabled -}}
+{{- include "drover.redisPasswordEnv" (list . "REDIS_PASSWORD") -}}
+{{- end -}}
 - name: DROVER_QUEUE
 {{- if .Values.redis.bundled.enabled }}
-  value: redis://{{ include "drover.fullname" . }}-redis:6379
+  value: redis://{{ if .Values.redis.bundled.auth.existingSecret }}:$(REDIS_PASSWORD)@{{ end }}{{ include "drover.fullname" . }}-redis:6379
 {{- else if .Values.redis.external.existingSecret }}
   valueFrom:
     secretKeyRef:
@@ -78,11 +93,13 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 {{- end }}
 {{- end -}}
 
+{{/* What Pod Security's `restricted` asks for. A volume of a checkpoint's size is not gone through at each start: OnRootMismatch. */}}
 {{- define "drover.podSecurityContext" -}}
 runAsNonRoot: true
 runAsUser: 10001
 runAsGroup: 10001
 fsGroup: 10001
+fsGroupChangePolicy: OnRootMismatch
 seccompProfile:
   type: RuntimeDefault
 {{- end -}}
@@ -162,13 +179,15 @@ priorityClassName: {{ . }}
 {{- with $root.Values.imagePullSecrets }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- with $settings.topologySpreadKeys }}
 topologySpreadConstraints:
-{{- range default (list "kubernetes.io/hostname") $settings.topologySpreadKeys }}
+{{- range . }}
   - maxSkew: 1
     topologyKey: {{ . }}
     whenUnsatisfiable: ScheduleAnyway
     labelSelector:
       matchLabels: {{- include "drover.selector" (list $root (index $ 1)) | nindent 8 }}
+{{- end }}
 {{- end }}
 {{- end -}}
 
