@@ -27,7 +27,7 @@ describe("a fleet that is restarted process by process", () => {
 
   afterAll(() => fleet[Symbol.asyncDispose]());
 
-  test("drops no stream that its routers may finish, and changes no token", { timeout: 120_000 }, async () => {
+  test("drops no stream that its routers may finish, and changes no token", { timeout: 240_000 }, async () => {
     const report = await rollingRestart(fleet, await knownAnswers(fleet.post), STREAMS);
     const { tally, cut, handedBack } = report;
     console.log(`rolling restart: ${JSON.stringify({ ...report, tally: undefined, right: tally.right })}`);
