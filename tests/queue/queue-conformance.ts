@@ -101,6 +101,20 @@ export function queueConformance(name: string, open: () => Promise<QueueUnderTes
       await again?.complete(neverAborted);
     });
 
+    test("a job that comes for a taker who has left is there for the next one", async () => {
+      const job = jobOf();
+      await add(job);
+      const leaving = new AbortController();
+      const taking = (await parts()).consumer.take("short", leaving.signal);
+      leaving.abort();
+      // It was too late, or there is nothing to give back.
+      await taking.then(
+        (lease) => lease?.release(neverAborted),
+        () => undefined,
+      );
+      await expect.poll(async () => (await take())?.job.requestId).toBe(job.requestId);
+    });
+
     test("a repeated add is ignored, and a re-add with a higher attempt is delivered", async () => {
       const job = jobOf();
       await add(job);

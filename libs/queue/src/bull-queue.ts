@@ -8,6 +8,7 @@ import {
   type Lane,
   type LaneDepth,
   type ModelId,
+  neverAborted,
   type QueueConsumer,
   type QueueJob,
   type QueueProducer,
@@ -140,8 +141,16 @@ export class BullQueue implements QueueProducer, QueueConsumer {
           continue;
         }
         const lease = new HeldBullJob(taken, token, job, LOCK_MS);
-        if (job.deadlineMs > this.#options.clock.now() && !(await this.isCancelled(job.requestId, signal)))
-          return lease;
+        try {
+          const isWanted =
+            job.deadlineMs > this.#options.clock.now() && !(await this.isCancelled(job.requestId, signal));
+          signal.throwIfAborted();
+          if (isWanted) return lease;
+        } catch (cause) {
+          // The taker is gone, perhaps while Redis was away: kept, the lock would be extended for ever and nobody would place the job.
+          await lease.release(neverAborted);
+          throw cause;
+        }
         await lease.complete(signal);
       }
     });
