@@ -48,6 +48,7 @@ try {
     model,
     queue: adapters.queue,
     store: adapters.store,
+    queueTrouble: adapters.trouble,
     queueInScheduler: config.queue === "scheduler",
     schedulers: config.scheduler,
     keys: await ApiKeys.load(config.apiKeyFile),

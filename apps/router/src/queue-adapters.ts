@@ -10,7 +10,13 @@ import { BullQueue, openRedis, RedisPayloadStore, RemoteQueue } from "@drover/qu
 import { RpcClient } from "@drover/rpc";
 
 /** Where this router puts its requests, and where large ones are kept. */
-export type QueueAdapters = AsyncDisposable & Readonly<{ queue: QueueProducer; store: PayloadStore }>;
+export type QueueAdapters = AsyncDisposable &
+  Readonly<{
+    queue: QueueProducer;
+    store: PayloadStore;
+    /** Why nothing can be put there now; null when it can. A queue in the scheduler is there when its scheduler is. */
+    trouble: () => string | null;
+  }>;
 
 export type QueueAdapterOptions = Readonly<{
   /** `scheduler`, or Redis's URL. */
@@ -32,13 +38,19 @@ export function openQueue({ url, schedulers, cluster, modelId, clock, logger }: 
       });
     const client = new RpcClient(address);
     const remote = new RemoteQueue(() => client);
-    return { queue: remote, store: remote, [Symbol.asyncDispose]: async () => client[Symbol.dispose]() };
+    return {
+      queue: remote,
+      store: remote,
+      trouble: () => null,
+      [Symbol.asyncDispose]: async () => client[Symbol.dispose](),
+    };
   }
   const redis = openRedis(url, { producer: true, logger });
   const queue = new BullQueue({ redis, cluster, modelId, clock });
   return {
     queue,
     store: new RedisPayloadStore(redis, cluster),
+    trouble: () => (redis.status === "ready" ? null : "the queue's Redis cannot be reached"),
     [Symbol.asyncDispose]: async () => {
       await queue.close();
       redis.disconnect();

@@ -87,3 +87,22 @@ describe("a router that is asked to end", () => {
     expect(text).not.toContain("[DONE]");
   });
 });
+
+describe("a router that is not ready", () => {
+  it("says why, and does not turn away who comes because of its queue", async () => {
+    const other = new RouterScene();
+    await other.startCluster();
+    let trouble: string | null = "the queue's Redis cannot be reached";
+    await other.startRouter({ ready: false, queueTrouble: () => trouble });
+    await expect.poll(() => other.router?.unready).toBe(trouble);
+    const reply = other.post("/v1/completions", body);
+    const { requestId } = await other.cluster.jobs.at(0);
+    other.worker.send(requestId, 0, started(0), end(0), done);
+    expect((await reply).status).toBe(200);
+    trouble = null;
+    expect(other.router?.ready).toBe(true);
+    other.cluster.show([other.worker], false);
+    await expect.poll(() => other.router?.unready).toContain("the cluster cannot serve");
+    await other.stop();
+  });
+});

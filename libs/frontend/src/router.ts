@@ -33,6 +33,8 @@ export type RouterOptions = Readonly<{
   model: ServedModel;
   queue: QueueProducer;
   store: PayloadStore;
+  /** Why the queue takes nothing now; null when it does. It always does, unless given. */
+  queueTrouble?: () => string | null;
   /** The queue lives in the leading scheduler and goes with it. */
   queueInScheduler: boolean;
   schedulers: readonly string[];
@@ -172,7 +174,8 @@ export class Router {
     if (this.#ending.asked.aborted) return "the router is ending";
     if (this.#watch?.state === undefined) return "no scheduler that leads has answered yet";
     if (!this.#watch.ready) return "the cluster cannot serve: an expert has no holder, or no attention worker is ready";
-    return this.#streams.connectedCount > 0 ? null : "no attention worker is reached";
+    if (this.#streams.connectedCount === 0) return "no attention worker is reached";
+    return this.#options.queueTrouble?.() ?? null;
   }
 
   /** A request that comes now can be served. */

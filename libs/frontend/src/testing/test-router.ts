@@ -13,11 +13,12 @@ export type TestRouterOptions = Readonly<{
   /** How the model reads images; it reads none without. */
   images?: ServedImages;
   ending?: RouterEnding;
+  queueTrouble?: () => string | null;
 }>;
 
 /** A real router on free ports of the loopback, before a cluster that the test plays. */
 export async function startTestRouter(cluster: FakeCluster, options: TestRouterOptions) {
-  const { requestsMax = 4, keys = [], images, ending } = options;
+  const { requestsMax = 4, keys = [], images, ending, queueTrouble } = options;
   const isReady = Promise.withResolvers<void>();
   const { router, addresses } = await Router.start({
     model: { ...tinyModel(), images, config: { vocabSize: 258, maxPositionEmbeddings: 20_000 } },
@@ -34,7 +35,8 @@ export async function startTestRouter(cluster: FakeCluster, options: TestRouterO
     metrics: createMetrics({ process: "router" }),
     logger: silentLogger,
     onReady: isReady.resolve,
-    ...(ending === undefined ? {} : { ending }),
+    ...(ending && { ending }),
+    ...(queueTrouble && { queueTrouble }),
   });
   return { router, url: `http://${addresses.http}`, grpc: addresses.grpc, ready: isReady.promise };
 }
