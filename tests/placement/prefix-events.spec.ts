@@ -5,7 +5,7 @@ import { BLOCK_TOKENS, BlockHashes, CountingStore, KvCache, kvGeometry } from "@
 import { sampleHashes } from "@drover/placement";
 import { JoinHelloSchema, LayerExpertsSchema, WorkerRole, WorkerStatusSchema } from "@drover/proto";
 import { EmbeddedLease, EmbeddedPayloadStore, EmbeddedQueue } from "@drover/queue";
-import { createServer, listen, PROTOCOL_VERSION } from "@drover/rpc";
+import { createServer, listen } from "@drover/rpc";
 import { Scheduler } from "@drover/scheduling";
 import { createMetrics } from "@drover/telemetry";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -38,7 +38,6 @@ function join(): SchedulerLink {
     addresses: [address],
     logger: silentLogger,
     hello: create(JoinHelloSchema, {
-      protocolVersion: PROTOCOL_VERSION,
       workerId: "a",
       incarnation: "life-1",
       modelId: nano,

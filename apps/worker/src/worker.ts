@@ -25,15 +25,7 @@ import {
   VisionWorker,
   WorkerStatusSchema,
 } from "@drover/proto";
-import {
-  ContextStreamHolder,
-  createServer,
-  ExpertStreamPeer,
-  listen,
-  PROTOCOL_VERSION,
-  serviceDefinition,
-  shutDown,
-} from "@drover/rpc";
+import { ContextStreamHolder, createServer, ExpertStreamPeer, listen, serviceDefinition, shutDown } from "@drover/rpc";
 import { openWeights, TextModel } from "@drover/runtime";
 import { createMetrics, startAdminServer } from "@drover/telemetry";
 import { startContext, stripeAbove } from "./context-role.ts";
@@ -209,7 +201,6 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
     addresses: options.scheduler,
     logger,
     hello: create(JoinHelloSchema, {
-      protocolVersion: PROTOCOL_VERSION,
       workerId,
       incarnation,
       modelId: options.modelName,

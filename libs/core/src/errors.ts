@@ -16,6 +16,7 @@ export const ERROR_CODES = {
   unavailable: { http: 503, grpc: 14, type: "server_error" },
   deadline_exceeded: { http: 504, grpc: 4, type: "server_error" },
   stale_epoch: { http: 500, grpc: 9, type: "server_error" },
+  protocol_mismatch: { http: 503, grpc: 9, type: "server_error" },
   not_leader: { http: 503, grpc: 9, type: "server_error" },
 } as const;
 

@@ -21,7 +21,7 @@ import {
   type WorkerMessage,
   WorkerMessageSchema,
 } from "@drover/proto";
-import { PROTOCOL_VERSION, toServiceError, traceOf } from "@drover/rpc";
+import { toServiceError, traceOf } from "@drover/rpc";
 import type { ServerDuplexStream, ServerUnaryCall, sendUnaryData, UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { Engine } from "./engine.ts";
 import { beginGeneration } from "./request-trace.ts";
@@ -94,9 +94,7 @@ function serveRouter(options: AttentionServiceOptions, stream: ServerDuplexStrea
     try {
       if (message.case === "cancel") engine.cancel(requestId(message.value.requestId), message.value.attempt);
       if (message.case !== "hello") return;
-      const { protocolVersion, modelId, resumes } = message.value;
-      if (protocolVersion !== PROTOCOL_VERSION)
-        throw new DroverError("invalid_argument", `protocol version ${protocolVersion} is not ${PROTOCOL_VERSION}`);
+      const { modelId, resumes } = message.value;
       if (modelId !== options.modelId)
         throw new DroverError("model_not_found", `this worker serves ${options.modelId}`);
       const router = routerId(message.value.routerId);
@@ -105,7 +103,6 @@ function serveRouter(options: AttentionServiceOptions, stream: ServerDuplexStrea
           message: {
             case: "hello",
             value: create(WorkerHelloSchema, {
-              protocolVersion: PROTOCOL_VERSION,
               workerId: options.workerId,
               incarnation: options.incarnation,
               modelId: options.modelId,

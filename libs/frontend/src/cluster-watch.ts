@@ -8,7 +8,7 @@ import {
   WatchRequestSchema,
   WorkerRole,
 } from "@drover/proto";
-import { PROTOCOL_VERSION, RpcClient } from "@drover/rpc";
+import { RpcClient } from "@drover/rpc";
 import {
   CLUSTER_STATE_AGE_MS_MAX,
   EXPLAIN_TIMEOUT_MS,
@@ -138,7 +138,7 @@ export class ClusterWatch {
     return new Promise((resolve) => {
       const call = client.serverStream(
         Cluster.method.watch,
-        create(WatchRequestSchema, { protocolVersion: PROTOCOL_VERSION, routerId, modelId, address }),
+        create(WatchRequestSchema, { routerId, modelId, address }),
       );
       let heard = false;
       let over = false;

@@ -8,7 +8,7 @@ import {
   type WorkerHello,
   type WorkerMessage,
 } from "@drover/proto";
-import { PROTOCOL_VERSION, RpcClient } from "@drover/rpc";
+import { RpcClient } from "@drover/rpc";
 import { HELLO_TIMEOUT_MS, REMEMBERED_CANCELS_MAX, STREAM_BACKOFF_MS, STREAM_BACKOFF_MS_MAX } from "./limits.ts";
 import type { WorkerKey } from "./request-state.ts";
 
@@ -154,7 +154,7 @@ export class WorkerStream {
         create(RouterMessageSchema, {
           message: {
             case: "hello",
-            value: { protocolVersion: PROTOCOL_VERSION, routerId, modelId, resumes: resumes() },
+            value: { routerId, modelId, resumes: resumes() },
           },
         }),
       );
@@ -165,6 +165,6 @@ export class WorkerStream {
     const { modelId, workerId, incarnation } = this.#options;
     this.#wrongLife = hello.workerId !== workerId || hello.incarnation !== incarnation;
     if (this.#wrongLife) this.#options.onChange();
-    return !this.#wrongLife && hello.modelId === modelId && hello.protocolVersion === PROTOCOL_VERSION;
+    return !this.#wrongLife && hello.modelId === modelId;
   }
 }

@@ -13,10 +13,12 @@ import {
   type ClientWritableStream,
   connectivityState,
   credentials,
+  type Metadata,
   type ServiceError,
   status,
 } from "@grpc/grpc-js";
 import { fromServiceError } from "./errors.ts";
+import { PROTOCOL, type Protocol, setProtocol } from "./protocol.ts";
 import { type MessageCodec, messageCodec } from "./service.ts";
 import { channelOptions } from "./settings.ts";
 import { traceMetadata } from "./trace-metadata.ts";
@@ -31,8 +33,11 @@ export class RpcClient implements Disposable {
   #client: Client;
   readonly #codecs: Codecs;
 
-  constructor(address: string, codecs: Codecs = {}) {
+  readonly #protocol: Protocol;
+
+  constructor(address: string, codecs: Codecs = {}, protocol: Protocol = PROTOCOL) {
     this.address = address;
+    this.#protocol = protocol;
     this.#codecs = codecs;
     this.#client = connect(address);
   }
@@ -60,7 +65,7 @@ export class RpcClient implements Disposable {
         input.serialize,
         output.deserialize,
         request,
-        traceMetadata(trace),
+        this.#metadata(trace),
         deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs },
         (error, reply) => {
           signal.removeEventListener("abort", cancel);
@@ -85,7 +90,7 @@ export class RpcClient implements Disposable {
       input.serialize,
       output.deserialize,
       request,
-      traceMetadata(trace),
+      this.#metadata(trace),
     ) as ClientReadableStream<MessageShape<M["output"]>>;
   }
 
@@ -107,7 +112,7 @@ export class RpcClient implements Disposable {
       path,
       serialize,
       output.deserialize,
-      traceMetadata(trace),
+      this.#metadata(trace),
       answered,
     );
     const cancel = () => call.cancel();
@@ -120,10 +125,16 @@ export class RpcClient implements Disposable {
     method: M,
   ): ClientDuplexStream<MessageShape<M["input"]>, MessageShape<M["output"]>> {
     const { input, output, path } = this.#method(method);
-    return this.#client.makeBidiStreamRequest(path, input.serialize, output.deserialize) as ClientDuplexStream<
-      MessageShape<M["input"]>,
-      MessageShape<M["output"]>
-    >;
+    return this.#client.makeBidiStreamRequest(
+      path,
+      input.serialize,
+      output.deserialize,
+      this.#metadata(),
+    ) as ClientDuplexStream<MessageShape<M["input"]>, MessageShape<M["output"]>>;
+  }
+
+  #metadata(trace?: TraceContext): Metadata {
+    return setProtocol(traceMetadata(trace), this.#protocol);
   }
 
   #method(method: DescMethodUnary | DescMethodServerStreaming | DescMethodClientStreaming | DescMethodBiDiStreaming) {

@@ -30,6 +30,8 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
   #reconnect: NodeJS.Timeout | undefined;
   #disposed = false;
   #retired = false;
+  /** Why the last connection ended or could not be made; said when it changes. */
+  #trouble = "";
 
   constructor(workerId: string, address: string, clock: Clock, logger: Logger, meter: ExchangeMeter) {
     this.workerId = workerId;
@@ -110,18 +112,23 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
     // The stream counts as connected once the server has answered with its headers.
     stream.on("metadata", () => {
       this.#stream = stream;
+      this.#trouble = "";
       this.#logger.info("peer.connected");
     });
     stream.on("data", (reply: ExpertReply) => {
       this.#calls.settle(reply.correlationId, reply.errorCode === "" ? reply.rows : undefined);
     });
+    let isOver = false;
     const lost = (reason: string) => {
+      if (isOver) return;
+      isOver = true;
       const wasConnected = this.#stream === stream;
       if (wasConnected) {
         this.#stream = undefined;
         this.#calls.failAll();
         this.#logger.warn("peer.lost", { reason });
-      }
+      } else if (!this.#disposed && reason !== this.#trouble) this.#logger.warn("peer.unreachable", { reason });
+      this.#trouble = reason;
       if (!this.#disposed && this.#reconnect === undefined) {
         this.#reconnect = setTimeout(() => {
           this.#reconnect = undefined;

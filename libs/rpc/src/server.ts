@@ -1,10 +1,25 @@
 import { DroverError } from "@drover/core";
-import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from "@grpc/grpc-js";
+import { guardedService } from "./guarded-service.ts";
+import { PROTOCOL, type Protocol } from "./protocol.ts";
 import { channelOptions } from "./settings.ts";
 
-/** A grpc-js server with the settings that all of Drover's processes share. */
-export function createServer(): Server {
-  return new Server(channelOptions);
+/** A grpc-js server with the settings that all of Drover's processes share; its services refuse callers whose protocol does not agree. */
+export function createServer(protocol: Protocol = PROTOCOL): Server {
+  return new GuardedServer(protocol);
+}
+
+class GuardedServer extends Server {
+  readonly #protocol: Protocol;
+
+  constructor(protocol: Protocol) {
+    super(channelOptions);
+    this.#protocol = protocol;
+  }
+
+  override addService(definition: ServiceDefinition, service: UntypedServiceImplementation): void {
+    super.addService(definition, guardedService(service, this.#protocol));
+  }
 }
 
 /** Binds `host:port` (port 0: any free one) and returns the port. Errors: `unavailable` when the address is taken. */

@@ -3,9 +3,6 @@ import type { ChannelOptions } from "@grpc/grpc-js";
 /** Windows of both ends; larger ones deadlock in Node's http2 when both ends burst. */
 export const FLOW_CONTROL_WINDOW_BYTES = 256 * 1024;
 
-/** Peers with another number refuse each other in their handshakes. */
-export const PROTOCOL_VERSION = 1;
-
 /** For every channel and server between Drover's processes. Messages are bounded by their senders (frames of 256 KiB), so no limit here. */
 export const channelOptions: ChannelOptions = {
   "grpc.max_send_message_length": -1,

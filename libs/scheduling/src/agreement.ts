@@ -1,7 +1,6 @@
 import { DroverError, type ModelId } from "@drover/core";
 import type { Member } from "@drover/membership";
 import type { JoinHello } from "@drover/proto";
-import { PROTOCOL_VERSION } from "@drover/rpc";
 
 /** What all workers must agree on. */
 export type Pin = Readonly<{
@@ -34,10 +33,6 @@ export class Agreement {
   /** Whether the worker has brought another pin than the last one. Errors: `invalid_argument`, naming the field in which it differs. */
   check(hello: JoinHello, members: readonly Member[]): boolean {
     const { modelId } = this.#options;
-    if (hello.protocolVersion !== PROTOCOL_VERSION) {
-      const message = `protocol ${hello.protocolVersion}, the scheduler speaks ${PROTOCOL_VERSION}`;
-      throw new DroverError("invalid_argument", message, { field: "protocol_version" });
-    }
     if (hello.modelId !== modelId) {
       const message = `model ${hello.modelId}, the scheduler serves ${modelId}`;
       throw new DroverError("invalid_argument", message, { field: "model_id" });

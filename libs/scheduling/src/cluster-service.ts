@@ -9,7 +9,7 @@ import type {
   WorkerOrder,
   WorkerReport,
 } from "@drover/proto";
-import { PROTOCOL_VERSION, toServiceError } from "@drover/rpc";
+import { toServiceError } from "@drover/rpc";
 import type {
   handleBidiStreamingCall,
   handleServerStreamingCall,
@@ -133,10 +133,6 @@ function drainHandler(leadership: Leadership): handleUnaryCall<DrainRequest, Dra
 }
 
 function checkWatch(request: WatchRequest, servedModel: string): void {
-  if (request.protocolVersion !== PROTOCOL_VERSION) {
-    const message = `protocol ${request.protocolVersion}, the scheduler speaks ${PROTOCOL_VERSION}`;
-    throw new DroverError("invalid_argument", message, { field: "protocol_version" });
-  }
   if (modelId(request.modelId) !== servedModel) {
     const message = `model ${request.modelId}, the scheduler serves ${servedModel}`;
     throw new DroverError("invalid_argument", message, { field: "model_id" });

@@ -11,14 +11,12 @@ import {
   WorkerReportSchema,
   WorkerRole,
 } from "@drover/proto";
-import { PROTOCOL_VERSION } from "@drover/rpc";
 import { describe, expect, it } from "vitest";
 import { Fleet, type OrderSink } from "./fleet.ts";
 import { PrefixDirectory } from "./prefix-directory.ts";
 
 const hello = (workerId: string, fields: Partial<JoinHello> = {}): JoinHello => {
   const value = create(JoinHelloSchema, {
-    protocolVersion: PROTOCOL_VERSION,
     workerId,
     incarnation: "life-1",
     modelId: "nano",
@@ -200,7 +198,6 @@ describe("Fleet", () => {
   });
 
   it.each([
-    ["protocol_version", { protocolVersion: PROTOCOL_VERSION + 1 }],
     ["model_id", { modelId: "scout" }],
     ["model_fingerprint", { modelFingerprint: "other" }],
     ["model_fingerprint", { expertCount: 5 }],

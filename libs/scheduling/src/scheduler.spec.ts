@@ -12,7 +12,7 @@ import {
   WorkerReportSchema,
   WorkerRole,
 } from "@drover/proto";
-import { createServer, listen, PROTOCOL_VERSION, RpcClient, serviceDefinition } from "@drover/rpc";
+import { createServer, listen, RpcClient, serviceDefinition } from "@drover/rpc";
 import { createMetrics } from "@drover/telemetry";
 import type { Server, ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -58,7 +58,6 @@ function join(id: string, roles: WorkerRole[], fields: Readonly<{ modelId?: stri
   const received = new Received<WorkerOrder>(call);
   const report = (one: Report) => void call.write(create(WorkerReportSchema, { report: one }));
   const value = {
-    protocolVersion: PROTOCOL_VERSION,
     workerId: id,
     incarnation: "life-1",
     modelId: "nano",
@@ -80,7 +79,7 @@ function join(id: string, roles: WorkerRole[], fields: Readonly<{ modelId?: stri
 }
 
 function watch(routerId = "router-1", watchedModel = "nano"): Received<ClusterState> {
-  const request = create(WatchRequestSchema, { protocolVersion: PROTOCOL_VERSION, routerId, modelId: watchedModel });
+  const request = create(WatchRequestSchema, { routerId, modelId: watchedModel });
   return new Received(client.serverStream(Cluster.method.watch, request));
 }
 

@@ -19,7 +19,7 @@ import {
   WorkerMessageSchema,
   WorkerRole,
 } from "@drover/proto";
-import { createServer, listen, PROTOCOL_VERSION, serviceDefinition, toServiceError } from "@drover/rpc";
+import { createServer, listen, serviceDefinition, toServiceError } from "@drover/rpc";
 import {
   type Server,
   type ServerDuplexStream,
@@ -72,7 +72,7 @@ export class FakeWorker {
         if (message.case !== "hello") return;
         this.#stream = stream;
         const { workerId, incarnation } = this;
-        const hello = { protocolVersion: PROTOCOL_VERSION, workerId, incarnation, modelId: message.value.modelId };
+        const hello = { workerId, incarnation, modelId: message.value.modelId };
         stream.write(create(WorkerMessageSchema, { message: { case: "hello", value: hello } }));
         this.hellos.push(message.value);
       });
