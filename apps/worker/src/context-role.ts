@@ -5,7 +5,13 @@ import { contextService } from "@drover/rpc";
 import { ContextStore } from "@drover/runtime";
 import type { Metrics } from "@drover/telemetry";
 
-type ContextRoleOptions = Readonly<{ modelName: string; kvMemory: number; kvDtype: KvDtype; threads: number; tracer: Tracer }>;
+type ContextRoleOptions = Readonly<{
+  modelName: string;
+  kvMemory: number;
+  kvDtype: KvDtype;
+  threads: number;
+  tracer: Tracer;
+}>;
 
 const ATTEND_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 

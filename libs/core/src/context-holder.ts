@@ -1,4 +1,5 @@
 import type { KvDtype } from "./kv-dtype.ts";
+import type { TraceContext } from "./tracer.ts";
 
 /** Names a sequence among all that a holder keeps parts of. */
 export type StripeSequenceId = string;
@@ -27,7 +28,13 @@ export type StripeQuery = Readonly<{
 }>;
 
 /** Queries of one global layer (counted among these), [a, H*d] row-major, the queries' rows one after the other. */
-export type AttendCall = Readonly<{ layer: number; queries: readonly StripeQuery[]; q_aH: Float32Array }>;
+export type AttendCall = Readonly<{
+  layer: number;
+  queries: readonly StripeQuery[];
+  q_aH: Float32Array;
+  /** The span that the call is, where it is traced. */
+  trace?: TraceContext | undefined;
+}>;
 
 /** Attention over a part of the keys: [a, H*d], and its log-sum-exp [a, H] by which parts are merged exactly. */
 export type AttendedPart = Readonly<{ attended_aH: Float32Array; lse_aN: Float32Array }>;

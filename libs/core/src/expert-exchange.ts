@@ -8,10 +8,11 @@ export type ExchangeRequest = Readonly<{
   /** The expert of each row, [a]. */
   expert_a: Int32Array;
   rowCount: number;
-  /** Begins a span for a call to one worker, where this step is traced and has not had too many. */
+  /** As the exchange's. */
   traceCall?: TraceCall | undefined;
 }>;
 
+/** Begins a span for a step's call to another worker; undefined where it has had too many. */
 export type TraceCall = (name: string, attributes: SpanAttributes) => TraceSpan | undefined;
 
 export type ExchangeResult = Readonly<{
@@ -27,6 +28,8 @@ export interface ExpertExchange {
   exchange(request: ExchangeRequest, signal: AbortSignal): Promise<ExchangeResult>;
   /** Whether every expert of every layer has a reachable holder. */
   readonly usable: boolean;
+  /** Of the step that this exchange serves, where it is traced: for calls that are made beside it. */
+  readonly traceCall?: TraceCall | undefined;
 }
 
 /** Computes experts that are loaded in this process. Stateless: calls may be retried, hedged and answered by any replica. */

@@ -1,4 +1,4 @@
-import type { ExchangeRequest, ExchangeResult, ExpertExchange } from "@drover/core";
+import type { ExchangeRequest, ExchangeResult, ExpertExchange, TraceCall } from "@drover/core";
 import type { ShownStep } from "./request-trace.ts";
 import { type ReservedRows, rowCounts } from "./step-entry.ts";
 
@@ -33,9 +33,13 @@ class StepExchange implements ExpertExchange, Disposable {
     return this.#inner.usable;
   }
 
+  get traceCall(): TraceCall | undefined {
+    return this.#shown?.call;
+  }
+
   exchange(request: ExchangeRequest, signal: AbortSignal): Promise<ExchangeResult> {
-    if (this.#shown === undefined) return this.#inner.exchange(request, signal);
-    return this.#inner.exchange({ ...request, traceCall: this.#shown.call }, signal);
+    const { traceCall } = this;
+    return this.#inner.exchange(traceCall === undefined ? request : { ...request, traceCall }, signal);
   }
 
   [Symbol.dispose](): void {

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { type ContextStorage, DroverError, toDroverError } from "@drover/core";
+import { type ContextStorage, DroverError, type ErrorCode, noTracer, type Tracer, toDroverError } from "@drover/core";
 import {
   type AttendRows,
   type ContextReply,
@@ -22,7 +22,11 @@ import { bytesOf, rowsOf } from "./expert-frames.ts";
 export type ContextObserver = Readonly<{ attended: (rowCount: number, seconds: number) => void }>;
 
 /** The server side of the context role: every frame is served at once and in order. What a stream has put goes with it. */
-export function contextService(storage: ContextStorage, observer: ContextObserver): UntypedServiceImplementation {
+export function contextService(
+  storage: ContextStorage,
+  observer: ContextObserver,
+  tracer: Tracer = noTracer,
+): UntypedServiceImplementation {
   /** The stream that holds a sequence. */
   const holds = new Map<string, HeldStream>();
   const assembling = { byteCount: 0 };
@@ -43,7 +47,10 @@ export function contextService(storage: ContextStorage, observer: ContextObserve
         if (ended) return;
         if (request.request.case === "put") holds.set(request.request.value.sequenceId, held);
         if (request.request.case === "drop") holds.delete(request.request.value.sequenceId);
-        stream.write(held.serve(request));
+        const span = request.traceparent === "" ? undefined : tracer.join("attend", request, { kind: "server" });
+        const reply = held.serve(request);
+        span?.end(reply.errorCode === "" ? undefined : (reply.errorCode as ErrorCode));
+        stream.write(reply);
       });
       stream.on("end", () => {
         end();

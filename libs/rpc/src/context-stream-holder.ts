@@ -1,5 +1,5 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import type { AttendCall, AttendedPart, Clock, ContextHolder, Logger, SegmentRows } from "@drover/core";
+import type { AttendCall, AttendedPart, Clock, ContextHolder, Logger, SegmentRows, TraceContext } from "@drover/core";
 import { PendingCalls } from "@drover/exchange";
 import { type ContextReply, type ContextRequest, ContextRequestSchema, ContextWorker } from "@drover/proto";
 import type { ClientDuplexStream } from "@grpc/grpc-js";
@@ -90,7 +90,11 @@ export class ContextStreamHolder implements ContextHolder, Disposable {
       frames.map(async (frame) => {
         const rows = bytesOf(call.q_aH.subarray(frame.from * width, frame.to * width));
         const value = { layer: call.layer, queries: [...frame.queries], rows };
-        const reply = await this.#send({ case: "attend", value }, rows.length);
+        const reply = await this.#send(
+          { case: "attend", value },
+          rows.length,
+          frame.from === 0 ? call.trace : undefined,
+        );
         // It has lost what it held, though its stream stands: a new one begins a new life.
         if (reply?.errorCode === "not_found") this.#stream?.cancel();
         return take(frame, reply);
@@ -103,13 +107,13 @@ export class ContextStreamHolder implements ContextHolder, Disposable {
     void this.#send({ case: "drop", value: { sequenceId } }, 0);
   }
 
-  #send(request: RequestInit, byteCount: number): Promise<ContextReply | undefined> {
+  #send(request: RequestInit, byteCount: number, trace?: TraceContext): Promise<ContextReply | undefined> {
     return new Promise((resolve) => {
       const stream = this.#stream;
       const deadline = this.#clock.monotonic() + CONTEXT_DEADLINE_MS;
       const correlationId = stream && this.#calls.open(byteCount, deadline, resolve);
       if (stream === undefined || correlationId === undefined) resolve(undefined);
-      else stream.write(create(ContextRequestSchema, { correlationId, request }));
+      else stream.write(create(ContextRequestSchema, { correlationId, request, ...trace }));
     });
   }
 

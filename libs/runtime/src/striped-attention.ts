@@ -1,4 +1,4 @@
-import type { AttendCall, AttendedPart, ContextHolder, StripeQuery } from "@drover/core";
+import type { AttendCall, AttendedPart, ContextHolder, StripeQuery, TraceCall } from "@drover/core";
 import type { GraphDims } from "@drover/graph";
 import { mergePartials } from "./attention.ts";
 import { dropParked, type StepLayout, type StepPart } from "./step-layout.ts";
@@ -19,6 +19,7 @@ export function askStripes(
   rows: readonly StripedRows[],
   q_aH: Float32Array,
   { headCount, headDim }: GraphDims,
+  traceCall?: TraceCall,
 ): AskedStripes {
   const width = headCount * headDim;
   const calls = new Map<ContextHolder, Call>();
@@ -39,8 +40,12 @@ export function askStripes(
     }
   }
   const ask = async ([holder, { parts, queries, rowCount }]: [ContextHolder, Call]): Promise<Answer> => {
-    const call: AttendCall = { layer, queries, q_aH: gather(parts, rowCount, q_aH, width) };
-    return { parts, part: await holder.attend(call) };
+    const attributes = { "drover.worker": holder.workerId, "drover.global_layer": layer, "drover.rows": rowCount };
+    const span = traceCall?.("context call", attributes);
+    const call: AttendCall = { layer, queries, q_aH: gather(parts, rowCount, q_aH, width), trace: span?.context };
+    const part = await holder.attend(call);
+    span?.end(part === undefined ? "unavailable" : undefined);
+    return { parts, part };
   };
   return { answers: Promise.all([...calls].map(ask)), lost };
 }

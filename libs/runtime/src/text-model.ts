@@ -162,7 +162,7 @@ export class TextModel implements ModelRunner, Disposable {
       this.#qkvWidths,
     );
     for (const [layer, stages] of this.#stages.layers.entries()) {
-      let attended = this.#attend(layer, qkv, layout);
+      let attended = this.#attend(layer, qkv, layout, exchange);
       if ("asked" in attended) {
         ({ layout, attended, x } = await mergeStripes(attended, layout, x, this.config));
         if (layout.rowCount === 0) break;
@@ -228,14 +228,19 @@ export class TextModel implements ModelRunner, Disposable {
   }
 
   /** The rows' attention; where holders have a part of it, this worker's part and what was asked of them. */
-  #attend(layer: number, qkv: readonly Float32Array[], layout: StepLayout): Float32Array | StripedAttention {
+  #attend(
+    layer: number,
+    qkv: readonly Float32Array[],
+    layout: StepLayout,
+    { traceCall }: ExpertExchange,
+  ): Float32Array | StripedAttention {
     const began = performance.now();
     const [q, k, v] = qkv;
     assert(q !== undefined && k !== undefined && v !== undefined, "a layer has queries, keys and values");
     const attended = new Float32Array(q.length);
     const striped = this.#striped(layer, layout);
-    const asked =
-      striped.length > 0 ? askStripes(this.#globalLayers.indexOf(layer), striped, q, this.config) : undefined;
+    const index = this.#globalLayers.indexOf(layer);
+    const asked = striped.length > 0 ? askStripes(index, striped, q, this.config, traceCall) : undefined;
     const lse_aN = new Float32Array(asked === undefined ? 0 : layout.rowCount * this.config.headCount);
     const decoding: DecodeRow[] = [];
     for (const part of layout.parts) {

@@ -8,6 +8,7 @@ export type CollectedSpan = Readonly<{
   traceId: string;
   spanId: string;
   parentSpanId?: string;
+  traceState?: string;
   name: string;
   kind: number;
   startTimeUnixNano: string;

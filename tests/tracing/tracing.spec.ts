@@ -1,0 +1,129 @@
+import { create } from "@bufbuild/protobuf";
+import { publicApi } from "@drover/proto";
+import { serviceDefinition } from "@drover/rpc";
+import { freePort, redisBinary, TestRedis } from "@drover/testkit";
+import { type CollectedSpan, FakeCollector } from "@drover/tracing";
+import { credentials, Metadata, makeGenericClientConstructor } from "@grpc/grpc-js";
+import { describe, expect, test } from "vitest";
+import { TestCluster } from "../e2e/test-cluster.ts";
+import { tracesOf, whole } from "./trace-tree.ts";
+
+const binary = redisBinary();
+if (binary === undefined && process.env.CI) throw new Error("these tests need redis-server or valkey-server");
+
+const TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736";
+const CLIENT_SPAN = "00f067aa0ba902b7";
+const traceparent = `00-${TRACE_ID}-${CLIENT_SPAN}-01`;
+const PROMPT = "the secret of the sampled client";
+
+const ask = (cluster: TestCluster, headers: Record<string, string>, fields: Record<string, unknown> = {}) =>
+  fetch(`${cluster.url}/v1/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: JSON.stringify({ model: "nano", prompt: PROMPT, max_tokens: 8, temperature: 0, ignore_eos: true, ...fields }),
+  });
+
+const start = (collector: FakeCollector, flags: readonly string[] = [], queue = "embedded") =>
+  TestCluster.start({
+    queue,
+    expertWorkers: 2,
+    flags: ["--otlp-endpoint", collector.url, "--trace-ratio", "0", ...flags],
+  });
+
+/** What every traced request has, whatever carries it. */
+function expectWholeTrace(spans: readonly CollectedSpan[]): void {
+  const names = new Map<string, CollectedSpan[]>();
+  for (const span of spans)
+    names.set(`${span.service} ${span.name}`, [...(names.get(`${span.service} ${span.name}`) ?? []), span]);
+  for (const name of [
+    "drover-router tokenize",
+    "drover-scheduler queue",
+    "drover-scheduler place",
+    "drover-worker generate",
+    "drover-worker wait",
+    "drover-worker prefill",
+    "drover-worker decode",
+    "drover-worker step",
+    "drover-worker expert call",
+    "drover-worker experts",
+  ])
+    expect(names.has(name), `${name} is missing of ${[...names.keys()].join(", ")}`).toBe(true);
+  expect(whole(spans, CLIENT_SPAN)).toEqual({ orphans: [], roots: 1 });
+  // Each call came to its worker.
+  expect(names.get("drover-worker experts")).toHaveLength(names.get("drover-worker expert call")?.length ?? 0);
+  expect(names.get("drover-worker decode")?.[0]?.events.map(({ name }) => name)).toEqual(["first_token"]);
+  // One step of the prefill, one of the decoding, of however many tokens.
+  expect(names.get("drover-worker step")).toHaveLength(2);
+  expect(JSON.stringify(spans)).not.toContain("secret");
+}
+
+describe("a traced request is one connected trace from its client to the experts", () => {
+  test("over HTTP with the embedded queue, also of a long answer; what is not sampled leaves nothing", {
+    timeout: 120_000,
+  }, async () => {
+    await using collector = await FakeCollector.start();
+    {
+      await using cluster = await start(collector);
+      const traced = await ask(cluster, { traceparent, tracestate: "vendor=7" }, { max_tokens: 100 });
+      expect(traced.status, cluster.output).toBe(200);
+      await traced.text();
+      await (await ask(cluster, { traceparent: `00-${"1".repeat(32)}-${CLIENT_SPAN}-00` })).text();
+      await (await ask(cluster, {})).text();
+    }
+    const traces = tracesOf(collector.spans);
+    expect([...traces.keys()]).toEqual([TRACE_ID]);
+    const spans = traces.get(TRACE_ID) ?? [];
+    expectWholeTrace(spans);
+    const request = spans.find(({ name }) => name === "POST /v1/completions");
+    expect(request).toMatchObject({ parentSpanId: CLIENT_SPAN, traceState: "vendor=7" });
+    expect(spans.filter(({ name }) => name === "experts").every(({ traceState }) => traceState === "vendor=7")).toBe(
+      true,
+    );
+  });
+
+  test.skipIf(binary === undefined)(
+    "over gRPC with Redis, and with KV on other workers (needs redis-server or valkey-server)",
+    { timeout: 120_000 },
+    async () => {
+      await using collector = await FakeCollector.start();
+      await using redis = new TestRedis(binary ?? "", await freePort());
+      await redis.start();
+      {
+        await using cluster = await start(collector, ["--context-workers", "1", "--stripe-above", "1000"], redis.url);
+        const Client = makeGenericClientConstructor(serviceDefinition(publicApi.Inference), "Inference");
+        const client = new Client(`127.0.0.1:${cluster.grpcPort}`, credentials.createInsecure());
+        const metadata = new Metadata();
+        metadata.set("traceparent", traceparent);
+        const request = create(publicApi.GenerateRequestSchema, {
+          model: "nano",
+          prompt: { case: "text", value: PROMPT.repeat(600) },
+        });
+        const call = client.generate?.(request, metadata);
+        for await (const reply of call) expect(reply).toBeDefined();
+        client.close();
+      }
+      const spans = tracesOf(collector.spans).get(TRACE_ID) ?? [];
+      expectWholeTrace(spans);
+      expect(spans.map(({ name }) => name)).toEqual(
+        expect.arrayContaining(["drover.v1.Inference/Generate", "context call", "attend"]),
+      );
+    },
+  );
+
+  test("an error is one at every span that it ends, and a collector that is away changes no answer", {
+    timeout: 120_000,
+  }, async () => {
+    await using collector = await FakeCollector.start();
+    {
+      await using cluster = await start(collector);
+      expect((await ask(cluster, { traceparent }, { temperature: -1 })).status).toBe(400);
+    }
+    const request = collector.spans.find(({ name }) => name === "POST /v1/completions");
+    expect(request?.status).toEqual({ code: 2, message: "invalid_argument" });
+    await using cluster = await TestCluster.start({
+      expertWorkers: 1,
+      flags: ["--otlp-endpoint", `http://127.0.0.1:${await freePort()}`, "--trace-ratio", "1"],
+    });
+    for (let i = 0; i < 5; i++) expect((await ask(cluster, {})).status).toBe(200);
+  });
+});
