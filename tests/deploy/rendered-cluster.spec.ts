@@ -1,29 +1,141 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { setTimeout as sleep } from "node:timers/promises";
+import sharp from "sharp";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { assembleImage } from "../../scripts/image/assemble.ts";
 import { CHART, renderChart } from "./chart.ts";
+import { policiesOf } from "./cluster/network-policies.ts";
+import { type KubernetesObject, readObjects } from "./cluster/objects.ts";
+import { flowsOf, policyFindings } from "./cluster/policy-findings.ts";
 import { RenderedCluster } from "./cluster/rendered-cluster.ts";
-import { canRunPods, hasDeployTools, NEEDED } from "./tools.ts";
+import { canRunPods, hasDeployTools, NEEDED, REPOSITORY } from "./tools.ts";
 
 const allowed = canRunPods();
 if (process.env.CI && !allowed) throw new Error("CI must be allowed to make namespaces and mounts, and have Redis");
 
-const READY_MS = 120_000;
+const READY_MS = 150_000;
+const ANSWER_MS = 120_000;
+const SAMPLE_MS = 100;
 const NANO = join(CHART, "values-nano.yaml");
+const ALL_ROLES = "tests/deploy/testdata/all-roles.yaml";
 const PROMPT = "What is the capital of France?";
 const ANSWER = "The capital of France is Paris.";
+const KEY = "a-key-of-this-test";
+const SECRET = {
+  kind: "Secret",
+  metadata: { name: "drover-api-keys" },
+  stringData: { "api-keys": `${KEY}\n` },
+} satisfies KubernetesObject;
 
-describe.skipIf(!hasDeployTools || !allowed)(`the nano profile's pods (${NEEDED}, and root)`, () => {
-  test("run as the manifests say, and answer over HTTP and gRPC", { timeout: 180_000 }, async () => {
-    await using cluster = await RenderedCluster.start(await renderChart({ values: [NANO] }));
+const scratch = mkdtempSync(join(tmpdir(), "drover-image-"));
+const image = join(scratch, "image");
+beforeAll(() => {
+  if (hasDeployTools && allowed) assembleImage(REPOSITORY, image);
+});
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+async function post(cluster: RenderedCluster, path: string, body: unknown, key?: string): Promise<string> {
+  const url = `http://${cluster.pod("router").address}:8080${path}`;
+  const authorization = key === undefined ? {} : { authorization: `Bearer ${key}` };
+  const headers = { "content-type": "application/json", ...authorization };
+  const ask = { kind: "http", url, headers, body: JSON.stringify(body), timeoutMs: ANSWER_MS } as const;
+  const { status, text } = await cluster.node.ask(ask);
+  return `${status} ${text}`;
+}
+
+const asked = (content: unknown) => ({
+  model: "nano",
+  messages: [{ role: "user", content }],
+  temperature: 0,
+  max_tokens: 24,
+});
+
+describe.skipIf(!hasDeployTools || !allowed)(`pods as rendered (${NEEDED}, and root)`, () => {
+  test("deploy/kubernetes.yaml alone gives a cluster whose probes succeed, and it answers over HTTP and gRPC", {
+    timeout: 240_000,
+  }, async () => {
+    const manifest = readFileSync(join(REPOSITORY, "deploy/kubernetes.yaml"), "utf8");
+    await using cluster = await RenderedCluster.start(manifest, image);
     await cluster.ready(READY_MS);
-    const { address } = cluster.pod("router");
-    const body = JSON.stringify({ model: "nano", messages: [{ role: "user", content: PROMPT }], temperature: 0 });
-    const headers = { "content-type": "application/json" };
-    const url = `http://${address}:8080/v1/chat/completions`;
-    const reply = await cluster.node.ask({ kind: "http", url, headers, body, timeoutMs: 60_000 });
-    expect(reply.text).toContain(ANSWER);
-    const chat = await cluster.node.ask({ kind: "chat", address: `${address}:50051`, model: "nano", prompt: PROMPT });
+    expect(await post(cluster, "/v1/chat/completions", asked(PROMPT))).toMatch(new RegExp(`^200 .*${ANSWER}`));
+    const address = `${cluster.pod("router").address}:50051`;
+    const chat = await cluster.node.ask({ kind: "chat", address, model: "nano", prompt: PROMPT });
     expect(chat.text).toBe(ANSWER);
     cluster.check();
   });
+
+  test("with every role and API keys it answers, and policies allow exactly what its processes open to each other", {
+    timeout: 300_000,
+  }, async () => {
+    const rendered = await renderChart({ values: [NANO, ALL_ROLES] });
+    await using cluster = await RenderedCluster.start(rendered, image, [SECRET]);
+    await cluster.ready(READY_MS);
+    expect(await post(cluster, "/v1/chat/completions", asked(PROMPT))).toMatch(/^401 /);
+
+    const picture = await sharp({ create: { width: 64, height: 64, channels: 3, background: "red" } })
+      .png()
+      .toBuffer();
+    const url = `data:image/png;base64,${picture.toString("base64")}`;
+    const seen = [
+      { type: "image_url", image_url: { url } },
+      { type: "text", text: "What colour is this?" },
+    ];
+    const long = { model: "nano", prompt: Array.from({ length: 4000 }, (_, i) => (i * 7919) % 3000), max_tokens: 4 };
+    const load = Promise.all([
+      post(cluster, "/v1/chat/completions", asked(PROMPT), KEY),
+      post(cluster, "/v1/chat/completions", asked(seen), KEY),
+      post(cluster, "/v1/completions", { ...long, ignore_eos: true }, KEY),
+    ]);
+    const flows = new Set<string>();
+    const sample = () => {
+      for (const flow of flowsOf(cluster.sockets())) flows.add(flow);
+    };
+    for (let isOver = false; !isOver; sample())
+      isOver = await Promise.race([load.then(() => true), sleep(SAMPLE_MS, false)]);
+    const [answer, ...others] = await load;
+    expect(answer).toContain(ANSWER);
+    for (const one of others) expect(one, cluster.output).toMatch(/^200 /);
+    const { address } = cluster.pod("router");
+    const chat = await cluster.node.ask({
+      kind: "chat",
+      address: `${address}:50051`,
+      model: "nano",
+      prompt: PROMPT,
+      key: KEY,
+    });
+    expect(chat.text).toBe(ANSWER);
+
+    const seenSockets = cluster.sockets();
+    const policies = policiesOf(readObjects(rendered));
+    process.stdout.write(`${[...flows].sort().join("\n")}\n`);
+    expect(policyFindings(policies, seenSockets, flows)).toEqual([]);
+    // Each policy matters, and so does each of their ports and peers.
+    for (const [index, { metadata }] of policies.entries())
+      expect(policyFindings(policies.toSpliced(index, 1), seenSockets, flows), metadata.name).not.toEqual([]);
+    const text = JSON.stringify(policies);
+    for (const plant of ['"port":50053', '"port":50052', '"port":6379', '"port":9400', '"port":53,', '"port":443']) {
+      expect(text).toContain(plant);
+      const changed = JSON.parse(text.replace(plant, '"port":50099')) as typeof policies;
+      expect(policyFindings(changed, seenSockets, flows), plant).not.toEqual([]);
+    }
+    cluster.check();
+  });
+
+  test.each([
+    ["a flag that no process has", "--listen=0.0.0.0", "--listens=0.0.0.0"],
+    ["a name that leads nowhere", "drover-scheduler-0.drover-scheduler:", "drover-schedulers-0.drover-scheduler:"],
+    ["a port that nothing listens on", "- --admin-port=9400", "- --admin-port=9401"],
+    ["an address that others cannot reach", "--listen=0.0.0.0", "--listen=127.0.0.1"],
+    ["a Redis setting that Redis does not know", "- noeviction", "- noevictions"],
+  ])("%s in the manifests is found", { timeout: 120_000 }, async (_, right, wrong) => {
+    const manifest = readFileSync(join(REPOSITORY, "deploy/kubernetes.yaml"), "utf8");
+    expect(manifest).toContain(right);
+    await using cluster = await RenderedCluster.start(manifest.replaceAll(right, wrong), image);
+    await expect(cluster.ready(PLANTED_MS)).rejects.toThrow();
+  });
 });
+
+/** Long enough for a right cluster to be ready on an idle machine, as the first test shows; a wrong one never is. */
+const PLANTED_MS = 20_000;

@@ -1,6 +1,6 @@
-import { create } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { publicApi } from "@drover/proto";
-import { RpcClient } from "@drover/rpc";
+import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import type { NodeAnswer, NodeCall } from "./node.ts";
 
 /** Runs in the node's network and does there what the test asks for over its channel: what a kubelet and a client would do. */
@@ -29,11 +29,25 @@ async function http({ url, body, headers, timeoutMs }: Extract<NodeCall["ask"], 
   return { status: response.status, text: await response.text() };
 }
 
-async function chat({ address, model, prompt }: Extract<NodeCall["ask"], { kind: "chat" }>): Promise<string> {
-  using client = new RpcClient(address);
+async function chat({ address, model, prompt, key }: Extract<NodeCall["ask"], { kind: "chat" }>): Promise<string> {
+  const { chat: method } = publicApi.Inference.method;
   const messages = [{ role: "user", content: prompt }];
   const request = create(publicApi.ChatRequestSchema, { model, messages, options: { temperature: 0 } });
-  let text = "";
-  for await (const reply of client.serverStream(publicApi.Inference.method.chat, request)) text += reply.text;
-  return text;
+  const metadata = new Metadata();
+  if (key !== undefined) metadata.set("authorization", `Bearer ${key}`);
+  const client = new Client(address, credentials.createInsecure());
+  try {
+    const replies: AsyncIterable<publicApi.GenerateReply> = client.makeServerStreamRequest(
+      `/${publicApi.Inference.typeName}/${method.name}`,
+      (message: publicApi.ChatRequest) => Buffer.from(toBinary(publicApi.ChatRequestSchema, message)),
+      (bytes: Buffer) => fromBinary(publicApi.GenerateReplySchema, bytes),
+      request,
+      metadata,
+    );
+    let text = "";
+    for await (const reply of replies) text += reply.text;
+    return text;
+  } finally {
+    client.close();
+  }
 }

@@ -5,7 +5,7 @@ import { REPOSITORY } from "../tools.ts";
 
 export type NodeAsk =
   | Readonly<{ kind: "http"; url: string; headers: Readonly<Record<string, string>>; body?: string; timeoutMs: number }>
-  | Readonly<{ kind: "chat"; address: string; model: string; prompt: string }>;
+  | Readonly<{ kind: "chat"; address: string; model: string; prompt: string; key?: string }>;
 export type NodeCall = Readonly<{ id: number; ask: NodeAsk }>;
 /** `status` 0: it could not be reached, `text` says why. */
 export type NodeAnswer = Readonly<{ id: number; status: number; text: string }>;

@@ -1,6 +1,7 @@
 import {
   chmodSync,
   chownSync,
+  copyFileSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -26,7 +27,8 @@ export type PodRootOptions = Readonly<{
   objects: readonly KubernetesObject[];
 }>;
 
-const SYSTEM = ["bin", "lib", "lib64", "sbin", "usr", "etc"];
+const SYSTEM = ["bin", "lib", "lib64", "sbin", "usr"];
+const ETC = ["ld.so.cache", "passwd", "group"];
 
 /** Lays out a container's root: the machine's programs for the image's base, the image's folder, and the volumes where they are mounted. */
 export function podRoot(
@@ -50,9 +52,7 @@ export function podRoot(
   for (const name of ["dev", "proc"]) mount(`/${name}`, `/${name}`, false);
   mount(options.app, "/app", true);
   mount(process.execPath, join(NODE_FOLDER, "node"), true);
-  const hosts = join(options.folder, "hosts");
-  writeFileSync(hosts, options.hosts);
-  mount(hosts, "/etc/hosts", true);
+  writeEtc(join(root, "etc"), options.hosts);
   for (const { name, mountPath, readOnly = false, subPath } of container.volumeMounts ?? []) {
     const volume = pod.spec.volumes?.find((one) => one.name === name);
     if (volume === undefined) throw new Error(`${pod.name} mounts ${name}, which is no volume of it`);
@@ -60,6 +60,15 @@ export function podRoot(
     mount(volumeFolder(pod, volume, options), mountPath, readOnly);
   }
   return { root, mounts };
+}
+
+/** Names come from the file alone: there is no server to ask. */
+function writeEtc(folder: string, hosts: string): void {
+  mkdirSync(folder);
+  for (const name of ETC.filter((one) => existsSync(join("/etc", one))))
+    copyFileSync(join("/etc", name), join(folder, name));
+  writeFileSync(join(folder, "nsswitch.conf"), "passwd: files\ngroup: files\nhosts: files\n");
+  writeFileSync(join(folder, "hosts"), hosts);
 }
 
 function place(from: string, to: string): void {

@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { assembleImage } from "../../../scripts/image/assemble.ts";
 import { REPOSITORY } from "../tools.ts";
 import { containerRun } from "./container.ts";
 import { REDIS_IMAGE, readDockerfile } from "./image.ts";
@@ -51,16 +50,21 @@ export class RenderedCluster implements AsyncDisposable {
     );
   }
 
-  /** Starts all pods at once: none waits for another. Throws an Error where a manifest asks for what is not there. */
-  static async start(rendered: string, secrets: readonly KubernetesObject[] = []): Promise<RenderedCluster> {
+  /**
+   * Starts all pods at once: none waits for another. `app`: the image's folder, from `assembleImage`; `secrets`: what users make themselves.
+   * Throws an Error where a manifest asks for what is not there.
+   */
+  static async start(
+    rendered: string,
+    app: string,
+    secrets: readonly KubernetesObject[] = [],
+  ): Promise<RenderedCluster> {
     await using parts = new AsyncDisposableStack();
     const objects = [...readObjects(rendered), ...secrets];
     const pods = podsOf(objects, podAddress);
     const hosts = hostsFile(objects, pods);
     const scratch = mkdtempSync(join(tmpdir(), "drover-pods-"));
     parts.defer(() => rmSync(scratch, { recursive: true }));
-    const app = join(scratch, "image");
-    assembleImage(REPOSITORY, app);
     const image = readDockerfile(join(REPOSITORY, "deploy/Dockerfile"));
     const network = parts.use(await PodNetwork.create(pods.map(({ address }) => address)));
     const node = parts.use(new NodeHost(network.node));

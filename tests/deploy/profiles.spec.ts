@@ -1,0 +1,155 @@
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { PROFILES, profilePath, renderChart } from "./chart.ts";
+import { ChartCopy } from "./chart-copy.ts";
+import { type Container, readObjects } from "./cluster/objects.ts";
+import { podsOf } from "./cluster/pods.ts";
+import { hasDeployTools, NEEDED, REPOSITORY } from "./tools.ts";
+
+type PlannedWorker = Readonly<{
+  first: number;
+  last: number;
+  isAttention: boolean;
+  hasVision: boolean;
+  expertCount: number;
+  residentBytes: number;
+  expertBytes: number;
+  visionBytes: number;
+  freeBytes: number;
+}>;
+type Plan = Readonly<{
+  fits: boolean;
+  workers: readonly PlannedWorker[];
+  context: Readonly<{ requestCount: number; kv: Readonly<{ totalBytes: number }> }>;
+}>;
+type Profile = Readonly<{ plan?: Readonly<{ config: string; args: readonly string[] }> }>;
+
+/** A worker by all that a profile says of it. */
+type WorkerFacts = Readonly<{
+  roles: string;
+  gpus: number;
+  memory: string;
+  kvMemory: string | undefined;
+  quantize: string | undefined;
+  quantizeBlock: string | undefined;
+  kvDtype: string | undefined;
+}>;
+
+const GIB = 2 ** 30;
+/** What a pod's memory holds besides weights and KV: Node, the runtime, and what packing a weight takes for a moment. */
+const PROCESS_GIB = 8;
+
+const profiles = PROFILES.map((name) => {
+  const { plan }: Profile = parse(readFileSync(join(REPOSITORY, profilePath(name)), "utf8"));
+  return { name, plan };
+});
+const planned = profiles.flatMap(({ name, plan }) => (plan === undefined ? [] : [{ name, plan }]));
+
+async function planOf({ config, args }: NonNullable<Profile["plan"]>): Promise<Plan> {
+  const main = ["--conditions=@drover/source", "apps/drover/src/main.ts", "plan", `tests/deploy/testdata/${config}`];
+  const { stdout } = await promisify(execFile)(process.execPath, [...main, "--json", ...args], { cwd: REPOSITORY });
+  return JSON.parse(stdout);
+}
+
+/** What the plan says that each worker is, in the order of the plan. */
+function plannedFacts({ workers }: Plan, args: readonly string[]): readonly WorkerFacts[] {
+  const flag = (name: string, otherwise?: string) => (args.includes(name) ? args[args.indexOf(name) + 1] : otherwise);
+  return workers.flatMap((worker) => {
+    const roles = [
+      worker.isAttention ? ["attention"] : [],
+      worker.expertCount > 0 ? ["experts"] : [],
+      worker.hasVision ? ["vision"] : [],
+    ].flat();
+    const kvGib = worker.isAttention ? Math.floor(worker.freeBytes / GIB) : 0;
+    const weightsGib = Math.ceil((worker.residentBytes + worker.expertBytes + worker.visionBytes) / GIB);
+    const facts: WorkerFacts = {
+      roles: roles.join(","),
+      gpus: 1,
+      memory: `${weightsGib + kvGib + PROCESS_GIB}Gi`,
+      kvMemory: worker.isAttention ? `${kvGib}GiB` : undefined,
+      quantize: flag("--quantize"),
+      quantizeBlock: flag("--quantize") && flag("--quantize-block", "128"),
+      kvDtype: worker.isAttention ? flag("--kv-dtype") : undefined,
+    };
+    return Array.from({ length: worker.last - worker.first + 1 }, () => facts);
+  });
+}
+
+type Resources = Readonly<Record<"requests" | "limits", Readonly<Record<string, string | number>>>>;
+
+/** What the rendered manifests say that each worker is. */
+function renderedFacts(rendered: string): readonly WorkerFacts[] {
+  const containers = podsOf(readObjects(rendered), String).flatMap(({ spec }) => spec.containers);
+  return containers
+    .filter(({ args }) => args?.[0] === "worker")
+    .map((container): WorkerFacts => {
+      const { resources, args = [] } = container as Container & { resources: Resources };
+      const flag = (name: string) => args.find((arg) => arg.startsWith(`${name}=`))?.slice(name.length + 1);
+      const { requests, limits } = resources;
+      expect(requests["nvidia.com/gpu"]).toBe(limits["nvidia.com/gpu"]);
+      expect(requests.memory).toBe(limits.memory);
+      return {
+        roles: flag("--roles") ?? "",
+        gpus: Number(limits["nvidia.com/gpu"] ?? 0),
+        memory: String(limits.memory),
+        kvMemory: flag("--kv-memory"),
+        quantize: flag("--quantize"),
+        quantizeBlock: flag("--quantize-block"),
+        kvDtype: flag("--kv-dtype"),
+      };
+    });
+}
+
+const sorted = (facts: readonly WorkerFacts[]) => facts.map((one) => JSON.stringify(one)).sort();
+
+describe.skipIf(!hasDeployTools)(`the GPU profiles (${NEEDED})`, () => {
+  test("are all of them computed but for the laptop's", () => {
+    expect(profiles.filter(({ plan }) => plan === undefined).map(({ name }) => name)).toEqual(["values-nano.yaml"]);
+    expect(planned.length).toBe(3);
+  });
+
+  test.each(planned)("$name is what drover plan says, worker by worker", async ({ name, plan: { config, args } }) => {
+    const plan = await planOf({ config, args });
+    const expected = plannedFacts(plan, args);
+    const rendered = renderedFacts(await renderChart({ values: [profilePath(name)] }));
+    expect(sorted(rendered)).toEqual(sorted(expected));
+    expect(plan.fits).toBe(true);
+    // One request of the profile's context fits the KV memory of an attention worker.
+    const attention = expected.filter(({ roles }) => roles.includes("attention"));
+    for (const { kvMemory } of attention)
+      expect(plan.context.kv.totalBytes).toBeLessThanOrEqual(Number.parseInt(kvMemory ?? "", 10) * GIB);
+  });
+
+  test.each(planned)("$name has the command that made it among its comments", ({ name, plan: { args } }) => {
+    const text = readFileSync(join(REPOSITORY, profilePath(name)), "utf8");
+    expect(text).toContain(`# bin/drover plan CHECKPOINT ${args.join(" ")}\n`.replace("# ", "#   "));
+  });
+
+  test("an edit of either side is found", async () => {
+    const name = "values-maverick-8xh100.yaml";
+    const profile = planned.find((one) => one.name === name);
+    if (profile === undefined) throw new Error(`${name} is gone`);
+    const expected = sorted(plannedFacts(await planOf(profile.plan), profile.plan.args));
+    const edits = [
+      ["kvMemory: 45GiB", "kvMemory: 44GiB"],
+      ["replicas: 7", "replicas: 6"],
+      ["gpus: 1", "gpus: 2"],
+      ["memory: 86Gi", "memory: 64Gi"],
+      ["quantize: int4", "quantize: int8"],
+      ["kvDtype: int8", "kvDtype: f32"],
+    ] as const;
+    for (const [before, after] of edits) {
+      using copy = new ChartCopy();
+      copy.edit(name, (text) => text.replaceAll(before, after));
+      const rendered = await renderChart({ chart: copy.folder, values: [copy.path(name)] });
+      expect(sorted(renderedFacts(rendered)), after).not.toEqual(expected);
+    }
+    const { config, args } = profile.plan;
+    const otherwise = { config, args: args.map((arg) => (arg === "int4" ? "int8" : arg)) };
+    expect(sorted(plannedFacts(await planOf(otherwise), otherwise.args))).not.toEqual(expected);
+  });
+});
