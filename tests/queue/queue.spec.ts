@@ -11,7 +11,7 @@ import {
   RedisPayloadStore,
   RemoteQueue,
 } from "@drover/queue";
-import { createServer, listen, RpcClient, serviceDefinition } from "@drover/rpc";
+import { createServer, listen, PROTOCOL, RpcClient, serviceDefinition } from "@drover/rpc";
 import { freePort, RecordingLogger, redisBinary, TestRedis } from "@drover/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { jobOf, queueConformance } from "./queue-conformance.ts";
@@ -101,6 +101,35 @@ describe.skipIf(binary === undefined)("with Redis (needs redis-server or valkey-
     // Once each, however often it was tried.
     expect(logger.events()).toEqual(["redis.waiting", "redis.connected"]);
     connection.disconnect();
+  });
+
+  test("a job of a build that does not agree is put aside, said once, and taken by a scheduler that knows it", {
+    timeout: 20_000,
+  }, async () => {
+    const newer = { version: PROTOCOL.version + 1, oldest: PROTOCOL.version + 1 };
+    const connections = [openRedis(redis.url, { producer: true }), openRedis(redis.url, { producer: false })] as const;
+    const [connection, consumer] = connections;
+    if (connection.status !== "ready") await new Promise((resolve) => connection.once("ready", resolve));
+    const logger = new RecordingLogger();
+    const shared = { redis: connection, consumer, cluster: "mixed", modelId: modelId("nano"), clock: systemClock };
+    const [older, later] = [new BullQueue({ ...shared, logger }), new BullQueue({ ...shared, protocol: newer })];
+    const [foreign, own] = [[jobOf(), jobOf()], jobOf()];
+    await later.add(foreign, neverAborted);
+    await older.add([own], neverAborted);
+    const lease = await older.take("short", neverAborted);
+    expect(lease?.job.requestId).toBe(own.requestId);
+    expect(await older.take("short", neverAborted)).toBeUndefined();
+    expect(logger.events()).toEqual(["queue.foreign_job"]);
+    const found: string[] = [];
+    const collect = async () => {
+      const taken = await later.take("short", neverAborted);
+      if (taken !== undefined) found.push(taken.job.requestId);
+      return found.length;
+    };
+    await expect.poll(collect, { timeout: 10_000, interval: 100 }).toBe(2);
+    expect(found.sort()).toEqual(foreign.map(({ requestId }) => requestId).sort());
+    await Promise.all([older.close(), later.close()]);
+    for (const one of connections) one.disconnect();
   });
 
   test("an add fails at once while Redis is away, and works again once it is back", async () => {

@@ -64,7 +64,7 @@ function openInRedis({ url, cluster, modelId, address, clock, logger }: QueueAda
   // One connection answers at once or not at all, and says when Redis is away; the other one, which takes jobs, waits for it to come back.
   const redis = openRedis(url, { producer: true, logger });
   const consumer = openRedis(url, { producer: false });
-  const queue = new BullQueue({ redis, consumer, cluster, modelId, clock });
+  const queue = new BullQueue({ redis, consumer, cluster, modelId, clock, logger });
   return {
     kind: "redis",
     queue,

@@ -2,8 +2,8 @@ import type { JobLease, QueueJob } from "@drover/core";
 import type { Job } from "bullmq";
 import { overRedis } from "./redis.ts";
 
-/** What BullMQ stores: the job as bytes. */
-export type BullJobData = { job: string };
+/** What BullMQ stores: the job as bytes, and the protocol of the build that wrote it. */
+export type BullJobData = { job: string; protocol: string };
 
 /** A taken BullMQ job: its lock is extended until it is completed or released, and `lost` aborts when that fails. */
 export class HeldBullJob implements JobLease {

@@ -7,6 +7,7 @@ import {
   LANES,
   type Lane,
   type LaneDepth,
+  type Logger,
   type ModelId,
   neverAborted,
   type QueueConsumer,
@@ -16,7 +17,8 @@ import {
   type RouterId,
 } from "@drover/core";
 import { JobSchema } from "@drover/proto";
-import { Queue, Worker } from "bullmq";
+import { agree, PROTOCOL, type Protocol, parseProtocol, protocolText } from "@drover/rpc";
+import { type Job, Queue, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import { type BullJobData, HeldBullJob } from "./bull-lease.ts";
 import { jobFromWire, jobToWire } from "./job-wire.ts";
@@ -30,6 +32,10 @@ export type BullQueueOptions = Readonly<{
   cluster: string;
   modelId: ModelId;
   clock: Clock;
+  /** Hears of jobs of other builds. */
+  logger?: Logger;
+  /** What this build speaks; PROTOCOL unless given. */
+  protocol?: Protocol;
 }>;
 
 /** How long a lease survives its holder; TRANSPORT's measurements: recovery within about 1.5 times. */
@@ -38,6 +44,9 @@ const STALLED_MS = 5_000;
 const POLL_MS = 500;
 const FRONT_PRIORITY = 1;
 const PRIORITY = 2;
+
+/** Versions that are told of; beyond, a log says nothing new. */
+const FOREIGN_PROTOCOLS_MAX = 16;
 
 type LaneQueue = Readonly<{ queue: Queue<BullJobData>; worker: Worker<BullJobData> | undefined }>;
 
@@ -48,10 +57,14 @@ export class BullQueue implements QueueProducer, QueueConsumer {
   readonly #lanes: ReadonlyMap<Lane, LaneQueue>;
   readonly #listeners = new Set<() => void>();
   readonly #subscriber: Redis | undefined;
+  readonly #protocol: Protocol;
+  /** Protocols of other builds that were told of. */
+  readonly #foreign = new Set<string>();
   readonly #poll: NodeJS.Timeout | undefined;
 
   constructor(options: BullQueueOptions) {
     this.#options = options;
+    this.#protocol = options.protocol ?? PROTOCOL;
     this.#prefix = `drover:${options.cluster}`;
     this.#lanes = new Map(LANES.map((lane) => [lane, this.#openLane(lane)]));
     this.#subscriber = options.consumer?.duplicate();
@@ -102,7 +115,10 @@ export class BullQueue implements QueueProducer, QueueConsumer {
         await queue.addBulk(
           mine.map((job) => ({
             name: "generate",
-            data: { job: Buffer.from(toBinary(JobSchema, jobToWire(job))).toString("base64") },
+            data: {
+              protocol: protocolText(this.#protocol),
+              job: Buffer.from(toBinary(JobSchema, jobToWire(job))).toString("base64"),
+            },
             // BullMQ takes jobs without a priority first, so every job has one.
             opts: {
               jobId: `${job.requestId}.${job.attemptBase}`,
@@ -134,6 +150,10 @@ export class BullQueue implements QueueProducer, QueueConsumer {
         const token = randomUUID();
         const taken = await worker.getNextJob(token, { block: false });
         if (taken === undefined) return undefined;
+        if (!agree(this.#protocol, parseProtocol(taken.data.protocol))) {
+          await this.#putAside(taken, token);
+          continue;
+        }
         const job = decoded(taken.data.job);
         if (job === undefined) {
           // Nobody of this version can ever place it.
@@ -154,6 +174,23 @@ export class BullQueue implements QueueProducer, QueueConsumer {
         await lease.complete(signal);
       }
     });
+  }
+
+  /** What this build would misread waits for a scheduler that knows it. */
+  async #putAside(taken: Job<BullJobData>, token: string): Promise<void> {
+    const protocol = String(taken.data.protocol);
+    if (!this.#foreign.has(protocol) && this.#foreign.size < FOREIGN_PROTOCOLS_MAX) {
+      this.#foreign.add(protocol);
+      const own = protocolText(this.#protocol);
+      this.#options.logger?.warn("queue.foreign_job", {
+        protocol,
+        own,
+        reason: "written by a version that cannot serve together with this one",
+      });
+    }
+    const now = this.#options.clock.now();
+    if (now - taken.timestamp >= QUEUE_LIMITS.foreignAgeMs) await taken.moveToCompleted(null, token, false);
+    else await taken.moveToDelayed(now + QUEUE_LIMITS.foreignPauseMs, token);
   }
 
   isCancelled(requestId: RequestId, signal: AbortSignal): Promise<boolean> {

@@ -5,7 +5,7 @@ export * from "./errors.ts";
 export * from "./expert-frames.ts";
 export * from "./expert-service.ts";
 export * from "./expert-stream-peer.ts";
-export { agree, PROTOCOL, type Protocol } from "./protocol.ts";
+export { agree, PROTOCOL, type Protocol, parseProtocol, protocolText } from "./protocol.ts";
 export * from "./server.ts";
 export * from "./service.ts";
 export * from "./settings.ts";

@@ -30,9 +30,11 @@ export function setProtocol(metadata: Metadata, protocol: Protocol): Metadata {
   return metadata;
 }
 
-/** The caller's; version 1 where it names none that can be read. */
-export function protocolOf(metadata: Metadata): Protocol {
-  const [text] = metadata.get(PROTOCOL_HEADER);
+/** The caller's. */
+export const protocolOf = (metadata: Metadata): Protocol => parseProtocol(metadata.get(PROTOCOL_HEADER)[0]);
+
+/** What `protocolText` wrote; version 1 for whatever else. */
+export function parseProtocol(text: unknown): Protocol {
   const [, version, oldest] = /^(\d{1,9})\/(\d{1,9})$/.exec(String(text)) ?? [];
   return version === undefined ? UNNAMED : { version: Number(version), oldest: Number(oldest) };
 }
