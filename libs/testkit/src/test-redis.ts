@@ -68,7 +68,7 @@ export class TestRedis {
 
   async stop(): Promise<void> {
     const server = this.#process;
-    if (server === undefined || server.exitCode !== null) return;
+    if (server === undefined || server.exitCode !== null || server.signalCode !== null) return;
     server.kill("SIGKILL");
     await once(server, "exit");
   }
