@@ -70,6 +70,13 @@ export class Generations {
     return this.#running.size;
   }
 
+  /** Those that a worker has begun. */
+  get begunCount(): number {
+    let count = 0;
+    for (const { generation } of this.#running.values()) if (generation.state.owner !== undefined) count += 1;
+    return count;
+  }
+
   /** Puts a request into the queue. Errors: `unavailable` or `overloaded` from the queue or the vision workers, and then nothing is left of it. */
   async start(
     request: InferenceRequest,

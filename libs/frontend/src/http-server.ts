@@ -19,6 +19,8 @@ export type HttpServerOptions = Readonly<{
   inference: Inference;
   keys: ApiKeys;
   metrics: Metrics;
+  /** What an endpoint picker in front of the routers asks for besides. */
+  modelServerMetrics: () => string;
   logger: Logger;
   ready: () => boolean;
   /** Aborts when the router was asked to end: clients are told to connect anew, to another one. */
@@ -30,7 +32,7 @@ export type HttpServerOptions = Readonly<{
 
 /** The OpenAI interface, vLLM's tokenizer routes, and the router's own health, metrics and cluster view. Not yet listening. */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
-  const { inference, keys, metrics, logger, ready, ending, clusterState, explain } = options;
+  const { inference, keys, metrics, modelServerMetrics, logger, ready, ending, clusterState, explain } = options;
   const { model } = inference;
   const server = fastify({
     bodyLimit: BODY_BYTES_MAX,
@@ -64,7 +66,9 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   server.get("/health", () => ({ status: "ok" }));
   server.get("/ready", (_request, reply) => reply.code(ready() ? 200 : 503).send({ ready: ready() }));
   server.get("/metrics", async (_request, reply) =>
-    reply.header("content-type", "text/plain; version=0.0.4; charset=utf-8").send(await metrics.text()),
+    reply
+      .header("content-type", "text/plain; version=0.0.4; charset=utf-8")
+      .send((await metrics.text()) + modelServerMetrics()),
   );
 
   server.register(async (api) => {

@@ -23,6 +23,7 @@ import { createGrpcServer, type GrpcServer } from "./grpc-server.ts";
 import { createHttpServer } from "./http-server.ts";
 import { Inference } from "./inference.ts";
 import { DRAIN_MS_MAX, FLUSH_MS_MAX, QUEUE_WAIT_MS_MAX_DEFAULT, SWEEP_INTERVAL_MS } from "./limits.ts";
+import { modelServerMetrics } from "./model-server-metrics.ts";
 import { neverEnding, type RouterEnding } from "./router-ending.ts";
 import { RouterMetrics } from "./router-metrics.ts";
 import type { ServedModel } from "./served-model.ts";
@@ -133,6 +134,12 @@ export class Router {
       inference: this.#inference,
       keys,
       metrics: registry,
+      modelServerMetrics: () =>
+        modelServerMetrics({
+          modelId: model.modelId,
+          state: this.#watch?.state,
+          runningCount: this.#generations.begunCount,
+        }),
       logger,
       ready: () => this.ready,
       ending: this.#ending.asked,
