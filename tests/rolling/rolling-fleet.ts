@@ -151,7 +151,7 @@ export class RollingFleet implements AsyncDisposable {
   }
 
   async #watchEndpoints(): Promise<void> {
-    for (const router of this.#routers) if (!(await isReady(router.readyz))) router.inService = false;
+    for (const router of this.#routers) router.inService = await isReady(router.readyz);
   }
 }
 
