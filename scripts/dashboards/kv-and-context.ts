@@ -129,6 +129,13 @@ export const kvAndContext = dashboard({
           queries: [{ expr: "sum by (worker) (drover_context_segments{$F})", legend: "{{worker}}" }],
         }),
         graph({
+          title: "Striped sequences",
+          about: "Running on attention workers, with a part of their context on context workers.",
+          unit: "short",
+          stacked: true,
+          queries: [{ expr: "sum by (worker) (drover_striped_sequences{$F})", legend: "{{worker}}" }],
+        }),
+        graph({
           title: "Attention over segments",
           about: "Of one frame of queries, on the context worker. Each step has one for every global layer.",
           unit: "s",

@@ -20,6 +20,11 @@ export function workerMetrics(metrics: Metrics, modelName: string) {
   );
   const running = metrics.gauge("vllm:num_requests_running", "Choices that hold KV", labels);
   const waiting = metrics.gauge("vllm:num_requests_waiting", "Choices that wait for their first step", labels);
+  const striped = metrics.gauge(
+    "drover_striped_sequences",
+    "Sequences of which context workers hold a part, or will",
+    labels,
+  );
   const kvUsage = metrics.gauge(
     "vllm:kv_cache_usage_perc",
     "KV bytes that requests hold, of their limit, 0 to 1",
@@ -126,6 +131,7 @@ export function workerMetrics(metrics: Metrics, modelName: string) {
         kvBytesUsed: number;
         kvBytesMax: number;
         kvUse: ModelRunner["kvUse"] | undefined;
+        stripedCount: number;
       }>,
     ) => {
       for (const counter of [
@@ -142,6 +148,7 @@ export function workerMetrics(metrics: Metrics, modelName: string) {
         const now = read();
         running.set(model, now.runningCount);
         waiting.set(model, now.waitingCount);
+        striped.set(model, now.stripedCount);
         kvUsage.set(model, now.kvBytesMax === 0 ? 0 : now.kvBytesUsed / now.kvBytesMax);
         kvBytes.set({ ...model, kind: "used" }, now.kvBytesUsed);
         kvBytes.set({ ...model, kind: "max" }, now.kvBytesMax);

@@ -146,6 +146,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
     kvBytesUsed: model?.kvBytesUsed ?? 0,
     kvBytesMax: model?.kvBytesMax ?? 0,
     kvUse: model?.kvUse,
+    stripedCount: model?.stripedCount ?? 0,
     kvDtype: model?.kvDtype,
   });
   if (isAttention) observed.watch(load);

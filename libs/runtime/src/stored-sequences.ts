@@ -43,9 +43,9 @@ export class StoredSequences {
     return this.#stripes?.includes(rowCount) ?? false;
   }
 
-  /** Whether any open sequence is striped. */
-  get hasStriped(): boolean {
-    return this.#stripes !== undefined && this.#stripes.openCount > 0;
+  /** Open sequences that are striped. */
+  get stripedCount(): number {
+    return this.#stripes?.openCount ?? 0;
   }
 
   get stripedRowsFree(): number {
@@ -85,7 +85,7 @@ export class StoredSequences {
 
   /** What is to be waited for before a step: what its sequences have on its way to holders is bounded. */
   sent(entries: ReadonlyArray<Readonly<{ sequence: KvSequence }>>): Promise<unknown> | undefined {
-    if (!this.hasStriped) return undefined;
+    if (this.stripedCount === 0) return undefined;
     const waits = entries.flatMap(({ sequence }) => {
       const { stripes } = stored(sequence);
       return stripes !== undefined && stripes.underWay.size >= UNDER_WAY_MAX ? [...stripes.underWay.values()] : [];

@@ -107,6 +107,11 @@ export class TextModel implements ModelRunner, Disposable {
     return this.#sequences.isStriped(rowCount);
   }
 
+  /** Open sequences of which context workers hold a part. */
+  get stripedCount(): number {
+    return this.#sequences.stripedCount;
+  }
+
   get stripedRowsFree(): number {
     return this.#sequences.stripedRowsFree;
   }
@@ -259,7 +264,7 @@ export class TextModel implements ModelRunner, Disposable {
 
   /** The parts of a step that attend to what holders have. */
   #striped(layer: number, layout: StepLayout): readonly StripedRows[] {
-    if (!this.#sequences.hasStriped || !this.config.isGlobalLayer[layer]) return [];
+    if (this.#sequences.stripedCount === 0 || !this.config.isGlobalLayer[layer]) return [];
     return layout.parts
       .map((part) => ({ part, sequence: stored(part.entry.sequence) }))
       .filter(({ sequence }) => sequence.remoteEnd > 0);
