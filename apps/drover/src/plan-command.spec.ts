@@ -47,6 +47,17 @@ test.each([
   expect(text.split("\n\n")[1]?.replaceAll("\n", " ").startsWith(sentence)).toBe(true);
 });
 
+test("KV takes what its type says: of int8 a byte for each number and four for each row and head", async () => {
+  const bytes = async (flags: string) =>
+    (await planOf("maverick-fp8", `--context 1M ${flags}`)).plan.context.kv.totalBytes;
+  expect(await bytes("")).toBe(49.125 * 2 ** 30);
+  expect(await bytes("--kv-dtype f32")).toBe(2 * 49.125 * 2 ** 30);
+  expect(await bytes("--kv-dtype int8")).toBe((49.125 * 2 ** 30 * (128 + 4)) / 256);
+  expect(planTable(await planOf("scout", "--kv-dtype int8"))).toContain(
+    "KV is int8 with a scale for each row and head.",
+  );
+});
+
 test("every remedy that the text names is a flag that makes it fit", async () => {
   for (const [name, flags] of [
     ["maverick", "--context 128K"],

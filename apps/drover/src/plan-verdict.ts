@@ -29,11 +29,12 @@ export function planVerdict({ plan, request }: PlanReport): string[] {
   return [...wrap(`DOES NOT FIT ${fleet}. ${why}${alone}`), ...help];
 }
 
-function remedyText({ quantize, gpuCount, gpuBytes, replicaCount, contextTokens }: Remedy): string {
+function remedyText({ quantize, gpuCount, gpuBytes, replicaCount, contextTokens, kvFormat }: Remedy): string {
   return [
     quantize === undefined ? "" : `--quantize ${quantize}`,
     gpuCount === undefined ? "" : `--gpus ${gpuCount}`,
     gpuBytes === undefined ? "" : `--gpu-memory ${sizeText(gpuBytes)}`,
+    kvFormat === undefined ? "" : `--kv-dtype ${kvFormat}`,
     replicaCount === undefined ? "" : `--replicas ${replicaCount}`,
     contextTokens === undefined ? "" : `--context ${tokensText(contextTokens)}`,
   ]

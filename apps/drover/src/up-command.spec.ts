@@ -28,7 +28,10 @@ describe("drover up", () => {
 
   it("tells each process its part, and keeps its own settings from them", async () => {
     const env = { DROVER_KV_MEMORY: "1MiB", DROVER_CLUSTER: "one", OTHER: "kept" };
-    await using up = new UpProcess(["--queue=embedded", "--prefill-chunk=16", "--model-name=m"], env);
+    await using up = new UpProcess(
+      ["--queue=embedded", "--prefill-chunk=16", "--model-name=m", "--kv-dtype=int8"],
+      env,
+    );
     const [router, attention, experts] = await Promise.all(
       ["router", "attention-0", "experts-1"].map((name) => up.facts(name)),
     );
@@ -39,6 +42,7 @@ describe("drover up", () => {
     expect(attention?.flags).toMatchObject({
       roles: "attention,vision",
       "kv-memory": "1048576",
+      "kv-dtype": "int8",
       "prefill-chunk": "16",
       scheduler,
     });

@@ -12,6 +12,12 @@ test("a 1,048,576-token Maverick request counts 48 GiB for its global layers, an
   expect(kvBytes(maverick, 1_048_575, 1_048_576) / GIB).toBe(49.125);
 });
 
+test("an int8 row has a byte for each number and a scale for its keys and its values of each head", () => {
+  const shape = { isGlobalLayer: [true], chunkSize: 8192, kvHeadCount: 8, headDim: 128 };
+  expect(kvGeometry(shape, "int8").rowBytes).toBe(2 * 8 * (128 + 4));
+  expect(kvGeometry(shape, "f32").rowBytes).toBe(2 * maverick.rowBytes);
+});
+
 test("chunked layers hold only the rows since the last boundary", () => {
   expect(kvBytes(maverick, 8192, 8192)).toBe(12 * 8192 * 4096);
   expect(kvBytes(maverick, 8191, 8191)).toBe(48 * 8192 * 4096);

@@ -13,6 +13,7 @@ export type Remedy = Readonly<{
   quantize?: "int8" | "int4";
   replicaCount?: number;
   contextTokens?: number;
+  kvFormat?: "int8";
 }>;
 
 const GIB = 2 ** 30;
@@ -24,6 +25,7 @@ const GIB = 2 ** 30;
 export function remediesFor(request: FleetRequest, alternatives: readonly Alternative[]): Remedy[] {
   const remedies: Remedy[] = [
     moreGpus(request),
+    smallerKv(request),
     fewerReplicas(request),
     shorterContext(request),
     largerGpus(request),
@@ -66,6 +68,10 @@ function withoutExperts(weights: WeightInventory): WeightInventory {
     layers: weights.layers.map((layer) => ({ ...layer, expertBytes: 0 })),
     totalBytes: weights.totalBytes - routed.bytes - vision.bytes,
   };
+}
+
+function smallerKv(request: FleetRequest): Remedy | undefined {
+  return request.kvFormat !== "int8" && fits({ ...request, kvFormat: "int8" }) ? { kvFormat: "int8" } : undefined;
 }
 
 function fewerReplicas(request: FleetRequest): Remedy | undefined {
