@@ -6,6 +6,8 @@ import { type ExpertRoom, missingRoom } from "./expert-assignment.ts";
 export type ExpertShortage = Readonly<{
   /** Experts, of all layers together, for which those that stay have no memory. */
   missingCount: number;
+  /** Workers that stay; 0: there is nobody else. */
+  stayCount: number;
   /** Draining, leaving or lost workers that own experts all the same, until there is room for these elsewhere. Empty: nobody has them. */
   keeps: readonly WorkerId[];
 }>;
@@ -35,7 +37,10 @@ export function chooseOwners(
     keeps.push(worker);
   }
   const fits = owners.length > 0 && missingRoom(owners, expertTotal, room) === 0;
-  return { owners: fits ? owners.sort() : [], shortage: { missingCount, keeps: fits ? keeps : [] } };
+  return {
+    owners: fits ? owners.sort() : [],
+    shortage: { missingCount, stayCount: stay.length, keeps: fits ? keeps : [] },
+  };
 }
 
 /** What each worker can hold, where it has said a limit. */

@@ -29,10 +29,12 @@ export function drainState(member: Member, planner: Planned | undefined): DrainS
 }
 
 /** A sentence about memory that lacks. */
-export function shortageText({ missingCount, keeps }: ExpertShortage): string {
-  const where = Number.isFinite(missingCount)
-    ? `memory for ${missingCount} more experts`
-    : "a worker that takes experts";
-  const who = keeps.length === 0 ? "no expert is given out before" : `the experts of ${keeps.join(", ")} stay there`;
-  return `the other expert workers lack ${where}: ${who}`;
+export function shortageText({ missingCount, stayCount, keeps }: ExpertShortage): string {
+  const what =
+    stayCount === 0
+      ? "there is no other expert worker"
+      : `the other expert workers lack memory for ${missingCount} more experts`;
+  return keeps.length === 0
+    ? `${what}: no expert is given out`
+    : `${what}: the experts of ${keeps.join(", ")} stay there`;
 }

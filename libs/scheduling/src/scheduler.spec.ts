@@ -1,5 +1,5 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { type Clock, modelId, SimClock, settled, silentLogger, systemClock } from "@drover/core";
+import { type Clock, modelId, neverAborted, SimClock, settled, silentLogger, systemClock } from "@drover/core";
 import {
   AttentionWorker,
   Cluster,
@@ -164,6 +164,30 @@ describe("Scheduler", () => {
     call.cancel();
     const after = await states.first((state) => (state.expertMap?.epoch ?? 0n) > (ready.expertMap?.epoch ?? 0n));
     expect(after).toMatchObject({ ready: false, workers: [], expertMap: { complete: false } });
+  });
+
+  it("drains a worker of the leader's, whichever scheduler is asked, and names the workers for a wrong name", async () => {
+    await start();
+    lease.grant(1n);
+    const all = await startedFleet();
+    const leader = scheduler;
+    lease.address = client.address;
+    const standby = new Scheduler({
+      ...{ queue, payloads: queue, lease, clock: systemClock, logger: silentLogger, expectExperts: 1 },
+      ...{ modelId: modelId("nano"), schedulerId: "scheduler-2", metrics: createMetrics({ process: "scheduler" }) },
+    });
+    for (const one of [standby, leader]) {
+      const ask = (workerId: string) => one.drain({ workerId, undo: false, incarnation: "" }, neverAborted);
+      expect(await ask("a")).toMatchObject({ incarnation: "life-1", draining: false });
+      const wrong = { code: "not_found", message: expect.stringContaining("the workers are a") };
+      await expect(ask("b")).rejects.toMatchObject(wrong);
+    }
+    const order = await all.received.first(is("setDrain"));
+    expect(order.order.value).toMatchObject({ wanted: true });
+    lease.address = undefined;
+    await expect(standby.drain({ workerId: "a", undo: true, incarnation: "" }, neverAborted)).rejects.toMatchObject({
+      code: "not_leader",
+    });
   });
 
   it("with the lease it loses all streams at once, and places nothing", async () => {
