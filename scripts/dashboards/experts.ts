@@ -47,6 +47,13 @@ export const experts = dashboard({
           query: "max(drover_scheduler_experts_without_holder{$F})",
           limits: [[1, "red"]],
         }),
+        figure({
+          title: "Experts without room",
+          about: "Experts for which the workers that stay have no memory: no holder of theirs can go without a pause.",
+          unit: "short",
+          query: "max(drover_scheduler_experts_without_room{$F})",
+          limits: [[1, "orange"]],
+        }),
       ],
     },
     {

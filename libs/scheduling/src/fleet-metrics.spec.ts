@@ -58,7 +58,7 @@ describe("FleetMetrics", () => {
       member("experts", { leaving: true }, true),
       member("experts", {}, true, true),
     ];
-    metrics.fleet.note(members, 2, NO_MAP);
+    metrics.fleet.note(members, 2, NO_MAP, 0);
     const workers = await series("drover_scheduler_workers");
     const of = (role: string) =>
       ["ready", "starting", "suspected", "draining"].map((s) => workers[`{role="${role}",state="${s}"}`]);
@@ -67,21 +67,22 @@ describe("FleetMetrics", () => {
     expect(await series("drover_scheduler_routers")).toEqual({ "{}": 2 });
   });
 
-  it("counts the experts of all layers that nobody holds", async () => {
+  it("counts the experts of all layers that nobody holds, and those that nobody has room for", async () => {
     const held = { holders: [0] };
     const none = { holders: [] };
     const layers = [
       { layer: 1, experts: [held, none] },
       { layer: 3, experts: [none, none] },
     ];
-    metrics.fleet.note([], 0, create(ExpertMapSchema, { epoch: 7n, layers }));
+    metrics.fleet.note([], 0, create(ExpertMapSchema, { epoch: 7n, layers }), 5);
+    expect(await series("drover_scheduler_experts_without_room")).toEqual({ "{}": 5 });
     expect(await series("drover_scheduler_experts_without_holder")).toEqual({ "{}": 3 });
     expect(await series("drover_scheduler_map_epoch")).toEqual({ "{}": 7 });
     expect(await series("drover_scheduler_map_complete")).toEqual({ "{}": 0 });
   });
 
   it("says nothing of workers and queue once its scheduler stands by, and keeps what it has counted", async () => {
-    metrics.fleet.note([member("experts", {}, true)], 1, NO_MAP);
+    metrics.fleet.note([member("experts", {}, true)], 1, NO_MAP, 0);
     metrics.queue(
       [{ lane: "short", waitingCount: 3, oldestEnqueuedAtMs: 0 }],
       () => ({ waitMs: 1, msPerJob: 1 }),

@@ -16,6 +16,7 @@ export class FleetMetrics {
   readonly #mapEpoch;
   readonly #mapComplete;
   readonly #withoutHolder;
+  readonly #withoutRoom;
 
   constructor(metrics: Metrics) {
     this.#workers = metrics.gauge("drover_scheduler_workers", "Workers that are members, by role and state", [
@@ -33,10 +34,16 @@ export class FleetMetrics {
       "Experts of all layers that no worker has in memory",
       [],
     );
+    this.#withoutRoom = metrics.gauge(
+      "drover_scheduler_experts_without_room",
+      "Experts of all layers for which the workers that stay have no memory",
+      [],
+    );
     for (const reason of GONE_REASONS) this.#gone.inc({ reason }, 0);
   }
 
-  note(members: readonly Member[], routerCount: number, map: ExpertMap): void {
+  /** `withoutRoomCount`: experts that the plan finds no memory for, so that a worker that would go cannot. */
+  note(members: readonly Member[], routerCount: number, map: ExpertMap, withoutRoomCount: number): void {
     for (const role of ROLES) {
       const states = members.filter((member) => member.profile.roles.includes(role)).map(stateOf);
       for (const state of STATES) {
@@ -47,6 +54,7 @@ export class FleetMetrics {
     this.#mapEpoch.set(Number(map.epoch));
     this.#mapComplete.set(map.complete ? 1 : 0);
     this.#withoutHolder.set(expertsWithoutHolder(map));
+    this.#withoutRoom.set(withoutRoomCount);
   }
 
   gone(reason: GoneReason): void {
@@ -55,7 +63,14 @@ export class FleetMetrics {
 
   /** Nothing is known any more. */
   reset(): void {
-    for (const gauge of [this.#workers, this.#routers, this.#mapEpoch, this.#mapComplete, this.#withoutHolder])
+    for (const gauge of [
+      this.#workers,
+      this.#routers,
+      this.#mapEpoch,
+      this.#mapComplete,
+      this.#withoutHolder,
+      this.#withoutRoom,
+    ])
       gauge.reset();
   }
 }

@@ -110,6 +110,11 @@ export class Fleet {
     return shortage === undefined ? "" : shortageText(shortage);
   }
 
+  /** Experts for which the workers that stay have no memory. */
+  get expertShortageCount(): number {
+    return this.#planner?.shortage?.missingCount ?? 0;
+  }
+
   get expertMap(): ExpertMap {
     return this.#map;
   }

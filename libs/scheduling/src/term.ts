@@ -231,6 +231,7 @@ export class Term {
     });
     this.#forecasts.note(this.#depths);
     metrics.queue(this.#depths, (lane) => this.#forecasts.of(lane), clock.now());
-    metrics.fleet.note(this.#fleet.members, this.#routers.watching.length, this.#fleet.expertMap);
+    const { members, expertMap, expertShortageCount } = this.#fleet;
+    metrics.fleet.note(members, this.#routers.watching.length, expertMap, expertShortageCount);
   }
 }
