@@ -32,6 +32,8 @@ async function run(): Promise<number | undefined> {
       return runTop(argv, process.env);
     case "drain":
       return runDrain(argv, process.env);
+    case "doctor":
+      return (await import("./doctor/doctor-command.ts")).runDoctor(argv, process.env);
     case "plan":
       return runPlan(argv, process.env);
     case "convert":

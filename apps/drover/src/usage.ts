@@ -8,6 +8,7 @@ Commands:
   chat        Talk to a cluster
   top         Watch a cluster: workers, KV, prefix hits, lanes, experts
   drain       Have a worker hand over its work before it is ended
+  doctor      Say what is wrong with a machine, Redis, a cluster or a checkpoint, and what to do
   plan        Say what fits on which GPUs, from a checkpoint's headers
   convert     Write a checkpoint's weights quantized and packed, to be mapped
   tokenize    Turn texts and conversations into the tokens that a model would see

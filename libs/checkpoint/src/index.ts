@@ -6,6 +6,7 @@ export { ConvertedWeights } from "./converted/converted-weights.ts";
 export { type Manifest, manifestFingerprint, readManifest } from "./converted/manifest.ts";
 export type { PackedMatrix, Packer, QuantizedMatrix } from "./converted/packing.ts";
 export { describeSetting } from "./converted/setting.ts";
+export { verifyConverted } from "./converted/verify-converted.ts";
 export { verifyVision } from "./converted/verify-vision.ts";
 export { isDtype } from "./dtype.ts";
 export { Embedding } from "./embedding.ts";

@@ -5,6 +5,7 @@ export { graphDims } from "./layers.ts";
 export { matrixPacker } from "./matrix-packer.ts";
 export type { EmbeddingTable, ModelWeights } from "./model-weights.ts";
 export { type OpenedWeights, openWeights } from "./open-weights.ts";
+export { runtimeVersion } from "./runtime-version.ts";
 export type { SessionOptions } from "./session.ts";
 export { TextModel, type TextModelOptions } from "./text-model.ts";
 export { VisionEncoder } from "./vision-encoder.ts";

@@ -1,0 +1,143 @@
+import { toDroverError } from "@drover/core";
+import { type ClusterState, WorkerRole, type WorkerState } from "@drover/proto";
+import { judgeSkew } from "./clock-check.ts";
+import { type Finding, Findings } from "./finding.ts";
+import { DATE_HEADER_MS, DOCTOR_ANSWER_MS_MAX, PEERS_ASKED_AT_ONCE, SILENT_MS_WARN } from "./limits.ts";
+import { type PeerFault, probeScheduler, probeWorker } from "./peer-probe.ts";
+
+/** Asks the schedulers that are named. */
+export async function checkSchedulers(addresses: readonly string[], signal: AbortSignal): Promise<readonly Finding[]> {
+  const found = await Promise.all(
+    addresses.map(async (address) => {
+      const findings = new Findings(`scheduler ${address}`);
+      judgePeer(findings, address, await probeScheduler(address, signal));
+      return findings.all;
+    }),
+  );
+  return found.flat();
+}
+
+/** Judges what a router knows of its cluster, and asks each worker of it. `readAtMs`: when the state was read, Unix milliseconds of this machine. */
+export async function checkCluster(
+  state: ClusterState,
+  readAtMs: number,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const all = [...judgeCluster(state)];
+  for (let at = 0; at < state.workers.length; at += PEERS_ASKED_AT_ONCE) {
+    const asked = state.workers.slice(at, at + PEERS_ASKED_AT_ONCE);
+    all.push(...(await Promise.all(asked.map((worker) => checkWorker(worker, readAtMs, signal)))).flat());
+  }
+  return all;
+}
+
+function judgeCluster({
+  workers,
+  expertMap,
+  ready,
+  schedulerId,
+  leaderEpoch,
+  expertShortage,
+}: ClusterState): readonly Finding[] {
+  const findings = new Findings("cluster");
+  if (schedulerId === "")
+    findings.fail(
+      "leader",
+      "no scheduler leads",
+      "Start one, or look at why those there are do not: /readyz of each, and Redis.",
+    );
+  else findings.ok("leader", `${schedulerId}, epoch ${leaderEpoch}`);
+  if (ready) findings.ok("ready", "requests can be served");
+  else findings.fail("ready", "no request can be served", "See below which role is missing or not ready.");
+  for (const [role, name] of [
+    [WorkerRole.ATTENTION, "attention"],
+    [WorkerRole.EXPERTS, "experts"],
+  ] as const) {
+    const count = workers.filter(({ roles }) => roles.includes(role)).length;
+    if (count > 0) findings.ok(`role ${name}`, `${count} of the workers`);
+    else findings.fail(`role ${name}`, "no worker has it", `Start one: drover worker --roles ${name}.`);
+  }
+  if (expertMap?.complete === true) findings.ok("experts", "each has a holder");
+  else
+    findings.fail(
+      "experts",
+      "some have no holder",
+      "Start more workers with the role experts, or wait until they have loaded.",
+    );
+  if (expertShortage !== "")
+    findings.warn("expert memory", expertShortage, "Add a worker with the role experts, or give them more memory.");
+  return findings.all;
+}
+
+async function checkWorker(worker: WorkerState, readAtMs: number, signal: AbortSignal): Promise<readonly Finding[]> {
+  const { workerId, address, adminAddress, roles, status, silentMs } = worker;
+  const findings = new Findings(`worker ${workerId}`);
+  judgePeer(findings, address, await probeWorker(address, roles, signal));
+  await checkReadiness(findings, adminAddress, signal);
+  if (silentMs > SILENT_MS_WARN)
+    findings.warn(
+      "heartbeat",
+      `silent for ${(silentMs / 1000).toFixed(1)} s`,
+      "It is busy, hung or cut off from the scheduler: see its log.",
+    );
+  if (status !== undefined && status.sentAtMs > 0n) {
+    // The leader sends what it knows each second, and the router keeps the last: the report is up to so much older than it says.
+    judgeSkew(findings, Number(status.sentAtMs) + silentMs - readAtMs, DATE_HEADER_MS);
+  }
+  return findings.all;
+}
+
+/** The admin port is for those who watch: that it is not reached from here need not be wrong. */
+async function checkReadiness(findings: Findings, adminAddress: string, signal: AbortSignal): Promise<void> {
+  try {
+    const late = AbortSignal.any([signal, AbortSignal.timeout(DOCTOR_ANSWER_MS_MAX)]);
+    const response = await fetch(`http://${adminAddress}/readyz`, { signal: late });
+    const { reason } = (await response.json()) as { reason?: string };
+    if (response.ok) findings.ok("ready", "yes");
+    else findings.warn("ready", reason ?? `answers ${response.status}`, "Wait, or see its log.");
+  } catch {
+    findings.warn(
+      "ready",
+      `its admin port ${adminAddress} is not reached from here`,
+      "Open it for Prometheus and probes, or ignore this.",
+    );
+  }
+}
+
+function judgePeer(findings: Findings, address: string, fault: PeerFault): void {
+  if (fault === undefined) {
+    findings.ok("reachable", address);
+    findings.ok("protocol", "agrees with this build's");
+  } else if (fault.code === "protocol_mismatch") {
+    findings.ok("reachable", address);
+    findings.fail("protocol", fault.message, "Roll all processes to one version.");
+  } else
+    findings.fail(
+      "reachable",
+      `${address}: ${fault.message}`,
+      "See that it runs, and that --listen, --advertise and network policies let others reach it.",
+    );
+}
+
+/** How far the router's clock is off, by its `Date` header. */
+export async function checkRouterClock(url: string, signal: AbortSignal): Promise<readonly Finding[]> {
+  const findings = new Findings("router");
+  try {
+    const began = Date.now();
+    const response = await fetch(`${url.replace(/\/+$/, "")}/health`, {
+      signal: AbortSignal.any([signal, AbortSignal.timeout(DOCTOR_ANSWER_MS_MAX)]),
+    });
+    const readAtMs = (began + Date.now()) / 2;
+    await response.body?.cancel();
+    const date = Date.parse(response.headers.get("date") ?? "");
+    // The header says the second that has begun.
+    if (!Number.isNaN(date)) judgeSkew(findings, date + DATE_HEADER_MS / 2 - readAtMs, DATE_HEADER_MS);
+  } catch (error) {
+    findings.fail(
+      "reachable",
+      `${url}: ${toDroverError(error).message}`,
+      "Start a router, or name its HTTP address by --url.",
+    );
+  }
+  return findings.all;
+}

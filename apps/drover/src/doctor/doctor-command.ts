@@ -1,0 +1,66 @@
+import { commandConfig, defineConfig } from "@drover/config";
+import { neverAborted, toDroverError } from "@drover/core";
+import { readApiKey } from "../api-key.ts";
+import { TopClient } from "../top-client.ts";
+import { checkCluster, checkRouterClock, checkSchedulers } from "./cluster-check.ts";
+import { doctorReport } from "./doctor-report.ts";
+import { exitStatus, type Finding } from "./finding.ts";
+import { checkMachine } from "./machine-check.ts";
+import { checkModelFolder } from "./model-check.ts";
+import { checkRedis } from "./redis-check.ts";
+
+const USAGE = `Usage: drover doctor [flags]
+
+Looks at this machine, and at what the flags name: Redis, schedulers, a router's whole cluster, a checkpoint. Says what is wrong and
+what to do about it. Changes nothing. The exit status is 0 where all is well, 1 with warnings, 2 where something is wrong.`;
+
+const doctorSpec = defineConfig({
+  redis: { kind: "string", valueName: "URL", help: "The queue's Redis: redis://HOST:PORT." },
+  scheduler: { kind: "list", valueName: "HOST:PORT[,...]", help: "Schedulers' gRPC addresses." },
+  url: { kind: "string", valueName: "URL", help: "A router's HTTP address: its workers are asked too." },
+  apiKeyFile: { kind: "string", valueName: "FILE", help: "A file whose first key is used for --url." },
+  model: { kind: "string", valueName: "DIR", help: "A checkpoint's folder." },
+  deep: { kind: "boolean", help: "Hash every file of a converted checkpoint." },
+  ports: { kind: "list", valueName: "PORT[,...]", help: "Ports that should be free on this machine." },
+  json: { kind: "boolean", help: "Print JSON." },
+});
+
+/** `drover doctor`: prints what it finds; resolves with the exit status. */
+export async function runDoctor(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+  print: (text: string) => void = (text) => process.stdout.write(text),
+): Promise<number> {
+  const config = commandConfig(doctorSpec, { argv, env, command: "drover doctor", usage: USAGE });
+  const model =
+    config.model === undefined ? undefined : await checkModelFolder(config.model, config.deep, neverAborted);
+  const machine = await checkMachine({
+    ports: config.ports.map(Number),
+    neededBytes: model?.weightBytes,
+    loadRuntime: async () => (await import("@drover/runtime")).runtimeVersion(),
+  });
+  const others = await Promise.all([
+    config.redis === undefined ? [] : checkRedis(config.redis),
+    checkSchedulers(config.scheduler, neverAborted),
+    config.url === undefined ? [] : checkRouter(config.url, config.apiKeyFile),
+  ]);
+  const findings = [...machine, ...(model?.findings ?? []), ...others.flat()];
+  print(
+    config.json ? `${JSON.stringify({ status: exitStatus(findings), findings }, null, 2)}\n` : doctorReport(findings),
+  );
+  return exitStatus(findings);
+}
+
+async function checkRouter(url: string, apiKeyFile: string | undefined): Promise<readonly Finding[]> {
+  const clock = await checkRouterClock(url, neverAborted);
+  if (clock.some(({ state, check }) => state === "fail" && check === "reachable")) return clock;
+  try {
+    const apiKey = apiKeyFile === undefined ? undefined : readApiKey(apiKeyFile);
+    const state = await new TopClient({ url, apiKey }).state(neverAborted);
+    return [...clock, ...(await checkCluster(state, Date.now(), neverAborted))];
+  } catch (error) {
+    const found = toDroverError(error).message;
+    const advice = "Name a router's HTTP address by --url, and a key by --api-key-file where it asks for one.";
+    return [...clock, { subject: "router", check: "cluster", state: "fail", found, advice }];
+  }
+}

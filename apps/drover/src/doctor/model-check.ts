@@ -1,0 +1,46 @@
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { checkModel, describeSetting, readManifest, verifyConverted } from "@drover/checkpoint";
+import { toDroverError } from "@drover/core";
+import { type Finding, Findings } from "./finding.ts";
+
+export type ModelCheck = Readonly<{ findings: readonly Finding[]; weightBytes: number | undefined }>;
+
+/** Reads a model's folder: configs and every header; with `deep` also every byte of a converted one, against the hashes of its manifest. */
+export async function checkModelFolder(directory: string, deep: boolean, signal: AbortSignal): Promise<ModelCheck> {
+  const findings = new Findings("model");
+  const advice = `Copy or convert the checkpoint again: ${directory}.`;
+  try {
+    await checkModel(directory);
+    findings.ok("files", `configs, headers, shapes and types of ${directory}`);
+  } catch (error) {
+    findings.fail("files", toDroverError(error).message, advice);
+    return { findings: findings.all, weightBytes: undefined };
+  }
+  const manifest = await readManifest(directory);
+  if (manifest !== null) findings.ok("conversion", describeSetting(manifest.setting));
+  if (deep && manifest === null)
+    findings.warn(
+      "hashes",
+      "the checkpoint was not converted: nothing says what its bytes should be",
+      "Compare with its source, or convert it.",
+    );
+  if (deep && manifest !== null) {
+    try {
+      await verifyConverted(directory, signal);
+      findings.ok("hashes", `${manifest.files.length} files are what their manifest says`);
+    } catch (error) {
+      findings.fail("hashes", toDroverError(error).message, advice);
+    }
+  }
+  return { findings: findings.all, weightBytes: await weightBytes(directory) };
+}
+
+/** Of all files with weights. */
+async function weightBytes(directory: string): Promise<number> {
+  const manifest = await readManifest(directory);
+  if (manifest !== null) return manifest.files.reduce((sum, { byteCount }) => sum + byteCount, 0);
+  const names = (await readdir(directory)).filter((name) => name.endsWith(".safetensors"));
+  const sizes = await Promise.all(names.map(async (name) => (await stat(join(directory, name))).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}

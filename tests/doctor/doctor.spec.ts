@@ -1,0 +1,81 @@
+import { execFile } from "node:child_process";
+import { cp, mkdtemp, rm, truncate } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openRedis } from "@drover/queue";
+import { freePort, redisBinary, TestRedis } from "@drover/testkit";
+import { expect, test } from "vitest";
+import { ROOT, TestCluster } from "../e2e/test-cluster.ts";
+
+const binary = redisBinary();
+if (binary === undefined && process.env.CI) throw new Error("these tests need redis-server or valkey-server");
+
+type Finding = Readonly<{ subject: string; check: string; state: string; found: string }>;
+type Diagnosis = Readonly<{ status: number; findings: readonly Finding[] }>;
+
+/** Runs `drover doctor --json` as a user would; its exit status is that of the page. */
+function doctor(...flags: string[]): Promise<Diagnosis> {
+  const argv = ["--conditions=@drover/source", "apps/drover/src/main.ts", "doctor", "--json", ...flags];
+  return new Promise((resolve, reject) => {
+    execFile(process.execPath, argv, { cwd: ROOT }, (error, stdout, stderr) => {
+      const status = error === null ? 0 : Number(error.code);
+      if (stdout === "") reject(new Error(stderr));
+      else {
+        const diagnosis = JSON.parse(stdout) as Diagnosis;
+        expect(status).toBe(diagnosis.status);
+        resolve(diagnosis);
+      }
+    });
+  });
+}
+
+const failures = ({ findings }: Diagnosis) =>
+  findings.filter(({ state }) => state === "fail").map(({ subject, check }) => `${subject}: ${check}`);
+
+test("a shard that was cut short is found, and a whole model is not", { timeout: 60_000 }, async () => {
+  const folder = await mkdtemp(join(tmpdir(), "drover-doctor-"));
+  try {
+    await cp(join(ROOT, "models/nano"), folder, { recursive: true });
+    expect(failures(await doctor("--model", folder))).toEqual([]);
+    await truncate(join(folder, "model-00002-of-00002.safetensors"), 100_000);
+    const diagnosis = await doctor("--model", folder);
+    expect(failures(diagnosis)).toEqual(["model: files"]);
+    expect(diagnosis.findings.find(({ state }) => state === "fail")?.found).toContain(
+      "model-00002-of-00002.safetensors",
+    );
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test.skipIf(binary === undefined)(
+  "a Redis that drops jobs is found, one that is away, and a scheduler that nobody answers for (needs redis-server or valkey-server)",
+  { timeout: 60_000 },
+  async () => {
+    await using redis = new TestRedis(binary ?? "", await freePort());
+    await redis.start();
+    expect(failures(await doctor("--redis", redis.url))).toEqual([]);
+    const client = openRedis(redis.url, { producer: false });
+    await client.config("SET", "maxmemory-policy", "allkeys-lru");
+    client.disconnect();
+    expect(failures(await doctor("--redis", redis.url))).toEqual(["redis: maxmemory-policy"]);
+    const port = await freePort();
+    const away = await doctor("--redis", `redis://127.0.0.1:${port}`, "--scheduler", `127.0.0.1:${port}`);
+    expect(failures(away)).toEqual(["redis: reachable", `scheduler 127.0.0.1:${port}: reachable`]);
+  },
+);
+
+test("a cluster that serves has nothing wrong, every peer of it is asked, and a taken port is found", {
+  timeout: 90_000,
+}, async () => {
+  await using cluster = await TestCluster.start({ expertWorkers: 2, flags: ["--context-workers", "1"] });
+  const diagnosis = await doctor("--url", cluster.url, "--ports", String(cluster.httpPort));
+  expect(failures(diagnosis)).toEqual(["machine: port"]);
+  const reached = diagnosis.findings.filter(({ check, state }) => check === "reachable" && state === "ok");
+  expect(reached.map(({ subject }) => subject).sort()).toEqual([
+    "worker attention-0",
+    "worker context-0",
+    "worker experts-0",
+    "worker experts-1",
+  ]);
+});
