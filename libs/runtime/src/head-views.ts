@@ -15,35 +15,40 @@ export function headViews(
   firstRow: number,
   rowCount: number,
 ): HeadViews {
-  const { kvHeadCount, headDim } = layout;
-  const cut = ({ rows, scales }: KvRows): Heads => {
-    const views: (Float32Array | Int8Array)[] = [];
-    const cutScales: Float32Array[] = [];
-    for (let head = 0; head < kvHeadCount; head++) {
-      const start = head * capacity + firstRow;
-      views.push(rows.subarray(start * headDim, (start + rowCount) * headDim));
-      if (scales !== undefined) cutScales.push(scales.subarray(start, start + rowCount));
-    }
-    return { rows: views, scales: cutScales };
-  };
-  return { k: cut(k), v: cut(v), rowCount };
+  return { k: cut(layout, k, capacity, firstRow, rowCount), v: cut(layout, v, capacity, firstRow, rowCount), rowCount };
+}
+
+function cut(
+  { kvHeadCount, headDim }: KvLayout,
+  { rows, scales }: KvRows,
+  capacity: number,
+  firstRow: number,
+  rowCount: number,
+): Heads {
+  const views: (Float32Array | Int8Array)[] = [];
+  const cutScales: Float32Array[] = [];
+  for (let head = 0; head < kvHeadCount; head++) {
+    const start = head * capacity + firstRow;
+    views.push(rows.subarray(start * headDim, (start + rowCount) * headDim));
+    if (scales !== undefined) cutScales.push(scales.subarray(start, start + rowCount));
+  }
+  return { rows: views, scales: cutScales };
 }
 
 /** Adds a run to the inputs of an attention graph, whose names begin with `prefix` behind their letter. */
 export function feedHeads(feeds: Feeds, { k, v, rowCount }: HeadViews, prefix: string, headDim: number): void {
-  const dims = [rowCount, headDim];
-  for (const [name, { rows, scales }] of [
-    ["k", k],
-    ["v", v],
-  ] as const) {
-    for (let head = 0; head < rows.length; head++) {
-      const view = rows[head];
-      if (view instanceof Float32Array) feeds[`${name}${prefix}${head}`] = f32(view, dims);
-      else if (view !== undefined) feeds[`${name}${prefix}${head}`] = i8(view, dims);
-    }
-    for (let head = 0; head < scales.length; head++)
-      feeds[`${name}s${prefix}${head}`] = f32(scales[head] ?? NONE, [rowCount]);
-  }
+  feedRows(feeds, k, "k", prefix, [rowCount, headDim]);
+  feedRows(feeds, v, "v", prefix, [rowCount, headDim]);
 }
 
-const NONE = new Float32Array(0);
+function feedRows(
+  feeds: Feeds,
+  { rows, scales }: Heads,
+  name: "k" | "v",
+  prefix: string,
+  dims: readonly [number, number],
+): void {
+  for (const [head, view] of rows.entries())
+    feeds[`${name}${prefix}${head}`] = view instanceof Float32Array ? f32(view, dims) : i8(view, dims);
+  for (const [head, scale] of scales.entries()) feeds[`${name}s${prefix}${head}`] = f32(scale, [dims[0]]);
+}
