@@ -1,0 +1,24 @@
+import { expect, test } from "vitest";
+import { TestCluster } from "../e2e/test-cluster.ts";
+
+const ASKED = [
+  /^vllm:num_requests_waiting\{model_name="nano"\} 0$/m,
+  /^vllm:num_requests_running\{model_name="nano"\} 0$/m,
+  /^vllm:kv_cache_usage_perc\{model_name="nano"\} [\d.e-]+$/m,
+  /^vllm:gpu_cache_usage_perc\{model_name="nano"\} [\d.e-]+$/m,
+  /^vllm:cache_config_info\{model_name="nano",block_size="64",num_gpu_blocks="[1-9]\d*"\} 1$/m,
+];
+
+test("a router's serving port shows what an endpoint picker asks for, each name once, and its admin port does not", {
+  timeout: 90_000,
+}, async () => {
+  await using cluster = await TestCluster.start({ expertWorkers: 1 });
+  const body = { model: "nano", prompt: "hello", max_tokens: 4 };
+  expect((await cluster.post("/v1/completions", body)).status).toBe(200);
+  const page = await (await fetch(`${cluster.url}/metrics`)).text();
+  for (const line of ASKED) expect(page).toMatch(line);
+  const types = [...page.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name);
+  expect(types).toEqual([...new Set(types)]);
+  const admin = await (await fetch(`${await cluster.adminUrl("router")}/metrics`)).text();
+  expect(admin).not.toContain("vllm:kv_cache_usage_perc");
+});
