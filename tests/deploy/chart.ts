@@ -17,8 +17,8 @@ export type RenderOptions = Readonly<{
   /** Of the cluster that it is rendered for; the newest when absent. */
   kubernetes?: string;
   set?: readonly string[];
-  /** Without the pods of `helm test`. */
-  skipTests?: boolean;
+  /** As if a cluster were there: then the pod of `helm test` is among the objects. */
+  withTests?: boolean;
   chart?: string;
 }>;
 
@@ -27,11 +27,11 @@ export async function renderChart({
   values,
   kubernetes,
   set = [],
-  skipTests = false,
+  withTests = false,
   chart = CHART,
 }: RenderOptions): Promise<string> {
   const args = ["template", "drover", chart, ...values.flatMap((file) => ["-f", file])];
-  if (skipTests) args.push("--skip-tests");
+  if (withTests) args.push("--api-versions", "v1/Pod");
   if (kubernetes !== undefined) args.push("--kube-version", `${kubernetes}.0`);
   for (const one of set) args.push("--set", one);
   const { ok, stdout, stderr } = await runTool("helm", args);

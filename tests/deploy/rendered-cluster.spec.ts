@@ -9,6 +9,7 @@ import { CHART, renderChart } from "./chart.ts";
 import { policiesOf } from "./cluster/network-policies.ts";
 import { type KubernetesObject, readObjects } from "./cluster/objects.ts";
 import { flowsOf, policyFindings } from "./cluster/policy-findings.ts";
+import { policyPlants } from "./cluster/policy-plants.ts";
 import { RenderedCluster } from "./cluster/rendered-cluster.ts";
 import { canRunPods, hasDeployTools, NEEDED, REPOSITORY } from "./tools.ts";
 
@@ -28,6 +29,9 @@ const SECRET = {
   metadata: { name: "drover-api-keys" },
   stringData: { "api-keys": `${KEY}\n` },
 } satisfies KubernetesObject;
+
+/** What a right cluster takes: a wrong one gets twice the time, and is not ready then. */
+let readyMs = READY_MS / 2;
 
 const scratch = mkdtempSync(join(tmpdir(), "drover-image-"));
 const image = join(scratch, "image");
@@ -58,7 +62,9 @@ describe.skipIf(!hasDeployTools || !allowed)(`pods as rendered (${NEEDED}, and r
   }, async () => {
     const manifest = readFileSync(join(REPOSITORY, "deploy/kubernetes.yaml"), "utf8");
     await using cluster = await RenderedCluster.start(manifest, image);
+    const begin = Date.now();
     await cluster.ready(READY_MS);
+    readyMs = Date.now() - begin;
     expect(await post(cluster, "/v1/chat/completions", asked(PROMPT))).toMatch(new RegExp(`^200 .*${ANSWER}`));
     const address = `${cluster.pod("router").address}:50051`;
     const chat = await cluster.node.ask({ kind: "chat", address, model: "nano", prompt: PROMPT });
@@ -107,19 +113,19 @@ describe.skipIf(!hasDeployTools || !allowed)(`pods as rendered (${NEEDED}, and r
     });
     expect(chat.text).toBe(ANSWER);
 
+    // As an operator would, at each of the schedulers: one of them leads, and the other asks it.
+    const drain = ["node", "/app/bin/drover.js", "drain", "drover-experts-0", "--undo"];
+    for (const pod of cluster.pods.filter(({ component }) => component === "scheduler"))
+      expect(await cluster.exec(pod, drain), pod.name).toBe(true);
+    sample();
+
     const seenSockets = cluster.sockets();
     const policies = policiesOf(readObjects(rendered));
     process.stdout.write(`${[...flows].sort().join("\n")}\n`);
     expect(policyFindings(policies, seenSockets, flows)).toEqual([]);
-    // Each policy matters, and so does each of their ports and peers.
-    for (const [index, { metadata }] of policies.entries())
-      expect(policyFindings(policies.toSpliced(index, 1), seenSockets, flows), metadata.name).not.toEqual([]);
-    const text = JSON.stringify(policies);
-    for (const plant of ['"port":50053', '"port":50052', '"port":6379', '"port":9400', '"port":53,', '"port":443']) {
-      expect(text).toContain(plant);
-      const changed = JSON.parse(text.replace(plant, '"port":50099')) as typeof policies;
-      expect(policyFindings(changed, seenSockets, flows), plant).not.toEqual([]);
-    }
+    const plants = [...policyPlants(policies)];
+    expect(plants.length).toBeGreaterThan(50);
+    for (const { name, planted } of plants) expect(policyFindings(planted, seenSockets, flows), name).not.toEqual([]);
     cluster.check();
   });
 
@@ -127,15 +133,11 @@ describe.skipIf(!hasDeployTools || !allowed)(`pods as rendered (${NEEDED}, and r
     ["a flag that no process has", "--listen=0.0.0.0", "--listens=0.0.0.0"],
     ["a name that leads nowhere", "drover-scheduler-0.drover-scheduler:", "drover-schedulers-0.drover-scheduler:"],
     ["a port that nothing listens on", "- --admin-port=9400", "- --admin-port=9401"],
-    ["an address that others cannot reach", "--listen=0.0.0.0", "--listen=127.0.0.1"],
     ["a Redis setting that Redis does not know", "- noeviction", "- noevictions"],
-  ])("%s in the manifests is found", { timeout: 120_000 }, async (_, right, wrong) => {
+  ])("%s in the manifests is found", { timeout: 320_000 }, async (_, right, wrong) => {
     const manifest = readFileSync(join(REPOSITORY, "deploy/kubernetes.yaml"), "utf8");
     expect(manifest).toContain(right);
     await using cluster = await RenderedCluster.start(manifest.replaceAll(right, wrong), image);
-    await expect(cluster.ready(PLANTED_MS)).rejects.toThrow();
+    await expect(cluster.ready(2 * readyMs)).rejects.toThrow(/not ready|has ended|did not start/);
   });
 });
-
-/** Long enough for a right cluster to be ready on an idle machine, as the first test shows; a wrong one never is. */
-const PLANTED_MS = 20_000;

@@ -4,7 +4,8 @@ type Labels = Readonly<Record<string, string>>;
 type Selector = Readonly<{ matchLabels?: Labels; matchExpressions?: unknown }>;
 type PolicyPort = Readonly<{ port?: number | string; endPort?: number; protocol?: string }>;
 type Peer = Readonly<{ podSelector?: Selector; namespaceSelector?: Selector; ipBlock?: Readonly<{ cidr: string }> }>;
-type Rule = Readonly<{ ports?: readonly PolicyPort[]; from?: readonly Peer[]; to?: readonly Peer[] }>;
+/** Without ports it is for all of them, without peers for everybody. */
+export type Rule = Readonly<{ ports?: readonly PolicyPort[]; from?: readonly Peer[]; to?: readonly Peer[] }>;
 
 export type NetworkPolicy = Readonly<{
   kind: "NetworkPolicy";

@@ -15,16 +15,17 @@ const WEB_PORTS = [80, 443];
 const OUTSIDE: End = { labels: {}, isOutside: true };
 const endOf = ({ labels, spec }: Pod): End => ({ labels, spec, isOutside: false });
 
-/** The ways that are open at this moment between components, as `FROM -> TO:PORT`. */
+/** The ways that are used between components, now or within the last minute, as `FROM -> TO:PORT`. */
 export function flowsOf(all: readonly PodSockets[]): ReadonlySet<string> {
   const componentAt = new Map(all.map(({ pod }) => [pod.address, pod.component]));
-  const flows = all.flatMap(({ pod, sockets }) =>
-    sockets.accepted.flatMap(({ from, port }) => {
-      const component = componentAt.get(from);
-      return component === undefined ? [] : [flow(component, pod.component, port)];
-    }),
-  );
-  return new Set(flows);
+  const flows = all.flatMap(({ pod, sockets }) => {
+    const own = pod.component;
+    const incoming = sockets.accepted.map(({ from, port }) => [componentAt.get(from), own, port] as const);
+    const outgoing = sockets.opened.map(({ to, port }) => [own, componentAt.get(to), port] as const);
+    return [...incoming, ...outgoing];
+  });
+  // What leads out of the release, or comes from outside, is between no two of its components.
+  return new Set(flows.flatMap(([from, to, port]) => (from && to ? [flow(from, to, port)] : [])));
 }
 
 const flow = (from: string, to: string, port: number): string => `${from} -> ${to}:${port}`;
@@ -40,7 +41,8 @@ export function policyFindings(
 ): readonly string[] {
   const components = new Map(all.map(({ pod }) => [pod.component, pod]));
   const listened = all.flatMap(({ sockets }) => [...sockets.listening]);
-  const ports = [...new Set([...listened, ...portsNamed(policies), UNUSED_PORT])].sort((a, b) => a - b);
+  const known = [DNS_PORT, ADMIN_PORT, ...API_PORTS, ...WEB_PORTS, UNUSED_PORT];
+  const ports = [...new Set([...listened, ...portsNamed(policies), ...known])].sort((a, b) => a - b);
   const findings = [...all.flatMap(undeclared)];
   for (const [name, pod] of components) {
     for (const port of ports) {

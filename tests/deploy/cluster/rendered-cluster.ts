@@ -16,6 +16,7 @@ import { ProbedContainer } from "./probes.ts";
 import { readSockets, type Sockets } from "./sockets.ts";
 
 const POLL_MS = 100;
+const EXEC_MS = 60_000;
 const IMAGE_USER = 10001;
 
 /**
@@ -112,6 +113,13 @@ export class RenderedCluster implements AsyncDisposable {
     if (pod === undefined)
       throw new Error(`no pod of ${component} among ${this.pods.map(({ component }) => component)}`);
     return pod;
+  }
+
+  /** Runs a command in a pod, as `kubectl exec` does. Resolves with whether it ended with 0 in time. */
+  async exec({ name }: Pod, command: readonly string[]): Promise<boolean> {
+    const container = this.#containers.find(({ pod }) => pod.name === name);
+    if (container === undefined) throw new Error(`no container of ${name}`);
+    return container.process.exec(command, EXEC_MS);
   }
 
   /** TCP as each pod's network sees it at this moment. */
