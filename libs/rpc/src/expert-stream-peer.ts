@@ -5,6 +5,7 @@ import { ActivationType, type ExpertReply, type ExpertRequest, ExpertRequestSche
 import type { ClientDuplexStream } from "@grpc/grpc-js";
 import { RpcClient } from "./client.ts";
 import { bytesOf, type Frame, framesOf, rowsOf } from "./expert-frames.ts";
+import { Trouble } from "./trouble.ts";
 
 /** Credit of one stream. At 5,120 f32 values a row, 64 MiB are 3,200 rows: several steps of prefill. */
 export const EXPERT_CREDIT = { callCountMax: 1024, byteCountMax: 64 * 2 ** 20 } as const;
@@ -30,8 +31,7 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
   #reconnect: NodeJS.Timeout | undefined;
   #disposed = false;
   #retired = false;
-  /** Why the last connection ended or could not be made; said when it changes. */
-  #trouble = "";
+  readonly #trouble = new Trouble();
 
   constructor(workerId: string, address: string, clock: Clock, logger: Logger, meter: ExchangeMeter) {
     this.workerId = workerId;
@@ -112,7 +112,7 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
     // The stream counts as connected once the server has answered with its headers.
     stream.on("metadata", () => {
       this.#stream = stream;
-      this.#trouble = "";
+      this.#trouble.over();
       this.#logger.info("peer.connected");
     });
     stream.on("data", (reply: ExpertReply) => {
@@ -127,8 +127,7 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
         this.#stream = undefined;
         this.#calls.failAll();
         this.#logger.warn("peer.lost", { reason });
-      } else if (!this.#disposed && reason !== this.#trouble) this.#logger.warn("peer.unreachable", { reason });
-      this.#trouble = reason;
+      } else if (!this.#disposed && this.#trouble.isNews(reason)) this.#logger.warn("peer.unreachable", { reason });
       if (!this.#disposed && this.#reconnect === undefined) {
         this.#reconnect = setTimeout(() => {
           this.#reconnect = undefined;
