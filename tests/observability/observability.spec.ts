@@ -167,6 +167,21 @@ describe.skipIf(!present)("a live cluster, as a real Prometheus sees it (needs p
     expect((await problemsOf([{ where: "planted", ...query }])).join("\n")).toContain(finding);
   });
 
+  test("a worker that is drained is counted as draining, and as ready once that is taken back", async () => {
+    const admin = await cluster.adminUrl("scheduler");
+    const ask = (query: string) => fetch(`${admin}/drain?worker=vision-0${query}`, { method: "POST" });
+    const readyCount = async () => {
+      const [range] = await prometheus.range('role:drover_workers:ready{role="vision"}', 2);
+      return Number(range?.values.at(-1)?.[1]);
+    };
+    expect((await ask("")).status).toBe(200);
+    await expect.poll(readyCount, { timeout: 20_000 }).toBe(0);
+    const [draining] = await prometheus.range('drover_scheduler_workers{role="vision",state="draining"}', 2);
+    expect(Number(draining?.values.at(-1)?.[1])).toBe(1);
+    expect((await ask("&undo=true")).status).toBe(200);
+    await expect.poll(readyCount, { timeout: 20_000 }).toBe(1);
+  });
+
   const firing = async () =>
     (await prometheus.alerts()).filter(({ state }) => state === "firing").map(({ labels }) => labels.alertname);
 
