@@ -6,13 +6,15 @@ import { ROOT, TestCluster } from "./test-cluster.ts";
 
 const TIMEOUT_MS = 30_000;
 
+type Hook = "./tests/e2e/other-build.ts" | "./tests/e2e/other-build.ts?agrees";
+
 /** One process of a build whose protocol is a version ahead. */
 class OtherBuild implements AsyncDisposable {
   readonly #child: ChildProcess;
   output = "";
 
-  constructor(...args: readonly string[]) {
-    const flags = ["--conditions=@drover/source", "--import", "./tests/e2e/other-build.ts"];
+  constructor(hook: Hook, ...args: readonly string[]) {
+    const flags = ["--conditions=@drover/source", "--import", hook];
     this.#child = spawn(process.execPath, [...flags, "apps/drover/src/main.ts", ...args], { cwd: ROOT });
     for (const stream of [this.#child.stdout, this.#child.stderr])
       stream?.on("data", (chunk) => {
@@ -30,38 +32,72 @@ class OtherBuild implements AsyncDisposable {
 const LIFE = ["--drain-delay", "0s", "--drain-grace", "0s"];
 const REFUSED = /the caller speaks protocol (\d+)\/\1 .* cannot serve together/;
 
+const REQUEST = {
+  model: "nano",
+  messages: [{ role: "user", content: "What is the capital of France?" }],
+  temperature: 0,
+};
+
+async function answer(cluster: TestCluster): Promise<string | undefined> {
+  const response = await cluster.post("/v1/chat/completions", REQUEST);
+  const { choices } = (await response.json()) as { choices: { message: { content: string } }[] };
+  return choices[0]?.message.content;
+}
+
+/** The flags of a process that joins the cluster. */
+function joining(cluster: TestCluster): readonly string[] {
+  const scheduler = /^ +scheduler .* grpc (\S+)/m.exec(cluster.output)?.[1] ?? "";
+  return ["--model", "models/nano", "--scheduler", scheduler, ...LIFE];
+}
+
+type Member = Readonly<{ workerId: string; status?: { ready?: boolean; runningCount?: number; draining?: boolean } }>;
+
+async function members(cluster: TestCluster): Promise<readonly Member[]> {
+  const state = (await (await fetch(`${cluster.url}/debug/cluster`)).json()) as { workers: readonly Member[] };
+  return state.workers;
+}
+
 test("a worker and a router of a build that does not agree are refused, say why, and change no answer", {
-  timeout: 90_000,
+  timeout: 180_000,
 }, async () => {
   await using cluster = await TestCluster.start({ expertWorkers: 2 });
-  const request = {
-    model: "nano",
-    messages: [{ role: "user", content: "What is the capital of France?" }],
-    temperature: 0,
-  };
-  const answer = async () => {
-    const response = await cluster.post("/v1/chat/completions", request);
-    const { choices } = (await response.json()) as { choices: { message: { content: string } }[] };
-    return choices[0]?.message.content;
-  };
-  const before = await answer();
+  const before = await answer(cluster);
   expect(before).toMatch(/Paris/);
 
-  const scheduler = /^ +scheduler .* grpc (\S+)/m.exec(cluster.output)?.[1] ?? "";
-  const shared = ["--model", "models/nano", "--scheduler", scheduler, ...LIFE];
+  const hook = "./tests/e2e/other-build.ts";
   const httpPort = await freePort();
-  await using worker = new OtherBuild("worker", "--roles", "attention,experts", "--worker-id", "newer", ...shared);
-  await using router = new OtherBuild("router", "--http-port", String(httpPort), "--grpc-port", "0", ...shared);
+  const roles = ["--roles", "attention,experts", "--worker-id", "newer"];
+  await using worker = new OtherBuild(hook, "worker", ...roles, ...joining(cluster));
+  const ports = ["--http-port", String(httpPort), "--grpc-port", "0"];
+  await using router = new OtherBuild(hook, "router", ...ports, ...joining(cluster));
   await expect.poll(() => worker.output, { timeout: TIMEOUT_MS }).toMatch(REFUSED);
   await expect.poll(() => router.output, { timeout: TIMEOUT_MS }).toMatch(REFUSED);
 
   const refused = await fetch(`http://127.0.0.1:${httpPort}/v1/chat/completions`, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify(request),
+    body: JSON.stringify(REQUEST),
   });
   expect(refused.status).toBe(503);
-  expect(await answer()).toBe(before);
-  const state = (await (await fetch(`${cluster.url}/debug/cluster`)).json()) as { workers: { workerId: string }[] };
-  expect(state.workers.map(({ workerId }) => workerId)).toEqual(["attention-0", "experts-0", "experts-1"]);
+  expect(await answer(cluster)).toBe(before);
+  expect((await members(cluster)).map(({ workerId }) => workerId)).toEqual(["attention-0", "experts-0", "experts-1"]);
+});
+
+test("workers of a newer build that agrees serve beside the others, and answers are the same", {
+  timeout: 180_000,
+}, async () => {
+  await using cluster = await TestCluster.start({ expertWorkers: 1 });
+  const before = await answer(cluster);
+  const hook = "./tests/e2e/other-build.ts?agrees";
+  const roles = ["--roles", "attention,experts", "--worker-id", "newer"];
+  await using newer = new OtherBuild(hook, "worker", ...roles, ...joining(cluster));
+  const isReady = async () => (await members(cluster)).find(({ workerId }) => workerId === "newer")?.status?.ready;
+  await expect.poll(isReady, { timeout: TIMEOUT_MS }).toBe(true);
+  // Only the newer worker is left to decode, with experts in both.
+  const admin = await cluster.adminUrl("scheduler");
+  await fetch(`${admin}/drain?worker=attention-0`, { method: "POST" });
+  const drains = async () => (await members(cluster)).some(({ status }) => status?.draining);
+  await expect.poll(drains, { timeout: TIMEOUT_MS }).toBe(true);
+  expect(await answer(cluster)).toBe(before);
+  expect(newer.output).not.toMatch(/protocol/);
 });
