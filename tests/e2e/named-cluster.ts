@@ -42,7 +42,7 @@ export class NamedCluster implements AsyncDisposable {
     return [...this.#ended, ...this.#processes.values()].map(({ output }) => output).join("\n");
   }
 
-  /** Starts a part on this loopback address; from then on its name leads there. */
+  /** Starts a part on this loopback address; its name leads there from then on. Resolves when it listens, whoever it still waits for. */
   async start(part: Part, host = "127.0.0.2"): Promise<void> {
     if (part === "redis") {
       this.#redis = new TestRedis(this.#redisBinary, this.#redisPort, host);
@@ -50,6 +50,7 @@ export class NamedCluster implements AsyncDisposable {
     } else this.#processes.set(part, new MainProcess(this.#main(part), this.#options(part, host)));
     this.#names[`${part}.test`] = host;
     this.#publish();
+    await this.#processes.get(part)?.listening;
   }
 
   /** Kills a part. Its name leads to where nobody is until it is started again. */

@@ -1,3 +1,6 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
 import { SimClock, settled } from "@drover/core";
 import { expect, test } from "vitest";
 import { EndingSequence } from "./ending.ts";
@@ -45,4 +48,17 @@ test("a cut brings every moment at once, and leaves nothing to wait for", async 
   expect(moments()).toEqual([true, true, true]);
   await asked;
   await settled();
+});
+
+test("a second signal ends the process at once, however long it would have drained", async () => {
+  const child = fork(fileURLToPath(new URL("testing/ending-child.ts", import.meta.url)), {
+    execArgv: ["--conditions=@drover/source"],
+  });
+  expect(await once(child, "message")).toEqual(["running", undefined]);
+  const asked = once(child, "message");
+  child.kill("SIGTERM");
+  expect(await asked).toEqual(["asked", undefined]);
+  const exit = once(child, "exit");
+  child.kill("SIGINT");
+  expect(await exit).toEqual([130, null]);
 });

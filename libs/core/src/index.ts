@@ -10,6 +10,7 @@ export * from "./logger.ts";
 export * from "./model-runner.ts";
 export * from "./model-shape.ts";
 export * from "./queue.ts";
+export * from "./said-reasons.ts";
 export * from "./sampling-params.ts";
 export * from "./signals.ts";
 export * from "./step-costs.ts";

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import type { Logger } from "@drover/core";
+import { type Logger, SaidReasons } from "@drover/core";
 import {
   Cluster,
   type ContextWorkers,
@@ -58,6 +58,7 @@ export class SchedulerLink implements Disposable {
   /** Calls in a row that no scheduler took. */
   #failureCount = 0;
   #joined = false;
+  readonly #saidReasons = new SaidReasons();
   /** When a scheduler last had this worker, by the monotonic clock. */
   #joinedUntilMs = Number.NEGATIVE_INFINITY;
   #reported = "";
@@ -168,11 +169,12 @@ export class SchedulerLink implements Disposable {
     this.reportStatus();
   }
 
-  /** Said once for each loss and once while nobody is found, not for every call. */
+  /** Each reason is said once, not for every call. */
   #noteLoss(address: string, reason: string): void {
     const { logger } = this.#options;
+    const isNew = this.#saidReasons.isNew(reason);
     if (this.#joined) logger.warn("scheduler.lost", { address, reason });
-    else if (this.#failureCount === 0) logger.warn("scheduler.waiting", { address, reason });
+    else if (isNew) logger.warn("scheduler.waiting", { address, reason });
     if (this.#joined) this.#joinedUntilMs = performance.now();
     this.#joined = false;
   }
@@ -183,6 +185,7 @@ export class SchedulerLink implements Disposable {
       logger.info("scheduler.joined", { address, epoch: String(order.value.leaderEpoch) });
       this.#joined = true;
       this.#failureCount = 0;
+      this.#saidReasons.clear();
       onLeader(order.value.leaderEpoch);
       clearInterval(this.#heartbeat);
       this.#heartbeat = setInterval(() => this.#beat(order.value.heartbeatMs || HEARTBEAT_MS), CHANGE_MS);

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { type Clock, DroverError, type Lane, type Logger, toDroverError } from "@drover/core";
+import { type Clock, DroverError, type Lane, type Logger, SaidReasons, toDroverError } from "@drover/core";
 import {
   Cluster,
   type ClusterState,
@@ -36,8 +36,7 @@ export class ClusterWatch {
   #state: ClusterState | undefined;
   /** The scheduler that sent it, while it is followed. */
   #leader: RpcClient | undefined;
-  /** Schedulers in a row that did not answer. */
-  #failureCount = 0;
+  readonly #saidReasons = new SaidReasons();
   readonly #addedSince = new Map<Lane, number>();
   #heardMs = Number.NEGATIVE_INFINITY;
 
@@ -122,14 +121,14 @@ export class ClusterWatch {
     }
   }
 
-  /** Said once for each loss, and once while nobody is found. */
+  /** Each reason is said once, not for every call. */
   #noteEnd(scheduler: string, heard: boolean, reason: string): void {
-    const { logger, addresses } = this.#options;
+    const { logger } = this.#options;
     if (this.#closed.signal.aborted) return;
-    if (heard) {
-      this.#failureCount = 0;
-      logger.warn("watch.lost", { scheduler, reason });
-    } else if (++this.#failureCount === addresses.length) logger.warn("watch.waiting", { scheduler, reason });
+    if (heard) this.#saidReasons.clear();
+    const isNew = this.#saidReasons.isNew(reason);
+    if (heard) logger.warn("watch.lost", { scheduler, reason });
+    else if (isNew) logger.warn("watch.waiting", { scheduler, reason });
   }
 
   /** Follows one scheduler until it stops answering. Returns whether it sent a state. */
