@@ -132,7 +132,10 @@ export function matrix(options: Common & Readonly<{ query: string; row: string; 
   };
   const plain = { id: "custom.cellOptions", value: { type: "auto" } };
   const overrides = [{ matcher: { id: "byName", options: `${row}\\${column}` }, properties: [plain] }];
+  // Layers are to stand in the order of their numbers, which as texts they would not.
   const transformations = [
+    { id: "convertFieldType", options: { conversions: [{ targetField: row, destinationType: "number" }], fields: {} } },
+    { id: "sortBy", options: { fields: {}, sort: [{ field: row }] } },
     {
       id: "groupingToMatrix",
       options: { rowField: row, columnField: column, valueField: "Value", emptyValue: "null" },
