@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import type { BedPlace } from "./bed.ts";
 import { run } from "./command.ts";
 import { SLOW_COMMAND_MS_MAX } from "./limits.ts";
@@ -9,7 +9,10 @@ import { SLOW_COMMAND_MS_MAX } from "./limits.ts";
  * from run to run. Returns the version of that Node.
  */
 export async function prepareBases({ folder, scripts }: BedPlace, signal: AbortSignal): Promise<string> {
-  const options = { signal, env: { ...process.env, BED: folder }, timeoutMs: SLOW_COMMAND_MS_MAX };
+  // The machine's own Node, which is older than the one that Drover is developed with.
+  const path = (process.env.PATH ?? "").split(delimiter).filter((each) => !each.endsWith(join("node_modules", ".bin")));
+  const env = { ...process.env, BED: folder, PATH: path.join(delimiter) };
+  const options = { signal, env, timeoutMs: SLOW_COMMAND_MS_MAX };
   const images = (...args: string[]) => run(join(scripts, "images.sh"), args, options);
   const isMade = (name: string) => existsSync(join(folder, "images", `${name}_1.tar`));
   if (!isMade("node")) await images();
