@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import { type Clock, DroverError, type Lane, noTracer, type Tracer, toDroverError, whenAborted } from "@drover/core";
 import type { ClusterWatch } from "./cluster-watch.ts";
 import type { Generation } from "./generation.ts";
-import type { Generations } from "./generations.ts";
+import type { Arrival, Generations } from "./generations.ts";
 import type { InferenceRequest } from "./inference-request.ts";
 import { IMAGE_BYTES_HELD_MAX, RETRY_AFTER_MS, RETRY_AFTER_MS_MAX } from "./limits.ts";
 import type { RequestContext } from "./request-context.ts";
@@ -27,10 +27,9 @@ export type InferenceOptions = Readonly<{
 
 /** A place among the requests in flight; disposing it frees the place. */
 export type Permit = Disposable &
+  /** The spans end with it. */
+  Arrival &
   Readonly<{
-    arrivedMs: number;
-    /** The request's spans, where it is traced; they end with the permit. */
-    trace: RequestTrace | undefined;
     /** Counts bytes that the request keeps until its permit ends. Errors: `overloaded` when all requests together keep too many. */
     holdBytes: (byteCount: number) => void;
   }>;

@@ -1,5 +1,5 @@
 import type { ErrorCode, TraceContext, Tracer, TraceSpan } from "@drover/core";
-import type { Generation } from "./generation.ts";
+import type { InferenceRequest } from "./inference-request.ts";
 
 /** What a client says of its own trace, and what it calls: `POST /v1/chat/completions`, `drover.v1.Inference/Chat`. */
 export type Incoming = Partial<TraceContext> & Readonly<{ operation: string }>;
@@ -33,7 +33,7 @@ export class RequestTrace {
   }
 
   /** It is known by its id from now on. */
-  named({ requestId, request }: Generation): void {
+  named({ requestId, request }: Readonly<{ requestId: string; request: InferenceRequest }>): void {
     this.#span.attributes({
       "drover.request": requestId,
       "drover.images": request.images.length,
