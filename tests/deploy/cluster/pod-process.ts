@@ -90,7 +90,8 @@ export class PodProcess implements AsyncDisposable {
     const { run, user, group } = this.#options;
     const env = Object.entries(run.env).map(([name, value]) => `${name}=${value}`);
     const rights = ["--clear-groups", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"];
-    const as = ["/usr/bin/setpriv", `--reuid=${user}`, `--regid=${group}`, ...rights];
+    // Should this process be killed, its pods end with it.
+    const as = ["/usr/bin/setpriv", "--pdeathsig=KILL", `--reuid=${user}`, `--regid=${group}`, ...rights];
     return [...as, "/usr/bin/env", "-i", `--chdir=${run.workingDirectory}`, ...env, ...argv];
   }
 
