@@ -103,10 +103,12 @@ function place(rows: readonly Row[]): (Panel | RowPanel)[] {
     const lineLength = panelsInLine(panels);
     for (let from = 0; from < panels.length; from += lineLength) {
       const line = panels.slice(from, from + lineLength);
-      const w = Math.floor(COLUMN_COUNT / line.length);
+      const column = (index: number) => Math.floor((index * COLUMN_COUNT) / line.length);
       const h = Math.max(...line.map(({ height }) => height));
-      for (const [index, { panel }] of line.entries())
-        placed.push({ id: placed.length + 1, ...panel, gridPos: { x: index * w, y, w, h } });
+      for (const [index, { panel }] of line.entries()) {
+        const x = column(index);
+        placed.push({ id: placed.length + 1, ...panel, gridPos: { x, y, w: column(index + 1) - x, h } });
+      }
       y += h;
     }
   }

@@ -6,7 +6,7 @@ const ids = (length: number, seed: number) =>
   Array.from({ length }, (_, i) => 100 + ((i * 7919 + seed * 104_729) % 2500));
 
 /** What a load has done so far. */
-export type Load = Readonly<{ ended: Promise<unknown>; turnsLeast: () => number }>;
+type Load = Readonly<{ ended: Promise<unknown>; turnsLeast: () => number }>;
 
 /**
  * Sends requests of every kind, over and over until the signal aborts: text with a prefix in common, pictures, long contexts, mistakes, clients

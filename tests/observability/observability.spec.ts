@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { TestCluster } from "../e2e/test-cluster.ts";
 import { describedMetrics, metricLine } from "./described-metrics.ts";
 import { LiveSeries } from "./live-series.ts";
-import { type Load, load } from "./load.ts";
+import { load } from "./load.ts";
 import { problems } from "./problems.ts";
 import { hasPrometheus, Prometheus, type Target } from "./prometheus.ts";
 import {
@@ -49,23 +49,24 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe.skipIf(!present)("a live cluster, as a real Prometheus sees it (needs prometheus and Redis)", () => {
   const ended = new AbortController();
+  const opened = new AsyncDisposableStack();
   let redis: TestRedis;
   let cluster: TestCluster;
   let prometheus: Prometheus;
   let live: LiveSeries;
-  let loading: Load;
 
   beforeAll(async () => {
-    redis = new TestRedis(redisProgram ?? "", await freePort());
+    redis = opened.use(new TestRedis(redisProgram ?? "", await freePort()));
     await redis.start();
-    cluster = await TestCluster.start({
-      expertWorkers: 2,
-      queue: redis.url,
-      flags: ["--vision-workers=1", "--context-workers=1", "--stripe-above=1000"],
-    });
+    const flags = ["--vision-workers=1", "--context-workers=1", "--stripe-above=1000"];
+    cluster = opened.use(await TestCluster.start({ expertWorkers: 2, queue: redis.url, flags }));
     const targets = await Promise.all(PROCESSES.map((name) => targetOf(cluster, name)));
-    prometheus = await Prometheus.start(targets, hastyRules());
-    loading = load(cluster, ended.signal);
+    prometheus = opened.use(await Prometheus.start(targets, hastyRules()));
+    const loading = load(cluster, ended.signal);
+    opened.defer(async () => {
+      ended.abort();
+      await loading.ended;
+    });
     await pause(LOAD_MS);
     while (loading.turnsLeast() < TURNS_LEAST) await pause(100);
     // The next scrape has seen it all.
@@ -73,13 +74,8 @@ describe.skipIf(!present)("a live cluster, as a real Prometheus sees it (needs p
     live = new LiveSeries(await prometheus.series('{__name__=~".+"}'));
   }, 120_000);
 
-  afterAll(async () => {
-    ended.abort();
-    await loading.ended;
-    await prometheus?.[Symbol.asyncDispose]();
-    await cluster?.[Symbol.asyncDispose]();
-    await redis?.[Symbol.asyncDispose]();
-  });
+  // In the reverse order, all of it whatever fails.
+  afterAll(() => opened.disposeAsync());
 
   const problemsOf = async (queries: readonly ShownQuery[]) =>
     (await Promise.all(queries.map((query) => problems(query, live, prometheus)))).flat();
