@@ -24,6 +24,8 @@ const END_MS_MAX = 60_000;
 /** A cluster of processes as pods are: each life of one has an address of its own, and clients reach the routers that are ready. */
 export class RollingFleet implements AsyncDisposable {
   readonly workerNames: readonly string[];
+  /** Of routers that are started from now on. */
+  routerGraceMs: number;
   readonly #options: RollingFleetOptions;
   readonly #workers = new Map<string, Running>();
   readonly #all: MainProcess[] = [];
@@ -34,6 +36,7 @@ export class RollingFleet implements AsyncDisposable {
 
   private constructor(options: RollingFleetOptions) {
     this.#options = options;
+    this.routerGraceMs = options.graceMs.router;
     const names = (role: string, count: number) => Array.from({ length: count }, (_, i) => `${role}-${i}`);
     this.workerNames = [...names("attention", options.attentionWorkers), ...names("experts", options.expertWorkers)];
     this.#watching = setInterval(() => void this.#watchEndpoints(), ENDPOINTS_MS);
@@ -132,7 +135,7 @@ export class RollingFleet implements AsyncDisposable {
       model,
       scheduler: this.#scheduler,
       "drain-delay": `${drainDelayMs}ms`,
-      "drain-grace": `${graceMs[part]}ms`,
+      "drain-grace": `${part === "router" ? this.routerGraceMs : graceMs[part]}ms`,
     };
   }
 
