@@ -1,4 +1,5 @@
 import { writeFileSync } from "node:fs";
+import { HEAL_MS_MAX } from "./limits.ts";
 import type { StepResult } from "./steps.ts";
 
 export type Facts = Readonly<{ kubernetes: string; node: string; cpuCount: number }>;
@@ -18,8 +19,8 @@ Written by \`npm run kubernetes -- --bed FOLDER\`, which needs root and the prog
 kube-proxy, then a control plane with made-up nodes of eight GPUs. Kubernetes ${kubernetes}, Node ${node} in the image, ${cpuCount} CPUs shared with other
 work; nothing is pulled from a registry, and NetworkPolicies are not enforced there.
 
-Seconds are from a step's begin to its end, healing's from the blow on. A prompt counts as answered only by the one right answer, and a wrong one
-fails the step at once. ${failedCount === 0 ? `All ${results.length} steps passed.` : `${failedCount} of ${results.length} steps failed.`}
+The column of seconds is the whole step's; what was seen counts from the blow on, and both the right answer and every pod's readiness must come
+within ${HEAL_MS_MAX / 1000} s. A prompt counts as answered only by the one right answer, and a wrong one fails the step at once. ${failedCount === 0 ? `All ${results.length} steps passed.` : `${failedCount} of ${results.length} steps failed.`}
 
 | step | | seconds | seen |
 |---|---|---|---|

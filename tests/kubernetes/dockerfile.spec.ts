@@ -1,0 +1,44 @@
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { expect, test } from "vitest";
+
+const ROOT = resolve(import.meta.dirname, "..", "..");
+const read = (...path: string[]) => readFileSync(join(ROOT, ...path), "utf8");
+
+/** Instructions with their continuation lines joined, without comments. */
+const instructions = read("deploy", "Dockerfile")
+  .split("\n")
+  .filter((line) => !line.trimStart().startsWith("#"))
+  .join("\n")
+  .replaceAll(/\\\n\s*/g, "")
+  .split("\n")
+  .filter((line) => line !== "");
+
+const of = (name: string): readonly string[] => instructions.filter((line) => line.startsWith(`${name} `));
+
+test("the image is made by copying alone, on whatever base has Node", () => {
+  const names = new Set(instructions.map((line) => line.split(" ")[0]));
+  expect(of("ARG")).toEqual(["ARG BASE=node:24-slim"]);
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: a build argument
+  expect(of("FROM")).toEqual(["FROM ${BASE}"]);
+  const allowed = ["ARG", "FROM", "LABEL", "WORKDIR", "COPY", "ENV", "USER", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT"];
+  expect([...names].filter((name) => !allowed.includes(name ?? ""))).toEqual([]);
+  expect(of("COPY")).toEqual(["COPY dist/image /app"]);
+});
+
+test("nothing that it starts needs a shell, and nobody in it is root", () => {
+  expect(of("ENTRYPOINT")).toEqual(['ENTRYPOINT ["node", "/app/bin/drover.js"]']);
+  const [health = ""] = of("HEALTHCHECK");
+  expect(JSON.parse(health.slice(health.indexOf("CMD ") + 4))).toEqual(["node", "/app/bin/ready.js"]);
+  expect(of("USER")).toEqual(["USER 10001:10001"]);
+});
+
+test("it has the allocator's settings that bin/drover has, and so have processes that start others", () => {
+  const [environment = ""] = of("ENV");
+  for (const name of ["MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"]) {
+    const value = new RegExp(`${name}:-(\\d+)`).exec(read("bin", "drover"))?.[1];
+    expect(value).toMatch(/^\d+$/);
+    expect(environment).toContain(`${name}=${value}`);
+    expect(read("scripts", "image", "drover.js")).toContain(`${name} ??= "${value}"`);
+  }
+});
