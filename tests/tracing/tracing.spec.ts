@@ -4,6 +4,7 @@ import { serviceDefinition } from "@drover/rpc";
 import { freePort, redisBinary, TestRedis } from "@drover/testkit";
 import { type CollectedSpan, FakeCollector } from "@drover/tracing";
 import { credentials, Metadata, makeGenericClientConstructor } from "@grpc/grpc-js";
+import sharp from "sharp";
 import { describe, expect, test } from "vitest";
 import { TestCluster } from "../e2e/test-cluster.ts";
 import { tracesOf, whole } from "./trace-tree.ts";
@@ -109,6 +110,41 @@ describe("a traced request is one connected trace from its client to the experts
       );
     },
   );
+
+  test("with the encoding of its images, on a worker apart from the one that fetches them", {
+    timeout: 120_000,
+  }, async () => {
+    await using collector = await FakeCollector.start();
+    const png = await sharp({ create: { width: 64, height: 64, channels: 3, background: "red" } })
+      .png()
+      .toBuffer();
+    const url = `data:image/png;base64,${png.toString("base64")}`;
+    const content = [
+      { type: "image_url", image_url: { url } },
+      { type: "text", text: "What is it?" },
+    ];
+    {
+      await using cluster = await start(collector, ["--vision-workers", "1"]);
+      const response = await fetch(`${cluster.url}/v1/chat/completions`, {
+        method: "POST",
+        headers: { "content-type": "application/json", traceparent },
+        body: JSON.stringify({ model: "nano", messages: [{ role: "user", content }], max_tokens: 4 }),
+      });
+      expect(response.status, cluster.output).toBe(200);
+      await response.text();
+    }
+    const spans = tracesOf(collector.spans).get(TRACE_ID) ?? [];
+    expect(whole(spans, CLIENT_SPAN)).toEqual({ orphans: [], roots: 1 });
+    const names = spans.map(({ service, name }) => `${service} ${name}`);
+    expect(names).toEqual(
+      expect.arrayContaining([
+        "drover-router image",
+        "drover-router encode images",
+        "drover-worker encode",
+        "drover-worker fetch features",
+      ]),
+    );
+  });
 
   test("an error is one at every span that it ends, and a collector that is away changes no answer", {
     timeout: 120_000,
