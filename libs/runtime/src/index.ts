@@ -7,6 +7,7 @@ export type { EmbeddingTable, ModelWeights } from "./model-weights.ts";
 export { type OpenedWeights, openWeights } from "./open-weights.ts";
 export { runtimeVersion } from "./runtime-version.ts";
 export type { SessionOptions } from "./session.ts";
-export { TextModel, type TextModelOptions } from "./text-model.ts";
+export { TextModel } from "./text-model.ts";
+export type { TextModelOptions } from "./text-model-options.ts";
 export { VisionEncoder } from "./vision-encoder.ts";
 export { VisionThread, type VisionThreadOptions } from "./vision-thread.ts";

@@ -11,34 +11,18 @@ import {
   type StepEntry,
   type StepTimes,
 } from "@drover/core";
-import { type HashSeed, type KvCache, type KvGeometry, kvGeometry, servedModelSeed } from "@drover/kv";
+import { type KvCache, type KvGeometry, kvGeometry, servedModelSeed } from "@drover/kv";
 import { Attention } from "./attention.ts";
-import type { StripeOptions } from "./context-stripes.ts";
 import { DecodeAttention, type DecodeRow } from "./decode-attention.ts";
 import { readHead } from "./head.ts";
 import { graphDims, type LayerStages, loadTextStages, type TextStages } from "./layers.ts";
 import type { EmbeddingTable, ModelWeights } from "./model-weights.ts";
-import { type Feeds, f32, i64, type SessionOptions } from "./session.ts";
+import { type Feeds, f32, i64 } from "./session.ts";
 import { slices } from "./slices.ts";
 import { dropParked, layOut, positionsOf, type StepLayout, temperaturesOf } from "./step-layout.ts";
 import { StoredSequences, stored } from "./stored-sequences.ts";
 import { askStripes, mergeStripes, type StripedAttention, type StripedRows } from "./striped-attention.ts";
-
-export type TextModelOptions = SessionOptions &
-  Readonly<{
-    kvBytesMax: number;
-    /** What keys and values are kept as. Default f32. */
-    kvDtype?: KvDtype;
-    /** Whether the rows of sequences that have ended may serve others. Default true. */
-    prefixCache?: boolean;
-    /** What the chains that routers send begin with. Default: of a model that nobody else serves. */
-    hashSeed?: HashSeed;
-    /** Where the old rows of long sequences go; absent: nowhere. */
-    stripes?: StripeOptions;
-    /** Whether experts answer from other processes: the shared expert then runs while they do. Else it is part of the gate's run. Default true. */
-    remoteExperts?: boolean;
-    onLayer?: (done: number, total: number) => void;
-  }>;
+import type { TextModelOptions } from "./text-model-options.ts";
 
 /** Llama 4's text model in this process: everything but the routed experts. */
 export class TextModel implements ModelRunner, Disposable {
