@@ -1,6 +1,5 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
 import type { ContainerRun } from "./container.ts";
 import type { Mount } from "./pod-root.ts";
 
@@ -102,6 +101,3 @@ export class PodProcess implements AsyncDisposable {
     await once(this.#child, "exit");
   }
 }
-
-/** Where a pod's files lie. */
-export const podFolder = (scratch: string, pod: string): string => join(scratch, pod);

@@ -9,7 +9,7 @@ import { hostsFile } from "./names.ts";
 import { NodeHost } from "./node.ts";
 import { type Container, type KubernetesObject, readObjects } from "./objects.ts";
 import { PodNetwork, podAddress } from "./pod-network.ts";
-import { PodProcess, podFolder } from "./pod-process.ts";
+import { PodProcess } from "./pod-process.ts";
 import { podRoot } from "./pod-root.ts";
 import { type Pod, podsOf } from "./pods.ts";
 import { ProbedContainer } from "./probes.ts";
@@ -71,7 +71,7 @@ export class RenderedCluster implements AsyncDisposable {
     const node = parts.use(new NodeHost(network.node));
     const containers = pods.flatMap((pod, index) =>
       pod.spec.containers.map((container) => {
-        const { root, mounts } = podRoot(pod, container, { folder: podFolder(scratch, pod.name), app, hosts, objects });
+        const { root, mounts } = podRoot(pod, container, { folder: join(scratch, pod.name), app, hosts, objects });
         const facts = isDrover(container) ? image : REDIS_IMAGE;
         const { runAsUser = IMAGE_USER, runAsGroup = runAsUser } = pod.spec.securityContext ?? {};
         const started = new PodProcess({
