@@ -25,9 +25,14 @@ function pairsOf(row: Settings): string[] {
   return entries.flatMap(([a, x], i) => entries.slice(i + 1).map(([b, y]) => `${a}=${x} ${b}=${y}`));
 }
 
+/** Of five numbers of expert workers, those that differ most: each costs clusters in every run of the tests. */
+const PAIRED_EXPERT_WORKERS: readonly number[] = [1, 4, 8];
+
 /** A small subset in which every pair of settings occurs: each row is the one that covers most of what is left. */
 export function pairwiseSettings(): Settings[] {
-  const all = allSettings().map((row) => ({ row, pairs: pairsOf(row) }));
+  const all = allSettings()
+    .filter(({ expertWorkers }) => PAIRED_EXPERT_WORKERS.includes(expertWorkers))
+    .map((row) => ({ row, pairs: pairsOf(row) }));
   const left = new Set(all.flatMap(({ pairs }) => pairs));
   const chosen: Settings[] = [];
   const gain = (pairs: readonly string[]) => pairs.filter((pair) => left.has(pair)).length;

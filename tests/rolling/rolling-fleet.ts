@@ -9,6 +9,8 @@ export type RollingFleetOptions = Readonly<{
   expertWorkers: number;
   routers: number;
   drainDelayMs: number;
+  /** Of attention workers, where it differs: what they run may end within a delay, and is not handed back then. */
+  attentionDelayMs?: number;
   graceMs: Readonly<{ router: number; attention: number; experts: number }>;
 }>;
 
@@ -130,11 +132,11 @@ export class RollingFleet implements AsyncDisposable {
   }
 
   #common(part: keyof RollingFleetOptions["graceMs"]): Flags {
-    const { model, drainDelayMs, graceMs } = this.#options;
+    const { model, drainDelayMs, attentionDelayMs = drainDelayMs, graceMs } = this.#options;
     return {
       model,
       scheduler: this.#scheduler,
-      "drain-delay": `${drainDelayMs}ms`,
+      "drain-delay": `${part === "attention" ? attentionDelayMs : drainDelayMs}ms`,
       "drain-grace": `${part === "router" ? this.routerGraceMs : graceMs[part]}ms`,
     };
   }

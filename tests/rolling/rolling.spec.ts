@@ -20,6 +20,7 @@ describe("a fleet that is restarted process by process", () => {
       expertWorkers: 2,
       routers: 2,
       drainDelayMs: 500,
+      attentionDelayMs: 0,
       // Too short for a stream: attention workers have to hand back what they have.
       graceMs: { router: 60_000, attention: 50, experts: 60_000 },
     });
