@@ -1,7 +1,6 @@
 import { dashboard } from "./dashboard.ts";
 import { figure, graph } from "./panels.ts";
 import { quantiles } from "./queries.ts";
-import { leaders } from "./shared-panels.ts";
 
 /** What waits, where it goes and who decides. */
 export const queueAndScheduler = dashboard({
@@ -28,7 +27,17 @@ export const queueAndScheduler = dashboard({
             [30, "red"],
           ],
         }),
-        leaders,
+        figure({
+          title: "Leaders",
+          about: "Exactly one scheduler should lead.",
+          unit: "short",
+          query: "sum(drover_scheduler_leader{$F})",
+          base: "red",
+          limits: [
+            [1, "green"],
+            [2, "orange"],
+          ],
+        }),
         figure({
           title: "Queue reachable",
           about: "1 while every scheduler can reach the queue (Redis).",

@@ -1,10 +1,4 @@
-import {
-  knownAnswers as answersOf,
-  type KnownAnswer,
-  StreamTally,
-  streamAnswer,
-  streamWithoutPause,
-} from "./known-stream.ts";
+import { knownAnswers as answersOf, type KnownAnswer, StreamTally, streamAnswer } from "./known-stream.ts";
 import type { TestCluster } from "./test-cluster.ts";
 
 export type KillReport = Readonly<{
@@ -37,7 +31,19 @@ export async function killUnderLoad(
   const { victim, kills } = options;
   const tally = new StreamTally();
   const recoveryMs: number[] = [];
-  const endStreams = streamWithoutPause(cluster.post.bind(cluster), answers, STREAMS, tally);
+  let over = false;
+  let next = 0;
+  const client = async () => {
+    while (!over) {
+      const answer = answers[next++ % answers.length];
+      if (answer === undefined) return;
+      const streamed = await stream(cluster, answer.prompt);
+      tally.note(answer, streamed);
+      // As a client told to come back later would.
+      if (streamed.end !== "done") await pause(100);
+    }
+  };
+  const clients = Array.from({ length: STREAMS }, client);
   try {
     for (let kill = 0; kill < kills; kill++) {
       await pause(200 + ((kill * 137) % 300));
@@ -49,7 +55,8 @@ export async function killUnderLoad(
       options.onKill?.(kill + 1, took);
     }
   } finally {
-    await endStreams();
+    over = true;
+    await Promise.all(clients);
   }
   const { right, errors, violations } = tally;
   return { kills, right, errors, violations, recoveryMs };
