@@ -1,6 +1,7 @@
 import { dashboard } from "./dashboard.ts";
 import { figure, graph } from "./panels.ts";
 import { quantiles } from "./queries.ts";
+import { leaders } from "./shared-panels.ts";
 
 /** The first one to open: is it well, and if not, where to look. */
 export const overview = dashboard({
@@ -39,17 +40,7 @@ export const overview = dashboard({
           unit: "short",
           query: 'sum(rate(vllm:generation_tokens_total{$F,process="router"}[$R]))',
         }),
-        figure({
-          title: "Leaders",
-          about: "Schedulers that lead: exactly one should.",
-          unit: "short",
-          query: "sum(drover_scheduler_leader{$F})",
-          base: "red",
-          limits: [
-            [1, "green"],
-            [2, "orange"],
-          ],
-        }),
+        leaders,
         figure({
           title: "Experts without holder",
           about:

@@ -1,6 +1,7 @@
 import { dashboard } from "./dashboard.ts";
 import { figure, graph } from "./panels.ts";
 import { quantiles } from "./queries.ts";
+import { leaders } from "./shared-panels.ts";
 
 /** What waits, where it goes and who decides. */
 export const queueAndScheduler = dashboard({
@@ -27,17 +28,7 @@ export const queueAndScheduler = dashboard({
             [30, "red"],
           ],
         }),
-        figure({
-          title: "Leaders",
-          about: "Exactly one scheduler should lead.",
-          unit: "short",
-          query: "sum(drover_scheduler_leader{$F})",
-          base: "red",
-          limits: [
-            [1, "green"],
-            [2, "orange"],
-          ],
-        }),
+        leaders,
         figure({
           title: "Queue reachable",
           about: "1 while every scheduler can reach the queue (Redis).",

@@ -1,4 +1,10 @@
-import { knownAnswers as answersOf, type KnownAnswer, StreamTally, streamAnswer } from "./known-stream.ts";
+import {
+  knownAnswers as answersOf,
+  type KnownAnswer,
+  StreamTally,
+  streamAnswer,
+  streamWithoutPause,
+} from "./known-stream.ts";
 import type { TestCluster } from "./test-cluster.ts";
 
 export type KillReport = Readonly<{
@@ -31,19 +37,7 @@ export async function killUnderLoad(
   const { victim, kills } = options;
   const tally = new StreamTally();
   const recoveryMs: number[] = [];
-  let over = false;
-  let next = 0;
-  const client = async () => {
-    while (!over) {
-      const answer = answers[next++ % answers.length];
-      if (answer === undefined) return;
-      const streamed = await stream(cluster, answer.prompt);
-      tally.note(answer, streamed);
-      // As a client told to come back later would.
-      if (streamed.end !== "done") await pause(100);
-    }
-  };
-  const clients = Array.from({ length: STREAMS }, client);
+  const endStreams = streamWithoutPause(cluster.post.bind(cluster), answers, STREAMS, tally);
   try {
     for (let kill = 0; kill < kills; kill++) {
       await pause(200 + ((kill * 137) % 300));
@@ -55,8 +49,7 @@ export async function killUnderLoad(
       options.onKill?.(kill + 1, took);
     }
   } finally {
-    over = true;
-    await Promise.all(clients);
+    await endStreams();
   }
   const { right, errors, violations } = tally;
   return { kills, right, errors, violations, recoveryMs };

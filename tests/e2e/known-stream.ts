@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { readSse } from "./read-sse.ts";
 
 /** What every stream must say, computed without faults. */
@@ -94,4 +95,30 @@ export class StreamTally {
       this.violations.push(`${JSON.stringify(text)} before "${end}" is not the start of ${known}`);
     else this.errors.set(end, (this.errors.get(end) ?? 0) + 1);
   }
+}
+
+/** Keeps so many streams running without a pause, and notes how each ends, until what it returns is called; that resolves with the last stream's end. */
+export function streamWithoutPause(
+  post: Post,
+  answers: readonly KnownAnswer[],
+  streams: number,
+  tally: StreamTally,
+): () => Promise<void> {
+  let over = false;
+  let next = 0;
+  const client = async () => {
+    while (!over) {
+      const answer = answers[next++ % answers.length];
+      if (answer === undefined) return;
+      const streamed = await streamAnswer(post, answer.prompt);
+      tally.note(answer, streamed);
+      // As a client that was told to come back later would.
+      if (streamed.end !== "done") await sleep(100);
+    }
+  };
+  const clients = Array.from({ length: streams }, client);
+  return async () => {
+    over = true;
+    await Promise.all(clients);
+  };
 }

@@ -1,4 +1,4 @@
-import { type KnownAnswer, StreamTally, streamAnswer } from "./known-stream.ts";
+import { type KnownAnswer, StreamTally, streamWithoutPause } from "./known-stream.ts";
 import { readSse } from "./read-sse.ts";
 import type { TestCluster } from "./test-cluster.ts";
 
@@ -7,7 +7,8 @@ const STREAMS = 8;
 /** Streams whose answers are known, eight at a time and without a pause, until they are asked to end. */
 export class SteadyStreams {
   readonly tally = new StreamTally();
-  readonly #clients: readonly Promise<void>[];
+  readonly #endStreams: () => Promise<void>;
+  readonly #watching: Promise<void>;
   readonly #cluster: TestCluster;
   /** The longest that one more stream waited for its next token, milliseconds. */
   longestPauseMs = 0;
@@ -15,21 +16,14 @@ export class SteadyStreams {
 
   constructor(cluster: TestCluster, answers: readonly KnownAnswer[]) {
     this.#cluster = cluster;
-    let next = 0;
-    const client = async () => {
-      while (!this.#over) {
-        const answer = answers[next++ % answers.length];
-        if (answer === undefined) return;
-        this.tally.note(answer, await streamAnswer(cluster.post.bind(cluster), answer.prompt));
-      }
-    };
-    this.#clients = [...Array.from({ length: STREAMS - 1 }, client), this.#watchPauses()];
+    this.#endStreams = streamWithoutPause(cluster.post.bind(cluster), answers, STREAMS - 1, this.tally);
+    this.#watching = this.#watchPauses();
   }
 
   /** Resolves when every stream has ended. */
   async end(): Promise<void> {
     this.#over = true;
-    await Promise.all(this.#clients);
+    await Promise.all([this.#endStreams(), this.#watching]);
   }
 
   async #watchPauses(): Promise<void> {

@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { type KnownAnswer, StreamTally, streamAnswer } from "../e2e/known-stream.ts";
+import { type KnownAnswer, StreamTally, streamWithoutPause } from "../e2e/known-stream.ts";
 import type { RollingFleet } from "./rolling-fleet.ts";
 
 export type RollingReport = Readonly<{
@@ -22,19 +21,7 @@ export async function rollingRestart(
 ): Promise<RollingReport> {
   const tally = new StreamTally();
   const began = performance.now();
-  let over = false;
-  let next = 0;
-  const client = async () => {
-    while (!over) {
-      const answer = answers[next++ % answers.length];
-      if (answer === undefined) return;
-      const streamed = await streamAnswer(fleet.post, answer.prompt);
-      tally.note(answer, streamed);
-      // As a client that was told to come back later would.
-      if (streamed.end !== "done") await sleep(100);
-    }
-  };
-  const clients = Array.from({ length: streams }, client);
+  const endStreams = streamWithoutPause(fleet.post, answers, streams, tally);
   let [restarts, handedBack, finished, cut] = [0, 0, 0, 0];
   try {
     for (const name of fleet.workerNames) {
@@ -51,8 +38,7 @@ export async function rollingRestart(
       onRestart("router");
     }
   } finally {
-    over = true;
-    await Promise.all(clients);
+    await endStreams();
   }
   return { tally, restarts, handedBack, finished, cut, seconds: (performance.now() - began) / 1000 };
 }
