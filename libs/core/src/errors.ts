@@ -22,6 +22,11 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/** A code as another process wrote it; `internal` for what is not in the table. */
+export function errorCode(code: string): ErrorCode {
+  return Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : "internal";
+}
+
 export type DroverErrorOptions = Readonly<{ field?: string; retryAfterMs?: number; cause?: unknown }>;
 
 /** A fault: network, Redis, bad input. A refusal is a value and a bug is an assertion; neither is this. */

@@ -1,4 +1,4 @@
-import { BLOCK_HASH_BYTES, BLOCK_TOKENS, sharedHashCount } from "@drover/kv";
+import { BLOCK_HASH_BYTES, BLOCK_TOKENS, keyAt, sharedHashCount } from "@drover/kv";
 import type { Choice } from "./choice.ts";
 
 /** A prompt that is so many times as long as what is left of another's is not worth waiting for. */
@@ -13,7 +13,7 @@ export function prefixFollowers(choices: readonly Choice[], takesPart: (choice: 
   const followers = new Set<Choice>();
   if (!choices.some(isNew)) return followers;
   /** By the first block: those who compute their prompts or have done so, the oldest first. */
-  const ahead = new Map<number, Choice[]>();
+  const ahead = new Map<string, Choice[]>();
   for (const choice of [...choices].sort((a, b) => a.id - b.id)) {
     if (choice.request.task.blockHashes.length < BLOCK_HASH_BYTES || !takesPart(choice)) continue;
     const others = ahead.get(firstOf(choice)) ?? [];
@@ -28,11 +28,8 @@ export function prefixFollowers(choices: readonly Choice[], takesPart: (choice: 
 
 const isNew = ({ sequence }: Choice): boolean => sequence === undefined;
 
-/** A number that prompts with the same first block have in common. */
-function firstOf({ request }: Choice): number {
-  const [a = 0, b = 0, c = 0, d = 0] = request.task.blockHashes;
-  return a + b * 2 ** 8 + c * 2 ** 16 + d * 2 ** 24;
-}
+/** What prompts with the same first block have in common. */
+const firstOf = ({ request }: Choice): string => keyAt(request.task.blockHashes, 0);
 
 /** Whether one of the others is about to compute blocks that both have and nobody has yet, and will be soon. */
 function follows(choice: Choice, others: readonly Choice[]): boolean {

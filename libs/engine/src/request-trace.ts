@@ -1,6 +1,6 @@
 import {
-  ERROR_CODES,
   type ErrorCode,
+  errorCode,
   noTracer,
   type TraceCall,
   type TraceContext,
@@ -82,7 +82,7 @@ export class RequestTrace {
     if (event.case === "failed") {
       const { code, handedBack } = event.value;
       this.#span.attributes({ "drover.handed_back": handedBack });
-      this.end(handedBack ? "cancelled" : isCode(code) ? code : "internal");
+      this.end(handedBack ? "cancelled" : errorCode(code));
     }
   }
 
@@ -108,8 +108,4 @@ export class RequestTrace {
     this.#phaseSpan = this.#span.child(phase);
     this.#isStepShown = false;
   }
-}
-
-function isCode(code: string): code is ErrorCode {
-  return Object.hasOwn(ERROR_CODES, code);
 }

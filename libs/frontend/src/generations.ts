@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import {
   type Clock,
   DroverError,
+  errorCode,
   type Logger,
   neverAborted,
   type PayloadStore,
@@ -27,7 +28,6 @@ import type { RequestTrace } from "./request-trace.ts";
 import type { RouterMetrics } from "./router-metrics.ts";
 import type { ServedModel } from "./served-model.ts";
 import type { VisionClient } from "./vision-client.ts";
-import { errorCode } from "./wire.ts";
 
 export type GenerationsOptions = Readonly<{
   model: ServedModel;

@@ -1,13 +1,5 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import {
-  ERROR_CODES,
-  type ErrorCode,
-  type ModelId,
-  type PromptImage,
-  type RequestId,
-  type RouterId,
-  type TraceContext,
-} from "@drover/core";
+import type { ModelId, PromptImage, RequestId, RouterId, TraceContext } from "@drover/core";
 import { GenerationRequestSchema, type TopLogprobs } from "@drover/proto";
 import type { InferenceRequest } from "./inference-request.ts";
 import type { RankedToken } from "./output.ts";
@@ -91,9 +83,4 @@ export function decodeTop(top: TopLogprobs | undefined): RankedToken[] {
     tokenId,
     logprob: top?.logprobs[i] ?? Number.NEGATIVE_INFINITY,
   }));
-}
-
-/** A worker's word for what went wrong; what this version does not know is `internal`. */
-export function errorCode(code: string): ErrorCode {
-  return Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : "internal";
 }

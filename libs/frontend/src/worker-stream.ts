@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import type { Clock, Logger, RequestId } from "@drover/core";
+import { type Clock, type Logger, type RequestId, SaidReasons } from "@drover/core";
 import {
   AttentionWorker,
   type RequestEvent,
@@ -8,7 +8,7 @@ import {
   type WorkerHello,
   type WorkerMessage,
 } from "@drover/proto";
-import { RpcClient, Trouble } from "@drover/rpc";
+import { RpcClient } from "@drover/rpc";
 import { HELLO_TIMEOUT_MS, REMEMBERED_CANCELS_MAX, STREAM_BACKOFF_MS, STREAM_BACKOFF_MS_MAX } from "./limits.ts";
 import type { WorkerKey } from "./request-state.ts";
 
@@ -38,7 +38,7 @@ export class WorkerStream {
   readonly #client: RpcClient;
   readonly #closed = new AbortController();
   readonly #cancelled = new Map<RequestId, number>();
-  readonly #trouble = new Trouble();
+  readonly #saidReasons = new SaidReasons();
   #call: Call | undefined;
   #connected = false;
   #wrongLife = false;
@@ -124,7 +124,7 @@ export class WorkerStream {
           this.#downSinceMs = clock.monotonic();
           if (!this.#closed.signal.aborted) logger.warn("token_stream.down", { worker: this.key, reason });
           onChange();
-        } else if (!this.#closed.signal.aborted && this.#trouble.isNews(reason))
+        } else if (!this.#closed.signal.aborted && this.#saidReasons.isNew(reason))
           logger.warn("token_stream.unreachable", { worker: this.key, reason });
         resolve(greeted);
       };
@@ -148,7 +148,7 @@ export class WorkerStream {
           return;
         }
         greeted = true;
-        this.#trouble.over();
+        this.#saidReasons.clear();
         this.#connected = true;
         logger.info("token_stream.up", { worker: this.key });
         onChange();

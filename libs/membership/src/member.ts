@@ -47,6 +47,11 @@ export type WorkerStatus = Readonly<{
 /** Experts that a worker has in memory, by MoE layer. */
 export type LoadedExperts = ReadonlyMap<number, ReadonlySet<number>>;
 
+/** How many these are, of all layers; 0 of a worker that has not said. */
+export function loadedCount(loaded: LoadedExperts | undefined): number {
+  return [...(loaded?.values() ?? [])].reduce((sum, { size }) => sum + size, 0);
+}
+
 /** A worker as the scheduler knows it. A new value replaces the old one with every change. */
 export type Member = Readonly<{
   /** The Join stream that speaks for it: the same life may come back on another one. */

@@ -1,5 +1,5 @@
 import type { RequestId, WorkerId } from "@drover/core";
-import { BLOCK_HASH_BYTES, sharedHashCount } from "@drover/kv";
+import { BLOCK_HASH_BYTES, keyAt, sharedHashCount } from "@drover/kv";
 import { sampledEnd } from "./block-sample.ts";
 import { type FirstTokenTime, totalMs } from "./first-token-time.ts";
 import { COMING_BLOCKS_MIN, COMING_GRACE_MS, COMING_PROMPTS_MAX } from "./limits.ts";
@@ -29,7 +29,7 @@ type Coming = Readonly<{
 export class ComingPrefixes {
   readonly #shape: PrefixShape;
   /** By the first block's hash, oldest first. */
-  readonly #byFirst = new Map<number, Coming[]>();
+  readonly #byFirst = new Map<string, Coming[]>();
   #sweptAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(shape: PrefixShape) {
@@ -99,7 +99,7 @@ export class ComingPrefixes {
   }
 
   /** Those of one beginning that are not long computed. */
-  #current(first: number, nowMs: number): Coming[] {
+  #current(first: string, nowMs: number): Coming[] {
     return (this.#byFirst.get(first) ?? []).filter((one) => isCurrent(one, nowMs));
   }
 
@@ -127,7 +127,5 @@ function readyAtMs({ prompt, cachedTokenCount, fromMs, untilMs }: Coming, tokenC
   return tokenCount <= cachedTokenCount ? fromMs : fromMs + share * (untilMs - fromMs);
 }
 
-/** A number that prompts with the same first block have in common. */
-function firstOf({ hashes: [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] }: HashedPrompt): number {
-  return a + b * 2 ** 8 + c * 2 ** 16 + d * 2 ** 24 + e * 2 ** 32 + f * 2 ** 40;
-}
+/** What prompts with the same first block have in common. */
+const firstOf = ({ hashes }: HashedPrompt): string => keyAt(hashes, 0);

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { type ContextStorage, DroverError, type ErrorCode, noTracer, type Tracer, toDroverError } from "@drover/core";
+import { type ContextStorage, DroverError, noTracer, type Tracer, toDroverError } from "@drover/core";
 import {
   type AttendRows,
   type ContextReply,
@@ -15,7 +15,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { putFrames, SegmentAssembly } from "./context-frames.ts";
-import { toServiceError } from "./errors.ts";
+import { faultIn, toServiceError } from "./errors.ts";
 import { bytesOf, rowsOf } from "./expert-frames.ts";
 
 /** What the service reports as it happens. */
@@ -49,7 +49,7 @@ export function contextService(
         if (request.request.case === "drop") holds.delete(request.request.value.sequenceId);
         const span = request.traceparent === "" ? undefined : tracer.join("attend", request, { kind: "server" });
         const reply = held.serve(request);
-        span?.end(reply.errorCode === "" ? undefined : (reply.errorCode as ErrorCode));
+        span?.end(faultIn(reply));
         stream.write(reply);
       });
       stream.on("end", () => {

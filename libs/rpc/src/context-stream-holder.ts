@@ -1,12 +1,20 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import type { AttendCall, AttendedPart, Clock, ContextHolder, Logger, SegmentRows, TraceContext } from "@drover/core";
+import {
+  type AttendCall,
+  type AttendedPart,
+  type Clock,
+  type ContextHolder,
+  type Logger,
+  SaidReasons,
+  type SegmentRows,
+  type TraceContext,
+} from "@drover/core";
 import { PendingCalls } from "@drover/exchange";
 import { type ContextReply, type ContextRequest, ContextRequestSchema, ContextWorker } from "@drover/proto";
 import type { ClientDuplexStream } from "@grpc/grpc-js";
 import { RpcClient } from "./client.ts";
 import { type AttendFrame, attendFrames, putFrames } from "./context-frames.ts";
 import { bytesOf, rowsOf } from "./expert-frames.ts";
-import { Trouble } from "./trouble.ts";
 
 /** Credit of one stream: several steps of prefill, and the segments that finish meanwhile. */
 const CONTEXT_CREDIT = { callCountMax: 4096, byteCountMax: 256 * 2 ** 20 } as const;
@@ -38,7 +46,7 @@ export class ContextStreamHolder implements ContextHolder, Disposable {
   #known = false;
   #reconnect: NodeJS.Timeout | undefined;
   #disposed = false;
-  readonly #trouble = new Trouble();
+  readonly #saidReasons = new SaidReasons();
 
   constructor(workerId: string, address: string, clock: Clock, logger: Logger) {
     this.workerId = workerId;
@@ -124,7 +132,7 @@ export class ContextStreamHolder implements ContextHolder, Disposable {
     const stream = this.#client.bidiStream(ContextWorker.method.hold);
     stream.on("metadata", () => {
       this.#stream = stream;
-      this.#trouble.over();
+      this.#saidReasons.clear();
       void this.#send({ case: "probe", value: {} }, 0);
     });
     stream.on("data", (reply: ContextReply) => {
@@ -144,7 +152,7 @@ export class ContextStreamHolder implements ContextHolder, Disposable {
         this.life += 1;
         this.#calls.failAll();
         this.#logger.warn("peer.lost", { reason });
-      } else if (!this.#disposed && this.#trouble.isNews(reason)) this.#logger.warn("peer.unreachable", { reason });
+      } else if (!this.#disposed && this.#saidReasons.isNew(reason)) this.#logger.warn("peer.unreachable", { reason });
       if (!this.#disposed) this.#reconnect = setTimeout(() => this.#open(), RECONNECT_MS);
     };
     stream.on("error", (error) => lost(error.message));

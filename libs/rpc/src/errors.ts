@@ -1,4 +1,4 @@
-import { DroverError, ERROR_CODES, type ErrorCode } from "@drover/core";
+import { DroverError, ERROR_CODES, type ErrorCode, errorCode } from "@drover/core";
 import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
 
 /** Trailing metadata that carries a DroverError's exact code and field between Drover's processes. */
@@ -13,6 +13,11 @@ export function toServiceError(error: DroverError): Pick<ServiceError, "code" | 
   if (error.retryAfterMs !== undefined) metadata.set("grpc-retry-pushback-ms", String(error.retryAfterMs));
   const details = error.field === undefined ? error.message : `${error.field}: ${error.message}`;
   return Object.assign(new Error(details), { code: ERROR_CODES[error.code].grpc, details, metadata });
+}
+
+/** The fault that a reply's own field names; undefined where it has none. */
+export function faultIn(reply: Readonly<{ errorCode: string }>): ErrorCode | undefined {
+  return reply.errorCode === "" ? undefined : errorCode(reply.errorCode);
 }
 
 const BY_STATUS: Partial<Record<number, ErrorCode>> = {

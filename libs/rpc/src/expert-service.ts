@@ -1,8 +1,9 @@
 import { create } from "@bufbuild/protobuf";
-import { DroverError, type ErrorCode, type ExpertRunner, noTracer, type Tracer } from "@drover/core";
+import { DroverError, type ExpertRunner, noTracer, type Tracer } from "@drover/core";
 import { ActivationType, type ExpertReply, ExpertReplySchema, type ExpertRequest } from "@drover/proto";
 import type { ServerDuplexStream, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { Metadata } from "@grpc/grpc-js";
+import { faultIn } from "./errors.ts";
 import { bytesOf, rowsOf } from "./expert-frames.ts";
 
 /** Learns of each attention worker's stream, and of its end. */
@@ -43,7 +44,7 @@ function traced(runner: ExpertRunner, request: ExpertRequest, tracer: Tracer): E
     },
   });
   const reply = answer(runner, request);
-  span?.end(reply.errorCode === "" ? undefined : (reply.errorCode as ErrorCode));
+  span?.end(faultIn(reply));
   return reply;
 }
 

@@ -1,11 +1,10 @@
 import { create } from "@bufbuild/protobuf";
-import type { Clock, Logger } from "@drover/core";
+import { type Clock, type Logger, SaidReasons } from "@drover/core";
 import { type ExpertPeer, type PeerCall, PendingCalls } from "@drover/exchange";
 import { ActivationType, type ExpertReply, type ExpertRequest, ExpertRequestSchema, ExpertWorker } from "@drover/proto";
 import type { ClientDuplexStream } from "@grpc/grpc-js";
 import { RpcClient } from "./client.ts";
 import { bytesOf, type Frame, framesOf, rowsOf } from "./expert-frames.ts";
-import { Trouble } from "./trouble.ts";
 
 /** Credit of one stream. At 5,120 f32 values a row, 64 MiB are 3,200 rows: several steps of prefill. */
 export const EXPERT_CREDIT = { callCountMax: 1024, byteCountMax: 64 * 2 ** 20 } as const;
@@ -31,7 +30,7 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
   #reconnect: NodeJS.Timeout | undefined;
   #disposed = false;
   #retired = false;
-  readonly #trouble = new Trouble();
+  readonly #saidReasons = new SaidReasons();
 
   constructor(workerId: string, address: string, clock: Clock, logger: Logger, meter: ExchangeMeter) {
     this.workerId = workerId;
@@ -112,7 +111,7 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
     // The stream counts as connected once the server has answered with its headers.
     stream.on("metadata", () => {
       this.#stream = stream;
-      this.#trouble.over();
+      this.#saidReasons.clear();
       this.#logger.info("peer.connected");
     });
     stream.on("data", (reply: ExpertReply) => {
@@ -127,7 +126,7 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
         this.#stream = undefined;
         this.#calls.failAll();
         this.#logger.warn("peer.lost", { reason });
-      } else if (!this.#disposed && this.#trouble.isNews(reason)) this.#logger.warn("peer.unreachable", { reason });
+      } else if (!this.#disposed && this.#saidReasons.isNew(reason)) this.#logger.warn("peer.unreachable", { reason });
       if (!this.#disposed && this.#reconnect === undefined) {
         this.#reconnect = setTimeout(() => {
           this.#reconnect = undefined;

@@ -10,4 +10,3 @@ export * from "./server.ts";
 export * from "./service.ts";
 export * from "./settings.ts";
 export * from "./trace-metadata.ts";
-export * from "./trouble.ts";

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import type { LaneDepth, ModelId, RouterId } from "@drover/core";
+import { loadedCount } from "@drover/membership";
 import type { LaneForecast } from "@drover/placement";
 import { type ClusterState, ClusterStateSchema } from "@drover/proto";
 import type { Candidates, PredictedPrefix } from "./candidates.ts";
@@ -66,7 +67,7 @@ export function clusterState(input: ClusterStateInput): ClusterState {
         roles: rolesToWire(member.profile.roles),
         address: member.profile.address,
         adminAddress: member.profile.adminAddress,
-        expertCount: [...(member.loaded?.values() ?? [])].reduce((sum, { size }) => sum + size, 0),
+        expertCount: loadedCount(member.loaded),
         predictedPrefix: prefixToWire(candidates.predictedPrefix(member.profile.workerId)),
         indexedBlockCount: BigInt(prefixes.blockCount(member.profile.workerId)),
         kvDtype: fleet.kvDtype(member),

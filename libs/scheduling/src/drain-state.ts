@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import type { Member } from "@drover/membership";
+import { loadedCount, type Member } from "@drover/membership";
 import type { ExpertPlanner, ExpertShortage } from "@drover/placement";
 import { type DrainState, DrainStateSchema } from "@drover/proto";
 
@@ -11,7 +11,7 @@ export function drainState(member: Member, planner: Planned | undefined): DrainS
   const { profile, status, loaded } = member;
   if (!status?.draining) return undefined;
   const { workerId, roles } = profile;
-  const expertCount = [...(loaded?.values() ?? [])].reduce((sum, { size }) => sum + size, 0);
+  const expertCount = loadedCount(loaded);
   const expertsDrained =
     !roles.includes("experts") ||
     (loaded !== undefined && expertCount === 0 && (planner?.isRelieved(workerId) ?? true));
