@@ -80,3 +80,5 @@ try {
   // Connections that are being made must not hold a process that serves nobody.
   process.exit(1);
 }
+// The rest of the grace is for what is still under way, and nothing is.
+process.exit(0);

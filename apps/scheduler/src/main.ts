@@ -66,6 +66,8 @@ async function main(): Promise<void> {
 
 try {
   await main();
+  // The rest of the grace is for what is still under way, and nothing is.
+  process.exit(0);
 } catch (error) {
   // A fault is said in a sentence; a bug crashes with its stack.
   if (!(error instanceof DroverError)) throw error;
