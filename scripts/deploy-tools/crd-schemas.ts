@@ -1,7 +1,7 @@
 import { globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { command } from "./command.ts";
+import { command } from "../command.ts";
 import { CRD_MODULES } from "./versions.ts";
 
 type CustomResource = Readonly<{

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { command } from "./command.ts";
+import { command } from "../command.ts";
 import { KUBERNETES_VERSIONS } from "./versions.ts";
 
 // One Go module (go.mod) names all programs, so that what they share is compiled once and go.sum has the hash of every source.
@@ -41,7 +41,7 @@ async function goModule(path: string): Promise<GoModule> {
 
 async function go(args: readonly string[]): Promise<string> {
   const env = { CGO_ENABLED: "0", GOFLAGS: "-buildvcs=false -mod=readonly" };
-  return command("go", args, { cwd: import.meta.dirname, env }).catch((error: Error) => {
+  return command("go", args, { cwd: import.meta.dirname, env: { ...process.env, ...env } }).catch((error: Error) => {
     throw new Error(`Go 1.26 or newer is needed (https://go.dev/dl). ${error.message}`);
   });
 }

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { command } from "./command.ts";
+import { command } from "../command.ts";
 import { KUBERNETES_VERSIONS, SCHEMAS_PACKAGE } from "./versions.ts";
 
 const SHARED = "_definitions.json";
