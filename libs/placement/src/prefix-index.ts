@@ -99,8 +99,8 @@ export class PrefixIndex {
     const isAlive = (number: number) => this.#byNumber[number] !== undefined;
     const found = cachedTokens(this.#tables, this.#shape, wire, promptLength, isAlive, sample);
     const byWorker = new Map<WorkerId, number>();
-    for (const [i, number] of found.workers.entries()) {
-      const worker = this.#byNumber[number]?.worker;
+    for (let i = 0; i < found.workers.length; i++) {
+      const worker = this.#byNumber[found.workers[i] ?? 0]?.worker;
       const tokens = found.tokens[i] ?? 0;
       if (worker !== undefined && tokens > 0) byWorker.set(worker, tokens);
     }

@@ -38,8 +38,9 @@ export function cachedTokens(
   const chunkBlocks = chunkTokens / blockTokens;
   const tokens = globalEnds.map((end) => blocksBefore(end) * blockTokens);
   if (!Number.isInteger(chunkBlocks)) return { workers, tokens };
-  const globalEndOf = new Map<number, number>();
-  for (const [i, worker] of workers.entries()) globalEndOf.set(worker, globalEnds[i] ?? 0);
+  // By worker: the lookups below change their order. Numbers are dense, so that a list is enough.
+  const globalEndOf = new Float64Array(workers.reduce((most, worker) => Math.max(most, worker), 0) + 1);
+  for (let i = 0; i < workers.length; i++) globalEndOf[workers[i] ?? 0] = globalEnds[i] ?? 0;
   // The ends ascend, so those of one chunk are together.
   for (let from = 0, to = 0; from < workers.length; from = to) {
     const chunkStart = Math.floor(blocksBefore(globalEnds[from] ?? 0) / chunkBlocks) * chunkBlocks;
@@ -47,7 +48,7 @@ export function cachedTokens(
     while (to < workers.length && blocksBefore(globalEnds[to] ?? 0) < chunkStart + chunkBlocks) to += 1;
     endsOf(tables.local, view, start, globalEnds[to - 1] ?? 0, workers, tokens, from, to);
     for (let i = from; i < to; i++) {
-      const end = Math.min(tokens[i] ?? 0, globalEndOf.get(workers[i] ?? 0) ?? 0);
+      const end = Math.min(tokens[i] ?? 0, globalEndOf[workers[i] ?? 0] ?? 0);
       tokens[i] = (end <= start ? chunkStart : blocksBefore(end)) * blockTokens;
     }
   }
