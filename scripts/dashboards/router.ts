@@ -161,10 +161,12 @@ export const router = dashboard({
       panels: [
         graph({
           title: "Requests in flight by router",
-          about: "Each router refuses what is above its --max-requests.",
+          about: "Each router refuses what is above its --max-requests. Waiting: until the cluster can serve again.",
           unit: "short",
-          stacked: true,
-          queries: [{ expr: "sum by (instance) (drover_router_requests_in_flight{$F})", legend: "{{instance}}" }],
+          queries: [
+            { expr: "sum by (instance) (drover_router_requests_in_flight{$F})", legend: "{{instance}}" },
+            { expr: "sum(drover_router_requests_waiting_for_cluster{$F})", legend: "of these waiting" },
+          ],
         }),
         graph({
           title: "Token streams",

@@ -68,8 +68,8 @@ test("a worker and a router of a build that does not agree are refused, say why,
   const httpPort = await freePort();
   const roles = ["--roles", "attention,experts", "--worker-id", "newer"];
   await using worker = new OtherBuild(hook, "worker", ...roles, ...joining(cluster));
-  const ports = ["--http-port", String(httpPort), "--grpc-port", "0"];
-  await using router = new OtherBuild(hook, "router", ...ports, ...joining(cluster));
+  const flags = ["--http-port", String(httpPort), "--grpc-port", "0", "--max-ready-wait", "0s"];
+  await using router = new OtherBuild(hook, "router", ...flags, ...joining(cluster));
   await expect.poll(() => worker.output, { timeout: TIMEOUT_MS }).toMatch(REFUSED);
   await expect.poll(() => router.output, { timeout: TIMEOUT_MS }).toMatch(REFUSED);
 

@@ -54,6 +54,7 @@ try {
     keys: await ApiKeys.load(config.apiKeyFile),
     requestsMax: config.maxRequests,
     queueWaitMsMax: config.maxQueueWait,
+    readyWaitMsMax: config.maxReadyWait,
     host: config.listen,
     httpPort: config.httpPort,
     grpcPort: config.grpcPort,

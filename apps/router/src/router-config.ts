@@ -1,5 +1,5 @@
 import { type Config, commandConfig, defineConfig, LIFE_FLAGS } from "@drover/config";
-import { QUEUE_WAIT_MS_MAX_DEFAULT, REQUESTS_MAX_DEFAULT } from "@drover/frontend";
+import { QUEUE_WAIT_MS_MAX_DEFAULT, READY_WAIT_MS_MAX_DEFAULT, REQUESTS_MAX_DEFAULT } from "@drover/frontend";
 import { LOG_LEVELS } from "@drover/telemetry";
 import { TRACE_FLAGS } from "@drover/tracing";
 
@@ -52,6 +52,13 @@ const spec = defineConfig({
     min: 0,
     valueName: "TIME",
     help: "A request that is predicted to wait longer for a worker is answered with 429.",
+  },
+  maxReadyWait: {
+    kind: "duration",
+    default: `${READY_WAIT_MS_MAX_DEFAULT / 1000}s`,
+    min: 0,
+    valueName: "TIME",
+    help: "A request that comes while the cluster cannot serve waits so long before it is answered with 503.",
   },
   imageUrls: {
     kind: "boolean",

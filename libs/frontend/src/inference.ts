@@ -5,6 +5,7 @@ import type { Generation } from "./generation.ts";
 import type { Arrival, Generations } from "./generations.ts";
 import type { InferenceRequest } from "./inference-request.ts";
 import { IMAGE_BYTES_HELD_MAX, RETRY_AFTER_MS, RETRY_AFTER_MS_MAX } from "./limits.ts";
+import { ReadyGate } from "./ready-gate.ts";
 import type { RequestContext } from "./request-context.ts";
 import { laneOf } from "./request-job.ts";
 import { type Incoming, RequestTrace } from "./request-trace.ts";
@@ -17,6 +18,8 @@ export type InferenceOptions = Readonly<{
   cluster: Pick<ClusterWatch, "ready" | "contextTokensMax" | "predictedWaitMs" | "noteAdded">;
   /** A request that is predicted to wait longer for a worker is refused. */
   queueWaitMsMax: number;
+  /** A request that comes while the cluster cannot serve waits so long for that to end. */
+  readyWaitMsMax: number;
   clock: Clock;
   metrics: RouterMetrics;
   requestsMax: number;
@@ -39,6 +42,7 @@ export class Inference {
   readonly model: ServedModel;
   readonly clock: Clock;
   readonly #options: InferenceOptions;
+  readonly #gate: ReadyGate;
   #inFlight = 0;
   #bytesHeld = 0;
   #onIdle: () => void = () => undefined;
@@ -47,6 +51,12 @@ export class Inference {
     this.#options = options;
     this.model = options.model;
     this.clock = options.clock;
+    this.#gate = new ReadyGate(options.clock);
+  }
+
+  /** Requests that wait for the cluster look again. */
+  passWaiting(): void {
+    this.#gate.open();
   }
 
   /** Requests that were admitted and are not over. */
@@ -156,18 +166,37 @@ export class Inference {
     return () => metrics.imageOpened((clock.monotonic() - beganMs) / 1000);
   };
 
-  /** Errors: `unavailable` while no cluster is ready or the queue cannot be reached, `overloaded` when it would wait too long. */
-  start(request: InferenceRequest, permit: Permit, client: AbortSignal): Promise<Generation> {
-    const { cluster, generations, metrics } = this.#options;
-    if (!cluster.ready) {
-      permit.trace?.failed("unavailable");
-      metrics.failed("unavailable");
-      throw new DroverError("unavailable", "the cluster is not ready", { retryAfterMs: RETRY_AFTER_MS });
-    }
+  /**
+   * Waits a while where the cluster cannot serve now. Errors: `unavailable` when it still cannot, or the queue cannot be reached, `overloaded` when the request
+   * would wait too long for a worker.
+   */
+  async start(request: InferenceRequest, permit: Permit, client: AbortSignal): Promise<Generation> {
+    const { cluster, generations } = this.#options;
+    if (!cluster.ready) await this.#whenReady(permit, client);
     const lane = laneOf(request);
     this.#checkWait(lane, permit);
     cluster.noteAdded(lane);
     return generations.start(request, permit, client);
+  }
+
+  async #whenReady({ trace }: Permit, client: AbortSignal): Promise<void> {
+    const { cluster, metrics, readyWaitMsMax, refusing } = this.#options;
+    const span = trace?.child("cluster");
+    const waiting = this.#gate.wait(readyWaitMsMax, AbortSignal.any([client, refusing]));
+    metrics.waitingForCluster(this.#gate.waitingCount);
+    await waiting;
+    metrics.waitingForCluster(this.#gate.waitingCount);
+    if (client.aborted) {
+      span?.end("cancelled");
+      trace?.failed("cancelled");
+      metrics.finished("abort");
+      throw client.reason;
+    }
+    if (cluster.ready) return span?.end();
+    span?.end("unavailable");
+    trace?.failed("unavailable");
+    metrics.failed("unavailable");
+    throw new DroverError("unavailable", "the cluster is not ready", { retryAfterMs: RETRY_AFTER_MS });
   }
 
   /** Better refused now than late: what is accepted keeps its promise. */

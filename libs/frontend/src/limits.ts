@@ -19,6 +19,8 @@ export const SHORT_LANE_TOKENS_MAX = 2048;
 
 /** A request that is predicted to wait longer for a worker is refused with 429, unless `--max-queue-wait` says otherwise. */
 export const QUEUE_WAIT_MS_MAX_DEFAULT = 120_000;
+/** A request that comes while the cluster cannot serve waits so long, unless `--max-ready-wait` says otherwise, before it is answered with 503. */
+export const READY_WAIT_MS_MAX_DEFAULT = 10_000;
 /** What a refusal at the door says at most about when to come back. */
 export const RETRY_AFTER_MS_MAX = 600_000;
 

@@ -29,6 +29,7 @@ export class RouterMetrics {
   readonly #failures;
   readonly #readds;
   readonly #inFlight;
+  readonly #waitingForCluster;
   readonly #streams;
   readonly #staleEvents;
   readonly #slowReaders;
@@ -97,6 +98,11 @@ export class RouterMetrics {
       "code",
     ]);
     this.#readds = metrics.counter("drover_router_readds_total", "Requests added again, by cause", [...label, "cause"]);
+    this.#waitingForCluster = metrics.gauge(
+      "drover_router_requests_waiting_for_cluster",
+      "Requests that wait until the cluster can serve again",
+      label,
+    );
     this.#inFlight = metrics.gauge("drover_router_requests_in_flight", "Requests admitted and not ended", label);
     this.#streams = metrics.gauge("drover_router_token_streams", "Token streams that are up", label);
     this.#staleEvents = metrics.counter("drover_router_stale_events_total", "Events of superseded attempts", label);
@@ -147,6 +153,7 @@ export class RouterMetrics {
     ])
       histogram.zero(this.#model);
     for (const outcome of DRAIN_OUTCOMES) this.#drained.inc({ ...this.#model, outcome }, 0);
+    this.waitingForCluster(0);
     for (const counter of [this.#staleEvents, this.#slowReaders]) counter.inc(this.#model, 0);
   }
 
@@ -184,6 +191,9 @@ export class RouterMetrics {
   }
   readded(cause: ReaddCause): void {
     this.#readds.inc({ ...this.#model, cause });
+  }
+  waitingForCluster(count: number): void {
+    this.#waitingForCluster.set(this.#model, count);
   }
   inFlight(count: number): void {
     this.#inFlight.set(this.#model, count);

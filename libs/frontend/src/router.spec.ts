@@ -153,7 +153,7 @@ describe("Router", () => {
 
   it("refuses with 503 while the cluster or the queue is away, and with 429 when full", async () => {
     scene.cluster.show([scene.worker], false);
-    await scene.startRouter({ ready: false, requestsMax: 1 });
+    await scene.startRouter({ ready: false, requestsMax: 1, readyWaitMsMax: 5 });
     const early = await scene.post("/v1/chat/completions", chatBody);
     expect([early.status, early.headers.get("retry-after")]).toEqual([503, "1"]);
     scene.cluster.show([scene.worker]);

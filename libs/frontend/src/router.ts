@@ -22,7 +22,13 @@ import { Generations } from "./generations.ts";
 import { createGrpcServer, type GrpcServer } from "./grpc-server.ts";
 import { createHttpServer } from "./http-server.ts";
 import { Inference } from "./inference.ts";
-import { DRAIN_MS_MAX, FLUSH_MS_MAX, QUEUE_WAIT_MS_MAX_DEFAULT, SWEEP_INTERVAL_MS } from "./limits.ts";
+import {
+  DRAIN_MS_MAX,
+  FLUSH_MS_MAX,
+  QUEUE_WAIT_MS_MAX_DEFAULT,
+  READY_WAIT_MS_MAX_DEFAULT,
+  SWEEP_INTERVAL_MS,
+} from "./limits.ts";
 import { modelServerMetrics } from "./model-server-metrics.ts";
 import { neverEnding, type RouterEnding } from "./router-ending.ts";
 import { RouterMetrics } from "./router-metrics.ts";
@@ -43,6 +49,8 @@ export type RouterOptions = Readonly<{
   requestsMax: number;
   /** A request that is predicted to wait longer for a worker is refused; QUEUE_WAIT_MS_MAX_DEFAULT unless given. */
   queueWaitMsMax?: number;
+  /** How long a request waits for a cluster that cannot serve; READY_WAIT_MS_MAX_DEFAULT unless given. */
+  readyWaitMsMax?: number;
   host: string;
   httpPort: number;
   grpcPort: number;
@@ -118,6 +126,7 @@ export class Router {
       requestsMax: options.requestsMax,
       tracer: options.tracer,
       queueWaitMsMax: options.queueWaitMsMax ?? QUEUE_WAIT_MS_MAX_DEFAULT,
+      readyWaitMsMax: options.readyWaitMsMax ?? READY_WAIT_MS_MAX_DEFAULT,
       refusing: this.#ending.refusing,
       cluster: {
         predictedWaitMs: (lane) => this.#watch?.predictedWaitMs(lane) ?? 0,
@@ -208,6 +217,7 @@ export class Router {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#generations.close();
+    this.#inference.passWaiting();
     await this.#inference.whenIdle(AbortSignal.timeout(FLUSH_MS_MAX));
     this.#watch?.close();
     this.#streams.close();
@@ -246,6 +256,7 @@ export class Router {
   }
 
   #observeReady(): void {
+    if (this.#serving) this.#inference.passWaiting();
     const ready = this.ready;
     if (ready !== this.#wasReady) {
       this.#wasReady = ready;

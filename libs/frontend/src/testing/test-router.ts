@@ -9,6 +9,7 @@ import { tinyModel } from "./tiny-model.ts";
 
 export type TestRouterOptions = Readonly<{
   requestsMax?: number;
+  readyWaitMsMax?: number;
   keys?: readonly string[];
   /** How the model reads images; it reads none without. */
   images?: ServedImages;
@@ -18,7 +19,7 @@ export type TestRouterOptions = Readonly<{
 
 /** A real router on free ports of the loopback, before a cluster that the test plays. */
 export async function startTestRouter(cluster: FakeCluster, options: TestRouterOptions) {
-  const { requestsMax = 4, keys = [], images, ending, queueTrouble } = options;
+  const { requestsMax = 4, readyWaitMsMax = 60_000, keys = [], images, ending, queueTrouble } = options;
   const isReady = Promise.withResolvers<void>();
   const { router, addresses } = await Router.start({
     model: { ...tinyModel(), images, config: { vocabSize: 258, maxPositionEmbeddings: 20_000 } },
@@ -28,6 +29,7 @@ export async function startTestRouter(cluster: FakeCluster, options: TestRouterO
     schedulers: [cluster.address],
     keys: new ApiKeys(keys),
     requestsMax,
+    readyWaitMsMax,
     host: "127.0.0.1",
     advertise: "127.0.0.1",
     httpPort: 0,
