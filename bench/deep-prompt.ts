@@ -11,7 +11,7 @@ const { values } = parseArgs({
     at: { type: "string", default: "0,8192,16384,32768,65536,98304,131072" },
     streams: { type: "string", default: "8" },
     seconds: { type: "string", default: "60" },
-    "step-ms": { type: "string", default: "20" },
+    "step-ms": { type: "string", default: "18" },
     chunk: { type: "string", default: "256" },
     /** In the order of COST_TERMS, milliseconds. The default is nano on one core, f32. */
     cost: { type: "string", default: "1.5,0.15,3e-5,1.15e-4,1e-5,0.3,0.75" },

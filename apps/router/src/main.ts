@@ -1,5 +1,4 @@
-import { hostname } from "node:os";
-import { attachEnding, attachParent } from "@drover/config";
+import { advertisedHost, attachEnding, attachParent } from "@drover/config";
 import { systemClock, toDroverError } from "@drover/core";
 import { ApiKeys, Router } from "@drover/frontend";
 import { createLogger, createMetrics, startAdminServer } from "@drover/telemetry";
@@ -10,14 +9,13 @@ import { routerConfig } from "./router-config.ts";
 
 /** What still holds the process open then is cut off. */
 const SHUTDOWN_MS_MAX = 5000;
-const WILDCARDS = ["0.0.0.0", "::"];
 
 const config = routerConfig(process.argv.slice(2), process.env);
 const parent = attachParent();
 const logger = createLogger({ process: "router", level: config.logLevel });
 const ending = attachEnding({ ...config, parentGone: parent.gone, clock: systemClock });
 const metrics = createMetrics({ process: "router" });
-const host = config.advertise ?? (WILDCARDS.includes(config.listen) ? hostname() : config.listen);
+const host = advertisedHost(config);
 
 try {
   let router: Router | undefined;

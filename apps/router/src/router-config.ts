@@ -1,4 +1,4 @@
-import { type Config, commandConfig, defineConfig, LIFE_FLAGS } from "@drover/config";
+import { ADDRESS_FLAGS, type Config, commandConfig, defineConfig, LIFE_FLAGS } from "@drover/config";
 import { QUEUE_WAIT_MS_MAX_DEFAULT, READY_WAIT_MS_MAX_DEFAULT, REQUESTS_MAX_DEFAULT } from "@drover/frontend";
 import { LOG_LEVELS } from "@drover/telemetry";
 import { TRACE_FLAGS } from "@drover/tracing";
@@ -33,12 +33,7 @@ const spec = defineConfig({
   grpcPort: { ...PORT, default: 50_051, help: "Port of the gRPC API; 0: any." },
   ...LIFE_FLAGS,
   ...TRACE_FLAGS,
-  listen: { kind: "string", default: "127.0.0.1", valueName: "HOST", help: "Address to bind to." },
-  advertise: {
-    kind: "string",
-    valueName: "HOST",
-    help: "Name that others reach this process by; --listen when absent.",
-  },
+  ...ADDRESS_FLAGS,
   apiKeyFile: { kind: "string", valueName: "FILE", help: "One API key a line; without it everybody may ask." },
   maxRequests: {
     kind: "integer",

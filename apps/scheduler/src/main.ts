@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { attachEnding, attachParent } from "@drover/config";
+import { advertisedHost, attachEnding, attachParent } from "@drover/config";
 import { DroverError, modelId, systemClock } from "@drover/core";
 import { createServer, listen } from "@drover/rpc";
 import { Scheduler } from "@drover/scheduling";
 import { createLogger, createMetrics, startAdminServer } from "@drover/telemetry";
 import { openTracing } from "@drover/tracing";
 import { openQueue } from "./queue-adapters.ts";
-import { advertisedHost, schedulerConfig } from "./scheduler-config.ts";
+import { schedulerConfig } from "./scheduler-config.ts";
 
 const config = schedulerConfig(process.argv.slice(2), process.env);
 const schedulerId = `scheduler-${randomUUID()}`;

@@ -1,5 +1,4 @@
-import { hostname } from "node:os";
-import { type Config, commandConfig, defineConfig, LIFE_FLAGS } from "@drover/config";
+import { ADDRESS_FLAGS, type Config, commandConfig, defineConfig, LIFE_FLAGS } from "@drover/config";
 import { BEGIN_WITHIN_MS } from "@drover/placement";
 import { LOG_LEVELS } from "@drover/telemetry";
 import { TRACE_FLAGS } from "@drover/tracing";
@@ -28,12 +27,7 @@ const spec = defineConfig({
   // Nobody finds a scheduler by its readiness, and what it holds goes back to the queue.
   drainDelay: { ...LIFE_FLAGS.drainDelay, default: "0s", help: "After SIGTERM it still leads for so long." },
   drainGrace: { ...LIFE_FLAGS.drainGrace, default: "5s", help: "Giving back jobs and the lease may take so long." },
-  listen: { kind: "string", default: "127.0.0.1", valueName: "HOST", help: "Address to bind to." },
-  advertise: {
-    kind: "string",
-    valueName: "HOST",
-    help: "Name that others reach this process by; --listen when absent.",
-  },
+  ...ADDRESS_FLAGS,
   expectExperts: {
     kind: "integer",
     default: 1,
@@ -56,11 +50,4 @@ export type SchedulerConfig = Config<typeof spec>;
 /** Flags, environment and file. Ends the process for `--help` and for arguments that make no sense. */
 export function schedulerConfig(argv: readonly string[], env: NodeJS.ProcessEnv): SchedulerConfig {
   return commandConfig(spec, { argv, env, command: "drover scheduler", usage: USAGE });
-}
-
-const WILDCARDS = ["0.0.0.0", "::"];
-
-/** The host that others dial: a wildcard is no address. */
-export function advertisedHost({ advertise, listen }: SchedulerConfig): string {
-  return advertise ?? (WILDCARDS.includes(listen) ? hostname() : listen);
 }

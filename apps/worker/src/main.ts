@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { basename, resolve } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { quantizationOf } from "@drover/checkpoint";
-import { attachEnding, attachParent, commandConfig } from "@drover/config";
+import { advertisedHost, attachEnding, attachParent, commandConfig } from "@drover/config";
 import { systemClock, toDroverError } from "@drover/core";
 import { createLogger } from "@drover/telemetry";
 import { openTracing } from "@drover/tracing";
@@ -34,7 +34,7 @@ try {
     workerId,
     modelName: config.modelName ?? basename(resolve(config.model)),
     quantization: quantizationOf(config.quantize, config.quantizeBlock),
-    advertise: config.advertise ?? config.listen,
+    advertise: advertisedHost(config),
     announce: parent.announce,
     logger,
     tracer: tracing.tracer,

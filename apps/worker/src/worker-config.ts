@@ -1,5 +1,5 @@
 import { BLOCK_SIZE_NAMES, QUANTIZATIONS } from "@drover/checkpoint";
-import { defineConfig, LIFE_FLAGS } from "@drover/config";
+import { ADDRESS_FLAGS, defineConfig, LIFE_FLAGS } from "@drover/config";
 import { KV_DTYPES } from "@drover/core";
 import { TRACE_FLAGS } from "@drover/tracing";
 
@@ -31,8 +31,7 @@ export const workerConfig = defineConfig({
   },
   ...LIFE_FLAGS,
   ...TRACE_FLAGS,
-  listen: { kind: "string", default: "127.0.0.1", help: "Address to bind to", valueName: "HOST" },
-  advertise: { kind: "string", help: "Address that peers use; that of --listen when absent", valueName: "HOST" },
+  ...ADDRESS_FLAGS,
   kvMemory: {
     kind: "size",
     default: "1GiB",
@@ -74,7 +73,7 @@ export const workerConfig = defineConfig({
   },
   stepMs: {
     kind: "integer",
-    default: 20,
+    default: 18,
     min: 1,
     max: 250,
     help: "What a step should take while sequences decode: prompts share what is left of it",

@@ -1,3 +1,4 @@
+export * from "./address-flags.ts";
 export * from "./command-config.ts";
 export * from "./ending.ts";
 export * from "./flag.ts";

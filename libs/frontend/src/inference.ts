@@ -18,7 +18,9 @@ export type InferenceOptions = Readonly<{
   cluster: Pick<ClusterWatch, "ready" | "contextTokensMax" | "predictedWaitMs" | "noteAdded">;
   /** A request that is predicted to wait longer for a worker is refused. */
   queueWaitMsMax: number;
-  /** A request that comes while the cluster cannot serve waits so long for that to end. */
+  /** Why the queue takes nothing now, as far as is known; null when it does. */
+  queueTrouble: () => string | null;
+  /** A request that comes while the cluster cannot serve, or its queue takes nothing, waits so long for that to end. */
   readyWaitMsMax: number;
   clock: Clock;
   metrics: RouterMetrics;
@@ -167,12 +169,12 @@ export class Inference {
   };
 
   /**
-   * Waits a while where the cluster cannot serve now. Errors: `unavailable` when it still cannot, or the queue cannot be reached, `overloaded` when the request
+   * Waits a while where the cluster cannot serve now or its queue takes nothing. Errors: `unavailable` when it still cannot, or the queue cannot be reached, `overloaded` when the request
    * would wait too long for a worker.
    */
   async start(request: InferenceRequest, permit: Permit, client: AbortSignal): Promise<Generation> {
-    const { cluster, generations } = this.#options;
-    if (!cluster.ready) await this.#whenReady(permit, client);
+    const { cluster, generations, queueTrouble } = this.#options;
+    if (!cluster.ready || queueTrouble() !== null) await this.#whenReady(permit, client);
     const lane = laneOf(request);
     this.#checkWait(lane, permit);
     cluster.noteAdded(lane);
@@ -192,6 +194,7 @@ export class Inference {
       metrics.finished("abort");
       throw client.reason;
     }
+    // Whether the queue takes it, the queue says.
     if (cluster.ready) return span?.end();
     span?.end("unavailable");
     trace?.failed("unavailable");

@@ -93,7 +93,7 @@ describe("a router that is not ready", () => {
     const other = new RouterScene();
     await other.startCluster();
     let trouble: string | null = "the queue's Redis cannot be reached";
-    await other.startRouter({ ready: false, queueTrouble: () => trouble });
+    await other.startRouter({ ready: false, readyWaitMsMax: 100, queueTrouble: () => trouble });
     await expect.poll(() => other.router?.unready).toBe(trouble);
     const reply = other.post("/v1/completions", body);
     const { requestId } = await other.cluster.jobs.at(0);

@@ -29,6 +29,18 @@ describe("a cluster that cannot serve for a while", () => {
     expect(await waiting()).toBe(0);
   });
 
+  it("keeps who comes while its queue takes nothing", async () => {
+    scene.cluster.show([scene.worker]);
+    let trouble: string | null = "away";
+    await scene.startRouter({ ready: false, queueTrouble: () => trouble });
+    const reply = scene.post("/v1/completions", body);
+    await expect.poll(waiting).toBe(1);
+    trouble = null;
+    const { requestId } = await scene.cluster.jobs.at(0);
+    scene.worker.send(requestId, 0, started(0), end(0), done);
+    expect((await reply).status).toBe(200);
+  });
+
   it("refuses bad input at once", async () => {
     await scene.startRouter({ ready: false, readyWaitMsMax: 60_000 });
     expect((await scene.post("/v1/completions", { ...body, max_tokens: -1 })).status).toBe(400);

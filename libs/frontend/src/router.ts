@@ -126,6 +126,7 @@ export class Router {
       requestsMax: options.requestsMax,
       tracer: options.tracer,
       queueWaitMsMax: options.queueWaitMsMax ?? QUEUE_WAIT_MS_MAX_DEFAULT,
+      queueTrouble: () => this.#queueTrouble(),
       readyWaitMsMax: options.readyWaitMsMax ?? READY_WAIT_MS_MAX_DEFAULT,
       refusing: this.#ending.refusing,
       cluster: {
@@ -191,6 +192,10 @@ export class Router {
     if (this.#watch?.state === undefined) return "no scheduler that leads has answered yet";
     if (!this.#watch.ready) return "the cluster cannot serve: an expert has no holder, or no attention worker is ready";
     if (this.#streams.connectedCount === 0) return "no attention worker is reached";
+    return this.#queueTrouble();
+  }
+
+  #queueTrouble(): string | null {
     return this.#options.queueTrouble?.() ?? null;
   }
 
@@ -256,7 +261,7 @@ export class Router {
   }
 
   #observeReady(): void {
-    if (this.#serving) this.#inference.passWaiting();
+    if (this.#serving && this.#queueTrouble() === null) this.#inference.passWaiting();
     const ready = this.ready;
     if (ready !== this.#wasReady) {
       this.#wasReady = ready;
