@@ -34,17 +34,19 @@ export class TestRedis {
   readonly port: number;
   readonly #binary: string;
   readonly #host: string;
+  readonly #password: string;
   readonly #directory = mkdtempSync(join(tmpdir(), "drover-redis-"));
   #process: ChildProcess | undefined;
 
-  constructor(binary: string, port: number, host = "127.0.0.1") {
+  constructor(binary: string, port: number, host = "127.0.0.1", password = "") {
     this.#binary = binary;
     this.port = port;
     this.#host = host;
+    this.#password = password;
   }
 
   get url(): string {
-    return `redis://${this.#host}:${this.port}`;
+    return `redis://${this.#password === "" ? "" : `:${this.#password}@`}${this.#host}:${this.port}`;
   }
 
   async start(): Promise<void> {
@@ -59,6 +61,8 @@ export class TestRedis {
       "yes",
       "--save",
       "",
+      "--requirepass",
+      this.#password,
     ];
     const server = spawn(this.#binary, settings, { stdio: ["ignore", "pipe", "ignore"] });
     this.#process = server;
