@@ -195,4 +195,6 @@ console.log(
   `all windows: inter-token p50 ${ratio((w) => w.gapsMs, 0.5)}, p99 ${ratio((w) => w.gapsMs, 0.99)} (aim 2x); first token p50 ${ratio((w) => w.firstMs, 0.5)}, p90 ${ratio((w) => w.firstMs, 0.9)} (aim 3x)`,
 );
 console.log(`measured by predicted length of steps, at most: ${await predictions()}`);
+// Its connections would hold the process, and the processes of the cluster outlive it.
+await cluster[Symbol.asyncDispose]();
 process.exit(0);
