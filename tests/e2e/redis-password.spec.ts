@@ -46,7 +46,9 @@ describe.skipIf(binary === undefined)("a Redis with a password (needs Redis)", (
     await redis.start();
     expect(await meanwhile).toMatch(/Paris/);
 
-    const pages = ["/metrics", "/debug/cluster", "/ready"].map(async (path) => (await fetch(cluster.url + path)).text());
+    const pages = ["/metrics", "/debug/cluster", "/ready"].map(async (path) =>
+      (await fetch(cluster.url + path)).text(),
+    );
     for (const text of [cluster.output, ...(await Promise.all(pages)), ...commandLines(redis.port)])
       expect(text).not.toContain(PASSWORD);
   });
