@@ -88,6 +88,13 @@ describe("doctor finds a planted fault, and only that one", () => {
       return findings.all[0]?.state;
     };
     expect([0, -1400, 1600, -20_000].map(skew)).toEqual(["ok", "ok", "warn", "fail"]);
+    const near = new Findings("clock");
+    judgeSkew(near, -649, 1000);
+    judgeSkew(near, -1649, 1000);
+    expect(near.all.map(({ found }) => found)).toEqual([
+      "within 1000 ms of this machine's, as near as can be told",
+      "1649 ms behind this machine",
+    ]);
   });
 
   it("at a peer that is dead, one of another version, and one whose clock is wrong", async () => {
