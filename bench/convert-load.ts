@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { loadModelConfig, openCheckpoint, quantizationOf } from "@drover/checkpoint";
 import { neverAborted, silentLogger } from "@drover/core";
-import { ExpertSessions, openWeights } from "@drover/runtime";
+import { ExpertSessions, openWeights } from "@drover/onnx";
 
 /**
  * A process of `bench/convert.ts`: loads every routed expert of a folder, runs each once, and prints its memory as JSON. A second argument quantizes a

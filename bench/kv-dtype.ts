@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { loadModelConfig, openCheckpoint } from "@drover/checkpoint";
 import { type ExpertExchange, type KvDtype, neverAborted, silentLogger } from "@drover/core";
 import { kvBytes, kvGeometry } from "@drover/kv";
-import { ExpertSessions, openWeights, TextModel } from "@drover/runtime";
+import { ExpertSessions, openWeights, TextModel } from "@drover/onnx";
 import { readLines } from "./quality-score.ts";
 
 /**

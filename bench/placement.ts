@@ -1,7 +1,6 @@
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { modelId, requestId, workerId } from "@drover/core";
-import { BLOCK_TOKENS, BlockHashes } from "@drover/kv";
 import {
   ComingPrefixes,
   PrefixIndex,
@@ -10,7 +9,8 @@ import {
   sampledBlocks,
   sampleHashes,
   type WorkerCapacity,
-} from "@drover/placement";
+} from "@drover/fleet";
+import { BLOCK_TOKENS, BlockHashes } from "@drover/kv";
 
 /**
  * How long the scheduler takes to decide where one prompt of 1,048,576 tokens goes among 1,000 workers: looking its blocks up, predicting

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { workerId } from "@drover/core";
+import { PrefixIndex, sampledBlocks, sampleHashes } from "@drover/fleet";
 import { BLOCK_TOKENS, BlockHashes, wireOf } from "@drover/kv";
-import { PrefixIndex, sampledBlocks, sampleHashes } from "@drover/placement";
 
 /**
  * How long the cluster's index takes to say which workers have how much of a 1,048,576-token prompt cached. Back of the envelope: where all

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { loadTemplateSource } from "@drover/chat";
 import { neverAborted } from "@drover/core";
-import { PromptPool } from "@drover/prompts";
+import { PromptPool } from "@drover/intake";
 import { loadTokenizer } from "@drover/tokenizer";
 
 /**

@@ -4,8 +4,8 @@ import { loadavg } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { neverAborted, noTracer, silentLogger, type Tracer } from "@drover/core";
+import { FakeCollector, openTracing } from "@drover/telemetry";
 import { greedyTask, openLocalEngine } from "@drover/testkit";
-import { FakeCollector, openTracing } from "@drover/tracing";
 
 /**
  * What tracing costs an engine: CPU time of this process for a generated token, off, at ratio 0.01 and at 1, in turns; experts are in this

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { loadVisionConfig, openCheckpoint } from "@drover/checkpoint";
 import { neverAborted, silentLogger } from "@drover/core";
-import { VisionEncoder, VisionThread } from "@drover/runtime";
+import { VisionEncoder, VisionThread } from "@drover/onnx";
 import { drain, greedyTask, openLocalEngine } from "@drover/testkit";
 
 /**

@@ -12,7 +12,7 @@ const TEST_KIT = "^libs/testkit/";
 const NEIGHBOURS: Readonly<Record<string, readonly string[]>> = {
   "libs/chat": ["libs/tokenizer"],
   "libs/queue": ["libs/rpc"],
-  "libs/runtime": ["libs/checkpoint", "libs/graph"],
+  "libs/onnx": ["libs/checkpoint"],
 };
 
 /**

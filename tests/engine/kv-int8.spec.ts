@@ -3,7 +3,7 @@ import { loadModelConfig } from "@drover/checkpoint";
 import { type KvDtype, neverAborted } from "@drover/core";
 import { LocalContextHolder } from "@drover/exchange";
 import { kvBytes, kvGeometry, segmentBytes } from "@drover/kv";
-import { ContextStore } from "@drover/runtime";
+import { ContextStore } from "@drover/onnx";
 import { drain, greedyTask, type LocalEngine, type LocalEngineOptions, openLocalEngine } from "@drover/testkit";
 import { expect, test } from "vitest";
 

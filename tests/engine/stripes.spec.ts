@@ -13,6 +13,7 @@ import {
 } from "@drover/core";
 import { LocalContextHolder } from "@drover/exchange";
 import { kvGeometry } from "@drover/kv";
+import { ContextStore } from "@drover/onnx";
 import { ContextWorker, GetSegmentSchema } from "@drover/proto";
 import {
   bytesOf,
@@ -23,7 +24,6 @@ import {
   RpcClient,
   serviceDefinition,
 } from "@drover/rpc";
-import { ContextStore } from "@drover/runtime";
 import {
   drain,
   freePort,

@@ -1,13 +1,13 @@
 import { create } from "@bufbuild/protobuf";
 import { DroverError, modelId, neverAborted, requestId, routerId, silentLogger, systemClock } from "@drover/core";
-import { type ReportedCache, SchedulerLink } from "@drover/engine";
+import { sampleHashes } from "@drover/fleet";
 import { BLOCK_TOKENS, BlockHashes, CountingStore, KvCache, kvGeometry } from "@drover/kv";
-import { sampleHashes } from "@drover/placement";
 import { JoinHelloSchema, LayerExpertsSchema, WorkerRole, WorkerStatusSchema } from "@drover/proto";
 import { EmbeddedLease, EmbeddedPayloadStore, EmbeddedQueue } from "@drover/queue";
 import { createServer, listen } from "@drover/rpc";
-import { Scheduler } from "@drover/scheduling";
+import { Scheduler } from "@drover/scheduler";
 import { createMetrics } from "@drover/telemetry";
+import { type ReportedCache, SchedulerLink } from "@drover/worker";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 const nano = modelId("nano");

@@ -1,4 +1,4 @@
-import type { CollectedSpan } from "@drover/tracing";
+import type { CollectedSpan } from "@drover/telemetry";
 
 /** Spans by the trace that they belong to. */
 export function tracesOf(spans: readonly CollectedSpan[]): Map<string, CollectedSpan[]> {

@@ -1,8 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { publicApi } from "@drover/proto";
 import { serviceDefinition } from "@drover/rpc";
+import { type CollectedSpan, FakeCollector } from "@drover/telemetry";
 import { freePort, redisBinary, TestRedis } from "@drover/testkit";
-import { type CollectedSpan, FakeCollector } from "@drover/tracing";
 import { credentials, Metadata, makeGenericClientConstructor } from "@grpc/grpc-js";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";

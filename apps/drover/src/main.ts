@@ -1,12 +1,12 @@
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { helpText, USAGE_EXIT_STATUS } from "@drover/config";
 import { DroverError } from "@drover/core";
-import { runChat } from "./chat-command.ts";
-import { runDrain } from "./drain-command.ts";
-import { runPlan } from "./plan-command.ts";
-import { runTop } from "./top-command.ts";
-import { runUp } from "./up-command.ts";
-import { UP_USAGE, upSpec } from "./up-config.ts";
+import { helpText, USAGE_EXIT_STATUS } from "@drover/process";
+import { runChat } from "./chat/chat-command.ts";
+import { runDrain } from "./drain/drain-command.ts";
+import { runPlan } from "./plan/plan-command.ts";
+import { runTop } from "./top/top-command.ts";
+import { runUp } from "./up/up-command.ts";
+import { UP_USAGE, upSpec } from "./up/up-config.ts";
 import { USAGE } from "./usage.ts";
 
 const fileAt = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -38,9 +38,9 @@ async function run(): Promise<number | undefined> {
       return runPlan(argv, process.env);
     case "convert":
       // Loaded at need, as is tokenize: they bring native libraries into this process.
-      return (await import("./convert-command.ts")).runConvert(argv, process.env);
+      return (await import("./convert/convert-command.ts")).runConvert(argv, process.env);
     case "tokenize":
-      return (await import("./tokenize-command.ts")).runTokenize(argv, process.env);
+      return (await import("./tokenize/tokenize-command.ts")).runTokenize(argv, process.env);
     case "router":
     case "scheduler":
     case "worker":

@@ -1,5 +1,5 @@
-import { readableLine } from "./child-log.ts";
-import { describeExit, type SupervisedEvent } from "./supervised.ts";
+import { readableLine } from "./up/child-log.ts";
+import { describeExit, type SupervisedEvent } from "./up/supervised.ts";
 
 /** One line for the person at the terminal. */
 export function say(text: string): void {

@@ -2,9 +2,8 @@ import { basename, resolve } from "node:path";
 import { loadTemplateSource } from "@drover/chat";
 import { checkModel, loadGenerationConfig, loadModelConfig, loadVisionConfig } from "@drover/checkpoint";
 import { modelId, systemClock } from "@drover/core";
-import type { ServedModel } from "@drover/frontend";
-import { ImageFetcher, ImageOpener, ImagePool, loadImageSettings } from "@drover/images";
-import { PromptPool } from "@drover/prompts";
+import { ImageFetcher, ImageOpener, ImagePool, loadImageSettings, PromptPool } from "@drover/intake";
+import type { ServedModel } from "@drover/router";
 import { loadTokenizer } from "@drover/tokenizer";
 
 export type ModelOptions = Readonly<{

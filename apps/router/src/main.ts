@@ -1,8 +1,7 @@
-import { advertisedHost, attachEnding, attachParent } from "@drover/config";
 import { systemClock, toDroverError } from "@drover/core";
-import { ApiKeys, Router } from "@drover/frontend";
-import { createLogger, createMetrics, startAdminServer } from "@drover/telemetry";
-import { openTracing } from "@drover/tracing";
+import { advertisedHost, attachEnding, attachParent } from "@drover/process";
+import { ApiKeys, Router } from "@drover/router";
+import { createLogger, createMetrics, openTracing, startAdminServer } from "@drover/telemetry";
 import { loadServedModel } from "./load-model.ts";
 import { openQueue } from "./queue-adapters.ts";
 import { routerConfig } from "./router-config.ts";

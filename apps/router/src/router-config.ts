@@ -1,7 +1,6 @@
-import { ADDRESS_FLAGS, type Config, commandConfig, defineConfig, LIFE_FLAGS } from "@drover/config";
-import { QUEUE_WAIT_MS_MAX_DEFAULT, READY_WAIT_MS_MAX_DEFAULT, REQUESTS_MAX_DEFAULT } from "@drover/frontend";
-import { LOG_LEVELS } from "@drover/telemetry";
-import { TRACE_FLAGS } from "@drover/tracing";
+import { ADDRESS_FLAGS, type Config, commandConfig, defineConfig, LIFE_FLAGS } from "@drover/process";
+import { QUEUE_WAIT_MS_MAX_DEFAULT, READY_WAIT_MS_MAX_DEFAULT, REQUESTS_MAX_DEFAULT } from "@drover/router";
+import { LOG_LEVELS, TRACE_FLAGS } from "@drover/telemetry";
 
 const USAGE = `Usage: drover router --model DIR --scheduler HOST:PORT[,HOST:PORT] [flags]
 

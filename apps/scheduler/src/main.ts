@@ -1,10 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { advertisedHost, attachEnding, attachParent } from "@drover/config";
 import { DroverError, modelId, systemClock } from "@drover/core";
+import { advertisedHost, attachEnding, attachParent } from "@drover/process";
 import { createServer, listen } from "@drover/rpc";
-import { Scheduler } from "@drover/scheduling";
-import { createLogger, createMetrics, startAdminServer } from "@drover/telemetry";
-import { openTracing } from "@drover/tracing";
+import { Scheduler } from "@drover/scheduler";
+import { createLogger, createMetrics, openTracing, startAdminServer } from "@drover/telemetry";
 import { openQueue } from "./queue-adapters.ts";
 import { schedulerConfig } from "./scheduler-config.ts";
 

@@ -1,7 +1,6 @@
-import { ADDRESS_FLAGS, type Config, commandConfig, defineConfig, LIFE_FLAGS } from "@drover/config";
-import { BEGIN_WITHIN_MS } from "@drover/placement";
-import { LOG_LEVELS } from "@drover/telemetry";
-import { TRACE_FLAGS } from "@drover/tracing";
+import { BEGIN_WITHIN_MS } from "@drover/fleet";
+import { ADDRESS_FLAGS, type Config, commandConfig, defineConfig, LIFE_FLAGS } from "@drover/process";
+import { LOG_LEVELS, TRACE_FLAGS } from "@drover/telemetry";
 
 const USAGE = `Usage: drover scheduler --model-name NAME [flags]
 

@@ -2,11 +2,10 @@ import { randomUUID } from "node:crypto";
 import { basename, resolve } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { quantizationOf } from "@drover/checkpoint";
-import { advertisedHost, attachEnding, attachParent, commandConfig } from "@drover/config";
 import { systemClock, toDroverError } from "@drover/core";
-import { createLogger } from "@drover/telemetry";
-import { openTracing } from "@drover/tracing";
-import { startWorker } from "./worker.ts";
+import { advertisedHost, attachEnding, attachParent, commandConfig } from "@drover/process";
+import { createLogger, openTracing } from "@drover/telemetry";
+import { startWorker } from "@drover/worker";
 import { workerConfig } from "./worker-config.ts";
 
 // Activations live outside V8's heap; marking them step by step costs half of the CPU that moves them.

@@ -1,9 +1,7 @@
 import { BLOCK_SIZE_NAMES, QUANTIZATIONS } from "@drover/checkpoint";
-import { ADDRESS_FLAGS, defineConfig, LIFE_FLAGS } from "@drover/config";
-import { KV_DTYPES } from "@drover/core";
-import { TRACE_FLAGS } from "@drover/tracing";
-
-export const WORKER_ROLES = ["attention", "experts", "vision", "context"] as const;
+import { KV_DTYPES, WORKER_ROLES } from "@drover/core";
+import { ADDRESS_FLAGS, defineConfig, LIFE_FLAGS } from "@drover/process";
+import { TRACE_FLAGS } from "@drover/telemetry";
 
 export const workerConfig = defineConfig({
   roles: {

@@ -8,7 +8,7 @@
  * - `localPair`: pairs in chunked layers, whose context begins at the last chunk boundary
  * - `prompt`, `decode`: entries of each kind: the calls that an entry makes for itself
  */
-export const COST_TERMS = ["step", "row", "globalPair", "globalRead", "localPair", "prompt", "decode"] as const;
+const COST_TERMS = ["step", "row", "globalPair", "globalRead", "localPair", "prompt", "decode"] as const;
 
 /** One number for each of COST_TERMS. */
 export type CostTerms = readonly number[];

@@ -3,14 +3,14 @@ import { basename, join } from "node:path";
 import { DroverError } from "@drover/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { checkModel } from "./check-model.ts";
-import { openCheckpoint } from "./checkpoint.ts";
-import { loadModelConfig } from "./model-config.ts";
+import { checkModel } from "./check/check-model.ts";
+import { loadModelConfig } from "./config/model-config.ts";
+import { openCheckpoint } from "./files/checkpoint.ts";
+import { TextWeights } from "./tensors/text-weights.ts";
 import { releasedStyle } from "./testing/configs.ts";
 import { type Spoiling, spoiledBytes, spoiledHeader, spoiledJson } from "./testing/spoiled.ts";
 import { wholeModel } from "./testing/whole-model.ts";
 import { safetensorsBytes, type TestTensor, temporaryFolder } from "./testing/write-safetensors.ts";
-import { TextWeights } from "./text-weights.ts";
 
 const { "vision_model.class_embedding": _, ...text } = wholeModel();
 const one = part((name) => !name.includes("layers.1"));

@@ -1,35 +1,30 @@
-export { checkModel } from "./check-model.ts";
-export { Checkpoint, openCheckpoint } from "./checkpoint.ts";
-export { type ConversionOptions, type ConversionProgress, convertCheckpoint } from "./converted/convert.ts";
-export { type ConvertedFile, convertedFiles } from "./converted/converted-sizes.ts";
+export { checkModel } from "./check/check-model.ts";
+export { surveyTensors, type TensorSurvey } from "./check/tensor-survey.ts";
+export { type GenerationConfig, loadGenerationConfig } from "./config/generation-config.ts";
+export { loadModelConfig, type ModelConfig } from "./config/model-config.ts";
+export { queryTemperature, ropeTables } from "./config/positions.ts";
+export { loadStoredFormat } from "./config/stored-format.ts";
+export { hasVisionTensors, loadVisionConfig, type VisionConfig } from "./config/vision-config.ts";
+export { visionRopeTables } from "./config/vision-positions.ts";
+export { type ConversionProgress, convertCheckpoint } from "./converted/convert.ts";
+export { convertedFiles } from "./converted/converted-sizes.ts";
 export { ConvertedWeights } from "./converted/converted-weights.ts";
 export { type Manifest, manifestFingerprint, readManifest } from "./converted/manifest.ts";
 export type { PackedMatrix, Packer, QuantizedMatrix } from "./converted/packing.ts";
 export { describeSetting } from "./converted/setting.ts";
 export { verifyConverted } from "./converted/verify-converted.ts";
-export { verifyVision } from "./converted/verify-vision.ts";
-export { isDtype } from "./dtype.ts";
-export { Embedding } from "./embedding.ts";
-export { type GenerationConfig, loadGenerationConfig } from "./generation-config.ts";
-export { LayerWeights, type ServedLinear, type ServedMlp } from "./layer-weights.ts";
-export { loadModelConfig, type ModelConfig, type TemperatureTuning } from "./model-config.ts";
-export { queryTemperature, ropeFrequencies, ropeTables } from "./positions.ts";
+export { Checkpoint, openCheckpoint } from "./files/checkpoint.ts";
+export { isDtype } from "./files/dtype.ts";
+export { LayerWeights } from "./tensors/layer-weights.ts";
 export {
   BLOCK_SIZE_NAMES,
-  type BlockSize,
   headFormat,
-  type LinearFormat,
   linearBytes,
   QUANTIZATIONS,
   type Quantization,
   quantizationName,
   quantizationOf,
-} from "./quantization.ts";
-export { dequantizeLinear, type QuantizedLinear, quantizeLinear } from "./quantize.ts";
-export type { TensorInfo } from "./safetensors.ts";
-export { loadStoredFormat, type StoredFormatConfig } from "./stored-format.ts";
-export { surveyTensors, type TensorSurvey } from "./tensor-survey.ts";
-export { type ExpertWeights, TextWeights } from "./text-weights.ts";
-export { hasVisionTensors, loadVisionConfig, type VisionConfig } from "./vision-config.ts";
-export { visionRopeTables } from "./vision-positions.ts";
-export { VisionWeights } from "./vision-weights.ts";
+} from "./tensors/quantization.ts";
+export { dequantizeLinear, quantizeLinear } from "./tensors/quantize.ts";
+export { TextWeights } from "./tensors/text-weights.ts";
+export { VisionWeights } from "./tensors/vision-weights.ts";

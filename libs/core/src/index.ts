@@ -1,19 +1,77 @@
-export * from "./assert.ts";
-export * from "./clock.ts";
-export * from "./context-holder.ts";
-export * from "./errors.ts";
-export * from "./expert-exchange.ts";
-export * from "./ids.ts";
-export * from "./images.ts";
-export * from "./kv-dtype.ts";
-export * from "./logger.ts";
-export * from "./model-runner.ts";
-export * from "./model-shape.ts";
-export * from "./queue.ts";
-export * from "./said-reasons.ts";
-export * from "./sampling-params.ts";
-export * from "./signals.ts";
-export * from "./step-costs.ts";
-export * from "./testing/sim-clock.ts";
-export * from "./tracer.ts";
-export * from "./vision-weights.ts";
+export { AssertionError, assert, assertNever } from "./assert.ts";
+export { type Clock, systemClock } from "./clock.ts";
+export { DroverError, ERROR_CODES, type ErrorCode, errorCode, toDroverError } from "./errors.ts";
+export {
+  type ModelId,
+  modelId,
+  type RequestId,
+  type RouterId,
+  requestId,
+  routerId,
+  type WorkerId,
+  workerId,
+} from "./ids.ts";
+export { KV_DTYPES, type KvDtype } from "./kv-dtype.ts";
+export type {
+  AttendCall,
+  AttendedPart,
+  ContextHolder,
+  ContextStorage,
+  SegmentRows,
+  StripeQuery,
+} from "./ports/context-holder.ts";
+export type {
+  ExchangeRequest,
+  ExchangeResult,
+  ExpertExchange,
+  ExpertRunner,
+  TraceCall,
+} from "./ports/expert-exchange.ts";
+export {
+  type FeatureSource,
+  type ImageGrid,
+  type ImageProcessor,
+  type ImageTiles,
+  type PatchRun,
+  type PromptImage,
+  tileCountOf,
+} from "./ports/images.ts";
+export { type LogFields, type Logger, silentLogger } from "./ports/logger.ts";
+export type {
+  EmbeddingRun,
+  EntryResult,
+  KvSequence,
+  KvUse,
+  ModelRunner,
+  RowOutput,
+  SequencePrompt,
+  StepEntry,
+  StepTimes,
+} from "./ports/model-runner.ts";
+export {
+  ATTEMPT_STRIDE,
+  type JobLease,
+  type JobPayload,
+  LANES,
+  type Lane,
+  type LaneDepth,
+  type PayloadStore,
+  type QueueConsumer,
+  type QueueJob,
+  type QueueProducer,
+} from "./ports/queue.ts";
+export {
+  noTracer,
+  type SpanAttributes,
+  type SpanOptions,
+  type TraceContext,
+  type Tracer,
+  type TraceSpan,
+} from "./ports/tracer.ts";
+export { SaidReasons } from "./said-reasons.ts";
+export { greedyParams, type SamplingParams } from "./sampling-params.ts";
+export { neverAborted, whenAborted, withTimeout } from "./signals.ts";
+export type { StepCosts } from "./step-costs.ts";
+export { tilesHash, tilesHasher } from "./tiles-hash.ts";
+export { sleepUnlessAborted, Wakeup } from "./wakeup.ts";
+export { WORKER_ROLES, type WorkerRole } from "./worker-role.ts";

@@ -1,5 +1,5 @@
 import type { ExchangeRequest, ExchangeResult, ExpertExchange } from "@drover/core";
-import { dispatchByExpert, gatherRows, scatterRows } from "@drover/moe";
+import { dispatchByExpert, gatherRows, scatterRows } from "./dispatch.ts";
 import type { ExpertPeer, PeerCall } from "./expert-peer.ts";
 import { EMPTY_MAP, type HolderMap, isReachable } from "./holder-map.ts";
 

@@ -53,7 +53,7 @@ export function segmentRowsOf(geometry: KvGeometry, isGlobal: boolean): number {
 }
 
 /** Rows that a segment's buffer has when `rowCount` of them are used: whole blocks, at most the segment. */
-export function segmentCapacity(geometry: KvGeometry, isGlobal: boolean, rowCount: number): number {
+function segmentCapacity(geometry: KvGeometry, isGlobal: boolean, rowCount: number): number {
   const whole = segmentRowsOf(geometry, isGlobal);
   assert(rowCount > 0 && rowCount <= whole, "a segment holds between one row and its size");
   return Math.min(whole, Math.ceil(rowCount / geometry.blockRows) * geometry.blockRows);
@@ -71,7 +71,7 @@ export function kvBytes(geometry: KvGeometry, from: number, to: number): number 
 }
 
 /** The first row that chunked layers still hold when `length` rows are committed. */
-export function firstLocalRow(geometry: KvGeometry, length: number): number {
+function firstLocalRow(geometry: KvGeometry, length: number): number {
   return Math.floor(length / geometry.chunkRows) * geometry.chunkRows;
 }
 

@@ -2,7 +2,7 @@ import { assert } from "@drover/core";
 import type { BlockHashes } from "./block-hashes.ts";
 import { type CacheDigest, type CacheEvent, CacheEvents, type CacheSnapshot } from "./cache-events.ts";
 import { snapshotOf } from "./cache-snapshot.ts";
-import { EvictionQueue } from "./eviction-queue.ts";
+import { EvictionQueue } from "./eviction/eviction-queue.ts";
 import { ExtentPool } from "./extent-pool.ts";
 import { type KvGeometry, segmentRowsOf } from "./geometry.ts";
 import type { KvCacheOptions, OpenOptions } from "./kv-cache-options.ts";

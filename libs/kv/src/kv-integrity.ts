@@ -1,6 +1,6 @@
 import { assert } from "@drover/core";
 import { type BlockSetDigest, type CacheDigest, type CacheSnapshot, digestOf } from "./cache-events.ts";
-import type { EvictionQueue } from "./eviction-queue.ts";
+import type { EvictionQueue } from "./eviction/eviction-queue.ts";
 import type { ExtentPool } from "./extent-pool.ts";
 import type { KvHandle, KvPin } from "./kv-handle.ts";
 import { KV_KINDS, type KvKind } from "./kv-store.ts";

@@ -1,7 +1,7 @@
 import { assert } from "@drover/core";
 import type { BlockHashes } from "./block-hashes.ts";
 import type { CacheEvents } from "./cache-events.ts";
-import type { EvictionQueue } from "./eviction-queue.ts";
+import type { EvictionQueue } from "./eviction/eviction-queue.ts";
 import type { ExtentPool } from "./extent-pool.ts";
 import type { KvKind } from "./kv-store.ts";
 import { BLOCK_TOKENS } from "./limits.ts";

@@ -1,4 +1,4 @@
-import type { ModelShape } from "@drover/core";
+import type { ModelShape } from "@drover/llama4";
 import { LOGIT_ROWS } from "./limits.ts";
 
 /** Activations are accounted in f32, the widest type of any engine. */

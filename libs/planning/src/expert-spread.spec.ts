@@ -1,9 +1,9 @@
+import type { StoredFormats } from "@drover/llama4";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { spreadExperts } from "./expert-spread.ts";
 import { weightInventory } from "./inventory.ts";
 import { bf16Formats, checkpointTensors, fusedFp8Formats, maverick } from "./testing/models.ts";
-import type { StoredFormats } from "./text-tensors.ts";
 
 const inventoryOf = (formats: StoredFormats) => weightInventory(checkpointTensors(maverick, formats), maverick);
 const plain = inventoryOf(bf16Formats);

@@ -1,5 +1,5 @@
-import type { ModelShape } from "@drover/core";
 import type { KvFormat } from "@drover/kv";
+import type { ModelShape } from "@drover/llama4";
 import { activationSize } from "./activations.ts";
 import { spreadExperts } from "./expert-spread.ts";
 import { residentBytes, type WeightInventory } from "./inventory.ts";

@@ -1,11 +1,7 @@
-export * from "./fleet-layout.ts";
-export * from "./inventory.ts";
-export * from "./kv-size.ts";
-export * from "./limits.ts";
-export * from "./plan.ts";
-export * from "./quantized-tensors.ts";
-export * from "./remedies.ts";
-export * from "./tensor-kind.ts";
-export * from "./tensor-shape.ts";
-export * from "./text-tensors.ts";
-export * from "./vision-tensors.ts";
+export type { FleetRequest } from "./fleet-layout.ts";
+export { weightInventory } from "./inventory.ts";
+export { GPUS_MAX } from "./limits.ts";
+export { type FleetPlan, planFleet, type WorkerGroup } from "./plan.ts";
+export { type LinearSizes, quantizedTensors } from "./quantized-tensors.ts";
+export type { Alternative, Remedy } from "./remedies.ts";
+export { tensorPurpose, WEIGHT_KINDS, type WeightKind } from "./tensor-kind.ts";

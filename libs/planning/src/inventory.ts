@@ -1,13 +1,13 @@
-import type { ModelShape } from "@drover/core";
 import { assert } from "@drover/core";
+import type { ModelShape } from "@drover/llama4";
+import { elementCount, type TensorShape } from "@drover/llama4";
 import { tensorPurpose, WEIGHT_KINDS, type WeightKind } from "./tensor-kind.ts";
-import { elementCount, type TensorShape } from "./tensor-shape.ts";
 
 /** Tensors of one purpose together. Parameters are weights without the scales of quantized ones. */
-export type KindTotals = Readonly<{ bytes: number; parameters: number; tensorCount: number }>;
+type KindTotals = Readonly<{ bytes: number; parameters: number; tensorCount: number }>;
 
 /** What one layer's tensors weigh. */
-export type LayerWeight = Readonly<{
+type LayerWeight = Readonly<{
   /** Attention, norms, router or dense MLP. */
   residentBytes: number;
   sharedBytes: number;

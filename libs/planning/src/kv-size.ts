@@ -1,5 +1,5 @@
-import type { ModelShape } from "@drover/core";
 import { type KvFormat, kvBytesPeak, kvGeometry } from "@drover/kv";
+import type { ModelShape } from "@drover/llama4";
 
 /** KV bytes of one request at its most, by kind of layer. */
 export type KvSize = Readonly<{ tokens: number; globalBytes: number; chunkedBytes: number; totalBytes: number }>;

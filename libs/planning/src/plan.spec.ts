@@ -1,4 +1,4 @@
-import type { ModelShape } from "@drover/core";
+import type { ModelShape } from "@drover/llama4";
 import { expect, test } from "vitest";
 import type { FleetRequest } from "./fleet-layout.ts";
 import { type WeightInventory, weightInventory } from "./inventory.ts";

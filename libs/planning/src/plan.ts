@@ -11,10 +11,10 @@ import { type StepFloor, stepFloor } from "./token-floor.ts";
 export type WorkerGroup = WorkerPlan & Readonly<{ first: number; last: number }>;
 
 /** Requests of one length: what each holds, and how many fit at once. */
-export type LengthPlan = Readonly<{ kv: KvSize; requestCount: number }>;
+type LengthPlan = Readonly<{ kv: KvSize; requestCount: number }>;
 
 /** Floors of one step by batch size; `fits`: whether so many requests of this length find room. */
-export type FloorPlan = Readonly<{ tokens: number; steps: readonly (StepFloor & Readonly<{ fits: boolean }>)[] }>;
+type FloorPlan = Readonly<{ tokens: number; steps: readonly (StepFloor & Readonly<{ fits: boolean }>)[] }>;
 
 /** A fleet planned from shapes alone. All sizes in bytes. */
 export type FleetPlan = Readonly<{

@@ -1,5 +1,5 @@
+import type { TensorShape } from "@drover/llama4";
 import { tensorPurpose, type WeightKind } from "./tensor-kind.ts";
-import type { TensorShape } from "./tensor-shape.ts";
 
 /** A format of Linears: the name for tables, and what one [out, in] takes. */
 export type LinearSizes = Readonly<{ dtype: string; linearBytes: (outSize: number, inSize: number) => number }>;

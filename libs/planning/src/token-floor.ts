@@ -1,4 +1,4 @@
-import type { ModelShape } from "@drover/core";
+import type { ModelShape } from "@drover/llama4";
 import type { FleetLayout } from "./fleet-layout.ts";
 import type { WeightInventory } from "./inventory.ts";
 

@@ -7,10 +7,10 @@ import { RpcClient } from "./client.ts";
 import { bytesOf, type Frame, framesOf, rowsOf } from "./expert-frames.ts";
 
 /** Credit of one stream. At 5,120 f32 values a row, 64 MiB are 3,200 rows: several steps of prefill. */
-export const EXPERT_CREDIT = { callCountMax: 1024, byteCountMax: 64 * 2 ** 20 } as const;
+const EXPERT_CREDIT = { callCountMax: 1024, byteCountMax: 64 * 2 ** 20 } as const;
 
 /** How long a frame may take; late rows are parked and tried again. */
-export const EXPERT_DEADLINE_MS = 5_000;
+const EXPERT_DEADLINE_MS = 5_000;
 const SWEEP_MS = 100;
 const RECONNECT_MS = 100;
 

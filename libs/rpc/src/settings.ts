@@ -1,7 +1,7 @@
 import type { ChannelOptions } from "@grpc/grpc-js";
 
 /** Windows of both ends; larger ones deadlock in Node's http2 when both ends burst. */
-export const FLOW_CONTROL_WINDOW_BYTES = 256 * 1024;
+const FLOW_CONTROL_WINDOW_BYTES = 256 * 1024;
 
 /** For every channel and server between Drover's processes. Messages are bounded by their senders (frames of 256 KiB), so no limit here. */
 export const channelOptions: ChannelOptions = {

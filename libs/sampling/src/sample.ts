@@ -72,7 +72,7 @@ function pick(weights: Float64Array, share: number): number | undefined {
 }
 
 /** The lowest id with the greatest score. */
-export function argMax(scores: Float32Array): number {
+function argMax(scores: Float32Array): number {
   let best = 0;
   let greatest = Number.NEGATIVE_INFINITY;
   for (let id = 0; id < scores.length; id++) {

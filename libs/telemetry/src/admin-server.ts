@@ -12,7 +12,7 @@ import { ADMIN_THREAD_HEAP_MB, BEAT_MS } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** What a path answers in JSON to what is asked after its question mark. A DroverError gets its HTTP status. */
-export type AdminRoute = (query: URLSearchParams) => unknown;
+type AdminRoute = (query: URLSearchParams) => unknown;
 
 export type AdminServerOptions = Readonly<{
   host: string;

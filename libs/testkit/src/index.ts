@@ -1,4 +1,12 @@
-export * from "./local-engine.ts";
-export * from "./recording-logger.ts";
-export * from "./seeded-random.ts";
-export * from "./test-redis.ts";
+export {
+  drain,
+  greedyTask,
+  type LocalEngine,
+  type LocalEngineOptions,
+  openLocalEngine,
+  type StepFacts,
+} from "./local-engine.ts";
+export { RecordingLogger } from "./recording-logger.ts";
+export { seededRandom } from "./seeded-random.ts";
+export { SimClock, settled } from "./sim-clock.ts";
+export { freePort, redisBinary, TestRedis } from "./test-redis.ts";

@@ -14,8 +14,8 @@ import {
 } from "@drover/core";
 import { Engine, type GenerationTask } from "@drover/engine";
 import { DistributedExchange, LocalPeer } from "@drover/exchange";
+import { ExpertSessions, openWeights, TextModel } from "@drover/onnx";
 import type { RequestEvent } from "@drover/proto";
-import { ExpertSessions, openWeights, TextModel } from "@drover/runtime";
 
 export type StepFacts = { rowCount: number; totalMs: number; sessionMs: number; exchangeMs: number };
 

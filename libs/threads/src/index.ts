@@ -1,2 +1,2 @@
-export * from "./serve-thread.ts";
-export * from "./thread-pool.ts";
+export { serveThread } from "./serve-thread.ts";
+export { ThreadPool } from "./thread-pool.ts";

@@ -1,7 +1,7 @@
-import { commandConfig, defineConfig } from "@drover/config";
 import { neverAborted, toDroverError } from "@drover/core";
-import { readApiKey } from "../api-key.ts";
-import { TopClient } from "../top-client.ts";
+import { commandConfig, defineConfig } from "@drover/process";
+import { TopClient } from "../top/top-client.ts";
+import { readApiKey } from "../up/api-key.ts";
 import { checkCluster, checkRouterClock, checkSchedulers } from "./cluster-check.ts";
 import { doctorReport } from "./doctor-report.ts";
 import { exitStatus, type Finding } from "./finding.ts";
@@ -37,7 +37,7 @@ export async function runDoctor(
   const machine = await checkMachine({
     ports: config.ports.map(Number),
     neededBytes: model?.weightBytes,
-    loadRuntime: async () => (await import("@drover/runtime")).runtimeVersion(),
+    loadRuntime: async () => (await import("@drover/onnx")).runtimeVersion(),
   });
   const others = await Promise.all([
     config.redis === undefined ? [] : checkRedis(config.redis),

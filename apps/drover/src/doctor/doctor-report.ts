@@ -1,4 +1,4 @@
-import { wrap } from "../columns.ts";
+import { wrap } from "../top/columns.ts";
 import type { Finding } from "./finding.ts";
 
 const MARK = { ok: "ok  ", warn: "WARN", fail: "FAIL" } as const;

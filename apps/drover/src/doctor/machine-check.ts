@@ -1,5 +1,5 @@
 import { createServer } from "node:net";
-import { gib } from "../columns.ts";
+import { gib } from "../top/columns.ts";
 import { type Finding, Findings } from "./finding.ts";
 import { OPEN_FILES_MIN, TMP_BYTES_MIN } from "./limits.ts";
 import { type MachineFacts, readMachine } from "./machine-facts.ts";

@@ -1,5 +1,5 @@
 import { createServer } from "node:http";
-import { attachParent } from "@drover/config";
+import { attachParent } from "@drover/process";
 
 /**
  * Stands in for router, scheduler and worker where only their processes matter: listens where it is told, announces itself, says in

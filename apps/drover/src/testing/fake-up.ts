@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { DroverError } from "@drover/core";
-import { runUp } from "../up-command.ts";
+import { runUp } from "../up/up-command.ts";
 
 /** `drover up` whose children are fakes. */
 const fake = fileURLToPath(new URL("fake-main.ts", import.meta.url));

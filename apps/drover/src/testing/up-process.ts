@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import type { Exit } from "../launch.ts";
+import type { Exit } from "../up/launch.ts";
 
 const FAKE_UP = fileURLToPath(new URL("fake-up.ts", import.meta.url));
 const ROOT = fileURLToPath(new URL("../../../..", import.meta.url));

@@ -1,8 +1,8 @@
 import { appendFile, mkdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { openCheckpoint } from "../checkpoint.ts";
-import { loadModelConfig } from "../model-config.ts";
+import { loadModelConfig } from "../config/model-config.ts";
+import { openCheckpoint } from "../files/checkpoint.ts";
 import { shared, withoutReferenceData } from "../testing/reference-data.ts";
 import { temporaryFolder } from "../testing/write-safetensors.ts";
 import { convertedFiles } from "./converted-sizes.ts";

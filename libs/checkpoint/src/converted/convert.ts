@@ -1,11 +1,11 @@
 import { mkdir, readdir, realpath, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DroverError } from "@drover/core";
-import { type Checkpoint, openCheckpoint } from "../checkpoint.ts";
+import { loadModelConfig, type ModelConfig } from "../config/model-config.ts";
+import { type Checkpoint, openCheckpoint } from "../files/checkpoint.ts";
 import { CONVERTED_PART_BYTES_MAX } from "../limits.ts";
-import { loadModelConfig, type ModelConfig } from "../model-config.ts";
-import type { Quantization } from "../quantization.ts";
-import { TextWeights } from "../text-weights.ts";
+import type { Quantization } from "../tensors/quantization.ts";
+import { TextWeights } from "../tensors/text-weights.ts";
 import { copyCompanions } from "./companions.ts";
 import type { FileRecord } from "./file-record.ts";
 import { Journal } from "./journal.ts";

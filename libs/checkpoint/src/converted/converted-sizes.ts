@@ -1,5 +1,5 @@
-import type { ModelConfig } from "../model-config.ts";
-import type { Quantization } from "../quantization.ts";
+import type { ModelConfig } from "../config/model-config.ts";
+import type { Quantization } from "../tensors/quantization.ts";
 import { keptFiles, type TensorShape, tensorBytes } from "./kept-tensors.ts";
 import { conversionSetting } from "./setting.ts";
 import { layoutOf, modelUnits, type UnitId, unitFile } from "./units.ts";

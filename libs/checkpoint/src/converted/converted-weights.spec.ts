@@ -2,11 +2,11 @@ import { copyFile, readFile, rename, rm, symlink, truncate, writeFile } from "no
 import { join } from "node:path";
 import { neverAborted } from "@drover/core";
 import { expect, test } from "vitest";
-import { openCheckpoint } from "../checkpoint.ts";
-import { LayerWeights, type ServedLinear } from "../layer-weights.ts";
-import { loadModelConfig } from "../model-config.ts";
+import { loadModelConfig } from "../config/model-config.ts";
+import { openCheckpoint } from "../files/checkpoint.ts";
+import { LayerWeights, type ServedLinear } from "../tensors/layer-weights.ts";
+import { TextWeights } from "../tensors/text-weights.ts";
 import { temporaryFolder } from "../testing/write-safetensors.ts";
-import { TextWeights } from "../text-weights.ts";
 import { ConvertedWeights } from "./converted-weights.ts";
 import { MANIFEST, readManifest } from "./manifest.ts";
 import type { MappedLinear } from "./mapped-linear.ts";

@@ -1,10 +1,10 @@
 import { realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { assert, DroverError } from "@drover/core";
-import type { Checkpoint } from "../checkpoint.ts";
-import type { Embedding } from "../embedding.ts";
-import type { ModelConfig } from "../model-config.ts";
-import { TextWeights } from "../text-weights.ts";
+import type { ModelConfig } from "../config/model-config.ts";
+import type { Checkpoint } from "../files/checkpoint.ts";
+import type { Embedding } from "../tensors/embedding.ts";
+import { TextWeights } from "../tensors/text-weights.ts";
 import { verifyFile } from "./file-hash.ts";
 import type { FileRecord } from "./file-record.ts";
 import type { UnitLayout } from "./layout.ts";

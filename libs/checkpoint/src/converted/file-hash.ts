@@ -2,8 +2,8 @@ import { createHash, type Hash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { basename } from "node:path";
 import { DroverError } from "@drover/core";
+import { openFile } from "../files/safetensors.ts";
 import { COPY_BYTES } from "../limits.ts";
-import { openFile } from "../safetensors.ts";
 import type { FileRecord } from "./file-record.ts";
 
 /** SHA-256 of bytes [start, end) of an open file. Errors: `invalid_argument` naming the file where it ends before. */

@@ -1,5 +1,5 @@
 import { DroverError } from "@drover/core";
-import { isObject } from "../json-file.ts";
+import { isObject } from "../files/json-file.ts";
 
 /** What is known of a written file: enough to check it, and to map what is in it. */
 export type FileRecord = Readonly<{

@@ -1,4 +1,4 @@
-import { bytesOf, type Dtype } from "../dtype.ts";
+import { bytesOf, type Dtype } from "../files/dtype.ts";
 import type { ConversionSetting } from "./setting.ts";
 
 /** A tensor as a header names it. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import type { Checkpoint } from "../checkpoint.ts";
+import type { Checkpoint } from "../files/checkpoint.ts";
 import { COPY_BYTES } from "../limits.ts";
 import { writeExactly } from "./file-hash.ts";
 import type { FileRecord } from "./file-record.ts";

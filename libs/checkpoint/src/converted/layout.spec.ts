@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { CONVERTED_PART_BYTES_MAX } from "../limits.ts";
-import { linearBytes } from "../quantization.ts";
+import { linearBytes } from "../tensors/quantization.ts";
 import { type UnitLayout, unitLayout } from "./layout.ts";
 
 const quantizations = fc.record({

@@ -1,6 +1,6 @@
 import { assert } from "@drover/core";
 import { CONVERTED_PART_BYTES_MAX } from "../limits.ts";
-import type { Quantization } from "../quantization.ts";
+import type { Quantization } from "../tensors/quantization.ts";
 import type { Extent } from "./packing.ts";
 
 /** Rows of a Linear that are one matrix: its numbers, its scales, and room for what a CPU's kernels make of both. */

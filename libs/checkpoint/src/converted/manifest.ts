@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { DroverError } from "@drover/core";
-import { isObject, readJsonObject } from "../json-file.ts";
-import { quoted } from "../quoted.ts";
+import { isObject, readJsonObject } from "../files/json-file.ts";
+import { quoted } from "../files/quoted.ts";
 import { type FileRecord, readFileRecord } from "./file-record.ts";
 import { type ConversionSetting, readSetting } from "./setting.ts";
 

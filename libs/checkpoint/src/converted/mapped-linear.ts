@@ -1,5 +1,5 @@
 import { DroverError } from "@drover/core";
-import type { BlockSize } from "../quantization.ts";
+import type { BlockSize } from "../tensors/quantization.ts";
 import type { FileRecord } from "./file-record.ts";
 import type { UnitLayout } from "./layout.ts";
 import type { Extent } from "./packing.ts";

@@ -1,4 +1,4 @@
-import type { BlockSize } from "../quantization.ts";
+import type { BlockSize } from "../tensors/quantization.ts";
 
 /** Bytes [offset, offset + length) of a file. */
 export type Extent = Readonly<{ offset: number; length: number }>;

@@ -1,6 +1,6 @@
 import { DroverError } from "@drover/core";
-import { isObject } from "../json-file.ts";
-import { BLOCK_SIZES, headFormat, type LinearFormat, type Quantization } from "../quantization.ts";
+import { isObject } from "../files/json-file.ts";
+import { BLOCK_SIZES, headFormat, type LinearFormat, type Quantization } from "../tensors/quantization.ts";
 
 /** How a conversion quantizes; a head of null keeps its own type. */
 export type ConversionSetting = Readonly<{ layers: Quantization; head: LinearFormat }>;

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Checkpoint } from "../checkpoint.ts";
+import type { Checkpoint } from "../files/checkpoint.ts";
 
 /** Bytes read in the middle of each tensor. */
 const SAMPLE_BYTES = 256;

@@ -1,10 +1,10 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { basename } from "node:path";
 import { assert } from "@drover/core";
+import { openFile } from "../files/safetensors.ts";
 import { QUANTIZE_SCRATCH_BYTES } from "../limits.ts";
-import type { LinearRows } from "../linear-rows.ts";
-import { quantizeLinear } from "../quantize.ts";
-import { openFile } from "../safetensors.ts";
+import type { LinearRows } from "../tensors/linear-rows.ts";
+import { quantizeLinear } from "../tensors/quantize.ts";
 import { copyRange, hashRange, writeExactly } from "./file-hash.ts";
 import type { FileRecord, PreparedMatrix } from "./file-record.ts";
 import type { LinearLayout, PartLayout, UnitLayout } from "./layout.ts";

@@ -1,8 +1,8 @@
 import { assert } from "@drover/core";
-import { type LinearRows, sliceRows, stackRows } from "../linear-rows.ts";
-import type { ModelConfig } from "../model-config.ts";
-import type { Quantization } from "../quantization.ts";
-import type { TextWeights } from "../text-weights.ts";
+import type { ModelConfig } from "../config/model-config.ts";
+import { type LinearRows, sliceRows, stackRows } from "../tensors/linear-rows.ts";
+import type { Quantization } from "../tensors/quantization.ts";
+import type { TextWeights } from "../tensors/text-weights.ts";
 import { type LinearShape, partRows, type UnitLayout, unitLayout } from "./layout.ts";
 import type { ConversionSetting } from "./setting.ts";
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { DroverError } from "@drover/core";
-import { loadModelConfig } from "../model-config.ts";
+import { loadModelConfig } from "../config/model-config.ts";
 import { verifyFile } from "./file-hash.ts";
 import { MANIFEST, readManifest } from "./manifest.ts";
 import { layoutOf, modelUnits, unitFile } from "./units.ts";

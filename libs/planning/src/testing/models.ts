@@ -1,7 +1,5 @@
-import type { ModelShape, VisionShape } from "@drover/core";
-import type { TensorShape } from "../tensor-shape.ts";
-import { type StoredFormats, textTensors } from "../text-tensors.ts";
-import { visionTensors } from "../vision-tensors.ts";
+import type { ModelShape, TensorShape, VisionShape } from "@drover/llama4";
+import { type StoredFormats, textTensors, visionTensors } from "@drover/llama4";
 
 const layerCount = 48;
 const common = {

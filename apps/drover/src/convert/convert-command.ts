@@ -1,0 +1,54 @@
+import { resolve } from "node:path";
+import { convertCheckpoint, quantizationOf } from "@drover/checkpoint";
+import { assert, DroverError, systemClock } from "@drover/core";
+import { matrixPacker } from "@drover/onnx";
+import { commandConfig } from "@drover/process";
+import { endSignals } from "../end-signals.ts";
+import { takeOperand } from "../operand.ts";
+import { say } from "../report.ts";
+import { CONVERT_USAGE, convertSpec } from "./convert-config.ts";
+import { ProgressView } from "./convert-progress.ts";
+
+const INTERRUPTED_EXIT_STATUS = 130;
+
+/**
+ * `drover convert CHECKPOINT --quantize int4 --out DIR`: 0 when the folder is complete, 130 when it was told to end before.
+ * Errors: `invalid_argument` naming the flag, or file and tensor.
+ */
+export async function runConvert(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<number> {
+  const { operand, flags } = takeOperand(argv);
+  const config = commandConfig(convertSpec, { argv: flags, env, command: "drover convert", usage: CONVERT_USAGE });
+  if (operand === undefined) {
+    throw new DroverError(
+      "invalid_argument",
+      "convert needs a checkpoint's folder: drover convert CHECKPOINT [flags].",
+    );
+  }
+  const quantization = quantizationOf(config.quantize, config.quantizeBlock);
+  assert(quantization !== null, "--quantize is required");
+  const out = resolve(config.out);
+  const { ended, hurry } = endSignals([]);
+  hurry.addEventListener("abort", () => process.exit(INTERRUPTED_EXIT_STATUS));
+  const view = new ProgressView(process.stderr, () => systemClock.now());
+  try {
+    const outcome = await convertCheckpoint({
+      source: resolve(operand),
+      out,
+      quantization,
+      packer: await matrixPacker(quantization),
+      onProgress: (progress) => view.show(progress),
+      signal: ended,
+    });
+    view.end();
+    say(outcome === "converted" ? `${out} is complete` : `${out} is complete already`);
+    return 0;
+  } catch (error) {
+    view.end();
+    if (!ended.aborted) throw error;
+    say("stopped; the same command goes on from here");
+    return INTERRUPTED_EXIT_STATUS;
+  }
+}

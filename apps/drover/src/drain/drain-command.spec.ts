@@ -1,0 +1,83 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { DroverError, neverAborted } from "@drover/core";
+import { type DrainReply, DrainReplySchema } from "@drover/proto";
+import { SimClock } from "@drover/testkit";
+import { describe, expect, it } from "vitest";
+import { DRAIN_POLL_MS } from "../limits.ts";
+import type { DrainQuestion } from "./drain-client.ts";
+import { waitUntilDrained } from "./drain-command.ts";
+
+type Answer = MessageInitShape<typeof DrainReplySchema> | DroverError;
+
+/** What the command says and how it ends where the scheduler gives one answer after another, the last one again and again. */
+async function wait(answers: readonly Answer[], timeoutMs = 60_000) {
+  const clock = new SimClock();
+  const said: string[] = [];
+  const asked: DrainQuestion[] = [];
+  const client = {
+    ask: async (question: DrainQuestion): Promise<DrainReply> => {
+      const answer = answers[Math.min(asked.length, answers.length - 1)];
+      asked.push(question);
+      if (answer instanceof DroverError) throw answer;
+      return create(DrainReplySchema, answer);
+    },
+  };
+  const ends = waitUntilDrained(
+    { worker: "w", client, timeoutMs, clock, print: (line) => said.push(line) },
+    neverAborted,
+  );
+  let over = false;
+  const end = () => {
+    over = true;
+  };
+  void ends.then(end, end);
+  for (let i = 0; i < 500 && !over; i++) await clock.advance(DRAIN_POLL_MS);
+  return { status: await ends, said, asked };
+}
+
+const drains = (fields: object) => ({ incarnation: "1", draining: true, state: fields });
+
+describe("drover drain", () => {
+  it("asks one life of the worker until it is drained, and says what changes", async () => {
+    const { status, said, asked } = await wait([
+      { incarnation: "1" },
+      { incarnation: "1" },
+      drains({ expertCount: 8, requestCount: 2 }),
+      drains({ expertCount: 8, requestCount: 2 }),
+      new DroverError("unavailable", "this scheduler stands by"),
+      drains({ expertsDrained: true, requestCount: 1 }),
+      drains({ expertsDrained: true, drained: true }),
+    ]);
+    expect(status).toBe(0);
+    expect(said).toEqual([
+      "w is asked to drain.",
+      "w drains: 8 experts are there until others have loaded them, 2 requests run.",
+      "this scheduler stands by",
+      "w drains: 1 requests run.",
+      "w is drained: it may be ended.",
+    ]);
+    expect(asked.map(({ incarnation }) => incarnation)).toEqual([undefined, ...new Array(6).fill("1")]);
+  });
+
+  it.each<[string, Answer, RegExp]>([
+    ["whose experts fit nowhere else", drains({ obstacle: "memory is short" }), /cannot be drained: memory is short/],
+    ["that was started anew", { incarnation: "2" }, /started anew/],
+    ["that is gone", new DroverError("not_found", "no worker"), /gone before/],
+  ])("ends with 1 for a worker %s", async (_, answer, text) => {
+    const { status, said } = await wait([{ incarnation: "1" }, answer]);
+    expect([status, said.length]).toEqual([1, 1]);
+    expect(said[0]).toMatch(text);
+  });
+
+  it("ends with 1 when the time is up", async () => {
+    const { status, said } = await wait([{ incarnation: "1" }], 2000);
+    expect(status).toBe(1);
+    expect(said.at(-1)).toMatch(/the time is up/);
+  });
+
+  it("tells what is wrong at the first question", async () => {
+    await expect(wait([new DroverError("not_found", "no worker is called w")])).rejects.toMatchObject({
+      code: "not_found",
+    });
+  });
+});

@@ -1,0 +1,79 @@
+import { type Clock, DroverError, systemClock, toDroverError } from "@drover/core";
+import { commandConfig, defineConfig } from "@drover/process";
+import { endSignals } from "../end-signals.ts";
+import { DRAIN_POLL_MS } from "../limits.ts";
+import { takeOperand } from "../operand.ts";
+import { DrainClient } from "./drain-client.ts";
+import { drainProgress } from "./drain-progress.ts";
+
+const USAGE = `Usage: drover drain WORKER [flags]
+
+Asks a worker to take nothing new, to finish what it has, and to let others load its experts; then it may be ended. It stays idle until
+it is, and a new life of it serves again. Ends with 0 when the worker is drained, and with 1 when it cannot be, or the time is up.`;
+
+const drainSpec = defineConfig({
+  url: { kind: "string", default: "http://127.0.0.1:9400", help: "The admin address of any scheduler." },
+  undo: { kind: "boolean", help: "Let the worker serve again." },
+  timeout: { kind: "duration", default: "10m", min: 0, valueName: "TIME", help: "How long to wait." },
+});
+
+/** `drover drain WORKER`. Errors: `invalid_argument` without a name, and those of `DrainClient.ask` at the first time. */
+export async function runDrain(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+  print: (line: string) => void = (line) => process.stdout.write(`${line}\n`),
+): Promise<number> {
+  const { operand: worker, flags } = takeOperand(argv, ["--undo", "--no-undo"]);
+  const config = commandConfig(drainSpec, { argv: flags, env, command: "drover drain", usage: USAGE });
+  if (worker === undefined)
+    throw new DroverError("invalid_argument", "drain needs a worker's id: drover drain WORKER [flags].");
+  const { ended } = endSignals([]);
+  const client = new DrainClient(config.url);
+  if (config.undo) {
+    await client.ask({ worker, undo: true }, ended);
+    print(`${worker} is asked to serve again.`);
+    return 0;
+  }
+  return waitUntilDrained({ worker, client, timeoutMs: config.timeout, clock: systemClock, print }, ended);
+}
+
+type Waiting = Readonly<{
+  worker: string;
+  client: Pick<DrainClient, "ask">;
+  timeoutMs: number;
+  clock: Clock;
+  print: (line: string) => void;
+}>;
+
+/** Asks again and again and prints what changes; resolves with the exit status. Errors: those of the first question. */
+export async function waitUntilDrained(
+  { worker, client, timeoutMs, clock, print }: Waiting,
+  signal: AbortSignal,
+): Promise<number> {
+  const untilMs = clock.monotonic() + timeoutMs;
+  const { incarnation } = await client.ask({ worker, undo: false }, signal);
+  let last = "";
+  const say = (text: string) => {
+    if (text !== last) print(text);
+    last = text;
+  };
+  for (;;) {
+    try {
+      const reply = await client.ask({ worker, undo: false, incarnation }, signal);
+      const { text, status } = drainProgress(worker, reply, incarnation);
+      say(text);
+      if (status !== undefined) return status;
+    } catch (error) {
+      if (signal.aborted) return 1;
+      // Another scheduler may be about to lead.
+      const { code, message } = toDroverError(error);
+      say(code === "not_found" ? `${worker} is gone before it was drained.` : message);
+      if (code === "not_found") return 1;
+    }
+    if (clock.monotonic() >= untilMs) {
+      print(`the time is up, and ${worker} is not drained. It stays asked: --undo takes that back.`);
+      return 1;
+    }
+    await clock.sleep(DRAIN_POLL_MS, signal).catch(() => undefined);
+  }
+}

@@ -1,0 +1,38 @@
+import { fromJson, type JsonValue } from "@bufbuild/protobuf";
+import { DroverError } from "@drover/core";
+import { type ClusterState, ClusterStateSchema } from "@drover/proto";
+import { TOP_TIMEOUT_MS } from "../limits.ts";
+
+export type TopClientOptions = Readonly<{ url: string; apiKey?: string | undefined }>;
+
+/** Reads a router's view of its cluster. */
+export class TopClient {
+  readonly #url: string;
+  readonly #headers: Readonly<Record<string, string>>;
+
+  constructor({ url, apiKey }: TopClientOptions) {
+    this.#url = url.replace(/\/+$/, "").replace(/\/v1$/, "");
+    this.#headers = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
+  }
+
+  /** The newest state that the router has. Errors: `unavailable` when no router answers there, `unauthenticated` without a key that it knows. */
+  async state(signal: AbortSignal): Promise<ClusterState> {
+    const deadline = AbortSignal.any([signal, AbortSignal.timeout(TOP_TIMEOUT_MS)]);
+    let status: number;
+    let text: string;
+    try {
+      const response = await fetch(`${this.#url}/debug/cluster`, { headers: this.#headers, signal: deadline });
+      status = response.status;
+      text = await response.text();
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw new DroverError("unavailable", `no Drover answers at ${this.#url}`, { cause });
+    }
+    if (status === 401) throw new DroverError("unauthenticated", `${this.#url} asks for an API key: --api-key-file`);
+    try {
+      return fromJson(ClusterStateSchema, JSON.parse(text) as JsonValue, { ignoreUnknownFields: true });
+    } catch (cause) {
+      throw new DroverError("unavailable", `what answers at ${this.#url} is no Drover router`, { cause });
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import { createServer } from "node:net";
+import { basename } from "node:path";
+import { type Clock, DroverError } from "@drover/core";
+import { REDIS_PING_INTERVAL_MS, REDIS_START_MS_MAX } from "../limits.ts";
+import { type Launched, launchProcess, type Observer } from "./launch.ts";
+import { pingRedis } from "./redis-ping.ts";
+import type { ProcessPlan } from "./supervised.ts";
+
+const HOST = "127.0.0.1";
+
+/**
+ * A Redis of this cluster alone: on a free port of loopback, its files in `folder`, with what BullMQ asks for: nothing is ever
+ * evicted, and what was added survives the server's death. Errors: `unavailable` when no port is free.
+ */
+export async function planLocalRedis(program: string, folder: string, clock: Clock): Promise<ProcessPlan> {
+  const port = await freePort();
+  const settings = { bind: HOST, port: String(port), dir: folder, appendonly: "yes", appendfsync: "everysec" };
+  const limits = { "maxmemory-policy": "noeviction", save: "", daemonize: "no" };
+  const args = Object.entries({ ...settings, ...limits }).flatMap(([name, value]) => [`--${name}`, value]);
+  return {
+    name: basename(program),
+    quiet: true,
+    launch: (_before, observer) => {
+      const launched = launchProcess(program, args, { env: {}, ipc: false }, observer);
+      void announceWhenUp(launched, port, clock, observer);
+      return launched;
+    },
+  };
+}
+
+/** Stands in for the announcements that Redis does not make; kills a server that never answers. */
+async function announceWhenUp(launched: Launched, port: number, clock: Clock, observer: Observer): Promise<void> {
+  const ended = new AbortController();
+  void launched.exit.then(() => ended.abort());
+  const deadline = clock.monotonic() + REDIS_START_MS_MAX;
+  while (!ended.signal.aborted) {
+    if (await pingRedis(HOST, port)) {
+      observer.announce({ kind: "listening", addresses: { redis: `${HOST}:${port}` } });
+      observer.announce({ kind: "ready" });
+      return;
+    }
+    if (clock.monotonic() > deadline) {
+      observer.line(`it did not answer within ${REDIS_START_MS_MAX / 1000} s`);
+      launched.kill("SIGKILL");
+      return;
+    }
+    await clock.sleep(REDIS_PING_INTERVAL_MS, ended.signal).catch(() => undefined);
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", (cause) => reject(new DroverError("unavailable", "no free port", { cause })));
+    server.listen(0, HOST, () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+    });
+  });
+}

@@ -1,0 +1,90 @@
+import { existsSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { checkModel } from "@drover/checkpoint";
+import { DroverError, systemClock } from "@drover/core";
+import { attachParent, parseConfig } from "@drover/process";
+import { ChatClient } from "../chat/chat-client.ts";
+import { answerOnce } from "../chat/prompt.ts";
+import { aborted, endSignals } from "../end-signals.ts";
+import { WAITING_NOTICE_MS } from "../limits.ts";
+import { report, say } from "../report.ts";
+import { screen } from "../top/screen.ts";
+import { readApiKey } from "./api-key.ts";
+import { Cluster, describeQueue } from "./cluster.ts";
+import type { Mains } from "./fleet.ts";
+import { Guard } from "./guard.ts";
+import { launcherGone } from "./launcher.ts";
+import { chooseQueue } from "./queue-choice.ts";
+import { readsImages } from "./reads-images.ts";
+import type { SupervisedEvent } from "./supervised.ts";
+import { upSpec } from "./up-config.ts";
+
+export type UpOptions = Readonly<{
+  argv: readonly string[];
+  env: Readonly<Record<string, string | undefined>>;
+  mains: Mains;
+  /** The checkpoint that is served when no other is named. */
+  defaultModel: string;
+}>;
+
+const INTERRUPTED_EXIT_STATUS = 130;
+
+/**
+ * `drover up`: runs until it is told to end (exit status 0), or answers `--prompt` once (0, or 1 when it could not). Whatever ends
+ * it, its children end too.
+ */
+export async function runUp({ argv, env, mains, defaultModel }: UpOptions): Promise<number> {
+  const config = parseConfig(upSpec, { argv, env });
+  const modelFolder = resolve(config.model ?? defaultModel);
+  if (!existsSync(join(modelFolder, "config.json"))) {
+    throw new DroverError("invalid_argument", `--model: there is no checkpoint (no config.json) in ${modelFolder}.`);
+  }
+  await checkModel(modelFolder);
+  const choice = chooseQueue(config.queue, env);
+  const apiKey = config.apiKeyFile === undefined ? undefined : readApiKey(config.apiKeyFile);
+  const parent = attachParent();
+  const { ended, hurry } = endSignals([parent.gone, launcherGone(env)]);
+  const guard = new Guard();
+  let ending = false;
+  const emit = (event: SupervisedEvent) => {
+    // What breaks while everything ends was meant to.
+    if (!ending && !ended.aborted) report(event, config.verbose);
+  };
+  const facts = { modelFolder, readsImages: await readsImages(modelFolder) };
+  const cluster = new Cluster({ config, mains, env, ...facts }, choice, { clock: systemClock, guard, emit });
+  hurry.addEventListener("abort", () => void cluster.stop(0));
+  try {
+    say(
+      `starting ${config.attentionWorkers + config.expertWorkers + config.contextWorkers} workers for ${modelFolder}`,
+    );
+    const notice = setInterval(() => say(`still waiting for ${cluster.awaited.join(", ")}`), WAITING_NOTICE_MS);
+    await untilAborted(cluster.start(), ended).finally(() => clearInterval(notice));
+    const { http = "", grpc = "" } = cluster.routerAddresses;
+    const modelName = config.modelName ?? basename(modelFolder);
+    const queue = describeQueue(choice, cluster.rows);
+    const page = screen({ modelName, queue, http, grpc, rows: cluster.rows });
+    (config.prompt === undefined ? process.stdout : process.stderr).write(page);
+    parent.announce({ kind: "listening", addresses: cluster.routerAddresses });
+    parent.announce({ kind: "ready" });
+    if (config.prompt === undefined) {
+      await aborted(ended);
+      return 0;
+    }
+    const client = new ChatClient({ url: `http://${http}`, apiKey });
+    process.stdout.write(`${await answerOnce(config.prompt, client, ended)}\n`);
+    return 0;
+  } catch (error) {
+    if (!ended.aborted) throw error;
+    return config.prompt === undefined ? 0 : INTERRUPTED_EXIT_STATUS;
+  } finally {
+    ending = true;
+    if (config.prompt === undefined) say("ending");
+    await cluster.stop();
+    await guard.close();
+  }
+}
+
+async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  await Promise.race([work, aborted(signal)]);
+  signal.throwIfAborted();
+}

@@ -1,0 +1,117 @@
+import { join } from "node:path";
+import type { ModelShape } from "@drover/llama4";
+import { FieldReader, readJsonObject } from "../files/json-file.ts";
+import { quoted } from "../files/quoted.ts";
+import { EXPERTS_MAX, LAYERS_MAX, POSITIONS_MAX } from "../limits.ts";
+import { readGlobalLayers, readMoeLayers } from "./layer-pattern.ts";
+import { type RopeScaling, readRope } from "./rope-config.ts";
+
+/** Of queries in global layers: `1 + scale * ln(1 + floor((position + 1) / floorScale))`. */
+type TemperatureTuning = Readonly<{ scale: number; floorScale: number }>;
+
+/** Every number of a Llama 4 text model, from config.json. */
+export type ModelConfig = ModelShape &
+  Readonly<{
+    /** The file's own: `llama4`, or `llama4_text` for a checkpoint without vision. */
+    modelType: string;
+    /** Always 1 in Llama 4; anything else is refused. */
+    expertsPerToken: number;
+    rmsNormEps: number;
+    useQkNorm: boolean;
+    ropeTheta: number;
+    ropeScaling: RopeScaling | null;
+    /** Null when off. */
+    temperatureTuning: TemperatureTuning | null;
+    /** The patch placeholder's id, where the checkpoint reads images. */
+    imageTokenId: number | undefined;
+  }>;
+
+/**
+ * Reads config.json of a Llama 4 checkpoint, whole (`text_config` inside) or text only, in transformers 5's style (`rope_parameters`,
+ * `layer_types`, `moe_layers`) or the released checkpoints' (`rope_theta`, `rope_scaling`, intervals).
+ * Errors: `invalid_argument` naming file and field.
+ */
+export async function loadModelConfig(directory: string): Promise<ModelConfig> {
+  const path = join(directory, "config.json");
+  const outer = new FieldReader(await readJsonObject(path), path);
+  const modelType = outer.text("model_type");
+  if (modelType !== "llama4" && modelType !== "llama4_text")
+    return outer.fail(
+      "model_type",
+      `is ${modelType === undefined ? "missing" : quoted(modelType)}; Drover serves llama4 and llama4_text`,
+    );
+  const text = outer.object("text_config") ?? outer;
+  refuseOtherModels(text);
+  for (const part of [outer, text]) refuseOtherQuantizations(part);
+  const layerCount = text.count("num_hidden_layers", undefined, 1, LAYERS_MAX);
+  const moeLayers = readMoeLayers(text, layerCount);
+  const expertWidth = text.count("intermediate_size");
+  return Object.freeze({
+    modelType,
+    vocabSize: text.count("vocab_size"),
+    layerCount,
+    ...readHeads(text),
+    expertWidth,
+    // A model without dense layers, such as Scout, may leave their width out.
+    denseWidth: text.count("intermediate_size_mlp", moeLayers.length === layerCount ? expertWidth : undefined),
+    expertCount: text.count("num_local_experts", undefined, 1, EXPERTS_MAX),
+    expertsPerToken: 1,
+    moeLayers,
+    isGlobalLayer: readGlobalLayers(text, layerCount),
+    chunkSize: text.count("attention_chunk_size", 8192),
+    maxPositionEmbeddings: text.count("max_position_embeddings", undefined, 1, POSITIONS_MAX),
+    rmsNormEps: text.positive("rms_norm_eps", 1e-5),
+    useQkNorm: text.boolean("use_qk_norm", true),
+    ...readRope(text),
+    temperatureTuning: readTemperature(text),
+    tieWordEmbeddings: outer.boolean("tie_word_embeddings", text.boolean("tie_word_embeddings", false)),
+    imageTokenId: outer.optionalId("image_token_index") ?? outer.optionalId("image_token_id"),
+  });
+}
+
+function readHeads(text: FieldReader): Pick<ModelConfig, "hiddenSize" | "headCount" | "kvHeadCount" | "headDim"> {
+  const hiddenSize = text.count("hidden_size");
+  const headCount = text.count("num_attention_heads");
+  const kvHeadCount = text.count("num_key_value_heads", headCount);
+  const headDim = text.count("head_dim", Math.floor(hiddenSize / headCount));
+  if (headCount % kvHeadCount !== 0) text.fail("num_key_value_heads", "must divide num_attention_heads");
+  if (headDim % 2 !== 0) text.fail("head_dim", "must be even");
+  return { hiddenSize, headCount, kvHeadCount, headDim };
+}
+
+/** What would change the mathematics and is in no Llama 4. */
+function refuseOtherModels(text: FieldReader): void {
+  if (text.count("num_experts_per_tok", 1) !== 1) text.fail("num_experts_per_tok", "must be 1");
+  if (text.boolean("attention_bias", false)) text.fail("attention_bias", "must be false");
+  if ((text.text("hidden_act") ?? "silu") !== "silu") text.fail("hidden_act", "must be silu");
+}
+
+/**
+ * What the tensors' own types could not tell: packed integers, blocks with scales of their own. A tensor is read by its type, so that a statement that is
+ * one of the known ones has no other effect.
+ */
+function refuseOtherQuantizations(part: FieldReader): void {
+  const quantization = part.object("quantization_config");
+  const method = quantization?.text("quant_method");
+  if (quantization === undefined) return;
+  if (method !== "fbgemm_fp8" && method !== "compressed-tensors") {
+    const found = method === undefined ? "missing" : quoted(method);
+    quantization.fail("quant_method", `is ${found}; Drover reads fbgemm_fp8 and compressed-tensors`);
+  }
+  const format = quantization.text("format") ?? "float-quantized";
+  if (method === "compressed-tensors" && !COMPRESSED_FORMATS.includes(format))
+    quantization.fail("format", `is ${quoted(format)}; Drover reads ${COMPRESSED_FORMATS.join(", ")}`);
+}
+
+/** Formats of compressed-tensors whose tensors are floats, with a scale an output or one in all. */
+const COMPRESSED_FORMATS: readonly string[] = ["float-quantized", "naive-quantized", "dense"];
+
+/** `attn_temperature_tuning` is on by default, and some early configs write 4 for true. */
+function readTemperature(text: FieldReader): TemperatureTuning | null {
+  const on = text.raw("attn_temperature_tuning") ?? true;
+  if (typeof on !== "boolean" && typeof on !== "number") {
+    return text.fail("attn_temperature_tuning", "must be true, false or a number");
+  }
+  if (!on) return null;
+  return Object.freeze({ scale: text.number("attn_scale", 0.1), floorScale: text.positive("floor_scale", 8192) });
+}

@@ -1,9 +1,0 @@
-import { attachEnding } from "@drover/config";
-import { neverAborted, systemClock } from "@drover/core";
-
-/** A child process that would take an hour to end, and says when it was asked to. */
-const hour = 3_600_000;
-const ending = attachEnding({ drainDelay: hour, drainGrace: hour, parentGone: neverAborted, clock: systemClock });
-setInterval(() => undefined, 1000);
-ending.asked.addEventListener("abort", () => process.send?.("asked"));
-process.send?.("running");

@@ -1,0 +1,76 @@
+import type { KvDtype } from "../kv-dtype.ts";
+import type { TraceContext } from "./tracer.ts";
+
+/** Names a sequence among all that a holder keeps parts of. */
+type StripeSequenceId = string;
+
+/**
+ * One segment's rows in all global layers, in the layers' order, as they are kept: of f32 the keys' and the values' [KV heads, rows, d], of int8 their scales
+ * [KV heads, rows] in f32 and behind these the rounded [KV heads, rows, d]. Written rows never change.
+ */
+export type SegmentRows = Readonly<{
+  sequenceId: StripeSequenceId;
+  segment: number;
+  rowCount: number;
+  dtype: KvDtype;
+  layers: ReadonlyArray<Readonly<{ k: Uint8Array; v: Uint8Array }>>;
+}>;
+
+/**
+ * Rows of a step that attend to what a holder has of their sequence before segment `endSegment`; all of that comes before them. It is
+ * `segmentCount` segments: with others the answer would be wrong.
+ */
+export type StripeQuery = Readonly<{
+  sequenceId: StripeSequenceId;
+  endSegment: number;
+  segmentCount: number;
+  rowCount: number;
+}>;
+
+/** Queries of one global layer (counted among these), [a, H*d] row-major, the queries' rows one after the other. */
+export type AttendCall = Readonly<{
+  layer: number;
+  queries: readonly StripeQuery[];
+  q_aH: Float32Array;
+  /** The span that the call is, where it is traced. */
+  trace?: TraceContext | undefined;
+}>;
+
+/** Attention over a part of the keys: [a, H*d], and its log-sum-exp [a, H] by which parts are merged exactly. */
+export type AttendedPart = Readonly<{ attended_aH: Float32Array; lse_aN: Float32Array }>;
+
+/** A worker of role `context`, as the attention worker sees it that gives it segments. Never throws for a lost peer. */
+export interface ContextHolder {
+  readonly workerId: string;
+  readonly connected: boolean;
+  /** Changes when everything that it held for this worker is gone. */
+  readonly life: number;
+  /** What it has room for, bytes, as far as is known. */
+  readonly bytesFree: number;
+  /** What it could hold were it empty, bytes. */
+  readonly bytesMax: number;
+  /** Stores a segment. False: there is no room, or nobody there. */
+  put(rows: SegmentRows): Promise<boolean>;
+  /** One row out for each row in, or undefined: no connection, no answer in time, or the holder lacks a segment. */
+  attend(call: AttendCall): Promise<AttendedPart | undefined>;
+  /** Lets go of everything of a sequence. */
+  drop(sequenceId: StripeSequenceId): void;
+}
+
+/** Segments of other workers' sequences in this process's memory, and attention over them. Synchronous. */
+export interface ContextStorage {
+  readonly bytesFree: number;
+  readonly bytesMax: number;
+  /** Global layers. */
+  readonly layerCount: number;
+  readonly dtype: KvDtype;
+  /** Bytes of one row's keys in one layer. */
+  readonly rowBytes: number;
+  /** Keeps the arrays. Errors: `overloaded` when there is no room, `invalid_argument` for rows of another shape or type. */
+  put(rows: SegmentRows): void;
+  /** Errors: `not_found` where segments are not held, `invalid_argument` for rows that do not fit the model. */
+  attend(call: AttendCall): AttendedPart;
+  drop(sequenceId: StripeSequenceId): void;
+  /** A segment as it was stored; undefined where it is not here. */
+  get(sequenceId: StripeSequenceId, segment: number): SegmentRows | undefined;
+}

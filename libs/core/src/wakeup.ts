@@ -1,0 +1,40 @@
+import type { Clock } from "./clock.ts";
+
+/** Lets one loop sleep until something happens. A wake-up that comes before the wait is not lost. */
+export class Wakeup {
+  #woken = false;
+  #wake: (() => void) | undefined;
+
+  wake(): void {
+    this.#woken = true;
+    this.#wake?.();
+  }
+
+  /** Resolves at the next wake-up, after `ms`, or when the signal aborts, whichever is first. */
+  async wait(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
+    if (!this.#woken && !signal.aborted) {
+      const ended = new AbortController();
+      const end = () => ended.abort();
+      this.#wake = end;
+      signal.addEventListener("abort", end, { once: true });
+      try {
+        await clock.sleep(ms, ended.signal);
+      } catch (error) {
+        if (!ended.signal.aborted) throw error;
+      } finally {
+        signal.removeEventListener("abort", end);
+        this.#wake = undefined;
+      }
+    }
+    this.#woken = false;
+  }
+}
+
+/** As `clock.sleep`, but the signal ends it quietly. */
+export async function sleepUnlessAborted(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await clock.sleep(ms, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}

@@ -1,4 +1,0 @@
-export { ApiKeys } from "./api-keys.ts";
-export { QUEUE_WAIT_MS_MAX_DEFAULT, READY_WAIT_MS_MAX_DEFAULT, REQUESTS_MAX_DEFAULT } from "./limits.ts";
-export { Router, type RouterOptions } from "./router.ts";
-export type { ServedModel } from "./served-model.ts";

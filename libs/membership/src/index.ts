@@ -1,3 +1,0 @@
-export * from "./limits.ts";
-export * from "./member.ts";
-export * from "./membership.ts";

@@ -1,0 +1,169 @@
+import { type AttendedPart, assert, type KvDtype } from "@drover/core";
+import type { GraphDims } from "@drover/llama4";
+import { attentionGraph } from "../graphs/attention.ts";
+import type { StoredSequence } from "../kv/stored-sequence.ts";
+import { type Feeds, f32, f32Of, Session, type SessionOptions } from "../session.ts";
+import { feedHeads, type HeadViews } from "./head-views.ts";
+
+const MASKS_MAX = 64;
+
+type Part = Readonly<{ attended: Float32Array; lse: Float32Array }>;
+
+/** Attention of new rows over a sequence's stored rows, run by run, merged exactly by log-sum-exp. */
+export class Attention implements Disposable {
+  readonly #dims: GraphDims;
+  readonly #whole: Session;
+  readonly #wholeMasked: Session;
+  readonly #partial: Session;
+  readonly #partialMasked: Session;
+  readonly #masks = new Map<string, Float32Array>();
+
+  constructor(dims: GraphDims, kv: KvDtype, options: SessionOptions) {
+    this.#dims = dims;
+    const session = (masked: boolean, partial: boolean) =>
+      new Session(
+        "attention",
+        attentionGraph(dims, { masked, partial, kv }),
+        partial ? ["attended", "lse"] : ["attended"],
+        options,
+      );
+    this.#whole = session(false, false);
+    this.#wholeMasked = session(true, false);
+    this.#partial = session(false, true);
+    this.#partialMasked = session(true, true);
+  }
+
+  /** Rows [offset, offset + rowCount) of q_aH attend to what `sequence` has stored in `layer`, causally, and are written to attended_aH. */
+  attend(
+    sequence: StoredSequence,
+    layer: number,
+    q_aH: Float32Array,
+    attended_aH: Float32Array,
+    offset: number,
+    rowCount: number,
+  ): void {
+    const width = this.#dims.headCount * this.#dims.headDim;
+    for (let done = 0; done < rowCount; ) {
+      const position = sequence.length + done;
+      const count = Math.min(rowCount - done, sequence.runEnd(layer, position) - position);
+      const q = q_aH.subarray((offset + done) * width, (offset + done + count) * width);
+      const [own, ...before] = sequence.runsAt(layer, position, position + count);
+      assert(own !== undefined, "a query sees itself");
+      attended_aH.set(this.attendRuns(q, count, own, before), (offset + done) * width);
+      done += count;
+    }
+  }
+
+  /** `count` queries over runs: they are the last rows of `own`, and see all of `before`. Returns [count, H*d]. */
+  attendRuns(q: Float32Array, count: number, own: HeadViews, before: readonly HeadViews[]): Float32Array {
+    const merged = this.#run(q, count, own, before.length > 0);
+    this.#mergeRuns(merged, q, count, before);
+    return merged.attended;
+  }
+
+  /** As {@link attend}, over what `sequence` holds itself; also writes the log-sum-exp of every row and head to lse_aN, so that what others hold can be merged. */
+  attendOwn(
+    sequence: StoredSequence,
+    layer: number,
+    q_aH: Float32Array,
+    attended_aH: Float32Array,
+    lse_aN: Float32Array,
+    offset: number,
+    rowCount: number,
+  ): void {
+    const { headCount, headDim } = this.#dims;
+    const width = headCount * headDim;
+    for (let done = 0; done < rowCount; ) {
+      const position = sequence.length + done;
+      const count = Math.min(rowCount - done, sequence.runEnd(layer, position) - position);
+      const row = offset + done;
+      const q = q_aH.subarray(row * width, (row + count) * width);
+      const [own, ...before] = sequence.runsAt(layer, position, position + count);
+      assert(own !== undefined, "a query sees itself");
+      const merged = this.#run(q, count, own, true);
+      this.#mergeRuns(merged, q, count, before);
+      attended_aH.set(merged.attended, row * width);
+      lse_aN.set(merged.lse, row * headCount);
+      done += count;
+    }
+  }
+
+  /** `count` queries over runs that come before all of them: [count, H*d] and the log-sum-exp [count, H]. */
+  attendBefore(q: Float32Array, count: number, runs: readonly HeadViews[]): AttendedPart {
+    const [first, ...others] = runs;
+    assert(first !== undefined, "there is something to attend to");
+    const out = this.#partial.run(this.#feeds(q, count, first));
+    const merged = { attended: f32Of(out, "attended"), lse: f32Of(out, "lse") };
+    this.#mergeRuns(merged, q, count, others);
+    return { attended_aH: merged.attended, lse_aN: merged.lse };
+  }
+
+  #mergeRuns(merged: Part, q: Float32Array, count: number, runs: readonly HeadViews[]): void {
+    for (const views of runs) {
+      const part = this.#partial.run(this.#feeds(q, count, views));
+      mergePartials(merged.attended, merged.lse, f32Of(part, "attended"), f32Of(part, "lse"), this.#dims.headDim);
+    }
+  }
+
+  #run(q: Float32Array, count: number, views: HeadViews, partial: boolean): Part {
+    const feeds = this.#feeds(q, count, views);
+    if (count > 1) feeds.mask = f32(this.#mask(count, views.rowCount), [count, views.rowCount]);
+    const session = partial
+      ? count > 1
+        ? this.#partialMasked
+        : this.#partial
+      : count > 1
+        ? this.#wholeMasked
+        : this.#whole;
+    const out = session.run(feeds);
+    return { attended: f32Of(out, "attended"), lse: partial ? f32Of(out, "lse") : EMPTY };
+  }
+
+  #feeds(q: Float32Array, count: number, views: HeadViews): Feeds {
+    const feeds: Feeds = { q: f32(q, [count, this.#dims.headCount * this.#dims.headDim]) };
+    feedHeads(feeds, views, "", this.#dims.headDim);
+    return feeds;
+  }
+
+  /** 0 where key t is at or before query i, else -infinity; the queries are the view's last rows. */
+  #mask(count: number, total: number): Float32Array {
+    const key = `${count},${total}`;
+    const known = this.#masks.get(key);
+    if (known !== undefined) return known;
+    const mask = new Float32Array(count * total);
+    for (let i = 0; i < count; i++)
+      mask.fill(Number.NEGATIVE_INFINITY, i * total + total - count + i + 1, (i + 1) * total);
+    if (this.#masks.size >= MASKS_MAX) this.#masks.clear();
+    this.#masks.set(key, mask);
+    return mask;
+  }
+
+  [Symbol.dispose](): void {
+    for (const session of [this.#whole, this.#wholeMasked, this.#partial, this.#partialMasked])
+      session[Symbol.dispose]();
+  }
+}
+
+const EMPTY = new Float32Array(0);
+
+/** Folds one part into another, exactly: o = (e^la oa + e^lb ob) / (e^la + e^lb), per row and head. `oa` and `la` are updated. Source: LLAMA4 context parallelism, arXiv 2411.01783. */
+export function mergePartials(
+  oa: Float32Array,
+  la: Float32Array,
+  ob: Float32Array,
+  lb: Float32Array,
+  headDim: number,
+): void {
+  for (let i = 0; i < la.length; i++) {
+    const a = la[i] ?? 0;
+    const b = lb[i] ?? 0;
+    const peak = Math.max(a, b);
+    const wa = Math.exp(a - peak);
+    const wb = Math.exp(b - peak);
+    const total = wa + wb;
+    la[i] = peak + Math.log(total);
+    const fa = wa / total;
+    const fb = wb / total;
+    for (let j = i * headDim; j < (i + 1) * headDim; j++) oa[j] = (oa[j] ?? 0) * fa + (ob[j] ?? 0) * fb;
+  }
+}

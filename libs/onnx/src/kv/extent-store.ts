@@ -1,0 +1,126 @@
+import { assert } from "@drover/core";
+import { type ExtentId, type KvGeometry, type KvKind, type KvStore, layerCountOf } from "@drover/kv";
+import { type HeadViews, headViews } from "../attention/head-views.ts";
+import { KvLayout, type KvRows, type KvShape } from "./kv-rows.ts";
+import { SpareBuffers } from "./spare-buffers.ts";
+
+/** Keys and values of one layer of an extent. */
+type LayerRows = Readonly<{ k: KvRows; v: KvRows }>;
+
+/** One extent: its rows in each layer of its kind. */
+type Buffers = { readonly kind: KvKind; capacity: number; layers: readonly LayerRows[] };
+
+/** The rows of a worker's KV, in this process's memory. What is in them and how much there may be, `KvCache` decides. */
+export class ExtentStore implements KvStore {
+  readonly layout: KvLayout;
+  readonly #layerCounts: Readonly<Record<KvKind, number>>;
+  readonly #extents = new Map<ExtentId, Buffers>();
+  readonly #spares: SpareBuffers;
+
+  constructor(geometry: KvGeometry, shape: KvShape) {
+    this.layout = new KvLayout(shape);
+    this.#spares = new SpareBuffers(this.layout);
+    this.#layerCounts = { global: layerCountOf(geometry, "global"), local: layerCountOf(geometry, "local") };
+  }
+
+  /** Bytes of all buffers in use. */
+  get byteCount(): number {
+    let bytes = 0;
+    for (const { layers } of this.#extents.values())
+      for (const { k, v } of layers) bytes += k.bytes.byteLength + v.bytes.byteLength;
+    return bytes;
+  }
+
+  /** Bytes of so many rows in all layers of a kind. */
+  bytesOf(kind: KvKind, rowCount: number): number {
+    return 2 * this.#layerCounts[kind] * rowCount * this.layout.rowBytes;
+  }
+
+  allocate(extent: ExtentId, kind: KvKind, capacityRows: number): void {
+    assert(!this.#extents.has(extent), "an extent is allocated once");
+    const layers = Array.from({ length: this.#layerCounts[kind] }, () => ({
+      k: this.#spares.take(capacityRows),
+      v: this.#spares.take(capacityRows),
+    }));
+    this.#extents.set(extent, { kind, capacity: capacityRows, layers });
+  }
+
+  resize(extent: ExtentId, capacityRows: number): void {
+    const buffers = this.#get(extent);
+    const { capacity } = buffers;
+    const kept = Math.min(capacity, capacityRows);
+    const resized = (old: KvRows): KvRows => {
+      const made = this.#spares.take(capacityRows);
+      this.#copy(old, capacity, 0, made, capacityRows, 0, kept);
+      this.#spares.give(old, capacity);
+      return made;
+    };
+    buffers.layers = buffers.layers.map(({ k, v }) => ({ k: resized(k), v: resized(v) }));
+    buffers.capacity = capacityRows;
+  }
+
+  copyRows(from: ExtentId, fromRow: number, to: ExtentId, toRow: number, rowCount: number): void {
+    const source = this.#get(from);
+    const target = this.#get(to);
+    for (const [layer, made] of target.layers.entries()) {
+      const old = source.layers[layer];
+      assert(old !== undefined, "extents of one kind have the same layers");
+      this.#copy(old.k, source.capacity, fromRow, made.k, target.capacity, toRow, rowCount);
+      this.#copy(old.v, source.capacity, fromRow, made.v, target.capacity, toRow, rowCount);
+    }
+  }
+
+  free(extent: ExtentId): void {
+    const { capacity, layers } = this.#get(extent);
+    for (const { k, v } of layers) {
+      this.#spares.give(k, capacity);
+      this.#spares.give(v, capacity);
+    }
+    this.#extents.delete(extent);
+  }
+
+  /** Stores row `source` of k_aK and v_aK, [a, KV*d] row-major, as row `row` of the extent's layer `layer`, counted within its kind. */
+  write(extent: ExtentId, layer: number, row: number, k_aK: Float32Array, v_aK: Float32Array, source: number): void {
+    const { kvHeadCount, headDim } = this.layout;
+    const { capacity, layers } = this.#get(extent);
+    const rows = layers[layer];
+    assert(rows !== undefined && row < capacity, "a row is written where there is room for it");
+    for (let head = 0; head < kvHeadCount; head++) {
+      const from = (source * kvHeadCount + head) * headDim;
+      this.layout.write(rows.k, head * capacity + row, k_aK, from);
+      this.layout.write(rows.v, head * capacity + row, v_aK, from);
+    }
+  }
+
+  /** Rows [firstRow, firstRow + rowCount) of one layer. */
+  views(extent: ExtentId, layer: number, firstRow: number, rowCount: number): HeadViews {
+    const { capacity, layers } = this.#get(extent);
+    const rows = layers[layer];
+    assert(rows !== undefined && firstRow + rowCount <= capacity, "viewed rows are allocated");
+    return headViews(this.layout, rows, capacity, firstRow, rowCount);
+  }
+
+  /** The bytes of each layer's keys and values as they are kept, for all of the extent's capacity: views. */
+  layers(extent: ExtentId): ReadonlyArray<Readonly<{ k: Uint8Array; v: Uint8Array }>> {
+    return this.#get(extent).layers.map(({ k, v }) => ({ k: k.bytes, v: v.bytes }));
+  }
+
+  #copy(
+    from: KvRows,
+    fromCapacity: number,
+    fromRow: number,
+    to: KvRows,
+    toCapacity: number,
+    toRow: number,
+    rowCount: number,
+  ): void {
+    for (let head = 0; head < this.layout.kvHeadCount; head++)
+      this.layout.copy(from, head * fromCapacity + fromRow, to, head * toCapacity + toRow, rowCount);
+  }
+
+  #get(extent: ExtentId): Buffers {
+    const buffers = this.#extents.get(extent);
+    assert(buffers !== undefined, "an extent is used between its allocation and its end");
+    return buffers;
+  }
+}

@@ -1,0 +1,64 @@
+/** What every flag has: a sentence for `--help`, and the word that stands for its value there (`DIR`, `N`). */
+type Described = Readonly<{ help: string; valueName?: string }>;
+
+type StringFlag = Described & Readonly<{ kind: "string"; default?: string; required?: true }>;
+type IntegerFlag = Described &
+  Readonly<{ kind: "integer"; default?: number; required?: true; min?: number; max?: number }>;
+type NumberFlag = Described &
+  Readonly<{ kind: "number"; default?: number; required?: true; min?: number; max?: number }>;
+/** Bytes: `512MiB`, `2GB`, `4096`. */
+type SizeFlag = Described &
+  Readonly<{ kind: "size"; default?: number | string; required?: true; min?: number; max?: number }>;
+/** Milliseconds: `10s`, `250ms`, `1.5m`, `2h`; a bare number is milliseconds. */
+type DurationFlag = Described &
+  Readonly<{ kind: "duration"; default?: number | string; required?: true; min?: number; max?: number }>;
+/** `--flag`, `--no-flag`, `--flag=true`; false when absent. */
+type BooleanFlag = Described & Readonly<{ kind: "boolean"; default?: boolean }>;
+/** Comma-separated, and the flag may be repeated; empty when absent. With `choices`, only those. */
+type ListFlag = Described &
+  Readonly<{ kind: "list"; default?: readonly string[]; required?: true; choices?: readonly string[] }>;
+type ChoiceFlag = Described &
+  Readonly<{ kind: "choice"; choices: readonly string[]; default?: string; required?: true }>;
+
+export type Flag =
+  | StringFlag
+  | IntegerFlag
+  | NumberFlag
+  | SizeFlag
+  | DurationFlag
+  | BooleanFlag
+  | ListFlag
+  | ChoiceFlag;
+
+/** Flags by their camelCase name: `httpPort` is `--http-port` and `DROVER_HTTP_PORT`. */
+export type ConfigSpec = Readonly<Record<string, Flag>>;
+
+type Value<F extends Flag> = F extends { kind: "string" }
+  ? string
+  : F extends { kind: "boolean" }
+    ? boolean
+    : F extends { kind: "list"; choices: infer C extends readonly string[] }
+      ? readonly C[number][]
+      : F extends { kind: "list" }
+        ? readonly string[]
+        : F extends { kind: "choice" }
+          ? F["choices"][number]
+          : number;
+
+type AlwaysThere = { default: unknown } | { required: true } | { kind: "boolean" } | { kind: "list" };
+
+/** The parsed object of a spec: what has neither a default nor `required` may be undefined. */
+export type Config<S extends ConfigSpec> = Readonly<{
+  [K in keyof S]: S[K] extends AlwaysThere ? Value<S[K]> : Value<S[K]> | undefined;
+}>;
+
+/** Keeps a spec's literal types, from which those of the parsed object follow. */
+export function defineConfig<const S extends ConfigSpec>(spec: S): S {
+  return spec;
+}
+
+/** `httpPort` -> `http-port`. */
+export const flagName = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** `httpPort` -> `DROVER_HTTP_PORT`. */
+export const environmentName = (key: string): string => `DROVER_${flagName(key).replaceAll("-", "_").toUpperCase()}`;

@@ -1,0 +1,133 @@
+import type { Clock, Logger, RequestId } from "@drover/core";
+import { type ClusterState, type RequestEvent, type Resume, WorkerRole, type WorkerState } from "@drover/proto";
+import { NEW_LEADER_GRACE_MS, RECONNECT_GRACE_MS } from "../limits.ts";
+import type { WorkerKey } from "../requests/request-state.ts";
+import { WorkerStream } from "./worker-stream.ts";
+
+export type TokenStreamsOptions = Readonly<{
+  modelId: string;
+  routerId: string;
+  clock: Clock;
+  logger: Logger;
+  resumes: (worker: WorkerKey) => Resume[];
+  onEvent: (worker: WorkerKey, event: RequestEvent) => void;
+  /** The worker's requests must go on elsewhere. Called once for each loss. */
+  onLost: (worker: WorkerKey) => void;
+  /** The worker has ended in order, and holds nothing any more. */
+  onLeft: (worker: WorkerKey) => void;
+  onStreamCount: (count: number) => void;
+}>;
+
+type Entry = { stream: WorkerStream; absentSinceMs: number | undefined; seenEpoch: bigint; lost: boolean };
+
+/** One token stream to every attention worker of the cluster, and the judgement of when one of them is gone for good. */
+export class TokenStreams {
+  readonly #options: TokenStreamsOptions;
+  readonly #entries = new Map<WorkerKey, Entry>();
+  #epoch = 0n;
+
+  constructor(options: TokenStreamsOptions) {
+    this.#options = options;
+  }
+
+  get connectedCount(): number {
+    let count = 0;
+    for (const { stream } of this.#entries.values()) if (stream.connected) count++;
+    return count;
+  }
+
+  /** Opens streams to new workers and looks again at those that are missing. */
+  update(state: ClusterState): void {
+    const now = this.#options.clock.monotonic();
+    this.#epoch = state.leaderEpoch;
+    const named = new Set<WorkerKey>();
+    const lives = new Map<string, string>();
+    for (const worker of state.workers) {
+      if (!worker.roles.includes(WorkerRole.ATTENTION)) continue;
+      const key = `${worker.workerId}#${worker.incarnation}`;
+      named.add(key);
+      lives.set(worker.workerId, worker.incarnation);
+      const entry = this.#entries.get(key) ?? this.#open(key, worker);
+      entry.absentSinceMs = undefined;
+      entry.seenEpoch = state.leaderEpoch;
+    }
+    for (const [key, entry] of this.#entries) {
+      if (named.has(key)) continue;
+      entry.absentSinceMs ??= now;
+      if (lives.has(entry.stream.workerId)) this.#remove(key, entry);
+    }
+    this.sweep();
+  }
+
+  /** Gives up workers whose stream or membership has been away for too long. */
+  sweep(): void {
+    const now = this.#options.clock.monotonic();
+    for (const [key, entry] of [...this.#entries]) {
+      const { stream, absentSinceMs } = entry;
+      if (absentSinceMs !== undefined) {
+        // A new leader may not have heard of a worker yet: while its stream stands, it is given time to join.
+        const graceMs = entry.seenEpoch === this.#epoch ? RECONNECT_GRACE_MS : NEW_LEADER_GRACE_MS;
+        if (!stream.connected || now - absentSinceMs >= graceMs) this.#remove(key, entry);
+      } else if (stream.wrongLife) {
+        this.#lose(key, entry);
+      } else if (stream.connected) {
+        entry.lost = false;
+      } else if (stream.downMs(now) >= RECONNECT_GRACE_MS) {
+        this.#lose(key, entry);
+      }
+    }
+  }
+
+  /** To one worker, or to all of them when nobody knows which has the request. */
+  cancel(worker: WorkerKey | undefined, requestId: RequestId, attempt: number, force = false): void {
+    if (worker !== undefined) this.#entries.get(worker)?.stream.cancel(requestId, attempt, force);
+    else for (const { stream } of this.#entries.values()) stream.cancel(requestId, attempt, force);
+  }
+
+  close(): void {
+    for (const { stream } of this.#entries.values()) stream.close();
+    this.#entries.clear();
+  }
+
+  #open(key: WorkerKey, worker: WorkerState): Entry {
+    const { modelId, routerId, clock, logger, resumes, onEvent, onStreamCount } = this.#options;
+    const stream = new WorkerStream({
+      key,
+      workerId: worker.workerId,
+      incarnation: worker.incarnation,
+      address: worker.address,
+      modelId,
+      routerId,
+      clock,
+      logger,
+      resumes: () => resumes(key),
+      onEvent: (event) => onEvent(key, event),
+      onChange: () => {
+        onStreamCount(this.connectedCount);
+        this.sweep();
+      },
+    });
+    const entry: Entry = { stream, absentSinceMs: undefined, seenEpoch: this.#epoch, lost: false };
+    this.#entries.set(key, entry);
+    return entry;
+  }
+
+  #lose(key: WorkerKey, entry: Entry): void {
+    if (entry.lost) return;
+    entry.lost = true;
+    if (entry.stream.left) {
+      this.#options.logger.info("worker.left", { worker: key });
+      this.#options.onLeft(key);
+      return;
+    }
+    this.#options.logger.warn("worker.lost", { worker: key });
+    this.#options.onLost(key);
+  }
+
+  #remove(key: WorkerKey, entry: Entry): void {
+    this.#entries.delete(key);
+    entry.stream.close();
+    this.#lose(key, entry);
+    this.#options.onStreamCount(this.connectedCount);
+  }
+}

@@ -1,0 +1,122 @@
+import { once } from "node:events";
+import type { ServerResponse } from "node:http";
+import { DroverError, type Logger, toDroverError } from "@drover/core";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { READER_STALL_MS_MAX, STREAM_WAIT_MS_MAX } from "../limits.ts";
+import { Answer } from "../openai/answer.ts";
+import type { readChatRequest } from "../openai/chat-request.ts";
+import { event, type ReplyFrame, type ReplyStream } from "../openai/reply-frame.ts";
+import type { Generation } from "../requests/generation.ts";
+import type { Inference } from "../requests/inference.ts";
+import type { Incoming } from "../requests/request-trace.ts";
+import { EventStream } from "./event-stream.ts";
+import { errorBody, publicError } from "./http-errors.ts";
+
+/** How one of the two interfaces reads its request and writes its reply. */
+export type Dialect = Readonly<{
+  idPrefix: string;
+  read: typeof readChatRequest;
+  whole: (frame: ReplyFrame, answer: Answer) => unknown;
+  stream: (frame: ReplyFrame) => ReplyStream;
+}>;
+
+/** Runs one request from body to reply. Errors before the first byte are thrown; later ones go into the stream. */
+export async function serveGeneration(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  inference: Inference,
+  logger: Logger,
+  dialect: Dialect,
+): Promise<FastifyReply> {
+  using permit = inference.admit(incoming(request));
+  const client = new AbortController();
+  const leave = () => {
+    if (!reply.raw.writableFinished) client.abort(new DroverError("cancelled", "the client has left"));
+  };
+  reply.raw.on("close", leave);
+  const { model } = inference;
+  const read = await inference.read(
+    dialect.read(request.body, model, inference.requestContext(permit, client.signal)),
+    permit,
+  );
+  const generation = await inference.start(read.request, permit, client.signal);
+  const frame: ReplyFrame = {
+    id: dialect.idPrefix + generation.requestId,
+    created: Math.floor(inference.clock.now() / 1000),
+    model,
+    request: read.request,
+    options: read.reply,
+  };
+  try {
+    if (read.reply.stream) {
+      await streamReply(reply, generation, dialect.stream(frame), logger);
+      return reply;
+    }
+    const answer = await Answer.collect(generation.outputs(), read.request);
+    return reply
+      .header("content-type", "application/json; charset=utf-8")
+      .send(JSON.stringify(dialect.whole(frame, answer)));
+  } finally {
+    inference.cancel(generation);
+  }
+}
+
+/** What the client says of its trace. Of two lines of a header that may come once, neither is trusted. */
+function incoming({ headers, method, routeOptions }: FastifyRequest): Incoming {
+  const { traceparent, tracestate } = headers;
+  return {
+    operation: `${method} ${routeOptions.url}`,
+    ...(typeof traceparent === "string" && { traceparent }),
+    ...(tracestate !== undefined && { tracestate: [tracestate].flat().join(",") }),
+  };
+}
+
+/** The reply as server-sent events, to its end. Errors: what ends the request before anything was sent. */
+async function streamReply(
+  reply: FastifyReply,
+  generation: Generation,
+  stream: ReplyStream,
+  logger: Logger,
+): Promise<void> {
+  const { raw } = reply;
+  using events = new EventStream(reply, STREAM_WAIT_MS_MAX);
+  try {
+    for await (const batch of generation.outputs()) {
+      let text = "";
+      for (const output of batch) text += stream.push(output);
+      if (text !== "" && !events.write(text)) await drained(raw, generation.failed);
+    }
+    raw.setTimeout(READER_STALL_MS_MAX);
+    raw.end();
+  } catch (error) {
+    const fault = toDroverError(error);
+    if (!events.begun) throw fault;
+    if (fault.code !== "cancelled") logger.warn("http.stream_failed", { code: fault.code, reason: fault.message });
+    // Who has left or reads too slowly gets no more.
+    if (fault.code === "cancelled") {
+      raw.destroy();
+      return;
+    }
+    raw.setTimeout(READER_STALL_MS_MAX);
+    raw.end(event(errorBody(publicError(fault))));
+  }
+}
+
+/** Waits until the client has read what was written, is gone or cut off for taking nothing, or the request has failed. */
+async function drained(raw: ServerResponse, failed: AbortSignal): Promise<void> {
+  if (raw.destroyed || failed.aborted) return;
+  const over = new AbortController();
+  const { signal } = over;
+  raw.setTimeout(READER_STALL_MS_MAX);
+  try {
+    await Promise.race([once(raw, "drain", { signal }), once(raw, "close", { signal }), aborted(failed, signal)]);
+  } finally {
+    over.abort();
+    raw.setTimeout(0);
+  }
+}
+
+/** Resolves when the first signal aborts; the second one ends the wait. */
+function aborted(signal: AbortSignal, over: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true, signal: over }));
+}

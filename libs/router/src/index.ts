@@ -1,0 +1,4 @@
+export { ApiKeys } from "./api-keys.ts";
+export { QUEUE_WAIT_MS_MAX_DEFAULT, READY_WAIT_MS_MAX_DEFAULT, REQUESTS_MAX_DEFAULT } from "./limits.ts";
+export { Router } from "./router.ts";
+export type { ServedModel } from "./served-model.ts";

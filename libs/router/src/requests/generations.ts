@@ -1,0 +1,282 @@
+import { randomUUID } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import {
+  type Clock,
+  DroverError,
+  errorCode,
+  type Logger,
+  neverAborted,
+  type PayloadStore,
+  type QueueProducer,
+  type RequestId,
+  type RouterId,
+  requestId,
+  toDroverError,
+  withTimeout,
+} from "@drover/core";
+import type { HashSeed } from "@drover/kv";
+import { type RequestEvent, type Resume, ResumeSchema } from "@drover/proto";
+import type { VisionClient } from "../cluster/vision-client.ts";
+import { PROMPT_TOKEN_DEADLINE_MS, QUEUE_CALL_TIMEOUT_MS, REQUEST_DEADLINE_MS, RETRY_AFTER_MS } from "../limits.ts";
+import type { InferenceRequest } from "../openai/inference-request.ts";
+import type { RouterMetrics } from "../router-metrics.ts";
+import type { ServedModel } from "../served-model.ts";
+import { Generation } from "./generation.ts";
+import { JobBatcher } from "./job-batcher.ts";
+import { Readds } from "./readds.ts";
+import { addJob } from "./request-job.ts";
+import type { WorkerKey } from "./request-state.ts";
+import { RequestTimer } from "./request-timer.ts";
+import type { RequestTrace } from "./request-trace.ts";
+
+export type GenerationsOptions = Readonly<{
+  model: ServedModel;
+  routerId: RouterId;
+  queue: QueueProducer;
+  store: PayloadStore;
+  clock: Clock;
+  logger: Logger;
+  metrics: RouterMetrics;
+  vision: Pick<VisionClient, "encode">;
+  /** Of the served checkpoint, as it is known now. */
+  hashSeed: () => HashSeed;
+  /** Tells a worker, or all of them when nobody knows who has it, that attempts up to this one must end. */
+  cancelAt: (worker: WorkerKey | undefined, requestId: RequestId, attempt: number, force?: boolean) => void;
+}>;
+
+/** When a request came, on the clock's monotonic scale, and its spans. */
+export type Arrival = Readonly<{ arrivedMs: number; trace: RequestTrace | undefined }>;
+
+/** All requests that this router holds: adds them to the queue, takes their events, adds them again when their worker is lost. */
+export class Generations {
+  readonly #options: GenerationsOptions;
+  readonly #jobs: JobBatcher;
+  readonly #readds: Readds;
+  readonly #running = new Map<string, { generation: Generation; timer: RequestTimer }>();
+
+  constructor(options: GenerationsOptions) {
+    this.#options = options;
+    this.#jobs = new JobBatcher(options.queue);
+    const { clock, logger, metrics, cancelAt } = options;
+    this.#readds = new Readds({
+      clock,
+      logger,
+      metrics,
+      cancelAt,
+      add: (generation) => this.#add(generation, true),
+      complete: (generation) => this.#complete(generation, 0),
+      fail: (generation, error) => this.#fail(generation, error),
+    });
+  }
+
+  get count(): number {
+    return this.#running.size;
+  }
+
+  /** Those that a worker has begun. */
+  get begunCount(): number {
+    let count = 0;
+    for (const { generation } of this.#running.values()) if (generation.state.owner !== undefined) count += 1;
+    return count;
+  }
+
+  /** Puts a request into the queue. Errors: `unavailable` or `overloaded` from the queue or the vision workers, and then nothing is left of it. */
+  async start(request: InferenceRequest, { arrivedMs, trace }: Arrival, client: AbortSignal): Promise<Generation> {
+    client.throwIfAborted();
+    const { clock, model, metrics } = this.#options;
+    const generation = new Generation(
+      requestId(randomUUID()),
+      request,
+      model.tokenizer,
+      clock.now() + REQUEST_DEADLINE_MS + PROMPT_TOKEN_DEADLINE_MS * request.promptTokenIds.length,
+    );
+    generation.trace = trace;
+    trace?.named(generation);
+    this.#running.set(generation.requestId, { generation, timer: new RequestTimer(metrics, clock, arrivedMs) });
+    const leave = () => this.cancel(generation);
+    client.addEventListener("abort", leave, { once: true });
+    generation.ended.addEventListener("abort", () => client.removeEventListener("abort", leave), { once: true });
+    generation.adding = true;
+    try {
+      await this.#add(generation, false);
+    } catch (error) {
+      const fault = toDroverError(error);
+      this.#fail(generation, fault);
+      throw fault;
+    } finally {
+      generation.adding = false;
+    }
+    // A worker may have taken and lost it before the add was confirmed.
+    if (generation.state.attemptBase > 0) this.#readds.begin(generation, "worker_failed");
+    return generation;
+  }
+
+  /** The client is gone or too slow: work stops at the worker and in the queue. */
+  cancel(generation: Generation, error = new DroverError("cancelled", "the client has left")): void {
+    this.#fail(generation, error);
+  }
+
+  /** Takes one event of a worker's stream. */
+  take(worker: WorkerKey, event: RequestEvent): void {
+    const { metrics, cancelAt } = this.#options;
+    const running = this.#running.get(event.requestId);
+    if (running === undefined) {
+      if (event.event.case !== "done" && event.event.case !== "failed")
+        cancelAt(worker, event.requestId as RequestId, event.attempt, event.event.case === "started");
+      return;
+    }
+    const { generation, timer } = running;
+    const decision = generation.state.apply(worker, event);
+    switch (decision.kind) {
+      case "ignored":
+        return;
+      case "stale":
+        metrics.staleEvent();
+        cancelAt(worker, generation.requestId, event.attempt, event.event.case === "started");
+        return;
+      case "started":
+        if (decision.replaced !== undefined)
+          cancelAt(decision.replaced.worker, generation.requestId, decision.replaced.attempt);
+        return;
+      case "prompt":
+        if (!generation.takePrompt(decision.info, decision.skip)) this.#tooSlow(generation);
+        return;
+      case "token":
+        timer.token();
+        generation.trace?.token();
+        if (!generation.takeToken(decision.token)) this.#tooSlow(generation);
+        else if (generation.state.finished && generation.state.cutShort) this.#stopped(generation);
+        return;
+      case "gap":
+        this.#readds.addAgain(generation, "token_gap");
+        return;
+      case "handed_back":
+        this.#readds.addAgain(generation, "handed_back");
+        return;
+      case "failed":
+        if (decision.retryable) this.#readds.addAgain(generation, "worker_failed");
+        else this.#fail(generation, new DroverError(errorCode(decision.code), decision.message));
+        return;
+      case "done":
+        this.#complete(generation, decision.cachedTokenCount);
+    }
+  }
+
+  /** The worker will not come back: each of its requests goes on elsewhere. What nobody is known to have begun, it may have accepted. */
+  workerLost(worker: WorkerKey): void {
+    for (const { generation } of [...this.#running.values()]) {
+      if (generation.state.owner?.worker === worker) this.#readds.addAgain(generation, "worker_lost");
+      else if (generation.state.owner === undefined && !generation.adding) this.#readds.suspect(generation);
+    }
+  }
+
+  /** The worker has ended in order: it handed back what it had, so that nothing else of it can be missing. */
+  workerLeft(worker: WorkerKey): void {
+    for (const { generation } of [...this.#running.values()])
+      if (generation.state.owner?.worker === worker) this.#readds.addAgain(generation, "handed_back");
+  }
+
+  /** The queue went with the old leader: what no worker has begun is added again. */
+  queueLost(): void {
+    for (const { generation } of [...this.#running.values()]) {
+      if (generation.state.owner === undefined && !generation.adding)
+        this.#readds.addAgain(generation, "leader_changed");
+    }
+  }
+
+  /** What the router still waits for from this worker: its own requests, and those that nobody is known to have begun. */
+  resumes(worker: WorkerKey): Resume[] {
+    const resumes: Resume[] = [];
+    for (const { generation } of this.#running.values()) {
+      const { state, requestId } = generation;
+      if (state.owner !== undefined && state.owner.worker !== worker) continue;
+      resumes.push(
+        create(ResumeSchema, {
+          requestId,
+          attempt: state.owner?.attempt ?? state.attemptBase,
+          nextIndices: state.choices.map(({ tokenIds }) => tokenIds.length),
+          nextPromptPosition: state.nextPromptPosition,
+          started: state.owner !== undefined,
+        }),
+      );
+    }
+    return resumes;
+  }
+
+  /** Ends what is past its deadline. */
+  sweep(nowMs: number): void {
+    for (const { generation } of [...this.#running.values()]) {
+      if (nowMs >= generation.deadlineMs)
+        this.cancel(generation, new DroverError("deadline_exceeded", "the request took too long"));
+      else this.#readds.addUnbegun(generation, nowMs);
+    }
+  }
+
+  /** The router ends: every client gets an error. */
+  close(): void {
+    for (const { generation } of [...this.#running.values()])
+      this.cancel(
+        generation,
+        new DroverError("unavailable", "the router has ended; ask again, and another one answers", {
+          retryAfterMs: RETRY_AFTER_MS,
+        }),
+      );
+  }
+
+  async #add(generation: Generation, front: boolean): Promise<void> {
+    await addJob(generation, front, this.#jobs, this.#options);
+  }
+
+  #tooSlow(generation: Generation): void {
+    this.#options.metrics.slowReader();
+    this.cancel(generation, new DroverError("cancelled", "the client reads too slowly"));
+  }
+
+  /** Every choice has ended, one of them by a stop string that its worker does not know of: it need not go on. */
+  #stopped(generation: Generation): void {
+    this.#stopEverywhere(generation);
+    this.#complete(generation, 0);
+  }
+
+  #stopEverywhere(generation: Generation): void {
+    const { state, requestId } = generation;
+    const { cancelAt, queue, logger } = this.#options;
+    cancelAt(state.owner?.worker, requestId, state.attemptMax);
+    queue.cancel([requestId], withTimeout(QUEUE_CALL_TIMEOUT_MS, neverAborted)).catch((error: unknown) => {
+      logger.warn("request.cancel_failed", { request: requestId, reason: toDroverError(error).message });
+    });
+  }
+
+  #complete(generation: Generation, cachedTokenCount: number): void {
+    const timer = this.#forget(generation);
+    timer?.completed(generation, cachedTokenCount);
+    generation.trace?.completed(cachedTokenCount);
+    generation.complete(cachedTokenCount);
+  }
+
+  #fail(generation: Generation, error: DroverError): void {
+    const timer = this.#forget(generation);
+    if (timer === undefined) return;
+    timer.failed(error.code);
+    generation.trace?.failed(error.code);
+    // Whatever the error: an attempt may wait in the queue or run at a worker.
+    this.#stopEverywhere(generation);
+    generation.fail(error);
+  }
+
+  #forget(generation: Generation): RequestTimer | undefined {
+    const running = this.#running.get(generation.requestId);
+    this.#running.delete(generation.requestId);
+    const { store, logger } = this.#options;
+    const keys = generation.payloadKeys.splice(0);
+    if (keys.length > 0) {
+      store.delete(keys, withTimeout(QUEUE_CALL_TIMEOUT_MS, neverAborted)).catch((error: unknown) => {
+        logger.warn("payload.delete_failed", {
+          request: generation.requestId,
+          reason: toDroverError(error).message,
+        });
+      });
+    }
+    return running?.timer;
+  }
+}

@@ -1,0 +1,110 @@
+import {
+  type Clock,
+  DroverError,
+  type Lane,
+  type PayloadStore,
+  type PromptImage,
+  type QueueJob,
+  type RouterId,
+  toDroverError,
+  withTimeout,
+} from "@drover/core";
+import { sampleHashes } from "@drover/fleet";
+import type { HashSeed } from "@drover/kv";
+import type { VisionClient } from "../cluster/vision-client.ts";
+import { encodeGenerationRequest } from "../cluster/wire.ts";
+import {
+  INLINE_PAYLOAD_BYTES_MAX,
+  PAYLOAD_GRACE_MS,
+  QUEUE_CALL_TIMEOUT_MS,
+  RETRY_AFTER_MS,
+  SHORT_LANE_TOKENS_MAX,
+} from "../limits.ts";
+import type { InferenceRequest } from "../openai/inference-request.ts";
+import type { ServedModel } from "../served-model.ts";
+import type { Generation } from "./generation.ts";
+import type { JobBatcher } from "./job-batcher.ts";
+import { hashPrompt, reusesPrefix } from "./prompt-hashes.ts";
+
+type Port = Readonly<{
+  model: ServedModel;
+  routerId: RouterId;
+  store: PayloadStore;
+  clock: Clock;
+  vision: Pick<VisionClient, "encode">;
+  /** Of the served checkpoint, as it is known now. */
+  hashSeed: () => HashSeed;
+}>;
+
+/** Puts a request's newest attempt into the queue once its images are encoded. Errors: `unavailable` or `overloaded` from the vision workers or the queue. */
+export async function addJob(generation: Generation, front: boolean, jobs: JobBatcher, port: Port): Promise<void> {
+  // Each time anew: the features may have gone with their worker, or from its cache.
+  const { images: asked } = generation.request;
+  const encoding = asked.length === 0 ? undefined : generation.trace?.child("encode images");
+  const images = await port.vision.encode(asked, generation.ended, encoding?.context).catch((error: unknown) => {
+    encoding?.end(toDroverError(error).code);
+    throw error;
+  });
+  encoding?.end();
+  generation.blockHashes ??= await hashPrompt(generation.request, port.hashSeed(), generation.ended);
+  try {
+    await jobs.add(await putJob(generation, images, front, port));
+  } catch (error) {
+    const fault = toDroverError(error);
+    if (fault.code !== "unavailable" && fault.code !== "deadline_exceeded") throw fault;
+    throw new DroverError("unavailable", "the queue cannot be reached", { retryAfterMs: RETRY_AFTER_MS, cause: error });
+  }
+}
+
+/** Where a request waits. */
+export function laneOf({ promptTokenIds }: Pick<InferenceRequest, "promptTokenIds">): Lane {
+  return promptTokenIds.length > SHORT_LANE_TOKENS_MAX ? "long" : "short";
+}
+
+/** The job of a request's newest attempt; a large payload is stored first, under a key that the request will delete. */
+async function putJob(
+  generation: Generation,
+  images: readonly PromptImage[],
+  front: boolean,
+  port: Port,
+): Promise<QueueJob> {
+  const { requestId, request, state, deadlineMs } = generation;
+  const { modelId } = port.model;
+  const attemptBase = state.attemptBase;
+  const trace = generation.trace?.context;
+  const bytes = encodeGenerationRequest(
+    { requestId, modelId, routerId: port.routerId, deadlineMs, trace },
+    request,
+    images,
+    generation.blockHashes ?? new Uint8Array(),
+    state,
+  );
+  const nowMs = port.clock.now();
+  const deliveredCount = state.tokenCount;
+  const { n, maxTokens } = request.sampling;
+  const job = {
+    requestId,
+    modelId,
+    routerId: port.routerId,
+    lane: laneOf(request),
+    front,
+    attemptBase,
+    deadlineMs,
+    enqueuedAtMs: nowMs,
+    promptTokenCount: request.promptTokenIds.length + deliveredCount,
+    newTokenCountMax: Math.max(0, n * maxTokens - deliveredCount),
+    choiceCount: n,
+    ...(trace && { trace }),
+    blockHashes: reusesPrefix(request) ? sampleHashes(generation.blockHashes ?? new Uint8Array()) : new Uint8Array(),
+  } as const;
+  if (bytes.byteLength < INLINE_PAYLOAD_BYTES_MAX) return { ...job, payload: { kind: "inline", bytes } };
+  const key = `${requestId}/${attemptBase}`;
+  generation.payloadKeys.push(key);
+  await port.store.put(
+    key,
+    bytes,
+    Math.max(1, deadlineMs - nowMs) + PAYLOAD_GRACE_MS,
+    withTimeout(QUEUE_CALL_TIMEOUT_MS, generation.ended),
+  );
+  return { ...job, payload: { kind: "reference", key, byteCount: bytes.byteLength } };
+}

@@ -1,0 +1,43 @@
+import type { Clock, ErrorCode } from "@drover/core";
+import { FinishReason } from "@drover/proto";
+import type { RouterMetrics } from "../router-metrics.ts";
+import type { Generation } from "./generation.ts";
+
+/** Measures one request from its arrival to its end. */
+export class RequestTimer {
+  readonly #metrics: RouterMetrics;
+  readonly #clock: Clock;
+  readonly #arrivedMs: number;
+  #lastTokenMs: number | undefined;
+  #tokenCount = 0;
+
+  /** `arrivedMs` on the clock's monotonic scale. */
+  constructor(metrics: RouterMetrics, clock: Clock, arrivedMs: number) {
+    this.#metrics = metrics;
+    this.#clock = clock;
+    this.#arrivedMs = arrivedMs;
+  }
+
+  token(): void {
+    const now = this.#clock.monotonic();
+    if (this.#lastTokenMs === undefined) this.#metrics.firstToken((now - this.#arrivedMs) / 1000);
+    else this.#metrics.nextToken((now - this.#lastTokenMs) / 1000);
+    this.#lastTokenMs = now;
+    this.#tokenCount += 1;
+    this.#metrics.token();
+  }
+
+  completed(generation: Generation, cachedTokenCount: number): void {
+    this.#metrics.ended((this.#clock.monotonic() - this.#arrivedMs) / 1000);
+    this.#metrics.prompt(generation.request.promptTokenIds.length, cachedTokenCount);
+    this.#metrics.generated(this.#tokenCount);
+    for (const { finish } of generation.state.choices)
+      this.#metrics.finished(finish === FinishReason.STOP ? "stop" : "length");
+  }
+
+  failed(code: ErrorCode): void {
+    this.#metrics.ended((this.#clock.monotonic() - this.#arrivedMs) / 1000);
+    if (code === "cancelled") this.#metrics.finished("abort");
+    else this.#metrics.failed(code);
+  }
+}

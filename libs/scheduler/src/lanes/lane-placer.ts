@@ -1,0 +1,263 @@
+import {
+  assertNever,
+  type Clock,
+  type JobLease,
+  type Lane,
+  noTracer,
+  type Tracer,
+  Wakeup,
+  type WorkerId,
+} from "@drover/core";
+import type { Member, PlacementDecision } from "@drover/fleet";
+import { faultOf } from "../fault.ts";
+import type { Routers } from "../fleet/routers.ts";
+import {
+  CLEANUP_DEADLINE_MS,
+  HELD_POLL_MS,
+  HOLD_MS_MAX,
+  IDLE_POLL_MS,
+  LEASES_HELD_MAX,
+  OVERTAKE_MS_MAX,
+  QUEUE_RETRY_MS,
+  REFUSED_PAUSE_MS,
+  UNREACHABLE_PAUSE_MS,
+} from "../limits.ts";
+import type { SchedulerMetrics } from "../scheduler-metrics.ts";
+import type { Candidates } from "./candidates.ts";
+import type { DecisionLog } from "./decision-log.ts";
+import type { DropReason, HeldLease } from "./held-lease.ts";
+import { type AttemptOutcome, type AttemptPorts, attemptPlacement } from "./placement-attempt.ts";
+import { PlacementTrace } from "./placement-trace.ts";
+import type { Placer } from "./placer.ts";
+
+export type LanePlacerOptions = AttemptPorts &
+  Readonly<{
+    lane: Lane;
+    candidates: Candidates;
+    placer: Placer;
+    decisions: DecisionLog;
+    member: (worker: WorkerId) => Member | undefined;
+    routers: Routers;
+    clock: Clock;
+    tracer?: Tracer;
+    metrics: SchedulerMetrics;
+    /** A worker has accepted a job of the lane. */
+    onPlaced: (lane: Lane) => void;
+  }>;
+
+type Chosen = Extract<PlacementDecision, { kind: "worker" }>;
+
+/**
+ * One lane's way from the queue to the workers. Jobs are taken while some worker has room, and the first one even without, so that it is
+ * known what the lane waits for. One that finds no room is held while those behind it are tried, for a bounded time and number, and then
+ * given back; when it was passed over for too long, it claims the room that comes free on one worker, from the other lanes too.
+ */
+export class LanePlacer {
+  readonly #options: LanePlacerOptions;
+  readonly #trace: PlacementTrace;
+  readonly #wakeup = new Wakeup();
+  readonly #held: HeldLease[] = [];
+  readonly #placing = new Set<Promise<void>>();
+  /** The job that is first of those held, and since when it is passed over. */
+  #passedOver: Readonly<{ requestId: string; sinceMs: number }> | undefined;
+
+  constructor(options: LanePlacerOptions) {
+    this.#options = options;
+    this.#trace = new PlacementTrace(options.tracer ?? noTracer, options.clock);
+  }
+
+  /** Leases that this lane holds: they wait as much as what is in the queue. */
+  get heldCount(): number {
+    return this.#held.length + this.#placing.size;
+  }
+
+  /** A job may have come, or room for one. */
+  wake(): void {
+    this.#wakeup.wake();
+  }
+
+  /** Places until the signal aborts; then what is not placed goes back, and placements under way are waited for. Never rejects but for bugs. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, logger, lane } = this.#options;
+    while (!signal.aborted) {
+      let sleepMs: number;
+      try {
+        sleepMs = await this.#round(signal);
+      } catch (error) {
+        if (signal.aborted) break;
+        const { code, message } = faultOf(error);
+        logger.warn("queue.failed", { lane, code, message });
+        sleepMs = QUEUE_RETRY_MS;
+      }
+      if (sleepMs > 0) await this.#wakeup.wait(sleepMs, clock, signal);
+    }
+    await this.#releaseHeld();
+    await Promise.all(this.#placing);
+    // Those that were refused meanwhile.
+    await this.#releaseHeld();
+  }
+
+  /** How long to sleep before the next round if nothing happens. */
+  async #round(signal: AbortSignal): Promise<number> {
+    const { queue, lane, clock, placer } = this.#options;
+    this.#placeHeld();
+    const first = this.#held[0];
+    if (first !== undefined && clock.monotonic() - first.heldSinceMs >= HOLD_MS_MAX) await this.#releaseHeld();
+    const room = placer.hasRoom(lane) || (this.heldCount === 0 && placer.hasWorker());
+    if (!room || this.heldCount >= LEASES_HELD_MAX || this.#overtakingEnds()) return HELD_POLL_MS;
+    const lease = await queue.take(lane, signal);
+    if (lease === undefined) return this.#held.length > 0 ? HELD_POLL_MS : IDLE_POLL_MS;
+    this.#held.push({ lease, heldSinceMs: clock.monotonic() });
+    return 0;
+  }
+
+  #overtakingEnds(): boolean {
+    const first = this.#held[0]?.lease.job.requestId;
+    if (first === undefined || first !== this.#passedOver?.requestId) return false;
+    return this.#options.clock.monotonic() - this.#passedOver.sinceMs >= OVERTAKE_MS_MAX;
+  }
+
+  #placeHeld(): void {
+    const { clock, routers, placer } = this.#options;
+    const now = clock.monotonic();
+    const overtakingEnds = this.#overtakingEnds();
+    const waiting: HeldLease[] = [];
+    for (const held of this.#held.splice(0)) {
+      const { lease } = held;
+      const { job } = lease;
+      if (lease.lost.aborted) continue;
+      if (clock.now() >= job.deadlineMs) this.#start(this.#drop(lease, "expired"));
+      else if (routers.isGone(job.routerId, now)) this.#start(this.#drop(lease, "router_gone"));
+      else if (waiting.length > 0 && overtakingEnds) waiting.push(held);
+      else {
+        const decision = placer.decide(lease, waiting.length === 0 && overtakingEnds);
+        if (decision.kind === "wait") waiting.push(held);
+        else if (decision.kind === "never") this.#start(this.#drop(lease, "never_fits", decision.reason));
+        else if (decision.kind === "worker") this.#start(this.#place(held, decision));
+        else assertNever(decision);
+      }
+    }
+    for (const held of waiting) this.#hold(held);
+    this.#notePassedOver(now);
+  }
+
+  #notePassedOver(now: number): void {
+    const requestId = this.#held[0]?.lease.job.requestId;
+    // A lease that was given back is taken again first of its lane: its time goes on.
+    if (requestId !== undefined && requestId !== this.#passedOver?.requestId) {
+      this.#passedOver = { requestId, sinceMs: now };
+    }
+    // One that was given back keeps its claim until another one is the lane's first.
+    this.#options.placer.releaseClaim(this.#options.lane, this.#passedOver?.requestId);
+  }
+
+  /** Runs beside the loop, counted in `heldCount`. */
+  #start(work: Promise<void>): void {
+    const done = work.finally(() => {
+      this.#placing.delete(done);
+      this.#wakeup.wake();
+    });
+    this.#placing.add(done);
+  }
+
+  async #place(held: HeldLease, chosen: Chosen): Promise<void> {
+    const { logger, member, placer } = this.#options;
+    const { lease } = held;
+    const { requestId } = lease.job;
+    const worker = chosen.workerId;
+    if (this.#passedOver?.requestId === requestId) this.#passedOver = undefined;
+    const span = this.#trace.placing(held, chosen);
+    try {
+      const address = member(worker)?.profile.address;
+      const outcome: AttemptOutcome =
+        address === undefined
+          ? { kind: "refused", code: "unavailable" }
+          : await attemptPlacement(this.#options, lease, worker, address, span?.context);
+      this.#trace.placed(span, held, worker, outcome);
+      if (outcome.kind !== "accepted") placer.release(worker, requestId);
+      await this.#conclude(held, chosen, outcome);
+    } catch (error) {
+      // The queue or the store failed: the lease is held on, or lost and delivered again.
+      placer.release(worker, requestId);
+      const { code, message } = faultOf(error);
+      span?.end(code);
+      logger.warn("queue.failed", { request: requestId, code, message });
+      if (!lease.lost.aborted) this.#hold(held);
+    }
+  }
+
+  async #conclude(held: HeldLease, chosen: Chosen, outcome: AttemptOutcome): Promise<void> {
+    const { candidates, clock, decisions, logger, metrics, onPlaced } = this.#options;
+    const { lease } = held;
+    const { job, attempt } = lease;
+    const worker = chosen.workerId;
+    decisions.conclude(job.requestId, outcomeText(outcome));
+    switch (outcome.kind) {
+      case "accepted":
+        candidates.accept(
+          worker,
+          job.requestId,
+          { promptTokenCount: job.promptTokenCount, cachedTokenCount: chosen.cachedTokenCount },
+          clock.monotonic(),
+        );
+        metrics.placed(job, chosen, clock.now() - job.enqueuedAtMs);
+        onPlaced(job.lane);
+        logger.debug("request.placed", { request: job.requestId, attempt, worker, lane: job.lane });
+        return this.#settle(lease, "complete", () => lease.complete(cleanupSignal()));
+      case "refused": {
+        metrics.refused(outcome.code);
+        const pauseMs = outcome.code === "overloaded" ? REFUSED_PAUSE_MS : UNREACHABLE_PAUSE_MS;
+        candidates.pause(worker, clock.monotonic() + pauseMs);
+        return this.#hold(held);
+      }
+      case "unknown":
+        metrics.refused(outcome.code);
+        candidates.pause(worker, clock.monotonic() + UNREACHABLE_PAUSE_MS);
+        return this.#settle(lease, "release", () => lease.release(cleanupSignal(), "spent"));
+      case "drop":
+        return this.#drop(lease, outcome.reason);
+      default:
+        return assertNever(outcome);
+    }
+  }
+
+  /** Back among those held, in the order in which they were taken. */
+  #hold(held: HeldLease): void {
+    const index = this.#held.findIndex((other) => other.heldSinceMs > held.heldSinceMs);
+    this.#held.splice(index < 0 ? this.#held.length : index, 0, held);
+  }
+
+  async #drop(lease: JobLease, reason: DropReason, detail?: string): Promise<void> {
+    const { logger, metrics } = this.#options;
+    const { requestId, routerId, lane } = lease.job;
+    logger.info("request.dropped", { request: requestId, router: routerId, lane, reason, detail });
+    metrics.dropped(reason);
+    await this.#settle(lease, "complete", () => lease.complete(cleanupSignal()));
+  }
+
+  /** Last taken first, so that the lane has its order again. */
+  async #releaseHeld(): Promise<void> {
+    for (const { lease } of this.#held.splice(0).reverse()) {
+      if (!lease.lost.aborted) await this.#settle(lease, "release", () => lease.release(cleanupSignal()));
+    }
+  }
+
+  /** A lease whose end cannot be told to the queue runs out by itself, and the job is delivered again with a newer number. */
+  async #settle(lease: JobLease, verb: "complete" | "release", settle: () => Promise<void>): Promise<void> {
+    try {
+      await settle();
+    } catch (error) {
+      const { code, message } = faultOf(error);
+      const { requestId: request } = lease.job;
+      this.#options.logger.warn("lease.failed", { request, attempt: lease.attempt, verb, code, message });
+    }
+  }
+}
+
+function outcomeText(outcome: AttemptOutcome): string {
+  if (outcome.kind === "accepted") return "accepted";
+  if (outcome.kind === "drop") return `dropped: ${outcome.reason}`;
+  return `${outcome.kind}: ${outcome.code}`;
+}
+
+const cleanupSignal = () => AbortSignal.timeout(CLEANUP_DEADLINE_MS);

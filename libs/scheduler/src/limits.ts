@@ -1,0 +1,63 @@
+import { REJOIN_WAIT_MS } from "@drover/fleet";
+
+/** Leases that one lane holds at once, waiting for room or being placed: how far a job may be overtaken by those behind it. */
+export const LEASES_HELD_MAX = 16;
+
+/** A lease that found no room for so long goes back to the queue. */
+export const HOLD_MS_MAX = 2000;
+
+/** A lane's first job that was passed over for so long is not overtaken any more: the room that comes free is its own. */
+export const OVERTAKE_MS_MAX = 5000;
+
+/** A worker whose cache the index does not know exactly is asked for all of it, this often at most. */
+export const RESYNC_INTERVAL_MS = 250;
+
+/** Hashes of one worker's snapshot: two million blocks. What is larger is not indexed. */
+export const SNAPSHOT_BYTES_MAX = 32 * 2 ** 20;
+
+/** Requests whose decisions are remembered, and decisions of each: some 4 KiB a request. */
+export const REQUESTS_REMEMBERED_MAX = 4096;
+export const DECISIONS_OF_REQUEST_MAX = 8;
+
+/** A worker has so long to answer a placement. */
+export const PLACE_DEADLINE_MS = 10_000;
+
+/** A worker that refused for lack of room is asked again after this. */
+export const REFUSED_PAUSE_MS = 100;
+
+/** A worker that could not be reached, or did not answer, is asked again after this. */
+export const UNREACHABLE_PAUSE_MS = 1000;
+
+/** Held leases are looked at again at least this often, and an idle lane asks its queue at least this often. */
+export const HELD_POLL_MS = 100;
+export const IDLE_POLL_MS = 1000;
+
+/** After a fault of the queue. */
+export const QUEUE_RETRY_MS = 500;
+
+/** Completing and releasing a lease, whose own signals may be gone by then. */
+export const CLEANUP_DEADLINE_MS = 5000;
+
+/** Looking at silences, the planner's due time and the routers' streams: 20 states a second at most. */
+export const TICK_MS = 50;
+
+/** Routers get the state at least this often, and queue depths are read this often. */
+export const STATE_INTERVAL_MS = 1000;
+
+/** A new leader says nothing about the fleet until workers had the time to come back: who is missing in a state counts as gone. */
+export const SETTLE_MS = REJOIN_WAIT_MS;
+
+/** A router that does not watch for so long is gone, and its jobs are dropped. */
+export const ROUTER_GONE_MS = 30_000;
+
+/** Watch streams at once. */
+export const ROUTER_COUNT_MAX = 256;
+
+/** Routers that are remembered: those that watch and as many that did so or had jobs within ROUTER_GONE_MS. */
+export const KNOWN_ROUTER_MAX = 2 * ROUTER_COUNT_MAX;
+
+/** A standby looks this long for the leader's address before it answers without. */
+export const LEADER_ADDRESS_DEADLINE_MS = 500;
+
+/** A standby that is asked to drain a worker asks the leader, who has so long to answer. */
+export const DRAIN_DEADLINE_MS = 5000;

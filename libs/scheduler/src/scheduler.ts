@@ -1,0 +1,202 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  type Clock,
+  DroverError,
+  type Logger,
+  type ModelId,
+  type PayloadStore,
+  type QueueConsumer,
+  sleepUnlessAborted,
+  type Tracer,
+} from "@drover/core";
+import { BEGIN_WITHIN_MS } from "@drover/fleet";
+import {
+  Cluster,
+  type ClusterState,
+  type DrainReply,
+  DrainRequestSchema,
+  type ExplainReply,
+  ExplainReplySchema,
+} from "@drover/proto";
+import type { HeldLease, LeaderLease } from "@drover/queue";
+import { RpcClient, serviceDefinition } from "@drover/rpc";
+import type { Metrics } from "@drover/telemetry";
+import type { Server } from "@grpc/grpc-js";
+import { clusterService } from "./cluster-service.ts";
+import { faultOf } from "./fault.ts";
+import { DecisionLog } from "./lanes/decision-log.ts";
+import { type PlaceCaller, RpcPlaceCaller } from "./lanes/place-caller.ts";
+import { DRAIN_DEADLINE_MS, LEADER_ADDRESS_DEADLINE_MS, QUEUE_RETRY_MS } from "./limits.ts";
+import { SchedulerMetrics } from "./scheduler-metrics.ts";
+import { Term } from "./term.ts";
+
+export type SchedulerOptions = Readonly<{
+  modelId: ModelId;
+  /** Names one life of this process. */
+  schedulerId: string;
+  /** The first expert map waits for so many expert workers, or 10 s from the first. */
+  expectExperts: number;
+  /** A worker gets nothing that it is predicted to begin later than this; BEGIN_WITHIN_MS unless given. */
+  beginWithinMs?: number;
+  queue: QueueConsumer;
+  payloads: PayloadStore;
+  lease: LeaderLease;
+  clock: Clock;
+  logger: Logger;
+  tracer?: Tracer;
+  metrics: Metrics;
+  /** Left out: gRPC. */
+  caller?: PlaceCaller;
+}>;
+
+/** The scheduler's behaviour: waits for the lease, leads while it holds it, and stands by again. */
+export class Scheduler {
+  readonly #options: SchedulerOptions;
+  readonly #metrics: SchedulerMetrics;
+  #term: Term | undefined;
+  #trouble: string | undefined;
+
+  readonly #decisions = new DecisionLog();
+
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
+    this.#metrics = new SchedulerMetrics(options.metrics, options.modelId);
+    options.metrics.beforeScrape(() => this.#metrics.queueReachable(this.trouble === undefined));
+  }
+
+  get leading(): boolean {
+    return this.#term !== undefined;
+  }
+
+  /** This scheduler leads, and a request can be served. */
+  get serving(): boolean {
+    return this.#term?.serving ?? false;
+  }
+
+  /** Why this scheduler can neither lead nor stand by; undefined when it can. */
+  get trouble(): string | undefined {
+    return this.#trouble ?? this.#options.lease.trouble;
+  }
+
+  /** Every decision about the request that is remembered, also of earlier leaderships of this process; oldest first. */
+  explain(request: string): ExplainReply {
+    return create(ExplainReplySchema, { decisions: [...this.#decisions.of(request)] });
+  }
+
+  /**
+   * Asks a worker to drain, or to serve again, and says how far it is; a standby hands the question to the leader. Errors:
+   * `not_found`, with the names that there are; `not_leader` while nobody is known to lead.
+   */
+  async drain(
+    asked: Readonly<{ workerId: string; undo: boolean; incarnation: string }>,
+    signal: AbortSignal,
+  ): Promise<DrainReply> {
+    const request = create(DrainRequestSchema, asked);
+    if (this.#term !== undefined) return this.#term.drain(request);
+    const address = await this.#leaderAddress();
+    if (address === undefined) throw await this.#notLeader();
+    using client = new RpcClient(address);
+    return await client.unary(Cluster.method.drain, request, signal, DRAIN_DEADLINE_MS);
+  }
+
+  /** What routers see; undefined while this scheduler stands by. */
+  state(): ClusterState | undefined {
+    return this.#term?.state();
+  }
+
+  /** Registers the Cluster service. */
+  addTo(server: Server): void {
+    const scheduler = this;
+    const leadership = {
+      modelId: this.#options.modelId,
+      notLeader: () => scheduler.#notLeader(),
+      explain: (request: string) => scheduler.explain(request),
+      get term() {
+        return scheduler.#term;
+      },
+    };
+    server.addService(serviceDefinition(Cluster), clusterService(leadership));
+  }
+
+  /** Until the signal aborts. Rejects for bugs only. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const grant = await this.#acquire(signal);
+      if (grant !== undefined) await this.#lead(grant, signal);
+    }
+  }
+
+  /** Undefined when the signal aborted, or after a fault and a pause. */
+  async #acquire(signal: AbortSignal): Promise<HeldLease | undefined> {
+    const { lease, logger, clock } = this.#options;
+    try {
+      const grant = await lease.acquire(signal);
+      this.#trouble = undefined;
+      return grant;
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      const { code, message } = faultOf(error);
+      this.#trouble = `the leader's lease cannot be reached: ${message}`;
+      logger.warn("lease.failed", { code, message });
+      await sleepUnlessAborted(clock, QUEUE_RETRY_MS, signal);
+      return undefined;
+    }
+  }
+
+  async #lead(grant: HeldLease, signal: AbortSignal): Promise<void> {
+    const { logger, metrics: _, caller: given, ...options } = this.#options;
+    const fields = { epoch: Number(grant.epoch) };
+    using caller = given ?? new RpcPlaceCaller();
+    const { beginWithinMs = BEGIN_WITHIN_MS } = options;
+    const decisions = this.#decisions;
+    const term = new Term({
+      ...options,
+      beginWithinMs,
+      decisions,
+      logger,
+      caller,
+      leaderEpoch: grant.epoch,
+      metrics: this.#metrics,
+    });
+    const ended = new AbortController();
+    const end = () => {
+      this.#term = undefined;
+      this.#metrics.leading(false);
+      ended.abort();
+    };
+    for (const source of [signal, grant.lost]) source.addEventListener("abort", end, { once: true });
+    this.#term = term;
+    this.#metrics.leading(true);
+    logger.info("leadership.gained", fields);
+    if (signal.aborted || grant.lost.aborted) end();
+    try {
+      await term.run(ended.signal);
+    } finally {
+      end();
+      signal.removeEventListener("abort", end);
+      logger.info("leadership.ended", { ...fields, lost: grant.lost.aborted });
+      if (!grant.lost.aborted) await this.#release(grant);
+    }
+  }
+
+  async #release(grant: HeldLease): Promise<void> {
+    try {
+      await grant.release();
+    } catch (error) {
+      const { code, message } = faultOf(error);
+      this.#options.logger.warn("lease.failed", { code, message });
+    }
+  }
+
+  /** Undefined where nobody is known to lead, also when that cannot be found out now. */
+  #leaderAddress(): Promise<string | undefined> {
+    const signal = AbortSignal.timeout(LEADER_ADDRESS_DEADLINE_MS);
+    return this.#options.lease.leaderAddress(signal).catch(() => undefined);
+  }
+
+  async #notLeader(): Promise<DroverError> {
+    const address = await this.#leaderAddress();
+    const where = address === undefined ? "nobody is known to lead" : `the leader is ${address}`;
+    return new DroverError("not_leader", `this scheduler stands by; ${where}`);
+  }
+}

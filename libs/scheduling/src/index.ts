@@ -1,2 +1,0 @@
-export type { PlaceCaller } from "./place-caller.ts";
-export { Scheduler, type SchedulerOptions } from "./scheduler.ts";

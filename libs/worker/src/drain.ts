@@ -1,0 +1,20 @@
+import { type Clock, whenAborted } from "@drover/core";
+import type { Ending } from "@drover/process";
+
+/** A part of a worker that may have something to finish before the worker ends. */
+export type DrainingPart = Readonly<{
+  /** Nothing new is taken from now on. */
+  begin?: () => void;
+  isBusy: () => boolean;
+}>;
+
+const DRAIN_POLL_MS = 50;
+
+/** Resolves once the worker takes nothing new and every part has finished, or the time for that is over. Returns whether all have finished. */
+export async function drained(ending: Ending, parts: readonly DrainingPart[], clock: Clock): Promise<boolean> {
+  await whenAborted(ending.refusing);
+  for (const { begin } of parts) begin?.();
+  const isBusy = () => parts.some((part) => part.isBusy());
+  while (!ending.over.aborted && isBusy()) await clock.sleep(DRAIN_POLL_MS, ending.over).catch(() => undefined);
+  return !isBusy();
+}

@@ -1,0 +1,135 @@
+import { create, fromBinary } from "@bufbuild/protobuf";
+import {
+  DroverError,
+  type Logger,
+  requestId,
+  routerId,
+  type TraceContext,
+  type Tracer,
+  toDroverError,
+} from "@drover/core";
+import type { Engine, EventSink } from "@drover/engine";
+import { beginGeneration, taskOf } from "@drover/engine";
+import {
+  FarewellSchema,
+  GenerationRequestSchema,
+  type PlaceReply,
+  PlaceReplySchema,
+  type PlaceRequest,
+  type RequestEvent,
+  type RouterMessage,
+  StepEventsSchema,
+  WorkerHelloSchema,
+  type WorkerMessage,
+  WorkerMessageSchema,
+} from "@drover/proto";
+import { toServiceError, traceOf } from "@drover/rpc";
+import type { ServerDuplexStream, ServerUnaryCall, sendUnaryData, UntypedServiceImplementation } from "@grpc/grpc-js";
+
+export type AttentionServiceOptions = Readonly<{
+  engine: Engine;
+  workerId: string;
+  incarnation: string;
+  modelId: string;
+  vocabSize: number;
+  /** Epochs below this come from a leader that was replaced. */
+  leaderEpoch: () => bigint;
+  /** Whether requests are taken now. */
+  accepting: () => boolean;
+  /** Aborts when the worker holds nothing any more: routers are told so, and their streams end. */
+  ended: AbortSignal;
+  logger: Logger;
+  tracer?: Tracer | undefined;
+}>;
+
+/** Bytes that may wait for a router that does not read; beyond it the stream is broken off and the router resumes from the log. */
+const UNREAD_BYTES_MAX = 64 * 2 ** 20;
+
+/** The gRPC face of the attention role: placements from the scheduler, token streams to the routers. */
+export function attentionService(options: AttentionServiceOptions): UntypedServiceImplementation {
+  return {
+    place: (call: ServerUnaryCall<PlaceRequest, PlaceReply>, callback: sendUnaryData<PlaceReply>) => {
+      callback(null, place(options, call.request, traceOf(call.metadata)));
+    },
+    tokens: (stream: ServerDuplexStream<RouterMessage, WorkerMessage>) => serveRouter(options, stream),
+  };
+}
+
+function place(options: AttentionServiceOptions, request: PlaceRequest, caller?: TraceContext): PlaceReply {
+  const refuse = (refusalCode: string, refusalMessage: string) =>
+    create(PlaceReplySchema, { accepted: false, refusalCode, refusalMessage });
+  if (request.leaderEpoch < options.leaderEpoch()) return refuse("stale_epoch", "a newer scheduler leads");
+  if (!options.accepting()) return refuse("unavailable", "the worker takes no requests now");
+  try {
+    const generation = fromBinary(GenerationRequestSchema, request.payload);
+    const task = taskOf(generation, request.attempt, options.vocabSize);
+    const trace = beginGeneration(options.tracer, caller ?? generation, task);
+    const refusal = options.engine.place({ ...task, trace });
+    if (refusal !== undefined) trace?.end(refusal.code);
+    return refusal === undefined ? create(PlaceReplySchema, { accepted: true }) : refuse(refusal.code, refusal.message);
+  } catch (error) {
+    const { code, message } = toDroverError(error);
+    return refuse(code, message);
+  }
+}
+
+function serveRouter(options: AttentionServiceOptions, stream: ServerDuplexStream<RouterMessage, WorkerMessage>): void {
+  const { engine, logger, ended } = options;
+  let detach: () => void = () => undefined;
+  const sink: EventSink = {
+    send: (events: readonly RequestEvent[]) => {
+      if (stream.writableLength > UNREAD_BYTES_MAX)
+        stream.emit("error", toServiceError(new DroverError("overloaded", "the router does not read its tokens")));
+      else
+        stream.write(
+          create(WorkerMessageSchema, {
+            message: { case: "step", value: create(StepEventsSchema, { events: [...events] }) },
+          }),
+        );
+    },
+  };
+  stream.on("data", ({ message }: RouterMessage) => {
+    try {
+      if (message.case === "cancel") engine.cancel(requestId(message.value.requestId), message.value.attempt);
+      if (message.case !== "hello") return;
+      const { modelId, resumes } = message.value;
+      if (modelId !== options.modelId)
+        throw new DroverError("model_not_found", `this worker serves ${options.modelId}`);
+      const router = routerId(message.value.routerId);
+      stream.write(
+        create(WorkerMessageSchema, {
+          message: {
+            case: "hello",
+            value: create(WorkerHelloSchema, {
+              workerId: options.workerId,
+              incarnation: options.incarnation,
+              modelId: options.modelId,
+            }),
+          },
+        }),
+      );
+      engine.attach(router, sink, resumes);
+      detach = () => engine.detach(router, sink);
+      logger.info("router.attached", { router });
+    } catch (error) {
+      stream.emit("error", toServiceError(toDroverError(error)));
+    }
+  });
+  const sayFarewell = () => {
+    stream.write(create(WorkerMessageSchema, { message: { case: "farewell", value: create(FarewellSchema) } }));
+    stream.end();
+  };
+  ended.addEventListener("abort", sayFarewell, { once: true });
+  const end = () => {
+    ended.removeEventListener("abort", sayFarewell);
+    detach();
+    detach = () => undefined;
+  };
+  stream.on("end", () => {
+    end();
+    stream.end();
+  });
+  stream.on("cancelled", end);
+  stream.on("close", end);
+  stream.on("error", end);
+}

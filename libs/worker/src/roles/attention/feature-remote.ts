@@ -1,0 +1,106 @@
+import { DroverError, type FeatureSource, neverAborted, type PromptImage, toDroverError } from "@drover/core";
+import { RpcClient } from "@drover/rpc";
+import { FeatureCache } from "../vision/feature-cache.ts";
+import { fetchFeatures } from "../vision/feature-stream.ts";
+import { VISION_SERVICE_LIMITS } from "../vision/vision-limits.ts";
+
+export type RemoteFeaturesOptions = Readonly<{
+  /** D, the width of a row. */
+  hiddenSize: number;
+  /** Where this very process makes features: its own are read from its cache. */
+  local?: Readonly<{ address: () => string; cache: FeatureCache }>;
+  fetchedBytesMax?: number;
+  connectionsMax?: number;
+}>;
+
+type Connection = { readonly client: RpcClient; fetchCount: number };
+
+/** Gets features from the vision workers that hold them, once for all who ask, and keeps the newest. */
+export class RemoteFeatures implements FeatureSource, Disposable {
+  readonly #options: RemoteFeaturesOptions;
+  readonly #fetched: FeatureCache;
+  readonly #fetching = new Map<string, Promise<Float32Array>>();
+  /** In the order of their last use. */
+  readonly #connections = new Map<string, Connection>();
+  readonly #connectionsMax: number;
+
+  constructor(options: RemoteFeaturesOptions) {
+    this.#options = options;
+    this.#fetched = new FeatureCache(options.fetchedBytesMax ?? VISION_SERVICE_LIMITS.fetchedBytesMax);
+    this.#connectionsMax = options.connectionsMax ?? VISION_SERVICE_LIMITS.connectionsMax;
+  }
+
+  /**
+   * [rows, D], shared: read only. Errors: `unavailable`, whatever kept them from coming; the signal's reason. A fetch goes on when one who waits
+   * leaves: its own deadline bounds it, and others wait too or soon will.
+   */
+  async features(image: PromptImage, signal: AbortSignal): Promise<Float32Array> {
+    signal.throwIfAborted();
+    const known = this.#here(image);
+    if (known !== undefined) return known;
+    const key = `${image.holder} ${image.contentHash}`;
+    const running = this.#fetching.get(key) ?? this.#start(key, image);
+    const left = Promise.withResolvers<never>();
+    const leave = () => left.reject(signal.reason);
+    signal.addEventListener("abort", leave, { once: true });
+    try {
+      return await Promise.race([running, left.promise]);
+    } finally {
+      signal.removeEventListener("abort", leave);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const { client } of this.#connections.values()) client[Symbol.dispose]();
+    this.#connections.clear();
+  }
+
+  #here({ contentHash, holder }: PromptImage): Float32Array | undefined {
+    const { local } = this.#options;
+    if (local === undefined || holder !== local.address()) return this.#fetched.read(contentHash);
+    const rows_aD = local.cache.read(contentHash);
+    if (rows_aD === undefined) throw new DroverError("unavailable", "an image's features are not here any more");
+    return rows_aD;
+  }
+
+  #start(key: string, image: PromptImage): Promise<Float32Array> {
+    const fetch = this.#fetch(image);
+    this.#fetching.set(key, fetch);
+    const ended = () => this.#fetching.delete(key);
+    fetch.then(ended, ended);
+    return fetch;
+  }
+
+  async #fetch({ contentHash, holder, runs }: PromptImage): Promise<Float32Array> {
+    const connection = this.#connection(holder);
+    connection.fetchCount += 1;
+    try {
+      const rowCount = runs.reduce((sum, { count }) => sum + count, 0);
+      const { hiddenSize } = this.#options;
+      const rows_aD = await fetchFeatures(connection.client, contentHash, rowCount, hiddenSize, neverAborted);
+      this.#fetched.put(contentHash, rows_aD);
+      return rows_aD;
+    } catch (error) {
+      const { message } = toDroverError(error);
+      throw new DroverError("unavailable", `an image's features did not come from ${holder}: ${message}`, {
+        cause: error,
+      });
+    } finally {
+      connection.fetchCount -= 1;
+    }
+  }
+
+  /** Idle connections beyond the limit are closed, the one unused for longest first. */
+  #connection(address: string): Connection {
+    const connection = this.#connections.get(address) ?? { client: new RpcClient(address), fetchCount: 0 };
+    this.#connections.delete(address);
+    this.#connections.set(address, connection);
+    for (const [other, { client, fetchCount }] of this.#connections) {
+      if (this.#connections.size <= this.#connectionsMax) break;
+      if (fetchCount > 0 || other === address) continue;
+      client[Symbol.dispose]();
+      this.#connections.delete(other);
+    }
+    return connection;
+  }
+}
