@@ -3,15 +3,21 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { repository } from "./gates/gate.ts";
+import { GATES } from "./gates/index.ts";
 import { runGates } from "./gates/run-gates.ts";
+import { affectedFolders } from "./nx.ts";
 
 /**
- * npm test: all gates, then all tests; `npm test -- libs/kv` runs only the tests whose path contains that. The last line is
+ * npm test: all gates, then all tests. `npm test -- libs/kv` runs only the tests whose path contains that; `npm test -- --affected` runs the
+ * gates and the tests of the libraries and apps that have changed since `main`, and of those that depend on them. The last line is
  * `N passed, N failed`, a gate counting as one test.
  */
-const filters = process.argv.slice(2);
-const gates = filters.length === 0 ? await runGates(repository) : { passedCount: 0, failedCount: 0 };
-const tests = await runVitest(filters);
+const args = process.argv.slice(2);
+const isAffected = args.includes("--affected");
+const NONE = { passedCount: 0, failedCount: 0 };
+const gates = args.length === 0 || isAffected ? await runGates(GATES) : NONE;
+const filters = isAffected ? await affectedFolders() : args;
+const tests = isAffected && filters.length === 0 ? NONE : await runVitest(filters);
 const failedCount = gates.failedCount + tests.failedCount;
 process.stdout.write(`${gates.passedCount + tests.passedCount} passed, ${failedCount} failed\n`);
 process.exitCode = failedCount === 0 ? 0 : 1;

@@ -19,7 +19,12 @@ const NEIGHBOURS: Readonly<Record<string, readonly string[]>> = {
  * A project imports only projects of lower layers (`nx.tags` in package.json) and its named neighbours, only through their index.ts, and only what its own
  * package.json names; there are no cycles.
  */
-export const boundaries: Gate = { name: "layer boundaries", check };
+export const boundaries: Gate = {
+  name: "boundaries",
+  remedy:
+    "The table of layers is in docs/ARCHITECTURE.md. What two layers need belongs to the lower one; what a lower layer needs of a higher one is a port in libs/core.",
+  check,
+};
 
 async function check(root: string): Promise<GateResult> {
   const projects = findProjects(root);
@@ -56,7 +61,11 @@ function rulesFor(projects: readonly Project[]): IForbiddenRuleType[] {
       .filter((other) => !NEIGHBOURS[project.folder]?.includes(other.folder))
       .map((other) => `^${other.folder}/`);
     if (paths.length === 0) return [];
-    const source = { severity: "error", name: `${project.folder}-imports-only-lower-layers` } as const;
+    const source = {
+      severity: "error",
+      name: `${project.folder}-imports-only-lower-layers`,
+      comment: "Move what is needed to a lower layer, or take it through a port of libs/core.",
+    } as const;
     return [
       { ...source, from: { path: own, pathNot: TEST_FILES }, to: { path: paths } },
       { ...source, from: { path: `${own}.*${TEST_FILES}` }, to: { path: paths, pathNot: TEST_KIT } },
@@ -66,20 +75,35 @@ function rulesFor(projects: readonly Project[]): IForbiddenRuleType[] {
     ...perProject,
     {
       name: "a-project-is-entered-by-its-index",
+      comment: "Import the project by its name, and export what is needed from its src/index.ts.",
       severity: "error",
       from: { path: "^(apps|libs)/([^/]+)/" },
       to: { path: "^(apps|libs)/[^/]+/", pathNot: ["^$1/$2/", "^libs/[^/]+/src/index\\.ts$"] },
     },
-    { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
-    { name: "resolvable", severity: "error", from: {}, to: { couldNotResolve: true } },
+    {
+      name: "no-cycles",
+      severity: "error",
+      comment: "Move what both files need into a third one.",
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: "resolvable",
+      severity: "error",
+      comment: "Name the file with its ending, or add the package to package.json and run pnpm install.",
+      from: {},
+      to: { couldNotResolve: true },
+    },
     {
       name: "declared-in-package-json",
+      comment: "Add the package to the dependencies of the project that imports it.",
       severity: "error",
       from: { pathNot: TEST_FILES },
       to: { dependencyTypes: ["npm-no-pkg", "npm-unknown"] },
     },
     {
       name: "production-code-needs-no-development-packages",
+      comment: "Move the package from devDependencies to dependencies.",
       severity: "error",
       from: { pathNot: TEST_FILES },
       to: { dependencyTypes: ["npm-dev"] },

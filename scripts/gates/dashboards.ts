@@ -4,7 +4,11 @@ import { DASHBOARD_FOLDER, dashboardFiles } from "../dashboards/index.ts";
 import type { Gate, GateResult } from "./gate.ts";
 
 /** What `npm run dashboards` would write is what is there, file by file. */
-export const dashboards: Gate = { name: "dashboards up to date", check };
+export const dashboards: Gate = {
+  name: "dashboards",
+  remedy: "`npm run dashboards` writes them from scripts/dashboards.",
+  check,
+};
 
 async function check(root: string): Promise<GateResult> {
   const folder = join(root, DASHBOARD_FOLDER);
@@ -13,8 +17,6 @@ async function check(root: string): Promise<GateResult> {
   const differing = [...new Set([...fresh.keys(), ...present])].filter(
     (name) => !present.includes(name) || readFileSync(join(folder, name), "utf8") !== fresh.get(name),
   );
-  const lines = differing.map(
-    (name) => `${DASHBOARD_FOLDER}/${name} is not what scripts/dashboards says; run npm run dashboards`,
-  );
+  const lines = differing.map((name) => `${DASHBOARD_FOLDER}/${name} is not what scripts/dashboards says`);
   return { ok: differing.length === 0 && fresh.size > 0, output: lines.join("\n") };
 }

@@ -5,18 +5,27 @@ import { delimiter, dirname, join } from "node:path";
 export const repository = dirname(dirname(import.meta.dirname));
 const toolPath = [join(repository, "node_modules", ".bin"), process.env.PATH].join(delimiter);
 
+/** A gate's verdict on a folder, and what it found there. */
 export type GateResult = Readonly<{ ok: boolean; output: string }>;
 
-/** A check of the whole repository; `root` is another folder only where a violation is planted to see that the gate can fail. */
-export type Gate = Readonly<{ name: string; check(root: string): Promise<GateResult> }>;
+/**
+ * A check of the whole repository. Its name is its nx target's in `project.json`, whose inputs name every file that it reads; its remedy
+ * says what to do about what it finds. `root` is another folder only where a violation is planted to see that the gate can fail.
+ */
+export type Gate = Readonly<{ name: string; remedy: string; check(root: string): Promise<GateResult> }>;
 
-/** Runs one tool in `root` and takes its exit status for the verdict. */
-export function runTool(command: string, args: readonly string[], root: string): Promise<GateResult> {
+/** Runs one tool in `root` and takes its exit status for the verdict; `env` comes on top of this process's environment. */
+export function runTool(
+  command: string,
+  args: readonly string[],
+  root: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<GateResult> {
   return new Promise((resolve) => {
     let output = "";
     const child = spawn(command, args, {
       cwd: root,
-      env: { ...process.env, PATH: toolPath },
+      env: { ...process.env, ...env, PATH: toolPath },
       stdio: ["ignore", "pipe", "pipe"],
     });
     for (const stream of [child.stdout, child.stderr]) {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Gate } from "./gate.ts";
 import { boundaries, dashboards, deadCode, GATES, generated, lint, protoLint, purity, types } from "./index.ts";
+import { cachedTargets, isInKey } from "./testing/gate-key.ts";
 import { PlantedWorkspace } from "./testing/planted-workspace.ts";
 
 type Plant = Readonly<{ gate: Gate; violation: string; files: Readonly<Record<string, string>>; finding: string }>;
@@ -77,7 +78,7 @@ const PLANTS: readonly Plant[] = [
     gate: purity,
     violation: "a timer",
     files: { "libs/low/src/half.ts": "export const half = (run: () => void) => setTimeout(run, 1);\n" },
-    finding: "libs/low/src/half.ts:1 a pure library uses setTimeout",
+    finding: "libs/low/src/half.ts:1 a pure library uses setTimeout: take a `Clock`",
   },
   {
     gate: purity,
@@ -170,6 +171,20 @@ describe("the gates", () => {
   it.each(GATES)("$name passes where nothing is planted", async (gate) => {
     using workspace = new PlantedWorkspace();
     expect(await gate.check(workspace.root)).toMatchObject({ ok: true });
+  });
+
+  it.each(PLANTS)("nx runs $gate.name again after $violation", ({ gate, files }) => {
+    for (const file of Object.keys(files)) expect(isInKey(gate.name, file), file).toBe(true);
+  });
+
+  it.each(GATES)("nx runs $name again after a change of the gates or of the packages", ({ name }) => {
+    for (const file of ["scripts/gates/gate.ts", "scripts/gate.ts", "package.json", "pnpm-lock.yaml"]) {
+      expect(isInKey(name, file), file).toBe(true);
+    }
+  });
+
+  it("are the targets whose results nx keeps", () => {
+    expect(cachedTargets()).toEqual(GATES.map((gate) => gate.name));
   });
 
   it("are all proved able to fail", () => {

@@ -6,7 +6,11 @@ import { type Gate, type GateResult, runTool } from "./gate.ts";
 const GENERATED_FOLDER = "libs/proto/src/gen";
 
 /** What `npm run generate` would write is what is there, file by file. */
-export const generated: Gate = { name: "generated code up to date", check };
+export const generated: Gate = {
+  name: "generated",
+  remedy: "`npm run generate` writes libs/proto/src/gen from proto/.",
+  check,
+};
 
 async function check(root: string): Promise<GateResult> {
   const folder = mkdtempSync(join(tmpdir(), "drover-generated-"));
@@ -18,9 +22,7 @@ async function check(root: string): Promise<GateResult> {
     const differing = [...new Set([...fresh.keys(), ...present.keys()])].filter(
       (file) => fresh.get(file) !== present.get(file),
     );
-    const lines = differing.map(
-      (file) => `${GENERATED_FOLDER}/${file} is not what its .proto says; run npm run generate`,
-    );
+    const lines = differing.map((file) => `${GENERATED_FOLDER}/${file} is not what its .proto says`);
     return { ok: differing.length === 0 && fresh.size > 0, output: lines.join("\n") };
   } finally {
     rmSync(folder, { recursive: true });

@@ -4,16 +4,29 @@ import { type Gate, runTool } from "./gate.ts";
 import { generated } from "./generated.ts";
 import { purity } from "./purity.ts";
 
-export const types: Gate = { name: "types", check: (root) => runTool("tsc", ["-p", "tsconfig.json"], root) };
+export const types: Gate = {
+  name: "types",
+  remedy: "Give each value the type that its reader needs; no `any`, no `!`, no cast where a check can tell.",
+  check: (root) => runTool("tsc", ["-p", "tsconfig.json"], root),
+};
 
 export const lint: Gate = {
-  name: "lint and format",
+  name: "lint",
+  remedy: "`biome check --write` mends the format and what is safe to mend; the rest is told above.",
   check: (root) => runTool("biome", ["check", "--error-on-warnings", "--max-diagnostics=100"], root),
 };
 
-export const deadCode: Gate = { name: "dead code", check: (root) => runTool("knip", ["--no-progress"], root) };
+export const deadCode: Gate = {
+  name: "dead-code",
+  remedy: "Delete what nobody uses; an export that only its own file reads loses the word `export`.",
+  check: (root) => runTool("knip", ["--no-progress"], root),
+};
 
-export const protoLint: Gate = { name: "proto lint", check: (root) => runTool("buf", ["lint"], root) };
+export const protoLint: Gate = {
+  name: "proto-lint",
+  remedy: "Rename what a .proto of this change adds; what is released keeps its name and number.",
+  check: (root) => runTool("buf", ["lint"], root),
+};
 
 /** Everything that must hold of the sources before a test runs. */
 export const GATES: readonly Gate[] = [types, lint, boundaries, purity, deadCode, generated, dashboards, protoLint];

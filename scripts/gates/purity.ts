@@ -10,24 +10,29 @@ const PURE_BUILTINS = ["node:assert", "node:buffer", "node:crypto", "node:path",
 /** What only computes of `node:crypto`; the rest draws random bytes or starts threads. */
 const PURE_CRYPTO = ["createHash", "hash", "Hash", "timingSafeEqual"];
 
-/** What reaches the clock, chance, the network, the process or the terminal. */
-const EFFECTS = [
-  "setTimeout",
-  "setInterval",
-  "setImmediate",
-  "queueMicrotask",
-  "fetch",
-  "process",
-  "console",
-  "performance",
-];
-const EFFECT_MEMBERS = [
-  "Date.now",
-  "Math.random",
-  "AbortSignal.timeout",
-  "crypto.randomUUID",
-  "crypto.getRandomValues",
-];
+const CLOCK = "take a `Clock` (libs/core/src/clock.ts)";
+const CHANCE = "take a seed, or what is drawn, as an argument";
+const TURNS = "return, and let the caller give others their turn";
+const ARGUMENT = "take what is read there as an argument";
+
+/** What reaches the clock, chance, the network, the process or the terminal, and what a pure library does in its place. */
+const EFFECTS: ReadonlyMap<string, string> = new Map([
+  ["setTimeout", CLOCK],
+  ["setInterval", CLOCK],
+  ["setImmediate", TURNS],
+  ["queueMicrotask", TURNS],
+  ["fetch", ARGUMENT],
+  ["process", ARGUMENT],
+  ["console", "take a `Logger` (libs/core/src/ports/logger.ts)"],
+  ["performance", CLOCK],
+]);
+const EFFECT_MEMBERS: ReadonlyMap<string, string> = new Map([
+  ["Date.now", CLOCK],
+  ["Math.random", CHANCE],
+  ["AbortSignal.timeout", "take an `AbortSignal`; deadlines become signals at the edge"],
+  ["crypto.randomUUID", CHANCE],
+  ["crypto.getRandomValues", CHANCE],
+]);
 
 /** The few files of pure projects that are adapters themselves: the machine's clock behind its port, and the loaders of files. */
 const ADAPTER_FILES = [
@@ -38,7 +43,12 @@ const ADAPTER_FILES = [
 ];
 
 /** Projects tagged `pure` have no I/O, timer, clock, chance or terminal. */
-export const purity: Gate = { name: "pure libraries", check: async (root) => check(root) };
+export const purity: Gate = {
+  name: "purity",
+  remedy:
+    "A library that must have the effect itself is an adapter: it loses the tag `pure` and moves to layer 3, behind a port.",
+  check: async (root) => check(root),
+};
 
 function check(root: string): GateResult {
   const findings = findProjects(root)
@@ -58,22 +68,23 @@ function sourcesOf(root: string, folder: string): string[] {
 function effectsIn(file: string, text: string): string[] {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
   const findings: string[] = [];
-  const report = (node: ts.Node, what: string) => {
+  const report = (node: ts.Node, what: string, instead: string | undefined) => {
     const { line } = source.getLineAndCharacterOfPosition(node.getStart());
-    findings.push(`${file}:${line + 1} a pure library uses ${what}`);
+    if (instead !== undefined) findings.push(`${file}:${line + 1} a pure library uses ${what}: ${instead}`);
   };
   const visit = (node: ts.Node): void => {
     if ((ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) && node.moduleSpecifier !== undefined) {
       const name = node.moduleSpecifier.getText().slice(1, -1);
-      if (name.startsWith("node:") && !PURE_BUILTINS.includes(name)) report(node, name);
+      if (name.startsWith("node:") && !PURE_BUILTINS.includes(name)) report(node, name, ARGUMENT);
       if (name === "node:crypto") {
-        for (const member of membersOf(node)) if (!PURE_CRYPTO.includes(member)) report(node, `${name}'s ${member}`);
+        const members = membersOf(node).filter((member) => !PURE_CRYPTO.includes(member));
+        for (const member of members) report(node, `${name}'s ${member}`, CHANCE);
       }
     }
-    if (ts.isPropertyAccessExpression(node) && EFFECT_MEMBERS.includes(node.getText())) report(node, node.getText());
-    if (ts.isIdentifier(node) && EFFECTS.includes(node.text) && isGlobalUse(node)) report(node, node.text);
+    if (ts.isPropertyAccessExpression(node)) report(node, node.getText(), EFFECT_MEMBERS.get(node.getText()));
+    if (ts.isIdentifier(node) && isGlobalUse(node)) report(node, node.text, EFFECTS.get(node.text));
     if (ts.isNewExpression(node) && node.expression.getText() === "Date" && (node.arguments?.length ?? 0) === 0) {
-      report(node, "new Date()");
+      report(node, "new Date()", CLOCK);
     }
     ts.forEachChild(node, visit);
   };
