@@ -2,6 +2,7 @@ export { AssertionError, assert, assertNever } from "./assert.ts";
 export { at } from "./at.ts";
 export { type Clock, systemClock } from "./clock.ts";
 export { DroverError, ERROR_CODES, type ErrorCode, errorCode, toDroverError } from "./errors.ts";
+export type { DeliveredChoice, GenerationRequest } from "./generation-request.ts";
 export {
   type ModelId,
   modelId,
@@ -69,6 +70,15 @@ export {
   type Tracer,
   type TraceSpan,
 } from "./ports/tracer.ts";
+export type {
+  FinishReason,
+  GenerationEvent,
+  PromptEvent,
+  RankedToken,
+  RequestEvent,
+  Resume,
+  TokenEvent,
+} from "./request-event.ts";
 export { SaidReasons } from "./said-reasons.ts";
 export { greedyParams, type SamplingParams } from "./sampling-params.ts";
 export { neverAborted, whenAborted, withTimeout } from "./signals.ts";

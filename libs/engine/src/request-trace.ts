@@ -14,7 +14,7 @@ import type { GenerationTask } from "./task.ts";
 /** The span of an attempt at this worker, from its acceptance on. Undefined where its caller's is not recorded. */
 export function beginGeneration(
   tracer: Tracer = noTracer,
-  caller: TraceContext,
+  caller: TraceContext | undefined,
   task: GenerationTask,
 ): TraceSpan | undefined {
   return tracer.join("generate", caller, {

@@ -1,8 +1,11 @@
-/** Below e^-80 a token's share is under 1e-34: no draw of 53 bits reaches it, so such tokens are left out from the start. */
+/**
+ * Below e^-80 a token's share is under 1e-34: no draw of 53 bits reaches it, so such tokens are left out from the
+ * start.
+ */
 export const EXPONENT_LEAST = -80;
 
 /**
- * Buckets of the ranking's histogram, 0.08 nats each. Only the one bucket where a limit falls is sorted: of 200,000 logits spread over a few
- * nats it holds some thousands.
+ * Buckets of the ranking's histogram, 0.08 nats each. Only the one bucket where a limit falls is sorted: of 200,000
+ * logits spread over a few nats it holds some thousands.
  */
 export const BUCKET_COUNT = 1024;

@@ -7,9 +7,9 @@ const ROUND_COUNT = 10;
 export type Words4 = readonly [number, number, number, number];
 
 /**
- * Philox4x32-10: a bijection of 128-bit counters under a 64-bit key, whose outputs pass BigCrush; four unsigned words in, four out.
- * Any draw is reached at once, so no generator state has to travel with a request.
- * Source: Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3 (SC11).
+ * Philox4x32-10: a bijection of 128-bit counters under a 64-bit key, whose outputs pass BigCrush; four unsigned words
+ * in, four out. Any draw is reached at once, so no generator state has to travel with a request. Source: Salmon et al.,
+ * Parallel Random Numbers: As Easy as 1, 2, 3 (SC11).
  */
 export function philox4x32(counter: Words4, key: readonly [number, number]): Words4 {
   let [c0, c1, c2, c3] = counter;

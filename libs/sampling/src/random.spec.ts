@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { philox4x32 } from "./philox.ts";
-import { draw } from "./random.ts";
+import { uniform } from "./random.ts";
 import { CHI_SQUARE_LIMIT, chiSquare } from "./testing/chi-square.ts";
 
 test("Philox gives the published known answers", () => {
@@ -14,10 +14,10 @@ test("Philox gives the published known answers", () => {
 
 test("draws are uniform over seeds, over choices and over indices", () => {
   const drawn = [
-    (i: number) => draw(i, 0, 0),
-    (i: number) => draw(2 ** 40 * (i % 8192) + i, 1, 5),
-    (i: number) => draw(12_345, i, 0),
-    (i: number) => draw(12_345, 0, i),
+    (i: number) => uniform(i, 0, 0),
+    (i: number) => uniform(2 ** 40 * (i % 8192) + i, 1, 5),
+    (i: number) => uniform(12_345, i, 0),
+    (i: number) => uniform(12_345, 0, i),
   ];
   for (const at of drawn) {
     const bins = Array<number>(16).fill(0);
@@ -34,19 +34,19 @@ test("draws are uniform over seeds, over choices and over indices", () => {
 test("neighbouring draws are independent", () => {
   const bins = Array<number>(16).fill(0);
   for (let i = 0; i < 20_000; i++) {
-    const bin = 4 * Math.floor(draw(3, 0, i) * 4) + Math.floor(draw(3, 0, i + 1) * 4);
+    const bin = 4 * Math.floor(uniform(3, 0, i) * 4) + Math.floor(uniform(3, 0, i + 1) * 4);
     bins[bin] = (bins[bin] ?? 0) + 1;
   }
   expect(chiSquare(bins, Array(16).fill(1 / 16))).toBeLessThan(CHI_SQUARE_LIMIT[15]);
 });
 
 test("every bit of seed, choice and index makes another draw", () => {
-  const draws = new Set([draw(0, 0, 0)]);
-  for (let bit = 0; bit < 53; bit++) draws.add(draw(2 ** bit, 0, 0));
+  const draws = new Set([uniform(0, 0, 0)]);
+  for (let bit = 0; bit < 53; bit++) draws.add(uniform(2 ** bit, 0, 0));
   for (let bit = 0; bit < 31; bit++) {
-    draws.add(draw(0, 2 ** bit, 0));
-    draws.add(draw(0, 0, 2 ** bit));
+    draws.add(uniform(0, 2 ** bit, 0));
+    draws.add(uniform(0, 0, 2 ** bit));
   }
   expect(draws.size).toBe(1 + 53 + 31 + 31);
-  expect(draw(2 ** 53 - 1, 4, 1000)).toBe(draw(2 ** 53 - 1, 4, 1000));
+  expect(uniform(2 ** 53 - 1, 4, 1000)).toBe(uniform(2 ** 53 - 1, 4, 1000));
 });

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { EXPONENT_LEAST } from "./limits.ts";
 import { Ranking } from "./ranking.ts";
 import { weigh } from "./weighted.ts";
 
@@ -8,7 +9,7 @@ const scores = fc.array(fc.integer({ min: -60, max: 0 }), { minLength: 1, maxLen
 
 function rank(values: readonly number[], temperature: number) {
   const best = Math.max(...values);
-  const tokens = weigh(Float32Array.from(values), best, temperature, 0, new Float64Array(values.length));
+  const tokens = weigh(Float32Array.from(values), best, temperature, EXPONENT_LEAST, new Float64Array(values.length));
   const ranked = values
     .map((score, id) => ({ id, score, weight: Math.exp((score - best) / temperature) }))
     .filter(({ score }) => (score - best) / temperature >= -80)
@@ -47,7 +48,7 @@ test("a prefix by weight is the shortest that weighs enough", () => {
 
 test("a vocabulary of 200,000 equal tokens is cut by id", () => {
   const size = 200_000;
-  const ranking = new Ranking(weigh(new Float32Array(size), 0, 1, 0, new Float64Array(size)));
+  const ranking = new Ranking(weigh(new Float32Array(size), 0, 1, EXPONENT_LEAST, new Float64Array(size)));
   expect(ranking.first(1000)?.cut).toEqual({ score: 0, id: 999 });
   expect(ranking.firstWeighing(size / 2)?.cut).toEqual({ score: 0, id: size / 2 - 1 });
 });

@@ -2,14 +2,14 @@ import { BUCKET_COUNT, EXPONENT_LEAST } from "./limits.ts";
 import type { Weighted } from "./weighted.ts";
 
 /** The last token that is kept, by score and then by id: better scores are kept, and equal ones up to this id. */
-export type Cut = Readonly<{ score: number; id: number }>;
+type Cut = Readonly<{ score: number; id: number }>;
 
-/** Everything down to the cut, and what it weighs together. */
-type Prefix = Readonly<{ cut: Cut; weight: number }>;
+/** The likeliest tokens down to the cut, and what they weigh together. */
+export type RankedPrefix = Readonly<{ cut: Cut; weight: number }>;
 
 /**
- * Tokens by falling score, and by rising id among equals, without sorting them all: a histogram finds the bucket where a limit falls, and only
- * that bucket is sorted.
+ * Tokens by falling score, and by rising id among equals, without sorting them all: a histogram finds the bucket where
+ * a limit falls, and only that bucket is sorted.
  */
 export class Ranking {
   readonly #tokens: Weighted;
@@ -36,16 +36,16 @@ export class Ranking {
   }
 
   /** The `count` best tokens; undefined when there are no more than that. */
-  first(count: number): Prefix | undefined {
+  first(count: number): RankedPrefix | undefined {
     return this.#prefix((kept) => kept >= count);
   }
 
   /** The shortest prefix of the ranking that weighs at least so much; undefined when all together do not. */
-  firstWeighing(weight: number): Prefix | undefined {
+  firstWeighing(weight: number): RankedPrefix | undefined {
     return this.#prefix((_, kept) => kept >= weight);
   }
 
-  #prefix(isEnough: (count: number, weight: number) => boolean): Prefix | undefined {
+  #prefix(isEnough: (count: number, weight: number) => boolean): RankedPrefix | undefined {
     let count = 0;
     let weight = 0;
     for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
@@ -65,7 +65,7 @@ export class Ranking {
     countBefore: number,
     weightBefore: number,
     isEnough: (count: number, weight: number) => boolean,
-  ): Prefix {
+  ): RankedPrefix {
     let weight = weightBefore;
     let cut: Cut = { score: Number.POSITIVE_INFINITY, id: -1 };
     const ids = this.#sorted(bucket);
@@ -73,7 +73,8 @@ export class Ranking {
       const id = ids[i] ?? 0;
       weight += this.#tokens.weights[id] ?? 0;
       cut = { score: this.#tokens.scores[id] ?? 0, id };
-      // Sums in another order may round below the limit that the bucket's own sum reached; then its last token is the cut.
+      // Sums in another order may round below the limit that the bucket's own sum reached; then its last token is the
+      // cut.
       if (isEnough(countBefore + i + 1, weight)) break;
     }
     return { cut, weight };

@@ -1,6 +1,6 @@
 /**
- * Rows of the vocabulary's size that are reused from call to call: 200,000 tokens are 2.4 MB, too much to allocate for every token.
- * A call is synchronous and keeps nothing, so none sees another's.
+ * Rows of the vocabulary's size that are reused from call to call: 200,000 tokens are 2.4 MB, too much to allocate for
+ * every token. A call is synchronous and keeps nothing, so none sees another's.
  */
 let scores = new Float32Array(0);
 let weights = new Float64Array(0);

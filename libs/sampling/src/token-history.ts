@@ -4,7 +4,10 @@ export class TokenHistory {
   readonly #output = new Map<number, number>();
   #seen: Set<number> | undefined = undefined;
 
-  /** Keeps the ids and reads them only when a penalty first asks: most requests have none, and a prompt may have a million tokens. */
+  /**
+   * Keeps the ids and reads them only when a penalty first asks: most requests have none, and a prompt may have a
+   * million tokens.
+   */
   constructor(promptTokenIds: Iterable<number>) {
     this.#promptTokenIds = promptTokenIds;
   }

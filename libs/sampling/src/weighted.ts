@@ -1,5 +1,3 @@
-import { EXPONENT_LEAST } from "./limits.ts";
-
 /** A row's tokens with their shares before normalization. */
 export type Weighted = Readonly<{
   /** [V] */
@@ -11,18 +9,17 @@ export type Weighted = Readonly<{
   weights: Float64Array;
 }>;
 
-/** Weighs every token; those below `minP` times the best one's share, or below any draw's reach, get 0. Writes `weights`, [V]. */
+/** Weighs every token; those of a weight below e^exponentLeast get 0. Writes `weights`, [V]. */
 export function weigh(
   scores: Float32Array,
   best: number,
   temperature: number,
-  minP: number,
+  exponentLeast: number,
   weights: Float64Array,
 ): Weighted {
-  const least = Math.max(EXPONENT_LEAST, Math.log(minP));
   for (let id = 0; id < scores.length; id++) {
     const exponent = ((scores[id] ?? 0) - best) / temperature;
-    weights[id] = exponent >= least ? Math.exp(exponent) : 0;
+    weights[id] = exponent >= exponentLeast ? Math.exp(exponent) : 0;
   }
   return { scores, best, temperature, weights };
 }

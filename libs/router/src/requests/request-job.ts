@@ -11,8 +11,8 @@ import {
 } from "@drover/core";
 import { sampleHashes } from "@drover/fleet";
 import type { HashSeed } from "@drover/kv";
+import { generationRequestToWire } from "@drover/wire";
 import type { VisionClient } from "../cluster/vision-client.ts";
-import { encodeGenerationRequest } from "../cluster/wire.ts";
 import {
   INLINE_PAYLOAD_BYTES_MAX,
   PAYLOAD_GRACE_MS,
@@ -72,13 +72,19 @@ async function putJob(
   const { modelId } = port.model;
   const attemptBase = state.attemptBase;
   const trace = generation.trace?.context;
-  const bytes = encodeGenerationRequest(
-    { requestId, modelId, routerId: port.routerId, deadlineMs, trace },
-    request,
+  const blockHashes = generation.blockHashes ?? new Uint8Array();
+  const bytes = generationRequestToWire({
+    requestId,
+    modelId,
+    routerId: port.routerId,
+    promptTokenIds: request.promptTokenIds,
     images,
-    generation.blockHashes ?? new Uint8Array(),
-    state,
-  );
+    blockHashes,
+    params: request.sampling,
+    delivered: state.choices,
+    deadlineMs,
+    trace,
+  });
   const nowMs = port.clock.now();
   const deliveredCount = state.tokenCount;
   const { n, maxTokens } = request.sampling;
@@ -95,7 +101,7 @@ async function putJob(
     newTokenCountMax: Math.max(0, n * maxTokens - deliveredCount),
     choiceCount: n,
     ...(trace && { trace }),
-    blockHashes: reusesPrefix(request) ? sampleHashes(generation.blockHashes ?? new Uint8Array()) : new Uint8Array(),
+    blockHashes: reusesPrefix(request) ? sampleHashes(blockHashes) : new Uint8Array(),
   } as const;
   if (bytes.byteLength < INLINE_PAYLOAD_BYTES_MAX) return { ...job, payload: { kind: "inline", bytes } };
   const key = `${requestId}/${attemptBase}`;

@@ -1,4 +1,4 @@
-import { create, fromBinary } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import {
   DroverError,
   type Logger,
@@ -12,7 +12,6 @@ import type { Engine, EventSink } from "@drover/engine";
 import { beginGeneration, taskOf } from "@drover/engine";
 import {
   FarewellSchema,
-  GenerationRequestSchema,
   type PlaceReply,
   PlaceReplySchema,
   type PlaceRequest,
@@ -24,6 +23,7 @@ import {
   WorkerMessageSchema,
 } from "@drover/proto";
 import { toServiceError, traceOf } from "@drover/rpc";
+import { generationRequestFromWire } from "@drover/wire";
 import type { ServerDuplexStream, ServerUnaryCall, sendUnaryData, UntypedServiceImplementation } from "@grpc/grpc-js";
 
 export type AttentionServiceOptions = Readonly<{
@@ -61,9 +61,9 @@ function place(options: AttentionServiceOptions, request: PlaceRequest, caller?:
   if (request.leaderEpoch < options.leaderEpoch()) return refuse("stale_epoch", "a newer scheduler leads");
   if (!options.accepting()) return refuse("unavailable", "the worker takes no requests now");
   try {
-    const generation = fromBinary(GenerationRequestSchema, request.payload);
+    const generation = generationRequestFromWire(request.payload);
     const task = taskOf(generation, request.attempt, options.vocabSize);
-    const trace = beginGeneration(options.tracer, caller ?? generation, task);
+    const trace = beginGeneration(options.tracer, caller ?? generation.trace, task);
     const refusal = options.engine.place({ ...task, trace });
     if (refusal !== undefined) trace?.end(refusal.code);
     return refusal === undefined ? create(PlaceReplySchema, { accepted: true }) : refuse(refusal.code, refusal.message);

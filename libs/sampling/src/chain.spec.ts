@@ -1,8 +1,9 @@
 import { greedyParams, type SamplingParams } from "@drover/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { needsFullLogits, sampleToken } from "./sample.ts";
+import { needsFullLogits, sampleToken } from "./chain.ts";
 import { CHI_SQUARE_LIMIT, chiSquare } from "./testing/chi-square.ts";
+import { rows, sampleInput, tokenIds } from "./testing/sample-input.ts";
 import { TokenHistory } from "./token-history.ts";
 
 const greedy = greedyParams(16);
@@ -68,7 +69,6 @@ test("a sample is a function of seed, choice and index, whatever was sampled bet
 test.each([
   { name: "top-k keeps the k likeliest", params: { topK: 2 }, kept: [1, 2] },
   { name: "top-p keeps the shortest likeliest set that has the share", params: { topP: 0.7 }, kept: [1, 2] },
-  { name: "top-p keeps one token at least", params: { topP: 1e-9 }, kept: [1] },
   { name: "min-p keeps what has the share of the likeliest", params: { minP: 0.1 }, kept: [1, 2, 3] },
   // Without min-p 0.9 takes three tokens; of what min-p leaves, the first two have 0.9.
   { name: "top-p counts among what min-p left", params: { minP: 0.3, topP: 0.9 }, kept: [1, 2] },
@@ -119,35 +119,47 @@ test("end tokens are banned below min_tokens, whatever their bias, and free from
   for (let seed = 0; seed < 200; seed++) expect([0, 2, 3]).toContain(sample({ ...params, temperature: 9, seed }, 1));
 });
 
-test("repetition penalty divides positive and multiplies negative logits of prompt and output", () => {
+test("penalties count from the history: repetition in prompt and output, presence and frequency in the output", () => {
   expect(sample({ repetitionPenalty: 3 }, 0, [], [1])).toBe(2);
   expect(sample({ repetitionPenalty: 3 }, 0, [1], [])).toBe(2);
-  expect(sample({ repetitionPenalty: 1.4 }, 0, [1, 1, 1], [1, 1])).toBe(1);
-  const negative = Float32Array.of(-1, -2);
-  const params = { ...greedy, repetitionPenalty: 3 };
-  expect(sampleToken({ logits: negative, params, history: new TokenHistory([0]), choice: 0, index: 0 })).toBe(1);
-});
-
-test("presence counts a token of the output once, frequency each time, and the prompt not at all", () => {
   expect(sample({ presencePenalty: 2 }, 0, [1])).toBe(2);
-  expect(sample({ presencePenalty: 0.9 }, 0, [1, 1, 1])).toBe(1);
   expect(sample({ frequencyPenalty: 0.9 }, 0, [1])).toBe(1);
   expect(sample({ frequencyPenalty: 0.9 }, 0, [1, 1])).toBe(2);
   expect(sample({ presencePenalty: 2, frequencyPenalty: 2 }, 0, [], [1, 1])).toBe(1);
-  expect(sample({ presencePenalty: -3 }, 0, [3])).toBe(3);
 });
 
-test("a history that is asked early goes on counting", () => {
-  const history = new TokenHistory([5, 6, 5]);
-  expect([...history.seen()]).toEqual([5, 6]);
-  history.append(7);
-  history.append(6);
-  history.append(7);
-  expect([...history.seen()]).toEqual([5, 6, 7]);
-  expect([...history.output()]).toEqual([
-    [7, 2],
-    [6, 1],
-  ]);
+test("a token outside of the grammar's mask is never chosen, whatever the parameters", () => {
+  const params = fc.record({
+    temperature: fc.constantFrom(0, 0.2, 1, 50),
+    topP: fc.constantFrom(1, 0.5, 1e-9),
+    topK: fc.constantFrom(0, 1, 3),
+    minP: fc.constantFrom(0, 0.5),
+    repetitionPenalty: fc.constantFrom(0.2, 1, 3),
+    presencePenalty: fc.constantFrom(-2, 0, 2),
+    frequencyPenalty: fc.constantFrom(-2, 0, 2),
+    logitBias: fc.array(fc.tuple(fc.nat(90), fc.integer({ min: -100, max: 100 })), { maxLength: 4 }),
+    seed: fc.nat(),
+    minTokens: fc.nat(3),
+    stopTokenIds: tokenIds,
+  });
+  fc.assert(
+    fc.property(
+      rows,
+      params,
+      tokenIds,
+      fc.uniqueArray(fc.nat(79), { minLength: 1, maxLength: 10 }),
+      (row, p, seen, ids) => {
+        const within = ids.map((id) => id % row.length);
+        const allowed = new Uint32Array(3);
+        for (const id of within) allowed[id >> 5] = (allowed[id >> 5] ?? 0) | (1 << (id & 31));
+        const given = { logits: row, params: p, prompt: seen, output: seen, index: 1, allowed };
+        const tokenId = sampleToken(sampleInput(given));
+        expect(within).toContain(tokenId);
+        expect(needsFullLogits({ ...greedy, ...p }, 1, allowed)).toBe(true);
+      },
+    ),
+    { seed: 4, numRuns: 2000 },
+  );
 });
 
 test("the logits are left as they are", () => {

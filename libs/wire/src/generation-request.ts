@@ -1,0 +1,63 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { type GenerationRequest, modelId, requestId, routerId } from "@drover/core";
+import { GenerationRequestSchema, type GenerationRequest as Message } from "@drover/proto";
+import { numberFromWire, u32FromWire, u32ToWire } from "./numbers.ts";
+import { promptImageFromWire, promptImageToWire } from "./prompt-image.ts";
+import { samplingParamsFromWire, samplingParamsToWire } from "./sampling-params.ts";
+import { traceFromWire } from "./trace-context.ts";
+import { wireFault } from "./wire-fault.ts";
+
+/** The request as a job's payload. */
+export function generationRequestToWire(request: GenerationRequest): Uint8Array {
+  const { params, trace, delivered, ...names } = request;
+  const isNew = delivered.every(({ tokenIds, finished }) => tokenIds.length === 0 && !finished);
+  return toBinary(
+    GenerationRequestSchema,
+    create(GenerationRequestSchema, {
+      ...names,
+      ...trace,
+      promptTokenIds: u32ToWire(request.promptTokenIds),
+      deadlineMs: BigInt(request.deadlineMs),
+      sampling: samplingParamsToWire(params),
+      images: request.images.map(promptImageToWire),
+      delivered: isNew ? [] : delivered.map(({ tokenIds, finished }) => ({ tokenIds: [...tokenIds], finished })),
+    }),
+  );
+}
+
+/** A job's payload. Errors: `invalid_argument`, naming the field, for what no router writes. */
+export function generationRequestFromWire(payload: Uint8Array): GenerationRequest {
+  const message = decoded(payload);
+  if (message.sampling === undefined) throw wireFault("sampling", "is missing");
+  const promptTokenIds = u32FromWire(message.promptTokenIds, "prompt_token_ids");
+  if (promptTokenIds.length === 0) throw wireFault("prompt_token_ids", "is empty");
+  const params = samplingParamsFromWire(message.sampling);
+  return {
+    requestId: requestId(message.requestId),
+    modelId: modelId(message.modelId),
+    routerId: routerId(message.routerId),
+    promptTokenIds,
+    images: message.images.map((image) => promptImageFromWire(image, promptTokenIds.length)),
+    // A copy: the message's bytes are a view of the whole payload, which would stay with it.
+    blockHashes: new Uint8Array(message.blockHashes),
+    params,
+    delivered: deliveredFromWire(message.delivered, params.n),
+    deadlineMs: numberFromWire(message.deadlineMs, "deadline_ms"),
+    ...traceFromWire(message),
+  };
+}
+
+function decoded(payload: Uint8Array): Message {
+  try {
+    return fromBinary(GenerationRequestSchema, payload);
+  } catch (cause) {
+    throw wireFault("payload", `is no generation request: ${cause instanceof Error ? cause.message : String(cause)}`);
+  }
+}
+
+/** Of a new request nothing is delivered, and the message says nothing. */
+function deliveredFromWire(delivered: Message["delivered"], n: number): GenerationRequest["delivered"] {
+  if (delivered.length === 0) return Array.from({ length: n }, () => ({ tokenIds: [], finished: false }));
+  if (delivered.length !== n) throw wireFault("delivered", `has ${delivered.length} entries for ${n} choices`);
+  return delivered.map(({ tokenIds, finished }) => ({ tokenIds, finished }));
+}
