@@ -37,7 +37,6 @@ const EFFECT_MEMBERS: ReadonlyMap<string, string> = new Map([
 /** The few files of pure projects that are adapters themselves: the machine's clock behind its port, and the loaders of files. */
 const ADAPTER_FILES = [
   "libs/core/src/clock.ts",
-  "libs/core/src/signals.ts",
   "libs/chat/src/load-chat-template.ts",
   "libs/tokenizer/src/load-tokenizer.ts",
 ];

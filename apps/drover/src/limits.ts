@@ -1,3 +1,5 @@
+import type { TimeLimit } from "@drover/core";
+
 /** Waits before a dead child is started again: 250 ms, doubling with each death in a row, to 10 s. */
 export const RESTART_DELAY_MS_MIN = 250;
 export const RESTART_DELAY_MS_MAX = 10_000;
@@ -32,7 +34,7 @@ export const PROMPT_RETRY_INTERVAL_MS = 500;
 
 /** How often `drover drain` asks how far the worker is, and how long one answer may take. */
 export const DRAIN_POLL_MS = 500;
-export const DRAIN_ANSWER_MS_MAX = 10_000;
+export const DRAIN_ANSWER_LIMIT: TimeLimit = { ms: 10_000, message: "the scheduler did not answer within 10 s" };
 
 /** A conversation in `drover chat` keeps this many messages; older ones are forgotten, two at a time. */
 export const CHAT_MESSAGES_MAX = 200;
@@ -47,7 +49,7 @@ export const SSE_LINE_CHARACTERS_MAX = 16 * 1024 * 1024;
 export const GUARD_RESTARTS_MAX = 5;
 
 /** A router answers `drover top` within this time, or is said not to. */
-export const TOP_TIMEOUT_MS = 5_000;
+export const TOP_ANSWER_LIMIT: TimeLimit = { ms: 5_000, message: "the router did not answer within 5 s" };
 
 /** A worker that said nothing for longer is shown as silent. */
 export const TOP_SILENT_MS = 2_500;

@@ -81,7 +81,7 @@ export type {
 } from "./request-event.ts";
 export { SaidReasons } from "./said-reasons.ts";
 export { greedyParams, type SamplingParams } from "./sampling-params.ts";
-export { neverAborted, whenAborted, withTimeout } from "./signals.ts";
+export { neverAborted, type TimeLimit, untilAborted, whenAborted, withTimeout } from "./signals.ts";
 export type { StepCosts } from "./step-costs.ts";
 export { tilesHash, tilesHasher } from "./tiles-hash.ts";
 export { sleepUnlessAborted, Wakeup } from "./wakeup.ts";

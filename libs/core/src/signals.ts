@@ -1,9 +1,61 @@
+import type { Clock } from "./clock.ts";
+import { DroverError, type ErrorCode } from "./errors.ts";
+import { sleepUnlessAborted } from "./wakeup.ts";
+
 /** Never aborts: for the few calls whose end is bounded by other means. */
 export const neverAborted: AbortSignal = new AbortController().signal;
 
-/** Aborts `ms` from now, or with the given signal if that is sooner. */
-export function withTimeout(ms: number, signal: AbortSignal): AbortSignal {
-  return AbortSignal.any([signal, AbortSignal.timeout(ms)]);
+/** What the clock is told once a call has ended in time. */
+const ANSWERED = new DroverError("cancelled", "the call is over");
+
+/** A bound on how long a call may take, and the fault that the caller gets beyond it: `deadline_exceeded`, unless another code is named. */
+export type TimeLimit = Readonly<{ ms: number; message: string; code?: ErrorCode }>;
+
+/**
+ * Makes a call that ends when its time is over, even where it does not heed its signal. The call's signal aborts then with the limit's fault,
+ * or with the caller's own reason where the caller's signal aborts sooner; what the call still comes to is dropped.
+ * Errors: the limit's fault; the signal's reason; those of the call.
+ */
+export async function withTimeout<T>(
+  limit: TimeLimit,
+  clock: Clock,
+  signal: AbortSignal,
+  call: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  signal.throwIfAborted();
+  const limited = new AbortController();
+  const answered = new AbortController();
+  const leave = () => limited.abort(signal.reason);
+  signal.addEventListener("abort", leave, { once: true });
+  const late = async () => {
+    await sleepUnlessAborted(clock, limit.ms, answered.signal);
+    if (!answered.signal.aborted) limited.abort(new DroverError(limit.code ?? "deadline_exceeded", limit.message));
+  };
+  try {
+    const ended = untilAborted(call(limited.signal), limited.signal);
+    void late();
+    return await ended;
+  } finally {
+    signal.removeEventListener("abort", leave);
+    answered.abort(ANSWERED);
+  }
+}
+
+/** What the work comes to, or the signal's reason once it has aborted: the work is left behind then, and its end ignored. */
+export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } catch (error) {
+    // Work that heeds the signal may fail first, in words of its own.
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
 }
 
 /** Resolves when the signal aborts. */

@@ -1,4 +1,7 @@
 import type { Clock } from "./clock.ts";
+import { DroverError } from "./errors.ts";
+
+const WOKEN = new DroverError("cancelled", "the wait is over");
 
 /** Lets one loop sleep until something happens. A wake-up that comes before the wait is not lost. */
 export class Wakeup {
@@ -14,13 +17,11 @@ export class Wakeup {
   async wait(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
     if (!this.#woken && !signal.aborted) {
       const ended = new AbortController();
-      const end = () => ended.abort();
+      const end = () => ended.abort(WOKEN);
       this.#wake = end;
       signal.addEventListener("abort", end, { once: true });
       try {
-        await clock.sleep(ms, ended.signal);
-      } catch (error) {
-        if (!ended.signal.aborted) throw error;
+        await sleepUnlessAborted(clock, ms, ended.signal);
       } finally {
         signal.removeEventListener("abort", end);
         this.#wake = undefined;

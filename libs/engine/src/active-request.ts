@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { type DroverError, type FeatureSource, type ModelRunner, toDroverError } from "@drover/core";
+import { DroverError, type FeatureSource, type ModelRunner, toDroverError } from "@drover/core";
 import { type RequestEvent, RequestEventSchema, type Resume } from "@drover/proto";
 import { ImageFeatures } from "./image-features.ts";
 import { RequestTrace } from "./request-trace.ts";
@@ -43,7 +43,7 @@ export class ActiveRequest {
 
   close(): void {
     this.trace?.end("cancelled");
-    this.#over.abort();
+    this.#over.abort(new DroverError("cancelled", "the request is over at this worker"));
   }
 
   /** A step has served it, or is about to. */

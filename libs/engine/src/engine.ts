@@ -1,6 +1,13 @@
 import { create } from "@bufbuild/protobuf";
 import { OutputLengths, planStep, StepCost } from "@drover/batching";
-import type { ErrorCode, KvSequence, RequestId, RouterId } from "@drover/core";
+import {
+  type ErrorCode,
+  type KvSequence,
+  type RequestId,
+  type RouterId,
+  sleepUnlessAborted,
+  Wakeup,
+} from "@drover/core";
 import { DoneSchema, FailedSchema, type RequestEvent, type Resume, StartedSchema } from "@drover/proto";
 import { ActiveRequest } from "./active-request.ts";
 import { longestContext, type Refusal, roomRefusal } from "./admission.ts";
@@ -33,7 +40,7 @@ export class Engine {
   /** Sequences that the step under way reads and writes: a cancel frees them only after it. */
   readonly #inStep = new Set<KvSequence>();
   readonly #closing: KvSequence[] = [];
-  #wake: () => void = () => undefined;
+  readonly #wakeup = new Wakeup();
   #nextChoiceId = 1;
   #step = 0;
 
@@ -98,14 +105,14 @@ export class Engine {
     }
     if (request.openChoiceCount === 0) this.#end(request, { case: "done", value: create(DoneSchema) });
     else if (request.features === undefined) void this.#fetchFeatures(request);
-    this.#wake();
+    this.#wakeup.wake();
     return undefined;
   }
 
   /** The router has features that are gone made again, so whatever went wrong may be tried once more. */
   async #fetchFeatures(request: ActiveRequest): Promise<void> {
     const fault = await request.fetchFeatures(this.#options);
-    if (fault === undefined) this.#wake();
+    if (fault === undefined) this.#wakeup.wake();
     else if (!request.over.aborted) {
       this.#fail(request, fault.code, fault.message, true);
       this.flush();
@@ -167,14 +174,15 @@ export class Engine {
       this.#sweep();
       if (this.#choices.size === 0) {
         this.#outbox.flush();
-        if (!(await this.#calibrate(signal))) await this.#idle(signal);
+        // Deadlines and lost routers are looked at again after a second.
+        if (!(await this.#calibrate(signal))) await this.#wakeup.wait(1000, this.#options.clock, signal);
         continue;
       }
       this.#endCalibration();
       const progressed = await this.step(signal);
       this.#outbox.flush();
       if (progressed) await this.#options.breathe();
-      else await this.#options.clock.sleep(ENGINE_LIMITS.parkedPauseMs, signal).catch(() => undefined);
+      else await sleepUnlessAborted(this.#options.clock, ENGINE_LIMITS.parkedPauseMs, signal);
     }
   }
 
@@ -189,14 +197,6 @@ export class Engine {
   #endCalibration(): void {
     this.#calibration?.end();
     this.#calibration = undefined;
-  }
-
-  /** Until something is placed, or for a second: then deadlines and lost routers are looked at again. */
-  async #idle(signal: AbortSignal): Promise<void> {
-    const woken = new AbortController();
-    this.#wake = () => woken.abort();
-    await this.#options.clock.sleep(1000, AbortSignal.any([signal, woken.signal])).catch(() => undefined);
-    this.#wake = () => undefined;
   }
 
   /** One step. False when nothing could be computed: every row waits for an expert. */

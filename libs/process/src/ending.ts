@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import type { Clock } from "@drover/core";
+import { type Clock, DroverError, sleepUnlessAborted } from "@drover/core";
 
 export type EndingOptions = Readonly<{
   /** How long new work is still taken: who sends it hears of the end a moment later. */
@@ -48,18 +48,21 @@ export class EndingSequence implements Ending {
   async ask(): Promise<void> {
     if (this.asked.aborted) return;
     const { clock, drainDelay, drainGrace } = this.#options;
-    this.#asked.abort();
+    this.#asked.abort(ended());
     // A cut ends both waits.
-    if (drainDelay > 0) await clock.sleep(drainDelay, this.over).catch(() => undefined);
-    this.#refusing.abort();
-    if (drainGrace > 0) await clock.sleep(drainGrace, this.over).catch(() => undefined);
-    this.#over.abort();
+    if (drainDelay > 0) await sleepUnlessAborted(clock, drainDelay, this.over);
+    this.#refusing.abort(ended());
+    if (drainGrace > 0) await sleepUnlessAborted(clock, drainGrace, this.over);
+    this.#over.abort(ended());
   }
 
   cut(): void {
-    for (const moment of [this.#asked, this.#refusing, this.#over]) moment.abort();
+    for (const moment of [this.#asked, this.#refusing, this.#over]) moment.abort(ended());
   }
 }
+
+/** What work is told that does not outlive one of the moments: another process may take it. */
+const ended = () => new DroverError("unavailable", "the process is ending");
 
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 

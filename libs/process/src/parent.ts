@@ -1,4 +1,4 @@
-import { neverAborted } from "@drover/core";
+import { DroverError, neverAborted } from "@drover/core";
 
 /** What a child process tells the one that started it. */
 export type Announcement =
@@ -16,7 +16,7 @@ export type Parent = Readonly<{
 export function attachParent(): Parent {
   if (process.send === undefined) return { announce: () => undefined, gone: neverAborted };
   const gone = new AbortController();
-  const onDisconnect = () => gone.abort(new Error("the parent process is gone"));
+  const onDisconnect = () => gone.abort(new DroverError("cancelled", "the parent process is gone"));
   if (process.connected) process.once("disconnect", onDisconnect);
   else onDisconnect();
   // The channel alone must not keep a process alive that has nothing else to do.

@@ -1,4 +1,4 @@
-import type { JobLease, QueueJob } from "@drover/core";
+import { DroverError, type JobLease, type QueueJob } from "@drover/core";
 import type { Job } from "bullmq";
 import { overRedis } from "./redis.ts";
 
@@ -62,6 +62,6 @@ export class HeldBullJob implements JobLease {
 
   #lose(): void {
     clearInterval(this.#extension);
-    this.#lost.abort(new Error("the job's lock was lost"));
+    this.#lost.abort(new DroverError("unavailable", "the job's lock was lost"));
   }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Clock } from "@drover/core";
+import { type Clock, DroverError, neverAborted, withTimeout } from "@drover/core";
 import type { Redis } from "ioredis";
 import type { HeldLease, LeaderLease } from "./leader-lease.ts";
 import { overRedis } from "./redis.ts";
@@ -71,7 +71,7 @@ export class RedisLease implements LeaderLease {
     let renewedAt = since;
     const lose = () => {
       clearInterval(timer);
-      lost.abort(new Error("the leader's lease was lost"));
+      lost.abort(new DroverError("not_leader", "the leader's lease was lost"));
     };
     const timer = setInterval(() => {
       const asked = this.#clock.monotonic();
@@ -94,7 +94,11 @@ export class RedisLease implements LeaderLease {
       lost: lost.signal,
       release: async () => {
         clearInterval(timer);
-        await overRedis(AbortSignal.timeout(LEASE_MS), () => this.#redis.eval(RELEASE, 1, this.#key, holder));
+        // Later than that it has run out by itself.
+        const limit = { ms: LEASE_MS, message: `Redis did not take the leader's lease back within ${LEASE_MS} ms` };
+        await withTimeout(limit, this.#clock, neverAborted, (signal) =>
+          overRedis(signal, () => this.#redis.eval(RELEASE, 1, this.#key, holder)),
+        );
       },
     };
   }

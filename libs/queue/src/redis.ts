@@ -1,4 +1,4 @@
-import { DroverError, type Logger } from "@drover/core";
+import { DroverError, type Logger, untilAborted } from "@drover/core";
 import { Redis } from "ioredis";
 
 /** Nothing here waits for long in Redis: a server that does not answer within this time has moved or died without a word. */
@@ -46,18 +46,13 @@ export function unreachable(cause: unknown): DroverError {
   return new DroverError("unavailable", "the queue's Redis cannot be reached", { cause, retryAfterMs: 1000 });
 }
 
-/** Redis's failures as what they mean here; the wait for a Redis that is away ends with the signal. */
+/** Redis's failures as what they mean here. The wait for a Redis that is away ends with the signal, and with its reason. */
 export async function overRedis<T>(signal: AbortSignal, call: () => Promise<T>): Promise<T> {
   signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(unreachable(signal.reason));
-  signal.addEventListener("abort", onAbort, { once: true });
   try {
-    return await Promise.race([call(), aborted.promise]);
+    return await untilAborted(call(), signal);
   } catch (cause) {
     if (cause instanceof DroverError) throw cause;
     throw unreachable(cause);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }

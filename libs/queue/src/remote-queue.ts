@@ -24,9 +24,7 @@ import { type RpcClient, toServiceError } from "@drover/rpc";
 import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { jobFromWire, jobToWire } from "./job-wire.ts";
 
-const DEADLINE_MS = 5_000;
-
-/** The embedded queue's producer half and its payload store, reached over gRPC. */
+/** The embedded queue's producer half and its payload store, reached over gRPC. A call takes as long as its caller's signal lets it. */
 export class RemoteQueue implements QueueProducer, PayloadStore {
   readonly #client: () => RpcClient;
 
@@ -36,37 +34,29 @@ export class RemoteQueue implements QueueProducer, PayloadStore {
   }
 
   async add(jobs: readonly QueueJob[], signal: AbortSignal): Promise<void> {
-    await this.#client().unary(
-      JobQueue.method.addJobs,
-      create(AddJobsRequestSchema, { jobs: jobs.map(jobToWire) }),
-      signal,
-      DEADLINE_MS,
-    );
+    const request = create(AddJobsRequestSchema, { jobs: jobs.map(jobToWire) });
+    await this.#client().unary(JobQueue.method.addJobs, request, signal);
   }
 
   async cancel(requestIds: readonly string[], signal: AbortSignal): Promise<void> {
     const request = create(CancelJobsRequestSchema, { requestIds: [...requestIds] });
-    await this.#client().unary(JobQueue.method.cancelJobs, request, signal, DEADLINE_MS);
+    await this.#client().unary(JobQueue.method.cancelJobs, request, signal);
   }
 
   async put(key: string, bytes: Uint8Array, ttlMs: number, signal: AbortSignal): Promise<void> {
     const request = create(PutPayloadRequestSchema, { key, bytes, ttlMs: BigInt(ttlMs) });
-    await this.#client().unary(JobQueue.method.putPayload, request, signal, DEADLINE_MS);
+    await this.#client().unary(JobQueue.method.putPayload, request, signal);
   }
 
   async get(key: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
-    const reply = await this.#client().unary(
-      JobQueue.method.getPayload,
-      create(GetPayloadRequestSchema, { key }),
-      signal,
-      DEADLINE_MS,
-    );
+    const request = create(GetPayloadRequestSchema, { key });
+    const reply = await this.#client().unary(JobQueue.method.getPayload, request, signal);
     return reply.found ? reply.bytes : undefined;
   }
 
   async delete(keys: readonly string[], signal: AbortSignal): Promise<void> {
     const request = create(DeletePayloadsRequestSchema, { keys: [...keys] });
-    await this.#client().unary(JobQueue.method.deletePayloads, request, signal, DEADLINE_MS);
+    await this.#client().unary(JobQueue.method.deletePayloads, request, signal);
   }
 }
 

@@ -1,3 +1,5 @@
+import type { TimeLimit } from "@drover/core";
+
 /** Largest HTTP body and gRPC message. */
 export const BODY_BYTES_MAX = 32 * 1024 * 1024;
 
@@ -28,7 +30,7 @@ export const RETRY_AFTER_MS_MAX = 600_000;
 export const HASH_SLICE_TOKENS = 32_768;
 
 /** Bound on asking the scheduler about one request. */
-export const EXPLAIN_TIMEOUT_MS = 2000;
+export const EXPLAIN_LIMIT: TimeLimit = { ms: 2000, message: "the scheduler did not answer within 2 s" };
 
 /** Jobs in one add to the queue. */
 export const ADD_BATCH_MAX = 64;
@@ -53,8 +55,13 @@ export const OUTPUT_BUFFER_BYTES_MAX = 4 * 1024 * 1024;
 /** A streamed reply without text gets a sign of life this often; common clients wait 300 s. */
 export const STREAM_WAIT_MS_MAX = 30_000;
 
-/** A reader whose connection takes nothing for so long is cut off. */
+/** A reader whose connection takes nothing for so long is cut off, and counts as one who has left. */
 export const READER_STALL_MS_MAX = 60_000;
+export const READER_STALL_LIMIT: TimeLimit = {
+  ms: READER_STALL_MS_MAX,
+  message: "the client reads too slowly",
+  code: "cancelled",
+};
 
 /** A worker whose token stream is down for longer has lost its requests. */
 export const RECONNECT_GRACE_MS = 3000;
@@ -78,7 +85,7 @@ export const CLUSTER_STATE_AGE_MS_MAX = 15_000;
 export const SWEEP_INTERVAL_MS = 500;
 
 /** Bound on calls to the queue and the payload store. */
-export const QUEUE_CALL_TIMEOUT_MS = 5000;
+export const QUEUE_CALL_LIMIT: TimeLimit = { ms: 5000, message: "the queue did not answer within 5 s" };
 
 export const CHOICES_MAX = 16;
 export const TOP_LOGPROBS_MAX = 20;
@@ -90,8 +97,10 @@ export const LOGIT_BIAS_ENTRIES_MAX = 1024;
 export const IMAGES_MAX = 16;
 /** Tiles of all requests in flight; more are refused with 429. 2467 tokens of 17 tiles of 336 x 336 pixels are 5.5 MiB. */
 export const IMAGE_BYTES_HELD_MAX = 1024 * 1024 * 1024;
-/** Bound on one image's encoding, the wait behind others included. */
-export const ENCODE_TIMEOUT_MS = 120_000;
+/** Bound on one image's encoding, the wait behind others and every vision worker that was tried included. */
+export const ENCODE_MS_MAX = 120_000;
+/** Bound on asking a vision worker for an image's features: one that does not even answer is passed over. */
+export const PROBE_LIMIT: TimeLimit = { ms: 5000, message: "the vision worker did not answer within 5 s" };
 /** A part of an image's tiles in one message. */
 export const TILE_FRAME_BYTES = 256 * 1024;
 

@@ -3,10 +3,12 @@ import {
   type Clock,
   DroverError,
   type Logger,
+  neverAborted,
   type PayloadStore,
   type QueueProducer,
   type RouterId,
   routerId,
+  sleepUnlessAborted,
   systemClock,
   type Tracer,
   whenAborted,
@@ -223,7 +225,9 @@ export class Router {
     clearInterval(this.#timer);
     this.#generations.close();
     this.#inference.passWaiting();
-    await this.#inference.whenIdle(AbortSignal.timeout(FLUSH_MS_MAX));
+    const idle = new AbortController();
+    void this.#inference.whenIdle(neverAborted).then(() => idle.abort(new DroverError("cancelled", "all is said")));
+    await sleepUnlessAborted(this.#clock, FLUSH_MS_MAX, idle.signal);
     this.#watch?.close();
     this.#streams.close();
     this.#vision[Symbol.dispose]();

@@ -5,7 +5,7 @@ import type {
   DescMethodUnary,
   MessageShape,
 } from "@bufbuild/protobuf";
-import type { TraceContext } from "@drover/core";
+import { DroverError, type TraceContext } from "@drover/core";
 import {
   Client,
   type ClientDuplexStream,
@@ -15,7 +15,6 @@ import {
   credentials,
   type Metadata,
   type ServiceError,
-  status,
 } from "@grpc/grpc-js";
 import { fromServiceError } from "./errors.ts";
 import { PROTOCOL, type Protocol, setProtocol } from "./protocol.ts";
@@ -26,6 +25,13 @@ import { traceMetadata } from "./trace-metadata.ts";
 type Codecs = Readonly<Record<string, MessageCodec<unknown>>>;
 
 const connect = (address: string) => new Client(address, credentials.createInsecure(), channelOptions);
+
+/** Why a call failed that nobody here has cancelled: where it was cancelled all the same, the other side has dropped it. */
+function faultOf(error: ServiceError): DroverError {
+  const fault = fromServiceError(error);
+  if (fault.code !== "cancelled") return fault;
+  return new DroverError("unavailable", `the peer dropped the call: ${fault.message}`, { cause: error });
+}
 
 /** One connection to a peer, for any service that it serves. */
 export class RpcClient implements Disposable {
@@ -49,12 +55,24 @@ export class RpcClient implements Disposable {
     this.#client = connect(this.address);
   }
 
-  /** One request, one reply. Errors: the peer's DroverError, `unavailable` when it cannot be reached, `cancelled` when the signal aborts. */
+  /** Ends a call when the signal aborts, and has its caller told why. Returns what ends this care once the call is over. */
+  #endBy(signal: AbortSignal, call: { cancel(): void }, reject: (reason: unknown) => void): () => void {
+    const end = () => {
+      const { reason } = signal;
+      reject(reason);
+      call.cancel();
+      if (reason instanceof DroverError && reason.code === "deadline_exceeded") this.#connectAnew();
+    };
+    signal.addEventListener("abort", end, { once: true });
+    if (signal.aborted) end();
+    return () => signal.removeEventListener("abort", end);
+  }
+
+  /** One request, one reply. Errors: the peer's DroverError, `unavailable` when it cannot be reached; the signal's reason. */
   unary<M extends DescMethodUnary>(
     method: M,
     request: MessageShape<M["input"]>,
     signal: AbortSignal,
-    deadlineMs?: number,
     trace?: TraceContext,
   ): Promise<MessageShape<M["output"]>> {
     const { input, output, path } = this.#method(method);
@@ -66,16 +84,13 @@ export class RpcClient implements Disposable {
         output.deserialize,
         request,
         this.#metadata(trace),
-        deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs },
         (error, reply) => {
-          signal.removeEventListener("abort", cancel);
-          if (error?.code === status.DEADLINE_EXCEEDED) this.#connectAnew();
-          if (error) reject(fromServiceError(error));
+          leave();
+          if (error) reject(faultOf(error));
           else resolve(reply as MessageShape<M["output"]>);
         },
       );
-      const cancel = () => call.cancel();
-      signal.addEventListener("abort", cancel, { once: true });
+      const leave = this.#endBy(signal, call, reject);
     });
   }
 
@@ -103,8 +118,8 @@ export class RpcClient implements Disposable {
     const { input, output, path } = this.#method(method);
     const replied = Promise.withResolvers<MessageShape<M["output"]>>();
     const answered = (error: ServiceError | null, reply?: unknown) => {
-      signal.removeEventListener("abort", cancel);
-      if (error) replied.reject(fromServiceError(error));
+      leave();
+      if (error) replied.reject(faultOf(error));
       else replied.resolve(reply as MessageShape<M["output"]>);
     };
     const { serialize } = input;
@@ -115,9 +130,7 @@ export class RpcClient implements Disposable {
       this.#metadata(trace),
       answered,
     );
-    const cancel = () => call.cancel();
-    signal.addEventListener("abort", cancel, { once: true });
-    if (signal.aborted) cancel();
+    const leave = this.#endBy(signal, call, replied.reject);
     return { call: call as ClientWritableStream<MessageShape<M["input"]>>, reply: replied.promise };
   }
 

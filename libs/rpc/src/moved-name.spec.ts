@@ -1,5 +1,6 @@
 import { promises as dns } from "node:dns";
 import { create } from "@bufbuild/protobuf";
+import { neverAborted, systemClock, withTimeout } from "@drover/core";
 import { AttentionWorker, PlaceReplySchema, PlaceRequestSchema } from "@drover/proto";
 import type { Server, ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
 import { afterEach, expect, test, vi } from "vitest";
@@ -35,7 +36,10 @@ function resolveTo(address: () => string | undefined) {
 
 const ask = async (client: RpcClient) => {
   const request = create(PlaceRequestSchema, {});
-  const reply = client.unary(AttentionWorker.method.place, request, AbortSignal.timeout(2000), 2000);
+  const limit = { ms: 2000, message: "too late" };
+  const reply = withTimeout(limit, systemClock, neverAborted, (signal) =>
+    client.unary(AttentionWorker.method.place, request, signal),
+  );
   return reply.then(
     ({ refusalMessage }) => refusalMessage,
     (error: { code: string }) => error.code,

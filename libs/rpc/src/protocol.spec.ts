@@ -60,7 +60,7 @@ describe("a server", () => {
     const { reached, address } = await serve(newer);
     const ask = async (protocol: Protocol) => {
       using client = new RpcClient(address, {}, protocol);
-      const unary = client.unary(VisionWorker.method.probe, create(ProbeRequestSchema), neverAborted, 5000);
+      const unary = client.unary(VisionWorker.method.probe, create(ProbeRequestSchema), neverAborted);
       return await unary.then(
         () => "answered",
         ({ code }) => code,

@@ -1,3 +1,4 @@
+import type { TimeLimit } from "@drover/core";
 import { REJOIN_WAIT_MS } from "@drover/fleet";
 
 /** Leases that one lane holds at once, waiting for room or being placed: how far a job may be overtaken by those behind it. */
@@ -20,7 +21,7 @@ export const REQUESTS_REMEMBERED_MAX = 4096;
 export const DECISIONS_OF_REQUEST_MAX = 8;
 
 /** A worker has so long to answer a placement. */
-export const PLACE_DEADLINE_MS = 10_000;
+export const PLACE_LIMIT: TimeLimit = { ms: 10_000, message: "the worker did not answer within 10 s" };
 
 /** A worker that refused for lack of room is asked again after this. */
 export const REFUSED_PAUSE_MS = 100;
@@ -35,8 +36,8 @@ export const IDLE_POLL_MS = 1000;
 /** After a fault of the queue. */
 export const QUEUE_RETRY_MS = 500;
 
-/** Completing and releasing a lease, whose own signals may be gone by then. */
-export const CLEANUP_DEADLINE_MS = 5000;
+/** Completing and releasing a lease, whose own signals may be gone by then, and what else a leader asks its queue. */
+export const QUEUE_CALL_LIMIT: TimeLimit = { ms: 5000, message: "the queue did not answer within 5 s" };
 
 /** Looking at silences, the planner's due time and the routers' streams: 20 states a second at most. */
 export const TICK_MS = 50;
@@ -57,7 +58,7 @@ export const ROUTER_COUNT_MAX = 256;
 export const KNOWN_ROUTER_MAX = 2 * ROUTER_COUNT_MAX;
 
 /** A standby looks this long for the leader's address before it answers without. */
-export const LEADER_ADDRESS_DEADLINE_MS = 500;
+export const LEADER_ADDRESS_LIMIT: TimeLimit = { ms: 500, message: "the queue did not say who leads within 0.5 s" };
 
 /** A standby that is asked to drain a worker asks the leader, who has so long to answer. */
-export const DRAIN_DEADLINE_MS = 5000;
+export const DRAIN_LIMIT: TimeLimit = { ms: 5000, message: "the leader did not answer within 5 s" };

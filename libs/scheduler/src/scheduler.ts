@@ -4,10 +4,12 @@ import {
   DroverError,
   type Logger,
   type ModelId,
+  neverAborted,
   type PayloadStore,
   type QueueConsumer,
   sleepUnlessAborted,
   type Tracer,
+  withTimeout,
 } from "@drover/core";
 import { BEGIN_WITHIN_MS } from "@drover/fleet";
 import {
@@ -26,7 +28,7 @@ import { clusterService } from "./cluster-service.ts";
 import { faultOf } from "./fault.ts";
 import { DecisionLog } from "./lanes/decision-log.ts";
 import { type PlaceCaller, RpcPlaceCaller } from "./lanes/place-caller.ts";
-import { DRAIN_DEADLINE_MS, LEADER_ADDRESS_DEADLINE_MS, QUEUE_RETRY_MS } from "./limits.ts";
+import { DRAIN_LIMIT, LEADER_ADDRESS_LIMIT, QUEUE_RETRY_MS } from "./limits.ts";
 import { SchedulerMetrics } from "./scheduler-metrics.ts";
 import { Term } from "./term.ts";
 
@@ -96,7 +98,9 @@ export class Scheduler {
     const address = await this.#leaderAddress();
     if (address === undefined) throw await this.#notLeader();
     using client = new RpcClient(address);
-    return await client.unary(Cluster.method.drain, request, signal, DRAIN_DEADLINE_MS);
+    return await withTimeout(DRAIN_LIMIT, this.#options.clock, signal, (limited) =>
+      client.unary(Cluster.method.drain, request, limited),
+    );
   }
 
   /** What routers see; undefined while this scheduler stands by. */
@@ -146,7 +150,7 @@ export class Scheduler {
   async #lead(grant: HeldLease, signal: AbortSignal): Promise<void> {
     const { logger, metrics: _, caller: given, ...options } = this.#options;
     const fields = { epoch: Number(grant.epoch) };
-    using caller = given ?? new RpcPlaceCaller();
+    using caller = given ?? new RpcPlaceCaller(options.clock);
     const { beginWithinMs = BEGIN_WITHIN_MS } = options;
     const decisions = this.#decisions;
     const term = new Term({
@@ -162,7 +166,7 @@ export class Scheduler {
     const end = () => {
       this.#term = undefined;
       this.#metrics.leading(false);
-      ended.abort();
+      ended.abort(new DroverError("cancelled", "this scheduler does not lead any more"));
     };
     for (const source of [signal, grant.lost]) source.addEventListener("abort", end, { once: true });
     this.#term = term;
@@ -190,8 +194,10 @@ export class Scheduler {
 
   /** Undefined where nobody is known to lead, also when that cannot be found out now. */
   #leaderAddress(): Promise<string | undefined> {
-    const signal = AbortSignal.timeout(LEADER_ADDRESS_DEADLINE_MS);
-    return this.#options.lease.leaderAddress(signal).catch(() => undefined);
+    const { lease, clock } = this.#options;
+    return withTimeout(LEADER_ADDRESS_LIMIT, clock, neverAborted, (signal) => lease.leaderAddress(signal)).catch(
+      () => undefined,
+    );
   }
 
   async #notLeader(): Promise<DroverError> {

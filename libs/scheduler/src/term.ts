@@ -6,11 +6,13 @@ import {
   type LaneDepth,
   type Logger,
   type ModelId,
+  neverAborted,
   type PayloadStore,
   type QueueConsumer,
   type RouterId,
   sleepUnlessAborted,
   type Tracer,
+  withTimeout,
 } from "@drover/core";
 import type { MembershipChange } from "@drover/fleet";
 import type { DrainReply, DrainRequest, JoinHello, WorkerReport } from "@drover/proto";
@@ -25,7 +27,7 @@ import { LaneForecasts } from "./lanes/lane-forecasts.ts";
 import { LanePlacer } from "./lanes/lane-placer.ts";
 import type { PlaceCaller } from "./lanes/place-caller.ts";
 import { Placer } from "./lanes/placer.ts";
-import { CLEANUP_DEADLINE_MS, SETTLE_MS, STATE_INTERVAL_MS, TICK_MS } from "./limits.ts";
+import { QUEUE_CALL_LIMIT, SETTLE_MS, STATE_INTERVAL_MS, TICK_MS } from "./limits.ts";
 import type { SchedulerMetrics } from "./scheduler-metrics.ts";
 
 export type TermOptions = Readonly<{
@@ -132,7 +134,7 @@ export class Term {
     const failed = new AbortController();
     const stop = () => {
       this.#close();
-      failed.abort();
+      failed.abort(new DroverError("cancelled", "this scheduler does not lead any more"));
     };
     signal.addEventListener("abort", stop, { once: true });
     if (signal.aborted) stop();
@@ -203,14 +205,16 @@ export class Term {
   /** Depths and routers that are gone; a queue that cannot be reached is said once. */
   async #queueLoop(signal: AbortSignal): Promise<void> {
     const { clock, queue, logger } = this.#options;
+    const inTime = <T>(call: (limited: AbortSignal) => Promise<T>): Promise<T> =>
+      withTimeout(QUEUE_CALL_LIMIT, clock, neverAborted, call);
     let failing = false;
     while (!signal.aborted) {
       try {
         for (const router of this.#routers.expire(this.#now())) {
-          const count = await queue.dropRouter(router, AbortSignal.timeout(CLEANUP_DEADLINE_MS));
+          const count = await inTime((limited) => queue.dropRouter(router, limited));
           logger.info("router.gone", { router, droppedJobCount: count });
         }
-        const depths = await queue.depth(AbortSignal.timeout(CLEANUP_DEADLINE_MS));
+        const depths = await inTime((limited) => queue.depth(limited));
         if (signal.aborted) return;
         this.#note(depths);
         failing = false;

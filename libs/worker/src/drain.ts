@@ -1,4 +1,4 @@
-import { type Clock, whenAborted } from "@drover/core";
+import { type Clock, sleepUnlessAborted, whenAborted } from "@drover/core";
 import type { Ending } from "@drover/process";
 
 /** A part of a worker that may have something to finish before the worker ends. */
@@ -15,6 +15,6 @@ export async function drained(ending: Ending, parts: readonly DrainingPart[], cl
   await whenAborted(ending.refusing);
   for (const { begin } of parts) begin?.();
   const isBusy = () => parts.some((part) => part.isBusy());
-  while (!ending.over.aborted && isBusy()) await clock.sleep(DRAIN_POLL_MS, ending.over).catch(() => undefined);
+  while (!ending.over.aborted && isBusy()) await sleepUnlessAborted(clock, DRAIN_POLL_MS, ending.over);
   return !isBusy();
 }

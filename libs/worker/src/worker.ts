@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { checkModel, loadModelConfig, openCheckpoint } from "@drover/checkpoint";
-import { systemClock } from "@drover/core";
+import { DroverError, sleepUnlessAborted, systemClock } from "@drover/core";
 import { Engine } from "@drover/engine";
 import { DistributedExchange, LocalPeer } from "@drover/exchange";
 import { servedModelSeed } from "@drover/kv";
@@ -105,6 +105,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
   using context = options.roles.includes("context") ? startContext(config, options, metrics) : undefined;
   let address = "";
   using features = new RemoteFeatures({
+    clock: systemClock,
     hiddenSize: config.hiddenSize,
     ...(vision && { local: { address: () => address, cache: vision.cache } }),
   });
@@ -247,7 +248,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
   /** Connections come up a moment after the map: placement should know as soon as they do, not at the next heartbeat. */
   const reportWhenUsable = async () => {
     for (let tries = 0; tries < 100 && !exchange.usable && !ended.signal.aborted; tries++) {
-      await systemClock.sleep(20, ended.signal).catch(() => undefined);
+      await sleepUnlessAborted(systemClock, 20, ended.signal);
     }
     link.reportStatus();
     if (exchange.usable) announce({ kind: "ready" });
@@ -278,7 +279,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
   const finished = await Promise.race([drained(ending, parts, systemClock), ...(running ? [running] : [])]);
   const handedBack = engine?.handBack("all") ?? 0;
   logger.info("worker.drained", { finished: finished === true, handedBack });
-  ended.abort();
+  ended.abort(new DroverError("unavailable", "the worker has ended"));
   await running;
   loader?.[Symbol.dispose]();
   link.leave();

@@ -19,7 +19,7 @@ export async function converse(conversation: Conversation, { input, output, erro
   });
   lines.on("SIGINT", () => {
     if (answering === undefined) lines.close();
-    else answering.abort();
+    else answering.abort(new DroverError("cancelled", "the answer was interrupted"));
   });
   const prompt = () => {
     if (isPerson && isOpen) lines.prompt();
@@ -46,8 +46,10 @@ async function answerLine(
   try {
     for await (const text of conversation.ask(line, signal)) output.write(text);
   } catch (error) {
-    if (!signal.aborted && !(error instanceof DroverError)) throw error;
-    if (error instanceof DroverError) errors.write(`drover: ${error.message}\n`);
+    if (!signal.aborted) {
+      if (!(error instanceof DroverError)) throw error;
+      errors.write(`drover: ${error.message}\n`);
+    }
   }
   output.write("\n");
 }

@@ -1,8 +1,8 @@
-import { toDroverError } from "@drover/core";
+import { systemClock, toDroverError, withTimeout } from "@drover/core";
 import { type ClusterState, WorkerRole, type WorkerState } from "@drover/proto";
 import { judgeSkew } from "./clock-check.ts";
 import { type Finding, Findings } from "./finding.ts";
-import { DATE_HEADER_MS, DOCTOR_ANSWER_MS_MAX, PEERS_ASKED_AT_ONCE, SILENT_MS_WARN } from "./limits.ts";
+import { DATE_HEADER_MS, DOCTOR_ANSWER_LIMIT, PEERS_ASKED_AT_ONCE, SILENT_MS_WARN } from "./limits.ts";
 import { type PeerFault, probeScheduler, probeWorker } from "./peer-probe.ts";
 
 /** Asks the schedulers that are named. */
@@ -90,9 +90,10 @@ async function checkWorker(worker: WorkerState, readAtMs: number, signal: AbortS
 /** The admin port is for those who watch: that it is not reached from here need not be wrong. */
 async function checkReadiness(findings: Findings, adminAddress: string, signal: AbortSignal): Promise<void> {
   try {
-    const late = AbortSignal.any([signal, AbortSignal.timeout(DOCTOR_ANSWER_MS_MAX)]);
-    const response = await fetch(`http://${adminAddress}/readyz`, { signal: late });
-    const { reason } = (await response.json()) as { reason?: string };
+    const [response, { reason }] = await withTimeout(DOCTOR_ANSWER_LIMIT, systemClock, signal, async (limited) => {
+      const answer = await fetch(`http://${adminAddress}/readyz`, { signal: limited });
+      return [answer, (await answer.json()) as { reason?: string }] as const;
+    });
     if (response.ok) findings.ok("ready", "yes");
     else findings.warn("ready", reason ?? `answers ${response.status}`, "Wait, or see its log.");
   } catch {
@@ -124,9 +125,9 @@ export async function checkRouterClock(url: string, signal: AbortSignal): Promis
   const findings = new Findings("router");
   try {
     const began = Date.now();
-    const response = await fetch(`${url.replace(/\/+$/, "")}/health`, {
-      signal: AbortSignal.any([signal, AbortSignal.timeout(DOCTOR_ANSWER_MS_MAX)]),
-    });
+    const response = await withTimeout(DOCTOR_ANSWER_LIMIT, systemClock, signal, (limited) =>
+      fetch(`${url.replace(/\/+$/, "")}/health`, { signal: limited }),
+    );
     const readAtMs = (began + Date.now()) / 2;
     await response.body?.cancel();
     const date = Date.parse(response.headers.get("date") ?? "");

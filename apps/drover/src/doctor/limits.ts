@@ -1,5 +1,8 @@
+import type { TimeLimit } from "@drover/core";
+
 /** Redis and every peer answer within this time, or are said not to. */
 export const DOCTOR_ANSWER_MS_MAX = 5_000;
+export const DOCTOR_ANSWER_LIMIT: TimeLimit = { ms: DOCTOR_ANSWER_MS_MAX, message: "it did not answer within 5 s" };
 /** Clocks may differ by this much; job ages, deadlines and traces are wrong by it. */
 export const CLOCK_SKEW_MS_WARN = 500;
 /** Beyond it deadlines end requests that have just begun. */

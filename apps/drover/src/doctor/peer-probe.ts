@@ -1,5 +1,5 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { type DroverError, toDroverError, withTimeout } from "@drover/core";
+import { type DroverError, systemClock, toDroverError, untilAborted, withTimeout } from "@drover/core";
 import {
   AttentionWorker,
   Cluster,
@@ -14,7 +14,7 @@ import {
 } from "@drover/proto";
 import { fromServiceError, RpcClient } from "@drover/rpc";
 import type { ServiceError } from "@grpc/grpc-js";
-import { DOCTOR_ANSWER_MS_MAX } from "./limits.ts";
+import { DOCTOR_ANSWER_LIMIT } from "./limits.ts";
 
 /** Undefined where a peer is reached and its protocol agrees. */
 export type PeerFault = Pick<DroverError, "code" | "message"> | undefined;
@@ -24,24 +24,19 @@ const ANSWERS = new Set(["not_found", "not_leader", "model_not_found", "invalid_
 
 /** Asks a scheduler about a request that there is not. */
 export function probeScheduler(address: string, signal: AbortSignal): Promise<PeerFault> {
-  return asked(address, (client) =>
-    client.unary(
-      Cluster.method.explain,
-      create(ExplainRequestSchema, { requestId: "doctor" }),
-      signal,
-      DOCTOR_ANSWER_MS_MAX,
-    ),
-  );
+  const request = create(ExplainRequestSchema, { requestId: "doctor" });
+  return asked(address, signal, (client, limited) => client.unary(Cluster.method.explain, request, limited));
 }
 
 /** Asks a worker of the given roles something that changes nothing. */
 export function probeWorker(address: string, roles: readonly WorkerRole[], signal: AbortSignal): Promise<PeerFault> {
-  return asked(address, (client) => {
+  return asked(address, signal, async (client, limited) => {
     if (roles.includes(WorkerRole.VISION)) {
-      return client.unary(VisionWorker.method.probe, create(ProbeRequestSchema), signal, DOCTOR_ANSWER_MS_MAX);
+      await client.unary(VisionWorker.method.probe, create(ProbeRequestSchema), limited);
+      return;
     }
     const stream = streamOf(client, roles);
-    return heard(stream, withTimeout(DOCTOR_ANSWER_MS_MAX, signal)).finally(() => stream.cancel());
+    await untilAborted(heard(stream), limited).finally(() => stream.cancel());
   });
 }
 
@@ -64,21 +59,25 @@ function streamOf(client: RpcClient, roles: readonly WorkerRole[]): Stream {
   return stream;
 }
 
-/** Errors: the peer's, and `deadline_exceeded` where it says nothing. */
-function heard(stream: Stream, signal: AbortSignal): Promise<void> {
+/** Resolves at the peer's first sign. Errors: the peer's. */
+function heard(stream: Stream): Promise<void> {
   return new Promise((resolve, reject) => {
     stream.on("metadata", resolve);
     stream.on("data", resolve);
     stream.on("end", resolve);
     stream.on("error", (error) => reject(fromServiceError(error as ServiceError)));
-    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
   });
 }
 
-async function asked(address: string, ask: (client: RpcClient) => Promise<unknown>): Promise<PeerFault> {
+/** What a peer's answer says of it; one that says nothing in time has the fault `deadline_exceeded`. */
+async function asked(
+  address: string,
+  signal: AbortSignal,
+  ask: (client: RpcClient, limited: AbortSignal) => Promise<unknown>,
+): Promise<PeerFault> {
   using client = new RpcClient(address);
   try {
-    await ask(client);
+    await withTimeout(DOCTOR_ANSWER_LIMIT, systemClock, signal, (limited) => ask(client, limited));
     return undefined;
   } catch (error) {
     const fault = toDroverError(error);

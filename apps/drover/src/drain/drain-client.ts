@@ -1,7 +1,7 @@
 import { fromJson, type JsonValue } from "@bufbuild/protobuf";
-import { DroverError } from "@drover/core";
+import { DroverError, systemClock, withTimeout } from "@drover/core";
 import { type DrainReply, DrainReplySchema } from "@drover/proto";
-import { DRAIN_ANSWER_MS_MAX } from "../limits.ts";
+import { DRAIN_ANSWER_LIMIT } from "../limits.ts";
 
 export type DrainQuestion = Readonly<{
   worker: string;
@@ -21,13 +21,13 @@ export class DrainClient {
   /** Errors: `not_found` with the names that there are; `unavailable` where no scheduler answers, or none leads. */
   async ask({ worker, undo, incarnation }: DrainQuestion, signal: AbortSignal): Promise<DrainReply> {
     const query = new URLSearchParams({ worker, undo: String(undo), incarnation: incarnation ?? "" });
-    const deadline = AbortSignal.any([signal, AbortSignal.timeout(DRAIN_ANSWER_MS_MAX)]);
     let status: number;
     let answer: JsonValue;
     try {
-      const response = await fetch(`${this.#url}/drain?${query}`, { method: "POST", signal: deadline });
-      status = response.status;
-      answer = (await response.json()) as JsonValue;
+      [status, answer] = await withTimeout(DRAIN_ANSWER_LIMIT, systemClock, signal, async (limited) => {
+        const response = await fetch(`${this.#url}/drain?${query}`, { method: "POST", signal: limited });
+        return [response.status, (await response.json()) as JsonValue] as const;
+      });
     } catch (cause) {
       signal.throwIfAborted();
       const message = `no scheduler answers at ${this.#url}: --url is the admin address of one`;

@@ -1,4 +1,4 @@
-import { type Clock, DroverError, systemClock, toDroverError } from "@drover/core";
+import { type Clock, DroverError, sleepUnlessAborted, systemClock, toDroverError } from "@drover/core";
 import { commandConfig, defineConfig } from "@drover/process";
 import { endSignals } from "../end-signals.ts";
 import { DRAIN_POLL_MS } from "../limits.ts";
@@ -74,6 +74,6 @@ export async function waitUntilDrained(
       print(`the time is up, and ${worker} is not drained. It stays asked: --undo takes that back.`);
       return 1;
     }
-    await clock.sleep(DRAIN_POLL_MS, signal).catch(() => undefined);
+    await sleepUnlessAborted(clock, DRAIN_POLL_MS, signal);
   }
 }

@@ -1,7 +1,7 @@
 import { fromJson, type JsonValue } from "@bufbuild/protobuf";
-import { DroverError } from "@drover/core";
+import { DroverError, systemClock, withTimeout } from "@drover/core";
 import { type ClusterState, ClusterStateSchema } from "@drover/proto";
-import { TOP_TIMEOUT_MS } from "../limits.ts";
+import { TOP_ANSWER_LIMIT } from "../limits.ts";
 
 export type TopClientOptions = Readonly<{ url: string; apiKey?: string | undefined }>;
 
@@ -17,13 +17,13 @@ export class TopClient {
 
   /** The newest state that the router has. Errors: `unavailable` when no router answers there, `unauthenticated` without a key that it knows. */
   async state(signal: AbortSignal): Promise<ClusterState> {
-    const deadline = AbortSignal.any([signal, AbortSignal.timeout(TOP_TIMEOUT_MS)]);
     let status: number;
     let text: string;
     try {
-      const response = await fetch(`${this.#url}/debug/cluster`, { headers: this.#headers, signal: deadline });
-      status = response.status;
-      text = await response.text();
+      [status, text] = await withTimeout(TOP_ANSWER_LIMIT, systemClock, signal, async (limited) => {
+        const response = await fetch(`${this.#url}/debug/cluster`, { headers: this.#headers, signal: limited });
+        return [response.status, await response.text()] as const;
+      });
     } catch (cause) {
       signal.throwIfAborted();
       throw new DroverError("unavailable", `no Drover answers at ${this.#url}`, { cause });

@@ -1,4 +1,4 @@
-import { systemClock, toDroverError } from "@drover/core";
+import { sleepUnlessAborted, systemClock, toDroverError } from "@drover/core";
 import { commandConfig, defineConfig } from "@drover/process";
 import { endSignals } from "../end-signals.ts";
 import { readApiKey } from "../up/api-key.ts";
@@ -37,7 +37,7 @@ export async function runTop(
     const page = await client.state(ended).then(topPage, (error: unknown) => [toDroverError(error).message]);
     if (ended.aborted) break;
     screen.show(page);
-    await systemClock.sleep(config.interval, ended).catch(() => undefined);
+    await sleepUnlessAborted(systemClock, config.interval, ended);
   }
   return 0;
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { DroverError } from "@drover/core";
 import { LAUNCHER_POLL_MS } from "../limits.ts";
 
 const SHELLS = ["sh", "dash", "bash", "ash", "busybox"];
@@ -18,7 +19,7 @@ export function launcherGone(env: Readonly<Record<string, string | undefined>>):
     const orphaned = process.ppid !== parent || (watchShell && processFacts(parent)?.parent !== shell.parent);
     if (!orphaned) return;
     clearInterval(timer);
-    gone.abort();
+    gone.abort(new DroverError("cancelled", "what started it is gone"));
   }, LAUNCHER_POLL_MS);
   timer.unref();
   return gone.signal;

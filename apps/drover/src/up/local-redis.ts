@@ -1,6 +1,6 @@
 import { createServer } from "node:net";
 import { basename } from "node:path";
-import { type Clock, DroverError } from "@drover/core";
+import { type Clock, DroverError, sleepUnlessAborted } from "@drover/core";
 import { REDIS_PING_INTERVAL_MS, REDIS_START_MS_MAX } from "../limits.ts";
 import { type Launched, launchProcess, type Observer } from "./launch.ts";
 import { pingRedis } from "./redis-ping.ts";
@@ -31,7 +31,7 @@ export async function planLocalRedis(program: string, folder: string, clock: Clo
 /** Stands in for the announcements that Redis does not make; kills a server that never answers. */
 async function announceWhenUp(launched: Launched, port: number, clock: Clock, observer: Observer): Promise<void> {
   const ended = new AbortController();
-  void launched.exit.then(() => ended.abort());
+  void launched.exit.then(() => ended.abort(new DroverError("unavailable", "the server has ended")));
   const deadline = clock.monotonic() + REDIS_START_MS_MAX;
   while (!ended.signal.aborted) {
     if (await pingRedis(HOST, port)) {
@@ -44,7 +44,7 @@ async function announceWhenUp(launched: Launched, port: number, clock: Clock, ob
       launched.kill("SIGKILL");
       return;
     }
-    await clock.sleep(REDIS_PING_INTERVAL_MS, ended.signal).catch(() => undefined);
+    await sleepUnlessAborted(clock, REDIS_PING_INTERVAL_MS, ended.signal);
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Clock, DroverError } from "@drover/core";
+import { type Clock, DroverError, sleepUnlessAborted } from "@drover/core";
 import { LINES_KEPT, STOP_GRACE_MS } from "../limits.ts";
 import { Backoff } from "./backoff.ts";
 import type { Exit, Launched, Observer } from "./launch.ts";
@@ -70,16 +70,16 @@ export class Supervised {
 
   /** Asks it to end, kills it when it does not within the grace, and resolves when it is gone. */
   async stop(graceMs = STOP_GRACE_MS): Promise<void> {
-    this.#stop.abort();
-    this.#fail(new DroverError("cancelled", `${this.name} was stopped while it started`));
+    const stopped = new DroverError("cancelled", `${this.name} was stopped while it started`);
+    this.#stop.abort(stopped);
+    this.#fail(stopped);
     this.#current?.kill("SIGTERM");
     const graceOver = new AbortController();
-    this.#clock.sleep(graceMs, graceOver.signal).then(
-      () => this.#current?.kill("SIGKILL"),
-      () => undefined,
-    );
+    void sleepUnlessAborted(this.#clock, graceMs, graceOver.signal).then(() => {
+      if (!graceOver.signal.aborted) this.#current?.kill("SIGKILL");
+    });
     await this.#ended;
-    graceOver.abort();
+    graceOver.abort(new DroverError("cancelled", `${this.name} has ended`));
   }
 
   async #run(): Promise<void> {
@@ -97,7 +97,7 @@ export class Supervised {
       }
       const restartMs = this.#backoff.afterDeath(this.#clock.monotonic() - begin);
       this.#emit({ kind: "died", name: this.name, exit, restartMs });
-      await this.#clock.sleep(restartMs, this.#stop.signal).catch(() => undefined);
+      await sleepUnlessAborted(this.#clock, restartMs, this.#stop.signal);
     }
   }
 

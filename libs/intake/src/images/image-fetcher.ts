@@ -1,6 +1,6 @@
 import { lookup } from "node:dns/promises";
 import type { IncomingMessage } from "node:http";
-import { DroverError, withTimeout } from "@drover/core";
+import { type Clock, DroverError, systemClock, withTimeout } from "@drover/core";
 import { type AddressRule, checkUrl, type ResolveName } from "./checked-url.ts";
 import { isDataUrl, readDataUrl } from "./data-url.ts";
 import { httpGet, readBody } from "./http-get.ts";
@@ -12,6 +12,7 @@ export type ImageFetcherOptions = Readonly<{
   allowHttp: boolean;
   /** Whether they may lead into private networks. */
   allowPrivate: boolean;
+  clock?: Clock;
   fetchMsMax?: number;
   fetchesMax?: number;
   bytesMax?: number;
@@ -36,6 +37,7 @@ export class ImageFetcher {
 
   constructor(options: ImageFetcherOptions) {
     this.#options = {
+      clock: systemClock,
       fetchMsMax: FETCH_LIMITS.fetchMsMax,
       fetchesMax: FETCH_LIMITS.fetchesMax,
       bytesMax: IMAGE_LIMITS.fileBytesMax,
@@ -54,20 +56,18 @@ export class ImageFetcher {
   async fetch(url: string, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
     signal.throwIfAborted();
     if (isDataUrl(url)) return readDataUrl(url);
-    const { allowHttp, fetchesMax, fetchMsMax } = this.#options;
+    const { allowHttp, fetchesMax, fetchMsMax, clock } = this.#options;
     if (!allowHttp) throw new DroverError("invalid_argument", "image URLs are switched off here: send a data URL");
     if (this.#fetchCount >= fetchesMax) {
       throw new DroverError("overloaded", "too many images are fetched at once", { retryAfterMs: RETRY_AFTER_MS });
     }
-    const deadline = withTimeout(fetchMsMax, signal);
+    const message = `the image took longer than ${fetchMsMax} ms to fetch`;
     this.#fetchCount += 1;
     try {
-      return await untilAborted(this.#follow(url, deadline), deadline);
-    } catch (error) {
-      signal.throwIfAborted();
-      if (deadline.aborted)
-        throw new DroverError("unavailable", `the image took longer than ${fetchMsMax} ms to fetch`);
-      throw error;
+      // A look-up of a name cannot be aborted, so it is left behind.
+      return await withTimeout({ ms: fetchMsMax, message, code: "unavailable" }, clock, signal, (limited) =>
+        this.#follow(url, limited),
+      );
     } finally {
       this.#fetchCount -= 1;
     }
@@ -112,17 +112,4 @@ export class ImageFetcher {
 
 function redirectOf({ statusCode, headers }: IncomingMessage): string | undefined {
   return REDIRECTS.includes(statusCode ?? 0) ? headers.location : undefined;
-}
-
-/** A look-up of a name cannot be aborted, so it is left behind. */
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  if (signal.aborted) onAbort();
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
 }

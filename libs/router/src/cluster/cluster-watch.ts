@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { type Clock, DroverError, type Lane, type Logger, SaidReasons, toDroverError } from "@drover/core";
+import { type Clock, DroverError, type Lane, type Logger, SaidReasons, toDroverError, withTimeout } from "@drover/core";
 import {
   Cluster,
   type ClusterState,
@@ -11,7 +11,7 @@ import {
 import { RpcClient } from "@drover/rpc";
 import {
   CLUSTER_STATE_AGE_MS_MAX,
-  EXPLAIN_TIMEOUT_MS,
+  EXPLAIN_LIMIT,
   WATCH_BACKOFF_MS,
   WATCH_BACKOFF_MS_MAX,
   WATCH_SILENCE_MS,
@@ -94,14 +94,17 @@ export class ClusterWatch {
    * Why a request went where it went, by the scheduler that leads. Errors: `unavailable` while none is known, `not_found` for a request
    * that it does not remember.
    */
-  explain(requestId: string, signal: AbortSignal): Promise<ExplainReply> {
-    if (this.#leader === undefined) throw new DroverError("unavailable", "no scheduler leads");
+  async explain(requestId: string, signal: AbortSignal): Promise<ExplainReply> {
+    const leader = this.#leader;
+    if (leader === undefined) throw new DroverError("unavailable", "no scheduler leads");
     const request = create(ExplainRequestSchema, { requestId });
-    return this.#leader.unary(Cluster.method.explain, request, signal, EXPLAIN_TIMEOUT_MS);
+    return withTimeout(EXPLAIN_LIMIT, this.#options.clock, signal, (limited) =>
+      leader.unary(Cluster.method.explain, request, limited),
+    );
   }
 
   close(): void {
-    this.#closed.abort();
+    this.#closed.abort(new DroverError("cancelled", "the watch was closed"));
   }
 
   async #run(): Promise<void> {

@@ -19,6 +19,7 @@ import type {
   UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { afterEach, describe, expect, it } from "vitest";
+import { ENCODE_MS_MAX, PROBE_LIMIT } from "../limits.ts";
 import type { RequestImage } from "../openai/request-images.ts";
 import { VisionClient } from "./vision-client.ts";
 
@@ -27,15 +28,27 @@ class FakeVision {
   readonly held = new Map<string, Uint8Array>();
   readonly #server: Server = createServer();
   refusal: DroverError | undefined;
+  /** Takes calls of this kind and answers none. */
+  hangs: "probe" | "encode" | undefined;
+  /** Calls that it took while it hung. */
+  unanswered = 0;
   encodes = 0;
   address = "";
 
   async start(): Promise<this> {
     const probe = (call: ServerUnaryCall<ProbeRequest, unknown>, callback: sendUnaryData<unknown>) => {
+      if (this.hangs === "probe") {
+        this.unanswered += 1;
+        return;
+      }
       const held = call.request.contentHashes.map((hash) => this.held.has(Buffer.from(hash).toString("hex")));
       callback(null, create(ProbeReplySchema, { held }));
     };
     const encode = (call: ServerReadableStream<EncodeFrame, unknown>, callback: sendUnaryData<unknown>) => {
+      if (this.hangs === "encode") {
+        this.unanswered += 1;
+        return;
+      }
       this.encodes += 1;
       const frames: EncodeFrame[] = [];
       if (this.refusal !== undefined) {
@@ -86,11 +99,13 @@ function image(name: number, byteCount = 600_000): RequestImage {
 describe("VisionClient", () => {
   const open: { stop(): void }[] = [];
   let outcomes: string[] = [];
+  let clock = new SimClock();
   const metrics = { imageEncoded: (outcome: string) => void outcomes.push(outcome) };
-  const visionClient = () => new VisionClient({ clock: new SimClock(), metrics });
+  const visionClient = () => new VisionClient({ clock, metrics });
   afterEach(() => {
     for (const one of open.splice(0)) one.stop();
     outcomes = [];
+    clock = new SimClock();
   });
   async function cluster(count: number) {
     const workers = await Promise.all(Array.from({ length: count }, () => new FakeVision().start()));
@@ -147,6 +162,56 @@ describe("VisionClient", () => {
     for (const worker of workers) worker.refusal = new DroverError("overloaded", "too many wait");
     await expect(client.encode([image(1)], neverAborted)).rejects.toMatchObject({ code: "overloaded" });
     expect(outcomes).toEqual(["failed", "failed"]);
+  });
+
+  it.each([
+    ["does not even answer", "probe", PROBE_LIMIT.ms],
+    ["takes an image and never encodes it", "encode", ENCODE_MS_MAX / 2],
+  ] as const)("a worker that %s leaves time for another one", async (_name, hangs, ms) => {
+    const { workers, client } = await cluster(2);
+    const [first] = await client.encode([image(1)], neverAborted);
+    const hanging = workers.find(({ address }) => address === first?.holder);
+    const other = workers.find(({ address }) => address !== first?.holder);
+    hanging?.held.clear();
+    if (hanging !== undefined) hanging.hangs = hangs;
+    const encoding = client.encode([image(1)], neverAborted);
+    await expect.poll(() => hanging?.unanswered).toBe(1);
+    await clock.advance(ms);
+    expect((await encoding)[0]?.holder).toBe(other?.address);
+    expect(outcomes).toEqual(["encoded", "encoded"]);
+  });
+
+  it("workers that all hang are unavailable once the time is over, with when to come back", async () => {
+    const { workers, client } = await cluster(2);
+    for (const worker of workers) worker.hangs = "encode";
+    const encoding = client.encode([image(1)], neverAborted);
+    encoding.catch(() => undefined);
+    const unanswered = () => workers.reduce((sum, worker) => sum + worker.unanswered, 0);
+    await expect.poll(unanswered).toBe(1);
+    await clock.advance(ENCODE_MS_MAX / 2);
+    await expect.poll(unanswered).toBe(2);
+    await clock.advance(ENCODE_MS_MAX / 2);
+    await expect(encoding).rejects.toMatchObject({
+      code: "unavailable",
+      message: "an image cannot be encoded: the vision worker did not encode it within 60 s",
+      retryAfterMs: 1000,
+    });
+    await expect(encoding).rejects.toBeInstanceOf(DroverError);
+    expect(outcomes).toEqual(["failed"]);
+    expect(clock.sleeperCount).toBe(0);
+  });
+
+  it("who leaves while a worker hangs has left, and no other worker is asked", async () => {
+    const { workers, client } = await cluster(2);
+    for (const worker of workers) worker.hangs = "encode";
+    const leaving = new AbortController();
+    const left = new DroverError("cancelled", "the client has left");
+    const encoding = client.encode([image(1)], leaving.signal);
+    const unanswered = () => workers.reduce((sum, worker) => sum + worker.unanswered, 0);
+    await expect.poll(unanswered).toBe(1);
+    leaving.abort(left);
+    await expect(encoding).rejects.toBe(left);
+    expect([unanswered(), outcomes]).toEqual([1, ["abandoned"]]);
   });
 
   it("a request that has ended sends nothing more", async () => {

@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { type Clock, DroverError, type PromptImage, type TraceContext, toDroverError, withTimeout } from "@drover/core";
 import { type ClusterState, EncodeFrameSchema, ProbeRequestSchema, VisionWorker, WorkerRole } from "@drover/proto";
 import { RpcClient } from "@drover/rpc";
-import { ENCODE_TIMEOUT_MS, RETRY_AFTER_MS, TILE_FRAME_BYTES } from "../limits.ts";
+import { ENCODE_MS_MAX, PROBE_LIMIT, RETRY_AFTER_MS, TILE_FRAME_BYTES } from "../limits.ts";
 import type { RequestImage } from "../openai/request-images.ts";
 import type { EncodeOutcome, RouterMetrics } from "../router-metrics.ts";
 
@@ -45,28 +45,30 @@ export class VisionClient implements Disposable {
     signal: AbortSignal,
     trace?: TraceContext,
   ): Promise<readonly PromptImage[]> {
-    const limited = images.length === 0 ? signal : withTimeout(ENCODE_TIMEOUT_MS, signal);
     return Promise.all(
       images.map(async (image) => ({
         contentHash: image.tiles.contentHash,
         runs: image.runs,
-        holder: await this.#holder(image, limited, trace),
+        holder: await this.#holder(image, signal, trace),
       })),
     );
   }
 
+  /** Asks one worker after the other. Each but the last gets half of the time that is left, so that one which hangs leaves some for the next. */
   async #holder({ tiles }: RequestImage, signal: AbortSignal, trace?: TraceContext): Promise<string> {
     const { clock, metrics } = this.#options;
     const beganMs = clock.monotonic();
     const ended = (outcome: EncodeOutcome) => metrics.imageEncoded(outcome, (clock.monotonic() - beganMs) / 1000);
     let reason: unknown = new DroverError("unavailable", "no vision worker is ready");
     const { contentHash } = tiles;
-    for (const { address } of [...preferred(this.#workers, contentHash), ...preferred(this.#draining, contentHash)]) {
+    const workers = [...preferred(this.#workers, contentHash), ...preferred(this.#draining, contentHash)];
+    for (const [i, { address }] of workers.entries()) {
       const client = this.#client(address);
+      const leftMs = ENCODE_MS_MAX - (clock.monotonic() - beganMs);
+      const ms = i === workers.length - 1 ? leftMs : leftMs / 2;
+      const limit = { ms, message: `the vision worker did not encode it within ${Math.round(ms / 1000)} s` };
       try {
-        const isHeld = await holds(client, tiles, signal);
-        if (!isHeld) await send(client, tiles, signal, trace);
-        ended(isHeld ? "held" : "encoded");
+        ended(await withTimeout(limit, clock, signal, (limited) => this.#give(client, tiles, limited, trace)));
         return address;
       } catch (error) {
         if (signal.aborted) {
@@ -82,6 +84,14 @@ export class VisionClient implements Disposable {
       retryAfterMs: RETRY_AFTER_MS,
       cause: reason,
     });
+  }
+
+  /** Hands a worker an image's tiles, unless it has the features already. Errors: the worker's; `deadline_exceeded` where it does not answer. */
+  async #give(client: RpcClient, tiles: Tiles, signal: AbortSignal, trace?: TraceContext): Promise<EncodeOutcome> {
+    const ask = (limited: AbortSignal) => holds(client, tiles, limited);
+    if (await withTimeout(PROBE_LIMIT, this.#options.clock, signal, ask)) return "held";
+    await send(client, tiles, signal, trace);
+    return "encoded";
   }
 
   #client(address: string): RpcClient {

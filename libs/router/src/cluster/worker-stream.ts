@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { type Clock, type Logger, type RequestId, SaidReasons } from "@drover/core";
+import { type Clock, DroverError, type Logger, type RequestId, SaidReasons } from "@drover/core";
 import {
   AttentionWorker,
   type RequestEvent,
@@ -90,7 +90,7 @@ export class WorkerStream {
 
   close(): void {
     if (this.#closed.signal.aborted) return;
-    this.#closed.abort();
+    this.#closed.abort(new DroverError("cancelled", "the stream was closed"));
     this.#call?.cancel();
     this.#client[Symbol.dispose]();
   }

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { create, type DescFile, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import { DroverError, type Logger, neverAborted, toDroverError, withTimeout } from "@drover/core";
+import { type Clock, DroverError, type Logger, neverAborted, toDroverError, withTimeout } from "@drover/core";
 import { publicApi } from "@drover/proto";
 import { channelOptions, serviceDefinition, toServiceError, traceOf } from "@drover/rpc";
 import {
@@ -15,7 +15,7 @@ import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
 import type { ApiKeys } from "../api-keys.ts";
 import { publicError } from "../http/http-errors.ts";
-import { BODY_BYTES_MAX, READER_STALL_MS_MAX } from "../limits.ts";
+import { BODY_BYTES_MAX, READER_STALL_LIMIT } from "../limits.ts";
 import { encodeChat, readChatRequest, requireModel } from "../openai/chat-request.ts";
 import { encodePrompt, readCompletionRequest } from "../openai/completion-request.ts";
 import { Fields } from "../openai/fields.ts";
@@ -110,7 +110,7 @@ async function stream<T>(call: StreamCall<T>, options: GrpcServerOptions, read: 
     for await (const batch of generation.outputs()) {
       for (const output of batch) {
         for (const reply of replies.push(output)) {
-          if (!call.write(reply)) await drained(call, over);
+          if (!call.write(reply)) await drained(call, inference.clock, over);
         }
       }
     }
@@ -120,13 +120,8 @@ async function stream<T>(call: StreamCall<T>, options: GrpcServerOptions, read: 
 }
 
 /** Errors: what the signal says, or `cancelled` for a client that takes nothing for too long. */
-async function drained<T>(call: StreamCall<T>, over: AbortSignal): Promise<void> {
-  try {
-    await once(call, "drain", { signal: withTimeout(READER_STALL_MS_MAX, over) });
-  } catch (cause) {
-    over.throwIfAborted();
-    throw new DroverError("cancelled", "the client reads too slowly", { cause });
-  }
+async function drained<T>(call: StreamCall<T>, clock: Clock, over: AbortSignal): Promise<void> {
+  await withTimeout(READER_STALL_LIMIT, clock, over, (signal) => once(call, "drain", { signal }));
 }
 
 function authenticate({ keys }: GrpcServerOptions, metadata: Metadata): void {

@@ -111,7 +111,7 @@ async function drained(raw: ServerResponse, failed: AbortSignal): Promise<void> 
   try {
     await Promise.race([once(raw, "drain", { signal }), once(raw, "close", { signal }), aborted(failed, signal)]);
   } finally {
-    over.abort();
+    over.abort(new DroverError("cancelled", "the wait for the reader is over"));
     raw.setTimeout(0);
   }
 }

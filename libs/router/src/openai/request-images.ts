@@ -35,7 +35,7 @@ export async function openImages(
   try {
     return await Promise.all(references.map(open));
   } finally {
-    failed.abort();
+    failed.abort(new DroverError("cancelled", "another image of the request could not be opened"));
   }
 }
 

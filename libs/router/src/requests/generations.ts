@@ -17,7 +17,7 @@ import {
 import type { HashSeed } from "@drover/kv";
 import { type RequestEvent, type Resume, ResumeSchema } from "@drover/proto";
 import type { VisionClient } from "../cluster/vision-client.ts";
-import { PROMPT_TOKEN_DEADLINE_MS, QUEUE_CALL_TIMEOUT_MS, REQUEST_DEADLINE_MS, RETRY_AFTER_MS } from "../limits.ts";
+import { PROMPT_TOKEN_DEADLINE_MS, QUEUE_CALL_LIMIT, REQUEST_DEADLINE_MS, RETRY_AFTER_MS } from "../limits.ts";
 import type { InferenceRequest } from "../openai/inference-request.ts";
 import type { RouterMetrics } from "../router-metrics.ts";
 import type { ServedModel } from "../served-model.ts";
@@ -56,8 +56,8 @@ export class Generations {
 
   constructor(options: GenerationsOptions) {
     this.#options = options;
-    this.#jobs = new JobBatcher(options.queue);
     const { clock, logger, metrics, cancelAt } = options;
+    this.#jobs = new JobBatcher(options.queue, clock);
     this.#readds = new Readds({
       clock,
       logger,
@@ -240,9 +240,10 @@ export class Generations {
 
   #stopEverywhere(generation: Generation): void {
     const { state, requestId } = generation;
-    const { cancelAt, queue, logger } = this.#options;
+    const { cancelAt, queue, clock, logger } = this.#options;
     cancelAt(state.owner?.worker, requestId, state.attemptMax);
-    queue.cancel([requestId], withTimeout(QUEUE_CALL_TIMEOUT_MS, neverAborted)).catch((error: unknown) => {
+    const cancel = (signal: AbortSignal) => queue.cancel([requestId], signal);
+    withTimeout(QUEUE_CALL_LIMIT, clock, neverAborted, cancel).catch((error: unknown) => {
       logger.warn("request.cancel_failed", { request: requestId, reason: toDroverError(error).message });
     });
   }
@@ -267,10 +268,11 @@ export class Generations {
   #forget(generation: Generation): RequestTimer | undefined {
     const running = this.#running.get(generation.requestId);
     this.#running.delete(generation.requestId);
-    const { store, logger } = this.#options;
+    const { store, clock, logger } = this.#options;
     const keys = generation.payloadKeys.splice(0);
     if (keys.length > 0) {
-      store.delete(keys, withTimeout(QUEUE_CALL_TIMEOUT_MS, neverAborted)).catch((error: unknown) => {
+      const remove = (signal: AbortSignal) => store.delete(keys, signal);
+      withTimeout(QUEUE_CALL_LIMIT, clock, neverAborted, remove).catch((error: unknown) => {
         logger.warn("payload.delete_failed", {
           request: generation.requestId,
           reason: toDroverError(error).message,

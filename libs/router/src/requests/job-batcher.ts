@@ -1,19 +1,20 @@
-import type { QueueJob, QueueProducer } from "@drover/core";
-import { neverAborted, withTimeout } from "@drover/core";
-import { ADD_BATCH_MAX, QUEUE_CALL_TIMEOUT_MS } from "../limits.ts";
+import { type Clock, neverAborted, type QueueJob, type QueueProducer, withTimeout } from "@drover/core";
+import { ADD_BATCH_MAX, QUEUE_CALL_LIMIT } from "../limits.ts";
 
 type Waiting = { job: QueueJob; resolve: () => void; reject: (error: unknown) => void };
 
 /** Adds that come within one turn of the event loop go to the queue in one call. Bounded by the requests in flight. */
 export class JobBatcher {
   readonly #queue: QueueProducer;
+  readonly #clock: Clock;
   #waiting: Waiting[] = [];
 
-  constructor(queue: QueueProducer) {
+  constructor(queue: QueueProducer, clock: Clock) {
     this.#queue = queue;
+    this.#clock = clock;
   }
 
-  /** Errors: the queue's `unavailable` or `overloaded`. */
+  /** Errors: the queue's `unavailable` or `overloaded`; `deadline_exceeded` where it does not answer. */
   add(job: QueueJob): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#waiting.length === 0) setImmediate(() => this.#flush());
@@ -26,19 +27,15 @@ export class JobBatcher {
     this.#waiting = [];
     for (let start = 0; start < all.length; start += ADD_BATCH_MAX) {
       const batch = all.slice(start, start + ADD_BATCH_MAX);
-      this.#queue
-        .add(
-          batch.map(({ job }) => job),
-          withTimeout(QUEUE_CALL_TIMEOUT_MS, neverAborted),
-        )
-        .then(
-          () => {
-            for (const { resolve } of batch) resolve();
-          },
-          (error: unknown) => {
-            for (const { reject } of batch) reject(error);
-          },
-        );
+      const jobs = batch.map(({ job }) => job);
+      withTimeout(QUEUE_CALL_LIMIT, this.#clock, neverAborted, (signal) => this.#queue.add(jobs, signal)).then(
+        () => {
+          for (const { resolve } of batch) resolve();
+        },
+        (error: unknown) => {
+          for (const { reject } of batch) reject(error);
+        },
+      );
     }
   }
 }

@@ -1,4 +1,4 @@
-import { type Clock, DroverError, type Logger, type RequestId, toDroverError } from "@drover/core";
+import { type Clock, DroverError, type Logger, type RequestId, sleepUnlessAborted, toDroverError } from "@drover/core";
 import { HAND_BACKS_MAX, READD_BACKOFF_MS, READDS_MAX, RETRY_AFTER_MS, UNBEGUN_GRACE_MS } from "../limits.ts";
 import type { ReaddCause, RouterMetrics } from "../router-metrics.ts";
 import type { Generation } from "./generation.ts";
@@ -83,7 +83,7 @@ export class Readds {
         metrics.readded(cause);
         generation.trace?.addedAgain(cause);
         logger.warn("request.readd", { request: generation.requestId, cause, attempt: generation.state.attemptBase });
-        await clock.sleep(backoffMs, generation.ended).catch(() => undefined);
+        await sleepUnlessAborted(clock, backoffMs, generation.ended);
         if (generation.ended.aborted) return;
         const attempt = generation.state.attemptBase;
         try {

@@ -1,9 +1,9 @@
-import type { Clock } from "@drover/core";
+import { type Clock, Wakeup } from "@drover/core";
 
 /** Where requests wait while the cluster cannot serve: an expert's last holder starts again in seconds, and a leader is found in fewer. */
 export class ReadyGate {
   readonly #clock: Clock;
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new Set<Wakeup>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -16,18 +16,17 @@ export class ReadyGate {
 
   /** Lets all who wait go on. */
   open(): void {
-    for (const pass of this.#waiting) pass();
+    for (const one of this.#waiting) one.wake();
   }
 
   /** Resolves when the gate opens, after `ms` milliseconds, or when the signal aborts. */
   async wait(ms: number, signal: AbortSignal): Promise<void> {
-    const opened = new AbortController();
-    const pass = () => opened.abort();
-    this.#waiting.add(pass);
+    const opened = new Wakeup();
+    this.#waiting.add(opened);
     try {
-      await this.#clock.sleep(ms, AbortSignal.any([opened.signal, signal])).catch(() => undefined);
+      await opened.wait(ms, this.#clock, signal);
     } finally {
-      this.#waiting.delete(pass);
+      this.#waiting.delete(opened);
     }
   }
 }

@@ -16,7 +16,7 @@ import type { VisionClient } from "../cluster/vision-client.ts";
 import {
   INLINE_PAYLOAD_BYTES_MAX,
   PAYLOAD_GRACE_MS,
-  QUEUE_CALL_TIMEOUT_MS,
+  QUEUE_CALL_LIMIT,
   RETRY_AFTER_MS,
   SHORT_LANE_TOKENS_MAX,
 } from "../limits.ts";
@@ -36,7 +36,10 @@ type Port = Readonly<{
   hashSeed: () => HashSeed;
 }>;
 
-/** Puts a request's newest attempt into the queue once its images are encoded. Errors: `unavailable` or `overloaded` from the vision workers or the queue. */
+/**
+ * Puts a request's newest attempt into the queue once its images are encoded. Errors: `unavailable` or `overloaded` from the vision workers or
+ * the queue, with when to come back; why the request has ended, where it has.
+ */
 export async function addJob(generation: Generation, front: boolean, jobs: JobBatcher, port: Port): Promise<void> {
   // Each time anew: the features may have gone with their worker, or from its cache.
   const { images: asked } = generation.request;
@@ -50,6 +53,8 @@ export async function addJob(generation: Generation, front: boolean, jobs: JobBa
   try {
     await jobs.add(await putJob(generation, images, front, port));
   } catch (error) {
+    // Who has left, or waited too long, is told nothing of the queue.
+    generation.ended.throwIfAborted();
     const fault = toDroverError(error);
     if (fault.code !== "unavailable" && fault.code !== "deadline_exceeded") throw fault;
     throw new DroverError("unavailable", "the queue cannot be reached", { retryAfterMs: RETRY_AFTER_MS, cause: error });
@@ -106,11 +111,9 @@ async function putJob(
   if (bytes.byteLength < INLINE_PAYLOAD_BYTES_MAX) return { ...job, payload: { kind: "inline", bytes } };
   const key = `${requestId}/${attemptBase}`;
   generation.payloadKeys.push(key);
-  await port.store.put(
-    key,
-    bytes,
-    Math.max(1, deadlineMs - nowMs) + PAYLOAD_GRACE_MS,
-    withTimeout(QUEUE_CALL_TIMEOUT_MS, generation.ended),
+  const ttlMs = Math.max(1, deadlineMs - nowMs) + PAYLOAD_GRACE_MS;
+  await withTimeout(QUEUE_CALL_LIMIT, port.clock, generation.ended, (signal) =>
+    port.store.put(key, bytes, ttlMs, signal),
   );
   return { ...job, payload: { kind: "reference", key, byteCount: bytes.byteLength } };
 }

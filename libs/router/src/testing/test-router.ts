@@ -1,4 +1,4 @@
-import { silentLogger } from "@drover/core";
+import { type Clock, type QueueProducer, silentLogger } from "@drover/core";
 import { createMetrics } from "@drover/telemetry";
 import { ApiKeys } from "../api-keys.ts";
 import { Router } from "../router.ts";
@@ -15,15 +15,18 @@ export type TestRouterOptions = Readonly<{
   images?: ServedImages;
   ending?: RouterEnding;
   queueTrouble?: () => string | null;
+  /** What takes the jobs; the cluster itself unless given. */
+  queue?: QueueProducer;
+  clock?: Clock;
 }>;
 
 /** A real router on free ports of the loopback, before a cluster that the test plays. */
 export async function startTestRouter(cluster: FakeCluster, options: TestRouterOptions) {
-  const { requestsMax = 4, readyWaitMsMax = 60_000, keys = [], images, ending, queueTrouble } = options;
+  const { requestsMax = 4, readyWaitMsMax = 60_000, keys = [], images, ending, queueTrouble, clock } = options;
   const isReady = Promise.withResolvers<void>();
   const { router, addresses } = await Router.start({
     model: { ...tinyModel(), images, config: { vocabSize: 258, maxPositionEmbeddings: 20_000 } },
-    queue: cluster,
+    queue: options.queue ?? cluster,
     store: cluster,
     queueInScheduler: true,
     schedulers: [cluster.address],
@@ -39,6 +42,7 @@ export async function startTestRouter(cluster: FakeCluster, options: TestRouterO
     onReady: isReady.resolve,
     ...(ending && { ending }),
     ...(queueTrouble && { queueTrouble }),
+    ...(clock && { clock }),
   });
   return { router, url: `http://${addresses.http}`, grpc: addresses.grpc, ready: isReady.promise };
 }

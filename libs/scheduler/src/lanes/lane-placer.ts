@@ -3,21 +3,23 @@ import {
   type Clock,
   type JobLease,
   type Lane,
+  neverAborted,
   noTracer,
   type Tracer,
   Wakeup,
   type WorkerId,
+  withTimeout,
 } from "@drover/core";
 import type { Member, PlacementDecision } from "@drover/fleet";
 import { faultOf } from "../fault.ts";
 import type { Routers } from "../fleet/routers.ts";
 import {
-  CLEANUP_DEADLINE_MS,
   HELD_POLL_MS,
   HOLD_MS_MAX,
   IDLE_POLL_MS,
   LEASES_HELD_MAX,
   OVERTAKE_MS_MAX,
+  QUEUE_CALL_LIMIT,
   QUEUE_RETRY_MS,
   REFUSED_PAUSE_MS,
   UNREACHABLE_PAUSE_MS,
@@ -203,7 +205,7 @@ export class LanePlacer {
         metrics.placed(job, chosen, clock.now() - job.enqueuedAtMs);
         onPlaced(job.lane);
         logger.debug("request.placed", { request: job.requestId, attempt, worker, lane: job.lane });
-        return this.#settle(lease, "complete", () => lease.complete(cleanupSignal()));
+        return this.#settle(lease, "complete", (signal) => lease.complete(signal));
       case "refused": {
         metrics.refused(outcome.code);
         const pauseMs = outcome.code === "overloaded" ? REFUSED_PAUSE_MS : UNREACHABLE_PAUSE_MS;
@@ -213,7 +215,7 @@ export class LanePlacer {
       case "unknown":
         metrics.refused(outcome.code);
         candidates.pause(worker, clock.monotonic() + UNREACHABLE_PAUSE_MS);
-        return this.#settle(lease, "release", () => lease.release(cleanupSignal(), "spent"));
+        return this.#settle(lease, "release", (signal) => lease.release(signal, "spent"));
       case "drop":
         return this.#drop(lease, outcome.reason);
       default:
@@ -232,20 +234,24 @@ export class LanePlacer {
     const { requestId, routerId, lane } = lease.job;
     logger.info("request.dropped", { request: requestId, router: routerId, lane, reason, detail });
     metrics.dropped(reason);
-    await this.#settle(lease, "complete", () => lease.complete(cleanupSignal()));
+    await this.#settle(lease, "complete", (signal) => lease.complete(signal));
   }
 
   /** Last taken first, so that the lane has its order again. */
   async #releaseHeld(): Promise<void> {
     for (const { lease } of this.#held.splice(0).reverse()) {
-      if (!lease.lost.aborted) await this.#settle(lease, "release", () => lease.release(cleanupSignal()));
+      if (!lease.lost.aborted) await this.#settle(lease, "release", (signal) => lease.release(signal));
     }
   }
 
   /** A lease whose end cannot be told to the queue runs out by itself, and the job is delivered again with a newer number. */
-  async #settle(lease: JobLease, verb: "complete" | "release", settle: () => Promise<void>): Promise<void> {
+  async #settle(
+    lease: JobLease,
+    verb: "complete" | "release",
+    settle: (signal: AbortSignal) => Promise<void>,
+  ): Promise<void> {
     try {
-      await settle();
+      await withTimeout(QUEUE_CALL_LIMIT, this.#options.clock, neverAborted, settle);
     } catch (error) {
       const { code, message } = faultOf(error);
       const { requestId: request } = lease.job;
@@ -259,5 +265,3 @@ function outcomeText(outcome: AttemptOutcome): string {
   if (outcome.kind === "drop") return `dropped: ${outcome.reason}`;
   return `${outcome.kind}: ${outcome.code}`;
 }
-
-const cleanupSignal = () => AbortSignal.timeout(CLEANUP_DEADLINE_MS);

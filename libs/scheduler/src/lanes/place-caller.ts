@@ -1,7 +1,7 @@
-import type { TraceContext, WorkerId } from "@drover/core";
+import { type Clock, type TraceContext, type WorkerId, withTimeout } from "@drover/core";
 import { AttentionWorker, type PlaceReply, type PlaceRequest } from "@drover/proto";
 import { RpcClient } from "@drover/rpc";
-import { PLACE_DEADLINE_MS } from "../limits.ts";
+import { PLACE_LIMIT } from "../limits.ts";
 
 /** Hands a request to a worker. */
 export interface PlaceCaller extends Disposable {
@@ -19,7 +19,12 @@ export interface PlaceCaller extends Disposable {
 
 /** One connection for each worker that something was placed on. */
 export class RpcPlaceCaller implements PlaceCaller {
+  readonly #clock: Clock;
   readonly #clients = new Map<WorkerId, RpcClient>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   place(
     worker: WorkerId,
@@ -29,7 +34,9 @@ export class RpcPlaceCaller implements PlaceCaller {
     trace?: TraceContext,
   ): Promise<PlaceReply> {
     const client = this.#client(worker, address);
-    return client.unary(AttentionWorker.method.place, request, signal, PLACE_DEADLINE_MS, trace);
+    return withTimeout(PLACE_LIMIT, this.#clock, signal, (limited) =>
+      client.unary(AttentionWorker.method.place, request, limited, trace),
+    );
   }
 
   forget(worker: WorkerId): void {

@@ -1,4 +1,4 @@
-import { neverAborted, type PromptImage } from "@drover/core";
+import { neverAborted, type PromptImage, systemClock } from "@drover/core";
 import { expect, test } from "vitest";
 import { FeatureCache } from "../vision/feature-cache.ts";
 import {
@@ -23,7 +23,7 @@ function imageOf({ contentHash, tileCount }: Tiles, holder: string): PromptImage
 
 test("features are fetched once for all who want them, then and later", async () => {
   await using worker = await visionWorker();
-  using remote = new RemoteFeatures({ hiddenSize: HIDDEN_SIZE });
+  using remote = new RemoteFeatures({ clock: systemClock, hiddenSize: HIDDEN_SIZE });
   const tiles = tilesOf(5, 2);
   await worker.encode(tiles);
   const image = imageOf(tiles, worker.address);
@@ -39,7 +39,11 @@ test("features that this very process made are read from its cache", async () =>
   const tiles = tilesOf(5);
   const rows_aD = featuresOf(tiles);
   cache.put(tiles.contentHash, rows_aD);
-  using remote = new RemoteFeatures({ hiddenSize: HIDDEN_SIZE, local: { address: () => "here:1", cache } });
+  using remote = new RemoteFeatures({
+    clock: systemClock,
+    hiddenSize: HIDDEN_SIZE,
+    local: { address: () => "here:1", cache },
+  });
   expect(await remote.features(imageOf(tiles, "here:1"), neverAborted)).toBe(rows_aD);
   await expect(remote.features(imageOf(tilesOf(6), "here:1"), neverAborted)).rejects.toMatchObject({
     code: "unavailable",
@@ -48,7 +52,7 @@ test("features that this very process made are read from its cache", async () =>
 
 test("features that are gone, or whose holder is, are unavailable", async () => {
   const worker = await visionWorker();
-  using remote = new RemoteFeatures({ hiddenSize: HIDDEN_SIZE });
+  using remote = new RemoteFeatures({ clock: systemClock, hiddenSize: HIDDEN_SIZE });
   const image = imageOf(tilesOf(5), worker.address);
   await expect(remote.features(image, neverAborted)).rejects.toMatchObject({ code: "unavailable" });
   await worker[Symbol.asyncDispose]();
@@ -57,7 +61,7 @@ test("features that are gone, or whose holder is, are unavailable", async () => 
 
 test("another number of rows than the prompt has places for is unavailable, not shortened", async () => {
   await using worker = await visionWorker();
-  using remote = new RemoteFeatures({ hiddenSize: HIDDEN_SIZE });
+  using remote = new RemoteFeatures({ clock: systemClock, hiddenSize: HIDDEN_SIZE });
   const tiles = tilesOf(5, 2);
   await worker.encode(tiles);
   for (const tileCount of [1, 3]) {
@@ -69,7 +73,7 @@ test("another number of rows than the prompt has places for is unavailable, not 
 
 test("one who leaves gets the signal's reason, and those who stay get the features", async () => {
   await using worker = await visionWorker();
-  using remote = new RemoteFeatures({ hiddenSize: HIDDEN_SIZE });
+  using remote = new RemoteFeatures({ clock: systemClock, hiddenSize: HIDDEN_SIZE });
   const tiles = tilesOf(5);
   await worker.encode(tiles);
   const image = imageOf(tiles, worker.address);
@@ -82,7 +86,12 @@ test("one who leaves gets the signal's reason, and those who stay get the featur
 });
 
 test("more holders than connections are all reached", async () => {
-  using remote = new RemoteFeatures({ hiddenSize: HIDDEN_SIZE, connectionsMax: 1, fetchedBytesMax: 0 });
+  using remote = new RemoteFeatures({
+    clock: systemClock,
+    hiddenSize: HIDDEN_SIZE,
+    connectionsMax: 1,
+    fetchedBytesMax: 0,
+  });
   await using one = await visionWorker();
   await using other = await visionWorker();
   const tiles = tilesOf(5);

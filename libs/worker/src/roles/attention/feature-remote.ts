@@ -1,10 +1,20 @@
-import { DroverError, type FeatureSource, neverAborted, type PromptImage, toDroverError } from "@drover/core";
+import {
+  type Clock,
+  DroverError,
+  type FeatureSource,
+  neverAborted,
+  type PromptImage,
+  toDroverError,
+  untilAborted,
+  withTimeout,
+} from "@drover/core";
 import { RpcClient } from "@drover/rpc";
 import { FeatureCache } from "../vision/feature-cache.ts";
 import { fetchFeatures } from "../vision/feature-stream.ts";
 import { VISION_SERVICE_LIMITS } from "../vision/vision-limits.ts";
 
 export type RemoteFeaturesOptions = Readonly<{
+  clock: Clock;
   /** D, the width of a row. */
   hiddenSize: number;
   /** Where this very process makes features: its own are read from its cache. */
@@ -40,14 +50,7 @@ export class RemoteFeatures implements FeatureSource, Disposable {
     if (known !== undefined) return known;
     const key = `${image.holder} ${image.contentHash}`;
     const running = this.#fetching.get(key) ?? this.#start(key, image);
-    const left = Promise.withResolvers<never>();
-    const leave = () => left.reject(signal.reason);
-    signal.addEventListener("abort", leave, { once: true });
-    try {
-      return await Promise.race([running, left.promise]);
-    } finally {
-      signal.removeEventListener("abort", leave);
-    }
+    return untilAborted(running, signal);
   }
 
   [Symbol.dispose](): void {
@@ -76,8 +79,10 @@ export class RemoteFeatures implements FeatureSource, Disposable {
     connection.fetchCount += 1;
     try {
       const rowCount = runs.reduce((sum, { count }) => sum + count, 0);
-      const { hiddenSize } = this.#options;
-      const rows_aD = await fetchFeatures(connection.client, contentHash, rowCount, hiddenSize, neverAborted);
+      const { hiddenSize, clock } = this.#options;
+      const rows_aD = await withTimeout(VISION_SERVICE_LIMITS.fetch, clock, neverAborted, (signal) =>
+        fetchFeatures(connection.client, contentHash, rowCount, hiddenSize, signal),
+      );
       this.#fetched.put(contentHash, rows_aD);
       return rows_aD;
     } catch (error) {

@@ -1,4 +1,4 @@
-import type { Clock } from "@drover/core";
+import { type Clock, sleepUnlessAborted } from "@drover/core";
 import { ENGINE_LIMITS } from "@drover/engine";
 import { type DistributedExchange, isReachable } from "@drover/exchange";
 import type { ExpertMap } from "@drover/proto";
@@ -31,7 +31,7 @@ export class MapFollower {
     const untilMs = clock.monotonic() + ENGINE_LIMITS.mapConnectMs;
     const isConnected = (id: string) => peers.get(id)?.connected ?? false;
     while (exchange.usable && !isReachable(next, isConnected) && clock.monotonic() < untilMs) {
-      await clock.sleep(ENGINE_LIMITS.mapPollMs, signal).catch(() => undefined);
+      await sleepUnlessAborted(clock, ENGINE_LIMITS.mapPollMs, signal);
       if (signal.aborted || this.#newest !== map) return;
     }
     exchange.update(next);

@@ -1,4 +1,4 @@
-import { DroverError } from "@drover/core";
+import { DroverError, untilAborted } from "@drover/core";
 import type { FeatureCache } from "./feature-cache.ts";
 
 /** What computes features; a queue of its own stands before it. Takes the pixels over. */
@@ -44,14 +44,9 @@ export class FeatureEncodings {
     const encoding = this.#joinable(contentHash);
     if (encoding === undefined) throw new DroverError("not_found", "no encoding of this image runs");
     encoding.waiterCount += 1;
-    const left = Promise.withResolvers<never>();
-    const leave = () => left.reject(signal.reason);
-    signal.addEventListener("abort", leave, { once: true });
-    if (signal.aborted) leave();
     try {
-      return await Promise.race([encoding.rows, left.promise]);
+      return await untilAborted(encoding.rows, signal);
     } finally {
-      signal.removeEventListener("abort", leave);
       encoding.waiterCount -= 1;
       if (encoding.waiterCount === 0) encoding.abandoned.abort(new DroverError("cancelled", "nobody waits any more"));
     }

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { DroverError, withTimeout } from "@drover/core";
+import { DroverError } from "@drover/core";
 import {
   type FeatureFrame,
   FeatureFrameSchema,
@@ -36,7 +36,7 @@ export async function sendFeatures(
 
 /**
  * Fetches an image's features from a vision worker, [rowCount, hiddenSize].
- * Errors: the worker's (`not_found`); `internal` when it sends another number of rows; `deadline_exceeded`; the signal's reason.
+ * Errors: the worker's (`not_found`); `internal` when it sends another number of rows; the signal's reason.
  */
 export function fetchFeatures(
   client: RpcClient,
@@ -45,7 +45,6 @@ export function fetchFeatures(
   hiddenSize: number,
   signal: AbortSignal,
 ): Promise<Float32Array> {
-  const limited = withTimeout(VISION_SERVICE_LIMITS.fetchMsMax, signal);
   const call = client.serverStream(
     VisionWorker.method.features,
     create(FeaturesRequestSchema, { contentHash: Buffer.from(contentHash, "hex") }),
@@ -59,10 +58,9 @@ export function fetchFeatures(
     call.cancel();
   };
   const wrong = (what: string) => give(new DroverError("internal", `the vision worker sent ${what}`));
-  const onAbort = () =>
-    give(signal.aborted ? signal.reason : new DroverError("deadline_exceeded", "the features did not come in time"));
-  limited.addEventListener("abort", onAbort, { once: true });
-  if (limited.aborted) onAbort();
+  const onAbort = () => give(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
   call.on("data", (frame: FeatureFrame) => {
     if (received === 0 && frame.rowCount !== rowCount) return wrong(`${frame.rowCount} rows in place of ${rowCount}`);
     if (received + frame.rows.length > bytes.length) return wrong(`more than ${rowCount} rows`);
@@ -75,5 +73,5 @@ export function fetchFeatures(
     else wrong(`${received} bytes of ${bytes.length}`);
   });
   call.on("error", (error: ServiceError) => reject(fromServiceError(error)));
-  return promise.finally(() => limited.removeEventListener("abort", onAbort));
+  return promise.finally(() => signal.removeEventListener("abort", onAbort));
 }

@@ -15,7 +15,7 @@ export const VISION_SERVICE_LIMITS = {
   /** A vision worker that is overloaded may have room after this. */
   retryAfterMs: 1_000,
   /** A fetch of features, whole: 50 MB for Maverick's largest image. */
-  fetchMsMax: 30_000,
+  fetch: { ms: 30_000, message: "the features did not come within 30 s" },
   /** Fetched features that are kept, so that a request's choices and attempts fetch once: some 5 of Maverick's largest images. */
   fetchedBytesMax: 256 * 2 ** 20,
   /** Vision workers with an open connection; the one that was idle longest is closed for another. */

@@ -62,7 +62,7 @@ test("an encoding that nobody waits for any more is given up, and the next call 
   const leaver = new AbortController();
   const leaving = worker.encode(tiles, leaver.signal);
   const { signal } = await worker.encoder.arrived();
-  leaver.abort();
+  leaver.abort(new DroverError("cancelled", "the caller has gone"));
   await expect(leaving).rejects.toMatchObject({ code: "cancelled" });
   await expect.poll(() => signal.aborted).toBe(true);
   worker.encoder.isOpen = true;
@@ -120,7 +120,7 @@ test("more pixels than may wait are overload, and room comes back with every end
   const waiting = worker.encode(tilesOf(1, 2), leaver.signal);
   await worker.encoder.arrived();
   await expect(worker.encode(tilesOf(2))).rejects.toMatchObject({ code: "overloaded", retryAfterMs: 1000 });
-  leaver.abort();
+  leaver.abort(new DroverError("cancelled", "the caller has gone"));
   await expect(waiting).rejects.toMatchObject({ code: "cancelled" });
   worker.encoder.isOpen = true;
   const refused = { ...tilesOf(3, 2), contentHash: tilesOf(4, 2).contentHash };

@@ -1,0 +1,84 @@
+import { create } from "@bufbuild/protobuf";
+import { type AddJobsRequest, type CancelJobsRequest, JobQueue, publicApi } from "@drover/proto";
+import { RemoteQueue } from "@drover/queue";
+import { createServer, listen, RpcClient, serviceDefinition } from "@drover/rpc";
+import { SimClock } from "@drover/testkit";
+import { type Server, type ServerUnaryCall, status, type UntypedServiceImplementation } from "@grpc/grpc-js";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { QUEUE_CALL_LIMIT } from "./limits.ts";
+import { RouterScene } from "./testing/router-scene.ts";
+
+const body = { model: "tiny", messages: [{ role: "user", content: "hi" }], max_tokens: 4 };
+
+describe("a scheduler that hangs: its queue takes every call and answers none", () => {
+  let scene: RouterScene;
+  let clock: SimClock;
+  let server: Server;
+  let client: RpcClient;
+  let jobCount: number;
+  let cancelled: string[];
+
+  beforeEach(async () => {
+    [clock, jobCount, cancelled, server] = [new SimClock(), 0, [], createServer()];
+    const silent = {
+      addJobs: ({ request }: ServerUnaryCall<AddJobsRequest, unknown>) => {
+        jobCount += request.jobs.length;
+      },
+      cancelJobs: ({ request }: ServerUnaryCall<CancelJobsRequest, unknown>) => {
+        cancelled.push(...request.requestIds);
+      },
+    };
+    server.addService(serviceDefinition(JobQueue), silent as unknown as UntypedServiceImplementation);
+    client = new RpcClient(`127.0.0.1:${await listen(server, "127.0.0.1:0")}`);
+    scene = new RouterScene();
+    await scene.startCluster();
+    await scene.startRouter({ clock, queue: new RemoteQueue(() => client) });
+  });
+  afterEach(async () => {
+    await scene.stop();
+    client[Symbol.dispose]();
+    server.forceShutdown();
+  });
+
+  it("is 503 with when to come back, and counts as an error, not as clients who left", async () => {
+    const replies = [1, 2, 3, 4].map(() => scene.post("/v1/chat/completions", body));
+    await expect.poll(() => jobCount).toBe(4);
+    await clock.advance(QUEUE_CALL_LIMIT.ms);
+    for (const reply of await Promise.all(replies)) {
+      expect([reply.status, reply.headers.get("retry-after")]).toEqual([503, "1"]);
+      expect(await reply.json()).toMatchObject({
+        error: { code: "unavailable", message: "the queue cannot be reached", type: "server_error" },
+      });
+    }
+    const metrics = await scene.metrics();
+    expect(metrics).toMatch(/drover_router_failures_total\{[^}]*code="unavailable"[^}]*\} 4\n/);
+    expect(metrics).toMatch(/request_success_total\{[^}]*finished_reason="abort"[^}]*\} 0\n/);
+  });
+
+  it("is UNAVAILABLE over gRPC", async () => {
+    using caller = new RpcClient(scene.grpc);
+    const messages = [{ role: "user", content: "hi" }];
+    const call = caller.serverStream(
+      publicApi.Inference.method.chat,
+      create(publicApi.ChatRequestSchema, { model: "tiny", messages }),
+    );
+    const ended = Promise.withResolvers<number>();
+    call.on("data", () => undefined).on("error", (error: Error & { code: number }) => ended.resolve(error.code));
+    await expect.poll(() => jobCount).toBe(1);
+    await clock.advance(QUEUE_CALL_LIMIT.ms);
+    expect(await ended.promise).toBe(status.UNAVAILABLE);
+  });
+
+  it("keeps a client who leaves meanwhile one who left, and takes the job back", async () => {
+    const leaving = new AbortController();
+    const reply = scene.post("/v1/chat/completions", body, { signal: leaving.signal });
+    await expect.poll(() => jobCount).toBe(1);
+    leaving.abort();
+    await expect(reply).rejects.toThrow();
+    await expect.poll(() => cancelled.length).toBe(1);
+    await clock.advance(2 * QUEUE_CALL_LIMIT.ms);
+    const metrics = await scene.metrics();
+    expect(metrics).toMatch(/request_success_total\{[^}]*finished_reason="abort"[^}]*\} 1\n/);
+    expect(metrics).not.toMatch(/drover_router_failures_total\{[^}]*\} [1-9]/);
+  });
+});
