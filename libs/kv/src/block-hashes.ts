@@ -13,12 +13,17 @@ export type HashSeed = Readonly<{
 /** Keeps the prefixes of tenants apart, once there are any: until then all share them. */
 const SALT = "";
 
-/** What chains of a served model begin with: by it the router's hashes are the workers'. `modelFingerprint` is that by which workers join. */
+/**
+ * What chains of a served model begin with: by it the router's hashes are the workers'. `modelFingerprint` is that by
+ * which workers join.
+ */
 export function servedModelSeed(modelId: string, modelFingerprint: string): HashSeed {
   return { modelFingerprint: `${modelId} ${modelFingerprint}`, salt: SALT };
 }
 
-/** An image's features in a prompt: `runs` ascending, in prompt positions, together the image's feature rows in order. */
+/**
+ * An image's features in a prompt: `runs` ascending, in prompt positions, together the image's feature rows in order.
+ */
 export type HashedImage = Readonly<{
   /** Hex of SHA-256. */
   contentHash: string;
@@ -34,8 +39,8 @@ const PARENT_OFFSET = 0;
 const TOKENS_OFFSET = BLOCK_HASH_BYTES;
 
 /**
- * Names every prefix of a sequence that ends at a whole block: h_i = H(h_{i-1}, ids of block i, images in block i), h_{-1} from the seed.
- * Equal names mean equal ids, images, model and salt from position 0 on. Grows with the sequence.
+ * Names every prefix of a sequence that ends at a whole block: h_i = H(h_{i-1}, ids of block i, images in block i),
+ * h_{-1} from the seed. Equal names mean equal ids, images, model and salt from position 0 on. Grows with the sequence.
  */
 export class BlockHashes {
   readonly #images: readonly ImageRun[];
@@ -55,8 +60,9 @@ export class BlockHashes {
   }
 
   /**
-   * Goes on where a chain ended whose blocks are known: `wire` as {@link wire} gave it, `pendingIds` what follows its last whole block.
-   * Errors: a bug for a wire of another length than whole hashes; bytes from outside are checked before.
+   * Goes on where a chain ended whose blocks are known: `wire` as {@link wire} gave it, `pendingIds` what follows its
+   * last whole block. Errors: a bug for a wire of another length than whole hashes; bytes from outside are checked
+   * before.
    */
   static resume(
     seed: HashSeed,
@@ -125,7 +131,10 @@ export class BlockHashes {
     this.#pendingCount = 0;
   }
 
-  /** The parent, the ids, then a record of fixed length for each run of image rows in the block: no two blocks have one message. */
+  /**
+   * The parent, the ids, then a record of fixed length for each run of image rows in the block: no two blocks have one
+   * message.
+   */
   #message(): Uint8Array {
     const first = this.#blockCount * BLOCK_TOKENS;
     const end = first + BLOCK_TOKENS;

@@ -12,7 +12,9 @@ export type CacheEvent = Readonly<{
   hashes: Uint8Array;
 }>;
 
-/** Names a set of blocks whatever their order: the XOR of their hashes' first 8 bytes, as two words, and their count. */
+/**
+ * Names a set of blocks whatever their order: the XOR of their hashes' first 8 bytes, as two words, and their count.
+ */
 export type BlockSetDigest = Readonly<{ low: number; high: number; count: number }>;
 
 /** What a worker has cached after its event `sequence`. */

@@ -1,10 +1,10 @@
 import { wireOf } from "./block-hashes.ts";
 import type { CacheSnapshot } from "./cache-events.ts";
 import type { KvKind } from "./kv-store.ts";
-import type { SpanTree } from "./span-tree.ts";
+import type { PrefixTree } from "./prefix-tree.ts";
 
 /** All hashes of both trees, in no particular order. */
-export function snapshotOf(sequence: number, trees: Readonly<Record<KvKind, SpanTree>>): CacheSnapshot {
-  const hashes = (kind: KvKind) => wireOf([...trees[kind].spans()].flatMap((span) => span.keys));
+export function snapshotOf(sequence: number, trees: Readonly<Record<KvKind, PrefixTree>>): CacheSnapshot {
+  const hashes = (kind: KvKind) => wireOf([...trees[kind].nodes()].flatMap((node) => node.keys));
   return { sequence, global: hashes("global"), local: hashes("local") };
 }

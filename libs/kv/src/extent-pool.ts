@@ -1,7 +1,7 @@
 import { assert } from "@drover/core";
 import { type KvGeometry, segmentRowsOf } from "./geometry.ts";
 import { type KvKind, type KvStore, rowBytesOf } from "./kv-store.ts";
-import type { Extent } from "./span.ts";
+import type { Extent } from "./prefix-node.ts";
 
 /** Allocates extents and counts them: allocated = referenced + cached, to the byte, by kind. */
 export class ExtentPool {
@@ -54,7 +54,7 @@ export class ExtentPool {
       capacity,
       rowCount: 0,
       owned: true,
-      spans: [],
+      nodes: [],
       referencedBytes: 0,
     };
     this.extents.add(extent);
@@ -79,13 +79,13 @@ export class ExtentPool {
   }
 
   free(extent: Extent): void {
-    assert(extent.spans.length === 0 && this.extents.delete(extent), "an extent is freed once, when nothing is in it");
+    assert(extent.nodes.length === 0 && this.extents.delete(extent), "an extent is freed once, when nothing is in it");
     this.#referenced[extent.kind] -= extent.referencedBytes;
     this.#allocated[extent.kind] -= this.bytesOf(extent.kind, extent.capacity);
     this.#store.free(extent.id);
   }
 
-  /** Counts again what is referenced, after a change of the owner, the size or the views. */
+  /** Counts again what is referenced, after a change of the owner, the size or of who holds its nodes. */
   recount(extent: Extent): void {
     const bytes = this.bytesOf(extent.kind, this.#referencedRows(extent));
     this.#referenced[extent.kind] += bytes - extent.referencedBytes;
@@ -93,19 +93,20 @@ export class ExtentPool {
   }
 
   /**
-   * After an owner or a cached run has left: gives back what nothing names. Rows that nothing names before others that something does
-   * (a second copy of what was cached already) are closed up by copying, where there is room for the copy meanwhile.
+   * After its owner or a cached node has left an extent: gives back what nothing names. Rows that nothing names before
+   * others that something does (a second copy of what was cached already) are closed up by copying, where there is room
+   * for the copy meanwhile.
    */
   settle(extent: Extent, freeBytes: number): void {
     if (extent.owned) return;
-    const last = extent.spans.at(-1);
+    const last = extent.nodes.at(-1);
     if (last === undefined) {
       this.free(extent);
       return;
     }
-    extent.rowCount = last.row + last.rowCount;
+    extent.rowCount = last.firstRow + last.rowCount;
     this.resize(extent, this.capacityFor(extent.kind, extent.rowCount));
-    const named = extent.spans.reduce((total, span) => total + span.rowCount, 0);
+    const named = extent.nodes.reduce((total, node) => total + node.rowCount, 0);
     const packed = this.capacityFor(extent.kind, named);
     if (named < extent.rowCount && this.bytesOf(extent.kind, packed) <= freeBytes) this.#pack(extent, packed);
     else this.recount(extent);
@@ -114,14 +115,14 @@ export class ExtentPool {
   #pack(extent: Extent, capacity: number): void {
     const target = this.allocate(extent.kind, capacity);
     target.owned = false;
-    for (const span of extent.spans) {
-      const row = target.rowCount;
-      this.copyRows(extent, span.row, target, row, span.rowCount);
-      span.extent = target;
-      span.row = row;
-      target.spans.push(span);
+    for (const node of extent.nodes) {
+      const firstRow = target.rowCount;
+      this.copyRows(extent, node.firstRow, target, firstRow, node.rowCount);
+      node.extent = target;
+      node.firstRow = firstRow;
+      target.nodes.push(node);
     }
-    extent.spans.length = 0;
+    extent.nodes.length = 0;
     this.free(extent);
     this.recount(target);
     this.moveCount += 1;
@@ -129,11 +130,8 @@ export class ExtentPool {
 
   #referencedRows(extent: Extent): number {
     if (extent.owned) return extent.capacity;
-    // Who views a run views all before it on its path, so the viewed ones come first.
-    for (let i = extent.spans.length - 1; i >= 0; i--) {
-      const span = extent.spans[i];
-      if (span !== undefined && span.holderCount > 0) return this.capacityFor(extent.kind, span.row + span.rowCount);
-    }
-    return 0;
+    // Who holds a node holds all before it on its path, so the held ones come first.
+    const last = extent.nodes.findLast(({ holderCount }) => holderCount > 0);
+    return last === undefined ? 0 : this.capacityFor(extent.kind, last.firstRow + last.rowCount);
   }
 }

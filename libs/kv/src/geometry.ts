@@ -1,8 +1,9 @@
 import { assert, type KvDtype } from "@drover/core";
 
 /**
- * How a model's KV cache is laid out. Llama 4 has two kinds of layers: global ones keep every token, chunked ones only the tokens since the
- * last multiple of `chunkRows`. Rows live in segments aligned to their size; a segment's buffer grows by blocks up to the whole segment.
+ * How a model's KV cache is laid out. Llama 4 has two kinds of layers: global ones keep every token, chunked ones only
+ * the tokens since the last multiple of `chunkRows`. Rows live in segments aligned to their size; a segment's buffer
+ * grows by blocks up to the whole segment.
  */
 export type KvGeometry = Readonly<{
   /** One entry a layer: whether it is global. */
@@ -33,7 +34,10 @@ const SCALE_BYTES = 4;
 const SEGMENT_ROWS_MIN = 1024;
 const BLOCK_ROWS = 64;
 
-/** Builds the geometry from config.json's numbers. A global segment is the least multiple of the chunk that is 1,024 rows or more. */
+/**
+ * Builds the geometry from config.json's numbers. A global segment is the least multiple of the chunk that is 1,024
+ * rows or more.
+ */
 export function kvGeometry(
   config: Readonly<{ isGlobalLayer: readonly boolean[]; chunkSize: number; kvHeadCount: number; headDim: number }>,
   format: KvFormat,
@@ -60,8 +64,9 @@ function segmentCapacity(geometry: KvGeometry, isGlobal: boolean, rowCount: numb
 }
 
 /**
- * Bytes allocated for one sequence while rows [from, to) are appended to `from` committed ones (`from === to`: at rest).
- * Chunked layers hold from the chunk of the last boundary at or before `from`; after the commit they drop what lies before the boundary of `to`.
+ * Bytes allocated for one sequence while rows [from, to) are appended to `from` committed ones (`from === to`: at
+ * rest). Chunked layers hold from the chunk of the last boundary at or before `from`; after the commit they drop what
+ * lies before the boundary of `to`.
  */
 export function kvBytes(geometry: KvGeometry, from: number, to: number): number {
   let rows = 0;
@@ -85,7 +90,8 @@ function allocatedRows(geometry: KvGeometry, isGlobal: boolean, first: number, e
 
 /** Most bytes that a sequence ever has on its way to `length` rows when a step appends at most `stepRows`. */
 export function kvBytesPeak(geometry: KvGeometry, length: number, stepRows: number): number {
-  // The peak lies in one of the last steps: the one that ends at `length`, or the one that crosses the last chunk boundary.
+  // The peak lies in one of the last steps: the one that ends at `length`, or the one that crosses the last chunk
+  // boundary.
   const last = kvBytes(geometry, Math.max(0, length - stepRows), length);
   const boundary = firstLocalRow(geometry, length);
   const before = Math.min(length, boundary + stepRows - 1);

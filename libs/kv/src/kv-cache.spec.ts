@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { BlockHashes } from "./block-hashes.ts";
+import type { EvictionPolicy } from "./eviction/policy.ts";
 import { kvBytes, kvGeometry } from "./geometry.ts";
 import { KvCache } from "./kv-cache.ts";
 import type { KvCacheOptions } from "./kv-cache-options.ts";
-import type { KvHandle } from "./kv-handle.ts";
 import { CountingStore } from "./kv-store.ts";
+import type { OpenSequence } from "./open-sequence.ts";
 
 // One global layer and three local ones of one byte a row: chunks of 256 rows, segments of 1,024, blocks of 64.
 const geometry = {
@@ -27,18 +28,18 @@ function hashesOf(common: number, own: number, length: number): BlockHashes {
   return hashes;
 }
 
-function advance(cache: KvCache, handle: KvHandle, to: number): void {
-  const rowCount = to - handle.length;
-  expect(cache.reserve(handle, rowCount)).toBe(true);
-  cache.commit(handle, rowCount);
+function advance(cache: KvCache, sequence: OpenSequence, to: number): void {
+  const rowCount = to - sequence.length;
+  expect(cache.reserve(sequence, rowCount)).toBe(true);
+  cache.commit(sequence, rowCount);
 }
 
 function compute(cache: KvCache, hashes: BlockHashes, keep = true): number {
-  const handle = cache.open(hashes, { promptLength: hashes.tokenCount });
-  advance(cache, handle, hashes.tokenCount);
-  cache.close(handle, keep);
+  const sequence = cache.open(hashes, { promptLength: hashes.tokenCount });
+  advance(cache, sequence, hashes.tokenCount);
+  cache.close(sequence, keep);
   cache.checkIntegrity();
-  return handle.cachedCount;
+  return sequence.cachedCount;
 }
 
 const bytes = (cache: KvCache) => cache.bytes("global").allocated + cache.bytes("local").allocated;
@@ -47,16 +48,16 @@ describe("KvCache", () => {
   it("counts an unshared sequence to the byte as its geometry does, at every length", () => {
     for (const prefixCache of [true, false]) {
       const { cache, store } = newCache({ prefixCache });
-      const handle = cache.open(hashesOf(0, 1, 3000), { promptLength: 3000 });
+      const sequence = cache.open(hashesOf(0, 1, 3000), { promptLength: 3000 });
       for (const rows of [1, 63, 1, 190, 2, 700, 67, 1, 975]) {
-        const { length } = handle;
-        expect(cache.reserve(handle, rows)).toBe(true);
+        const { length } = sequence;
+        expect(cache.reserve(sequence, rows)).toBe(true);
         expect(store.byteCount).toBe(kvBytes(geometry, length, length + rows));
-        cache.commit(handle, rows);
-        expect(store.byteCount).toBe(kvBytes(geometry, handle.length, handle.length));
+        cache.commit(sequence, rows);
+        expect(store.byteCount).toBe(kvBytes(geometry, sequence.length, sequence.length));
         expect(bytes(cache)).toBe(store.byteCount);
       }
-      cache.close(handle, false);
+      cache.close(sequence, false);
       expect(store.byteCount).toBe(0);
     }
   });
@@ -80,31 +81,31 @@ describe("KvCache", () => {
     const { cache } = newCache();
     compute(cache, hashesOf(640, 1, 1000));
     const before = cache.bytes("global").allocated;
-    const handle = cache.open(hashesOf(640, 2, 1000), { promptLength: 1000 });
-    expect(handle.cachedCount).toBe(512);
-    expect(handle.writeFrom("global")).toBe(640);
-    advance(cache, handle, 640);
+    const sequence = cache.open(hashesOf(640, 2, 1000), { promptLength: 1000 });
+    expect(sequence.cachedCount).toBe(512);
+    expect(sequence.writeFrom("global")).toBe(640);
+    advance(cache, sequence, 640);
     expect(cache.bytes("global").allocated).toBe(before);
-    expect(cache.parts(handle, "global", 0).at(-1)?.rowCount).toBe(640);
-    advance(cache, handle, 1000);
+    expect(cache.parts(sequence, "global", 0).at(-1)?.rowCount).toBe(640);
+    advance(cache, sequence, 1000);
     expect(cache.bytes("global").allocated).toBe(before + 384);
-    cache.close(handle, true);
+    cache.close(sequence, true);
     cache.checkIntegrity();
   });
 
   it("a shared prefix is held once, by however many", () => {
     const { cache } = newCache();
     compute(cache, hashesOf(2000, 1, 2010));
-    const handles = Array.from({ length: 20 }, (_, i) => {
-      const handle = cache.open(hashesOf(2000, 10 + i, 2100), { promptLength: 2100 });
-      advance(cache, handle, 2100);
-      return handle;
+    const sequences = Array.from({ length: 20 }, (_, i) => {
+      const sequence = cache.open(hashesOf(2000, 10 + i, 2100), { promptLength: 2100 });
+      advance(cache, sequence, 2100);
+      return sequence;
     });
     // The first ones find no local rows of [1792, 1984): each of them computes those until one has cached them.
-    expect(handles.at(-1)?.cachedCount).toBe(1984);
+    expect(sequences.at(-1)?.cachedCount).toBe(1984);
     const own = 2112 - 1984;
     expect(cache.bytes("global").allocated).toBeLessThanOrEqual(2048 + 20 * own);
-    for (const handle of handles) cache.close(handle, false);
+    for (const sequence of sequences) cache.close(sequence, false);
     expect(cache.bytes("global").referenced + cache.bytes("local").referenced).toBe(0);
     cache.checkIntegrity();
   });
@@ -112,35 +113,35 @@ describe("KvCache", () => {
   it("a sequence that goes on where an extent ends becomes its writer: no further part", () => {
     const { cache } = newCache();
     for (let turn = 1; turn <= 5; turn++) compute(cache, hashesOf(4000, 0, 150 * turn + 10));
-    const handle = cache.open(hashesOf(4000, 0, 900), { promptLength: 900 });
-    advance(cache, handle, 900);
-    expect(cache.parts(handle, "global", 0).length).toBe(1);
+    const sequence = cache.open(hashesOf(4000, 0, 900), { promptLength: 900 });
+    advance(cache, sequence, 900);
+    expect(cache.parts(sequence, "global", 0).length).toBe(1);
   });
 
-  it("views of fewer rows than the threshold are copied, and no segment of a new sequence has more parts than allowed", () => {
+  it("fewer shared rows than the threshold are copied, and no segment of a new sequence has more parts than allowed", () => {
     const { cache } = newCache({ shareRowsMin: 100, segmentPartsMax: 3 });
-    const hold: KvHandle[] = [];
+    const hold: OpenSequence[] = [];
     for (let branch = 1; branch <= 8; branch++) {
       // Each one leaves the one before it a little later.
       const hashes = new BlockHashes({ modelFingerprint: "m", salt: "" });
       hashes.append(Array.from({ length: 1000 }, (_, i) => Math.min(branch, Math.floor(i / 100))));
-      const handle = cache.open(hashes, { promptLength: 1000 });
-      advance(cache, handle, 1000);
-      const parts = cache.parts(handle, "global", 0);
+      const sequence = cache.open(hashes, { promptLength: 1000 });
+      advance(cache, sequence, 1000);
+      const parts = cache.parts(sequence, "global", 0);
       expect(parts.length).toBeLessThanOrEqual(3);
       for (const part of parts.slice(0, -1)) expect(part.rowCount).toBeGreaterThanOrEqual(100);
-      hold.push(handle);
+      hold.push(sequence);
     }
-    for (const handle of hold) cache.close(handle, true);
+    for (const sequence of hold) cache.close(sequence, true);
     cache.checkIntegrity();
   });
 
   it("a request that may not reuse computes everything, and fills the cache for the next", () => {
     const { cache } = newCache();
     const hashes = hashesOf(0, 1, 1000);
-    const handle = cache.open(hashes, { promptLength: 1000, reuse: false });
-    advance(cache, handle, 1000);
-    cache.close(handle, true);
+    const sequence = cache.open(hashes, { promptLength: 1000, reuse: false });
+    advance(cache, sequence, 1000);
+    cache.close(sequence, true);
     expect(compute(cache, hashes)).toBe(960);
     const again = cache.open(hashes, { promptLength: 1000, reuse: false });
     expect(again.cachedCount).toBe(0);
@@ -166,41 +167,53 @@ describe("KvCache", () => {
     expect(cache.bytes("local").allocated).toBe(3 * 128);
   });
 
-  it("evicts the least recently used ends first, and what is pinned never", () => {
+  it("evicts the least recently used ends first, and what an open sequence shares never", () => {
     const { cache } = newCache({ bytesMax: 8000 });
     compute(cache, hashesOf(512, 1, 1024));
-    const pin = cache.pin(hashesOf(512, 1, 512));
-    expect(pin.tokenCount).toBe(512);
+    const sequence = cache.open(hashesOf(512, 99, 600), { promptLength: 600 });
+    expect(sequence.cachedCount).toBe(512);
     for (let own = 2; own < 40; own++) compute(cache, hashesOf(0, own, 1024));
     expect(cache.cachedCount(hashesOf(512, 1, 1024), 1024)).toBe(512);
     expect(cache.cachedCount(hashesOf(0, 2, 1024), 1024)).toBe(0);
     expect(cache.cachedCount(hashesOf(0, 39, 1025), 1025)).toBe(1024);
-    cache.unpin(pin);
+    cache.close(sequence, false);
     for (let own = 40; own < 60; own++) compute(cache, hashesOf(0, own, 1024));
     expect(cache.cachedCount(hashesOf(512, 1, 1024), 1024)).toBe(0);
+  });
+
+  it("another order of eviction is one object: by use a prefix that is found often outlives newer ones", () => {
+    const leastUsed: EvictionPolicy = { priority: ({ reuseCount }) => ({ base: -reuseCount, slope: 0 }) };
+    const survives = (evictionPolicy?: EvictionPolicy) => {
+      const { cache } = newCache({ bytesMax: 8000, ...(evictionPolicy && { evictionPolicy }) });
+      for (let times = 0; times < 5; times++) compute(cache, hashesOf(0, 1, 1025));
+      for (let own = 2; own < 40; own++) compute(cache, hashesOf(0, own, 1024));
+      return cache.cachedCount(hashesOf(0, 1, 1025), 1025) === 1024;
+    };
+    expect(survives(leastUsed)).toBe(true);
+    expect(survives()).toBe(false);
   });
 
   it("a reservation that does not fit changes nothing, and one that fits evicts what nobody uses", () => {
     const { cache } = newCache({ bytesMax: 5000 });
     compute(cache, hashesOf(0, 1, 1000));
     const cached = bytes(cache);
-    const handle = cache.open(hashesOf(0, 2, 2500), { promptLength: 2500 });
-    expect(cache.reserve(handle, 2500)).toBe(false);
+    const sequence = cache.open(hashesOf(0, 2, 2500), { promptLength: 2500 });
+    expect(cache.reserve(sequence, 2500)).toBe(false);
     expect(bytes(cache)).toBe(cached);
-    expect(cache.reserve(handle, 900)).toBe(true);
+    expect(cache.reserve(sequence, 900)).toBe(true);
     expect(cache.bytes("global").cached + cache.bytes("local").cached).toBeLessThan(cached);
-    cache.close(handle, false);
+    cache.close(sequence, false);
     cache.checkIntegrity();
   });
 
   it("an abandoned step is repeated in the same rows", () => {
     const { cache } = newCache();
-    const handle = cache.open(hashesOf(0, 1, 300), { promptLength: 300 });
-    expect(cache.reserve(handle, 100)).toBe(true);
-    const parts = cache.parts(handle, "global", 0);
-    expect(cache.reserve(handle, 100)).toBe(true);
-    expect(cache.parts(handle, "global", 0)).toEqual(parts);
-    cache.close(handle, true);
+    const sequence = cache.open(hashesOf(0, 1, 300), { promptLength: 300 });
+    expect(cache.reserve(sequence, 100)).toBe(true);
+    const parts = cache.parts(sequence, "global", 0);
+    expect(cache.reserve(sequence, 100)).toBe(true);
+    expect(cache.parts(sequence, "global", 0)).toEqual(parts);
+    cache.close(sequence, true);
     expect(bytes(cache)).toBe(0);
   });
 

@@ -1,21 +1,20 @@
-import { assert } from "@drover/core";
+import { assert, at } from "@drover/core";
 import { type BlockSetDigest, type CacheDigest, type CacheSnapshot, digestOf } from "./cache-events.ts";
 import type { EvictionQueue } from "./eviction/eviction-queue.ts";
 import type { ExtentPool } from "./extent-pool.ts";
-import type { KvHandle, KvPin } from "./kv-handle.ts";
 import { KV_KINDS, type KvKind } from "./kv-store.ts";
 import { BLOCK_TOKENS } from "./limits.ts";
-import { type Extent, endBlockOf, type Span } from "./span.ts";
-import type { SpanTree } from "./span-tree.ts";
+import type { OpenSequence } from "./open-sequence.ts";
+import { type Extent, endBlockOf, type PrefixNode } from "./prefix-node.ts";
+import type { PrefixTree } from "./prefix-tree.ts";
 
 type Inside = Readonly<{
   pool: ExtentPool;
   queue: EvictionQueue;
-  trees: Readonly<Record<KvKind, SpanTree>>;
+  trees: Readonly<Record<KvKind, PrefixTree>>;
   digest: CacheDigest;
   snapshot: CacheSnapshot;
-  handles: ReadonlySet<KvHandle>;
-  pins: ReadonlySet<KvPin>;
+  sequences: ReadonlySet<OpenSequence>;
 }>;
 
 /** Counts a cache's state again from its parts and crashes where the two differ. */
@@ -24,12 +23,12 @@ export function checkCache(inside: Inside): void {
   let queued = 0;
   for (const kind of KV_KINDS) {
     const children = countChildren(inside.trees[kind]);
-    for (const span of inside.trees[kind].spans()) {
-      checkSpan(span, inside);
-      assert(span.childCount === (children.get(span) ?? 0), "a span counts its children");
-      assert(span.holderCount === (holders.get(span) ?? 0), "a span counts who holds it");
-      const evictable = span.holderCount === 0 && span.childCount === 0;
-      assert(evictable === span.queueIndex >= 0, "what may be evicted is in the queue, and nothing else");
+    for (const node of inside.trees[kind].nodes()) {
+      checkNode(node, inside);
+      assert(node.childCount === (children.get(node) ?? 0), "a node counts its children");
+      assert(node.holderCount === (holders.get(node) ?? 0), "a node counts who holds it");
+      const evictable = node.holderCount === 0 && node.childCount === 0;
+      assert(evictable === (node.queued !== undefined), "what may be evicted is in the queue, and nothing else");
       if (evictable) queued += 1;
     }
     checkBytes(kind, inside.pool);
@@ -39,37 +38,33 @@ export function checkCache(inside: Inside): void {
   checkExtents(inside);
 }
 
-function countHolders({ handles, pins }: Inside): Map<Span, number> {
-  const counts = new Map<Span, number>();
-  const add = (end: Span | undefined) => {
-    for (let span = end; span !== undefined; span = span.parent) counts.set(span, (counts.get(span) ?? 0) + 1);
+function countHolders({ sequences }: Inside): Map<PrefixNode, number> {
+  const counts = new Map<PrefixNode, number>();
+  const add = (end: PrefixNode | undefined) => {
+    for (let node = end; node !== undefined; node = node.parent) counts.set(node, (counts.get(node) ?? 0) + 1);
   };
-  for (const { global, local } of handles) {
-    add(global.tip);
-    add(local.tip);
-  }
-  for (const { global, local } of pins) {
-    add(global);
-    add(local);
+  for (const { global, local } of sequences) {
+    add(global.lastNode);
+    add(local.lastNode);
   }
   return counts;
 }
 
-function countChildren(tree: SpanTree): Map<Span, number> {
-  const counts = new Map<Span, number>();
-  for (const { parent } of tree.spans()) if (parent !== undefined) counts.set(parent, (counts.get(parent) ?? 0) + 1);
+function countChildren(tree: PrefixTree): Map<PrefixNode, number> {
+  const counts = new Map<PrefixNode, number>();
+  for (const { parent } of tree.nodes()) if (parent !== undefined) counts.set(parent, (counts.get(parent) ?? 0) + 1);
   return counts;
 }
 
-function checkSpan(span: Span, { trees, pool }: Inside): void {
-  assert(trees[span.kind].starting(span.keys[0] ?? "") === span, "a span is found by its first block");
-  assert(span.rowCount === span.keys.length * BLOCK_TOKENS, "a span has a block's rows for each hash");
-  assert(pool.extents.has(span.extent) && span.extent.spans.includes(span), "a span's rows are allocated");
-  const { parent } = span;
+function checkNode(node: PrefixNode, { trees, pool }: Inside): void {
+  assert(trees[node.kind].starting(at(node.keys, 0)) === node, "a node is found by its first block");
+  assert(node.rowCount === node.keys.length * BLOCK_TOKENS, "a node has a block's rows for each hash");
+  assert(pool.extents.has(node.extent) && node.extent.nodes.includes(node), "a node's rows are allocated");
+  const { parent } = node;
   if (parent === undefined) return;
-  assert(endBlockOf(parent) === span.firstBlock, "a span follows its parent");
-  assert(trees[span.kind].starting(parent.keys[0] ?? "") === parent, "what is before a cached span is cached");
-  assert(parent.holderCount > 0 || parent.usedAt >= span.usedAt, "who uses a span uses what is before it");
+  assert(endBlockOf(parent) === node.firstBlock, "a node follows its parent");
+  assert(trees[node.kind].starting(at(parent.keys, 0)) === parent, "what is before a cached node is cached");
+  assert(parent.holderCount > 0 || parent.usedAt >= node.usedAt, "who uses a node uses what is before it");
 }
 
 function checkBytes(kind: KvKind, pool: ExtentPool): void {
@@ -86,25 +81,28 @@ function checkBytes(kind: KvKind, pool: ExtentPool): void {
 }
 
 function referencedBytesOf(extent: Extent, pool: ExtentPool): number {
-  const rows = Math.max(0, ...extent.spans.filter((s) => s.holderCount > 0).map((s) => s.row + s.rowCount));
+  const rows = Math.max(
+    0,
+    ...extent.nodes.filter((each) => each.holderCount > 0).map((each) => each.firstRow + each.rowCount),
+  );
   return pool.bytesOf(extent.kind, extent.owned ? extent.capacity : pool.capacityFor(extent.kind, rows));
 }
 
-function checkExtents({ pool, handles }: Inside): void {
+function checkExtents({ pool, sequences }: Inside): void {
   const owned = new Set<Extent>();
-  for (const handle of handles) {
-    for (const extent of [...handle.global.ownExtents, ...handle.local.ownExtents]) {
+  for (const { global, local } of sequences) {
+    for (const extent of [...global.ownExtents, ...local.ownExtents]) {
       assert(!owned.has(extent), "an extent has one writer at most");
       owned.add(extent);
     }
   }
   for (const extent of pool.extents) {
     assert(extent.owned === owned.has(extent), "an extent is owned by an open sequence");
-    assert(extent.owned || extent.spans.length > 0, "an extent that nobody owns has cached rows");
+    assert(extent.owned || extent.nodes.length > 0, "an extent that nobody owns has cached rows");
     let row = 0;
-    for (const span of extent.spans) {
-      assert(span.row >= row, "cached runs of an extent do not overlap");
-      row = span.row + span.rowCount;
+    for (const node of extent.nodes) {
+      assert(node.firstRow >= row, "an extent's nodes do not overlap");
+      row = node.firstRow + node.rowCount;
     }
     assert(
       row <= extent.rowCount && extent.rowCount <= extent.capacity,

@@ -1,8 +1,11 @@
 import type { ExtentId } from "./kv-store.ts";
 import { BLOCK_TOKENS } from "./limits.ts";
-import type { Span } from "./span.ts";
+import type { PrefixNode } from "./prefix-node.ts";
 
-/** Rows [firstRow, firstRow + rowCount) of an extent, which stand at positions [position, position + rowCount) of the sequence. */
+/**
+ * A part of a sequence: rows [firstRow, firstRow + rowCount) of an extent are its positions [position, position +
+ * rowCount).
+ */
 export type KvPart = Readonly<{ extent: ExtentId; firstRow: number; rowCount: number; position: number }>;
 
 /** Adds a part, or makes the last one longer where it only continues that. */
@@ -17,15 +20,15 @@ export function appendPart(parts: KvPart[], part: KvPart): void {
   else parts.push(part);
 }
 
-/** The parts of spans that follow each other, ascending. None crosses a segment's border, because no extent does. */
-export function partsOnPath(path: readonly Span[]): KvPart[] {
+/** The parts of a path's nodes, ascending. None crosses a segment's border, because no extent does. */
+export function partsOnPath(path: readonly PrefixNode[]): KvPart[] {
   const parts: KvPart[] = [];
-  for (const span of path) {
+  for (const node of path) {
     appendPart(parts, {
-      extent: span.extent.id,
-      firstRow: span.row,
-      rowCount: span.rowCount,
-      position: span.firstBlock * BLOCK_TOKENS,
+      extent: node.extent.id,
+      firstRow: node.firstRow,
+      rowCount: node.rowCount,
+      position: node.firstBlock * BLOCK_TOKENS,
     });
   }
   return parts;

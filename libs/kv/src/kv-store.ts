@@ -9,13 +9,16 @@ export const KV_KINDS = ["global", "local"] as const satisfies readonly KvKind[]
 export type ExtentId = number;
 
 /**
- * Where the rows are. An extent is a run of rows of one segment, for all layers of its kind; the cache decides which there are and the
- * store holds what is in them. All calls are synchronous, and are made between two steps. The cache keeps within its limit of bytes, so a
- * store never refuses.
+ * Where the rows are. An extent is a run of rows of one segment, for all layers of its kind; the cache decides which
+ * there are and the store holds what is in them. All calls are synchronous, and are made between two steps. The cache
+ * keeps within its limit of bytes, so a store never refuses.
  */
 export interface KvStore {
   allocate(extent: ExtentId, kind: KvKind, capacityRows: number): void;
-  /** Gives the extent another capacity; its first min(old, new) rows stay. A smaller one gives the bytes of a cold tail back. */
+  /**
+   * Gives the extent another capacity; its first min(old, new) rows stay. A smaller one gives the bytes of a cold tail
+   * back.
+   */
   resize(extent: ExtentId, capacityRows: number): void;
   /** Copies rows between two extents of one kind. */
   copyRows(from: ExtentId, fromRow: number, to: ExtentId, toRow: number, rowCount: number): void;

@@ -1,21 +1,40 @@
 /**
- * Tokens that one hash of a chain covers, a constant of the protocol: every process that names a prefix cuts it here. 64 is the step by
- * which buffers grow, so a cached prefix ends where an allocation can end. A hit loses 32 tokens on average; a 1,048,576-token prompt
- * carries 256 KiB of hashes beside its 4 MiB of ids. Half the block would double hashes, index and wire for 16 tokens a hit.
+ * Tokens that one hash of a chain covers, a constant of the protocol: every process that names a prefix cuts it here.
+ * 64 is the step by which buffers grow, so a cached prefix ends where an allocation can end. A hit loses 32 tokens on
+ * average; a 1,048,576-token prompt carries 256 KiB of hashes beside its 4 MiB of ids. Half the block would double
+ * hashes, index and wire for 16 tokens a hit.
  */
 export const BLOCK_TOKENS = 64;
 
-/** Bytes of a block's hash: SHA-256 cut to 128 bits. A wrong hit is a wrong answer; 2^64 blocks make a chance collision likely. */
+/**
+ * Bytes of a block's hash: SHA-256 cut to 128 bits. A wrong hit is a wrong answer; 2^64 blocks make a chance collision
+ * likely.
+ */
 export const BLOCK_HASH_BYTES = 16;
 
-/** Shared rows before a sequence's own ones in a segment are copied when they are fewer: one more part costs more than it saves. */
+/**
+ * Shared rows before a sequence's own ones in a segment are copied when they are fewer: one more part costs more than
+ * it saves.
+ */
 export const SHARE_ROWS_MIN = 128;
 
 /** Parts that attention merges in one segment of one sequence; what would be more is copied together. */
 export const SEGMENT_PARTS_MAX = 4;
 
-/** Runs of cached blocks of each kind: 2^18 of 8,192 rows are far beyond any memory, so this bounds the index of odd small ones. */
-export const CACHED_SPANS_MAX = 2 ** 18;
+/**
+ * Nodes of cached prefixes, of both kinds together; beyond, leaves are evicted. 2^18 of 8,192 rows are far beyond any
+ * memory, so this bounds the index of odd small ones.
+ */
+export const CACHED_NODES_MAX = 2 ** 18;
 
-/** Events that wait to be taken. Beyond, all are dropped and the numbers leave a gap, so that the reader asks for a snapshot. */
+/**
+ * Events that wait to be taken. Beyond, all are dropped and the numbers leave a gap, so that the reader asks for a
+ * snapshot.
+ */
 export const CACHE_EVENTS_MAX = 65_536;
+
+/**
+ * Different slopes of an eviction policy's priorities: the queue compares the first leaf of each. A policy that has
+ * more is a bug.
+ */
+export const EVICTION_SLOPES_MAX = 32;

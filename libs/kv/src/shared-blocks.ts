@@ -1,8 +1,8 @@
 import { BLOCK_HASH_BYTES } from "./limits.ts";
 
 /**
- * How many hashes two prompts' chains have in common, from the first one on: [blocks, 16 bytes] each, all of them or the same sample. A block's hash is of everything before it
- * too, so that halving finds the end.
+ * How many hashes two prompts' chains have in common, from the first one on: [blocks, 16 bytes] each, all of them or
+ * the same sample. A block's hash is of everything before it too, so that halving finds the end.
  */
 export function sharedHashCount(a: Uint8Array, b: Uint8Array): number {
   let low = 0;

@@ -10,9 +10,10 @@ export function segmentBytes(geometry: KvGeometry): number {
 }
 
 /**
- * Which of the holders gets a segment, as an index: they take turns in the segments' order, so that at any time of a causal prefill, whose later
- * rows attend to all earlier segments, each has an equal share of the work. One without room is passed over. `first`: whose turn segment 0
- * is, so that several sequences begin at different ones. Undefined when there is room nowhere.
+ * Which of the holders gets a segment, as an index: they take turns in the segments' order, so that at any time of a
+ * causal prefill, whose later rows attend to all earlier segments, each has an equal share of the work. One without
+ * room is passed over. `first`: whose turn segment 0 is, so that several sequences begin at different ones. Undefined
+ * when there is room nowhere.
  */
 export function stripeHolder(
   holders: readonly StripeRoom[],
@@ -27,12 +28,17 @@ export function stripeHolder(
   return undefined;
 }
 
-/** Rows that a striped sequence of `length` rows ever has in its own worker's global layers: what grows, and what is on its way to a holder. */
+/**
+ * Rows that a striped sequence of `length` rows ever has in its own worker's global layers: what grows, and what is on
+ * its way to a holder.
+ */
 export function ownRowsMax(geometry: KvGeometry, length: number): number {
   return Math.min(length, OWN_SEGMENTS * segmentRowsOf(geometry, true));
 }
 
-/** Segments that a striped sequence holds itself: the one that grows and two before it that are on their way to holders. */
+/**
+ * Segments that a striped sequence holds itself: the one that grows and two before it that are on their way to holders.
+ */
 const OWN_SEGMENTS = 3;
 
 /** Bytes that a striped sequence of `length` rows has on holders in the end. */

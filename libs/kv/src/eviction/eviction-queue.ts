@@ -1,98 +1,119 @@
-import type { Span } from "../span.ts";
+import { assert, at } from "@drover/core";
+import { EVICTION_SLOPES_MAX } from "../limits.ts";
+import type { PrefixNode, QueuedLeaf } from "../prefix-node.ts";
+import type { EvictionPolicy } from "./policy.ts";
 
 /**
- * The runs that may be evicted, in four heaps by least recent use: global or local, used again or not. The next victim is the one whose
- * age times its class's weight is greatest, so only the four tops are compared. All operations are O(log n).
+ * The leaves that may be evicted, in a policy's order. Leaves of one slope never change their order as time passes, so
+ * each slope has a heap and only their tops are compared. Adding and deleting are O(log n).
  */
 export class EvictionQueue {
-  readonly #heaps: readonly Span[][] = [[], [], [], []];
-  readonly #weights: readonly number[];
+  readonly #policy: EvictionPolicy;
+  readonly #heaps = new Map<number, PrefixNode[]>();
+  #size = 0;
 
-  /**
-   * A row's weight is its bytes, so that memory goes to what saves the most computing for its size: a local row takes as many times a
-   * global row's bytes as there are more local layers (3 for Llama 4), and either one saves the same row. What was used again has half the
-   * weight: its next use is likelier. At least 2 for local rows, so that they go before the global rows they need.
-   */
-  constructor(globalRowBytes: number, localRowBytes: number) {
-    const local = Math.max(2, globalRowBytes === 0 ? 1 : localRowBytes / globalRowBytes);
-    this.#weights = [1, 1 / 2, local, local / 2];
+  constructor(policy: EvictionPolicy) {
+    this.#policy = policy;
   }
 
   get size(): number {
-    return this.#heaps.reduce((total, heap) => total + heap.length, 0);
+    return this.#size;
   }
 
-  add(span: Span): void {
-    const heap = this.#heapOf(span);
-    heap.push(span);
-    this.#rise(heap, heap.length - 1);
+  /** Asks the policy for the leaf's priority, which stays until the leaf is deleted. */
+  add(leaf: PrefixNode): void {
+    const priority = this.#policy.priority(leaf);
+    const heap = this.#heapOf(priority.slope);
+    leaf.queued = { priority, index: heap.length };
+    heap.push(leaf);
+    rise(heap, heap.length - 1);
+    this.#size += 1;
   }
 
-  delete(span: Span): void {
-    const heap = this.#heapOf(span);
-    const index = span.queueIndex;
+  delete(leaf: PrefixNode): void {
+    const { priority, index } = placeOf(leaf);
+    const heap = this.#heapOf(priority.slope);
     const last = heap.pop();
-    span.queueIndex = -1;
-    if (last === undefined || last === span) return;
+    leaf.queued = undefined;
+    this.#size -= 1;
+    if (last === undefined || last === leaf) return;
     heap[index] = last;
-    this.#sink(heap, index);
-    this.#rise(heap, last.queueIndex);
+    placeOf(last).index = index;
+    sink(heap, index);
+    rise(heap, placeOf(last).index);
   }
 
-  /** The next victim at time `now`; it stays. */
-  peek(now: number): Span | undefined {
-    let victim: Span | undefined;
-    let worst = 0;
-    // From the last class on, so that of equals the local run goes first.
-    for (let index = this.#heaps.length - 1; index >= 0; index--) {
-      const top = this.#heaps[index]?.[0];
-      if (top === undefined) continue;
-      const score = (now - top.usedAt + 1) * (this.#weights[index] ?? 0);
-      if (score > worst) [victim, worst] = [top, score];
-    }
-    return victim;
+  /** The leaf that goes first at time `now`; it stays. */
+  peek(now: number): PrefixNode | undefined {
+    let first: PrefixNode | undefined;
+    for (const [top] of this.#heaps.values())
+      if (top !== undefined && (first === undefined || goesBefore(top, first, now))) first = top;
+    return first;
   }
 
-  #heapOf(span: Span): Span[] {
-    return this.#heaps[(span.kind === "local" ? 2 : 0) + (span.reused ? 1 : 0)] ?? [];
-  }
-
-  #rise(heap: Span[], start: number): void {
-    const span = heap[start];
-    if (span === undefined) return;
-    let index = start;
-    for (let up = heap[(index - 1) >> 1]; index > 0 && up !== undefined && before(span, up); ) {
-      heap[index] = up;
-      up.queueIndex = index;
-      index = (index - 1) >> 1;
-      up = heap[(index - 1) >> 1];
-    }
-    heap[index] = span;
-    span.queueIndex = index;
-  }
-
-  #sink(heap: Span[], start: number): void {
-    const span = heap[start];
-    if (span === undefined) return;
-    let index = start;
-    for (;;) {
-      const left = heap[2 * index + 1];
-      const right = heap[2 * index + 2];
-      const least = right !== undefined && left !== undefined && before(right, left) ? right : left;
-      if (least === undefined || !before(least, span)) break;
-      heap[index] = least;
-      const from = least === left ? 2 * index + 1 : 2 * index + 2;
-      least.queueIndex = index;
-      index = from;
-    }
-    heap[index] = span;
-    span.queueIndex = index;
+  #heapOf(slope: number): PrefixNode[] {
+    const known = this.#heaps.get(slope);
+    if (known !== undefined) return known;
+    assert(this.#heaps.size < EVICTION_SLOPES_MAX, "a policy has few slopes");
+    const heap: PrefixNode[] = [];
+    this.#heaps.set(slope, heap);
+    return heap;
   }
 }
 
-/** Least recently used first; of one time the deepest, whose loss costs the least; then in a fixed order. */
-function before(a: Span, b: Span): boolean {
-  if (a.usedAt !== b.usedAt) return a.usedAt < b.usedAt;
+/**
+ * The greatest priority first; of equals a local leaf before a global one, then the deepest, whose loss costs the
+ * least, then the oldest.
+ */
+function goesBefore(a: PrefixNode, b: PrefixNode, now: number): boolean {
+  const gap = priorityAt(a, now) - priorityAt(b, now);
+  if (gap !== 0) return gap > 0;
+  if (a.kind !== b.kind) return a.kind === "local";
   if (a.firstBlock !== b.firstBlock) return a.firstBlock > b.firstBlock;
   return a.serial < b.serial;
+}
+
+function priorityAt(leaf: PrefixNode, now: number): number {
+  const { base, slope } = placeOf(leaf).priority;
+  return base + slope * now;
+}
+
+function placeOf({ queued }: PrefixNode): QueuedLeaf {
+  assert(queued !== undefined, "what may be evicted is in the queue");
+  return queued;
+}
+
+/**
+ * Moves the leaf at `start` up to where its parent in the heap goes before it. Within a heap any time gives the same
+ * order.
+ */
+function rise(heap: PrefixNode[], start: number): void {
+  const leaf = at(heap, start);
+  let index = start;
+  while (index > 0) {
+    const up = (index - 1) >> 1;
+    if (!goesBefore(leaf, at(heap, up), 0)) break;
+    put(heap, index, at(heap, up));
+    index = up;
+  }
+  put(heap, index, leaf);
+}
+
+/** Moves the leaf at `start` down to where it goes before both of its children in the heap. */
+function sink(heap: PrefixNode[], start: number): void {
+  const leaf = at(heap, start);
+  let index = start;
+  for (let child = 2 * index + 1; child < heap.length; child = 2 * index + 1) {
+    const other = child + 1;
+    if (other < heap.length && goesBefore(at(heap, other), at(heap, child), 0)) child = other;
+    if (!goesBefore(at(heap, child), leaf, 0)) break;
+    put(heap, index, at(heap, child));
+    index = child;
+  }
+  put(heap, index, leaf);
+}
+
+function put(heap: PrefixNode[], index: number, leaf: PrefixNode): void {
+  heap[index] = leaf;
+  placeOf(leaf).index = index;
 }

@@ -3,9 +3,9 @@ import { BlockHashes, keyAt } from "../block-hashes.ts";
 import type { KvGeometry } from "../geometry.ts";
 import { KvCache } from "../kv-cache.ts";
 import type { KvCacheOptions } from "../kv-cache-options.ts";
-import type { KvHandle, KvPin } from "../kv-handle.ts";
 import { KV_KINDS, type KvKind } from "../kv-store.ts";
 import { BLOCK_TOKENS, SEGMENT_PARTS_MAX } from "../limits.ts";
+import type { OpenSequence } from "../open-sequence.ts";
 import { RowStore } from "./row-store.ts";
 import { rowName, Stories } from "./stories.ts";
 
@@ -17,12 +17,14 @@ const COMPACTION_BYTES = 20_000;
 /** What a random operation does: `choice` picks it, the others its arguments. */
 export type Operation = Readonly<{ choice: number; a: number; b: number; c: number }>;
 
-type Sequence = Readonly<{ handle: KvHandle; symbols: readonly number[]; nodes: readonly number[] }> & {
+type Sequence = Readonly<{ open: OpenSequence; symbols: readonly number[]; prefixes: readonly number[] }> & {
   /** Its global rows before `end` were given up. */
   readonly elsewhere?: { end: number };
 };
 
-/** Drives a cache beside a reference that knows only which blocks were said to be cached, and what each row must hold. */
+/**
+ * Drives a cache beside a reference that knows only which blocks were said to be cached, and what each row must hold.
+ */
 export class CacheModel {
   readonly store: RowStore;
   readonly cache: KvCache;
@@ -30,7 +32,6 @@ export class CacheModel {
   readonly #options: KvCacheOptions;
   readonly #stories = new Stories();
   readonly #sequences: Sequence[] = [];
-  readonly #pins: KvPin[] = [];
   readonly #cached: Readonly<Record<KvKind, Set<string>>> = { global: new Set(), local: new Set() };
   #eventCount = 0;
   #past: readonly number[] = Array.from({ length: STORY_BLOCKS }, () => 0);
@@ -46,16 +47,13 @@ export class CacheModel {
     const sequence = this.#sequences[a % Math.max(1, this.#sequences.length)];
     if (sequence === undefined || (choice < 2 && this.#sequences.length < 8)) this.#open(a, b, c);
     else if (choice < 7) this.#step(sequence, 1 + (b % (choice < 4 ? 700 : 90)));
-    else if (choice < 9) this.#close(sequence, c % 8 > 0);
-    else if (this.#pins.length > 0 && b % 2 === 0) this.#unpin(a);
-    else if (this.#pins.length < 2) this.#pin(sequence);
+    else this.#close(sequence, c % 8 > 0);
     this.#learn();
     this.#checkSums();
   }
 
   closeAll(): void {
     for (const sequence of [...this.#sequences]) this.#close(sequence, true);
-    while (this.#pins.length > 0) this.#unpin(0);
     this.#learn();
     this.#checkSums();
     for (const kind of KV_KINDS) assert(this.cache.bytes(kind).referenced === 0, "nothing is referenced by nobody");
@@ -76,36 +74,36 @@ export class CacheModel {
     }
     const free = this.#options.bytesMax - this.store.byteCount;
     const expected = reuse ? this.#expectedHit(hashes, promptLength) : 0;
-    const handle = this.cache.open(hashes, { promptLength, reuse });
-    assert(handle.cachedCount === expected, "a hit is as long as what is cached allows");
-    assert(handle.cachedCount < promptLength, "one row of a prompt is computed");
-    const sequence = { handle, symbols, nodes: this.#stories.nodes(symbols) };
+    const open = this.cache.open(hashes, { promptLength, reuse });
+    assert(open.cachedCount === expected, "a hit is as long as what is cached allows");
+    assert(open.cachedCount < promptLength, "one row of a prompt is computed");
+    const sequence = { open, symbols, prefixes: this.#stories.prefixes(symbols) };
     this.#sequences.push(sequence);
     this.#checkRows(sequence);
-    if (free > COMPACTION_BYTES) this.#checkParts(handle, promptLength);
+    if (free > COMPACTION_BYTES) this.#checkParts(open, promptLength);
   }
 
   /** One of which nothing is cached, and whose rows before a segment's border are elsewhere from the start. */
   #openApart(hashes: BlockHashes, promptLength: number, symbols: readonly number[], b: number): void {
-    const handle = this.cache.open(hashes, { promptLength, firstRow: (b % 3) * this.#geometry.segmentRows });
-    this.#sequences.push({ handle, symbols, nodes: this.#stories.nodes(symbols), elsewhere: { end: handle.length } });
+    const open = this.cache.open(hashes, { promptLength, firstRow: (b % 3) * this.#geometry.segmentRows });
+    this.#sequences.push({ open, symbols, prefixes: this.#stories.prefixes(symbols), elsewhere: { end: open.length } });
   }
 
   /** Global rows of some finished segments go elsewhere. */
-  #giveUp({ handle, elsewhere }: Sequence, choice: number): void {
+  #giveUp({ open, elsewhere }: Sequence, choice: number): void {
     const { segmentRows } = this.#geometry;
-    const end = Math.floor(handle.length / segmentRows) * segmentRows;
+    const end = Math.floor(open.length / segmentRows) * segmentRows;
     if (elsewhere === undefined || end <= elsewhere.end || choice % 2 === 0) return;
     elsewhere.end += segmentRows * (choice % 3 === 0 ? 1 : (end - elsewhere.end) / segmentRows);
     const before = this.cache.digest();
-    this.cache.giveUp(handle, elsewhere.end);
+    this.cache.giveUp(open, elsewhere.end);
     assert(this.cache.digest().sequence === before.sequence, "nothing of a sequence apart was cached");
   }
 
   /** Where there is room to copy, a new sequence sees no segment in more parts than allowed. */
-  #checkParts(handle: KvHandle, promptLength: number): void {
+  #checkParts(open: OpenSequence, promptLength: number): void {
     for (let segment = 0; segment * this.#geometry.segmentRows < promptLength; segment++) {
-      const partCount = this.cache.parts(handle, "global", segment).length;
+      const partCount = this.cache.parts(open, "global", segment).length;
       assert(
         partCount <= (this.#options.segmentPartsMax ?? SEGMENT_PARTS_MAX),
         "a segment has no more parts than allowed",
@@ -126,13 +124,13 @@ export class CacheModel {
   }
 
   #step(sequence: Sequence, rows: number): void {
-    const { handle, symbols } = sequence;
-    const rowCount = Math.min(rows, STORY_BLOCKS * BLOCK_TOKENS - handle.length);
+    const { open, symbols } = sequence;
+    const rowCount = Math.min(rows, STORY_BLOCKS * BLOCK_TOKENS - open.length);
     if (rowCount <= 0) return;
     const before = { digest: this.cache.digest(), bytes: this.store.byteCount };
-    const needed = this.cache.bytesNeeded(handle, rowCount);
+    const needed = this.cache.bytesNeeded(open, rowCount);
     const referenced = this.cache.bytes("global").referenced + this.cache.bytes("local").referenced;
-    const isThere = this.cache.reserve(handle, rowCount);
+    const isThere = this.cache.reserve(open, rowCount);
     assert(
       isThere === referenced + needed <= this.#options.bytesMax,
       "what is cached gives way, what is referenced does not",
@@ -142,23 +140,23 @@ export class CacheModel {
       assert(this.cache.digest().sequence === before.digest.sequence, "a refusal evicts nothing");
       return;
     }
-    const length = handle.length + rowCount;
+    const length = open.length + rowCount;
     for (const kind of KV_KINDS) this.#writeRows(sequence, kind, length);
-    const { hashes } = handle;
+    const { hashes } = open;
     if (hashes.tokenCount < length) hashes.append(Stories.tokens(symbols, hashes.tokenCount, length));
-    this.cache.commit(handle, rowCount);
+    this.cache.commit(open, rowCount);
     this.#giveUp(sequence, rows);
     this.#checkRows(sequence);
   }
 
-  #writeRows({ handle, nodes }: Sequence, kind: KvKind, length: number): void {
-    const from = Math.max(handle.length, handle.writeFrom(kind));
+  #writeRows({ open, prefixes }: Sequence, kind: KvKind, length: number): void {
+    const from = Math.max(open.length, open.writeFrom(kind));
     const rows = kind === "global" ? this.#geometry.segmentRows : this.#geometry.chunkRows;
     for (let segment = Math.floor(from / rows); segment * rows < length; segment++) {
-      for (const part of this.cache.parts(handle, kind, segment)) {
+      for (const part of this.cache.parts(open, kind, segment)) {
         const end = Math.min(length, part.position + part.rowCount);
         for (let position = Math.max(from, part.position); position < end; position++)
-          this.store.write(part.extent, part.firstRow + position - part.position, rowName(nodes, position));
+          this.store.write(part.extent, part.firstRow + position - part.position, rowName(prefixes, position));
       }
     }
   }
@@ -166,38 +164,29 @@ export class CacheModel {
   #close(sequence: Sequence, keep: boolean): void {
     this.#checkRows(sequence);
     this.#sequences.splice(this.#sequences.indexOf(sequence), 1);
-    this.cache.close(sequence.handle, keep);
-  }
-
-  #pin({ handle }: Sequence): void {
-    this.#pins.push(this.cache.pin(handle.hashes));
-  }
-
-  #unpin(index: number): void {
-    const [pin] = this.#pins.splice(index % this.#pins.length, 1);
-    if (pin !== undefined) this.cache.unpin(pin);
+    this.cache.close(sequence.open, keep);
   }
 
   /** Every row that attention would see is there once, in order, and holds what its own prefix would have given. */
-  #checkRows({ handle, nodes, elsewhere }: Sequence): void {
+  #checkRows({ open, prefixes, elsewhere }: Sequence): void {
     for (const kind of KV_KINDS) {
       const rows = kind === "global" ? this.#geometry.segmentRows : this.#geometry.chunkRows;
-      const first = kind === "global" ? (elsewhere?.end ?? 0) : Math.floor(handle.length / rows) * rows;
+      const first = kind === "global" ? (elsewhere?.end ?? 0) : Math.floor(open.length / rows) * rows;
       let next = first;
-      for (let segment = first / rows; segment * rows < handle.length; segment++) {
-        const parts = this.cache.parts(handle, kind, segment);
+      for (let segment = first / rows; segment * rows < open.length; segment++) {
+        const parts = this.cache.parts(open, kind, segment);
         for (const part of parts) {
           assert(part.position === next, "parts follow each other");
           next += part.rowCount;
           for (const row of [0, part.rowCount - 1, (part.rowCount * 7) % 61]) {
             const position = part.position + row;
-            if (row >= part.rowCount || position >= handle.length) continue;
+            if (row >= part.rowCount || position >= open.length) continue;
             const held = this.store.read(part.extent, part.firstRow + row);
-            assert(held === rowName(nodes, position), "a row holds what its own prefix gives");
+            assert(held === rowName(prefixes, position), "a row holds what its own prefix gives");
           }
         }
       }
-      assert(next >= handle.length, "every committed row is in a part");
+      assert(next >= open.length, "every committed row is in a part");
     }
   }
 

@@ -1,22 +1,22 @@
 import { BLOCK_TOKENS } from "../limits.ts";
 
 /**
- * Sequences with common beginnings. A story is a list of symbols, each a block of equal tokens; every prefix of symbols has a number, so
- * that the row at a position has a name that tells from which prefix it was computed.
+ * Sequences with common beginnings. A story is a list of symbols, each a block of equal tokens; every prefix of symbols
+ * has a number, so that the row at a position has a name that tells from which prefix it was computed.
  */
 export class Stories {
   readonly #children = new Map<string, number>();
-  #nextNode = 1;
+  #nextPrefix = 1;
 
-  /** The name of each block's prefix. */
-  nodes(symbols: readonly number[]): number[] {
-    let node = 0;
+  /** The number of each block's prefix. */
+  prefixes(symbols: readonly number[]): number[] {
+    let prefix = 0;
     return symbols.map((symbol) => {
-      const key = `${node},${symbol}`;
+      const key = `${prefix},${symbol}`;
       const known = this.#children.get(key);
-      node = known ?? this.#nextNode++;
-      if (known === undefined) this.#children.set(key, node);
-      return node;
+      prefix = known ?? this.#nextPrefix++;
+      if (known === undefined) this.#children.set(key, prefix);
+      return prefix;
     });
   }
 
@@ -26,6 +26,6 @@ export class Stories {
 }
 
 /** The name of the row at a position. */
-export function rowName(nodes: readonly number[], position: number): number {
-  return (nodes[Math.floor(position / BLOCK_TOKENS)] ?? 0) * BLOCK_TOKENS + (position % BLOCK_TOKENS);
+export function rowName(prefixes: readonly number[], position: number): number {
+  return (prefixes[Math.floor(position / BLOCK_TOKENS)] ?? 0) * BLOCK_TOKENS + (position % BLOCK_TOKENS);
 }

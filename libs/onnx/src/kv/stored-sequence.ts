@@ -3,9 +3,9 @@ import {
   KV_KINDS,
   type KvCache,
   type KvGeometry,
-  type KvHandle,
   type KvKind,
   type KvPart,
+  type OpenSequence,
   segmentRowsOf,
 } from "@drover/kv";
 import type { HeadViews } from "../attention/head-views.ts";
@@ -28,7 +28,7 @@ export function layersByKind(geometry: KvGeometry): readonly KindLayer[] {
 
 /** One sequence's KV: which rows it sees is the cache's to say, what is in them the store's. Rows beyond `length` belong to a step that may still be abandoned. */
 export class StoredSequence implements KvSequence {
-  readonly handle: KvHandle;
+  readonly handle: OpenSequence;
   /** Whether its rows stay cached when it is closed. */
   readonly keep: boolean;
   readonly stripes: SequenceStripes | undefined;
@@ -43,7 +43,7 @@ export class StoredSequence implements KvSequence {
   #stepIds: Int32Array | undefined;
 
   constructor(
-    handle: KvHandle,
+    handle: OpenSequence,
     keep: boolean,
     cache: KvCache,
     store: ExtentStore,

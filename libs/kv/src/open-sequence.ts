@@ -1,15 +1,7 @@
 import type { BlockHashes } from "./block-hashes.ts";
-import type { KvTrack } from "./kv-track.ts";
+import type { KvKind } from "./kv-store.ts";
 import { BLOCK_TOKENS } from "./limits.ts";
-import type { Span } from "./span.ts";
-
-/** Cached rows that are kept from eviction. */
-export type KvPin = Readonly<{
-  global: Span | undefined;
-  local: Span | undefined;
-  /** Tokens of the longest hit that it keeps. */
-  tokenCount: number;
-}>;
+import type { SequenceRows } from "./sequence-rows.ts";
 
 type Opened = Readonly<{
   hashes: BlockHashes;
@@ -17,19 +9,21 @@ type Opened = Readonly<{
   cachedCount: number;
   branchAt: number | undefined;
   firstRow: number | undefined;
-  global: KvTrack;
-  local: KvTrack;
+  global: SequenceRows;
+  local: SequenceRows;
 }>;
 
-/** An open sequence. Only the cache changes it. */
-export class KvHandle {
+/**
+ * A sequence between its opening and its end, as the cache knows it: its rows of both kinds. Only the cache changes it.
+ */
+export class OpenSequence {
   readonly hashes: BlockHashes;
-  /** Tokens that were not computed: the rows of the hit. */
+  /** Tokens that need not be computed: the rows of the hit. */
   readonly cachedCount: number;
   /** Where cached global rows end beyond the hit: others have gone on from here, and one more may. */
   readonly branchAt: number | undefined;
-  readonly global: KvTrack;
-  readonly local: KvTrack;
+  readonly global: SequenceRows;
+  readonly local: SequenceRows;
   /** Whether it neither finds cached rows nor leaves any. */
   readonly isApart: boolean;
   /** End of the prompt's whole blocks. */
@@ -51,22 +45,25 @@ export class KvHandle {
     this.reservedEnd = this.length;
   }
 
-  /** Positions before it have their rows of this kind already, as a view: they are not written. */
-  writeFrom(kind: "global" | "local"): number {
+  /** Positions before it have their rows of this kind already, shared with others: they are not written. */
+  writeFrom(kind: KvKind): number {
     return this[kind].writeFrom;
   }
 
   /**
-   * Up to where a finished chunk's local rows stay cached: the prompt's end, because the next turn may leave the answer out or ask for
-   * another one, and the end of a prefix that was found without its local rows, because what two prompts share a third one may.
-   * Rows between are dropped: nothing says that a hit would end there.
+   * Up to where a finished chunk's local rows stay cached: the prompt's end, because the next turn may leave the answer
+   * out or ask for another one, and the end of a prefix that was found without its local rows, because what two prompts
+   * share a third one may. Rows between are dropped: nothing says that a hit would end there.
    */
   keepEnd(chunk: number, chunkRows: number): number {
     const within = (position: number) => (position > chunk && position < chunk + chunkRows ? position : chunk);
-    return Math.max(within(this.#promptEnd), within(this.branchAt ?? 0));
+    return Math.max(within(this.#promptEnd), within(this.branchAt ?? chunk));
   }
 
-  /** Whether local rows of a chunk are cached while it grows: not those that its end would drop, which would only stir the index. */
+  /**
+   * Whether local rows of a chunk are cached while it grows: not those that its end would drop, which would only stir
+   * the index.
+   */
   showsChunk(chunk: number, chunkRows: number): boolean {
     return chunk + chunkRows > this.#promptEnd || this.keepEnd(chunk, chunkRows) > chunk;
   }
