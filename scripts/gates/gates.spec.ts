@@ -1,10 +1,35 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { Gate } from "./gate.ts";
-import { boundaries, dashboards, deadCode, GATES, generated, lint, protoLint, purity, types } from "./index.ts";
+import { type Gate, repository } from "./gate.ts";
+import {
+  boundaries,
+  dashboards,
+  deadCode,
+  flags,
+  GATES,
+  generated,
+  length,
+  lint,
+  protoBreaking,
+  protoLint,
+  purity,
+  silentDefaults,
+  types,
+} from "./index.ts";
 import { cachedTargets, isInKey } from "./testing/gate-key.ts";
 import { PlantedWorkspace } from "./testing/planted-workspace.ts";
 
 type Plant = Readonly<{ gate: Gate; violation: string; files: Readonly<Record<string, string>>; finding: string }>;
+
+const INFERENCE = "proto/drover/v1/inference.proto";
+const QUEUE = "proto/drover/internal/v1/queue.proto";
+const changed = (file: string, from: string, to: string): string => {
+  const text = readFileSync(join(repository, file), "utf8");
+  assert(text.includes(from), `${file} has "${from}" to plant a violation in`);
+  return text.replace(from, to);
+};
 
 const GENERATED = "libs/proto/src/gen/drover/internal/v1/queue_pb.ts";
 
@@ -111,6 +136,40 @@ const PLANTS: readonly Plant[] = [
     finding: "a pure library uses Date.now",
   },
   {
+    gate: length,
+    violation: "a file of 301 lines",
+    files: {
+      "libs/low/src/half.ts": `export const half = (value: number): number => value / 2;\n${"// more\n".repeat(300)}`,
+    },
+    finding: "libs/low/src/half.ts has 301 lines; 300 are allowed",
+  },
+  {
+    gate: length,
+    violation: "a function of 61 lines",
+    files: {
+      "libs/low/src/half.ts": `/** Half. */\nexport function half(value: number): number {\n${"  // more\n".repeat(58)}  return value / 2;\n}\n`,
+    },
+    finding: "libs/low/src/half.ts:2 half has 61 lines; 60 are allowed",
+  },
+  {
+    gate: silentDefaults,
+    violation: "a default for an element that is not there",
+    files: { "libs/core/src/first.ts": "export const first = (list: readonly number[]) => list[0] ?? 0;\n" },
+    finding: "libs/core/src/first.ts:1 list[0] ?? 0 replaces a missing element in silence",
+  },
+  {
+    gate: silentDefaults,
+    violation: "a default for the last element",
+    files: { "libs/core/src/last.ts": 'export const last = (list: readonly string[]) => list.at(-1) ?? "";\n' },
+    finding: 'list.at(-1) ?? ""',
+  },
+  {
+    gate: silentDefaults,
+    violation: "a default in an array pattern",
+    files: { "libs/core/src/first.ts": "export const first = ([one = 0]: readonly number[]) => one;\n" },
+    finding: "libs/core/src/first.ts:1 one = 0",
+  },
+  {
     gate: deadCode,
     violation: "a file that nothing imports",
     files: { "libs/low/src/forgotten.ts": "export const forgotten = 1;\n" },
@@ -157,6 +216,30 @@ const PLANTS: readonly Plant[] = [
         'syntax = "proto3";\n\npackage drover.planted.v1;\n\nmessage Planted {\n  string badName = 1;\n}\n',
     },
     finding: "bad_name",
+  },
+  {
+    gate: protoBreaking,
+    violation: "a field that is gone without its number being reserved",
+    files: { [QUEUE]: changed(QUEUE, "  bool front = 5;\n", "") },
+    finding: 'field "5" with name "front" on message "Job" was deleted',
+  },
+  {
+    gate: protoBreaking,
+    violation: "a name of the clients' API that is another",
+    files: { [INFERENCE]: changed(INFERENCE, "optional uint64 seed = 9", "optional uint64 start = 9") },
+    finding: 'changed name from "seed" to "start"',
+  },
+  {
+    gate: flags,
+    violation: "a flag that is not described",
+    files: { "docs/configuration.md": "# Configuration\n\n## drover up\n" },
+    finding: "docs/configuration.md does not describe drover up --model",
+  },
+  {
+    gate: flags,
+    violation: "a description of a flag that is gone",
+    files: { "docs/configuration.md": "# Configuration\n\n## drover up\n\n`--model DIR`, `--speed N`\n" },
+    finding: '"drover up": drover up has no --speed',
   },
 ];
 

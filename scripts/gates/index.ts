@@ -1,8 +1,12 @@
 import { boundaries } from "./boundaries.ts";
 import { dashboards } from "./dashboards.ts";
+import { flags } from "./flags.ts";
 import { type Gate, runTool } from "./gate.ts";
 import { generated } from "./generated.ts";
+import { length } from "./length.ts";
+import { protoBreaking } from "./proto-breaking.ts";
 import { purity } from "./purity.ts";
+import { silentDefaults } from "./silent-defaults.ts";
 
 export const types: Gate = {
   name: "types",
@@ -29,6 +33,19 @@ export const protoLint: Gate = {
 };
 
 /** Everything that must hold of the sources before a test runs. */
-export const GATES: readonly Gate[] = [types, lint, boundaries, purity, deadCode, generated, dashboards, protoLint];
+export const GATES: readonly Gate[] = [
+  types,
+  lint,
+  boundaries,
+  purity,
+  length,
+  silentDefaults,
+  deadCode,
+  generated,
+  protoLint,
+  protoBreaking,
+  dashboards,
+  flags,
+];
 
-export { boundaries, dashboards, generated, purity };
+export { boundaries, dashboards, flags, generated, length, protoBreaking, purity, silentDefaults };

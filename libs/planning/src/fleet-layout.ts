@@ -1,7 +1,8 @@
+import { at } from "@drover/core";
 import type { KvFormat } from "@drover/kv";
 import type { ModelShape } from "@drover/llama4";
 import { activationSize } from "./activations.ts";
-import { spreadExperts } from "./expert-spread.ts";
+import { type ExpertShare, spreadExperts } from "./expert-spread.ts";
 import { residentBytes, type WeightInventory } from "./inventory.ts";
 
 /** What a plan is asked for. */
@@ -49,6 +50,8 @@ export function* fleetLayouts(request: FleetRequest): Generator<FleetLayout> {
   }
 }
 
+const NO_EXPERTS: ExpertShare = { expertCount: 0, bytes: 0 };
+
 function layoutOf(request: FleetRequest, attentionCount: number, together: boolean): FleetLayout {
   const { model, weights, gpuCount } = request;
   const firstHolder = together ? 0 : attentionCount;
@@ -57,7 +60,7 @@ function layoutOf(request: FleetRequest, attentionCount: number, together: boole
   const resident = residentBytes(weights);
   const workers = Array.from({ length: gpuCount }, (_, index): WorkerPlan => {
     const isAttention = index < attentionCount;
-    const { expertCount, bytes: expertBytes } = shares[index - firstHolder] ?? { expertCount: 0, bytes: 0 };
+    const { expertCount, bytes: expertBytes } = index < firstHolder ? NO_EXPERTS : at(shares, index - firstHolder);
     const ownBytes = isAttention ? resident : 0;
     const activationBytes =
       (isAttention ? activations.attentionBytes : 0) + (expertCount > 0 ? activations.expertBytes : 0);

@@ -29,7 +29,7 @@ export type WeightInventory = Readonly<{
 export function weightInventory(tensors: Iterable<TensorShape>, model: ModelShape): WeightInventory {
   const byKind = WEIGHT_KINDS.map((kind) => ({ kind, bytes: 0, parameters: 0, tensorCount: 0 }));
   const layers = Array.from({ length: model.layerCount }, () => ({ residentBytes: 0, sharedBytes: 0, routedBytes: 0 }));
-  const byDtype: Record<string, number> = {};
+  const byDtype = new Map<string, number>();
   for (const tensor of tensors) {
     const { kind, layer, isScale } = tensorPurpose(tensor.name);
     const totals = byKind.find((one) => one.kind === kind);
@@ -37,7 +37,7 @@ export function weightInventory(tensors: Iterable<TensorShape>, model: ModelShap
     totals.bytes += tensor.byteCount;
     totals.tensorCount++;
     if (!isScale) totals.parameters += elementCount(tensor.shape);
-    byDtype[tensor.dtype] = (byDtype[tensor.dtype] ?? 0) + tensor.byteCount;
+    byDtype.set(tensor.dtype, (byDtype.get(tensor.dtype) ?? 0) + tensor.byteCount);
     if (layer < 0) continue;
     const weight = layers[layer];
     assert(weight !== undefined, "a tensor's layer is one of the model's");
@@ -50,7 +50,7 @@ export function weightInventory(tensors: Iterable<TensorShape>, model: ModelShap
     layers: layers.map(({ routedBytes, ...weight }) => ({ ...weight, expertBytes: routedBytes / model.expertCount })),
     totalBytes: byKind.reduce((sum, { bytes }) => sum + bytes, 0),
     parameterCount: byKind.reduce((sum, { parameters }) => sum + parameters, 0),
-    byDtype,
+    byDtype: Object.fromEntries(byDtype),
   };
 }
 

@@ -9,16 +9,17 @@ export type QuantizedSizes = Readonly<{ layers: LinearSizes; head: LinearSizes |
 
 const LAYER_KINDS: readonly WeightKind[] = ["attention", "dense", "shared", "routed"];
 
-/** The same tensors once their Linears are quantized; scales of the stored form vanish. Router, embedding, norms and vision stay. */
+/** The same tensors once their Linears are quantized; scales of the stored form vanish. Router, embedding, norms, biases and vision stay. */
 export function quantizedTensors(tensors: readonly TensorShape[], { layers, head }: QuantizedSizes): TensorShape[] {
   return tensors.flatMap((tensor) => {
     const { kind, isScale } = tensorPurpose(tensor.name);
     const sizes = kind === "head" ? head : LAYER_KINDS.includes(kind) ? layers : null;
     if (sizes === null) return [tensor];
     if (isScale) return [];
-    const [a = 1, b = 1, c] = tensor.shape;
+    const [first, second, third] = tensor.shape;
+    if (first === undefined || second === undefined) return [tensor];
     // Fused experts are [E, in, out], Linears [out, in].
-    const byteCount = c === undefined ? sizes.linearBytes(a, b) : a * sizes.linearBytes(c, b);
+    const byteCount = third === undefined ? sizes.linearBytes(first, second) : first * sizes.linearBytes(third, second);
     return [{ ...tensor, dtype: sizes.dtype, byteCount }];
   });
 }

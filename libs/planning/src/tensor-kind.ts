@@ -28,14 +28,16 @@ const LAYER_KINDS: readonly (readonly [RegExp, WeightKind])[] = [
   [/^feed_forward\.(gate|up|down)_proj\./, "dense"],
 ];
 
+const OTHER = [/./, "other"] as const;
+
 /** Reads a tensor's purpose out of its name, with or without the `language_model.` prefix. A name that is no Llama 4 checkpoint's is `other`. */
 export function tensorPurpose(name: string): TensorPurpose {
   const isScale = /_scale(_inv|_ub)?$/.test(name);
   if (/^(vision_model|multi_modal_projector)\./.test(name)) return { kind: "vision", layer: -1, isScale };
   const path = name.replace(/^language_model\./, "");
-  const [, layer, rest = ""] = LAYER.exec(path) ?? [];
-  if (layer !== undefined) {
-    const kind = LAYER_KINDS.find(([pattern]) => pattern.test(rest))?.[1] ?? "other";
+  const [, layer, rest] = LAYER.exec(path) ?? [];
+  if (layer !== undefined && rest !== undefined) {
+    const [, kind] = LAYER_KINDS.find(([pattern]) => pattern.test(rest)) ?? OTHER;
     return { kind, layer: kind === "other" ? -1 : Number(layer), isScale };
   }
   if (path.startsWith("model.embed_tokens.")) return { kind: "embedding", layer: -1, isScale };

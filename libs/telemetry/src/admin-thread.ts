@@ -48,7 +48,9 @@ server.listen(settings.port, settings.host, () => {
 
 /** HEAD is GET without the body. */
 function questionOf({ method, url = "/" }: IncomingMessage): Question | undefined {
-  const [path = "/", query = ""] = url.split("?", 2);
+  const mark = url.indexOf("?");
+  const path = mark < 0 ? url : url.slice(0, mark);
+  const query = mark < 0 ? "" : url.slice(mark + 1);
   if (method === "GET" || method === "HEAD") return { method: "GET", path, query };
   return method === "POST" ? { method, path, query } : undefined;
 }

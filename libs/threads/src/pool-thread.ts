@@ -39,7 +39,7 @@ export class PoolThread<Request, Result> {
    * after `msMax`: the thread is dead then too, though it may still work.
    * @param buffers those of the request's that are handed over instead of copied
    */
-  async run(request: Request, buffers: Transferable[], msMax: number): Promise<Result> {
+  async run(request: Request, buffers: readonly Transferable[], msMax: number): Promise<Result> {
     assert(this.#work === undefined && !this.#isDead, "a thread has one request at a time");
     const work = Promise.withResolvers<Result>();
     this.#work = work;

@@ -16,7 +16,7 @@ const startPool = (options: Partial<ThreadPoolOptions> = {}) =>
     runMsMax: 60_000,
     ...options,
   });
-const say = (command: string, byteLength = 0) => ({ post: () => [{ command }] as const, byteLength });
+const say = (command: string, byteLength = 0) => ({ post: () => [{ command }, []] as const, byteLength });
 const failure = (work: Promise<unknown>) =>
   work.then(
     () => undefined,
@@ -66,7 +66,7 @@ describe("a pool of threads", () => {
   test("fails a request that cannot be posted, and goes on with what waits", async () => {
     await using pool = startPool();
     const unposted = { command: "a", uncloneable: () => undefined };
-    const lost = pool.run({ post: () => [unposted] }, neverAborted);
+    const lost = pool.run({ post: () => [unposted, []] }, neverAborted);
     const next = pool.run(say("b"), neverAborted);
     expect(await failure(lost)).toMatchObject({ name: "DataCloneError" });
     expect(await next).toMatchObject({ said: "b" });

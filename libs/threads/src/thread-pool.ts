@@ -18,7 +18,7 @@ export type ThreadPoolOptions = PoolThreadOptions &
 /** A request, and what is said of it. */
 export type ThreadTask<Request> = Readonly<{
   /** Called once, when a thread takes the task: what is posted, and those of its buffers that are handed over. */
-  post: () => readonly [request: Request, buffers?: Transferable[]];
+  post: () => readonly [request: Request, buffers: readonly Transferable[]];
   /** What it holds while it waits. */
   byteLength?: number;
 }>;
@@ -113,7 +113,7 @@ export class ThreadPool<Request, Result> implements AsyncDisposable {
 
   async #runOn(thread: PoolThread<Request, Result>, { post, done }: Job<Request, Result>): Promise<void> {
     try {
-      const [request, buffers = []] = post();
+      const [request, buffers] = post();
       done.resolve(await thread.run(request, buffers, this.#options.runMsMax));
     } catch (error) {
       done.reject(this.#isClosed ? this.#closed() : error);

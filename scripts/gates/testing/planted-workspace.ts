@@ -33,6 +33,9 @@ const CLEAN: Readonly<Record<string, string>> = {
   "libs/low/src/index.ts": 'export { half } from "./half.ts";\n',
   "libs/low/src/half.ts": "export const half = (value: number): number => value / 2;\n",
   "libs/high/package.json": manifest("high", ["layer:1"], ["low"]),
+  "apps/drover/package.json": manifest("app-drover", ["layer:2"], []),
+  "apps/drover/src/main.ts": `process.stdout.write(process.argv[2] === "up" ? "Flags:\\n  --model DIR\\n" : "Commands:\\n  up  Runs it\\n");\n`,
+  "docs/configuration.md": "# Configuration\n\n## drover up\n\n`--model DIR`\n",
   "libs/high/src/index.ts":
     'import { half } from "@drover/low";\n\nexport const quarter = (value: number) => half(half(value));\n',
 };

@@ -77,7 +77,7 @@ export class PromptPool implements PromptEncoder, AsyncDisposable {
   }
 
   async #run(request: ThreadRequest, signal: AbortSignal): Promise<Uint32Array> {
-    return this.#pool.run({ post: () => [request] }, signal);
+    return this.#pool.run({ post: () => [request, []] }, signal);
   }
 }
 
