@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { parseRequestJson } from "@drover/chat";
-import { DroverError, ERROR_CODES, toDroverError } from "@drover/core";
+import { crashOnFailedAssertion, DroverError, ERROR_CODES, toDroverError } from "@drover/core";
 import type { FastifyError, FastifyReply } from "fastify";
 import { BODY_BYTES_MAX } from "../limits.ts";
 
@@ -30,8 +30,12 @@ export function publicError(error: DroverError): DroverError {
   return error.code === "internal" ? new DroverError("internal", "an internal error", { cause: error }) : error;
 }
 
-/** Whatever Fastify or a handler threw. */
+/**
+ * Whatever Fastify or a handler threw. A failed assertion crashes the router; any other unexpected error becomes `internal` for
+ * this one request, because other people's code throws them too, and one client's odd request must not end everybody's streams.
+ */
 export function fromHttpError(error: FastifyError | unknown): DroverError {
+  crashOnFailedAssertion(error);
   if (error instanceof DroverError) return error;
   if (error instanceof Error && "statusCode" in error) {
     const status = Number(error.statusCode);
