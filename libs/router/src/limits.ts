@@ -87,14 +87,6 @@ export const SWEEP_INTERVAL_MS = 500;
 /** Bound on calls to the queue and the payload store. */
 export const QUEUE_CALL_LIMIT: TimeLimit = { ms: 5000, message: "the queue did not answer within 5 s" };
 
-export const CHOICES_MAX = 16;
-export const TOP_LOGPROBS_MAX = 20;
-export const STOP_STRINGS_MAX = 16;
-export const STOP_STRING_LENGTH_MAX = 1024;
-export const STOP_TOKEN_IDS_MAX = 64;
-export const LOGIT_BIAS_ENTRIES_MAX = 1024;
-/** Images in one request. */
-export const IMAGES_MAX = 16;
 /** Tiles of all requests in flight; more are refused with 429. 2467 tokens of 17 tiles of 336 x 336 pixels are 5.5 MiB. */
 export const IMAGE_BYTES_HELD_MAX = 1024 * 1024 * 1024;
 /** Bound on one image's encoding, the wait behind others and every vision worker that was tried included. */
@@ -103,12 +95,6 @@ export const ENCODE_MS_MAX = 120_000;
 export const PROBE_LIMIT: TimeLimit = { ms: 5000, message: "the vision worker did not answer within 5 s" };
 /** A part of an image's tiles in one message. */
 export const TILE_FRAME_BYTES = 256 * 1024;
-
-export const MESSAGES_MAX = 4096;
-export const TOOLS_MAX = 128;
-
-/** `max_tokens` of a completion that does not say. */
-export const COMPLETION_TOKENS_DEFAULT = 16;
 
 /** A request that nobody has begun this long after a worker was lost is added again: longer than a placement takes. */
 export const UNBEGUN_GRACE_MS = 3_000;

@@ -195,8 +195,9 @@ export class RouterMetrics {
   waitingForCluster(count: number): void {
     this.#waitingForCluster.set(this.#model, count);
   }
-  inFlight(count: number): void {
-    this.#inFlight.set(this.#model, count);
+  /** So many more; fewer where it is negative. */
+  inFlight(change: number): void {
+    this.#inFlight.inc(this.#model, change);
   }
   streams(count: number): void {
     this.#streams.set(this.#model, count);
@@ -216,8 +217,9 @@ export class RouterMetrics {
   imageEncoded(outcome: EncodeOutcome, seconds: number): void {
     this.#imageEncodeSeconds.observe({ ...this.#model, outcome }, seconds);
   }
-  imageBytesHeld(byteCount: number): void {
-    this.#imageBytesHeld.set(this.#model, byteCount);
+  /** So many more; fewer where it is negative. */
+  imageBytesHeld(change: number): void {
+    this.#imageBytesHeld.inc(this.#model, change);
   }
 }
 

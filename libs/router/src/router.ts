@@ -32,6 +32,7 @@ import {
   SWEEP_INTERVAL_MS,
 } from "./limits.ts";
 import { modelServerMetrics } from "./model-server-metrics.ts";
+import { Admission } from "./requests/admission.ts";
 import { Generations } from "./requests/generations.ts";
 import { Inference } from "./requests/inference.ts";
 import { neverEnding, type RouterEnding } from "./router-ending.ts";
@@ -76,6 +77,7 @@ export class Router {
   readonly #generations: Generations;
   readonly #streams: TokenStreams;
   readonly #vision: VisionClient;
+  readonly #admission: Admission;
   readonly #inference: Inference;
   readonly #http: ReturnType<typeof createHttpServer>;
   readonly #grpc: GrpcServer;
@@ -120,12 +122,17 @@ export class Router {
       },
     });
     const router = this;
+    this.#admission = new Admission({
+      requestsMax: options.requestsMax,
+      refusing: this.#ending.refusing,
+      clock: this.#clock,
+    });
     this.#inference = new Inference({
       model,
+      admission: this.#admission,
       generations: this.#generations,
       clock: this.#clock,
       metrics,
-      requestsMax: options.requestsMax,
       tracer: options.tracer,
       queueWaitMsMax: options.queueWaitMsMax ?? QUEUE_WAIT_MS_MAX_DEFAULT,
       queueTrouble: () => this.#queueTrouble(),
@@ -172,10 +179,7 @@ export class Router {
     const { host, advertise } = options;
     const grpcPort = await listen(router.#grpc.server, `${bracketed(host)}:${options.grpcPort}`);
     router.#grpcAddress = `${bracketed(host)}:${grpcPort}`;
-    await router.#http.listen({ host, port: options.httpPort }).catch((cause: Error) => {
-      const message = `cannot listen on ${bracketed(host)}:${options.httpPort}: ${cause.message}`;
-      throw new DroverError("unavailable", message, { cause });
-    });
+    await router.#http.listen({ host, port: options.httpPort });
     const bound = router.#http.server.address();
     const httpPort = typeof bound === "object" && bound !== null ? bound.port : options.httpPort;
     const addresses = {
@@ -215,9 +219,9 @@ export class Router {
     await whenAborted(refusing);
     // Clients with a long-lived connection go to another router; what runs on it goes on.
     this.#grpc.server.drain(this.#grpcAddress, DRAIN_MS_MAX);
-    const begun = this.#inference.inFlight;
-    await this.#inference.whenIdle(over);
-    const cut = this.#inference.inFlight;
+    const begun = this.#admission.inFlight;
+    await this.#admission.whenIdle(over);
+    const cut = this.#admission.inFlight;
     this.#metrics.drained("finished", begun - cut);
     this.#metrics.drained("cut", cut);
     this.#options.logger.info("router.drained", { finished: begun - cut, cut });
@@ -229,7 +233,7 @@ export class Router {
     this.#generations.close();
     this.#inference.passWaiting();
     const idle = new AbortController();
-    void this.#inference.whenIdle(neverAborted).then(() => idle.abort(new DroverError("cancelled", "all is said")));
+    void this.#admission.whenIdle(neverAborted).then(() => idle.abort(new DroverError("cancelled", "all is said")));
     await sleepUnlessAborted(this.#clock, FLUSH_MS_MAX, idle.signal);
     this.#watch?.close();
     this.#streams.close();

@@ -1,6 +1,7 @@
 import type { PromptEncoder } from "@drover/chat";
 import type { GenerationConfig, ModelConfig } from "@drover/checkpoint";
 import type { ImageTiles, ModelId } from "@drover/core";
+import type { ModelFacts } from "@drover/openai";
 import type { Tokenizer } from "@drover/tokenizer";
 
 /** Fetches an image and cuts it into tiles. Errors: `invalid_argument` for what is no image that it takes, `unavailable`, `overloaded`. */
@@ -29,3 +30,15 @@ export type ServedModel = Readonly<{
   /** Unix milliseconds since when it is served. */
   createdMs: number;
 }>;
+
+/** What a request for the model is read by. */
+export function modelFacts(model: ServedModel, contextTokensMax: number): ModelFacts {
+  const { modelId, config, images, generation } = model;
+  return {
+    modelId,
+    vocabSize: config.vocabSize,
+    contextTokensMax,
+    readsImages: images !== undefined,
+    defaults: generation,
+  };
+}

@@ -1,3 +1,4 @@
+export { BYTE_BOS, BYTE_EOS, byteTokenizer } from "./byte-tokenizer.ts";
 export {
   drain,
   greedyTask,

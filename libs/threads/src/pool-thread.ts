@@ -1,5 +1,5 @@
 import { type ResourceLimits, type Transferable, Worker } from "node:worker_threads";
-import { assert, crashOnFailedAssertion, DroverError } from "@drover/core";
+import { assert, DroverError } from "@drover/core";
 import type { ThreadReply } from "./thread-messages.ts";
 
 export type PoolThreadOptions = Readonly<{
@@ -25,10 +25,7 @@ export class PoolThread<Request, Result> {
     this.#worker = new Worker(program, { workerData: settings, ...limits });
     this.#worker.unref();
     this.#worker.on("message", (reply: ThreadReply<Result>) => this.#settle(reply));
-    this.#worker.on("error", (cause) => {
-      crashOnFailedAssertion(cause);
-      this.#fail(cause);
-    });
+    this.#worker.on("error", (cause) => this.#fail(cause));
     this.#worker.on("exit", () => this.#fail(undefined));
   }
 

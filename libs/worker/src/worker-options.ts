@@ -1,7 +1,6 @@
 import type { Quantization } from "@drover/checkpoint";
 import type { KvDtype, Logger, Tracer, WorkerRole } from "@drover/core";
-import type { Ending } from "@drover/process";
-import type { Metrics } from "@drover/telemetry";
+import type { Announcement, Ending } from "@drover/process";
 
 /** What one worker is made of: its flags, and what its process gives it. */
 export type WorkerOptions = Readonly<{
@@ -11,10 +10,9 @@ export type WorkerOptions = Readonly<{
   scheduler: readonly string[];
   workerId: string;
   grpcPort: number;
+  adminPort: number;
   listen: string;
-  /** What peers dial, and what the admin port is told to them as. */
   advertise: string;
-  adminAddress: string;
   kvMemory: number;
   kvDtype: KvDtype;
   expertMemory: number | undefined;
@@ -27,12 +25,9 @@ export type WorkerOptions = Readonly<{
   visionCache: number;
   visionThreads: number;
   detachGrace: number;
+  stallAfter: number;
   ending: Ending;
-  /** Tells how far the weights are. */
-  progress: (text: string) => void;
-  metrics: Metrics;
-  /** What the worker holds until its end. */
-  resources: AsyncDisposableStack;
+  announce: (message: Announcement) => void;
   logger: Logger;
   tracer: Tracer;
 }>;

@@ -6,7 +6,6 @@ import { Engine } from "@drover/engine";
 import { DistributedExchange, LocalPeer } from "@drover/exchange";
 import { servedModelSeed } from "@drover/kv";
 import { openWeights, TextModel } from "@drover/onnx";
-import type { StartedProcess } from "@drover/process";
 import {
   AttentionWorker,
   ContextWorker,
@@ -17,6 +16,7 @@ import {
   WorkerStatusSchema,
 } from "@drover/proto";
 import { ContextStreamHolder, createServer, ExpertStreamPeer, listen, serviceDefinition, shutDown } from "@drover/rpc";
+import { createMetrics, startAdminServer } from "@drover/telemetry";
 import { type DrainingPart, drained } from "./drain.ts";
 import { kvFacts, tellTokenBytes } from "./kv-facts.ts";
 import { SchedulerLink } from "./link/scheduler-link.ts";
@@ -40,16 +40,31 @@ import type { WorkerOptions } from "./worker-options.ts";
 /** Once nothing is left to do, what was written last has so long to leave. */
 const SHUTDOWN_MS_MAX = 1000;
 
-/** Wires one worker: loads what its roles need, serves its peers, joins the scheduler, and runs until it is asked to end. */
-export async function startWorker(options: WorkerOptions): Promise<StartedProcess> {
-  const { logger, workerId, ending, metrics, resources } = options;
+/** Wires one worker: loads what its roles need, serves its peers, joins the scheduler and runs until the signal aborts. */
+export async function startWorker(options: WorkerOptions): Promise<void> {
+  const { logger, announce, workerId, ending } = options;
   const isAttention = options.roles.includes("attention");
   const isExperts = options.roles.includes("experts");
+  const metrics = createMetrics({ process: "worker", worker: workerId });
   const incarnation = randomUUID();
-  const ready = Promise.withResolvers<void>();
+  let unready: () => string | null = () => "its weights are being loaded";
+  let facts: () => object = () => ({});
+  // Before anything that takes time, so that probes have somebody to ask.
+  const admin = await startAdminServer({
+    host: options.listen,
+    port: options.adminPort,
+    metrics,
+    unready: () => unready(),
+    ending: ending.asked,
+    stallAfterMs: options.stallAfter,
+    routes: { "/debug/worker": () => ({ workerId, incarnation, roles: options.roles, ...facts() }) },
+  });
+  // A worker that has joined nobody yet has nothing to finish.
+  const leave = () => process.exit(0);
+  ending.asked.addEventListener("abort", leave);
   await checkModel(options.model);
   const config = await loadModelConfig(options.model);
-  const checkpoint = resources.use(await openCheckpoint(options.model));
+  await using checkpoint = await openCheckpoint(options.model);
   const { weights, fingerprint } = await openWeights(checkpoint, config, options.quantization, logger, ending.asked);
   const session = { threads: options.threads };
   const observed = workerMetrics(metrics, options.modelName);
@@ -57,9 +72,7 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
   for (const role of options.roles) hasRole.set({ role }, 1);
 
   const stripesAbove = stripeAbove(config, options);
-  const contextPeers = resources.use(
-    new ContextPeers((id, address) => new ContextStreamHolder(id, address, systemClock, logger)),
-  );
+  using contextPeers = new ContextPeers((id, address) => new ContextStreamHolder(id, address, systemClock, logger));
   const model = isAttention
     ? await TextModel.load(config, weights, {
         ...session,
@@ -73,11 +86,11 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
           name: `${workerId}/${incarnation}`,
           holders: () => contextPeers.holders,
         },
-        onLayer: (done, total) => options.progress(`layer ${done} of ${total}`),
+        onLayer: (done, total) => announce({ kind: "progress", text: `layer ${done} of ${total}` }),
       })
     : undefined;
   if (model !== undefined) tellTokenBytes(metrics, options.modelName, model.geometry, model.kvDtype);
-  const vision = options.roles.includes("vision")
+  await using vision = options.roles.includes("vision")
     ? await startVision({
         checkpoint,
         modelName: options.modelName,
@@ -89,25 +102,19 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
         tracer: options.tracer,
       })
     : undefined;
-  if (vision !== undefined) resources.use(vision);
-  const context = options.roles.includes("context") ? startContext(config, options, metrics) : undefined;
-  if (context !== undefined) resources.use(context);
+  using context = options.roles.includes("context") ? startContext(config, options, metrics) : undefined;
   let address = "";
-  const features = resources.use(
-    new RemoteFeatures({
-      clock: systemClock,
-      hiddenSize: config.hiddenSize,
-      ...(vision && { local: { address: () => address, cache: vision.cache } }),
-    }),
-  );
+  using features = new RemoteFeatures({
+    clock: systemClock,
+    hiddenSize: config.hiddenSize,
+    ...(vision && { local: { address: () => address, cache: vision.cache } }),
+  });
   const expertsRole = isExperts ? await startExperts(config, weights, options, metrics) : undefined;
   const experts = expertsRole?.sessions;
   const counted = expertsRole?.counted;
-  const peers = resources.use(
-    new ExpertPeers(
-      (id, address) => new ExpertStreamPeer(id, address, systemClock, logger, observed.meter),
-      counted && new LocalPeer(workerId, counted),
-    ),
+  using peers = new ExpertPeers(
+    (id, address) => new ExpertStreamPeer(id, address, systemClock, logger, observed.meter),
+    counted && new LocalPeer(workerId, counted),
   );
   const heat = new ExpertHeat();
   const exchange = new DistributedExchange(config.hiddenSize, (id) => peers.get(id), {
@@ -157,7 +164,7 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
     },
   });
   const draining = () => ending.asked.aborted || operatorDrain.wanted;
-  const isUsable = () => engine === undefined || exchange.usable;
+  const ready = () => engine === undefined || exchange.usable;
   const server = createServer();
   if (engine !== undefined) {
     const service = attentionService({
@@ -179,10 +186,7 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
   if (vision !== undefined) server.addService(serviceDefinition(VisionWorker), vision.service);
   const port = await listen(server, `${options.listen}:${options.grpcPort}`);
   const loadedExperts = () => (experts?.loaded() ?? []).map((one) => create(LayerExpertsSchema, one));
-  const facts = () => ({
-    workerId,
-    incarnation,
-    roles: options.roles,
+  facts = () => ({
     draining: draining(),
     load: load(),
     experts: experts?.loaded() ?? [],
@@ -190,56 +194,56 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
     context: context?.facts(),
   });
   address = `${options.advertise}:${port}`;
+  const adminAddress = `${options.advertise}:${admin.port}`;
+  announce({ kind: "listening", addresses: { grpc: address, admin: adminAddress } });
 
-  const link = resources.use(
-    new SchedulerLink({
-      addresses: options.scheduler,
-      logger,
-      hello: create(JoinHelloSchema, {
-        workerId,
-        incarnation,
-        modelId: options.modelName,
-        modelFingerprint: fingerprint,
-        roles: options.roles.map((role) => WIRE_ROLE[role]),
-        address,
-        adminAddress: options.adminAddress,
-        moeLayers: [...config.moeLayers],
-        expertCount: config.expertCount,
-        expertCountMax: expertsRole?.countMax ?? 0,
-        chunkTokens: config.chunkSize,
-        kvDtype: isAttention || context !== undefined ? options.kvDtype : "",
-      }),
-      status: () => {
-        const now = load();
-        return create(WorkerStatusSchema, {
-          ready: isUsable(),
-          draining: draining(),
-          ...(model ? kvFacts(model, options.prefillChunk, stripesAbove) : context?.kvFacts()),
-          prefix: prefixCounts(observed.prefix),
-          runningCount: now.runningCount,
-          waitingCount: now.waitingCount,
-          waitingTokenCount: BigInt(now.tokenCountToStore),
-          contextTokensMax: BigInt(engine?.contextTokensMax ?? 0),
-          progress: BigInt(engine?.stepCount ?? 0),
-          sentAtMs: BigInt(systemClock.now()),
-          ...(engine && predictedLoad(engine)),
-          expertRowCount: BigInt(counted?.rowCount ?? 0),
-          hottest: hottestExperts(heat),
-        });
-      },
-      ...(model && { cache: model.cache }),
-      loaded: loadedExperts,
-      onSetExperts: (wish) => loader?.set(wish),
-      onMap: (map) => void maps.follow(map, ended.signal).then(reportWhenUsable),
-      onSetDrain: (wanted) => operatorDrain.set(wanted),
-      onDrainState: (state) => expertsRole?.release.note(state),
-      onContextWorkers: (workers) => contextPeers.update(workers),
-      onLeader: (epoch) => {
-        if (epoch !== leaderEpoch) exchange.reset();
-        leaderEpoch = epoch;
-      },
+  using link = new SchedulerLink({
+    addresses: options.scheduler,
+    logger,
+    hello: create(JoinHelloSchema, {
+      workerId,
+      incarnation,
+      modelId: options.modelName,
+      modelFingerprint: fingerprint,
+      roles: options.roles.map((role) => WIRE_ROLE[role]),
+      address,
+      adminAddress,
+      moeLayers: [...config.moeLayers],
+      expertCount: config.expertCount,
+      expertCountMax: expertsRole?.countMax ?? 0,
+      chunkTokens: config.chunkSize,
+      kvDtype: isAttention || context !== undefined ? options.kvDtype : "",
     }),
-  );
+    status: () => {
+      const now = load();
+      return create(WorkerStatusSchema, {
+        ready: ready(),
+        draining: draining(),
+        ...(model ? kvFacts(model, options.prefillChunk, stripesAbove) : context?.kvFacts()),
+        prefix: prefixCounts(observed.prefix),
+        runningCount: now.runningCount,
+        waitingCount: now.waitingCount,
+        waitingTokenCount: BigInt(now.tokenCountToStore),
+        contextTokensMax: BigInt(engine?.contextTokensMax ?? 0),
+        progress: BigInt(engine?.stepCount ?? 0),
+        sentAtMs: BigInt(systemClock.now()),
+        ...(engine && predictedLoad(engine)),
+        expertRowCount: BigInt(counted?.rowCount ?? 0),
+        hottest: hottestExperts(heat),
+      });
+    },
+    ...(model && { cache: model.cache }),
+    loaded: loadedExperts,
+    onSetExperts: (wish) => loader?.set(wish),
+    onMap: (map) => void maps.follow(map, ended.signal).then(reportWhenUsable),
+    onSetDrain: (wanted) => operatorDrain.set(wanted),
+    onDrainState: (state) => expertsRole?.release.note(state),
+    onContextWorkers: (workers) => contextPeers.update(workers),
+    onLeader: (epoch) => {
+      if (epoch !== leaderEpoch) exchange.reset();
+      leaderEpoch = epoch;
+    },
+  });
   const loader = experts === undefined ? undefined : new ExpertLoader(experts, () => link.reportLoaded(), logger);
   /** Connections come up a moment after the map: placement should know as soon as they do, not at the next heartbeat. */
   const reportWhenUsable = async () => {
@@ -247,10 +251,20 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
       await sleepUnlessAborted(systemClock, 20, ended.signal);
     }
     link.reportStatus();
-    if (exchange.usable) ready.resolve();
+    if (exchange.usable) announce({ kind: "ready" });
   };
-  if (engine === undefined) ready.resolve();
+  if (engine === undefined) announce({ kind: "ready" });
+  unready = () =>
+    unreadyReason({
+      drainWanted: operatorDrain.wanted,
+      leaderlessMs: link.leaderlessMs(systemClock.monotonic()),
+      attention: engine && { usable: exchange.usable, calibrated: engine.calibrated },
+      experts: loader && { settled: loader.settled },
+    });
+  ending.asked.removeEventListener("abort", leave);
   ending.asked.addEventListener("abort", () => link.reportStatus(), { once: true });
+
+  logger.info("worker.started", { address, admin: adminAddress });
   const isDecoding = () => {
     const { runningCount, waitingCount } = load();
     return runningCount + waitingCount > 0;
@@ -262,27 +276,13 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
     { isBusy: () => (context?.facts().segmentCount ?? 0) > 0 },
   ];
   const running = engine?.run(ended.signal);
-  const finish = async () => {
-    const finished = await Promise.race([drained(ending, parts, systemClock), ...(running ? [running] : [])]);
-    const handedBack = engine?.handBack("all") ?? 0;
-    logger.info("worker.drained", { finished: finished === true, handedBack });
-    ended.abort(new DroverError("unavailable", "the worker has ended"));
-    await running;
-    loader?.[Symbol.dispose]();
-    link.leave();
-    await shutDown(server, SHUTDOWN_MS_MAX);
-  };
-  return {
-    addresses: { grpc: address },
-    ready: ready.promise,
-    unready: () =>
-      unreadyReason({
-        drainWanted: operatorDrain.wanted,
-        leaderlessMs: link.leaderlessMs(systemClock.monotonic()),
-        attention: engine && { usable: exchange.usable, calibrated: engine.calibrated },
-        experts: loader && { settled: loader.settled },
-      }),
-    finished: finish,
-    routes: { "/debug/worker": facts },
-  };
+  const finished = await Promise.race([drained(ending, parts, systemClock), ...(running ? [running] : [])]);
+  const handedBack = engine?.handBack("all") ?? 0;
+  logger.info("worker.drained", { finished: finished === true, handedBack });
+  ended.abort(new DroverError("unavailable", "the worker has ended"));
+  await running;
+  loader?.[Symbol.dispose]();
+  link.leave();
+  await shutDown(server, SHUTDOWN_MS_MAX);
+  await admin.close();
 }

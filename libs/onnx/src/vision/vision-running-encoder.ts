@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { assert, crashOnFailedAssertion, DroverError } from "@drover/core";
+import { assert, DroverError } from "@drover/core";
 import { VISION_LIMITS } from "./vision-limits.ts";
 import {
   CONTROL,
@@ -31,10 +31,7 @@ export class RunningEncoder {
     this.ready.catch(() => undefined);
     this.#worker = new Worker(program, { workerData: { ...data, control: this.#control } satisfies VisionThreadData });
     this.#worker.on("message", (reply: VisionThreadReply) => this.#receive(reply));
-    this.#worker.on("error", (error: Error) => {
-      crashOnFailedAssertion(error);
-      this.#fail(error.message);
-    });
+    this.#worker.on("error", (error: Error) => this.#fail(error.message));
     this.#exited = new Promise((resolve) => {
       this.#worker.on("exit", (code) => {
         this.#fail(`it ended with code ${code}`);

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { DroverError, neverAborted } from "@drover/core";
+import type { RequestImage } from "@drover/openai";
 import {
   ClusterStateSchema,
   type EncodeFrame,
@@ -20,7 +21,6 @@ import type {
 } from "@grpc/grpc-js";
 import { afterEach, describe, expect, it } from "vitest";
 import { ENCODE_MS_MAX, PROBE_LIMIT } from "../limits.ts";
-import type { RequestImage } from "../openai/request-images.ts";
 import { VisionClient } from "./vision-client.ts";
 
 /** A vision worker that keeps what it was given. */

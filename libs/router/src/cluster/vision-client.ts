@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import { create } from "@bufbuild/protobuf";
 import { type Clock, DroverError, type PromptImage, type TraceContext, toDroverError, withTimeout } from "@drover/core";
+import type { RequestImage } from "@drover/openai";
 import { type ClusterState, EncodeFrameSchema, ProbeRequestSchema, VisionWorker, WorkerRole } from "@drover/proto";
 import { RpcClient } from "@drover/rpc";
 import { ENCODE_MS_MAX, PROBE_LIMIT, RETRY_AFTER_MS, TILE_FRAME_BYTES } from "../limits.ts";
-import type { RequestImage } from "../openai/request-images.ts";
 import type { EncodeOutcome, RouterMetrics } from "../router-metrics.ts";
 
 export type VisionClientOptions = Readonly<{

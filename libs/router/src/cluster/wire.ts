@@ -1,5 +1,5 @@
+import type { RankedToken } from "@drover/core";
 import type { TopLogprobs } from "@drover/proto";
-import type { RankedToken } from "../openai/output.ts";
 
 /** Rows of u16 little-endian, [rowCount, layers]. */
 export function decodeExperts(bytes: Uint8Array, rowCount: number): number[][] {

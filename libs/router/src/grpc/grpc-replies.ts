@@ -1,7 +1,6 @@
 import { create } from "@bufbuild/protobuf";
+import type { InferenceRequest, Output, TokenLogprob, ToolCall } from "@drover/openai";
 import { publicApi } from "@drover/proto";
-import type { InferenceRequest } from "../openai/inference-request.ts";
-import type { Output, TokenLogprob, ToolCall } from "../openai/output.ts";
 import type { ServedModel } from "../served-model.ts";
 
 /** Turns outputs into messages of the public gRPC interface: one for each token, and a last one with the usage. */

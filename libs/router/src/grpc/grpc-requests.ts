@@ -1,73 +1,89 @@
+import { isFieldSet } from "@bufbuild/protobuf";
 import { parseExactJson } from "@drover/chat";
 import { DroverError } from "@drover/core";
-import type { publicApi } from "@drover/proto";
+import {
+  type ChatBody,
+  type CompletionBody,
+  type GenerationQuery,
+  type ModelFacts,
+  type PromptQuery,
+  readChat,
+  readCompletion,
+  readTokenize,
+} from "@drover/openai";
+import { publicApi } from "@drover/proto";
 
-type Json = Record<string, unknown>;
+/** Fields of an HTTP body by their names; what they hold is checked when they are read. */
+type Fields<T> = Partial<Readonly<Record<keyof T, unknown>>>;
 
-/** The HTTP body that means the same, so that both interfaces share one set of validators. Errors: `invalid_argument` for tools that are not JSON. */
-export function chatBody(request: publicApi.ChatRequest): Json {
-  const { options } = request;
-  return {
-    ...shared(request.model, options),
-    messages: request.messages.map((message) => ({
-      role: message.role,
-      content: message.parts.length > 0 ? message.parts.map(part) : message.content,
-      ...(message.toolCalls.length === 0
-        ? {}
-        : {
-            tool_calls: message.toolCalls.map((call) => ({
-              id: call.id,
-              type: "function",
-              function: { name: call.function?.name, arguments: call.function?.arguments },
-            })),
-          }),
-      ...(message.toolCallId === "" ? {} : { tool_call_id: message.toolCallId }),
-    })),
-    tools: request.tools.map(tool),
-    tool_choice: request.toolChoice === "" ? undefined : request.toolChoice,
-    parallel_tool_calls: request.parallelToolCalls,
+/** Reads a conversation by the same checks as over HTTP. Errors: those of `readChat`, and `invalid_argument` for tools that are not JSON. */
+export function readChatMessage(message: publicApi.ChatRequest, facts: ModelFacts): GenerationQuery {
+  const { options } = message;
+  const fields: Fields<ChatBody> = {
+    ...chatFields(message),
+    ...samplingFields(options),
+    parallel_tool_calls: message.parallelToolCalls,
     logprobs: options?.topLogprobs !== undefined,
     top_logprobs: options?.topLogprobs,
   };
+  return readChat(fields, facts);
 }
 
-/** See {@link chatBody}. */
-export function generateBody(request: publicApi.GenerateRequest): Json {
-  const { prompt, options } = request;
-  return {
-    ...shared(request.model, options),
+/** Reads a prompt that is to be continued, by the same checks as over HTTP. Errors: those of `readCompletion`. */
+export function readGenerateMessage(message: publicApi.GenerateRequest, facts: ModelFacts): GenerationQuery {
+  const { prompt, options } = message;
+  const fields: Fields<CompletionBody> = {
+    ...samplingFields(options),
+    ...named(message.model),
     prompt: prompt.case === "tokenIds" ? prompt.value.ids : prompt.value,
-    echo: request.echo,
+    echo: message.echo,
     logprobs: options?.topLogprobs,
   };
+  return readCompletion(fields, facts);
 }
 
-function shared(model: string, options: publicApi.SamplingOptions | undefined): Json {
+/** Reads what is only to be tokenized. Errors: those of `readTokenize`. */
+export function readTokenizeMessage({ model, input }: publicApi.TokenizeRequest, facts: ModelFacts): PromptQuery {
+  const fields =
+    input.case === "chat" ? { ...chatFields(input.value), ...named(model) } : { ...named(model), prompt: input.value };
+  return readTokenize(fields, facts).prompt;
+}
+
+/** A refused field of the HTTP interface by the name that it has in the messages. */
+export function messageField(field: string): string {
+  return field
+    .replace(/^logprobs$/, "top_logprobs")
+    .replace(/^(messages\[\d+\])\.content(\[\d+\])/, "$1.parts$2")
+    .replace(/\.image_url\.url$/, ".image_url");
+}
+
+/** A name that is empty is none. */
+const named = (model: string) => (model === "" ? {} : { model });
+
+function chatFields(message: publicApi.ChatRequest): Fields<ChatBody> {
   return {
-    model: model === "" ? undefined : model,
-    temperature: options?.temperature,
-    top_p: options?.topP,
-    top_k: options?.topK,
-    min_p: options?.minP,
-    repetition_penalty: options?.repetitionPenalty,
-    presence_penalty: options?.presencePenalty,
-    frequency_penalty: options?.frequencyPenalty,
-    logit_bias: options?.logitBias,
-    // Any unsigned seed is as good as another: the upper bits that a double cannot hold are dropped.
-    seed: options?.seed === undefined ? undefined : Number(BigInt.asUintN(53, options.seed)),
-    stop: options?.stop,
-    stop_token_ids: options?.stopTokenIds,
-    max_tokens: options?.maxTokens,
-    min_tokens: options?.minTokens,
-    n: options?.n,
-    ignore_eos: options?.ignoreEos,
-    return_routed_experts: options?.returnRoutedExperts,
-    return_token_ids: true,
-    stream: true,
+    ...named(message.model),
+    messages: message.messages.map(turn),
+    tools: message.tools.map(tool),
+    ...(message.toolChoice !== "" && { tool_choice: message.toolChoice }),
   };
 }
 
-function part({ part: value }: publicApi.ContentPart): Json {
+function turn({ role, content, parts, toolCalls, toolCallId }: publicApi.ChatMessage) {
+  return {
+    role,
+    content: parts.length > 0 ? parts.map(part) : content,
+    ...(toolCalls.length > 0 && { tool_calls: toolCalls.map(toolCall) }),
+    ...(toolCallId !== "" && { tool_call_id: toolCallId }),
+  };
+}
+
+const toolCall = ({ id, function: called }: publicApi.ToolCall) => ({
+  id,
+  function: { name: called?.name, arguments: called?.arguments },
+});
+
+function part({ part: value }: publicApi.ContentPart) {
   if (value.case === "imageUrl") return { type: "image_url", image_url: { url: value.value } };
   return { type: "text", text: value.value };
 }
@@ -79,3 +95,20 @@ function tool(text: string, index: number): unknown {
     throw new DroverError("invalid_argument", "must be a JSON object", { field: `tools[${index}]`, cause });
   }
 }
+
+/** The options that are set. The message's fields have the names of the HTTP interface, but for the log-probabilities, which each call has in its own way. */
+function samplingFields(options: publicApi.SamplingOptions | undefined): Fields<ChatBody & CompletionBody> {
+  const set = publicApi.SamplingOptionsSchema.fields.filter(
+    (field) => options !== undefined && field.name !== "top_logprobs" && isFieldSet(options, field),
+  );
+  const values = Object.fromEntries(set.map(({ name, localName }) => [name, options?.[localName as OptionName]]));
+  return {
+    ...values,
+    // Any unsigned seed is as good as another: the upper bits that a double cannot hold are dropped.
+    ...(options?.seed !== undefined && { seed: Number(BigInt.asUintN(53, options.seed)) }),
+    return_token_ids: true,
+    stream: true,
+  };
+}
+
+type OptionName = Exclude<keyof publicApi.SamplingOptions, "$typeName" | "$unknown">;

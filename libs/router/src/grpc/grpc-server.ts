@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { create, type DescFile, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { type Clock, DroverError, type Logger, neverAborted, toDroverError, withTimeout } from "@drover/core";
+import { type GenerationQuery, type ModelFacts, publicError } from "@drover/openai";
 import { publicApi } from "@drover/proto";
 import { channelOptions, serviceDefinition, toServiceError, traceOf } from "@drover/rpc";
 import {
@@ -14,23 +15,17 @@ import {
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
 import type { ApiKeys } from "../api-keys.ts";
-import { publicError } from "../http/http-errors.ts";
 import { BODY_BYTES_MAX, READER_STALL_LIMIT } from "../limits.ts";
-import { encodeChat, readChatRequest, requireModel } from "../openai/chat-request.ts";
-import { encodePrompt, readCompletionRequest } from "../openai/completion-request.ts";
-import { Fields } from "../openai/fields.ts";
-import type { InferenceRequest } from "../openai/inference-request.ts";
-import type { RequestContext } from "../openai/request-context.ts";
 import type { Inference } from "../requests/inference.ts";
 import { GrpcReplies } from "./grpc-replies.ts";
-import { chatBody, generateBody } from "./grpc-requests.ts";
+import { messageField, readChatMessage, readGenerateMessage, readTokenizeMessage } from "./grpc-requests.ts";
 
 export type GrpcServerOptions = Readonly<{ inference: Inference; keys: ApiKeys; logger: Logger }>;
 
 export type GrpcServer = Readonly<{ server: Server; setReady: (ready: boolean) => void }>;
 
 type StreamCall<T> = ServerWritableStream<T, publicApi.GenerateReply>;
-type Read = (context: RequestContext) => Promise<{ request: InferenceRequest }>;
+type Read = (facts: ModelFacts) => GenerationQuery;
 
 /** drover.v1.Inference with health and reflection. Not yet listening. */
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
@@ -51,15 +46,17 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   };
   server.addService(serviceDefinition(publicApi.Inference), {
     chat: (call: StreamCall<publicApi.ChatRequest>) =>
-      serve(call, options, (context) => readChatRequest(chatBody(call.request), model, context)),
+      serve(call, options, (facts) => readChatMessage(call.request, facts)),
     generate: (call: StreamCall<publicApi.GenerateRequest>) =>
-      serve(call, options, (context) => readCompletionRequest(generateBody(call.request), model, context)),
+      serve(call, options, (facts) => readGenerateMessage(call.request, facts)),
     tokenize: unary(async (request: publicApi.TokenizeRequest) =>
-      create(publicApi.TokenizeReplySchema, { tokenIds: Array.from(await tokenize(request, inference)) }),
+      create(publicApi.TokenizeReplySchema, {
+        tokenIds: Array.from(await inference.tokenize(readTokenizeMessage(request, inference.facts), neverAborted)),
+      }),
     ),
     listModels: unary(async (_request: publicApi.ListModelsRequest) =>
       create(publicApi.ListModelsReplySchema, {
-        models: [{ id: model.modelId, contextTokensMax: BigInt(inference.contextTokensMax) }],
+        models: [{ id: model.modelId, contextTokensMax: BigInt(inference.facts.contextTokensMax) }],
       }),
     ),
   } as UntypedServiceImplementation);
@@ -72,19 +69,6 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   setReady(false);
   reflection(publicApi.Inference.file).addToServer(server);
   return { server, setReady };
-}
-
-async function tokenize({ model, input }: publicApi.TokenizeRequest, inference: Inference): Promise<Uint32Array> {
-  const { model: served } = inference;
-  const chosen = model === "" ? {} : { model };
-  if (input.case === "chat") {
-    const body = new Fields({ ...chatBody(input.value), ...chosen });
-    requireModel(body, served, false);
-    return (await encodeChat(body, served, inference.tokenizeContext(neverAborted))).promptTokenIds;
-  }
-  const body = new Fields({ ...chosen, prompt: input.value });
-  requireModel(body, served, false);
-  return (await encodePrompt(body, served, inference.tokenizeContext(neverAborted))).ids;
 }
 
 function serve<T>(call: StreamCall<T>, options: GrpcServerOptions, read: Read): void {
@@ -102,8 +86,7 @@ async function stream<T>(call: StreamCall<T>, options: GrpcServerOptions, read: 
   using permit = inference.admit({ operation: call.getPath().slice(1), ...traceOf(call.metadata) });
   const client = new AbortController();
   call.on("cancelled", () => client.abort(new DroverError("cancelled", "the client has left")));
-  const { request } = await inference.read(read(inference.requestContext(permit, client.signal)), permit);
-  const generation = await inference.start(request, permit, client.signal);
+  const { request, generation } = await inference.begin(read, permit, client.signal);
   const replies = new GrpcReplies(generation.requestId, inference.model, request);
   const over = AbortSignal.any([client.signal, generation.failed]);
   try {
@@ -130,9 +113,20 @@ function authenticate({ keys }: GrpcServerOptions, metadata: Metadata): void {
 }
 
 function refusal(error: unknown, logger: Logger) {
-  const fault = toDroverError(error);
+  const fault = inMessageNames(toDroverError(error));
   if (fault.code === "internal") logger.error("grpc.internal_error", { reason: fault.message, stack: fault.stack });
   return toServiceError(publicError(fault));
+}
+
+/** An error of a client names the field as its message has it. */
+function inMessageNames(error: DroverError): DroverError {
+  const { code, message, field, retryAfterMs, cause } = error;
+  if (field === undefined) return error;
+  return new DroverError(code, message, {
+    field: messageField(field),
+    cause,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  });
 }
 
 /** Reflection from the descriptors that the generated code carries. */

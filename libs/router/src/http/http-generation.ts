@@ -1,32 +1,29 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { DroverError, type Logger, toDroverError } from "@drover/core";
+import {
+  Answer,
+  errorReply,
+  event,
+  type GenerationEndpoint,
+  publicError,
+  type ReplyFrame,
+  type ReplyStream,
+} from "@drover/openai";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { READER_STALL_MS_MAX, STREAM_WAIT_MS_MAX } from "../limits.ts";
-import { Answer } from "../openai/answer.ts";
-import type { readChatRequest } from "../openai/chat-request.ts";
-import { event, type ReplyFrame, type ReplyStream } from "../openai/reply-frame.ts";
 import type { Generation } from "../requests/generation.ts";
 import type { Inference } from "../requests/inference.ts";
 import type { Incoming } from "../requests/request-trace.ts";
 import { EventStream } from "./event-stream.ts";
-import { errorBody, publicError } from "./http-errors.ts";
 
-/** How one of the two interfaces reads its request and writes its reply. */
-export type Dialect = Readonly<{
-  idPrefix: string;
-  read: typeof readChatRequest;
-  whole: (frame: ReplyFrame, answer: Answer) => unknown;
-  stream: (frame: ReplyFrame) => ReplyStream;
-}>;
-
-/** Runs one request from body to reply. Errors before the first byte are thrown; later ones go into the stream. */
+/** Runs one request from body to reply, as its endpoint reads and writes them. Errors before the first byte are thrown; later ones go into the stream. */
 export async function serveGeneration(
   request: FastifyRequest,
   reply: FastifyReply,
   inference: Inference,
   logger: Logger,
-  dialect: Dialect,
+  endpoint: GenerationEndpoint,
 ): Promise<FastifyReply> {
   using permit = inference.admit(incoming(request));
   const client = new AbortController();
@@ -34,28 +31,24 @@ export async function serveGeneration(
     if (!reply.raw.writableFinished) client.abort(new DroverError("cancelled", "the client has left"));
   };
   reply.raw.on("close", leave);
-  const { model } = inference;
-  const read = await inference.read(
-    dialect.read(request.body, model, inference.requestContext(permit, client.signal)),
-    permit,
-  );
-  const generation = await inference.start(read.request, permit, client.signal);
+  const running = await inference.begin((facts) => endpoint.read(request.body, facts), permit, client.signal);
+  const { query, generation } = running;
   const frame: ReplyFrame = {
-    id: dialect.idPrefix + generation.requestId,
+    id: endpoint.idPrefix + generation.requestId,
     created: Math.floor(inference.clock.now() / 1000),
-    model,
-    request: read.request,
-    options: read.reply,
+    model: inference.model,
+    request: running.request,
+    options: query.reply,
   };
   try {
-    if (read.reply.stream) {
-      await streamReply(reply, generation, dialect.stream(frame), logger);
+    if (query.reply.stream) {
+      await streamReply(reply, generation, endpoint.stream(frame), logger);
       return reply;
     }
-    const answer = await Answer.collect(generation.outputs(), read.request);
+    const answer = await Answer.collect(generation.outputs(), running.request.sampling.n);
     return reply
       .header("content-type", "application/json; charset=utf-8")
-      .send(JSON.stringify(dialect.whole(frame, answer)));
+      .send(JSON.stringify(endpoint.whole(frame, answer)));
   } finally {
     inference.cancel(generation);
   }
@@ -98,7 +91,7 @@ async function streamReply(
       return;
     }
     raw.setTimeout(READER_STALL_MS_MAX);
-    raw.end(event(errorBody(publicError(fault))));
+    raw.end(event(errorReply(publicError(fault))));
   }
 }
 

@@ -1,18 +1,16 @@
 import { toJson } from "@bufbuild/protobuf";
 import { DroverError, type Logger, neverAborted } from "@drover/core";
+import { GENERATION_ENDPOINTS, modelCard, modelList } from "@drover/openai";
 import { type ClusterState, ClusterStateSchema, type ExplainReply, ExplainReplySchema } from "@drover/proto";
 import type { Metrics } from "@drover/telemetry";
 import { type FastifyInstance, fastify } from "fastify";
 import type { ApiKeys } from "../api-keys.ts";
 import { BODY_BYTES_MAX } from "../limits.ts";
-import { ChatReplyStream, chatReply } from "../openai/chat-reply.ts";
-import { readChatRequest } from "../openai/chat-request.ts";
-import { CompletionReplyStream, completionReply } from "../openai/completion-reply.ts";
-import { readCompletionRequest } from "../openai/completion-request.ts";
 import type { Inference } from "../requests/inference.ts";
 import { discardBody } from "./discard-body.ts";
-import { answerBrokenRequest, fromHttpError, parseJson, sendError } from "./http-errors.ts";
+import { answerBrokenRequest, fromHttpError, sendError } from "./http-errors.ts";
 import { serveGeneration } from "./http-generation.ts";
+import { parseJson } from "./request-json.ts";
 import { detokenize, tokenize } from "./tokenize-routes.ts";
 
 export type HttpServerOptions = Readonly<{
@@ -85,39 +83,21 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
       const reply = await explain(asked.replace(/^(chatcmpl|cmpl)-/, ""), neverAborted);
       return toJson(ExplainReplySchema, reply, { alwaysEmitImplicit: true });
     });
-    const card = {
-      id: model.modelId,
-      object: "model",
-      created: Math.floor(model.createdMs / 1000),
-      owned_by: "drover",
-    };
-    api.get("/v1/models", () => ({
-      object: "list",
-      data: [{ ...card, max_model_len: inference.contextTokensMax }],
-    }));
+    const served = () => ({
+      modelId: model.modelId,
+      createdMs: model.createdMs,
+      contextTokensMax: inference.facts.contextTokensMax,
+    });
+    api.get("/v1/models", () => modelList([served()]));
     api.get<{ Params: { "*": string } }>("/v1/models/*", (request) => {
       if (request.params["*"] !== model.modelId)
         throw new DroverError("model_not_found", "the model does not exist", { field: "model" });
-      return { ...card, max_model_len: inference.contextTokensMax };
+      return modelCard(served());
     });
     api.post("/tokenize", (request) => tokenize(request.body, inference, neverAborted));
     api.post("/detokenize", (request) => detokenize(request.body, inference));
-    api.post("/v1/chat/completions", (request, reply) =>
-      serveGeneration(request, reply, inference, logger, {
-        idPrefix: "chatcmpl-",
-        read: readChatRequest,
-        whole: chatReply,
-        stream: (frame) => new ChatReplyStream(frame),
-      }),
-    );
-    api.post("/v1/completions", (request, reply) =>
-      serveGeneration(request, reply, inference, logger, {
-        idPrefix: "cmpl-",
-        read: readCompletionRequest,
-        whole: completionReply,
-        stream: (frame) => new CompletionReplyStream(frame),
-      }),
-    );
+    for (const endpoint of GENERATION_ENDPOINTS)
+      api.post(endpoint.path, (request, reply) => serveGeneration(request, reply, inference, logger, endpoint));
   });
   return server;
 }

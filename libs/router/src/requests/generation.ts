@@ -1,10 +1,9 @@
 import { DroverError, type RequestId } from "@drover/core";
+import { ChoiceText, type InferenceRequest, type Output } from "@drover/openai";
 import { type PromptInfo, type TokenEvent, FinishReason as WireFinish } from "@drover/proto";
 import type { Tokenizer } from "@drover/tokenizer";
 import { decodeExperts, decodeTop } from "../cluster/wire.ts";
-import { ChoiceText } from "../openai/choice-text.ts";
-import type { InferenceRequest } from "../openai/inference-request.ts";
-import { type Output, OutputBuffer } from "../openai/output.ts";
+import { OutputBuffer } from "./output-buffer.ts";
 import { RequestState } from "./request-state.ts";
 import type { RequestTrace } from "./request-trace.ts";
 

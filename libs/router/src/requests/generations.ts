@@ -15,19 +15,19 @@ import {
   withTimeout,
 } from "@drover/core";
 import type { HashSeed } from "@drover/kv";
+import type { InferenceRequest } from "@drover/openai";
 import { type RequestEvent, type Resume, ResumeSchema } from "@drover/proto";
 import type { VisionClient } from "../cluster/vision-client.ts";
 import { PROMPT_TOKEN_DEADLINE_MS, QUEUE_CALL_LIMIT, REQUEST_DEADLINE_MS, RETRY_AFTER_MS } from "../limits.ts";
-import type { InferenceRequest } from "../openai/inference-request.ts";
 import type { RouterMetrics } from "../router-metrics.ts";
 import type { ServedModel } from "../served-model.ts";
 import { Generation } from "./generation.ts";
 import { JobBatcher } from "./job-batcher.ts";
+import type { Permit } from "./permit.ts";
 import { Readds } from "./readds.ts";
 import { addJob } from "./request-job.ts";
 import type { WorkerKey } from "./request-state.ts";
 import { RequestTimer } from "./request-timer.ts";
-import type { RequestTrace } from "./request-trace.ts";
 
 export type GenerationsOptions = Readonly<{
   model: ServedModel;
@@ -43,9 +43,6 @@ export type GenerationsOptions = Readonly<{
   /** Tells a worker, or all of them when nobody knows who has it, that attempts up to this one must end. */
   cancelAt: (worker: WorkerKey | undefined, requestId: RequestId, attempt: number, force?: boolean) => void;
 }>;
-
-/** When a request came, on the clock's monotonic scale, and its spans. */
-export type Arrival = Readonly<{ arrivedMs: number; trace: RequestTrace | undefined }>;
 
 /** All requests that this router holds: adds them to the queue, takes their events, adds them again when their worker is lost. */
 export class Generations {
@@ -81,7 +78,11 @@ export class Generations {
   }
 
   /** Puts a request into the queue. Errors: `unavailable` or `overloaded` from the queue or the vision workers, and then nothing is left of it. */
-  async start(request: InferenceRequest, { arrivedMs, trace }: Arrival, client: AbortSignal): Promise<Generation> {
+  async start(
+    request: InferenceRequest,
+    { arrivedMs, trace }: Pick<Permit, "arrivedMs" | "trace">,
+    client: AbortSignal,
+  ): Promise<Generation> {
     client.throwIfAborted();
     const { clock, model, metrics } = this.#options;
     const generation = new Generation(

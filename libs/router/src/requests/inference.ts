@@ -1,20 +1,24 @@
 import { randomInt } from "node:crypto";
-import { type Clock, DroverError, type Lane, noTracer, type Tracer, toDroverError, whenAborted } from "@drover/core";
+import { type Clock, DroverError, type Lane, noTracer, type Tracer, toDroverError } from "@drover/core";
+import { fit, type GenerationQuery, type InferenceRequest, type ModelFacts, type PromptQuery } from "@drover/openai";
 import type { ClusterWatch } from "../cluster/cluster-watch.ts";
-import { IMAGE_BYTES_HELD_MAX, RETRY_AFTER_MS, RETRY_AFTER_MS_MAX } from "../limits.ts";
-import type { InferenceRequest } from "../openai/inference-request.ts";
-import type { RequestContext } from "../openai/request-context.ts";
+import { RETRY_AFTER_MS, RETRY_AFTER_MS_MAX } from "../limits.ts";
 import type { RouterMetrics } from "../router-metrics.ts";
-import type { ServedModel } from "../served-model.ts";
+import { modelFacts, type ServedModel } from "../served-model.ts";
+import type { Admission } from "./admission.ts";
 import type { Generation } from "./generation.ts";
-import type { Arrival, Generations } from "./generations.ts";
+import type { Generations } from "./generations.ts";
+import type { Permit } from "./permit.ts";
+import { PromptPreparer } from "./prompt-preparer.ts";
 import { ReadyGate } from "./ready-gate.ts";
+import { refusal } from "./refusal.ts";
 import { laneOf } from "./request-job.ts";
 import { type Incoming, RequestTrace } from "./request-trace.ts";
 
 export type InferenceOptions = Readonly<{
   model: ServedModel;
   generations: Generations;
+  admission: Admission;
   cluster: Pick<ClusterWatch, "ready" | "contextTokensMax" | "predictedWaitMs" | "noteAdded">;
   /** A request that is predicted to wait longer for a worker is refused. */
   queueWaitMsMax: number;
@@ -24,36 +28,28 @@ export type InferenceOptions = Readonly<{
   readyWaitMsMax: number;
   clock: Clock;
   metrics: RouterMetrics;
-  requestsMax: number;
   tracer?: Tracer | undefined;
   /** Aborts when nothing new is taken any more. */
   refusing: AbortSignal;
 }>;
 
-/** A place among the requests in flight; disposing it frees the place. */
-export type Permit = Disposable &
-  /** The spans end with it. */
-  Arrival &
-  Readonly<{
-    /** Counts bytes that the request keeps until its permit ends. Errors: `overloaded` when all requests together keep too many. */
-    holdBytes: (byteCount: number) => void;
-  }>;
+/** A request that runs: as its client asked, as the model computes it, and what comes of it. */
+export type Running = Readonly<{ query: GenerationQuery; request: InferenceRequest; generation: Generation }>;
 
-/** What HTTP and gRPC share: admission, limits, and the start of a request. */
+/** The way of a request into the cluster, the same for HTTP and gRPC: admitted, read, prepared, fitted, and started once the cluster can serve. */
 export class Inference {
   readonly model: ServedModel;
   readonly clock: Clock;
   readonly #options: InferenceOptions;
   readonly #gate: ReadyGate;
-  #inFlight = 0;
-  #bytesHeld = 0;
-  #onIdle: () => void = () => undefined;
+  readonly #preparer: PromptPreparer;
 
   constructor(options: InferenceOptions) {
     this.#options = options;
     this.model = options.model;
     this.clock = options.clock;
     this.#gate = new ReadyGate(options.clock);
+    this.#preparer = new PromptPreparer(options);
   }
 
   /** Requests that wait for the cluster look again. */
@@ -61,145 +57,78 @@ export class Inference {
     this.#gate.open();
   }
 
-  /** Requests that were admitted and are not over. */
-  get inFlight(): number {
-    return this.#inFlight;
-  }
-
-  /** Resolves when nothing is in flight, or when the signal aborts. */
-  async whenIdle(signal: AbortSignal): Promise<void> {
-    if (this.#inFlight === 0) return;
-    const idle = Promise.withResolvers<void>();
-    this.#onIdle = idle.resolve;
-    await Promise.race([idle.promise, whenAborted(signal)]);
-  }
-
-  /** Errors: `overloaded` when the router is full, `unavailable` when it ends: another one takes the request. */
-  admit(incoming: Incoming): Permit {
-    const { requestsMax, metrics, clock, refusing, tracer = noTracer, model } = this.#options;
-    if (refusing.aborted) {
-      metrics.failed("unavailable");
-      throw new DroverError("unavailable", "this router is ending; ask again, and another one answers", {
-        retryAfterMs: RETRY_AFTER_MS,
-      });
-    }
-    if (this.#inFlight >= requestsMax) {
-      metrics.failed("overloaded");
-      throw new DroverError("overloaded", `the router holds its ${requestsMax} requests; come back later`, {
-        retryAfterMs: RETRY_AFTER_MS,
-      });
-    }
-    metrics.inFlight(++this.#inFlight);
-    let released = false;
-    let held = 0;
-    const trace = RequestTrace.begin(tracer, incoming, model.modelId);
-    return {
-      arrivedMs: clock.monotonic(),
-      trace,
-      holdBytes: (byteCount) => {
-        if (released) return;
-        if (this.#bytesHeld + byteCount > IMAGE_BYTES_HELD_MAX) {
-          throw new DroverError("overloaded", "the router holds too many images; come back later", {
-            retryAfterMs: RETRY_AFTER_MS,
-          });
-        }
-        held += byteCount;
-        this.#bytesHeld += byteCount;
-        metrics.imageBytesHeld(this.#bytesHeld);
-      },
-      [Symbol.dispose]: () => {
-        if (released) return;
-        released = true;
-        trace?.end();
-        this.#bytesHeld -= held;
-        metrics.imageBytesHeld(this.#bytesHeld);
-        metrics.inFlight(--this.#inFlight);
-        if (this.#inFlight === 0) this.#onIdle();
-      },
-    };
-  }
-
-  /** Tokens that prompt and output may have together: the model's own limit and the largest worker's. */
-  get contextTokensMax(): number {
+  /** What a request is read by, as things stand: the context is the model's own or the largest worker's. */
+  get facts(): ModelFacts {
     const { model, cluster } = this.#options;
-    return Math.min(model.config.maxPositionEmbeddings, cluster.contextTokensMax ?? Number.POSITIVE_INFINITY);
+    const contextTokensMax = cluster.contextTokensMax ?? Number.POSITIVE_INFINITY;
+    return modelFacts(model, Math.min(model.config.maxPositionEmbeddings, contextTokensMax));
   }
 
-  /** What a request that will run is read with. */
-  requestContext({ holdBytes, trace }: Permit, signal: AbortSignal): RequestContext {
-    const { contextTokensMax } = this;
-    const timeImage = () => {
-      const [timed, span] = [this.#timeImage(), trace?.child("image")];
-      return () => {
-        timed();
-        span?.end();
-      };
-    };
-    return { contextTokensMax, drawnSeed: randomInt(2 ** 48 - 1), signal, holdBytes, timeImage };
+  /** Errors: `overloaded` when the router is full, `unavailable` when it ends. */
+  admit(incoming: Incoming): Permit {
+    const { admission, metrics, tracer = noTracer, model } = this.#options;
+    return admission.admit(metrics, () => RequestTrace.begin(tracer, incoming, model.modelId));
   }
-
-  /** Waits until a request that will run has been read; one that is refused for what it says is counted. Errors: those of reading. */
-  async read<T>(reading: Promise<T>, { trace }: Permit): Promise<T> {
-    const span = trace?.child("tokenize");
-    try {
-      const read = await reading;
-      span?.end();
-      return read;
-    } catch (error) {
-      const { code } = toDroverError(error);
-      span?.end(code);
-      trace?.failed(code);
-      const { metrics } = this.#options;
-      if (code === "cancelled") metrics.finished("abort");
-      else metrics.failed(code);
-      throw error;
-    }
-  }
-
-  /** As `requestContext`, for what is only tokenized: nothing is generated, so no context limits it, and what it opens is gone with the reply. */
-  tokenizeContext(signal: AbortSignal): RequestContext {
-    const contextTokensMax = Number.POSITIVE_INFINITY;
-    return { contextTokensMax, drawnSeed: 0, signal, holdBytes: () => undefined, timeImage: this.#timeImage };
-  }
-
-  readonly #timeImage = () => {
-    const { clock, metrics } = this.#options;
-    const beganMs = clock.monotonic();
-    return () => metrics.imageOpened((clock.monotonic() - beganMs) / 1000);
-  };
 
   /**
-   * Waits a while where the cluster cannot serve now or its queue takes nothing. Errors: `unavailable` when it still cannot, or the queue cannot be reached, `overloaded` when the request
-   * would wait too long for a worker.
+   * Reads a request by `read`, and starts it. Waits a while where the cluster cannot serve now or its queue takes nothing. Errors: those of
+   * reading and preparing, `unavailable` when the cluster still cannot serve or the queue cannot be reached, `overloaded` when the request
+   * would wait too long for a worker. What is refused is counted by its code.
    */
-  async start(request: InferenceRequest, permit: Permit, client: AbortSignal): Promise<Generation> {
+  async begin(read: (facts: ModelFacts) => GenerationQuery, permit: Permit, client: AbortSignal): Promise<Running> {
+    const { query, request } = await this.#read(read, permit, client);
     const { cluster, generations, queueTrouble } = this.#options;
     if (!cluster.ready || queueTrouble() !== null) await this.#whenReady(permit, client);
     const lane = laneOf(request);
     this.#checkWait(lane, permit);
     cluster.noteAdded(lane);
-    return generations.start(request, permit, client);
+    return { query, request, generation: await generations.start(request, permit, client) };
   }
 
-  async #whenReady({ trace }: Permit, client: AbortSignal): Promise<void> {
+  /** The tokens of a prompt that nothing is generated for. Errors: those of preparing it. */
+  async tokenize(prompt: PromptQuery, signal: AbortSignal): Promise<Uint32Array> {
+    return (await this.#preparer.prepare(prompt, false, undefined, signal)).tokenIds;
+  }
+
+  /** Nobody reads it any more: work that is not over stops. */
+  cancel(generation: Generation): void {
+    this.#options.generations.cancel(generation);
+  }
+
+  async #read(
+    read: (facts: ModelFacts) => GenerationQuery,
+    permit: Permit,
+    client: AbortSignal,
+  ): Promise<Pick<Running, "query" | "request">> {
+    const span = permit.trace?.child("tokenize");
+    try {
+      const { facts } = this;
+      const query = read(facts);
+      const prompt = await this.#preparer.prepare(query.prompt, query.echo, permit, client);
+      const { contextTokensMax } = facts;
+      const request = fit(query, prompt, { contextTokensMax, drawnSeed: randomInt(2 ** 48 - 1) });
+      span?.end();
+      return { query, request };
+    } catch (error) {
+      span?.end(toDroverError(error).code);
+      throw this.#refusal(error, permit);
+    }
+  }
+
+  async #whenReady(permit: Permit, client: AbortSignal): Promise<void> {
     const { cluster, metrics, readyWaitMsMax, refusing } = this.#options;
-    const span = trace?.child("cluster");
+    const span = permit.trace?.child("cluster");
     const waiting = this.#gate.wait(readyWaitMsMax, AbortSignal.any([client, refusing]));
     metrics.waitingForCluster(this.#gate.waitingCount);
     await waiting;
     metrics.waitingForCluster(this.#gate.waitingCount);
-    if (client.aborted) {
-      span?.end("cancelled");
-      trace?.failed("cancelled");
-      metrics.finished("abort");
-      throw client.reason;
-    }
     // Whether the queue takes it, the queue says.
-    if (cluster.ready) return span?.end();
-    span?.end("unavailable");
-    trace?.failed("unavailable");
-    metrics.failed("unavailable");
-    throw new DroverError("unavailable", "the cluster is not ready", { retryAfterMs: RETRY_AFTER_MS });
+    if (cluster.ready && !client.aborted) return span?.end();
+    const error = client.aborted
+      ? toDroverError(client.reason)
+      : new DroverError("unavailable", "the cluster is not ready", { retryAfterMs: RETRY_AFTER_MS });
+    span?.end(error.code);
+    throw this.#refusal(error, permit);
   }
 
   /** Better refused now than late: what is accepted keeps its promise. */
@@ -208,17 +137,12 @@ export class Inference {
     const waitMs = cluster.predictedWaitMs(lane);
     if (waitMs <= queueWaitMsMax) return;
     metrics.refusedAtDoor(lane);
-    permit.trace?.failed("overloaded");
-    metrics.failed("overloaded");
     const retryAfterMs = Math.min(RETRY_AFTER_MS_MAX, Math.max(RETRY_AFTER_MS, waitMs - queueWaitMsMax));
-    const seconds = Math.ceil(waitMs / 1000);
-    throw new DroverError("overloaded", `requests of this length wait ${seconds} s for a worker now; come back later`, {
-      retryAfterMs,
-    });
+    const sentence = `requests of this length wait ${Math.ceil(waitMs / 1000)} s for a worker now; come back later`;
+    throw this.#refusal(new DroverError("overloaded", sentence, { retryAfterMs }), permit);
   }
 
-  /** Nobody reads it any more: work that is not over stops. */
-  cancel(generation: Generation): void {
-    this.#options.generations.cancel(generation);
+  #refusal(error: unknown, permit: Permit): unknown {
+    return refusal(error, this.#options.metrics, permit.trace);
   }
 }

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { BlockHashes, type HashSeed } from "@drover/kv";
+import type { InferenceRequest } from "@drover/openai";
 import { HASH_SLICE_TOKENS } from "../limits.ts";
-import type { InferenceRequest } from "../openai/inference-request.ts";
 
 /**
  * The hash chain of a prompt's whole blocks, 16 bytes each. Long prompts are hashed in slices of a few milliseconds, and everybody else gets

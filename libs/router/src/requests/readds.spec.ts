@@ -8,13 +8,12 @@ import {
   routerId,
   silentLogger,
 } from "@drover/core";
+import { Answer, type InferenceRequest } from "@drover/openai";
 import { RequestEventSchema } from "@drover/proto";
 import { createMetrics } from "@drover/telemetry";
 import { SimClock, settled } from "@drover/testkit";
 import { describe, expect, it } from "vitest";
 import { READD_BACKOFF_MS, READDS_MAX, SWEEP_INTERVAL_MS, UNBEGUN_GRACE_MS } from "../limits.ts";
-import { Answer } from "../openai/answer.ts";
-import type { InferenceRequest } from "../openai/inference-request.ts";
 import { RouterMetrics } from "../router-metrics.ts";
 import { FakeCluster } from "../testing/fake-cluster.ts";
 import { tinyModel } from "../testing/tiny-model.ts";
@@ -110,7 +109,7 @@ describe("a request whose worker died before it said that it has it", () => {
     expect(scene.cancels[0]).toEqual({ worker: DEAD, attempt: 0, force: true });
     expect(scene.generations.count).toBe(1);
     expect(generation.state.tokenCount).toBe(0);
-    const answer = Answer.collect(generation.outputs(), request);
+    const answer = Answer.collect(generation.outputs(), request.sampling.n);
     const token = { case: "token", value: { choice: 0, index: 0, tokenId: 97 } } as const;
     scene.hear(NEXT, requestId, ATTEMPT_STRIDE, started(0), token, end(1), done);
     expect((await answer).choices[0]).toMatchObject({ text: "a", finish: "stop" });
@@ -142,7 +141,7 @@ describe("a request whose worker died before it said that it has it", () => {
   it("ends when that has happened too often", async () => {
     const scene = new Scene();
     const generation = await scene.start();
-    const answer = Answer.collect(generation.outputs(), request).catch((error: unknown) => error);
+    const answer = Answer.collect(generation.outputs(), request.sampling.n).catch((error: unknown) => error);
     for (let loss = 0; loss <= READDS_MAX; loss++) {
       scene.generations.workerLost(`${DEAD}${loss}`);
       await scene.pass(2 * UNBEGUN_GRACE_MS);

@@ -11,6 +11,7 @@ import {
 } from "@drover/core";
 import { sampleHashes } from "@drover/fleet";
 import type { HashSeed } from "@drover/kv";
+import type { InferenceRequest } from "@drover/openai";
 import { generationRequestToWire } from "@drover/wire";
 import type { VisionClient } from "../cluster/vision-client.ts";
 import {
@@ -20,7 +21,6 @@ import {
   RETRY_AFTER_MS,
   SHORT_LANE_TOKENS_MAX,
 } from "../limits.ts";
-import type { InferenceRequest } from "../openai/inference-request.ts";
 import type { ServedModel } from "../served-model.ts";
 import type { Generation } from "./generation.ts";
 import type { JobBatcher } from "./job-batcher.ts";

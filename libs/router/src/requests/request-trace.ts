@@ -1,5 +1,5 @@
 import type { ErrorCode, TraceContext, Tracer, TraceSpan } from "@drover/core";
-import type { InferenceRequest } from "../openai/inference-request.ts";
+import type { InferenceRequest } from "@drover/openai";
 
 /** What a client says of its own trace, and what it calls: `POST /v1/chat/completions`, `drover.v1.Inference/Chat`. */
 export type Incoming = Partial<TraceContext> & Readonly<{ operation: string }>;

@@ -1,0 +1,83 @@
+import { ADDRESS_FLAGS, type Config, commandConfig, defineConfig, LIFE_FLAGS } from "@drover/process";
+import { QUEUE_WAIT_MS_MAX_DEFAULT, READY_WAIT_MS_MAX_DEFAULT, REQUESTS_MAX_DEFAULT } from "@drover/router";
+import { LOG_LEVELS, TRACE_FLAGS } from "@drover/telemetry";
+
+const USAGE = `Usage: drover router --model DIR --scheduler HOST:PORT[,HOST:PORT] [flags]
+
+Serves the OpenAI HTTP API and Drover's gRPC API; several may run side by side.`;
+
+const PORT = { kind: "integer", min: 0, max: 65_535 } as const;
+
+const spec = defineConfig({
+  model: {
+    kind: "string",
+    required: true,
+    valueName: "DIR",
+    help: "Checkpoint, for its tokenizer, template and limits.",
+  },
+  modelName: { kind: "string", valueName: "NAME", help: "The served model's id; the folder's name when absent." },
+  scheduler: {
+    kind: "list",
+    required: true,
+    valueName: "HOST:PORT",
+    help: "Every scheduler; the one that leads answers.",
+  },
+  queue: {
+    kind: "string",
+    default: "scheduler",
+    valueName: "URL",
+    help: "redis://HOST:PORT, or scheduler for the queue in the scheduler's process.",
+  },
+  httpPort: { ...PORT, default: 8080, help: "Port of the OpenAI API, /health, /ready and /metrics; 0: any." },
+  grpcPort: { ...PORT, default: 50_051, help: "Port of the gRPC API; 0: any." },
+  ...LIFE_FLAGS,
+  ...TRACE_FLAGS,
+  ...ADDRESS_FLAGS,
+  apiKeyFile: { kind: "string", valueName: "FILE", help: "One API key a line; without it everybody may ask." },
+  maxRequests: {
+    kind: "integer",
+    default: REQUESTS_MAX_DEFAULT,
+    min: 1,
+    help: "Requests in flight; more are answered with 429.",
+  },
+  maxQueueWait: {
+    kind: "duration",
+    default: `${QUEUE_WAIT_MS_MAX_DEFAULT / 1000}s`,
+    min: 0,
+    valueName: "TIME",
+    help: "A request that is predicted to wait longer for a worker is answered with 429.",
+  },
+  maxReadyWait: {
+    kind: "duration",
+    default: `${READY_WAIT_MS_MAX_DEFAULT / 1000}s`,
+    min: 0,
+    valueName: "TIME",
+    help: "A request that comes while the cluster cannot serve waits so long before it is answered with 503.",
+  },
+  imageUrls: {
+    kind: "boolean",
+    default: true,
+    help: "Fetch images by http(s) URL; with --no-image-urls only data URLs are taken.",
+  },
+  allowPrivateImageUrls: {
+    kind: "boolean",
+    help: "Let image URLs lead to private, loopback and link-local addresses.",
+  },
+  imageThreads: {
+    kind: "integer",
+    default: 1,
+    min: 1,
+    max: 64,
+    valueName: "N",
+    help: "Images that are decoded and cut at once.",
+  },
+  cluster: { kind: "string", default: "drover", valueName: "NAME", help: "Keeps clusters apart that share a Redis." },
+  logLevel: { kind: "choice", choices: LOG_LEVELS, default: "info", help: "What is logged." },
+});
+
+export type RouterConfig = Config<typeof spec>;
+
+/** Flags, environment and file. Ends the process for `--help` and for arguments that make no sense. */
+export function routerConfig(argv: readonly string[], env: NodeJS.ProcessEnv): RouterConfig {
+  return commandConfig(spec, { argv, env, command: "drover router", usage: USAGE });
+}

@@ -1,0 +1,26 @@
+import { ContentPart } from "../read/content.ts";
+import { Message } from "../read/messages.ts";
+import { Tool } from "../read/tools.ts";
+import { UNSUPPORTED_FIELDS } from "../read/unsupported.ts";
+import { ChatLogprobs, CompletionLogprobs } from "../write/logprobs.ts";
+import { Usage } from "../write/usage.ts";
+import type { NamedSchema } from "./endpoint.ts";
+
+/** What holds of all endpoints. */
+export const DESCRIPTION = `OpenAI's interface, with vLLM's additional fields and its routes for tokens.
+
+A field that is \`null\` is a field that is absent. Fields that nobody knows are ignored. These are known and not served, and are refused by \
+their name unless their value changes nothing: ${UNSUPPORTED_FIELDS.map((name) => `\`${name}\``).join(", ")}.
+
+Every error is OpenAI's error object: a sentence, the field at fault, and a code. Errors that may pass (429, 503) say in \`Retry-After\` when \
+to come back.`;
+
+/** Parts of the endpoints' schemas that have a name of their own. */
+export const PARTS: readonly NamedSchema[] = [
+  { name: "Message", schema: Message },
+  { name: "ContentPart", schema: ContentPart },
+  { name: "Tool", schema: Tool },
+  { name: "ChatLogprobs", schema: ChatLogprobs },
+  { name: "CompletionLogprobs", schema: CompletionLogprobs },
+  { name: "Usage", schema: Usage },
+];

@@ -1,0 +1,39 @@
+import type { ErrorCode } from "@drover/core";
+import type { TSchema } from "typebox";
+import type { GenerationQuery } from "../request/generation-query.ts";
+import type { ModelFacts } from "../request/model-facts.ts";
+import type { Answer } from "../write/answer.ts";
+import type { ReplyFrame, ReplyStream } from "../write/reply-frame.ts";
+
+/** A schema, and the name that the document knows it by. */
+export type NamedSchema = Readonly<{ name: string; schema: TSchema }>;
+
+/** A route as its clients see it. */
+export type Endpoint = Readonly<{
+  method: "get" | "post";
+  /** With `{names}` for its variable parts. */
+  path: string;
+  tag: "Generating" | "Models and tokens" | "Operating";
+  summary: string;
+  description?: string;
+  /** Variable parts of the path and the query string, by name. */
+  parameters?: Readonly<Record<string, Readonly<{ in: "path" | "query"; description: string; isRequired?: boolean }>>>;
+  body?: NamedSchema;
+  answer: NamedSchema | Readonly<{ mediaType: string; description: string }>;
+  /** The data of each server-sent event, where the answer can be streamed. */
+  chunk?: NamedSchema;
+  /** Asked for without an API key too. */
+  isOpen?: boolean;
+  /** Errors that it answers with besides those of every route. */
+  errors: readonly ErrorCode[];
+}>;
+
+/** An endpoint that generates: how its request is read and its reply written. */
+export type GenerationEndpoint = Endpoint &
+  Readonly<{
+    /** What the ids of its replies begin with. */
+    idPrefix: string;
+    read: (body: unknown, facts: ModelFacts) => GenerationQuery;
+    whole: (frame: ReplyFrame, answer: Answer) => unknown;
+    stream: (frame: ReplyFrame) => ReplyStream;
+  }>;

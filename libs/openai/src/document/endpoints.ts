@@ -1,0 +1,149 @@
+import { type TSchema, Type } from "typebox";
+import { ChatBody, readChat } from "../read/chat.ts";
+import { CompletionBody, readCompletion } from "../read/completion.ts";
+import { DetokenizeBody, TokenizeBody } from "../read/tokens.ts";
+import { ChatCompletion, chatCompletion } from "../write/chat.ts";
+import { ChatCompletionChunk, ChatReplyStream } from "../write/chat-stream.ts";
+import { Completion, CompletionChunk, completion } from "../write/completion.ts";
+import { CompletionReplyStream } from "../write/completion-stream.ts";
+import { ModelCard, ModelList } from "../write/models.ts";
+import { DetokenizeReply, TokenizeReply } from "../write/tokens.ts";
+import type { Endpoint, GenerationEndpoint, NamedSchema } from "./endpoint.ts";
+
+const named = (name: string, schema: TSchema): NamedSchema => ({ name, schema });
+
+const GENERATION_ERRORS = [
+  "context_length_exceeded",
+  "model_not_found",
+  "overloaded",
+  "unavailable",
+  "deadline_exceeded",
+] as const;
+
+/** The endpoints that generate; the router serves each of them by what is said here. */
+export const GENERATION_ENDPOINTS: readonly GenerationEndpoint[] = [
+  {
+    method: "post",
+    path: "/v1/chat/completions",
+    tag: "Generating",
+    summary: "Answers a conversation",
+    description: "The messages are rendered by the checkpoint's own template.",
+    body: named("ChatCompletionRequest", ChatBody),
+    answer: named("ChatCompletion", ChatCompletion),
+    chunk: named("ChatCompletionChunk", ChatCompletionChunk),
+    errors: GENERATION_ERRORS,
+    idPrefix: "chatcmpl-",
+    read: readChat,
+    whole: chatCompletion,
+    stream: (frame) => new ChatReplyStream(frame),
+  },
+  {
+    method: "post",
+    path: "/v1/completions",
+    tag: "Generating",
+    summary: "Continues a text",
+    body: named("CompletionRequest", CompletionBody),
+    answer: named("Completion", Completion),
+    chunk: named("CompletionChunk", CompletionChunk),
+    errors: GENERATION_ERRORS,
+    idPrefix: "cmpl-",
+    read: readCompletion,
+    whole: completion,
+    stream: (frame) => new CompletionReplyStream(frame),
+  },
+];
+
+const status = (name: string, fields: Readonly<Record<string, TSchema>>) => named(name, Type.Object(fields));
+
+/** All endpoints, in the order in which they are described. */
+export const ENDPOINTS: readonly Endpoint[] = [
+  ...GENERATION_ENDPOINTS,
+  {
+    method: "get",
+    path: "/v1/models",
+    tag: "Models and tokens",
+    summary: "Lists the served models",
+    answer: named("ModelList", ModelList),
+    errors: [],
+  },
+  {
+    method: "get",
+    path: "/v1/models/{model}",
+    tag: "Models and tokens",
+    summary: "Describes a served model",
+    parameters: { model: { in: "path", description: "Its name, which may have slashes." } },
+    answer: named("Model", ModelCard),
+    errors: ["model_not_found"],
+  },
+  {
+    method: "post",
+    path: "/tokenize",
+    tag: "Models and tokens",
+    summary: "Turns text or a conversation into token ids",
+    body: named("TokenizeRequest", TokenizeBody),
+    answer: named("TokenizeReply", TokenizeReply),
+    errors: ["model_not_found"],
+  },
+  {
+    method: "post",
+    path: "/detokenize",
+    tag: "Models and tokens",
+    summary: "Turns token ids into text",
+    body: named("DetokenizeRequest", DetokenizeBody),
+    answer: named("DetokenizeReply", DetokenizeReply),
+    errors: ["model_not_found"],
+  },
+  {
+    method: "get",
+    path: "/health",
+    tag: "Operating",
+    summary: "Answers while the process lives",
+    isOpen: true,
+    answer: status("Health", { status: Type.Literal("ok") }),
+    errors: [],
+  },
+  {
+    method: "get",
+    path: "/ready",
+    tag: "Operating",
+    summary: "Tells whether requests can be served, with 200 or 503",
+    isOpen: true,
+    answer: status("Readiness", { ready: Type.Boolean() }),
+    errors: [],
+  },
+  {
+    method: "get",
+    path: "/metrics",
+    tag: "Operating",
+    summary: "Gives the metrics of this router",
+    isOpen: true,
+    answer: { mediaType: "text/plain; version=0.0.4", description: "Prometheus' text format." },
+    errors: [],
+  },
+  {
+    method: "get",
+    path: "/openapi.json",
+    tag: "Operating",
+    summary: "Gives this document",
+    isOpen: true,
+    answer: status("OpenApiDocument", { openapi: Type.String() }),
+    errors: [],
+  },
+  {
+    method: "get",
+    path: "/debug/cluster",
+    tag: "Operating",
+    summary: "Shows the cluster as this router knows it",
+    answer: status("ClusterState", { ready: Type.Boolean() }),
+    errors: [],
+  },
+  {
+    method: "get",
+    path: "/debug/placement",
+    tag: "Operating",
+    summary: "Tells why a request went to the worker that answered it",
+    parameters: { request: { in: "query", description: "The id of its answer." } },
+    answer: status("PlacementDecisions", { decisions: Type.Array(Type.Unknown()) }),
+    errors: ["not_found", "unavailable"],
+  },
+];

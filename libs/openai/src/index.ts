@@ -1,0 +1,38 @@
+// A request is read into a query, without a thread or a model.
+
+export { type ChatBody, readChat } from "./read/chat.ts";
+export { type CompletionBody, readCompletion } from "./read/completion.ts";
+export { readDetokenize, readTokenize, type TokenizeQuery } from "./read/tokens.ts";
+export type {
+  ChatPrompt,
+  GenerationQuery,
+  ImageReference,
+  PromptQuery,
+  ReplyOptions,
+  ToolCallRules,
+} from "./request/generation-query.ts";
+export type { ModelFacts, SamplingDefaults } from "./request/model-facts.ts";
+
+// Its prompt is prepared elsewhere, by threads; then it must fit the context.
+
+export { type Fitting, fit } from "./request/fit.ts";
+export type { InferenceRequest, PreparedPrompt, RequestImage } from "./request/inference-request.ts";
+
+// The tokens that come of it become text and calls.
+
+export { ChoiceText } from "./text/choice-text.ts";
+export type { FinishReason, Output, TokenLogprob, ToolCall } from "./text/output.ts";
+
+// These become a reply, whole or streamed, or an error.
+
+export { Answer } from "./write/answer.ts";
+export { errorReply, publicError } from "./write/error.ts";
+export { modelCard, modelList, type ServedModelFacts } from "./write/models.ts";
+export { event, type ReplyFrame, type ReplyStream } from "./write/reply-frame.ts";
+export type { TokenizeReply } from "./write/tokens.ts";
+
+// All this by endpoint, and the document that describes them.
+
+export type { Endpoint, GenerationEndpoint } from "./document/endpoint.ts";
+export { ENDPOINTS, GENERATION_ENDPOINTS } from "./document/endpoints.ts";
+export { type OpenApiDocument, openApiDocument } from "./document/openapi.ts";

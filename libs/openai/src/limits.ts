@@ -1,0 +1,27 @@
+/** Choices of one request (`n`); more are refused. */
+export const CHOICES_MAX = 16;
+
+/** Alternatives that are reported beside each token (`logprobs`, `top_logprobs`); more are refused. */
+export const TOP_LOGPROBS_MAX = 20;
+
+/** Stop strings of one request, and characters of each; more are refused. Sum: 16 KiB of text that every choice is searched for. */
+export const STOP_STRINGS_MAX = 16;
+export const STOP_STRING_LENGTH_MAX = 1024;
+
+/** Token ids that end a choice besides the model's own; more are refused. */
+export const STOP_TOKEN_IDS_MAX = 64;
+
+/** Tokens with a bias; more are refused. */
+export const LOGIT_BIAS_ENTRIES_MAX = 1024;
+
+/** Messages of one conversation; more are refused. Their text is bounded by the body's bytes. */
+export const MESSAGES_MAX = 4096;
+
+/** Functions that a request describes, and calls of one message; more are refused. */
+export const TOOLS_MAX = 128;
+
+/** Images of one request; more are refused. Sum over a router: requests in flight times this, and their tiles have a limit of their own. */
+export const IMAGES_MAX = 16;
+
+/** `max_tokens` of a completion that does not say, as OpenAI has it. */
+export const COMPLETION_TOKENS_DEFAULT = 16;

@@ -1,0 +1,96 @@
+import type { ChatInput } from "@drover/chat";
+import { type Static, Type } from "typebox";
+import { TOP_LOGPROBS_MAX } from "../limits.ts";
+import type { ChatPrompt, GenerationQuery } from "../request/generation-query.ts";
+import type { ModelFacts } from "../request/model-facts.ts";
+import { fieldError, parserOf } from "../schema/check.ts";
+import { optional } from "../schema/fields.ts";
+import { checkMinTokens, generationFields, refuseUnserved } from "./generation-fields.ts";
+import { Messages, readMessages } from "./messages.ts";
+import { readReplyOptions, readStop } from "./reply-options.ts";
+import { readSampling } from "./sampling.ts";
+import { checkModel } from "./served-model.ts";
+import { readToolCallRules, readTools, toolFields } from "./tools.ts";
+
+/** A conversation, and what its template is given besides. */
+export const chatPromptFields = {
+  messages: Messages,
+  ...toolFields,
+  chat_template_kwargs: optional(
+    Type.Record(Type.String(), Type.Unknown(), { description: "Variables for the checkpoint's own template." }),
+  ),
+};
+
+/** The body of `POST /v1/chat/completions`. */
+export const ChatBody = Type.Object({
+  ...chatPromptFields,
+  ...generationFields,
+  parallel_tool_calls: optional(
+    Type.Boolean({ description: "When false, an answer has at most one call.", default: true }),
+  ),
+  max_completion_tokens: optional(
+    Type.Integer({
+      minimum: 0,
+      description: "Tokens of each choice; as many as fit, or the checkpoint's own, when absent.",
+    }),
+  ),
+  max_tokens: optional(Type.Integer({ minimum: 0, description: "The older name of `max_completion_tokens`." })),
+  logprobs: optional(Type.Boolean({ description: "Gives each token's log-probability.", default: false })),
+  top_logprobs: optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: TOP_LOGPROBS_MAX,
+      description: "So many of the likeliest tokens beside each one; needs `logprobs`.",
+      default: 0,
+    }),
+  ),
+});
+export type ChatBody = Static<typeof ChatBody>;
+
+const parseChat = parserOf(ChatBody);
+
+/** Reads a chat completion's body. Errors: `invalid_argument` or `model_not_found`, naming the field. */
+export function readChat(value: unknown, facts: ModelFacts): GenerationQuery {
+  checkModel(value, facts);
+  const body = parseChat(value);
+  refuseUnserved(body);
+  const reply = readReplyOptions(body);
+  if (body.logprobs !== true && typeof body.top_logprobs === "number")
+    throw fieldError("top_logprobs", "needs logprobs to be true");
+  const field = typeof body.max_completion_tokens === "number" ? "max_completion_tokens" : "max_tokens";
+  const asked = body[field] ?? undefined;
+  checkMinTokens(body, field, asked);
+  return {
+    prompt: readChatPrompt(body, facts, true),
+    sampling: readSampling(body, facts, {
+      topLogprobs: body.logprobs === true ? (body.top_logprobs ?? 0) : -1,
+      promptTopLogprobs: -1,
+    }),
+    budget: { asked, field, unasked: facts.defaults.maxNewTokens ?? Number.POSITIVE_INFINITY },
+    stop: readStop(body),
+    toolCalls: readToolCallRules(body, body.parallel_tool_calls),
+    echo: false,
+    reply,
+  };
+}
+
+type ChatPromptBody = Pick<ChatBody, "messages" | "tools" | "chat_template_kwargs"> &
+  Readonly<{ tool_choice?: unknown }>;
+
+/** What the template is given. Errors: `invalid_argument` naming the field, also for images of a model that reads none. */
+export function readChatPrompt(body: ChatPromptBody, facts: ModelFacts, addGenerationPrompt: boolean): ChatPrompt {
+  const { messages, images } = readMessages(body.messages);
+  const [first] = images;
+  if (first !== undefined && !facts.readsImages) throw fieldError(first.field, "the model reads no images");
+  const tools = readTools(body);
+  const input: ChatInput = {
+    messages,
+    addGenerationPrompt,
+    ...(tools !== undefined && { tools }),
+    ...(body.chat_template_kwargs && { variables: withoutNulls(body.chat_template_kwargs) }),
+  };
+  return { kind: "chat", field: "messages", input, images };
+}
+
+const withoutNulls = (variables: Readonly<Record<string, unknown>>) =>
+  Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, value ?? undefined]));

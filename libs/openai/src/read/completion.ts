@@ -1,0 +1,52 @@
+import { type Static, Type } from "typebox";
+import { COMPLETION_TOKENS_DEFAULT, TOP_LOGPROBS_MAX } from "../limits.ts";
+import type { GenerationQuery } from "../request/generation-query.ts";
+import type { ModelFacts } from "../request/model-facts.ts";
+import { parserOf } from "../schema/check.ts";
+import { optional } from "../schema/fields.ts";
+import { checkMinTokens, generationFields, refuseUnserved } from "./generation-fields.ts";
+import { promptFields, readPrompt } from "./prompt.ts";
+import { readReplyOptions, readStop } from "./reply-options.ts";
+import { readSampling } from "./sampling.ts";
+import { checkModel } from "./served-model.ts";
+import { toolFields } from "./tools.ts";
+
+/** The body of `POST /v1/completions`. */
+export const CompletionBody = Type.Object({
+  ...promptFields,
+  ...generationFields,
+  tool_choice: toolFields.tool_choice,
+  max_tokens: optional(
+    Type.Integer({ minimum: 0, description: "Tokens of each choice.", default: COMPLETION_TOKENS_DEFAULT }),
+  ),
+  logprobs: optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: TOP_LOGPROBS_MAX,
+      description: "Gives each token's log-probability, with so many of the likeliest; with `echo` the prompt's too.",
+    }),
+  ),
+  echo: optional(Type.Boolean({ description: "The answer begins with the prompt.", default: false })),
+});
+export type CompletionBody = Static<typeof CompletionBody>;
+
+const parseCompletion = parserOf(CompletionBody);
+
+/** Reads a completion's body. Errors: `invalid_argument`, `model_not_found` or `context_length_exceeded`, naming the field. */
+export function readCompletion(value: unknown, facts: ModelFacts): GenerationQuery {
+  checkModel(value, facts);
+  const body = parseCompletion(value);
+  refuseUnserved(body);
+  const topLogprobs = body.logprobs ?? -1;
+  const echo = body.echo ?? false;
+  checkMinTokens(body, "max_tokens", body.max_tokens ?? COMPLETION_TOKENS_DEFAULT);
+  return {
+    prompt: readPrompt(body, facts),
+    sampling: readSampling(body, facts, { topLogprobs, promptTopLogprobs: echo ? topLogprobs : -1 }),
+    budget: { asked: body.max_tokens ?? undefined, field: "max_tokens", unasked: COMPLETION_TOKENS_DEFAULT },
+    stop: readStop(body),
+    toolCalls: undefined,
+    echo,
+    reply: readReplyOptions(body),
+  };
+}

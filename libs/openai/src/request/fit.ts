@@ -1,0 +1,57 @@
+import { DroverError } from "@drover/core";
+import type { GenerationQuery, PromptQuery, TokenBudget } from "./generation-query.ts";
+import type { InferenceRequest, PreparedPrompt } from "./inference-request.ts";
+
+export type Fitting = Readonly<{
+  /** Tokens that prompt and output may have together. */
+  contextTokensMax: number;
+  /** For the client that gives no seed. */
+  drawnSeed: number;
+}>;
+
+/** The request that a query becomes once its prompt is tokenized. Errors: `context_length_exceeded` naming the prompt or the count that was asked for. */
+export function fit(query: GenerationQuery, prompt: PreparedPrompt, fitting: Fitting): InferenceRequest {
+  const { sampling, budget, stop, toolCalls } = query;
+  const maxTokens = fittingTokens(budget, prompt.tokenIds.length, query.prompt.field, fitting.contextTokensMax);
+  return {
+    promptTokenIds: prompt.tokenIds,
+    images: prompt.images,
+    echoText: prompt.echoText,
+    stop,
+    toolCalls,
+    sampling: { ...sampling, seed: sampling.seed ?? fitting.drawnSeed, maxTokens },
+  };
+}
+
+/** A prompt that leaves no room for the first token that is asked for is refused; `asked` 0 asks for none. */
+export function checkPromptFits(
+  field: PromptQuery["field"],
+  tokenCount: number,
+  asked: number | undefined,
+  contextTokensMax: number,
+): void {
+  if (contextTokensMax - tokenCount >= Math.min(asked ?? 1, 1)) return;
+  throw new DroverError(
+    "context_length_exceeded",
+    `the prompt has ${tokenCount} tokens, and the context holds ${contextTokensMax}`,
+    { field },
+  );
+}
+
+/** How many tokens may be generated. */
+function fittingTokens(
+  { asked, field, unasked }: TokenBudget,
+  promptTokenCount: number,
+  promptField: PromptQuery["field"],
+  contextTokensMax: number,
+): number {
+  checkPromptFits(promptField, promptTokenCount, asked, contextTokensMax);
+  const room = contextTokensMax - promptTokenCount;
+  if (asked === undefined) return Math.min(unasked, room);
+  if (asked <= room) return asked;
+  throw new DroverError(
+    "context_length_exceeded",
+    `${promptTokenCount} prompt tokens and ${asked} to generate are more than the ${contextTokensMax} tokens of the context`,
+    { field },
+  );
+}

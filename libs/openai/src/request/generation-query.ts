@@ -1,0 +1,63 @@
+import type { ChatInput } from "@drover/chat";
+import type { SamplingParams } from "@drover/core";
+
+/** An image that a message names, and the field that names it. */
+export type ImageReference = Readonly<{ url: string; field: string }>;
+
+/** A conversation that the model's template renders; its image parts are `images`, in order. */
+export type ChatPrompt = Readonly<{
+  kind: "chat";
+  field: "messages";
+  input: ChatInput;
+  images: readonly ImageReference[];
+}>;
+
+/** Plain text, after the token `first` where there is one. */
+type TextPrompt = Readonly<{ kind: "text"; field: "prompt"; text: string; first: number | undefined }>;
+
+/** Token ids as they are, all of the vocabulary. */
+type TokenPrompt = Readonly<{ kind: "tokens"; field: "prompt"; ids: Uint32Array }>;
+
+/** What a model continues; `field` is the client's name for it. */
+export type PromptQuery = ChatPrompt | TextPrompt | TokenPrompt;
+
+/** How tokens are chosen, but for what chance and the prompt's length add: the seed of who gives none, and how many fit. */
+export type SamplingQuery = Omit<SamplingParams, "seed" | "maxTokens"> & Readonly<{ seed: number | undefined }>;
+
+/** How many tokens a client asks for. */
+export type TokenBudget = Readonly<{
+  /** Undefined where it does not say; then as many as fit, `unasked` at most. */
+  asked: number | undefined;
+  /** The field that says it. */
+  field: string;
+  unasked: number;
+}>;
+
+/** What a model's output may call. */
+export type ToolCallRules = Readonly<{
+  /** Names of functions. */
+  names: readonly string[];
+  /** Without it, a reply has at most one call. */
+  parallel: boolean;
+}>;
+
+/** How the client wants to read the reply. */
+export type ReplyOptions = Readonly<{
+  stream: boolean;
+  includeUsage: boolean;
+  returnTokenIds: boolean;
+}>;
+
+/** What a client asks to have generated, whatever interface it came by: all is checked that needs neither a tokenizer nor an image. */
+export type GenerationQuery = Readonly<{
+  prompt: PromptQuery;
+  sampling: SamplingQuery;
+  budget: TokenBudget;
+  /** Matched in the text, over the borders of tokens. */
+  stop: readonly string[];
+  /** Undefined where nothing in the output is a call. */
+  toolCalls: ToolCallRules | undefined;
+  /** The reply begins with the prompt's text. */
+  echo: boolean;
+  reply: ReplyOptions;
+}>;

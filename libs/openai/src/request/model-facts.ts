@@ -1,0 +1,20 @@
+/** A checkpoint's own settings for sampling, where a client is silent. */
+export type SamplingDefaults = Readonly<{
+  bosTokenId: number | undefined;
+  eosTokenIds: readonly number[];
+  doSample: boolean;
+  temperature: number | undefined;
+  topP: number | undefined;
+  topK: number | undefined;
+  maxNewTokens: number | undefined;
+}>;
+
+/** What reading a request takes from the model that will answer it. */
+export type ModelFacts = Readonly<{
+  modelId: string;
+  vocabSize: number;
+  /** Tokens that prompt and output may have together, as things stand. */
+  contextTokensMax: number;
+  readsImages: boolean;
+  defaults: SamplingDefaults;
+}>;

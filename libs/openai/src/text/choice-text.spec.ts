@@ -1,0 +1,79 @@
+import { BYTE_EOS, byteTokenizer } from "@drover/testkit";
+import { describe, expect, it } from "vitest";
+import type { InferenceRequest } from "../request/inference-request.ts";
+import { ChoiceText } from "./choice-text.ts";
+
+const START = 258;
+const END = 259;
+const tokenizer = byteTokenizer();
+/** Bytes as tokens, and the two python marks. */
+const marked = {
+  ...tokenizer,
+  specialId: (name: string) => ({ "<|python_start|>": START, "<|python_end|>": END, "<|eot|>": BYTE_EOS })[name],
+};
+const sampling = { minTokens: 0 } as InferenceRequest["sampling"];
+
+/** What a choice gives for these texts and special tokens. */
+function run(parts: readonly (string | number)[], stop: readonly string[], tools: readonly string[] | undefined) {
+  const toolCalls = tools === undefined ? undefined : { names: tools, parallel: true };
+  const choice = new ChoiceText(marked, { stop, sampling, toolCalls }, "0-1", 3);
+  const ids = parts.flatMap((part) => (typeof part === "string" ? [...new TextEncoder().encode(part)] : [part]));
+  const pieces = [];
+  for (const [i, id] of ids.entries()) {
+    const last = i === ids.length - 1;
+    const piece = choice.push(id, last, last && id === BYTE_EOS);
+    pieces.push(piece);
+    if (piece.stopped) break;
+  }
+  return {
+    text: pieces.map(({ text }) => text).join(""),
+    calls: pieces.flatMap(({ toolCalls }) => toolCalls),
+    stopped: pieces.at(-1)?.stopped,
+    called: choice.called,
+  };
+}
+
+describe("ChoiceText", () => {
+  it("without tools gives the text as it is, silent about special tokens", () => {
+    expect(run([START, "[f()]", END, BYTE_EOS], [], undefined)).toEqual({
+      text: "[f()]",
+      calls: [],
+      stopped: false,
+      called: false,
+    });
+  });
+
+  it("finds a call without brackets only between the python marks", () => {
+    const call = { id: "call_01030000", index: 0, name: "f", arguments: '{"a": 1}' };
+    expect(run(["See: ", START, "f(a=1)", END, BYTE_EOS], [], ["f"])).toMatchObject({
+      text: "See: ",
+      calls: [call],
+      called: true,
+    });
+    expect(run(["See: f(a=1)", BYTE_EOS], [], ["f"])).toMatchObject({ text: "See: f(a=1)", calls: [] });
+  });
+
+  it("a mark keeps its place in the text, also where a stop string may have begun before it", () => {
+    for (const stop of [[], [")!"], [")g"], ["f(a=1)g"]]) {
+      // Behind the end mark, g() has no brackets: it is text.
+      expect(run([START, "f(a=1)", END, "\n", "g()", BYTE_EOS], stop, ["f", "g"])).toMatchObject({
+        text: "\ng()",
+        calls: [{ name: "f" }],
+        stopped: false,
+      });
+    }
+  });
+
+  it("a stop string ends a call that it cuts, and leaves those before it", () => {
+    expect(run(["[f()] [f(a='xy')]"], ["xy"], ["f"])).toMatchObject({
+      text: " [f(a='",
+      calls: [{ index: 0 }],
+      stopped: true,
+    });
+  });
+
+  it("ends with what was held back", () => {
+    expect(run(["Hm [f("], [], ["f"]).text).toBe("Hm [f(");
+    expect(run(["Hm [f(", BYTE_EOS], ["(x"], ["f"]).text).toBe("Hm [f(");
+  });
+});

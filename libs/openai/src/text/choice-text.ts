@@ -1,0 +1,56 @@
+import type { Tokenizer } from "@drover/tokenizer";
+import type { InferenceRequest } from "../request/inference-request.ts";
+import { type ChoicePart, ChoiceToolCalls, toolCallIdPrefix } from "./choice-tool-calls.ts";
+import { StopMatcher } from "./stop-matcher.ts";
+
+/** What one token gives; `stopped` where a stop string ended the choice. */
+export type ChoicePiece = ChoicePart & Readonly<{ stopped: boolean }>;
+
+/** One choice's text: tokens in, complete characters and tool calls out, up to a stop string. */
+export class ChoiceText {
+  readonly #tokenizer: Tokenizer;
+  readonly #stream: ReturnType<Tokenizer["stream"]>;
+  readonly #matcher: StopMatcher;
+  readonly #minTokens: number;
+  readonly #toolCalls: ChoiceToolCalls | undefined;
+  #tokenCount = 0;
+
+  constructor(
+    tokenizer: Tokenizer,
+    { stop, sampling, toolCalls }: Pick<InferenceRequest, "stop" | "sampling" | "toolCalls">,
+    requestId: string,
+    choice: number,
+  ) {
+    this.#tokenizer = tokenizer;
+    this.#stream = tokenizer.stream();
+    this.#matcher = new StopMatcher(stop);
+    this.#minTokens = sampling.minTokens;
+    if (toolCalls !== undefined)
+      this.#toolCalls = new ChoiceToolCalls(toolCalls, tokenizer, toolCallIdPrefix(requestId, choice));
+  }
+
+  /** Whether the choice has called a tool. */
+  get called(): boolean {
+    return (this.#toolCalls?.callCount ?? 0) > 0;
+  }
+
+  /**
+   * One token's text. `last` when the worker ended the choice with it: what is held back comes out too. `silent` for a stop token, which gives
+   * no text. Stop strings do not count before `min_tokens`; they count inside of tool calls, and what they cut off is text.
+   */
+  push(tokenId: number, last: boolean, silent: boolean): ChoicePiece {
+    this.#tokenCount++;
+    let piece = silent || this.#tokenizer.isSpecial(tokenId) ? "" : this.#stream.push(tokenId);
+    if (last) piece += this.#stream.flush();
+    this.#toolCalls?.read(tokenId, piece);
+    const { text, stopped } = this.#match(piece, last);
+    const part = this.#toolCalls?.parse(text, last || stopped) ?? { text, toolCalls: [] };
+    return { ...part, stopped };
+  }
+
+  #match(piece: string, last: boolean): { text: string; stopped: boolean } {
+    if (this.#tokenCount < this.#minTokens) return { text: piece, stopped: false };
+    const { text, matched } = this.#matcher.push(piece);
+    return { text: last && !matched ? text + this.#matcher.flush() : text, stopped: matched };
+  }
+}

@@ -1,0 +1,129 @@
+import { type Static, Type } from "typebox";
+import type { Output, TokenOutput, ToolCall } from "../text/output.ts";
+import { chatFinishReason } from "./chat.ts";
+import { ChatLogprobs, chatLogprobs } from "./logprobs.ts";
+import { ReplyChunks } from "./reply-chunks.ts";
+import { frameFields, type ReplyFrame, type ReplyStream } from "./reply-frame.ts";
+import { promptIdsField, routedExpertsField, tokenIdsField } from "./token-facts.ts";
+import { Usage } from "./usage.ts";
+
+const OBJECT = "chat.completion.chunk";
+
+/** What a chunk says of one choice. */
+const ChunkChoice = Type.Object({
+  index: Type.Integer(),
+  delta: Type.Object(
+    {
+      role: Type.Optional(Type.Literal("assistant")),
+      content: Type.Optional(Type.String({ description: "Complete characters only." })),
+      tool_calls: Type.Optional(
+        Type.Array(
+          Type.Object({
+            index: Type.Integer(),
+            id: Type.Optional(Type.String()),
+            type: Type.Optional(Type.Literal("function")),
+            function: Type.Object({ name: Type.Optional(Type.String()), arguments: Type.String() }),
+          }),
+          { description: "Each call in two chunks: first its name, then its arguments, whole." },
+        ),
+      ),
+    },
+    { description: "First the role, then text and calls; empty beside the reason for the end." },
+  ),
+  logprobs: Type.Union([ChatLogprobs, Type.Null()]),
+  finish_reason: Type.Union([chatFinishReason, Type.Null()]),
+  ...tokenIdsField,
+  ...promptIdsField,
+  ...routedExpertsField,
+});
+type ChunkChoice = Static<typeof ChunkChoice>;
+
+/** The data of one event of a streamed chat completion. */
+export const ChatCompletionChunk = Type.Object({
+  ...frameFields,
+  object: Type.Literal(OBJECT),
+  choices: Type.Array(ChunkChoice, { description: "One; none in the last chunk, which has the usage." }),
+  usage: Type.Optional(
+    Type.Union([Usage, Type.Null()], {
+      description: "With `stream_options.include_usage`: null but in the last chunk.",
+    }),
+  ),
+});
+
+/** A streamed chat completion: the role, then text, then why it ended, then the usage where it was asked for. */
+export class ChatReplyStream implements ReplyStream {
+  readonly #frame: ReplyFrame;
+  readonly #chunks: ReplyChunks;
+  #first = true;
+  readonly #promptExperts: number[][] = [];
+
+  constructor(frame: ReplyFrame) {
+    this.#frame = frame;
+    this.#chunks = new ReplyChunks(frame, OBJECT, {
+      begin: (choice) => this.#begin(choice),
+      finish: (choice, reason) => this.#chunk({ index: choice, delta: {}, logprobs: null, finish_reason: reason }),
+    });
+  }
+
+  push(output: Output): string {
+    switch (output.kind) {
+      case "prompt":
+        for (const experts of output.experts) this.#promptExperts.push(experts);
+        return "";
+      case "token":
+        return this.#chunks.token(output.choice, this.#token(output), output.finish);
+      case "end":
+        return this.#chunks.end(output.cachedTokenCount);
+    }
+  }
+
+  #token({ choice, tokenId, text, toolCalls, logprob, experts }: TokenOutput): string {
+    let out = "";
+    if (this.#chunks.isPlain) {
+      // The common chunk, by hand: this is most of what a router does.
+      if (text !== "")
+        out = this.#chunks.chunk(
+          `{"index":${choice},"delta":{"content":${JSON.stringify(text)}},"logprobs":null,"finish_reason":null}`,
+        );
+    } else {
+      const { model, options } = this.#frame;
+      out = this.#chunk({
+        index: choice,
+        delta: { content: text },
+        logprobs: logprob === undefined ? null : chatLogprobs([logprob], model.tokenizer),
+        finish_reason: null,
+        ...(options.returnTokenIds && { token_ids: [tokenId] }),
+        ...(experts !== undefined && { routed_experts: [experts] }),
+      });
+    }
+    for (const call of toolCalls) out += this.#call(choice, call);
+    return out;
+  }
+
+  /** OpenAI's two steps: first what is called, then with what. */
+  #call(choice: number, { id, index, name, arguments: written }: ToolCall): string {
+    const named = { index, id, type: "function" as const, function: { name, arguments: "" } };
+    const filled = { index, function: { arguments: written } };
+    return [named, filled]
+      .map((call) => this.#chunk({ index: choice, delta: { tool_calls: [call] }, logprobs: null, finish_reason: null }))
+      .join("");
+  }
+
+  #begin(choice: number): string {
+    const { options, request } = this.#frame;
+    const isFirst = this.#first;
+    this.#first = false;
+    return this.#chunk({
+      index: choice,
+      delta: { role: "assistant", content: "" },
+      logprobs: null,
+      finish_reason: null,
+      ...(options.returnTokenIds && isFirst && { prompt_token_ids: Array.from(request.promptTokenIds) }),
+      ...(request.sampling.routedExperts && { routed_experts: this.#promptExperts }),
+    });
+  }
+
+  #chunk(choice: ChunkChoice): string {
+    return this.#chunks.chunk(JSON.stringify(choice));
+  }
+}

@@ -1,0 +1,91 @@
+import type { Tokenizer } from "@drover/tokenizer";
+import { type Static, Type } from "typebox";
+import type { TokenLogprob } from "../text/output.ts";
+
+const tokenFields = {
+  token: Type.String({ description: "Its text; U+FFFD where it is a part of a character." }),
+  logprob: Type.Number({ description: "Of the raw logits; -9999 for what cannot happen." }),
+  bytes: Type.Array(Type.Integer(), { description: "Its bytes, which together with its neighbours' are UTF-8." }),
+};
+
+/** `choices[].logprobs` of chat. */
+export const ChatLogprobs = Type.Object({
+  content: Type.Array(
+    Type.Object({
+      ...tokenFields,
+      top_logprobs: Type.Array(Type.Object(tokenFields), { description: "The likeliest at its place." }),
+    }),
+  ),
+  refusal: Type.Null(),
+});
+
+/** `choices[].logprobs` of completions; a list each, with an entry for every token. */
+export const CompletionLogprobs = Type.Object({
+  tokens: Type.Array(Type.String()),
+  token_logprobs: Type.Array(Type.Union([Type.Number(), Type.Null()]), {
+    description: "null for the prompt's first token, which nothing predicts.",
+  }),
+  top_logprobs: Type.Union([
+    Type.Array(Type.Union([Type.Record(Type.String(), Type.Number()), Type.Null()])),
+    Type.Null(),
+  ]),
+  text_offset: Type.Array(Type.Integer(), { description: "Length of the text before the token, in UTF-16 units." }),
+});
+
+/** JSON has no minus infinity; OpenAI writes this for what cannot happen. */
+const IMPOSSIBLE = -9999;
+const finite = (logprob: number) => (Number.isFinite(logprob) ? logprob : IMPOSSIBLE);
+
+export function chatLogprobs(tokens: readonly TokenLogprob[], tokenizer: Tokenizer): Static<typeof ChatLogprobs> {
+  const entry = (tokenId: number, logprob: number) => ({
+    token: tokenizer.tokenText(tokenId),
+    logprob: finite(logprob),
+    bytes: [...tokenizer.tokenBytes(tokenId)],
+  });
+  return {
+    content: tokens.map(({ tokenId, logprob, top }) => ({
+      ...entry(tokenId, logprob ?? IMPOSSIBLE),
+      top_logprobs: top.map((ranked) => entry(ranked.tokenId, ranked.logprob)),
+    })),
+    refusal: null,
+  };
+}
+
+/** The chosen token is always among `top_logprobs`, where those are asked for. */
+export function completionLogprobs(
+  tokens: readonly TokenLogprob[],
+  textOffsets: number[],
+  topCount: number,
+  tokenizer: Tokenizer,
+): Static<typeof CompletionLogprobs> {
+  return {
+    tokens: tokens.map(({ tokenId }) => tokenizer.tokenText(tokenId)),
+    token_logprobs: tokens.map(({ logprob }) => (logprob === undefined ? null : finite(logprob))),
+    top_logprobs:
+      topCount <= 0 ? null : tokens.map((token) => (token.logprob === undefined ? null : topMap(token, tokenizer))),
+    text_offset: textOffsets,
+  };
+}
+
+function topMap({ tokenId, logprob, top }: TokenLogprob, tokenizer: Tokenizer): Record<string, number> {
+  const map = new Map<string, number>();
+  for (const ranked of top) {
+    const text = tokenizer.tokenText(ranked.tokenId);
+    // Different tokens may look the same where they are parts of a character: the likelier one stands.
+    if (!map.has(text)) map.set(text, finite(ranked.logprob));
+  }
+  const own = tokenizer.tokenText(tokenId);
+  if (!map.has(own)) map.set(own, finite(logprob ?? IMPOSSIBLE));
+  return Object.fromEntries(map);
+}
+
+/** Where each prompt token begins in the prompt's text. */
+export function promptTextOffsets(promptTokenIds: Uint32Array, tokenizer: Tokenizer): number[] {
+  const stream = tokenizer.stream();
+  let length = 0;
+  return Array.from(promptTokenIds, (id) => {
+    const offset = length;
+    if (!tokenizer.isSpecial(id)) length += stream.push(id).length;
+    return offset;
+  });
+}

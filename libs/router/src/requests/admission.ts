@@ -1,0 +1,83 @@
+import { type Clock, DroverError, whenAborted } from "@drover/core";
+import { IMAGE_BYTES_HELD_MAX, RETRY_AFTER_MS } from "../limits.ts";
+import type { RouterMetrics } from "../router-metrics.ts";
+import { Permit } from "./permit.ts";
+import { refusal } from "./refusal.ts";
+import type { RequestTrace } from "./request-trace.ts";
+
+export type AdmissionOptions = Readonly<{
+  requestsMax: number;
+  /** Aborts when nothing new is taken any more. */
+  refusing: AbortSignal;
+  clock: Clock;
+}>;
+
+/** The router's door: how many requests it holds, and what they keep in memory, whatever model they are for. */
+export class Admission {
+  readonly #options: AdmissionOptions;
+  readonly #permits = new Set<Permit>();
+  #bytesHeld = 0;
+  #onIdle: () => void = () => undefined;
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+  }
+
+  /** Requests that were admitted and are not over. */
+  get inFlight(): number {
+    return this.#permits.size;
+  }
+
+  /** Of them, those that are counted by these metrics: one model's. */
+  inFlightOf(metrics: RouterMetrics): number {
+    let count = 0;
+    for (const permit of this.#permits) if (permit.metrics === metrics) count += 1;
+    return count;
+  }
+
+  /** Resolves when nothing is in flight, or when the signal aborts. */
+  async whenIdle(signal: AbortSignal): Promise<void> {
+    if (this.inFlight === 0) return;
+    const idle = Promise.withResolvers<void>();
+    this.#onIdle = idle.resolve;
+    await Promise.race([idle.promise, whenAborted(signal)]);
+  }
+
+  /** `trace` begins the spans of what is let in. Errors: `overloaded` when the router is full, `unavailable` when it ends: another one takes the request. */
+  admit(metrics: RouterMetrics, trace: () => RequestTrace | undefined): Permit {
+    const { requestsMax, refusing, clock } = this.#options;
+    const retry = { retryAfterMs: RETRY_AFTER_MS };
+    if (refusing.aborted)
+      throw refusal(
+        new DroverError("unavailable", "this router is ending; ask again, and another one answers", retry),
+        metrics,
+        undefined,
+      );
+    if (this.inFlight >= requestsMax)
+      throw refusal(
+        new DroverError("overloaded", `the router holds its ${requestsMax} requests; come back later`, retry),
+        metrics,
+        undefined,
+      );
+    const permit = new Permit({ room: this, metrics, trace: trace(), arrivedMs: clock.monotonic() });
+    this.#permits.add(permit);
+    metrics.inFlight(1);
+    return permit;
+  }
+
+  /** Counts bytes that a request keeps. Errors: `overloaded` when all requests together keep too many. */
+  hold(byteCount: number): void {
+    if (this.#bytesHeld + byteCount > IMAGE_BYTES_HELD_MAX)
+      throw new DroverError("overloaded", "the router holds too many images; come back later", {
+        retryAfterMs: RETRY_AFTER_MS,
+      });
+    this.#bytesHeld += byteCount;
+  }
+
+  /** Frees a permit's place, and the bytes that it held. */
+  release(permit: Permit, byteCount: number): void {
+    this.#permits.delete(permit);
+    this.#bytesHeld -= byteCount;
+    if (this.inFlight === 0) this.#onIdle();
+  }
+}

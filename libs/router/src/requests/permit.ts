@@ -1,0 +1,50 @@
+import type { RouterMetrics } from "../router-metrics.ts";
+import type { RequestTrace } from "./request-trace.ts";
+
+/** Where permits come from. */
+interface Room {
+  hold(byteCount: number): void;
+  release(permit: Permit, byteCount: number): void;
+}
+
+export type PermitOptions = Readonly<{
+  room: Room;
+  metrics: RouterMetrics;
+  trace: RequestTrace | undefined;
+  /** On the clock's monotonic scale. */
+  arrivedMs: number;
+}>;
+
+/** A request's place among those in flight; disposing it frees the place, and ends the request's spans. */
+export class Permit implements Disposable {
+  readonly metrics: RouterMetrics;
+  readonly trace: RequestTrace | undefined;
+  readonly arrivedMs: number;
+  readonly #room: Room;
+  #byteCount = 0;
+  #released = false;
+
+  constructor({ room, metrics, trace, arrivedMs }: PermitOptions) {
+    this.#room = room;
+    this.metrics = metrics;
+    this.trace = trace;
+    this.arrivedMs = arrivedMs;
+  }
+
+  /** Counts bytes that the request keeps until its permit ends. Errors: `overloaded` when all requests together keep too many. */
+  holdBytes(byteCount: number): void {
+    if (this.#released) return;
+    this.#room.hold(byteCount);
+    this.#byteCount += byteCount;
+    this.metrics.imageBytesHeld(byteCount);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.trace?.end();
+    this.#room.release(this, this.#byteCount);
+    this.metrics.imageBytesHeld(-this.#byteCount);
+    this.metrics.inFlight(-1);
+  }
+}

@@ -1,0 +1,91 @@
+import { DroverError, type ImageTiles, neverAborted, systemClock } from "@drover/core";
+import type { ChatPrompt } from "@drover/openai";
+import { describe, expect, it } from "vitest";
+import type { ServedImages } from "../served-model.ts";
+import { tinyModel } from "../testing/tiny-model.ts";
+import { PromptPreparer } from "./prompt-preparer.ts";
+
+const PATCH = 200;
+const SIDE = 2;
+
+const tiles = (rows: number, cols: number): ImageTiles => ({
+  grid: { rows, cols },
+  tileSize: SIDE,
+  pixels: new Uint8Array((rows * cols === 1 ? 1 : rows * cols + 1) * SIDE * SIDE * 3),
+  contentHash: "00".repeat(32),
+});
+
+/** URLs are `RxC`; the prompt has for each tile two patch tokens and one other. */
+function preparer(open: (url: string) => ImageTiles = (url) => tiles(Number(url[0]), Number(url[2]))) {
+  const images: ServedImages = { intake: { open: async (url) => open(url) }, patchTokenId: PATCH, patchesPerTile: 2 };
+  const tiny = tinyModel();
+  const encodeChat = async (_input: unknown, grids: readonly { rows: number; cols: number }[]) =>
+    Uint32Array.from(
+      grids.flatMap(({ rows, cols }) => {
+        const count = rows * cols === 1 ? 1 : rows * cols + 1;
+        return [1, ...Array.from({ length: count }, () => [PATCH, PATCH, 2]).flat()];
+      }),
+    );
+  const model = { ...tiny, images, prompts: { ...tiny.prompts, encodeChat } };
+  return new PromptPreparer({ model, clock: systemClock, metrics: { imageOpened: () => undefined } });
+}
+
+const chat = (...urls: string[]): ChatPrompt => ({
+  kind: "chat",
+  field: "messages",
+  input: { messages: [{ role: "user", content: "" }], addGenerationPrompt: true },
+  images: urls.map((url, i) => ({ url, field: `messages[0].content[${i}].image_url.url` })),
+});
+
+describe("a prompt is prepared", () => {
+  it("from text, with the token before it, and echoed as it was", async () => {
+    const query = { kind: "text", field: "prompt", text: "hi", first: 256 } as const;
+    expect(await preparer().prepare(query, true, undefined, neverAborted)).toEqual({
+      tokenIds: Uint32Array.of(256, 104, 105),
+      images: [],
+      echoText: "hi",
+    });
+    const empty = { ...query, text: "", first: undefined };
+    await expect(preparer().prepare(empty, false, undefined, neverAborted)).rejects.toMatchObject({ field: "prompt" });
+  });
+
+  it("from token ids, as they are, and echoed as their text", async () => {
+    const query = { kind: "tokens", field: "prompt", ids: Uint32Array.of(104, 105) } as const;
+    const { tokenIds, echoText } = await preparer().prepare(query, true, undefined, neverAborted);
+    expect([tokenIds, echoText]).toEqual([query.ids, "hi"]);
+  });
+
+  it("with images that take the rows of their own patch tokens, in order", async () => {
+    const { images } = await preparer().prepare(chat("1x1", "2x1"), false, undefined, neverAborted);
+    expect(images.map(({ runs }) => runs)).toEqual([
+      [{ start: 1, count: 2 }],
+      [
+        { start: 5, count: 2 },
+        { start: 8, count: 2 },
+        { start: 11, count: 2 },
+      ],
+    ]);
+  });
+
+  it("not where an image cannot be opened, which is refused by its field", async () => {
+    const broken = preparer(() => {
+      throw new DroverError("invalid_argument", "this is no image");
+    });
+    await expect(broken.prepare(chat("x"), false, undefined, neverAborted)).rejects.toMatchObject({
+      code: "invalid_argument",
+      field: "messages[0].content[0].image_url.url",
+    });
+  });
+
+  it("while its images count against the router's memory", async () => {
+    let held = 0;
+    const holder = {
+      trace: undefined,
+      holdBytes: (byteCount: number) => {
+        held += byteCount;
+      },
+    };
+    await preparer().prepare(chat("1x1", "2x1"), false, holder, neverAborted);
+    expect(held).toBe((1 + 3) * SIDE * SIDE * 3);
+  });
+});

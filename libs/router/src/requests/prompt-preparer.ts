@@ -1,0 +1,100 @@
+import { assert, type Clock, DroverError, type ImageTiles } from "@drover/core";
+import type { ImageReference, PreparedPrompt, PromptQuery } from "@drover/openai";
+import type { RouterMetrics } from "../router-metrics.ts";
+import type { ServedModel } from "../served-model.ts";
+import type { Permit } from "./permit.ts";
+import { placeImages } from "./placed-images.ts";
+
+export type PromptPreparerOptions = Readonly<{
+  model: ServedModel;
+  clock: Clock;
+  metrics: Pick<RouterMetrics, "imageOpened">;
+}>;
+
+/** Whose prompt it is: a request that keeps its images until its permit ends, or nobody's, whose images are gone with the reply. */
+type Holder = Pick<Permit, "holdBytes" | "trace"> | undefined;
+
+/** Makes tokens and tiles of what clients send, on the threads of its model. */
+export class PromptPreparer {
+  readonly #options: PromptPreparerOptions;
+
+  constructor(options: PromptPreparerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Opens a prompt's images, then renders and tokenizes it. Errors: `invalid_argument` naming the field, those of opening an image and of the
+   * threads, and the signal's reason.
+   */
+  async prepare(query: PromptQuery, echo: boolean, holder: Holder, signal: AbortSignal): Promise<PreparedPrompt> {
+    const { model } = this.#options;
+    switch (query.kind) {
+      case "tokens":
+        return {
+          tokenIds: query.ids,
+          images: [],
+          echoText: echo ? model.tokenizer.decode(Array.from(query.ids)) : undefined,
+        };
+      case "text": {
+        const encoded = await model.prompts.encodeText(query.text, signal);
+        const tokenIds = query.first === undefined ? encoded : withFirst(query.first, encoded);
+        if (tokenIds.length === 0)
+          throw new DroverError("invalid_argument", "must not be empty", { field: query.field });
+        return { tokenIds, images: [], echoText: echo ? query.text : undefined };
+      }
+      case "chat": {
+        const opened = await this.#openImages(query.images, holder, signal);
+        const grids = opened.map(({ grid }) => grid);
+        const tokenIds = await model.prompts.encodeChat(query.input, grids, signal);
+        const images = model.images === undefined ? [] : placeImages(tokenIds, opened, model.images);
+        return { tokenIds, images, echoText: undefined };
+      }
+    }
+  }
+
+  /** In order. When one cannot be opened, the others need not be. */
+  async #openImages(
+    references: readonly ImageReference[],
+    holder: Holder,
+    signal: AbortSignal,
+  ): Promise<readonly ImageTiles[]> {
+    if (references.length === 0) return [];
+    const failed = new AbortController();
+    const either = AbortSignal.any([signal, failed.signal]);
+    try {
+      return await Promise.all(references.map((reference) => this.#openImage(reference, holder, either)));
+    } finally {
+      failed.abort(new DroverError("cancelled", "another image of the request could not be opened"));
+    }
+  }
+
+  /** Counts its tiles against what the router holds. */
+  async #openImage({ url, field }: ImageReference, holder: Holder, signal: AbortSignal): Promise<ImageTiles> {
+    const { model, clock, metrics } = this.#options;
+    assert(model.images !== undefined, "a prompt with images is for a model that reads them");
+    const beganMs = clock.monotonic();
+    const span = holder?.trace?.child("image");
+    try {
+      const tiles = await model.images.intake.open(url, signal);
+      metrics.imageOpened((clock.monotonic() - beganMs) / 1000);
+      span?.end();
+      holder?.holdBytes(tiles.pixels.byteLength);
+      return tiles;
+    } catch (error) {
+      throw withField(error, field);
+    }
+  }
+}
+
+function withFirst(first: number, rest: Uint32Array): Uint32Array {
+  const ids = new Uint32Array(rest.length + 1);
+  ids[0] = first;
+  ids.set(rest, 1);
+  return ids;
+}
+
+function withField(error: unknown, field: string): unknown {
+  if (!(error instanceof DroverError) || error.field !== undefined || error.code === "cancelled") return error;
+  const { code, message, retryAfterMs, cause } = error;
+  return new DroverError(code, message, { field, cause, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
+}
