@@ -35,6 +35,7 @@ let running: Promise<void>;
 
 function join(): SchedulerLink {
   return new SchedulerLink({
+    clock: systemClock,
     addresses: [address],
     logger: silentLogger,
     hello: create(JoinHelloSchema, {

@@ -67,17 +67,9 @@ export const READER_STALL_LIMIT: TimeLimit = {
 export const RECONNECT_GRACE_MS = 3000;
 /** A worker that a new leader has not named yet keeps its requests for so long, as long as its stream lives. */
 export const NEW_LEADER_GRACE_MS = 10_000;
-/** Time from calling a worker to its hello. */
-export const HELLO_TIMEOUT_MS = 2000;
-export const STREAM_BACKOFF_MS = 100;
-export const STREAM_BACKOFF_MS_MAX = 1000;
 /** Cancels remembered for each worker, so that one request is not cancelled once a token. */
 export const REMEMBERED_CANCELS_MAX = 1024;
 
-/** The scheduler sends its state each second; after this silence another address is tried. */
-export const WATCH_SILENCE_MS = 5000;
-export const WATCH_BACKOFF_MS = 100;
-export const WATCH_BACKOFF_MS_MAX = 2000;
 /** A state that is older no longer vouches for the cluster. */
 export const CLUSTER_STATE_AGE_MS_MAX = 15_000;
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { attendFrames, putFrames, SegmentAssembly } from "./context-frames.ts";
-import { FRAME_BYTES_MAX } from "./expert-frames.ts";
+import { FRAME_BYTES_MAX } from "./limits.ts";
 
 test("a call's frames are its rows in their order, each row with its own sequence, and none is too large", () => {
   const rowCounts = fc.array(fc.integer({ min: 1, max: 900 }), { minLength: 1, maxLength: 6 });

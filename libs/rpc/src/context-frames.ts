@@ -8,7 +8,7 @@ import {
   type StripeQuery,
 } from "@drover/core";
 import { type PutRows, PutRowsSchema } from "@drover/proto";
-import { FRAME_BYTES_MAX } from "./expert-frames.ts";
+import { FRAME_BYTES_MAX } from "./limits.ts";
 
 /** A segment as frames: layer by layer, keys and then values. The frames' bytes are views. */
 export function* putFrames({ sequenceId, segment, rowCount, dtype, layers }: SegmentRows): Generator<PutRows> {

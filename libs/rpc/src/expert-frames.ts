@@ -1,7 +1,5 @@
 import type { PeerCall } from "@drover/exchange";
-
-/** Frames keep one call from holding up a stream, and stay far below the window that deadlocks. */
-export const FRAME_BYTES_MAX = 256 * 1024;
+import { FRAME_BYTES_MAX } from "./limits.ts";
 
 /** A run of a call's rows: rows [from, to), and the experts that they belong to. */
 export type Frame = Readonly<{ from: number; to: number; experts: number[]; counts: number[] }>;

@@ -1,7 +1,5 @@
 import type { ChannelOptions } from "@grpc/grpc-js";
-
-/** Windows of both ends; larger ones deadlock in Node's http2 when both ends burst. */
-const FLOW_CONTROL_WINDOW_BYTES = 256 * 1024;
+import { FLOW_CONTROL_WINDOW_BYTES } from "./limits.ts";
 
 /** For every channel and server between Drover's processes. Messages are bounded by their senders (frames of 256 KiB), so no limit here. */
 export const channelOptions: ChannelOptions = {

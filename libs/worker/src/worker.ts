@@ -198,6 +198,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
   announce({ kind: "listening", addresses: { grpc: address, admin: adminAddress } });
 
   using link = new SchedulerLink({
+    clock: systemClock,
     addresses: options.scheduler,
     logger,
     hello: create(JoinHelloSchema, {

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { type Clock, DroverError, type Lane, type Logger, SaidReasons, toDroverError, withTimeout } from "@drover/core";
+import { type Clock, DroverError, type Lane, type Logger, withTimeout } from "@drover/core";
 import {
   Cluster,
   type ClusterState,
@@ -8,14 +8,8 @@ import {
   WatchRequestSchema,
   WorkerRole,
 } from "@drover/proto";
-import { RpcClient } from "@drover/rpc";
-import {
-  CLUSTER_STATE_AGE_MS_MAX,
-  EXPLAIN_LIMIT,
-  WATCH_BACKOFF_MS,
-  WATCH_BACKOFF_MS_MAX,
-  WATCH_SILENCE_MS,
-} from "../limits.ts";
+import { LivingStream, RpcClient, STREAM_LIMITS, serverStreamOf } from "@drover/rpc";
+import { CLUSTER_STATE_AGE_MS_MAX, EXPLAIN_LIMIT } from "../limits.ts";
 
 export type ClusterWatchOptions = Readonly<{
   /** Every scheduler; the one that leads answers. */
@@ -33,22 +27,28 @@ export type ClusterWatchOptions = Readonly<{
 export class ClusterWatch {
   readonly #options: ClusterWatchOptions;
   readonly #closed = new AbortController();
-  #state: ClusterState | undefined;
-  /** The scheduler that sent it, while it is followed. */
-  #leader: RpcClient | undefined;
-  readonly #saidReasons = new SaidReasons();
+  readonly #stream: LivingStream<never, ClusterState>;
   readonly #addedSince = new Map<Lane, number>();
+  #state: ClusterState | undefined;
   #heardMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ClusterWatchOptions) {
+    const { addresses, routerId, modelId, address, clock, logger } = options;
     this.#options = options;
+    this.#stream = new LivingStream({
+      addresses,
+      open: serverStreamOf(Cluster.method.watch, create(WatchRequestSchema, { routerId, modelId, address })),
+      onMessage: (state) => this.#take(state),
+      onDown: (reason, scheduler) => logger.warn("watch.lost", { scheduler, reason }),
+      onAway: (reason, scheduler) => logger.warn("watch.waiting", { scheduler, reason }),
+      limits: STREAM_LIMITS.watch,
+      clock,
+    });
   }
 
   /** Begins to watch; ends with `close`. */
   start(): void {
-    void this.#run().catch((error: unknown) => {
-      if (!this.#closed.signal.aborted) throw error;
-    });
+    void this.#stream.run(this.#closed.signal);
   }
 
   /** The last state that a leader sent, however old. */
@@ -95,10 +95,11 @@ export class ClusterWatch {
    * that it does not remember.
    */
   async explain(requestId: string, signal: AbortSignal): Promise<ExplainReply> {
-    const leader = this.#leader;
-    if (leader === undefined) throw new DroverError("unavailable", "no scheduler leads");
+    const { address } = this.#stream;
+    if (address === undefined) throw new DroverError("unavailable", "no scheduler leads");
+    using leader = new RpcClient(address);
     const request = create(ExplainRequestSchema, { requestId });
-    return withTimeout(EXPLAIN_LIMIT, this.#options.clock, signal, (limited) =>
+    return await withTimeout(EXPLAIN_LIMIT, this.#options.clock, signal, (limited) =>
       leader.unary(Cluster.method.explain, request, limited),
     );
   }
@@ -107,73 +108,15 @@ export class ClusterWatch {
     this.#closed.abort(new DroverError("cancelled", "the watch was closed"));
   }
 
-  async #run(): Promise<void> {
-    const { addresses, clock } = this.#options;
-    let backoffMs = WATCH_BACKOFF_MS;
-    for (let turn = 0; !this.#closed.signal.aborted; turn++) {
-      // A connection of its own each time: the name may lead elsewhere by now.
-      using client = new RpcClient(addresses[turn % addresses.length] ?? "");
-      const heard = await this.#follow(client);
-      if (this.#leader === client) this.#leader = undefined;
-      if (heard) backoffMs = WATCH_BACKOFF_MS;
-      // One wait for each round over all schedulers, so that a standby does not delay finding the leader.
-      if (heard || (turn + 1) % addresses.length === 0) {
-        await clock.sleep(backoffMs, this.#closed.signal);
-        backoffMs = Math.min(backoffMs * 2, WATCH_BACKOFF_MS_MAX);
-      }
-    }
-  }
-
-  /** Each reason is said once, not for every call. */
-  #noteEnd(scheduler: string, heard: boolean, reason: string): void {
-    const { logger } = this.#options;
-    if (this.#closed.signal.aborted) return;
-    if (heard) this.#saidReasons.clear();
-    const isNew = this.#saidReasons.isNew(reason);
-    if (heard) logger.warn("watch.lost", { scheduler, reason });
-    else if (isNew) logger.warn("watch.waiting", { scheduler, reason });
-  }
-
-  /** Follows one scheduler until it stops answering. Returns whether it sent a state. */
-  #follow(client: RpcClient): Promise<boolean> {
-    const { routerId, modelId, address, clock, onState } = this.#options;
-    return new Promise((resolve) => {
-      const call = client.serverStream(
-        Cluster.method.watch,
-        create(WatchRequestSchema, { routerId, modelId, address }),
-      );
-      let heard = false;
-      let over = false;
-      const end = (reason: string) => {
-        if (over) return;
-        over = true;
-        clearTimeout(silence);
-        this.#closed.signal.removeEventListener("abort", stop);
-        this.#noteEnd(client.address, heard, reason);
-        resolve(heard);
-      };
-      const stop = () => call.cancel();
-      const silence = setTimeout(stop, WATCH_SILENCE_MS);
-      this.#closed.signal.addEventListener("abort", stop, { once: true });
-      call.on("error", (error: unknown) => end(toDroverError(error).message));
-      call.on("end", () => end("the scheduler ended the watch"));
-      call.on("close", () => end("closed"));
-      call.on("data", (state: ClusterState) => {
-        if (over) return;
-        silence.refresh();
-        // A deposed leader may still talk for a moment.
-        if (this.#state !== undefined && state.leaderEpoch < this.#state.leaderEpoch && !this.#stale()) return;
-        heard = true;
-        this.#heardMs = clock.monotonic();
-        this.#state = state;
-        this.#leader = client;
-        this.#addedSince.clear();
-        onState(state);
-      });
-    });
-  }
-
-  #stale(): boolean {
-    return this.#options.clock.monotonic() - this.#heardMs > WATCH_SILENCE_MS;
+  #take(state: ClusterState): void {
+    const { clock, onState } = this.#options;
+    const isStale = clock.monotonic() - this.#heardMs > STREAM_LIMITS.watch.silenceMsMax;
+    // A deposed leader may still talk for a moment.
+    if (this.#state !== undefined && state.leaderEpoch < this.#state.leaderEpoch && !isStale) return;
+    this.#stream.up();
+    this.#heardMs = clock.monotonic();
+    this.#state = state;
+    this.#addedSince.clear();
+    onState(state);
   }
 }

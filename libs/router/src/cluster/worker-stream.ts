@@ -1,15 +1,16 @@
 import { create } from "@bufbuild/protobuf";
-import { type Clock, DroverError, type Logger, type RequestId, SaidReasons } from "@drover/core";
+import { type Clock, DroverError, type Logger, type RequestId } from "@drover/core";
 import {
   AttentionWorker,
   type RequestEvent,
   type Resume,
+  type RouterMessage,
   RouterMessageSchema,
   type WorkerHello,
   type WorkerMessage,
 } from "@drover/proto";
-import { RpcClient } from "@drover/rpc";
-import { HELLO_TIMEOUT_MS, REMEMBERED_CANCELS_MAX, STREAM_BACKOFF_MS, STREAM_BACKOFF_MS_MAX } from "../limits.ts";
+import { bidiStreamOf, LivingStream, STREAM_LIMITS } from "@drover/rpc";
+import { REMEMBERED_CANCELS_MAX } from "../limits.ts";
 import type { WorkerKey } from "../requests/request-state.ts";
 
 export type WorkerStreamOptions = Readonly<{
@@ -26,40 +27,51 @@ export type WorkerStreamOptions = Readonly<{
   onChange: () => void;
 }>;
 
-type Call = ReturnType<typeof openCall>;
-const openCall = (client: RpcClient) => client.bidiStream(AttentionWorker.method.tokens);
-
-/** The one token stream between this router and one life of one worker. It reconnects by itself until it is closed. */
+/** The one token stream between this router and one life of one worker. It lives until it is closed. */
 export class WorkerStream {
   readonly key: WorkerKey;
   readonly workerId: string;
   readonly incarnation: string;
   readonly #options: WorkerStreamOptions;
-  readonly #client: RpcClient;
+  readonly #stream: LivingStream<RouterMessage, WorkerMessage>;
   readonly #closed = new AbortController();
   readonly #cancelled = new Map<RequestId, number>();
-  readonly #saidReasons = new SaidReasons();
-  #call: Call | undefined;
-  #connected = false;
   #wrongLife = false;
   #left = false;
   #downSinceMs: number;
 
   constructor(options: WorkerStreamOptions) {
+    const { key, address, clock, logger, onChange } = options;
     this.#options = options;
-    this.key = options.key;
+    this.key = key;
     this.workerId = options.workerId;
     this.incarnation = options.incarnation;
-    this.#client = new RpcClient(options.address);
-    this.#downSinceMs = options.clock.monotonic();
-    void this.#run().catch((error: unknown) => {
-      if (!this.#closed.signal.aborted) throw error;
+    this.#downSinceMs = clock.monotonic();
+    this.#stream = new LivingStream({
+      addresses: [address],
+      open: bidiStreamOf(AttentionWorker.method.tokens),
+      greeting: () => [this.#hello()],
+      onMessage: ({ message }) => this.#take(message),
+      onUp: () => {
+        this.#cancelled.clear();
+        logger.info("token_stream.up", { worker: key });
+        onChange();
+      },
+      onDown: (reason) => {
+        this.#downSinceMs = clock.monotonic();
+        logger.warn("token_stream.down", { worker: key, reason });
+        onChange();
+      },
+      onAway: (reason) => logger.warn("token_stream.unreachable", { worker: key, reason }),
+      limits: STREAM_LIMITS.tokens,
+      clock,
     });
+    void this.#stream.run(this.#closed.signal);
   }
 
   /** The worker has said hello and the stream stands. */
   get connected(): boolean {
-    return this.#connected;
+    return this.#stream.isUp;
   }
 
   /** Another life of the worker answers at its address. */
@@ -74,100 +86,46 @@ export class WorkerStream {
 
   /** How long the stream has been down, milliseconds; 0 while it stands. */
   downMs(nowMonotonicMs: number): number {
-    return this.#connected ? 0 : nowMonotonicMs - this.#downSinceMs;
+    return this.connected ? 0 : nowMonotonicMs - this.#downSinceMs;
   }
 
   /** Ends every attempt up to this one. Repeated only for a newer attempt, or when `force`d by a new sign of life. */
   cancel(requestId: RequestId, attempt: number, force = false): void {
     const before = this.#cancelled.get(requestId);
-    if (!this.#connected || (!force && before !== undefined && before >= attempt)) return;
+    if (!this.connected || (!force && before !== undefined && before >= attempt)) return;
     this.#cancelled.delete(requestId);
     this.#cancelled.set(requestId, attempt);
     const oldest = this.#cancelled.keys().next();
     if (this.#cancelled.size > REMEMBERED_CANCELS_MAX && !oldest.done) this.#cancelled.delete(oldest.value);
-    this.#call?.write(create(RouterMessageSchema, { message: { case: "cancel", value: { requestId, attempt } } }));
+    this.#stream.send(create(RouterMessageSchema, { message: { case: "cancel", value: { requestId, attempt } } }));
   }
 
   close(): void {
-    if (this.#closed.signal.aborted) return;
     this.#closed.abort(new DroverError("cancelled", "the stream was closed"));
-    this.#call?.cancel();
-    this.#client[Symbol.dispose]();
   }
 
-  async #run(): Promise<void> {
-    const { clock } = this.#options;
-    let backoffMs = STREAM_BACKOFF_MS;
-    while (!this.#closed.signal.aborted) {
-      const wasConnected = await this.#once();
-      backoffMs = wasConnected ? STREAM_BACKOFF_MS : Math.min(backoffMs * 2, STREAM_BACKOFF_MS_MAX);
-      await clock.sleep(backoffMs, this.#closed.signal);
+  #hello(): RouterMessage {
+    const { modelId, routerId, resumes } = this.#options;
+    const value = { routerId, modelId, resumes: resumes() };
+    return create(RouterMessageSchema, { message: { case: "hello", value } });
+  }
+
+  #take(message: WorkerMessage["message"]): void {
+    if (message.case === "step") {
+      if (this.connected) for (const event of message.value.events) this.#options.onEvent(event);
+    } else if (message.case === "farewell") {
+      this.#left = true;
+    } else if (message.case === "hello") {
+      this.#left = false;
+      this.#accept(message.value);
     }
   }
 
-  /** One call, to its end. Returns whether the worker said hello. */
-  #once(): Promise<boolean> {
-    const { modelId, routerId, resumes, clock, onChange, logger } = this.#options;
-    return new Promise((resolve) => {
-      const call = openCall(this.#client);
-      let greeted = false;
-      let over = false;
-      this.#call = call;
-      this.#cancelled.clear();
-      const timer = setTimeout(() => call.cancel(), HELLO_TIMEOUT_MS);
-      const end = (reason: string) => {
-        if (over) return;
-        over = true;
-        clearTimeout(timer);
-        if (this.#connected) {
-          this.#connected = false;
-          this.#downSinceMs = clock.monotonic();
-          if (!this.#closed.signal.aborted) logger.warn("token_stream.down", { worker: this.key, reason });
-          onChange();
-        } else if (!this.#closed.signal.aborted && this.#saidReasons.isNew(reason))
-          logger.warn("token_stream.unreachable", { worker: this.key, reason });
-        resolve(greeted);
-      };
-      call.on("error", (error: Error) => end(error.message));
-      call.on("end", () => {
-        call.cancel();
-        end("the worker ended the stream");
-      });
-      call.on("close", () => end("closed"));
-      call.on("data", (message: WorkerMessage) => {
-        if (message.message.case === "step") {
-          if (this.#connected) for (const event of message.message.value.events) this.#options.onEvent(event);
-          return;
-        }
-        if (message.message.case === "farewell") this.#left = true;
-        if (message.message.case !== "hello" || over) return;
-        this.#left = false;
-        clearTimeout(timer);
-        if (!this.#accept(message.message.value)) {
-          call.cancel();
-          return;
-        }
-        greeted = true;
-        this.#saidReasons.clear();
-        this.#connected = true;
-        logger.info("token_stream.up", { worker: this.key });
-        onChange();
-      });
-      call.write(
-        create(RouterMessageSchema, {
-          message: {
-            case: "hello",
-            value: { routerId, modelId, resumes: resumes() },
-          },
-        }),
-      );
-    });
-  }
-
-  #accept(hello: WorkerHello): boolean {
-    const { modelId, workerId, incarnation } = this.#options;
+  #accept(hello: WorkerHello): void {
+    const { modelId, workerId, incarnation, onChange } = this.#options;
     this.#wrongLife = hello.workerId !== workerId || hello.incarnation !== incarnation;
-    if (this.#wrongLife) this.#options.onChange();
-    return !this.#wrongLife && hello.modelId === modelId;
+    if (this.#wrongLife) onChange();
+    if (this.#wrongLife || hello.modelId !== modelId) this.#stream.renew("another worker answers there");
+    else this.#stream.up();
   }
 }

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { type Logger, SaidReasons } from "@drover/core";
+import { type Clock, DroverError, type Logger, sleepUnlessAborted } from "@drover/core";
 import {
   Cluster,
   type ContextWorkers,
@@ -14,8 +14,7 @@ import {
   WorkerReportSchema,
   type WorkerStatus,
 } from "@drover/proto";
-import { RpcClient } from "@drover/rpc";
-import type { ClientDuplexStream } from "@grpc/grpc-js";
+import { bidiStreamOf, LivingStream, STREAM_LIMITS } from "@drover/rpc";
 import { changesMessages, type ReportedCache, snapshotMessages } from "./cache-report.ts";
 
 export type SchedulerLinkOptions = Readonly<{
@@ -35,160 +34,125 @@ export type SchedulerLinkOptions = Readonly<{
   onDrainState: (state: DrainState) => void;
   /** What placement may know of the prefix cache; nothing is reported without it. */
   cache?: ReportedCache;
+  clock: Clock;
   logger: Logger;
 }>;
 
-/** Between two calls; doubles while all schedulers are away. */
-const RETRY_MS = 250;
-const RETRY_MS_MAX = 1000;
-/** A scheduler that has not taken the worker within this time is left for the next one: its address may lead nowhere. */
-const JOIN_MS_MAX = 5000;
+/** How often the status is reported, unless the scheduler says otherwise. */
 const HEARTBEAT_MS = 1000;
 /** Placement counts what it has handed out until the next status: a change is told this soon. */
 const CHANGE_MS = 100;
 
-/** A worker's stream to the leading scheduler: it joins, reports, obeys, and looks for the next leader when the stream ends. */
+/** A worker's stream to the leading scheduler: it joins, reports, and obeys. It lives until it is disposed. */
 export class SchedulerLink implements Disposable {
   readonly #options: SchedulerLinkOptions;
-  #client: RpcClient | undefined;
-  #stream: ClientDuplexStream<WorkerReport, WorkerOrder> | undefined;
-  #heartbeat: NodeJS.Timeout | undefined;
-  #retry: NodeJS.Timeout | undefined;
-  #attempt = 0;
-  /** Calls in a row that no scheduler took. */
-  #failureCount = 0;
-  #joined = false;
-  readonly #saidReasons = new SaidReasons();
+  readonly #stream: LivingStream<WorkerReport, WorkerOrder>;
+  readonly #ended = new AbortController();
   /** When a scheduler last had this worker, by the monotonic clock. */
   #joinedUntilMs = Number.NEGATIVE_INFINITY;
+  #heartbeatMs = HEARTBEAT_MS;
   #reported = "";
   #reportedAtMs = 0n;
   #cacheReportedAtMs = 0n;
-  /** The stream has more to write than it takes at once: the cache's events wait in the cache, which bounds them. */
-  #blocked = false;
-  #disposed = false;
 
   constructor(options: SchedulerLinkOptions) {
+    const { addresses, clock, logger } = options;
     this.#options = options;
-    this.#connect();
+    this.#stream = new LivingStream({
+      addresses,
+      open: bidiStreamOf(Cluster.method.join),
+      greeting: () => [reportOf({ case: "hello", value: options.hello }), this.#loaded(), this.#status()],
+      onMessage: ({ order }) => this.#obey(order),
+      onUp: (down) => {
+        this.#cacheReportedAtMs = 0n;
+        void this.#beat(down);
+      },
+      onDown: (reason, address) => {
+        this.#joinedUntilMs = clock.monotonic();
+        logger.warn("scheduler.lost", { address, reason });
+      },
+      onAway: (reason, address) => logger.warn("scheduler.waiting", { address, reason }),
+      limits: STREAM_LIMITS.membership,
+      clock,
+    });
+    void this.#stream.run(this.#ended.signal);
   }
 
   /** Milliseconds since a scheduler last had this worker among its own; infinite before the first time. */
   leaderlessMs(nowMs: number): number {
-    return this.#joined ? 0 : nowMs - this.#joinedUntilMs;
+    return this.#stream.isUp ? 0 : nowMs - this.#joinedUntilMs;
   }
 
   /** Reports the status now, for changes that placement should know of at once. */
   reportStatus(): void {
-    this.#send({ case: "status", value: this.#options.status() });
+    this.#stream.send(this.#status());
   }
 
-  #beat(heartbeatMs: number): void {
-    const status = this.#options.status();
-    this.#reportCache(status.sentAtMs, BigInt(heartbeatMs));
-    const { runningCount, waitingCount, kvBytesUsed, ready, draining } = status;
-    const facts = `${runningCount} ${waitingCount} ${kvBytesUsed} ${ready} ${draining}`;
-    if (facts === this.#reported && status.sentAtMs - this.#reportedAtMs < BigInt(heartbeatMs)) return;
-    this.#reported = facts;
-    this.#reportedAtMs = status.sentAtMs;
-    this.#send({ case: "status", value: status });
+  /** Reports which experts are loaded. */
+  reportLoaded(): void {
+    this.#stream.send(this.#loaded());
+  }
+
+  /** No more placements; the stream stays until the link is disposed. */
+  leave(): void {
+    this.#stream.send(reportOf({ case: "leaving", value: create(LeavingSchema) }));
+  }
+
+  #status(): WorkerReport {
+    return reportOf({ case: "status", value: this.#options.status() });
+  }
+
+  #loaded(): WorkerReport {
+    return reportOf({ case: "loaded", value: create(ExpertsLoadedSchema, { layers: this.#options.loaded() }) });
+  }
+
+  /** Reports changes soon, and all at each heartbeat, until the stream is down. */
+  async #beat(down: AbortSignal): Promise<void> {
+    const { clock, status } = this.#options;
+    for (;;) {
+      await sleepUnlessAborted(clock, CHANGE_MS, down);
+      if (down.aborted) return;
+      const now = status();
+      this.#reportCache(now.sentAtMs);
+      const { runningCount, waitingCount, kvBytesUsed, ready, draining } = now;
+      const facts = `${runningCount} ${waitingCount} ${kvBytesUsed} ${ready} ${draining}`;
+      if (facts === this.#reported && now.sentAtMs - this.#reportedAtMs < BigInt(this.#heartbeatMs)) continue;
+      this.#reported = facts;
+      this.#reportedAtMs = now.sentAtMs;
+      this.#stream.send(reportOf({ case: "status", value: now }));
+    }
   }
 
   /**
    * Tells of what has changed in the prefix cache, ten times a second at most, and of its digest each heartbeat. What is lost on the way,
-   * with a stream or in a cache that had to drop events, shows in the numbers and the digest: the scheduler then orders a snapshot.
+   * with a stream or in a cache that had to drop events, shows in the numbers and the digest: the scheduler then orders a snapshot. While the
+   * stream has more to write than it takes, the events wait in the cache, which bounds them.
    */
-  #reportCache(nowMs: bigint, heartbeatMs: bigint): void {
+  #reportCache(nowMs: bigint): void {
     const { cache } = this.#options;
-    if (cache === undefined || this.#blocked) return;
+    if (cache === undefined || this.#stream.isBlocked) return;
     const events = cache.takeEvents();
-    if (events.length === 0 && nowMs - this.#cacheReportedAtMs < heartbeatMs) return;
+    if (events.length === 0 && nowMs - this.#cacheReportedAtMs < BigInt(this.#heartbeatMs)) return;
     this.#cacheReportedAtMs = nowMs;
-    for (const value of changesMessages(events, cache.digest())) this.#send({ case: "cacheChanges", value });
+    for (const value of changesMessages(events, cache.digest()))
+      this.#stream.send(reportOf({ case: "cacheChanges", value }));
   }
 
   #sendSnapshot(): void {
     const { cache } = this.#options;
     // The next digest asks for it again.
-    if (cache === undefined || this.#blocked) return;
-    for (const value of snapshotMessages(cache.snapshot())) this.#send({ case: "cacheSnapshot", value });
+    if (cache === undefined || this.#stream.isBlocked) return;
+    for (const value of snapshotMessages(cache.snapshot()))
+      this.#stream.send(reportOf({ case: "cacheSnapshot", value }));
   }
 
-  reportLoaded(): void {
-    this.#send({ case: "loaded", value: create(ExpertsLoadedSchema, { layers: this.#options.loaded() }) });
-  }
-
-  /** No more placements; the stream stays until the link is disposed. */
-  leave(): void {
-    this.#send({ case: "leaving", value: create(LeavingSchema) });
-  }
-
-  #send(report: WorkerReport["report"]): void {
-    const message = create(WorkerReportSchema);
-    message.report = report;
-    const stream = this.#stream;
-    if (stream === undefined || stream.write(message) || this.#blocked) return;
-    this.#blocked = true;
-    stream.once("drain", () => {
-      if (this.#stream === stream) this.#blocked = false;
-    });
-  }
-
-  #connect(): void {
-    if (this.#disposed) return;
-    const { addresses } = this.#options;
-    const address = addresses[this.#attempt % addresses.length] ?? "";
-    this.#attempt += 1;
-    const client = new RpcClient(address);
-    const stream = client.bidiStream(Cluster.method.join);
-    this.#client = client;
-    this.#stream = stream;
-    this.#blocked = false;
-    this.#cacheReportedAtMs = 0n;
-    let ended = false;
-    const lost = (reason: string) => {
-      if (ended) return;
-      ended = true;
-      clearTimeout(late);
-      clearInterval(this.#heartbeat);
-      client[Symbol.dispose]();
-      if (this.#stream === stream) this.#stream = undefined;
-      if (this.#disposed) return;
-      this.#noteLoss(address, reason);
-      const round = Math.floor(this.#failureCount++ / addresses.length);
-      this.#retry = setTimeout(() => this.#connect(), Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** round));
-    };
-    const late = setTimeout(() => {
-      if (!this.#joined) stream.cancel();
-    }, JOIN_MS_MAX);
-    stream.on("data", (order: WorkerOrder) => this.#obey(order, address));
-    stream.on("error", (error) => lost(error.message));
-    stream.on("end", () => lost("ended"));
-    this.#send({ case: "hello", value: this.#options.hello });
-    this.reportLoaded();
-    this.reportStatus();
-  }
-
-  /** Each reason is said once, not for every call. */
-  #noteLoss(address: string, reason: string): void {
-    const { logger } = this.#options;
-    const isNew = this.#saidReasons.isNew(reason);
-    if (this.#joined) logger.warn("scheduler.lost", { address, reason });
-    else if (isNew) logger.warn("scheduler.waiting", { address, reason });
-    if (this.#joined) this.#joinedUntilMs = performance.now();
-    this.#joined = false;
-  }
-
-  #obey({ order }: WorkerOrder, address: string): void {
+  #obey(order: WorkerOrder["order"]): void {
     const { onLeader, onMap, onSetExperts, onContextWorkers, onSetDrain, onDrainState, logger } = this.#options;
     if (order.case === "accepted") {
-      logger.info("scheduler.joined", { address, epoch: String(order.value.leaderEpoch) });
-      this.#joined = true;
-      this.#failureCount = 0;
-      this.#saidReasons.clear();
+      this.#heartbeatMs = order.value.heartbeatMs || HEARTBEAT_MS;
+      this.#stream.up();
+      logger.info("scheduler.joined", { address: this.#stream.address, epoch: String(order.value.leaderEpoch) });
       onLeader(order.value.leaderEpoch);
-      clearInterval(this.#heartbeat);
-      this.#heartbeat = setInterval(() => this.#beat(order.value.heartbeatMs || HEARTBEAT_MS), CHANGE_MS);
     } else if (order.case === "sendCache") this.#sendSnapshot();
     else if (order.case === "setExperts") onSetExperts(order.value.layers);
     else if (order.case === "expertMap") onMap(order.value);
@@ -198,10 +162,12 @@ export class SchedulerLink implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#disposed = true;
-    clearInterval(this.#heartbeat);
-    clearTimeout(this.#retry);
-    this.#stream?.cancel();
-    this.#client?.[Symbol.dispose]();
+    this.#ended.abort(new DroverError("cancelled", "the link was closed"));
   }
+}
+
+function reportOf(report: WorkerReport["report"]): WorkerReport {
+  const message = create(WorkerReportSchema);
+  message.report = report;
+  return message;
 }

@@ -1,0 +1,99 @@
+import type {
+  DescMethodBiDiStreaming,
+  DescMethodServerStreaming,
+  DescMethodStreaming,
+  MessageShape,
+} from "@bufbuild/protobuf";
+import { RpcClient } from "./client.ts";
+
+/** One streaming call to a peer, as its caller holds it. */
+export interface StreamCall<Request> {
+  /** Sends a message. False when the call has more to send than the peer takes: `onDrain` follows. */
+  write(request: Request): boolean;
+  /** Ends the call and its connection. Nothing is told of it afterwards. */
+  cancel(): void;
+}
+
+/** What is told of a streaming call; nothing of it from within the call that opens it. */
+export interface StreamListener<Reply> {
+  /** The peer has the call. */
+  onHeaders(): void;
+  onMessage(reply: Reply): void;
+  /** What was written has left. */
+  onDrain(): void;
+  /** The call is over, and why. Told once, and nothing after it. */
+  onEnd(reason: string): void;
+}
+
+/** Calls a peer: over gRPC, or over whatever else stands for the network. */
+export type OpenStream<Request, Reply> = (address: string, listener: StreamListener<Reply>) => StreamCall<Request>;
+
+/** Messages in both directions, over gRPC. */
+export function bidiStreamOf<M extends DescMethodBiDiStreaming>(
+  method: M,
+): OpenStream<MessageShape<M["input"]>, MessageShape<M["output"]>> {
+  return (address, listener) => {
+    // A connection of its own for each call: the name may lead elsewhere by now.
+    const client = new RpcClient(address);
+    const stream = client.bidiStream(method);
+    const cancel = listen(stream, client, listener);
+    return { write: (request) => stream.write(request), cancel };
+  };
+}
+
+/** One request and the replies to it, over gRPC: nothing can be written. */
+export function serverStreamOf<M extends DescMethodServerStreaming>(
+  method: M,
+  request: MessageShape<M["input"]>,
+): OpenStream<never, MessageShape<M["output"]>> {
+  return (address, listener) => {
+    const client = new RpcClient(address);
+    const cancel = listen(client.serverStream(method, request), client, listener);
+    return { write: () => false, cancel };
+  };
+}
+
+type Events<Reply> = Readonly<{
+  on(event: "metadata" | "drain" | "end" | "close", handle: () => void): unknown;
+  on(event: "data", handle: (reply: Reply) => void): unknown;
+  on(event: "error", handle: (error: Error) => void): unknown;
+  cancel(): void;
+}>;
+
+/** Hears a call of grpc-js out. Returns what ends it. */
+function listen<M extends DescMethodStreaming>(
+  stream: Events<MessageShape<M["output"]>>,
+  client: RpcClient,
+  listener: StreamListener<MessageShape<M["output"]>>,
+): () => void {
+  let isOver = false;
+  const cancel = () => {
+    if (isOver) return;
+    isOver = true;
+    stream.cancel();
+    client[Symbol.dispose]();
+  };
+  const end = (reason: string) => {
+    if (isOver) return;
+    cancel();
+    listener.onEnd(reason);
+  };
+  const unlessOver = (tell: () => void) => () => {
+    if (!isOver) tell();
+  };
+  stream.on(
+    "metadata",
+    unlessOver(() => listener.onHeaders()),
+  );
+  stream.on(
+    "drain",
+    unlessOver(() => listener.onDrain()),
+  );
+  stream.on("data", (reply) => {
+    if (!isOver) listener.onMessage(reply);
+  });
+  stream.on("error", (error) => end(error.message));
+  stream.on("end", () => end("the peer has ended the stream"));
+  stream.on("close", () => end("closed"));
+  return cancel;
+}
