@@ -147,3 +147,53 @@ describe("a thread", () => {
     expect(await running).toBe(reason);
   });
 });
+
+describe("a pool that is started", () => {
+  test("has loaded all its threads", async () => {
+    await using pool = startPool({ threads: 2, runMsMax: 60_000 });
+    await pool.start();
+    expect(await pool.run(say("a"), neverAborted)).toMatchObject({ said: "a" });
+  });
+
+  test("fails with what loading refuses", async () => {
+    await using pool = startPool({ settings: "refused" });
+    expect(await failure(pool.start())).toMatchObject({ code: "invalid_argument", message: "no weights there" });
+  });
+
+  test("replaces a thread that has died before anybody asks, and says so", async () => {
+    const losses = Promise.withResolvers<string>();
+    await using pool = startPool({ onLoss: (event, reason) => losses.resolve(`${event}: ${reason}`) });
+    await pool.start();
+    const fatal = failure(pool.run(say("throw"), neverAborted));
+    expect(await losses.promise).toBe("thread_died: a bug");
+    expect(await fatal).toMatchObject({ code: "internal" });
+    expect(await pool.run(say("a"), neverAborted)).toMatchObject({ said: "a" });
+  });
+});
+
+describe("a pool whose threads must not be stopped within their work", () => {
+  test("has one end by itself when the pool is closed", async () => {
+    const pool = startPool({ endMsMax: 600_000 });
+    const working = failure(pool.run(say("work"), neverAborted));
+    await pool[Symbol.asyncDispose]();
+    expect(await working).toMatchObject({ code: "unavailable" });
+  });
+
+  test("tells one that nobody waits, and goes on with what waits", async () => {
+    await using pool = startPool({ endMsMax: 600_000 });
+    await pool.start();
+    const gone = new AbortController();
+    const working = failure(pool.run(say("work"), gone.signal));
+    const next = pool.run(say("a"), neverAborted);
+    expect(pool.load).toBe(2);
+    gone.abort(new Error("the client is gone"));
+    expect(await working).toBe(gone.signal.reason);
+    expect(await next).toMatchObject({ said: "a" });
+    expect(pool.load).toBe(0);
+  });
+
+  test("says that whoever lost a thread may ask again, where the work is not to blame", async () => {
+    await using pool = startPool({ endMsMax: 600_000, lostCode: "unavailable" });
+    expect(await failure(pool.run(say("exit"), neverAborted))).toMatchObject({ code: "unavailable" });
+  });
+});

@@ -15,7 +15,7 @@ export const IMAGE_LIMITS = {
   queueBytesMax: 256 * 2 ** 20,
   /** How long the decoder may take, in seconds. */
   decodeSecondsMax: 10,
-  /** How long a thread may take for one image, decoding included, before it is ended and replaced. */
+  /** How long a loaded thread may take for one image, decoding included, before it is ended and replaced. */
   processMsMax: 20_000,
   /** A setting's tiles, and their side: far above Llama 4's 16 of 336. */
   tilesMax: 256,

@@ -2,7 +2,7 @@
 export const PROMPT_LIMITS = {
   /** Prompts that wait for a thread; one more is refused as overloaded. Their texts are the requests', which the router bounds. */
   queueMax: 1024,
-  /** How long a thread may take for one prompt, its own start included, before it is ended and replaced. */
+  /** How long a loaded thread may take for one prompt before it is ended and replaced. */
   encodeMsMax: 30_000,
   /**
    * A thread's heap: rendering holds a prompt some six times, and 32 MiB are the largest. The vocabulary is shared and not on it.

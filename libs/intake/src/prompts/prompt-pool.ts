@@ -1,10 +1,10 @@
 import { availableParallelism } from "node:os";
 import type { ChatInput, PromptEncoder, TemplateSource } from "@drover/chat";
-import { type ImageGrid, neverAborted } from "@drover/core";
+import type { ImageGrid } from "@drover/core";
 import { ThreadPool } from "@drover/threads";
 import type { SharableTokenizer } from "@drover/tokenizer";
 import { PROMPT_LIMITS } from "./limits.ts";
-import type { ThreadRequest, ThreadSettings } from "./thread-messages.ts";
+import type { PromptRequest, PromptSettings } from "./prompt-messages.ts";
 
 export type PromptPoolOptions = Readonly<{
   /** Its vocabulary is shared with the threads. */
@@ -25,13 +25,13 @@ const ENCODER = new URL("./prompt-worker.ts", import.meta.url);
  * may loop for ever; the thread is then replaced. Short plain text is encoded where it is.
  */
 export class PromptPool implements PromptEncoder, AsyncDisposable {
-  readonly #pool: ThreadPool<ThreadRequest, Uint32Array>;
+  readonly #pool: ThreadPool<PromptRequest, Uint32Array>;
   readonly #tokenizer: SharableTokenizer;
   readonly #inlineCharactersMax: number;
 
   private constructor(options: PromptPoolOptions, threads: number) {
     const { tokenizer, template, patchesPerTile } = options;
-    const settings: ThreadSettings = { vocabulary: tokenizer.share(), template, patchesPerTile };
+    const settings: PromptSettings = { vocabulary: tokenizer.share(), template, patchesPerTile };
     this.#tokenizer = tokenizer;
     this.#inlineCharactersMax =
       options.inlineCharactersMax ?? (isQuick(settings) ? PROMPT_LIMITS.inlineCharactersMax : 0);
@@ -51,7 +51,7 @@ export class PromptPool implements PromptEncoder, AsyncDisposable {
     const threads = options.threads ?? Math.min(2, availableParallelism());
     const pool = new PromptPool(options, threads);
     try {
-      await Promise.all(Array.from({ length: threads }, () => pool.#run({ kind: "ready" }, neverAborted)));
+      await pool.#pool.start();
       return pool;
     } catch (error) {
       await pool[Symbol.asyncDispose]();
@@ -76,12 +76,12 @@ export class PromptPool implements PromptEncoder, AsyncDisposable {
     await this.#pool[Symbol.asyncDispose]();
   }
 
-  async #run(request: ThreadRequest, signal: AbortSignal): Promise<Uint32Array> {
+  async #run(request: PromptRequest, signal: AbortSignal): Promise<Uint32Array> {
     return this.#pool.run({ post: () => [request, []] }, signal);
   }
 }
 
 /** Whether the time for a text is bounded by its length: a checkpoint's own regular expression may take any. */
-function isQuick({ vocabulary }: ThreadSettings): boolean {
+function isQuick({ vocabulary }: PromptSettings): boolean {
   return vocabulary.steps.every(({ kind }) => kind === "o200k");
 }

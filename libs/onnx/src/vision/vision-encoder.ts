@@ -51,7 +51,7 @@ export class VisionEncoder implements Disposable {
    * `isAbandoned` is asked before each stage, which takes a fraction of a second. Errors: `cancelled` when it was abandoned.
    * @param pixels grey levels, [tileCount, imageSize, imageSize, 3] row-major
    */
-  encode(tileCount: number, pixels: Uint8Array, isAbandoned: () => boolean = never): Float32Array {
+  encode(tileCount: number, pixels: Uint8Array, isAbandoned: () => boolean = never): Float32Array<ArrayBuffer> {
     const { imageSize, gridSize, rowsPerTile, textHiddenSize } = this.config;
     const tileBytes = imageSize ** 2 * 3;
     assert(tileCount > 0 && pixels.length === tileCount * tileBytes, "tiles have the model's size");

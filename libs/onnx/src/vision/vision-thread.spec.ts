@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { loadVisionConfig, openCheckpoint, type VisionConfig } from "@drover/checkpoint";
 import { neverAborted, silentLogger } from "@drover/core";
 import { expect, test } from "vitest";
-import { COMMANDS, REFUSED } from "./testing/scripted-encoder.ts";
+import { COMMANDS, REFUSED } from "./testing/encoder-commands.ts";
 import { VisionEncoder } from "./vision-encoder.ts";
 import { VisionThread, type VisionThreadOptions } from "./vision-thread.ts";
 
@@ -109,7 +109,11 @@ test("a thread that is closed within a run ends without ending the process", asy
 
 test("more bytes than may wait are refused as overloaded", async () => {
   await using thread = await scripted({ queueBytesMax: 2 * TILE_BYTES });
+  const gone = new AbortController();
+  const running = thread.encode(1, tile(COMMANDS.hang), gone.signal).catch((error: unknown) => error);
   await expect(thread.encode(3, noise(3), neverAborted)).rejects.toMatchObject({ code: "overloaded" });
+  gone.abort(new Error("the client is gone"));
+  expect(await running).toBe(gone.signal.reason);
 });
 
 test("weights that are refused are the start's own error", async () => {
