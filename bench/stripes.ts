@@ -5,7 +5,7 @@ import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { neverAborted, silentLogger, systemClock } from "@drover/core";
+import { neverAborted, type RankedToken, silentLogger, systemClock } from "@drover/core";
 import { ContextStreamHolder } from "@drover/rpc";
 import { freePort, greedyTask, openLocalEngine, seededRandom } from "@drover/testkit";
 
@@ -51,7 +51,7 @@ type Run = {
   stageSeconds: number[];
   steps: number;
   tokens: number[];
-  top: { id: number; logprob: number }[][];
+  top: (readonly RankedToken[])[];
   attention: Use;
   context: Use[];
 };
@@ -119,10 +119,9 @@ async function runOne(workers: number): Promise<Run> {
   local.engine.flush();
   run.seconds = (performance.now() - began) / 1000;
   for (const { event } of local.events) {
-    if (event.case !== "token") continue;
-    run.tokens.push(event.value.tokenId);
-    const { tokenIds, logprobs } = event.value.top ?? { tokenIds: [], logprobs: [] };
-    run.top.push(tokenIds.map((id, i) => ({ id, logprob: logprobs[i] ?? Number.NaN })));
+    if (event.kind !== "token") continue;
+    run.tokens.push(event.tokenId);
+    run.top.push(event.top);
   }
   run.attention.residentMiB = residentMiB("self");
   for (const [i, { child, holder }] of started.entries()) {
@@ -163,8 +162,8 @@ function difference(a: Run, b: Run): { equalTokens: number; worst: number } {
   while (equalTokens < a.tokens.length && a.tokens[equalTokens] === b.tokens[equalTokens]) equalTokens += 1;
   let worst = 0;
   for (let step = 0; step <= Math.min(equalTokens, a.top.length - 1); step++)
-    for (const { id, logprob } of a.top[step] ?? []) {
-      const other = b.top[step]?.find((each) => each.id === id);
+    for (const { tokenId, logprob } of a.top[step] ?? []) {
+      const other = b.top[step]?.find((each) => each.tokenId === tokenId);
       if (other !== undefined) worst = Math.max(worst, Math.abs(other.logprob - logprob));
     }
   return { equalTokens, worst };

@@ -11,11 +11,11 @@ const prompts = [5, 60, 255, 256, 257, 700, 33, 120].map(prompt);
 function tokensOf(local: LocalEngine): Record<string, number[]> {
   const out: Record<string, number[]> = {};
   for (const { requestId, event } of local.events) {
-    if (event.case !== "token") continue;
+    if (event.kind !== "token") continue;
     const list = out[requestId] ?? [];
     out[requestId] = list;
-    expect(event.value.index).toBe(list.length);
-    list.push(event.value.tokenId);
+    expect(event.index).toBe(list.length);
+    list.push(event.tokenId);
   }
   return out;
 }

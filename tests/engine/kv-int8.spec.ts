@@ -28,10 +28,10 @@ function answerOf(local: LocalEngine, name: string): Answer {
   let cached = -1;
   for (const { requestId, event } of local.events) {
     if (requestId !== name) continue;
-    if (event.case === "done") cached = event.value.cachedTokenCount;
-    if (event.case === "token") {
-      tokens.push(event.value.tokenId);
-      logprobs.push(event.value.logprob);
+    if (event.kind === "done") cached = event.cachedTokenCount;
+    if (event.kind === "token") {
+      tokens.push(event.tokenId);
+      logprobs.push(event.logprob);
     }
   }
   return { tokens, logprobs, cached };

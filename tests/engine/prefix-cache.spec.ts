@@ -21,10 +21,10 @@ async function ask(local: LocalEngine, title: string, prompt: readonly number[],
   let cached = -1;
   for (const { requestId, event } of local.events) {
     if (requestId !== name) continue;
-    if (event.case === "done") cached = event.value.cachedTokenCount;
-    if (event.case !== "token") continue;
-    answers[event.value.choice]?.tokens.push(event.value.tokenId);
-    answers[event.value.choice]?.logprobs.push(event.value.logprob);
+    if (event.kind === "done") cached = event.cachedTokenCount;
+    if (event.kind !== "token") continue;
+    answers[event.choice]?.tokens.push(event.tokenId);
+    answers[event.choice]?.logprobs.push(event.logprob);
   }
   return answers.map((answer) => ({ ...answer, cached }));
 }
@@ -107,7 +107,7 @@ test("requests that come together compute a beginning that they share once, and 
   expect(rowsComputed(local)).toBeLessThanOrEqual(730 + 4 * (730 - 512) + 5 * 11);
   const tokens = (name: string) =>
     local.events.flatMap(({ requestId, event }) =>
-      requestId === name && event.case === "token" ? [event.value.tokenId] : [],
+      requestId === name && event.kind === "token" ? [event.tokenId] : [],
     );
   for (const [i, prompt] of prompts.entries())
     expect(tokens(`together-${i}`)).toEqual((await ask(without, `alone ${i}`, prompt))[0]?.tokens);
@@ -121,9 +121,9 @@ test("what is asked about its prompt reuses nothing, and fills the cache", async
   local.engine.place({ ...task, params: { ...task.params, promptTopLogprobs: 0 } });
   await drain(local);
   const positions = local.events.flatMap(({ requestId, event }) =>
-    requestId === "asked" && event.case === "prompt" ? event.value.logprobs : [],
+    requestId === "asked" && event.kind === "prompt" ? event.logprobs : [],
   );
   expect(positions).toHaveLength(common.length);
-  const done = local.events.find(({ requestId, event }) => requestId === "asked" && event.case === "done");
-  expect(done?.event).toMatchObject({ value: { cachedTokenCount: 0 } });
+  const done = local.events.find(({ requestId, event }) => requestId === "asked" && event.kind === "done");
+  expect(done?.event).toMatchObject({ cachedTokenCount: 0 });
 });

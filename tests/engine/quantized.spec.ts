@@ -36,10 +36,10 @@ async function generate(
   await drain(local);
   const choices: Choice[][] = prompts.map(() => []);
   for (const { requestId, event } of local.events) {
-    if (event.case !== "token") continue;
-    const [first, second] = event.value.top?.logprobs ?? [];
+    if (event.kind !== "token") continue;
+    const [first, second] = event.top.map(({ logprob }) => logprob);
     if (first === undefined || second === undefined) throw new Error("a token without its log-probabilities");
-    choices[Number(requestId.slice(1))]?.push({ id: event.value.tokenId, first, second });
+    choices[Number(requestId.slice(1))]?.push({ id: event.tokenId, first, second });
   }
   expect(choices.map((list) => list.length)).toEqual(prompts.map(() => OUTPUT_TOKENS));
   return choices;

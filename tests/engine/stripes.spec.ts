@@ -98,9 +98,9 @@ function place(local: LocalEngine, name: string, prompt: readonly number[], n = 
 function answersOf(local: LocalEngine, name: string, n = 1): Answer[] {
   const answers: Answer[] = Array.from({ length: n }, () => ({ tokens: [], logprobs: [] }));
   for (const { requestId, event } of local.events) {
-    if (requestId !== name || event.case !== "token") continue;
-    answers[event.value.choice]?.tokens.push(event.value.tokenId);
-    answers[event.value.choice]?.logprobs.push(event.value.logprob);
+    if (requestId !== name || event.kind !== "token") continue;
+    answers[event.choice]?.tokens.push(event.tokenId);
+    answers[event.choice]?.logprobs.push(event.logprob);
   }
   return answers;
 }

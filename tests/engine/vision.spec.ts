@@ -3,9 +3,8 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { loadModelConfig, loadVisionConfig, openCheckpoint } from "@drover/checkpoint";
-import type { FeatureSource, PromptImage } from "@drover/core";
+import type { FeatureSource, PromptImage, RequestEvent } from "@drover/core";
 import { VisionEncoder } from "@drover/onnx";
-import type { RequestEvent } from "@drover/proto";
 import { drain, greedyTask, type LocalEngine, openLocalEngine } from "@drover/testkit";
 import sharp from "sharp";
 import { expect, test } from "vitest";
@@ -74,11 +73,10 @@ function readEvents(events: readonly RequestEvent[]) {
   const tokens: number[] = [];
   const tops: Map<number, number>[] = [];
   for (const { event } of events) {
-    if (event.case === "prompt") promptLogprobs.push(...event.value.logprobs);
-    if (event.case !== "token") continue;
-    tokens.push(event.value.tokenId);
-    const { tokenIds = [], logprobs = [] } = event.value.top ?? {};
-    tops.push(new Map(tokenIds.map((id, i) => [id, logprobs[i] ?? Number.NaN])));
+    if (event.kind === "prompt") promptLogprobs.push(...event.logprobs);
+    if (event.kind !== "token") continue;
+    tokens.push(event.tokenId);
+    tops.push(new Map(event.top.map(({ tokenId, logprob }) => [tokenId, logprob])));
   }
   return { promptLogprobs, tokens, tops };
 }

@@ -1,6 +1,13 @@
-import { create } from "@bufbuild/protobuf";
-import { DroverError, type FeatureSource, type ModelRunner, toDroverError } from "@drover/core";
-import { type RequestEvent, RequestEventSchema, type Resume } from "@drover/proto";
+import {
+  at,
+  DroverError,
+  type FeatureSource,
+  type GenerationEvent,
+  type ModelRunner,
+  type RequestEvent,
+  type Resume,
+  toDroverError,
+} from "@drover/core";
 import { ImageFeatures } from "./image-features.ts";
 import { RequestTrace } from "./request-trace.ts";
 import type { GenerationTask } from "./task.ts";
@@ -69,21 +76,23 @@ export class ActiveRequest {
   }
 
   /** Makes an event of this attempt and logs it. */
-  emit(event: RequestEvent["event"]): RequestEvent {
-    const made = create(RequestEventSchema, { requestId: this.task.requestId, attempt: this.task.attempt });
-    made.event = event;
+  emit(event: GenerationEvent): RequestEvent {
+    const { requestId, attempt } = this.task;
+    const made = { requestId, attempt, event };
     this.log.push(made);
     this.trace?.saw(event);
-    if (event.case === "done" || event.case === "failed") this.ended = true;
+    if (event.kind === "done" || event.kind === "failed") this.ended = true;
     return made;
   }
 
-  /** What the router has not seen, in order. */
-  since(resume: Resume): RequestEvent[] {
+  /** What the router has not seen, in order: all, where it asks for nothing, or for another attempt than this one. */
+  since(resume: Resume | undefined): readonly RequestEvent[] {
+    const { attempt, params } = this.task;
+    if (resume?.attempt !== attempt || resume.nextIndices.length !== params.n) return this.log;
     return this.log.filter(({ event }) => {
-      if (event.case === "started") return !resume.started;
-      if (event.case === "prompt") return event.value.start >= resume.nextPromptPosition;
-      if (event.case === "token") return event.value.index >= (resume.nextIndices[event.value.choice] ?? 0);
+      if (event.kind === "started") return !resume.started;
+      if (event.kind === "prompt") return event.start >= resume.nextPromptPosition;
+      if (event.kind === "token") return event.index >= at(resume.nextIndices, event.choice);
       return true;
     });
   }

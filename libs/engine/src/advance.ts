@@ -1,5 +1,4 @@
-import type { EntryResult, ModelRunner, RowOutput } from "@drover/core";
-import { FinishReason, type RequestEvent } from "@drover/proto";
+import type { EntryResult, GenerationEvent, ModelRunner, RowOutput } from "@drover/core";
 import type { Choice } from "./choice.ts";
 import type { EngineObserver } from "./engine-options.ts";
 import { finishOf, nextToken } from "./next-token.ts";
@@ -8,7 +7,7 @@ import { promptEvent, tokenEvent } from "./token-events.ts";
 export type AdvanceOptions = Readonly<{
   runner: ModelRunner;
   observer: EngineObserver;
-  send: (event: RequestEvent["event"]) => void;
+  send: (event: GenerationEvent) => void;
 }>;
 
 /** Commits a choice's computed rows and sends what they tell: of the prompt, and its next token once all of it is computed. True when the choice is finished. */
@@ -50,7 +49,7 @@ function generate(
   choice: Choice,
   row: RowOutput,
   rowExperts: Uint16Array,
-  send: (event: RequestEvent["event"]) => void,
+  send: (event: GenerationEvent) => void,
 ): boolean {
   if (choice.request.task.params.maxTokens === 0) return true;
   const tokenId = nextToken(choice, row);
@@ -58,5 +57,5 @@ function generate(
   send(tokenEvent(choice, tokenId, row, finish, rowExperts));
   choice.tokens.push(tokenId);
   choice.history.append(tokenId);
-  return finish !== FinishReason.UNSPECIFIED;
+  return finish !== undefined;
 }

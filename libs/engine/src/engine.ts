@@ -1,14 +1,14 @@
-import { create } from "@bufbuild/protobuf";
 import { OutputLengths, planStep, StepCost } from "@drover/batching";
 import {
   type ErrorCode,
+  type GenerationEvent,
   type KvSequence,
   type RequestId,
+  type Resume,
   type RouterId,
   sleepUnlessAborted,
   Wakeup,
 } from "@drover/core";
-import { DoneSchema, FailedSchema, type RequestEvent, type Resume, StartedSchema } from "@drover/proto";
 import { ActiveRequest } from "./active-request.ts";
 import { longestContext, type Refusal, roomRefusal } from "./admission.ts";
 import { advance } from "./advance.ts";
@@ -94,16 +94,13 @@ export class Engine {
     if (old !== undefined) this.#forget(old);
     const request = new ActiveRequest(task, this.#nextChoiceId, this.#step);
     this.#requests.set(task.requestId, request);
-    this.#send(request, {
-      case: "started",
-      value: create(StartedSchema, { startIndices: task.delivered.map((d) => d.tokenIds.length) }),
-    });
+    this.#send(request, { kind: "started", startIndices: task.delivered.map((d) => d.tokenIds.length) });
     for (const [index, { finished }] of task.delivered.entries()) {
       if (finished) continue;
       const choice = new Choice(this.#nextChoiceId++, request, index, this.#step);
       this.#choices.set(choice.id, choice);
     }
-    if (request.openChoiceCount === 0) this.#end(request, { case: "done", value: create(DoneSchema) });
+    if (request.openChoiceCount === 0) this.#end(request, { kind: "done", cachedTokenCount: 0 });
     else if (request.features === undefined) void this.#fetchFeatures(request);
     this.#wakeup.wake();
     return undefined;
@@ -152,8 +149,7 @@ export class Engine {
     for (const request of this.#requests.values()) {
       if (request.task.routerId !== router) continue;
       const resume = byId.get(request.task.requestId);
-      const events = resume?.attempt === request.task.attempt ? request.since(resume) : request.log;
-      for (const event of events) this.#outbox.add(router, event);
+      for (const event of request.since(resume)) this.#outbox.add(router, event);
       if (request.ended) this.#requests.delete(request.task.requestId);
     }
     this.#outbox.flush();
@@ -222,7 +218,7 @@ export class Engine {
       if (result?.kind === "parked") parkedCount += 1;
       // A request that was cancelled while the step ran has let go of its sequence: its rows are dropped.
       if (result === undefined || choice.active === undefined || choice.active !== entries[i]?.sequence) continue;
-      const send = (event: RequestEvent["event"]) => this.#send(choice.request, event);
+      const send = (event: GenerationEvent) => this.#send(choice.request, event);
       if (result.kind === "parked") this.#park(choice);
       else if (advance(choice, rowCount, result, { runner, observer, send })) this.#finish(choice);
     }
@@ -238,8 +234,7 @@ export class Engine {
     this.#drop(choice);
     choice.request.openChoiceCount -= 1;
     const { openChoiceCount, cachedCount = 0 } = choice.request;
-    if (openChoiceCount === 0)
-      this.#end(choice.request, { case: "done", value: create(DoneSchema, { cachedTokenCount: cachedCount }) });
+    if (openChoiceCount === 0) this.#end(choice.request, { kind: "done", cachedTokenCount: cachedCount });
   }
 
   #park(choice: Choice): void {
@@ -252,17 +247,17 @@ export class Engine {
 
   #fail(request: ActiveRequest, code: ErrorCode, message: string, retryable: boolean, handedBack = false): void {
     this.#dropChoices(request);
-    this.#end(request, { case: "failed", value: create(FailedSchema, { code, message, retryable, handedBack }) });
+    this.#end(request, { kind: "failed", code, message, retryable, handedBack });
   }
 
   /** Sends a request's last event. Its log stays only where its router has no stream. */
-  #end(request: ActiveRequest, event: RequestEvent["event"]): void {
+  #end(request: ActiveRequest, event: GenerationEvent): void {
     this.#send(request, event);
     request.close();
     if (this.#outbox.isAttached(request.task.routerId)) this.#requests.delete(request.task.requestId);
   }
 
-  #send(request: ActiveRequest, event: RequestEvent["event"]): void {
+  #send(request: ActiveRequest, event: GenerationEvent): void {
     this.#outbox.add(request.task.routerId, request.emit(event));
   }
 

@@ -14,10 +14,10 @@ const engineOfRows = (rows: number) => fakeEngine({ geometry, kvBytesMax: rows *
 function told({ events }: FakeEngine): Record<string, string> {
   const out: Record<string, string> = {};
   for (const { requestId, event } of events) {
-    if (event.case === "token") out[requestId] = `${Number(out[requestId] ?? 0) + 1}`;
-    if (event.case === "failed")
-      out[requestId] = `${out[requestId] ?? 0} ${event.value.handedBack ? "handed back" : "failed"}`;
-    if (event.case === "done") out[requestId] = `${out[requestId] ?? 0} done`;
+    if (event.kind === "token") out[requestId] = `${Number(out[requestId] ?? 0) + 1}`;
+    if (event.kind === "failed")
+      out[requestId] = `${out[requestId] ?? 0} ${event.handedBack ? "handed back" : "failed"}`;
+    if (event.kind === "done") out[requestId] = `${out[requestId] ?? 0} done`;
   }
   return out;
 }

@@ -1,5 +1,4 @@
-import type { RowOutput } from "@drover/core";
-import { FinishReason } from "@drover/proto";
+import type { FinishReason, RowOutput } from "@drover/core";
 import { sampleToken } from "@drover/sampling";
 import type { Choice } from "./choice.ts";
 
@@ -15,9 +14,9 @@ export function nextToken(choice: Choice, row: RowOutput): number {
   });
 }
 
-/** Whether this token, the choice's next, is also its last. */
-export function finishOf(choice: Choice, tokenId: number): FinishReason {
+/** Why this token, the choice's next, is also its last; undefined where the choice goes on. */
+export function finishOf(choice: Choice, tokenId: number): FinishReason | undefined {
   const { stopTokenIds, minTokens, maxTokens } = choice.request.task.params;
-  if (stopTokenIds.includes(tokenId) && choice.nextIndex >= minTokens) return FinishReason.STOP;
-  return choice.nextIndex + 1 >= maxTokens ? FinishReason.LENGTH : FinishReason.UNSPECIFIED;
+  if (stopTokenIds.includes(tokenId) && choice.nextIndex >= minTokens) return "stop";
+  return choice.nextIndex + 1 >= maxTokens ? "length" : undefined;
 }

@@ -50,7 +50,7 @@ test("every admitted request ends, whatever else is admitted, and KV is never ov
       await drainFake(local, 20 * rows + 1000);
       const tokens = new Map<string, number>();
       for (const { requestId, event } of local.events)
-        if (event.case === "token") tokens.set(requestId, (tokens.get(requestId) ?? 0) + 1);
+        if (event.kind === "token") tokens.set(requestId, (tokens.get(requestId) ?? 0) + 1);
       expect(tokens).toEqual(admitted);
       expect(local.runner.openCount).toBe(0);
       expect(local.runner.kvBytesPeak).toBeLessThanOrEqual(local.runner.kvBytesMax);
@@ -71,7 +71,7 @@ test("one that has waited as long as it takes to compute a younger one's rows ag
   // Its prompt's rows take less than its output: the older one has waited long enough before that ends.
   expect(local.engine.place(taskOfLength("long", 1000, 2400))).toBeUndefined();
   await drainFake(local, 20_000);
-  const ends = local.events.flatMap(({ requestId, event }) => (event.case === "done" ? [requestId] : []));
+  const ends = local.events.flatMap(({ requestId, event }) => (event.kind === "done" ? [requestId] : []));
   expect(ends).toEqual(["short", "long"]);
 });
 
@@ -85,7 +85,7 @@ test("a request that starves for room takes it from all that came later, and end
     local.engine.place(taskOfLength(`new-${i}`, 40, 60));
     await local.engine.step(new AbortController().signal);
     local.engine.flush();
-    for (const { requestId, event } of local.events.splice(0)) if (event.case === "done") ended.push(requestId);
+    for (const { requestId, event } of local.events.splice(0)) if (event.kind === "done") ended.push(requestId);
   }
   expect(ended).toContain("old");
 });

@@ -1,13 +1,12 @@
 import {
   type ErrorCode,
-  errorCode,
+  type GenerationEvent,
   noTracer,
   type TraceCall,
   type TraceContext,
   type Tracer,
   type TraceSpan,
 } from "@drover/core";
-import type { RequestEvent } from "@drover/proto";
 import { TRACE_LIMITS } from "./limits.ts";
 import type { GenerationTask } from "./task.ts";
 
@@ -73,16 +72,16 @@ export class RequestTrace {
   }
 
   /** An event of it goes to the router. */
-  saw(event: RequestEvent["event"]): void {
-    if (event.case === "token") this.#token();
-    if (event.case === "done") {
-      this.#span.attributes({ "drover.cached_tokens": event.value.cachedTokenCount });
+  saw(event: GenerationEvent): void {
+    if (event.kind === "token") this.#token();
+    if (event.kind === "done") {
+      this.#span.attributes({ "drover.cached_tokens": event.cachedTokenCount });
       this.end();
     }
-    if (event.case === "failed") {
-      const { code, handedBack } = event.value;
+    if (event.kind === "failed") {
+      const { code, handedBack } = event;
       this.#span.attributes({ "drover.handed_back": handedBack });
-      this.end(handedBack ? "cancelled" : errorCode(code));
+      this.end(handedBack ? "cancelled" : code);
     }
   }
 

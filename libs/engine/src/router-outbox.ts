@@ -1,5 +1,4 @@
-import type { Clock, RouterId } from "@drover/core";
-import type { RequestEvent } from "@drover/proto";
+import type { Clock, RequestEvent, RouterId } from "@drover/core";
 
 /** Where one router's events go while its stream stands. */
 export interface EventSink {

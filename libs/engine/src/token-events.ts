@@ -1,26 +1,19 @@
-import { create } from "@bufbuild/protobuf";
-import type { RowOutput } from "@drover/core";
 import {
+  at,
   type FinishReason,
-  PromptInfoSchema,
-  type RequestEvent,
-  TokenEventSchema,
-  type TopLogprobs,
-  TopLogprobsSchema,
-} from "@drover/proto";
+  type PromptEvent,
+  type RankedToken,
+  type RowOutput,
+  type TokenEvent,
+} from "@drover/core";
 import type { Choice } from "./choice.ts";
 
 /** The k likeliest tokens of a row with their log-probabilities. */
-function topLogprobs(row: RowOutput, k: number): TopLogprobs {
-  return create(TopLogprobsSchema, {
-    tokenIds: row.topIds.slice(0, k),
-    logprobs: Array.from(row.topValues.subarray(0, k), (value) => value - row.logSumExp),
-  });
+function likeliest(row: RowOutput, k: number): readonly RankedToken[] {
+  return row.topIds.slice(0, k).map((tokenId, i) => ({ tokenId, logprob: at(row.topValues, i) - row.logSumExp }));
 }
 
-function littleEndian(experts: Uint16Array): Uint8Array {
-  return new Uint8Array(experts.buffer, experts.byteOffset, experts.byteLength).slice();
-}
+const NO_EXPERTS = new Uint16Array();
 
 /**
  * What a step tells of the prompt: rows [first, first + n) were computed; row p predicts position p + 1. Log-probabilities of positions
@@ -34,25 +27,23 @@ export function promptEvent(
   rows: readonly RowOutput[],
   previous: RowOutput | undefined,
   experts: Uint16Array,
-): RequestEvent["event"] {
+): PromptEvent {
   const { params } = choice.request.task;
   const wanted = params.promptTopLogprobs >= 0;
   const before = (i: number) => (i === 0 ? previous : rows[i - 1]);
   return {
-    case: "prompt",
-    value: create(PromptInfoSchema, {
-      start: first,
-      count,
-      logprobs: wanted ? Array.from({ length: count }, (_, i) => logprobOfAsked(before(i))) : [],
-      tops:
-        params.promptTopLogprobs > 0
-          ? Array.from({ length: count }, (_, i) => {
-              const row = before(i);
-              return row === undefined ? create(TopLogprobsSchema) : topLogprobs(row, params.promptTopLogprobs);
-            })
-          : [],
-      experts: params.routedExperts ? littleEndian(experts) : new Uint8Array(),
-    }),
+    kind: "prompt",
+    start: first,
+    count,
+    logprobs: wanted ? Array.from({ length: count }, (_, i) => logprobOfAsked(before(i))) : [],
+    tops:
+      params.promptTopLogprobs > 0
+        ? Array.from({ length: count }, (_, i) => {
+            const row = before(i);
+            return row === undefined ? [] : likeliest(row, params.promptTopLogprobs);
+          })
+        : [],
+    experts: params.routedExperts ? experts.slice() : NO_EXPERTS,
   };
 }
 
@@ -65,18 +56,24 @@ export function tokenEvent(
   choice: Choice,
   tokenId: number,
   row: RowOutput,
-  finish: FinishReason,
+  finish: FinishReason | undefined,
   rowExperts: Uint16Array,
-): RequestEvent["event"] {
-  const { params } = choice.request.task;
+): TokenEvent {
+  const { topLogprobs, routedExperts } = choice.request.task.params;
   const index = choice.nextIndex;
-  const event = create(TokenEventSchema, { choice: choice.index, index, tokenId, finish });
-  if (params.topLogprobs >= 0) {
-    const at = row.topIds.indexOf(tokenId);
-    const logit = row.full?.[tokenId] ?? row.topValues[at] ?? row.askedLogit;
-    event.logprob = logit - row.logSumExp;
-    if (params.topLogprobs > 0) event.top = topLogprobs(row, params.topLogprobs);
-  }
-  if (params.routedExperts && index > 0) event.experts = littleEndian(rowExperts);
-  return { case: "token", value: event };
+  return {
+    kind: "token",
+    choice: choice.index,
+    index,
+    tokenId,
+    logprob: topLogprobs >= 0 ? logprobOf(tokenId, row) : 0,
+    top: topLogprobs > 0 ? likeliest(row, topLogprobs) : [],
+    experts: routedExperts && index > 0 ? rowExperts.slice() : NO_EXPERTS,
+    finish,
+  };
+}
+
+function logprobOf(tokenId: number, row: RowOutput): number {
+  const logit = row.full?.[tokenId] ?? row.topValues[row.topIds.indexOf(tokenId)] ?? row.askedLogit;
+  return logit - row.logSumExp;
 }

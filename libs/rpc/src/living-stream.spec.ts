@@ -22,6 +22,7 @@ function scene({ addresses = ["a"], limits = LIMITS, chance = () => 0 }: SceneOp
     greeting: () => ["hello"],
     onMessage: (reply) => {
       if (reply === "welcome") stream.up();
+      else if (reply === "noise") throw new DroverError("invalid_argument", "noise is no message");
       else told.push(reply);
     },
     onUp: (down, address) => {
@@ -51,6 +52,15 @@ describe("a living stream", () => {
     await clock.advance(100);
     expect(peers.calls.map(({ written }) => written)).toEqual([["hello", "one"], ["hello"]]);
     expect(told).toEqual(["up a", "over", "down a: broken"]);
+  });
+
+  test("ends a call whose message its owner cannot read, and calls again", async () => {
+    const { clock, peers, told } = scene();
+    peers.last.listener.onMessage("welcome");
+    peers.last.listener.onMessage("noise");
+    await clock.advance(LIMITS.waitMs);
+    expect(told).toEqual(["up a", "over", "down a: noise is no message"]);
+    expect(peers.calls.length).toBe(2);
   });
 
   test("waits longer with each failure, and at most so long, by chance between half and all of it", async () => {

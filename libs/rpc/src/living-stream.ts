@@ -10,7 +10,7 @@ export type LivingStreamOptions<Request, Reply> = Readonly<{
   greeting?: () => readonly Request[];
   /** The peer has the call. Where that is enough for the stream to be up, this says so: `up()`. */
   onHeaders?: () => void;
-  /** A message of the peer. Where it says that the peer has taken the stream, this does: `up()`. */
+  /** A message of the peer. Where it says that the peer has taken the stream, this does: `up()`. A fault that it throws ends the call. */
   onMessage: (reply: Reply) => void;
   /** The stream is up until the signal aborts. */
   onUp?: (down: AbortSignal, address: string) => void;
@@ -111,7 +111,12 @@ export class LivingStream<Request, Reply> {
         onHeaders: () => onHeaders?.(),
         onMessage: (reply) => {
           call.heardMs = clock.monotonic();
-          onMessage(reply);
+          try {
+            onMessage(reply);
+          } catch (error) {
+            if (!(error instanceof DroverError)) throw error;
+            end(error.message);
+          }
         },
         onDrain: () => {
           call.isBlocked = false;

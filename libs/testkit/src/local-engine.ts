@@ -7,6 +7,7 @@ import {
   greedyParams,
   type KvDtype,
   neverAborted,
+  type RequestEvent,
   requestId,
   routerId,
   silentLogger,
@@ -15,7 +16,6 @@ import {
 import { Engine, type GenerationTask } from "@drover/engine";
 import { DistributedExchange, LocalPeer } from "@drover/exchange";
 import { ExpertSessions, openWeights, TextModel } from "@drover/onnx";
-import type { RequestEvent } from "@drover/proto";
 
 export type StepFacts = { rowCount: number; totalMs: number; sessionMs: number; exchangeMs: number };
 

@@ -1,6 +1,5 @@
-import { greedyParams, neverAborted, requestId, routerId, silentLogger } from "@drover/core";
+import { greedyParams, neverAborted, type RequestEvent, requestId, routerId, silentLogger } from "@drover/core";
 import type { KvGeometry } from "@drover/kv";
-import type { RequestEvent } from "@drover/proto";
 import { Engine } from "../engine.ts";
 import type { StepFacts } from "../engine-options.ts";
 import type { GenerationTask } from "../task.ts";

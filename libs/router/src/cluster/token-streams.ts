@@ -1,12 +1,12 @@
-import type { Clock, Logger, RequestId } from "@drover/core";
-import { type ClusterState, type RequestEvent, type Resume, WorkerRole, type WorkerState } from "@drover/proto";
+import type { Clock, Logger, RequestEvent, RequestId, Resume, RouterId } from "@drover/core";
+import { type ClusterState, WorkerRole, type WorkerState } from "@drover/proto";
 import { NEW_LEADER_GRACE_MS, RECONNECT_GRACE_MS } from "../limits.ts";
 import type { WorkerKey } from "../requests/request-state.ts";
 import { WorkerStream } from "./worker-stream.ts";
 
 export type TokenStreamsOptions = Readonly<{
   modelId: string;
-  routerId: string;
+  routerId: RouterId;
   clock: Clock;
   logger: Logger;
   resumes: (worker: WorkerKey) => Resume[];

@@ -1,15 +1,15 @@
-import { create } from "@bufbuild/protobuf";
-import { type Clock, DroverError, type Logger, type RequestId } from "@drover/core";
 import {
-  AttentionWorker,
+  type Clock,
+  DroverError,
+  type Logger,
   type RequestEvent,
+  type RequestId,
   type Resume,
-  type RouterMessage,
-  RouterMessageSchema,
-  type WorkerHello,
-  type WorkerMessage,
-} from "@drover/proto";
+  type RouterId,
+} from "@drover/core";
+import { AttentionWorker, type RouterMessage, type WorkerMessage as WireMessage } from "@drover/proto";
 import { bidiStreamOf, LivingStream, STREAM_LIMITS } from "@drover/rpc";
+import { routerMessageToWire, type WorkerMessage, workerMessageFromWire } from "@drover/wire";
 import { REMEMBERED_CANCELS_MAX } from "../limits.ts";
 import type { WorkerKey } from "../requests/request-state.ts";
 
@@ -19,7 +19,7 @@ export type WorkerStreamOptions = Readonly<{
   incarnation: string;
   address: string;
   modelId: string;
-  routerId: string;
+  routerId: RouterId;
   clock: Clock;
   logger: Logger;
   resumes: () => Resume[];
@@ -33,7 +33,7 @@ export class WorkerStream {
   readonly workerId: string;
   readonly incarnation: string;
   readonly #options: WorkerStreamOptions;
-  readonly #stream: LivingStream<RouterMessage, WorkerMessage>;
+  readonly #stream: LivingStream<RouterMessage, WireMessage>;
   readonly #closed = new AbortController();
   readonly #cancelled = new Map<RequestId, number>();
   #wrongLife = false;
@@ -51,7 +51,7 @@ export class WorkerStream {
       addresses: [address],
       open: bidiStreamOf(AttentionWorker.method.tokens),
       greeting: () => [this.#hello()],
-      onMessage: ({ message }) => this.#take(message),
+      onMessage: (message) => this.#take(workerMessageFromWire(message)),
       onUp: () => {
         this.#cancelled.clear();
         logger.info("token_stream.up", { worker: key });
@@ -97,7 +97,7 @@ export class WorkerStream {
     this.#cancelled.set(requestId, attempt);
     const oldest = this.#cancelled.keys().next();
     if (this.#cancelled.size > REMEMBERED_CANCELS_MAX && !oldest.done) this.#cancelled.delete(oldest.value);
-    this.#stream.send(create(RouterMessageSchema, { message: { case: "cancel", value: { requestId, attempt } } }));
+    this.#stream.send(routerMessageToWire({ kind: "cancel", requestId, attempt }));
   }
 
   close(): void {
@@ -106,22 +106,21 @@ export class WorkerStream {
 
   #hello(): RouterMessage {
     const { modelId, routerId, resumes } = this.#options;
-    const value = { routerId, modelId, resumes: resumes() };
-    return create(RouterMessageSchema, { message: { case: "hello", value } });
+    return routerMessageToWire({ kind: "hello", routerId, modelId, resumes: resumes() });
   }
 
-  #take(message: WorkerMessage["message"]): void {
-    if (message.case === "step") {
-      if (this.connected) for (const event of message.value.events) this.#options.onEvent(event);
-    } else if (message.case === "farewell") {
+  #take(message: WorkerMessage | undefined): void {
+    if (message?.kind === "step") {
+      if (this.connected) for (const event of message.events) this.#options.onEvent(event);
+    } else if (message?.kind === "farewell") {
       this.#left = true;
-    } else if (message.case === "hello") {
+    } else if (message?.kind === "hello") {
       this.#left = false;
-      this.#accept(message.value);
+      this.#accept(message);
     }
   }
 
-  #accept(hello: WorkerHello): void {
+  #accept(hello: Extract<WorkerMessage, { kind: "hello" }>): void {
     const { modelId, workerId, incarnation, onChange } = this.#options;
     this.#wrongLife = hello.workerId !== workerId || hello.incarnation !== incarnation;
     if (this.#wrongLife) onChange();

@@ -1,8 +1,6 @@
-import { DroverError, type RequestId } from "@drover/core";
+import { at, DroverError, type PromptEvent, type RequestId, type TokenEvent } from "@drover/core";
 import { ChoiceText, type InferenceRequest, type Output } from "@drover/openai";
-import { type PromptInfo, type TokenEvent, FinishReason as WireFinish } from "@drover/proto";
 import type { Tokenizer } from "@drover/tokenizer";
-import { decodeExperts, decodeTop } from "../cluster/wire.ts";
 import { OutputBuffer } from "./output-buffer.ts";
 import { RequestState } from "./request-state.ts";
 import type { RequestTrace } from "./request-trace.ts";
@@ -40,7 +38,7 @@ export class Generation {
     this.deadlineMs = deadlineMs;
     this.ended = this.#end.signal;
     this.failed = this.#failure.signal;
-    this.state = new RequestState(request.sampling.n);
+    this.state = new RequestState(request.sampling.n, request.promptTokenIds.length);
     this.#texts = this.state.choices.map((_, choice) => new ChoiceText(tokenizer, request, requestId, choice));
   }
 
@@ -49,19 +47,19 @@ export class Generation {
     return this.#buffer;
   }
 
-  takePrompt(info: PromptInfo, skip: number): boolean {
+  takePrompt(prompt: PromptEvent, skip: number): boolean {
     const { promptTokenIds, sampling } = this.request;
-    const experts = info.experts.byteLength === 0 ? [] : decodeExperts(info.experts, info.count).slice(skip);
+    const experts = prompt.experts.length === 0 ? [] : rowsOf(prompt.experts, prompt.count).slice(skip);
     const logprobs =
       sampling.promptTopLogprobs < 0
         ? []
-        : Array.from({ length: info.count - skip }, (_, i) => {
-            const position = info.start + skip + i;
+        : Array.from({ length: prompt.count - skip }, (_, i) => {
+            const position = prompt.start + skip + i;
             const first = position === 0;
             return {
-              tokenId: promptTokenIds[position] ?? 0,
-              logprob: first ? undefined : info.logprobs[skip + i],
-              top: first ? [] : decodeTop(info.tops[skip + i]),
+              tokenId: at(promptTokenIds, position),
+              logprob: first ? undefined : prompt.logprobs[skip + i],
+              top: first ? [] : (prompt.tops[skip + i] ?? []),
             };
           });
     return this.#buffer.push({ kind: "prompt", logprobs, experts });
@@ -71,11 +69,11 @@ export class Generation {
   takeToken(token: TokenEvent): boolean {
     const { sampling } = this.request;
     const text = this.#texts[token.choice];
-    const last = token.finish !== WireFinish.UNSPECIFIED;
-    const silent = token.finish === WireFinish.STOP && sampling.stopTokenIds.includes(token.tokenId);
+    const last = token.finish !== undefined;
+    const silent = token.finish === "stop" && sampling.stopTokenIds.includes(token.tokenId);
     const piece = text?.push(token.tokenId, last, silent) ?? { text: "", toolCalls: [], stopped: false };
     if (piece.stopped) this.state.finishChoice(token.choice);
-    const stopped = piece.stopped || token.finish === WireFinish.STOP;
+    const stopped = piece.stopped || token.finish === "stop";
     return this.#buffer.push({
       kind: "token",
       choice: token.choice,
@@ -83,10 +81,8 @@ export class Generation {
       text: piece.text,
       toolCalls: piece.toolCalls,
       logprob:
-        sampling.topLogprobs < 0
-          ? undefined
-          : { tokenId: token.tokenId, logprob: token.logprob, top: decodeTop(token.top) },
-      experts: token.experts.byteLength === 0 ? undefined : decodeExperts(token.experts, 1)[0],
+        sampling.topLogprobs < 0 ? undefined : { tokenId: token.tokenId, logprob: token.logprob, top: token.top },
+      experts: token.experts.length === 0 ? undefined : [...token.experts],
       finish: stopped ? (text?.called ? "tool_calls" : "stop") : last ? "length" : undefined,
     });
   }
@@ -102,4 +98,10 @@ export class Generation {
     this.#end.abort(error);
     this.#failure.abort(error);
   }
+}
+
+/** Experts [rowCount, layers] as one list a row. */
+function rowsOf(experts: Uint16Array, rowCount: number): number[][] {
+  const layerCount = experts.length / rowCount;
+  return Array.from({ length: rowCount }, (_, row) => [...experts.subarray(row * layerCount, (row + 1) * layerCount)]);
 }

@@ -1,14 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { create } from "@bufbuild/protobuf";
 import {
   type Clock,
   DroverError,
-  errorCode,
   type Logger,
   neverAborted,
   type PayloadStore,
   type QueueProducer,
+  type RequestEvent,
   type RequestId,
+  type Resume,
   type RouterId,
   requestId,
   toDroverError,
@@ -16,7 +16,6 @@ import {
 } from "@drover/core";
 import type { HashSeed } from "@drover/kv";
 import type { InferenceRequest } from "@drover/openai";
-import { type RequestEvent, type Resume, ResumeSchema } from "@drover/proto";
 import type { VisionClient } from "../cluster/vision-client.ts";
 import { PROMPT_TOKEN_DEADLINE_MS, QUEUE_CALL_LIMIT, REQUEST_DEADLINE_MS, RETRY_AFTER_MS } from "../limits.ts";
 import type { RouterMetrics } from "../router-metrics.ts";
@@ -122,8 +121,8 @@ export class Generations {
     const { metrics, cancelAt } = this.#options;
     const running = this.#running.get(event.requestId);
     if (running === undefined) {
-      if (event.event.case !== "done" && event.event.case !== "failed")
-        cancelAt(worker, event.requestId as RequestId, event.attempt, event.event.case === "started");
+      if (event.event.kind !== "done" && event.event.kind !== "failed")
+        cancelAt(worker, event.requestId, event.attempt, event.event.kind === "started");
       return;
     }
     const { generation, timer } = running;
@@ -133,14 +132,14 @@ export class Generations {
         return;
       case "stale":
         metrics.staleEvent();
-        cancelAt(worker, generation.requestId, event.attempt, event.event.case === "started");
+        cancelAt(worker, generation.requestId, event.attempt, event.event.kind === "started");
         return;
       case "started":
         if (decision.replaced !== undefined)
           cancelAt(decision.replaced.worker, generation.requestId, decision.replaced.attempt);
         return;
       case "prompt":
-        if (!generation.takePrompt(decision.info, decision.skip)) this.#tooSlow(generation);
+        if (!generation.takePrompt(decision.prompt, decision.skip)) this.#tooSlow(generation);
         return;
       case "token":
         timer.token();
@@ -156,7 +155,7 @@ export class Generations {
         return;
       case "failed":
         if (decision.retryable) this.#readds.addAgain(generation, "worker_failed");
-        else this.#fail(generation, new DroverError(errorCode(decision.code), decision.message));
+        else this.#fail(generation, new DroverError(decision.code, decision.message));
         return;
       case "done":
         this.#complete(generation, decision.cachedTokenCount);
@@ -191,15 +190,13 @@ export class Generations {
     for (const { generation } of this.#running.values()) {
       const { state, requestId } = generation;
       if (state.owner !== undefined && state.owner.worker !== worker) continue;
-      resumes.push(
-        create(ResumeSchema, {
-          requestId,
-          attempt: state.owner?.attempt ?? state.attemptBase,
-          nextIndices: state.choices.map(({ tokenIds }) => tokenIds.length),
-          nextPromptPosition: state.nextPromptPosition,
-          started: state.owner !== undefined,
-        }),
-      );
+      resumes.push({
+        requestId,
+        attempt: state.owner?.attempt ?? state.attemptBase,
+        nextIndices: state.choices.map(({ tokenIds }) => tokenIds.length),
+        nextPromptPosition: state.nextPromptPosition,
+        started: state.owner !== undefined,
+      });
     }
     return resumes;
   }

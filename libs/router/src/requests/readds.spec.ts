@@ -12,6 +12,7 @@ import { Answer, type InferenceRequest } from "@drover/openai";
 import { RequestEventSchema } from "@drover/proto";
 import { createMetrics } from "@drover/telemetry";
 import { SimClock, settled } from "@drover/testkit";
+import { requestEventFromWire } from "@drover/wire";
 import { describe, expect, it } from "vitest";
 import { READD_BACKOFF_MS, READDS_MAX, SWEEP_INTERVAL_MS, UNBEGUN_GRACE_MS } from "../limits.ts";
 import { RouterMetrics } from "../router-metrics.ts";
@@ -74,8 +75,10 @@ class Scene {
     attempt: number,
     ...events: NonNullable<MessageInitShape<typeof RequestEventSchema>["event"]>[]
   ): void {
-    for (const event of events)
-      this.generations.take(worker, create(RequestEventSchema, { requestId, attempt, event }));
+    for (const event of events) {
+      const heard = requestEventFromWire(create(RequestEventSchema, { requestId, attempt, event }));
+      if (heard !== undefined) this.generations.take(worker, heard);
+    }
   }
 
   /** Bases of the attempts that went into the queue, in order. */

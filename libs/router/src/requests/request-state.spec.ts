@@ -1,27 +1,26 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { ATTEMPT_STRIDE } from "@drover/core";
-import { FinishReason, RequestEventSchema } from "@drover/proto";
+import { ATTEMPT_STRIDE, type FinishReason, type GenerationEvent, type RequestEvent, requestId } from "@drover/core";
 import { describe, expect, it } from "vitest";
 import { RequestState } from "./request-state.ts";
 
-type Event = NonNullable<MessageInitShape<typeof RequestEventSchema>["event"]>;
-const event = (attempt: number, body: Event) => create(RequestEventSchema, { requestId: "r", attempt, event: body });
-const started = (attempt: number, ...startIndices: number[]) =>
-  event(attempt, { case: "started", value: { startIndices } });
-const token = (
-  attempt: number,
-  index: number,
-  tokenId = 100 + index,
-  finish: FinishReason = FinishReason.UNSPECIFIED,
-  choice = 0,
-) => event(attempt, { case: "token", value: { choice, index, tokenId, finish } });
+const event = (attempt: number, told: GenerationEvent): RequestEvent => ({
+  requestId: requestId("r"),
+  attempt,
+  event: told,
+});
+const started = (attempt: number, ...startIndices: number[]) => event(attempt, { kind: "started", startIndices });
+const nothingAsked = { logprob: 0, top: [], experts: new Uint16Array() };
+const token = (attempt: number, index: number, tokenId = 100 + index, finish?: FinishReason, choice = 0) =>
+  event(attempt, { kind: "token", choice, index, tokenId, finish, ...nothingAsked });
 const prompt = (attempt: number, start: number, count: number) =>
-  event(attempt, { case: "prompt", value: { start, count } });
-const failed = (attempt: number, retryable = true) =>
-  event(attempt, { case: "failed", value: { code: "unavailable", message: "gone", retryable } });
+  event(attempt, { kind: "prompt", start, count, logprobs: [], tops: [], experts: new Uint16Array() });
+const failed = (attempt: number, { retryable = true, handedBack = false } = {}) =>
+  event(attempt, { kind: "failed", code: "unavailable", message: "gone", retryable, handedBack });
+
+const PROMPT_TOKENS = 8;
+const fresh = (choices = 1) => new RequestState(choices, PROMPT_TOKENS);
 
 function running(choices = 1): RequestState {
-  const state = new RequestState(choices);
+  const state = fresh(choices);
   state.apply("a", started(0, ...state.choices.map(() => 0)));
   return state;
 }
@@ -37,7 +36,7 @@ describe("RequestState", () => {
   });
 
   it("takes nothing of an attempt that never started", () => {
-    const state = new RequestState(1);
+    const state = fresh();
     expect(state.apply("a", token(0, 0)).kind).toBe("ignored");
     expect(state.tokenCount).toBe(0);
   });
@@ -79,7 +78,7 @@ describe("RequestState", () => {
     const state = running();
     expect(state.apply("b", failed(1)).kind).toBe("ignored");
     expect(state.apply("a", failed(0)).kind).toBe("failed");
-    expect(new RequestState(1).apply("a", failed(0, false))).toMatchObject({ kind: "failed", retryable: false });
+    expect(fresh().apply("a", failed(0, { retryable: false }))).toMatchObject({ kind: "failed", retryable: false });
   });
 
   it("prompt facts that come again are cut to what is new", () => {
@@ -92,25 +91,30 @@ describe("RequestState", () => {
     expect(state.nextPromptPosition).toBe(8);
   });
 
+  it("facts about more than the prompt end the request: its worker computes something else", () => {
+    const state = running();
+    expect(state.apply("a", prompt(0, 0, PROMPT_TOKENS + 1))).toMatchObject({ kind: "failed", code: "internal" });
+  });
+
   it("a finished choice takes nothing more, and the others go on", () => {
     const state = running(2);
-    state.apply("a", token(0, 0, 1, FinishReason.STOP, 0));
-    expect(state.apply("a", token(0, 1, 2, FinishReason.UNSPECIFIED, 0)).kind).toBe("ignored");
+    state.apply("a", token(0, 0, 1, "stop", 0));
+    expect(state.apply("a", token(0, 1, 2, undefined, 0)).kind).toBe("ignored");
     expect(state.finished).toBe(false);
-    expect(state.apply("a", token(0, 0, 3, FinishReason.LENGTH, 1)).kind).toBe("token");
+    expect(state.apply("a", token(0, 0, 3, "length", 1)).kind).toBe("token");
     expect(state.finished).toBe(true);
   });
 
   it("a choice that a stop string ended does not keep a new attempt out", () => {
     const state = running(2);
-    state.apply("a", token(0, 0, 1, FinishReason.UNSPECIFIED, 0));
+    state.apply("a", token(0, 0, 1, undefined, 0));
     state.finishChoice(0);
     state.supersede();
     expect(state.apply("b", started(ATTEMPT_STRIDE, 0, 0)).kind).toBe("started");
   });
 
   it("a request that its worker hands back goes on elsewhere, and only its owner can hand it back", () => {
-    const handedBack = event(0, { case: "failed", value: { code: "unavailable", retryable: true, handedBack: true } });
+    const handedBack = failed(0, { handedBack: true });
     const state = running();
     expect(state.apply("b", handedBack).kind).toBe("ignored");
     expect(state.apply("a", handedBack).kind).toBe("handed_back");

@@ -1,5 +1,11 @@
-import { ATTEMPT_STRIDE } from "@drover/core";
-import { type PromptInfo, type RequestEvent, type TokenEvent, FinishReason as WireFinish } from "@drover/proto";
+import {
+  ATTEMPT_STRIDE,
+  type ErrorCode,
+  type FinishReason,
+  type PromptEvent,
+  type RequestEvent,
+  type TokenEvent,
+} from "@drover/core";
 
 /** One life of one worker: `workerId#incarnation`. */
 export type WorkerKey = string;
@@ -14,16 +20,16 @@ export type Decision =
   | Readonly<{ kind: "stale" }>
   /** The newest attempt runs; the one it replaces must be cancelled. */
   | Readonly<{ kind: "started"; replaced: Owner | undefined }>
-  | Readonly<{ kind: "prompt"; info: PromptInfo; skip: number }>
+  | Readonly<{ kind: "prompt"; prompt: PromptEvent; skip: number }>
   | Readonly<{ kind: "token"; token: TokenEvent }>
   /** A token is missing in the stream: only another attempt can mend it. */
   | Readonly<{ kind: "gap" }>
-  | Readonly<{ kind: "failed"; code: string; message: string; retryable: boolean }>
+  | Readonly<{ kind: "failed"; code: ErrorCode; message: string; retryable: boolean }>
   /** Its worker ends in order: the request goes on elsewhere. */
   | Readonly<{ kind: "handed_back" }>
   | Readonly<{ kind: "done"; cachedTokenCount: number }>;
 
-type Choice = { tokenIds: number[]; finished: boolean; finish: WireFinish };
+type Choice = { tokenIds: number[]; finished: boolean; finish: FinishReason | undefined };
 
 const IGNORED: Decision = { kind: "ignored" };
 const STALE: Decision = { kind: "stale" };
@@ -31,17 +37,15 @@ const STALE: Decision = { kind: "stale" };
 /** What is known of one request's attempts and what its client already has. Pure: events in, decisions out. */
 export class RequestState {
   readonly choices: readonly Choice[];
+  readonly #promptTokenCount: number;
   #attemptBase = 0;
   #owner: Owner | undefined;
   #promptPosition = 0;
   #cutShort = false;
 
-  constructor(choiceCount: number) {
-    this.choices = Array.from({ length: choiceCount }, () => ({
-      tokenIds: [],
-      finished: false,
-      finish: WireFinish.UNSPECIFIED,
-    }));
+  constructor(choiceCount: number, promptTokenCount: number) {
+    this.#promptTokenCount = promptTokenCount;
+    this.choices = Array.from({ length: choiceCount }, () => ({ tokenIds: [], finished: false, finish: undefined }));
   }
 
   /** The attempt that the next delivery from the queue has; older ones are refused. */
@@ -89,30 +93,26 @@ export class RequestState {
     const choice = this.choices[index];
     if (choice === undefined) return;
     choice.finished = true;
-    choice.finish = WireFinish.STOP;
+    choice.finish = "stop";
     this.#cutShort = true;
   }
 
   /** Takes what is the newest attempt's next, and nothing else. */
-  apply(worker: WorkerKey, event: RequestEvent): Decision {
-    const { attempt } = event;
+  apply(worker: WorkerKey, { attempt, event }: RequestEvent): Decision {
     const owner = this.#owner;
     if (attempt < this.#attemptBase || (owner !== undefined && attempt < owner.attempt)) return STALE;
-    const body = event.event;
-    if (body.case === "started") return this.#start(worker, attempt, body.value.startIndices);
+    if (event.kind === "started") return this.#start(worker, attempt, event.startIndices);
     const isOwner = owner !== undefined && owner.attempt === attempt && owner.worker === worker;
-    if (body.case === "failed") {
+    if (event.kind === "failed") {
       // An attempt that never began does not end the one that runs.
       if (owner !== undefined && !isOwner) return IGNORED;
-      const { code, message, retryable, handedBack } = body.value;
+      const { code, message, retryable, handedBack } = event;
       if (handedBack) return { kind: "handed_back" };
       return { kind: "failed", code, message, retryable };
     }
     if (!isOwner) return IGNORED;
-    if (body.case === "prompt") return this.#prompt(body.value);
-    if (body.case === "token") return this.#token(body.value);
-    if (body.case === "done") return { kind: "done", cachedTokenCount: body.value.cachedTokenCount };
-    return IGNORED;
+    if (event.kind === "prompt") return this.#prompt(event);
+    return event.kind === "token" ? this.#token(event) : event;
   }
 
   #start(worker: WorkerKey, attempt: number, startIndices: readonly number[]): Decision {
@@ -124,12 +124,14 @@ export class RequestState {
     return { kind: "started", replaced: owner };
   }
 
-  #prompt(info: PromptInfo): Decision {
-    const skip = this.#promptPosition - info.start;
+  #prompt(prompt: PromptEvent): Decision {
+    const skip = this.#promptPosition - prompt.start;
     if (skip < 0) return { kind: "gap" };
-    if (skip >= info.count) return IGNORED;
-    this.#promptPosition = info.start + info.count;
-    return { kind: "prompt", info, skip };
+    if (prompt.start + prompt.count > this.#promptTokenCount)
+      return { kind: "failed", code: "internal", message: "a worker told of more than the prompt", retryable: false };
+    if (skip >= prompt.count) return IGNORED;
+    this.#promptPosition = prompt.start + prompt.count;
+    return { kind: "prompt", prompt, skip };
   }
 
   #token(token: TokenEvent): Decision {
@@ -138,7 +140,7 @@ export class RequestState {
     if (token.index > choice.tokenIds.length) return { kind: "gap" };
     choice.tokenIds.push(token.tokenId);
     choice.finish = token.finish;
-    choice.finished = token.finish !== WireFinish.UNSPECIFIED;
+    choice.finished = token.finish !== undefined;
     return { kind: "token", token };
   }
 }

@@ -1,5 +1,4 @@
 import type { Clock, ErrorCode } from "@drover/core";
-import { FinishReason } from "@drover/proto";
 import type { RouterMetrics } from "../router-metrics.ts";
 import type { Generation } from "./generation.ts";
 
@@ -31,8 +30,7 @@ export class RequestTimer {
     this.#metrics.ended((this.#clock.monotonic() - this.#arrivedMs) / 1000);
     this.#metrics.prompt(generation.request.promptTokenIds.length, cachedTokenCount);
     this.#metrics.generated(this.#tokenCount);
-    for (const { finish } of generation.state.choices)
-      this.#metrics.finished(finish === FinishReason.STOP ? "stop" : "length");
+    for (const { finish = "length" } of generation.state.choices) this.#metrics.finished(finish);
   }
 
   failed(code: ErrorCode): void {

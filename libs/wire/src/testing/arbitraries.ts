@@ -8,12 +8,15 @@ import {
   type PromptImage,
   type RankedToken,
   type RequestEvent,
+  type Resume,
   requestId,
   routerId,
   type SamplingParams,
   type TraceContext,
 } from "@drover/core";
 import fc from "fast-check";
+import type { RouterMessage } from "../router-message.ts";
+import type { WorkerMessage } from "../worker-message.ts";
 
 const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._@/-]{0,20}$/);
 const u32 = fc.nat(2 ** 32 - 1);
@@ -148,3 +151,32 @@ export const requestEvent: fc.Arbitrary<RequestEvent> = fc.record({
   attempt: u32,
   event: generationEvent,
 });
+
+const resume: fc.Arbitrary<Resume> = fc.record({
+  requestId: name.map(requestId),
+  attempt: u32,
+  nextIndices: fc.array(u32, { maxLength: 4 }),
+  nextPromptPosition: u32,
+  started: fc.boolean(),
+});
+
+export const routerMessage: fc.Arbitrary<RouterMessage> = fc.oneof(
+  fc.record({
+    kind: fc.constant("hello" as const),
+    routerId: name.map(routerId),
+    modelId: fc.string(),
+    resumes: fc.array(resume, { maxLength: 3 }),
+  }),
+  fc.record({ kind: fc.constant("cancel" as const), requestId: name.map(requestId), attempt: u32 }),
+);
+
+export const workerMessage: fc.Arbitrary<WorkerMessage> = fc.oneof(
+  fc.record({
+    kind: fc.constant("hello" as const),
+    workerId: fc.string(),
+    incarnation: fc.string(),
+    modelId: fc.string(),
+  }),
+  fc.record({ kind: fc.constant("step" as const), events: fc.array(requestEvent, { maxLength: 4 }) }),
+  fc.record({ kind: fc.constant("farewell" as const) }),
+);

@@ -1,29 +1,21 @@
 import { create } from "@bufbuild/protobuf";
-import {
-  DroverError,
-  type Logger,
-  requestId,
-  routerId,
-  type TraceContext,
-  type Tracer,
-  toDroverError,
-} from "@drover/core";
+import { DroverError, type Logger, type TraceContext, type Tracer, toDroverError } from "@drover/core";
 import type { Engine, EventSink } from "@drover/engine";
 import { beginGeneration, taskOf } from "@drover/engine";
 import {
-  FarewellSchema,
   type PlaceReply,
   PlaceReplySchema,
   type PlaceRequest,
-  type RequestEvent,
-  type RouterMessage,
-  StepEventsSchema,
-  WorkerHelloSchema,
-  type WorkerMessage,
-  WorkerMessageSchema,
+  type RouterMessage as RouterData,
+  type WorkerMessage as WorkerData,
 } from "@drover/proto";
 import { toServiceError, traceOf } from "@drover/rpc";
-import { generationRequestFromWire } from "@drover/wire";
+import {
+  generationRequestFromWire,
+  routerMessageFromWire,
+  type WorkerMessage,
+  workerMessageToWire,
+} from "@drover/wire";
 import type { ServerDuplexStream, ServerUnaryCall, sendUnaryData, UntypedServiceImplementation } from "@grpc/grpc-js";
 
 export type AttentionServiceOptions = Readonly<{
@@ -51,7 +43,7 @@ export function attentionService(options: AttentionServiceOptions): UntypedServi
     place: (call: ServerUnaryCall<PlaceRequest, PlaceReply>, callback: sendUnaryData<PlaceReply>) => {
       callback(null, place(options, call.request, traceOf(call.metadata)));
     },
-    tokens: (stream: ServerDuplexStream<RouterMessage, WorkerMessage>) => serveRouter(options, stream),
+    tokens: (stream: ServerDuplexStream<RouterData, WorkerData>) => serveRouter(options, stream),
   };
 }
 
@@ -73,42 +65,27 @@ function place(options: AttentionServiceOptions, request: PlaceRequest, caller?:
   }
 }
 
-function serveRouter(options: AttentionServiceOptions, stream: ServerDuplexStream<RouterMessage, WorkerMessage>): void {
+function serveRouter(options: AttentionServiceOptions, stream: ServerDuplexStream<RouterData, WorkerData>): void {
   const { engine, logger, ended } = options;
   let detach: () => void = () => undefined;
+  const say = (message: WorkerMessage) => stream.write(workerMessageToWire(message));
   const sink: EventSink = {
-    send: (events: readonly RequestEvent[]) => {
+    send: (events) => {
       if (stream.writableLength > UNREAD_BYTES_MAX)
         stream.emit("error", toServiceError(new DroverError("overloaded", "the router does not read its tokens")));
-      else
-        stream.write(
-          create(WorkerMessageSchema, {
-            message: { case: "step", value: create(StepEventsSchema, { events: [...events] }) },
-          }),
-        );
+      else say({ kind: "step", events });
     },
   };
-  stream.on("data", ({ message }: RouterMessage) => {
+  stream.on("data", (data: RouterData) => {
     try {
-      if (message.case === "cancel") engine.cancel(requestId(message.value.requestId), message.value.attempt);
-      if (message.case !== "hello") return;
-      const { modelId, resumes } = message.value;
-      if (modelId !== options.modelId)
-        throw new DroverError("model_not_found", `this worker serves ${options.modelId}`);
-      const router = routerId(message.value.routerId);
-      stream.write(
-        create(WorkerMessageSchema, {
-          message: {
-            case: "hello",
-            value: create(WorkerHelloSchema, {
-              workerId: options.workerId,
-              incarnation: options.incarnation,
-              modelId: options.modelId,
-            }),
-          },
-        }),
-      );
-      engine.attach(router, sink, resumes);
+      const message = routerMessageFromWire(data);
+      if (message?.kind === "cancel") engine.cancel(message.requestId, message.attempt);
+      if (message?.kind !== "hello") return;
+      const { workerId, incarnation, modelId } = options;
+      if (message.modelId !== modelId) throw new DroverError("model_not_found", `this worker serves ${modelId}`);
+      const router = message.routerId;
+      say({ kind: "hello", workerId, incarnation, modelId });
+      engine.attach(router, sink, message.resumes);
       detach = () => engine.detach(router, sink);
       logger.info("router.attached", { router });
     } catch (error) {
@@ -116,7 +93,7 @@ function serveRouter(options: AttentionServiceOptions, stream: ServerDuplexStrea
     }
   });
   const sayFarewell = () => {
-    stream.write(create(WorkerMessageSchema, { message: { case: "farewell", value: create(FarewellSchema) } }));
+    say({ kind: "farewell" });
     stream.end();
   };
   ended.addEventListener("abort", sayFarewell, { once: true });

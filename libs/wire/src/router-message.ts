@@ -1,0 +1,61 @@
+import { create } from "@bufbuild/protobuf";
+import { assertNever, type RequestId, type Resume, type RouterId, requestId, routerId } from "@drover/core";
+import {
+  type RouterMessage as Message,
+  type Resume as ResumeMessage,
+  ResumeSchema,
+  RouterMessageSchema,
+} from "@drover/proto";
+
+/** What a router says on its token stream to an attention worker. */
+export type RouterMessage =
+  /** First: who it is, which model it serves, and what it still waits for. */
+  | Readonly<{ kind: "hello"; routerId: RouterId; modelId: string; resumes: readonly Resume[] }>
+  /** Every attempt of the request up to this one ends. */
+  | Readonly<{ kind: "cancel"; requestId: RequestId; attempt: number }>;
+
+export function routerMessageToWire(message: RouterMessage): Message {
+  switch (message.kind) {
+    case "hello": {
+      const { routerId, modelId, resumes } = message;
+      return create(RouterMessageSchema, {
+        message: { case: "hello", value: { routerId, modelId, resumes: resumes.map(resumeToWire) } },
+      });
+    }
+    case "cancel": {
+      const { requestId, attempt } = message;
+      return create(RouterMessageSchema, { message: { case: "cancel", value: { requestId, attempt } } });
+    }
+    default:
+      return assertNever(message);
+  }
+}
+
+/** Undefined for a message that only later builds know: it is passed over. Errors: `invalid_argument` for names that are none. */
+export function routerMessageFromWire({ message }: Message): RouterMessage | undefined {
+  switch (message.case) {
+    case "hello": {
+      const { modelId, resumes } = message.value;
+      return {
+        kind: "hello",
+        routerId: routerId(message.value.routerId),
+        modelId,
+        resumes: resumes.map(resumeFromWire),
+      };
+    }
+    case "cancel":
+      return { kind: "cancel", requestId: requestId(message.value.requestId), attempt: message.value.attempt };
+    case undefined:
+      return undefined;
+    default:
+      return assertNever(message);
+  }
+}
+
+function resumeToWire(resume: Resume): ResumeMessage {
+  return create(ResumeSchema, { ...resume, nextIndices: [...resume.nextIndices] });
+}
+
+function resumeFromWire({ attempt, nextIndices, nextPromptPosition, started, ...message }: ResumeMessage): Resume {
+  return { requestId: requestId(message.requestId), attempt, nextIndices, nextPromptPosition, started };
+}
