@@ -1,75 +1,58 @@
 import { randomUUID } from "node:crypto";
-import { DroverError, modelId, systemClock } from "@drover/core";
-import { advertisedHost, attachEnding, attachParent } from "@drover/process";
+import { modelId, systemClock } from "@drover/core";
+import { serve } from "@drover/process";
 import { createServer, listen } from "@drover/rpc";
 import { Scheduler } from "@drover/scheduler";
-import { createLogger, createMetrics, openTracing, startAdminServer } from "@drover/telemetry";
+import { SCHEDULER_USAGE, schedulerFlags } from "./config.ts";
 import { openQueue } from "./queue-adapters.ts";
-import { schedulerConfig } from "./scheduler-config.ts";
 
-const config = schedulerConfig(process.argv.slice(2), process.env);
-const schedulerId = `scheduler-${randomUUID()}`;
-const logger = createLogger({ process: "scheduler", level: config.logLevel, fields: { scheduler: schedulerId } });
-
-async function main(): Promise<void> {
-  const parent = attachParent();
-  const ending = attachEnding({ ...config, parentGone: parent.gone, clock: systemClock });
-  // What is still under way then is cut off: the lease runs out by itself, and so do the locks of jobs.
-  ending.over.addEventListener("abort", () => process.exit(0), { once: true });
-  const metrics = createMetrics({ process: "scheduler" });
-  await using tracing = await openTracing({ ...config, process: "scheduler", instance: schedulerId, logger });
-  const model = modelId(config.modelName);
-  const host = advertisedHost(config);
-  const server = createServer();
-  const grpc = `${host}:${await listen(server, `${config.listen}:${config.grpcPort}`)}`;
-  const { queue: url, cluster } = config;
-  await using adapters = openQueue({ url, cluster, modelId: model, address: grpc, clock: systemClock, logger });
-  const { queue, payloads, lease } = adapters;
-  const { expectExperts, beginWithin: beginWithinMs } = config;
-  const ports = { queue, payloads, lease, clock: systemClock, logger, metrics, tracer: tracing.tracer };
-  const scheduler = new Scheduler({ ...ports, modelId: model, schedulerId, expectExperts, beginWithinMs });
-  adapters.addTo(server);
-  scheduler.addTo(server);
-  const routes = {
-    "/debug/cluster": () => scheduler.state() ?? { standby: true },
-    "/debug/placement": (query: URLSearchParams) => scheduler.explain(query.get("request") ?? ""),
-  };
-  const actions = {
-    "/drain": (query: URLSearchParams) => {
-      const incarnation = query.get("incarnation") ?? "";
-      return scheduler.drain(
-        { workerId: query.get("worker") ?? "", undo: query.get("undo") === "true", incarnation },
-        ending.over,
-      );
+await serve(
+  {
+    kind: "scheduler",
+    usage: SCHEDULER_USAGE,
+    flags: schedulerFlags,
+    starting: "the queue is being opened",
+    identify: () => {
+      const id = `scheduler-${randomUUID()}`;
+      return { id, logged: { scheduler: id } };
     },
-  };
-  const adminServer = await startAdminServer({
-    host: config.listen,
-    port: config.adminPort,
-    metrics,
-    unready: () => scheduler.trouble ?? null,
-    ending: ending.asked,
-    stallAfterMs: config.stallAfter,
-    routes,
-    actions,
-  });
-  const admin = `${host}:${adminServer.port}`;
-  logger.info("scheduler.listening", { grpc, admin, queue: adapters.kind });
-  parent.announce({ kind: "listening", addresses: { grpc, admin } });
-  parent.announce({ kind: "ready" });
-  await scheduler.run(ending.refusing);
-  server.forceShutdown();
-  await adminServer.close();
-  logger.info("scheduler.ended");
-}
-
-try {
-  await main();
-  // The rest of the grace is for what is still under way, and nothing is.
-  process.exit(0);
-} catch (error) {
-  // A fault is said in a sentence; a bug crashes with its stack.
-  if (!(error instanceof DroverError)) throw error;
-  logger.error("scheduler.failed", { code: error.code, message: error.message });
-  process.exit(1);
-}
+  },
+  async ({ config, id, host, ending, logger, metrics, tracer, resources }) => {
+    const model = modelId(config.modelName);
+    const server = createServer();
+    const grpc = `${host}:${await listen(server, `${config.listen}:${config.grpcPort}`)}`;
+    const { queue: url, cluster } = config;
+    const adapters = resources.use(
+      openQueue({ url, cluster, modelId: model, address: grpc, clock: systemClock, logger }),
+    );
+    const { queue, payloads, lease } = adapters;
+    const { expectExperts, beginWithin: beginWithinMs } = config;
+    const ports = { queue, payloads, lease, clock: systemClock, logger, metrics, tracer };
+    const scheduler = new Scheduler({ ...ports, modelId: model, schedulerId: id, expectExperts, beginWithinMs });
+    adapters.addTo(server);
+    scheduler.addTo(server);
+    // What nobody leads any more is not answered: who asks turns to the next leader.
+    resources.defer(() => server.forceShutdown());
+    return {
+      addresses: { grpc },
+      facts: { queue: adapters.kind },
+      ready: Promise.resolve(),
+      unready: () => scheduler.trouble ?? null,
+      finished: () => scheduler.run(ending.refusing),
+      routes: {
+        "/debug/cluster": () => scheduler.state() ?? { standby: true },
+        "/debug/placement": (query) => scheduler.explain(query.get("request") ?? ""),
+      },
+      actions: {
+        "/drain": (query) => {
+          const asked = {
+            workerId: query.get("worker") ?? "",
+            undo: query.get("undo") === "true",
+            incarnation: query.get("incarnation") ?? "",
+          };
+          return scheduler.drain(asked, ending.over);
+        },
+      },
+    };
+  },
+);

@@ -1,3 +1,5 @@
+import { isFailedAssertion } from "./assert.ts";
+
 /**
  * Every fault has one of these codes. `http` and `grpc` are the statuses that a client sees; `type` is OpenAI's error type.
  * gRPC numbers: https://grpc.io/docs/guides/status-codes/.
@@ -45,8 +47,12 @@ export class DroverError extends Error {
   }
 }
 
-/** Wraps whatever was thrown: a DroverError is returned as it is, anything else becomes `internal` with its cause. */
+/**
+ * Wraps whatever was thrown: a DroverError is returned as it is, anything else becomes `internal` with its cause. A failed
+ * assertion is thrown on: it is a bug and no fault, and nobody goes on after it.
+ */
 export function toDroverError(error: unknown): DroverError {
   if (error instanceof DroverError) return error;
+  if (isFailedAssertion(error)) throw error;
   return new DroverError("internal", error instanceof Error ? error.message : String(error), { cause: error });
 }

@@ -1,4 +1,4 @@
-export { AssertionError, assert, assertNever } from "./assert.ts";
+export { AssertionError, assert, assertNever, crashOnFailedAssertion, isFailedAssertion } from "./assert.ts";
 export { at } from "./at.ts";
 export { type Clock, systemClock } from "./clock.ts";
 export { DroverError, ERROR_CODES, type ErrorCode, errorCode, toDroverError } from "./errors.ts";

@@ -1,8 +1,11 @@
-export { attachEnding, type Ending, EndingSequence } from "./ending.ts";
-export { ADDRESS_FLAGS, advertisedHost } from "./flags/address-flags.ts";
+// A process's whole life.
+
+export { type Ending, EndingSequence } from "./ending.ts";
 export { commandConfig, USAGE_EXIT_STATUS } from "./flags/command-config.ts";
+// Its parts: what it was told, how it ends, who started it.
 export { type Config, defineConfig } from "./flags/flag.ts";
 export { helpText } from "./flags/help-text.ts";
-export { LIFE_FLAGS } from "./flags/life-flags.ts";
 export { type ConfigSources, parseConfig } from "./flags/parse-config.ts";
+export { PROCESS_FLAGS } from "./flags/process-flags.ts";
 export { type Announcement, attachParent } from "./parent.ts";
+export { type Life, type ProcessSpec, type StartedProcess, serve } from "./serve.ts";

@@ -3,3 +3,6 @@ export const CONFIG_FILE_BYTES_MAX = 1024 * 1024;
 
 /** Width of a line of help. */
 export const HELP_COLUMNS = 110;
+
+/** What a process has not closed in so long, once it has nothing left to do or the time for it is over, is cut off. */
+export const CLOSE_MS_MAX = 5_000;

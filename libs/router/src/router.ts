@@ -179,7 +179,10 @@ export class Router {
     const { host, advertise } = options;
     const grpcPort = await listen(router.#grpc.server, `${bracketed(host)}:${options.grpcPort}`);
     router.#grpcAddress = `${bracketed(host)}:${grpcPort}`;
-    await router.#http.listen({ host, port: options.httpPort });
+    await router.#http.listen({ host, port: options.httpPort }).catch((cause: Error) => {
+      const message = `cannot listen on ${bracketed(host)}:${options.httpPort}: ${cause.message}`;
+      throw new DroverError("unavailable", message, { cause });
+    });
     const bound = router.#http.server.address();
     const httpPort = typeof bound === "object" && bound !== null ? bound.port : options.httpPort;
     const addresses = {

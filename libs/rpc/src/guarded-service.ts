@@ -1,4 +1,4 @@
-import { DroverError } from "@drover/core";
+import { crashOnFailedAssertion, DroverError } from "@drover/core";
 import type { Metadata, sendUnaryData, UntypedHandleCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { toServiceError } from "./errors.ts";
 import { agree, type Protocol, protocolOf, protocolText } from "./protocol.ts";
@@ -7,7 +7,10 @@ import { agree, type Protocol, protocolOf, protocolText } from "./protocol.ts";
 type Call = Readonly<{ metadata: Metadata; emit(event: "error", error: Error): boolean }>;
 type Handler = (call: Call, callback?: sendUnaryData<unknown>) => void;
 
-/** The service, but that callers whose protocol does not agree are refused before anything of them is read: `protocol_mismatch`. */
+/**
+ * The service, but that callers whose protocol does not agree are refused before anything of them is read (`protocol_mismatch`),
+ * and that an assertion which fails in a handler crashes the process.
+ */
 export function guardedService(service: UntypedServiceImplementation, own: Protocol): UntypedServiceImplementation {
   return Object.fromEntries(
     Object.entries(service).map(([name, handle]) => {
@@ -15,7 +18,7 @@ export function guardedService(service: UntypedServiceImplementation, own: Proto
       const guarded: Handler = (call, callback) => {
         const theirs = protocolOf(call.metadata);
         if (agree(own, theirs)) {
-          handler(call, callback);
+          runOrCrash(() => handler(call, callback));
           return;
         }
         const error = toServiceError(mismatch(own, theirs));
@@ -25,6 +28,16 @@ export function guardedService(service: UntypedServiceImplementation, own: Proto
       return [name, guarded as unknown as UntypedHandleCall];
     }),
   );
+}
+
+/** grpc-js answers whatever a handler throws with UNKNOWN and says it nowhere. */
+function runOrCrash(handle: () => void): void {
+  try {
+    handle();
+  } catch (error) {
+    crashOnFailedAssertion(error);
+    throw error;
+  }
 }
 
 function mismatch(own: Protocol, theirs: Protocol): DroverError {

@@ -1,4 +1,4 @@
-import { DroverError, modelId, routerId } from "@drover/core";
+import { DroverError, modelId, routerId, toDroverError } from "@drover/core";
 import type {
   ClusterState,
   DrainReply,
@@ -16,7 +16,6 @@ import type {
   handleUnaryCall,
   UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { faultOf } from "./fault.ts";
 import type { OrderSink } from "./fleet/fleet.ts";
 import { Outbox } from "./fleet/outbox.ts";
 import type { StateSink } from "./fleet/routers.ts";
@@ -67,7 +66,7 @@ function joinHandler(leadership: Leadership): handleBidiStreamingCall<WorkerRepo
         else if (report.report.case === "hello") session = term.join(report.report.value, sink);
         else throw new DroverError("invalid_argument", "the first report is a hello");
       } catch (error) {
-        end(faultOf(error));
+        end(toDroverError(error));
       }
     });
     call.on("end", () => end());
@@ -101,7 +100,7 @@ function watchHandler(leadership: Leadership): handleServerStreamingCall<WatchRe
       checkWatch(call.request, leadership.modelId);
       term.watch(routerId(call.request.routerId), sink);
     } catch (error) {
-      end(faultOf(error));
+      end(toDroverError(error));
     }
   };
 }
@@ -127,7 +126,7 @@ function drainHandler(leadership: Leadership): handleUnaryCall<DrainRequest, Dra
     try {
       callback(null, leadership.term.drain(call.request));
     } catch (error) {
-      callback(toServiceError(faultOf(error)));
+      callback(toServiceError(toDroverError(error)));
     }
   };
 }

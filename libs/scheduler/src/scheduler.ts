@@ -9,6 +9,7 @@ import {
   type QueueConsumer,
   sleepUnlessAborted,
   type Tracer,
+  toDroverError,
   withTimeout,
 } from "@drover/core";
 import { BEGIN_WITHIN_MS } from "@drover/fleet";
@@ -25,7 +26,6 @@ import { RpcClient, serviceDefinition } from "@drover/rpc";
 import type { Metrics } from "@drover/telemetry";
 import type { Server } from "@grpc/grpc-js";
 import { clusterService } from "./cluster-service.ts";
-import { faultOf } from "./fault.ts";
 import { DecisionLog } from "./lanes/decision-log.ts";
 import { type PlaceCaller, RpcPlaceCaller } from "./lanes/place-caller.ts";
 import { DRAIN_LIMIT, LEADER_ADDRESS_LIMIT, QUEUE_RETRY_MS } from "./limits.ts";
@@ -139,7 +139,7 @@ export class Scheduler {
       return grant;
     } catch (error) {
       if (signal.aborted) return undefined;
-      const { code, message } = faultOf(error);
+      const { code, message } = toDroverError(error);
       this.#trouble = `the leader's lease cannot be reached: ${message}`;
       logger.warn("lease.failed", { code, message });
       await sleepUnlessAborted(clock, QUEUE_RETRY_MS, signal);
@@ -187,7 +187,7 @@ export class Scheduler {
     try {
       await grant.release();
     } catch (error) {
-      const { code, message } = faultOf(error);
+      const { code, message } = toDroverError(error);
       this.#options.logger.warn("lease.failed", { code, message });
     }
   }

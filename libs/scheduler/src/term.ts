@@ -12,11 +12,11 @@ import {
   type RouterId,
   sleepUnlessAborted,
   type Tracer,
+  toDroverError,
   withTimeout,
 } from "@drover/core";
 import type { MembershipChange } from "@drover/fleet";
 import type { DrainReply, DrainRequest, JoinHello, WorkerReport } from "@drover/proto";
-import { faultOf } from "./fault.ts";
 import { clusterState, isServing } from "./fleet/cluster-state.ts";
 import { Fleet, type OrderSink } from "./fleet/fleet.ts";
 import { PrefixDirectory } from "./fleet/prefix-directory.ts";
@@ -219,7 +219,7 @@ export class Term {
         this.#note(depths);
         failing = false;
       } catch (error) {
-        const { code, message } = faultOf(error);
+        const { code, message } = toDroverError(error);
         if (!failing) logger.warn("queue.failed", { code, message });
         failing = true;
       }

@@ -1,17 +1,17 @@
 import { DroverError, neverAborted } from "@drover/core";
 import { afterEach, describe, expect, it } from "vitest";
-import { type AdminServer, type AdminServerOptions, startAdminServer } from "./admin-server.ts";
+import { type AdminServer, type AdminServerOptions, type AdminSubject, startAdminServer } from "./admin-server.ts";
 import { createMetrics } from "./metrics.ts";
 import { askWhileBlocked } from "./testing/prober.ts";
 
 const open: AdminServer[] = [];
 
-async function serve(options: Partial<AdminServerOptions> = {}): Promise<AdminServer> {
+async function start(options: Partial<AdminServerOptions> = {}): Promise<AdminServer> {
   const server = await startAdminServer({
     host: "127.0.0.1",
     port: 0,
     metrics: createMetrics({ process: "worker" }),
-    unready: () => null,
+    starting: "weights are being loaded",
     ending: neverAborted,
     stallAfterMs: 60_000,
     ...options,
@@ -20,11 +20,21 @@ async function serve(options: Partial<AdminServerOptions> = {}): Promise<AdminSe
   return server;
 }
 
+/** A server of a process that has started. */
+async function serve(
+  subject: Partial<AdminSubject> = {},
+  options: Partial<AdminServerOptions> = {},
+): Promise<AdminServer> {
+  const server = await start(options);
+  server.show({ unready: () => null, ...subject });
+  return server;
+}
+
 const url = (server: AdminServer, path: string) => `http://127.0.0.1:${server.port}${path}`;
 const get = (server: AdminServer, path: string, method = "GET") => fetch(url(server, path), { method });
 
 afterEach(async () => {
-  for (const server of open.splice(0)) await server.close();
+  for (const server of open.splice(0)) await server[Symbol.asyncDispose]();
 });
 
 describe("startAdminServer", () => {
@@ -40,18 +50,30 @@ describe("startAdminServer", () => {
     }
   });
 
-  it("says at once what has changed when it is told to look", async () => {
+  it("is not ready and says why while the process starts, serves its metrics then, and shows all at once what has started", async () => {
+    const server = await start();
+    const ready = await get(server, "/readyz");
+    expect([ready.status, await ready.json()]).toMatchObject([503, { reason: "weights are being loaded" }]);
+    const map = await get(server, "/debug/map");
+    expect([map.status, await map.json()]).toEqual([503, { error: "weights are being loaded" }]);
+    expect((await get(server, "/livez")).status).toBe(200);
+    expect((await get(server, "/metrics")).status).toBe(200);
+    server.show({ unready: () => null, routes: { "/debug/map": () => ({ epoch: 1 }) } });
+    expect((await get(server, "/readyz")).status).toBe(200);
+    expect((await get(server, "/debug/map")).status).toBe(200);
+  });
+
+  it("follows what is shown of readiness", async () => {
     let reason: string | null = "loading";
     const server = await serve({ unready: () => reason });
     expect((await get(server, "/readyz")).status).toBe(503);
     reason = null;
-    server.refresh();
-    expect((await get(server, "/readyz")).status).toBe(200);
+    await expect.poll(async () => (await get(server, "/readyz")).status).toBe(200);
   });
 
   it("is not ready from the moment on in which the process is asked to end", async () => {
     const ending = new AbortController();
-    const server = await serve({ ending: ending.signal });
+    const server = await serve({}, { ending: ending.signal });
     expect((await get(server, "/readyz")).status).toBe(200);
     ending.abort();
     expect((await get(server, "/readyz")).status).toBe(503);
@@ -65,7 +87,7 @@ describe("startAdminServer", () => {
   });
 
   it("answers /livez with 503 once the main loop has not turned for longer than it may, and 200 when it turns again", async () => {
-    const server = await serve({ stallAfterMs: 500 });
+    const server = await serve({}, { stallAfterMs: 500 });
     const stalled = await askWhileBlocked(url(server, "/livez"), 503);
     expect([stalled.status, stalled.body]).toEqual([503, expect.stringContaining("has not turned")]);
     await expect.poll(async () => (await get(server, "/livez")).status).toBe(200);
@@ -124,7 +146,7 @@ describe("startAdminServer", () => {
 
   it("fails as unavailable when the port is taken", async () => {
     const { port } = await serve();
-    const second = serve({ port });
+    const second = start({ port });
     await expect(second).rejects.toThrow(DroverError);
     await expect(second).rejects.toMatchObject({ code: "unavailable" });
   });

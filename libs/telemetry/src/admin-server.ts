@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { DroverError, ERROR_CODES } from "@drover/core";
+import { crashOnFailedAssertion, DroverError, ERROR_CODES } from "@drover/core";
 import {
   type AdminThreadSettings,
   type Answer,
@@ -19,34 +19,40 @@ export type AdminServerOptions = Readonly<{
   /** 0: any free one. */
   port: number;
   metrics: Metrics;
-  /** Null when the process can do its work now, else a sentence that says what is missing. Asked four times a second. */
-  unready: () => string | null;
+  /** Why the process is not ready until `show` says otherwise, in a sentence. */
+  starting: string;
   /** Aborts when the process was asked to end: from then on it is not ready. */
   ending: AbortSignal;
   /** The process counts as dead when its main loop has not turned for longer. */
   stallAfterMs: number;
+}>;
+
+/** What a process that has started shows of itself. */
+export type AdminSubject = Readonly<{
+  /** Null when the process can do its work now, else a sentence that says what is missing. Asked four times a second. */
+  unready: () => string | null;
   /** Served by GET, such as `/debug/worker`. */
   routes?: Readonly<Record<string, AdminRoute>>;
   /** Served by POST: they change something. */
   actions?: Readonly<Record<string, AdminRoute>>;
 }>;
 
-export type AdminServer = Readonly<{
-  port: number;
-  /** Tells whether the process is ready now, not only with the next beat. */
-  refresh(): void;
-  close(): Promise<void>;
-}>;
+export type AdminServer = AsyncDisposable &
+  Readonly<{
+    port: number;
+    /** The process has started: from now on its readiness and its routes are the subject's. */
+    show(subject: AdminSubject): void;
+  }>;
 
 const PROGRAM = new URL("./admin-thread.ts", import.meta.url);
 
 /**
  * Serves the admin port on a thread of its own: `/livez` (200 while the main loop turns), `/readyz` (200 while the process is ready, else 503
- * with the reason), `/metrics`, and the given routes; `/health` and `/ready` are older names of the first two. Errors: `unavailable` when
- * the address is taken.
+ * with the reason), `/metrics`, and the routes of what is shown; `/health` and `/ready` are older names of the first two. Errors:
+ * `unavailable` when the address is taken.
  */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
-  const { host, port, metrics, stallAfterMs, unready, ending } = options;
+  const { host, port, metrics, stallAfterMs, starting, ending } = options;
   const draining = metrics.gauge("drover_draining", "1 once the process was asked to end", []);
   metrics.beforeScrape(() => draining.set(ending.aborted ? 1 : 0));
   const beat = new BigInt64Array(new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT));
@@ -54,9 +60,10 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   const resourceLimits = { maxOldGenerationSizeMb: ADMIN_THREAD_HEAP_MB };
   const thread = new Worker(PROGRAM, { workerData: settings, resourceLimits });
   const tell = (message: ToAdminThread) => thread.postMessage(message);
+  let subject: AdminSubject | undefined;
   let told: string | null | undefined;
   const refresh = () => {
-    const reason = ending.aborted ? "the process is ending" : unready();
+    const reason = ending.aborted ? "the process is ending" : subject === undefined ? starting : subject.unready();
     if (reason === told) return;
     told = reason;
     tell({ kind: "readiness", reason });
@@ -65,12 +72,14 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
     Atomics.store(beat, 0, process.hrtime.bigint());
     refresh();
   };
+  const answer = async ({ id, question }: Extract<FromAdminThread, { kind: "ask" }>) =>
+    tell({ kind: "answer", id, answer: await answerTo(question, metrics, subject ?? starting) });
   const listening = Promise.withResolvers<number>();
   thread.on("message", (message: FromAdminThread) => {
     if (message.kind === "listening") listening.resolve(message.port);
     else if (message.kind === "failed")
       listening.reject(new DroverError("unavailable", `cannot listen on ${host}:${port}: ${message.reason}`));
-    else void answerTo(message.question, options).then((answer) => tell({ kind: "answer", id: message.id, answer }));
+    else void answer(message);
   });
   turn();
   ending.addEventListener("abort", refresh, { once: true });
@@ -79,19 +88,26 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
     clearInterval(timer);
     await thread.terminate();
   };
+  const show = (started: AdminSubject) => {
+    subject = started;
+    refresh();
+  };
   try {
-    return { port: await listening.promise, refresh, close };
+    return { port: await listening.promise, show, [Symbol.asyncDispose]: close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function answerTo({ method, path, query }: Question, options: AdminServerOptions): Promise<Answer> {
-  const { metrics, routes = {}, actions = {} } = options;
+/** `subject` is a sentence while the process starts. */
+async function answerTo(question: Question, metrics: Metrics, subject: AdminSubject | string): Promise<Answer> {
+  const { method, path, query } = question;
   try {
     if (method === "GET" && path === "/metrics")
       return { status: 200, contentType: metrics.contentType, body: await metrics.text() };
+    if (typeof subject === "string") return json(503, { error: subject });
+    const { routes = {}, actions = {} } = subject;
     const served = method === "GET" ? routes : actions;
     const route = Object.hasOwn(served, path) ? served[path] : undefined;
     if (route !== undefined) return json(200, await route(new URLSearchParams(query)));
@@ -99,6 +115,7 @@ async function answerTo({ method, path, query }: Question, options: AdminServerO
     if (isElsewhere) return json(405, { error: `${path} is not served by ${method}` });
     return json(404, { error: `nothing is served at ${path}` });
   } catch (error) {
+    crashOnFailedAssertion(error);
     const status = error instanceof DroverError ? ERROR_CODES[error.code].http : 500;
     return json(status, { error: error instanceof Error ? error.message : String(error) });
   }

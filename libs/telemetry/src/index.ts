@@ -1,4 +1,4 @@
-export { startAdminServer } from "./admin-server.ts";
+export { type AdminSubject, startAdminServer } from "./admin-server.ts";
 export { createLogger, LOG_LEVELS } from "./logger.ts";
 export { createMetrics, type Metrics } from "./metrics.ts";
 export { openTracing } from "./tracing/open-tracing.ts";

@@ -1,5 +1,5 @@
 import { type ResourceLimits, type Transferable, Worker } from "node:worker_threads";
-import { assert, DroverError } from "@drover/core";
+import { assert, crashOnFailedAssertion, DroverError } from "@drover/core";
 import { CONTROL, type ThreadData, type ThreadMessage, type ThreadReply } from "./thread-messages.ts";
 
 export type PoolThreadOptions = Readonly<{
@@ -47,7 +47,10 @@ export class PoolThread<Request, Result> {
     const workerData: ThreadData<unknown> = { settings, control: this.#control };
     this.#worker = new Worker(program, { workerData, ...(resourceLimits && { resourceLimits }) });
     this.#worker.on("message", (reply: ThreadReply<Result>) => this.#receive(reply));
-    this.#worker.on("error", (error: Error) => this.#fail(error.message, error));
+    this.#worker.on("error", (error: Error) => {
+      crashOnFailedAssertion(error);
+      this.#fail(error.message, error);
+    });
     this.#worker.on("exit", (code) => {
       this.#fail(`it ended with code ${code}`, code);
       this.#exited.resolve();

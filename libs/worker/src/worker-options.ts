@@ -1,6 +1,7 @@
 import type { Quantization } from "@drover/checkpoint";
 import type { KvDtype, Logger, Tracer, WorkerRole } from "@drover/core";
-import type { Announcement, Ending } from "@drover/process";
+import type { Ending } from "@drover/process";
+import type { Metrics } from "@drover/telemetry";
 
 /** What one worker is made of: its flags, and what its process gives it. */
 export type WorkerOptions = Readonly<{
@@ -10,9 +11,10 @@ export type WorkerOptions = Readonly<{
   scheduler: readonly string[];
   workerId: string;
   grpcPort: number;
-  adminPort: number;
   listen: string;
+  /** What peers dial, and what the admin port is told to them as. */
   advertise: string;
+  adminAddress: string;
   kvMemory: number;
   kvDtype: KvDtype;
   expertMemory: number | undefined;
@@ -25,9 +27,12 @@ export type WorkerOptions = Readonly<{
   visionCache: number;
   visionThreads: number;
   detachGrace: number;
-  stallAfter: number;
   ending: Ending;
-  announce: (message: Announcement) => void;
+  /** Tells how far the weights are. */
+  progress: (text: string) => void;
+  metrics: Metrics;
+  /** What the worker holds until its end. */
+  resources: AsyncDisposableStack;
   logger: Logger;
   tracer: Tracer;
 }>;

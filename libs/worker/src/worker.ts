@@ -6,6 +6,7 @@ import { Engine } from "@drover/engine";
 import { DistributedExchange, LocalPeer } from "@drover/exchange";
 import { servedModelSeed } from "@drover/kv";
 import { openWeights, TextModel } from "@drover/onnx";
+import type { StartedProcess } from "@drover/process";
 import {
   AttentionWorker,
   ContextWorker,
@@ -16,7 +17,6 @@ import {
   WorkerStatusSchema,
 } from "@drover/proto";
 import { ContextStreamHolder, createServer, ExpertStreamPeer, listen, serviceDefinition, shutDown } from "@drover/rpc";
-import { createMetrics, startAdminServer } from "@drover/telemetry";
 import { type DrainingPart, drained } from "./drain.ts";
 import { kvFacts, tellTokenBytes } from "./kv-facts.ts";
 import { SchedulerLink } from "./link/scheduler-link.ts";
@@ -40,31 +40,16 @@ import type { WorkerOptions } from "./worker-options.ts";
 /** Once nothing is left to do, what was written last has so long to leave. */
 const SHUTDOWN_MS_MAX = 1000;
 
-/** Wires one worker: loads what its roles need, serves its peers, joins the scheduler and runs until the signal aborts. */
-export async function startWorker(options: WorkerOptions): Promise<void> {
-  const { logger, announce, workerId, ending } = options;
+/** Wires one worker: loads what its roles need, serves its peers, joins the scheduler, and runs until it is asked to end. */
+export async function startWorker(options: WorkerOptions): Promise<StartedProcess> {
+  const { logger, workerId, ending, metrics, resources } = options;
   const isAttention = options.roles.includes("attention");
   const isExperts = options.roles.includes("experts");
-  const metrics = createMetrics({ process: "worker", worker: workerId });
   const incarnation = randomUUID();
-  let unready: () => string | null = () => "its weights are being loaded";
-  let facts: () => object = () => ({});
-  // Before anything that takes time, so that probes have somebody to ask.
-  const admin = await startAdminServer({
-    host: options.listen,
-    port: options.adminPort,
-    metrics,
-    unready: () => unready(),
-    ending: ending.asked,
-    stallAfterMs: options.stallAfter,
-    routes: { "/debug/worker": () => ({ workerId, incarnation, roles: options.roles, ...facts() }) },
-  });
-  // A worker that has joined nobody yet has nothing to finish.
-  const leave = () => process.exit(0);
-  ending.asked.addEventListener("abort", leave);
+  const ready = Promise.withResolvers<void>();
   await checkModel(options.model);
   const config = await loadModelConfig(options.model);
-  await using checkpoint = await openCheckpoint(options.model);
+  const checkpoint = resources.use(await openCheckpoint(options.model));
   const { weights, fingerprint } = await openWeights(checkpoint, config, options.quantization, logger, ending.asked);
   const session = { threads: options.threads };
   const observed = workerMetrics(metrics, options.modelName);
@@ -72,7 +57,9 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
   for (const role of options.roles) hasRole.set({ role }, 1);
 
   const stripesAbove = stripeAbove(config, options);
-  using contextPeers = new ContextPeers((id, address) => new ContextStreamHolder(id, address, systemClock, logger));
+  const contextPeers = resources.use(
+    new ContextPeers((id, address) => new ContextStreamHolder(id, address, systemClock, logger)),
+  );
   const model = isAttention
     ? await TextModel.load(config, weights, {
         ...session,
@@ -86,11 +73,11 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
           name: `${workerId}/${incarnation}`,
           holders: () => contextPeers.holders,
         },
-        onLayer: (done, total) => announce({ kind: "progress", text: `layer ${done} of ${total}` }),
+        onLayer: (done, total) => options.progress(`layer ${done} of ${total}`),
       })
     : undefined;
   if (model !== undefined) tellTokenBytes(metrics, options.modelName, model.geometry, model.kvDtype);
-  await using vision = options.roles.includes("vision")
+  const vision = options.roles.includes("vision")
     ? await startVision({
         checkpoint,
         modelName: options.modelName,
@@ -102,19 +89,25 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
         tracer: options.tracer,
       })
     : undefined;
-  using context = options.roles.includes("context") ? startContext(config, options, metrics) : undefined;
+  if (vision !== undefined) resources.use(vision);
+  const context = options.roles.includes("context") ? startContext(config, options, metrics) : undefined;
+  if (context !== undefined) resources.use(context);
   let address = "";
-  using features = new RemoteFeatures({
-    clock: systemClock,
-    hiddenSize: config.hiddenSize,
-    ...(vision && { local: { address: () => address, cache: vision.cache } }),
-  });
+  const features = resources.use(
+    new RemoteFeatures({
+      clock: systemClock,
+      hiddenSize: config.hiddenSize,
+      ...(vision && { local: { address: () => address, cache: vision.cache } }),
+    }),
+  );
   const expertsRole = isExperts ? await startExperts(config, weights, options, metrics) : undefined;
   const experts = expertsRole?.sessions;
   const counted = expertsRole?.counted;
-  using peers = new ExpertPeers(
-    (id, address) => new ExpertStreamPeer(id, address, systemClock, logger, observed.meter),
-    counted && new LocalPeer(workerId, counted),
+  const peers = resources.use(
+    new ExpertPeers(
+      (id, address) => new ExpertStreamPeer(id, address, systemClock, logger, observed.meter),
+      counted && new LocalPeer(workerId, counted),
+    ),
   );
   const heat = new ExpertHeat();
   const exchange = new DistributedExchange(config.hiddenSize, (id) => peers.get(id), {
@@ -164,7 +157,7 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
     },
   });
   const draining = () => ending.asked.aborted || operatorDrain.wanted;
-  const ready = () => engine === undefined || exchange.usable;
+  const isUsable = () => engine === undefined || exchange.usable;
   const server = createServer();
   if (engine !== undefined) {
     const service = attentionService({
@@ -186,7 +179,10 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
   if (vision !== undefined) server.addService(serviceDefinition(VisionWorker), vision.service);
   const port = await listen(server, `${options.listen}:${options.grpcPort}`);
   const loadedExperts = () => (experts?.loaded() ?? []).map((one) => create(LayerExpertsSchema, one));
-  facts = () => ({
+  const facts = () => ({
+    workerId,
+    incarnation,
+    roles: options.roles,
     draining: draining(),
     load: load(),
     experts: experts?.loaded() ?? [],
@@ -194,57 +190,57 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
     context: context?.facts(),
   });
   address = `${options.advertise}:${port}`;
-  const adminAddress = `${options.advertise}:${admin.port}`;
-  announce({ kind: "listening", addresses: { grpc: address, admin: adminAddress } });
 
-  using link = new SchedulerLink({
-    clock: systemClock,
-    addresses: options.scheduler,
-    logger,
-    hello: create(JoinHelloSchema, {
-      workerId,
-      incarnation,
-      modelId: options.modelName,
-      modelFingerprint: fingerprint,
-      roles: options.roles.map((role) => WIRE_ROLE[role]),
-      address,
-      adminAddress,
-      moeLayers: [...config.moeLayers],
-      expertCount: config.expertCount,
-      expertCountMax: expertsRole?.countMax ?? 0,
-      chunkTokens: config.chunkSize,
-      kvDtype: isAttention || context !== undefined ? options.kvDtype : "",
+  const link = resources.use(
+    new SchedulerLink({
+      clock: systemClock,
+      addresses: options.scheduler,
+      logger,
+      hello: create(JoinHelloSchema, {
+        workerId,
+        incarnation,
+        modelId: options.modelName,
+        modelFingerprint: fingerprint,
+        roles: options.roles.map((role) => WIRE_ROLE[role]),
+        address,
+        adminAddress: options.adminAddress,
+        moeLayers: [...config.moeLayers],
+        expertCount: config.expertCount,
+        expertCountMax: expertsRole?.countMax ?? 0,
+        chunkTokens: config.chunkSize,
+        kvDtype: isAttention || context !== undefined ? options.kvDtype : "",
+      }),
+      status: () => {
+        const now = load();
+        return create(WorkerStatusSchema, {
+          ready: isUsable(),
+          draining: draining(),
+          ...(model ? kvFacts(model, options.prefillChunk, stripesAbove) : context?.kvFacts()),
+          prefix: prefixCounts(observed.prefix),
+          runningCount: now.runningCount,
+          waitingCount: now.waitingCount,
+          waitingTokenCount: BigInt(now.tokenCountToStore),
+          contextTokensMax: BigInt(engine?.contextTokensMax ?? 0),
+          progress: BigInt(engine?.stepCount ?? 0),
+          sentAtMs: BigInt(systemClock.now()),
+          ...(engine && predictedLoad(engine)),
+          expertRowCount: BigInt(counted?.rowCount ?? 0),
+          hottest: hottestExperts(heat),
+        });
+      },
+      ...(model && { cache: model.cache }),
+      loaded: loadedExperts,
+      onSetExperts: (wish) => loader?.set(wish),
+      onMap: (map) => void maps.follow(map, ended.signal).then(reportWhenUsable),
+      onSetDrain: (wanted) => operatorDrain.set(wanted),
+      onDrainState: (state) => expertsRole?.release.note(state),
+      onContextWorkers: (workers) => contextPeers.update(workers),
+      onLeader: (epoch) => {
+        if (epoch !== leaderEpoch) exchange.reset();
+        leaderEpoch = epoch;
+      },
     }),
-    status: () => {
-      const now = load();
-      return create(WorkerStatusSchema, {
-        ready: ready(),
-        draining: draining(),
-        ...(model ? kvFacts(model, options.prefillChunk, stripesAbove) : context?.kvFacts()),
-        prefix: prefixCounts(observed.prefix),
-        runningCount: now.runningCount,
-        waitingCount: now.waitingCount,
-        waitingTokenCount: BigInt(now.tokenCountToStore),
-        contextTokensMax: BigInt(engine?.contextTokensMax ?? 0),
-        progress: BigInt(engine?.stepCount ?? 0),
-        sentAtMs: BigInt(systemClock.now()),
-        ...(engine && predictedLoad(engine)),
-        expertRowCount: BigInt(counted?.rowCount ?? 0),
-        hottest: hottestExperts(heat),
-      });
-    },
-    ...(model && { cache: model.cache }),
-    loaded: loadedExperts,
-    onSetExperts: (wish) => loader?.set(wish),
-    onMap: (map) => void maps.follow(map, ended.signal).then(reportWhenUsable),
-    onSetDrain: (wanted) => operatorDrain.set(wanted),
-    onDrainState: (state) => expertsRole?.release.note(state),
-    onContextWorkers: (workers) => contextPeers.update(workers),
-    onLeader: (epoch) => {
-      if (epoch !== leaderEpoch) exchange.reset();
-      leaderEpoch = epoch;
-    },
-  });
+  );
   const loader = experts === undefined ? undefined : new ExpertLoader(experts, () => link.reportLoaded(), logger);
   /** Connections come up a moment after the map: placement should know as soon as they do, not at the next heartbeat. */
   const reportWhenUsable = async () => {
@@ -252,20 +248,10 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
       await sleepUnlessAborted(systemClock, 20, ended.signal);
     }
     link.reportStatus();
-    if (exchange.usable) announce({ kind: "ready" });
+    if (exchange.usable) ready.resolve();
   };
-  if (engine === undefined) announce({ kind: "ready" });
-  unready = () =>
-    unreadyReason({
-      drainWanted: operatorDrain.wanted,
-      leaderlessMs: link.leaderlessMs(systemClock.monotonic()),
-      attention: engine && { usable: exchange.usable, calibrated: engine.calibrated },
-      experts: loader && { settled: loader.settled },
-    });
-  ending.asked.removeEventListener("abort", leave);
+  if (engine === undefined) ready.resolve();
   ending.asked.addEventListener("abort", () => link.reportStatus(), { once: true });
-
-  logger.info("worker.started", { address, admin: adminAddress });
   const isDecoding = () => {
     const { runningCount, waitingCount } = load();
     return runningCount + waitingCount > 0;
@@ -277,13 +263,27 @@ export async function startWorker(options: WorkerOptions): Promise<void> {
     { isBusy: () => (context?.facts().segmentCount ?? 0) > 0 },
   ];
   const running = engine?.run(ended.signal);
-  const finished = await Promise.race([drained(ending, parts, systemClock), ...(running ? [running] : [])]);
-  const handedBack = engine?.handBack("all") ?? 0;
-  logger.info("worker.drained", { finished: finished === true, handedBack });
-  ended.abort(new DroverError("unavailable", "the worker has ended"));
-  await running;
-  loader?.[Symbol.dispose]();
-  link.leave();
-  await shutDown(server, SHUTDOWN_MS_MAX);
-  await admin.close();
+  const finish = async () => {
+    const finished = await Promise.race([drained(ending, parts, systemClock), ...(running ? [running] : [])]);
+    const handedBack = engine?.handBack("all") ?? 0;
+    logger.info("worker.drained", { finished: finished === true, handedBack });
+    ended.abort(new DroverError("unavailable", "the worker has ended"));
+    await running;
+    loader?.[Symbol.dispose]();
+    link.leave();
+    await shutDown(server, SHUTDOWN_MS_MAX);
+  };
+  return {
+    addresses: { grpc: address },
+    ready: ready.promise,
+    unready: () =>
+      unreadyReason({
+        drainWanted: operatorDrain.wanted,
+        leaderlessMs: link.leaderlessMs(systemClock.monotonic()),
+        attention: engine && { usable: exchange.usable, calibrated: engine.calibrated },
+        experts: loader && { settled: loader.settled },
+      }),
+    finished: finish,
+    routes: { "/debug/worker": facts },
+  };
 }

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { DroverError, ERROR_CODES, toDroverError } from "@drover/core";
+import { crashOnFailedAssertion, DroverError, ERROR_CODES, toDroverError } from "@drover/core";
 import { errorReply, publicError } from "@drover/openai";
 import type { FastifyError, FastifyReply } from "fastify";
 import { BODY_BYTES_MAX } from "../limits.ts";
@@ -13,8 +13,12 @@ export function sendError(reply: FastifyReply, error: DroverError): FastifyReply
     .send(JSON.stringify(errorReply(publicError(error))));
 }
 
-/** Whatever Fastify or a handler threw. */
+/**
+ * Whatever Fastify or a handler threw. A failed assertion crashes the router; any other unexpected error becomes `internal` for
+ * this one request, because other people's code throws them too, and one client's odd request must not end everybody's streams.
+ */
 export function fromHttpError(error: FastifyError | unknown): DroverError {
+  crashOnFailedAssertion(error);
   if (error instanceof DroverError) return error;
   if (error instanceof Error && "statusCode" in error) {
     const status = Number(error.statusCode);

@@ -6,12 +6,12 @@ import {
   neverAborted,
   noTracer,
   type Tracer,
+  toDroverError,
   Wakeup,
   type WorkerId,
   withTimeout,
 } from "@drover/core";
 import type { Member, PlacementDecision } from "@drover/fleet";
-import { faultOf } from "../fault.ts";
 import type { Routers } from "../fleet/routers.ts";
 import {
   HELD_POLL_MS,
@@ -87,7 +87,7 @@ export class LanePlacer {
         sleepMs = await this.#round(signal);
       } catch (error) {
         if (signal.aborted) break;
-        const { code, message } = faultOf(error);
+        const { code, message } = toDroverError(error);
         logger.warn("queue.failed", { lane, code, message });
         sleepMs = QUEUE_RETRY_MS;
       }
@@ -181,7 +181,7 @@ export class LanePlacer {
     } catch (error) {
       // The queue or the store failed: the lease is held on, or lost and delivered again.
       placer.release(worker, requestId);
-      const { code, message } = faultOf(error);
+      const { code, message } = toDroverError(error);
       span?.end(code);
       logger.warn("queue.failed", { request: requestId, code, message });
       if (!lease.lost.aborted) this.#hold(held);
@@ -253,7 +253,7 @@ export class LanePlacer {
     try {
       await withTimeout(QUEUE_CALL_LIMIT, this.#options.clock, neverAborted, settle);
     } catch (error) {
-      const { code, message } = faultOf(error);
+      const { code, message } = toDroverError(error);
       const { requestId: request } = lease.job;
       this.#options.logger.warn("lease.failed", { request, attempt: lease.attempt, verb, code, message });
     }

@@ -1,7 +1,14 @@
 import { create } from "@bufbuild/protobuf";
-import type { JobLease, Logger, PayloadStore, QueueConsumer, TraceContext, WorkerId } from "@drover/core";
+import {
+  type JobLease,
+  type Logger,
+  type PayloadStore,
+  type QueueConsumer,
+  type TraceContext,
+  toDroverError,
+  type WorkerId,
+} from "@drover/core";
 import { PlaceRequestSchema } from "@drover/proto";
-import { faultOf } from "../fault.ts";
 import type { DropReason } from "./held-lease.ts";
 import type { PlaceCaller } from "./place-caller.ts";
 
@@ -45,7 +52,7 @@ export async function attemptPlacement(
     if (reply.refusalCode === "invalid_argument") return { kind: "drop", reason: "refused_forever" };
     return { kind: "refused", code: reply.refusalCode };
   } catch (error) {
-    const { code, message } = faultOf(error);
+    const { code, message } = toDroverError(error);
     ports.logger.warn("placement.failed", { request: job.requestId, attempt, worker, code, message });
     return { kind: "unknown", code };
   }

@@ -1,4 +1,4 @@
-import type { Logger } from "@drover/core";
+import { type Logger, toDroverError } from "@drover/core";
 import type { LayerExperts } from "@drover/proto";
 
 /** Where experts are loaded; `runtime` implements it. */
@@ -49,7 +49,7 @@ export class ExpertLoader implements Disposable {
       } catch (error) {
         if (this.#stopped) return;
         // The scheduler sees what is loaded and what is not; the reason is the operator's.
-        this.#logger.error("experts.load_failed", { reason: error instanceof Error ? error.message : String(error) });
+        this.#logger.error("experts.load_failed", { reason: toDroverError(error).message });
       }
       this.#onChange();
     }

@@ -1,9 +1,10 @@
 import { BLOCK_SIZE_NAMES, QUANTIZATIONS } from "@drover/checkpoint";
 import { KV_DTYPES, WORKER_ROLES } from "@drover/core";
-import { ADDRESS_FLAGS, defineConfig, LIFE_FLAGS } from "@drover/process";
-import { TRACE_FLAGS } from "@drover/telemetry";
+import { defineConfig, PROCESS_FLAGS } from "@drover/process";
 
-export const workerConfig = defineConfig({
+export const WORKER_USAGE = "drover worker --roles ROLE[,ROLE] --model DIR --scheduler HOST:PORT [FLAGS]";
+
+export const workerFlags = defineConfig({
   roles: {
     kind: "list",
     choices: WORKER_ROLES,
@@ -27,9 +28,7 @@ export const workerConfig = defineConfig({
     help: "Port for peers; 0: any free one",
     valueName: "PORT",
   },
-  ...LIFE_FLAGS,
-  ...TRACE_FLAGS,
-  ...ADDRESS_FLAGS,
+  ...PROCESS_FLAGS,
   kvMemory: {
     kind: "size",
     default: "1GiB",

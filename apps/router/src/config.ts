@@ -1,14 +1,13 @@
-import { ADDRESS_FLAGS, type Config, commandConfig, defineConfig, LIFE_FLAGS } from "@drover/process";
+import { defineConfig, PROCESS_FLAGS } from "@drover/process";
 import { QUEUE_WAIT_MS_MAX_DEFAULT, READY_WAIT_MS_MAX_DEFAULT, REQUESTS_MAX_DEFAULT } from "@drover/router";
-import { LOG_LEVELS, TRACE_FLAGS } from "@drover/telemetry";
 
-const USAGE = `Usage: drover router --model DIR --scheduler HOST:PORT[,HOST:PORT] [flags]
+export const ROUTER_USAGE = `Usage: drover router --model DIR --scheduler HOST:PORT[,HOST:PORT] [flags]
 
 Serves the OpenAI HTTP API and Drover's gRPC API; several may run side by side.`;
 
 const PORT = { kind: "integer", min: 0, max: 65_535 } as const;
 
-const spec = defineConfig({
+export const routerFlags = defineConfig({
   model: {
     kind: "string",
     required: true,
@@ -30,9 +29,7 @@ const spec = defineConfig({
   },
   httpPort: { ...PORT, default: 8080, help: "Port of the OpenAI API, /health, /ready and /metrics; 0: any." },
   grpcPort: { ...PORT, default: 50_051, help: "Port of the gRPC API; 0: any." },
-  ...LIFE_FLAGS,
-  ...TRACE_FLAGS,
-  ...ADDRESS_FLAGS,
+  ...PROCESS_FLAGS,
   apiKeyFile: { kind: "string", valueName: "FILE", help: "One API key a line; without it everybody may ask." },
   maxRequests: {
     kind: "integer",
@@ -72,12 +69,4 @@ const spec = defineConfig({
     help: "Images that are decoded and cut at once.",
   },
   cluster: { kind: "string", default: "drover", valueName: "NAME", help: "Keeps clusters apart that share a Redis." },
-  logLevel: { kind: "choice", choices: LOG_LEVELS, default: "info", help: "What is logged." },
 });
-
-export type RouterConfig = Config<typeof spec>;
-
-/** Flags, environment and file. Ends the process for `--help` and for arguments that make no sense. */
-export function routerConfig(argv: readonly string[], env: NodeJS.ProcessEnv): RouterConfig {
-  return commandConfig(spec, { argv, env, command: "drover router", usage: USAGE });
-}

@@ -1,12 +1,11 @@
 import { BEGIN_WITHIN_MS } from "@drover/fleet";
-import { ADDRESS_FLAGS, type Config, commandConfig, defineConfig, LIFE_FLAGS } from "@drover/process";
-import { LOG_LEVELS, TRACE_FLAGS } from "@drover/telemetry";
+import { defineConfig, PROCESS_FLAGS } from "@drover/process";
 
-const USAGE = `Usage: drover scheduler --model-name NAME [flags]
+export const SCHEDULER_USAGE = `Usage: drover scheduler --model-name NAME [flags]
 
 Places requests on workers and says which worker holds which experts. With Redis several may run: one leads, the others stand by.`;
 
-const spec = defineConfig({
+export const schedulerFlags = defineConfig({
   modelName: { kind: "string", required: true, valueName: "NAME", help: "The served model's id." },
   queue: {
     kind: "string",
@@ -21,12 +20,10 @@ const spec = defineConfig({
     max: 65_535,
     help: "gRPC port for workers and routers; 0: any.",
   },
-  ...LIFE_FLAGS,
-  ...TRACE_FLAGS,
+  ...PROCESS_FLAGS,
   // Nobody finds a scheduler by its readiness, and what it holds goes back to the queue.
-  drainDelay: { ...LIFE_FLAGS.drainDelay, default: "0s", help: "After SIGTERM it still leads for so long." },
-  drainGrace: { ...LIFE_FLAGS.drainGrace, default: "5s", help: "Giving back jobs and the lease may take so long." },
-  ...ADDRESS_FLAGS,
+  drainDelay: { ...PROCESS_FLAGS.drainDelay, default: "0s", help: "After SIGTERM it still leads for so long." },
+  drainGrace: { ...PROCESS_FLAGS.drainGrace, default: "5s", help: "Giving back jobs and the lease may take so long." },
   expectExperts: {
     kind: "integer",
     default: 1,
@@ -41,12 +38,4 @@ const spec = defineConfig({
     help: "No worker gets a request that it is predicted to begin later than this; the request waits in the queue.",
   },
   cluster: { kind: "string", default: "drover", valueName: "NAME", help: "Keeps clusters apart that share a Redis." },
-  logLevel: { kind: "choice", choices: LOG_LEVELS, default: "info", help: "What is logged." },
 });
-
-export type SchedulerConfig = Config<typeof spec>;
-
-/** Flags, environment and file. Ends the process for `--help` and for arguments that make no sense. */
-export function schedulerConfig(argv: readonly string[], env: NodeJS.ProcessEnv): SchedulerConfig {
-  return commandConfig(spec, { argv, env, command: "drover scheduler", usage: USAGE });
-}
