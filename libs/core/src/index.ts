@@ -1,5 +1,6 @@
 export { AssertionError, assert, assertNever, crashOnFailedAssertion, isFailedAssertion } from "./assert.ts";
 export { at } from "./at.ts";
+export { BoundedMap, type MapBounds } from "./bounded-map.ts";
 export { type Clock, systemClock } from "./clock.ts";
 export { DroverError, ERROR_CODES, type ErrorCode, errorCode, toDroverError } from "./errors.ts";
 export type { DeliveredChoice, GenerationRequest } from "./generation-request.ts";

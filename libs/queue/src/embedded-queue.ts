@@ -1,4 +1,5 @@
 import {
+  BoundedMap,
   type Clock,
   DroverError,
   type JobLease,
@@ -19,9 +20,9 @@ type Waiting = { readonly job: QueueJob; attempt: number };
 export class EmbeddedQueue implements QueueProducer, QueueConsumer {
   readonly #clock: Clock;
   readonly #lanes = new Map<Lane, Waiting[]>(LANES.map((lane) => [lane, []]));
-  readonly #tombstones = new Map<RequestId, number>();
-  /** Adds that are known, oldest first. */
-  readonly #known = new Set<string>();
+  readonly #tombstones = new BoundedMap<RequestId, number>({ entriesMax: QUEUE_LIMITS.tombstonesMax });
+  /** Adds that are known. */
+  readonly #known = new BoundedMap<string, true>({ entriesMax: QUEUE_LIMITS.knownJobsMax });
   readonly #listeners = new Set<() => void>();
 
   constructor(clock: Clock) {
@@ -40,16 +41,12 @@ export class EmbeddedQueue implements QueueProducer, QueueConsumer {
     for (const job of jobs) {
       const key = `${job.requestId} ${job.attemptBase}`;
       if (this.#known.has(key)) continue;
-      this.#known.add(key);
+      this.#known.set(key, true);
       const waiting = { job, attempt: job.attemptBase };
       if (job.front) front.push(waiting);
       else this.#lane(job.lane).push(waiting);
     }
     for (const waiting of front.reverse()) this.#lane(waiting.job.lane).unshift(waiting);
-    for (const key of this.#known) {
-      if (this.#known.size <= QUEUE_LIMITS.knownJobsMax) break;
-      this.#known.delete(key);
-    }
     this.#notify();
   }
 
@@ -61,10 +58,7 @@ export class EmbeddedQueue implements QueueProducer, QueueConsumer {
       this.#tombstones.delete(id);
     }
     const cancelled = new Set(requestIds);
-    for (const id of cancelled) {
-      this.#tombstones.delete(id);
-      this.#tombstones.set(id, now + QUEUE_LIMITS.tombstoneMs);
-    }
+    for (const id of cancelled) this.#tombstones.set(id, now + QUEUE_LIMITS.tombstoneMs);
     this.#filter(({ job }) => !cancelled.has(job.requestId));
   }
 

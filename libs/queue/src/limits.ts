@@ -4,6 +4,8 @@ export const QUEUE_LIMITS = {
   laneJobsMax: 100_000,
   /** How long a cancelled request stays cancelled in this process: longer than any delivery takes; what waits is taken out at once. */
   tombstoneMs: 60_000,
+  /** Cancelled requests that are remembered in this process; beyond them the oldest is forgotten. What waited was taken out when it was cancelled. */
+  tombstonesMax: 200_000,
   /** The same in Redis, where what waits stays until it is taken: longer than a request's longest deadline of ten minutes. */
   redisTombstoneMs: 660_000,
   /** A job of a build whose protocol does not agree is put aside for so long, time and again, for a scheduler that knows it. */

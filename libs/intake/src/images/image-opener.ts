@@ -1,7 +1,6 @@
-import type { ImageProcessor, ImageTiles } from "@drover/core";
+import { BoundedMap, type ImageProcessor, type ImageTiles } from "@drover/core";
 import type { ImageFetcher } from "./image-fetcher.ts";
 import { FETCH_LIMITS } from "./limits.ts";
-import { TilesCache } from "./tiles-cache.ts";
 
 export type ImageOpenerOptions = Readonly<{
   fetcher: Pick<ImageFetcher, "fetch">;
@@ -14,12 +13,13 @@ export type ImageOpenerOptions = Readonly<{
 export class ImageOpener {
   readonly #fetcher: Pick<ImageFetcher, "fetch">;
   readonly #processor: ImageProcessor;
-  readonly #cache: TilesCache;
+  /** Tiles by the hash of the file that they were cut from. */
+  readonly #cache: BoundedMap<string, ImageTiles>;
 
   constructor({ fetcher, processor, cacheBytesMax = FETCH_LIMITS.cacheBytesMax }: ImageOpenerOptions) {
     this.#fetcher = fetcher;
     this.#processor = processor;
-    this.#cache = new TilesCache(cacheBytesMax);
+    this.#cache = new BoundedMap({ bytesMax: cacheBytesMax }, ({ pixels }) => pixels.byteLength);
   }
 
   /** Fetches, always, and cuts what is new. The tiles may be shared: they are read only. Errors: those of `ImageFetcher` and `ImagePool`. */
@@ -28,7 +28,7 @@ export class ImageOpener {
     // Off the event loop, which 20 MiB would hold up for long.
     const fileHash = Buffer.from(await crypto.subtle.digest("SHA-256", file)).toString("hex");
     signal.throwIfAborted();
-    const known = this.#cache.get(fileHash);
+    const known = this.#cache.use(fileHash);
     if (known !== undefined) return known;
     const tiles = await this.#processor.process(file, signal);
     this.#cache.set(fileHash, tiles);

@@ -1,4 +1,5 @@
 import {
+  BoundedMap,
   type Clock,
   DroverError,
   type Logger,
@@ -35,7 +36,7 @@ export class WorkerStream {
   readonly #options: WorkerStreamOptions;
   readonly #stream: LivingStream<RouterMessage, WireMessage>;
   readonly #closed = new AbortController();
-  readonly #cancelled = new Map<RequestId, number>();
+  readonly #cancelled = new BoundedMap<RequestId, number>({ entriesMax: REMEMBERED_CANCELS_MAX });
   #wrongLife = false;
   #left = false;
   #downSinceMs: number;
@@ -93,10 +94,7 @@ export class WorkerStream {
   cancel(requestId: RequestId, attempt: number, force = false): void {
     const before = this.#cancelled.get(requestId);
     if (!this.connected || (!force && before !== undefined && before >= attempt)) return;
-    this.#cancelled.delete(requestId);
     this.#cancelled.set(requestId, attempt);
-    const oldest = this.#cancelled.keys().next();
-    if (this.#cancelled.size > REMEMBERED_CANCELS_MAX && !oldest.done) this.#cancelled.delete(oldest.value);
     this.#stream.send(routerMessageToWire({ kind: "cancel", requestId, attempt }));
   }
 

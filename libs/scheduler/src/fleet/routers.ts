@@ -1,4 +1,4 @@
-import { DroverError, type RouterId } from "@drover/core";
+import { BoundedMap, DroverError, type RouterId } from "@drover/core";
 import type { ClusterState } from "@drover/proto";
 import { KNOWN_ROUTER_MAX, ROUTER_COUNT_MAX, ROUTER_GONE_MS, STATE_INTERVAL_MS, TICK_MS } from "../limits.ts";
 
@@ -8,15 +8,16 @@ export interface StateSink {
   end(error: DroverError): void;
 }
 
+/** When a router last watched, and whether it was named as gone since. */
+type Seen = { readonly atMs: number; isNamedGone: boolean };
+
 /**
  * The routers: who watches, who did until lately, and when the next state is due. A router counts as alive for
  * ROUTER_GONE_MS after its last Watch stream ended, and as long after the first job of it that was seen. `now` is monotonic.
  */
 export class Routers {
   readonly #watchers = new Map<StateSink, RouterId>();
-  readonly #seenAtMs = new Map<RouterId, number>();
-  /** Gone, and named so. */
-  readonly #expired = new Set<RouterId>();
+  readonly #known = new BoundedMap<RouterId, Seen>({ entriesMax: KNOWN_ROUTER_MAX });
   #dirty = false;
   #sentAtMs = Number.NEGATIVE_INFINITY;
 
@@ -44,16 +45,20 @@ export class Routers {
 
   /** Whether the router is gone for good; one that is asked about for the first time has its whole grace before it. */
   isGone(router: RouterId, now: number): boolean {
-    const seenAtMs = this.#seenAtMs.get(router);
-    if (seenAtMs === undefined) this.#see(router, now);
-    return seenAtMs !== undefined && now - seenAtMs >= ROUTER_GONE_MS;
+    const seen = this.#known.get(router);
+    if (seen === undefined) this.#see(router, now);
+    return seen !== undefined && now - seen.atMs >= ROUTER_GONE_MS;
   }
 
   /** Routers that became gone; each is named once. To be called about once a second. */
   expire(now: number): readonly RouterId[] {
     for (const router of this.#watchers.values()) this.#see(router, now);
-    const gone = [...this.#seenAtMs.keys()].filter((router) => !this.#expired.has(router) && this.isGone(router, now));
-    for (const router of gone) this.#expired.add(router);
+    const gone: RouterId[] = [];
+    for (const [router, seen] of this.#known) {
+      if (seen.isNamedGone || !this.isGone(router, now)) continue;
+      seen.isNamedGone = true;
+      gone.push(router);
+    }
     return gone;
   }
 
@@ -78,12 +83,6 @@ export class Routers {
   }
 
   #see(router: RouterId, now: number): void {
-    this.#expired.delete(router);
-    this.#seenAtMs.delete(router);
-    this.#seenAtMs.set(router, now);
-    const oldest = this.#seenAtMs.keys().next();
-    if (this.#seenAtMs.size <= KNOWN_ROUTER_MAX || oldest.done) return;
-    this.#seenAtMs.delete(oldest.value);
-    this.#expired.delete(oldest.value);
+    this.#known.set(router, { atMs: now, isNamedGone: false });
   }
 }

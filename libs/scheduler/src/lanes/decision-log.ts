@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import type { JobLease, RequestId } from "@drover/core";
+import { BoundedMap, type JobLease, type RequestId } from "@drover/core";
 import type { Candidate, PlacementDecision } from "@drover/fleet";
 import {
   type CandidateTimes,
@@ -14,12 +14,11 @@ import { DECISIONS_OF_REQUEST_MAX, REQUESTS_REMEMBERED_MAX } from "../limits.ts"
  * decisions that follow each other count as one. Numbers and names alone; nothing of a prompt.
  */
 export class DecisionLog {
-  readonly #byRequest = new Map<RequestId, WireDecision[]>();
+  readonly #byRequest = new BoundedMap<RequestId, WireDecision[]>({ entriesMax: REQUESTS_REMEMBERED_MAX });
 
   record({ job, attempt }: JobLease, decision: PlacementDecision, wallMs: number): void {
     const { requestId, lane, promptTokenCount } = job;
     const decisions = this.#byRequest.get(requestId) ?? [];
-    this.#byRequest.delete(requestId);
     this.#byRequest.set(requestId, decisions);
     const workerId =
       decision.kind === "worker" ? decision.workerId : decision.kind === "wait" ? (decision.claim ?? "") : "";
@@ -50,8 +49,6 @@ export class DecisionLog {
       }),
     );
     if (decisions.length > DECISIONS_OF_REQUEST_MAX) decisions.shift();
-    const oldest = this.#byRequest.keys().next();
-    if (this.#byRequest.size > REQUESTS_REMEMBERED_MAX && !oldest.done) this.#byRequest.delete(oldest.value);
   }
 
   /** What became of the last decision about the request. */

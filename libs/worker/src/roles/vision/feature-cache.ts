@@ -1,21 +1,27 @@
+import { BoundedMap } from "@drover/core";
+
 /** Counts since the start; bytes and entries now. */
 export type FeatureCacheFacts = Readonly<{ hits: number; misses: number; byteCount: number; entryCount: number }>;
 
 /** Images' features by content hash: least recently used ones go when there are too many bytes. */
 export class FeatureCache {
   readonly bytesMax: number;
-  /** In the order of their last use. */
-  readonly #entries = new Map<string, Float32Array>();
-  #byteCount = 0;
+  readonly #entries: BoundedMap<string, Float32Array>;
   #hits = 0;
   #misses = 0;
 
   constructor(bytesMax: number) {
     this.bytesMax = bytesMax;
+    this.#entries = new BoundedMap({ bytesMax }, ({ byteLength }) => byteLength);
   }
 
   get facts(): FeatureCacheFacts {
-    return { hits: this.#hits, misses: this.#misses, byteCount: this.#byteCount, entryCount: this.#entries.size };
+    return {
+      hits: this.#hits,
+      misses: this.#misses,
+      byteCount: this.#entries.byteCount,
+      entryCount: this.#entries.size,
+    };
   }
 
   /** Whether features of so many bytes can be kept at all. */
@@ -33,11 +39,7 @@ export class FeatureCache {
 
   /** As {@link find}, for the later steps of a request that has been counted. */
   read(contentHash: string): Float32Array | undefined {
-    const rows_aD = this.#entries.get(contentHash);
-    if (rows_aD === undefined) return undefined;
-    this.#entries.delete(contentHash);
-    this.#entries.set(contentHash, rows_aD);
-    return rows_aD;
+    return this.#entries.use(contentHash);
   }
 
   /** Whether they are here; neither counted nor used. */
@@ -47,19 +49,6 @@ export class FeatureCache {
 
   /** Keeps features, [a, D], which must not change any more; others may have to go. False when they are larger than the whole cache. */
   put(contentHash: string, rows_aD: Float32Array): boolean {
-    if (!this.fits(rows_aD.byteLength)) return false;
-    this.#remove(contentHash);
-    this.#entries.set(contentHash, rows_aD);
-    this.#byteCount += rows_aD.byteLength;
-    for (const oldest of this.#entries.keys()) {
-      if (this.#byteCount <= this.bytesMax) break;
-      this.#remove(oldest);
-    }
-    return true;
-  }
-
-  #remove(contentHash: string): void {
-    this.#byteCount -= this.#entries.get(contentHash)?.byteLength ?? 0;
-    this.#entries.delete(contentHash);
+    return this.fits(rows_aD.byteLength) && this.#entries.set(contentHash, rows_aD);
   }
 }
