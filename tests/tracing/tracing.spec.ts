@@ -100,7 +100,9 @@ describe("a traced request is one connected trace from its client to the experts
           prompt: { case: "text", value: PROMPT.repeat(600) },
         });
         const call = client.generate?.(request, metadata);
-        for await (const reply of call) expect(reply).toBeDefined();
+        const replies: publicApi.GenerateReply[] = await Array.fromAsync(call);
+        expect(replies.filter(({ finishReason }) => finishReason !== "")).toHaveLength(1);
+        expect(replies.at(-1)?.usage?.completionTokens).toBeGreaterThan(0);
         client.close();
       }
       const spans = tracesOf(collector.spans).get(TRACE_ID) ?? [];
