@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type Gate, repository } from "./gate.ts";
 import {
+  abortReasons,
   boundaries,
   dashboards,
   deadCode,
@@ -168,6 +169,26 @@ const PLANTS: readonly Plant[] = [
     violation: "a default in an array pattern",
     files: { "libs/core/src/first.ts": "export const first = ([one = 0]: readonly number[]) => one;\n" },
     finding: "libs/core/src/first.ts:1 one = 0",
+  },
+  {
+    gate: abortReasons,
+    violation: "an abort without a reason",
+    files: { "libs/low/src/half.ts": "export const half = (ended: AbortController) => ended.abort();\n" },
+    finding: "libs/low/src/half.ts:1 ended.abort() aborts without a typed reason",
+  },
+  {
+    gate: abortReasons,
+    violation: "an abort with a plain error",
+    files: {
+      "libs/low/src/half.ts": 'export const half = (ended: AbortController) => ended.abort(new Error("over"));\n',
+    },
+    finding: "aborts without a typed reason",
+  },
+  {
+    gate: abortReasons,
+    violation: "a timeout of the platform's own",
+    files: { "libs/low/src/half.ts": "export const half = () => AbortSignal.timeout(1000);\n" },
+    finding: "AbortSignal.timeout(1000) aborts without a typed reason",
   },
   {
     gate: deadCode,

@@ -1,3 +1,4 @@
+import { abortReasons } from "./abort-reasons.ts";
 import { boundaries } from "./boundaries.ts";
 import { dashboards } from "./dashboards.ts";
 import { flags } from "./flags.ts";
@@ -40,6 +41,7 @@ export const GATES: readonly Gate[] = [
   purity,
   length,
   silentDefaults,
+  abortReasons,
   deadCode,
   generated,
   protoLint,
@@ -48,4 +50,4 @@ export const GATES: readonly Gate[] = [
   flags,
 ];
 
-export { boundaries, dashboards, flags, generated, length, protoBreaking, purity, silentDefaults };
+export { abortReasons, boundaries, dashboards, flags, generated, length, protoBreaking, purity, silentDefaults };

@@ -1,3 +1,4 @@
+import { DroverError, neverAborted, systemClock, withTimeout } from "@drover/core";
 import { type Answer, json, type Question } from "./admin-messages.ts";
 import { ADMIN_ANSWER_MS_MAX, READY_SILENCE_MS_MAX } from "./limits.ts";
 
@@ -82,11 +83,13 @@ export class AdminPages {
   }
 
   async #asked(question: Question): Promise<Answer | undefined> {
-    const late = AbortSignal.timeout(this.#options.answerMsMax ?? ADMIN_ANSWER_MS_MAX);
-    const tooLate = new Promise<undefined>((resolve) =>
-      late.addEventListener("abort", () => resolve(undefined), { once: true }),
-    );
-    return Promise.race([this.#options.ask(question, late), tooLate]);
+    const { ask, answerMsMax: ms = ADMIN_ANSWER_MS_MAX } = this.#options;
+    try {
+      return await withTimeout({ ms, message: MAIN_BUSY }, systemClock, neverAborted, (late) => ask(question, late));
+    } catch (error) {
+      if (error instanceof DroverError && error.code === "deadline_exceeded") return undefined;
+      throw error;
+    }
   }
 
   #silentMs(): number {

@@ -1,4 +1,4 @@
-import { DroverError, type Logger, noTracer, type Tracer } from "@drover/core";
+import { DroverError, type Logger, noTracer, sleepUnlessAborted, systemClock, type Tracer } from "@drover/core";
 import { FLUSH_MS_MAX } from "./limits.ts";
 
 export type TracingOptions = Readonly<{
@@ -29,11 +29,9 @@ export async function openTracing(options: TracingOptions): Promise<Tracing> {
   return {
     tracer,
     [Symbol.asyncDispose]: async () => {
-      const late = new AbortController();
-      const timer = setTimeout(() => late.abort(), FLUSH_MS_MAX);
-      const overdue = new Promise<void>((done) => late.signal.addEventListener("abort", () => done(), { once: true }));
-      await Promise.race([shutDown(), overdue]);
-      clearTimeout(timer);
+      const sent = new AbortController();
+      void shutDown().then(() => sent.abort(new DroverError("cancelled", "all spans are sent")));
+      await sleepUnlessAborted(systemClock, FLUSH_MS_MAX, sent.signal);
     },
   };
 }
