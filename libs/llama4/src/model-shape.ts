@@ -1,17 +1,43 @@
-/** The numbers of a Llama 4 text model that decide what it weighs and how it is computed; all from config.json. */
+/**
+ * The numbers of a Llama 4 text model that decide what it weighs and how it is computed; all from config.json.
+ *
+ * Shapes are written in the letters of Meta's `moe.py`, and where it has none in these. `[a, D]` is a rows of D numbers each, row-major, and `x_aD` a
+ * buffer of that shape.
+ *
+ * | letter | number of | field of config.json |
+ * |---|---|---|
+ * | a | rows of a step: the tokens that it computes | |
+ * | D | numbers of a token's row | `hidden_size` |
+ * | V | tokens of the vocabulary | `vocab_size` |
+ * | H | query heads | `num_attention_heads` |
+ * | K | KV heads | `num_key_value_heads` |
+ * | d | numbers of a head | `head_dim` |
+ * | Q | numbers of all query heads: H * d | |
+ * | E | experts of a layer | `num_local_experts` |
+ * | e | experts of a layer that one worker holds | |
+ * | F | inner numbers of an expert, and of the shared expert | `intermediate_size` |
+ * | G | rows that one expert gets | |
+ * | t | tiles of an image | |
+ * | S | rows of a tile: its patches, and the class | |
+ * | W | numbers of a patch's row in the vision encoder | `vision_config.hidden_size` |
+ */
 export type ModelShape = Readonly<{
+  /** V. */
   vocabSize: number;
-  /** D: width of a token's row. */
+  /** D. */
   hiddenSize: number;
   layerCount: number;
-  /** Query heads, KV heads, and the size of each. */
+  /** H. */
   headCount: number;
+  /** K. */
   kvHeadCount: number;
+  /** d. */
   headDim: number;
-  /** F: width of routed experts and of the shared expert (`intermediate_size`). */
+  /** F. */
   expertWidth: number;
-  /** Width of dense layers (`intermediate_size_mlp`). */
+  /** Inner numbers of a dense layer's MLP: `intermediate_size_mlp`. */
   denseWidth: number;
+  /** E. */
   expertCount: number;
   /** Layers with experts, ascending. */
   moeLayers: readonly number[];
@@ -22,9 +48,9 @@ export type ModelShape = Readonly<{
   tieWordEmbeddings: boolean;
 }>;
 
-/** The same of Llama 4's vision encoder, with the adapter and the projector into the text model. */
+/** The numbers of Llama 4's vision encoder, with the adapter and the projector into the text model. */
 export type VisionShape = Readonly<{
-  /** H: width of a patch's row in the encoder. */
+  /** W. */
   hiddenSize: number;
   layerCount: number;
   headCount: number;
@@ -41,6 +67,16 @@ export type VisionShape = Readonly<{
   adapterWidth: number;
   outputWidth: number;
   hasProjectorBias: boolean;
-  /** D, the text model's width: that of the features. */
+  /** D: what the features are as wide as. */
   textHiddenSize: number;
 }>;
+
+/** The sizes that the text model's graphs are authored from. */
+export type GraphDims = Pick<
+  ModelShape,
+  "hiddenSize" | "headCount" | "kvHeadCount" | "headDim" | "expertWidth" | "denseWidth" | "expertCount" | "vocabSize"
+> &
+  Readonly<{ rmsNormEps: number; useQkNorm: boolean }>;
+
+/** The sizes that the vision encoder's graphs are authored from. */
+export type VisionDims = Omit<VisionShape, "layerCount" | "hasProjectorBias">;

@@ -1,21 +1,21 @@
 /** A Linear with a bias in f32: weight [out, in] row-major, dequantized; bias [out] where it has one. */
 export type BiasedLinear = Readonly<{ weight: Float32Array; bias: Float32Array | null }>;
 
-/** A LayerNorm's gain and bias, [H]. */
+/** A LayerNorm's gain and bias, [W]. */
 export type LayerNormWeights = Readonly<{ weight: Float32Array; bias: Float32Array }>;
 
 /** What makes rows of pixels. S, the rows of a tile, are its patches' and the class's. */
 export type VisionEnterWeights = Readonly<{
-  /** [H, 3 * patchSize^2], a column's place being (channel, row, column). */
+  /** [W, 3 * patchSize^2], a column's place being (channel, row, column). */
   patches: Float32Array;
-  /** [H]. */
+  /** [W]. */
   classEmbedding: Float32Array;
-  /** [S, H], the class's last. */
+  /** [S, W], the class's last. */
   positions: Float32Array;
   norm: LayerNormWeights;
 }>;
 
-/** One encoder layer; the rows of q, k and v are one Linear [3H, H]. */
+/** One encoder layer; the rows of q, k and v are one Linear [3W, W]. */
 export type VisionLayerWeights = Readonly<{
   inputNorm: LayerNormWeights;
   qkv: BiasedLinear;

@@ -35,12 +35,12 @@ test("a Linear in parts of several files, packed or not, is the same as in memor
       await writeFile(file, Buffer.concat([part.packed, scaleBytes]));
       const made = await pack({ file, ...quantization, rowCount, inSize: IN, packed, scales }, folder);
       if (made === null) throw new Error("8-bit matrices are packed on every CPU");
-      const bytes = (await readFile(made.file)).subarray(made.extent.offset, made.extent.offset + made.extent.length);
+      const bytes = (await readFile(made.file)).subarray(made.range.offset, made.range.offset + made.range.length);
       const padding = Buffer.alloc(64 - ((packed.length + scales.length) % 64));
       await writeFile(file, Buffer.concat([part.packed, scaleBytes, padding, bytes]));
-      const extent = { offset: packed.length + scales.length + padding.length, length: bytes.length };
+      const range = { offset: packed.length + scales.length + padding.length, length: bytes.length };
       plain.push({ file, rowCount, packed, scales, prepared: null });
-      prepared.push({ file, rowCount, packed, scales, prepared: { key: made.key, extent } });
+      prepared.push({ file, rowCount, packed, scales, prepared: { key: made.key, range } });
     }
     const expected = product(quantizeLinear(weight, OUT, IN, quantization));
     for (const parts of [plain, prepared])

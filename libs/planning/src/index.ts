@@ -4,4 +4,3 @@ export { GPUS_MAX } from "./limits.ts";
 export { type FleetPlan, planFleet, type WorkerGroup } from "./plan.ts";
 export { type LinearSizes, quantizedTensors } from "./quantized-tensors.ts";
 export type { Alternative, Remedy } from "./remedies.ts";
-export { tensorPurpose, WEIGHT_KINDS, type WeightKind } from "./tensor-kind.ts";

@@ -1,7 +1,12 @@
 import { assert } from "@drover/core";
-import type { ModelShape } from "@drover/llama4";
-import { elementCount, type TensorShape } from "@drover/llama4";
-import { tensorPurpose, WEIGHT_KINDS, type WeightKind } from "./tensor-kind.ts";
+import {
+  elementCount,
+  type ModelShape,
+  type TensorShape,
+  tensorPurpose,
+  WEIGHT_KINDS,
+  type WeightKind,
+} from "@drover/llama4";
 
 /** Tensors of one purpose together. Parameters are weights without the scales of quantized ones. */
 type KindTotals = Readonly<{ bytes: number; parameters: number; tensorCount: number }>;

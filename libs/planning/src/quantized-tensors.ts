@@ -1,5 +1,4 @@
-import type { TensorShape } from "@drover/llama4";
-import { tensorPurpose, type WeightKind } from "./tensor-kind.ts";
+import { type TensorShape, tensorPurpose, type WeightKind } from "@drover/llama4";
 
 /** A format of Linears: the name for tables, and what one [out, in] takes. */
 export type LinearSizes = Readonly<{ dtype: string; linearBytes: (outSize: number, inSize: number) => number }>;

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { convertCheckpoint, headFormat, linearBytes } from "@drover/checkpoint";
 import { assert, neverAborted } from "@drover/core";
-import { WEIGHT_KINDS } from "@drover/planning";
+import { WEIGHT_KINDS } from "@drover/llama4";
 import { type ConfigSources, parseConfig } from "@drover/process";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { compressedFp8, maverickConfig, scoutConfig } from "../testing/released-configs.ts";

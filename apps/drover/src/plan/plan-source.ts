@@ -10,8 +10,14 @@ import {
   type TensorSurvey,
 } from "@drover/checkpoint";
 import { DroverError } from "@drover/core";
-import { type StoredFormat, type StoredFormats, type TensorShape, textTensors, visionTensors } from "@drover/llama4";
-import { tensorPurpose } from "@drover/planning";
+import {
+  type StoredFormat,
+  type StoredFormats,
+  type TensorShape,
+  tensorPurpose,
+  textTensors,
+  visionTensors,
+} from "@drover/llama4";
 import { quantized } from "./plan-quantize.ts";
 
 /** A checkpoint's shapes, and where they were read. */

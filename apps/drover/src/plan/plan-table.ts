@@ -1,5 +1,6 @@
 import { basename } from "node:path";
-import { type FleetRequest, WEIGHT_KINDS, type WeightKind, type WorkerGroup } from "@drover/planning";
+import { WEIGHT_KINDS, type WeightKind } from "@drover/llama4";
+import type { FleetRequest, WorkerGroup } from "@drover/planning";
 import { columns, gib, whole, wrap } from "../top/columns.ts";
 import type { PlanReport } from "./plan-report.ts";
 import { planVerdict } from "./plan-verdict.ts";

@@ -1,10 +1,10 @@
 import { basename } from "node:path";
 import { DroverError } from "@drover/core";
+import { linearShape } from "@drover/llama4";
 import type { ModelConfig } from "../config/model-config.ts";
 import type { ConversionSetting } from "../converted/setting.ts";
 import type { Checkpoint } from "../files/checkpoint.ts";
 import { quoted } from "../files/quoted.ts";
-import { linearShape } from "../tensors/linear-shape.ts";
 
 const PREFIX = "language_model.";
 const LAYER = /^(?:language_model\.)?model\.layers\.(\d+)\./;

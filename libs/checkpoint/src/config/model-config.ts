@@ -1,16 +1,14 @@
 import { join } from "node:path";
-import type { ModelShape } from "@drover/llama4";
+import type { ModelShape, Rope, TemperatureTuning } from "@drover/llama4";
 import { FieldReader, readJsonObject } from "../files/json-file.ts";
 import { quoted } from "../files/quoted.ts";
 import { EXPERTS_MAX, LAYERS_MAX, POSITIONS_MAX } from "../limits.ts";
 import { readGlobalLayers, readMoeLayers } from "./layer-pattern.ts";
-import { type RopeScaling, readRope } from "./rope-config.ts";
-
-/** Of queries in global layers: `1 + scale * ln(1 + floor((position + 1) / floorScale))`. */
-type TemperatureTuning = Readonly<{ scale: number; floorScale: number }>;
+import { readRope } from "./rope-config.ts";
 
 /** Every number of a Llama 4 text model, from config.json. */
 export type ModelConfig = ModelShape &
+  Rope &
   Readonly<{
     /** The file's own: `llama4`, or `llama4_text` for a checkpoint without vision. */
     modelType: string;
@@ -18,8 +16,6 @@ export type ModelConfig = ModelShape &
     expertsPerToken: number;
     rmsNormEps: number;
     useQkNorm: boolean;
-    ropeTheta: number;
-    ropeScaling: RopeScaling | null;
     /** Null when off. */
     temperatureTuning: TemperatureTuning | null;
     /** The patch placeholder's id, where the checkpoint reads images. */

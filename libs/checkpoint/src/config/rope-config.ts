@@ -1,13 +1,6 @@
+import type { RopeScaling } from "@drover/llama4";
 import type { FieldReader } from "../files/json-file.ts";
 import { quoted } from "../files/quoted.ts";
-
-/** RoPE's llama3 scaling. */
-export type RopeScaling = Readonly<{
-  factor: number;
-  lowFreqFactor: number;
-  highFreqFactor: number;
-  originalMaxPositionEmbeddings: number;
-}>;
 
 const THETA_DEFAULT = 500_000;
 

@@ -1,6 +1,7 @@
 import { copyFile, readFile, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { neverAborted } from "@drover/core";
+import type { FileRange, MappedLinear } from "@drover/llama4";
 import { expect, test } from "vitest";
 import { loadModelConfig } from "../config/model-config.ts";
 import { openCheckpoint } from "../files/checkpoint.ts";
@@ -9,8 +10,6 @@ import { TextWeights } from "../tensors/text-weights.ts";
 import { temporaryFolder } from "../testing/write-safetensors.ts";
 import { ConvertedWeights } from "./converted-weights.ts";
 import { MANIFEST, readManifest } from "./manifest.ts";
-import type { MappedLinear } from "./mapped-linear.ts";
-import type { Extent } from "./packing.ts";
 import { convert, sourceFolder } from "./testing/conversions.ts";
 import { verifyVision } from "./verify-vision.ts";
 
@@ -44,7 +43,7 @@ async function bytesOf(linear: MappedLinear) {
   const scales: Buffer[] = [];
   for (const part of linear.parts) {
     const bytes = await readFile(part.file);
-    const cut = ({ offset, length }: Extent) => bytes.subarray(offset, offset + length);
+    const cut = ({ offset, length }: FileRange) => bytes.subarray(offset, offset + length);
     packed.push(cut(part.packed));
     scales.push(cut(part.scales));
   }

@@ -1,6 +1,7 @@
 import { realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { assert, DroverError } from "@drover/core";
+import type { MappedLinear } from "@drover/llama4";
 import type { ModelConfig } from "../config/model-config.ts";
 import type { Checkpoint } from "../files/checkpoint.ts";
 import type { Embedding } from "../tensors/embedding.ts";
@@ -9,7 +10,7 @@ import { verifyFile } from "./file-hash.ts";
 import type { FileRecord } from "./file-record.ts";
 import type { UnitLayout } from "./layout.ts";
 import { MANIFEST, type Manifest } from "./manifest.ts";
-import { type MappedLinear, mappedLinear } from "./mapped-linear.ts";
+import { mappedLinear } from "./mapped-linear.ts";
 import { headUnits, layoutOf, modelUnits, type UnitId, unitFile } from "./units.ts";
 
 export type MappedMlp = Readonly<{ gateUp: MappedLinear; down: MappedLinear }>;

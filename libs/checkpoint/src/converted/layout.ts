@@ -1,15 +1,15 @@
 import { assert } from "@drover/core";
+import type { FileRange } from "@drover/llama4";
 import { CONVERTED_PART_BYTES_MAX } from "../limits.ts";
 import type { Quantization } from "../tensors/quantization.ts";
-import type { Extent } from "./packing.ts";
 
 /** Rows of a Linear that are one matrix: its numbers, its scales, and room for what a CPU's kernels make of both. */
 export type PartLayout = Readonly<{
   firstRow: number;
   rowCount: number;
-  packed: Extent;
-  scales: Extent;
-  prepared: Extent;
+  packed: FileRange;
+  scales: FileRange;
+  prepared: FileRange;
 }>;
 
 export type LinearShape = Readonly<{ outSize: number; inSize: number }>;
@@ -43,7 +43,7 @@ const align = (offset: number) => Math.ceil(offset / ALIGNMENT) * ALIGNMENT;
  */
 export function unitLayout(linears: readonly LinearShape[], quantization: Quantization): UnitLayout {
   let end = 0;
-  const place = (length: number): Extent => {
+  const place = (length: number): FileRange => {
     const offset = align(end);
     end = offset + length;
     return { offset, length };

@@ -1,22 +1,7 @@
 import { DroverError } from "@drover/core";
-import type { BlockSize } from "../tensors/quantization.ts";
+import type { MappedLinear } from "@drover/llama4";
 import type { FileRecord } from "./file-record.ts";
 import type { UnitLayout } from "./layout.ts";
-import type { Extent } from "./packing.ts";
-
-/** A quantized Linear in a file, as graphs take it: see `MappedLinear` there. */
-export type MappedLinear = Readonly<{
-  kind: "mapped";
-  bits: 4 | 8;
-  blockSize: BlockSize;
-  parts: readonly Readonly<{
-    file: string;
-    rowCount: number;
-    packed: Extent;
-    scales: Extent;
-    prepared: Readonly<{ key: string; extent: Extent }> | null;
-  }>[];
-}>;
 
 /** A unit's Linears in the file at `path`, with what was packed for this CPU unless that is null. Errors: `invalid_argument` naming the path. */
 export function mappedLinear(path: string, layout: UnitLayout, prepared: FileRecord["prepared"]): MappedLinear[] {
@@ -34,8 +19,8 @@ export function mappedLinear(path: string, layout: UnitLayout, prepared: FileRec
           `${path}: its manifest names bytes of another matrix; convert the checkpoint again`,
         );
       }
-      const extent = { offset: room.offset, length: matrix.byteCount };
-      return { file: path, rowCount, packed, scales, prepared: { key: matrix.key, extent } };
+      const range = { offset: room.offset, length: matrix.byteCount };
+      return { file: path, rowCount, packed, scales, prepared: { key: matrix.key, range } };
     }),
   }));
 }

@@ -1,7 +1,5 @@
+import type { FileRange } from "@drover/llama4";
 import type { BlockSize } from "../tensors/quantization.ts";
-
-/** Bytes [offset, offset + length) of a file. */
-export type Extent = Readonly<{ offset: number; length: number }>;
 
 /** A quantized matrix [rows, in] in a file. */
 export type QuantizedMatrix = Readonly<{
@@ -11,12 +9,12 @@ export type QuantizedMatrix = Readonly<{
   blockSize: BlockSize;
   rowCount: number;
   inSize: number;
-  packed: Extent;
-  scales: Extent;
+  packed: FileRange;
+  scales: FileRange;
 }>;
 
 /** A matrix as the kernels of one kind of CPU want it, in a file; the key is a hash of these bytes that the runtime checks. */
-export type PackedMatrix = Readonly<{ key: string; file: string; extent: Extent }>;
+export type PackedMatrix = Readonly<{ key: string; file: string; range: FileRange }>;
 
 /** What the conversion needs of the runtime. */
 export interface Packer {

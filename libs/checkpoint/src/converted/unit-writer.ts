@@ -78,8 +78,8 @@ async function preparePart(
   signal: AbortSignal,
 ): Promise<PreparedMatrix | null> {
   const made = await packer.pack({ file: path, ...quantization, rowCount, inSize, packed, scales }, scratch);
-  if (made === null || made.extent.length > prepared.length) return null;
-  const { offset, length } = made.extent;
+  if (made === null || made.range.length > prepared.length) return null;
+  const { offset, length } = made.range;
   await using source = await openFile(made.file);
   const from = { file: source, name: basename(made.file), start: offset, end: offset + length };
   await copyRange(from, file, prepared.offset, undefined, signal);

@@ -1,11 +1,11 @@
 import { basename } from "node:path";
 import { assert, DroverError } from "@drover/core";
+import { linearShape } from "@drover/llama4";
 import type { ModelConfig } from "../config/model-config.ts";
 import type { Checkpoint } from "../files/checkpoint.ts";
 import { Embedding } from "./embedding.ts";
 import { scaleRows, toLinearLayout } from "./expert-layout.ts";
 import { type LinearRows, readAllRows, stackRows } from "./linear-rows.ts";
-import { linearShape } from "./linear-shape.ts";
 
 /** One routed expert in Linear layout: the gate's rows and then up's, [2F, D]; down [D, F]. */
 export type ExpertWeights = Readonly<{ gateUp: Float32Array; down: Float32Array }>;

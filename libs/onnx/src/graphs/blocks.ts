@@ -54,8 +54,8 @@ function matMulNBits(b: GraphBuilder, x: Value, shape: QuantizedShape, packed: V
 function mappedLinear(b: GraphBuilder, x: Value, weight: MappedLinear, outSize: number, inSize: number): Value {
   const outputs = weight.parts.map((part) => {
     const shape = quantizedShape(weight, part.rowCount, inSize);
-    const packed = b.mapped("u8", shape.packed, { file: part.file, extent: part.packed, prepared: part.prepared });
-    const scales = b.mapped("f32", shape.scales, { file: part.file, extent: part.scales, prepared: null });
+    const packed = b.mapped("u8", shape.packed, { file: part.file, range: part.packed, prepared: part.prepared });
+    const scales = b.mapped("f32", shape.scales, { file: part.file, range: part.scales, prepared: null });
     return matMulNBits(b, x, shape, packed, scales);
   });
   const rowCount = weight.parts.reduce((sum, part) => sum + part.rowCount, 0);

@@ -1,6 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { assert } from "@drover/core";
-import type { FileExtent } from "@drover/llama4";
+import type { FileRange } from "@drover/llama4";
 import { onnx } from "@drover/proto";
 
 /** ONNX element types that Drover's graphs use. */
@@ -25,8 +25,8 @@ export type BuiltGraph = Readonly<{
 /** Where a mapped weight's bytes are. */
 type MappedWeight = Readonly<{
   file: string;
-  extent: FileExtent;
-  prepared: Readonly<{ key: string; extent: FileExtent }> | null;
+  range: FileRange;
+  prepared: Readonly<{ key: string; range: FileRange }> | null;
 }>;
 
 /** A value inside the graph, by its ONNX name. */
@@ -83,16 +83,16 @@ export class GraphBuilder {
    * A weight that stays in its file; `prepared` is what ONNX Runtime maps in place of its own packing of it, if that has the same key.
    * Source: ExternalDataInfo (onnxruntime 1.30), whose entries `prepacked_N` hold `key|offset;length;checksum`.
    */
-  mapped(type: ElementType, shape: readonly number[], { file, extent, prepared }: MappedWeight): Value {
+  mapped(type: ElementType, shape: readonly number[], { file, range, prepared }: MappedWeight): Value {
     const name = this.#name();
     const dims = shape.map(BigInt);
     const tensor = create(onnx.TensorProtoSchema, { name, dims, dataType: ELEMENT_TYPE[type], dataLocation: 1 });
     tensor.externalData = externalData({
       // Sessions look for files below the root, and take no absolute path.
       location: file.replace(/^\//, ""),
-      offset: String(extent.offset),
-      length: String(extent.length),
-      ...(prepared && { prepacked_0: `${prepared.key}|${prepared.extent.offset};${prepared.extent.length};0` }),
+      offset: String(range.offset),
+      length: String(range.length),
+      ...(prepared && { prepacked_0: `${prepared.key}|${prepared.range.offset};${prepared.range.length};0` }),
     });
     this.#graph.initializer.push(tensor);
     return name;

@@ -1,11 +1,11 @@
 import { fromBinary } from "@bufbuild/protobuf";
-import type { FileExtent, LinearWeight } from "@drover/llama4";
+import type { FileRange, LinearWeight } from "@drover/llama4";
 import { onnx } from "@drover/proto";
 import { linear } from "./blocks.ts";
 import { type BuiltGraph, GraphBuilder } from "./graph-builder.ts";
 
 /** One packed weight of a saved graph: ONNX Runtime's key of its bytes, and where it has written them. */
-export type PreparedWeight = Readonly<{ key: string; extent: FileExtent }>;
+export type PreparedWeight = Readonly<{ key: string; range: FileRange }>;
 
 /**
  * What a session that saved its graph has packed, by initializer. Weights that a kernel takes as they are, or packs into several buffers, are left out.
@@ -17,7 +17,7 @@ export function readPrepared(savedModel: Uint8Array): PreparedWeight[] {
     const [entry, ...others] = externalData.filter(({ key }) => key.startsWith("prepacked_"));
     const [, key, offset, length] = /^([^|]+)\|(\d+);(\d+);\d+$/.exec(entry?.value ?? "") ?? [];
     if (others.length > 0 || key === undefined) return [];
-    return [{ key, extent: { offset: Number(offset), length: Number(length) } }];
+    return [{ key, range: { offset: Number(offset), length: Number(length) } }];
   });
 }
 

@@ -1,17 +1,17 @@
 import type {
   BiasedLinear,
   LayerNormWeights,
+  RopeTables,
   VisionDims,
   VisionEnterWeights,
   VisionExitWeights,
   VisionLayerWeights,
-  VisionRope,
 } from "@drover/llama4";
 import { type BuiltGraph, GraphBuilder, type Value } from "./graph-builder.ts";
 
 /**
  * The vision encoder is a graph for each layer, so that only one layer's weights are in memory twice while they load. t is the number of tiles,
- * S the rows of each (its patches, and the class last); between graphs rows are flat, [t*S, H]. Every graph's output is `out`.
+ * S the rows of each (its patches, and the class last); between graphs rows are flat, [t*S, W]. Every graph's output is `out`.
  */
 
 /** What PyTorch's LayerNorm adds to the variance. The reference leaves it there, whatever `norm_eps` says. */
@@ -19,7 +19,7 @@ const EPSILON = 1e-5;
 const CHANNELS = 3;
 
 /**
- * Pixels, grey levels u8 [t, side, side, 3], to rows [t*S, H]: each patch normalised to `v / 127.5 - 1` and projected, the class appended, positions
+ * Pixels, grey levels u8 [t, side, side, 3], to rows [t*S, W]: each patch normalised to `v / 127.5 - 1` and projected, the class appended, positions
  * added, `layernorm_pre`. Source: modeling_llama4.py, Llama4VisionModel.
  */
 export function visionEnterGraph(dims: VisionDims, weights: VisionEnterWeights): BuiltGraph {
@@ -50,8 +50,8 @@ export function visionEnterGraph(dims: VisionDims, weights: VisionEnterWeights):
   return finish(b, layerNorm(b, rows, weights.norm), hiddenSize);
 }
 
-/** One pre-norm layer, `x` [t*S, H] to the same: full attention among a tile's rows with rotary queries and keys, then the MLP. */
-export function visionLayerGraph(dims: VisionDims, weights: VisionLayerWeights, rope: VisionRope): BuiltGraph {
+/** One pre-norm layer, `x` [t*S, W] to the same: full attention among a tile's rows with rotary queries and keys, then the MLP. */
+export function visionLayerGraph(dims: VisionDims, weights: VisionLayerWeights, rope: RopeTables): BuiltGraph {
   const { hiddenSize, mlpWidth } = dims;
   const b = new GraphBuilder();
   const x = b.input("x", "f32", ["rows", hiddenSize]);
@@ -61,7 +61,7 @@ export function visionLayerGraph(dims: VisionDims, weights: VisionLayerWeights, 
   return finish(b, b.node("Add", [h, linear(b, inner, weights.fc2, hiddenSize, mlpWidth)]), hiddenSize);
 }
 
-/** `x` [t*S, H] to features [t * (gridSize / shuffle)^2, D]: `layernorm_post`, the class dropped, pixel shuffle, adapter, projector. */
+/** `x` [t*S, W] to features [t * (gridSize / shuffle)^2, D]: `layernorm_post`, the class dropped, pixel shuffle, adapter, projector. */
 export function visionExitGraph(dims: VisionDims, weights: VisionExitWeights): BuiltGraph {
   const { hiddenSize, gridSize, shuffle, mlpWidth, adapterWidth, outputWidth, textHiddenSize } = dims;
   const b = new GraphBuilder();
@@ -85,7 +85,7 @@ function finish(b: GraphBuilder, rows: Value, width: number): BuiltGraph {
 }
 
 /** Queries and keys turn together: their heads are alike. The class's row of the tables leaves it as it is. */
-function attention(b: GraphBuilder, x: Value, weights: BiasedLinear, rope: VisionRope, dims: VisionDims): Value {
+function attention(b: GraphBuilder, x: Value, weights: BiasedLinear, rope: RopeTables, dims: VisionDims): Value {
   const { hiddenSize, headCount, gridSize } = dims;
   const rowCount = gridSize ** 2 + 1;
   const half = hiddenSize / headCount / 2;

@@ -1,5 +1,5 @@
-import { type ModelConfig, ropeTables } from "@drover/checkpoint";
-import type { AttentionWeights, GraphDims } from "@drover/llama4";
+import type { ModelConfig } from "@drover/checkpoint";
+import { type AttentionWeights, type GraphDims, ropeTables } from "@drover/llama4";
 import { FLAT_OUTPUT } from "../graphs/blocks.ts";
 import { headGraph } from "../graphs/head.ts";
 import { combineGraph, denseGraph, enterGraph, gateGraph, sharedExpertGraph } from "../graphs/stages.ts";

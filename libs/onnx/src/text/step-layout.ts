@@ -1,5 +1,6 @@
-import { type ModelConfig, queryTemperature } from "@drover/checkpoint";
+import type { ModelConfig } from "@drover/checkpoint";
 import type { StepEntry } from "@drover/core";
+import { queryTemperature } from "@drover/llama4";
 
 /** Where one entry's rows stand in the step's batch. */
 export type StepPart = Readonly<{ entry: StepEntry; index: number; offset: number; rowCount: number }>;

@@ -1,5 +1,6 @@
-import { type Checkpoint, type VisionConfig, VisionWeights, visionRopeTables } from "@drover/checkpoint";
+import { type Checkpoint, type VisionConfig, VisionWeights } from "@drover/checkpoint";
 import { assert, DroverError } from "@drover/core";
+import { visionRopeTables } from "@drover/llama4";
 import { visionEnterGraph, visionExitGraph, visionLayerGraph } from "../graphs/vision-stages.ts";
 import { f32, Session, type SessionOptions, u8 } from "../session.ts";
 import { VISION_LIMITS } from "./vision-limits.ts";

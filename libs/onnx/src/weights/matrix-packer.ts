@@ -20,7 +20,7 @@ async function packMatrix(matrix: QuantizedMatrix, scratch: string): Promise<Pac
   const modelPath = join(scratch, MODEL);
   new Session("packing", graph, ["y"], { threads: 1, save: { modelPath, weightsName: WEIGHTS } })[Symbol.dispose]();
   const [prepared] = readPrepared(await readFile(modelPath));
-  return prepared === undefined ? null : { key: prepared.key, file: join(scratch, WEIGHTS), extent: prepared.extent };
+  return prepared === undefined ? null : { key: prepared.key, file: join(scratch, WEIGHTS), range: prepared.range };
 }
 
 const PROBE_ROWS = 32;

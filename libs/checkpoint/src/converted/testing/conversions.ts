@@ -17,7 +17,7 @@ export const testPacker: Packer = {
     const path = join(scratch, "made");
     await writeFile(path, Buffer.concat([Buffer.from("head"), made]));
     const key = `Test+${createHash("sha256").update(made).digest().readUInt32LE()}`;
-    return { key, file: path, extent: { offset: 4, length: made.length } };
+    return { key, file: path, range: { offset: 4, length: made.length } };
   },
 };
 

@@ -9,7 +9,7 @@ const config = { moeLayers: [1, 3] } as unknown as ModelConfig;
 const count = (linear: Expert["down"], bytesMax: number | undefined) =>
   expertCountMax(config, { expert: async () => ({ gateUp: linear, down: linear }) }, bytesMax);
 
-const extent = (length: number) => ({ offset: 0, length });
+const range = (length: number) => ({ offset: 0, length });
 const mapped = (prepared: number | null): Expert["down"] => ({
   kind: "mapped",
   bits: 4,
@@ -17,9 +17,9 @@ const mapped = (prepared: number | null): Expert["down"] => ({
   parts: [0, 1].map(() => ({
     file: "/f",
     rowCount: 1,
-    packed: extent(40),
-    scales: extent(10),
-    prepared: prepared === null ? null : { key: "k", extent: extent(prepared) },
+    packed: range(40),
+    scales: range(10),
+    prepared: prepared === null ? null : { key: "k", range: range(prepared) },
   })),
 });
 

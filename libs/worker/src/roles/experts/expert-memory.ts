@@ -24,7 +24,7 @@ function linearBytes(weight: LinearWeight): number {
   if (weight.kind === "f32") return weight.data.byteLength;
   if (weight.kind === "quantized") return weight.packed.byteLength + weight.scales.byteLength;
   return weight.parts.reduce(
-    (sum, { packed, scales, prepared }) => sum + (prepared?.extent.length ?? packed.length + scales.length),
+    (sum, { packed, scales, prepared }) => sum + (prepared?.range.length ?? packed.length + scales.length),
     0,
   );
 }

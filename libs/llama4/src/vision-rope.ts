@@ -1,12 +1,13 @@
-import type { VisionConfig } from "./vision-config.ts";
+import type { VisionShape } from "./model-shape.ts";
+import type { RopeTables } from "./rope.ts";
 
 /**
  * Rotary tables of a tile's rows, [gridSize^2 + 1, headDim / 2]: the first half of a head's pairs turns by the patch's column, the second by its row, both
  * counted from 1; the class's row, the last, does not turn. Angles in float64, rounded once. Source: Llama4VisionRotaryEmbedding.
  */
 export function visionRopeTables(
-  config: Pick<VisionConfig, "gridSize" | "headDim" | "ropeTheta">,
-): Readonly<{ cos: Float32Array; sin: Float32Array }> {
+  config: Pick<VisionShape, "gridSize"> & Readonly<{ headDim: number; ropeTheta: number }>,
+): RopeTables {
   const { gridSize, headDim, ropeTheta } = config;
   const half = headDim / 2;
   const quarter = half / 2;

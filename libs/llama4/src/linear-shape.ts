@@ -1,12 +1,12 @@
 import { assert } from "@drover/core";
-import type { ModelConfig } from "../config/model-config.ts";
+import type { ModelShape } from "./model-shape.ts";
 
-/** What config.json makes a Linear's shape, [out, in], by the last part of its module name. Bug for a name that is no Linear of Llama 4's. */
-export function linearShape(name: string, config: ModelConfig): readonly [outSize: number, inSize: number] {
-  const { hiddenSize, vocabSize, expertCount } = config;
-  const queryWidth = config.headCount * config.headDim;
-  const keyWidth = config.kvHeadCount * config.headDim;
-  const mlpWidth = name.includes(".shared_expert.") ? config.expertWidth : config.denseWidth;
+/** A Linear's shape, [out, in], by the last part of its module name. Bug for a name that is no Linear of Llama 4's. */
+export function linearShape(name: string, model: ModelShape): readonly [outSize: number, inSize: number] {
+  const { hiddenSize, vocabSize, expertCount } = model;
+  const queryWidth = model.headCount * model.headDim;
+  const keyWidth = model.kvHeadCount * model.headDim;
+  const mlpWidth = name.includes(".shared_expert.") ? model.expertWidth : model.denseWidth;
   const shapes: Readonly<Record<string, readonly [number, number]>> = {
     lm_head: [vocabSize, hiddenSize],
     q_proj: [queryWidth, hiddenSize],

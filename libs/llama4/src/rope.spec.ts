@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { queryTemperature, ropeFrequencies, ropeTables } from "./positions.ts";
+import { ropeFrequencies, ropeTables } from "./rope.ts";
 
 const scout = { factor: 16, lowFreqFactor: 1, highFreqFactor: 1, originalMaxPositionEmbeddings: 8192 };
 const plain = { headDim: 128, ropeTheta: 500_000, ropeScaling: null };
@@ -47,18 +47,4 @@ test("tables are the cosine and sine of position times frequency, rounded once",
       expect(sin[position * 4 + j]).toBe(Math.fround(Math.sin(angle)));
     }
   }
-});
-
-test("a global layer's query grows by a step at each multiple of the floor", () => {
-  const config = { temperatureTuning: { scale: 0.1, floorScale: 8192 } };
-  const expected = [
-    [0, 1],
-    [8190, 1],
-    [8191, 1.0693],
-    [131_071, 1.2833],
-    [1_048_575, 1.48598],
-    [10_485_759, 1.7155],
-  ] as const;
-  for (const [position, factor] of expected) expect(queryTemperature(config, position)).toBeCloseTo(factor, 4);
-  expect(queryTemperature({ temperatureTuning: null }, 10_485_759)).toBe(1);
 });

@@ -1,12 +1,3 @@
-import type { ModelShape } from "./model-shape.ts";
-
-/** The sizes that Llama 4's graphs are authored from; all read from config.json. Letters as in Meta's moe.py. */
-export type GraphDims = Pick<
-  ModelShape,
-  "hiddenSize" | "headCount" | "kvHeadCount" | "headDim" | "expertWidth" | "denseWidth" | "expertCount" | "vocabSize"
-> &
-  Readonly<{ rmsNormEps: number; useQkNorm: boolean }>;
-
 /**
  * A Linear's weight, [out, in] row-major, as it is in memory. `quantized` is what MatMulNBits reads: each row is cut in blocks of `blockSize` inputs, the last one
  * filled up with zero points; w = (q - zero) * scale with a zero point of 8 (4 bits, the lower nibble first) or 128 (8 bits).
@@ -25,7 +16,7 @@ export type LinearWeight =
   | MappedLinear;
 
 /** Bytes [offset, offset + length) of a file. */
-export type FileExtent = Readonly<{ offset: number; length: number }>;
+export type FileRange = Readonly<{ offset: number; length: number }>;
 
 /**
  * A quantized Linear that stays in files, which are mapped: processes share their pages. Its rows may be cut in parts, each a matrix of its own.
@@ -39,19 +30,8 @@ export type MappedLinear = Readonly<{
     /** An absolute path without links. */
     file: string;
     rowCount: number;
-    packed: FileExtent;
-    scales: FileExtent;
-    prepared: Readonly<{ key: string; extent: FileExtent }> | null;
+    packed: FileRange;
+    scales: FileRange;
+    prepared: Readonly<{ key: string; range: FileRange }> | null;
   }>[];
 }>;
-
-/** Attention weights: the rows of q, k and v in one Linear, [H*d + 2*KV*d, D]. */
-export type AttentionWeights = Readonly<{
-  norm: Float32Array;
-  qkv: LinearWeight;
-  /** Tables of [positions, headDim / 2] for layers with RoPE; null for global (NoPE) layers, whose queries take a temperature. */
-  rope: Readonly<{ cos: Float32Array; sin: Float32Array }> | null;
-}>;
-
-/** A SwiGLU block: gate rows, then up rows, in one Linear [2F, D]; down [D, F]. */
-export type MlpWeights = Readonly<{ gateUp: LinearWeight; down: LinearWeight }>;
