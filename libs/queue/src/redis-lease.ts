@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { type Clock, DroverError, neverAborted, withTimeout } from "@drover/core";
+import { type Clock, DroverError, neverAborted, sleepUnlessAborted, withTimeout } from "@drover/core";
 import type { Redis } from "ioredis";
 import type { HeldLease, LeaderLease } from "./leader-lease.ts";
 import { overRedis } from "./redis.ts";
 
 const LEASE_MS = 3_000;
-const RENEW_MS = 1_000;
+/** A holder renews this often. */
+const RENEW_MS = 500;
 /** A candidate asks this often: a leader that ends in order is followed that soon. */
 const CANDIDATE_MS = 200;
 
@@ -68,32 +69,18 @@ export class RedisLease implements LeaderLease {
 
   #hold(holder: string, epoch: bigint, since: number): HeldLease {
     const lost = new AbortController();
-    let renewedAt = since;
+    const ended = new AbortController();
     const lose = () => {
-      clearInterval(timer);
-      lost.abort(new DroverError("not_leader", "the leader's lease was lost"));
+      const reason = new DroverError("not_leader", "the leader's lease was lost");
+      ended.abort(reason);
+      lost.abort(reason);
     };
-    const timer = setInterval(() => {
-      const asked = this.#clock.monotonic();
-      // The key lives LEASE_MS from its last renewal; leading ends before that, whatever Redis does.
-      if (asked - renewedAt > LEASE_MS - RENEW_MS / 2) {
-        lose();
-        return;
-      }
-      this.#redis.eval(RENEW, 1, this.#key, holder, LEASE_MS).then(
-        (held) => {
-          if (Number(held) === 0) lose();
-          else renewedAt = asked;
-        },
-        () => undefined,
-      );
-    }, RENEW_MS / 2);
-    timer.unref();
+    void this.#renew(holder, since, lose, ended.signal);
     return {
       epoch,
       lost: lost.signal,
       release: async () => {
-        clearInterval(timer);
+        ended.abort(new DroverError("cancelled", "the lease was given back"));
         // Later than that it has run out by itself.
         const limit = { ms: LEASE_MS, message: `Redis did not take the leader's lease back within ${LEASE_MS} ms` };
         await withTimeout(limit, this.#clock, neverAborted, (signal) =>
@@ -101,6 +88,28 @@ export class RedisLease implements LeaderLease {
         );
       },
     };
+  }
+
+  /** Renews the lease until it has ended. The key lives LEASE_MS from its last renewal; leading ends before that, whatever Redis does. */
+  async #renew(holder: string, since: number, lose: () => void, ended: AbortSignal): Promise<void> {
+    let renewedAt = since;
+    for (;;) {
+      await sleepUnlessAborted(this.#clock, RENEW_MS, ended);
+      if (ended.aborted) return;
+      const asked = this.#clock.monotonic();
+      if (asked - renewedAt > LEASE_MS - RENEW_MS) {
+        lose();
+        return;
+      }
+      // Not waited for: a Redis that is away does not answer, and the lease runs out all the same.
+      this.#redis.eval(RENEW, 1, this.#key, holder, LEASE_MS).then(
+        (held) => {
+          if (Number(held) === 0) lose();
+          else renewedAt = asked;
+        },
+        () => undefined,
+      );
+    }
   }
 
   async leaderAddress(signal: AbortSignal): Promise<string | undefined> {

@@ -85,7 +85,7 @@ export class Router {
   readonly #ending: RouterEnding;
   #grpcAddress = "";
   #watch: ClusterWatch | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #closed = new AbortController();
   #leader: string | undefined;
   #announced = false;
   #wasReady = false;
@@ -232,7 +232,7 @@ export class Router {
 
   /** Ends every request with an error, then, when that is said, every connection. */
   async close(): Promise<void> {
-    clearInterval(this.#timer);
+    this.#closed.abort(new DroverError("unavailable", "this router has ended"));
     this.#generations.close();
     this.#inference.passWaiting();
     const idle = new AbortController();
@@ -257,11 +257,17 @@ export class Router {
     });
     this.#watch.start();
     this.#ending.asked.addEventListener("abort", () => this.#observeReady(), { once: true });
-    this.#timer = setInterval(() => {
+    void this.#sweep(this.#closed.signal);
+  }
+
+  /** Looks, until the router closes, for requests that are late, streams that are lost, and a cluster that can serve again. */
+  async #sweep(closed: AbortSignal): Promise<void> {
+    while (!closed.aborted) {
       this.#generations.sweep(this.#clock.now());
       this.#streams.sweep();
       this.#observeReady();
-    }, SWEEP_INTERVAL_MS);
+      await sleepUnlessAborted(this.#clock, SWEEP_INTERVAL_MS, closed);
+    }
   }
 
   #see(state: ClusterState): void {
