@@ -1,3 +1,5 @@
+import { at } from "@drover/core";
+
 /** The order in which a step's rows go to their experts: rows sorted by expert, stable. */
 export type Dispatch = Readonly<{
   /** `order[i]` is the step's row that stands at place i after sorting, [a]. */
@@ -7,7 +9,10 @@ export type Dispatch = Readonly<{
   counts: Int32Array;
 }>;
 
-/** Sorts rows by expert in O(a + E). `expert_a` [a] with values in [0, expertCount). Source: MetaShuffling's token order, a counting sort. */
+/**
+ * Sorts rows by expert in O(a + E). `expert_a` [a] with values in [0, expertCount). Source: MetaShuffling's token
+ * order, a counting sort.
+ */
 export function dispatchByExpert(expert_a: Int32Array, expertCount: number): Dispatch {
   const starts = new Int32Array(expertCount + 1);
   for (const e of expert_a) starts[e + 1] = (starts[e + 1] ?? 0) + 1;
@@ -31,33 +36,25 @@ export function dispatchByExpert(expert_a: Int32Array, expertCount: number): Dis
   return { order, experts: Int32Array.from(experts), counts: Int32Array.from(counts) };
 }
 
-/** Copies rows [from, to) of the sorted order out of `rows_aD` into a new [to - from, D] buffer. */
-export function gatherRows(
-  rows_aD: Float32Array,
-  order: Int32Array,
-  from: number,
-  to: number,
-  width: number,
-): Float32Array {
-  const out = new Float32Array((to - from) * width);
-  for (let i = from; i < to; i++) {
-    const row = order[i] ?? 0;
-    out.set(rows_aD.subarray(row * width, (row + 1) * width), (i - from) * width);
+/** Copies rows of `rows_aD` to `sorted`, [rows, D], in the order in which `rows` names them. */
+export function gatherRows(rows_aD: Float32Array, rows: Int32Array, width: number, sorted: Float32Array): void {
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i] ?? 0;
+    sorted.set(rows_aD.subarray(row * width, (row + 1) * width), i * width);
   }
-  return out;
 }
 
 /** The inverse of {@link gatherRows}: writes sorted rows back to their own places. */
-export function scatterRows(
-  sorted: Float32Array,
-  order: Int32Array,
-  from: number,
-  to: number,
-  width: number,
-  rows_aD: Float32Array,
-): void {
-  for (let i = from; i < to; i++) {
-    const row = order[i] ?? 0;
-    rows_aD.set(sorted.subarray((i - from) * width, (i - from + 1) * width), row * width);
+export function scatterRows(sorted: Float32Array, rows: Int32Array, width: number, rows_aD: Float32Array): void {
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i] ?? 0;
+    rows_aD.set(sorted.subarray(i * width, (i + 1) * width), row * width);
   }
+}
+
+/** A view of the named rows, where each follows the one before it: then nothing need be gathered. */
+export function consecutiveRows(rows_aD: Float32Array, rows: Int32Array, width: number): Float32Array | undefined {
+  const first = at(rows, 0);
+  for (let i = 1; i < rows.length; i++) if (rows[i] !== first + i) return undefined;
+  return rows_aD.subarray(first * width, (first + rows.length) * width);
 }

@@ -1,5 +1,5 @@
-import type { ExchangeRequest, ExchangeResult, ExpertExchange } from "@drover/core";
-import { dispatchByExpert, gatherRows, scatterRows } from "./dispatch.ts";
+import { at, type ExchangeRequest, type ExchangeResult, type ExpertExchange, type TraceCall } from "@drover/core";
+import { dispatchByExpert } from "./dispatch.ts";
 import type { ExpertPeer, PeerCall } from "./expert-peer.ts";
 import { EMPTY_MAP, type HolderMap, isReachable } from "./holder-map.ts";
 
@@ -9,12 +9,15 @@ export interface ExchangeObserver {
   rowsMissing(layer: number, rowCount: number): void;
 }
 
-/** A run of sorted rows that goes to one peer. */
-type Share = { peer: ExpertPeer; experts: number[]; counts: number[]; places: number[] };
+/** The rows that go to one peer, sorted by expert. */
+type Share = { readonly peer: ExpertPeer; experts: number[]; counts: number[]; rows: number[] };
+
+/** A step's rows by the peer that answers them, and those whose expert nobody connected holds. */
+type Shares = Readonly<{ shares: readonly Share[]; missing: readonly number[] }>;
 
 /**
- * Sends a step's rows to the workers that hold their experts: one call for each worker, in parallel. A row whose expert nobody connected
- * holds, or whose peer gives no answer, tries the expert's next holder once and is otherwise missing.
+ * Sends a step's rows to the workers that hold their experts: one call for each worker, in parallel. A row whose expert
+ * nobody connected holds, or whose peer gives no answer, tries the expert's next holder once and is otherwise missing.
  */
 export class DistributedExchange implements ExpertExchange {
   readonly #hiddenSize: number;
@@ -47,33 +50,34 @@ export class DistributedExchange implements ExpertExchange {
   }
 
   async exchange(request: ExchangeRequest): Promise<ExchangeResult> {
-    const { layer, expert_a, rowCount } = request;
     const width = this.#hiddenSize;
-    const map = this.#map;
-    const experts = map.layers.get(layer) ?? [];
-    const dispatch = dispatchByExpert(expert_a, Math.max(map.expertCount, 1 + maxOf(expert_a)));
+    const y_aD = new Float32Array(request.rowCount * width);
+    const { shares, missing } = this.#share(request);
+    const lost = await Promise.all(shares.map((share) => this.#call(share, request, y_aD)));
+    const all = [...missing, ...lost.flat()].sort((a, b) => a - b);
+    // A peer may have answered some rows of a call that failed.
+    for (const row of all) y_aD.fill(0, row * width, (row + 1) * width);
+    if (all.length > 0) this.#observer.rowsMissing(request.layer, all.length);
+    return { y_aD, missing: all };
+  }
+
+  #share({ layer, expert_a }: ExchangeRequest): Shares {
+    const { layers, expertCount } = this.#map;
+    const holders = layers.get(layer) ?? [];
+    const { order, experts, counts } = dispatchByExpert(expert_a, Math.max(expertCount, 1 + maxOf(expert_a)));
     const shares = new Map<string, Share>();
     const missing: number[] = [];
     let place = 0;
-    for (let i = 0; i < dispatch.experts.length; i++) {
-      const expert = dispatch.experts[i] ?? 0;
-      const count = dispatch.counts[i] ?? 0;
+    for (const [i, expert] of experts.entries()) {
+      const count = at(counts, i);
+      const rows = order.subarray(place, place + count);
+      place += count;
       this.#observer.rowsRouted(layer, expert, count);
-      const peer = this.#holder(experts[expert], undefined);
-      for (let n = 0; n < count; n++, place++) {
-        if (peer === undefined) missing.push(dispatch.order[place] ?? 0);
-        else addPlace(shares, peer, expert, place, n === 0);
-      }
+      const peer = this.#holder(holders[expert], undefined);
+      if (peer === undefined) missing.push(...rows);
+      else addRows(shares, peer, expert, rows);
     }
-    const y_aD = new Float32Array(rowCount * width);
-    await Promise.all(
-      [...shares.values()].map(async (share) => {
-        const lost = await this.#call(share, dispatch.order, request, y_aD);
-        missing.push(...lost);
-      }),
-    );
-    if (missing.length > 0) this.#observer.rowsMissing(layer, missing.length);
-    return { y_aD, missing: missing.sort((a, b) => a - b) };
+    return { shares: [...shares.values()], missing };
   }
 
   #holder(holders: readonly string[] | undefined, except: ExpertPeer | undefined): ExpertPeer | undefined {
@@ -84,58 +88,46 @@ export class DistributedExchange implements ExpertExchange {
     return undefined;
   }
 
-  /** Returns the step's rows that got no answer. */
-  async #call(share: Share, order: Int32Array, request: ExchangeRequest, y_aD: Float32Array): Promise<number[]> {
-    const width = this.#hiddenSize;
-    const rows = Int32Array.from(share.places, (place) => order[place] ?? 0);
-    const z = gatherRows(request.z_aD, rows, 0, rows.length, width);
+  /** Writes a share's rows of `y_aD`. Returns those of them that got no answer. */
+  async #call(share: Share, { layer, z_aD, traceCall }: ExchangeRequest, y_aD: Float32Array): Promise<number[]> {
     const call = {
-      layer: request.layer,
+      layer,
       experts: Int32Array.from(share.experts),
       counts: Int32Array.from(share.counts),
-      z,
-      mapEpoch: this.#map.epoch,
+      rows: Int32Array.from(share.rows),
+      z_aD,
+      y_aD,
+      width: this.#hiddenSize,
     };
-    let y = await traced(share.peer, call, request);
-    if (y === undefined) {
-      // Experts are pure functions, so any other holder of all of them may answer instead.
-      const layerMap = this.#map.layers.get(request.layer);
-      const other = this.#holder(layerMap?.[share.experts[0] ?? 0], share.peer);
-      const holdsAll = other !== undefined && share.experts.every((e) => layerMap?.[e]?.includes(other.workerId));
-      if (holdsAll) y = await traced(other, call, request);
-    }
-    if (y === undefined) return [...rows];
-    scatterRows(y, rows, 0, rows.length, width, y_aD);
-    return [];
+    if (await traced(share.peer, call, traceCall)) return [];
+    // Experts are pure functions, so any other holder of all of them may answer instead.
+    const holders = this.#map.layers.get(layer);
+    const other = this.#holder(holders?.[at(share.experts, 0)], share.peer);
+    const holdsAll = other !== undefined && share.experts.every((e) => holders?.[e]?.includes(other.workerId));
+    return holdsAll && (await traced(other, call, traceCall)) ? [] : share.rows;
   }
 }
 
 /** One call to one peer, under a span of its own where the step is traced. */
-async function traced(peer: ExpertPeer, call: PeerCall, request: ExchangeRequest): Promise<Float32Array | undefined> {
-  const { layer, experts } = call;
-  const span = request.traceCall?.("expert call", {
+async function traced(peer: ExpertPeer, call: PeerCall, traceCall: TraceCall | undefined): Promise<boolean> {
+  const span = traceCall?.("expert call", {
     "drover.worker": peer.workerId,
-    "drover.layer": layer,
-    "drover.experts": experts.length,
-    "drover.rows": call.counts.reduce((sum, count) => sum + count, 0),
+    "drover.layer": call.layer,
+    "drover.experts": call.experts.length,
+    "drover.rows": call.rows.length,
   });
   if (span === undefined) return peer.call(call);
-  const y = await peer.call({ ...call, trace: span.context });
-  span.end(y === undefined ? "unavailable" : undefined);
-  return y;
+  const isAnswered = await peer.call({ ...call, trace: span.context });
+  span.end(isAnswered ? undefined : "unavailable");
+  return isAnswered;
 }
 
-function addPlace(shares: Map<string, Share>, peer: ExpertPeer, expert: number, place: number, first: boolean): void {
-  let share = shares.get(peer.workerId);
-  if (share === undefined) {
-    share = { peer, experts: [], counts: [], places: [] };
-    shares.set(peer.workerId, share);
-  }
-  if (first) {
-    share.experts.push(expert);
-    share.counts.push(1);
-  } else share.counts[share.counts.length - 1] = (share.counts.at(-1) ?? 0) + 1;
-  share.places.push(place);
+function addRows(shares: Map<string, Share>, peer: ExpertPeer, expert: number, rows: Int32Array): void {
+  const share = shares.get(peer.workerId) ?? { peer, experts: [], counts: [], rows: [] };
+  shares.set(peer.workerId, share);
+  share.experts.push(expert);
+  share.counts.push(rows.length);
+  for (const row of rows) share.rows.push(row);
 }
 
 function maxOf(values: Int32Array): number {

@@ -1,3 +1,4 @@
+import { at } from "@drover/core";
 import { expect, test } from "vitest";
 import { DistributedExchange } from "./distributed-exchange.ts";
 import type { ExpertPeer, PeerCall } from "./expert-peer.ts";
@@ -5,16 +6,16 @@ import { PendingCalls } from "./pending-calls.ts";
 
 const quiet = { rowsRouted: () => undefined, rowsMissing: () => undefined };
 
-/** Expert e multiplies its rows by e + 1. */
+/** Expert e multiplies its rows by e + 1; one that does not answer may have written some. */
 function fakePeer(workerId: string, answers: () => boolean = () => true): ExpertPeer {
   return {
     workerId,
     connected: true,
-    call: async ({ experts, counts, z }: PeerCall) => {
-      if (!answers()) return undefined;
-      const width = z.length / counts.reduce((a, b) => a + b, 0);
-      const scales = [...experts].flatMap((e, i) => Array.from({ length: (counts[i] ?? 0) * width }, () => e + 1));
-      return z.map((value, i) => value * (scales[i] ?? 0));
+    call: async ({ experts, counts, rows, z_aD, y_aD, width }: PeerCall) => {
+      const scales = [...experts].flatMap((e, i) => Array.from({ length: at(counts, i) }, () => e + 1));
+      for (const [i, row] of rows.entries())
+        for (let d = row * width; d < (row + 1) * width; d++) y_aD[d] = at(z_aD, d) * at(scales, i);
+      return answers();
     },
   };
 }

@@ -1,14 +1,22 @@
 import type { TraceContext } from "@drover/core";
 
-/** One worker's rows of one layer and step, sorted by expert. */
+/**
+ * One worker's share of a step's rows in one layer. It names its rows in the step's buffers, so that they are copied
+ * where they are sent.
+ */
 export type PeerCall = Readonly<{
   layer: number;
   experts: Int32Array;
-  /** Rows of each expert; they sum to the rows of `z`. */
+  /** Rows of each expert; they sum to the length of `rows`. */
   counts: Int32Array;
-  /** [rows, D] f32; not touched until the call ends. */
-  z: Float32Array;
-  mapEpoch: bigint;
+  /** The step's rows that are the call's, sorted by expert. */
+  rows: Int32Array;
+  /** All rows of the step, [a, D]; not touched until the call ends. */
+  z_aD: Float32Array;
+  /** Where the answers of the call's rows go, each to the place of its own row, [a, D]. */
+  y_aD: Float32Array;
+  /** D. */
+  width: number;
   /** The span that the call is. */
   trace?: TraceContext | undefined;
 }>;
@@ -17,6 +25,9 @@ export type PeerCall = Readonly<{
 export interface ExpertPeer {
   readonly workerId: string;
   readonly connected: boolean;
-  /** The output rows in the call's order, or undefined: no connection, no credit, deadline passed, or the peer refused. Never throws. */
-  call(call: PeerCall): Promise<Float32Array | undefined>;
+  /**
+   * Writes the call's rows of `y_aD`, and nothing of it once the call has ended. False where some have no answer: no
+   * connection, no credit, too late, or the peer refused. Never throws for such.
+   */
+  call(call: PeerCall): Promise<boolean>;
 }

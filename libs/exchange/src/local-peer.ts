@@ -1,4 +1,5 @@
 import type { ExpertRunner } from "@drover/core";
+import { consecutiveRows, gatherRows, scatterRows } from "./dispatch.ts";
 import type { ExpertPeer, PeerCall } from "./expert-peer.ts";
 
 /** Experts of this very process: called directly, through the same port. */
@@ -12,10 +13,18 @@ export class LocalPeer implements ExpertPeer {
     this.#runner = runner;
   }
 
-  async call({ layer, experts, counts, z }: PeerCall): Promise<Float32Array | undefined> {
-    if (!experts.every((expert) => this.#runner.has(layer, expert))) return undefined;
-    const y = new Float32Array(z.length);
-    this.#runner.run(layer, experts, counts, z, y);
-    return y;
+  async call({ layer, experts, counts, rows, z_aD, y_aD, width }: PeerCall): Promise<boolean> {
+    if (!experts.every((expert) => this.#runner.has(layer, expert))) return false;
+    const z = consecutiveRows(z_aD, rows, width);
+    const y = consecutiveRows(y_aD, rows, width);
+    if (z !== undefined && y !== undefined) this.#runner.run(layer, experts, counts, z, y);
+    else {
+      const sorted = new Float32Array(rows.length * width);
+      const answers = new Float32Array(rows.length * width);
+      gatherRows(z_aD, rows, width, sorted);
+      this.#runner.run(layer, experts, counts, sorted, answers);
+      scatterRows(answers, rows, width, y_aD);
+    }
+    return true;
   }
 }

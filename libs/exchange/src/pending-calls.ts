@@ -6,8 +6,8 @@ type Pending<Reply> = { deadline: number; byteCount: number; settle: (reply: Rep
 export type CreditLimits = Readonly<{ callCountMax: number; byteCountMax: number }>;
 
 /**
- * Correlation, credit and deadlines of one stream: pure bookkeeping, time is an argument. Every call that is opened is settled exactly
- * once: by its reply, by its deadline, or by the stream's end.
+ * Correlation, credit and deadlines of one stream: pure bookkeeping, time is an argument. Every call that is opened is
+ * settled exactly once: by its reply, by its deadline, or by the stream's end.
  */
 export class PendingCalls<Reply = Uint8Array> {
   readonly #limits: CreditLimits;

@@ -16,13 +16,11 @@ import {
   type Metadata,
   type ServiceError,
 } from "@grpc/grpc-js";
+import { codecOf } from "./codecs.ts";
 import { fromServiceError } from "./errors.ts";
 import { PROTOCOL, type Protocol, setProtocol } from "./protocol.ts";
-import { type MessageCodec, messageCodec } from "./service.ts";
 import { channelOptions } from "./settings.ts";
 import { traceMetadata } from "./trace-metadata.ts";
-
-type Codecs = Readonly<Record<string, MessageCodec<unknown>>>;
 
 const connect = (address: string) => new Client(address, credentials.createInsecure(), channelOptions);
 
@@ -37,14 +35,11 @@ function faultOf(error: ServiceError): DroverError {
 export class RpcClient implements Disposable {
   readonly address: string;
   #client: Client;
-  readonly #codecs: Codecs;
-
   readonly #protocol: Protocol;
 
-  constructor(address: string, codecs: Codecs = {}, protocol: Protocol = PROTOCOL) {
+  constructor(address: string, protocol: Protocol = PROTOCOL) {
     this.address = address;
     this.#protocol = protocol;
-    this.#codecs = codecs;
     this.#client = connect(address);
   }
 
@@ -152,8 +147,8 @@ export class RpcClient implements Disposable {
 
   #method(method: DescMethodUnary | DescMethodServerStreaming | DescMethodClientStreaming | DescMethodBiDiStreaming) {
     return {
-      input: this.#codecs[method.input.typeName] ?? (messageCodec(method.input) as MessageCodec<unknown>),
-      output: this.#codecs[method.output.typeName] ?? (messageCodec(method.output) as MessageCodec<unknown>),
+      input: codecOf(method.input),
+      output: codecOf(method.output),
       path: `/${method.parent.typeName}/${method.name}`,
     };
   }

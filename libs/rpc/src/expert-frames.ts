@@ -1,7 +1,10 @@
 import type { PeerCall } from "@drover/exchange";
 import { FRAME_BYTES_MAX } from "./limits.ts";
 
-/** A run of a call's rows: rows [from, to), and the experts that they belong to. */
+/** Bytes of a value of a row. */
+export const FLOAT_BYTES = 4;
+
+/** Rows [from, to) of a call, and the experts that they belong to. */
 export type Frame = Readonly<{ from: number; to: number; experts: number[]; counts: number[] }>;
 
 /** Cuts a call into frames of at most {@link FRAME_BYTES_MAX}; a single larger row is a frame of its own. */
@@ -35,9 +38,9 @@ export function bytesOf(rows: Float32Array): Uint8Array {
   return new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength);
 }
 
-/** Bytes as f32 rows; copied only where they are not aligned. */
+/** Bytes as f32 rows: a view where they are aligned, as payloads are, else a copy. */
 export function rowsOf(bytes: Uint8Array): Float32Array {
   // Not slice(): that of a Buffer is a view.
-  const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
-  return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
+  const aligned = bytes.byteOffset % FLOAT_BYTES === 0 ? bytes : new Uint8Array(bytes);
+  return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / FLOAT_BYTES);
 }

@@ -4,7 +4,8 @@ import { ActivationType, type ExpertReply, ExpertReplySchema, type ExpertRequest
 import type { ServerDuplexStream, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { Metadata } from "@grpc/grpc-js";
 import { faultIn } from "./errors.ts";
-import { bytesOf, rowsOf } from "./expert-frames.ts";
+import { FLOAT_BYTES, rowsOf } from "./expert-frames.ts";
+import { Payload } from "./payload.ts";
 
 /** Learns of each attention worker's stream, and of its end. */
 export type ExpertStreamObserver = Readonly<{ streamOpened(): void; streamClosed(): void }>;
@@ -59,12 +60,12 @@ function answer(runner: ExpertRunner, request: ExpertRequest): ExpertReply {
     });
   }
   const z = rowsOf(request.rows);
-  const y = new Float32Array(z.length);
-  runner.run(request.layer, request.experts, request.rowCounts, z, y);
+  const y = Payload.allocate(request.rows.byteLength);
+  runner.run(request.layer, request.experts, request.rowCounts, z, rowsOf(y));
   return create(ExpertReplySchema, {
     correlationId: request.correlationId,
     activationType: ActivationType.F32,
-    rows: bytesOf(y),
+    rows: y,
   });
 }
 
@@ -74,7 +75,7 @@ function check(runner: ExpertRunner, request: ExpertRequest): DroverError | unde
   const rowCount = request.rowCounts.reduce((sum, count) => sum + count, 0);
   if (
     request.experts.length !== request.rowCounts.length ||
-    rowCount * runner.hiddenSize * 4 !== request.rows.byteLength
+    rowCount * runner.hiddenSize * FLOAT_BYTES !== request.rows.byteLength
   ) {
     return new DroverError("invalid_argument", "a frame's rows do not match its counts");
   }

@@ -1,9 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import type { Clock, Logger } from "@drover/core";
-import type { ExpertPeer, PeerCall } from "@drover/exchange";
+import { type ExpertPeer, gatherRows, type PeerCall, scatterRows } from "@drover/exchange";
 import { ActivationType, type ExpertReply, type ExpertRequest, ExpertRequestSchema, ExpertWorker } from "@drover/proto";
-import { bytesOf, type Frame, framesOf, rowsOf } from "./expert-frames.ts";
+import { FLOAT_BYTES, type Frame, framesOf, rowsOf } from "./expert-frames.ts";
 import { EXPERT_REQUEST_LIMITS, STREAM_LIMITS } from "./limits.ts";
+import { Payload } from "./payload.ts";
 import { RequestStream } from "./request-stream.ts";
 import { bidiStreamOf } from "./stream-call.ts";
 
@@ -43,37 +44,36 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
     return this.#stream.isUp;
   }
 
-  async call(call: PeerCall): Promise<Float32Array | undefined> {
+  async call(call: PeerCall): Promise<boolean> {
     const began = this.#clock.monotonic();
-    const rowCount = call.counts.reduce((sum, count) => sum + count, 0);
-    const width = call.z.length / rowCount;
-    const y = new Float32Array(call.z.length);
-    const frames = framesOf(call, width * 4);
-    const answers = await Promise.all(frames.map((frame) => this.#send(call, frame, width, y)));
-    if (!answers.every(Boolean)) return undefined;
-    this.#meter.exchanged(this.workerId, (this.#clock.monotonic() - began) / 1000, call.z.byteLength, y.byteLength);
-    return y;
+    const frames = framesOf(call, call.width * FLOAT_BYTES);
+    const answers = await Promise.all(frames.map((frame) => this.#send(call, frame)));
+    if (!answers.every(Boolean)) return false;
+    const byteCount = call.rows.length * call.width * FLOAT_BYTES;
+    this.#meter.exchanged(this.workerId, (this.#clock.monotonic() - began) / 1000, byteCount, byteCount);
+    return true;
   }
 
-  /** True once the frame's rows are in y. */
-  async #send(call: PeerCall, frame: Frame, width: number, y: Float32Array): Promise<boolean> {
-    const rows = bytesOf(call.z.subarray(frame.from * width, frame.to * width));
-    const reply = await this.#stream.call(rows.byteLength, (correlationId) =>
-      create(ExpertRequestSchema, {
+  /** True once the frame's rows are answered. They are copied here from the step's rows, and there to them. */
+  async #send({ layer, rows, z_aD, y_aD, width, trace }: PeerCall, frame: Frame): Promise<boolean> {
+    const named = rows.subarray(frame.from, frame.to);
+    const byteCount = named.length * width * FLOAT_BYTES;
+    const reply = await this.#stream.call(byteCount, (correlationId) => {
+      const payload = Payload.allocate(byteCount);
+      gatherRows(z_aD, named, width, rowsOf(payload));
+      return create(ExpertRequestSchema, {
         correlationId,
-        layer: call.layer,
+        layer,
         activationType: ActivationType.F32,
         experts: frame.experts,
         rowCounts: frame.counts,
-        deadlineMs: EXPERT_REQUEST_LIMITS.answerMsMax,
-        mapEpoch: call.mapEpoch,
         // A call's first frame stands for it: its others are the same, and may be many.
-        ...(frame.from === 0 && call.trace),
-        rows,
-      }),
-    );
-    if (reply?.errorCode !== "" || reply.rows.byteLength !== rows.byteLength) return false;
-    y.set(rowsOf(reply.rows), frame.from * width);
+        ...(frame.from === 0 && trace),
+        rows: payload,
+      });
+    });
+    if (reply?.errorCode !== "" || reply.rows.byteLength !== byteCount) return false;
+    scatterRows(rowsOf(reply.rows), named, width, y_aD);
     return true;
   }
 

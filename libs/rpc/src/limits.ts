@@ -1,6 +1,12 @@
 /** Frames keep one call from holding up a stream, and stay far below the window that deadlocks. */
 export const FRAME_BYTES_MAX = 256 * 1024;
 
+/**
+ * Free bytes before a payload, for the rest of its message. One with more (a hundred experts, a long trace state) is
+ * copied.
+ */
+export const PAYLOAD_ROOM_BYTES = 256;
+
 /** Windows of both ends of a connection; larger ones deadlock in Node's http2 when both ends burst. */
 export const FLOW_CONTROL_WINDOW_BYTES = 256 * 1024;
 
@@ -8,7 +14,9 @@ export const FLOW_CONTROL_WINDOW_BYTES = 256 * 1024;
 export type StreamLimits = Readonly<{
   /** The wait after the first failure of a spell; it doubles with each that follows. */
   waitMs: number;
-  /** The longest wait. Each is cut by up to a half, by chance, so that those who lost one peer do not come back as one. */
+  /**
+   * The longest wait. Each is cut by up to a half, by chance, so that those who lost one peer do not come back as one.
+   */
   waitMsMax: number;
   /** A peer that has not taken the stream within this time is left: its address may lead nowhere. */
   answerMsMax: number;
@@ -24,14 +32,20 @@ export const STREAM_LIMITS = {
   watch: { waitMs: 100, waitMsMax: 2000, answerMsMax: 5000, silenceMsMax: 5000 },
   /** A router's to an attention worker. */
   tokens: { waitMs: 100, waitMsMax: 1000, answerMsMax: 2000 },
-  /** An attention worker's to those that hold experts or segments: rows are parked while it is down, so it is tried often. */
+  /**
+   * An attention worker's to those that hold experts or segments: rows are parked while it is down, so it is tried
+   * often.
+   */
   peer: { waitMs: 100, waitMsMax: 250, answerMsMax: 5000 },
 } as const satisfies Readonly<Record<string, StreamLimits>>;
 
 /** What may be unanswered on a stream of requests, and for how long; beyond that a request is given up. */
 export type RequestLimits = Readonly<{ callCountMax: number; byteCountMax: number; answerMsMax: number }>;
 
-/** An expert peer's. At 5,120 f32 values a row, 64 MiB are 3,200 rows: several steps of prefill. Late rows are parked and tried again. */
+/**
+ * An expert peer's. At 5,120 f32 values a row, 64 MiB are 3,200 rows: several steps of prefill. Late rows are parked
+ * and tried again.
+ */
 export const EXPERT_REQUEST_LIMITS: RequestLimits = {
   callCountMax: 1024,
   byteCountMax: 64 * 2 ** 20,
@@ -39,8 +53,8 @@ export const EXPERT_REQUEST_LIMITS: RequestLimits = {
 };
 
 /**
- * A context holder's: several steps of prefill, and the segments that finish meanwhile. A frame over a holder's part of a million tokens takes
- * seconds; rows without an answer are parked and tried again.
+ * A context holder's: several steps of prefill, and the segments that finish meanwhile. A frame over a holder's part of
+ * a million tokens takes seconds; rows without an answer are parked and tried again.
  */
 export const CONTEXT_REQUEST_LIMITS: RequestLimits = {
   callCountMax: 4096,

@@ -59,7 +59,7 @@ describe("a server", () => {
     const newer = of(PROTOCOL.version + 1, PROTOCOL.version + 1);
     const { reached, address } = await serve(newer);
     const ask = async (protocol: Protocol) => {
-      using client = new RpcClient(address, {}, protocol);
+      using client = new RpcClient(address, protocol);
       const unary = client.unary(VisionWorker.method.probe, create(ProbeRequestSchema), neverAborted);
       return await unary.then(
         () => "answered",

@@ -29,7 +29,7 @@ class Scene {
     const { connected, ended } = this;
     this.peers = new ExpertPeers((workerId) => {
       const end = () => ended.push(workerId);
-      const call = async () => undefined;
+      const call = async () => false;
       return {
         workerId,
         call,

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file drover/internal/v1/expert.proto.
  */
 export const file_drover_internal_v1_expert: GenFile = /*@__PURE__*/
-  fileDesc("Ch9kcm92ZXIvaW50ZXJuYWwvdjEvZXhwZXJ0LnByb3RvEhJkcm92ZXIuaW50ZXJuYWwudjEi9wEKDUV4cGVydFJlcXVlc3QSFgoOY29ycmVsYXRpb25faWQYASABKAQSDQoFbGF5ZXIYAiABKA0SOwoPYWN0aXZhdGlvbl90eXBlGAMgASgOMiIuZHJvdmVyLmludGVybmFsLnYxLkFjdGl2YXRpb25UeXBlEg8KB2V4cGVydHMYBCADKA0SEgoKcm93X2NvdW50cxgFIAMoDRITCgtkZWFkbGluZV9tcxgGIAEoDRIRCgltYXBfZXBvY2gYByABKAQSEwoLdHJhY2VwYXJlbnQYCCABKAkSEgoKdHJhY2VzdGF0ZRgJIAEoCRIMCgRyb3dzGA8gASgMIpsBCgtFeHBlcnRSZXBseRIWCg5jb3JyZWxhdGlvbl9pZBgBIAEoBBI7Cg9hY3RpdmF0aW9uX3R5cGUYAiABKA4yIi5kcm92ZXIuaW50ZXJuYWwudjEuQWN0aXZhdGlvblR5cGUSEgoKZXJyb3JfY29kZRgDIAEoCRIVCg1lcnJvcl9tZXNzYWdlGAQgASgJEgwKBHJvd3MYDyABKAwqfQoOQWN0aXZhdGlvblR5cGUSHwobQUNUSVZBVElPTl9UWVBFX1VOU1BFQ0lGSUVEEAASFwoTQUNUSVZBVElPTl9UWVBFX0YzMhABEhgKFEFDVElWQVRJT05fVFlQRV9CRjE2EAISFwoTQUNUSVZBVElPTl9UWVBFX0YxNhADMmIKDEV4cGVydFdvcmtlchJSCghFeGNoYW5nZRIhLmRyb3Zlci5pbnRlcm5hbC52MS5FeHBlcnRSZXF1ZXN0Gh8uZHJvdmVyLmludGVybmFsLnYxLkV4cGVydFJlcGx5KAEwAWIGcHJvdG8z");
+  fileDesc("Ch9kcm92ZXIvaW50ZXJuYWwvdjEvZXhwZXJ0LnByb3RvEhJkcm92ZXIuaW50ZXJuYWwudjEi8wEKDUV4cGVydFJlcXVlc3QSFgoOY29ycmVsYXRpb25faWQYASABKAQSDQoFbGF5ZXIYAiABKA0SOwoPYWN0aXZhdGlvbl90eXBlGAMgASgOMiIuZHJvdmVyLmludGVybmFsLnYxLkFjdGl2YXRpb25UeXBlEg8KB2V4cGVydHMYBCADKA0SEgoKcm93X2NvdW50cxgFIAMoDRITCgt0cmFjZXBhcmVudBgIIAEoCRISCgp0cmFjZXN0YXRlGAkgASgJEgwKBHJvd3MYDyABKAxKBAgGEAdKBAgHEAhSC2RlYWRsaW5lX21zUgltYXBfZXBvY2gimwEKC0V4cGVydFJlcGx5EhYKDmNvcnJlbGF0aW9uX2lkGAEgASgEEjsKD2FjdGl2YXRpb25fdHlwZRgCIAEoDjIiLmRyb3Zlci5pbnRlcm5hbC52MS5BY3RpdmF0aW9uVHlwZRISCgplcnJvcl9jb2RlGAMgASgJEhUKDWVycm9yX21lc3NhZ2UYBCABKAkSDAoEcm93cxgPIAEoDCp9Cg5BY3RpdmF0aW9uVHlwZRIfChtBQ1RJVkFUSU9OX1RZUEVfVU5TUEVDSUZJRUQQABIXChNBQ1RJVkFUSU9OX1RZUEVfRjMyEAESGAoUQUNUSVZBVElPTl9UWVBFX0JGMTYQAhIXChNBQ1RJVkFUSU9OX1RZUEVfRjE2EAMyYgoMRXhwZXJ0V29ya2VyElIKCEV4Y2hhbmdlEiEuZHJvdmVyLmludGVybmFsLnYxLkV4cGVydFJlcXVlc3QaHy5kcm92ZXIuaW50ZXJuYWwudjEuRXhwZXJ0UmVwbHkoATABYgZwcm90bzM");
 
 /**
  * One frame of a worker's rows for one layer and step; a large call is cut into frames of at most 256 KiB, each answered by itself.
@@ -46,18 +46,6 @@ export type ExpertRequest = Message<"drover.internal.v1.ExpertRequest"> & {
    * @generated from field: repeated uint32 row_counts = 5;
    */
   rowCounts: number[];
-
-  /**
-   * The caller stops waiting after this; the worker may drop the frame.
-   *
-   * @generated from field: uint32 deadline_ms = 6;
-   */
-  deadlineMs: number;
-
-  /**
-   * @generated from field: uint64 map_epoch = 7;
-   */
-  mapEpoch: bigint;
 
   /**
    * Of the caller's span; empty: this frame is not traced.
