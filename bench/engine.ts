@@ -2,7 +2,6 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { quantizationName, quantizationOf } from "@drover/checkpoint";
-import { neverAborted } from "@drover/core";
 import { drain, greedyTask, openLocalEngine, type StepFacts } from "@drover/testkit";
 
 /**
@@ -36,7 +35,7 @@ type Sample = { tokensPerSecond: number; session: number; exchange: number; othe
 
 function summarize(steps: readonly StepFacts[], elapsedMs: number): Sample {
   const sum = (pick: (s: StepFacts) => number) => steps.reduce((total, step) => total + pick(step), 0);
-  const session = sum((s) => s.sessionMs) / elapsedMs;
+  const session = sum((s) => s.computeMs) / elapsedMs;
   const exchange = sum((s) => s.exchangeMs) / elapsedMs;
   return {
     tokensPerSecond: (sum((s) => s.rowCount) * 1000) / elapsedMs,
@@ -49,7 +48,7 @@ function summarize(steps: readonly StepFacts[], elapsedMs: number): Sample {
 let serial = 0;
 async function decode(batch: number): Promise<Sample> {
   for (let i = 0; i < batch; i++) local.engine.place(greedyTask(`decode-${serial++}`, prompt(PROMPT), GENERATED));
-  while (local.engine.load().pendingTokenCount > batch) await local.engine.step(neverAborted);
+  while (local.engine.load().pendingTokenCount > batch) await local.engine.step();
   const began = performance.now();
   const steps = await drain(local);
   return summarize(steps, performance.now() - began);

@@ -2,8 +2,9 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { loadModelConfig, openCheckpoint } from "@drover/checkpoint";
 import { type ExpertExchange, type KvDtype, neverAborted, silentLogger } from "@drover/core";
-import { kvBytes, kvGeometry } from "@drover/kv";
-import { ExpertSessions, openWeights, TextModel } from "@drover/onnx";
+import { kvBytes, kvGeometry, servedModelSeed } from "@drover/kv";
+import { ExpertSessions, ExtentStore, openWeights, TextModel } from "@drover/onnx";
+import { StoredSequences } from "@drover/sequences";
 import { readLines } from "./quality-score.ts";
 
 /**
@@ -45,31 +46,36 @@ const exchange: ExpertExchange = {
 };
 
 async function readAll(kvDtype: KvDtype): Promise<readonly Read[]> {
-  using model = await TextModel.load(config, weights, { threads: 1, kvBytesMax: 2 ** 30, kvDtype });
+  const geometry = kvGeometry(config, kvDtype);
+  const storage = new ExtentStore(geometry, { ...config, kvDtype });
+  const hashSeed = servedModelSeed("", "");
+  const kv = { kvBytesMax: 2 ** 30, prefixCache: false, hashSeed, stripes: undefined };
+  const sequences = new StoredSequences(geometry, storage, kv);
+  using model = await TextModel.load(config, weights, { threads: 1, storage, exchange });
   const all: Read[] = [];
-  for (const { input_ids } of goldens) all.push(await read(model, Int32Array.from(input_ids)));
+  for (const { input_ids } of goldens) all.push(await read(model, sequences, Int32Array.from(input_ids)));
   return all;
 }
 
-async function read(model: TextModel, ids: Int32Array): Promise<Read> {
+async function read(model: TextModel, sequences: StoredSequences, ids: Int32Array): Promise<Read> {
   const moeCount = config.moeLayers.length;
   const logprobs = new Float64Array(ids.length - 1);
   const chosen = new Uint16Array(ids.length * moeCount);
-  const sequence = model.openSequence();
+  const sequence = sequences.open();
   for (let done = 0; done < ids.length; ) {
     const tokenIds = ids.subarray(done, done + Number(values.rows));
-    const askedIds = Int32Array.from(tokenIds, (_, i) => ids[done + i + 1] ?? 0);
-    model.reserve(sequence, tokenIds.length);
-    const entry = { sequence, tokenIds, embeddings: [], outputs: "all" as const, askedIds, fullLogits: false };
-    const [result] = await model.step([entry], 1, exchange, neverAborted);
+    sequences.reserve(sequence, tokenIds.length);
+    const prompt = { nextIds: ids.subarray(done + 1, done + tokenIds.length + 1), topCount: 0 };
+    const entry = { sequence, tokenIds, embeddings: [], prompt, draw: undefined, experts: true };
+    const step = await model.submit({ entries: [entry], traceCall: undefined }).result();
+    const [result] = step.entries;
     if (result?.kind !== "computed") throw new Error("every row is computed");
-    for (const [i, { askedLogit, logSumExp }] of result.rows.entries())
-      if (done + i < logprobs.length) logprobs[done + i] = askedLogit - logSumExp;
+    for (const [i, { logprob }] of result.prompt.entries()) logprobs[done + i] = logprob;
     chosen.set(result.experts, done * moeCount);
-    model.commit(sequence, tokenIds.length);
+    sequences.commit(sequence, tokenIds);
     done += tokenIds.length;
   }
-  model.close(sequence);
+  sequences.close(sequence);
   return { logprobs, experts: chosen };
 }
 

@@ -5,7 +5,7 @@ import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { neverAborted, type RankedToken, silentLogger, systemClock } from "@drover/core";
+import { type RankedToken, silentLogger, systemClock } from "@drover/core";
 import { ContextStreamHolder } from "@drover/rpc";
 import { freePort, greedyTask, openLocalEngine, seededRandom } from "@drover/testkit";
 
@@ -99,10 +99,10 @@ async function runOne(workers: number): Promise<Run> {
     context: holders.map(() => ({ residentMiB: 0, kvMiB: 0 })),
   };
   for (let left = TOKENS; left > 0; left = local.engine.load().pendingTokenCount) {
-    await local.engine.step(neverAborted);
+    await local.engine.step();
     await setImmediate();
     run.steps += 1;
-    run.attention.kvMiB = Math.max(run.attention.kvMiB, local.model.kvBytesUsed / MIB);
+    run.attention.kvMiB = Math.max(run.attention.kvMiB, local.sequences.kvBytesUsed / MIB);
     for (const [i, { bytesMax, bytesFree }] of holders.entries()) {
       const use = run.context[i];
       if (use !== undefined) use.kvMiB = Math.max(use.kvMiB, (bytesMax - bytesFree) / MIB);

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { loadavg } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { neverAborted, noTracer, silentLogger, type Tracer } from "@drover/core";
+import { noTracer, silentLogger, type Tracer } from "@drover/core";
 import { FakeCollector, openTracing } from "@drover/telemetry";
 import { greedyTask, openLocalEngine } from "@drover/testkit";
 
@@ -56,7 +56,7 @@ async function round(tracer: Tracer): Promise<number> {
       const prompt = Array.from({ length: PROMPT }, (_, at) => 100 + ((serial * 31 + at * 17) % 2000));
       local.engine.place({ ...greedyTask(`trace-${serial++}`, prompt, GENERATED), trace });
     }
-    while (local.engine.load().pendingTokenCount > 0) await local.engine.step(neverAborted);
+    while (local.engine.load().pendingTokenCount > 0) await local.engine.step();
     local.engine.flush();
     local.events.length = 0;
     // Exports get their turn.

@@ -50,11 +50,11 @@ let serial = 0;
 /** Milliseconds of each decoding step of one stream. */
 async function stepTimes(between: (step: number) => void): Promise<number[]> {
   local.engine.place(greedyTask(`stream-${serial++}`, prompt, tokenCount));
-  while (local.engine.load().pendingTokenCount > 1) await local.engine.step(neverAborted);
+  while (local.engine.load().pendingTokenCount > 1) await local.engine.step();
   const times: number[] = [];
   for (let last = performance.now(), step = 0; local.engine.load().pendingTokenCount > 0; step++) {
     between(step);
-    await local.engine.step(neverAborted);
+    await local.engine.step();
     // As the worker does: replies of the thread, and streams, get their turn between two steps.
     await new Promise((done) => setImmediate(done));
     const now = performance.now();

@@ -23,7 +23,7 @@ function tokensOf(local: LocalEngine): Record<string, number[]> {
 async function generate(local: LocalEngine): Promise<Record<string, number[]>> {
   for (const [i, ids] of prompts.entries()) expect(local.engine.place(greedyTask(`r${i}`, ids, 12))).toBeUndefined();
   await drain(local);
-  expect(local.model.kvBytesUsed).toBe(0);
+  expect(local.sequences.kvBytesUsed).toBe(0);
   return tokensOf(local);
 }
 
@@ -47,8 +47,8 @@ test("a step whose expert rows are lost is repeated, and changes no token", asyn
   let calls = 0;
   const losing = (inner: ExpertExchange): ExpertExchange => ({
     usable: true,
-    exchange: async (request, signal) => {
-      const result = await inner.exchange(request, signal);
+    exchange: async (request) => {
+      const result = await inner.exchange(request);
       calls += 1;
       return calls % 7 === 0 ? { ...result, missing: [(calls * 31) % request.rowCount] } : result;
     },
@@ -73,7 +73,7 @@ test("sequences that are preempted for want of KV are recomputed, and no token c
     expect(list.slice(0, 12)).toEqual(alone[id]);
   }
   expect(local.preemptions()).toBeGreaterThan(0);
-  expect(local.model.kvBytesUsed).toBe(0);
+  expect(local.sequences.kvBytesUsed).toBe(0);
 });
 
 test("a request that is here keeps its room: one is refused that would need it before it ends", async () => {
@@ -93,10 +93,10 @@ test("a cancelled request frees its KV at once and is not taken again", async ()
   const local = await openLocalEngine(model, { prefillRowsMax: 64 });
   const task = greedyTask("gone", prompt(300, 1), 50);
   local.engine.place(task);
-  await local.engine.step(new AbortController().signal);
-  expect(local.model.kvBytesUsed).toBeGreaterThan(0);
+  await local.engine.step();
+  expect(local.sequences.kvBytesUsed).toBeGreaterThan(0);
   local.engine.cancel(task.requestId, task.attempt);
-  expect(local.model.kvBytesUsed).toBe(0);
+  expect(local.sequences.kvBytesUsed).toBe(0);
   expect(local.engine.place(task)?.code).toBe("cancelled");
 });
 
@@ -106,11 +106,11 @@ test("a request that is cancelled while its step runs frees its KV after it, and
   const task = greedyTask("gone", prompt(300, 1), 50);
   const cancelling = (inner: ExpertExchange): ExpertExchange => ({
     usable: true,
-    exchange: async (request, signal) => {
+    exchange: async (request) => {
       calls += 1;
       // In the middle of a step: layers before this one have written their rows, layers behind it have not.
       if (calls === 6) local?.engine.cancel(task.requestId, task.attempt);
-      return inner.exchange(request, signal);
+      return inner.exchange(request);
     },
   });
   local = await openLocalEngine(model, { prefillRowsMax: 64, wrapExchange: cancelling });

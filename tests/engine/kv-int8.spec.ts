@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { loadModelConfig } from "@drover/checkpoint";
-import { type KvDtype, neverAborted } from "@drover/core";
+import type { KvDtype } from "@drover/core";
 import { LocalContextHolder } from "@drover/exchange";
 import { kvBytes, kvGeometry, segmentBytes } from "@drover/kv";
 import { ContextStore } from "@drover/onnx";
@@ -66,7 +66,7 @@ test("behind a cached prefix int8 rows answer as without a cache", async () => {
     expect(found.cached).toBeGreaterThanOrEqual(512);
     expectSame(found, await ask(plain, name, prompt));
   }
-  warm.model.cache.checkIntegrity();
+  warm.sequences.cache.checkIntegrity();
 });
 
 test("int8 rows in stripes answer as without, and take there what they take here", { timeout: 60_000 }, async () => {
@@ -78,7 +78,7 @@ test("int8 rows in stripes answer as without, and take there what they take here
   place(striped, "striped", ids(2500, 3));
   let held = 0;
   while (striped.engine.load().pendingTokenCount > 0) {
-    await striped.engine.step(neverAborted);
+    await striped.engine.step();
     held = Math.max(held, ...stores.map(({ byteCount }) => byteCount));
   }
   striped.engine.flush();
@@ -101,16 +101,16 @@ test("int8 rows of preempted sequences are computed again as they were", async (
     await drain(plain);
     expectSame(answerOf(local, `r${i}`), answerOf(plain, `r${i}`));
   }
-  expect(local.model.kvBytesUsed).toBe(0);
+  expect(local.sequences.kvBytesUsed).toBe(0);
 });
 
 test("int8 rows take 36 bytes of a head's 128, to the byte", async () => {
   const used = async (kvDtype: KvDtype) => {
-    const { model } = await open({ kvDtype });
-    const sequence = model.openSequence();
-    expect(model.reserve(sequence, 700)).toBe(true);
-    expect(model.kvBytesUsed).toBe(kvBytes(kvGeometry(config, kvDtype), 0, 700));
-    return model.kvBytesUsed;
+    const { sequences } = await open({ kvDtype });
+    const sequence = sequences.open();
+    expect(sequences.reserve(sequence, 700)).toBe(true);
+    expect(sequences.kvBytesUsed).toBe(kvBytes(kvGeometry(config, kvDtype), 0, 700));
+    return sequences.kvBytesUsed;
   };
   expect((await used("int8")) * 128).toBe((await used("f32")) * 36);
 });

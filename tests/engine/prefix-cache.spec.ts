@@ -60,8 +60,8 @@ test("behind a cached prefix every answer is as without a cache, and cached_toke
     );
     if (name !== "a prompt that is another") expect(found?.cached).toBeGreaterThanOrEqual(256);
   }
-  expect(warm.model.kvBytesUsed).toBe(0);
-  warm.model.cache.checkIntegrity();
+  expect(warm.sequences.kvBytesUsed).toBe(0);
+  warm.sequences.cache.checkIntegrity();
 });
 
 test("a conversation's next turn computes only what is new, to a block", async () => {
@@ -72,7 +72,7 @@ test("a conversation's next turn computes only what is new, to a block", async (
     if (turn > 0) expect(history.length - (answer?.cached ?? 0)).toBeLessThan(40 + 12 + 64);
     history = [...history, ...(answer?.tokens ?? []), ...ids(40, 8 + turn)];
   }
-  local.model.cache.checkIntegrity();
+  local.sequences.cache.checkIntegrity();
 });
 
 test("choices of one request share the prompt's rows, which are there once", async () => {
@@ -81,8 +81,8 @@ test("choices of one request share the prompt's rows, which are there once", asy
   for (const answer of answers) expectSame(answer, answers[0]);
   // The prompt once, its last incomplete block for each other choice, and their answers.
   expect(rowsComputed(local)).toBeLessThan(common.length + 3 * 64 + 4 * 12);
-  const bytes = local.model.kvUse;
-  const { rowBytes, isGlobalLayer } = local.model.geometry;
+  const bytes = local.sequences.kvUse;
+  const { rowBytes, isGlobalLayer } = local.geometry;
   const globalLayers = isGlobalLayer.filter(Boolean).length;
   expect(bytes.global.cached).toBeLessThan((common.length + 6 * 64) * rowBytes * globalLayers);
   expect(bytes.global.referenced + bytes.local.referenced).toBe(0);
@@ -111,7 +111,7 @@ test("requests that come together compute a beginning that they share once, and 
     );
   for (const [i, prompt] of prompts.entries())
     expect(tokens(`together-${i}`)).toEqual((await ask(without, `alone ${i}`, prompt))[0]?.tokens);
-  local.model.cache.checkIntegrity();
+  local.sequences.cache.checkIntegrity();
 });
 
 test("what is asked about its prompt reuses nothing, and fills the cache", async () => {

@@ -6,7 +6,6 @@ import {
   type AttendCall,
   type AttendedPart,
   type ContextHolder,
-  neverAborted,
   type SegmentRows,
   silentLogger,
   systemClock,
@@ -155,8 +154,8 @@ test.each([
       expect(holder.attendCount).toBeGreaterThan(0);
       expect(holder.byteCount).toBe(0);
     }
-    expect(local.model.kvBytesUsed).toBe(0);
-    local.model.cache.checkIntegrity();
+    expect(local.sequences.kvBytesUsed).toBe(0);
+    local.sequences.cache.checkIntegrity();
   },
 );
 
@@ -166,9 +165,9 @@ test("the worker itself never holds more than chunks and three segments of a str
   let most = 0;
   let held = 0;
   while (local.engine.load().pendingTokenCount > 0) {
-    await local.engine.step(neverAborted);
-    most = Math.max(most, local.model.kvUse.global.referenced);
-    held = Math.max(held, local.model.kvBytesUsed);
+    await local.engine.step();
+    most = Math.max(most, local.sequences.kvUse.global.referenced);
+    held = Math.max(held, local.sequences.kvBytesUsed);
   }
   const rowBytes = 2 * geometry.rowBytes;
   expect(most).toBeLessThanOrEqual(3 * geometry.segmentRows * rowBytes);
@@ -198,7 +197,7 @@ test.each([[2600], [3200]])(
     let died = false;
     local.steps.length = 0;
     while (local.engine.load().pendingTokenCount > 0) {
-      await local.engine.step(neverAborted);
+      await local.engine.step();
       rows = local.steps.reduce((sum, { rowCount }) => sum + rowCount, 0);
       if (rows >= rowsBefore && !died) {
         died = true;
@@ -247,7 +246,7 @@ test("over a stream answers are the same, also when the holder ends and another 
   local.steps.length = 0;
   const rows = () => local.steps.reduce((sum, { rowCount }) => sum + rowCount, 0);
   while (rows() < 2300 || first.store.segmentCount === 0) {
-    await local.engine.step(neverAborted);
+    await local.engine.step();
     await setImmediate();
   }
   first.server.forceShutdown();
@@ -255,7 +254,7 @@ test("over a stream answers are the same, also when the holder ends and another 
   const second = await serve();
   await connected();
   while (local.engine.load().pendingTokenCount > 0) {
-    await local.engine.step(neverAborted);
+    await local.engine.step();
     await setImmediate();
   }
   local.engine.flush();

@@ -23,13 +23,7 @@ export type {
   SegmentRows,
   StripeQuery,
 } from "./ports/context-holder.ts";
-export type {
-  ExchangeRequest,
-  ExchangeResult,
-  ExpertExchange,
-  ExpertRunner,
-  TraceCall,
-} from "./ports/expert-exchange.ts";
+export type { ExchangeRequest, ExchangeResult, ExpertExchange, ExpertRunner } from "./ports/expert-exchange.ts";
 export {
   type FeatureSource,
   type ImageGrid,
@@ -40,17 +34,6 @@ export {
   tileCountOf,
 } from "./ports/images.ts";
 export { type LogFields, type Logger, silentLogger } from "./ports/logger.ts";
-export type {
-  EmbeddingRun,
-  EntryResult,
-  KvSequence,
-  KvUse,
-  ModelRunner,
-  RowOutput,
-  SequencePrompt,
-  StepEntry,
-  StepTimes,
-} from "./ports/model-runner.ts";
 export {
   ATTEMPT_STRIDE,
   type JobLease,
@@ -63,10 +46,27 @@ export {
   type QueueJob,
   type QueueProducer,
 } from "./ports/queue.ts";
+export type { KvSequence, KvUse, SequencePrompt, SequenceStore } from "./ports/sequence-store.ts";
+export type {
+  DrawHistory,
+  DrawnToken,
+  EmbeddingRun,
+  EntryResult,
+  PendingStep,
+  PromptQuery,
+  RowLogprobs,
+  Step,
+  StepEntry,
+  StepResult,
+  StepRunner,
+  StepTimes,
+  TokenDraw,
+} from "./ports/step-runner.ts";
 export {
   noTracer,
   type SpanAttributes,
   type SpanOptions,
+  type TraceCall,
   type TraceContext,
   type Tracer,
   type TraceSpan,

@@ -3,9 +3,9 @@ import {
   DroverError,
   type FeatureSource,
   type GenerationEvent,
-  type ModelRunner,
   type RequestEvent,
   type Resume,
+  type StepRunner,
   toDroverError,
 } from "@drover/core";
 import { ImageFeatures } from "./image-features.ts";
@@ -62,7 +62,7 @@ export class ActiveRequest {
   async fetchFeatures({
     runner,
     features,
-  }: Readonly<{ runner: Pick<ModelRunner, "hiddenSize">; features: FeatureSource }>): Promise<DroverError | undefined> {
+  }: Readonly<{ runner: Pick<StepRunner, "hiddenSize">; features: FeatureSource }>): Promise<DroverError | undefined> {
     const fetching = this.trace?.fetching();
     try {
       this.features = await ImageFeatures.fetch(this.task.images, runner.hiddenSize, features, this.over);

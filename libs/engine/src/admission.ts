@@ -1,5 +1,5 @@
 import { forecastBytes, type Growth, type OutputLengths } from "@drover/batching";
-import type { ErrorCode, ModelRunner } from "@drover/core";
+import type { ErrorCode, SequenceStore } from "@drover/core";
 import { contextTokensMax, type KvGeometry, kvBytesPeak, ownRowsMax } from "@drover/kv";
 import type { Choice } from "./choice.ts";
 import { ENGINE_LIMITS } from "./limits.ts";
@@ -8,24 +8,24 @@ import type { GenerationTask } from "./task.ts";
 /** Why a placement is refused; `undefined` means accepted. */
 export type Refusal = Readonly<{ code: ErrorCode; message: string }>;
 
-export type AdmissionOptions = Readonly<{ runner: ModelRunner; geometry: KvGeometry; prefillRowsMax: number }>;
+export type AdmissionOptions = Readonly<{ sequences: SequenceStore; geometry: KvGeometry; prefillRowsMax: number }>;
 
 /** The longest sequence that this worker's KV could ever hold. */
-export function longestAlone({ geometry, runner, prefillRowsMax }: AdmissionOptions): number {
-  return contextTokensMax(geometry, runner.kvBytesMax, prefillRowsMax);
+export function longestAlone({ geometry, sequences, prefillRowsMax }: AdmissionOptions): number {
+  return contextTokensMax(geometry, sequences.kvBytesMax, prefillRowsMax);
 }
 
 /** The longest sequence that this worker could ever compute: with the context workers' KV where that holds more. */
 export function longestContext(options: AdmissionOptions): number {
-  const { runner } = options;
-  return Math.max(longestAlone(options), runner.isStriped(runner.stripedRowsMax) ? runner.stripedRowsMax : 0);
+  const { sequences } = options;
+  return Math.max(longestAlone(options), sequences.isStriped(sequences.stripedRowsMax) ? sequences.stripedRowsMax : 0);
 }
 
 /** Tokens of these choices that will still take KV here: of striped ones no more than are ever kept. */
-export function tokensToStore(choices: readonly Choice[], { runner, geometry }: AdmissionOptions): number {
+export function tokensToStore(choices: readonly Choice[], { sequences, geometry }: AdmissionOptions): number {
   let sum = 0;
   for (const { tokens, computedCount, tokenCountMax } of choices) {
-    const end = runner.isStriped(tokenCountMax) ? ownRowsMax(geometry, tokens.length) : tokens.length;
+    const end = sequences.isStriped(tokenCountMax) ? ownRowsMax(geometry, tokens.length) : tokens.length;
     sum += Math.max(0, end - computedCount);
   }
   return sum;
@@ -42,7 +42,7 @@ export function roomRefusal(
   options: AdmissionOptions,
 ): Refusal | undefined {
   const { promptTokenIds, params, delivered } = task;
-  const { geometry, prefillRowsMax, runner } = options;
+  const { geometry, prefillRowsMax, sequences } = options;
   const total = promptTokenIds.length + params.maxTokens;
   const longest = longestContext(options);
   if (total > longest) {
@@ -51,10 +51,10 @@ export function roomRefusal(
   if (choices.length + params.n > ENGINE_LIMITS.choicesMax) {
     return { code: "overloaded", message: "the worker runs its most choices" };
   }
-  if (runner.isStriped(total)) {
-    const ahead = choices.filter(({ sequence, tokenCountMax }) => !sequence && runner.isStriped(tokenCountMax));
+  if (sequences.isStriped(total)) {
+    const ahead = choices.filter(({ sequence, tokenCountMax }) => !sequence && sequences.isStriped(tokenCountMax));
     const rows = ahead.reduce((sum, { tokenCountMax }) => sum + tokenCountMax, total * params.n);
-    if (rows > runner.stripedRowsFree) return { code: "overloaded", message: "the context workers' KV is full" };
+    if (rows > sequences.stripedRowsFree) return { code: "overloaded", message: "the context workers' KV is full" };
   }
   if (choices.length === 0) return undefined;
   const own = delivered
@@ -62,9 +62,9 @@ export function roomRefusal(
     .map(({ tokenIds }) => growth(tokenIds.length, task, outputs, options));
   const others = choices.map(({ nextIndex, request }) => growth(nextIndex, request.task, outputs, options));
   // A prompt's last step, across a chunk's boundary, may hold more than the prompt at rest.
-  const length = runner.isStriped(total) ? ownRowsMax(geometry, promptTokenIds.length) : promptTokenIds.length;
+  const length = sequences.isStriped(total) ? ownRowsMax(geometry, promptTokenIds.length) : promptTokenIds.length;
   const step = kvBytesPeak(geometry, length, prefillRowsMax);
-  if (Math.max(step, forecastBytes([...others, ...own], geometry)) > runner.kvBytesMax) {
+  if (Math.max(step, forecastBytes([...others, ...own], geometry)) > sequences.kvBytesMax) {
     return { code: "overloaded", message: "the worker's KV is full" };
   }
   return undefined;
@@ -75,11 +75,11 @@ function growth(
   generated: number,
   { promptTokenIds, params }: GenerationTask,
   outputs: OutputLengths,
-  { runner, geometry }: AdmissionOptions,
+  { sequences, geometry }: AdmissionOptions,
 ): Growth {
   const remaining = outputs.remaining(generated, params.maxTokens);
   const length = promptTokenIds.length + generated;
-  if (!runner.isStriped(promptTokenIds.length + params.maxTokens)) return { length, remaining };
+  if (!sequences.isStriped(promptTokenIds.length + params.maxTokens)) return { length, remaining };
   const end = ownRowsMax(geometry, length + remaining);
   return { length: Math.min(length, end), remaining: Math.max(0, end - length) };
 }

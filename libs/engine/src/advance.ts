@@ -1,61 +1,78 @@
-import type { EntryResult, GenerationEvent, ModelRunner, RowOutput } from "@drover/core";
+import { assert, type DrawnToken, type EntryResult, type GenerationEvent, type SequenceStore } from "@drover/core";
 import type { Choice } from "./choice.ts";
 import type { EngineObserver } from "./engine-options.ts";
-import { finishOf, nextToken } from "./next-token.ts";
+import { finishOf } from "./finish.ts";
 import { promptEvent, tokenEvent } from "./token-events.ts";
 
 export type AdvanceOptions = Readonly<{
-  runner: ModelRunner;
+  sequences: SequenceStore;
   observer: EngineObserver;
   send: (event: GenerationEvent) => void;
 }>;
 
-/** Commits a choice's computed rows and sends what they tell: of the prompt, and its next token once all of it is computed. True when the choice is finished. */
+/**
+ * Commits a choice's computed rows, as many as count, and sends what they tell: of the prompt, and its next tokens once all of it is computed.
+ * True when the choice is finished. `tokenIds`: of the rows that the step has computed.
+ */
 export function advance(
   choice: Choice,
-  rowCount: number,
+  tokenIds: Int32Array,
   result: Extract<EntryResult, { kind: "computed" }>,
-  { runner, observer, send }: AdvanceOptions,
+  { sequences, observer, send }: AdvanceOptions,
 ): boolean {
   const { sequence, repair } = choice;
-  if (sequence === undefined) return false;
+  assert(sequence !== undefined, "a choice that was computed has its KV");
+  const { rowCount } = result;
   choice.parkedSinceMs = undefined;
+  assert(repair !== "sending", "a sequence whose repair is on its way is in no step");
   if (repair !== undefined) {
-    runner.commit(repair, rowCount);
-    choice.repair = runner.repair(sequence);
+    sequences.commit(repair, tokenIds.subarray(0, rowCount));
+    choice.repair = sequences.repair(sequence);
     return false;
   }
   const first = sequence.length;
-  runner.commit(sequence, rowCount);
+  sequences.commit(sequence, tokenIds.subarray(0, rowCount));
   const promptRows = Math.min(rowCount, choice.promptLength - first);
-  // After a preemption the prompt is computed again; what was reported stays reported.
-  const skipped = Math.max(0, choice.reportedCount - first);
+  reportPrompt(choice, first, promptRows, result, send);
+  observer.tokensComputed(Math.max(0, promptRows), result.tokens.length);
   const moeCount = result.experts.length / rowCount;
+  for (const [i, token] of result.tokens.entries()) {
+    const row = rowCount - result.tokens.length + i;
+    const rowExperts = result.experts.subarray(row * moeCount, (row + 1) * moeCount);
+    if (generate(choice, token, rowExperts, send)) return true;
+  }
+  return false;
+}
+
+/** After a preemption the prompt is computed again; what was reported stays reported. */
+function reportPrompt(
+  choice: Choice,
+  first: number,
+  promptRows: number,
+  result: Extract<EntryResult, { kind: "computed" }>,
+  send: AdvanceOptions["send"],
+): void {
+  const skipped = Math.max(0, choice.reportedCount - first);
   if (choice.reportsPrompt && promptRows > skipped) {
-    const before = skipped > 0 ? result.rows[skipped - 1] : choice.lastRow;
+    const moeCount = result.experts.length / result.rowCount;
+    const before = skipped > 0 ? result.prompt[skipped - 1] : choice.lastRow;
     const experts = result.experts.subarray(skipped * moeCount, promptRows * moeCount);
-    send(promptEvent(choice, first + skipped, promptRows - skipped, result.rows.slice(skipped), before, experts));
+    send(promptEvent(choice, first + skipped, promptRows - skipped, result.prompt.slice(skipped), before, experts));
     choice.reportedCount = first + promptRows;
   }
-  const row = result.rows.at(-1);
-  if (row !== undefined) choice.lastRow = row;
-  const decoding = sequence.length === choice.tokens.length;
-  observer.tokensComputed(Math.max(0, promptRows), decoding ? 1 : 0);
-  if (!decoding || row === undefined) return false;
-  return generate(choice, row, result.experts.subarray((rowCount - 1) * moeCount), send);
+  choice.lastRow = result.prompt.at(-1) ?? choice.lastRow;
 }
 
 function generate(
   choice: Choice,
-  row: RowOutput,
+  token: DrawnToken,
   rowExperts: Uint16Array,
   send: (event: GenerationEvent) => void,
 ): boolean {
   if (choice.request.task.params.maxTokens === 0) return true;
-  const tokenId = nextToken(choice, row);
-  const finish = finishOf(choice, tokenId);
-  send(tokenEvent(choice, tokenId, row, finish, rowExperts));
-  choice.tokens.push(tokenId);
-  choice.history.append(tokenId);
+  const finish = finishOf(choice, token.tokenId);
+  send(tokenEvent(choice, token, finish, rowExperts));
+  choice.tokens.push(token.tokenId);
+  choice.history.append(token.tokenId);
   return finish !== undefined;
 }

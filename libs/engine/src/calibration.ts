@@ -1,12 +1,20 @@
 import { type CostSample, type EntryShape, type StepCost, stepTerms } from "@drover/batching";
-import type { Clock, ExpertExchange, KvSequence, ModelRunner, StepEntry } from "@drover/core";
+import {
+  type Clock,
+  type DrawHistory,
+  greedyParams,
+  type KvSequence,
+  type SequenceStore,
+  type StepEntry,
+  type StepRunner,
+} from "@drover/core";
 import { contextTokensMax, type KvGeometry } from "@drover/kv";
 import { ENGINE_LIMITS } from "./limits.ts";
 
 export type CalibrationOptions = Readonly<{
-  runner: ModelRunner;
+  sequences: SequenceStore;
+  runner: StepRunner;
   geometry: KvGeometry;
-  exchange: ExpertExchange;
   cost: StepCost;
   clock: Clock;
 }>;
@@ -31,33 +39,35 @@ export class Calibration {
 
   constructor(options: CalibrationOptions) {
     this.#options = options;
-    const { runner, geometry } = options;
+    const { sequences, geometry } = options;
     // A quarter of the KV is more than enough, and leaves room for who comes meanwhile.
-    const room = contextTokensMax(geometry, runner.kvBytesMax / 4, GROWTH_ROWS);
+    const room = contextTokensMax(geometry, sequences.kvBytesMax / 4, GROWTH_ROWS);
     this.#probes = probes(Math.min(ENGINE_LIMITS.calibrationTokens, room));
   }
 
   /** Runs the next probe. False when there is none, no time is left for it, or an expert does not answer: then `end` it. */
-  async next(signal: AbortSignal): Promise<boolean> {
+  async next(): Promise<boolean> {
     const probe = this.#probes.shift();
     if (probe === undefined) return false;
-    const { runner, cost, geometry } = this.#options;
-    while (this.#sequences.length < probe.sequenceCount) this.#sequences.push(runner.openSequence());
+    const { sequences: store, cost, geometry } = this.#options;
+    while (this.#sequences.length < probe.sequenceCount) this.#sequences.push(store.open());
     const sequences = this.#sequences.slice(0, probe.sequenceCount);
     const shapes = sequences.map(({ length }) => ({ position: length, rowCount: probe.rowCount }));
     if (this.#samples.length > 0) cost.fit(this.#samples);
     const expectedMs = this.#samples.length === 0 ? 0 : probe.repeats * cost.stepMs(shapes);
     if (this.#spentMs + expectedMs > ENGINE_LIMITS.calibrationMs) return false;
-    const ms = await this.#measure(sequences, shapes, probe.repeats, signal);
+    const ms = await this.#measure(sequences, shapes, probe.repeats);
     if (ms === undefined) return false;
     this.#samples.push({ terms: stepTerms(shapes, geometry.chunkRows), ms });
-    if (probe.keep) for (const sequence of sequences) runner.commit(sequence, probe.rowCount);
+    if (probe.keep)
+      for (const [i, sequence] of sequences.entries())
+        store.commit(sequence, throwAwayIds(sequence, probe.rowCount, i));
     return true;
   }
 
   /** Frees the sequences and fits what was measured. */
   end(): void {
-    for (const sequence of this.#sequences.splice(0)) this.#options.runner.close(sequence);
+    for (const sequence of this.#sequences.splice(0)) this.#options.sequences.close(sequence);
     this.#options.cost.fit(this.#samples);
     this.#probes.length = 0;
   }
@@ -66,22 +76,21 @@ export class Calibration {
     sequences: readonly KvSequence[],
     shapes: readonly EntryShape[],
     repeats: number,
-    signal: AbortSignal,
   ): Promise<number | undefined> {
-    const { runner, exchange, clock } = this.#options;
+    const { sequences: store, runner, clock } = this.#options;
     let fastest: number | undefined;
     for (let repeat = 0; repeat < repeats; repeat++) {
       const entries: StepEntry[] = [];
       for (const [i, sequence] of sequences.entries()) {
         const rowCount = shapes[i]?.rowCount ?? 0;
-        if (!runner.reserve(sequence, rowCount)) return undefined;
+        if (!store.reserve(sequence, rowCount)) return undefined;
         entries.push(throwAway(sequence, rowCount, i + repeat));
       }
       const began = clock.monotonic();
-      const results = await runner.step(entries, 1, exchange, signal);
+      const step = await runner.submit({ entries, traceCall: undefined }).result();
       const ms = clock.monotonic() - began;
       this.#spentMs += ms;
-      if (ms === 0 || results.some(({ kind }) => kind === "parked")) return undefined;
+      if (ms === 0 || step.entries.some(({ kind }) => kind === "parked")) return undefined;
       fastest = Math.min(fastest ?? ms, ms);
       if (this.#spentMs > ENGINE_LIMITS.calibrationMs) break;
     }
@@ -92,13 +101,18 @@ export class Calibration {
 function throwAway(sequence: KvSequence, rowCount: number, salt: number): StepEntry {
   return {
     sequence,
-    tokenIds: Int32Array.from({ length: rowCount }, (_, i) => ((sequence.length + i) * 97 + salt * 31) % TOKEN_IDS),
+    tokenIds: throwAwayIds(sequence, rowCount, salt),
     embeddings: [],
-    outputs: "last",
-    askedIds: undefined,
-    fullLogits: false,
+    prompt: undefined,
+    draw: { params: greedyParams(1), history: NO_HISTORY, choice: 0, index: 0, allowed: undefined },
+    experts: false,
   };
 }
+
+const NO_HISTORY: DrawHistory = { output: () => [], seen: () => [] };
+
+const throwAwayIds = ({ length }: KvSequence, rowCount: number, salt: number): Int32Array =>
+  Int32Array.from({ length: rowCount }, (_, i) => ((length + i) * 97 + salt * 31) % TOKEN_IDS);
 
 function probes(depth: number): Probe[] {
   const one = (rowCount: number, repeats: number, keep = false) => ({ rowCount, sequenceCount: 1, repeats, keep });

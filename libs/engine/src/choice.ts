@@ -1,4 +1,4 @@
-import type { KvSequence, RowOutput } from "@drover/core";
+import type { KvSequence, RowLogprobs, SequenceStore } from "@drover/core";
 import { TokenHistory } from "@drover/sampling";
 import type { ActiveRequest } from "./active-request.ts";
 
@@ -12,12 +12,12 @@ export class Choice {
   readonly history: TokenHistory;
   /** Undefined before its first step and after a preemption. */
   sequence: KvSequence | undefined = undefined;
-  /** What is computed before the sequence goes on: rows of it that another worker has lost. */
-  repair: KvSequence | undefined = undefined;
+  /** What is computed before the sequence goes on: rows of it that another worker has lost; `sending` while they are on their way there. */
+  repair: ReturnType<SequenceStore["repair"]> = undefined;
   /** The last step that served it, or the one in which it arrived. */
   lastStep: number;
-  /** Outputs of its last computed row. */
-  lastRow: RowOutput | undefined = undefined;
+  /** What the last computed prompt row said of the token behind it, where that is asked for. */
+  lastRow: RowLogprobs | undefined = undefined;
   /** Times that its KV was given to another. */
   preemptionCount = 0;
   /** Since when it has found no KV to go on with. */
@@ -61,7 +61,8 @@ export class Choice {
 
   /** The sequence whose rows the next step computes. */
   get active(): KvSequence | undefined {
-    return this.sequence === undefined ? undefined : (this.repair ?? this.sequence);
+    if (this.sequence === undefined || this.repair === "sending") return this.sequence;
+    return this.repair ?? this.sequence;
   }
 
   get computedCount(): number {

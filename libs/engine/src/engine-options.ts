@@ -1,16 +1,14 @@
-import type { Clock, ExpertExchange, FeatureSource, Logger, ModelRunner } from "@drover/core";
+import type { Clock, FeatureSource, SequenceStore, StepRunner, StepTimes } from "@drover/core";
 import type { KvGeometry } from "@drover/kv";
 
 /** One step: its rows, where the runner's time went, and the whole of it (planning, sampling and sending included) as predicted and as measured. */
-export type StepFacts = Readonly<{
-  rowCount: number;
-  decodeCount: number;
-  totalMs: number;
-  sessionMs: number;
-  exchangeMs: number;
-  predictedMs: number;
-  measuredMs: number;
-}>;
+export type StepFacts = StepTimes &
+  Readonly<{
+    rowCount: number;
+    decodeCount: number;
+    predictedMs: number;
+    measuredMs: number;
+  }>;
 
 /** Choices that hold KV and those that wait for their first step, tokens not computed yet, and those of them that will take KV here. */
 export type EngineLoad = Readonly<{
@@ -31,9 +29,9 @@ export interface EngineObserver {
 }
 
 export type EngineOptions = Readonly<{
-  runner: ModelRunner;
+  sequences: SequenceStore;
+  runner: StepRunner;
   geometry: KvGeometry;
-  exchange: ExpertExchange;
   /** Where the features of prompts' images come from. */
   features: FeatureSource;
   /** What a step should take while sequences decode, milliseconds. */
@@ -42,7 +40,6 @@ export type EngineOptions = Readonly<{
   prefillRowsMax: number;
   detachGraceMs: number;
   clock: Clock;
-  logger: Logger;
   observer: EngineObserver;
   /** Lets streams and timers run between two steps. */
   breathe: () => Promise<void>;

@@ -2,7 +2,6 @@ import { OutputLengths, planStep, StepCost } from "@drover/batching";
 import {
   type ErrorCode,
   type GenerationEvent,
-  type KvSequence,
   type RequestId,
   type Resume,
   type RouterId,
@@ -20,7 +19,8 @@ import { KvRoom } from "./kv-room.ts";
 import { ENGINE_LIMITS } from "./limits.ts";
 import { type EventSink, RouterOutbox } from "./router-outbox.ts";
 import { stepCosts, waitingPromptMs } from "./step-costs.ts";
-import { candidateOf, rowCounts, stepEntry, topCountOf } from "./step-entry.ts";
+import { candidateOf, rowCounts, stepEntry } from "./step-entry.ts";
+import { StepExecution } from "./step-execution.ts";
 import { traceStep } from "./step-trace.ts";
 import type { GenerationTask } from "./task.ts";
 import { Tombstones } from "./tombstones.ts";
@@ -37,9 +37,7 @@ export class Engine {
   #calibration: Calibration | undefined;
   readonly #tombstones = new Tombstones();
   readonly #outbox: RouterOutbox;
-  /** Sequences that the step under way reads and writes: a cancel frees them only after it. */
-  readonly #inStep = new Set<KvSequence>();
-  readonly #closing: KvSequence[] = [];
+  readonly #execution: StepExecution;
   readonly #wakeup = new Wakeup();
   #nextChoiceId = 1;
   #step = 0;
@@ -47,6 +45,7 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.#options = options;
     this.#outbox = new RouterOutbox(options.clock);
+    this.#execution = new StepExecution(options);
     this.#cost = new StepCost(options.geometry.chunkRows);
     this.#room = new KvRoom({
       ...options,
@@ -171,11 +170,11 @@ export class Engine {
       if (this.#choices.size === 0) {
         this.#outbox.flush();
         // Deadlines and lost routers are looked at again after a second.
-        if (!(await this.#calibrate(signal))) await this.#wakeup.wait(1000, this.#options.clock, signal);
+        if (!(await this.#calibrate())) await this.#wakeup.wait(1000, this.#options.clock, signal);
         continue;
       }
       this.#endCalibration();
-      const progressed = await this.step(signal);
+      const progressed = await this.step();
       this.#outbox.flush();
       if (progressed) await this.#options.breathe();
       else await sleepUnlessAborted(this.#options.clock, ENGINE_LIMITS.parkedPauseMs, signal);
@@ -183,9 +182,9 @@ export class Engine {
   }
 
   /** One more probe of the start's calibration, once experts answer. False when there is nothing to measure. */
-  async #calibrate(signal: AbortSignal): Promise<boolean> {
-    if (this.#calibration === undefined || !this.#options.exchange.usable) return false;
-    if (!(await this.#calibration.next(signal))) this.#endCalibration();
+  async #calibrate(): Promise<boolean> {
+    if (this.#calibration === undefined || !this.#options.runner.usable) return false;
+    if (!(await this.#calibration.next())) this.#endCalibration();
     await this.#options.breathe();
     return true;
   }
@@ -196,11 +195,12 @@ export class Engine {
   }
 
   /** One step. False when nothing could be computed: every row waits for an expert. */
-  async step(signal: AbortSignal): Promise<boolean> {
-    const { runner, exchange, observer, clock, stepMs, prefillRowsMax } = this.#options;
+  async step(): Promise<boolean> {
+    const { sequences, observer, clock, stepMs, prefillRowsMax } = this.#options;
     const began = clock.monotonic();
     this.#step += 1;
     const candidates = this.#room.runnable([...this.#choices.values()]).map(candidateOf);
+    for (const choice of this.#choices.values()) if (choice.repair === "sending") this.#park(choice);
     const budget = { step: this.#step, stepMs, prefillRowsMax, decodeRowsMax: ENGINE_LIMITS.decodeRowsMax };
     const batch = this.#room.reserve(planStep(candidates, this.#cost, budget).entries, this.#choices);
     if (batch.length === 0) return false;
@@ -208,24 +208,23 @@ export class Engine {
     const predictedMs = this.#cost.stepMs(shapes);
     for (const { choice, rowCount } of batch) choice.served(this.#step, rowCount);
     const entries = batch.map(({ choice, rowCount }) => stepEntry(choice, rowCount));
-    for (const { choice } of batch) if (choice.sequence !== undefined) this.#inStep.add(choice.sequence);
-    using traced = traceStep(batch, exchange);
-    const results = await runner.step(entries, topCountOf(batch), traced, signal).finally(() => this.#inStep.clear());
-    for (const sequence of this.#closing.splice(0)) runner.close(sequence);
+    const held = batch.flatMap(({ choice }) => choice.sequence ?? []);
+    using traced = traceStep(batch);
+    const { entries: results, times } = await this.#execution.run({ entries, traceCall: traced.call }, held);
     let parkedCount = 0;
-    for (const [i, { choice, rowCount }] of batch.entries()) {
-      const result = results[i];
+    for (const [i, { choice }] of batch.entries()) {
+      const [entry, result] = [entries[i], results[i]];
       if (result?.kind === "parked") parkedCount += 1;
       // A request that was cancelled while the step ran has let go of its sequence: its rows are dropped.
-      if (result === undefined || choice.active === undefined || choice.active !== entries[i]?.sequence) continue;
+      if (result === undefined || entry === undefined || choice.active !== entry.sequence) continue;
       const send = (event: GenerationEvent) => this.#send(choice.request, event);
       if (result.kind === "parked") this.#park(choice);
-      else if (advance(choice, rowCount, result, { runner, observer, send })) this.#finish(choice);
+      else if (advance(choice, entry.tokenIds, result, { sequences, observer, send })) this.#finish(choice);
     }
     const measuredMs = clock.monotonic() - began;
     // What was parked was not computed, and waiting for it says nothing of the others.
     if (parkedCount === 0) this.#cost.observe(shapes, measuredMs);
-    observer.stepEnded({ ...rowCounts(batch), ...runner.times, predictedMs, measuredMs });
+    observer.stepEnded({ ...rowCounts(batch), ...times, predictedMs, measuredMs });
     return parkedCount < batch.length;
   }
 
@@ -263,8 +262,7 @@ export class Engine {
 
   #drop(choice: Choice): void {
     const { sequence } = choice;
-    if (sequence !== undefined && this.#inStep.has(sequence)) this.#closing.push(sequence);
-    else if (sequence !== undefined) this.#options.runner.close(sequence);
+    if (sequence !== undefined) this.#execution.close(sequence);
     choice.sequence = undefined;
     this.#choices.delete(choice.id);
   }

@@ -1,4 +1,3 @@
-import { neverAborted } from "@drover/core";
 import { kvGeometry } from "@drover/kv";
 import { expect, test } from "vitest";
 import { type FakeEngine, fakeEngine, taskOfLength } from "./testing/fake-engine.ts";
@@ -25,11 +24,11 @@ function told({ events }: FakeEngine): Record<string, string> {
 test("only what no step has served goes back while a worker finishes what it has begun", async () => {
   const local = engineOfRows(1000);
   local.engine.place(taskOfLength("begun", 3, 5));
-  await local.engine.step(neverAborted);
+  await local.engine.step();
   local.engine.place(taskOfLength("waiting", 3, 5));
   expect(local.engine.handBack("waiting")).toBe(1);
   expect(told(local).waiting).toBe("0 handed back");
-  while (local.engine.load().runningCount > 0) await local.engine.step(neverAborted);
+  while (local.engine.load().runningCount > 0) await local.engine.step();
   local.engine.flush();
   expect(told(local).begun).toBe("5 done");
 });
@@ -38,21 +37,21 @@ test("a worker that ends hands back everything behind the tokens that it has sen
   const local = engineOfRows(1000);
   local.engine.place(taskOfLength("a", 3, 50));
   local.engine.place(taskOfLength("b", 3, 50, 2));
-  for (let step = 0; step < 4; step++) await local.engine.step(neverAborted);
+  for (let step = 0; step < 4; step++) await local.engine.step();
   expect(local.engine.handBack("all")).toBe(2);
   expect(told(local)).toEqual({ a: "4 handed back", b: "8 handed back" });
-  expect(local.runner.kvBytesUsed).toBe(0);
+  expect(local.sequences.kvBytesUsed).toBe(0);
   expect(local.engine.handBack("all")).toBe(0);
 });
 
 test("a request whose step runs is handed back once, with nothing of that step", async () => {
   const local = engineOfRows(1000);
   local.engine.place(taskOfLength("a", 3, 50));
-  await local.engine.step(neverAborted);
-  const step = local.engine.step(neverAborted);
+  await local.engine.step();
+  const step = local.engine.step();
   local.engine.handBack("all");
   await step;
   local.engine.flush();
   expect(told(local)).toEqual({ a: "1 handed back" });
-  expect(local.runner.kvBytesUsed).toBe(0);
+  expect(local.sequences.kvBytesUsed).toBe(0);
 });

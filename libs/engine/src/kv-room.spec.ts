@@ -7,15 +7,15 @@ import { Choice } from "./choice.ts";
 import { KvRoom } from "./kv-room.ts";
 import { ENGINE_LIMITS } from "./limits.ts";
 import { taskOfLength } from "./testing/fake-engine.ts";
-import { FakeRunner } from "./testing/fake-runner.ts";
+import { FakeSequences } from "./testing/fake-sequences.ts";
 
 const geometry = { isGlobalLayer: [false, true], chunkRows: 64, segmentRows: 128, blockRows: 16, rowBytes: 4 };
 
 test("hopeless is only who has long found no room and is too long for the worker alone", () => {
   let now = 0;
   const clock: Clock = { now: () => now, monotonic: () => now, sleep: () => Promise.resolve() };
-  const runner = new FakeRunner(geometry, 10_000);
-  const options = { runner, geometry, prefillRowsMax: 64 };
+  const sequences = new FakeSequences(geometry, 10_000);
+  const options = { sequences, geometry, prefillRowsMax: 64 };
   const room = new KvRoom({
     ...options,
     cost: new StepCost(geometry.chunkRows),

@@ -6,7 +6,7 @@ import {
   type PlannedEntry,
   type StepCost,
 } from "@drover/batching";
-import type { Clock, KvSequence, ModelRunner } from "@drover/core";
+import type { Clock, KvSequence, SequenceStore } from "@drover/core";
 import { type KvGeometry, kvBytesPeak, ownRowsMax } from "@drover/kv";
 import type { ActiveRequest } from "./active-request.ts";
 import { longestAlone } from "./admission.ts";
@@ -16,7 +16,7 @@ import { prefixFollowers } from "./prefix-followers.ts";
 import type { ReservedRows } from "./step-entry.ts";
 
 export type KvRoomOptions = Readonly<{
-  runner: ModelRunner;
+  sequences: SequenceStore;
   geometry: KvGeometry;
   prefillRowsMax: number;
   cost: StepCost;
@@ -41,16 +41,19 @@ export class KvRoom {
    * the one that it gave way to, and nobody takes up rows of a step that it has no memory for.
    */
   runnable(choices: readonly Choice[]): Choice[] {
-    for (const choice of choices) choice.repair = choice.sequence && this.#options.runner.repair(choice.sequence);
+    for (const choice of choices) choice.repair = choice.sequence && this.#options.sequences.repair(choice.sequence);
     const first = new Map<ActiveRequest, Choice>();
     for (const choice of choices) if (!first.has(choice.request)) first.set(choice.request, choice);
     const served = choices.filter(
-      (choice) => choice.request.features !== undefined && !this.#followsSoon(choice, first.get(choice.request)),
+      (choice) =>
+        choice.request.features !== undefined &&
+        choice.repair !== "sending" &&
+        !this.#followsSoon(choice, first.get(choice.request)),
     );
-    const { runner } = this.#options;
+    const { sequences } = this.#options;
     const following = prefixFollowers(
       served,
-      ({ tokenCountMax }) => runner.sharesPrefixes && !runner.isStriped(tokenCountMax),
+      ({ tokenCountMax }) => sequences.sharesPrefixes && !sequences.isStriped(tokenCountMax),
     );
     const ready = served.filter((choice) => !following.has(choice));
     const waiting = ready.filter((choice) => bytesOf(choice) === 0 || choice.stalledSinceMs !== undefined);
@@ -63,7 +66,7 @@ export class KvRoom {
       const needy = this.#asHolder(choice);
       let owed = 0;
       for (const [other, bytes] of promises) if (bytes > 0 && owes(this.#asHolder(other), needy)) owed += bytes;
-      if (promised + more - owed <= this.#options.runner.kvBytesMax) promised += more;
+      if (promised + more - owed <= this.#options.sequences.kvBytesMax) promised += more;
       else left.add(choice);
     }
     for (const choice of left) this.#stall(choice);
@@ -100,7 +103,7 @@ export class KvRoom {
 
   #open(choice: Choice): KvSequence {
     const { blockHashes, images } = choice.request.task;
-    const sequence = this.#options.runner.openSequence({
+    const sequence = this.#options.sequences.open({
       tokenIds: choice.tokens,
       blockHashes,
       images,
@@ -115,18 +118,18 @@ export class KvRoom {
   }
 
   #allocate({ choice, rowCount }: ReservedRows, choices: ReadonlyMap<number, Choice>, batch: Set<Choice>): boolean {
-    const { runner, onPreempted } = this.#options;
+    const { sequences, onPreempted } = this.#options;
     choice.sequence ??= this.#open(choice);
-    const sequence = choice.repair ?? choice.sequence;
+    const sequence = choice.active ?? choice.sequence;
     const rows = rowsLeft(choice, rowCount);
-    while (!runner.reserve(sequence, rows)) {
-      const free = runner.kvBytesMax - runner.kvBytesUsed;
-      const missing = runner.bytesNeeded(sequence, rows) - free;
+    while (!sequences.reserve(sequence, rows)) {
+      const free = sequences.kvBytesMax - sequences.kvBytesUsed;
+      const missing = sequences.bytesNeeded(sequence, rows) - free;
       const holders = [...choices.values()].map((one) => this.#asHolder(one));
       const victim = chooseVictim(this.#asHolder(choice), holders, missing);
       const loser = victim === undefined ? undefined : choices.get(victim.id);
       if (loser?.sequence === undefined) return false;
-      runner.close(loser.sequence);
+      sequences.close(loser.sequence);
       loser.sequence = undefined;
       loser.preemptionCount += 1;
       batch.delete(loser);
@@ -137,7 +140,7 @@ export class KvRoom {
 
   /** Of a request with several choices the first computes the prompt; the others then find it in the cache. */
   #followsSoon(choice: Choice, first: Choice | undefined): boolean {
-    if (first === undefined || first === choice || !this.#options.runner.sharesPrefixes) return false;
+    if (first === undefined || first === choice || !this.#options.sequences.sharesPrefixes) return false;
     return choice.sequence === undefined && first.computedCount < first.promptLength;
   }
 
@@ -156,12 +159,12 @@ export class KvRoom {
    * it is not again.
    */
   #bytesSoon({ tokens, nextIndex, preemptionCount, request, tokenCountMax }: Choice): number {
-    const { geometry, prefillRowsMax, outputs, runner } = this.#options;
+    const { geometry, prefillRowsMax, outputs, sequences } = this.#options;
     const expected = preemptionCount === 0 ? 0 : outputs.remaining(nextIndex, request.task.params.maxTokens);
     const length = tokens.length + Math.max(geometry.blockRows, expected);
     return kvBytesPeak(
       geometry,
-      runner.isStriped(tokenCountMax) ? ownRowsMax(geometry, length) : length,
+      sequences.isStriped(tokenCountMax) ? ownRowsMax(geometry, length) : length,
       prefillRowsMax,
     );
   }

@@ -43,7 +43,7 @@ test("every admitted request ends, whatever else is admitted, and KV is never ov
         for (const { id, prompt, output, n } of waiting.filter(({ afterStep }) => afterStep === step)) {
           if (local.engine.place(taskOfLength(id, prompt, output, n)) === undefined) admitted.set(id, output * n);
         }
-        await local.engine.step(new AbortController().signal);
+        await local.engine.step();
       }
       const rows = requests.reduce((sum, { prompt, output, n }) => sum + n * (prompt + output), 0);
       // Far more than it takes: a choice gives way twice before only older ones may take from it.
@@ -52,8 +52,8 @@ test("every admitted request ends, whatever else is admitted, and KV is never ov
       for (const { requestId, event } of local.events)
         if (event.kind === "token") tokens.set(requestId, (tokens.get(requestId) ?? 0) + 1);
       expect(tokens).toEqual(admitted);
-      expect(local.runner.openCount).toBe(0);
-      expect(local.runner.kvBytesPeak).toBeLessThanOrEqual(local.runner.kvBytesMax);
+      expect(local.sequences.openCount).toBe(0);
+      expect(local.sequences.kvBytesPeak).toBeLessThanOrEqual(local.sequences.kvBytesMax);
       preemptionCount += local.preemptions();
     }),
     { numRuns: 40 },
@@ -83,7 +83,7 @@ test("a request that starves for room takes it from all that came later, and end
   for (let i = 0; i < 4000 && !ended.includes("old"); i++) {
     // Someone new whenever there is room.
     local.engine.place(taskOfLength(`new-${i}`, 40, 60));
-    await local.engine.step(new AbortController().signal);
+    await local.engine.step();
     local.engine.flush();
     for (const { requestId, event } of local.events.splice(0)) if (event.kind === "done") ended.push(requestId);
   }

@@ -1,11 +1,11 @@
 import { BATCHING_LIMITS, StepCost } from "@drover/batching";
-import { neverAborted } from "@drover/core";
 import { kvGeometry } from "@drover/kv";
 import { expect, test } from "vitest";
 import { Calibration } from "./calibration.ts";
 import { ENGINE_LIMITS } from "./limits.ts";
 import { drainFake, type FakeEngine, fakeEngine, taskOfLength } from "./testing/fake-engine.ts";
 import { type FakeCost, FakeRunner } from "./testing/fake-runner.ts";
+import { FakeSequences } from "./testing/fake-sequences.ts";
 
 const CHUNK = 256;
 const geometry = kvGeometry(
@@ -24,21 +24,20 @@ const machine = (scale: number): FakeCost => {
 };
 
 /** Runs until nothing is left to measure, as `run` does while no request is here. */
-async function calibrate(runner: FakeRunner, cost: StepCost): Promise<number> {
-  const exchange = { usable: true, exchange: () => Promise.reject(new Error("not asked")) };
-  const calibration = new Calibration({ runner, geometry, exchange, cost, clock: runner.clock });
+async function calibrate(sequences: FakeSequences, runner: FakeRunner, cost: StepCost): Promise<number> {
+  const calibration = new Calibration({ sequences, runner, geometry, cost, clock: runner.clock });
   const began = runner.clock.monotonic();
   let more = true;
-  while (more) more = await calibration.next(neverAborted);
+  while (more) more = await calibration.next();
   calibration.end();
   return runner.clock.monotonic() - began;
 }
 
 test("calibration predicts steps that it did not measure, and frees its sequences", async () => {
-  const runner = new FakeRunner(geometry, kvBytesMax, machine(1));
+  const sequences = new FakeSequences(geometry, kvBytesMax);
   const cost = new StepCost(CHUNK);
-  await calibrate(runner, cost);
-  expect(runner.openCount).toBe(0);
+  await calibrate(sequences, new FakeRunner(machine(1)), cost);
+  expect(sequences.openCount).toBe(0);
   const deep = [{ position: 30_000, rowCount: 200 }];
   expect(Math.abs(cost.stepMs(deep) / machine(1)(deep) - 1)).toBeLessThan(0.2);
   const decoding = Array.from({ length: 20 }, () => ({ position: 100, rowCount: 1 }));
@@ -46,9 +45,10 @@ test("calibration predicts steps that it did not measure, and frees its sequence
 });
 
 test("calibration takes hardly longer than its limit on a machine on which all it wants would take minutes", async () => {
-  const runner = new FakeRunner(geometry, kvBytesMax, machine(200));
   const cost = new StepCost(CHUNK);
-  expect(await calibrate(runner, cost)).toBeLessThan(2 * ENGINE_LIMITS.calibrationMs);
+  expect(await calibrate(new FakeSequences(geometry, kvBytesMax), new FakeRunner(machine(200)), cost)).toBeLessThan(
+    2 * ENGINE_LIMITS.calibrationMs,
+  );
   const decoding = Array.from({ length: 4 }, () => ({ position: 100, rowCount: 1 }));
   const ratio = cost.stepMs(decoding) / machine(200)(decoding);
   expect(ratio).toBeGreaterThan(0.5);
@@ -56,22 +56,21 @@ test("calibration takes hardly longer than its limit on a machine on which all i
 });
 
 test("calibration leaves three quarters of a small KV alone, and is content with none at all", async () => {
-  const small = new FakeRunner(geometry, 300 * 4 * geometry.rowBytes, machine(1));
-  await calibrate(small, new StepCost(CHUNK));
+  const small = new FakeSequences(geometry, 300 * 4 * geometry.rowBytes);
+  await calibrate(small, new FakeRunner(machine(1)), new StepCost(CHUNK));
   expect(small.kvBytesPeak).toBeLessThanOrEqual(small.kvBytesMax);
-  const none = new FakeRunner(geometry, 0, machine(1));
   const cost = new StepCost(CHUNK);
-  await calibrate(none, cost);
+  await calibrate(new FakeSequences(geometry, 0), new FakeRunner(machine(1)), cost);
   expect(cost.coefficients).toEqual(new StepCost(CHUNK).coefficients);
 });
 
 /** Decodes on eight streams and, once they have gone on for a while, computes a long prompt beside them. Lengths of the steps, milliseconds. */
 async function besideEight(local: FakeEngine, promptTokens: number): Promise<number[]> {
   for (let i = 0; i < 8; i++) local.engine.place(taskOfLength(`stream-${i}`, 64, 100_000));
-  for (let i = 0; i < 100; i++) await local.engine.step(neverAborted);
+  for (let i = 0; i < 100; i++) await local.engine.step();
   local.steps.length = 0;
   local.engine.place(taskOfLength("long", promptTokens, 1));
-  while (local.engine.waitingPromptMs().length > 0) await local.engine.step(neverAborted);
+  while (local.engine.waitingPromptMs().length > 0) await local.engine.step();
   return local.steps.map(({ measuredMs }) => measuredMs);
 }
 
@@ -118,9 +117,9 @@ test("a machine that becomes three times as slow is noticed", async () => {
   await besideEight(local, 5_000);
   slow = 3;
   local.engine.place(taskOfLength("later", 20_000, 1));
-  for (let i = 0; i < 60; i++) await local.engine.step(neverAborted);
+  for (let i = 0; i < 60; i++) await local.engine.step();
   local.steps.length = 0;
-  for (let i = 0; i < 50; i++) await local.engine.step(neverAborted);
+  for (let i = 0; i < 50; i++) await local.engine.step();
   for (const { predictedMs, measuredMs } of local.steps)
     expect(Math.abs(measuredMs / predictedMs - 1)).toBeLessThan(0.25);
 });

@@ -1,6 +1,5 @@
 import type { Candidate } from "@drover/batching";
-import { assert, type StepEntry } from "@drover/core";
-import { needsFullLogits } from "@drover/sampling";
+import { assert, type PromptQuery, type StepEntry, type TokenDraw } from "@drover/core";
 import type { Choice } from "./choice.ts";
 
 /** A choice whose rows are allocated for this step. */
@@ -27,34 +26,30 @@ export function candidateOf(choice: Choice): Candidate {
   };
 }
 
-/** Candidates a row that some choice of the step asks for. */
-export function topCountOf(batch: readonly ReservedRows[]): number {
-  let topCount = 1;
-  for (const { choice } of batch) {
-    const { topLogprobs, promptTopLogprobs } = choice.request.task.params;
-    topCount = Math.max(topCount, topLogprobs, promptTopLogprobs);
-  }
-  return topCount;
-}
-
-/** What a choice brings to the step: its next rows, and which outputs of them are wanted. */
+/** What a choice brings to the step: its next rows, what is asked of its prompt, and how its token is drawn once all rows are computed. */
 export function stepEntry(choice: Choice, rowCount: number): StepEntry {
   const { active: sequence, repair } = choice;
-  const { features } = choice.request;
+  const { features, task } = choice.request;
   assert(sequence !== undefined && features !== undefined, "a planned choice has a sequence and its images' features");
   const first = sequence.length;
-  const last = repair === undefined && first + rowCount === choice.tokens.length;
-  const { params } = choice.request.task;
-  const wantsPrompt =
-    repair === undefined && choice.reportsPrompt && params.promptTopLogprobs >= 0 && first < choice.promptLength;
   return {
     sequence,
     tokenIds: Int32Array.from(choice.tokens.slice(first, first + rowCount)),
     embeddings: features.within(first, rowCount),
-    outputs: wantsPrompt ? "all" : last ? "last" : "none",
-    askedIds: wantsPrompt
-      ? Int32Array.from({ length: rowCount }, (_, i) => choice.tokens[first + i + 1] ?? 0)
-      : undefined,
-    fullLogits: last && needsFullLogits(params, choice.nextIndex),
+    prompt: repair === undefined ? promptQuery(choice, first, rowCount) : undefined,
+    draw: repair === undefined && first + rowCount === choice.tokens.length ? tokenDraw(choice) : undefined,
+    experts: repair === undefined && task.params.routedExperts,
   };
+}
+
+/** What a client wants to know of the prompt tokens behind rows [first, first + rowCount); undefined where that is nothing. */
+function promptQuery(choice: Choice, first: number, rowCount: number): PromptQuery | undefined {
+  const topCount = choice.request.task.params.promptTopLogprobs;
+  const end = Math.min(first + rowCount + 1, choice.promptLength);
+  if (!choice.reportsPrompt || topCount < 0 || end <= first + 1) return undefined;
+  return { nextIds: Int32Array.from(choice.tokens.slice(first + 1, end)), topCount };
+}
+
+function tokenDraw({ request, history, index, nextIndex }: Choice): TokenDraw {
+  return { params: request.task.params, history, choice: index, index: nextIndex, allowed: undefined };
 }

@@ -1,17 +1,5 @@
-import {
-  at,
-  type FinishReason,
-  type PromptEvent,
-  type RankedToken,
-  type RowOutput,
-  type TokenEvent,
-} from "@drover/core";
+import type { DrawnToken, FinishReason, PromptEvent, RowLogprobs, TokenEvent } from "@drover/core";
 import type { Choice } from "./choice.ts";
-
-/** The k likeliest tokens of a row with their log-probabilities. */
-function likeliest(row: RowOutput, k: number): readonly RankedToken[] {
-  return row.topIds.slice(0, k).map((tokenId, i) => ({ tokenId, logprob: at(row.topValues, i) - row.logSumExp }));
-}
 
 const NO_EXPERTS = new Uint16Array();
 
@@ -24,56 +12,39 @@ export function promptEvent(
   choice: Choice,
   first: number,
   count: number,
-  rows: readonly RowOutput[],
-  previous: RowOutput | undefined,
+  rows: readonly RowLogprobs[],
+  previous: RowLogprobs | undefined,
   experts: Uint16Array,
 ): PromptEvent {
-  const { params } = choice.request.task;
-  const wanted = params.promptTopLogprobs >= 0;
-  const before = (i: number) => (i === 0 ? previous : rows[i - 1]);
+  const { promptTopLogprobs, routedExperts } = choice.request.task.params;
+  const before = Array.from({ length: count }, (_, i) => (i === 0 ? previous : rows[i - 1]));
   return {
     kind: "prompt",
     start: first,
     count,
-    logprobs: wanted ? Array.from({ length: count }, (_, i) => logprobOfAsked(before(i))) : [],
-    tops:
-      params.promptTopLogprobs > 0
-        ? Array.from({ length: count }, (_, i) => {
-            const row = before(i);
-            return row === undefined ? [] : likeliest(row, params.promptTopLogprobs);
-          })
-        : [],
-    experts: params.routedExperts ? experts.slice() : NO_EXPERTS,
+    // Nothing comes before position 0.
+    logprobs: promptTopLogprobs >= 0 ? before.map((row) => (row === undefined ? 0 : row.logprob)) : [],
+    tops: promptTopLogprobs > 0 ? before.map((row) => (row === undefined ? [] : row.top)) : [],
+    experts: routedExperts ? experts.slice() : NO_EXPERTS,
   };
 }
 
-function logprobOfAsked(row: RowOutput | undefined): number {
-  return row === undefined ? 0 : row.askedLogit - row.logSumExp;
-}
-
-/** One new token, with what was asked for. `rowExperts` are those of the row that produced it. */
+/** One new token, with what was asked for. `rowExperts` are those of the row that it was drawn from. */
 export function tokenEvent(
   choice: Choice,
-  tokenId: number,
-  row: RowOutput,
+  { tokenId, logprobs }: DrawnToken,
   finish: FinishReason | undefined,
   rowExperts: Uint16Array,
 ): TokenEvent {
-  const { topLogprobs, routedExperts } = choice.request.task.params;
   const index = choice.nextIndex;
   return {
     kind: "token",
     choice: choice.index,
     index,
     tokenId,
-    logprob: topLogprobs >= 0 ? logprobOf(tokenId, row) : 0,
-    top: topLogprobs > 0 ? likeliest(row, topLogprobs) : [],
-    experts: routedExperts && index > 0 ? rowExperts.slice() : NO_EXPERTS,
+    logprob: logprobs === undefined ? 0 : logprobs.logprob,
+    top: logprobs === undefined ? [] : logprobs.top,
+    experts: choice.request.task.params.routedExperts && index > 0 ? rowExperts.slice() : NO_EXPERTS,
     finish,
   };
-}
-
-function logprobOf(tokenId: number, row: RowOutput): number {
-  const logit = row.full?.[tokenId] ?? row.topValues[row.topIds.indexOf(tokenId)] ?? row.askedLogit;
-  return logit - row.logSumExp;
 }

@@ -1,4 +1,5 @@
 export { ContextStore } from "./kv/context-store.ts";
+export { ExtentStore } from "./kv/extent-store.ts";
 export { runtimeVersion } from "./runtime-version.ts";
 export { ExpertSessions } from "./text/expert-sessions.ts";
 export { TextModel } from "./text/text-model.ts";

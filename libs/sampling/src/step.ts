@@ -1,6 +1,5 @@
-import type { SamplingParams } from "@drover/core";
+import type { DrawHistory, SamplingParams } from "@drover/core";
 import type { Candidates } from "./candidates.ts";
-import type { TokenHistory } from "./token-history.ts";
 
 /** What is known of a token before its logits are: enough to tell which steps choosing it takes. */
 export type NextToken = Readonly<{
@@ -19,7 +18,7 @@ export type SampleInput = NextToken &
   Readonly<{
     /** One row, [V], raw; not modified. */
     logits: Float32Array;
-    history: TokenHistory;
+    history: DrawHistory;
     /** Which of the request's choices the token is for. */
     choice: number;
   }>;

@@ -1,4 +1,4 @@
-import { loadModelConfig, openCheckpoint, type Quantization } from "@drover/checkpoint";
+import { loadModelConfig, type ModelConfig, openCheckpoint, type Quantization } from "@drover/checkpoint";
 import {
   type ContextHolder,
   DroverError,
@@ -15,9 +15,11 @@ import {
 } from "@drover/core";
 import { Engine, type GenerationTask } from "@drover/engine";
 import { DistributedExchange, LocalPeer } from "@drover/exchange";
-import { ExpertSessions, openWeights, TextModel } from "@drover/onnx";
+import { type KvGeometry, kvGeometry, servedModelSeed } from "@drover/kv";
+import { ExpertSessions, ExtentStore, openWeights, TextModel } from "@drover/onnx";
+import { StoredSequences } from "@drover/sequences";
 
-export type StepFacts = { rowCount: number; totalMs: number; sessionMs: number; exchangeMs: number };
+export type StepFacts = { rowCount: number; totalMs: number; computeMs: number; exchangeMs: number };
 
 /** The whole engine in this process: attention and every expert, one thread, no transport. */
 export type LocalEngine = Readonly<{
@@ -27,7 +29,8 @@ export type LocalEngine = Readonly<{
   events: RequestEvent[];
   preemptions: () => number;
   vocabSize: number;
-  model: TextModel;
+  geometry: KvGeometry;
+  sequences: StoredSequences;
 }>;
 
 export type LocalEngineOptions = Readonly<{
@@ -61,38 +64,37 @@ export async function openLocalEngine(directory: string, options: LocalEngineOpt
   const quantization = options.quantization ?? null;
   const checkpoint = await openCheckpoint(directory);
   const { weights } = await openWeights(checkpoint, config, quantization, silentLogger, neverAborted);
-  const model = await TextModel.load(config, weights, {
-    threads: options.threads ?? 1,
-    remoteExperts: options.remoteExperts ?? false,
-    kvBytesMax: options.kvBytesMax ?? 2 ** 31,
-    kvDtype: options.kvDtype ?? "f32",
-    prefixCache: options.prefixCache ?? true,
-    ...(options.stripes && { stripes: { name: "local", ...options.stripes } }),
-  });
   const experts = new ExpertSessions(config, weights, { threads: options.threads ?? 1 });
   for (const layer of config.moeLayers) for (let e = 0; e < config.expertCount; e++) await experts.load(layer, e);
-  const peer = new LocalPeer("local", experts);
-  const quiet = () => undefined;
-  const exchange = new DistributedExchange(config.hiddenSize, () => peer, { rowsRouted: quiet, rowsMissing: quiet });
-  const everyone = Array.from({ length: config.expertCount }, () => ["local"]);
-  exchange.update({
-    epoch: 1n,
-    expertCount: config.expertCount,
-    layers: new Map(config.moeLayers.map((layer) => [layer, everyone])),
+  const exchange = localExchange(config, experts);
+  const kvDtype = options.kvDtype ?? "f32";
+  const geometry = kvGeometry(config, kvDtype);
+  const storage = new ExtentStore(geometry, { ...config, kvDtype });
+  const sequences = new StoredSequences(geometry, storage, {
+    kvBytesMax: options.kvBytesMax ?? 2 ** 31,
+    prefixCache: options.prefixCache ?? true,
+    hashSeed: servedModelSeed("", ""),
+    stripes: options.stripes && { name: "local", ...options.stripes },
   });
+  const runner = await TextModel.load(config, weights, {
+    threads: options.threads ?? 1,
+    remoteExperts: options.remoteExperts ?? false,
+    storage,
+    exchange: options.wrapExchange?.(exchange) ?? exchange,
+  });
+  const quiet = () => undefined;
   const steps: StepFacts[] = [];
   const events: RequestEvent[] = [];
   let preemptionCount = 0;
   const engine = new Engine({
-    runner: model,
-    geometry: model.geometry,
+    sequences,
+    runner,
+    geometry,
     features: options.features ?? NO_FEATURES,
-    exchange: options.wrapExchange?.(exchange) ?? exchange,
     stepMs: options.stepMs ?? Number.POSITIVE_INFINITY,
     prefillRowsMax: options.prefillRowsMax,
     detachGraceMs: 1e9,
     clock: systemClock,
-    logger: silentLogger,
     observer: {
       stepEnded: (facts) => steps.push({ ...facts }),
       tokensComputed: quiet,
@@ -103,7 +105,22 @@ export async function openLocalEngine(directory: string, options: LocalEngineOpt
     breathe: async () => undefined,
   });
   engine.attach(routerId("bench"), { send: (sent) => events.push(...sent) }, []);
-  return { engine, steps, events, preemptions: () => preemptionCount, vocabSize: config.vocabSize, model };
+  const { vocabSize } = config;
+  return { engine, steps, events, preemptions: () => preemptionCount, vocabSize, geometry, sequences };
+}
+
+/** An exchange whose only peer is this process. */
+function localExchange(config: ModelConfig, experts: ExpertSessions): DistributedExchange {
+  const peer = new LocalPeer("local", experts);
+  const quiet = () => undefined;
+  const exchange = new DistributedExchange(config.hiddenSize, () => peer, { rowsRouted: quiet, rowsMissing: quiet });
+  const everyone = Array.from({ length: config.expertCount }, () => ["local"]);
+  exchange.update({
+    epoch: 1n,
+    expertCount: config.expertCount,
+    layers: new Map(config.moeLayers.map((layer) => [layer, everyone])),
+  });
+  return exchange;
 }
 
 /** Greedy, no end token, `maxTokens` tokens. */
@@ -124,7 +141,7 @@ export function greedyTask(id: string, promptTokenIds: ArrayLike<number>, maxTok
 /** Runs steps until nothing is left; one entry for each step. */
 export async function drain(local: LocalEngine): Promise<StepFacts[]> {
   local.steps.length = 0;
-  while (local.engine.load().pendingTokenCount > 0) await local.engine.step(neverAborted);
+  while (local.engine.load().pendingTokenCount > 0) await local.engine.step();
   local.engine.flush();
   return [...local.steps];
 }

@@ -1,6 +1,6 @@
 import type { KvDtype } from "@drover/core";
 import { type KvGeometry, kvBytesPeak, ownRowsMax, rowBytesOf } from "@drover/kv";
-import type { TextModel } from "@drover/onnx";
+import type { StoredSequences } from "@drover/sequences";
 import type { Metrics } from "@drover/telemetry";
 
 /** Tells once what a token's KV takes in each kind of layers, and what it is kept as. */
@@ -15,17 +15,18 @@ export function tellTokenBytes(metrics: Metrics, modelName: string, geometry: Kv
 }
 
 /** The fields of a worker's status that say what its KV holds, and what a request takes of it. Nothing without a model. */
-export function kvFacts(model: TextModel, prefillRowsMax: number, stripeAbove: number) {
-  const { kvUse, kvBytesMax, geometry, config } = model;
+export function kvFacts(sequences: StoredSequences, prefillRowsMax: number, stripeAbove: number) {
+  const { kvUse, kvBytesMax, cache } = sequences;
+  const { geometry } = cache;
   const bytes = ({ referenced, cached }: Readonly<{ referenced: number; cached: number }>) =>
     ({ $typeName: "drover.internal.v1.KvBytes", referenced: BigInt(referenced), cached: BigInt(cached) }) as const;
   const { global, local } = kvUse;
   // Memory as placement sees it: a fixed part for chunked layers and blocks, and a slope for global layers.
   const perToken = rowBytesOf(geometry, "global");
-  const fixed = kvBytesPeak(geometry, config.chunkSize, prefillRowsMax) - config.chunkSize * perToken;
+  const fixed = kvBytesPeak(geometry, geometry.chunkRows, prefillRowsMax) - geometry.chunkRows * perToken;
   // Striped is only what context workers have room for: without any nothing is.
-  const longest = model.stripedRowsMax;
-  const stripes = model.isStriped(longest);
+  const longest = sequences.stripedRowsMax;
+  const stripes = sequences.isStriped(longest);
   return {
     stripeAboveTokens: BigInt(stripes ? stripeAbove : 0),
     stripedTokensKept: BigInt(stripes ? ownRowsMax(geometry, longest) : 0),

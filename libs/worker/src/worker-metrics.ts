@@ -1,4 +1,4 @@
-import type { ModelRunner } from "@drover/core";
+import type { SequenceStore } from "@drover/core";
 import type { EngineObserver } from "@drover/engine";
 import type { ExchangeObserver } from "@drover/exchange";
 import type { ExchangeMeter } from "@drover/rpc";
@@ -77,15 +77,15 @@ export function workerMetrics(metrics: Metrics, modelName: string) {
 
   const prefix = { promptTokenCount: 0, cachedTokenCount: 0 };
   const engine: EngineObserver = {
-    stepEnded: ({ rowCount, totalMs, sessionMs, exchangeMs, predictedMs, measuredMs }) => {
+    stepEnded: ({ rowCount, totalMs, computeMs, exchangeMs, predictedMs, measuredMs }) => {
       predicted.inc(model, predictedMs / 1000);
       measured.inc(model, measuredMs / 1000);
       ratio.observe(model, measuredMs / predictedMs);
       steps.observe(model, totalMs / 1000);
       stepRows.inc(model, rowCount);
-      stepShare.inc({ ...model, part: "sessions" }, sessionMs / 1000);
+      stepShare.inc({ ...model, part: "sessions" }, computeMs / 1000);
       stepShare.inc({ ...model, part: "exchange" }, exchangeMs / 1000);
-      stepShare.inc({ ...model, part: "other" }, Math.max(0, totalMs - sessionMs - exchangeMs) / 1000);
+      stepShare.inc({ ...model, part: "other" }, Math.max(0, totalMs - computeMs - exchangeMs) / 1000);
     },
     tokensComputed: (prompt, generated) => {
       promptTokens.inc(model, prompt);
@@ -130,7 +130,7 @@ export function workerMetrics(metrics: Metrics, modelName: string) {
         waitingCount: number;
         kvBytesUsed: number;
         kvBytesMax: number;
-        kvUse: ModelRunner["kvUse"] | undefined;
+        kvUse: SequenceStore["kvUse"] | undefined;
         stripedCount: number;
       }>,
     ) => {

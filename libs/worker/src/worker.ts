@@ -4,8 +4,8 @@ import { checkModel, loadModelConfig, openCheckpoint } from "@drover/checkpoint"
 import { DroverError, sleepUnlessAborted, systemClock } from "@drover/core";
 import { Engine } from "@drover/engine";
 import { DistributedExchange, LocalPeer } from "@drover/exchange";
-import { servedModelSeed } from "@drover/kv";
-import { openWeights, TextModel } from "@drover/onnx";
+import { kvGeometry, servedModelSeed } from "@drover/kv";
+import { ExtentStore, openWeights, TextModel } from "@drover/onnx";
 import type { StartedProcess } from "@drover/process";
 import {
   AttentionWorker,
@@ -17,6 +17,7 @@ import {
   WorkerStatusSchema,
 } from "@drover/proto";
 import { ContextStreamHolder, createServer, ExpertStreamPeer, listen, serviceDefinition, shutDown } from "@drover/rpc";
+import { StoredSequences } from "@drover/sequences";
 import { type DrainingPart, drained } from "./drain.ts";
 import { kvFacts, tellTokenBytes } from "./kv-facts.ts";
 import { SchedulerLink } from "./link/scheduler-link.ts";
@@ -60,12 +61,28 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
   const contextPeers = resources.use(
     new ContextPeers((id, address) => new ContextStreamHolder(id, address, systemClock, logger)),
   );
-  const model = isAttention
-    ? await TextModel.load(config, weights, {
-        ...session,
-        remoteExperts: !isExperts,
+  const expertsRole = isExperts ? await startExperts(config, weights, options, metrics) : undefined;
+  const experts = expertsRole?.sessions;
+  const counted = expertsRole?.counted;
+  const peers = resources.use(
+    new ExpertPeers(
+      (id, address) => new ExpertStreamPeer(id, address, systemClock, logger, observed.meter),
+      counted && new LocalPeer(workerId, counted),
+    ),
+  );
+  const heat = new ExpertHeat();
+  const exchange = new DistributedExchange(config.hiddenSize, (id) => peers.get(id), {
+    ...observed.routing,
+    rowsRouted: (layer, expert, rowCount) => {
+      observed.routing.rowsRouted(layer, expert, rowCount);
+      heat.rowsRouted(layer, expert, rowCount);
+    },
+  });
+  const geometry = kvGeometry(config, options.kvDtype);
+  const storage = new ExtentStore(geometry, { ...config, kvDtype: options.kvDtype });
+  const sequences = isAttention
+    ? new StoredSequences(geometry, storage, {
         kvBytesMax: options.kvMemory,
-        kvDtype: options.kvDtype,
         prefixCache: options.prefixCache === "on",
         hashSeed: servedModelSeed(options.modelName, fingerprint),
         stripes: {
@@ -73,10 +90,18 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
           name: `${workerId}/${incarnation}`,
           holders: () => contextPeers.holders,
         },
+      })
+    : undefined;
+  const model = isAttention
+    ? await TextModel.load(config, weights, {
+        ...session,
+        remoteExperts: !isExperts,
+        storage,
+        exchange,
         onLayer: (done, total) => options.progress(`layer ${done} of ${total}`),
       })
     : undefined;
-  if (model !== undefined) tellTokenBytes(metrics, options.modelName, model.geometry, model.kvDtype);
+  if (isAttention) tellTokenBytes(metrics, options.modelName, geometry, options.kvDtype);
   const vision = options.roles.includes("vision")
     ? await startVision({
         checkpoint,
@@ -100,46 +125,28 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
       ...(vision && { local: { address: () => address, cache: vision.cache } }),
     }),
   );
-  const expertsRole = isExperts ? await startExperts(config, weights, options, metrics) : undefined;
-  const experts = expertsRole?.sessions;
-  const counted = expertsRole?.counted;
-  const peers = resources.use(
-    new ExpertPeers(
-      (id, address) => new ExpertStreamPeer(id, address, systemClock, logger, observed.meter),
-      counted && new LocalPeer(workerId, counted),
-    ),
-  );
-  const heat = new ExpertHeat();
-  const exchange = new DistributedExchange(config.hiddenSize, (id) => peers.get(id), {
-    ...observed.routing,
-    rowsRouted: (layer, expert, rowCount) => {
-      observed.routing.rowsRouted(layer, expert, rowCount);
-      heat.rowsRouted(layer, expert, rowCount);
-    },
-  });
   const engine =
-    model === undefined
+    model === undefined || sequences === undefined
       ? undefined
       : new Engine({
+          sequences,
           runner: model,
-          geometry: model.geometry,
-          exchange,
+          geometry,
           features,
           stepMs: options.stepMs,
           prefillRowsMax: options.prefillChunk,
           detachGraceMs: options.detachGrace,
           clock: systemClock,
-          logger,
           observer: observed.engine,
           breathe: () => new Promise((done) => setImmediate(done)),
         });
   const load = () => ({
     ...(engine?.load() ?? { runningCount: 0, waitingCount: 0, pendingTokenCount: 0, tokenCountToStore: 0 }),
-    kvBytesUsed: model?.kvBytesUsed ?? 0,
-    kvBytesMax: model?.kvBytesMax ?? 0,
-    kvUse: model?.kvUse,
-    stripedCount: model?.stripedCount ?? 0,
-    kvDtype: model?.kvDtype,
+    kvBytesUsed: sequences?.kvBytesUsed ?? 0,
+    kvBytesMax: sequences?.kvBytesMax ?? 0,
+    kvUse: sequences?.kvUse,
+    stripedCount: sequences?.stripedCount ?? 0,
+    kvDtype: isAttention ? options.kvDtype : undefined,
   });
   if (isAttention) observed.watch(load);
 
@@ -215,7 +222,7 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
         return create(WorkerStatusSchema, {
           ready: isUsable(),
           draining: draining(),
-          ...(model ? kvFacts(model, options.prefillChunk, stripesAbove) : context?.kvFacts()),
+          ...(sequences ? kvFacts(sequences, options.prefillChunk, stripesAbove) : context?.kvFacts()),
           prefix: prefixCounts(observed.prefix),
           runningCount: now.runningCount,
           waitingCount: now.waitingCount,
@@ -228,7 +235,7 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
           hottest: hottestExperts(heat),
         });
       },
-      ...(model && { cache: model.cache }),
+      ...(sequences && { cache: sequences.cache }),
       loaded: loadedExperts,
       onSetExperts: (wish) => loader?.set(wish),
       onMap: (map) => void maps.follow(map, ended.signal).then(reportWhenUsable),

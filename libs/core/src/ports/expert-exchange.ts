@@ -1,4 +1,4 @@
-import type { SpanAttributes, TraceSpan } from "./tracer.ts";
+import type { TraceCall } from "./tracer.ts";
 
 /** Rows for one MoE layer, in the step's order. */
 export type ExchangeRequest = Readonly<{
@@ -8,12 +8,9 @@ export type ExchangeRequest = Readonly<{
   /** The expert of each row, [a]. */
   expert_a: Int32Array;
   rowCount: number;
-  /** As the exchange's. */
+  /** Begins a span for each of its calls, where the step is traced. */
   traceCall?: TraceCall | undefined;
 }>;
-
-/** Begins a span for a step's call to another worker; undefined where it has had too many. */
-export type TraceCall = (name: string, attributes: SpanAttributes) => TraceSpan | undefined;
 
 export type ExchangeResult = Readonly<{
   /** Routed experts' output, [a, D], rows in the request's order; rows that are missing are zero. */
@@ -25,11 +22,9 @@ export type ExchangeResult = Readonly<{
 /** Where a step's rows meet their experts: in this process, or on others over gRPC. Never throws for a lost peer: such rows are missing. */
 export interface ExpertExchange {
   /** Starts at once; the caller computes the shared expert meanwhile. */
-  exchange(request: ExchangeRequest, signal: AbortSignal): Promise<ExchangeResult>;
+  exchange(request: ExchangeRequest): Promise<ExchangeResult>;
   /** Whether every expert of every layer has a reachable holder. */
   readonly usable: boolean;
-  /** Of the step that this exchange serves, where it is traced: for calls that are made beside it. */
-  readonly traceCall?: TraceCall | undefined;
 }
 
 /** Computes experts that are loaded in this process. Stateless: calls may be retried, hedged and answered by any replica. */

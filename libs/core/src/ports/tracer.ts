@@ -34,5 +34,8 @@ export interface Tracer {
   join(name: string, parent: TraceContext | undefined, options?: SpanOptions): TraceSpan | undefined;
 }
 
+/** Begins a span for a step's call to another worker; undefined where the step has shown too many. */
+export type TraceCall = (name: string, attributes: SpanAttributes) => TraceSpan | undefined;
+
 /** Records nothing. */
 export const noTracer: Tracer = { begin: () => undefined, join: () => undefined };

@@ -1,14 +1,16 @@
-import { greedyParams, neverAborted, type RequestEvent, requestId, routerId, silentLogger } from "@drover/core";
+import { greedyParams, type RequestEvent, requestId, routerId } from "@drover/core";
 import type { KvGeometry } from "@drover/kv";
 import { Engine } from "../engine.ts";
 import type { StepFacts } from "../engine-options.ts";
 import type { GenerationTask } from "../task.ts";
-import { type FakeCost, FakeRunner } from "./fake-runner.ts";
+import { type FakeAnswer, type FakeCost, FakeRunner } from "./fake-runner.ts";
+import { FakeSequences } from "./fake-sequences.ts";
 
 export type FakeEngineOptions = Readonly<{
   geometry: KvGeometry;
   kvBytesMax: number;
   cost?: FakeCost;
+  answer?: FakeAnswer;
   stepMs?: number;
   prefillRowsMax?: number;
 }>;
@@ -17,28 +19,29 @@ export type FakeEngineOptions = Readonly<{
 export type FakeEngine = Readonly<{
   engine: Engine;
   runner: FakeRunner;
+  sequences: FakeSequences;
   steps: StepFacts[];
   events: RequestEvent[];
   preemptions: () => number;
 }>;
 
 export function fakeEngine(options: FakeEngineOptions): FakeEngine {
-  const { geometry, kvBytesMax, cost, stepMs = 20, prefillRowsMax = 64 } = options;
-  const runner = new FakeRunner(geometry, kvBytesMax, cost);
+  const { geometry, kvBytesMax, cost, answer, stepMs = 20, prefillRowsMax = 64 } = options;
+  const runner = new FakeRunner(cost, answer);
+  const sequences = new FakeSequences(geometry, kvBytesMax);
   const steps: StepFacts[] = [];
   const events: RequestEvent[] = [];
   let preemptionCount = 0;
   const quiet = () => undefined;
   const engine = new Engine({
+    sequences,
     runner,
     geometry,
-    exchange: { usable: true, exchange: () => Promise.reject(new Error("a fake runner asks no experts")) },
     features: { features: () => Promise.reject(new Error("no images here")) },
     stepMs,
     prefillRowsMax,
     detachGraceMs: 1e12,
     clock: runner.clock,
-    logger: silentLogger,
     observer: {
       stepEnded: (facts) => steps.push(facts),
       tokensComputed: quiet,
@@ -49,7 +52,7 @@ export function fakeEngine(options: FakeEngineOptions): FakeEngine {
     breathe: () => Promise.resolve(),
   });
   engine.attach(routerId("test"), { send: (sent) => events.push(...sent) }, []);
-  return { engine, runner, steps, events, preemptions: () => preemptionCount };
+  return { engine, runner, sequences, steps, events, preemptions: () => preemptionCount };
 }
 
 /** A greedy task that runs to `maxTokens`. */
@@ -76,6 +79,6 @@ export async function drainFake({ engine }: FakeEngine, stepsMax: number): Promi
       return step;
     }
     if (step === stepsMax) throw new Error(`${runningCount} running and ${waitingCount} waiting after ${step} steps`);
-    await engine.step(neverAborted);
+    await engine.step();
   }
 }

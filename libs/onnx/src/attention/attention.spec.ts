@@ -1,13 +1,13 @@
 import { KV_DTYPES, type KvDtype } from "@drover/core";
 import { BlockHashes, KvCache, kvHeadBytes } from "@drover/kv";
+import { SequenceStripes, StoredSequence } from "@drover/sequences";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ContextStore } from "../kv/context-store.ts";
 import { ExtentStore } from "../kv/extent-store.ts";
-import { SequenceStripes } from "../kv/sequence-stripes.ts";
-import { layersByKind, StoredSequence } from "../kv/stored-sequence.ts";
 import { Attention, mergePartials } from "./attention.ts";
 import { DecodeAttention } from "./decode-attention.ts";
+import { rowsContext, SequenceRows } from "./sequence-rows.ts";
 
 const dims = {
   hiddenSize: 8,
@@ -94,15 +94,17 @@ function openKv(shape: Geometry, kvDtype: KvDtype, bytesMax = 2 ** 20, prefixCac
   const open = (ids: readonly number[]) => {
     const hashes = BlockHashes.resume(seed, new Uint8Array(), Int32Array.from(ids));
     const handle = cache.open(hashes, { promptLength: Math.max(1, ids.length) });
-    return new StoredSequence(handle, true, cache, store, layersByKind(shape));
+    return new StoredSequence({ cache, handle, keep: true });
   };
-  return { kvDtype, shape, store, cache, open };
+  const context = rowsContext(shape, store);
+  const rowsOf = (sequence: StoredSequence) => new SequenceRows(sequence, context);
+  return { kvDtype, shape, store, cache, open, rowsOf };
 }
 
 /** Computes rows [sequence.length, rows) in steps and compares every layer's result with the reference. */
 function runRows(
   sequence: StoredSequence,
-  { kvDtype, cache, shape }: ReturnType<typeof openKv>,
+  { kvDtype, cache, shape, rowsOf }: ReturnType<typeof openKv>,
   [q, k, v]: readonly [Float32Array, Float32Array, Float32Array],
   rows: number,
   stepRows: number,
@@ -113,13 +115,13 @@ function runRows(
   for (let done = sequence.length; done < rows; done = sequence.length) {
     const count = Math.min(stepRows, rows - done);
     expect(cache.reserve(sequence.handle, count)).toBe(true);
-    sequence.begin(Int32Array.from({ length: count }, (_, i) => done + i));
+    const rowsNow = rowsOf(sequence);
     for (const [layer, isGlobal] of shape.isGlobalLayer.entries()) {
       const out = new Float32Array(count * 16);
-      sequence.append(layer, k, v, done, count);
+      rowsNow.append(layer, k, v, done, count);
       const own = q.subarray(done * 16, (done + count) * 16);
-      if (count > 1) attention.attend(sequence, layer, own, out, 0, count);
-      else decode.attend([{ row: 0, runs: sequence.runsAt(layer, done) }], own, out);
+      if (count > 1) attention.attend(rowsNow, layer, own, out, 0, count);
+      else decode.attend([{ row: 0, runs: rowsNow.runsAt(layer, done) }], own, out);
       for (let i = 0; i < count; i++) {
         const row = done + i;
         const first = isGlobal ? 0 : Math.floor(row / shape.chunkRows) * shape.chunkRows;
@@ -128,7 +130,7 @@ function runRows(
           expect(found[at]).toBeCloseTo(value, 4);
       }
     }
-    sequence.commit(count);
+    sequence.commit(Int32Array.from({ length: count }, (_, i) => done + i));
   }
 }
 
@@ -175,7 +177,7 @@ describe.each(KV_DTYPES)("with KV kept as %s", (kvDtype) => {
 
   test("many decoding rows with many runs each attend as each does alone", () => {
     const kv = openKv(ofDtype(cached, kvDtype), kvDtype);
-    const { cache, open } = kv;
+    const { cache, open, rowsOf } = kv;
     const ids = Array.from({ length: 400 }, (_, i) => i);
     const rows = qkv(400);
     const first = open(ids);
@@ -185,16 +187,14 @@ describe.each(KV_DTYPES)("with KV kept as %s", (kvDtype) => {
     using attention = new Attention(dims, kvDtype, { threads: 1 });
     using decode = new DecodeAttention(dims, kvDtype, attention, { threads: 1 });
     for (const { handle } of sequences) expect(cache.reserve(handle, 1)).toBe(true);
-    for (const sequence of sequences) {
-      sequence.begin(Int32Array.of(399));
-      for (const layer of [0, 1]) sequence.append(layer, rows[1], rows[2], 399, 1);
-    }
+    const steps = sequences.map(rowsOf);
+    for (const step of steps) for (const layer of [0, 1]) step.append(layer, rows[1], rows[2], 399, 1);
     const q = new Float32Array(sequences.length * 16);
     for (const i of sequences.keys()) q.set(rows[0].subarray(399 * 16, 400 * 16), i * 16);
     for (const [layer, isGlobal] of cached.isGlobalLayer.entries()) {
       const out = new Float32Array(q.length);
       decode.attend(
-        sequences.map((sequence, row) => ({ row, runs: sequence.runsAt(layer, 399) })),
+        steps.map((step, row) => ({ row, runs: step.runsAt(layer, 399) })),
         q,
         out,
       );
@@ -216,7 +216,7 @@ describe.each(KV_DTYPES)("with KV kept as %s", (kvDtype) => {
     expect(store.byteCount).toBe(0);
   });
 
-  test("what a holder has of a sequence and what the worker has, merged, are attention over all of it", () => {
+  test("what a holder has of a sequence and what the worker has, merged, are attention over all of it", async () => {
     const shape = ofDtype(cached, kvDtype);
     const rows = qkv(600);
     const store = new ExtentStore(shape, { ...dims, kvDtype });
@@ -230,22 +230,28 @@ describe.each(KV_DTYPES)("with KV kept as %s", (kvDtype) => {
       bytesMax: 2 ** 20,
       segmentBytes: 256 * shape.rowBytes,
     });
-    const sequence = new StoredSequence(handle, false, cache, store, layersByKind(shape), { stripes });
+    const sequence = new StoredSequence({ cache, handle, keep: false, striped: { stripes } });
     using attention = new Attention(dims, kvDtype, { threads: 1 });
     expect(cache.reserve(handle, 600)).toBe(true);
-    sequence.begin(new Int32Array(600));
-    sequence.append(0, rows[1], rows[2], 0, 600);
-    sequence.commit(590);
+    const step = new SequenceRows(sequence, rowsContext(shape, store));
+    step.append(0, rows[1], rows[2], 0, 600);
+    sequence.commit(new Int32Array(590));
     for (const segment of [1, 0]) {
       const [part] = cache.parts(handle, "global", segment);
-      holder.put({ sequenceId: "s", segment, rowCount: 256, dtype: kvDtype, layers: store.layers(part?.extent ?? 0) });
+      holder.put({
+        sequenceId: "s",
+        segment,
+        rowCount: 256,
+        dtype: kvDtype,
+        layers: await store.read(part?.extent ?? 0),
+      });
     }
     expect(holder.byteCount).toBe(512 * shape.rowBytes);
     const q = rows[0].subarray(590 * 16, 600 * 16);
     const before = (endSegment: number, segmentCount: number) =>
       holder.attend({ layer: 0, queries: [{ sequenceId: "s", endSegment, segmentCount, rowCount: 10 }], q_aH: q });
     const remote = before(2, 2);
-    const own = attention.attendBefore(q.subarray(0, 16), 1, sequence.runsAt(0, 590).slice(0, 1));
+    const own = attention.attendBefore(q.subarray(0, 16), 1, step.runsAt(0, 590).slice(0, 1));
     mergePartials(
       own.attended_aH,
       own.lse_aN,

@@ -1,9 +1,9 @@
 import { type AttendedPart, assert, type KvDtype } from "@drover/core";
 import type { GraphDims } from "@drover/llama4";
 import { attentionGraph } from "../graphs/attention.ts";
-import type { StoredSequence } from "../kv/stored-sequence.ts";
 import { type Feeds, f32, f32Of, Session, type SessionOptions } from "../session.ts";
 import { feedHeads, type HeadViews } from "./head-views.ts";
+import type { SequenceRows } from "./sequence-rows.ts";
 
 const MASKS_MAX = 64;
 
@@ -33,59 +33,47 @@ export class Attention implements Disposable {
     this.#partialMasked = session(true, true);
   }
 
-  /** Rows [offset, offset + rowCount) of q_aH attend to what `sequence` has stored in `layer`, causally, and are written to attended_aH. */
+  /**
+   * Rows [offset, offset + rowCount) of q_aH attend to what their sequence holds itself in `layer`, causally, and are written to attended_aH. Given
+   * lse_aN, the log-sum-exp of every row and head is written there, so that what others hold can be merged.
+   */
   attend(
-    sequence: StoredSequence,
+    rows: SequenceRows,
     layer: number,
     q_aH: Float32Array,
     attended_aH: Float32Array,
     offset: number,
     rowCount: number,
-  ): void {
-    const width = this.#dims.headCount * this.#dims.headDim;
-    for (let done = 0; done < rowCount; ) {
-      const position = sequence.length + done;
-      const count = Math.min(rowCount - done, sequence.runEnd(layer, position) - position);
-      const q = q_aH.subarray((offset + done) * width, (offset + done + count) * width);
-      const [own, ...before] = sequence.runsAt(layer, position, position + count);
-      assert(own !== undefined, "a query sees itself");
-      attended_aH.set(this.attendRuns(q, count, own, before), (offset + done) * width);
-      done += count;
-    }
-  }
-
-  /** `count` queries over runs: they are the last rows of `own`, and see all of `before`. Returns [count, H*d]. */
-  attendRuns(q: Float32Array, count: number, own: HeadViews, before: readonly HeadViews[]): Float32Array {
-    const merged = this.#run(q, count, own, before.length > 0);
-    this.#mergeRuns(merged, q, count, before);
-    return merged.attended;
-  }
-
-  /** As {@link attend}, over what `sequence` holds itself; also writes the log-sum-exp of every row and head to lse_aN, so that what others hold can be merged. */
-  attendOwn(
-    sequence: StoredSequence,
-    layer: number,
-    q_aH: Float32Array,
-    attended_aH: Float32Array,
-    lse_aN: Float32Array,
-    offset: number,
-    rowCount: number,
+    lse_aN?: Float32Array,
   ): void {
     const { headCount, headDim } = this.#dims;
     const width = headCount * headDim;
     for (let done = 0; done < rowCount; ) {
-      const position = sequence.length + done;
-      const count = Math.min(rowCount - done, sequence.runEnd(layer, position) - position);
+      const position = rows.first + done;
+      const count = Math.min(rowCount - done, rows.runEnd(layer, position) - position);
       const row = offset + done;
       const q = q_aH.subarray(row * width, (row + count) * width);
-      const [own, ...before] = sequence.runsAt(layer, position, position + count);
-      assert(own !== undefined, "a query sees itself");
-      const merged = this.#run(q, count, own, true);
-      this.#mergeRuns(merged, q, count, before);
-      attended_aH.set(merged.attended, row * width);
-      lse_aN.set(merged.lse, row * headCount);
+      const part = this.#attendRuns(q, count, rows.runsAt(layer, position, position + count), lse_aN !== undefined);
+      attended_aH.set(part.attended, row * width);
+      lse_aN?.set(part.lse, row * headCount);
       done += count;
     }
+  }
+
+  /** `count` queries over runs: they are the last rows of the first one, and see all of the others. Returns [count, H*d]. */
+  attendRuns(q: Float32Array, count: number, runs: readonly [HeadViews, ...HeadViews[]]): Float32Array {
+    return this.#attendRuns(q, count, runs, false).attended;
+  }
+
+  #attendRuns(
+    q: Float32Array,
+    count: number,
+    [own, ...before]: readonly [HeadViews, ...HeadViews[]],
+    partial: boolean,
+  ): Part {
+    const merged = this.#run(q, count, own, partial || before.length > 0);
+    this.#mergeRuns(merged, q, count, before);
+    return merged;
   }
 
   /** `count` queries over runs that come before all of them: [count, H*d] and the log-sum-exp [count, H]. */

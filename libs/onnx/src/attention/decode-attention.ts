@@ -9,7 +9,7 @@ import { feedHeads, type HeadViews } from "./head-views.ts";
 const BATCH_SIZES = [32, 16, 8, 4] as const;
 
 /** A sequence that decodes one row: where the row stands in the step, and the runs that it attends to. */
-export type DecodeRow = Readonly<{ row: number; runs: readonly HeadViews[] }>;
+export type DecodeRow = Readonly<{ row: number; runs: readonly [HeadViews, ...HeadViews[]] }>;
 
 type Pair = Readonly<{ row: number; views: HeadViews }>;
 
@@ -31,7 +31,7 @@ export class DecodeAttention implements Disposable {
 
   /** Attends and writes the rows' results into attended_aH. Rows with one run and rows with several, whose parts are merged, go in batches of their own. */
   attend(rows: readonly DecodeRow[], q_aH: Float32Array, attended_aH: Float32Array): void {
-    const single = rows.flatMap(({ row, runs }) => (runs.length === 1 && runs[0] ? [{ row, views: runs[0] }] : []));
+    const single = rows.flatMap(({ row, runs }) => (runs.length === 1 ? [{ row, views: runs[0] }] : []));
     const left = this.#batches(single, false, q_aH, (pair, out) => attended_aH.set(out, pair.row * this.#width));
     for (const { row, views } of left) this.#alone(row, [views], q_aH, attended_aH);
     this.#merged(
@@ -69,11 +69,9 @@ export class DecodeAttention implements Disposable {
     for (const [row, { attended }] of sums) attended_aH.set(attended, row * this.#width);
   }
 
-  #alone(row: number, runs: readonly HeadViews[], q_aH: Float32Array, attended_aH: Float32Array): void {
-    const [own, ...before] = runs;
-    if (own === undefined) return;
+  #alone(row: number, runs: readonly [HeadViews, ...HeadViews[]], q_aH: Float32Array, attended_aH: Float32Array): void {
     const q = q_aH.subarray(row * this.#width, (row + 1) * this.#width);
-    attended_aH.set(this.#attention.attendRuns(q, 1, own, before), row * this.#width);
+    attended_aH.set(this.#attention.attendRuns(q, 1, runs), row * this.#width);
   }
 
   /** Runs as many pairs as fill batches; returns the rest. */

@@ -1,11 +1,7 @@
 import type { AttendCall, AttendedPart, ContextHolder, StripeQuery, TraceCall } from "@drover/core";
 import type { GraphDims } from "@drover/llama4";
-import type { StoredSequence } from "../kv/stored-sequence.ts";
 import { dropParked, type StepLayout, type StepPart } from "../text/step-layout.ts";
 import { mergePartials } from "./attention.ts";
-
-/** Rows of one striped sequence in a step. */
-export type StripedRows = Readonly<{ part: StepPart; sequence: StoredSequence }>;
 
 type Call = { readonly parts: StepPart[]; readonly queries: StripeQuery[]; rowCount: number };
 type Answer = Readonly<{ parts: readonly StepPart[]; part: AttendedPart | undefined }>;
@@ -13,10 +9,10 @@ type Answer = Readonly<{ parts: readonly StepPart[]; part: AttendedPart | undefi
 /** What was asked of the holders in one layer and step. */
 type AskedStripes = Readonly<{ answers: Promise<readonly Answer[]>; lost: readonly StepPart[] }>;
 
-/** Sends the queries of `rows` to everybody who holds what they attend to: one call for each holder. `layer` counts global layers. */
+/** Sends the queries of `striped` sequences to everybody who holds what they attend to: one call for each holder. `layer` counts global layers. */
 export function askStripes(
   layer: number,
-  rows: readonly StripedRows[],
+  striped: readonly StepPart[],
   q_aH: Float32Array,
   { headCount, headDim }: GraphDims,
   traceCall?: TraceCall,
@@ -24,8 +20,9 @@ export function askStripes(
   const width = headCount * headDim;
   const calls = new Map<ContextHolder, Call>();
   const lost: StepPart[] = [];
-  for (const { part, sequence } of rows) {
-    const { stripes, remoteEnd } = sequence;
+  for (const part of striped) {
+    const { remoteEnd, sequence } = part.rows;
+    const { stripes } = sequence;
     const shares = stripes?.shares(remoteEnd);
     if (stripes === undefined || shares === undefined) lost.push(part);
     else {

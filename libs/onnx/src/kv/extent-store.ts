@@ -1,5 +1,6 @@
-import { assert } from "@drover/core";
-import { type ExtentId, type KvGeometry, type KvKind, type KvStore, layerCountOf } from "@drover/kv";
+import { assert, type KvDtype, type SegmentRows } from "@drover/core";
+import { type ExtentId, type KvGeometry, type KvKind, layerCountOf } from "@drover/kv";
+import type { SequenceStorage } from "@drover/sequences";
 import { type HeadViews, headViews } from "../attention/head-views.ts";
 import { KvLayout, type KvRows, type KvShape } from "./kv-rows.ts";
 import { SpareBuffers } from "./spare-buffers.ts";
@@ -11,16 +12,22 @@ type LayerRows = Readonly<{ k: KvRows; v: KvRows }>;
 type Buffers = { readonly kind: KvKind; capacity: number; layers: readonly LayerRows[] };
 
 /** The rows of a worker's KV, in this process's memory. What is in them and how much there may be, `KvCache` decides. */
-export class ExtentStore implements KvStore {
+export class ExtentStore implements SequenceStorage {
+  readonly geometry: KvGeometry;
   readonly layout: KvLayout;
   readonly #layerCounts: Readonly<Record<KvKind, number>>;
   readonly #extents = new Map<ExtentId, Buffers>();
   readonly #spares: SpareBuffers;
 
   constructor(geometry: KvGeometry, shape: KvShape) {
+    this.geometry = geometry;
     this.layout = new KvLayout(shape);
     this.#spares = new SpareBuffers(this.layout);
     this.#layerCounts = { global: layerCountOf(geometry, "global"), local: layerCountOf(geometry, "local") };
+  }
+
+  get dtype(): KvDtype {
+    return this.layout.dtype;
   }
 
   /** Bytes of all buffers in use. */
@@ -29,11 +36,6 @@ export class ExtentStore implements KvStore {
     for (const { layers } of this.#extents.values())
       for (const { k, v } of layers) bytes += k.bytes.byteLength + v.bytes.byteLength;
     return bytes;
-  }
-
-  /** Bytes of so many rows in all layers of a kind. */
-  bytesOf(kind: KvKind, rowCount: number): number {
-    return 2 * this.#layerCounts[kind] * rowCount * this.layout.rowBytes;
   }
 
   allocate(extent: ExtentId, kind: KvKind, capacityRows: number): void {
@@ -100,8 +102,8 @@ export class ExtentStore implements KvStore {
     return headViews(this.layout, rows, capacity, firstRow, rowCount);
   }
 
-  /** The bytes of each layer's keys and values as they are kept, for all of the extent's capacity: views. */
-  layers(extent: ExtentId): ReadonlyArray<Readonly<{ k: Uint8Array; v: Uint8Array }>> {
+  /** Views of the buffers: nothing is copied. */
+  async read(extent: ExtentId): Promise<SegmentRows["layers"]> {
     return this.#get(extent).layers.map(({ k, v }) => ({ k: k.bytes, v: v.bytes }));
   }
 

@@ -1,4 +1,5 @@
-import type { EntryResult, RowOutput, StepEntry } from "@drover/core";
+import { assert, at, type DrawnToken, type EntryResult, type RowLogprobs, type StepEntry } from "@drover/core";
+import { needsFullLogits, sampleToken } from "@drover/sampling";
 import { f32, i64, type Session } from "../session.ts";
 import { slices } from "./slices.ts";
 import type { StepLayout, StepPart } from "./step-layout.ts";
@@ -6,64 +7,118 @@ import type { StepLayout, StepPart } from "./step-layout.ts";
 /** Rows of one head run: bounds the logits that exist at once. */
 const HEAD_ROWS_MAX = 256;
 
-type Wanted = { row: number; asked: number; full: boolean };
+/** One row that the head computes, and what is read from it. `draw`: a token is drawn from it; else it answers a prompt query. */
+type HeadRow = Readonly<{
+  row: number;
+  asked: number;
+  topCount: number;
+  draw: StepEntry["draw"];
+  needsLogits: boolean;
+}>;
 
-/** Runs the head on the rows whose outputs are wanted and sorts what comes back by entry; entries that left the step are parked. */
+/** What the head has computed of one row. */
+type HeadOutput = Readonly<{
+  topIds: Float32Array;
+  topValues: Float32Array;
+  logSumExp: number;
+  askedLogit: number;
+  /** The raw logits, [V], where they are needed. */
+  logits: Float32Array | undefined;
+}>;
+
+/** Runs the head on the rows of which something is asked, draws tokens, and sorts what comes of it by entry; entries that left the step are parked. */
 export function readHead(
   head: Session,
   x_aD: Float32Array,
   layout: StepLayout,
   entries: readonly StepEntry[],
-  topCount: number,
   hiddenSize: number,
   vocabSize: number,
 ): EntryResult[] {
   const results: EntryResult[] = entries.map(() => ({ kind: "parked" }));
-  const wanted: Wanted[] = [];
-  for (const part of layout.parts) wanted.push(...wantedRows(part));
-  const outputs: RowOutput[] = [];
-  for (let at = 0; at < wanted.length; at += HEAD_ROWS_MAX) {
-    outputs.push(...runHead(head, x_aD, wanted.slice(at, at + HEAD_ROWS_MAX), topCount, hiddenSize, vocabSize));
+  const rows = layout.parts.flatMap(headRows);
+  const outputs: HeadOutput[] = [];
+  for (let from = 0; from < rows.length; from += HEAD_ROWS_MAX) {
+    outputs.push(...runHead(head, x_aD, rows.slice(from, from + HEAD_ROWS_MAX), hiddenSize, vocabSize));
   }
   let next = 0;
   for (const part of layout.parts) {
-    const count = part.entry.outputs === "all" ? part.rowCount : part.entry.outputs === "last" ? 1 : 0;
-    const experts = layout.experts.slice(
-      part.offset * layout.moeCount,
-      (part.offset + part.rowCount) * layout.moeCount,
-    );
-    results[part.index] = { kind: "computed", rows: outputs.slice(next, next + count), experts };
+    const prompt: RowLogprobs[] = [];
+    const tokens: DrawnToken[] = [];
+    const count = (part.entry.prompt?.nextIds.length ?? 0) + (part.entry.draw === undefined ? 0 : 1);
+    for (let i = next; i < next + count; i++) {
+      const [row, output] = [rows[i], outputs[i]];
+      assert(row !== undefined && output !== undefined, "every row of the head has an output");
+      if (row.draw === undefined) prompt.push(logprobsOf(output, output.askedLogit, row.topCount));
+      else tokens.push(drawn(row, row.draw, output));
+    }
     next += count;
+    results[part.index] = {
+      kind: "computed",
+      rowCount: part.rowCount,
+      tokens,
+      prompt,
+      experts: expertsOf(layout, part),
+    };
   }
   return results;
 }
 
-function wantedRows({ entry, offset, rowCount }: StepPart): Wanted[] {
-  const last = { row: offset + rowCount - 1, asked: entry.askedIds?.[rowCount - 1] ?? 0, full: entry.fullLogits };
-  if (entry.outputs === "none") return [];
-  if (entry.outputs === "last") return [last];
-  const rows = Array.from({ length: rowCount - 1 }, (_, i) => ({
-    row: offset + i,
-    asked: entry.askedIds?.[i] ?? 0,
-    full: false,
-  }));
-  return [...rows, last];
+function headRows({ entry, offset, rowCount }: StepPart): HeadRow[] {
+  const { prompt, draw } = entry;
+  const rows = Array.from(prompt?.nextIds ?? [], (asked, i): HeadRow => {
+    return { row: offset + i, asked, topCount: prompt?.topCount ?? 0, draw: undefined, needsLogits: false };
+  });
+  if (draw !== undefined) {
+    const { params, index } = draw;
+    const needsLogits = needsFullLogits(params, index, draw.allowed);
+    rows.push({ row: offset + rowCount - 1, asked: 0, topCount: Math.max(1, params.topLogprobs), draw, needsLogits });
+  }
+  return rows;
 }
+
+/** Draws a row's token: plain greedy is the likeliest one. */
+function drawn(_row: HeadRow, draw: NonNullable<HeadRow["draw"]>, output: HeadOutput): DrawnToken {
+  const { logits, topIds, topValues } = output;
+  const [likeliest] = topIds;
+  assert(likeliest !== undefined, "a row has a likeliest token");
+  const tokenId = logits === undefined ? likeliest : sampleToken({ logits, ...draw });
+  const { topLogprobs } = draw.params;
+  if (topLogprobs < 0) return { tokenId, logprobs: undefined };
+  const logit = logits === undefined ? topValues[0] : logits[tokenId];
+  assert(logit !== undefined, "a drawn token is one of the vocabulary");
+  return { tokenId, logprobs: logprobsOf(output, logit, topLogprobs) };
+}
+
+function logprobsOf({ topIds, topValues, logSumExp }: HeadOutput, logit: number, topCount: number): RowLogprobs {
+  const top = Array.from(topIds.subarray(0, topCount), (tokenId, i) => {
+    return { tokenId, logprob: at(topValues, i) - logSumExp };
+  });
+  return { logprob: logit - logSumExp, top };
+}
+
+function expertsOf({ experts, moeCount }: StepLayout, { entry, offset, rowCount }: StepPart): Uint16Array {
+  return entry.experts ? experts.slice(offset * moeCount, (offset + rowCount) * moeCount) : NO_EXPERTS;
+}
+
+const NO_EXPERTS = new Uint16Array(0);
 
 function runHead(
   head: Session,
   x_aD: Float32Array,
-  wanted: readonly Wanted[],
-  topCount: number,
+  wanted: readonly HeadRow[],
   hiddenSize: number,
   vocabSize: number,
-): RowOutput[] {
+): HeadOutput[] {
   const r = wanted.length;
   const x = new Float32Array(r * hiddenSize);
   for (const [i, { row }] of wanted.entries())
     x.set(x_aD.subarray(row * hiddenSize, (row + 1) * hiddenSize), i * hiddenSize);
-  const fullRows = wanted.flatMap(({ full }, i) => (full ? [BigInt(i)] : []));
-  const k = Math.min(topCount, vocabSize);
+  const fullRows = wanted.flatMap(({ needsLogits }, i) => (needsLogits ? [BigInt(i)] : []));
+  const k = Math.min(
+    wanted.reduce((most, { topCount }) => Math.max(most, topCount), 1),
+    vocabSize,
+  );
   const out = head.runFlat({
     x: f32(x, [r, hiddenSize]),
     top_count: i64(BigInt64Array.of(BigInt(k)), [1]),
@@ -73,15 +128,15 @@ function runHead(
     ),
     full_rows: i64(BigInt64Array.from(fullRows), [fullRows.length]),
   });
-  const rows = out.subarray(0, r * (2 * k + 2));
-  const [values = out, ids = out, lse = out, asked = out] = slices(rows, r, [k, k, 1, 1]);
-  const full = out.subarray(rows.length);
+  const flat = out.subarray(0, r * (2 * k + 2));
+  const [values = out, ids = out, lse = out, asked = out] = slices(flat, r, [k, k, 1, 1]);
+  const full = out.subarray(flat.length);
   let fullIndex = 0;
   return wanted.map((want, i) => ({
-    topIds: Array.from(ids.subarray(i * k, (i + 1) * k)),
+    topIds: ids.subarray(i * k, (i + 1) * k),
     topValues: values.subarray(i * k, (i + 1) * k),
     logSumExp: lse[i] ?? 0,
     askedLogit: asked[i] ?? 0,
-    full: want.full ? full.subarray(fullIndex * vocabSize, ++fullIndex * vocabSize) : undefined,
+    logits: want.needsLogits ? full.subarray(fullIndex * vocabSize, ++fullIndex * vocabSize) : undefined,
   }));
 }

@@ -20,11 +20,6 @@ export type LayerStages =
 
 export type TextStages = Readonly<{ enter: Session; layers: readonly LayerStages[]; head: Session }>;
 
-/** The graph's sizes from config.json. */
-export function graphDims(config: ModelConfig): GraphDims {
-  return config;
-}
-
 /**
  * Loads every stage but the routed experts. One layer's weights are in flight at a time. With `overlapShared` the shared expert is a stage of its own, to
  * be run while rows are away.
@@ -36,7 +31,7 @@ export async function loadTextStages(
   options: SessionOptions,
   onLayer: (done: number, total: number) => void,
 ): Promise<TextStages> {
-  const dims = graphDims(config);
+  const dims: GraphDims = config;
   const rope = ropeTables(config, config.chunkSize);
   const attention = async (layer: number): Promise<AttentionWeights | null> => {
     if (layer >= config.layerCount) return null;

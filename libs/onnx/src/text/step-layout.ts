@@ -1,9 +1,17 @@
 import type { ModelConfig } from "@drover/checkpoint";
 import type { StepEntry } from "@drover/core";
 import { queryTemperature } from "@drover/llama4";
+import { stored } from "@drover/sequences";
+import { type RowsContext, SequenceRows } from "../attention/sequence-rows.ts";
 
-/** Where one entry's rows stand in the step's batch. */
-export type StepPart = Readonly<{ entry: StepEntry; index: number; offset: number; rowCount: number }>;
+/** One entry in the step's batch: its place among the entries, where its rows stand, [offset, offset + rowCount), and its sequence's KV. */
+export type StepPart = Readonly<{
+  entry: StepEntry;
+  index: number;
+  offset: number;
+  rowCount: number;
+  rows: SequenceRows;
+}>;
 
 /** The rows of a step, and what is derived from their positions once and used by every layer. */
 export type StepLayout = {
@@ -16,19 +24,23 @@ export type StepLayout = {
   temperatures?: Float32Array;
 };
 
-export function layOut(entries: readonly StepEntry[], moeCount: number): StepLayout {
+/** Stands the entries' rows one behind another. */
+export function layOut(entries: readonly StepEntry[], moeCount: number, context: RowsContext): StepLayout {
   return place(
-    entries.map((entry, index) => ({ entry, index })),
+    entries.map((entry, index) => {
+      const rows = new SequenceRows(stored(entry.sequence), context);
+      return { entry, index, rowCount: entry.tokenIds.length, rows };
+    }),
     moeCount,
   );
 }
 
-function place(list: ReadonlyArray<Readonly<{ entry: StepEntry; index: number }>>, moeCount: number): StepLayout {
+function place(list: ReadonlyArray<Omit<StepPart, "offset">>, moeCount: number): StepLayout {
   let offset = 0;
-  const parts = list.map(({ entry, index }) => {
-    const part = { entry, index, offset, rowCount: entry.tokenIds.length };
+  const parts = list.map((part) => {
+    const placed = { ...part, offset };
     offset += part.rowCount;
-    return part;
+    return placed;
   });
   return { parts, rowCount: offset, moeCount, experts: new Uint16Array(offset * moeCount) };
 }
@@ -74,8 +86,8 @@ export function dropParked(
 /** Positions modulo the chunk, one a row. */
 export function positionsOf(layout: StepLayout, chunkSize: number): BigInt64Array {
   const out = new BigInt64Array(layout.rowCount);
-  for (const { entry, offset, rowCount } of layout.parts) {
-    for (let i = 0; i < rowCount; i++) out[offset + i] = BigInt((entry.sequence.length + i) % chunkSize);
+  for (const { rows, offset, rowCount } of layout.parts) {
+    for (let i = 0; i < rowCount; i++) out[offset + i] = BigInt((rows.first + i) % chunkSize);
   }
   return out;
 }
@@ -83,8 +95,8 @@ export function positionsOf(layout: StepLayout, chunkSize: number): BigInt64Arra
 /** The queries' temperatures in global layers, one a row. */
 export function temperaturesOf(layout: StepLayout, config: ModelConfig): Float32Array {
   const out = new Float32Array(layout.rowCount);
-  for (const { entry, offset, rowCount } of layout.parts) {
-    for (let i = 0; i < rowCount; i++) out[offset + i] = queryTemperature(config, entry.sequence.length + i);
+  for (const { rows, offset, rowCount } of layout.parts) {
+    for (let i = 0; i < rowCount; i++) out[offset + i] = queryTemperature(config, rows.first + i);
   }
   return out;
 }

@@ -10,7 +10,7 @@ import {
 } from "@drover/checkpoint";
 import { type Logger, neverAborted, silentLogger } from "@drover/core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { logitsOf } from "../testing/logits.ts";
+import { logprobsOf } from "../testing/logprobs.ts";
 import { matrixPacker } from "./matrix-packer.ts";
 
 const nano = join(import.meta.dirname, "../../../../models/nano");
@@ -37,9 +37,9 @@ function largestDifference(a: Float32Array, b: Float32Array): number {
 }
 
 test("a converted model computes what quantizing while reading does", async () => {
-  const onTheFly = await logitsOf(nano, int4, prompt, silentLogger);
-  expect(largestDifference(await logitsOf(folder, null, prompt, silentLogger), onTheFly)).toBeLessThan(1e-5);
-  expect(largestDifference(await logitsOf(folder, int4, prompt, silentLogger), onTheFly)).toBeLessThan(1e-5);
+  const onTheFly = await logprobsOf(nano, int4, prompt, silentLogger);
+  expect(largestDifference(await logprobsOf(folder, null, prompt, silentLogger), onTheFly)).toBeLessThan(1e-5);
+  expect(largestDifference(await logprobsOf(folder, int4, prompt, silentLogger), onTheFly)).toBeLessThan(1e-5);
 });
 
 test("its files have the sizes that shapes alone give, to the byte", async () => {
@@ -50,23 +50,23 @@ test("its files have the sizes that shapes alone give, to the byte", async () =>
 });
 
 test("another format than the one it was converted to is refused", async () => {
-  const wanted = logitsOf(folder, { bits: 8, blockSize: 128 }, prompt, silentLogger);
+  const wanted = logprobsOf(folder, { bits: 8, blockSize: 128 }, prompt, silentLogger);
   await expect(wanted).rejects.toMatchObject({ code: "invalid_argument", field: "quantize" });
 });
 
 test("on another kind of CPU it computes the same, packs in memory, and says so", async () => {
   const manifest = join(folder, "drover-converted.json");
   const text = await readFile(manifest, "utf8");
-  const here = await logitsOf(folder, null, prompt, silentLogger);
+  const here = await logprobsOf(folder, null, prompt, silentLogger);
   const events: string[] = [];
   const logger: Logger = { ...silentLogger, warn: (event) => void events.push(event) };
   try {
     await writeFile(manifest, text.replace(/"packing":"[^"]*"/, '"packing":"MatMulNBits+1"'));
-    expect(largestDifference(await logitsOf(folder, null, prompt, logger), here)).toBe(0);
+    expect(largestDifference(await logprobsOf(folder, null, prompt, logger), here)).toBe(0);
     expect(events).toEqual(["weights.repacked"]);
     // A runtime whose kernels pack otherwise, though the probe did not tell: the keys do.
     await writeFile(manifest, text.replaceAll(/"key":"MatMulNBits\+\d/g, '"key":"MatMulNBits+'));
-    expect(largestDifference(await logitsOf(folder, null, prompt, logger), here)).toBe(0);
+    expect(largestDifference(await logprobsOf(folder, null, prompt, logger), here)).toBe(0);
   } finally {
     await writeFile(manifest, text);
   }

@@ -65,13 +65,17 @@ export class ContextStripes {
     stripes.close();
   }
 
-  /** Sends a finished segment to the holder whose turn it is, and to others where that does not take it. It stays the sequence's own meanwhile. */
-  send(stripes: SequenceStripes, rows: SegmentRows): void {
-    if (stripes.isPlaced(rows.segment) || this.#choose(stripes, rows.segment, new Set()) === undefined) return;
-    stripes.send(rows.segment, this.#put(stripes, rows));
+  /**
+   * Sends a finished segment to the holder whose turn it is, and to others where that does not take it; nothing where one has it, or none has
+   * room. It stays the sequence's own meanwhile.
+   */
+  send(stripes: SequenceStripes, segment: number, read: () => Promise<SegmentRows>): void {
+    if (stripes.isPlaced(segment) || this.#choose(stripes, segment, new Set()) === undefined) return;
+    stripes.send(segment, this.#put(stripes, read));
   }
 
-  async #put(stripes: SequenceStripes, rows: SegmentRows): Promise<StripePlace | undefined> {
+  async #put(stripes: SequenceStripes, read: () => Promise<SegmentRows>): Promise<StripePlace | undefined> {
+    const rows = await read();
     const refused = new Set<ContextHolder>();
     while (!stripes.closed) {
       const holder = this.#choose(stripes, rows.segment, refused);

@@ -1,0 +1,10 @@
+// The store of a worker's sequences, and what it asks of the executor that holds their rows.
+
+// Old rows of long sequences, which other workers keep.
+export type { StripeOptions } from "./context-stripes.ts";
+// What an executor reads of a sequence: which rows there are, and in which extents.
+export { type LayerPlace, layerPlaces } from "./layer-places.ts";
+export type { SequenceStorage } from "./sequence-storage.ts";
+export { SequenceStripes } from "./sequence-stripes.ts";
+export { StoredSequence, stored } from "./stored-sequence.ts";
+export { StoredSequences, type StoredSequencesOptions } from "./stored-sequences.ts";

@@ -1,0 +1,161 @@
+import {
+  assert,
+  type KvSequence,
+  type KvUse,
+  type SegmentRows,
+  type SequencePrompt,
+  type SequenceStore,
+} from "@drover/core";
+import { BlockHashes, type HashSeed, KvCache, type KvGeometry } from "@drover/kv";
+import { ContextStripes, type StripeOptions } from "./context-stripes.ts";
+import { SEGMENTS_UNDER_WAY_MAX } from "./limits.ts";
+import { hashesOf } from "./prompt-hashes.ts";
+import type { SequenceStorage } from "./sequence-storage.ts";
+import { StoredSequence, type StripedKv, stored } from "./stored-sequence.ts";
+
+export type StoredSequencesOptions = Readonly<{
+  kvBytesMax: number;
+  prefixCache: boolean;
+  /** What the chains that routers send begin with. */
+  hashSeed: HashSeed;
+  /** Where the old rows of long sequences go; absent: nowhere. */
+  stripes: StripeOptions | undefined;
+}>;
+
+/** The KV of all sequences that a worker computes: with its executor, of long ones also with context workers. */
+export class StoredSequences implements SequenceStore {
+  readonly cache: KvCache;
+  readonly kvBytesMax: number;
+  readonly sharesPrefixes: boolean;
+  readonly #storage: SequenceStorage;
+  readonly #stripes: ContextStripes | undefined;
+  readonly #hashSeed: HashSeed;
+
+  constructor(geometry: KvGeometry, storage: SequenceStorage, options: StoredSequencesOptions) {
+    const { kvBytesMax: bytesMax, prefixCache, hashSeed, stripes } = options;
+    this.kvBytesMax = bytesMax;
+    this.sharesPrefixes = prefixCache;
+    this.#storage = storage;
+    this.cache = new KvCache(geometry, storage, { bytesMax, prefixCache });
+    this.#stripes = stripes && new ContextStripes(geometry, stripes);
+    this.#hashSeed = hashSeed;
+  }
+
+  get kvBytesUsed(): number {
+    return this.kvUse.global.referenced + this.kvUse.local.referenced;
+  }
+
+  get kvUse(): Readonly<{ global: KvUse; local: KvUse }> {
+    return { global: this.cache.bytes("global"), local: this.cache.bytes("local") };
+  }
+
+  isStriped(rowCount: number): boolean {
+    return this.#stripes?.includes(rowCount) ?? false;
+  }
+
+  /** Open sequences that are striped. */
+  get stripedCount(): number {
+    return this.#stripes?.openCount ?? 0;
+  }
+
+  get stripedRowsFree(): number {
+    return this.#stripes?.rowsFree ?? 0;
+  }
+
+  get stripedRowsMax(): number {
+    return this.#stripes?.rowsMax ?? 0;
+  }
+
+  open(prompt?: SequencePrompt): StoredSequence {
+    if (prompt !== undefined && this.#stripes?.includes(prompt.rowCountMax)) {
+      return this.#openApart(0, { stripes: this.#stripes.open(prompt.rowCountMax) });
+    }
+    const hashes = prompt === undefined ? new BlockHashes(this.#hashSeed) : hashesOf(prompt, this.#hashSeed);
+    // Without a prompt the chain stays empty until rows are committed; they are not kept, so nothing finds them.
+    const promptLength = prompt?.tokenIds.length ?? 1;
+    const handle = this.cache.open(hashes, { promptLength, reuse: prompt?.reuse ?? false });
+    return new StoredSequence({ cache: this.cache, handle, keep: prompt !== undefined });
+  }
+
+  /** Segments that holders have meanwhile are let go of first. */
+  reserve(sequence: KvSequence, rowCount: number): boolean {
+    const mine = stored(sequence);
+    this.#giveUp(mine);
+    return this.cache.reserve(mine.handle, rowCount);
+  }
+
+  bytesNeeded(sequence: KvSequence, rowCount: number): number {
+    const mine = stored(sequence);
+    this.#giveUp(mine);
+    return this.cache.bytesNeeded(mine.handle, rowCount);
+  }
+
+  commit(sequence: KvSequence, tokenIds: Int32Array): void {
+    const mine = stored(sequence);
+    mine.commit(tokenIds);
+    this.#send(mine);
+  }
+
+  settled(sequences: readonly KvSequence[]): Promise<void> | undefined {
+    if (this.stripedCount === 0) return undefined;
+    const waits = sequences.flatMap((sequence) => {
+      const { stripes } = stored(sequence);
+      return stripes !== undefined && stripes.underWay.size >= SEGMENTS_UNDER_WAY_MAX
+        ? [...stripes.underWay.values()]
+        : [];
+    });
+    return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined);
+  }
+
+  repair(sequence: KvSequence): StoredSequence | "sending" | undefined {
+    const mine = stored(sequence);
+    const { stripes } = mine;
+    const lost = stripes?.lost;
+    if (mine.repair !== undefined && mine.repair.repairs !== lost) this.#endRepair(mine);
+    if (stripes === undefined || lost === undefined) return undefined;
+    const rows = this.cache.geometry.segmentRows;
+    mine.repair ??= this.#openApart(lost * rows, { stripes, repairs: lost });
+    if (mine.repair.length < mine.repair.rowCountMax) return mine.repair;
+    this.#send(mine.repair);
+    return "sending";
+  }
+
+  close(sequence: KvSequence): void {
+    const mine = stored(sequence);
+    this.#endRepair(mine);
+    this.cache.close(mine.handle, mine.keep);
+    if (mine.stripes !== undefined) this.#stripes?.close(mine.stripes);
+  }
+
+  #openApart(firstRow: number, striped: StripedKv): StoredSequence {
+    const hashes = new BlockHashes(this.#hashSeed);
+    const handle = this.cache.open(hashes, { promptLength: 1, firstRow });
+    return new StoredSequence({ cache: this.cache, handle, keep: false, striped });
+  }
+
+  #endRepair(sequence: StoredSequence): void {
+    if (sequence.repair !== undefined) this.cache.close(sequence.repair.handle, false);
+    sequence.repair = undefined;
+  }
+
+  #giveUp({ handle, stripes, repairs }: StoredSequence): void {
+    if (stripes === undefined || repairs !== undefined) return;
+    if (stripes.advance()) this.cache.giveUp(handle, stripes.end * this.cache.geometry.segmentRows);
+  }
+
+  #send(sequence: StoredSequence): void {
+    const { stripes, remoteEnd } = sequence;
+    if (stripes === undefined || this.#stripes === undefined) return;
+    const end = Math.floor(sequence.length / this.cache.geometry.segmentRows);
+    for (let segment = remoteEnd; segment < end; segment++)
+      this.#stripes.send(stripes, segment, () => this.#read(sequence, segment, stripes.sequenceId));
+  }
+
+  async #read(sequence: StoredSequence, segment: number, sequenceId: string): Promise<SegmentRows> {
+    const [part, more] = sequence.parts("global", segment);
+    const rowCount = this.cache.geometry.segmentRows;
+    assert(part?.rowCount === rowCount && more === undefined, "a finished segment of its own is one extent");
+    const { dtype } = this.#storage;
+    return { sequenceId, segment, rowCount, dtype, layers: await this.#storage.read(part.extent) };
+  }
+}
