@@ -27,16 +27,20 @@ await serve(
     );
     const ready = Promise.withResolvers<void>();
     const { router, addresses } = await Router.start({
-      model,
-      queue: adapters.queue,
-      store: adapters.store,
-      queueTrouble: adapters.trouble,
-      queueInScheduler: config.queue === "scheduler",
-      schedulers: config.scheduler,
+      deployments: [
+        {
+          model,
+          queue: adapters.queue,
+          store: adapters.store,
+          queueTrouble: adapters.trouble,
+          queueInScheduler: config.queue === "scheduler",
+          schedulers: config.scheduler,
+          queueWaitMsMax: config.maxQueueWait,
+          readyWaitMsMax: config.maxReadyWait,
+        },
+      ],
       keys: await ApiKeys.load(config.apiKeyFile),
       requestsMax: config.maxRequests,
-      queueWaitMsMax: config.maxQueueWait,
-      readyWaitMsMax: config.maxReadyWait,
       host: config.listen,
       httpPort: config.httpPort,
       grpcPort: config.grpcPort,

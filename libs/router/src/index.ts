@@ -1,4 +1,10 @@
-export { ApiKeys } from "./api-keys.ts";
-export { QUEUE_WAIT_MS_MAX_DEFAULT, READY_WAIT_MS_MAX_DEFAULT, REQUESTS_MAX_DEFAULT } from "./limits.ts";
+// A router serves models, each as a deployment of its own.
+
+export type { DeploymentOptions } from "./deployment.ts";
 export { Router } from "./router.ts";
 export type { ServedModel } from "./served-model.ts";
+
+// Who may ask, and how many may at once.
+
+export { ApiKeys } from "./api-keys.ts";
+export { QUEUE_WAIT_MS_MAX_DEFAULT, READY_WAIT_MS_MAX_DEFAULT, REQUESTS_MAX_DEFAULT } from "./limits.ts";

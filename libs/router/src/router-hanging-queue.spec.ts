@@ -42,7 +42,7 @@ describe("a scheduler that hangs: its queue takes every call and answers none", 
 
   it("is 503 with when to come back, and counts as an error, not as clients who left", async () => {
     const replies = [1, 2, 3, 4].map(() => scene.post("/v1/chat/completions", body));
-    await expect.poll(() => jobCount).toBe(4);
+    await expect.poll(() => jobCount, { timeout: 20_000 }).toBe(4);
     await clock.advance(QUEUE_CALL_LIMIT.ms);
     for (const reply of await Promise.all(replies)) {
       expect([reply.status, reply.headers.get("retry-after")]).toEqual([503, "1"]);
@@ -64,7 +64,7 @@ describe("a scheduler that hangs: its queue takes every call and answers none", 
     );
     const ended = Promise.withResolvers<number>();
     call.on("data", () => undefined).on("error", (error: Error & { code: number }) => ended.resolve(error.code));
-    await expect.poll(() => jobCount).toBe(1);
+    await expect.poll(() => jobCount, { timeout: 20_000 }).toBe(1);
     await clock.advance(QUEUE_CALL_LIMIT.ms);
     expect(await ended.promise).toBe(status.UNAVAILABLE);
   });
@@ -72,7 +72,7 @@ describe("a scheduler that hangs: its queue takes every call and answers none", 
   it("keeps a client who leaves meanwhile one who left, and takes the job back", async () => {
     const leaving = new AbortController();
     const reply = scene.post("/v1/chat/completions", body, { signal: leaving.signal });
-    await expect.poll(() => jobCount).toBe(1);
+    await expect.poll(() => jobCount, { timeout: 20_000 }).toBe(1);
     leaving.abort();
     await expect(reply).rejects.toThrow();
     await expect.poll(() => cancelled.length).toBe(1);

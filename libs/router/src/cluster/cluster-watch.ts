@@ -16,8 +16,6 @@ export type ClusterWatchOptions = Readonly<{
   addresses: readonly string[];
   routerId: string;
   modelId: string;
-  /** Where this router is reached. */
-  address: string;
   clock: Clock;
   logger: Logger;
   onState: (state: ClusterState) => void;
@@ -27,14 +25,18 @@ export type ClusterWatchOptions = Readonly<{
 export class ClusterWatch {
   readonly #options: ClusterWatchOptions;
   readonly #closed = new AbortController();
-  readonly #stream: LivingStream<never, ClusterState>;
   readonly #addedSince = new Map<Lane, number>();
+  #stream: LivingStream<never, ClusterState> | undefined;
   #state: ClusterState | undefined;
   #heardMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ClusterWatchOptions) {
-    const { addresses, routerId, modelId, address, clock, logger } = options;
     this.#options = options;
+  }
+
+  /** Begins to watch, for a router that is reached at `address`; ends with `close`. */
+  start(address: string): void {
+    const { addresses, routerId, modelId, clock, logger } = this.#options;
     this.#stream = new LivingStream({
       addresses,
       open: serverStreamOf(Cluster.method.watch, create(WatchRequestSchema, { routerId, modelId, address })),
@@ -44,10 +46,6 @@ export class ClusterWatch {
       limits: STREAM_LIMITS.watch,
       clock,
     });
-  }
-
-  /** Begins to watch; ends with `close`. */
-  start(): void {
     void this.#stream.run(this.#closed.signal);
   }
 
@@ -95,7 +93,7 @@ export class ClusterWatch {
    * that it does not remember.
    */
   async explain(requestId: string, signal: AbortSignal): Promise<ExplainReply> {
-    const { address } = this.#stream;
+    const address = this.#stream?.address;
     if (address === undefined) throw new DroverError("unavailable", "no scheduler leads");
     using leader = new RpcClient(address);
     const request = create(ExplainRequestSchema, { requestId });
@@ -113,7 +111,7 @@ export class ClusterWatch {
     const isStale = clock.monotonic() - this.#heardMs > STREAM_LIMITS.watch.silenceMsMax;
     // A deposed leader may still talk for a moment.
     if (this.#state !== undefined && state.leaderEpoch < this.#state.leaderEpoch && !isStale) return;
-    this.#stream.up();
+    this.#stream?.up();
     this.#heardMs = clock.monotonic();
     this.#state = state;
     this.#addedSince.clear();

@@ -4,17 +4,23 @@ import { NEW_LEADER_GRACE_MS, RECONNECT_GRACE_MS } from "../limits.ts";
 import type { WorkerKey } from "../requests/request-state.ts";
 import { WorkerStream } from "./worker-stream.ts";
 
+/** The requests whose events come over the streams. */
+interface RequestsOfWorkers {
+  /** What is still waited for from the worker. */
+  resumes(worker: WorkerKey): Resume[];
+  take(worker: WorkerKey, event: RequestEvent): void;
+  /** The worker's requests must go on elsewhere. Called once for each loss. */
+  workerLost(worker: WorkerKey): void;
+  /** The worker has ended in order, and holds nothing any more. */
+  workerLeft(worker: WorkerKey): void;
+}
+
 export type TokenStreamsOptions = Readonly<{
   modelId: string;
   routerId: RouterId;
   clock: Clock;
   logger: Logger;
-  resumes: (worker: WorkerKey) => Resume[];
-  onEvent: (worker: WorkerKey, event: RequestEvent) => void;
-  /** The worker's requests must go on elsewhere. Called once for each loss. */
-  onLost: (worker: WorkerKey) => void;
-  /** The worker has ended in order, and holds nothing any more. */
-  onLeft: (worker: WorkerKey) => void;
+  requests: RequestsOfWorkers;
   onStreamCount: (count: number) => void;
 }>;
 
@@ -90,7 +96,7 @@ export class TokenStreams {
   }
 
   #open(key: WorkerKey, worker: WorkerState): Entry {
-    const { modelId, routerId, clock, logger, resumes, onEvent, onStreamCount } = this.#options;
+    const { modelId, routerId, clock, logger, requests, onStreamCount } = this.#options;
     const stream = new WorkerStream({
       key,
       workerId: worker.workerId,
@@ -100,8 +106,8 @@ export class TokenStreams {
       routerId,
       clock,
       logger,
-      resumes: () => resumes(key),
-      onEvent: (event) => onEvent(key, event),
+      resumes: () => requests.resumes(key),
+      onEvent: (event) => requests.take(key, event),
       onChange: () => {
         onStreamCount(this.connectedCount);
         this.sweep();
@@ -117,11 +123,11 @@ export class TokenStreams {
     entry.lost = true;
     if (entry.stream.left) {
       this.#options.logger.info("worker.left", { worker: key });
-      this.#options.onLeft(key);
+      this.#options.requests.workerLeft(key);
       return;
     }
     this.#options.logger.warn("worker.lost", { worker: key });
-    this.#options.onLost(key);
+    this.#options.requests.workerLost(key);
   }
 
   #remove(key: WorkerKey, entry: Entry): void {

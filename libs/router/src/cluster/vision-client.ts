@@ -5,7 +5,7 @@ import type { RequestImage } from "@drover/openai";
 import { type ClusterState, EncodeFrameSchema, ProbeRequestSchema, VisionWorker, WorkerRole } from "@drover/proto";
 import { RpcClient } from "@drover/rpc";
 import { ENCODE_MS_MAX, PROBE_LIMIT, RETRY_AFTER_MS, TILE_FRAME_BYTES } from "../limits.ts";
-import type { EncodeOutcome, RouterMetrics } from "../router-metrics.ts";
+import type { EncodeOutcome, RouterMetrics } from "../metrics/router-metrics.ts";
 
 export type VisionClientOptions = Readonly<{
   clock: Clock;

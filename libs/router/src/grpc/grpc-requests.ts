@@ -42,6 +42,11 @@ export function readGenerateMessage(message: publicApi.GenerateRequest, facts: M
   return readCompletion(fields, facts);
 }
 
+/** The model that a prompt is to be tokenized for. */
+export function tokenizeModel({ model, input }: publicApi.TokenizeRequest): string {
+  return model === "" && input.case === "chat" ? input.value.model : model;
+}
+
 /** Reads what is only to be tokenized. Errors: those of `readTokenize`. */
 export function readTokenizeMessage({ model, input }: publicApi.TokenizeRequest, facts: ModelFacts): PromptQuery {
   const fields =

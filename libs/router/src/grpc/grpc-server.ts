@@ -15,48 +15,45 @@ import {
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
 import type { ApiKeys } from "../api-keys.ts";
+import type { Deployments } from "../deployments.ts";
 import { BODY_BYTES_MAX, READER_STALL_LIMIT } from "../limits.ts";
-import type { Inference } from "../requests/inference.ts";
 import { GrpcReplies } from "./grpc-replies.ts";
-import { messageField, readChatMessage, readGenerateMessage, readTokenizeMessage } from "./grpc-requests.ts";
+import {
+  messageField,
+  readChatMessage,
+  readGenerateMessage,
+  readTokenizeMessage,
+  tokenizeModel,
+} from "./grpc-requests.ts";
 
-export type GrpcServerOptions = Readonly<{ inference: Inference; keys: ApiKeys; logger: Logger }>;
+export type GrpcServerOptions = Readonly<{ deployments: Deployments; keys: ApiKeys; logger: Logger }>;
 
 export type GrpcServer = Readonly<{ server: Server; setReady: (ready: boolean) => void }>;
 
+/** A message that names its model. */
+type Named = Readonly<{ model: string }>;
+
 type StreamCall<T> = ServerWritableStream<T, publicApi.GenerateReply>;
-type Read = (facts: ModelFacts) => GenerationQuery;
+type Read<T> = (message: T, facts: ModelFacts) => GenerationQuery;
 
 /** drover.v1.Inference with health and reflection. Not yet listening. */
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
-  const { inference } = options;
-  const { model } = inference;
   const server = new Server({ ...channelOptions, "grpc.max_receive_message_length": BODY_BYTES_MAX });
-  const unary = <Q, R>(handle: (request: Q) => Promise<R>): handleUnaryCall<Q, R> => {
-    return (call, callback) => {
-      const answer = async () => {
-        authenticate(options, call.metadata);
-        return handle(call.request);
-      };
-      answer().then(
-        (reply) => callback(null, reply),
-        (error: unknown) => callback(refusal(error, options.logger)),
-      );
-    };
-  };
   server.addService(serviceDefinition(publicApi.Inference), {
-    chat: (call: StreamCall<publicApi.ChatRequest>) =>
-      serve(call, options, (facts) => readChatMessage(call.request, facts)),
-    generate: (call: StreamCall<publicApi.GenerateRequest>) =>
-      serve(call, options, (facts) => readGenerateMessage(call.request, facts)),
-    tokenize: unary(async (request: publicApi.TokenizeRequest) =>
-      create(publicApi.TokenizeReplySchema, {
-        tokenIds: Array.from(await inference.tokenize(readTokenizeMessage(request, inference.facts), neverAborted)),
-      }),
-    ),
-    listModels: unary(async (_request: publicApi.ListModelsRequest) =>
+    chat: (call: StreamCall<publicApi.ChatRequest>) => serve(call, options, readChatMessage),
+    generate: (call: StreamCall<publicApi.GenerateRequest>) => serve(call, options, readGenerateMessage),
+    tokenize: unary(options, async (message: publicApi.TokenizeRequest) => {
+      const { inference } = options.deployments.reading(tokenizeModel(message));
+      const prompt = readTokenizeMessage(message, inference.facts);
+      const tokenIds = Array.from(await inference.tokenize(prompt, neverAborted));
+      return create(publicApi.TokenizeReplySchema, { tokenIds });
+    }),
+    listModels: unary(options, async (_message: publicApi.ListModelsRequest) =>
       create(publicApi.ListModelsReplySchema, {
-        models: [{ id: model.modelId, contextTokensMax: BigInt(inference.facts.contextTokensMax) }],
+        models: [...options.deployments].map(({ modelId, inference }) => ({
+          id: modelId,
+          contextTokensMax: BigInt(inference.facts.contextTokensMax),
+        })),
       }),
     ),
   } as UntypedServiceImplementation);
@@ -71,7 +68,20 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   return { server, setReady };
 }
 
-function serve<T>(call: StreamCall<T>, options: GrpcServerOptions, read: Read): void {
+function unary<Q, R>(options: GrpcServerOptions, handle: (request: Q) => Promise<R>): handleUnaryCall<Q, R> {
+  return (call, callback) => {
+    const answer = async () => {
+      authenticate(options, call.metadata);
+      return handle(call.request);
+    };
+    answer().then(
+      (reply) => callback(null, reply),
+      (error: unknown) => callback(refusal(error, options.logger)),
+    );
+  };
+}
+
+function serve<T extends Named>(call: StreamCall<T>, options: GrpcServerOptions, read: Read<T>): void {
   stream(call, options, read).then(
     () => call.end(),
     (error: unknown) => {
@@ -80,13 +90,13 @@ function serve<T>(call: StreamCall<T>, options: GrpcServerOptions, read: Read): 
   );
 }
 
-async function stream<T>(call: StreamCall<T>, options: GrpcServerOptions, read: Read): Promise<void> {
-  const { inference } = options;
+async function stream<T extends Named>(call: StreamCall<T>, options: GrpcServerOptions, read: Read<T>): Promise<void> {
+  const { inference } = options.deployments.reading(call.request.model);
   authenticate(options, call.metadata);
   using permit = inference.admit({ operation: call.getPath().slice(1), ...traceOf(call.metadata) });
   const client = new AbortController();
   call.on("cancelled", () => client.abort(new DroverError("cancelled", "the client has left")));
-  const { request, generation } = await inference.begin(read, permit, client.signal);
+  const { request, generation } = await inference.begin((facts) => read(call.request, facts), permit, client.signal);
   const replies = new GrpcReplies(generation.requestId, inference.model, request);
   const over = AbortSignal.any([client.signal, generation.failed]);
   try {

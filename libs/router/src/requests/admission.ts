@@ -1,6 +1,6 @@
 import { type Clock, DroverError, whenAborted } from "@drover/core";
 import { IMAGE_BYTES_HELD_MAX, RETRY_AFTER_MS } from "../limits.ts";
-import type { RouterMetrics } from "../router-metrics.ts";
+import type { RouterMetrics } from "../metrics/router-metrics.ts";
 import { Permit } from "./permit.ts";
 import { refusal } from "./refusal.ts";
 import type { RequestTrace } from "./request-trace.ts";

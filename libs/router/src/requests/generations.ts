@@ -18,12 +18,12 @@ import type { HashSeed } from "@drover/kv";
 import type { InferenceRequest } from "@drover/openai";
 import type { VisionClient } from "../cluster/vision-client.ts";
 import { PROMPT_TOKEN_DEADLINE_MS, QUEUE_CALL_LIMIT, REQUEST_DEADLINE_MS, RETRY_AFTER_MS } from "../limits.ts";
-import type { RouterMetrics } from "../router-metrics.ts";
+import type { RouterMetrics } from "../metrics/router-metrics.ts";
 import type { ServedModel } from "../served-model.ts";
 import { Generation } from "./generation.ts";
 import { JobBatcher } from "./job-batcher.ts";
 import type { Permit } from "./permit.ts";
-import { Readds } from "./readds.ts";
+import { Recovery } from "./recovery.ts";
 import { addJob } from "./request-job.ts";
 import type { WorkerKey } from "./request-state.ts";
 import { RequestTimer } from "./request-timer.ts";
@@ -47,14 +47,14 @@ export type GenerationsOptions = Readonly<{
 export class Generations {
   readonly #options: GenerationsOptions;
   readonly #jobs: JobBatcher;
-  readonly #readds: Readds;
+  readonly #recovery: Recovery;
   readonly #running = new Map<string, { generation: Generation; timer: RequestTimer }>();
 
   constructor(options: GenerationsOptions) {
     this.#options = options;
     const { clock, logger, metrics, cancelAt } = options;
     this.#jobs = new JobBatcher(options.queue, clock);
-    this.#readds = new Readds({
+    this.#recovery = new Recovery({
       clock,
       logger,
       metrics,
@@ -107,7 +107,7 @@ export class Generations {
       generation.adding = false;
     }
     // A worker may have taken and lost it before the add was confirmed.
-    if (generation.state.attemptBase > 0) this.#readds.begin(generation, "worker_failed");
+    if (generation.state.attemptBase > 0) this.#recovery.begin(generation, "worker_failed");
     return generation;
   }
 
@@ -148,13 +148,13 @@ export class Generations {
         else if (generation.state.finished && generation.state.cutShort) this.#stopped(generation);
         return;
       case "gap":
-        this.#readds.addAgain(generation, "token_gap");
+        this.#recovery.addAgain(generation, "token_gap");
         return;
       case "handed_back":
-        this.#readds.addAgain(generation, "handed_back");
+        this.#recovery.addAgain(generation, "handed_back");
         return;
       case "failed":
-        if (decision.retryable) this.#readds.addAgain(generation, "worker_failed");
+        if (decision.retryable) this.#recovery.addAgain(generation, "worker_failed");
         else this.#fail(generation, new DroverError(decision.code, decision.message));
         return;
       case "done":
@@ -165,22 +165,22 @@ export class Generations {
   /** The worker will not come back: each of its requests goes on elsewhere. What nobody is known to have begun, it may have accepted. */
   workerLost(worker: WorkerKey): void {
     for (const { generation } of [...this.#running.values()]) {
-      if (generation.state.owner?.worker === worker) this.#readds.addAgain(generation, "worker_lost");
-      else if (generation.state.owner === undefined && !generation.adding) this.#readds.suspect(generation);
+      if (generation.state.owner?.worker === worker) this.#recovery.addAgain(generation, "worker_lost");
+      else if (generation.state.owner === undefined && !generation.adding) this.#recovery.suspect(generation);
     }
   }
 
   /** The worker has ended in order: it handed back what it had, so that nothing else of it can be missing. */
   workerLeft(worker: WorkerKey): void {
     for (const { generation } of [...this.#running.values()])
-      if (generation.state.owner?.worker === worker) this.#readds.addAgain(generation, "handed_back");
+      if (generation.state.owner?.worker === worker) this.#recovery.addAgain(generation, "handed_back");
   }
 
   /** The queue went with the old leader: what no worker has begun is added again. */
   queueLost(): void {
     for (const { generation } of [...this.#running.values()]) {
       if (generation.state.owner === undefined && !generation.adding)
-        this.#readds.addAgain(generation, "leader_changed");
+        this.#recovery.addAgain(generation, "leader_changed");
     }
   }
 
@@ -206,7 +206,7 @@ export class Generations {
     for (const { generation } of [...this.#running.values()]) {
       if (nowMs >= generation.deadlineMs)
         this.cancel(generation, new DroverError("deadline_exceeded", "the request took too long"));
-      else this.#readds.addUnbegun(generation, nowMs);
+      else this.#recovery.addUnbegun(generation, nowMs);
     }
   }
 

@@ -3,7 +3,8 @@ import { type Clock, DroverError, type Lane, noTracer, type Tracer, toDroverErro
 import { fit, type GenerationQuery, type InferenceRequest, type ModelFacts, type PromptQuery } from "@drover/openai";
 import type { ClusterWatch } from "../cluster/cluster-watch.ts";
 import { RETRY_AFTER_MS, RETRY_AFTER_MS_MAX } from "../limits.ts";
-import type { RouterMetrics } from "../router-metrics.ts";
+import type { RouterMetrics } from "../metrics/router-metrics.ts";
+import type { Readiness } from "../readiness.ts";
 import { modelFacts, type ServedModel } from "../served-model.ts";
 import type { Admission } from "./admission.ts";
 import type { Generation } from "./generation.ts";
@@ -19,11 +20,10 @@ export type InferenceOptions = Readonly<{
   model: ServedModel;
   generations: Generations;
   admission: Admission;
-  cluster: Pick<ClusterWatch, "ready" | "contextTokensMax" | "predictedWaitMs" | "noteAdded">;
+  cluster: Pick<ClusterWatch, "contextTokensMax" | "predictedWaitMs" | "noteAdded">;
+  readiness: Pick<Readiness, "serves" | "takes">;
   /** A request that is predicted to wait longer for a worker is refused. */
   queueWaitMsMax: number;
-  /** Why the queue takes nothing now, as far as is known; null when it does. */
-  queueTrouble: () => string | null;
   /** A request that comes while the cluster cannot serve, or its queue takes nothing, waits so long for that to end. */
   readyWaitMsMax: number;
   clock: Clock;
@@ -77,8 +77,8 @@ export class Inference {
    */
   async begin(read: (facts: ModelFacts) => GenerationQuery, permit: Permit, client: AbortSignal): Promise<Running> {
     const { query, request } = await this.#read(read, permit, client);
-    const { cluster, generations, queueTrouble } = this.#options;
-    if (!cluster.ready || queueTrouble() !== null) await this.#whenReady(permit, client);
+    const { cluster, generations, readiness } = this.#options;
+    if (!readiness.takes) await this.#whenReady(permit, client);
     const lane = laneOf(request);
     this.#checkWait(lane, permit);
     cluster.noteAdded(lane);
@@ -116,14 +116,14 @@ export class Inference {
   }
 
   async #whenReady(permit: Permit, client: AbortSignal): Promise<void> {
-    const { cluster, metrics, readyWaitMsMax, refusing } = this.#options;
+    const { readiness, metrics, readyWaitMsMax, refusing } = this.#options;
     const span = permit.trace?.child("cluster");
     const waiting = this.#gate.wait(readyWaitMsMax, AbortSignal.any([client, refusing]));
     metrics.waitingForCluster(this.#gate.waitingCount);
     await waiting;
     metrics.waitingForCluster(this.#gate.waitingCount);
     // Whether the queue takes it, the queue says.
-    if (cluster.ready && !client.aborted) return span?.end();
+    if (readiness.serves && !client.aborted) return span?.end();
     const error = client.aborted
       ? toDroverError(client.reason)
       : new DroverError("unavailable", "the cluster is not ready", { retryAfterMs: RETRY_AFTER_MS });

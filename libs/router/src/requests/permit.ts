@@ -1,4 +1,4 @@
-import type { RouterMetrics } from "../router-metrics.ts";
+import type { RouterMetrics } from "../metrics/router-metrics.ts";
 import type { RequestTrace } from "./request-trace.ts";
 
 /** Where permits come from. */

@@ -1,6 +1,6 @@
 import { assert, type Clock, DroverError, type ImageTiles } from "@drover/core";
 import type { ImageReference, PreparedPrompt, PromptQuery } from "@drover/openai";
-import type { RouterMetrics } from "../router-metrics.ts";
+import type { RouterMetrics } from "../metrics/router-metrics.ts";
 import type { ServedModel } from "../served-model.ts";
 import type { Permit } from "./permit.ts";
 import { placeImages } from "./placed-images.ts";

@@ -1,5 +1,5 @@
 import { toDroverError } from "@drover/core";
-import type { RouterMetrics } from "../router-metrics.ts";
+import type { RouterMetrics } from "../metrics/router-metrics.ts";
 import type { RequestTrace } from "./request-trace.ts";
 
 /** Counts what ended a request before it ran, once in its trace and once in the metrics; gives it back to be thrown. */

@@ -1,5 +1,5 @@
 import type { Clock, ErrorCode } from "@drover/core";
-import type { RouterMetrics } from "../router-metrics.ts";
+import type { RouterMetrics } from "../metrics/router-metrics.ts";
 import type { Generation } from "./generation.ts";
 
 /** Measures one request from its arrival to its end. */

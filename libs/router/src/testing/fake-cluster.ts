@@ -1,5 +1,13 @@
 import { create, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
-import { DroverError, type JobPayload, type PayloadStore, type QueueJob, type QueueProducer } from "@drover/core";
+import {
+  DroverError,
+  type JobPayload,
+  type ModelId,
+  modelId,
+  type PayloadStore,
+  type QueueJob,
+  type QueueProducer,
+} from "@drover/core";
 import {
   AttentionWorker,
   type Cancel,
@@ -112,6 +120,7 @@ export class FakeCluster implements QueueProducer, PayloadStore {
   readonly queueCancels = new Arrivals<string>();
   readonly deleted = new Arrivals<string>();
   readonly payloads = new Map<string, Uint8Array>();
+  readonly modelId: ModelId;
   readonly #watchers = new Set<ServerWritableStream<unknown, ClusterState>>();
   readonly #server: Server = createServer();
   #state: ClusterState = create(ClusterStateSchema, {});
@@ -119,6 +128,10 @@ export class FakeCluster implements QueueProducer, PayloadStore {
   address = "";
   /** What the scheduler remembers, by request. */
   readonly decisions = new Map<string, MessageInitShape<typeof PlacementDecisionSchema>[]>();
+
+  constructor(name = "tiny") {
+    this.modelId = modelId(name);
+  }
 
   async start(): Promise<this> {
     const watch = (stream: ServerWritableStream<unknown, ClusterState>) => {
@@ -148,7 +161,7 @@ export class FakeCluster implements QueueProducer, PayloadStore {
     this.#state = create(ClusterStateSchema, {
       lanes,
       modelFingerprint: "fingerprint",
-      modelId: "tiny",
+      modelId: this.modelId,
       schedulerId: "s",
       leaderEpoch,
       ready,

@@ -17,22 +17,38 @@ export type TestRouterOptions = Readonly<{
   queueTrouble?: () => string | null;
   /** What takes the jobs; the cluster itself unless given. */
   queue?: QueueProducer;
+  /** Clusters of other models that it serves besides. */
+  others?: readonly FakeCluster[];
   clock?: Clock;
 }>;
 
 /** A real router on free ports of the loopback, before a cluster that the test plays. */
 export async function startTestRouter(cluster: FakeCluster, options: TestRouterOptions) {
   const { requestsMax = 4, readyWaitMsMax = 60_000, keys = [], images, ending, queueTrouble, clock } = options;
+  const { others = [] } = options;
   const isReady = Promise.withResolvers<void>();
   const { router, addresses } = await Router.start({
-    model: { ...tinyModel(), images, config: { vocabSize: 258, maxPositionEmbeddings: 20_000 } },
-    queue: options.queue ?? cluster,
-    store: cluster,
-    queueInScheduler: true,
-    schedulers: [cluster.address],
+    deployments: [
+      {
+        model: { ...tinyModel(), images, config: { vocabSize: 258, maxPositionEmbeddings: 20_000 } },
+        queue: options.queue ?? cluster,
+        store: cluster,
+        queueInScheduler: true,
+        schedulers: [cluster.address],
+        readyWaitMsMax,
+        ...(queueTrouble && { queueTrouble }),
+      },
+      ...others.map((other) => ({
+        model: { ...tinyModel(), modelId: other.modelId },
+        queue: other,
+        store: other,
+        queueInScheduler: true,
+        schedulers: [other.address],
+        readyWaitMsMax,
+      })),
+    ],
     keys: new ApiKeys(keys),
     requestsMax,
-    readyWaitMsMax,
     host: "127.0.0.1",
     advertise: "127.0.0.1",
     httpPort: 0,
@@ -41,7 +57,6 @@ export async function startTestRouter(cluster: FakeCluster, options: TestRouterO
     logger: silentLogger,
     onReady: isReady.resolve,
     ...(ending && { ending }),
-    ...(queueTrouble && { queueTrouble }),
     ...(clock && { clock }),
   });
   return { router, url: `http://${addresses.http}`, grpc: addresses.grpc, ready: isReady.promise };

@@ -33,7 +33,7 @@ const series = (text: string) => text.split("\n").filter((line) => line !== "" &
 
 describe("what an endpoint picker scrapes", () => {
   it("has the protocol's names, types and labels", () => {
-    const text = modelServerMetrics({ modelId: "nano", state, runningCount: 5 });
+    const text = modelServerMetrics([{ modelId: "nano", state, runningCount: 5 }]);
     expect(series(text)).toEqual([
       'vllm:num_requests_running{model_name="nano"} 5',
       'vllm:num_requests_waiting{model_name="nano"} 10',
@@ -45,19 +45,19 @@ describe("what an endpoint picker scrapes", () => {
   });
 
   it("says nothing of a fleet that is not known, and never more than all of it", () => {
-    expect(series(modelServerMetrics({ modelId: "nano", state: undefined, runningCount: 0 }))).toHaveLength(1);
+    expect(series(modelServerMetrics([{ modelId: "nano", state: undefined, runningCount: 0 }]))).toHaveLength(1);
     const full = create(ClusterStateSchema, { workers: [worker(true, 90_000n, 0)] });
     const empty = create(ClusterStateSchema, {});
-    expect(modelServerMetrics({ modelId: "nano", state: full, runningCount: 0 })).toContain(
+    expect(modelServerMetrics([{ modelId: "nano", state: full, runningCount: 0 }])).toContain(
       'perc{model_name="nano"} 1\n',
     );
-    expect(modelServerMetrics({ modelId: "nano", state: empty, runningCount: 0 })).toContain(
+    expect(modelServerMetrics([{ modelId: "nano", state: empty, runningCount: 0 }])).toContain(
       'perc{model_name="nano"} 0\n',
     );
   });
 
   it("keeps a model's name inside its label", () => {
-    const [line] = series(modelServerMetrics({ modelId: 'a"b\\c\nd', state: undefined, runningCount: 0 }));
+    const [line] = series(modelServerMetrics([{ modelId: 'a"b\\c\nd', state: undefined, runningCount: 0 }]));
     expect(line).toBe(String.raw`vllm:num_requests_running{model_name="a\"b\\c\nd"} 0`);
   });
 });

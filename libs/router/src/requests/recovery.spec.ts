@@ -15,7 +15,8 @@ import { SimClock, settled } from "@drover/testkit";
 import { requestEventFromWire } from "@drover/wire";
 import { describe, expect, it } from "vitest";
 import { READD_BACKOFF_MS, READDS_MAX, SWEEP_INTERVAL_MS, UNBEGUN_GRACE_MS } from "../limits.ts";
-import { RouterMetrics } from "../router-metrics.ts";
+import { RouterMetrics } from "../metrics/router-metrics.ts";
+import { routerSeries } from "../metrics/router-series.ts";
 import { FakeCluster } from "../testing/fake-cluster.ts";
 import { tinyModel } from "../testing/tiny-model.ts";
 import { done, end, started } from "../testing/worker-events.ts";
@@ -49,7 +50,7 @@ class Scene {
     store: this.cluster,
     clock: this.clock,
     logger: silentLogger,
-    metrics: new RouterMetrics(this.metrics, modelId("tiny")),
+    metrics: new RouterMetrics(routerSeries(this.metrics), modelId("tiny")),
     vision: { encode: async () => [] },
     hashSeed: () => ({ modelFingerprint: "tiny", salt: "" }),
     cancelAt: (worker, _request, attempt, force) => this.cancels.push({ worker, attempt, force }),

@@ -1,10 +1,10 @@
 import { type Clock, DroverError, type Logger, type RequestId, sleepUnlessAborted, toDroverError } from "@drover/core";
 import { HAND_BACKS_MAX, READD_BACKOFF_MS, READDS_MAX, RETRY_AFTER_MS, UNBEGUN_GRACE_MS } from "../limits.ts";
-import type { ReaddCause, RouterMetrics } from "../router-metrics.ts";
+import type { ReaddCause, RouterMetrics } from "../metrics/router-metrics.ts";
 import type { Generation } from "./generation.ts";
 import type { WorkerKey } from "./request-state.ts";
 
-export type ReaddsOptions = Readonly<{
+export type RecoveryOptions = Readonly<{
   clock: Clock;
   logger: Logger;
   metrics: Pick<RouterMetrics, "readded">;
@@ -17,10 +17,10 @@ export type ReaddsOptions = Readonly<{
 }>;
 
 /** Adds requests to the queue again, with what was delivered, when the attempt that ran or waited is lost; a bounded number of times. */
-export class Readds {
-  readonly #options: ReaddsOptions;
+export class Recovery {
+  readonly #options: RecoveryOptions;
 
-  constructor(options: ReaddsOptions) {
+  constructor(options: RecoveryOptions) {
     this.#options = options;
   }
 

@@ -1,0 +1,163 @@
+import type { Clock, Logger, ModelId, PayloadStore, QueueProducer, RouterId, Tracer } from "@drover/core";
+import { servedModelSeed } from "@drover/kv";
+import type { ClusterState, ExplainReply } from "@drover/proto";
+import { ClusterWatch } from "./cluster/cluster-watch.ts";
+import { TokenStreams } from "./cluster/token-streams.ts";
+import { VisionClient } from "./cluster/vision-client.ts";
+import { QUEUE_WAIT_MS_MAX_DEFAULT, READY_WAIT_MS_MAX_DEFAULT } from "./limits.ts";
+import { RouterMetrics } from "./metrics/router-metrics.ts";
+import type { RouterSeries } from "./metrics/router-series.ts";
+import { Readiness } from "./readiness.ts";
+import type { Admission } from "./requests/admission.ts";
+import { Generations } from "./requests/generations.ts";
+import { Inference } from "./requests/inference.ts";
+import type { ServedModel } from "./served-model.ts";
+
+export type DeploymentOptions = Readonly<{
+  model: ServedModel;
+  queue: QueueProducer;
+  store: PayloadStore;
+  /** Why the queue takes nothing now; null when it does. It always does, unless given. */
+  queueTrouble?: () => string | null;
+  /** The queue lives in the leading scheduler and goes with it. */
+  queueInScheduler: boolean;
+  /** Of the model's cluster; the one that leads answers. */
+  schedulers: readonly string[];
+  /** A request that is predicted to wait longer for a worker is refused; QUEUE_WAIT_MS_MAX_DEFAULT unless given. */
+  queueWaitMsMax?: number;
+  /** How long a request waits for a cluster that cannot serve; READY_WAIT_MS_MAX_DEFAULT unless given. */
+  readyWaitMsMax?: number;
+}>;
+
+/** What a deployment shares with the others of its router. */
+export type RouterParts = Readonly<{
+  routerId: RouterId;
+  admission: Admission;
+  series: RouterSeries;
+  clock: Clock;
+  logger: Logger;
+  tracer: Tracer | undefined;
+  /** Aborts when nothing new is taken any more. */
+  refusing: AbortSignal;
+  /** Called when `unready` may be another. */
+  onChange: () => void;
+}>;
+
+/** All of one served model in a router: its requests, its view of the model's cluster, and the streams to its workers. */
+export class Deployment {
+  /** The way of a request into the model's cluster. */
+  readonly inference: Inference;
+  readonly metrics: RouterMetrics;
+  readonly readiness: Readiness;
+  readonly #options: DeploymentOptions;
+  readonly #parts: RouterParts;
+  readonly #watch: ClusterWatch;
+  readonly #streams: TokenStreams;
+  readonly #vision: VisionClient;
+  readonly #generations: Generations;
+  #leader: string | undefined;
+
+  constructor(options: DeploymentOptions, parts: RouterParts) {
+    const { model, queue, store, schedulers, queueTrouble = () => null } = options;
+    const { routerId, clock, logger, series, onChange } = parts;
+    const { modelId } = model;
+    this.#options = options;
+    this.#parts = parts;
+    this.metrics = new RouterMetrics(series, modelId);
+    const common = { modelId, routerId, clock, logger };
+    this.#watch = new ClusterWatch({ ...common, addresses: schedulers, onState: (state) => this.#see(state) });
+    this.#vision = new VisionClient({ clock, metrics: this.metrics });
+    // Requests and streams know each other: what a worker sends goes to its request, and a request ends where it runs.
+    this.#generations = new Generations({
+      ...common,
+      model,
+      queue,
+      store,
+      metrics: this.metrics,
+      vision: this.#vision,
+      hashSeed: () => servedModelSeed(modelId, this.#watch.modelFingerprint),
+      cancelAt: (...attempt) => this.#streams.cancel(...attempt),
+    });
+    this.#streams = new TokenStreams({
+      ...common,
+      requests: this.#generations,
+      onStreamCount: (count) => {
+        this.metrics.streams(count);
+        onChange();
+      },
+    });
+    this.readiness = new Readiness({ watch: this.#watch, streams: this.#streams, queueTrouble });
+    this.inference = new Inference({
+      ...parts,
+      model,
+      generations: this.#generations,
+      cluster: this.#watch,
+      readiness: this.readiness,
+      metrics: this.metrics,
+      queueWaitMsMax: options.queueWaitMsMax ?? QUEUE_WAIT_MS_MAX_DEFAULT,
+      readyWaitMsMax: options.readyWaitMsMax ?? READY_WAIT_MS_MAX_DEFAULT,
+    });
+  }
+
+  get modelId(): ModelId {
+    return this.#options.model.modelId;
+  }
+
+  get model(): ServedModel {
+    return this.#options.model;
+  }
+
+  /** The cluster as its leader last told it, however old. */
+  get clusterState(): ClusterState | undefined {
+    return this.#watch.state;
+  }
+
+  /** Requests that a worker has begun. */
+  get begunCount(): number {
+    return this.#generations.begunCount;
+  }
+
+  /** Why a request went where it went. Errors: those of `ClusterWatch.explain`. */
+  explain(requestId: string, signal: AbortSignal): Promise<ExplainReply> {
+    return this.#watch.explain(requestId, signal);
+  }
+
+  /** Begins to watch the cluster, for a router that is reached at `address`. */
+  start(address: string): void {
+    this.#watch.start(address);
+  }
+
+  /** Ends what is past its deadline and looks again at lost workers. */
+  sweep(): void {
+    this.#generations.sweep(this.#parts.clock.now());
+    this.#streams.sweep();
+  }
+
+  /** Requests that wait for the cluster go on, where it can serve them. */
+  passWaiting(): void {
+    if (this.readiness.takes) this.inference.passWaiting();
+  }
+
+  /** Ends every request with an error. */
+  end(): void {
+    this.#generations.close();
+    this.inference.passWaiting();
+  }
+
+  /** Ends every stream, once what is said to clients is said. */
+  close(): void {
+    this.#watch.close();
+    this.#streams.close();
+    this.#vision[Symbol.dispose]();
+  }
+
+  #see(state: ClusterState): void {
+    this.#streams.update(state);
+    this.#vision.update(state);
+    const leader = `${state.schedulerId}@${state.leaderEpoch}`;
+    if (this.#leader !== undefined && this.#leader !== leader && this.#options.queueInScheduler)
+      this.#generations.queueLost();
+    this.#leader = leader;
+    this.#parts.onChange();
+  }
+}

@@ -1,0 +1,32 @@
+import { neverAborted } from "@drover/core";
+import { GENERATION_ENDPOINTS, modelCard, modelList, type ServedModelFacts } from "@drover/openai";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { Deployment } from "../deployment.ts";
+import { serveGeneration } from "./http-generation.ts";
+import type { HttpServerOptions } from "./http-server-options.ts";
+import { detokenize, tokenize } from "./tokenize-routes.ts";
+
+/** OpenAI's interface, and vLLM's routes for tokens. */
+export function addApiRoutes(api: FastifyInstance, { deployments, logger }: HttpServerOptions): void {
+  const inferenceOf = ({ body }: FastifyRequest) => deployments.reading(modelIn(body)).inference;
+  for (const endpoint of GENERATION_ENDPOINTS)
+    api.post(endpoint.path, (request, reply) =>
+      serveGeneration(request, reply, inferenceOf(request), logger, endpoint),
+    );
+  api.get("/v1/models", () => modelList([...deployments].map(servedFacts)));
+  api.get<{ Params: { "*": string } }>("/v1/models/*", ({ params }) =>
+    modelCard(servedFacts(deployments.named(params["*"]))),
+  );
+  api.post("/tokenize", (request) => tokenize(request.body, inferenceOf(request), neverAborted));
+  api.post("/detokenize", (request) => detokenize(request.body, inferenceOf(request)));
+}
+
+/** The name of the model that a body says, whatever the rest of it is. */
+function modelIn(body: unknown): unknown {
+  return typeof body === "object" && body !== null && "model" in body ? body.model : undefined;
+}
+
+function servedFacts({ model, inference }: Deployment): ServedModelFacts {
+  const { modelId, createdMs } = model;
+  return { modelId, createdMs, contextTokensMax: inference.facts.contextTokensMax };
+}

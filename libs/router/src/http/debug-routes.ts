@@ -1,0 +1,31 @@
+import { toJson } from "@bufbuild/protobuf";
+import { DroverError, neverAborted } from "@drover/core";
+import { GENERATION_ENDPOINTS } from "@drover/openai";
+import { ClusterStateSchema, ExplainReplySchema } from "@drover/proto";
+import type { FastifyInstance } from "fastify";
+import type { HttpServerOptions } from "./http-server-options.ts";
+
+type Query = Readonly<{ Querystring: { model?: string; request?: string } }>;
+
+const ID_PREFIXES = GENERATION_ENDPOINTS.map(({ idPrefix }) => idPrefix);
+
+/** What an operator asks of a model's cluster. */
+export function addDebugRoutes(api: FastifyInstance, { deployments }: HttpServerOptions): void {
+  api.get<Query>("/debug/cluster", ({ query }) => {
+    const state = deployments.named(query.model).clusterState;
+    return state === undefined ? { ready: false } : toJson(ClusterStateSchema, state, { alwaysEmitImplicit: true });
+  });
+  api.get<Query>("/debug/placement", async ({ query }) => {
+    const { model, request } = query;
+    if (request === undefined || request === "")
+      throw new DroverError("invalid_argument", "names a request", { field: "request" });
+    const reply = await deployments.named(model).explain(requestIdOf(request), neverAborted);
+    return toJson(ExplainReplySchema, reply, { alwaysEmitImplicit: true });
+  });
+}
+
+/** A client knows a request by the id of its answer. */
+function requestIdOf(answerId: string): string {
+  const prefix = ID_PREFIXES.find((each) => answerId.startsWith(each)) ?? "";
+  return answerId.slice(prefix.length);
+}

@@ -1,0 +1,15 @@
+import type { Logger } from "@drover/core";
+import type { Metrics } from "@drover/telemetry";
+import type { ApiKeys } from "../api-keys.ts";
+import type { Deployments } from "../deployments.ts";
+
+/** What the HTTP interface answers from. */
+export type HttpServerOptions = Readonly<{
+  deployments: Deployments;
+  keys: ApiKeys;
+  metrics: Metrics;
+  logger: Logger;
+  ready: () => boolean;
+  /** Aborts when the router was asked to end: clients are told to connect anew, to another one. */
+  ending: AbortSignal;
+}>;

@@ -1,0 +1,117 @@
+import { ERROR_CODES, LANES, type Lane, type ModelId } from "@drover/core";
+import type { RouterSeries } from "./router-series.ts";
+
+/** What a wait for an image's features came to: they were there, were made, are nowhere, or the request ended or timed out before that was known. */
+export type EncodeOutcome = "held" | "encoded" | "failed" | "abandoned";
+
+const DRAIN_OUTCOMES = ["finished", "cut"] as const;
+const FINISH_REASONS = ["stop", "length", "abort"] as const;
+
+/** The figures of one served model. */
+export class RouterMetrics {
+  readonly #series: RouterSeries;
+  readonly #model: { model_name: string };
+
+  constructor(series: RouterSeries, modelId: ModelId) {
+    this.#series = series;
+    this.#model = { model_name: modelId };
+    this.#emitZeros();
+  }
+
+  /** What has not happened yet is counted as 0, so that its first time is a rise. */
+  #emitZeros(): void {
+    for (const code of Object.keys(ERROR_CODES)) this.#series.failures.inc({ ...this.#model, code }, 0);
+    for (const finished_reason of FINISH_REASONS) this.#series.successes.inc({ ...this.#model, finished_reason }, 0);
+    for (const cause of READD_CAUSES) this.#series.readds.inc({ ...this.#model, cause }, 0);
+    for (const lane of LANES) this.#series.refusedAtDoor.inc({ ...this.#model, lane }, 0);
+    for (const histogram of [
+      this.#series.timeToFirstToken,
+      this.#series.interTokenLatency,
+      this.#series.requestLatency,
+      this.#series.requestPromptTokens,
+      this.#series.requestGenerationTokens,
+      this.#series.cachedShare,
+      this.#series.imageOpenSeconds,
+    ])
+      histogram.zero(this.#model);
+    for (const outcome of DRAIN_OUTCOMES) this.#series.drained.inc({ ...this.#model, outcome }, 0);
+    this.waitingForCluster(0);
+    for (const counter of [this.#series.staleEvents, this.#series.slowReaders]) counter.inc(this.#model, 0);
+  }
+
+  firstToken(seconds: number): void {
+    this.#series.timeToFirstToken.observe(this.#model, seconds);
+  }
+  nextToken(seconds: number): void {
+    this.#series.interTokenLatency.observe(this.#model, seconds);
+  }
+  token(): void {
+    this.#series.generationTokens.inc(this.#model);
+  }
+  ended(seconds: number): void {
+    this.#series.requestLatency.observe(this.#model, seconds);
+  }
+  /** `cachedTokenCount`: of the prompt, what its worker says that it did not compute. */
+  prompt(tokenCount: number, cachedTokenCount: number): void {
+    this.#series.promptTokens.inc(this.#model, tokenCount);
+    this.#series.requestPromptTokens.observe(this.#model, tokenCount);
+    this.#series.cachedTokens.inc(this.#model, cachedTokenCount);
+    if (tokenCount > 0) this.#series.cachedShare.observe(this.#model, cachedTokenCount / tokenCount);
+  }
+  /** All tokens of a finished request. */
+  generated(tokenCount: number): void {
+    this.#series.requestGenerationTokens.observe(this.#model, tokenCount);
+  }
+  refusedAtDoor(lane: Lane): void {
+    this.#series.refusedAtDoor.inc({ ...this.#model, lane });
+  }
+  finished(reason: (typeof FINISH_REASONS)[number]): void {
+    this.#series.successes.inc({ ...this.#model, finished_reason: reason });
+  }
+  failed(code: string): void {
+    this.#series.failures.inc({ ...this.#model, code });
+  }
+  readded(cause: ReaddCause): void {
+    this.#series.readds.inc({ ...this.#model, cause });
+  }
+  waitingForCluster(count: number): void {
+    this.#series.waitingForCluster.set(this.#model, count);
+  }
+  /** So many more; fewer where it is negative. */
+  inFlight(change: number): void {
+    this.#series.inFlight.inc(this.#model, change);
+  }
+  streams(count: number): void {
+    this.#series.streams.set(this.#model, count);
+  }
+  staleEvent(): void {
+    this.#series.staleEvents.inc(this.#model);
+  }
+  slowReader(): void {
+    this.#series.slowReaders.inc(this.#model);
+  }
+  drained(outcome: (typeof DRAIN_OUTCOMES)[number], count: number): void {
+    this.#series.drained.inc({ ...this.#model, outcome }, count);
+  }
+  imageOpened(seconds: number): void {
+    this.#series.imageOpenSeconds.observe(this.#model, seconds);
+  }
+  imageEncoded(outcome: EncodeOutcome, seconds: number): void {
+    this.#series.imageEncodeSeconds.observe({ ...this.#model, outcome }, seconds);
+  }
+  /** So many more; fewer where it is negative. */
+  imageBytesHeld(change: number): void {
+    this.#series.imageBytesHeld.inc(this.#model, change);
+  }
+}
+
+/** Why a request is added again. */
+const READD_CAUSES = [
+  "worker_lost",
+  "worker_failed",
+  "handed_back",
+  "token_gap",
+  "leader_changed",
+  "queue_unavailable",
+] as const;
+export type ReaddCause = (typeof READD_CAUSES)[number];
