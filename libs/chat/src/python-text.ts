@@ -1,3 +1,4 @@
+import { tupleOf } from "@drover/core";
 import type { TemplateValue } from "./template-values.ts";
 import { escapeAround } from "./trusted-marks.ts";
 
@@ -104,7 +105,7 @@ function jsonString(text: string, { ensureAscii }: JsonStyle): string {
 function pythonFloat(value: number): string {
   if (Number.isNaN(value)) return "nan";
   if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
-  const [digits = "", exponent = "0"] = value.toExponential().split("e");
+  const [digits, exponent] = tupleOf(value.toExponential().split("e"), 2);
   const power = Number(exponent);
   if (value !== 0 && (power < -4 || power >= 16)) {
     return `${digits}e${power < 0 ? "-" : "+"}${String(Math.abs(power)).padStart(2, "0")}`;

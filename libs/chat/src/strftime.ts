@@ -1,11 +1,13 @@
+import { at } from "@drover/core";
+
 const MONTHS = "January February March April May June July August September October November December".split(" ");
 const DAYS = "Sunday Monday Tuesday Wednesday Thursday Friday Saturday".split(" ");
 
 /** Python's `strftime` in the C locale, for a time in Unix milliseconds, in the process's time zone. What it does not know stays as it is. */
 export function strftime(timeMs: number, format: string): string {
   const date = new Date(timeMs);
-  const month = MONTHS[date.getMonth()] ?? "";
-  const day = DAYS[date.getDay()] ?? "";
+  const month = at(MONTHS, date.getMonth());
+  const day = at(DAYS, date.getDay());
   const two = (value: number) => String(value).padStart(2, "0");
   const hour12 = date.getHours() % 12 === 0 ? 12 : date.getHours() % 12;
   const parts: Readonly<Record<string, string>> = {

@@ -85,5 +85,6 @@ export { greedyParams, type SamplingParams } from "./sampling-params.ts";
 export { neverAborted, type TimeLimit, untilAborted, whenAborted, withTimeout } from "./signals.ts";
 export type { StepCosts } from "./step-costs.ts";
 export { tilesHash, tilesHasher } from "./tiles-hash.ts";
+export { type TupleOf, tupleOf } from "./tuple.ts";
 export { sleepUnlessAborted, Wakeup } from "./wakeup.ts";
 export { WORKER_ROLES, type WorkerRole } from "./worker-role.ts";

@@ -20,7 +20,8 @@ export function checkTextTensors(
   converted: ConversionSetting | null,
 ): void {
   for (const { name } of checkpoint.tensors()) {
-    if (Number(LAYER.exec(name)?.[1] ?? 0) < config.layerCount) continue;
+    const [, layer] = LAYER.exec(name) ?? [];
+    if (layer === undefined || Number(layer) < config.layerCount) continue;
     fail(checkpoint, name, `is of a layer that config.json does not have: it names ${config.layerCount}`);
   }
   const check = new TensorCheck(checkpoint, config);

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { at } from "@drover/core";
 import { FieldReader, readJsonObject } from "../files/json-file.ts";
 import { quoted } from "../files/quoted.ts";
 
@@ -73,7 +74,8 @@ function ruleOf(rule: string, fail: (what: string) => never): (path: string) => 
 
 /** Whether a path begins with the first part and has the others behind it in order; `isWhole`: and ends with the last. */
 function matchesParts(path: string, parts: readonly string[], isWhole: boolean): boolean {
-  const [first = "", ...others] = parts;
+  const first = at(parts, 0);
+  const others = parts.slice(1);
   if (!path.startsWith(first)) return false;
   if (others.length === 0) return !isWhole || path === first;
   let from = first.length;
@@ -82,5 +84,5 @@ function matchesParts(path: string, parts: readonly string[], isWhole: boolean):
     if (at < 0) return false;
     from = at + part.length;
   }
-  return !isWhole || path.endsWith(others.at(-1) ?? "");
+  return !isWhole || path.endsWith(at(others, others.length - 1));
 }

@@ -1,4 +1,4 @@
-import { assert } from "@drover/core";
+import { assert, at } from "@drover/core";
 import type { FileRange } from "@drover/llama4";
 import { CONVERTED_PART_BYTES_MAX } from "../limits.ts";
 import type { Quantization } from "../tensors/quantization.ts";
@@ -61,7 +61,7 @@ export function unitLayout(linears: readonly LinearShape[], quantization: Quanti
     outSize,
     inSize,
     quantization,
-    parts: (weights[i] ?? []).map((part) => ({
+    parts: at(weights, i).map((part) => ({
       ...part,
       prepared: place(matrixBytes(part.rowCount, inSize, quantization).preparedBytes),
     })),

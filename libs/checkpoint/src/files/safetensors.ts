@@ -1,6 +1,6 @@
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { basename } from "node:path";
-import { DroverError } from "@drover/core";
+import { DroverError, tupleOf } from "@drover/core";
 import { DIMENSIONS_MAX, HEADER_BYTES_MAX, READ_BYTES_MAX } from "../limits.ts";
 import { bytesOf, type Dtype, isDtype } from "./dtype.ts";
 import { isObject, parseJsonObject } from "./json-file.ts";
@@ -65,7 +65,7 @@ function readEntry(entry: unknown, file: string, tensor: string) {
   if (!isDtype(dtype)) return fail(file, `tensor ${name} has the unknown type ${quoted(dtype)}`);
   if (!isCounts(shape) || shape.length > DIMENSIONS_MAX) return fail(file, `tensor ${name} has no valid shape`);
   if (!isCounts(range) || range.length !== 2) return fail(file, `tensor ${name} has no valid byte range`);
-  const [begin = 0, end = 0] = range;
+  const [begin, end] = tupleOf(range, 2);
   const byteCount = bytesOf(
     dtype,
     shape.reduce((product, size) => product * size, 1),

@@ -22,8 +22,7 @@ export class Embedding {
   /** Writes the ids' rows into out_aD [a, D] from row `firstRow` on. Bug if an id is not in the vocabulary. */
   gather(tokenIds: Int32Array, out_aD: Float32Array, firstRow: number): void {
     const { width } = this;
-    for (let i = 0; i < tokenIds.length; i++) {
-      const id = tokenIds[i] ?? -1;
+    for (const [i, id] of tokenIds.entries()) {
       assert(id >= 0 && id < this.rowCount, "a token id is in the vocabulary");
       const target = out_aD.subarray((firstRow + i) * width, (firstRow + i + 1) * width);
       const start = this.#bytes.byteOffset + id * this.#rowBytes;

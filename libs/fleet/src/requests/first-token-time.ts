@@ -36,7 +36,7 @@ const knownCosts = (costs: StepCosts): StepCosts => (costs.promptRowMs > 0 ? cos
 
 /** Whether a prompt that takes longer than `longMs` by itself is before a new one. */
 export function hasLongPrompt({ pendingPromptMs, reservedPromptMs }: PromptLoad, longMs: number): boolean {
-  return (pendingPromptMs.at(-1) ?? 0) > longMs || reservedPromptMs.some((ms) => ms > longMs);
+  return [...pendingPromptMs.slice(-1), ...reservedPromptMs].some((ms) => ms > longMs);
 }
 
 /** Prompt rows [from, to) of one sequence. */

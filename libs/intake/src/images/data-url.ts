@@ -1,4 +1,4 @@
-import { DroverError } from "@drover/core";
+import { at, DroverError } from "@drover/core";
 import { sniffImageFormat } from "./image-format.ts";
 import { IMAGE_LIMITS } from "./limits.ts";
 
@@ -20,7 +20,7 @@ export function readDataUrl(url: string): Uint8Array<ArrayBuffer> {
   if (comma < 0) throw invalid("a data URL has the form data:image/png;base64,...");
   const header = url.slice(SCHEME.length, comma).toLowerCase();
   if (!header.endsWith(ENCODING)) throw invalid("a data URL's image must be base64");
-  const [mediaType = ""] = header.split(";");
+  const mediaType = at(header.split(";"), 0);
   if (!mediaType.startsWith("image/") && !UNNAMED.includes(mediaType))
     throw invalid("a data URL's media type must be that of an image, such as image/png");
   const file = readBase64(url.slice(comma + 1));

@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6 } from "node:net";
+import { at, tupleOf } from "@drover/core";
 
 /** IPv4 networks that are not the public internet, as [network, prefix length]. Source: IANA's special-purpose registry, and clouds' papers. */
 const PRIVATE_V4: readonly (readonly [string, number])[] = [
@@ -60,7 +61,7 @@ function isPublicV6(groups: readonly number[]): boolean {
   if (!isWithin(groups, groupsOfV6("2000::"), 3)) return false;
   if (PRIVATE_V6.some(([network, prefix]) => isWithin(groups, groupsOfV6(network), prefix))) return false;
   // ISATAP tunnels to the IPv4 address in the last groups.
-  const isIsatap = ((groups[4] ?? 0) & 0xfdff) === 0 && groups[5] === 0x5efe;
+  const isIsatap = (at(groups, 4) & 0xfdff) === 0 && groups[5] === 0x5efe;
   return !isIsatap || isPublicV4(groups.slice(6));
 }
 
@@ -69,20 +70,20 @@ function isWithin(groups: readonly number[], network: readonly number[], prefix:
   return network.every((group, index) => {
     const bits = Math.min(Math.max(prefix - index * 16, 0), 16);
     const mask = (0xffff << (16 - bits)) & 0xffff;
-    return (group & mask) === ((groups[index] ?? 0) & mask);
+    return (group & mask) === (at(groups, index) & mask);
   });
 }
 
 /** A valid IPv4 address as two groups of 16 bits. */
 function groupsOfV4(address: string): readonly number[] {
-  const [first = 0, second = 0, third = 0, fourth = 0] = address.split(".").map(Number);
+  const [first, second, third, fourth] = tupleOf(address.split(".").map(Number), 4);
   return [first * 256 + second, third * 256 + fourth];
 }
 
 /** A valid IPv6 address as eight groups of 16 bits. */
 function groupsOfV6(address: string): readonly number[] {
-  const [head = "", tail] = address.split("::");
-  const left = groupsOfPart(head);
+  const [head, tail] = address.split("::");
+  const left = head === undefined ? [] : groupsOfPart(head);
   const right = tail === undefined ? [] : groupsOfPart(tail);
   return [...left, ...Array<number>(8 - left.length - right.length).fill(0), ...right];
 }

@@ -1,4 +1,4 @@
-import type { KvDtype } from "@drover/core";
+import { at, type KvDtype } from "@drover/core";
 import type { GraphDims } from "@drover/llama4";
 import { type BuiltGraph, GraphBuilder, type Value } from "./graph-builder.ts";
 
@@ -40,7 +40,7 @@ export function attentionGraph(dims: GraphDims, variant: AttentionVariant): Buil
     outputs.push(part.attended);
     sums.push(part.lse);
   }
-  const join = (parts: Value[]) => (parts.length === 1 ? (parts[0] ?? "") : b.node("Concat", parts, { axis: 1 }));
+  const join = (parts: Value[]) => (parts.length === 1 ? at(parts, 0) : b.node("Concat", parts, { axis: 1 }));
   b.output(
     "attended",
     "f32",

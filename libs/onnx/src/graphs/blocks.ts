@@ -67,7 +67,7 @@ function mappedLinear(b: GraphBuilder, x: Value, weight: MappedLinear, outSize: 
 /** `down(silu(gate x) * up x)`, with gate and up as one matrix product. */
 export function swiGlu(b: GraphBuilder, x: Value, weights: MlpWeights, hidden: number, width: number): Value {
   const gateUp = linear(b, x, weights.gateUp, 2 * width, hidden);
-  const [gate = "", up = ""] = b.nodes("Split", [gateUp], 2, { axis: -1, num_outputs: 2 });
+  const [gate, up] = b.nodes("Split", [gateUp], 2, { axis: -1, num_outputs: 2 });
   const silu = b.node("ms.QuickGelu", [gate], { alpha: { f: 1 } });
   return linear(b, b.node("Mul", [silu, up]), weights.down, hidden, width);
 }
@@ -100,10 +100,10 @@ export function queryKeyValue(b: GraphBuilder, x: Value, weights: AttentionWeigh
   const normed = rmsNorm(b, x, weights.norm, dims.rmsNormEps);
   const all = linear(b, normed, weights.qkv, qSize + 2 * kvSize, dims.hiddenSize);
   if (weights.rope === null) {
-    const [q = "", k = "", v = ""] = b.nodes("Split", [all, b.ints([qSize, kvSize, kvSize])], 3, { axis: -1 });
+    const [q, k, v] = b.nodes("Split", [all, b.ints([qSize, kvSize, kvSize])], 3, { axis: -1 });
     return { q: b.node("Mul", [q, "temperature"]), k, v };
   }
-  const [unrotated = "", v = ""] = b.nodes("Split", [all, b.ints([qSize + kvSize, kvSize])], 2, { axis: -1 });
+  const [unrotated, v] = b.nodes("Split", [all, b.ints([qSize + kvSize, kvSize])], 2, { axis: -1 });
   const half = dims.headDim / 2;
   const rows = weights.rope.cos.length / half;
   assert(Number.isInteger(rows), "a RoPE table has headDim / 2 columns");
@@ -125,7 +125,7 @@ export function queryKeyValue(b: GraphBuilder, x: Value, weights: AttentionWeigh
       )
     : rotated;
   const flat = b.node("Reshape", [normedQk, b.ints([-1, qSize + kvSize])]);
-  const [q = "", k = ""] = b.nodes("Split", [flat, b.ints([qSize, kvSize])], 2, { axis: -1 });
+  const [q, k] = b.nodes("Split", [flat, b.ints([qSize, kvSize])], 2, { axis: -1 });
   return { q, k, v };
 }
 

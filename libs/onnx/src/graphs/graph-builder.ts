@@ -1,5 +1,5 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import { assert } from "@drover/core";
+import { assert, type TupleOf, tupleOf } from "@drover/core";
 import type { FileRange } from "@drover/llama4";
 import { onnx } from "@drover/proto";
 
@@ -110,17 +110,16 @@ export class GraphBuilder {
 
   node(opType: string, inputs: readonly Value[], attributes: Readonly<Record<string, Attribute>> = {}): Value {
     const [out] = this.nodes(opType, inputs, 1, attributes);
-    assert(out !== undefined, "a node has an output");
     return out;
   }
 
-  /** A node with several outputs. `ms.` before the operator's name selects com.microsoft. */
-  nodes(
+  /** A node with so many outputs. `ms.` before the operator's name selects com.microsoft. */
+  nodes<Count extends number>(
     opType: string,
     inputs: readonly Value[],
-    outputCount: number,
+    outputCount: Count,
     attributes: Readonly<Record<string, Attribute>> = {},
-  ): Value[] {
+  ): TupleOf<Value, Count> {
     const contrib = opType.startsWith("ms.");
     const output = Array.from({ length: outputCount }, () => this.#name());
     this.#graph.node.push(
@@ -132,7 +131,7 @@ export class GraphBuilder {
         attribute: Object.entries(attributes).map(([name, value]) => attribute(name, value)),
       }),
     );
-    return output;
+    return tupleOf(output, outputCount);
   }
 
   build(): BuiltGraph {

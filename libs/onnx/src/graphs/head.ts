@@ -15,7 +15,7 @@ export function headGraph(dims: GraphDims, weights: Readonly<{ norm: Float32Arra
   const asked = b.input("asked", "i64", ["r"]);
   const fullRows = b.input("full_rows", "i64", ["f"]);
   const logits = linear(b, rmsNorm(b, x, weights.norm, dims.rmsNormEps), weights.head, dims.vocabSize, dims.hiddenSize);
-  const [values = "", ids = ""] = b.nodes("TopK", [logits, topCount], 2, { axis: 1, largest: 1, sorted: 1 });
+  const [values, ids] = b.nodes("TopK", [logits, topCount], 2, { axis: 1, largest: 1, sorted: 1 });
   const peak = b.node("ReduceMax", [logits, b.ints([1])], { keepdims: 1 });
   const total = b.node("ReduceSum", [b.node("Exp", [b.node("Sub", [logits, peak])]), b.ints([1])], { keepdims: 1 });
   const lse = b.node("Add", [b.node("Log", [total]), peak]);

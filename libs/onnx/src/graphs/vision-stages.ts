@@ -1,3 +1,4 @@
+import { at } from "@drover/core";
 import type {
   BiasedLinear,
   LayerNormWeights,
@@ -40,7 +41,7 @@ export function visionEnterGraph(dims: VisionDims, weights: VisionEnterWeights):
     b.weight(patchPositions, [1, patchCount, hiddenSize]),
   ]);
   const classPosition = weights.positions.subarray(patchCount * hiddenSize);
-  const classRow = weights.classEmbedding.map((value, i) => value + (classPosition[i] ?? 0));
+  const classRow = weights.classEmbedding.map((value, i) => value + at(classPosition, i));
   const tileCount = b.node("Shape", [pixels], { start: 0, end: 1 });
   const classRows = b.node("Expand", [
     b.weight(classRow, [1, 1, hiddenSize]),
@@ -91,13 +92,13 @@ function attention(b: GraphBuilder, x: Value, weights: BiasedLinear, rope: RopeT
   const half = hiddenSize / headCount / 2;
   const all = linear(b, x, weights, 3 * hiddenSize, hiddenSize);
   const tiles = b.node("Reshape", [all, b.ints([-1, rowCount, 3 * hiddenSize])]);
-  const [qk = "", v = ""] = b.nodes("Split", [tiles, b.ints([2 * hiddenSize, hiddenSize])], 2, { axis: -1 });
+  const [qk, v] = b.nodes("Split", [tiles, b.ints([2 * hiddenSize, hiddenSize])], 2, { axis: -1 });
   const rotated = b.node(
     "ms.RotaryEmbedding",
     [qk, b.ints([0]), b.weight(rope.cos, [rowCount, half]), b.weight(rope.sin, [rowCount, half])],
     { interleaved: 1, num_heads: 2 * headCount },
   );
-  const [q = "", k = ""] = b.nodes("Split", [rotated, b.ints([hiddenSize, hiddenSize])], 2, { axis: -1 });
+  const [q, k] = b.nodes("Split", [rotated, b.ints([hiddenSize, hiddenSize])], 2, { axis: -1 });
   const attended = b.node("ms.MultiHeadAttention", [q, k, v], { num_heads: headCount });
   return b.node("Reshape", [attended, b.ints([-1, hiddenSize])]);
 }
