@@ -1,4 +1,5 @@
 import { assert, type KvDtype } from "@drover/core";
+import { BUFFER_BLOCK_ROWS, SEGMENT_ROWS_MIN } from "./limits.ts";
 
 /**
  * How a model's KV cache is laid out. Llama 4 has two kinds of layers: global ones keep every token, chunked ones only
@@ -31,9 +32,6 @@ const ELEMENT_BYTES = { f32: 4, bf16: 2 } as const;
 /** An int8 row's scale is f32. */
 const SCALE_BYTES = 4;
 
-const SEGMENT_ROWS_MIN = 1024;
-const BLOCK_ROWS = 64;
-
 /**
  * Builds the geometry from config.json's numbers. A global segment is the least multiple of the chunk that is 1,024
  * rows or more.
@@ -46,7 +44,7 @@ export function kvGeometry(
     isGlobalLayer: config.isGlobalLayer,
     chunkRows: config.chunkSize,
     segmentRows: config.chunkSize * Math.ceil(SEGMENT_ROWS_MIN / config.chunkSize),
-    blockRows: Math.min(BLOCK_ROWS, config.chunkSize),
+    blockRows: Math.min(BUFFER_BLOCK_ROWS, config.chunkSize),
     rowBytes: 2 * config.kvHeadCount * kvHeadBytes(format, config.headDim),
   };
 }

@@ -38,3 +38,12 @@ export const CACHE_EVENTS_MAX = 65_536;
  * more is a bug.
  */
 export const EVICTION_SLOPES_MAX = 32;
+
+/** Least rows of a global segment: it is the least multiple of the chunk that has so many. */
+export const SEGMENT_ROWS_MIN = 1024;
+
+/** Rows by which a segment's buffer grows, or the whole chunk where that is less. */
+export const BUFFER_BLOCK_ROWS = 64;
+
+/** Segments that a striped sequence holds itself: the one that grows, and two that are on their way to holders. Its step waits for more. */
+export const OWN_SEGMENTS_MAX = 3;

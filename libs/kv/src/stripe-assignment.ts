@@ -1,5 +1,7 @@
+import { at } from "@drover/core";
 import { type KvGeometry, segmentRowsOf } from "./geometry.ts";
 import { rowBytesOf } from "./kv-store.ts";
+import { OWN_SEGMENTS_MAX } from "./limits.ts";
 
 /** One worker that can hold segments of others, as the one that gives them away knows it. */
 export type StripeRoom = Readonly<{ /** What it has room for, bytes. */ bytesFree: number }>;
@@ -23,7 +25,7 @@ export function stripeHolder(
 ): number | undefined {
   for (let tries = 0; tries < holders.length; tries++) {
     const index = (first + segment + tries) % holders.length;
-    if ((holders[index]?.bytesFree ?? 0) >= bytes) return index;
+    if (at(holders, index).bytesFree >= bytes) return index;
   }
   return undefined;
 }
@@ -33,13 +35,8 @@ export function stripeHolder(
  * its way to a holder.
  */
 export function ownRowsMax(geometry: KvGeometry, length: number): number {
-  return Math.min(length, OWN_SEGMENTS * segmentRowsOf(geometry, true));
+  return Math.min(length, OWN_SEGMENTS_MAX * segmentRowsOf(geometry, true));
 }
-
-/**
- * Segments that a striped sequence holds itself: the one that grows and two before it that are on their way to holders.
- */
-const OWN_SEGMENTS = 3;
 
 /** Bytes that a striped sequence of `length` rows has on holders in the end. */
 export function stripedBytes(geometry: KvGeometry, length: number): number {

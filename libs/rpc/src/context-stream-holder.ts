@@ -1,5 +1,14 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import type { AttendCall, AttendedPart, Clock, ContextHolder, Logger, SegmentRows, TraceContext } from "@drover/core";
+import {
+  type AttendCall,
+  type AttendedPart,
+  at,
+  type Clock,
+  type ContextHolder,
+  type Logger,
+  type SegmentRows,
+  type TraceContext,
+} from "@drover/core";
 import { type ContextReply, type ContextRequest, ContextRequestSchema, ContextWorker } from "@drover/proto";
 import { type AttendFrame, attendFrames, putFrames } from "./context-frames.ts";
 import { bytesOf, rowsOf } from "./expert-frames.ts";
@@ -73,7 +82,7 @@ export class ContextStreamHolder implements ContextHolder, Disposable {
 
   async attend(call: AttendCall): Promise<AttendedPart | undefined> {
     const frames = attendFrames(call);
-    const rowCount = frames.at(-1)?.to ?? 0;
+    const rowCount = at(frames, frames.length - 1).to;
     const attended_aH = new Float32Array(call.q_aH.length);
     const width = call.q_aH.length / rowCount;
     let lse_aN = new Float32Array(0);

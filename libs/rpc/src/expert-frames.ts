@@ -1,3 +1,4 @@
+import { at } from "@drover/core";
 import type { PeerCall } from "@drover/exchange";
 import { FRAME_BYTES_MAX } from "./limits.ts";
 
@@ -20,9 +21,9 @@ export function framesOf(call: Pick<PeerCall, "experts" | "counts">, rowBytes: n
     current = { experts: [], counts: [], rows: 0 };
   };
   for (let i = 0; i < call.experts.length; i++) {
-    for (let left = call.counts[i] ?? 0; left > 0; ) {
+    for (let left = at(call.counts, i); left > 0; ) {
       const count = Math.min(left, rowsMax - current.rows);
-      current.experts.push(call.experts[i] ?? 0);
+      current.experts.push(at(call.experts, i));
       current.counts.push(count);
       current.rows += count;
       left -= count;

@@ -1,15 +1,29 @@
+// A process asks another one, and serves what others ask.
+
 export { RpcClient } from "./client.ts";
-export { contextService } from "./context-service.ts";
-export { ContextStreamHolder } from "./context-stream-holder.ts";
 export { fromServiceError, toServiceError } from "./errors.ts";
-export { bytesOf } from "./expert-frames.ts";
-export { expertService } from "./expert-service.ts";
-export { type ExchangeMeter, ExpertStreamPeer } from "./expert-stream-peer.ts";
-export { STREAM_LIMITS } from "./limits.ts";
-export { LivingStream } from "./living-stream.ts";
-export { agree, PROTOCOL, type Protocol, parseProtocol, protocolText } from "./protocol.ts";
 export { createServer, listen, shutDown } from "./server.ts";
 export { serviceDefinition } from "./service.ts";
 export { channelOptions } from "./settings.ts";
-export { bidiStreamOf, serverStreamOf } from "./stream-call.ts";
 export { traceOf } from "./trace-metadata.ts";
+
+// Builds that agree serve together.
+
+export { agree, PROTOCOL, type Protocol, parseProtocol, protocolText } from "./protocol.ts";
+
+// A stream outlives its calls.
+
+export { STREAM_LIMITS } from "./limits.ts";
+export { LivingStream } from "./living-stream.ts";
+export { bidiStreamOf, serverStreamOf } from "./stream-call.ts";
+
+// Rows go to experts and back.
+
+export { bytesOf } from "./expert-frames.ts";
+export { expertService } from "./expert-service.ts";
+export { type ExchangeMeter, ExpertStreamPeer } from "./expert-stream-peer.ts";
+
+// Old rows of long contexts are held by others.
+
+export { contextService } from "./context-service.ts";
+export { ContextStreamHolder } from "./context-stream-holder.ts";
