@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { type Gate, repository } from "./gate.ts";
 import {
   abortReasons,
+  apiPageGate,
   boundaries,
   dashboards,
   deadCode,
@@ -228,6 +229,12 @@ const PLANTS: readonly Plant[] = [
     violation: "a dashboard that nothing describes",
     files: { "helm/drover/files/dashboards/forgotten.json": "{}\n" },
     finding: "forgotten.json",
+  },
+  {
+    gate: apiPageGate,
+    violation: "a page of the interface edited by hand",
+    files: { "docs/api.md": "# HTTP interface\n" },
+    finding: "docs/api.md is not what libs/openai says",
   },
   {
     gate: protoLint,

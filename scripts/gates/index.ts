@@ -1,4 +1,5 @@
 import { abortReasons } from "./abort-reasons.ts";
+import { apiPageGate } from "./api-page.ts";
 import { boundaries } from "./boundaries.ts";
 import { dashboards } from "./dashboards.ts";
 import { flags } from "./flags.ts";
@@ -47,7 +48,19 @@ export const GATES: readonly Gate[] = [
   protoLint,
   protoBreaking,
   dashboards,
+  apiPageGate,
   flags,
 ];
 
-export { abortReasons, boundaries, dashboards, flags, generated, length, protoBreaking, purity, silentDefaults };
+export {
+  abortReasons,
+  apiPageGate,
+  boundaries,
+  dashboards,
+  flags,
+  generated,
+  length,
+  protoBreaking,
+  purity,
+  silentDefaults,
+};

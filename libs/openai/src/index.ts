@@ -26,6 +26,9 @@ export type { FinishReason, Output, TokenLogprob, ToolCall } from "./text/output
 // These become a reply, whole or streamed, or an error.
 
 export { Answer } from "./write/answer.ts";
+export type { ChatCompletion } from "./write/chat.ts";
+export type { ChatCompletionChunk } from "./write/chat-stream.ts";
+export type { Completion } from "./write/completion.ts";
 export { errorReply, publicError } from "./write/error.ts";
 export { modelCard, modelList, type ServedModelFacts } from "./write/models.ts";
 export { event, type ReplyFrame, type ReplyStream } from "./write/reply-frame.ts";

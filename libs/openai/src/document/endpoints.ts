@@ -53,6 +53,9 @@ export const GENERATION_ENDPOINTS: readonly GenerationEndpoint[] = [
   },
 ];
 
+/** Of several models. */
+const MODEL = { in: "query", description: "Its name; the first one's when absent.", isRequired: false } as const;
+
 const status = (name: string, fields: Readonly<Record<string, TSchema>>) => named(name, Type.Object(fields));
 
 /** All endpoints, in the order in which they are described. */
@@ -133,7 +136,8 @@ export const ENDPOINTS: readonly Endpoint[] = [
     method: "get",
     path: "/debug/cluster",
     tag: "Operating",
-    summary: "Shows the cluster as this router knows it",
+    summary: "Shows a model's cluster as this router knows it",
+    parameters: { model: MODEL },
     answer: status("ClusterState", { ready: Type.Boolean() }),
     errors: [],
   },
@@ -142,7 +146,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     path: "/debug/placement",
     tag: "Operating",
     summary: "Tells why a request went to the worker that answered it",
-    parameters: { request: { in: "query", description: "The id of its answer." } },
+    parameters: { request: { in: "query", description: "The id of its answer." }, model: MODEL },
     answer: status("PlacementDecisions", { decisions: Type.Array(Type.Unknown()) }),
     errors: ["not_found", "unavailable"],
   },

@@ -65,6 +65,11 @@ export class SchemaNames {
     const isNullable = branches.length === 2 && second?.type === "null";
     if (isNullable && typeof first?.type === "string" && first.enum === undefined && first.const === undefined)
       return { ...first, type: [first.type, "null"] };
-    return { anyOf: branches.map((branch) => this.#part(branch)) };
+    const { description, default: standard } = first ?? {};
+    return {
+      ...(isNullable && description !== undefined && { description }),
+      ...(isNullable && standard !== undefined && { default: standard }),
+      anyOf: branches.map((branch) => this.#part(branch)),
+    };
   }
 }

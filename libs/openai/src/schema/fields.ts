@@ -11,8 +11,10 @@ export const tokenIdList = (description: string, bounds: Readonly<{ maxItems?: n
 
 /** Errors: `invalid_argument` by the list's name when an entry is no id of the vocabulary. */
 export function checkTokenIds(field: string, ids: readonly unknown[], vocabSize: number): void {
-  for (const id of ids) {
-    if (typeof id !== "number" || !Number.isInteger(id) || id < 0 || id >= vocabSize)
-      throw fieldError(field, `must hold token ids from 0 to ${vocabSize - 1}`);
-  }
+  // By index: a loop over the iterator takes four times as long, and a prompt may have a million ids.
+  for (let i = 0; i < ids.length; i++)
+    if (!isTokenId(ids[i], vocabSize)) throw fieldError(field, `must hold token ids from 0 to ${vocabSize - 1}`);
 }
+
+const isTokenId = (id: unknown, vocabSize: number): boolean =>
+  typeof id === "number" && Number.isInteger(id) && id >= 0 && id < vocabSize;

@@ -50,6 +50,8 @@ export const ChatCompletionChunk = Type.Object({
   ),
 });
 
+export type ChatCompletionChunk = Static<typeof ChatCompletionChunk>;
+
 /** A streamed chat completion: the role, then text, then why it ended, then the usage where it was asked for. */
 export class ChatReplyStream implements ReplyStream {
   readonly #frame: ReplyFrame;
