@@ -1,3 +1,5 @@
+// Templates.
+
 /** Nesting of a client's JSON (schemas, arguments, variables) that a template is given: schemas have some ten levels. */
 export const INPUT_DEPTH_MAX = 200;
 
@@ -9,3 +11,14 @@ export const RANGE_ITEMS_MAX = 100_000;
 
 /** Characters that a template may make in one step of joining: a prompt's most, so that doubling ends soon. */
 export const JOINED_CHARACTERS_MAX = 256 * 2 ** 20;
+
+// Tool calls in what the model writes.
+
+/** Text that may still become calls is held back up to this length in UTF-16 units; longer text is text. Sum: choices times this, doubled in bytes. */
+export const HELD_LENGTH_MAX = 262_144;
+
+/** Brackets within brackets in a call's arguments; deeper is text. */
+export const NESTING_DEPTH_MAX = 64;
+
+/** Characters of one number in a pythonic call: Python's own limit for integers. */
+export const NUMBER_LENGTH_MAX = 4300;

@@ -1,6 +1,6 @@
+import { HELD_LENGTH_MAX } from "./limits.ts";
 import { Characters, type FoundCall, type Production, space } from "./tool-call-characters.ts";
 import { jsonCall, jsonCallArray } from "./tool-call-json.ts";
-import { HELD_LENGTH_MAX } from "./tool-call-limits.ts";
 import { pythonCall, pythonCallList } from "./tool-call-python.ts";
 import { functionTag } from "./tool-call-tag.ts";
 import { jsonArrayRest } from "./tool-json-value.ts";

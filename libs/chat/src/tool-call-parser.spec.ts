@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
+import { HELD_LENGTH_MAX, NESTING_DEPTH_MAX, NUMBER_LENGTH_MAX } from "./limits.ts";
 import { referenceLines, withoutReferenceData } from "./testing/reference-data.ts";
 import {
   clientView,
@@ -9,7 +10,6 @@ import {
   withoutMarks,
   writtenText,
 } from "./testing/tool-call-corpus.ts";
-import { HELD_LENGTH_MAX, NESTING_DEPTH_MAX, NUMBER_LENGTH_MAX } from "./tool-call-limits.ts";
 import { ToolCallParser } from "./tool-call-parser.ts";
 
 const corpus = readToolCallCorpus();

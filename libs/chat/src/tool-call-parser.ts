@@ -1,6 +1,6 @@
+import { HELD_LENGTH_MAX } from "./limits.ts";
 import { Candidate } from "./tool-call-candidate.ts";
 import { isSpace } from "./tool-call-characters.ts";
-import { HELD_LENGTH_MAX } from "./tool-call-limits.ts";
 
 /** Special tokens that mean something to calls. They give no text themselves. */
 export const TOOL_CALL_MARKS = ["<|python_start|>", "<|python_end|>", "<|eom|>", "<|eot|>"] as const;

@@ -1,5 +1,5 @@
+import { NESTING_DEPTH_MAX } from "./limits.ts";
 import { type Characters, exactly, type Production, refuse, space } from "./tool-call-characters.ts";
-import { NESTING_DEPTH_MAX } from "./tool-call-limits.ts";
 
 /** Any JSON value; stops behind it. Source: RFC 8259. */
 export function* jsonValue(characters: Characters): Production<void> {

@@ -1,5 +1,5 @@
+import { NESTING_DEPTH_MAX, NUMBER_LENGTH_MAX } from "./limits.ts";
 import { type Characters, type Production, refuse, space } from "./tool-call-characters.ts";
-import { NESTING_DEPTH_MAX, NUMBER_LENGTH_MAX } from "./tool-call-limits.ts";
 import { pythonString } from "./tool-python-string.ts";
 
 /** A value as JSON text. Only a scalar can be a dict's key. */

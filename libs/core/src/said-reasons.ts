@@ -1,5 +1,4 @@
-/** Different reasons that are remembered; what fails in more ways than these is said again. */
-const REASONS_MAX = 16;
+import { REASONS_MAX } from "./limits.ts";
 
 /** Which reasons of one spell of failures have been said: something that is tried again and again says each of them once. */
 export class SaidReasons {

@@ -2,8 +2,7 @@ export type { ActiveExperts, ExpertWorker } from "./experts/active-map.ts";
 export type { ExpertOrder } from "./experts/drain.ts";
 export type { ExpertShortage } from "./experts/expert-owners.ts";
 export { ExpertPlanner, firstMapEpoch } from "./experts/expert-planner.ts";
-export { BEGIN_WITHIN_MS, DRAIN_MS, REJOIN_WAIT_MS } from "./limits.ts";
-export { GONE_AFTER_MS, HEARTBEAT_MS } from "./members/limits.ts";
+export { BEGIN_WITHIN_MS, DRAIN_MS, GONE_AFTER_MS, HEARTBEAT_MS, REJOIN_WAIT_MS } from "./limits.ts";
 export {
   type LoadedExperts,
   loadedCount,

@@ -1,5 +1,5 @@
 import { DroverError } from "@drover/core";
-import { THREAD_LIMITS } from "./limits.ts";
+import { RETRY_AFTER_MS } from "./limits.ts";
 import { PoolThread, type PoolThreadOptions, type ThreadRequest } from "./pool-thread.ts";
 
 export type ThreadPoolOptions = PoolThreadOptions &
@@ -94,8 +94,7 @@ export class ThreadPool<Request, Result> implements AsyncDisposable {
     const { threads, queueMax, queueBytesMax = Number.POSITIVE_INFINITY, noun } = this.#options;
     const isBusy = this.#idle.size === 0 && this.#threads.size >= threads;
     if (isBusy && (this.#waiting.size >= queueMax || this.#waitingBytes + byteLength > queueBytesMax)) {
-      const { retryAfterMs } = THREAD_LIMITS;
-      throw new DroverError("overloaded", `too many ${noun}s wait for a thread`, { retryAfterMs });
+      throw new DroverError("overloaded", `too many ${noun}s wait for a thread`, { retryAfterMs: RETRY_AFTER_MS });
     }
     const job = { post, byteLength, signal, done: Promise.withResolvers<Result>() };
     this.#waiting.add(job);

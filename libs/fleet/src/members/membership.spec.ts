@@ -1,7 +1,7 @@
 import { type DroverError, modelId, workerId } from "@drover/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { GONE_AFTER_MS, SUSPECT_AFTER_MS } from "./limits.ts";
+import { GONE_AFTER_MS, SUSPECT_AFTER_MS } from "../limits.ts";
 import type { WorkerProfile, WorkerStatus } from "./member.ts";
 import { Membership, type MembershipChange } from "./membership.ts";
 

@@ -1,5 +1,5 @@
 import { DroverError, type WorkerId } from "@drover/core";
-import { GONE_AFTER_MS, MEMBER_COUNT_MAX, SUSPECT_AFTER_MS } from "./limits.ts";
+import { GONE_AFTER_MS, MEMBER_COUNT_MAX, SUSPECT_AFTER_MS } from "../limits.ts";
 import type { LoadedExperts, Member, WorkerProfile, WorkerStatus } from "./member.ts";
 
 export type GoneReason = "disconnected" | "silent" | "replaced";

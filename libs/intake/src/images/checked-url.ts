@@ -1,7 +1,7 @@
 import type { LookupAddress } from "node:dns";
 import { isIP, isIPv6 } from "node:net";
 import { DroverError } from "@drover/core";
-import { FETCH_LIMITS } from "./limits.ts";
+import { URL_CHARACTERS_MAX } from "../limits.ts";
 
 /** All addresses of a name. Rejects as `dns.promises.lookup` does. */
 export type ResolveName = (hostname: string) => Promise<readonly LookupAddress[]>;
@@ -28,8 +28,8 @@ export async function checkUrl(text: string, base: URL | undefined, rule: Addres
 }
 
 function parseUrl(text: string, base: URL | undefined): URL {
-  if (text.length > FETCH_LIMITS.urlCharactersMax) {
-    const message = `the image URL has ${text.length} characters; at most ${FETCH_LIMITS.urlCharactersMax} are taken`;
+  if (text.length > URL_CHARACTERS_MAX) {
+    const message = `the image URL has ${text.length} characters; at most ${URL_CHARACTERS_MAX} are taken`;
     throw new DroverError("invalid_argument", message);
   }
   const url = URL.canParse(text, base?.href) ? new URL(text, base?.href) : undefined;

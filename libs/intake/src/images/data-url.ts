@@ -1,13 +1,12 @@
 import { at, DroverError } from "@drover/core";
+import { DATA_URL_HEADER_CHARACTERS_MAX, IMAGE_FILE_BYTES_MAX } from "../limits.ts";
 import { sniffImageFormat } from "./image-format.ts";
-import { IMAGE_LIMITS } from "./limits.ts";
 
 const SCHEME = "data:";
 const ENCODING = ";base64";
 /** Media types that say nothing of what the bytes are. */
 const UNNAMED = ["", "application/octet-stream"];
 /** The longest that a media type and its encoding may be; what follows is the image. */
-const HEADER_CHARACTERS_MAX = 64;
 
 export const isDataUrl = (url: string) => url.slice(0, SCHEME.length).toLowerCase() === SCHEME;
 
@@ -16,7 +15,7 @@ export const isDataUrl = (url: string) => url.slice(0, SCHEME.length).toLowerCas
  * is, the bytes alone decide: clients often name another. Errors: `invalid_argument` otherwise, when they are no image that is taken, or too many.
  */
 export function readDataUrl(url: string): Uint8Array<ArrayBuffer> {
-  const comma = url.slice(0, SCHEME.length + HEADER_CHARACTERS_MAX).indexOf(",");
+  const comma = url.slice(0, SCHEME.length + DATA_URL_HEADER_CHARACTERS_MAX).indexOf(",");
   if (comma < 0) throw invalid("a data URL has the form data:image/png;base64,...");
   const header = url.slice(SCHEME.length, comma).toLowerCase();
   if (!header.endsWith(ENCODING)) throw invalid("a data URL's image must be base64");
@@ -31,8 +30,8 @@ export function readDataUrl(url: string): Uint8Array<ArrayBuffer> {
 function readBase64(text: string): Uint8Array<ArrayBuffer> {
   const paddingLength = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
   const length = (text.length / 4) * 3 - paddingLength;
-  if (length > IMAGE_LIMITS.fileBytesMax) {
-    throw invalid(`the image has ${Math.floor(length)} bytes; at most ${IMAGE_LIMITS.fileBytesMax} are taken`);
+  if (length > IMAGE_FILE_BYTES_MAX) {
+    throw invalid(`the image has ${Math.floor(length)} bytes; at most ${IMAGE_FILE_BYTES_MAX} are taken`);
   }
   const file = Buffer.from(text, "base64");
   // Node drops what is no base64, so then there are fewer bytes than characters promise; only the alphabet of URLs it takes as well.

@@ -1,7 +1,7 @@
 import { DroverError } from "@drover/core";
 import sharp from "sharp";
+import { DECODE_SECONDS_MAX, IMAGE_PIXELS_MAX, IMAGE_SIDE_MAX } from "../limits.ts";
 import { sniffImageFormat } from "./image-format.ts";
-import { IMAGE_LIMITS } from "./limits.ts";
 import { cmykToRgb, overWhite } from "./rgb-conversion.ts";
 import type { RgbPicture } from "./rgb-picture.ts";
 
@@ -24,10 +24,7 @@ export async function decodeImage(file: Uint8Array): Promise<RgbPicture> {
   const converted =
     space === "cmyk" ? source.pipelineColourspace("cmyk").toColourspace("cmyk") : source.toColourspace("srgb");
   const { data, info } = await decoded(format, () =>
-    converted
-      .timeout({ seconds: IMAGE_LIMITS.decodeSecondsMax })
-      .raw({ depth: "uchar" })
-      .toBuffer({ resolveWithObject: true }),
+    converted.timeout({ seconds: DECODE_SECONDS_MAX }).raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true }),
   );
   const { width, height, channels } = info;
   if (data.byteLength !== width * height * channels) throw damaged(format);
@@ -42,10 +39,10 @@ async function checkedHeader(file: Uint8Array, format: string) {
   const header = await decoded(format, () => sharp(file, OPTIONS).metadata());
   const { width, height } = header;
   if (header.format !== format) throw damaged(format);
-  if (width > IMAGE_LIMITS.sideMax || height > IMAGE_LIMITS.sideMax || width * height > IMAGE_LIMITS.pixelsMax) {
+  if (width > IMAGE_SIDE_MAX || height > IMAGE_SIDE_MAX || width * height > IMAGE_PIXELS_MAX) {
     throw new DroverError(
       "invalid_argument",
-      `the image has ${width} x ${height} pixels; at most ${IMAGE_LIMITS.pixelsMax}, and ${IMAGE_LIMITS.sideMax} a side, are taken`,
+      `the image has ${width} x ${height} pixels; at most ${IMAGE_PIXELS_MAX}, and ${IMAGE_SIDE_MAX} a side, are taken`,
     );
   }
   return header;

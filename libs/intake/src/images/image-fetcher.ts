@@ -1,10 +1,10 @@
 import { lookup } from "node:dns/promises";
 import type { IncomingMessage } from "node:http";
 import { type Clock, DroverError, systemClock, withTimeout } from "@drover/core";
+import { FETCH_MS_MAX, FETCH_RETRY_AFTER_MS, FETCHES_MAX, IMAGE_FILE_BYTES_MAX, REDIRECTS_MAX } from "../limits.ts";
 import { type AddressRule, checkUrl, type ResolveName } from "./checked-url.ts";
 import { isDataUrl, readDataUrl } from "./data-url.ts";
 import { httpGet, readBody } from "./http-get.ts";
-import { FETCH_LIMITS, IMAGE_LIMITS } from "./limits.ts";
 import { isPublicAddress } from "./public-address.ts";
 
 export type ImageFetcherOptions = Readonly<{
@@ -24,7 +24,6 @@ export type ImageFetcherOptions = Readonly<{
 const REDIRECTS = [301, 302, 303, 307, 308];
 /** Statuses below 500 that another try may change: timeout, early and rate limit. */
 const PASSING = [408, 425, 429];
-const RETRY_AFTER_MS = 1_000;
 
 /**
  * Gets the bytes of an image by its URL. Every address of a host is checked, at each redirect again, and only checked addresses are connected to.
@@ -38,9 +37,9 @@ export class ImageFetcher {
   constructor(options: ImageFetcherOptions) {
     this.#options = {
       clock: systemClock,
-      fetchMsMax: FETCH_LIMITS.fetchMsMax,
-      fetchesMax: FETCH_LIMITS.fetchesMax,
-      bytesMax: IMAGE_LIMITS.fileBytesMax,
+      fetchMsMax: FETCH_MS_MAX,
+      fetchesMax: FETCHES_MAX,
+      bytesMax: IMAGE_FILE_BYTES_MAX,
       resolve: (hostname) => lookup(hostname, { all: true }),
       isPublic: isPublicAddress,
       ...options,
@@ -59,7 +58,9 @@ export class ImageFetcher {
     const { allowHttp, fetchesMax, fetchMsMax, clock } = this.#options;
     if (!allowHttp) throw new DroverError("invalid_argument", "image URLs are switched off here: send a data URL");
     if (this.#fetchCount >= fetchesMax) {
-      throw new DroverError("overloaded", "too many images are fetched at once", { retryAfterMs: RETRY_AFTER_MS });
+      throw new DroverError("overloaded", "too many images are fetched at once", {
+        retryAfterMs: FETCH_RETRY_AFTER_MS,
+      });
     }
     const message = `the image took longer than ${fetchMsMax} ms to fetch`;
     this.#fetchCount += 1;
@@ -81,11 +82,8 @@ export class ImageFetcher {
       try {
         const location = redirectOf(response);
         if (location === undefined) return await this.#read(response);
-        if (redirectCount === FETCH_LIMITS.redirectsMax) {
-          throw new DroverError(
-            "invalid_argument",
-            `the image URL redirects more than ${FETCH_LIMITS.redirectsMax} times`,
-          );
+        if (redirectCount === REDIRECTS_MAX) {
+          throw new DroverError("invalid_argument", `the image URL redirects more than ${REDIRECTS_MAX} times`);
         }
         checked = await checkUrl(location, checked.url, this.#rule);
       } finally {

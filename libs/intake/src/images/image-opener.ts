@@ -1,6 +1,6 @@
 import { BoundedMap, type ImageProcessor, type ImageTiles } from "@drover/core";
+import { TILES_CACHE_BYTES_MAX } from "../limits.ts";
 import type { ImageFetcher } from "./image-fetcher.ts";
-import { FETCH_LIMITS } from "./limits.ts";
 
 export type ImageOpenerOptions = Readonly<{
   fetcher: Pick<ImageFetcher, "fetch">;
@@ -16,7 +16,7 @@ export class ImageOpener {
   /** Tiles by the hash of the file that they were cut from. */
   readonly #cache: BoundedMap<string, ImageTiles>;
 
-  constructor({ fetcher, processor, cacheBytesMax = FETCH_LIMITS.cacheBytesMax }: ImageOpenerOptions) {
+  constructor({ fetcher, processor, cacheBytesMax = TILES_CACHE_BYTES_MAX }: ImageOpenerOptions) {
     this.#fetcher = fetcher;
     this.#processor = processor;
     this.#cache = new BoundedMap({ bytesMax: cacheBytesMax }, ({ pixels }) => pixels.byteLength);

@@ -1,11 +1,11 @@
 import { DroverError, type ImageProcessor, type ImageTiles } from "@drover/core";
 import { ThreadPool } from "@drover/threads";
+import { IMAGE_FILE_BYTES_MAX, IMAGE_MS_MAX, IMAGE_QUEUE_BYTES_MAX, IMAGE_QUEUE_MAX } from "../limits.ts";
 import { sniffImageFormat } from "./image-format.ts";
 import type { ImageSettings } from "./image-settings.ts";
-import { IMAGE_LIMITS } from "./limits.ts";
 
 export type ImagePoolOptions = Readonly<{
-  /** Images that are decoded and cut at once. Each may hold what `IMAGE_LIMITS` sums up, and uses one of libuv's four threads while it decodes. */
+  /** Images that are decoded and cut at once. Each may hold what `limits.ts` sums up, and uses one of libuv's four threads while it decodes. */
   threads: number;
 }>;
 
@@ -17,15 +17,14 @@ export class ImagePool implements ImageProcessor, AsyncDisposable {
   #decoder: Promise<unknown> | undefined;
 
   constructor(settings: ImageSettings, { threads }: ImagePoolOptions) {
-    const { queueMax, queueBytesMax, processMsMax } = IMAGE_LIMITS;
     this.#pool = new ThreadPool({
       program: DECODER,
       settings,
       noun: "image",
       threads,
-      queueMax,
-      queueBytesMax,
-      runMsMax: processMsMax,
+      queueMax: IMAGE_QUEUE_MAX,
+      queueBytesMax: IMAGE_QUEUE_BYTES_MAX,
+      runMsMax: IMAGE_MS_MAX,
     });
   }
 
@@ -36,8 +35,8 @@ export class ImagePool implements ImageProcessor, AsyncDisposable {
    */
   async process(file: Uint8Array, signal: AbortSignal): Promise<ImageTiles> {
     signal.throwIfAborted();
-    if (file.byteLength > IMAGE_LIMITS.fileBytesMax) {
-      const message = `the image has ${file.byteLength} bytes; at most ${IMAGE_LIMITS.fileBytesMax} are taken`;
+    if (file.byteLength > IMAGE_FILE_BYTES_MAX) {
+      const message = `the image has ${file.byteLength} bytes; at most ${IMAGE_FILE_BYTES_MAX} are taken`;
       throw new DroverError("invalid_argument", message);
     }
     sniffImageFormat(file);

@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DroverError } from "@drover/core";
-import { IMAGE_LIMITS } from "./limits.ts";
+import { CANVAS_PIXELS_MAX, SETTINGS_BYTES_MAX, TILE_SIZE_MAX, TILES_MAX } from "../limits.ts";
 
 /** How a checkpoint wants its images cut. */
 export type ImageSettings = Readonly<{
@@ -50,18 +50,18 @@ export function parseImageSettings(own: JsonObject): ImageSettings {
     }
   }
   const tileSize = readTileSize(own.size);
-  const tileCountMax = readCount(own.max_patches, "max_patches", IMAGE_LIMITS.tilesMax);
-  if (tileCountMax * tileSize ** 2 > IMAGE_LIMITS.canvasPixelsMax) {
-    fail("max_patches", `and size make more than ${IMAGE_LIMITS.canvasPixelsMax} pixels`);
+  const tileCountMax = readCount(own.max_patches, "max_patches", TILES_MAX);
+  if (tileCountMax * tileSize ** 2 > CANVAS_PIXELS_MAX) {
+    fail("max_patches", `and size make more than ${CANVAS_PIXELS_MAX} pixels`);
   }
   return Object.freeze({ tileSize, tileCountMax });
 }
 
 /** A tile is square: a number, or equal height and width. */
 function readTileSize(size: unknown): number {
-  if (!isObject(size)) return readCount(size, "size", IMAGE_LIMITS.tileSizeMax);
-  const height = readCount(size.height, "size.height", IMAGE_LIMITS.tileSizeMax);
-  const width = readCount(size.width, "size.width", IMAGE_LIMITS.tileSizeMax);
+  if (!isObject(size)) return readCount(size, "size", TILE_SIZE_MAX);
+  const height = readCount(size.height, "size.height", TILE_SIZE_MAX);
+  const width = readCount(size.width, "size.width", TILE_SIZE_MAX);
   if (height !== width) fail("size", "must be square");
   return height;
 }
@@ -83,7 +83,7 @@ async function readJsonObject(path: string, name: string): Promise<JsonObject | 
   let text: string;
   try {
     const { size } = await stat(path);
-    if (size > IMAGE_LIMITS.settingsBytesMax) {
+    if (size > SETTINGS_BYTES_MAX) {
       throw new DroverError("invalid_argument", `${name} has ${size} bytes, too many for it`, { field: name });
     }
     text = await readFile(path, "utf8");

@@ -3,7 +3,7 @@ import type { ChatInput, PromptEncoder, TemplateSource } from "@drover/chat";
 import type { ImageGrid } from "@drover/core";
 import { ThreadPool } from "@drover/threads";
 import type { SharableTokenizer } from "@drover/tokenizer";
-import { PROMPT_LIMITS } from "./limits.ts";
+import { ENCODE_MS_MAX, INLINE_CHARACTERS_MAX, PROMPT_QUEUE_MAX, PROMPT_THREAD_HEAP_MB } from "../limits.ts";
 import type { PromptRequest, PromptSettings } from "./prompt-messages.ts";
 
 export type PromptPoolOptions = Readonly<{
@@ -33,16 +33,15 @@ export class PromptPool implements PromptEncoder, AsyncDisposable {
     const { tokenizer, template, patchesPerTile } = options;
     const settings: PromptSettings = { vocabulary: tokenizer.share(), template, patchesPerTile };
     this.#tokenizer = tokenizer;
-    this.#inlineCharactersMax =
-      options.inlineCharactersMax ?? (isQuick(settings) ? PROMPT_LIMITS.inlineCharactersMax : 0);
+    this.#inlineCharactersMax = options.inlineCharactersMax ?? (isQuick(settings) ? INLINE_CHARACTERS_MAX : 0);
     this.#pool = new ThreadPool({
       program: ENCODER,
       settings,
-      resourceLimits: { maxOldGenerationSizeMb: PROMPT_LIMITS.threadHeapMb },
+      resourceLimits: { maxOldGenerationSizeMb: PROMPT_THREAD_HEAP_MB },
       noun: "prompt",
       threads,
-      queueMax: PROMPT_LIMITS.queueMax,
-      runMsMax: options.encodeMsMax ?? PROMPT_LIMITS.encodeMsMax,
+      queueMax: PROMPT_QUEUE_MAX,
+      runMsMax: options.encodeMsMax ?? ENCODE_MS_MAX,
     });
   }
 

@@ -2,6 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { assert, type TupleOf, tupleOf } from "@drover/core";
 import type { FileRange } from "@drover/llama4";
 import { onnx } from "@drover/proto";
+import { INLINE_BYTES_MAX } from "../limits.ts";
 
 /** ONNX element types that Drover's graphs use. */
 const ELEMENT_TYPE = { f32: 1, u8: 2, i8: 3, i32: 6, i64: 7 } as const;
@@ -12,9 +13,6 @@ export type Dim = number | string;
 
 /** Integers go as ints; a float attribute is written `{ f: 1 }`. */
 export type Attribute = number | string | readonly number[] | Readonly<{ f: number }>;
-
-/** Above this an initializer travels beside the model. */
-const INLINE_BYTES_MAX = 1024;
 
 /** A finished graph: the serialized ModelProto and the weights that it names, in memory. */
 export type BuiltGraph = Readonly<{

@@ -2,8 +2,8 @@ import { type Checkpoint, type VisionConfig, VisionWeights } from "@drover/check
 import { assert, DroverError } from "@drover/core";
 import { visionRopeTables } from "@drover/llama4";
 import { visionEnterGraph, visionExitGraph, visionLayerGraph } from "../graphs/vision-stages.ts";
+import { VISION_ROWS_MAX } from "../limits.ts";
 import { f32, Session, type SessionOptions, u8 } from "../session.ts";
-import { VISION_LIMITS } from "./vision-limits.ts";
 
 const OUTPUTS = ["out"];
 
@@ -57,7 +57,7 @@ export class VisionEncoder implements Disposable {
     const tileBytes = imageSize ** 2 * 3;
     assert(tileCount > 0 && pixels.length === tileCount * tileBytes, "tiles have the model's size");
     const features = new Float32Array(tileCount * rowsPerTile * textHiddenSize);
-    const tilesPerRun = Math.max(1, Math.floor(VISION_LIMITS.rowsPerRunMax / (gridSize ** 2 + 1)));
+    const tilesPerRun = Math.max(1, Math.floor(VISION_ROWS_MAX / (gridSize ** 2 + 1)));
     for (let first = 0; first < tileCount; first += tilesPerRun) {
       const count = Math.min(tilesPerRun, tileCount - first);
       const rows = this.#run(count, pixels.subarray(first * tileBytes, (first + count) * tileBytes), isAbandoned);

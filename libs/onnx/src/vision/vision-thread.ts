@@ -1,6 +1,6 @@
 import { assert, type Logger } from "@drover/core";
 import { ThreadPool } from "@drover/threads";
-import { VISION_LIMITS } from "./vision-limits.ts";
+import { VISION_END_MS_MAX, VISION_QUEUE_BYTES_MAX, VISION_QUEUE_MAX } from "../limits.ts";
 import type { VisionFeatures, VisionRequest, VisionSettings } from "./vision-messages.ts";
 
 export type VisionThreadOptions = VisionSettings &
@@ -22,7 +22,6 @@ export class VisionThread implements AsyncDisposable {
   readonly #pool: ThreadPool<VisionRequest, VisionFeatures>;
 
   private constructor(options: VisionThreadOptions) {
-    const { queueMax, queueBytesMax, endMsMax } = VISION_LIMITS;
     const { directory, config, threads, logger } = options;
     this.#options = options;
     this.#pool = new ThreadPool({
@@ -31,9 +30,9 @@ export class VisionThread implements AsyncDisposable {
       noun: "image",
       lostCode: "unavailable",
       threads: 1,
-      queueMax: options.queueMax ?? queueMax,
-      queueBytesMax: options.queueBytesMax ?? queueBytesMax,
-      endMsMax,
+      queueMax: options.queueMax ?? VISION_QUEUE_MAX,
+      queueBytesMax: options.queueBytesMax ?? VISION_QUEUE_BYTES_MAX,
+      endMsMax: VISION_END_MS_MAX,
       onLoss: (event, reason) => logger.error(`vision.${event}`, { reason }),
     });
   }

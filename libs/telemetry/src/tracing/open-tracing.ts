@@ -1,5 +1,5 @@
 import { DroverError, type Logger, noTracer, sleepUnlessAborted, systemClock, type Tracer } from "@drover/core";
-import { FLUSH_MS_MAX } from "./limits.ts";
+import { FLUSH_MS_MAX } from "../limits.ts";
 
 export type TracingOptions = Readonly<{
   /** Undefined: nothing is traced, and nothing of OpenTelemetry is loaded. */

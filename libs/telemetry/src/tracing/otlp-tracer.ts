@@ -18,7 +18,7 @@ import {
   FAILURE_LOG_INTERVAL_MS,
   SPANS_PER_EXPORT,
   SPANS_QUEUED_MAX,
-} from "./limits.ts";
+} from "../limits.ts";
 import { OtlpSpan } from "./otlp-span.ts";
 import { remoteContext } from "./remote-context.ts";
 

@@ -1,7 +1,7 @@
 import type { TraceContext } from "@drover/core";
 import { type Context, ROOT_CONTEXT, type SpanContext, trace } from "@opentelemetry/api";
 import { parseTraceParent, TraceState } from "@opentelemetry/core";
-import { TRACEPARENT_LENGTH_MAX, TRACESTATE_LENGTH_MAX } from "./limits.ts";
+import { TRACEPARENT_LENGTH_MAX, TRACESTATE_LENGTH_MAX } from "../limits.ts";
 
 /** Another process's span as a parent; undefined where the headers are none or make no sense: W3C asks to begin anew then. */
 export function remoteContext({ traceparent, tracestate }: Partial<TraceContext>): Context | undefined {

@@ -1,0 +1,21 @@
+// Graphs.
+
+/** An initializer of more bytes travels beside the model, so that no protobuf comes near its limit of 2 GiB. */
+export const INLINE_BYTES_MAX = 1024;
+
+// The vision encoder's thread.
+
+/**
+ * Rows that are encoded in one run, or one tile's where it has more. Their activations are in memory at once: for Maverick a tile's 577 rows take 13 MB
+ * in an MLP and 21 MB of attention scores. More rows gain nothing: at 577 a run has 99 GFLOP/s of one core, and 4 tiles are slower by a tenth.
+ */
+export const VISION_ROWS_MAX = 640;
+
+/** A thread that has not ended by itself after so long, which a stage takes even on a busy machine, is stopped, whatever that does. */
+export const VISION_END_MS_MAX = 30_000;
+
+/** Images that wait for the encoder; more are refused as overloaded. */
+export const VISION_QUEUE_MAX = 256;
+
+/** Bytes of pixels that wait: at most 17 tiles of 338,688 bytes are one of Maverick's images, so that some 90 of the largest fit. */
+export const VISION_QUEUE_BYTES_MAX = 512 * 2 ** 20;
