@@ -49,7 +49,7 @@ async function readAll(kvDtype: KvDtype): Promise<readonly Read[]> {
   const geometry = kvGeometry(config, kvDtype);
   const storage = new ExtentStore(geometry, { ...config, kvDtype });
   const hashSeed = servedModelSeed("", "");
-  const kv = { kvBytesMax: 2 ** 30, prefixCache: false, hashSeed, stripes: undefined };
+  const kv = { cache: { bytesMax: 2 ** 30, prefixCache: false }, hashSeed, stripes: undefined };
   const sequences = new StoredSequences(geometry, storage, kv);
   using model = await TextModel.load(config, weights, { threads: 1, storage, exchange });
   const all: Read[] = [];

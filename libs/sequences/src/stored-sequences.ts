@@ -6,7 +6,7 @@ import {
   type SequencePrompt,
   type SequenceStore,
 } from "@drover/core";
-import { BlockHashes, type HashSeed, KvCache, type KvGeometry } from "@drover/kv";
+import { BlockHashes, type HashSeed, KvCache, type KvCacheOptions, type KvGeometry } from "@drover/kv";
 import { ContextStripes, type StripeOptions } from "./context-stripes.ts";
 import { SEGMENTS_UNDER_WAY_MAX } from "./limits.ts";
 import { hashesOf } from "./prompt-hashes.ts";
@@ -14,8 +14,7 @@ import type { SequenceStorage } from "./sequence-storage.ts";
 import { StoredSequence, type StripedKv, stored } from "./stored-sequence.ts";
 
 export type StoredSequencesOptions = Readonly<{
-  kvBytesMax: number;
-  prefixCache: boolean;
+  cache: KvCacheOptions;
   /** What the chains that routers send begin with. */
   hashSeed: HashSeed;
   /** Where the old rows of long sequences go; absent: nowhere. */
@@ -32,11 +31,11 @@ export class StoredSequences implements SequenceStore {
   readonly #hashSeed: HashSeed;
 
   constructor(geometry: KvGeometry, storage: SequenceStorage, options: StoredSequencesOptions) {
-    const { kvBytesMax: bytesMax, prefixCache, hashSeed, stripes } = options;
-    this.kvBytesMax = bytesMax;
-    this.sharesPrefixes = prefixCache;
+    const { cache, hashSeed, stripes } = options;
+    this.kvBytesMax = cache.bytesMax;
+    this.sharesPrefixes = cache.prefixCache;
     this.#storage = storage;
-    this.cache = new KvCache(geometry, storage, { bytesMax, prefixCache });
+    this.cache = new KvCache(geometry, storage, cache);
     this.#stripes = stripes && new ContextStripes(geometry, stripes);
     this.#hashSeed = hashSeed;
   }

@@ -71,8 +71,7 @@ export async function openLocalEngine(directory: string, options: LocalEngineOpt
   const geometry = kvGeometry(config, kvDtype);
   const storage = new ExtentStore(geometry, { ...config, kvDtype });
   const sequences = new StoredSequences(geometry, storage, {
-    kvBytesMax: options.kvBytesMax ?? 2 ** 31,
-    prefixCache: options.prefixCache ?? true,
+    cache: { bytesMax: options.kvBytesMax ?? 2 ** 31, prefixCache: options.prefixCache ?? true },
     hashSeed: servedModelSeed("", ""),
     stripes: options.stripes && { name: "local", ...options.stripes },
   });

@@ -82,8 +82,7 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
   const storage = new ExtentStore(geometry, { ...config, kvDtype: options.kvDtype });
   const sequences = isAttention
     ? new StoredSequences(geometry, storage, {
-        kvBytesMax: options.kvMemory,
-        prefixCache: options.prefixCache === "on",
+        cache: { bytesMax: options.kvMemory, prefixCache: options.prefixCache === "on" },
         hashSeed: servedModelSeed(options.modelName, fingerprint),
         stripes: {
           above: stripesAbove,

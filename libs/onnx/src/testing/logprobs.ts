@@ -22,7 +22,7 @@ export async function logprobsOf(
   const geometry = kvGeometry(config, "f32");
   const storage = new ExtentStore(geometry, { ...config, kvDtype: "f32" });
   const seed = { modelFingerprint: "", salt: "" };
-  const kv = { kvBytesMax: 2 ** 28, prefixCache: false, hashSeed: seed, stripes: undefined };
+  const kv = { cache: { bytesMax: 2 ** 28, prefixCache: false }, hashSeed: seed, stripes: undefined };
   const sequences = new StoredSequences(geometry, storage, kv);
   using model = await TextModel.load(config, weights, { threads: 1, storage, exchange });
   const { vocabSize } = config;
