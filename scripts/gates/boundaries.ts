@@ -11,7 +11,7 @@ const TEST_KIT = "^libs/testkit/";
 /** Neighbours within one layer, one way only: the table of docs/ARCHITECTURE.md names each with its reason. */
 const NEIGHBOURS: Readonly<Record<string, readonly string[]>> = {
   "libs/chat": ["libs/tokenizer"],
-  "libs/queue": ["libs/rpc"],
+  "libs/queue": ["libs/rpc", "libs/wire"],
   "libs/onnx": ["libs/checkpoint"],
 };
 

@@ -158,7 +158,7 @@ async function expected(id: string, text: number, length: number): Promise<numbe
     neverAborted,
   );
   await decided.promise;
-  const decision = scheduler.explain(id).decisions.find(({ kind }) => kind === "worker");
+  const decision = scheduler.explain(id).find(({ kind }) => kind === "worker");
   return Number(decision?.candidates[0]?.cachedTokenCount);
 }
 

@@ -33,7 +33,7 @@ export function jobOf(fields: Partial<QueueJob> = {}): QueueJob {
     promptTokenCount: 3,
     newTokenCountMax: 5,
     choiceCount: 1,
-    blockHashes: Uint8Array.of(1, 2, 3, 4),
+    blockHashes: Uint8Array.from({ length: 32 }, (_, i) => i),
     payload: { kind: "inline", bytes: Uint8Array.of(1, 2, 3) },
     ...fields,
   };
@@ -63,7 +63,7 @@ export function queueConformance(name: string, open: () => Promise<QueueUnderTes
       expect(lease?.job.requestId).toBe(job.requestId);
       const payload = lease?.job.payload;
       expect(payload?.kind === "inline" ? [...payload.bytes] : undefined).toEqual([1, 2, 3]);
-      expect([...(lease?.job.blockHashes ?? [])]).toEqual([1, 2, 3, 4]);
+      expect([...(lease?.job.blockHashes ?? [])]).toEqual([...job.blockHashes]);
       expect(lease?.attempt).toBe(0);
       expect(await take()).toBeUndefined();
       await lease?.complete(neverAborted);

@@ -3,6 +3,7 @@ import { modelId, systemClock } from "@drover/core";
 import { serve } from "@drover/process";
 import { createServer, listen } from "@drover/rpc";
 import { Scheduler } from "@drover/scheduler";
+import { clusterStateToWire, drainReplyToWire, explainReplyToWire } from "@drover/wire";
 import { SCHEDULER_USAGE, schedulerFlags } from "./config.ts";
 import { openQueue } from "./queue-adapters.ts";
 
@@ -40,17 +41,20 @@ await serve(
       unready: () => scheduler.trouble ?? null,
       finished: () => scheduler.run(ending.refusing),
       routes: {
-        "/debug/cluster": () => scheduler.state() ?? { standby: true },
-        "/debug/placement": (query) => scheduler.explain(query.get("request") ?? ""),
+        "/debug/cluster": () => {
+          const state = scheduler.state();
+          return state === undefined ? { standby: true } : clusterStateToWire(state);
+        },
+        "/debug/placement": (query) => explainReplyToWire(scheduler.explain(query.get("request") ?? "")),
       },
       actions: {
-        "/drain": (query) => {
+        "/drain": async (query) => {
           const asked = {
             workerId: query.get("worker") ?? "",
             undo: query.get("undo") === "true",
-            incarnation: query.get("incarnation") ?? "",
+            incarnation: query.get("incarnation") || undefined,
           };
-          return scheduler.drain(asked, ending.over);
+          return drainReplyToWire(await scheduler.drain(asked, ending.over));
         },
       },
     };

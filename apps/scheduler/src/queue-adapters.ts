@@ -1,4 +1,4 @@
-import type { Clock, Logger, ModelId, PayloadStore, QueueConsumer } from "@drover/core";
+import type { Clock, LeaderLease, Logger, ModelId, PayloadStore, QueueConsumer } from "@drover/core";
 import { JobQueue } from "@drover/proto";
 import {
   BullQueue,
@@ -6,7 +6,6 @@ import {
   EmbeddedPayloadStore,
   EmbeddedQueue,
   jobQueueService,
-  type LeaderLease,
   openRedis,
   RedisLease,
   RedisPayloadStore,
@@ -53,10 +52,7 @@ function openEmbedded({ address, clock }: QueueAdapterOptions): QueueAdapters {
     payloads,
     lease: new EmbeddedLease(address, Math.floor(clock.now() / EMBEDDED_EPOCH_MS)),
     addTo: (server) => server.addService(serviceDefinition(JobQueue), jobQueueService(queue, payloads)),
-    [Symbol.asyncDispose]: async () => {
-      await queue.close();
-      await payloads.close();
-    },
+    [Symbol.asyncDispose]: () => queue.close(),
   };
 }
 

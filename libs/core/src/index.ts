@@ -33,6 +33,7 @@ export {
   type PromptImage,
   tileCountOf,
 } from "./ports/images.ts";
+export type { LeaderGrant, LeaderLease } from "./ports/leader-lease.ts";
 export { type LogFields, type Logger, silentLogger } from "./ports/logger.ts";
 export {
   ATTEMPT_STRIDE,
@@ -83,7 +84,7 @@ export type {
 export { SaidReasons } from "./said-reasons.ts";
 export { greedyParams, type SamplingParams } from "./sampling-params.ts";
 export { neverAborted, type TimeLimit, untilAborted, whenAborted, withTimeout } from "./signals.ts";
-export type { StepCosts } from "./step-costs.ts";
+export { NO_COSTS, type StepCosts } from "./step-costs.ts";
 export { tilesHash, tilesHasher } from "./tiles-hash.ts";
 export { type TupleOf, tupleOf } from "./tuple.ts";
 export { sleepUnlessAborted, Wakeup } from "./wakeup.ts";

@@ -11,3 +11,6 @@ export type StepCosts = Readonly<{
   /** What a step may take: prompts share what decoding leaves of it. */
   stepMsMax: number;
 }>;
+
+/** Of a worker that has measured nothing. */
+export const NO_COSTS: StepCosts = { promptRowMs: 0, contextTokenMs: 0, decodeMs: 0, decodeRowMs: 0, stepMsMax: 0 };

@@ -1,28 +1,38 @@
+export type { ClusterState, LaneState, WorkerState } from "./cluster-state.ts";
 export type { ActiveExperts, ExpertWorker } from "./experts/active-map.ts";
 export type { ExpertOrder } from "./experts/drain.ts";
+export type { ExpertMap, WorkerEndpoint } from "./experts/expert-map.ts";
 export type { ExpertShortage } from "./experts/expert-owners.ts";
 export { ExpertPlanner, firstMapEpoch } from "./experts/expert-planner.ts";
 export { BEGIN_WITHIN_MS, DRAIN_MS, GONE_AFTER_MS, HEARTBEAT_MS, REJOIN_WAIT_MS } from "./limits.ts";
+export type { DrainReply, DrainRequest, DrainState } from "./members/drain-state.ts";
 export {
-  type LoadedExperts,
+  type ExpertSet,
   loadedCount,
   type Member,
-  ROLES,
-  type Role,
+  type ServedCheckpoint,
   type WorkerProfile,
-  type WorkerStatus,
 } from "./members/member.ts";
 export { type GoneReason, Membership, type MembershipChange } from "./members/membership.ts";
+export {
+  cachedBytes,
+  type HotExpert,
+  NO_STATUS,
+  type PrefixCounts,
+  type WorkerStatus,
+} from "./members/worker-status.ts";
 export { sampledBlocks, sampledEnd, sampleHashes } from "./prefixes/block-sample.ts";
 export { type ComingPrefix, ComingPrefixes } from "./prefixes/coming-prefixes.ts";
 export { type IndexAnswer, PrefixIndex } from "./prefixes/prefix-index.ts";
 export { Claims } from "./requests/claims.ts";
 export { totalMs } from "./requests/first-token-time.ts";
 export { type LaneForecast, LaneWait } from "./requests/lane-wait.ts";
+export { PLACEMENT_KINDS, type PlacementRecord } from "./requests/placement-record.ts";
 export {
-  type Candidate,
+  CANDIDATE_REFUSALS,
   hasRoom,
   type PlaceableRequest,
+  type PlacementCandidate,
   type PlacementDecision,
   placeRequest,
   type WorkerCapacity,

@@ -15,13 +15,14 @@ import {
   type QueueProducer,
   type RequestId,
   type RouterId,
+  toDroverError,
 } from "@drover/core";
 import { JobSchema } from "@drover/proto";
 import { agree, PROTOCOL, type Protocol, parseProtocol, protocolText } from "@drover/rpc";
+import { queueJobFromWire, queueJobToWire } from "@drover/wire";
 import { type Job, Queue, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import { type BullJobData, HeldBullJob } from "./bull-lease.ts";
-import { jobFromWire, jobToWire } from "./job-wire.ts";
 import { QUEUE_LIMITS } from "./limits.ts";
 import { overRedis, unreachable } from "./redis.ts";
 
@@ -38,15 +39,9 @@ export type BullQueueOptions = Readonly<{
   protocol?: Protocol;
 }>;
 
-/** How long a lease survives its holder; TRANSPORT's measurements: recovery within about 1.5 times. */
-const LOCK_MS = 10_000;
-const STALLED_MS = 5_000;
-const POLL_MS = 500;
+/** BullMQ takes jobs without a priority first, so every job has one. */
 const FRONT_PRIORITY = 1;
 const PRIORITY = 2;
-
-/** Versions that are told of; beyond, a log says nothing new. */
-const FOREIGN_PROTOCOLS_MAX = 16;
 
 type LaneQueue = Readonly<{ queue: Queue<BullJobData>; worker: Worker<BullJobData> | undefined }>;
 
@@ -72,7 +67,7 @@ export class BullQueue implements QueueProducer, QueueConsumer {
     this.#subscriber?.on("message", () => this.#notify());
     this.#subscriber?.subscribe(this.#key("added")).catch(() => undefined);
     // A stalled job comes back without an announcement.
-    this.#poll = options.consumer === undefined ? undefined : setInterval(() => this.#notify(), POLL_MS);
+    this.#poll = options.consumer === undefined ? undefined : setInterval(() => this.#notify(), QUEUE_LIMITS.pollMs);
     this.#poll?.unref();
   }
 
@@ -89,10 +84,10 @@ export class BullQueue implements QueueProducer, QueueConsumer {
       connection: this.#options.consumer,
       prefix: this.#prefix,
       autorun: false,
-      lockDuration: LOCK_MS,
-      stalledInterval: STALLED_MS,
-      maxStalledCount: 1_000_000,
-      removeOnComplete: { count: 1000 },
+      lockDuration: QUEUE_LIMITS.lockMs,
+      stalledInterval: QUEUE_LIMITS.stalledMs,
+      maxStalledCount: QUEUE_LIMITS.stalledCountMax,
+      removeOnComplete: { count: QUEUE_LIMITS.endedJobsKept },
       skipVersionCheck: true,
     });
     worker.on("error", () => undefined);
@@ -110,20 +105,19 @@ export class BullQueue implements QueueProducer, QueueConsumer {
         if (mine.length === 0) continue;
         const { queue } = this.#lane(lane);
         if ((await queue.getPrioritizedCount()) + mine.length > QUEUE_LIMITS.laneJobsMax) {
-          throw new DroverError("overloaded", `the ${lane} lane is full`, { retryAfterMs: 1000 });
+          throw new DroverError("overloaded", `the ${lane} lane is full`, { retryAfterMs: QUEUE_LIMITS.retryAfterMs });
         }
         await queue.addBulk(
           mine.map((job) => ({
             name: "generate",
             data: {
               protocol: protocolText(this.#protocol),
-              job: Buffer.from(toBinary(JobSchema, jobToWire(job))).toString("base64"),
+              job: Buffer.from(toBinary(JobSchema, queueJobToWire(job))).toString("base64"),
             },
-            // BullMQ takes jobs without a priority first, so every job has one.
             opts: {
               jobId: `${job.requestId}.${job.attemptBase}`,
               priority: job.front ? FRONT_PRIORITY : PRIORITY,
-              removeOnComplete: { count: 1000 },
+              removeOnComplete: { count: QUEUE_LIMITS.endedJobsKept },
             },
           })),
         );
@@ -154,13 +148,13 @@ export class BullQueue implements QueueProducer, QueueConsumer {
           await this.#putAside(taken, token);
           continue;
         }
-        const job = decoded(taken.data.job);
+        const job = this.#read(taken);
         if (job === undefined) {
           // Nobody of this version can ever place it.
           await taken.moveToCompleted(null, token, false);
           continue;
         }
-        const lease = new HeldBullJob(taken, token, job, LOCK_MS);
+        const lease = new HeldBullJob(taken, token, job, QUEUE_LIMITS.lockMs);
         try {
           const isWanted =
             job.deadlineMs > this.#options.clock.now() && !(await this.isCancelled(job.requestId, signal));
@@ -179,7 +173,7 @@ export class BullQueue implements QueueProducer, QueueConsumer {
   /** What this build would misread waits for a scheduler that knows it. */
   async #putAside(taken: Job<BullJobData>, token: string): Promise<void> {
     const protocol = String(taken.data.protocol);
-    if (!this.#foreign.has(protocol) && this.#foreign.size < FOREIGN_PROTOCOLS_MAX) {
+    if (!this.#foreign.has(protocol) && this.#foreign.size < QUEUE_LIMITS.foreignProtocolsMax) {
       this.#foreign.add(protocol);
       const own = protocolText(this.#protocol);
       this.#options.logger?.warn("queue.foreign_job", {
@@ -223,7 +217,7 @@ export class BullQueue implements QueueProducer, QueueConsumer {
       for (const { queue } of this.#lanes.values()) {
         for (const waiting of await queue.getJobs(["prioritized", "waiting"], 0, QUEUE_LIMITS.laneJobsMax, true)) {
           signal.throwIfAborted();
-          if (decoded(waiting.data.job)?.routerId !== routerId) continue;
+          if (this.#read(waiting)?.routerId !== routerId) continue;
           // One that was taken meanwhile is locked, and its holder asks about its router.
           dropped += await waiting.remove().then(
             () => 1,
@@ -246,6 +240,16 @@ export class BullQueue implements QueueProducer, QueueConsumer {
     }
   }
 
+  /** Undefined for a job that no router of this version wrote. */
+  #read(stored: Job<BullJobData>): QueueJob | undefined {
+    try {
+      return queueJobFromWire(fromBinary(JobSchema, Buffer.from(stored.data.job, "base64")));
+    } catch (error) {
+      this.#options.logger?.warn("queue.unreadable_job", { job: stored.id, reason: toDroverError(error).message });
+      return undefined;
+    }
+  }
+
   #lane(lane: Lane): LaneQueue {
     const found = this.#lanes.get(lane);
     if (found === undefined) throw new DroverError("internal", `no lane is called ${lane}`);
@@ -262,14 +266,5 @@ export class BullQueue implements QueueProducer, QueueConsumer {
 
   #notify(): void {
     for (const listener of this.#listeners) listener();
-  }
-}
-
-/** Undefined for what no router of this version wrote. */
-function decoded(data: string): QueueJob | undefined {
-  try {
-    return jobFromWire(fromBinary(JobSchema, Buffer.from(data, "base64")));
-  } catch {
-    return undefined;
   }
 }

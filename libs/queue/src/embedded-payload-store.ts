@@ -16,7 +16,7 @@ export class EmbeddedPayloadStore implements PayloadStore {
     this.#remove(key);
     if (this.#byteCount + bytes.length > QUEUE_LIMITS.payloadBytesMax) this.#removeExpired();
     if (this.#byteCount + bytes.length > QUEUE_LIMITS.payloadBytesMax) {
-      throw new DroverError("overloaded", "the payload store is full", { retryAfterMs: 1000 });
+      throw new DroverError("overloaded", "the payload store is full", { retryAfterMs: QUEUE_LIMITS.retryAfterMs });
     }
     this.#values.set(key, { bytes, until: this.#clock.monotonic() + ttlMs });
     this.#byteCount += bytes.length;
@@ -31,11 +31,6 @@ export class EmbeddedPayloadStore implements PayloadStore {
   async delete(keys: readonly string[], signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     for (const key of keys) this.#remove(key);
-  }
-
-  async close(): Promise<void> {
-    this.#values.clear();
-    this.#byteCount = 0;
   }
 
   #remove(key: string): void {

@@ -14,12 +14,12 @@ import {
 } from "@drover/core";
 import { QUEUE_LIMITS } from "./limits.ts";
 
-type Waiting = { readonly job: QueueJob; attempt: number };
+type WaitingJob = { readonly job: QueueJob; attempt: number };
 
 /** The queue in the scheduler's own memory: what waits is lost with the process, and routers add it again. */
 export class EmbeddedQueue implements QueueProducer, QueueConsumer {
   readonly #clock: Clock;
-  readonly #lanes = new Map<Lane, Waiting[]>(LANES.map((lane) => [lane, []]));
+  readonly #lanes = new Map<Lane, WaitingJob[]>(LANES.map((lane) => [lane, []]));
   readonly #tombstones = new BoundedMap<RequestId, number>({ entriesMax: QUEUE_LIMITS.tombstonesMax });
   /** Adds that are known. */
   readonly #known = new BoundedMap<string, true>({ entriesMax: QUEUE_LIMITS.knownJobsMax });
@@ -34,10 +34,10 @@ export class EmbeddedQueue implements QueueProducer, QueueConsumer {
     for (const lane of LANES) {
       const more = jobs.filter((job) => job.lane === lane).length;
       if (more > 0 && this.#lane(lane).length + more > QUEUE_LIMITS.laneJobsMax) {
-        throw new DroverError("overloaded", `the ${lane} lane is full`, { retryAfterMs: 1000 });
+        throw new DroverError("overloaded", `the ${lane} lane is full`, { retryAfterMs: QUEUE_LIMITS.retryAfterMs });
       }
     }
-    const front: Waiting[] = [];
+    const front: WaitingJob[] = [];
     for (const job of jobs) {
       const key = `${job.requestId} ${job.attemptBase}`;
       if (this.#known.has(key)) continue;
@@ -71,7 +71,7 @@ export class EmbeddedQueue implements QueueProducer, QueueConsumer {
     return undefined;
   }
 
-  #lease(taken: Waiting): JobLease {
+  #lease(taken: WaitingJob): JobLease {
     let held = true;
     return {
       job: taken.job,
@@ -119,7 +119,7 @@ export class EmbeddedQueue implements QueueProducer, QueueConsumer {
     this.#listeners.clear();
   }
 
-  #filter(keep: (waiting: Waiting) => boolean): number {
+  #filter(keep: (waiting: WaitingJob) => boolean): number {
     let dropped = 0;
     for (const [lane, waiting] of this.#lanes) {
       const kept = waiting.filter(keep);
@@ -133,7 +133,7 @@ export class EmbeddedQueue implements QueueProducer, QueueConsumer {
     return (this.#tombstones.get(id) ?? 0) > this.#clock.monotonic();
   }
 
-  #lane(lane: Lane): Waiting[] {
+  #lane(lane: Lane): WaitingJob[] {
     return this.#lanes.get(lane) ?? [];
   }
 

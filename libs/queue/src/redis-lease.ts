@@ -1,14 +1,18 @@
 import { randomUUID } from "node:crypto";
-import { type Clock, DroverError, neverAborted, sleepUnlessAborted, withTimeout } from "@drover/core";
+import {
+  type Clock,
+  DroverError,
+  type LeaderGrant,
+  type LeaderLease,
+  neverAborted,
+  sleepUnlessAborted,
+  withTimeout,
+} from "@drover/core";
 import type { Redis } from "ioredis";
-import type { HeldLease, LeaderLease } from "./leader-lease.ts";
+import { QUEUE_LIMITS } from "./limits.ts";
 import { overRedis } from "./redis.ts";
 
-const LEASE_MS = 3_000;
-/** A holder renews this often. */
-const RENEW_MS = 500;
-/** A candidate asks this often: a leader that ends in order is followed that soon. */
-const CANDIDATE_MS = 200;
+const { leaseMs: LEASE_MS, leaseRenewMs: RENEW_MS, leaseAskMs: ASK_MS } = QUEUE_LIMITS;
 
 /**
  * Takes the lease if nobody has it; the epoch rises with each holder. Its floor is Redis's clock in units of 100 ms, so that it rises
@@ -45,7 +49,7 @@ export class RedisLease implements LeaderLease {
     return this.#refusal === undefined ? undefined : `Redis refuses the lease: ${this.#refusal}`;
   }
 
-  async acquire(signal: AbortSignal): Promise<HeldLease> {
+  async acquire(signal: AbortSignal): Promise<LeaderGrant> {
     // Each hold is told apart, also from an earlier one of this process.
     const holder = `${this.#address} ${randomUUID()}`;
     for (;;) {
@@ -63,11 +67,11 @@ export class RedisLease implements LeaderLease {
         },
       );
       if (Number(epoch) > 0) return this.#hold(holder, BigInt(String(epoch)), asked);
-      await this.#clock.sleep(CANDIDATE_MS, signal);
+      await this.#clock.sleep(ASK_MS, signal);
     }
   }
 
-  #hold(holder: string, epoch: bigint, since: number): HeldLease {
+  #hold(holder: string, epoch: bigint, since: number): LeaderGrant {
     const lost = new AbortController();
     const ended = new AbortController();
     const lose = () => {
@@ -116,9 +120,5 @@ export class RedisLease implements LeaderLease {
     signal.throwIfAborted();
     const holder = await overRedis(signal, () => this.#redis.get(this.#key));
     return holder?.split(" ", 1)[0];
-  }
-
-  async close(): Promise<void> {
-    // The connection is the caller's.
   }
 }

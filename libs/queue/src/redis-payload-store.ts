@@ -26,8 +26,4 @@ export class RedisPayloadStore implements PayloadStore {
     signal.throwIfAborted();
     if (keys.length > 0) await overRedis(signal, () => this.#redis.del(...keys.map((key) => this.#prefix + key)));
   }
-
-  async close(): Promise<void> {
-    // The connection is the caller's.
-  }
 }

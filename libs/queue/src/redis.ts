@@ -1,9 +1,6 @@
 import { DroverError, type Logger, untilAborted } from "@drover/core";
 import { Redis } from "ioredis";
-
-/** Nothing here waits for long in Redis: a server that does not answer within this time has moved or died without a word. */
-const SILENCE_MS_MAX = 10_000;
-const RETRY_MS_MAX = 1000;
+import { QUEUE_LIMITS } from "./limits.ts";
 
 export type RedisOptions = Readonly<{
   producer: boolean;
@@ -23,10 +20,10 @@ export function openRedis(url: string, options: RedisOptions): Redis {
   const redis = new Redis(url, {
     enableOfflineQueue: !options.producer,
     maxRetriesPerRequest: options.producer ? 1 : null,
-    retryStrategy: (times) => Math.min(RETRY_MS_MAX, 50 * times),
+    retryStrategy: (times) => Math.min(QUEUE_LIMITS.reconnectMsMax, QUEUE_LIMITS.reconnectMs * times),
     lazyConnect: false,
-    keepAlive: SILENCE_MS_MAX,
-    socketTimeout: SILENCE_MS_MAX,
+    keepAlive: QUEUE_LIMITS.silenceMsMax,
+    socketTimeout: QUEUE_LIMITS.silenceMsMax,
   });
   let waiting = false;
   // Every call reports its own failure; without a listener the connection's would end the process.
@@ -43,7 +40,10 @@ export function openRedis(url: string, options: RedisOptions): Redis {
 
 /** The queue cannot be reached now. */
 export function unreachable(cause: unknown): DroverError {
-  return new DroverError("unavailable", "the queue's Redis cannot be reached", { cause, retryAfterMs: 1000 });
+  return new DroverError("unavailable", "the queue's Redis cannot be reached", {
+    cause,
+    retryAfterMs: QUEUE_LIMITS.retryAfterMs,
+  });
 }
 
 /** Redis's failures as what they mean here. The wait for a Redis that is away ends with the signal, and with its reason. */

@@ -4,25 +4,35 @@ import {
   type PayloadStore,
   type QueueJob,
   type QueueProducer,
-  requestId,
+  type RequestId,
   toDroverError,
 } from "@drover/core";
 import {
   AddJobsReplySchema,
-  AddJobsRequestSchema,
+  type AddJobsRequest,
   CancelJobsReplySchema,
-  CancelJobsRequestSchema,
+  type CancelJobsRequest,
   DeletePayloadsReplySchema,
+  type DeletePayloadsRequest,
   DeletePayloadsRequestSchema,
-  GetPayloadReplySchema,
+  type GetPayloadRequest,
   GetPayloadRequestSchema,
   JobQueue,
   PutPayloadReplySchema,
-  PutPayloadRequestSchema,
+  type PutPayloadRequest,
 } from "@drover/proto";
 import { type RpcClient, toServiceError } from "@drover/rpc";
+import {
+  addJobsFromWire,
+  addJobsToWire,
+  cancelJobsFromWire,
+  cancelJobsToWire,
+  getPayloadReplyFromWire,
+  getPayloadReplyToWire,
+  putPayloadFromWire,
+  putPayloadToWire,
+} from "@drover/wire";
 import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
-import { jobFromWire, jobToWire } from "./job-wire.ts";
 
 /** The embedded queue's producer half and its payload store, reached over gRPC. A call takes as long as its caller's signal lets it. */
 export class RemoteQueue implements QueueProducer, PayloadStore {
@@ -34,24 +44,20 @@ export class RemoteQueue implements QueueProducer, PayloadStore {
   }
 
   async add(jobs: readonly QueueJob[], signal: AbortSignal): Promise<void> {
-    const request = create(AddJobsRequestSchema, { jobs: jobs.map(jobToWire) });
-    await this.#client().unary(JobQueue.method.addJobs, request, signal);
+    await this.#client().unary(JobQueue.method.addJobs, addJobsToWire(jobs), signal);
   }
 
-  async cancel(requestIds: readonly string[], signal: AbortSignal): Promise<void> {
-    const request = create(CancelJobsRequestSchema, { requestIds: [...requestIds] });
-    await this.#client().unary(JobQueue.method.cancelJobs, request, signal);
+  async cancel(requestIds: readonly RequestId[], signal: AbortSignal): Promise<void> {
+    await this.#client().unary(JobQueue.method.cancelJobs, cancelJobsToWire(requestIds), signal);
   }
 
   async put(key: string, bytes: Uint8Array, ttlMs: number, signal: AbortSignal): Promise<void> {
-    const request = create(PutPayloadRequestSchema, { key, bytes, ttlMs: BigInt(ttlMs) });
-    await this.#client().unary(JobQueue.method.putPayload, request, signal);
+    await this.#client().unary(JobQueue.method.putPayload, putPayloadToWire({ key, bytes, ttlMs }), signal);
   }
 
   async get(key: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
     const request = create(GetPayloadRequestSchema, { key });
-    const reply = await this.#client().unary(JobQueue.method.getPayload, request, signal);
-    return reply.found ? reply.bytes : undefined;
+    return getPayloadReplyFromWire(await this.#client().unary(JobQueue.method.getPayload, request, signal));
   }
 
   async delete(keys: readonly string[], signal: AbortSignal): Promise<void> {
@@ -71,24 +77,21 @@ export function jobQueueService(queue: QueueProducer, store: PayloadStore): Unty
       );
     };
   return {
-    addJobs: unary(async ({ jobs }: ReturnType<typeof create<typeof AddJobsRequestSchema>>) => {
-      await queue.add(jobs.map(jobFromWire), neverAborted);
+    addJobs: unary(async (request: AddJobsRequest) => {
+      await queue.add(addJobsFromWire(request), neverAborted);
       return create(AddJobsReplySchema);
     }),
-    cancelJobs: unary(async ({ requestIds }: ReturnType<typeof create<typeof CancelJobsRequestSchema>>) => {
-      await queue.cancel(requestIds.map(requestId), neverAborted);
+    cancelJobs: unary(async (request: CancelJobsRequest) => {
+      await queue.cancel(cancelJobsFromWire(request), neverAborted);
       return create(CancelJobsReplySchema);
     }),
-    putPayload: unary(async ({ key, bytes, ttlMs }: ReturnType<typeof create<typeof PutPayloadRequestSchema>>) => {
-      // The decoded bytes are a view of the whole message; the store keeps its own.
-      await store.put(key, new Uint8Array(bytes), Number(ttlMs), neverAborted);
+    putPayload: unary(async (request: PutPayloadRequest) => {
+      const { key, bytes, ttlMs } = putPayloadFromWire(request);
+      await store.put(key, bytes, ttlMs, neverAborted);
       return create(PutPayloadReplySchema);
     }),
-    getPayload: unary(async ({ key }: ReturnType<typeof create<typeof GetPayloadRequestSchema>>) => {
-      const bytes = await store.get(key, neverAborted);
-      return create(GetPayloadReplySchema, bytes === undefined ? { found: false } : { found: true, bytes });
-    }),
-    deletePayloads: unary(async ({ keys }: ReturnType<typeof create<typeof DeletePayloadsRequestSchema>>) => {
+    getPayload: unary(async ({ key }: GetPayloadRequest) => getPayloadReplyToWire(await store.get(key, neverAborted))),
+    deletePayloads: unary(async ({ keys }: DeletePayloadsRequest) => {
       await store.delete(keys, neverAborted);
       return create(DeletePayloadsReplySchema);
     }),

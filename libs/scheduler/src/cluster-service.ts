@@ -1,24 +1,35 @@
-import { DroverError, modelId, routerId, toDroverError } from "@drover/core";
+import { DroverError, toDroverError } from "@drover/core";
+import type { PlacementRecord } from "@drover/fleet";
 import type {
-  ClusterState,
-  DrainReply,
-  DrainRequest,
-  ExplainReply,
-  ExplainRequest,
-  WatchRequest,
-  WorkerOrder,
-  WorkerReport,
+  DrainRequest as DrainMessage,
+  DrainReply as DrainReplyMessage,
+  ExplainRequest as ExplainMessage,
+  ExplainReply as ExplainReplyMessage,
+  WorkerOrder as OrderMessage,
+  WorkerReport as ReportMessage,
+  ClusterState as StateMessage,
+  WatchRequest as WatchMessage,
 } from "@drover/proto";
 import { toServiceError } from "@drover/rpc";
+import {
+  clusterStateToWire,
+  drainReplyToWire,
+  drainRequestFromWire,
+  explainReplyToWire,
+  type WorkerOrder,
+  watchRequestFromWire,
+  workerOrderToWire,
+  workerReportFromWire,
+} from "@drover/wire";
 import type {
   handleBidiStreamingCall,
   handleServerStreamingCall,
   handleUnaryCall,
   UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import type { OrderSink } from "./fleet/fleet.ts";
-import { Outbox } from "./fleet/outbox.ts";
+import type { OrderSink } from "./fleet/join-streams.ts";
 import type { StateSink } from "./fleet/routers.ts";
+import { ServedStream } from "./served-stream.ts";
 import type { Term } from "./term.ts";
 
 /** Who leads, as the service asks it for each call. */
@@ -27,7 +38,7 @@ export interface Leadership {
   readonly term: Term | undefined;
   readonly modelId: string;
   /** Every decision about the request that is remembered. */
-  explain(requestId: string): ExplainReply;
+  explain(requestId: string): readonly PlacementRecord[];
   /** What a standby answers with; names the leader where it is known. */
   notLeader(): Promise<DroverError>;
 }
@@ -42,98 +53,82 @@ export function clusterService(leadership: Leadership): UntypedServiceImplementa
   };
 }
 
-function joinHandler(leadership: Leadership): handleBidiStreamingCall<WorkerReport, WorkerOrder> {
+function joinHandler(leadership: Leadership): handleBidiStreamingCall<ReportMessage, OrderMessage> {
   return (call) => {
     const { term } = leadership;
-    const outbox = new Outbox<string, WorkerOrder>(call);
     let session: number | undefined;
-    let ended = false;
-    const end = (error?: DroverError) => {
-      if (ended) return;
-      ended = true;
-      outbox.close();
-      if (error === undefined) call.end();
-      else call.emit("error", toServiceError(error));
-      if (term !== undefined && session !== undefined) term.end(session);
+    const stream = new ServedStream<WorkerOrder["kind"], OrderMessage>(call, () => {
+      if (session !== undefined) term?.end(session);
+    });
+    const sink: OrderSink = {
+      send: (order) => stream.put(order.kind, workerOrderToWire(order)),
+      end: (error) => stream.end(error),
     };
-    const sink: OrderSink = { send: (kind, order) => outbox.put(kind, order), end };
-    call.on("data", (report: WorkerReport) => {
-      if (ended || term === undefined) return;
+    call.on("data", (message: ReportMessage) => {
+      if (stream.ended || term === undefined) return;
       try {
         // The stream of a worker that was slow with its hello may outlive the leadership that it was opened under.
         if (term !== leadership.term) throw new DroverError("not_leader", "this scheduler does not lead any more");
+        const report = workerReportFromWire(message);
         if (session !== undefined) term.report(session, report);
-        else if (report.report.case === "hello") session = term.join(report.report.value, sink);
+        else if (report.kind === "hello") session = term.join(report.hello, sink);
         else throw new DroverError("invalid_argument", "the first report is a hello");
       } catch (error) {
-        end(toDroverError(error));
+        stream.end(toDroverError(error));
       }
     });
-    call.on("end", () => end());
-    call.on("cancelled", () => end());
-    call.on("error", () => end());
-    if (term === undefined) void leadership.notLeader().then(end);
+    if (term === undefined) void leadership.notLeader().then((error) => stream.end(error));
   };
 }
 
-function watchHandler(leadership: Leadership): handleServerStreamingCall<WatchRequest, ClusterState> {
+function watchHandler(leadership: Leadership): handleServerStreamingCall<WatchMessage, StateMessage> {
   return (call) => {
     const { term } = leadership;
-    const outbox = new Outbox<"state", ClusterState>(call);
-    let ended = false;
-    const end = (error?: DroverError) => {
-      if (ended) return;
-      ended = true;
-      outbox.close();
-      if (error === undefined) call.end();
-      else call.emit("error", toServiceError(error));
-      term?.unwatch(sink);
+    const stream = new ServedStream<"state", StateMessage>(call, () => term?.unwatch(sink));
+    const sink: StateSink = {
+      send: (state) => stream.put("state", clusterStateToWire(state)),
+      end: (error) => stream.end(error),
     };
-    const sink: StateSink = { send: (state) => outbox.put("state", state), end };
-    call.on("cancelled", () => end());
-    call.on("error", () => end());
     if (term === undefined) {
-      void leadership.notLeader().then(end);
+      void leadership.notLeader().then((error) => stream.end(error));
       return;
     }
     try {
-      checkWatch(call.request, leadership.modelId);
-      term.watch(routerId(call.request.routerId), sink);
+      const { modelId, routerId } = watchRequestFromWire(call.request);
+      if (modelId !== leadership.modelId) throw otherModel(modelId, leadership.modelId);
+      term.watch(routerId, sink);
     } catch (error) {
-      end(toDroverError(error));
+      stream.end(toDroverError(error));
     }
   };
 }
 
-function explainHandler(leadership: Leadership): handleUnaryCall<ExplainRequest, ExplainReply> {
+function explainHandler(leadership: Leadership): handleUnaryCall<ExplainMessage, ExplainReplyMessage> {
   return (call, callback) => {
     if (leadership.term === undefined) {
       void leadership.notLeader().then((error) => callback(toServiceError(error)));
       return;
     }
-    const reply = leadership.explain(call.request.requestId);
-    if (reply.decisions.length > 0) callback(null, reply);
+    const records = leadership.explain(call.request.requestId);
+    if (records.length > 0) callback(null, explainReplyToWire(records));
     else callback(toServiceError(new DroverError("not_found", "no decision about this request is remembered")));
   };
 }
 
-function drainHandler(leadership: Leadership): handleUnaryCall<DrainRequest, DrainReply> {
+function drainHandler(leadership: Leadership): handleUnaryCall<DrainMessage, DrainReplyMessage> {
   return (call, callback) => {
     if (leadership.term === undefined) {
       void leadership.notLeader().then((error) => callback(toServiceError(error)));
       return;
     }
     try {
-      callback(null, leadership.term.drain(call.request));
+      callback(null, drainReplyToWire(leadership.term.drain(drainRequestFromWire(call.request))));
     } catch (error) {
       callback(toServiceError(toDroverError(error)));
     }
   };
 }
 
-function checkWatch(request: WatchRequest, servedModel: string): void {
-  if (modelId(request.modelId) !== servedModel) {
-    const message = `model ${request.modelId}, the scheduler serves ${servedModel}`;
-    throw new DroverError("invalid_argument", message, { field: "model_id" });
-  }
+function otherModel(asked: string, served: string): DroverError {
+  return new DroverError("invalid_argument", `model ${asked}, the scheduler serves ${served}`, { field: "model_id" });
 }

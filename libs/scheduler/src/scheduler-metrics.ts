@@ -1,8 +1,16 @@
-import { ERROR_CODES, LANES, type Lane, type LaneDepth, type ModelId, type QueueJob } from "@drover/core";
+import {
+  ERROR_CODES,
+  type ErrorCode,
+  LANES,
+  type Lane,
+  type LaneDepth,
+  type ModelId,
+  type QueueJob,
+} from "@drover/core";
 import { type LaneForecast, type PlacementDecision, totalMs } from "@drover/fleet";
 import type { Metrics } from "@drover/telemetry";
 import { FleetMetrics } from "./fleet/fleet-metrics.ts";
-import { DROP_REASONS, type DropReason } from "./lanes/held-lease.ts";
+import { DROP_REASONS, type DropReason } from "./lanes/held-job.ts";
 
 /** Of a prompt that is cached: nothing, then shares of it. */
 const SHARE_BUCKETS = [0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1];
@@ -130,9 +138,8 @@ export class SchedulerMetrics {
     if (time !== undefined) this.#firstTokenSeconds.observe(model, totalMs(time) / 1000);
   }
 
-  /** `code` is of the error table; anything else that a worker may have said counts as `internal`. */
-  refused(code: string): void {
-    this.#refusals.inc({ code: code in ERROR_CODES ? code : "internal" });
+  refused(code: ErrorCode): void {
+    this.#refusals.inc({ code });
   }
 
   dropped(reason: DropReason): void {

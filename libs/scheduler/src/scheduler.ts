@@ -1,7 +1,8 @@
-import { create } from "@bufbuild/protobuf";
 import {
   type Clock,
   DroverError,
+  type LeaderGrant,
+  type LeaderLease,
   type Logger,
   type ModelId,
   neverAborted,
@@ -12,18 +13,17 @@ import {
   toDroverError,
   withTimeout,
 } from "@drover/core";
-import { BEGIN_WITHIN_MS } from "@drover/fleet";
 import {
-  Cluster,
+  BEGIN_WITHIN_MS,
   type ClusterState,
   type DrainReply,
-  DrainRequestSchema,
-  type ExplainReply,
-  ExplainReplySchema,
-} from "@drover/proto";
-import type { HeldLease, LeaderLease } from "@drover/queue";
+  type DrainRequest,
+  type PlacementRecord,
+} from "@drover/fleet";
+import { Cluster } from "@drover/proto";
 import { RpcClient, serviceDefinition } from "@drover/rpc";
 import type { Metrics } from "@drover/telemetry";
+import { drainReplyFromWire, drainRequestToWire } from "@drover/wire";
 import type { Server } from "@grpc/grpc-js";
 import { clusterService } from "./cluster-service.ts";
 import { DecisionLog } from "./lanes/decision-log.ts";
@@ -81,26 +81,23 @@ export class Scheduler {
   }
 
   /** Every decision about the request that is remembered, also of earlier leaderships of this process; oldest first. */
-  explain(request: string): ExplainReply {
-    return create(ExplainReplySchema, { decisions: [...this.#decisions.of(request)] });
+  explain(request: string): readonly PlacementRecord[] {
+    return this.#decisions.of(request);
   }
 
   /**
    * Asks a worker to drain, or to serve again, and says how far it is; a standby hands the question to the leader. Errors:
    * `not_found`, with the names that there are; `not_leader` while nobody is known to lead.
    */
-  async drain(
-    asked: Readonly<{ workerId: string; undo: boolean; incarnation: string }>,
-    signal: AbortSignal,
-  ): Promise<DrainReply> {
-    const request = create(DrainRequestSchema, asked);
+  async drain(request: DrainRequest, signal: AbortSignal): Promise<DrainReply> {
     if (this.#term !== undefined) return this.#term.drain(request);
     const address = await this.#leaderAddress();
     if (address === undefined) throw await this.#notLeader();
     using client = new RpcClient(address);
-    return await withTimeout(DRAIN_LIMIT, this.#options.clock, signal, (limited) =>
-      client.unary(Cluster.method.drain, request, limited),
+    const reply = await withTimeout(DRAIN_LIMIT, this.#options.clock, signal, (limited) =>
+      client.unary(Cluster.method.drain, drainRequestToWire(request), limited),
     );
+    return drainReplyFromWire(reply);
   }
 
   /** What routers see; undefined while this scheduler stands by. */
@@ -131,7 +128,7 @@ export class Scheduler {
   }
 
   /** Undefined when the signal aborted, or after a fault and a pause. */
-  async #acquire(signal: AbortSignal): Promise<HeldLease | undefined> {
+  async #acquire(signal: AbortSignal): Promise<LeaderGrant | undefined> {
     const { lease, logger, clock } = this.#options;
     try {
       const grant = await lease.acquire(signal);
@@ -147,7 +144,7 @@ export class Scheduler {
     }
   }
 
-  async #lead(grant: HeldLease, signal: AbortSignal): Promise<void> {
+  async #lead(grant: LeaderGrant, signal: AbortSignal): Promise<void> {
     const { logger, metrics: _, caller: given, ...options } = this.#options;
     const fields = { epoch: Number(grant.epoch) };
     using caller = given ?? new RpcPlaceCaller(options.clock);
@@ -183,7 +180,7 @@ export class Scheduler {
     }
   }
 
-  async #release(grant: HeldLease): Promise<void> {
+  async #release(grant: LeaderGrant): Promise<void> {
     try {
       await grant.release();
     } catch (error) {

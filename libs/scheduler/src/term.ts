@@ -15,13 +15,14 @@ import {
   toDroverError,
   withTimeout,
 } from "@drover/core";
-import type { MembershipChange } from "@drover/fleet";
-import type { DrainReply, DrainRequest, JoinHello, WorkerReport } from "@drover/proto";
+import type { ClusterState, DrainReply, DrainRequest, MembershipChange } from "@drover/fleet";
+import type { JoinHello, WorkerReport } from "@drover/wire";
 import { clusterState, isServing } from "./fleet/cluster-state.ts";
-import { Fleet, type OrderSink } from "./fleet/fleet.ts";
+import { Fleet } from "./fleet/fleet.ts";
+import type { OrderSink } from "./fleet/join-streams.ts";
 import { PrefixDirectory } from "./fleet/prefix-directory.ts";
 import { Routers, type StateSink } from "./fleet/routers.ts";
-import { Candidates } from "./lanes/candidates.ts";
+import { Capacities } from "./lanes/capacities.ts";
 import type { DecisionLog } from "./lanes/decision-log.ts";
 import { LaneForecasts } from "./lanes/lane-forecasts.ts";
 import { LanePlacer } from "./lanes/lane-placer.ts";
@@ -52,7 +53,7 @@ export class Term {
   readonly #options: TermOptions;
   readonly #fleet: Fleet;
   readonly #routers = new Routers();
-  readonly #candidates: Candidates;
+  readonly #capacities: Capacities;
   readonly #lanes: ReadonlyMap<string, LanePlacer>;
   readonly #prefixes = new PrefixDirectory();
   readonly #decisions: DecisionLog;
@@ -72,8 +73,8 @@ export class Term {
       prefixes: this.#prefixes,
       onChange: (changes, mapChanged) => this.#changed(changes, mapChanged),
     });
-    this.#candidates = new Candidates(() => this.#fleet.members);
-    const known = { ...options, candidates: this.#candidates, prefixes: this.#prefixes, decisions: this.#decisions };
+    this.#capacities = new Capacities(() => this.#fleet.members);
+    const known = { ...options, capacities: this.#capacities, prefixes: this.#prefixes, decisions: this.#decisions };
     const placer = new Placer(known);
     const onPlaced = (lane: Lane) => this.#forecasts.placed(lane);
     const shared = { ...known, placer, onPlaced, routers: this.#routers };
@@ -112,14 +113,14 @@ export class Term {
   }
 
   /** The state as routers see it. */
-  state() {
+  state(): ClusterState {
     const { clock, modelId, schedulerId, leaderEpoch } = this.#options;
     return clusterState({
       modelId,
       schedulerId,
       leaderEpoch,
       fleet: this.#fleet,
-      candidates: this.#candidates,
+      capacities: this.#capacities,
       prefixes: this.#prefixes,
       forecasts: this.#forecasts,
       depths: this.#depths,
@@ -166,7 +167,7 @@ export class Term {
   }
 
   #changed(changes: readonly MembershipChange[], mapChanged: boolean): void {
-    this.#candidates.observe(changes, this.#now());
+    this.#capacities.observe(changes, this.#now());
     for (const change of changes) {
       if (change.kind !== "gone") continue;
       this.#options.caller.forget(change.member.profile.workerId);

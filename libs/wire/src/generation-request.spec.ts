@@ -3,7 +3,7 @@ import { GenerationRequestSchema } from "@drover/proto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { generationRequestFromWire, generationRequestToWire } from "./generation-request.ts";
-import { generationRequest } from "./testing/arbitraries.ts";
+import { generationRequest } from "./testing/generation-requests.ts";
 
 type Fields = Exclude<MessageInitShape<typeof GenerationRequestSchema>, { $typeName: string }>;
 

@@ -3,7 +3,7 @@ import { RequestEventSchema, type FinishReason as WireFinish } from "@drover/pro
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { requestEventFromWire, requestEventToWire } from "./request-event.ts";
-import { requestEvent } from "./testing/arbitraries.ts";
+import { requestEvent } from "./testing/token-streams.ts";
 import { travelled } from "./testing/travelled.ts";
 
 type Event = MessageInitShape<typeof RequestEventSchema>["event"];

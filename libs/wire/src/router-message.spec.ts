@@ -3,7 +3,7 @@ import { RouterMessageSchema } from "@drover/proto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { routerMessageFromWire, routerMessageToWire } from "./router-message.ts";
-import { routerMessage } from "./testing/arbitraries.ts";
+import { routerMessage } from "./testing/token-streams.ts";
 import { travelled } from "./testing/travelled.ts";
 
 describe("a router's message on a token stream", () => {

@@ -2,7 +2,7 @@ import { SamplingSchema } from "@drover/proto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { samplingParamsFromWire, samplingParamsToWire } from "./sampling-params.ts";
-import { samplingParams } from "./testing/arbitraries.ts";
+import { samplingParams } from "./testing/generation-requests.ts";
 import { travelled } from "./testing/travelled.ts";
 
 describe("sampling parameters", () => {

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { WorkerMessageSchema } from "@drover/proto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { workerMessage } from "./testing/arbitraries.ts";
+import { workerMessage } from "./testing/token-streams.ts";
 import { travelled } from "./testing/travelled.ts";
 import { workerMessageFromWire, workerMessageToWire } from "./worker-message.ts";
 

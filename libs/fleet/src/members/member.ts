@@ -1,7 +1,5 @@
-import type { ModelId, StepCosts, WorkerId } from "@drover/core";
-
-export const ROLES = ["attention", "experts", "context", "vision"] as const;
-export type Role = (typeof ROLES)[number];
+import type { KvDtype, ModelId, WorkerId, WorkerRole } from "@drover/core";
+import type { WorkerStatus } from "./worker-status.ts";
 
 /** What a worker says of itself when it joins; does not change in one life. */
 export type WorkerProfile = Readonly<{
@@ -9,46 +7,32 @@ export type WorkerProfile = Readonly<{
   /** One life of the worker's process. */
   incarnation: string;
   modelId: ModelId;
-  roles: readonly Role[];
+  roles: readonly WorkerRole[];
   /** What peers dial for gRPC. */
   address: string;
   adminAddress: string;
   /** Routed experts, of all layers together, that its memory holds; absent: it has set no limit. */
   expertCountMax?: number;
+  /** What it keeps keys and values as; absent where it keeps none. */
+  kvDtype?: KvDtype;
 }>;
 
-/** What a worker says of itself with every heartbeat. */
-export type WorkerStatus = Readonly<{
-  /** Weights loaded and warmed, and for attention a usable expert map. */
-  ready: boolean;
-  /** It takes nothing new, and finishes or hands back what it has. */
-  draining: boolean;
-  kvBytesUsed: number;
-  kvBytesMax: number;
-  /** A request of t tokens takes about kvBytesPerToken * t + kvBytesFixed. */
-  kvBytesPerToken: number;
-  kvBytesFixed: number;
-  /** What may get longer than `aboveTokens` takes KV for `keptTokens` at most; the rest is with context workers. */
-  striping?: Readonly<{ aboveTokens: number; keptTokens: number }> | undefined;
-  runningCount: number;
-  waitingCount: number;
-  /** Tokens that its waiting requests will have to prefill. */
-  waitingTokenCount: number;
-  /** Longest prompt plus output that its KV could ever hold. */
-  contextTokensMax: number;
-  /** Of kvBytesUsed, what only the prefix cache keeps. */
-  kvBytesCached: number;
-  /** What its steps cost, in milliseconds; all 0 before it has measured them. */
-  costs: StepCosts;
-  /** Predicted milliseconds that each accepted prompt still needs, ascending; of very many, the last one holds all the others. */
-  pendingPromptMs: readonly number[];
+/** What workers that serve together have in common: one checkpoint. */
+export type ServedCheckpoint = Readonly<{
+  /** Of config.json and the tensor index. */
+  fingerprint: string;
+  moeLayers: readonly number[];
+  /** Routed experts of each of these layers. */
+  expertCount: number;
+  /** Tokens of a chunk of the local layers: where a cached prefix may have to end. */
+  chunkTokens: number;
 }>;
 
-/** Experts that a worker has in memory, by MoE layer. */
-export type LoadedExperts = ReadonlyMap<number, ReadonlySet<number>>;
+/** Experts by MoE layer: what a worker has in memory, or is to have. */
+export type ExpertSet = ReadonlyMap<number, ReadonlySet<number>>;
 
 /** How many these are, of all layers; 0 of a worker that has not said. */
-export function loadedCount(loaded: LoadedExperts | undefined): number {
+export function loadedCount(loaded: ExpertSet | undefined): number {
   return [...(loaded?.values() ?? [])].reduce((sum, { size }) => sum + size, 0);
 }
 
@@ -65,5 +49,5 @@ export type Member = Readonly<{
   leaving: boolean;
   /** Undefined until the first report. */
   status: WorkerStatus | undefined;
-  loaded: LoadedExperts | undefined;
+  loaded: ExpertSet | undefined;
 }>;

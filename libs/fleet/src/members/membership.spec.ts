@@ -2,8 +2,9 @@ import { type DroverError, modelId, workerId } from "@drover/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { GONE_AFTER_MS, SUSPECT_AFTER_MS } from "../limits.ts";
-import type { WorkerProfile, WorkerStatus } from "./member.ts";
+import type { WorkerProfile } from "./member.ts";
 import { Membership, type MembershipChange } from "./membership.ts";
+import { NO_STATUS, type WorkerStatus } from "./worker-status.ts";
 
 const profile = (id: string, incarnation = "life-1"): WorkerProfile => ({
   workerId: workerId(id),
@@ -14,21 +15,7 @@ const profile = (id: string, incarnation = "life-1"): WorkerProfile => ({
   adminAddress: "",
 });
 
-const status: WorkerStatus = {
-  ready: true,
-  draining: false,
-  kvBytesUsed: 0,
-  kvBytesMax: 1000,
-  kvBytesPerToken: 1,
-  kvBytesFixed: 0,
-  runningCount: 0,
-  waitingCount: 0,
-  waitingTokenCount: 0,
-  contextTokensMax: 1000,
-  kvBytesCached: 0,
-  costs: { promptRowMs: 0, contextTokenMs: 0, decodeMs: 0, decodeRowMs: 0, stepMsMax: 0 },
-  pendingPromptMs: [],
-};
+const status: WorkerStatus = { ...NO_STATUS, kvBytesMax: 1000, kvBytesPerToken: 1, contextTokensMax: 1000 };
 
 const told = (changes: readonly MembershipChange[]) =>
   changes.map((change) =>

@@ -1,6 +1,7 @@
 import { DroverError, type WorkerId } from "@drover/core";
 import { GONE_AFTER_MS, MEMBER_COUNT_MAX, SUSPECT_AFTER_MS } from "../limits.ts";
-import type { LoadedExperts, Member, WorkerProfile, WorkerStatus } from "./member.ts";
+import type { ExpertSet, Member, WorkerProfile } from "./member.ts";
+import type { WorkerStatus } from "./worker-status.ts";
 
 export type GoneReason = "disconnected" | "silent" | "replaced";
 
@@ -85,7 +86,7 @@ export class Membership {
   }
 
   /** The whole set of experts that the worker has in memory now. */
-  loaded(session: number, loaded: LoadedExperts, now: number): readonly MembershipChange[] {
+  loaded(session: number, loaded: ExpertSet, now: number): readonly MembershipChange[] {
     return this.#report(session, "loaded", { loaded }, now);
   }
 

@@ -20,7 +20,7 @@ function promptOf(promptTokenCount: number, common: number, seed: number): Hashe
 
 const chosen = (cachedTokenCount = 0) => ({
   cachedTokenCount,
-  time: { queueMs: 10, prefillMs: 80, transferMs: 0, loadMs: 10 },
+  time: { queueMs: 10, prefillMs: 80, loadMs: 10 },
 });
 const asked = promptOf(900, 700, 2);
 

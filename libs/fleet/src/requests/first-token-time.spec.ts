@@ -20,7 +20,6 @@ describe("firstTokenTime", () => {
     expect(firstTokenTime(idle, 1000, 900)).toEqual({
       queueMs: 0,
       prefillMs: prefillMs(costs, 900, 1000),
-      transferMs: 0,
       loadMs: 0,
     });
   });

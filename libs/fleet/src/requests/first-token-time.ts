@@ -19,14 +19,11 @@ export type FirstTokenTime = Readonly<{
   queueMs: number;
   /** Its own prompt without what is cached. */
   prefillMs: number;
-  /** Moving cached rows to the worker; 0 while rows do not move. */
-  transferMs: number;
   /** What decoding beside it takes of the steps until then. */
   loadMs: number;
 }>;
 
-export const totalMs = ({ queueMs, prefillMs, transferMs, loadMs }: FirstTokenTime): number =>
-  queueMs + prefillMs + transferMs + loadMs;
+export const totalMs = ({ queueMs, prefillMs, loadMs }: FirstTokenTime): number => queueMs + prefillMs + loadMs;
 
 /** Decoding never takes more than this part of a step's time from prompts. */
 const DECODE_SHARE_MAX = 0.75;
@@ -62,7 +59,7 @@ export function firstTokenTime(
   const share = Math.min(DECODE_SHARE_MAX, costs.stepMsMax > 0 ? decodeMs / costs.stepMsMax : 0);
   // One step's decoding at least: the prompt's last row is in a step with it.
   const loadMs = decodeMs + (queueMs + ownMs) * (share / (1 - share));
-  return { queueMs, prefillMs: ownMs, transferMs: 0, loadMs };
+  return { queueMs, prefillMs: ownMs, loadMs };
 }
 
 function aheadMs(load: PromptLoad, costs: StepCosts, ownMs: number): number {

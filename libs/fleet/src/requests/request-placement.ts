@@ -56,10 +56,18 @@ export type PlacementOptions = Readonly<{
 }>;
 
 /** Why a worker does not take a request now. */
-type CandidateRefusal = "unavailable" | "too_small" | "claimed" | "too_many_requests" | "no_kv" | "too_late";
+export const CANDIDATE_REFUSALS = [
+  "unavailable",
+  "too_small",
+  "claimed",
+  "too_many_requests",
+  "no_kv",
+  "too_late",
+] as const;
+type CandidateRefusal = (typeof CANDIDATE_REFUSALS)[number];
 
 /** One worker as a decision saw it. */
-export type Candidate = Readonly<{
+export type PlacementCandidate = Readonly<{
   workerId: WorkerId;
   refusal: CandidateRefusal | undefined;
   time: FirstTokenTime;
@@ -67,7 +75,7 @@ export type Candidate = Readonly<{
   kvBytesFree: number;
 }>;
 
-type Ranked = Readonly<{ ranking: readonly Candidate[]; candidateCount: number }>;
+type Ranked = Readonly<{ ranking: readonly PlacementCandidate[]; candidateCount: number }>;
 export type PlacementDecision = Ranked &
   (
     | Readonly<{
@@ -76,7 +84,7 @@ export type PlacementDecision = Ranked &
         kvBytes: number;
         promptMs: number;
         cachedTokenCount: number;
-        candidate: Candidate;
+        candidate: PlacementCandidate;
       }>
     /** No room now. `claim` is the worker that is nearest to having room, where room is what is missing. */
     | Readonly<{ kind: "wait"; claim: WorkerId | undefined }>
@@ -147,7 +155,12 @@ export function hasRoom(workers: readonly WorkerCapacity[], modelId: ModelId, op
   );
 }
 
-type Judged = Readonly<{ worker: WorkerCapacity; candidate: Candidate; missingBytes: number; totalMs: number }>;
+type Judged = Readonly<{
+  worker: WorkerCapacity;
+  candidate: PlacementCandidate;
+  missingBytes: number;
+  totalMs: number;
+}>;
 
 function judge(
   worker: WorkerCapacity,
@@ -173,7 +186,7 @@ function soonestPrefix(
   worker: WorkerCapacity,
   { promptTokenCount }: PlaceableRequest,
   options: PlacementOptions,
-): Pick<Candidate, "cachedTokenCount" | "time"> {
+): Pick<PlacementCandidate, "cachedTokenCount" | "time"> {
   const capped = (tokens: number) => Math.max(0, Math.min(tokens, promptTokenCount - 1));
   const cachedTokenCount = capped(options.cachedTokenCount?.(worker.workerId) ?? 0);
   const time = firstTokenTime(worker, promptTokenCount, cachedTokenCount);
@@ -240,7 +253,7 @@ function nearer(a: Judged, b: Judged): number {
 }
 
 /** Those that could take it first, then by time. */
-function ranking(seen: readonly Judged[]): readonly Candidate[] {
+function ranking(seen: readonly Judged[]): readonly PlacementCandidate[] {
   const best: Judged[] = [];
   for (const one of seen) {
     const at = best.findIndex((other) => before(one, other));

@@ -1,63 +1,45 @@
 import { DroverError, type ModelId } from "@drover/core";
-import type { Member } from "@drover/fleet";
-import type { JoinHello } from "@drover/proto";
-
-/** What all workers must agree on. */
-export type Pin = Readonly<{
-  fingerprint: string;
-  layers: readonly number[];
-  expertCount: number;
-  chunkTokens: number;
-}>;
-
-export type AgreementOptions = Readonly<{
-  modelId: ModelId;
-  /** What a member keeps KV as; empty where it keeps none. */
-  kvDtype: (member: Member) => string;
-}>;
+import type { Member, ServedCheckpoint, WorkerProfile } from "@drover/fleet";
+import type { JoinHello } from "@drover/wire";
 
 /** Which workers may serve together: the first one says of what checkpoint they are. */
 export class Agreement {
-  readonly #options: AgreementOptions;
-  #pin: Pin | undefined;
+  readonly #modelId: ModelId;
+  #checkpoint: ServedCheckpoint | undefined;
 
-  constructor(options: AgreementOptions) {
-    this.#options = options;
+  constructor(modelId: ModelId) {
+    this.#modelId = modelId;
   }
 
   /** Undefined before the first worker. */
-  get pin(): Pin | undefined {
-    return this.#pin;
+  get checkpoint(): ServedCheckpoint | undefined {
+    return this.#checkpoint;
   }
 
-  /** Whether the worker has brought another pin than the last one. Errors: `invalid_argument`, naming the field in which it differs. */
-  check(hello: JoinHello, members: readonly Member[]): boolean {
-    const { modelId } = this.#options;
-    if (hello.modelId !== modelId) {
-      const message = `model ${hello.modelId}, the scheduler serves ${modelId}`;
+  /** Whether the worker has brought another checkpoint than the last one. Errors: `invalid_argument`, naming the field in which it differs. */
+  check({ profile, checkpoint }: JoinHello, members: readonly Member[]): boolean {
+    if (profile.modelId !== this.#modelId) {
+      const message = `model ${profile.modelId}, the scheduler serves ${this.#modelId}`;
       throw new DroverError("invalid_argument", message, { field: "model_id" });
     }
-    this.#checkKv(hello, members);
-    const { modelFingerprint: fingerprint, moeLayers: layers, expertCount, chunkTokens } = hello;
-    const pin = { fingerprint, layers, expertCount, chunkTokens };
-    if (this.#pin !== undefined && JSON.stringify(this.#pin) === JSON.stringify(pin)) return false;
+    checkKv(profile, members);
+    if (this.#checkpoint !== undefined && JSON.stringify(this.#checkpoint) === JSON.stringify(checkpoint)) return false;
     // While nobody is here, another checkpoint may take the place of the last one.
     if (members.length > 0) {
       const message = "the worker's checkpoint is not the one that the other workers serve";
       throw new DroverError("invalid_argument", message, { field: "model_fingerprint" });
     }
-    this.#pin = pin;
+    this.#checkpoint = checkpoint;
     return true;
   }
+}
 
-  /** Rows go between workers as they are kept, and a request that is moved goes on with other rows. */
-  #checkKv({ kvDtype, workerId }: JoinHello, members: readonly Member[]): void {
-    if (kvDtype === "") return;
-    for (const member of members) {
-      const kept = this.#options.kvDtype(member);
-      if (kept === "" || kept === kvDtype || member.profile.workerId === workerId) continue;
-      const message = `the worker keeps KV as ${kvDtype}, the others keep it as ${kept}`;
-      throw new DroverError("invalid_argument", message, { field: "kv_dtype" });
-    }
+/** Rows go between workers as they are kept, and a request that is moved goes on with other rows. */
+function checkKv({ kvDtype, workerId }: WorkerProfile, members: readonly Member[]): void {
+  if (kvDtype === undefined) return;
+  for (const { profile } of members) {
+    if (profile.kvDtype === undefined || profile.kvDtype === kvDtype || profile.workerId === workerId) continue;
+    const message = `the worker keeps KV as ${kvDtype}, the others keep it as ${profile.kvDtype}`;
+    throw new DroverError("invalid_argument", message, { field: "kv_dtype" });
   }
 }

@@ -1,11 +1,7 @@
-import { create } from "@bufbuild/protobuf";
 import type { LaneDepth, ModelId, RouterId } from "@drover/core";
-import type { LaneForecast } from "@drover/fleet";
-import { loadedCount } from "@drover/fleet";
-import { type ClusterState, ClusterStateSchema } from "@drover/proto";
-import type { Candidates, PredictedPrefix } from "../lanes/candidates.ts";
+import { type ClusterState, type LaneState, loadedCount, type Member, type WorkerState } from "@drover/fleet";
+import type { Capacities } from "../lanes/capacities.ts";
 import type { LaneForecasts } from "../lanes/lane-forecasts.ts";
-import { rolesToWire } from "../wire.ts";
 import type { Fleet } from "./fleet.ts";
 import type { PrefixDirectory } from "./prefix-directory.ts";
 
@@ -14,7 +10,7 @@ export type ClusterStateInput = Readonly<{
   schedulerId: string;
   leaderEpoch: bigint;
   fleet: Fleet;
-  candidates: Candidates;
+  capacities: Capacities;
   prefixes: PrefixDirectory;
   forecasts: LaneForecasts;
   depths: readonly LaneDepth[];
@@ -30,51 +26,51 @@ export function isServing(fleet: Fleet): boolean {
   return fleet.expertMap.complete && attention;
 }
 
-const forecastToWire = ({ waitMs, msPerJob }: LaneForecast) => ({
-  predictedWaitMs: BigInt(Math.round(waitMs)),
-  waitMsPerJob: msPerJob,
-});
-
-const prefixToWire = ({ promptTokenCount, cachedTokenCount }: PredictedPrefix) => ({
-  promptTokenCount: BigInt(promptTokenCount),
-  cachedTokenCount: BigInt(cachedTokenCount),
-});
-
 /** What routers get to know, whole. */
 export function clusterState(input: ClusterStateInput): ClusterState {
-  const { modelId, schedulerId, leaderEpoch, fleet, candidates, prefixes, depths, routers, wallMs, nowMs } = input;
-  return create(ClusterStateSchema, {
+  const { modelId, schedulerId, leaderEpoch, fleet, depths, routers } = input;
+  return {
     modelId,
     schedulerId,
     leaderEpoch,
     expertMap: fleet.expertMap,
-    routerIds: [...routers],
+    routerIds: routers,
     ready: isServing(fleet),
     modelFingerprint: fleet.fingerprint,
     expertShortage: fleet.expertShortage,
-    lanes: depths.map(({ lane, waitingCount, oldestEnqueuedAtMs }) => ({
-      lane,
-      waitingCount,
-      oldestAgeMs: BigInt(Math.max(0, Math.round(wallMs - (oldestEnqueuedAtMs ?? wallMs)))),
-      ...forecastToWire(input.forecasts.of(lane)),
-    })),
-    workers: fleet.members.map((member) => {
-      const status = fleet.wireStatus(member);
-      const drain = fleet.drainState(member);
-      return {
-        workerId: member.profile.workerId,
-        incarnation: member.profile.incarnation,
-        roles: rolesToWire(member.profile.roles),
-        address: member.profile.address,
-        adminAddress: member.profile.adminAddress,
-        expertCount: loadedCount(member.loaded),
-        predictedPrefix: prefixToWire(candidates.predictedPrefix(member.profile.workerId)),
-        indexedBlockCount: BigInt(prefixes.blockCount(member.profile.workerId)),
-        kvDtype: fleet.kvDtype(member),
-        silentMs: Math.max(0, Math.round(nowMs - member.heardAtMs)),
-        ...(status === undefined ? {} : { status }),
-        ...(drain === undefined ? {} : { drain }),
-      };
-    }),
-  });
+    lanes: depths.map((depth) => laneState(depth, input)),
+    workers: fleet.members.map((member) => workerState(member, input)),
+  };
+}
+
+function laneState(
+  { lane, waitingCount, oldestEnqueuedAtMs }: LaneDepth,
+  { forecasts, wallMs }: ClusterStateInput,
+): LaneState {
+  const { waitMs, msPerJob } = forecasts.of(lane);
+  return {
+    lane,
+    waitingCount,
+    oldestAgeMs: Math.max(0, Math.round(wallMs - (oldestEnqueuedAtMs ?? wallMs))),
+    predictedWaitMs: Math.round(waitMs),
+    waitMsPerJob: msPerJob,
+  };
+}
+
+function workerState(member: Member, { fleet, capacities, prefixes, nowMs }: ClusterStateInput): WorkerState {
+  const { workerId, incarnation, roles, address, adminAddress, kvDtype } = member.profile;
+  return {
+    workerId,
+    incarnation,
+    roles,
+    address,
+    adminAddress,
+    kvDtype,
+    status: member.status,
+    expertCount: loadedCount(member.loaded),
+    silentMs: Math.max(0, Math.round(nowMs - member.heardAtMs)),
+    predictedPrefix: capacities.predictedPrefix(workerId),
+    indexedBlockCount: prefixes.blockCount(workerId),
+    drain: fleet.drainState(member),
+  };
 }

@@ -1,7 +1,5 @@
-import { create, equals } from "@bufbuild/protobuf";
 import { DroverError } from "@drover/core";
-import type { Member } from "@drover/fleet";
-import { type DrainReply, DrainReplySchema, type DrainState, DrainStateSchema } from "@drover/proto";
+import type { DrainReply, DrainState, Member } from "@drover/fleet";
 
 /** Tells draining workers how far they are, once for each change. */
 export class DrainNews {
@@ -21,7 +19,7 @@ export class DrainNews {
         this.#told.delete(member.session);
         continue;
       }
-      if (told !== undefined && equals(DrainStateSchema, told, state)) continue;
+      if (told !== undefined && isSame(told, state)) continue;
       this.#told.set(member.session, state);
       changed.push([member, state]);
     }
@@ -44,9 +42,9 @@ export function memberNamed(name: string, members: readonly Member[]): Member {
 
 /** What who asks for a drain gets to know. */
 export function drainReply({ profile, status }: Member, state: DrainState | undefined): DrainReply {
-  return create(DrainReplySchema, {
-    incarnation: profile.incarnation,
-    draining: status?.draining ?? false,
-    ...(state === undefined ? {} : { state }),
-  });
+  return { incarnation: profile.incarnation, draining: status?.draining ?? false, state };
+}
+
+function isSame(one: DrainState, other: DrainState): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }

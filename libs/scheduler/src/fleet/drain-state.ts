@@ -1,7 +1,4 @@
-import { create } from "@bufbuild/protobuf";
-import type { ExpertPlanner, ExpertShortage } from "@drover/fleet";
-import { loadedCount, type Member } from "@drover/fleet";
-import { type DrainState, DrainStateSchema } from "@drover/proto";
+import { type DrainState, type ExpertPlanner, type ExpertShortage, loadedCount, type Member } from "@drover/fleet";
 
 /** What the planner knows of who may go. */
 type Planned = Pick<ExpertPlanner, "isRelieved" | "shortage">;
@@ -19,13 +16,13 @@ export function drainState(member: Member, planner: Planned | undefined): DrainS
   // Of a context worker all KV is stripes, which their requests read until they end.
   const holdsStripes = roles.includes("context") && !roles.includes("attention") && status.kvBytesUsed > 0;
   const shortage = planner?.shortage;
-  return create(DrainStateSchema, {
+  return {
     drained: expertsDrained && requestCount === 0 && !holdsStripes,
     expertsDrained,
-    obstacle: shortage?.keeps.includes(workerId) ? shortageText(shortage) : "",
+    obstacle: shortage?.keeps.includes(workerId) ? shortageText(shortage) : undefined,
     expertCount,
     requestCount,
-  });
+  };
 }
 
 /** A sentence about memory that lacks. */

@@ -1,12 +1,11 @@
-import { create } from "@bufbuild/protobuf";
-import { modelId, workerId } from "@drover/core";
-import type { Member, Role, WorkerStatus } from "@drover/fleet";
-import { ExpertMapSchema } from "@drover/proto";
+import { modelId, type WorkerRole, workerId } from "@drover/core";
+import { type Member, NO_STATUS } from "@drover/fleet";
 import { createMetrics } from "@drover/telemetry";
 import { beforeEach, describe, expect, it } from "vitest";
 import { SchedulerMetrics } from "../scheduler-metrics.ts";
+import { emptyMap } from "./expert-map.ts";
 
-const NO_MAP = create(ExpertMapSchema, {});
+const NO_MAP = emptyMap(modelId("nano"), 0n);
 
 let registry: ReturnType<typeof createMetrics>;
 let metrics: SchedulerMetrics;
@@ -22,7 +21,7 @@ async function series(name: string): Promise<Record<string, number>> {
   );
 }
 
-function member(role: Role, fields: Partial<Member>, ready: boolean, draining = false): Member {
+function member(role: WorkerRole, fields: Partial<Member>, ready: boolean, draining = false): Member {
   return {
     session: 1,
     profile: {
@@ -37,7 +36,7 @@ function member(role: Role, fields: Partial<Member>, ready: boolean, draining = 
     heardAtMs: 0,
     suspected: false,
     leaving: false,
-    status: { ready, draining } as WorkerStatus,
+    status: { ...NO_STATUS, ready, draining },
     loaded: undefined,
     ...fields,
   };
@@ -68,13 +67,12 @@ describe("FleetMetrics", () => {
   });
 
   it("counts the experts of all layers that nobody holds, and those that nobody has room for", async () => {
-    const held = { holders: [0] };
-    const none = { holders: [] };
-    const layers = [
-      { layer: 1, experts: [held, none] },
-      { layer: 3, experts: [none, none] },
-    ];
-    metrics.fleet.note([], 0, create(ExpertMapSchema, { epoch: 7n, layers }), 5);
+    const held = [workerId("w")];
+    const experts = new Map([
+      [1, [held, []]],
+      [3, [[], []]],
+    ]);
+    metrics.fleet.note([], 0, { ...NO_MAP, epoch: 7n, experts }, 5);
     expect(await series("drover_scheduler_experts_without_room")).toEqual({ "{}": 5 });
     expect(await series("drover_scheduler_experts_without_holder")).toEqual({ "{}": 3 });
     expect(await series("drover_scheduler_map_epoch")).toEqual({ "{}": 7 });

@@ -1,10 +1,10 @@
-import { type GoneReason, type Member, ROLES } from "@drover/fleet";
-import type { ExpertMap } from "@drover/proto";
+import { WORKER_ROLES } from "@drover/core";
+import type { ExpertMap, GoneReason, Member } from "@drover/fleet";
 import type { Metrics } from "@drover/telemetry";
 
 /** What a member can do now. `ready` takes work; `suspected` was silent for too long; a worker that leaves or drains takes nothing new. */
 const STATES = ["ready", "starting", "suspected", "draining"] as const;
-type State = (typeof STATES)[number];
+type MemberState = (typeof STATES)[number];
 
 const GONE_REASONS: readonly GoneReason[] = ["disconnected", "silent", "replaced"];
 
@@ -44,7 +44,7 @@ export class FleetMetrics {
 
   /** `withoutRoomCount`: experts that the plan finds no memory for, so that a worker that would go cannot. */
   note(members: readonly Member[], routerCount: number, map: ExpertMap, withoutRoomCount: number): void {
-    for (const role of ROLES) {
+    for (const role of WORKER_ROLES) {
       const states = members.filter((member) => member.profile.roles.includes(role)).map(stateOf);
       for (const state of STATES) {
         this.#workers.set({ role, state }, states.filter((one) => one === state).length);
@@ -75,14 +75,14 @@ export class FleetMetrics {
   }
 }
 
-function stateOf({ suspected, leaving, status }: Member): State {
+function stateOf({ suspected, leaving, status }: Member): MemberState {
   if (suspected) return "suspected";
   if (leaving || status?.draining === true) return "draining";
   return status?.ready === true ? "ready" : "starting";
 }
 
-function expertsWithoutHolder({ layers }: ExpertMap): number {
+function expertsWithoutHolder({ experts }: ExpertMap): number {
   let count = 0;
-  for (const { experts } of layers) count += experts.filter(({ holders }) => holders.length === 0).length;
+  for (const ofLayer of experts.values()) count += ofLayer.filter((holders) => holders.length === 0).length;
   return count;
 }

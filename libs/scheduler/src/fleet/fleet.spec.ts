@@ -1,41 +1,46 @@
-import { create } from "@bufbuild/protobuf";
-import { DroverError, modelId, silentLogger } from "@drover/core";
-import { DRAIN_MS, firstMapEpoch, GONE_AFTER_MS, REJOIN_WAIT_MS } from "@drover/fleet";
-import {
-  DrainRequestSchema,
-  type JoinHello,
-  JoinHelloSchema,
-  type WorkerOrder,
-  type WorkerReport,
-  WorkerReportSchema,
-  WorkerRole,
-} from "@drover/proto";
+import { DroverError, type KvDtype, modelId, silentLogger, type WorkerRole, workerId } from "@drover/core";
+import { DRAIN_MS, firstMapEpoch, GONE_AFTER_MS, NO_STATUS, REJOIN_WAIT_MS } from "@drover/fleet";
+import type { JoinHello, WorkerOrder, WorkerReport } from "@drover/wire";
 import { describe, expect, it } from "vitest";
-import { Fleet, type OrderSink } from "./fleet.ts";
+import { Fleet } from "./fleet.ts";
+import type { OrderSink } from "./join-streams.ts";
 import { PrefixDirectory } from "./prefix-directory.ts";
 
-const hello = (workerId: string, fields: Partial<JoinHello> = {}): JoinHello => {
-  const value = create(JoinHelloSchema, {
-    workerId,
-    incarnation: "life-1",
-    modelId: "nano",
-    modelFingerprint: "f",
-    roles: [WorkerRole.EXPERTS],
-    address: `${workerId}:1`,
-    moeLayers: [1],
-    expertCount: 4,
-  });
-  return Object.assign(value, fields);
+type HelloFields = Readonly<{
+  incarnation?: string;
+  model?: string;
+  roles?: readonly WorkerRole[];
+  fingerprint?: string;
+  expertCount?: number;
+  expertCountMax?: number;
+  kvDtype?: KvDtype;
+}>;
+
+const hello = (id: string, fields: HelloFields = {}): JoinHello => {
+  const { incarnation = "life-1", model = "nano", roles = ["experts"], fingerprint = "f", expertCount = 4 } = fields;
+  const { expertCountMax, kvDtype } = fields;
+  return {
+    profile: {
+      workerId: workerId(id),
+      incarnation,
+      modelId: modelId(model),
+      roles,
+      address: `${id}:1`,
+      adminAddress: "",
+      ...(expertCountMax !== undefined && { expertCountMax }),
+      ...(kvDtype !== undefined && { kvDtype }),
+    },
+    checkpoint: { fingerprint, moeLayers: [1], expertCount, chunkTokens: 256 },
+  };
 };
 
-const loaded = (...experts: number[]): WorkerReport =>
-  create(WorkerReportSchema, { report: { case: "loaded", value: { layers: [{ layer: 1, experts }] } } });
+const loaded = (...experts: number[]): WorkerReport => ({ kind: "loaded", experts: new Map([[1, new Set(experts)]]) });
 
 class Sink implements OrderSink {
   readonly orders: WorkerOrder[] = [];
   endedBy: DroverError | undefined;
 
-  send(_kind: string, order: WorkerOrder): void {
+  send(order: WorkerOrder): void {
     this.orders.push(order);
   }
 
@@ -44,17 +49,18 @@ class Sink implements OrderSink {
   }
 
   get told(): readonly string[] {
-    return this.orders.map(({ order }) => {
-      if (order.case === "setExperts") return `set ${order.value.layers.map((l) => l.experts.join(" ")).join("|")}`;
-      if (order.case === "expertMap") return `map ${order.value.complete ? "complete" : "incomplete"}`;
-      if (order.case === "contextWorkers")
-        return `context ${order.value.holders.map((h) => (h.draining ? `(${h.workerId})` : h.workerId)).join(" ")}`;
-      if (order.case === "setDrain") return order.value.wanted ? "drain" : "serve";
-      if (order.case === "drainState") {
-        const { drained, expertCount, obstacle } = order.value;
-        return drained ? "drained" : `${expertCount} experts${obstacle === "" ? "" : `: ${obstacle}`}`;
+    return this.orders.map((order) => {
+      if (order.kind === "set_experts")
+        return `set ${[...order.experts.values()].map((l) => [...l].join(" ")).join("|")}`;
+      if (order.kind === "expert_map") return `map ${order.map.complete ? "complete" : "incomplete"}`;
+      if (order.kind === "context_workers")
+        return `context ${order.workers.map((w) => (w.draining ? `(${w.workerId})` : w.workerId)).join(" ")}`;
+      if (order.kind === "set_drain") return order.wanted ? "drain" : "serve";
+      if (order.kind === "drain_state") {
+        const { drained, expertCount, obstacle } = order.state;
+        return drained ? "drained" : `${expertCount} experts${obstacle === undefined ? "" : `: ${obstacle}`}`;
       }
-      return `accepted ${order.case === "accepted" ? order.value.leaderEpoch : "?"}`;
+      return `accepted ${order.kind === "accepted" ? order.leaderEpoch : "?"}`;
     });
   }
 }
@@ -70,11 +76,16 @@ const fleet = (expectExperts = 1, changed: (kinds: readonly string[]) => void = 
     onChange: (changes) => changed(changes.map((change) => change.kind)),
   });
 
+const status = (draining: boolean): WorkerReport => ({
+  kind: "status",
+  status: { ...NO_STATUS, ready: false, draining },
+});
+
 describe("Fleet", () => {
   it("accepts with the leader's epoch, tells expert workers their share, and attention workers the map once it is complete", () => {
     const one = fleet(2);
     const [a, b, attention] = [new Sink(), new Sink(), new Sink()];
-    one.join(hello("attention", { roles: [WorkerRole.ATTENTION] }), attention, 0);
+    one.join(hello("attention", { roles: ["attention"] }), attention, 0);
     const sessionA = one.join(hello("a"), a, 0);
     const sessionB = one.join(hello("b"), b, 0);
     one.report(sessionA, loaded(), 1);
@@ -98,20 +109,20 @@ describe("Fleet", () => {
     one.report(session, loaded(), 1);
     one.report(session, loaded(0, 1, 2, 3), 2);
     const both = new Sink();
-    one.join(hello("b", { roles: [WorkerRole.ATTENTION] }), both, 3);
+    one.join(hello("b", { roles: ["attention"] }), both, 3);
     expect(both.told).toEqual(["accepted 7", "map complete"]);
-    const holder = both.orders[1]?.order;
-    expect(holder?.case === "expertMap" && holder.value.holders.map((h) => h.address)).toEqual(["a:1"]);
+    const order = both.orders[1];
+    expect(order?.kind === "expert_map" && order.map.holders.map((h) => h.address)).toEqual(["a:1"]);
   });
 
   it("attention workers are told of all context workers when they join, and when one of these comes or goes", () => {
     const one = fleet();
     const [early, late] = [new Sink(), new Sink()];
     const role = (...roles: WorkerRole[]) => ({ roles });
-    one.join(hello("early", role(WorkerRole.ATTENTION)), early, 0);
-    const session = one.join(hello("a", role(WorkerRole.CONTEXT)), new Sink(), 1);
-    one.join(hello("b", role(WorkerRole.CONTEXT)), new Sink(), 2);
-    one.join(hello("late", role(WorkerRole.ATTENTION)), late, 3);
+    one.join(hello("early", role("attention")), early, 0);
+    const session = one.join(hello("a", role("context")), new Sink(), 1);
+    one.join(hello("b", role("context")), new Sink(), 2);
+    one.join(hello("late", role("attention")), late, 3);
     one.end(session, 4);
     one.tick(4 + GONE_AFTER_MS);
     expect(early.told.slice(0, 4)).toEqual(["accepted 7", "context a", "context a b", "context b"]);
@@ -121,17 +132,17 @@ describe("Fleet", () => {
   it("attention workers are told when a context worker drains, and when it does not any more", () => {
     const one = fleet();
     const attention = new Sink();
-    one.join(hello("attention", { roles: [WorkerRole.ATTENTION] }), attention, 0);
-    const session = one.join(hello("a", { roles: [WorkerRole.CONTEXT] }), new Sink(), 1);
-    const draining = (value: boolean) =>
-      create(WorkerReportSchema, { report: { case: "status", value: { draining: value } } });
-    for (const value of [true, true, false]) one.report(session, draining(value), 2);
+    one.join(hello("attention", { roles: ["attention"] }), attention, 0);
+    const session = one.join(hello("a", { roles: ["context"] }), new Sink(), 1);
+    for (const draining of [true, true, false]) one.report(session, status(draining), 2);
     expect(attention.told.slice(1)).toEqual(["context a", "context (a)", "context a"]);
   });
 
-  const asked = (workerId: string, fields: { undo?: boolean; incarnation?: string } = {}) =>
-    create(DrainRequestSchema, { workerId, ...fields });
-  const status = (draining: boolean) => create(WorkerReportSchema, { report: { case: "status", value: { draining } } });
+  const asked = (workerId: string, { undo = false, incarnation }: { undo?: boolean; incarnation?: string } = {}) => ({
+    workerId,
+    undo,
+    incarnation,
+  });
 
   it("a worker that is asked to drain is told when others answer for its experts, and is taken back when asked", () => {
     const one = fleet(2);
@@ -187,7 +198,7 @@ describe("Fleet", () => {
   it("an incomplete map goes out once workers had the time to come back", () => {
     const one = fleet();
     const attention = new Sink();
-    one.join(hello("attention", { roles: [WorkerRole.ATTENTION] }), attention, 0);
+    one.join(hello("attention", { roles: ["attention"] }), attention, 0);
     const session = one.join(hello("a"), new Sink(), 0);
     one.report(session, loaded(0), 1);
     expect(attention.told).toEqual(["accepted 7"]);
@@ -196,14 +207,11 @@ describe("Fleet", () => {
     expect(attention.told).toEqual(["accepted 7", "map incomplete"]);
   });
 
-  it.each([
-    ["model_id", { modelId: "scout" }],
-    ["model_fingerprint", { modelFingerprint: "other" }],
+  it.each<[string, HelloFields]>([
+    ["model_id", { model: "scout" }],
+    ["model_fingerprint", { fingerprint: "other" }],
     ["model_fingerprint", { expertCount: 5 }],
     ["kv_dtype", { kvDtype: "f32" }],
-    ["roles", { roles: [] }],
-    ["address", { address: "" }],
-    ["incarnation", { incarnation: "" }],
   ])("refuses a worker whose %s does not agree, and keeps the others", (field, fields) => {
     const one = fleet();
     one.join(hello("a", { kvDtype: "int8" }), new Sink(), 0);
@@ -227,7 +235,7 @@ describe("Fleet", () => {
     one.report(session, loaded(0, 1, 2, 3), 1);
     one.end(session, 2);
     const epoch = one.expertMap.epoch;
-    const other = one.join(hello("a", { modelFingerprint: "other", expertCount: 2 }), new Sink(), 3);
+    const other = one.join(hello("a", { fingerprint: "other", expertCount: 2 }), new Sink(), 3);
     one.report(other, loaded(0, 1), 4);
     expect(one.expertMap.epoch).toBeGreaterThan(epoch);
     expect(one.expertMap.complete).toBe(true);
@@ -262,7 +270,8 @@ describe("Fleet", () => {
   it("refuses a second hello", () => {
     const one = fleet();
     const session = one.join(hello("a"), new Sink(), 0);
-    const again = create(WorkerReportSchema, { report: { case: "hello", value: hello("a") } });
-    expect(() => one.report(session, again, 1)).toThrowError(expect.objectContaining({ code: "invalid_argument" }));
+    expect(() => one.report(session, { kind: "hello", hello: hello("a") }, 1)).toThrowError(
+      expect.objectContaining({ code: "invalid_argument" }),
+    );
   });
 });

@@ -1,6 +1,9 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { assert, DroverError, type Logger, type ModelId, type WorkerId } from "@drover/core";
+import { assert, assertNever, DroverError, type Logger, type ModelId, type WorkerId } from "@drover/core";
 import {
+  type DrainReply,
+  type DrainRequest,
+  type DrainState,
+  type ExpertMap,
   ExpertPlanner,
   firstMapEpoch,
   type GoneReason,
@@ -8,46 +11,17 @@ import {
   type Member,
   Membership,
   type MembershipChange,
+  type ServedCheckpoint,
 } from "@drover/fleet";
-import {
-  ContextWorkersSchema,
-  type DrainReply,
-  type DrainRequest,
-  type DrainState,
-  type ExpertMap,
-  ExpertMapSchema,
-  type JoinHello,
-  SendCacheSchema,
-  SetDrainSchema,
-  type WorkerOrder,
-  WorkerOrderSchema,
-  type WorkerReport,
-  type WorkerStatus,
-} from "@drover/proto";
-import { loadedFromWire, mapToWire, orderToWire, profileFromHello, statusFromWire } from "../wire.ts";
-import { Agreement, type Pin } from "./agreement.ts";
+import type { CacheChanges, JoinHello, WorkerReport } from "@drover/wire";
+import { Agreement } from "./agreement.ts";
 import { contextNews } from "./context-news.ts";
 import { DrainNews, drainReply, memberNamed } from "./drain-news.ts";
 import { drainState, shortageText } from "./drain-state.ts";
+import { emptyMap, expertMap } from "./expert-map.ts";
 import { expertWorkers } from "./expert-workers.ts";
+import { JoinStreams, type OrderSink } from "./join-streams.ts";
 import type { PrefixDirectory } from "./prefix-directory.ts";
-
-/** Of each kind only the newest order matters. */
-type OrderKind =
-  | "accepted"
-  | "set_experts"
-  | "expert_map"
-  | "send_cache"
-  | "context_workers"
-  | "set_drain"
-  | "drain_state";
-
-/** The scheduler's half of one Join stream. */
-export interface OrderSink {
-  send(kind: OrderKind, order: WorkerOrder): void;
-  /** Ends the stream with the fault. */
-  end(error: DroverError): void;
-}
 
 export type FleetOptions = Readonly<{
   modelId: ModelId;
@@ -60,8 +34,6 @@ export type FleetOptions = Readonly<{
   onChange: (changes: readonly MembershipChange[], mapChanged: boolean) => void;
 }>;
 
-type Session = { readonly sink: OrderSink; readonly kvDtype: string; status: WorkerStatus | undefined };
-
 const GONE: Record<GoneReason, DroverError | undefined> = {
   disconnected: undefined,
   silent: new DroverError("unavailable", "no heartbeat came for too long: join again"),
@@ -72,10 +44,9 @@ const GONE: Record<GoneReason, DroverError | undefined> = {
 export class Fleet {
   readonly #options: FleetOptions;
   readonly #membership = new Membership();
-  readonly #sessions = new Map<number, Session>();
+  readonly #streams = new JoinStreams();
   readonly #agreement: Agreement;
   readonly #drains = new DrainNews();
-  #sessionCount = 0;
   #planner: ExpertPlanner | undefined;
   #map: ExpertMap;
   /** Maps go out from the first complete one on, or once workers had the time to come back. */
@@ -84,8 +55,8 @@ export class Fleet {
 
   constructor(options: FleetOptions) {
     this.#options = options;
-    this.#agreement = new Agreement({ modelId: options.modelId, kvDtype: (member) => this.kvDtype(member) });
-    this.#map = create(ExpertMapSchema, { modelId: options.modelId, epoch: firstMapEpoch(options.leaderEpoch) });
+    this.#agreement = new Agreement(options.modelId);
+    this.#map = emptyMap(options.modelId, firstMapEpoch(options.leaderEpoch));
   }
 
   get members(): readonly Member[] {
@@ -96,25 +67,15 @@ export class Fleet {
     return this.#membership.get(worker);
   }
 
-  /** The member's last status as it was sent. */
-  wireStatus(member: Member): WorkerStatus | undefined {
-    return this.#sessions.get(member.session)?.status;
-  }
-
-  /** What the member keeps KV as; empty where it keeps none. */
-  kvDtype(member: Member): string {
-    return this.#sessions.get(member.session)?.kvDtype ?? "";
-  }
-
   /** How far a draining member is; undefined for one that serves. */
   drainState(member: Member): DrainState | undefined {
     return drainState(member, this.#planner);
   }
 
-  /** What memory forbids, as a sentence; empty when it forbids nothing. */
-  get expertShortage(): string {
+  /** What memory forbids, as a sentence; undefined when it forbids nothing. */
+  get expertShortage(): string | undefined {
     const shortage = this.#planner?.shortage;
-    return shortage === undefined ? "" : shortageText(shortage);
+    return shortage && shortageText(shortage);
   }
 
   /** Experts for which the workers that stay have no memory. */
@@ -126,9 +87,9 @@ export class Fleet {
     return this.#map;
   }
 
-  /** Of the checkpoint that the workers serve; empty before the first one. */
-  get fingerprint(): string {
-    return this.#agreement.pin?.fingerprint ?? "";
+  /** Of the checkpoint that the workers serve; undefined before the first one. */
+  get fingerprint(): string | undefined {
+    return this.#agreement.checkpoint?.fingerprint;
   }
 
   /**
@@ -136,15 +97,12 @@ export class Fleet {
    * protocol, model or checkpoint, `overloaded` when the fleet is full.
    */
   join(hello: JoinHello, sink: OrderSink, now: number): number {
-    const profile = profileFromHello(hello);
-    if (this.#agreement.check(hello, this.members)) this.#serve(this.#agreement.pin);
-    const session = ++this.#sessionCount;
+    const { profile, checkpoint } = hello;
+    if (this.#agreement.check(hello, this.members)) this.#serve(checkpoint);
+    const session = this.#streams.open(sink);
     const changes = this.#membership.join(profile, session, now);
-    const previous = changes.find((change) => change.kind === "gone")?.member;
-    const sameLife = previous?.profile.incarnation === profile.incarnation ? previous : undefined;
-    this.#sessions.set(session, { sink, kvDtype: hello.kvDtype, status: sameLife && this.wireStatus(sameLife) });
     const { leaderEpoch, schedulerId, logger } = this.#options;
-    sink.send("accepted", order({ case: "accepted", value: { leaderEpoch, schedulerId, heartbeatMs: HEARTBEAT_MS } }));
+    sink.send({ kind: "accepted", leaderEpoch, schedulerId, heartbeatMs: HEARTBEAT_MS });
     logger.info("worker.joined", {
       worker: profile.workerId,
       incarnation: profile.incarnation,
@@ -154,11 +112,9 @@ export class Fleet {
     return session;
   }
 
-  /** Anything but a hello. Errors: `invalid_argument` for a second hello and for an empty report. */
-  report(session: number, { report }: WorkerReport, now: number): void {
-    const state = this.#sessions.get(session);
-    if (state === undefined) return;
-    this.#settle(this.#take(session, state, report, now), now);
+  /** Anything but a hello. Errors: `invalid_argument` for a second hello. */
+  report(session: number, report: WorkerReport, now: number): void {
+    if (this.#streams.isOpen(session)) this.#settle(this.#take(session, report, now), now);
   }
 
   /** The stream ended. */
@@ -170,11 +126,9 @@ export class Fleet {
   drain({ workerId, undo, incarnation }: DrainRequest): DrainReply {
     const member = memberNamed(workerId, this.members);
     const wanted = !undo;
-    const isMeant = incarnation === "" || incarnation === member.profile.incarnation;
-    if (isMeant && (member.status?.draining ?? false) !== wanted) {
-      const value = order({ case: "setDrain", value: create(SetDrainSchema, { wanted }) });
-      this.#sessions.get(member.session)?.sink.send("set_drain", value);
-    }
+    const isMeant = incarnation === undefined || incarnation === member.profile.incarnation;
+    if (isMeant && (member.status?.draining ?? false) !== wanted)
+      this.#streams.send(member, { kind: "set_drain", wanted });
     return drainReply(member, this.drainState(member));
   }
 
@@ -194,43 +148,41 @@ export class Fleet {
   /** Ends all streams: the workers look for the next leader. */
   close(error: DroverError): void {
     this.#closed = true;
-    for (const { sink } of this.#sessions.values()) sink.end(error);
+    this.#streams.endAll(error);
   }
 
-  #take(session: number, state: Session, report: WorkerReport["report"], now: number): readonly MembershipChange[] {
-    switch (report.case) {
+  #take(session: number, report: WorkerReport, now: number): readonly MembershipChange[] {
+    const member = this.#membership.bySession(session);
+    switch (report.kind) {
       case "status":
-        state.status = report.value;
-        return this.#membership.status(session, statusFromWire(report.value), now);
+        return this.#membership.status(session, report.status, now);
       case "loaded":
-        return this.#membership.loaded(session, loadedFromWire(report.value), now);
+        return this.#membership.loaded(session, report.experts, now);
       case "leaving":
         return this.#membership.leave(session, now);
-      case "cacheChanges":
-      case "cacheSnapshot":
-        this.#takeCache(session, state, report, now);
+      case "cache_changes":
+        if (member !== undefined) this.#takeCacheChanges(member, report.changes, now);
         return [];
+      case "cache_snapshot":
+        if (member !== undefined) this.#options.prefixes.restore(member.profile.workerId, report.part);
+        return [];
+      case "hello":
+        throw new DroverError("invalid_argument", "a worker says hello once on a stream");
       default:
-        throw new DroverError("invalid_argument", `unexpected ${report.case ?? "empty"} report`);
+        return assertNever(report);
     }
   }
 
-  #takeCache(session: number, { sink }: Session, report: CacheReport, now: number): void {
-    const member = this.#membership.bySession(session);
-    if (member === undefined) return;
-    const { prefixes } = this.#options;
-    const { workerId } = member.profile;
-    if (report.case === "cacheSnapshot") prefixes.restore(workerId, report.value);
-    else if (prefixes.change(workerId, report.value, now))
-      sink.send("send_cache", order({ case: "sendCache", value: create(SendCacheSchema) }));
+  #takeCacheChanges(member: Member, changes: CacheChanges, now: number): void {
+    const isInexact = this.#options.prefixes.change(member.profile.workerId, changes, now);
+    if (isInexact) this.#streams.send(member, { kind: "send_cache" });
   }
 
-  #serve(pin: Pin | undefined): void {
-    assert(pin !== undefined, "who agrees has brought a pin");
-    this.#options.prefixes.serve(pin.chunkTokens);
+  #serve({ chunkTokens, moeLayers, expertCount }: ServedCheckpoint): void {
+    this.#options.prefixes.serve(chunkTokens);
     const epoch = this.#planner?.epoch ?? firstMapEpoch(this.#options.leaderEpoch);
     const { expectExperts } = this.#options;
-    this.#planner = new ExpertPlanner({ layers: pin.layers, expertCount: pin.expertCount, expectExperts, epoch });
+    this.#planner = new ExpertPlanner({ layers: moeLayers, expertCount, expectExperts, epoch });
   }
 
   #settle(changes: readonly MembershipChange[], now: number): void {
@@ -239,15 +191,13 @@ export class Fleet {
     const mapChanged = this.#plan(changes, now);
     if (!mapChanged) for (const { kind, member } of changes) if (kind === "joined") this.#sendMap(member);
     this.#sendContextWorkers(changes);
-    for (const [{ session }, value] of this.#drains.changed(this.members, (member) => this.drainState(member)))
-      this.#sessions.get(session)?.sink.send("drain_state", order({ case: "drainState", value }));
+    for (const [member, state] of this.#drains.changed(this.members, (one) => this.drainState(one)))
+      this.#streams.send(member, { kind: "drain_state", state });
     for (const change of changes) {
       if (change.kind !== "gone") continue;
       // Also of the same life on another stream: its digest tells whether anything is missing.
       this.#options.prefixes.forget(change.member.profile.workerId);
-      const error = GONE[change.reason];
-      if (error !== undefined) this.#sessions.get(change.member.session)?.sink.end(error);
-      this.#sessions.delete(change.member.session);
+      this.#streams.close(change.member.session, GONE[change.reason]);
       this.#drains.forget(change.member.session);
     }
     if (changes.length > 0 || mapChanged) this.#options.onChange(changes, mapChanged);
@@ -260,19 +210,18 @@ export class Fleet {
     if (planner === undefined || (onlyStatus && now < planner.dueMs)) return false;
     const short = this.expertShortage;
     const { mapChanged, orders } = planner.update(expertWorkers(this.members), now);
-    if (this.expertShortage !== short && this.expertShortage !== "")
+    if (this.expertShortage !== short && this.expertShortage !== undefined)
       this.#options.logger.warn("experts.short_of_memory", { reason: this.expertShortage });
     for (const [worker, share] of orders) {
       const member = this.#membership.get(worker);
       assert(member !== undefined, "orders go to members");
-      this.#sessions
-        .get(member.session)
-        ?.sink.send("set_experts", order({ case: "setExperts", value: orderToWire(share, planner.epoch) }));
+      const experts = new Map([...share].map(([layer, wanted]) => [layer, new Set(wanted)]));
+      this.#streams.send(member, { kind: "set_experts", mapEpoch: planner.epoch, experts });
     }
     if (mapChanged) {
       const { modelId, logger, leaderEpoch } = this.#options;
       assert(planner.epoch < firstMapEpoch(leaderEpoch + 1n), "a leader's map epochs stay below those of the next");
-      this.#map = mapToWire(modelId, planner.epoch, planner.active, planner.complete, this.members);
+      this.#map = expertMap(modelId, planner, this.members);
       logger.info("map.changed", { epoch: Number(planner.epoch), complete: planner.complete });
       // Until then, workers that serve already follow the map of the last leader.
       this.#published ||= planner.complete;
@@ -283,15 +232,12 @@ export class Fleet {
 
   #sendMap(member: Member): void {
     if (!this.#published || !member.profile.roles.includes("attention")) return;
-    this.#sessions.get(member.session)?.sink.send("expert_map", order({ case: "expertMap", value: this.#map }));
+    this.#streams.send(member, { kind: "expert_map", map: this.#map });
   }
 
   #sendContextWorkers(changes: readonly MembershipChange[]): void {
-    const { told, holders } = contextNews(changes, this.members);
-    for (const { session } of told) {
-      const value = order({ case: "contextWorkers", value: create(ContextWorkersSchema, { holders }) });
-      this.#sessions.get(session)?.sink.send("context_workers", value);
-    }
+    const { told, workers } = contextNews(changes, this.members);
+    for (const member of told) this.#streams.send(member, { kind: "context_workers", workers });
   }
 
   #log(change: MembershipChange): void {
@@ -300,7 +246,3 @@ export class Fleet {
     else this.#options.logger.info(`worker.${change.kind}`, fields);
   }
 }
-
-type CacheReport = Extract<WorkerReport["report"], { case: "cacheChanges" | "cacheSnapshot" }>;
-type OrderInit = NonNullable<MessageInitShape<typeof WorkerOrderSchema>["order"]>;
-const order = (value: OrderInit): WorkerOrder => create(WorkerOrderSchema, { order: value });

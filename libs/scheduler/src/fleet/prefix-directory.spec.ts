@@ -1,8 +1,7 @@
-import { create } from "@bufbuild/protobuf";
 import { workerId } from "@drover/core";
 import { sampleHashes } from "@drover/fleet";
 import { BLOCK_TOKENS, BlockHashes, digestOf } from "@drover/kv";
-import { CacheChangesSchema, CacheSnapshotPartSchema, KvKind } from "@drover/proto";
+import type { CacheChanges, CacheSnapshotPart } from "@drover/wire";
 import { beforeEach, describe, expect, it } from "vitest";
 import { RESYNC_INTERVAL_MS, SNAPSHOT_BYTES_MAX } from "../limits.ts";
 import { job } from "../testing/fake-queue.ts";
@@ -17,18 +16,17 @@ const chain = (() => {
 })();
 const asked = job("one", { promptTokenCount: 16 * BLOCK_TOKENS + 5, blockHashes: sampleHashes(chain) });
 
-const none = { low: 0, high: 0, count: 0n };
-const setOf = (wire: Uint8Array) => {
-  const { low, high, count } = digestOf(wire);
-  return { low, high, count: BigInt(count) };
-};
-const events = (...list: readonly (readonly [bigint, Uint8Array])[]) =>
-  create(CacheChangesSchema, {
-    events: list.map(([sequence, hashes]) => ({ sequence, removed: false, kind: KvKind.GLOBAL, hashes })),
-    digest: { sequence: list.at(-1)?.[0] ?? 0n, global: setOf(chain), local: none },
-  });
-const part = (first: boolean, last: boolean, hashes: Uint8Array, sequence = 2n) =>
-  create(CacheSnapshotPartSchema, { sequence, kind: KvKind.GLOBAL, hashes, first, last });
+const events = (...list: readonly (readonly [number, Uint8Array])[]): CacheChanges => ({
+  events: list.map(([sequence, hashes]) => ({ sequence, operation: "added", kind: "global", hashes })),
+  digest: { sequence: list.at(-1)?.[0] ?? 0, global: digestOf(chain), local: digestOf(new Uint8Array()) },
+});
+const part = (first: boolean, last: boolean, hashes: Uint8Array, sequence = 2): CacheSnapshotPart => ({
+  sequence,
+  kind: "global",
+  hashes,
+  first,
+  last,
+});
 
 describe("PrefixDirectory", () => {
   let directory = new PrefixDirectory();
@@ -38,7 +36,7 @@ describe("PrefixDirectory", () => {
   });
 
   it("what a worker says it has cached is expected there, and nowhere else", () => {
-    expect(directory.change(a, events([1n, chain.subarray(0, 128)], [2n, chain.subarray(128)]), 0)).toBe(false);
+    expect(directory.change(a, events([1, chain.subarray(0, 128)], [2, chain.subarray(128)]), 0)).toBe(false);
     const cached = directory.lookup(asked);
     expect(cached(a)).toBe(16 * BLOCK_TOKENS);
     expect(cached(workerId("b"))).toBe(0);
@@ -51,13 +49,13 @@ describe("PrefixDirectory", () => {
     const long = new BlockHashes({ modelFingerprint: "m", salt: "" });
     long.append(new Int32Array(131_072));
     const { blockCount, wire } = long;
-    directory.change(a, events([1n, wire]), 0);
+    directory.change(a, events([1, wire]), 0);
     const found = directory.lookup(job("long", { promptTokenCount: 131_072, blockHashes: sampleHashes(wire) }))(a);
     expect(found).toBeGreaterThanOrEqual((blockCount - 16) * BLOCK_TOKENS);
   });
 
   it("a lost event is found by the digest; a snapshot in parts mends it, and is asked for once at a time", () => {
-    const later = events([2n, chain.subarray(128)]);
+    const later = events([2, chain.subarray(128)]);
     expect(directory.change(a, later, 0)).toBe(true);
     expect(directory.change(a, later, RESYNC_INTERVAL_MS - 1)).toBe(false);
     expect(directory.change(a, later, RESYNC_INTERVAL_MS)).toBe(true);
@@ -71,7 +69,7 @@ describe("PrefixDirectory", () => {
   it("parts that do not belong together, or are too many, restore nothing", () => {
     directory.restore(a, part(false, true, chain));
     directory.restore(a, part(true, false, chain.subarray(0, 64)));
-    directory.restore(a, part(false, true, chain.subarray(64), 3n));
+    directory.restore(a, part(false, true, chain.subarray(64), 3));
     expect(directory.blockCount(a)).toBe(0);
     directory.restore(a, part(true, false, new Uint8Array(SNAPSHOT_BYTES_MAX + 16)));
     directory.restore(a, part(false, true, chain));
@@ -79,7 +77,7 @@ describe("PrefixDirectory", () => {
   });
 
   it("a job without hashes is expected nowhere", () => {
-    directory.change(a, events([1n, chain]), 0);
+    directory.change(a, events([1, chain]), 0);
     expect(directory.lookup(job("two"))(a)).toBe(0);
   });
 });

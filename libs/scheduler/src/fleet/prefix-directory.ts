@@ -1,20 +1,20 @@
 import type { QueueJob, RequestId, WorkerId } from "@drover/core";
 import {
-  type Candidate,
   type ComingPrefix,
   ComingPrefixes,
   type IndexAnswer,
+  type PlacementCandidate,
   PrefixIndex,
   sampledBlocks,
   sampledEnd,
 } from "@drover/fleet";
-import { BLOCK_HASH_BYTES, BLOCK_TOKENS, type CacheDigest, type CacheSnapshot } from "@drover/kv";
-import { type CacheChanges, type CacheSnapshotPart, KvKind, type CacheDigest as WireDigest } from "@drover/proto";
+import { BLOCK_HASH_BYTES, BLOCK_TOKENS, type CacheSnapshot, type KvKind } from "@drover/kv";
+import type { CacheChanges, CacheSnapshotPart } from "@drover/wire";
 import { RESYNC_INTERVAL_MS, SNAPSHOT_BYTES_MAX } from "../limits.ts";
 
 type Assembly = {
-  readonly sequence: bigint;
-  readonly parts: { kind: "global" | "local"; hashes: Uint8Array }[];
+  readonly sequence: number;
+  readonly parts: { kind: KvKind; hashes: Uint8Array }[];
   bytes: number;
 };
 
@@ -40,15 +40,8 @@ export class PrefixDirectory {
   change(worker: WorkerId, { events, digest }: CacheChanges, now: number): boolean {
     const index = this.#index;
     if (index === undefined) return false;
-    const answers: IndexAnswer[] = events.map(({ sequence, removed, kind, hashes }) =>
-      index.observe(worker, {
-        sequence: Number(sequence),
-        operation: removed ? "removed" : "added",
-        kind: kindOf(kind),
-        hashes: wholeHashes(hashes),
-      }),
-    );
-    if (digest !== undefined) answers.push(index.verify(worker, digestOf(digest)));
+    const answers: IndexAnswer[] = events.map((event) => index.observe(worker, event));
+    if (digest !== undefined) answers.push(index.verify(worker, digest));
     return answers.includes("needs_snapshot") && this.#ask(worker, now);
   }
 
@@ -63,7 +56,7 @@ export class PrefixDirectory {
       this.#assemblies.delete(worker);
       return;
     }
-    assembly.parts.push({ kind: kindOf(kind), hashes: wholeHashes(hashes) });
+    assembly.parts.push({ kind, hashes });
     if (!last) return;
     this.#assemblies.delete(worker);
     this.#index?.restore(worker, snapshotOf(assembly));
@@ -89,7 +82,7 @@ export class PrefixDirectory {
   }
 
   /** The job goes to this candidate, who will have its prompt cached when it is computed. */
-  placed({ requestId, blockHashes, promptTokenCount }: QueueJob, chosen: Candidate, now: number): void {
+  placed({ requestId, blockHashes, promptTokenCount }: QueueJob, chosen: PlacementCandidate, now: number): void {
     this.#coming?.placed(chosen.workerId, requestId, { hashes: blockHashes, promptTokenCount }, chosen, now);
   }
 
@@ -111,22 +104,7 @@ export class PrefixDirectory {
   }
 }
 
-const kindOf = (kind: KvKind): "global" | "local" => (kind === KvKind.LOCAL ? "local" : "global");
-
-const wholeHashes = (bytes: Uint8Array): Uint8Array =>
-  bytes.subarray(0, bytes.length - (bytes.length % BLOCK_HASH_BYTES));
-
-function digestOf({ sequence, global, local }: WireDigest): CacheDigest {
-  const set = (digest: WireDigest["global"]) => ({
-    low: digest?.low ?? 0,
-    high: digest?.high ?? 0,
-    count: Number(digest?.count ?? 0n),
-  });
-  return { sequence: Number(sequence), global: set(global), local: set(local) };
-}
-
 function snapshotOf({ sequence, parts }: Assembly): CacheSnapshot {
-  const all = (kind: "global" | "local") =>
-    Buffer.concat(parts.filter((part) => part.kind === kind).map(({ hashes }) => hashes));
-  return { sequence: Number(sequence), global: all("global"), local: all("local") };
+  const all = (kind: KvKind) => Buffer.concat(parts.filter((part) => part.kind === kind).map(({ hashes }) => hashes));
+  return { sequence, global: all("global"), local: all("local") };
 }

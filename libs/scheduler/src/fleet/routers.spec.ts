@@ -1,12 +1,23 @@
-import { create } from "@bufbuild/protobuf";
-import { type DroverError, routerId } from "@drover/core";
-import { ClusterStateSchema } from "@drover/proto";
+import { type DroverError, modelId, routerId } from "@drover/core";
+import type { ClusterState } from "@drover/fleet";
 import { describe, expect, it } from "vitest";
 import { KNOWN_ROUTER_MAX, ROUTER_COUNT_MAX, ROUTER_GONE_MS, STATE_INTERVAL_MS, TICK_MS } from "../limits.ts";
+import { emptyMap } from "./expert-map.ts";
 import { Routers, type StateSink } from "./routers.ts";
 
 const r1 = routerId("router-1");
-const state = () => create(ClusterStateSchema);
+const state = (): ClusterState => ({
+  modelId: modelId("nano"),
+  schedulerId: "scheduler-1",
+  leaderEpoch: 1n,
+  workers: [],
+  expertMap: emptyMap(modelId("nano"), 1n),
+  lanes: [],
+  routerIds: [],
+  ready: false,
+  modelFingerprint: undefined,
+  expertShortage: undefined,
+});
 
 function sink(): StateSink & { sentCount: number; endedBy: DroverError | undefined } {
   return {

@@ -1,5 +1,5 @@
 import { BoundedMap, DroverError, type RouterId } from "@drover/core";
-import type { ClusterState } from "@drover/proto";
+import type { ClusterState } from "@drover/fleet";
 import { KNOWN_ROUTER_MAX, ROUTER_COUNT_MAX, ROUTER_GONE_MS, STATE_INTERVAL_MS, TICK_MS } from "../limits.ts";
 
 /** The scheduler's half of one Watch stream. */

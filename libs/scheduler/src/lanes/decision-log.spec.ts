@@ -6,7 +6,7 @@ import { DECISIONS_OF_REQUEST_MAX, REQUESTS_REMEMBERED_MAX } from "../limits.ts"
 import { job } from "../testing/fake-queue.ts";
 import { DecisionLog } from "./decision-log.ts";
 
-const time = { queueMs: 1, prefillMs: 2, transferMs: 0, loadMs: 3 };
+const time = { queueMs: 1, prefillMs: 2, loadMs: 3 };
 const candidate = { workerId: workerId("a"), refusal: undefined, time, cachedTokenCount: 64, kvBytesFree: -5.5 };
 const waits: PlacementDecision = {
   kind: "wait",
@@ -44,12 +44,12 @@ describe("DecisionLog", () => {
         kind: "wait",
         workerId: "a",
         times: 5,
-        firstAtMs: 0n,
-        lastAtMs: 400n,
+        firstAtMs: 0,
+        lastAtMs: 400,
         reason: expect.stringContaining("no_kv"),
       },
-      { kind: "worker", times: 1, outcome: "refused: overloaded", candidates: [{ ...time, cachedTokenCount: 64n }] },
-      { kind: "worker", workerId: "a", times: 1, outcome: "", candidateCount: 3 },
+      { kind: "worker", times: 1, outcome: "refused: overloaded", candidates: [{ time, cachedTokenCount: 64 }] },
+      { kind: "worker", workerId: "a", times: 1, outcome: undefined, candidateCount: 3 },
     ]);
     expect(log.of("two")).toEqual([]);
   });

@@ -1,82 +1,75 @@
-import { create } from "@bufbuild/protobuf";
-import { BoundedMap, type JobLease, type RequestId } from "@drover/core";
-import type { Candidate, PlacementDecision } from "@drover/fleet";
-import {
-  type CandidateTimes,
-  CandidateTimesSchema,
-  PlacementDecisionSchema,
-  type PlacementDecision as WireDecision,
-} from "@drover/proto";
+import { BoundedMap, type JobLease, type RequestId, type WorkerId } from "@drover/core";
+import type { PlacementCandidate, PlacementDecision, PlacementRecord } from "@drover/fleet";
 import { DECISIONS_OF_REQUEST_MAX, REQUESTS_REMEMBERED_MAX } from "../limits.ts";
 
 /**
  * Why requests went where they went: the last decisions about the last requests, with what each candidate was predicted to take. Equal
- * decisions that follow each other count as one. Numbers and names alone; nothing of a prompt.
+ * decisions that follow each other count as one.
  */
 export class DecisionLog {
-  readonly #byRequest = new BoundedMap<RequestId, WireDecision[]>({ entriesMax: REQUESTS_REMEMBERED_MAX });
+  readonly #byRequest = new BoundedMap<RequestId, PlacementRecord[]>({ entriesMax: REQUESTS_REMEMBERED_MAX });
 
   record({ job, attempt }: JobLease, decision: PlacementDecision, wallMs: number): void {
     const { requestId, lane, promptTokenCount } = job;
-    const decisions = this.#byRequest.get(requestId) ?? [];
-    this.#byRequest.set(requestId, decisions);
-    const workerId =
-      decision.kind === "worker" ? decision.workerId : decision.kind === "wait" ? (decision.claim ?? "") : "";
-    const now = BigInt(Math.round(wallMs));
-    const candidates = decision.ranking.map(timesOf);
-    const last = decisions.at(-1);
-    if (last?.kind === decision.kind && last.workerId === workerId && last.attempt === attempt && last.outcome === "") {
-      last.lastAtMs = now;
-      last.times += 1;
-      last.candidates = candidates;
+    const records = this.#byRequest.get(requestId) ?? [];
+    this.#byRequest.set(requestId, records);
+    const workerId = workerOf(decision);
+    const nowMs = Math.round(wallMs);
+    const candidates = decision.ranking.map(inWholeBytes);
+    const last = records.at(-1);
+    const isSame = last?.kind === decision.kind && last.workerId === workerId && last.attempt === attempt;
+    if (isSame && last.outcome === undefined) {
+      records[records.length - 1] = { ...last, lastAtMs: nowMs, times: last.times + 1, candidates };
       return;
     }
-    const reason = decision.kind === "never" ? decision.reason : reasonOf(decision);
-    decisions.push(
-      create(PlacementDecisionSchema, {
-        requestId,
-        attempt,
-        lane,
-        promptTokenCount: BigInt(promptTokenCount),
-        kind: decision.kind,
-        workerId,
-        reason,
-        firstAtMs: now,
-        lastAtMs: now,
-        times: 1,
-        candidates,
-        candidateCount: decision.candidateCount,
-      }),
-    );
-    if (decisions.length > DECISIONS_OF_REQUEST_MAX) decisions.shift();
+    records.push({
+      requestId,
+      attempt,
+      lane,
+      promptTokenCount,
+      kind: decision.kind,
+      workerId,
+      reason: reasonOf(decision),
+      firstAtMs: nowMs,
+      lastAtMs: nowMs,
+      times: 1,
+      outcome: undefined,
+      candidates,
+      candidateCount: decision.candidateCount,
+    });
+    if (records.length > DECISIONS_OF_REQUEST_MAX) records.shift();
   }
 
   /** What became of the last decision about the request. */
   conclude(request: RequestId, outcome: string): void {
-    const last = this.#byRequest.get(request)?.at(-1);
-    if (last !== undefined) last.outcome = outcome;
+    const records = this.#byRequest.get(request);
+    const last = records?.pop();
+    if (last !== undefined) records?.push({ ...last, outcome });
   }
 
   /** Oldest first; empty for a request that is not remembered. */
-  of(request: string): readonly WireDecision[] {
+  of(request: string): readonly PlacementRecord[] {
     return this.#byRequest.get(request as RequestId) ?? [];
   }
 }
 
+/** Where the request goes, or whose room it waits for. */
+function workerOf(decision: PlacementDecision): WorkerId | undefined {
+  if (decision.kind === "worker") return decision.workerId;
+  return decision.kind === "wait" ? decision.claim : undefined;
+}
+
 /** The best candidate's word for it: why it was chosen, or why even it had no room. */
-function reasonOf({ kind, ranking }: PlacementDecision): string {
-  const [best] = ranking;
+function reasonOf(decision: PlacementDecision): string {
+  if (decision.kind === "never") return decision.reason;
+  const [best] = decision.ranking;
   if (best === undefined) return "no worker is known";
-  if (kind === "worker") return "the first token is predicted soonest, or as soon and the worker has less to do";
+  if (decision.kind === "worker")
+    return "the first token is predicted soonest, or as soon and the worker has less to do";
   return `no worker takes it now: ${best.workerId} says ${best.refusal ?? "nothing"}`;
 }
 
-function timesOf({ workerId, refusal, time, cachedTokenCount, kvBytesFree }: Candidate): CandidateTimes {
-  return create(CandidateTimesSchema, {
-    workerId,
-    refusal: refusal ?? "",
-    ...time,
-    cachedTokenCount: BigInt(cachedTokenCount),
-    kvBytesFree: BigInt(Math.round(kvBytesFree)),
-  });
-}
+const inWholeBytes = (candidate: PlacementCandidate): PlacementCandidate => ({
+  ...candidate,
+  kvBytesFree: Math.round(candidate.kvBytesFree),
+});

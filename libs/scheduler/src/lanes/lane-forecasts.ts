@@ -1,12 +1,12 @@
 import type { Clock, Lane, LaneDepth } from "@drover/core";
 import { type LaneForecast, LaneWait } from "@drover/fleet";
 
-type LaneState = { readonly wait: LaneWait; waitingCount: number };
+type LanePace = { readonly wait: LaneWait; waitingCount: number };
 
 /** How long each lane's next job will wait, from what was seen of its depth and its pace. */
 export class LaneForecasts {
   readonly #clock: Clock;
-  readonly #lanes = new Map<Lane, LaneState>();
+  readonly #lanes = new Map<Lane, LanePace>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -29,7 +29,7 @@ export class LaneForecasts {
     return wait.forecast(waitingCount, this.#clock.monotonic());
   }
 
-  #state(lane: Lane): LaneState {
+  #state(lane: Lane): LanePace {
     const state = this.#lanes.get(lane) ?? { wait: new LaneWait(), waitingCount: 0 };
     this.#lanes.set(lane, state);
     return state;

@@ -21,7 +21,7 @@ describe("LanePlacer", () => {
     await settled();
     expect(scene.placed).toEqual(["one on a as 3000"]);
     expect(scene.queue.ended).toEqual([]);
-    resolve({ accepted: true });
+    resolve(undefined);
     await settled();
     expect(scene.queue.ended).toEqual(["one complete"]);
     expect(await scene.count("drover_scheduler_placements_total", 'lane="short"')).toBe(1);
@@ -47,7 +47,7 @@ describe("LanePlacer", () => {
     await settled();
     expect(scene.queue.ended).toEqual(["one complete", "two complete"]);
     await scene.clock.advance(500);
-    scene.candidates.observe([{ kind: "status", member: member("a") }], scene.clock.monotonic());
+    scene.capacities.observe([{ kind: "status", member: member("a") }], scene.clock.monotonic());
     await scene.clock.advance(500);
     expect(scene.queue.ended).toEqual(["one complete", "two complete", "three complete"]);
   });
@@ -100,7 +100,7 @@ describe("LanePlacer", () => {
       const now = scene.clock.monotonic();
       running.push({ bytes: id.startsWith("long") ? 9000 : 1200, untilMs: now + 2000 });
       placedAtMs.set(id, now);
-      return { accepted: true };
+      return undefined;
     };
     scene.start("short");
     scene.start("long");
@@ -113,7 +113,7 @@ describe("LanePlacer", () => {
       while (running[0] !== undefined && running[0].untilMs <= now) running.shift();
       const kvBytesUsed = running.reduce((sum, { bytes }) => sum + bytes, 0);
       scene.members = [member("a", { kvBytesUsed, runningCount: running.length })];
-      scene.candidates.observe([{ kind: "status", member: member("a") }], now);
+      scene.capacities.observe([{ kind: "status", member: member("a") }], now);
     }
     const waitedMs = (placedAtMs.get("long") ?? Number.POSITIVE_INFINITY) - beganAtMs;
     expect(waitedMs).toBeGreaterThanOrEqual(OVERTAKE_MS_MAX);
@@ -121,7 +121,7 @@ describe("LanePlacer", () => {
     // The short ones went on before and after it.
     const after = [...placedAtMs].filter(([id, ms]) => id !== "long" && ms - beganAtMs > waitedMs + 2000);
     expect(after.length).toBeGreaterThan(50);
-    expect(scene.decisions.of("long").map(({ kind, outcome }) => `${kind} ${outcome}`)).toEqual([
+    expect(scene.decisions.of("long").map(({ kind, outcome }) => `${kind} ${outcome ?? ""}`)).toEqual([
       "wait ",
       "worker accepted",
     ]);
@@ -136,7 +136,7 @@ describe("LanePlacer", () => {
     for (let i = 0; i < 20; i++) {
       scene.queue.add(job(`short-${i}`));
       await scene.clock.advance(1000);
-      scene.candidates.observe([{ kind: "status", member: member("a") }], scene.clock.monotonic());
+      scene.capacities.observe([{ kind: "status", member: member("a") }], scene.clock.monotonic());
     }
     expect(scene.placed).toHaveLength(20);
     expect(placer.heldCount).toBe(1);
@@ -144,7 +144,7 @@ describe("LanePlacer", () => {
 
   it("a worker that has no room after all is passed by: the same attempt goes to another", async () => {
     scene.members = [member("a"), member("b", { runningCount: 5 })];
-    scene.answer = (worker) => (worker === "a" ? { refusalCode: "overloaded" } : { accepted: true });
+    scene.answer = (worker) => (worker === "a" ? { code: "overloaded", message: "full" } : undefined);
     scene.start();
     scene.queue.add(job("one"));
     await settled();
@@ -155,7 +155,7 @@ describe("LanePlacer", () => {
 
   it("a placement without a reply uses its attempt up: the next one is newer, and goes elsewhere", async () => {
     scene.members = [member("a"), member("b", { runningCount: 5 })];
-    scene.answer = (worker) => (worker === "a" ? new DroverError("deadline_exceeded", "late") : { accepted: true });
+    scene.answer = (worker) => (worker === "a" ? new DroverError("deadline_exceeded", "late") : undefined);
     scene.start();
     scene.queue.add(job("one"));
     await settled();
@@ -174,7 +174,7 @@ describe("LanePlacer", () => {
     [
       "refused_forever",
       () => {
-        scene.answer = () => ({ refusalCode: "invalid_argument" });
+        scene.answer = () => ({ code: "invalid_argument", message: "wrong" });
       },
       {},
     ],
@@ -227,7 +227,7 @@ describe("LanePlacer", () => {
     scene.queue.add(job("late"));
     await settled();
     expect(scene.queue.ended).toEqual(["large release unused"]);
-    resolve({ accepted: true });
+    resolve(undefined);
     await stopped;
     expect(scene.queue.ended).toEqual(["large release unused", "one complete"]);
     expect(scene.placed).toEqual(["one on a as 0"]);

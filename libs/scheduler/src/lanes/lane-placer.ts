@@ -25,9 +25,9 @@ import {
   UNREACHABLE_PAUSE_MS,
 } from "../limits.ts";
 import type { SchedulerMetrics } from "../scheduler-metrics.ts";
-import type { Candidates } from "./candidates.ts";
+import type { Capacities } from "./capacities.ts";
 import type { DecisionLog } from "./decision-log.ts";
-import type { DropReason, HeldLease } from "./held-lease.ts";
+import type { DropReason, HeldJob } from "./held-job.ts";
 import { type AttemptOutcome, type AttemptPorts, attemptPlacement } from "./placement-attempt.ts";
 import { PlacementTrace } from "./placement-trace.ts";
 import type { Placer } from "./placer.ts";
@@ -35,7 +35,7 @@ import type { Placer } from "./placer.ts";
 export type LanePlacerOptions = AttemptPorts &
   Readonly<{
     lane: Lane;
-    candidates: Candidates;
+    capacities: Capacities;
     placer: Placer;
     decisions: DecisionLog;
     member: (worker: WorkerId) => Member | undefined;
@@ -58,7 +58,7 @@ export class LanePlacer {
   readonly #options: LanePlacerOptions;
   readonly #trace: PlacementTrace;
   readonly #wakeup = new Wakeup();
-  readonly #held: HeldLease[] = [];
+  readonly #held: HeldJob[] = [];
   readonly #placing = new Set<Promise<void>>();
   /** The job that is first of those held, and since when it is passed over. */
   #passedOver: Readonly<{ requestId: string; sinceMs: number }> | undefined;
@@ -123,7 +123,7 @@ export class LanePlacer {
     const { clock, routers, placer } = this.#options;
     const now = clock.monotonic();
     const overtakingEnds = this.#overtakingEnds();
-    const waiting: HeldLease[] = [];
+    const waiting: HeldJob[] = [];
     for (const held of this.#held.splice(0)) {
       const { lease } = held;
       const { job } = lease;
@@ -162,7 +162,7 @@ export class LanePlacer {
     this.#placing.add(done);
   }
 
-  async #place(held: HeldLease, chosen: Chosen): Promise<void> {
+  async #place(held: HeldJob, chosen: Chosen): Promise<void> {
     const { logger, member, placer } = this.#options;
     const { lease } = held;
     const { requestId } = lease.job;
@@ -188,15 +188,15 @@ export class LanePlacer {
     }
   }
 
-  async #conclude(held: HeldLease, chosen: Chosen, outcome: AttemptOutcome): Promise<void> {
-    const { candidates, clock, decisions, logger, metrics, onPlaced } = this.#options;
+  async #conclude(held: HeldJob, chosen: Chosen, outcome: AttemptOutcome): Promise<void> {
+    const { capacities, clock, decisions, logger, metrics, onPlaced } = this.#options;
     const { lease } = held;
     const { job, attempt } = lease;
     const worker = chosen.workerId;
     decisions.conclude(job.requestId, outcomeText(outcome));
     switch (outcome.kind) {
       case "accepted":
-        candidates.accept(
+        capacities.accept(
           worker,
           job.requestId,
           { promptTokenCount: job.promptTokenCount, cachedTokenCount: chosen.cachedTokenCount },
@@ -209,12 +209,12 @@ export class LanePlacer {
       case "refused": {
         metrics.refused(outcome.code);
         const pauseMs = outcome.code === "overloaded" ? REFUSED_PAUSE_MS : UNREACHABLE_PAUSE_MS;
-        candidates.pause(worker, clock.monotonic() + pauseMs);
+        capacities.pause(worker, clock.monotonic() + pauseMs);
         return this.#hold(held);
       }
       case "unknown":
         metrics.refused(outcome.code);
-        candidates.pause(worker, clock.monotonic() + UNREACHABLE_PAUSE_MS);
+        capacities.pause(worker, clock.monotonic() + UNREACHABLE_PAUSE_MS);
         return this.#settle(lease, "release", (signal) => lease.release(signal, "spent"));
       case "drop":
         return this.#drop(lease, outcome.reason);
@@ -224,7 +224,7 @@ export class LanePlacer {
   }
 
   /** Back among those held, in the order in which they were taken. */
-  #hold(held: HeldLease): void {
+  #hold(held: HeldJob): void {
     const index = this.#held.findIndex((other) => other.heldSinceMs > held.heldSinceMs);
     this.#held.splice(index < 0 ? this.#held.length : index, 0, held);
   }

@@ -1,18 +1,19 @@
 import { type Clock, type TraceContext, type WorkerId, withTimeout } from "@drover/core";
-import { AttentionWorker, type PlaceReply, type PlaceRequest } from "@drover/proto";
+import { AttentionWorker } from "@drover/proto";
 import { RpcClient } from "@drover/rpc";
+import { type PlaceRefusal, type PlaceRequest, placeReplyFromWire, placeRequestToWire } from "@drover/wire";
 import { PLACE_LIMIT } from "../limits.ts";
 
 /** Hands a request to a worker. */
 export interface PlaceCaller extends Disposable {
-  /** Errors: a DroverError whenever no reply came; the worker may have accepted all the same. */
+  /** Undefined: the worker has taken the request. Errors: a DroverError whenever no reply came; it may have taken the request all the same. */
   place(
     worker: WorkerId,
     address: string,
     request: PlaceRequest,
     signal: AbortSignal,
     trace?: TraceContext,
-  ): Promise<PlaceReply>;
+  ): Promise<PlaceRefusal | undefined>;
   /** The worker is gone. */
   forget(worker: WorkerId): void;
 }
@@ -26,17 +27,18 @@ export class RpcPlaceCaller implements PlaceCaller {
     this.#clock = clock;
   }
 
-  place(
+  async place(
     worker: WorkerId,
     address: string,
     request: PlaceRequest,
     signal: AbortSignal,
     trace?: TraceContext,
-  ): Promise<PlaceReply> {
+  ): Promise<PlaceRefusal | undefined> {
     const client = this.#client(worker, address);
-    return withTimeout(PLACE_LIMIT, this.#clock, signal, (limited) =>
-      client.unary(AttentionWorker.method.place, request, limited, trace),
+    const reply = await withTimeout(PLACE_LIMIT, this.#clock, signal, (limited) =>
+      client.unary(AttentionWorker.method.place, placeRequestToWire(request), limited, trace),
     );
+    return placeReplyFromWire(reply);
   }
 
   forget(worker: WorkerId): void {

@@ -1,5 +1,5 @@
-import { create } from "@bufbuild/protobuf";
 import {
+  type ErrorCode,
   type JobLease,
   type Logger,
   type PayloadStore,
@@ -8,16 +8,15 @@ import {
   toDroverError,
   type WorkerId,
 } from "@drover/core";
-import { PlaceRequestSchema } from "@drover/proto";
-import type { DropReason } from "./held-lease.ts";
+import type { DropReason } from "./held-job.ts";
 import type { PlaceCaller } from "./place-caller.ts";
 
 export type AttemptOutcome =
   | Readonly<{ kind: "accepted" }>
-  /** The worker said no: the same attempt may go elsewhere. `code` is of the error table. */
-  | Readonly<{ kind: "refused"; code: string }>
+  /** The worker said no: the same attempt may go elsewhere. */
+  | Readonly<{ kind: "refused"; code: ErrorCode }>
   /** No reply: the worker may have accepted, so this attempt's number is used up. */
-  | Readonly<{ kind: "unknown"; code: string }>
+  | Readonly<{ kind: "unknown"; code: ErrorCode }>
   | Readonly<{ kind: "drop"; reason: DropReason }>;
 
 export type AttemptPorts = Readonly<{
@@ -43,14 +42,13 @@ export async function attemptPlacement(
   if (await ports.queue.isCancelled(job.requestId, lost)) return { kind: "drop", reason: "cancelled" };
   const payload = job.payload.kind === "inline" ? job.payload.bytes : await ports.payloads.get(job.payload.key, lost);
   if (payload === undefined) return { kind: "drop", reason: "payload_missing" };
-  const request = create(PlaceRequestSchema, { leaderEpoch: ports.leaderEpoch, attempt, payload });
+  const request = { leaderEpoch: ports.leaderEpoch, attempt, payload };
   try {
-    const reply = await ports.caller.place(worker, address, request, lost, trace);
-    if (reply.accepted) return { kind: "accepted" };
-    const fields = { request: job.requestId, attempt, worker, code: reply.refusalCode, message: reply.refusalMessage };
-    ports.logger.debug("placement.refused", fields);
-    if (reply.refusalCode === "invalid_argument") return { kind: "drop", reason: "refused_forever" };
-    return { kind: "refused", code: reply.refusalCode };
+    const refusal = await ports.caller.place(worker, address, request, lost, trace);
+    if (refusal === undefined) return { kind: "accepted" };
+    ports.logger.debug("placement.refused", { request: job.requestId, attempt, worker, ...refusal });
+    if (refusal.code === "invalid_argument") return { kind: "drop", reason: "refused_forever" };
+    return { kind: "refused", code: refusal.code };
   } catch (error) {
     const { code, message } = toDroverError(error);
     ports.logger.warn("placement.failed", { request: job.requestId, attempt, worker, code, message });

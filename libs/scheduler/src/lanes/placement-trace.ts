@@ -1,6 +1,6 @@
 import type { Clock, JobLease, Tracer, TraceSpan, WorkerId } from "@drover/core";
 import type { PlacementDecision } from "@drover/fleet";
-import type { HeldLease } from "./held-lease.ts";
+import type { HeldJob } from "./held-job.ts";
 import type { AttemptOutcome } from "./placement-attempt.ts";
 
 type Chosen = Extract<PlacementDecision, { kind: "worker" }>;
@@ -16,7 +16,7 @@ export class PlacementTrace {
   }
 
   /** A worker is asked: the span that it hears of. Undefined for most requests, which nobody traces. */
-  placing({ lease, heldSinceMs }: HeldLease, { workerId, cachedTokenCount }: Chosen): TraceSpan | undefined {
+  placing({ lease, heldSinceMs }: HeldJob, { workerId, cachedTokenCount }: Chosen): TraceSpan | undefined {
     const { job, attempt } = lease;
     return this.#tracer.join("place", job.trace, {
       kind: "consumer",
@@ -31,7 +31,7 @@ export class PlacementTrace {
   }
 
   /** What came of it. An accepted job's wait is over, so that it is known. */
-  placed(span: TraceSpan | undefined, held: HeldLease, worker: WorkerId, outcome: AttemptOutcome): void {
+  placed(span: TraceSpan | undefined, held: HeldJob, worker: WorkerId, outcome: AttemptOutcome): void {
     if (span === undefined) return;
     if (outcome.kind === "refused" || outcome.kind === "unknown") {
       // Another worker is tried: the request has not failed.

@@ -1,15 +1,15 @@
 import type { Clock, JobLease, Lane, ModelId, RequestId, WorkerId } from "@drover/core";
 import { Claims, hasRoom, type PlacementDecision, placeRequest } from "@drover/fleet";
 import type { PrefixDirectory } from "../fleet/prefix-directory.ts";
-import type { Candidates } from "./candidates.ts";
+import type { Capacities } from "./capacities.ts";
 import type { DecisionLog } from "./decision-log.ts";
-import { placeable } from "./held-lease.ts";
+import { placeable } from "./held-job.ts";
 
 export type PlacerOptions = Readonly<{
   modelId: ModelId;
   /** A worker gets nothing that it is predicted to begin later than this. */
   beginWithinMs: number;
-  candidates: Candidates;
+  capacities: Capacities;
   prefixes: PrefixDirectory;
   decisions: DecisionLog;
   clock: Clock;
@@ -26,24 +26,24 @@ export class Placer {
 
   /** Whether a small request of the lane would find a place. */
   hasRoom(lane: Lane): boolean {
-    const { candidates, modelId, clock, beginWithinMs } = this.#options;
+    const { capacities, modelId, clock, beginWithinMs } = this.#options;
     const now = clock.monotonic();
     const isClaimed = (worker: WorkerId) => this.#claims.isClaimed(worker, lane, now);
-    return hasRoom(candidates.capacities(now), modelId, { beginWithinMs, isClaimed });
+    return hasRoom(capacities.list(now), modelId, { beginWithinMs, isClaimed });
   }
 
   /** Whether anybody serves at all. */
   hasWorker(): boolean {
-    const { candidates, clock } = this.#options;
-    return candidates.capacities(clock.monotonic()).some(({ available }) => available);
+    const { capacities, clock } = this.#options;
+    return capacities.list(clock.monotonic()).some(({ available }) => available);
   }
 
   /** Decides and remembers why; where a worker is chosen, its room is reserved. `insists`: what comes free is kept for this request. */
   decide(lease: JobLease, insists: boolean): PlacementDecision {
-    const { candidates, prefixes, decisions, clock, beginWithinMs } = this.#options;
+    const { capacities, prefixes, decisions, clock, beginWithinMs } = this.#options;
     const { job } = lease;
     const now = clock.monotonic();
-    const decision = placeRequest(candidates.capacities(now), placeable(job), {
+    const decision = placeRequest(capacities.list(now), placeable(job), {
       beginWithinMs,
       insists,
       cachedTokenCount: prefixes.lookup(job),
@@ -52,13 +52,13 @@ export class Placer {
     });
     decisions.record(lease, decision, clock.now());
     if (decision.kind === "worker") {
-      candidates.reserve(decision.workerId, job.requestId, decision);
+      capacities.reserve(decision.workerId, job.requestId, decision);
       prefixes.placed(job, decision.candidate, now);
     }
     if (decision.kind === "wait" && decision.claim !== undefined && insists) {
       const claim = this.#claims.of(job.lane);
       // It stays with the worker that it has been waiting for, as long as that one is there.
-      const stays = claim?.requestId === job.requestId && candidates.isAvailable(claim.workerId, now);
+      const stays = claim?.requestId === job.requestId && capacities.isAvailable(claim.workerId, now);
       if (!stays) this.#claims.claim(job.lane, job.requestId, decision.claim, now);
     }
     return decision;
@@ -66,7 +66,7 @@ export class Placer {
 
   /** The worker that was chosen did not take the request. */
   release(worker: WorkerId, request: RequestId): void {
-    this.#options.candidates.release(worker, request);
+    this.#options.capacities.release(worker, request);
     this.#options.prefixes.release(worker, request);
   }
 

@@ -1,4 +1,4 @@
-import type { HeldLease, LeaderLease } from "@drover/queue";
+import type { LeaderGrant, LeaderLease } from "@drover/core";
 
 /** Leadership by the test's word. */
 export class FakeLease implements LeaderLease {
@@ -8,7 +8,7 @@ export class FakeLease implements LeaderLease {
   #grant = Promise.withResolvers<bigint>();
   #lost = new AbortController();
 
-  async acquire(signal: AbortSignal): Promise<HeldLease> {
+  async acquire(signal: AbortSignal): Promise<LeaderGrant> {
     const aborted = new Promise<never>((_, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     });
@@ -23,10 +23,6 @@ export class FakeLease implements LeaderLease {
 
   async leaderAddress(): Promise<string | undefined> {
     return this.address;
-  }
-
-  async close(): Promise<void> {
-    this.lose();
   }
 
   grant(epoch: bigint): void {

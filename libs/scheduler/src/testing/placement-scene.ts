@@ -1,12 +1,11 @@
-import { create } from "@bufbuild/protobuf";
 import { assert, DroverError, type Lane, modelId, silentLogger, type WorkerId, workerId } from "@drover/core";
-import type { Member, WorkerStatus } from "@drover/fleet";
-import { type PlaceReply, PlaceReplySchema, type PlaceRequest } from "@drover/proto";
+import { type Member, NO_STATUS, type WorkerStatus } from "@drover/fleet";
 import { createMetrics } from "@drover/telemetry";
 import { SimClock } from "@drover/testkit";
+import type { PlaceRefusal, PlaceRequest } from "@drover/wire";
 import { PrefixDirectory } from "../fleet/prefix-directory.ts";
 import { Routers } from "../fleet/routers.ts";
-import { Candidates } from "../lanes/candidates.ts";
+import { Capacities } from "../lanes/capacities.ts";
 import { DecisionLog } from "../lanes/decision-log.ts";
 import { LanePlacer } from "../lanes/lane-placer.ts";
 import type { PlaceCaller } from "../lanes/place-caller.ts";
@@ -19,19 +18,11 @@ const EPOCH = 7n;
 
 /** An idle worker that has measured nothing yet. */
 export const idleStatus: WorkerStatus = {
-  ready: true,
-  draining: false,
-  kvBytesUsed: 0,
+  ...NO_STATUS,
   kvBytesMax: 10_000,
   kvBytesPerToken: 10,
-  kvBytesFixed: 0,
   runningCount: 1,
-  waitingCount: 0,
-  waitingTokenCount: 0,
   contextTokensMax: 1000,
-  kvBytesCached: 0,
-  costs: { promptRowMs: 0, contextTokenMs: 0, decodeMs: 0, decodeRowMs: 0, stepMsMax: 0 },
-  pendingPromptMs: [],
 };
 
 /** An attention worker of the fleet. */
@@ -54,7 +45,7 @@ export const member = (id: string, fields: Partial<WorkerStatus> = {}): Member =
 });
 
 /** What a worker says to a placement. */
-export type Answer = Partial<PlaceReply> | DroverError;
+export type Answer = PlaceRefusal | DroverError | undefined;
 
 /** A fleet that answers each placement as the test says, and a lane that places on it. */
 export class PlacementScene implements PlaceCaller {
@@ -65,13 +56,13 @@ export class PlacementScene implements PlaceCaller {
   readonly schedulerMetrics = new SchedulerMetrics(this.metrics, nano);
   readonly placed: string[] = [];
   members: Member[] = [member("a")];
-  answer: (worker: WorkerId, request: PlaceRequest) => Answer | Promise<Answer> = () => ({ accepted: true });
-  readonly candidates = new Candidates(() => this.members);
+  answer: (worker: WorkerId, request: PlaceRequest) => Answer | Promise<Answer> = () => undefined;
+  readonly capacities = new Capacities(() => this.members);
   readonly decisions = new DecisionLog();
   readonly placer = new Placer({
     modelId: nano,
     beginWithinMs: 10_000,
-    candidates: this.candidates,
+    capacities: this.capacities,
     prefixes: new PrefixDirectory(),
     decisions: this.decisions,
     clock: this.clock,
@@ -87,7 +78,7 @@ export class PlacementScene implements PlaceCaller {
       caller: this,
       leaderEpoch: EPOCH,
       logger: silentLogger,
-      candidates: this.candidates,
+      capacities: this.capacities,
       placer: this.placer,
       decisions: this.decisions,
       onPlaced: () => undefined,
@@ -101,12 +92,12 @@ export class PlacementScene implements PlaceCaller {
     return placer;
   }
 
-  async place(worker: WorkerId, _address: string, request: PlaceRequest): Promise<PlaceReply> {
+  async place(worker: WorkerId, _address: string, request: PlaceRequest): Promise<PlaceRefusal | undefined> {
     assert(request.leaderEpoch === EPOCH, "an order carries its leader's epoch");
     this.placed.push(`${new TextDecoder().decode(request.payload)} on ${worker} as ${request.attempt}`);
     const answer = await this.answer(worker, request);
     if (answer instanceof DroverError) throw answer;
-    return Object.assign(create(PlaceReplySchema), answer);
+    return answer;
   }
 
   /** The value of the series of that name with that label. */

@@ -1,20 +1,25 @@
 import type { RequestId, WorkerId } from "@drover/core";
-import type { Member, MembershipChange } from "@drover/fleet";
-import { Reservations, type Reserved, type ReservedTotal, type WorkerCapacity } from "@drover/fleet";
+import {
+  cachedBytes,
+  type Member,
+  type MembershipChange,
+  type PrefixCounts,
+  Reservations,
+  type Reserved,
+  type ReservedTotal,
+  type WorkerCapacity,
+} from "@drover/fleet";
 
-/** Prompt tokens of accepted placements, and those that were expected to be cached. */
-export type PredictedPrefix = Readonly<{ promptTokenCount: number; cachedTokenCount: number }>;
-
-const NOTHING: PredictedPrefix = { promptTokenCount: 0, cachedTokenCount: 0 };
+const NOTHING: PrefixCounts = { promptTokenCount: 0, cachedTokenCount: 0 };
 
 type Known = Readonly<{ member: Member; reserved: ReservedTotal; paused: boolean; capacity: WorkerCapacity }>;
 
-/** The attention workers as placement sees them: their last status, what was placed since, and who has just refused. */
-export class Candidates {
+/** What attention workers have room for, as placement sees them: their last status, what was placed since, and who has just refused. */
+export class Capacities {
   readonly #members: () => readonly Member[];
   readonly #reservations = new Reservations();
   readonly #pausedUntilMs = new Map<WorkerId, number>();
-  readonly #predicted = new Map<WorkerId, PredictedPrefix>();
+  readonly #predicted = new Map<WorkerId, PrefixCounts>();
   /** Made anew only where something has changed: there may be a thousand workers, and each placement looks at all of them. */
   readonly #known = new Map<WorkerId, Known>();
 
@@ -22,7 +27,8 @@ export class Candidates {
     this.#members = members;
   }
 
-  capacities(now: number): readonly WorkerCapacity[] {
+  /** Of every attention worker that has said something of itself. */
+  list(now: number): readonly WorkerCapacity[] {
     const capacities: WorkerCapacity[] = [];
     for (const member of this.#members()) {
       const capacity = this.#capacity(member, now);
@@ -35,7 +41,7 @@ export class Candidates {
     this.#reservations.reserve(worker, request, reserved);
   }
 
-  accept(worker: WorkerId, request: RequestId, predicted: PredictedPrefix, now: number): void {
+  accept(worker: WorkerId, request: RequestId, predicted: PrefixCounts, now: number): void {
     this.#reservations.accept(worker, request, now);
     const { promptTokenCount, cachedTokenCount } = this.predictedPrefix(worker);
     this.#predicted.set(worker, {
@@ -49,13 +55,13 @@ export class Candidates {
   }
 
   /** Over everything that the worker has accepted since it joined. */
-  predictedPrefix(worker: WorkerId): PredictedPrefix {
+  predictedPrefix(worker: WorkerId): PrefixCounts {
     return this.#predicted.get(worker) ?? NOTHING;
   }
 
   /** Whether placements go there now. */
   isAvailable(worker: WorkerId, now: number): boolean {
-    return this.capacities(now).some(({ workerId, available }) => workerId === worker && available);
+    return this.list(now).some(({ workerId, available }) => workerId === worker && available);
   }
 
   /** Nothing is placed there until then. */
@@ -90,6 +96,7 @@ export class Candidates {
       workerId,
       modelId,
       available,
+      kvBytesCached: cachedBytes(status),
       reservedBytes: reserved.bytes,
       reservedCount: reserved.count,
       reservedPromptMs: reserved.promptMs,

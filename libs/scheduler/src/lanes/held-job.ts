@@ -2,7 +2,7 @@ import type { JobLease, QueueJob } from "@drover/core";
 import type { PlaceableRequest } from "@drover/fleet";
 
 /** A job that was taken and has no worker yet. */
-export type HeldLease = Readonly<{ lease: JobLease; heldSinceMs: number }>;
+export type HeldJob = Readonly<{ lease: JobLease; heldSinceMs: number }>;
 
 /** Why a job leaves the queue without a worker. */
 export const DROP_REASONS = [
