@@ -6,11 +6,7 @@ const FILE_LINES_MAX = 300;
 const FUNCTION_LINES_MAX = 60;
 
 /** Functions that are still to be cut, by file. */
-const TO_BE_CUT = [
-  "libs/scheduler/src/scheduler-metrics.ts",
-  "libs/worker/src/worker-metrics.ts",
-  "libs/worker/src/worker.ts",
-];
+const TO_BE_CUT = ["libs/scheduler/src/scheduler-metrics.ts"];
 
 /** No file has more than 300 lines, and outside of tests no function more than 60, comments before it left out. */
 export const length: Gate = {

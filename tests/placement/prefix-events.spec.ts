@@ -45,10 +45,8 @@ let address = "";
 let running: Promise<void>;
 
 function join(): SchedulerLink {
-  return new SchedulerLink({
-    clock: systemClock,
-    addresses: [address],
-    logger: silentLogger,
+  const link = new SchedulerLink({ clock: systemClock, addresses: [address], logger: silentLogger });
+  link.join({
     hello: create(JoinHelloSchema, {
       workerId: "a",
       incarnation: "life-1",
@@ -68,14 +66,10 @@ function join(): SchedulerLink {
         sentAtMs: BigInt(systemClock.now()),
       }),
     loaded: () => [create(LayerExpertsSchema, { layer: 1, experts: [0] })],
-    onSetExperts: () => undefined,
-    onMap: () => undefined,
-    onLeader: () => undefined,
-    onSetDrain: () => undefined,
-    onDrainState: () => undefined,
-    onContextWorkers: () => undefined,
+    obey: () => undefined,
     cache: lossy,
   });
+  return link;
 }
 
 beforeAll(async () => {

@@ -1,6 +1,5 @@
 export { Engine } from "./engine.ts";
 export type { EngineObserver } from "./engine-options.ts";
-export { ENGINE_LIMITS } from "./limits.ts";
 export { beginGeneration } from "./request-trace.ts";
 export type { EventSink } from "./router-outbox.ts";
 export { type GenerationTask, taskOf } from "./task.ts";

@@ -12,17 +12,8 @@ export const ENGINE_LIMITS = {
   parkMs: 30_000,
   /** Pause before a step is repeated when every entry of the last one was parked. */
   parkedPauseMs: 20,
-  /** A new expert map's holders have so long to be connected while the last map still serves; less than placement's DRAIN_MS, for which these keep it. */
-  mapConnectMs: 1000,
-  mapPollMs: 10,
   /** Requests that remember being cancelled, so that a late placement of theirs is refused. */
   tombstonesMax: 4096,
-  /** Hashes of the prefix cache in one message to the scheduler. */
-  cacheFrameBytes: 256 * 1024,
-  /** Prompts whose remaining time a status names one by one. */
-  reportedPromptsMax: 64,
-  /** Experts that a status names as the hottest. */
-  hotExpertsMax: 8,
 } as const;
 
 /** What one attempt adds to its request's trace, at most: its own span, four phases, two steps, so many calls of each, and as many spans at the called workers. */

@@ -1,3 +1,3 @@
 export type { ReportedCache } from "./link/cache-report.ts";
 export { SchedulerLink } from "./link/scheduler-link.ts";
-export { startWorker } from "./worker.ts";
+export { startWorker } from "./start-worker.ts";

@@ -1,10 +1,9 @@
-import { ENGINE_LIMITS } from "@drover/engine";
 import { digestOf } from "@drover/kv";
 import { describe, expect, it } from "vitest";
-import { summedBeyond } from "../roles/attention/worker-load.ts";
+import { WORKER_LIMITS } from "../limits.ts";
 import { changesMessages, snapshotMessages } from "./cache-report.ts";
 
-const FRAME = ENGINE_LIMITS.cacheFrameBytes;
+const FRAME = WORKER_LIMITS.cacheFrameBytes;
 const bytes = (count: number) => new Uint8Array(count).map((_, i) => i % 251);
 const digest = { sequence: 3, global: digestOf(bytes(32)), local: digestOf(new Uint8Array()) };
 
@@ -42,10 +41,5 @@ describe("what a worker reports of its cache", () => {
     expect(Buffer.concat(parts.slice(0, 2).map(({ hashes }) => hashes)).equals(snapshot.global)).toBe(true);
     const none = new Uint8Array();
     expect(snapshotMessages({ sequence: 1, global: none, local: none })).toMatchObject([{ first: true, last: true }]);
-  });
-
-  it("of very many prompts the last number holds all that would follow", () => {
-    expect(summedBeyond([1, 2, 3, 4], 3)).toEqual([1, 2, 7]);
-    expect(summedBeyond([1, 2], 3)).toEqual([1, 2]);
   });
 });

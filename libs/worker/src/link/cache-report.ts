@@ -1,5 +1,4 @@
 import { create } from "@bufbuild/protobuf";
-import { ENGINE_LIMITS } from "@drover/engine";
 import type { BlockSetDigest, CacheDigest, CacheEvent, CacheSnapshot } from "@drover/kv";
 import {
   type CacheChanges,
@@ -9,6 +8,7 @@ import {
   CacheSnapshotPartSchema,
   KvKind,
 } from "@drover/proto";
+import { WORKER_LIMITS } from "../limits.ts";
 
 /** What a worker tells the cluster of its prefix cache. `KvCache` is one. */
 export interface ReportedCache {
@@ -26,7 +26,7 @@ export function changesMessages(events: readonly CacheEvent[], digest: CacheDige
   let byteCount = 0;
   for (const { sequence, operation, kind, hashes } of events) {
     let message = messages.at(-1);
-    if (message === undefined || (byteCount > 0 && byteCount + hashes.byteLength > ENGINE_LIMITS.cacheFrameBytes)) {
+    if (message === undefined || (byteCount > 0 && byteCount + hashes.byteLength > WORKER_LIMITS.cacheFrameBytes)) {
       message = create(CacheChangesSchema);
       messages.push(message);
       byteCount = 0;
@@ -60,9 +60,9 @@ export function snapshotMessages({ sequence, global, local }: CacheSnapshot): Ca
     for (
       let at = 0;
       at < hashes.byteLength || (at === 0 && kind === KvKind.GLOBAL);
-      at += ENGINE_LIMITS.cacheFrameBytes
+      at += WORKER_LIMITS.cacheFrameBytes
     ) {
-      const part = hashes.subarray(at, at + ENGINE_LIMITS.cacheFrameBytes);
+      const part = hashes.subarray(at, at + WORKER_LIMITS.cacheFrameBytes);
       parts.push(create(CacheSnapshotPartSchema, { sequence: BigInt(sequence), kind, hashes: part }));
     }
   }

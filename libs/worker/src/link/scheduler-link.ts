@@ -1,173 +1,44 @@
-import { create } from "@bufbuild/protobuf";
-import { type Clock, DroverError, type Logger, sleepUnlessAborted } from "@drover/core";
-import {
-  Cluster,
-  type ContextWorkers,
-  type DrainState,
-  type ExpertMap,
-  ExpertsLoadedSchema,
-  type JoinHello,
-  type LayerExperts,
-  LeavingSchema,
-  type WorkerOrder,
-  type WorkerReport,
-  WorkerReportSchema,
-  type WorkerStatus,
-} from "@drover/proto";
-import { bidiStreamOf, LivingStream, STREAM_LIMITS } from "@drover/rpc";
-import { changesMessages, type ReportedCache, snapshotMessages } from "./cache-report.ts";
+import { assert } from "@drover/core";
+import { type Member, Membership, type MembershipOptions } from "./membership.ts";
+import type { WorkerLink } from "./worker-link.ts";
 
-export type SchedulerLinkOptions = Readonly<{
-  /** Schedulers' addresses; the leader is among them. */
-  addresses: readonly string[];
-  hello: JoinHello;
-  status: () => WorkerStatus;
-  loaded: () => LayerExperts[];
-  onSetExperts: (layers: readonly LayerExperts[]) => void;
-  onMap: (map: ExpertMap) => void;
-  onLeader: (epoch: bigint) => void;
-  /** All workers of role `context`, at every change. */
-  onContextWorkers: (workers: ContextWorkers) => void;
-  /** An operator wants the worker to drain, or wants it back. */
-  onSetDrain: (wanted: boolean) => void;
-  /** How far the worker is, while it drains. */
-  onDrainState: (state: DrainState) => void;
-  /** What placement may know of the prefix cache; nothing is reported without it. */
-  cache?: ReportedCache;
-  clock: Clock;
-  logger: Logger;
-}>;
+/** The link of a worker to the scheduler that leads. It is there before the worker has anything to say, and stands from `join` on until it is disposed. */
+export class SchedulerLink implements WorkerLink, Disposable {
+  readonly #options: MembershipOptions;
+  /** Undefined until the worker joins. */
+  #membership: Membership | undefined;
 
-/** How often the status is reported, unless the scheduler says otherwise. */
-const HEARTBEAT_MS = 1000;
-/** Placement counts what it has handed out until the next status: a change is told this soon. */
-const CHANGE_MS = 100;
-
-/** A worker's stream to the leading scheduler: it joins, reports, and obeys. It lives until it is disposed. */
-export class SchedulerLink implements Disposable {
-  readonly #options: SchedulerLinkOptions;
-  readonly #stream: LivingStream<WorkerReport, WorkerOrder>;
-  readonly #ended = new AbortController();
-  /** When a scheduler last had this worker, by the monotonic clock. */
-  #joinedUntilMs = Number.NEGATIVE_INFINITY;
-  #heartbeatMs = HEARTBEAT_MS;
-  #reported = "";
-  #reportedAtMs = 0n;
-  #cacheReportedAtMs = 0n;
-
-  constructor(options: SchedulerLinkOptions) {
-    const { addresses, clock, logger } = options;
+  constructor(options: MembershipOptions) {
     this.#options = options;
-    this.#stream = new LivingStream({
-      addresses,
-      open: bidiStreamOf(Cluster.method.join),
-      greeting: () => [reportOf({ case: "hello", value: options.hello }), this.#loaded(), this.#status()],
-      onMessage: ({ order }) => this.#obey(order),
-      onUp: (down) => {
-        this.#cacheReportedAtMs = 0n;
-        void this.#beat(down);
-      },
-      onDown: (reason, address) => {
-        this.#joinedUntilMs = clock.monotonic();
-        logger.warn("scheduler.lost", { address, reason });
-      },
-      onAway: (reason, address) => logger.warn("scheduler.waiting", { address, reason }),
-      limits: STREAM_LIMITS.membership,
-      clock,
-    });
-    void this.#stream.run(this.#ended.signal);
   }
 
-  /** Milliseconds since a scheduler last had this worker among its own; infinite before the first time. */
+  /** Looks for the leader from now on, and joins it. Once. */
+  join(member: Member): void {
+    assert(this.#membership === undefined, "a worker joins once");
+    this.#membership = new Membership(this.#options, member);
+  }
+
+  get isJoined(): boolean {
+    return this.#membership?.isUp ?? false;
+  }
+
   leaderlessMs(nowMs: number): number {
-    return this.#stream.isUp ? 0 : nowMs - this.#joinedUntilMs;
+    return this.#membership?.leaderlessMs(nowMs) ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Reports the status now, for changes that placement should know of at once. */
   reportStatus(): void {
-    this.#stream.send(this.#status());
+    this.#membership?.reportStatus();
   }
 
-  /** Reports which experts are loaded. */
   reportLoaded(): void {
-    this.#stream.send(this.#loaded());
+    this.#membership?.reportLoaded();
   }
 
-  /** No more placements; the stream stays until the link is disposed. */
   leave(): void {
-    this.#stream.send(reportOf({ case: "leaving", value: create(LeavingSchema) }));
-  }
-
-  #status(): WorkerReport {
-    return reportOf({ case: "status", value: this.#options.status() });
-  }
-
-  #loaded(): WorkerReport {
-    return reportOf({ case: "loaded", value: create(ExpertsLoadedSchema, { layers: this.#options.loaded() }) });
-  }
-
-  /** Reports changes soon, and all at each heartbeat, until the stream is down. */
-  async #beat(down: AbortSignal): Promise<void> {
-    const { clock, status } = this.#options;
-    for (;;) {
-      await sleepUnlessAborted(clock, CHANGE_MS, down);
-      if (down.aborted) return;
-      const now = status();
-      this.#reportCache(now.sentAtMs);
-      const { runningCount, waitingCount, kvBytesUsed, ready, draining } = now;
-      const facts = `${runningCount} ${waitingCount} ${kvBytesUsed} ${ready} ${draining}`;
-      if (facts === this.#reported && now.sentAtMs - this.#reportedAtMs < BigInt(this.#heartbeatMs)) continue;
-      this.#reported = facts;
-      this.#reportedAtMs = now.sentAtMs;
-      this.#stream.send(reportOf({ case: "status", value: now }));
-    }
-  }
-
-  /**
-   * Tells of what has changed in the prefix cache, ten times a second at most, and of its digest each heartbeat. What is lost on the way,
-   * with a stream or in a cache that had to drop events, shows in the numbers and the digest: the scheduler then orders a snapshot. While the
-   * stream has more to write than it takes, the events wait in the cache, which bounds them.
-   */
-  #reportCache(nowMs: bigint): void {
-    const { cache } = this.#options;
-    if (cache === undefined || this.#stream.isBlocked) return;
-    const events = cache.takeEvents();
-    if (events.length === 0 && nowMs - this.#cacheReportedAtMs < BigInt(this.#heartbeatMs)) return;
-    this.#cacheReportedAtMs = nowMs;
-    for (const value of changesMessages(events, cache.digest()))
-      this.#stream.send(reportOf({ case: "cacheChanges", value }));
-  }
-
-  #sendSnapshot(): void {
-    const { cache } = this.#options;
-    // The next digest asks for it again.
-    if (cache === undefined || this.#stream.isBlocked) return;
-    for (const value of snapshotMessages(cache.snapshot()))
-      this.#stream.send(reportOf({ case: "cacheSnapshot", value }));
-  }
-
-  #obey(order: WorkerOrder["order"]): void {
-    const { onLeader, onMap, onSetExperts, onContextWorkers, onSetDrain, onDrainState, logger } = this.#options;
-    if (order.case === "accepted") {
-      this.#heartbeatMs = order.value.heartbeatMs || HEARTBEAT_MS;
-      this.#stream.up();
-      logger.info("scheduler.joined", { address: this.#stream.address, epoch: String(order.value.leaderEpoch) });
-      onLeader(order.value.leaderEpoch);
-    } else if (order.case === "sendCache") this.#sendSnapshot();
-    else if (order.case === "setExperts") onSetExperts(order.value.layers);
-    else if (order.case === "expertMap") onMap(order.value);
-    else if (order.case === "contextWorkers") onContextWorkers(order.value);
-    else if (order.case === "setDrain") onSetDrain(order.value.wanted);
-    else if (order.case === "drainState") onDrainState(order.value);
+    this.#membership?.leave();
   }
 
   [Symbol.dispose](): void {
-    this.#ended.abort(new DroverError("cancelled", "the link was closed"));
+    this.#membership?.[Symbol.dispose]();
   }
-}
-
-function reportOf(report: WorkerReport["report"]): WorkerReport {
-  const message = create(WorkerReportSchema);
-  message.report = report;
-  return message;
 }

@@ -1,41 +1,27 @@
 import { create } from "@bufbuild/protobuf";
-import { DroverError, type Logger, type TraceContext, type Tracer, toDroverError } from "@drover/core";
-import type { Engine, EventSink } from "@drover/engine";
+import { type TraceContext, type Tracer, toDroverError } from "@drover/core";
 import { beginGeneration, taskOf } from "@drover/engine";
 import {
   type PlaceReply,
   PlaceReplySchema,
   type PlaceRequest,
-  type RouterMessage as RouterData,
-  type WorkerMessage as WorkerData,
-} from "@drover/proto";
-import { toServiceError, traceOf } from "@drover/rpc";
-import {
-  generationRequestFromWire,
-  routerMessageFromWire,
+  type RouterMessage,
   type WorkerMessage,
-  workerMessageToWire,
-} from "@drover/wire";
+} from "@drover/proto";
+import { traceOf } from "@drover/rpc";
+import { generationRequestFromWire } from "@drover/wire";
 import type { ServerDuplexStream, ServerUnaryCall, sendUnaryData, UntypedServiceImplementation } from "@grpc/grpc-js";
+import { RouterStream, type RouterStreamOptions } from "./router-stream.ts";
 
-export type AttentionServiceOptions = Readonly<{
-  engine: Engine;
-  workerId: string;
-  incarnation: string;
-  modelId: string;
-  vocabSize: number;
-  /** Epochs below this come from a leader that was replaced. */
-  leaderEpoch: () => bigint;
-  /** Whether requests are taken now. */
-  accepting: () => boolean;
-  /** Aborts when the worker holds nothing any more: routers are told so, and their streams end. */
-  ended: AbortSignal;
-  logger: Logger;
-  tracer?: Tracer | undefined;
-}>;
-
-/** Bytes that may wait for a router that does not read; beyond it the stream is broken off and the router resumes from the log. */
-const UNREAD_BYTES_MAX = 64 * 2 ** 20;
+export type AttentionServiceOptions = RouterStreamOptions &
+  Readonly<{
+    vocabSize: number;
+    /** Epochs below this come from a leader that was replaced. */
+    leaderEpoch: () => bigint;
+    /** Whether requests are taken now. */
+    accepting: () => boolean;
+    tracer: Tracer;
+  }>;
 
 /** The gRPC face of the attention role: placements from the scheduler, token streams to the routers. */
 export function attentionService(options: AttentionServiceOptions): UntypedServiceImplementation {
@@ -43,7 +29,7 @@ export function attentionService(options: AttentionServiceOptions): UntypedServi
     place: (call: ServerUnaryCall<PlaceRequest, PlaceReply>, callback: sendUnaryData<PlaceReply>) => {
       callback(null, place(options, call.request, traceOf(call.metadata)));
     },
-    tokens: (stream: ServerDuplexStream<RouterData, WorkerData>) => serveRouter(options, stream),
+    tokens: (stream: ServerDuplexStream<RouterMessage, WorkerMessage>) => RouterStream.serve(stream, options),
   };
 }
 
@@ -63,50 +49,4 @@ function place(options: AttentionServiceOptions, request: PlaceRequest, caller?:
     const { code, message } = toDroverError(error);
     return refuse(code, message);
   }
-}
-
-function serveRouter(options: AttentionServiceOptions, stream: ServerDuplexStream<RouterData, WorkerData>): void {
-  const { engine, logger, ended } = options;
-  let detach: () => void = () => undefined;
-  const say = (message: WorkerMessage) => stream.write(workerMessageToWire(message));
-  const sink: EventSink = {
-    send: (events) => {
-      if (stream.writableLength > UNREAD_BYTES_MAX)
-        stream.emit("error", toServiceError(new DroverError("overloaded", "the router does not read its tokens")));
-      else say({ kind: "step", events });
-    },
-  };
-  stream.on("data", (data: RouterData) => {
-    try {
-      const message = routerMessageFromWire(data);
-      if (message?.kind === "cancel") engine.cancel(message.requestId, message.attempt);
-      if (message?.kind !== "hello") return;
-      const { workerId, incarnation, modelId } = options;
-      if (message.modelId !== modelId) throw new DroverError("model_not_found", `this worker serves ${modelId}`);
-      const router = message.routerId;
-      say({ kind: "hello", workerId, incarnation, modelId });
-      engine.attach(router, sink, message.resumes);
-      detach = () => engine.detach(router, sink);
-      logger.info("router.attached", { router });
-    } catch (error) {
-      stream.emit("error", toServiceError(toDroverError(error)));
-    }
-  });
-  const sayFarewell = () => {
-    say({ kind: "farewell" });
-    stream.end();
-  };
-  ended.addEventListener("abort", sayFarewell, { once: true });
-  const end = () => {
-    ended.removeEventListener("abort", sayFarewell);
-    detach();
-    detach = () => undefined;
-  };
-  stream.on("end", () => {
-    end();
-    stream.end();
-  });
-  stream.on("cancelled", end);
-  stream.on("close", end);
-  stream.on("error", end);
 }

@@ -1,6 +1,5 @@
 import { neverAborted, type PromptImage, systemClock } from "@drover/core";
 import { expect, test } from "vitest";
-import { FeatureCache } from "../vision/feature-cache.ts";
 import {
   featuresOf,
   HIDDEN_SIZE,
@@ -34,18 +33,15 @@ test("features are fetched once for all who want them, then and later", async ()
   expect(await remote.features(image, neverAborted)).toBe(first);
 });
 
-test("features that this very process made are read from its cache", async () => {
-  const cache = new FeatureCache(2 ** 20);
+test("features that this very process made are read from its cache, and are unavailable once they are gone from it", async () => {
+  await using worker = await visionWorker();
+  const local = worker.cache;
   const tiles = tilesOf(5);
   const rows_aD = featuresOf(tiles);
-  cache.put(tiles.contentHash, rows_aD);
-  using remote = new RemoteFeatures({
-    clock: systemClock,
-    hiddenSize: HIDDEN_SIZE,
-    local: { address: () => "here:1", cache },
-  });
-  expect(await remote.features(imageOf(tiles, "here:1"), neverAborted)).toBe(rows_aD);
-  await expect(remote.features(imageOf(tilesOf(6), "here:1"), neverAborted)).rejects.toMatchObject({
+  local.put(tiles.contentHash, rows_aD);
+  using remote = new RemoteFeatures({ clock: systemClock, hiddenSize: HIDDEN_SIZE, local });
+  expect(await remote.features(imageOf(tiles, worker.address), neverAborted)).toBe(rows_aD);
+  await expect(remote.features(imageOf(tilesOf(6), worker.address), neverAborted)).rejects.toMatchObject({
     code: "unavailable",
   });
 });

@@ -17,8 +17,8 @@ export type RemoteFeaturesOptions = Readonly<{
   clock: Clock;
   /** D, the width of a row. */
   hiddenSize: number;
-  /** Where this very process makes features: its own are read from its cache. */
-  local?: Readonly<{ address: () => string; cache: FeatureCache }>;
+  /** The features that this very process has made: they are read where they are. */
+  local?: FeatureCache;
   fetchedBytesMax?: number;
   connectionsMax?: number;
 }>;
@@ -58,12 +58,9 @@ export class RemoteFeatures implements FeatureSource, Disposable {
     this.#connections.clear();
   }
 
-  #here({ contentHash, holder }: PromptImage): Float32Array | undefined {
-    const { local } = this.#options;
-    if (local === undefined || holder !== local.address()) return this.#fetched.read(contentHash);
-    const rows_aD = local.cache.read(contentHash);
-    if (rows_aD === undefined) throw new DroverError("unavailable", "an image's features are not here any more");
-    return rows_aD;
+  /** By content, whoever is said to hold it: the same image has the same features everywhere. */
+  #here({ contentHash }: PromptImage): Float32Array | undefined {
+    return this.#options.local?.read(contentHash) ?? this.#fetched.read(contentHash);
   }
 
   #start(key: string, image: PromptImage): Promise<Float32Array> {

@@ -1,73 +1,60 @@
-import type { ModelConfig } from "@drover/checkpoint";
-import type { KvDtype, Tracer } from "@drover/core";
-import { contextTokensMax, kvGeometry } from "@drover/kv";
+import { type KvGeometry, kvGeometry } from "@drover/kv";
 import { ContextStore } from "@drover/onnx";
+import { ContextWorker } from "@drover/proto";
 import { contextService } from "@drover/rpc";
-import type { Metrics } from "@drover/telemetry";
+import type { DrainingPart } from "../../drain.ts";
+import type { Role, RoleIntroduction, RoleService } from "../../role.ts";
+import type { RoleContext } from "../../role-context.ts";
+import type { StatusFacts } from "../../status.ts";
+import { contextMetrics } from "./context-metrics.ts";
 
-type ContextRoleOptions = Readonly<{
-  modelName: string;
-  kvMemory: number;
-  kvDtype: KvDtype;
-  threads: number;
-  tracer: Tracer;
-}>;
-
-const ATTEND_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
-
-/** Holds segments of long contexts for attention workers; it needs no weights. */
-export function startContext(config: ModelConfig, options: ContextRoleOptions, metrics: Metrics) {
-  const model = { model_name: options.modelName };
-  const labels = ["model_name"] as const;
-  const seconds = metrics.histogram("drover_context_attend_seconds", "Attention of one frame", labels, ATTEND_BUCKETS);
-  const rows = metrics.counter("drover_context_attend_rows_total", "Rows that attended to what is held here", labels);
-  const bytes = metrics.gauge("drover_context_bytes", "KV bytes of segments that are held for others", [
-    ...labels,
-    "kind",
-  ]);
-  const segments = metrics.gauge("drover_context_segments", "Segments that are held for others", labels);
-  const geometry = kvGeometry(config, options.kvDtype);
-  const store = new ContextStore(config, geometry, {
-    threads: options.threads,
-    bytesMax: options.kvMemory,
-    kvDtype: options.kvDtype,
-  });
-  seconds.zero(model);
-  rows.inc(model, 0);
-  metrics.beforeScrape(() => {
-    bytes.set({ ...model, kind: "used" }, store.byteCount);
-    bytes.set({ ...model, kind: "max" }, store.bytesMax);
-    segments.set(model, store.segmentCount);
-  });
-  const observer = {
-    attended: (rowCount: number, took: number) => {
-      rows.inc(model, rowCount);
-      seconds.observe(model, took);
-    },
-  };
-  return {
-    service: contextService(store, observer, options.tracer),
-    facts: () => ({
-      kvDtype: store.dtype,
-      byteCount: store.byteCount,
-      bytesMax: store.bytesMax,
-      segmentCount: store.segmentCount,
-    }),
-    /** The fields of a worker's status that say what it holds. */
-    kvFacts: () => ({
-      kvBytesUsed: BigInt(store.byteCount),
-      kvBytesMax: BigInt(store.bytesMax),
-      globalKv: { $typeName: "drover.internal.v1.KvBytes", referenced: BigInt(store.byteCount), cached: 0n } as const,
-    }),
-    [Symbol.dispose]: () => store[Symbol.dispose](),
-  };
+/** Starts the role `context`, which needs no weights. */
+export async function startContext(context: RoleContext): Promise<ContextRole> {
+  return new ContextRole(context, kvGeometry(context.model.config, context.options.kvDtype));
 }
 
-/** From how many tokens on contexts are striped: what is asked for, else what half of the attention worker's KV holds. */
-export function stripeAbove(
-  config: ModelConfig,
-  options: Readonly<{ kvMemory: number; kvDtype: KvDtype; prefillChunk: number; stripeAbove: number | undefined }>,
-): number {
-  const geometry = kvGeometry(config, options.kvDtype);
-  return options.stripeAbove ?? contextTokensMax(geometry, options.kvMemory / 2, options.prefillChunk);
+/** Holds segments of long contexts for attention workers, and attends over them. */
+export class ContextRole implements Role {
+  readonly name = "context";
+  readonly ready = Promise.resolve();
+  readonly introduction: RoleIntroduction;
+  readonly services: readonly RoleService[];
+  readonly draining: DrainingPart;
+  readonly #store: ContextStore;
+
+  constructor({ options, model }: RoleContext, geometry: KvGeometry) {
+    const { threads, kvMemory: bytesMax, kvDtype, metrics, modelName, tracer } = options;
+    const store = new ContextStore(model.config, geometry, { threads, bytesMax, kvDtype });
+    this.#store = store;
+    this.introduction = { kvDtype };
+    const implementation = contextService(store, contextMetrics(metrics, modelName, store), tracer);
+    this.services = [{ service: ContextWorker, implementation }];
+    this.draining = { isBusy: () => store.segmentCount > 0 };
+  }
+
+  status(): Partial<StatusFacts> {
+    const { byteCount, bytesMax } = this.#store;
+    return { kvBytesUsed: byteCount, kvBytesMax: bytesMax, globalKv: { referenced: byteCount, cached: 0 } };
+  }
+
+  facts() {
+    const { dtype: kvDtype, byteCount, bytesMax, segmentCount } = this.#store;
+    return { context: { kvDtype, byteCount, bytesMax, segmentCount } };
+  }
+
+  unready(): string | null {
+    return null;
+  }
+
+  obey(): void {
+    // Attention workers say what it holds; the scheduler only says to them that it is there.
+  }
+
+  async run(): Promise<void> {
+    // Its services answer; there is no loop.
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#store[Symbol.dispose]();
+  }
 }

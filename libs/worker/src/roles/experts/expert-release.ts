@@ -1,7 +1,5 @@
 import type { DrainState } from "@drover/proto";
-
-/** Attention workers that have ended their connections may be back in a moment. */
-const UNUSED_MS = 3000;
+import { WORKER_LIMITS } from "../../limits.ts";
 
 /**
  * Whether anybody still needs the experts of a worker that wants to end. The scheduler says when others have them. Where they fit nowhere else, or
@@ -29,7 +27,7 @@ export class ExpertRelease {
 
   streamClosed(nowMs: number): void {
     this.#streamCount -= 1;
-    this.#usedUntilMs = nowMs + UNUSED_MS;
+    this.#usedUntilMs = nowMs + WORKER_LIMITS.expertsUnusedMs;
   }
 
   isNeeded(nowMs: number, hasLeader: boolean): boolean {

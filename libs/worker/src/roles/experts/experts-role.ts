@@ -1,37 +1,84 @@
-import type { ModelConfig } from "@drover/checkpoint";
-import { systemClock, type Tracer } from "@drover/core";
-import { ExpertSessions, type ModelWeights } from "@drover/onnx";
+import { LocalPeer } from "@drover/exchange";
+import { ExpertSessions } from "@drover/onnx";
+import { ExpertWorker } from "@drover/proto";
 import { expertService } from "@drover/rpc";
-import type { Metrics } from "@drover/telemetry";
+import type { DrainingPart } from "../../drain.ts";
+import type { SchedulerOrder } from "../../link/scheduler-order.ts";
+import type { LoadedExperts, Role, RoleIntroduction, RoleService } from "../../role.ts";
+import type { RoleContext } from "../../role-context.ts";
+import type { StatusFacts } from "../../status.ts";
 import { CountedExperts } from "./counted-experts.ts";
+import { ExpertLoader } from "./expert-loader.ts";
 import { expertCountMax } from "./expert-memory.ts";
 import { ExpertRelease } from "./expert-release.ts";
 
-type ExpertsRoleOptions = Readonly<{ threads: number; expertMemory: number | undefined; tracer: Tracer }>;
+/** Starts the role `experts`, which holds nothing until the scheduler says what. Errors: the checkpoint's. */
+export async function startExperts(context: RoleContext): Promise<ExpertsRole> {
+  const { config, weights } = context.model;
+  return new ExpertsRole(context, await expertCountMax(config, weights, context.options.expertMemory));
+}
 
 /** Holds the routed experts that the scheduler's map gives this worker, and answers for them. */
-export async function startExperts(
-  config: ModelConfig,
-  weights: ModelWeights,
-  options: ExpertsRoleOptions,
-  metrics: Metrics,
-) {
-  const sessions = new ExpertSessions(config, weights, { threads: options.threads });
-  const counted = new CountedExperts(sessions, metrics);
-  const release = new ExpertRelease();
-  return {
-    sessions,
-    counted,
-    release,
-    service: expertService(
-      counted,
-      {
-        streamOpened: () => release.streamOpened(),
-        streamClosed: () => release.streamClosed(systemClock.monotonic()),
-      },
-      options.tracer,
-    ),
-    /** 0: no limit. */
-    countMax: await expertCountMax(config, weights, options.expertMemory),
-  };
+export class ExpertsRole implements Role {
+  readonly name = "experts";
+  readonly ready = Promise.resolve();
+  readonly introduction: RoleIntroduction;
+  readonly services: readonly RoleService[];
+  readonly draining: DrainingPart;
+  /** The same experts, for a role of this process that asks for their answers. */
+  readonly peer: LocalPeer;
+  readonly #sessions: ExpertSessions;
+  readonly #counted: CountedExperts;
+  readonly #loader: ExpertLoader;
+  readonly #release = new ExpertRelease();
+
+  /** `countMax`: experts of all layers that there is memory for; 0: no limit. */
+  constructor({ options, model, link, clock }: RoleContext, countMax: number) {
+    const { workerId, metrics, tracer, logger, threads } = options;
+    const release = this.#release;
+    this.#sessions = new ExpertSessions(model.config, model.weights, { threads });
+    this.#counted = new CountedExperts(this.#sessions, metrics);
+    this.#loader = new ExpertLoader(this.#sessions, () => link.reportLoaded(), logger);
+    this.peer = new LocalPeer(workerId, this.#counted);
+    this.introduction = { expertCountMax: countMax };
+    const streams = {
+      streamOpened: () => release.streamOpened(),
+      streamClosed: () => release.streamClosed(clock.monotonic()),
+    };
+    this.services = [{ service: ExpertWorker, implementation: expertService(this.#counted, streams, tracer) }];
+    this.draining = { isBusy: () => release.isNeeded(clock.monotonic(), link.isJoined) };
+  }
+
+  status(): Partial<StatusFacts> {
+    return { expertRowCount: this.#counted.rowCount };
+  }
+
+  facts() {
+    return { experts: this.#sessions.loaded() };
+  }
+
+  loaded(): LoadedExperts {
+    return this.#sessions.loaded();
+  }
+
+  unready(): string | null {
+    const { settled } = this.#loader;
+    if (settled === undefined) return "no expert map has been made yet";
+    return settled ? null : "the experts that the map assigns are being loaded";
+  }
+
+  obey(order: SchedulerOrder): void {
+    if (order.kind === "hold") this.#loader.set(order.layers);
+    else if (order.kind === "drain_state") this.#release.note(order.state);
+    // What was said of its drain is over with it.
+    else if (order.kind === "drain" && !order.wanted) this.#release.forget();
+  }
+
+  async run(): Promise<void> {
+    // Its services answer; there is no loop.
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#loader[Symbol.dispose]();
+  }
 }

@@ -3,7 +3,7 @@ import type { FeatureCacheFacts } from "./feature-cache.ts";
 
 const ENCODE_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-export type VisionGauges = Readonly<{ facts: FeatureCacheFacts; bytesMax: number; waitingCount: number }>;
+export type VisionGauges = FeatureCacheFacts & Readonly<{ bytesMax: number; waitingCount: number }>;
 
 /** What the vision role counts. */
 export function visionMetrics(metrics: Metrics, modelName: string) {
@@ -29,14 +29,14 @@ export function visionMetrics(metrics: Metrics, modelName: string) {
     watch: (read: () => VisionGauges) => {
       let counted = { hits: 0, misses: 0 };
       metrics.beforeScrape(() => {
-        const { facts, bytesMax, waitingCount } = read();
-        lookups.inc({ ...model, outcome: "hit" }, facts.hits - counted.hits);
-        lookups.inc({ ...model, outcome: "miss" }, facts.misses - counted.misses);
-        counted = facts;
-        waiting.set(model, waitingCount);
-        bytes.set({ ...model, kind: "used" }, facts.byteCount);
-        bytes.set({ ...model, kind: "max" }, bytesMax);
-        entries.set(model, facts.entryCount);
+        const now = read();
+        lookups.inc({ ...model, outcome: "hit" }, now.hits - counted.hits);
+        lookups.inc({ ...model, outcome: "miss" }, now.misses - counted.misses);
+        counted = now;
+        waiting.set(model, now.waitingCount);
+        bytes.set({ ...model, kind: "used" }, now.byteCount);
+        bytes.set({ ...model, kind: "max" }, now.bytesMax);
+        entries.set(model, now.entryCount);
       });
     },
   };

@@ -1,0 +1,49 @@
+import type { DescService } from "@bufbuild/protobuf";
+import type { KvDtype, WorkerRole } from "@drover/core";
+import type { UntypedServiceImplementation } from "@grpc/grpc-js";
+import type { DrainingPart } from "./drain.ts";
+import type { ReportedCache } from "./link/cache-report.ts";
+import type { SchedulerOrder } from "./link/scheduler-order.ts";
+import type { StatusFacts } from "./status.ts";
+
+/** A gRPC service by which peers reach a role. */
+export type RoleService = Readonly<{ service: DescService; implementation: UntypedServiceImplementation }>;
+
+/** What a role adds to the introduction of its worker to a scheduler. */
+export type RoleIntroduction = Readonly<{
+  /** Experts of all layers together that it has memory for; 0: no limit. */
+  expertCountMax?: number;
+  /** What it keeps keys and values as. */
+  kvDtype?: KvDtype;
+}>;
+
+/** Experts that can be computed, by layer. */
+export type LoadedExperts = readonly Readonly<{ layer: number; experts: number[] }>[];
+
+/**
+ * One of the things that a worker does, with all that belongs to it. A role is made with its weights loaded, is reached by its services, works
+ * until the worker has ended (`RoleContext.ended`), and is disposed once its services are reached no more.
+ */
+export interface Role extends AsyncDisposable {
+  readonly name: WorkerRole;
+  readonly services: readonly RoleService[];
+  readonly introduction: RoleIntroduction;
+  /** What it has to finish before the worker ends. */
+  readonly draining: DrainingPart;
+  /** Resolves when it can do its work for the first time. */
+  readonly ready: Promise<void>;
+  /** Its part of the worker's status. */
+  status(): Partial<StatusFacts>;
+  /** What it shows of itself at `/debug/worker`. */
+  facts(): Readonly<Record<string, unknown>>;
+  /** Why it cannot work now, in a sentence; null when it can. */
+  unready(): string | null;
+  /** Takes an order of the scheduler; orders that are none of its business it ignores. */
+  obey(order: SchedulerOrder): void;
+  /** Works until the worker has ended. Rejects when it cannot go on. */
+  run(): Promise<void>;
+  /** The experts that it holds, where it holds experts. */
+  loaded?(): LoadedExperts;
+  /** What placement may know of its prefix cache, where it has one. */
+  readonly cache?: ReportedCache;
+}

@@ -1,0 +1,83 @@
+import { Engine } from "@drover/engine";
+import { DistributedExchange, type ExpertPeer } from "@drover/exchange";
+import { contextTokensMax, kvGeometry } from "@drover/kv";
+import { ContextStreamHolder, ExpertStreamPeer } from "@drover/rpc";
+import type { RoleContext } from "../../role-context.ts";
+import type { FeatureCache } from "../vision/feature-cache.ts";
+import { tellTokenBytes } from "./attention-load.ts";
+import { ContextPeers } from "./context-peers.ts";
+import { engineMetrics, type PrefixCounts } from "./engine-metrics.ts";
+import { exchangeMetrics } from "./exchange-metrics.ts";
+import { ExpertHeat } from "./expert-heat.ts";
+import { ExpertPeers } from "./expert-peers.ts";
+import { RemoteFeatures } from "./feature-remote.ts";
+import { MapFollower } from "./map-follower.ts";
+import { type Executor, openExecutor } from "./open-executor.ts";
+
+/** What other roles of the same process do for it without a network. */
+export type LocalParts = Readonly<{ experts: ExpertPeer | undefined; features: FeatureCache | undefined }>;
+
+/** What the role attention is made of. */
+export type AttentionParts = Disposable &
+  Readonly<{
+    executor: Executor;
+    engine: Engine;
+    exchange: DistributedExchange;
+    maps: MapFollower;
+    contextPeers: ContextPeers;
+    heat: ExpertHeat;
+    /** Prompt tokens that requests have brought, and found cached. */
+    prefix: () => PrefixCounts;
+    /** A sequence that may get longer has its old rows with context workers. */
+    stripeAbove: number;
+  }>;
+
+/** Loads the model's text weights and makes what computes with them. Errors: the checkpoint's. */
+export async function attentionParts(context: RoleContext, local: LocalParts): Promise<AttentionParts> {
+  const { options, model, clock } = context;
+  const { metrics, modelName, logger } = options;
+  const { hiddenSize } = model.config;
+  using held = new DisposableStack();
+  const contextPeers = held.use(new ContextPeers((id, address) => new ContextStreamHolder(id, address, clock, logger)));
+  const stripeAbove = stripesFrom(context);
+  const heat = new ExpertHeat();
+  const { routing, meter } = exchangeMetrics(metrics, modelName, heat);
+  const peers = held.use(
+    new ExpertPeers((id, address) => new ExpertStreamPeer(id, address, clock, logger, meter), local.experts),
+  );
+  const exchange = new DistributedExchange(hiddenSize, (id) => peers.get(id), routing);
+  const executor = await openExecutor(context, {
+    exchange,
+    remoteExperts: local.experts === undefined,
+    stripeAbove,
+    holders: () => contextPeers.holders,
+  });
+  const { runner, sequences, geometry } = executor;
+  tellTokenBytes(metrics, modelName, geometry, options.kvDtype);
+  const features = held.use(
+    new RemoteFeatures({ clock, hiddenSize, ...(local.features && { local: local.features }) }),
+  );
+  const { observer, prefix } = engineMetrics(metrics, modelName);
+  const engine = new Engine({
+    runner,
+    sequences,
+    geometry,
+    features,
+    stepMs: options.stepMs,
+    prefillRowsMax: options.prefillChunk,
+    detachGraceMs: options.detachGrace,
+    clock,
+    observer,
+    breathe: () => new Promise((done) => setImmediate(done)),
+  });
+  const maps = new MapFollower({ peers, exchange, clock });
+  const kept = held.move();
+  const release = () => kept.dispose();
+  return { executor, engine, exchange, maps, contextPeers, heat, prefix, stripeAbove, [Symbol.dispose]: release };
+}
+
+/** From how many tokens on contexts are striped: what is asked for, else what half of the KV holds. */
+function stripesFrom({ options, model }: RoleContext): number {
+  const { kvDtype, kvMemory, prefillChunk } = options;
+  return options.stripeAbove ?? contextTokensMax(kvGeometry(model.config, kvDtype), kvMemory / 2, prefillChunk);
+}

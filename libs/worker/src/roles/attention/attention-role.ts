@@ -1,0 +1,149 @@
+import { assertNever, sleepUnlessAborted } from "@drover/core";
+import { AttentionWorker, type ExpertMap } from "@drover/proto";
+import type { DrainingPart } from "../../drain.ts";
+import { WORKER_LIMITS } from "../../limits.ts";
+import type { ReportedCache } from "../../link/cache-report.ts";
+import type { SchedulerOrder } from "../../link/scheduler-order.ts";
+import type { Role, RoleIntroduction, RoleService } from "../../role.ts";
+import type { RoleContext } from "../../role-context.ts";
+import type { StatusFacts } from "../../status.ts";
+import { ExpertsRole } from "../experts/experts-role.ts";
+import { VisionRole } from "../vision/vision-role.ts";
+import { type AttentionLoad, watchLoad } from "./attention-load.ts";
+import { type AttentionParts, attentionParts } from "./attention-parts.ts";
+import { attentionService } from "./attention-service.ts";
+import { kvFacts } from "./kv-facts.ts";
+import { predictedLoad } from "./predicted-load.ts";
+
+/** Starts the role `attention`: loads the text weights. What experts and images' features the same worker has, it uses directly. */
+export async function startAttention(context: RoleContext, before: readonly Role[]): Promise<AttentionRole> {
+  const experts = before.find((role) => role instanceof ExpertsRole)?.peer;
+  const features = before.find((role) => role instanceof VisionRole)?.features;
+  return new AttentionRole(context, await attentionParts(context, { experts, features }));
+}
+
+/** Decodes: takes requests from the scheduler, computes all of the model but the routed experts, and streams tokens to the routers. */
+export class AttentionRole implements Role {
+  readonly name = "attention";
+  readonly introduction: RoleIntroduction;
+  readonly services: readonly RoleService[];
+  readonly draining: DrainingPart;
+  readonly cache: ReportedCache;
+  readonly #context: RoleContext;
+  readonly #parts: AttentionParts;
+  readonly #usable = Promise.withResolvers<void>();
+  #leaderEpoch = 0n;
+
+  constructor(context: RoleContext, parts: AttentionParts) {
+    const { options, incarnation, model, ended } = context;
+    const { workerId, modelName, kvDtype, ending, metrics, logger, tracer } = options;
+    const { engine, executor } = parts;
+    this.#context = context;
+    this.#parts = parts;
+    this.introduction = { kvDtype };
+    this.cache = executor.sequences.cache;
+    const implementation = attentionService({
+      engine,
+      workerId,
+      incarnation,
+      modelId: modelName,
+      vocabSize: model.config.vocabSize,
+      leaderEpoch: () => this.#leaderEpoch,
+      accepting: () => !ending.refusing.aborted,
+      ended,
+      logger,
+      tracer,
+    });
+    this.services = [{ service: AttentionWorker, implementation }];
+    this.draining = {
+      begin: () => void engine.handBack("waiting"),
+      isBusy: () => this.#load().runningCount + this.#load().waitingCount > 0,
+      handBack: () => engine.handBack("all"),
+    };
+    watchLoad(metrics, modelName, () => this.#load());
+  }
+
+  get ready(): Promise<void> {
+    return this.#usable.promise;
+  }
+
+  status(): Partial<StatusFacts> {
+    const { engine, executor, exchange, heat, prefix, stripeAbove } = this.#parts;
+    const { runningCount, waitingCount, tokenCountToStore } = engine.load();
+    return {
+      ready: exchange.usable,
+      ...kvFacts(executor.sequences, this.#context.options.prefillChunk, stripeAbove),
+      runningCount,
+      waitingCount,
+      waitingTokenCount: tokenCountToStore,
+      contextTokensMax: engine.contextTokensMax,
+      progress: engine.stepCount,
+      ...predictedLoad(engine),
+      prefix: prefix(),
+      hottest: heat.hottest(WORKER_LIMITS.hotExpertsMax),
+    };
+  }
+
+  facts() {
+    return { load: this.#load() };
+  }
+
+  unready(): string | null {
+    const { engine, exchange } = this.#parts;
+    if (!exchange.usable) return "not every expert has a holder that can be reached";
+    return engine.calibrated ? null : "its steps are being measured";
+  }
+
+  obey(order: SchedulerOrder): void {
+    const { engine, exchange, contextPeers } = this.#parts;
+    switch (order.kind) {
+      case "lead":
+        // A new leader's epochs may start anew.
+        if (order.epoch !== this.#leaderEpoch) exchange.reset();
+        this.#leaderEpoch = order.epoch;
+        return;
+      case "map":
+        void this.#follow(order.map);
+        return;
+      case "context_workers":
+        contextPeers.update(order.workers);
+        return;
+      case "drain":
+        // What it has not begun is served sooner elsewhere.
+        if (order.wanted) engine.handBack("waiting");
+        return;
+      case "hold":
+      case "drain_state":
+        return;
+      default:
+        assertNever(order);
+    }
+  }
+
+  async run(): Promise<void> {
+    await this.#parts.engine.run(this.#context.ended);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#parts[Symbol.dispose]();
+  }
+
+  #load(): AttentionLoad {
+    const { engine, executor } = this.#parts;
+    const { kvBytesUsed, kvBytesMax, kvUse, stripedCount } = executor.sequences;
+    const { kvDtype } = this.#context.options;
+    return { ...engine.load(), kvBytesUsed, kvBytesMax, kvUse, stripedCount, kvDtype };
+  }
+
+  /** Connections come up a moment after the map: placement should know as soon as they do, not at the next heartbeat. */
+  async #follow(map: ExpertMap): Promise<void> {
+    const { clock, ended, link } = this.#context;
+    const { maps, exchange } = this.#parts;
+    await maps.follow(map, ended);
+    const untilMs = clock.monotonic() + WORKER_LIMITS.usableMsMax;
+    while (!exchange.usable && !ended.aborted && clock.monotonic() < untilMs)
+      await sleepUnlessAborted(clock, WORKER_LIMITS.usablePollMs, ended);
+    link.reportStatus();
+    if (exchange.usable) this.#usable.resolve();
+  }
+}

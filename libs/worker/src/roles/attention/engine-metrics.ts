@@ -1,0 +1,70 @@
+import type { EngineObserver } from "@drover/engine";
+import type { Metrics } from "@drover/telemetry";
+
+/** Prompt tokens of requests that got KV, and those of them that were cached, since the worker started. */
+export type PrefixCounts = Readonly<{ promptTokenCount: number; cachedTokenCount: number }>;
+
+export type EngineMetrics = Readonly<{ observer: EngineObserver; prefix: () => PrefixCounts }>;
+
+const RATIO_BUCKETS = [0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 4];
+const STEP_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1];
+
+/** Counts what the decode loop does. What has not happened yet is counted as 0 from here on, so that a first time is a rise. */
+export function engineMetrics(metrics: Metrics, modelName: string): EngineMetrics {
+  const model = { model_name: modelName };
+  const counter = (name: string, help: string) => {
+    const made = metrics.counter(name, help, ["model_name"]);
+    made.inc(model, 0);
+    return made;
+  };
+  const promptTokens = counter("vllm:prompt_tokens_total", "Prompt tokens computed");
+  const generatedTokens = counter("vllm:generation_tokens_total", "Tokens generated");
+  const preemptions = counter("vllm:num_preemptions_total", "Sequences whose KV was given up and is computed again");
+  const prefixQueries = counter("vllm:prefix_cache_queries_total", "Prompt tokens of requests that got KV");
+  const prefixHits = counter("vllm:prefix_cache_hits_total", "Prompt tokens of them that were cached");
+  const parked = counter("drover_parked_choices_total", "Steps of choices that an expert did not answer in time");
+  const prefix = { promptTokenCount: 0, cachedTokenCount: 0 };
+  const observer: EngineObserver = {
+    stepEnded: stepMetrics(metrics, modelName),
+    tokensComputed: (prompt, generated) => {
+      promptTokens.inc(model, prompt);
+      generatedTokens.inc(model, generated);
+    },
+    preempted: () => preemptions.inc(model),
+    prefixFound: (prompt, cached) => {
+      prefix.promptTokenCount += prompt;
+      prefix.cachedTokenCount += cached;
+      prefixQueries.inc(model, prompt);
+      prefixHits.inc(model, cached);
+    },
+    parked: (count) => parked.inc(model, count),
+  };
+  return { observer, prefix: () => prefix };
+}
+
+/** Where the time of steps goes, and how well it was predicted. */
+function stepMetrics(metrics: Metrics, modelName: string): EngineObserver["stepEnded"] {
+  const model = { model_name: modelName };
+  const labels = ["model_name"] as const;
+  const steps = metrics.histogram("drover_step_seconds", "Length of a step", labels, STEP_BUCKETS);
+  const predicted = metrics.counter("drover_step_predicted_seconds_total", "Predicted length of the steps", labels);
+  const measured = metrics.counter("drover_step_measured_seconds_total", "Length of the same steps", labels);
+  const ratio = metrics.histogram(
+    "drover_step_ratio",
+    "Measured length of a step by its predicted one",
+    labels,
+    RATIO_BUCKETS,
+  );
+  const share = metrics.counter("drover_step_seconds_by_part_total", "Where steps' time went", [...labels, "part"]);
+  const rows = metrics.counter("drover_step_rows_total", "Rows computed", labels);
+  return ({ rowCount, totalMs, computeMs, exchangeMs, predictedMs, measuredMs }) => {
+    predicted.inc(model, predictedMs / 1000);
+    measured.inc(model, measuredMs / 1000);
+    ratio.observe(model, measuredMs / predictedMs);
+    steps.observe(model, totalMs / 1000);
+    rows.inc(model, rowCount);
+    share.inc({ ...model, part: "sessions" }, computeMs / 1000);
+    share.inc({ ...model, part: "exchange" }, exchangeMs / 1000);
+    share.inc({ ...model, part: "other" }, Math.max(0, totalMs - computeMs - exchangeMs) / 1000);
+  };
+}

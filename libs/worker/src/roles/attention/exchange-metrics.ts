@@ -1,0 +1,55 @@
+import type { ExchangeObserver } from "@drover/exchange";
+import type { ExchangeMeter } from "@drover/rpc";
+import type { Metrics } from "@drover/telemetry";
+import type { ExpertHeat } from "./expert-heat.ts";
+
+const CALL_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+/** Counts which experts rows are routed to, and what the exchange with other workers takes; `heat` learns of the routed rows too. */
+export function exchangeMetrics(
+  metrics: Metrics,
+  modelName: string,
+  heat: ExpertHeat,
+): Readonly<{ routing: ExchangeObserver; meter: ExchangeMeter }> {
+  const model = { model_name: modelName };
+  const labels = ["model_name"] as const;
+  const rows = metrics.counter("drover_exchange_rows_total", "Rows that asked for an expert, by layer", [
+    ...labels,
+    "layer",
+  ]);
+  const missing = metrics.counter("drover_exchange_missing_rows_total", "Of them, those without an answer", labels);
+  missing.inc(model, 0);
+  const seconds = metrics.histogram(
+    "drover_exchange_seconds",
+    "One worker's rows of one layer, there and back",
+    [...labels, "peer"],
+    CALL_BUCKETS,
+  );
+  const bytes = metrics.counter("drover_exchange_bytes_total", "Activations exchanged", [
+    ...labels,
+    "peer",
+    "direction",
+  ]);
+  // Counted here and handed to the registry at a scrape: this runs for every expert of every layer and step.
+  const routed = new Map<number, number>();
+  metrics.beforeScrape(() => {
+    for (const [layer, count] of routed) rows.inc({ ...model, layer: String(layer) }, count);
+    routed.clear();
+  });
+  return {
+    routing: {
+      rowsRouted: (layer, expert, count) => {
+        routed.set(layer, (routed.get(layer) ?? 0) + count);
+        heat.rowsRouted(layer, expert, count);
+      },
+      rowsMissing: (_layer, count) => missing.inc(model, count),
+    },
+    meter: {
+      exchanged: (peer, tookSeconds, bytesOut, bytesIn) => {
+        seconds.observe({ ...model, peer }, tookSeconds);
+        bytes.inc({ ...model, peer, direction: "out" }, bytesOut);
+        bytes.inc({ ...model, peer, direction: "in" }, bytesIn);
+      },
+    },
+  };
+}

@@ -1,0 +1,84 @@
+import { randomUUID } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import { systemClock } from "@drover/core";
+import type { StartedProcess } from "@drover/process";
+import { type JoinHello, JoinHelloSchema, WorkerRole } from "@drover/proto";
+import { createServer, listen, serviceDefinition, shutDown } from "@drover/rpc";
+import { WORKER_LIMITS } from "./limits.ts";
+import { SchedulerLink } from "./link/scheduler-link.ts";
+import { openModel } from "./open-model.ts";
+import type { RoleContext } from "./role-context.ts";
+import { startersOf, startRoles } from "./start-roles.ts";
+import { statusMessage } from "./status.ts";
+import { Worker } from "./worker.ts";
+import type { WorkerOptions } from "./worker-options.ts";
+
+/** Makes one worker: loads what its roles need, serves its peers, and joins the scheduler. Errors: the checkpoint's; `unavailable` when the port is taken. */
+export async function startWorker(options: WorkerOptions): Promise<StartedProcess> {
+  const { logger, ending, resources, workerId } = options;
+  const clock = systemClock;
+  const ended = new AbortController();
+  const link = new SchedulerLink({ addresses: options.scheduler, clock, logger });
+  const model = await openModel(options);
+  const context: RoleContext = { options, incarnation: randomUUID(), model, link, ended: ended.signal, clock };
+  const roles = await startRoles(context, startersOf(options.roles));
+  showRoles(options);
+  const worker = new Worker({ roles, link, ending, ended, clock, logger });
+  const server = createServer();
+  for (const { service, implementation } of roles.flatMap((role) => role.services))
+    server.addService(serviceDefinition(service), implementation);
+  const address = `${options.advertise}:${await listen(server, `${options.listen}:${options.grpcPort}`)}`;
+  const cache = roles.map((role) => role.cache).find((one) => one !== undefined);
+  resources.use(link);
+  link.join({
+    hello: helloOf(context, worker, address),
+    status: () => statusMessage(worker.status(), { draining: worker.draining, sentAtMs: clock.now() }),
+    loaded: () => worker.loaded(),
+    obey: (order) => worker.obey(order),
+    ...(cache && { cache }),
+  });
+  return {
+    addresses: { grpc: address },
+    facts: { roles: options.roles.join(",") },
+    ready: worker.ready,
+    unready: () => worker.unready(),
+    finished: async () => {
+      await worker.run();
+      await shutDown(server, WORKER_LIMITS.shutDownMsMax);
+    },
+    routes: { "/debug/worker": () => ({ workerId, incarnation: context.incarnation, ...worker.facts() }) },
+  };
+}
+
+/** The roles as workers tell them. */
+const WIRE_ROLE = {
+  attention: WorkerRole.ATTENTION,
+  experts: WorkerRole.EXPERTS,
+  vision: WorkerRole.VISION,
+  context: WorkerRole.CONTEXT,
+} as const;
+
+/** What the worker says of itself when it joins. */
+function helloOf({ options, incarnation, model }: RoleContext, worker: Worker, address: string): JoinHello {
+  const { config, fingerprint } = model;
+  const { expertCountMax = 0, kvDtype = "" } = worker.introduction;
+  return create(JoinHelloSchema, {
+    workerId: options.workerId,
+    incarnation,
+    modelId: options.modelName,
+    modelFingerprint: fingerprint,
+    roles: options.roles.map((role) => WIRE_ROLE[role]),
+    address,
+    adminAddress: options.adminAddress,
+    moeLayers: [...config.moeLayers],
+    expertCount: config.expertCount,
+    expertCountMax,
+    chunkTokens: config.chunkSize,
+    kvDtype,
+  });
+}
+
+function showRoles({ roles, metrics }: WorkerOptions): void {
+  const hasRole = metrics.gauge("drover_worker_role", "1 for each role of the worker", ["role"]);
+  for (const role of roles) hasRole.set({ role }, 1);
+}
