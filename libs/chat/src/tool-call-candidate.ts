@@ -21,16 +21,16 @@ const PLAIN = { kind: "plain" } as const;
 const BROKEN = { kind: "broken" } as const;
 
 /** A piece of text that begins as a call does. Takes constant time for a character. */
-export class Candidate {
+export class ToolCallCandidate {
   readonly #characters = new Characters();
   readonly #production: Production<readonly FoundCall[]>;
 
   /** Undefined where no call begins with this character. A call without brackets, `f(x=1)`, is one only between python marks. */
-  static begin(char: string, marked: boolean): Candidate | undefined {
-    if (char === "{") return new Candidate(jsonCall);
-    if (char === "[") return new Candidate(list);
-    if (char === "<") return new Candidate(functionTag);
-    return marked && isPythonNameStart(char) ? new Candidate(bareCall) : undefined;
+  static begin(char: string, marked: boolean): ToolCallCandidate | undefined {
+    if (char === "{") return new ToolCallCandidate(jsonCall);
+    if (char === "[") return new ToolCallCandidate(list);
+    if (char === "<") return new ToolCallCandidate(functionTag);
+    return marked && isPythonNameStart(char) ? new ToolCallCandidate(bareCall) : undefined;
   }
 
   private constructor(grammar: (characters: Characters) => Production<readonly FoundCall[]>) {

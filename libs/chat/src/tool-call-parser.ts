@@ -1,5 +1,5 @@
 import { HELD_LENGTH_MAX } from "./limits.ts";
-import { Candidate } from "./tool-call-candidate.ts";
+import { ToolCallCandidate } from "./tool-call-candidate.ts";
 import { isSpace } from "./tool-call-characters.ts";
 
 /** Special tokens that mean something to calls. They give no text themselves. */
@@ -25,7 +25,7 @@ export type ToolCallEvent =
  */
 export class ToolCallParser {
   readonly #names: ReadonlySet<string>;
-  #candidate: Candidate | undefined;
+  #candidate: ToolCallCandidate | undefined;
   /** Where the candidate is known to be text, and passes as it comes. */
   #plain = false;
   /** At the begin or behind a call: white space, and behind a call separators, wait in the gap. */
@@ -79,7 +79,7 @@ export class ToolCallParser {
     }
     const begin = at;
     while (at < text.length) {
-      this.#candidate = Candidate.begin(text.charAt(at), this.#atEdge && this.#marked);
+      this.#candidate = ToolCallCandidate.begin(text.charAt(at), this.#atEdge && this.#marked);
       this.#plain = false;
       if (this.#candidate !== undefined) break;
       this.#leaveEdge();
@@ -89,7 +89,7 @@ export class ToolCallParser {
     return at;
   }
 
-  #feed(candidate: Candidate, text: string, from: number): number {
+  #feed(candidate: ToolCallCandidate, text: string, from: number): number {
     let passed = from;
     for (let at = from; at < text.length; at++) {
       const state = candidate.take(text.charAt(at));

@@ -1,18 +1,19 @@
-export { checkModel } from "./check/check-model.ts";
-export { surveyTensors, type TensorSurvey } from "./check/tensor-survey.ts";
+// What a checkpoint's folder says of its model.
+
 export { type GenerationConfig, loadGenerationConfig } from "./config/generation-config.ts";
 export { loadModelConfig, type ModelConfig } from "./config/model-config.ts";
 export { loadStoredFormat } from "./config/stored-format.ts";
 export { hasVisionTensors, loadVisionConfig, type VisionConfig } from "./config/vision-config.ts";
-export { type ConversionProgress, convertCheckpoint } from "./converted/convert.ts";
-export { convertedFiles } from "./converted/converted-sizes.ts";
-export { ConvertedWeights } from "./converted/converted-weights.ts";
-export { type Manifest, manifestFingerprint, readManifest } from "./converted/manifest.ts";
-export type { PackedMatrix, Packer, QuantizedMatrix } from "./converted/packing.ts";
-export { describeSetting } from "./converted/setting.ts";
-export { verifyConverted } from "./converted/verify-converted.ts";
+
+// Its tensors, and whether they are the model's.
+
+export { checkModel } from "./check/check-model.ts";
+export { surveyTensors, type TensorSurvey } from "./check/tensor-survey.ts";
 export { Checkpoint, openCheckpoint } from "./files/checkpoint.ts";
 export { isDtype } from "./files/dtype.ts";
+
+// Weights as a worker computes with them.
+
 export { LayerWeights } from "./tensors/layer-weights.ts";
 export {
   BLOCK_SIZE_NAMES,
@@ -26,3 +27,13 @@ export {
 export { dequantizeLinear, quantizeLinear } from "./tensors/quantize.ts";
 export { TextWeights } from "./tensors/text-weights.ts";
 export { VisionWeights } from "./tensors/vision-weights.ts";
+
+// A checkpoint that is quantized and packed once, so that workers map it.
+
+export { type ConversionProgress, convertCheckpoint } from "./converted/convert.ts";
+export { convertedFiles } from "./converted/converted-sizes.ts";
+export { ConvertedWeights } from "./converted/converted-weights.ts";
+export { type Manifest, manifestFingerprint, readManifest } from "./converted/manifest.ts";
+export type { PackedMatrix, Packer, QuantizedMatrix } from "./converted/packing.ts";
+export { describeSetting } from "./converted/setting.ts";
+export { verifyConverted } from "./converted/verify-converted.ts";

@@ -1,8 +1,18 @@
+// Three kinds of failure: a bug crashes, a fault has a code of one table, and a refusal is a value.
+
 export { AssertionError, assert, assertNever, crashOnFailedAssertion, isFailedAssertion } from "./assert.ts";
 export { at } from "./at.ts";
-export { BoundedMap, type MapBounds } from "./bounded-map.ts";
-export { type Clock, systemClock } from "./clock.ts";
 export { DroverError, ERROR_CODES, type ErrorCode, errorCode, toDroverError } from "./errors.ts";
+export { type TupleOf, tupleOf } from "./tuple.ts";
+
+// Time, and who waits no longer.
+
+export { type Clock, systemClock } from "./clock.ts";
+export { neverAborted, type TimeLimit, untilAborted, whenAborted, withTimeout } from "./signals.ts";
+export { sleepUnlessAborted, Wakeup } from "./wakeup.ts";
+
+// What every process speaks of: ids, roles, and what a client asks for and is told.
+
 export type { DeliveredChoice, GenerationRequest } from "./generation-request.ts";
 export {
   type ModelId,
@@ -14,6 +24,36 @@ export {
   type WorkerId,
   workerId,
 } from "./ids.ts";
+export type {
+  FinishReason,
+  GenerationEvent,
+  PromptEvent,
+  RankedToken,
+  RequestEvent,
+  Resume,
+  TokenEvent,
+} from "./request-event.ts";
+export { greedyParams, type SamplingParams } from "./sampling-params.ts";
+export { WORKER_ROLES, type WorkerRole } from "./worker-role.ts";
+
+// Ports of the cluster: what waits, who leads.
+
+export type { LeaderGrant, LeaderLease } from "./ports/leader-lease.ts";
+export {
+  ATTEMPT_STRIDE,
+  type JobLease,
+  type JobPayload,
+  LANES,
+  type Lane,
+  type LaneDepth,
+  type PayloadStore,
+  type QueueConsumer,
+  type QueueJob,
+  type QueueProducer,
+} from "./ports/queue.ts";
+
+// Ports of a worker: the store of sequences, the executor of a step, experts, old rows, pictures.
+
 export { KV_DTYPES, type KvDtype } from "./kv-dtype.ts";
 export type {
   AttendCall,
@@ -33,20 +73,6 @@ export {
   type PromptImage,
   tileCountOf,
 } from "./ports/images.ts";
-export type { LeaderGrant, LeaderLease } from "./ports/leader-lease.ts";
-export { type LogFields, type Logger, silentLogger } from "./ports/logger.ts";
-export {
-  ATTEMPT_STRIDE,
-  type JobLease,
-  type JobPayload,
-  LANES,
-  type Lane,
-  type LaneDepth,
-  type PayloadStore,
-  type QueueConsumer,
-  type QueueJob,
-  type QueueProducer,
-} from "./ports/queue.ts";
 export type { KvSequence, KvUse, SequencePrompt, SequenceStore } from "./ports/sequence-store.ts";
 export type {
   DrawHistory,
@@ -63,6 +89,12 @@ export type {
   StepTimes,
   TokenDraw,
 } from "./ports/step-runner.ts";
+export { NO_COSTS, type StepCosts } from "./step-costs.ts";
+export { tilesHash, tilesHasher } from "./tiles-hash.ts";
+
+// Ports of whoever watches.
+
+export { type LogFields, type Logger, silentLogger } from "./ports/logger.ts";
 export {
   noTracer,
   type SpanAttributes,
@@ -72,20 +104,8 @@ export {
   type Tracer,
   type TraceSpan,
 } from "./ports/tracer.ts";
-export type {
-  FinishReason,
-  GenerationEvent,
-  PromptEvent,
-  RankedToken,
-  RequestEvent,
-  Resume,
-  TokenEvent,
-} from "./request-event.ts";
 export { SaidReasons } from "./said-reasons.ts";
-export { greedyParams, type SamplingParams } from "./sampling-params.ts";
-export { neverAborted, type TimeLimit, untilAborted, whenAborted, withTimeout } from "./signals.ts";
-export { NO_COSTS, type StepCosts } from "./step-costs.ts";
-export { tilesHash, tilesHasher } from "./tiles-hash.ts";
-export { type TupleOf, tupleOf } from "./tuple.ts";
-export { sleepUnlessAborted, Wakeup } from "./wakeup.ts";
-export { WORKER_ROLES, type WorkerRole } from "./worker-role.ts";
+
+// A map that forgets the oldest.
+
+export { BoundedMap, type MapBounds } from "./bounded-map.ts";

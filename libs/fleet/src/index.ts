@@ -1,10 +1,6 @@
+// Who is in the fleet.
+
 export type { ClusterState, LaneState, WorkerState } from "./cluster-state.ts";
-export type { ActiveExperts, ExpertWorker } from "./experts/active-map.ts";
-export type { ExpertOrder } from "./experts/drain.ts";
-export type { ExpertMap, WorkerEndpoint } from "./experts/expert-map.ts";
-export type { ExpertShortage } from "./experts/expert-owners.ts";
-export { ExpertPlanner, firstMapEpoch } from "./experts/expert-planner.ts";
-export { BEGIN_WITHIN_MS, DRAIN_MS, GONE_AFTER_MS, HEARTBEAT_MS, REJOIN_WAIT_MS } from "./limits.ts";
 export type { DrainReply, DrainRequest, DrainState } from "./members/drain-state.ts";
 export {
   type ExpertSet,
@@ -21,9 +17,9 @@ export {
   type PrefixCounts,
   type WorkerStatus,
 } from "./members/worker-status.ts";
-export { sampledBlocks, sampledEnd, sampleHashes } from "./prefixes/block-sample.ts";
-export { type ComingPrefix, ComingPrefixes } from "./prefixes/coming-prefixes.ts";
-export { type IndexAnswer, PrefixIndex } from "./prefixes/prefix-index.ts";
+
+// Which worker gets a request, and when it would have its first token.
+
 export { Claims } from "./requests/claims.ts";
 export { totalMs } from "./requests/first-token-time.ts";
 export { type LaneForecast, LaneWait } from "./requests/lane-wait.ts";
@@ -38,3 +34,21 @@ export {
   type WorkerCapacity,
 } from "./requests/request-placement.ts";
 export { Reservations, type Reserved, type ReservedTotal } from "./requests/reservations.ts";
+
+// Which workers have what of a prompt in their caches.
+
+export { sampledBlocks, sampledEnd, sampleHashes } from "./prefixes/block-sample.ts";
+export { type ComingPrefix, ComingPrefixes } from "./prefixes/coming-prefixes.ts";
+export { type IndexAnswer, PrefixIndex } from "./prefixes/prefix-index.ts";
+
+// Which workers hold which experts.
+
+export type { ActiveExperts, ExpertWorker } from "./experts/active-map.ts";
+export type { ExpertOrder } from "./experts/drain.ts";
+export type { ExpertMap, WorkerEndpoint } from "./experts/expert-map.ts";
+export type { ExpertShortage } from "./experts/expert-owners.ts";
+export { ExpertPlanner, firstMapEpoch } from "./experts/expert-planner.ts";
+
+// Bounds that others keep to.
+
+export { BEGIN_WITHIN_MS, DRAIN_MS, GONE_AFTER_MS, HEARTBEAT_MS, REJOIN_WAIT_MS } from "./limits.ts";

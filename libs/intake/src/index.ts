@@ -1,5 +1,10 @@
+// Prompts to token ids, on threads.
+
+export { PromptPool } from "./prompts/prompt-pool.ts";
+
+// Images to tiles: the whole way from what a request names, then its parts.
+
 export { ImageFetcher } from "./images/image-fetcher.ts";
 export { ImageOpener } from "./images/image-opener.ts";
 export { ImagePool } from "./images/image-pool.ts";
 export { type ImageSettings, loadImageSettings } from "./images/image-settings.ts";
-export { PromptPool } from "./prompts/prompt-pool.ts";

@@ -12,21 +12,21 @@ export type AdminThreadSettings = Readonly<{
 /** To the thread. `reason` is null when the process is ready. */
 export type ToAdminThread =
   | Readonly<{ kind: "readiness"; reason: string | null }>
-  | Readonly<{ kind: "answer"; id: number; answer: Answer }>;
+  | Readonly<{ kind: "answer"; id: number; answer: AdminAnswer }>;
 
 /** From the thread. */
 export type FromAdminThread =
   | Readonly<{ kind: "listening"; port: number }>
   | Readonly<{ kind: "failed"; reason: string }>
-  | Readonly<{ kind: "ask"; id: number; question: Question }>;
+  | Readonly<{ kind: "ask"; id: number; question: AdminQuestion }>;
 
 /** What only the main loop can answer. */
-export type Question = Readonly<{ method: "GET" | "POST"; path: string; query: string }>;
+export type AdminQuestion = Readonly<{ method: "GET" | "POST"; path: string; query: string }>;
 
-export type Answer = Readonly<{ status: number; contentType: string; body: string }>;
+export type AdminAnswer = Readonly<{ status: number; contentType: string; body: string }>;
 
 /** An answer in JSON. 64-bit numbers, which JSON lacks, are written as strings. */
-export function json(status: number, value: unknown): Answer {
+export function json(status: number, value: unknown): AdminAnswer {
   const body = JSON.stringify(value, (_key, one: unknown) => (typeof one === "bigint" ? one.toString() : one));
   return { status, contentType: "application/json", body: `${body}\n` };
 }

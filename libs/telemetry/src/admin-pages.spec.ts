@@ -1,14 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { type Answer, json, type Question } from "./admin-messages.ts";
+import { type AdminAnswer, type AdminQuestion, json } from "./admin-messages.ts";
 import { AdminPages } from "./admin-pages.ts";
 import { READY_SILENCE_MS_MAX } from "./limits.ts";
 
 const STALL_AFTER_MS = 60_000;
 
-const get = (path: string): Question => ({ method: "GET", path, query: "" });
+const get = (path: string): AdminQuestion => ({ method: "GET", path, query: "" });
 
 /** Pages over a main loop that last turned at 0 and answers by `main`. */
-function scene(main: (question: Question) => Answer | undefined = () => undefined) {
+function scene(main: (question: AdminQuestion) => AdminAnswer | undefined = () => undefined) {
   let nowMs = 0;
   const pages = new AdminPages({
     labels: { process: "worker" },

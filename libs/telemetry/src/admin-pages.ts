@@ -1,5 +1,5 @@
 import { DroverError, neverAborted, systemClock, withTimeout } from "@drover/core";
-import { type Answer, json, type Question } from "./admin-messages.ts";
+import { type AdminAnswer, type AdminQuestion, json } from "./admin-messages.ts";
 import { ADMIN_ANSWER_MS_MAX, READY_SILENCE_MS_MAX } from "./limits.ts";
 
 export type AdminPagesOptions = Readonly<{
@@ -10,12 +10,12 @@ export type AdminPagesOptions = Readonly<{
   beat: BigInt64Array<SharedArrayBuffer>;
   now: () => bigint;
   /** Has the main loop answer; never rejects, and is forgotten when the signal aborts. */
-  ask: (question: Question, signal: AbortSignal) => Promise<Answer>;
+  ask: (question: AdminQuestion, signal: AbortSignal) => Promise<AdminAnswer>;
   /** How long that may take; ADMIN_ANSWER_MS_MAX unless given. */
   answerMsMax?: number;
 }>;
 
-type Kept = Readonly<{ answer: Answer; atNs: bigint }>;
+type Kept = Readonly<{ answer: AdminAnswer; atNs: bigint }>;
 
 const NANOSECONDS_PER_MS = 1_000_000n;
 const MAIN_BUSY = "the main loop is busy: it did not answer in time";
@@ -26,14 +26,14 @@ export class AdminPages {
   readiness: string | null = "the process is starting";
   readonly #options: AdminPagesOptions;
   #metrics: Kept | undefined;
-  #scrape: Promise<Answer> | undefined;
+  #scrape: Promise<AdminAnswer> | undefined;
 
   constructor(options: AdminPagesOptions) {
     this.#options = options;
   }
 
   /** `undefined` asks with a method that is not served. */
-  async answer(question: Question | undefined): Promise<Answer> {
+  async answer(question: AdminQuestion | undefined): Promise<AdminAnswer> {
     if (question === undefined) return json(405, { error: "only GET and POST are served" });
     const { method, path } = question;
     if (method === "GET" && (path === "/livez" || path === "/health")) return this.#live();
@@ -42,19 +42,19 @@ export class AdminPages {
     return (await this.#asked(question)) ?? json(503, { error: MAIN_BUSY });
   }
 
-  #live(): Answer {
+  #live(): AdminAnswer {
     const silentMs = this.#silentMs();
     return silentMs <= this.#options.stallAfterMs ? json(200, { status: "ok" }) : unavailable(stalled(silentMs));
   }
 
-  #ready(): Answer {
+  #ready(): AdminAnswer {
     if (this.readiness !== null) return unavailable(this.readiness);
     const silentMs = this.#silentMs();
     return silentMs <= READY_SILENCE_MS_MAX ? json(200, { status: "ok" }) : unavailable(stalled(silentMs));
   }
 
   /** The newest text; where the main loop is too busy, the last one: a gap would look like a process that is gone. A gauge says how old it is. */
-  async #metricsPage(question: Question): Promise<Answer> {
+  async #metricsPage(question: AdminQuestion): Promise<AdminAnswer> {
     // Scrapes that come meanwhile share what the first one asked for.
     this.#scrape ??= this.#asked(question).then((answer) => {
       this.#scrape = undefined;
@@ -82,7 +82,7 @@ export class AdminPages {
     ].join("");
   }
 
-  async #asked(question: Question): Promise<Answer | undefined> {
+  async #asked(question: AdminQuestion): Promise<AdminAnswer | undefined> {
     const { ask, answerMsMax: ms = ADMIN_ANSWER_MS_MAX } = this.#options;
     try {
       return await withTimeout({ ms, message: MAIN_BUSY }, systemClock, neverAborted, (late) => ask(question, late));
@@ -98,6 +98,6 @@ export class AdminPages {
   }
 }
 
-const unavailable = (reason: string): Answer => json(503, { status: "unavailable", reason });
+const unavailable = (reason: string): AdminAnswer => json(503, { status: "unavailable", reason });
 
 const stalled = (silentMs: number): string => `the main loop has not turned for ${Math.round(silentMs / 1000)} s`;

@@ -1,11 +1,11 @@
 import { Worker } from "node:worker_threads";
 import { crashOnFailedAssertion, DroverError, ERROR_CODES } from "@drover/core";
 import {
+  type AdminAnswer,
+  type AdminQuestion,
   type AdminThreadSettings,
-  type Answer,
   type FromAdminThread,
   json,
-  type Question,
   type ToAdminThread,
 } from "./admin-messages.ts";
 import { ADMIN_THREAD_HEAP_MB, BEAT_MS } from "./limits.ts";
@@ -101,7 +101,11 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
 }
 
 /** `subject` is a sentence while the process starts. */
-async function answerTo(question: Question, metrics: Metrics, subject: AdminSubject | string): Promise<Answer> {
+async function answerTo(
+  question: AdminQuestion,
+  metrics: Metrics,
+  subject: AdminSubject | string,
+): Promise<AdminAnswer> {
   const { method, path, query } = question;
   try {
     if (method === "GET" && path === "/metrics")

@@ -1,6 +1,12 @@
 import { createServer, type IncomingMessage } from "node:http";
 import { parentPort, workerData } from "node:worker_threads";
-import type { AdminThreadSettings, Answer, FromAdminThread, Question, ToAdminThread } from "./admin-messages.ts";
+import type {
+  AdminAnswer,
+  AdminQuestion,
+  AdminThreadSettings,
+  FromAdminThread,
+  ToAdminThread,
+} from "./admin-messages.ts";
 import { AdminPages } from "./admin-pages.ts";
 import { ADMIN_CONNECTIONS_MAX, ADMIN_REQUEST_TIMEOUT_MS } from "./limits.ts";
 
@@ -10,7 +16,7 @@ import { ADMIN_CONNECTIONS_MAX, ADMIN_REQUEST_TIMEOUT_MS } from "./limits.ts";
  */
 const settings = workerData as AdminThreadSettings;
 const port = parentPort;
-const waiting = new Map<number, (answer: Answer) => void>();
+const waiting = new Map<number, (answer: AdminAnswer) => void>();
 let asked = 0;
 
 const tell = (message: FromAdminThread): void => port?.postMessage(message);
@@ -47,7 +53,7 @@ server.listen(settings.port, settings.host, () => {
 });
 
 /** HEAD is GET without the body. */
-function questionOf({ method, url = "/" }: IncomingMessage): Question | undefined {
+function questionOf({ method, url = "/" }: IncomingMessage): AdminQuestion | undefined {
   const mark = url.indexOf("?");
   const path = mark < 0 ? url : url.slice(0, mark);
   const query = mark < 0 ? "" : url.slice(mark + 1);

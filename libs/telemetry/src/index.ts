@@ -1,6 +1,14 @@
-export { type AdminSubject, startAdminServer } from "./admin-server.ts";
+// What a process says of itself: lines, numbers, spans.
+
 export { createLogger, LOG_LEVELS } from "./logger.ts";
 export { createMetrics, type Metrics } from "./metrics.ts";
 export { openTracing } from "./tracing/open-tracing.ts";
-export { type CollectedSpan, FakeCollector } from "./tracing/testing/fake-collector.ts";
 export { TRACE_FLAGS } from "./tracing/trace-flags.ts";
+
+// Who is told: probes and scrapers, on a thread of their own.
+
+export { type AdminSubject, startAdminServer } from "./admin-server.ts";
+
+// For tests.
+
+export { type CollectedSpan, FakeCollector } from "./tracing/testing/fake-collector.ts";

@@ -1,7 +1,7 @@
 import { RankHeap } from "./rank-heap.ts";
 
 /** Positions of one rank, ascending. */
-type Lane = { positions: Int32Array; head: number; count: number };
+type RankLane = { positions: Int32Array; head: number; count: number };
 
 const LANE_ROOM_MIN = 4;
 
@@ -12,7 +12,7 @@ const LANE_ROOM_MIN = 4;
 export class RankQueue {
   rank = 0;
   position = 0;
-  readonly #lanes = new Map<number, Lane>();
+  readonly #lanes = new Map<number, RankLane>();
   /** Ranks whose lanes have positions. */
   readonly #ranks = new RankHeap(16);
   readonly #strays = new RankHeap(16);

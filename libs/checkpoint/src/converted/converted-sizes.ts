@@ -1,6 +1,6 @@
 import type { ModelConfig } from "../config/model-config.ts";
 import type { Quantization } from "../tensors/quantization.ts";
-import { keptFiles, type TensorShape, tensorBytes } from "./kept-tensors.ts";
+import { type KeptTensor, keptFiles, tensorBytes } from "./kept-tensors.ts";
 import { conversionSetting } from "./setting.ts";
 import { layoutOf, modelUnits, type UnitId, unitFile } from "./units.ts";
 
@@ -24,7 +24,7 @@ export type ConvertedFile = Readonly<{
  */
 export function convertedFiles(
   config: ModelConfig,
-  tensors: Iterable<TensorShape>,
+  tensors: Iterable<KeptTensor>,
   quantization: Quantization,
 ): ConvertedFile[] {
   const setting = conversionSetting(quantization);

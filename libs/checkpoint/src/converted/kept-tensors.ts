@@ -2,13 +2,13 @@ import { bytesOf, type Dtype } from "../files/dtype.ts";
 import type { ConversionSetting } from "./setting.ts";
 
 /** A tensor as a header names it. */
-export type TensorShape = Readonly<{ name: string; dtype: Dtype; shape: readonly number[] }>;
+export type KeptTensor = Readonly<{ name: string; dtype: Dtype; shape: readonly number[] }>;
 
 /** A safetensors file of the converted folder: tensors in their own type, in this order, behind this header. */
 export type KeptFile = Readonly<{
   file: string;
   header: Uint8Array;
-  tensors: readonly TensorShape[];
+  tensors: readonly KeptTensor[];
   byteCount: number;
 }>;
 
@@ -23,8 +23,8 @@ const EMBEDDING = /(^|\.)(embed_tokens|lm_head)\./;
  * What a conversion leaves as it is (embedding, norms, routers, vision, and the head where it is not quantized), in files by use, so that a process reads
  * the ones it needs. The bytes follow from the tensors' names, types and shapes alone.
  */
-export function keptFiles(tensors: Iterable<TensorShape>, { head }: ConversionSetting): KeptFile[] {
-  const groups = new Map<string, TensorShape[]>();
+export function keptFiles(tensors: Iterable<KeptTensor>, { head }: ConversionSetting): KeptFile[] {
+  const groups = new Map<string, KeptTensor[]>();
   for (const tensor of tensors) {
     const { name } = tensor;
     if (CONVERTED.test(name) || (head !== null && HEAD.test(name))) continue;
@@ -38,7 +38,7 @@ export function keptFiles(tensors: Iterable<TensorShape>, { head }: ConversionSe
     .map(([group, members]) => keptFile(`${group}.safetensors`, members));
 }
 
-function keptFile(file: string, members: readonly TensorShape[]): KeptFile {
+function keptFile(file: string, members: readonly KeptTensor[]): KeptFile {
   const tensors = [...members].sort((a, b) => (a.name < b.name ? -1 : 1));
   let end = 0;
   const entries = tensors.map(({ name, dtype, shape }) => {
@@ -55,7 +55,7 @@ function keptFile(file: string, members: readonly TensorShape[]): KeptFile {
   return { file, header, tensors, byteCount: header.length + end };
 }
 
-export function tensorBytes({ dtype, shape }: Pick<TensorShape, "dtype" | "shape">): number {
+export function tensorBytes({ dtype, shape }: Pick<KeptTensor, "dtype" | "shape">): number {
   return bytesOf(
     dtype,
     shape.reduce((product, size) => product * size, 1),
