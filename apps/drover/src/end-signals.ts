@@ -13,10 +13,3 @@ export function endSignals(others: readonly AbortSignal[]): { ended: AbortSignal
   }
   return { ended: ended.signal, hurry: hurry.signal };
 }
-
-/** Resolves when the signal aborts. */
-export const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });

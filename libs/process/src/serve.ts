@@ -99,7 +99,9 @@ export async function serve<S extends ConfigSpec & ProcessFlags>(
     await live(spec, common, { config, id, host, logger, metrics, resources }, start);
   } catch (error) {
     if (!(error instanceof DroverError)) crash(kind, logger, error);
-    logger.error(`${kind}.failed`, { code: error.code, reason: error.message });
+    // What `internal` wraps says more than its own sentence.
+    const cause = error.code === "internal" && error.cause instanceof Error ? error.cause.message : undefined;
+    logger.error(`${kind}.failed`, { code: error.code, reason: error.message, cause });
     status = FAILURE_EXIT_STATUS;
   }
   // What is still being closed then is cut off.

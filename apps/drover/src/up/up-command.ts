@@ -1,19 +1,19 @@
 import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { checkModel } from "@drover/checkpoint";
-import { DroverError, systemClock } from "@drover/core";
+import { DroverError, systemClock, whenAborted } from "@drover/core";
 import { attachParent, parseConfig } from "@drover/process";
 import { ChatClient } from "../chat/chat-client.ts";
 import { answerOnce } from "../chat/prompt.ts";
-import { aborted, endSignals } from "../end-signals.ts";
+import { endSignals } from "../end-signals.ts";
 import { WAITING_NOTICE_MS } from "../limits.ts";
 import { report, say } from "../report.ts";
 import { screen } from "../top/screen.ts";
 import { readApiKey } from "./api-key.ts";
-import { Cluster, describeQueue } from "./cluster.ts";
-import type { Mains } from "./fleet.ts";
 import { Guard } from "./guard.ts";
 import { launcherGone } from "./launcher.ts";
+import { describeQueue, LocalCluster } from "./local-cluster.ts";
+import type { Mains } from "./process-plans.ts";
 import { chooseQueue } from "./queue-choice.ts";
 import { readsImages } from "./reads-images.ts";
 import type { SupervisedEvent } from "./supervised.ts";
@@ -51,7 +51,7 @@ export async function runUp({ argv, env, mains, defaultModel }: UpOptions): Prom
     if (!ending && !ended.aborted) report(event, config.verbose);
   };
   const facts = { modelFolder, readsImages: await readsImages(modelFolder) };
-  const cluster = new Cluster({ config, mains, env, ...facts }, choice, { clock: systemClock, guard, emit });
+  const cluster = new LocalCluster({ config, mains, env, ...facts }, choice, { clock: systemClock, guard, emit });
   hurry.addEventListener("abort", () => void cluster.stop(0));
   try {
     say(
@@ -67,7 +67,7 @@ export async function runUp({ argv, env, mains, defaultModel }: UpOptions): Prom
     parent.announce({ kind: "listening", addresses: cluster.routerAddresses });
     parent.announce({ kind: "ready" });
     if (config.prompt === undefined) {
-      await aborted(ended);
+      await whenAborted(ended);
       return 0;
     }
     const client = new ChatClient({ url: `http://${http}`, apiKey });
@@ -85,6 +85,6 @@ export async function runUp({ argv, env, mains, defaultModel }: UpOptions): Prom
 }
 
 async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  await Promise.race([work, aborted(signal)]);
+  await Promise.race([work, whenAborted(signal)]);
   signal.throwIfAborted();
 }

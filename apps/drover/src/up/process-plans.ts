@@ -7,7 +7,7 @@ import type { UpConfig } from "./up-config.ts";
 export type Mains = Readonly<{ router: string; scheduler: string; worker: string }>;
 
 /** What the children's command lines are made of. */
-export type FleetOptions = Readonly<{
+export type ProcessPlansOptions = Readonly<{
   config: UpConfig;
   mains: Mains;
   modelFolder: string;
@@ -28,10 +28,10 @@ const HURRY = { "drain-delay": "0s", "drain-grace": "0s" } as const;
 type Flags = Readonly<Record<string, string | number | undefined>>;
 
 /** The plans of all processes but Redis. The scheduler comes first: all others are told its address. */
-export class Fleet {
-  readonly #options: FleetOptions;
+export class ProcessPlans {
+  readonly #options: ProcessPlansOptions;
 
-  constructor(options: FleetOptions) {
+  constructor(options: ProcessPlansOptions) {
     this.#options = options;
   }
 

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Clock, DroverError } from "@drover/core";
 import type { ScreenRow } from "../top/screen.ts";
-import { Fleet, type FleetOptions } from "./fleet.ts";
 import type { Guard } from "./guard.ts";
 import { planLocalRedis } from "./local-redis.ts";
+import { ProcessPlans, type ProcessPlansOptions } from "./process-plans.ts";
 import type { QueueChoice } from "./queue-choice.ts";
 import { canConnect } from "./redis-ping.ts";
 import { type Addresses, type ProcessPlan, Supervised, type SupervisedEvent } from "./supervised.ts";
@@ -13,8 +13,8 @@ import { type Addresses, type ProcessPlan, Supervised, type SupervisedEvent } fr
 const NO_ADDRESSES: Addresses = {};
 
 /** All processes of `drover up`: started in the order in which they need each other, stopped together, the queue last. */
-export class Cluster {
-  readonly #options: Omit<FleetOptions, "queue">;
+export class LocalCluster {
+  readonly #options: Omit<ProcessPlansOptions, "queue">;
   readonly #choice: QueueChoice;
   readonly #clock: Clock;
   readonly #guard: Guard;
@@ -24,7 +24,7 @@ export class Cluster {
   #stopping = false;
 
   constructor(
-    options: Omit<FleetOptions, "queue">,
+    options: Omit<ProcessPlansOptions, "queue">,
     choice: QueueChoice,
     ports: Readonly<{ clock: Clock; guard: Guard; emit: (event: SupervisedEvent) => void }>,
   ) {
@@ -37,11 +37,11 @@ export class Cluster {
 
   /** Starts everything and resolves when all are ready. Errors: `unavailable` when a process ends before it has ever listened. */
   async start(): Promise<void> {
-    const fleet = new Fleet({ ...this.#options, queue: await this.#openQueue() });
-    const scheduler = this.#add(fleet.scheduler());
+    const plans = new ProcessPlans({ ...this.#options, queue: await this.#openQueue() });
+    const scheduler = this.#add(plans.scheduler());
     const { grpc } = await scheduler.listening;
     if (grpc === undefined) throw new DroverError("internal", "the scheduler did not say where it listens");
-    for (const plan of [fleet.router(grpc), ...fleet.workers(grpc)]) this.#add(plan);
+    for (const plan of [plans.router(grpc), ...plans.workers(grpc)]) this.#add(plan);
     await Promise.all(this.#processes.flatMap((process) => [process.listening, process.ready]));
   }
 
