@@ -9,7 +9,7 @@ export { clusterStateFromWire, clusterStateToWire } from "./cluster-state.ts";
 export { drainReplyFromWire, drainReplyToWire, drainRequestFromWire, drainRequestToWire } from "./drain.ts";
 // A request on its way in: queued, and handed to a worker.
 export { generationRequestFromWire, generationRequestToWire } from "./generation-request.ts";
-export type { JoinHello } from "./join-hello.ts";
+export { type JoinHello, joinHelloToWire } from "./join-hello.ts";
 export {
   type PlaceRefusal,
   type PlaceRequest,

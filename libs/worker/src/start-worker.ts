@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { create } from "@bufbuild/protobuf";
-import { systemClock } from "@drover/core";
+import { modelId, systemClock, workerId } from "@drover/core";
 import type { StartedProcess } from "@drover/process";
-import { type JoinHello, JoinHelloSchema, WorkerRole } from "@drover/proto";
+import type { JoinHello } from "@drover/proto";
 import { createServer, listen, serviceDefinition, shutDown } from "@drover/rpc";
+import { joinHelloToWire } from "@drover/wire";
 import { WORKER_LIMITS } from "./limits.ts";
 import { SchedulerLink } from "./link/scheduler-link.ts";
 import { openModel } from "./open-model.ts";
@@ -15,7 +15,7 @@ import type { WorkerOptions } from "./worker-options.ts";
 
 /** Makes one worker: loads what its roles need, serves its peers, and joins the scheduler. Errors: the checkpoint's; `unavailable` when the port is taken. */
 export async function startWorker(options: WorkerOptions): Promise<StartedProcess> {
-  const { logger, ending, resources, workerId } = options;
+  const { logger, ending, resources } = options;
   const clock = systemClock;
   const ended = new AbortController();
   const link = new SchedulerLink({ addresses: options.scheduler, clock, logger });
@@ -46,35 +46,21 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
       await worker.run();
       await shutDown(server, WORKER_LIMITS.shutDownMsMax);
     },
-    routes: { "/debug/worker": () => ({ workerId, incarnation: context.incarnation, ...worker.facts() }) },
+    routes: {
+      "/debug/worker": () => ({ workerId: options.workerId, incarnation: context.incarnation, ...worker.facts() }),
+    },
   };
 }
 
-/** The roles as workers tell them. */
-const WIRE_ROLE = {
-  attention: WorkerRole.ATTENTION,
-  experts: WorkerRole.EXPERTS,
-  vision: WorkerRole.VISION,
-  context: WorkerRole.CONTEXT,
-} as const;
-
 /** What the worker says of itself when it joins. */
 function helloOf({ options, incarnation, model }: RoleContext, worker: Worker, address: string): JoinHello {
-  const { config, fingerprint } = model;
-  const { expertCountMax = 0, kvDtype = "" } = worker.introduction;
-  return create(JoinHelloSchema, {
-    workerId: options.workerId,
-    incarnation,
-    modelId: options.modelName,
-    modelFingerprint: fingerprint,
-    roles: options.roles.map((role) => WIRE_ROLE[role]),
-    address,
-    adminAddress: options.adminAddress,
-    moeLayers: [...config.moeLayers],
-    expertCount: config.expertCount,
-    expertCountMax,
-    chunkTokens: config.chunkSize,
-    kvDtype,
+  const { roles, adminAddress } = options;
+  const { fingerprint, config } = model;
+  const { moeLayers, expertCount, chunkSize: chunkTokens } = config;
+  const names = { workerId: workerId(options.workerId), modelId: modelId(options.modelName) };
+  return joinHelloToWire({
+    profile: { ...names, incarnation, roles, address, adminAddress, ...worker.introduction },
+    checkpoint: { fingerprint, moeLayers, expertCount, chunkTokens },
   });
 }
 
