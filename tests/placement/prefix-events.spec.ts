@@ -1,16 +1,17 @@
 import { create } from "@bufbuild/protobuf";
-import { DroverError, modelId, neverAborted, requestId, routerId, silentLogger, systemClock } from "@drover/core";
-import { sampleHashes } from "@drover/fleet";
-import { BLOCK_TOKENS, BlockHashes, CountingStore, KvCache, kvGeometry } from "@drover/kv";
 import {
-  Cluster,
-  type ClusterState,
-  JoinHelloSchema,
-  LayerExpertsSchema,
-  WatchRequestSchema,
-  WorkerRole,
-  WorkerStatusSchema,
-} from "@drover/proto";
+  DroverError,
+  modelId,
+  neverAborted,
+  requestId,
+  routerId,
+  silentLogger,
+  systemClock,
+  workerId,
+} from "@drover/core";
+import { NO_STATUS, sampleHashes } from "@drover/fleet";
+import { BLOCK_TOKENS, BlockHashes, CountingStore, KvCache, kvGeometry } from "@drover/kv";
+import { Cluster, type ClusterState, WatchRequestSchema } from "@drover/proto";
 import { EmbeddedLease, EmbeddedPayloadStore, EmbeddedQueue } from "@drover/queue";
 import { createServer, listen, RpcClient } from "@drover/rpc";
 import { Scheduler } from "@drover/scheduler";
@@ -47,25 +48,19 @@ let running: Promise<void>;
 function join(): SchedulerLink {
   const link = new SchedulerLink({ clock: systemClock, addresses: [address], logger: silentLogger });
   link.join({
-    hello: create(JoinHelloSchema, {
-      workerId: "a",
-      incarnation: "life-1",
-      modelId: nano,
-      modelFingerprint: "f",
-      roles: [WorkerRole.ATTENTION, WorkerRole.EXPERTS],
-      address: "127.0.0.1:1",
-      moeLayers: [1],
-      expertCount: 1,
-      chunkTokens: CHUNK,
-    }),
-    status: () =>
-      create(WorkerStatusSchema, {
-        ready: true,
-        kvBytesMax: 2n ** 24n,
-        contextTokensMax: 100_000n,
-        sentAtMs: BigInt(systemClock.now()),
-      }),
-    loaded: () => [create(LayerExpertsSchema, { layer: 1, experts: [0] })],
+    hello: {
+      profile: {
+        workerId: workerId("a"),
+        incarnation: "life-1",
+        modelId: nano,
+        roles: ["attention", "experts"],
+        address: "127.0.0.1:1",
+        adminAddress: "",
+      },
+      checkpoint: { fingerprint: "f", moeLayers: [1], expertCount: 1, chunkTokens: CHUNK },
+    },
+    status: () => ({ ...NO_STATUS, kvBytesMax: 2 ** 24, contextTokensMax: 100_000, sentAtMs: systemClock.now() }),
+    loaded: () => new Map([[1, new Set([0])]]),
     obey: () => undefined,
     cache: lossy,
   });

@@ -1,10 +1,10 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { KvDtype, WorkerRole } from "@drover/core";
+import type { ExpertSet, WorkerStatus } from "@drover/fleet";
+import type { WorkerOrder } from "@drover/wire";
 import type { UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { DrainingPart } from "./drain.ts";
 import type { ReportedCache } from "./link/cache-report.ts";
-import type { SchedulerOrder } from "./link/scheduler-order.ts";
-import type { StatusFacts } from "./status.ts";
 
 /** A gRPC service by which peers reach a role. */
 export type RoleService = Readonly<{ service: DescService; implementation: UntypedServiceImplementation }>;
@@ -16,9 +16,6 @@ export type RoleIntroduction = Readonly<{
   /** What it keeps keys and values as. */
   kvDtype?: KvDtype;
 }>;
-
-/** Experts that can be computed, by layer. */
-export type LoadedExperts = readonly Readonly<{ layer: number; experts: number[] }>[];
 
 /**
  * One of the things that a worker does, with all that belongs to it. A role is made with its weights loaded, is reached by its services, works
@@ -33,17 +30,17 @@ export interface Role extends AsyncDisposable {
   /** Resolves when it can do its work for the first time. */
   readonly ready: Promise<void>;
   /** Its part of the worker's status. */
-  status(): Partial<StatusFacts>;
+  status(): Partial<WorkerStatus>;
   /** What it shows of itself at `/debug/worker`. */
   facts(): Readonly<Record<string, unknown>>;
   /** Why it cannot work now, in a sentence; null when it can. */
   unready(): string | null;
   /** Takes an order of the scheduler; orders that are none of its business it ignores. */
-  obey(order: SchedulerOrder): void;
+  obey(order: WorkerOrder): void;
   /** Works until the worker has ended. Rejects when it cannot go on. */
   run(): Promise<void>;
   /** The experts that it holds, where it holds experts. */
-  loaded?(): LoadedExperts;
+  loaded?(): ExpertSet;
   /** What placement may know of its prefix cache, where it has one. */
   readonly cache?: ReportedCache;
 }

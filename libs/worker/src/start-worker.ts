@@ -1,15 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { modelId, systemClock, workerId } from "@drover/core";
 import type { StartedProcess } from "@drover/process";
-import type { JoinHello } from "@drover/proto";
 import { createServer, listen, serviceDefinition, shutDown } from "@drover/rpc";
-import { joinHelloToWire } from "@drover/wire";
+import type { JoinHello } from "@drover/wire";
 import { WORKER_LIMITS } from "./limits.ts";
 import { SchedulerLink } from "./link/scheduler-link.ts";
 import { openModel } from "./open-model.ts";
 import type { RoleContext } from "./role-context.ts";
 import { startersOf, startRoles } from "./start-roles.ts";
-import { statusMessage } from "./status.ts";
 import { Worker } from "./worker.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
@@ -32,7 +30,7 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
   resources.use(link);
   link.join({
     hello: helloOf(context, worker, address),
-    status: () => statusMessage(worker.status(), { draining: worker.draining, sentAtMs: clock.now() }),
+    status: () => worker.status(),
     loaded: () => worker.loaded(),
     obey: (order) => worker.obey(order),
     ...(cache && { cache }),
@@ -58,10 +56,10 @@ function helloOf({ options, incarnation, model }: RoleContext, worker: Worker, a
   const { fingerprint, config } = model;
   const { moeLayers, expertCount, chunkSize: chunkTokens } = config;
   const names = { workerId: workerId(options.workerId), modelId: modelId(options.modelName) };
-  return joinHelloToWire({
+  return {
     profile: { ...names, incarnation, roles, address, adminAddress, ...worker.introduction },
     checkpoint: { fingerprint, moeLayers, expertCount, chunkTokens },
-  });
+  };
 }
 
 function showRoles({ roles, metrics }: WorkerOptions): void {

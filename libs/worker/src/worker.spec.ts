@@ -66,7 +66,7 @@ test("of reasons why it is not ready the worker's own come first, then those of 
   expect(worker.unready()).toBe(attention.reason);
   experts.reason = "no expert map";
   expect(worker.unready()).toBe(experts.reason);
-  worker.obey({ kind: "drain", wanted: true });
+  worker.obey({ kind: "set_drain", wanted: true });
   expect(worker.unready()).toBe("it was asked to drain");
   link.isJoined = false;
   expect(worker.unready()).toBe("no scheduler has taken it among its workers yet");
@@ -99,12 +99,12 @@ test("a status is what the roles say together, the later one's word where both s
 
 test("every role hears every order, and the wish of an operator once, after which the status is told", () => {
   const { events, worker } = scene();
-  worker.obey({ kind: "lead", epoch: 1n });
-  expect(events.splice(0)).toEqual(["experts lead", "attention lead"]);
-  for (const wanted of [false, true, true]) worker.obey({ kind: "drain", wanted });
+  worker.obey({ kind: "accepted", leaderEpoch: 1n, schedulerId: "s", heartbeatMs: 1000 });
+  expect(events.splice(0)).toEqual(["experts accepted", "attention accepted"]);
+  for (const wanted of [false, true, true]) worker.obey({ kind: "set_drain", wanted });
   expect(events.splice(0)).toEqual(["experts drain true", "attention drain true", "status"]);
   expect(worker.draining).toBe(true);
-  worker.obey({ kind: "drain", wanted: false });
+  worker.obey({ kind: "set_drain", wanted: false });
   expect(events).toEqual(["experts drain false", "attention drain false", "status"]);
   expect(worker.draining).toBe(false);
 });

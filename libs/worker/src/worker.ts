@@ -1,11 +1,11 @@
 import { type Clock, DroverError, type Logger } from "@drover/core";
+import { type ExpertSet, NO_STATUS, type WorkerStatus } from "@drover/fleet";
 import type { Ending } from "@drover/process";
+import type { WorkerOrder } from "@drover/wire";
 import { drained } from "./drain.ts";
 import { WORKER_LIMITS } from "./limits.ts";
-import type { SchedulerOrder } from "./link/scheduler-order.ts";
 import type { WorkerLink } from "./link/worker-link.ts";
-import type { LoadedExperts, Role, RoleIntroduction } from "./role.ts";
-import { NO_STATUS, type StatusFacts } from "./status.ts";
+import type { Role, RoleIntroduction } from "./role.ts";
 
 export type WorkerParts = Readonly<{
   /** Of what several say the later one's counts; of reasons why they cannot work, the earlier one's. */
@@ -42,8 +42,10 @@ export class Worker {
     return Object.assign({}, ...this.#parts.roles.map((role) => role.introduction));
   }
 
-  status(): StatusFacts {
-    return Object.assign({}, NO_STATUS, ...this.#parts.roles.map((role) => role.status()));
+  status(): WorkerStatus {
+    const { roles, clock } = this.#parts;
+    const own = { draining: this.draining, sentAtMs: clock.now() };
+    return Object.assign({}, NO_STATUS, ...roles.map((role) => role.status()), own);
   }
 
   /** What `/debug/worker` shows. */
@@ -54,8 +56,8 @@ export class Worker {
   }
 
   /** The experts of all roles that hold some. */
-  loaded(): LoadedExperts {
-    return this.#parts.roles.flatMap((role) => role.loaded?.() ?? []);
+  loaded(): ExpertSet {
+    return new Map(this.#parts.roles.flatMap((role) => [...(role.loaded?.() ?? [])]));
   }
 
   /** Why it is not ready, in a sentence; null when it is. Nothing here waits for another worker's readiness, only for its work. */
@@ -69,9 +71,9 @@ export class Worker {
   }
 
   /** Takes an order of the scheduler: each role does what is its part of it. */
-  obey(order: SchedulerOrder): void {
+  obey(order: WorkerOrder): void {
     const { roles, link, logger } = this.#parts;
-    if (order.kind !== "drain") {
+    if (order.kind !== "set_drain") {
       for (const role of roles) role.obey(order);
       return;
     }

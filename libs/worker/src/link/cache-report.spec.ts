@@ -1,7 +1,7 @@
 import { digestOf } from "@drover/kv";
 import { describe, expect, it } from "vitest";
 import { WORKER_LIMITS } from "../limits.ts";
-import { changesMessages, snapshotMessages } from "./cache-report.ts";
+import { changesOf, snapshotParts } from "./cache-report.ts";
 
 const FRAME = WORKER_LIMITS.cacheFrameBytes;
 const bytes = (count: number) => new Uint8Array(count).map((_, i) => i % 251);
@@ -15,24 +15,24 @@ describe("what a worker reports of its cache", () => {
       kind: "local" as const,
       hashes: bytes(FRAME / 2),
     }));
-    const messages = changesMessages(events, digest);
-    expect(messages.map(({ events: part }) => part.map(({ sequence, removed }) => [sequence, removed]))).toEqual([
+    const messages = changesOf(events, digest);
+    expect(messages.map(({ events: part }) => part.map(({ sequence, operation }) => [sequence, operation]))).toEqual([
       [
-        [1n, false],
-        [2n, true],
+        [1, "added"],
+        [2, "removed"],
       ],
-      [[3n, false]],
+      [[3, "added"]],
     ]);
-    expect(messages.map((message) => message.digest?.global?.count)).toEqual([undefined, 2n]);
+    expect(messages.map((message) => message.digest?.global.count)).toEqual([undefined, 2]);
   });
 
   it("a digest goes out alone when nothing has changed", () => {
-    expect(changesMessages([], digest)).toMatchObject([{ events: [], digest: { sequence: 3n } }]);
+    expect(changesOf([], digest)).toMatchObject([{ events: [], digest: { sequence: 3 } }]);
   });
 
   it("a snapshot is whole when its parts are put together, and an empty one is one part", () => {
     const snapshot = { sequence: 9, global: bytes(FRAME + 16), local: bytes(48) };
-    const parts = snapshotMessages(snapshot);
+    const parts = snapshotParts(snapshot);
     expect(parts.map(({ hashes, first, last }) => [hashes.byteLength, first, last])).toEqual([
       [FRAME, true, false],
       [16, false, false],
@@ -40,6 +40,6 @@ describe("what a worker reports of its cache", () => {
     ]);
     expect(Buffer.concat(parts.slice(0, 2).map(({ hashes }) => hashes)).equals(snapshot.global)).toBe(true);
     const none = new Uint8Array();
-    expect(snapshotMessages({ sequence: 1, global: none, local: none })).toMatchObject([{ first: true, last: true }]);
+    expect(snapshotParts({ sequence: 1, global: none, local: none })).toMatchObject([{ first: true, last: true }]);
   });
 });

@@ -1,13 +1,5 @@
-import { create } from "@bufbuild/protobuf";
-import type { BlockSetDigest, CacheDigest, CacheEvent, CacheSnapshot } from "@drover/kv";
-import {
-  type CacheChanges,
-  CacheChangesSchema,
-  CacheEventSchema,
-  type CacheSnapshotPart,
-  CacheSnapshotPartSchema,
-  KvKind,
-} from "@drover/proto";
+import type { CacheDigest, CacheEvent, CacheSnapshot } from "@drover/kv";
+import type { CacheChanges, CacheSnapshotPart } from "@drover/wire";
 import { WORKER_LIMITS } from "../limits.ts";
 
 /** What a worker tells the cluster of its prefix cache. `KvCache` is one. */
@@ -21,59 +13,33 @@ export interface ReportedCache {
 }
 
 /** Events in messages of about `cacheFrameBytes`; the digest, which must be of just after them, is in the last one. */
-export function changesMessages(events: readonly CacheEvent[], digest: CacheDigest): CacheChanges[] {
-  const messages = [create(CacheChangesSchema)];
+export function changesOf(events: readonly CacheEvent[], digest: CacheDigest): CacheChanges[] {
+  const frames: CacheEvent[][] = [];
+  let frame: CacheEvent[] = [];
   let byteCount = 0;
-  for (const { sequence, operation, kind, hashes } of events) {
-    let message = messages.at(-1);
-    if (message === undefined || (byteCount > 0 && byteCount + hashes.byteLength > WORKER_LIMITS.cacheFrameBytes)) {
-      message = create(CacheChangesSchema);
-      messages.push(message);
+  for (const event of events) {
+    if (byteCount > 0 && byteCount + event.hashes.byteLength > WORKER_LIMITS.cacheFrameBytes) {
+      frames.push(frame);
+      frame = [];
       byteCount = 0;
     }
-    byteCount += hashes.byteLength;
-    const removed = operation === "removed";
-    message.events.push(
-      create(CacheEventSchema, { sequence: BigInt(sequence), removed, kind: kindToWire(kind), hashes }),
-    );
+    frame.push(event);
+    byteCount += event.hashes.byteLength;
   }
-  const last = messages.at(-1);
-  if (last !== undefined) {
-    const { sequence, global, local } = digest;
-    last.digest = {
-      $typeName: "drover.internal.v1.CacheDigest",
-      sequence: BigInt(sequence),
-      global: setToWire(global),
-      local: setToWire(local),
-    };
-  }
-  return messages;
+  return [...frames.map((each) => ({ events: each, digest: undefined })), { events: frame, digest }];
 }
 
 /** A snapshot in parts of at most `cacheFrameBytes` of hashes: one at least, the first and the last one marked. */
-export function snapshotMessages({ sequence, global, local }: CacheSnapshot): CacheSnapshotPart[] {
-  const parts: CacheSnapshotPart[] = [];
-  for (const [kind, hashes] of [
-    [KvKind.GLOBAL, global],
-    [KvKind.LOCAL, local],
-  ] as const) {
-    for (
-      let at = 0;
-      at < hashes.byteLength || (at === 0 && kind === KvKind.GLOBAL);
-      at += WORKER_LIMITS.cacheFrameBytes
-    ) {
-      const part = hashes.subarray(at, at + WORKER_LIMITS.cacheFrameBytes);
-      parts.push(create(CacheSnapshotPartSchema, { sequence: BigInt(sequence), kind, hashes: part }));
-    }
-  }
-  for (const [i, part] of parts.entries()) {
-    part.first = i === 0;
-    part.last = i === parts.length - 1;
-  }
-  return parts;
+export function snapshotParts({ sequence, global, local }: CacheSnapshot): CacheSnapshotPart[] {
+  const ofGlobal = framesOf(global).map((hashes) => ({ kind: "global" as const, hashes }));
+  const ofLocal = framesOf(local).map((hashes) => ({ kind: "local" as const, hashes }));
+  const frames =
+    ofGlobal.length === 0 ? [{ kind: "global" as const, hashes: global }, ...ofLocal] : [...ofGlobal, ...ofLocal];
+  return frames.map((frame, i) => ({ ...frame, sequence, first: i === 0, last: i === frames.length - 1 }));
 }
 
-const kindToWire = (kind: CacheEvent["kind"]): KvKind => (kind === "global" ? KvKind.GLOBAL : KvKind.LOCAL);
-
-const setToWire = ({ low, high, count }: BlockSetDigest) =>
-  ({ $typeName: "drover.internal.v1.BlockSetDigest", low, high, count: BigInt(count) }) as const;
+function framesOf(hashes: Uint8Array): Uint8Array[] {
+  const { cacheFrameBytes } = WORKER_LIMITS;
+  const count = Math.ceil(hashes.byteLength / cacheFrameBytes);
+  return Array.from({ length: count }, (_, i) => hashes.subarray(i * cacheFrameBytes, (i + 1) * cacheFrameBytes));
+}

@@ -1,20 +1,15 @@
-import { create } from "@bufbuild/protobuf";
 import { type Clock, DroverError, type Logger, sleepUnlessAborted } from "@drover/core";
+import type { ExpertSet, WorkerStatus } from "@drover/fleet";
+import { Cluster, type WorkerOrder as OrderMessage, type WorkerReport as ReportMessage } from "@drover/proto";
+import { bidiStreamOf, LivingStream, STREAM_LIMITS } from "@drover/rpc";
 import {
-  Cluster,
-  ExpertsLoadedSchema,
   type JoinHello,
-  LayerExpertsSchema,
-  LeavingSchema,
   type WorkerOrder,
   type WorkerReport,
-  WorkerReportSchema,
-  type WorkerStatus,
-} from "@drover/proto";
-import { bidiStreamOf, LivingStream, STREAM_LIMITS } from "@drover/rpc";
-import type { LoadedExperts } from "../role.ts";
-import { changesMessages, type ReportedCache, snapshotMessages } from "./cache-report.ts";
-import type { SchedulerOrder } from "./scheduler-order.ts";
+  workerOrderFromWire,
+  workerReportToWire,
+} from "@drover/wire";
+import { changesOf, type ReportedCache, snapshotParts } from "./cache-report.ts";
 
 export type MembershipOptions = Readonly<{
   /** Schedulers' addresses; the leader is among them. */
@@ -27,8 +22,8 @@ export type MembershipOptions = Readonly<{
 export type Member = Readonly<{
   hello: JoinHello;
   status: () => WorkerStatus;
-  loaded: () => LoadedExperts;
-  obey: (order: SchedulerOrder) => void;
+  loaded: () => ExpertSet;
+  obey: (order: WorkerOrder) => void;
   /** What placement may know of the prefix cache; nothing is reported without it. */
   cache?: ReportedCache;
 }>;
@@ -42,14 +37,14 @@ const CHANGE_MS = 100;
 export class Membership implements Disposable {
   readonly #options: MembershipOptions;
   readonly #member: Member;
-  readonly #stream: LivingStream<WorkerReport, WorkerOrder>;
+  readonly #stream: LivingStream<ReportMessage, OrderMessage>;
   readonly #ended = new AbortController();
   /** When a scheduler last had this worker, by the monotonic clock. */
   #joinedUntilMs = Number.NEGATIVE_INFINITY;
   #heartbeatMs = HEARTBEAT_MS;
   #reported = "";
-  #reportedAtMs = 0n;
-  #cacheReportedAtMs = 0n;
+  #reportedAtMs = Number.NEGATIVE_INFINITY;
+  #cacheReportedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: MembershipOptions, member: Member) {
     const { addresses, clock, logger } = options;
@@ -58,10 +53,11 @@ export class Membership implements Disposable {
     this.#stream = new LivingStream({
       addresses,
       open: bidiStreamOf(Cluster.method.join),
-      greeting: () => [reportOf({ case: "hello", value: member.hello }), this.#loaded(), this.#status()],
-      onMessage: ({ order }) => this.#obey(order),
+      greeting: () =>
+        [{ kind: "hello" as const, hello: member.hello }, this.#loaded(), this.#status()].map(workerReportToWire),
+      onMessage: (message) => this.#obey(workerOrderFromWire(message)),
       onUp: (down) => {
-        this.#cacheReportedAtMs = 0n;
+        this.#cacheReportedAtMs = Number.NEGATIVE_INFINITY;
         void this.#beat(down);
       },
       onDown: (reason, address) => {
@@ -87,26 +83,29 @@ export class Membership implements Disposable {
 
   /** Reports the status now, for changes that placement should know of at once. */
   reportStatus(): void {
-    this.#stream.send(this.#status());
+    this.#send(this.#status());
   }
 
   /** Reports which experts are loaded. */
   reportLoaded(): void {
-    this.#stream.send(this.#loaded());
+    this.#send(this.#loaded());
   }
 
   /** No more placements; the stream stays until the link is disposed. */
   leave(): void {
-    this.#stream.send(reportOf({ case: "leaving", value: create(LeavingSchema) }));
+    this.#send({ kind: "leaving" });
+  }
+
+  #send(report: WorkerReport): void {
+    this.#stream.send(workerReportToWire(report));
   }
 
   #status(): WorkerReport {
-    return reportOf({ case: "status", value: this.#member.status() });
+    return { kind: "status", status: this.#member.status() };
   }
 
   #loaded(): WorkerReport {
-    const layers = this.#member.loaded().map((layer) => create(LayerExpertsSchema, layer));
-    return reportOf({ case: "loaded", value: create(ExpertsLoadedSchema, { layers }) });
+    return { kind: "loaded", experts: this.#member.loaded() };
   }
 
   /** Reports changes soon, and all at each heartbeat, until the stream is down. */
@@ -118,10 +117,10 @@ export class Membership implements Disposable {
       this.#reportCache(now.sentAtMs);
       const { runningCount, waitingCount, kvBytesUsed, ready, draining } = now;
       const facts = `${runningCount} ${waitingCount} ${kvBytesUsed} ${ready} ${draining}`;
-      if (facts === this.#reported && now.sentAtMs - this.#reportedAtMs < BigInt(this.#heartbeatMs)) continue;
+      if (facts === this.#reported && now.sentAtMs - this.#reportedAtMs < this.#heartbeatMs) continue;
       this.#reported = facts;
       this.#reportedAtMs = now.sentAtMs;
-      this.#stream.send(reportOf({ case: "status", value: now }));
+      this.#send({ kind: "status", status: now });
     }
   }
 
@@ -130,47 +129,36 @@ export class Membership implements Disposable {
    * with a stream or in a cache that had to drop events, shows in the numbers and the digest: the scheduler then orders a snapshot. While the
    * stream has more to write than it takes, the events wait in the cache, which bounds them.
    */
-  #reportCache(nowMs: bigint): void {
+  #reportCache(nowMs: number): void {
     const { cache } = this.#member;
     if (cache === undefined || this.#stream.isBlocked) return;
     const events = cache.takeEvents();
-    if (events.length === 0 && nowMs - this.#cacheReportedAtMs < BigInt(this.#heartbeatMs)) return;
+    if (events.length === 0 && nowMs - this.#cacheReportedAtMs < this.#heartbeatMs) return;
     this.#cacheReportedAtMs = nowMs;
-    for (const value of changesMessages(events, cache.digest()))
-      this.#stream.send(reportOf({ case: "cacheChanges", value }));
+    for (const changes of changesOf(events, cache.digest())) this.#send({ kind: "cache_changes", changes });
   }
 
   #sendSnapshot(): void {
     const { cache } = this.#member;
     // The next digest asks for it again.
     if (cache === undefined || this.#stream.isBlocked) return;
-    for (const value of snapshotMessages(cache.snapshot()))
-      this.#stream.send(reportOf({ case: "cacheSnapshot", value }));
+    for (const part of snapshotParts(cache.snapshot())) this.#send({ kind: "cache_snapshot", part });
   }
 
-  #obey(order: WorkerOrder["order"]): void {
-    const { obey } = this.#member;
-    if (order.case === "accepted") {
-      this.#heartbeatMs = order.value.heartbeatMs || HEARTBEAT_MS;
+  /** Undefined is an order that only later builds know. */
+  #obey(order: WorkerOrder | undefined): void {
+    if (order === undefined) return;
+    if (order.kind === "send_cache") this.#sendSnapshot();
+    if (order.kind === "accepted") {
+      this.#heartbeatMs = order.heartbeatMs || HEARTBEAT_MS;
       this.#stream.up();
-      const epoch = order.value.leaderEpoch;
-      this.#options.logger.info("scheduler.joined", { address: this.#stream.address, epoch: String(epoch) });
-      obey({ kind: "lead", epoch });
-    } else if (order.case === "sendCache") this.#sendSnapshot();
-    else if (order.case === "setExperts") obey({ kind: "hold", layers: order.value.layers });
-    else if (order.case === "expertMap") obey({ kind: "map", map: order.value });
-    else if (order.case === "contextWorkers") obey({ kind: "context_workers", workers: order.value });
-    else if (order.case === "setDrain") obey({ kind: "drain", wanted: order.value.wanted });
-    else if (order.case === "drainState") obey({ kind: "drain_state", state: order.value });
+      const epoch = String(order.leaderEpoch);
+      this.#options.logger.info("scheduler.joined", { address: this.#stream.address, epoch });
+    }
+    this.#member.obey(order);
   }
 
   [Symbol.dispose](): void {
     this.#ended.abort(new DroverError("cancelled", "the worker has left"));
   }
-}
-
-function reportOf(report: WorkerReport["report"]): WorkerReport {
-  const message = create(WorkerReportSchema);
-  message.report = report;
-  return message;
 }

@@ -1,7 +1,7 @@
 import type { WorkerRole } from "@drover/core";
-import type { SchedulerOrder } from "../link/scheduler-order.ts";
+import type { WorkerStatus } from "@drover/fleet";
+import type { WorkerOrder } from "@drover/wire";
 import type { Role } from "../role.ts";
-import type { StatusFacts } from "../status.ts";
 
 /** A role that does what a test says, and notes what happens to it in a list that several may share. */
 export class FakeRole implements Role {
@@ -12,7 +12,7 @@ export class FakeRole implements Role {
   readonly #events: string[];
   readonly #ended: AbortSignal;
   readonly #failure = Promise.withResolvers<never>();
-  says: Partial<StatusFacts> = {};
+  says: Partial<WorkerStatus> = {};
   busy = false;
   requestCount = 0;
   reason: string | null = null;
@@ -45,8 +45,8 @@ export class FakeRole implements Role {
     return this.reason;
   }
 
-  obey(order: SchedulerOrder): void {
-    this.#note(order.kind === "drain" ? `drain ${order.wanted}` : order.kind);
+  obey(order: WorkerOrder): void {
+    this.#note(order.kind === "set_drain" ? `drain ${order.wanted}` : order.kind);
   }
 
   /** Its loop breaks. */

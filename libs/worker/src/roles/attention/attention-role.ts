@@ -1,12 +1,12 @@
 import { assertNever, sleepUnlessAborted } from "@drover/core";
-import { AttentionWorker, type ExpertMap } from "@drover/proto";
+import type { ExpertMap, WorkerStatus } from "@drover/fleet";
+import { AttentionWorker } from "@drover/proto";
+import type { WorkerOrder } from "@drover/wire";
 import type { DrainingPart } from "../../drain.ts";
 import { WORKER_LIMITS } from "../../limits.ts";
 import type { ReportedCache } from "../../link/cache-report.ts";
-import type { SchedulerOrder } from "../../link/scheduler-order.ts";
 import type { Role, RoleIntroduction, RoleService } from "../../role.ts";
 import type { RoleContext } from "../../role-context.ts";
-import type { StatusFacts } from "../../status.ts";
 import { ExpertsRole } from "../experts/experts-role.ts";
 import { VisionRole } from "../vision/vision-role.ts";
 import { type AttentionLoad, watchLoad } from "./attention-load.ts";
@@ -67,7 +67,7 @@ export class AttentionRole implements Role {
     return this.#usable.promise;
   }
 
-  status(): Partial<StatusFacts> {
+  status(): Partial<WorkerStatus> {
     const { engine, executor, exchange, heat, prefix, stripeAbove } = this.#parts;
     const { runningCount, waitingCount, tokenCountToStore } = engine.load();
     return {
@@ -94,25 +94,26 @@ export class AttentionRole implements Role {
     return engine.calibrated ? null : "its steps are being measured";
   }
 
-  obey(order: SchedulerOrder): void {
+  obey(order: WorkerOrder): void {
     const { engine, exchange, contextPeers } = this.#parts;
     switch (order.kind) {
-      case "lead":
+      case "accepted":
         // A new leader's epochs may start anew.
-        if (order.epoch !== this.#leaderEpoch) exchange.reset();
-        this.#leaderEpoch = order.epoch;
+        if (order.leaderEpoch !== this.#leaderEpoch) exchange.reset();
+        this.#leaderEpoch = order.leaderEpoch;
         return;
-      case "map":
+      case "expert_map":
         void this.#follow(order.map);
         return;
       case "context_workers":
         contextPeers.update(order.workers);
         return;
-      case "drain":
+      case "set_drain":
         // What it has not begun is served sooner elsewhere.
         if (order.wanted) engine.handBack("waiting");
         return;
-      case "hold":
+      case "set_experts":
+      case "send_cache":
       case "drain_state":
         return;
       default:

@@ -1,6 +1,4 @@
-import { create } from "@bufbuild/protobuf";
-import type { ContextHolder } from "@drover/core";
-import { ContextWorkersSchema } from "@drover/proto";
+import { type ContextHolder, workerId as idOf } from "@drover/core";
 import { expect, test } from "vitest";
 import { ContextPeers } from "./context-peers.ts";
 
@@ -37,9 +35,7 @@ class FakeHolder implements ContextHolder, Disposable {
 }
 
 const named = (...lives: readonly (readonly [string, string])[]) =>
-  create(ContextWorkersSchema, {
-    holders: lives.map(([workerId, incarnation]) => ({ workerId, incarnation, address: `${workerId}:1` })),
-  });
+  lives.map(([id, incarnation]) => ({ workerId: idOf(id), incarnation, address: `${id}:1`, draining: false }));
 
 function opened() {
   const holders: FakeHolder[] = [];
@@ -77,8 +73,7 @@ test("a worker that is not named any more stays while its connection does", () =
 test("a worker that drains is marked so, and keeps its connection", () => {
   const { peers, holders } = opened();
   peers.update(named(["a", "1"]));
-  const holder = { workerId: "a", incarnation: "1", address: "a:1", draining: true };
-  peers.update(create(ContextWorkersSchema, { holders: [holder] }));
+  peers.update([{ workerId: idOf("a"), incarnation: "1", address: "a:1", draining: true }]);
   expect(peers.holders).toHaveLength(1);
   expect(holders.map(({ draining }) => draining)).toEqual([true]);
   peers.update(named(["a", "1"]));

@@ -1,5 +1,5 @@
 import type { ContextHolder } from "@drover/core";
-import type { ContextWorkers } from "@drover/proto";
+import type { WorkerEndpoint } from "@drover/fleet";
 
 /** `draining`: it is given nothing new. */
 type OpenHolder = ContextHolder & Disposable & { draining: boolean };
@@ -24,8 +24,8 @@ export class ContextPeers implements Disposable {
    * Connections to lives that are not named any more are closed, unless what they hold can still be read: a scheduler that has lost sight of
    * a worker says nothing of its memory.
    */
-  update({ holders }: ContextWorkers): void {
-    const named = new Set(holders.map(({ workerId }) => workerId));
+  update(holders: readonly WorkerEndpoint[]): void {
+    const named: ReadonlySet<string> = new Set(holders.map(({ workerId }) => workerId));
     for (const [workerId, { holder }] of this.#known) {
       if (named.has(workerId) || holder.connected) continue;
       holder[Symbol.dispose]();

@@ -1,16 +1,10 @@
 import type { ExpertPeer, HolderMap } from "@drover/exchange";
-import type { ExpertMap } from "@drover/proto";
+import type { ExpertMap } from "@drover/fleet";
 
 /** The map as the exchange reads it. */
-export function holderMapOf(map: ExpertMap): HolderMap {
-  const names = map.holders.map((holder) => holder.workerId);
-  return {
-    epoch: map.epoch,
-    expertCount: map.layers.reduce((most, { experts }) => Math.max(most, experts.length), 0),
-    layers: new Map(
-      map.layers.map(({ layer, experts }) => [layer, experts.map(({ holders }) => holders.map((i) => names[i] ?? ""))]),
-    ),
-  };
+export function holderMapOf({ epoch, experts: layers }: ExpertMap): HolderMap {
+  const expertCount = [...layers.values()].reduce((most, experts) => Math.max(most, experts.length), 0);
+  return { epoch, expertCount, layers };
 }
 
 /** A connection; retired, it takes no more calls and ends with those under way. */
@@ -46,7 +40,7 @@ export class ExpertPeers implements Disposable {
 
   /** Ends what the map does not name, as soon as what was sent there is answered. */
   keep(map: ExpertMap): void {
-    const named = new Set(map.holders.map(({ workerId }) => workerId));
+    const named: ReadonlySet<string> = new Set(map.holders.map(({ workerId }) => workerId));
     for (const [workerId, { peer }] of this.#peers) {
       if (named.has(workerId)) continue;
       peer.retire();

@@ -1,9 +1,13 @@
+import type { WorkerStatus } from "@drover/fleet";
 import { kvBytesPeak, ownRowsMax, rowBytesOf } from "@drover/kv";
 import type { StoredSequences } from "@drover/sequences";
-import type { StatusFacts } from "../../status.ts";
 
 /** The part of a worker's status that says what its KV holds, and what a request takes of it. */
-export function kvFacts(sequences: StoredSequences, prefillRowsMax: number, stripeAbove: number): Partial<StatusFacts> {
+export function kvFacts(
+  sequences: StoredSequences,
+  prefillRowsMax: number,
+  stripeAbove: number,
+): Partial<WorkerStatus> {
   const { kvUse, kvBytesMax, cache } = sequences;
   const { geometry } = cache;
   const { global, local } = kvUse;
@@ -14,8 +18,7 @@ export function kvFacts(sequences: StoredSequences, prefillRowsMax: number, stri
   const longest = sequences.stripedRowsMax;
   const stripes = sequences.isStriped(longest);
   return {
-    stripeAboveTokens: stripes ? stripeAbove : 0,
-    stripedTokensKept: stripes ? ownRowsMax(geometry, longest) : 0,
+    striping: stripes ? { aboveTokens: stripeAbove, keptTokens: ownRowsMax(geometry, longest) } : undefined,
     kvBytesUsed: global.referenced + global.cached + local.referenced + local.cached,
     kvBytesMax,
     kvBytesPerToken: perToken,

@@ -1,6 +1,6 @@
-import { create } from "@bufbuild/protobuf";
+import { workerId as idOf, modelId } from "@drover/core";
 import { DistributedExchange } from "@drover/exchange";
-import { type ExpertMap, ExpertMapSchema } from "@drover/proto";
+import type { ExpertMap } from "@drover/fleet";
 import { SimClock } from "@drover/testkit";
 import { expect, test } from "vitest";
 import { ExpertPeers } from "./expert-peers.ts";
@@ -8,12 +8,13 @@ import { MapFollower } from "./map-follower.ts";
 
 /** A map in which each expert of layer 1 has one holder, by name. */
 function mapOf(epoch: bigint, ...owners: string[]): ExpertMap {
-  const names = [...new Set(owners)];
-  return create(ExpertMapSchema, {
+  return {
+    modelId: modelId("m"),
     epoch,
-    holders: names.map((workerId) => ({ workerId, incarnation: "1", address: workerId })),
-    layers: [{ layer: 1, experts: owners.map((owner) => ({ holders: [names.indexOf(owner)] })) }],
-  });
+    complete: true,
+    holders: [...new Set(owners)].map((id) => ({ workerId: idOf(id), incarnation: "1", address: id, draining: false })),
+    experts: new Map([[1, owners.map((owner) => [idOf(owner)])]]),
+  };
 }
 
 class Scene {

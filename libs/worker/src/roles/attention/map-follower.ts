@@ -1,6 +1,6 @@
 import { type Clock, sleepUnlessAborted } from "@drover/core";
 import { type DistributedExchange, isReachable } from "@drover/exchange";
-import type { ExpertMap } from "@drover/proto";
+import type { ExpertMap } from "@drover/fleet";
 import { WORKER_LIMITS } from "../../limits.ts";
 import { type ExpertPeers, holderMapOf } from "./expert-peers.ts";
 

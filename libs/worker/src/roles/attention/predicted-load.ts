@@ -1,9 +1,9 @@
 import type { Engine } from "@drover/engine";
+import type { WorkerStatus } from "@drover/fleet";
 import { WORKER_LIMITS } from "../../limits.ts";
-import type { StatusFacts } from "../../status.ts";
 
 /** The part of a worker's status that tells placement how long a new request would take there. */
-export function predictedLoad(engine: Pick<Engine, "costs" | "waitingPromptMs">): Partial<StatusFacts> {
+export function predictedLoad(engine: Pick<Engine, "costs" | "waitingPromptMs">): Partial<WorkerStatus> {
   return {
     costs: engine.costs(),
     pendingPromptMs: summedBeyond(engine.waitingPromptMs(), WORKER_LIMITS.reportedPromptsMax),

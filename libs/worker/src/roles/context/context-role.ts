@@ -1,3 +1,4 @@
+import type { WorkerStatus } from "@drover/fleet";
 import { type KvGeometry, kvGeometry } from "@drover/kv";
 import { ContextStore } from "@drover/onnx";
 import { ContextWorker } from "@drover/proto";
@@ -5,7 +6,6 @@ import { contextService } from "@drover/rpc";
 import type { DrainingPart } from "../../drain.ts";
 import type { Role, RoleIntroduction, RoleService } from "../../role.ts";
 import type { RoleContext } from "../../role-context.ts";
-import type { StatusFacts } from "../../status.ts";
 import { contextMetrics } from "./context-metrics.ts";
 
 /** Starts the role `context`, which needs no weights. */
@@ -32,7 +32,7 @@ export class ContextRole implements Role {
     this.draining = { isBusy: () => store.segmentCount > 0 };
   }
 
-  status(): Partial<StatusFacts> {
+  status(): Partial<WorkerStatus> {
     const { byteCount, bytesMax } = this.#store;
     return { kvBytesUsed: byteCount, kvBytesMax: bytesMax, globalKv: { referenced: byteCount, cached: 0 } };
   }

@@ -1,5 +1,5 @@
 import { type Logger, toDroverError } from "@drover/core";
-import type { LayerExperts } from "@drover/proto";
+import type { ExpertSet } from "@drover/fleet";
 
 /** Where experts are loaded; `runtime` implements it. */
 export interface ExpertStore {
@@ -14,7 +14,7 @@ export class ExpertLoader implements Disposable {
   readonly #store: ExpertStore;
   readonly #onChange: () => void;
   readonly #logger: Logger;
-  #wish: readonly LayerExperts[] = [];
+  #wish: ExpertSet = new Map();
   #wished = false;
   #running: Promise<void> | undefined;
   #stopped = false;
@@ -25,7 +25,7 @@ export class ExpertLoader implements Disposable {
     this.#logger = logger;
   }
 
-  set(wish: readonly LayerExperts[]): void {
+  set(wish: ExpertSet): void {
     if (this.#stopped) return;
     this.#wish = wish;
     this.#wished = true;
@@ -37,12 +37,15 @@ export class ExpertLoader implements Disposable {
   /** Whether the latest wish is fulfilled; undefined before the first one. */
   get settled(): boolean | undefined {
     if (!this.#wished) return undefined;
-    const isLoaded = ({ layer, experts }: LayerExperts) => experts.every((expert) => this.#store.has(layer, expert));
-    return this.#running === undefined && this.#wish.every(isLoaded);
+    if (this.#running !== undefined) return false;
+    for (const [layer, experts] of this.#wish) {
+      for (const expert of experts) if (!this.#store.has(layer, expert)) return false;
+    }
+    return true;
   }
 
   async #follow(): Promise<void> {
-    for (let wish: readonly LayerExperts[] | undefined; wish !== this.#wish; ) {
+    for (let wish: ExpertSet | undefined; wish !== this.#wish; ) {
       wish = this.#wish;
       try {
         await this.#apply(wish);
@@ -55,12 +58,11 @@ export class ExpertLoader implements Disposable {
     }
   }
 
-  async #apply(wish: readonly LayerExperts[]): Promise<void> {
-    const wanted = new Map(wish.map(({ layer, experts }) => [layer, new Set(experts)]));
+  async #apply(wish: ExpertSet): Promise<void> {
     for (const { layer, experts } of this.#store.loaded()) {
-      for (const expert of experts) if (!wanted.get(layer)?.has(expert)) this.#store.unload(layer, expert);
+      for (const expert of experts) if (!wish.get(layer)?.has(expert)) this.#store.unload(layer, expert);
     }
-    for (const { layer, experts } of wish) {
+    for (const [layer, experts] of wish) {
       for (const expert of experts) {
         if (wish !== this.#wish || this.#stopped) return;
         await this.#store.load(layer, expert);

@@ -1,9 +1,15 @@
-import { create } from "@bufbuild/protobuf";
-import { DrainStateSchema } from "@drover/proto";
+import type { DrainState } from "@drover/fleet";
 import { expect, test } from "vitest";
 import { ExpertRelease } from "./expert-release.ts";
 
-const state = (fields: { expertsDrained?: boolean; obstacle?: string }) => create(DrainStateSchema, fields);
+const state = (fields: Partial<DrainState>): DrainState => ({
+  drained: false,
+  expertsDrained: false,
+  obstacle: undefined,
+  expertCount: 0,
+  requestCount: 0,
+  ...fields,
+});
 
 test("experts are needed until the scheduler says that others have them", () => {
   const release = new ExpertRelease();

@@ -1,4 +1,4 @@
-import type { DrainState } from "@drover/proto";
+import type { DrainState } from "@drover/fleet";
 import { WORKER_LIMITS } from "../../limits.ts";
 
 /**
@@ -32,7 +32,7 @@ export class ExpertRelease {
 
   isNeeded(nowMs: number, hasLeader: boolean): boolean {
     if (this.#state?.expertsDrained) return false;
-    const areOthersLoading = hasLeader && (this.#state?.obstacle ?? "") === "";
+    const areOthersLoading = hasLeader && this.#state?.obstacle === undefined;
     return areOthersLoading || this.#streamCount > 0 || nowMs < this.#usedUntilMs;
   }
 }

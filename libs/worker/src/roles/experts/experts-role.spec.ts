@@ -1,9 +1,7 @@
 import { fileURLToPath } from "node:url";
-import { create } from "@bufbuild/protobuf";
 import { loadModelConfig, openCheckpoint } from "@drover/checkpoint";
 import { at, neverAborted, noTracer, silentLogger } from "@drover/core";
 import { openWeights } from "@drover/onnx";
-import { DrainStateSchema, LayerExpertsSchema } from "@drover/proto";
 import { createMetrics } from "@drover/telemetry";
 import { SimClock } from "@drover/testkit";
 import { afterAll, expect, test } from "vitest";
@@ -17,8 +15,11 @@ const checkpoint = await openCheckpoint(directory);
 const { weights, fingerprint } = await openWeights(checkpoint, config, null, silentLogger, neverAborted);
 const layer = at(config.moeLayers, 0);
 const hold = (...experts: number[]) =>
-  ({ kind: "hold", layers: [create(LayerExpertsSchema, { layer, experts })] }) as const;
-const drained = { kind: "drain_state", state: create(DrainStateSchema, { expertsDrained: true }) } as const;
+  ({ kind: "set_experts", mapEpoch: 1n, experts: new Map([[layer, new Set(experts)]]) }) as const;
+const drained = {
+  kind: "drain_state",
+  state: { drained: false, expertsDrained: true, obstacle: undefined, expertCount: 0, requestCount: 0 },
+} as const;
 
 /** Loading takes as long as the machine needs. */
 const eventually = <T>(look: () => T) => expect.poll(look, { timeout: 30_000 });
@@ -42,9 +43,9 @@ test("a worker of experts is ready once a map was made and what it assigns is lo
   role.obey(hold(1, 2));
   expect(role.unready()).toBe("the experts that the map assigns are being loaded");
   await eventually(() => role.unready()).toBeNull();
-  expect(role.loaded()).toEqual([{ layer, experts: [1, 2] }]);
+  expect(role.loaded()).toEqual(new Map([[layer, new Set([1, 2])]]));
   role.obey(hold(2));
-  await eventually(() => role.loaded()).toEqual([{ layer, experts: [2] }]);
+  await eventually(() => role.loaded()).toEqual(new Map([[layer, new Set([2])]]));
   await eventually(() => events).toEqual(["loaded", "loaded"]);
 });
 
@@ -53,8 +54,8 @@ test("its experts are needed until the scheduler says that others have them, and
   expect(role.draining.isBusy()).toBe(true);
   role.obey(drained);
   expect(role.draining.isBusy()).toBe(false);
-  role.obey({ kind: "drain", wanted: true });
+  role.obey({ kind: "set_drain", wanted: true });
   expect(role.draining.isBusy()).toBe(false);
-  role.obey({ kind: "drain", wanted: false });
+  role.obey({ kind: "set_drain", wanted: false });
   expect(role.draining.isBusy()).toBe(true);
 });

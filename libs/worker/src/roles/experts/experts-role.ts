@@ -1,12 +1,12 @@
 import { LocalPeer } from "@drover/exchange";
+import type { ExpertSet, WorkerStatus } from "@drover/fleet";
 import { ExpertSessions } from "@drover/onnx";
 import { ExpertWorker } from "@drover/proto";
 import { expertService } from "@drover/rpc";
+import type { WorkerOrder } from "@drover/wire";
 import type { DrainingPart } from "../../drain.ts";
-import type { SchedulerOrder } from "../../link/scheduler-order.ts";
-import type { LoadedExperts, Role, RoleIntroduction, RoleService } from "../../role.ts";
+import type { Role, RoleIntroduction, RoleService } from "../../role.ts";
 import type { RoleContext } from "../../role-context.ts";
-import type { StatusFacts } from "../../status.ts";
 import { CountedExperts } from "./counted-experts.ts";
 import { ExpertLoader } from "./expert-loader.ts";
 import { expertCountMax } from "./expert-memory.ts";
@@ -49,7 +49,7 @@ export class ExpertsRole implements Role {
     this.draining = { isBusy: () => release.isNeeded(clock.monotonic(), link.isJoined) };
   }
 
-  status(): Partial<StatusFacts> {
+  status(): Partial<WorkerStatus> {
     return { expertRowCount: this.#counted.rowCount };
   }
 
@@ -57,8 +57,8 @@ export class ExpertsRole implements Role {
     return { experts: this.#sessions.loaded() };
   }
 
-  loaded(): LoadedExperts {
-    return this.#sessions.loaded();
+  loaded(): ExpertSet {
+    return new Map(this.#sessions.loaded().map(({ layer, experts }) => [layer, new Set(experts)]));
   }
 
   unready(): string | null {
@@ -67,11 +67,11 @@ export class ExpertsRole implements Role {
     return settled ? null : "the experts that the map assigns are being loaded";
   }
 
-  obey(order: SchedulerOrder): void {
-    if (order.kind === "hold") this.#loader.set(order.layers);
+  obey(order: WorkerOrder): void {
+    if (order.kind === "set_experts") this.#loader.set(order.experts);
     else if (order.kind === "drain_state") this.#release.note(order.state);
     // What was said of its drain is over with it.
-    else if (order.kind === "drain" && !order.wanted) this.#release.forget();
+    else if (order.kind === "set_drain" && !order.wanted) this.#release.forget();
   }
 
   async run(): Promise<void> {
