@@ -28,7 +28,7 @@ describe("the gates", () => {
   });
 
   it("are the targets whose results nx keeps", () => {
-    expect(cachedTargets()).toEqual(GATES.map((gate) => gate.name));
+    expect(new Set(cachedTargets())).toEqual(new Set(GATES.map((gate) => gate.name)));
   });
 
   it("are all proved able to fail", () => {

@@ -6,6 +6,7 @@ import { flags } from "./flags.ts";
 import { type Gate, runTool } from "./gate.ts";
 import { generated } from "./generated.ts";
 import { length } from "./length.ts";
+import { pages } from "./pages.ts";
 import { protoBreaking } from "./proto-breaking.ts";
 import { purity } from "./purity.ts";
 import { silentDefaults } from "./silent-defaults.ts";
@@ -50,6 +51,7 @@ export const GATES: readonly Gate[] = [
   dashboards,
   apiPageGate,
   flags,
+  pages,
 ];
 
 export {
@@ -60,6 +62,7 @@ export {
   flags,
   generated,
   length,
+  pages,
   protoBreaking,
   purity,
   silentDefaults,

@@ -12,6 +12,7 @@ import {
   generated,
   length,
   lint,
+  pages,
   protoBreaking,
   protoLint,
   purity,
@@ -266,5 +267,23 @@ export const PLANTS: readonly Plant[] = [
     violation: "a description of a flag that is gone",
     files: { "docs/configuration.md": "# Configuration\n\n## drover up\n\n`--model DIR`, `--speed N`\n" },
     finding: '"drover up": drover up has no --speed',
+  },
+  {
+    gate: pages,
+    violation: "a page that names a file which is not there",
+    files: { "docs/halves.md": "Halves are in `libs/low/src/halves.ts`.\n" },
+    finding: "docs/halves.md names libs/low/src/halves.ts, which is not there",
+  },
+  {
+    gate: pages,
+    violation: "a link to a page which is not there",
+    files: { "docs/halves.md": "See [quarters](quarters.md#one).\n" },
+    finding: "docs/halves.md names docs/quarters.md",
+  },
+  {
+    gate: pages,
+    violation: "a project that the map does not have",
+    files: { "README.md": "| `libs/low` | halves |\n| `libs/lost` | gone |\n| `apps/drover` | the command |\n" },
+    finding: "README.md has no line for libs/high in its map\nREADME.md has a line for libs/lost",
   },
 ];

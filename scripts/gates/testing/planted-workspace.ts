@@ -35,6 +35,7 @@ const CLEAN: Readonly<Record<string, string>> = {
   "libs/high/package.json": manifest("high", ["layer:1"], ["low"]),
   "apps/drover/package.json": manifest("app-drover", ["layer:2"], []),
   "apps/drover/src/main.ts": `process.stdout.write(process.argv[2] === "up" ? "Flags:\\n  --model DIR\\n" : "Commands:\\n  up  Runs it\\n");\n`,
+  "README.md": "| `apps/drover` | the command |\n| `libs/high` | quarters |\n| `libs/low` | halves |\n",
   "docs/configuration.md": "# Configuration\n\n## drover up\n\n`--model DIR`\n",
   "libs/high/src/index.ts":
     'import { half } from "@drover/low";\n\nexport const quarter = (value: number) => half(half(value));\n',
@@ -46,7 +47,7 @@ export class PlantedWorkspace implements Disposable {
 
   constructor(files: Readonly<Record<string, string>> = {}) {
     for (const name of CONFIGURATION) cpSync(join(repository, name), join(this.root, name), { recursive: true });
-    for (const generated of ["libs/proto/src/gen", "helm/drover/files/dashboards"])
+    for (const generated of ["libs/proto/src/gen", "helm/drover/files/dashboards", "docs/api.md"])
       cpSync(join(repository, generated), join(this.root, generated), { recursive: true });
     for (const [path, text] of Object.entries({ ...CLEAN, ...files })) {
       mkdirSync(dirname(join(this.root, path)), { recursive: true });
