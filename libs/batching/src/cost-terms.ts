@@ -6,44 +6,68 @@
  * - `globalPair`: pairs of a row and a position that it attends to in global layers: rows x context
  * - `globalRead`: rows of keys and values that an entry's global layers read, however many rows attend to them
  * - `localPair`: pairs in chunked layers, whose context begins at the last chunk boundary
- * - `prompt`, `decode`: entries of each kind: the calls that an entry makes for itself
+ * - `prompt`, `decode`: entries of several rows, and of one: the calls that an entry makes for itself
  */
-const COST_TERMS = ["step", "row", "globalPair", "globalRead", "localPair", "prompt", "decode"] as const;
+export const COST_TERMS = ["step", "row", "globalPair", "globalRead", "localPair", "prompt", "decode"] as const;
 
-/** One number for each of COST_TERMS. */
-export type CostTerms = readonly number[];
+/** One number for each term: how much of it a step has, or the milliseconds of one unit. */
+export type CostTerms = Readonly<Record<(typeof COST_TERMS)[number], number>>;
 
-/** One sequence's part of a step: `rowCount` new rows behind `position` committed ones. */
+/** Rows of one sequence in a step: `rowCount` new ones behind `position` committed ones. */
 export type EntryShape = Readonly<{ position: number; rowCount: number }>;
 
 /** The terms of one entry, without the step's own. */
 export function entryTerms({ position, rowCount }: EntryShape, chunkRows: number): CostTerms {
-  const globalPairs = pairs(position, rowCount);
-  return [
-    0,
-    rowCount,
-    globalPairs,
-    position + rowCount,
-    localPairs(position, rowCount, chunkRows),
-    rowCount > 1 ? 1 : 0,
-    rowCount > 1 ? 0 : 1,
-  ];
+  return {
+    step: 0,
+    row: rowCount,
+    globalPair: pairs(position, rowCount),
+    globalRead: position + rowCount,
+    localPair: localPairs(position, rowCount, chunkRows),
+    prompt: rowCount > 1 ? 1 : 0,
+    decode: rowCount > 1 ? 0 : 1,
+  };
 }
 
 /** The terms of a whole step. */
 export function stepTerms(entries: readonly EntryShape[], chunkRows: number): CostTerms {
-  const sum = COST_TERMS.map(() => 0);
+  const sum = { step: 1, row: 0, globalPair: 0, globalRead: 0, localPair: 0, prompt: 0, decode: 0 };
   for (const entry of entries) {
-    for (const [i, amount] of entryTerms(entry, chunkRows).entries()) sum[i] = (sum[i] ?? 0) + amount;
+    const terms = entryTerms(entry, chunkRows);
+    sum.row += terms.row;
+    sum.globalPair += terms.globalPair;
+    sum.globalRead += terms.globalRead;
+    sum.localPair += terms.localPair;
+    sum.prompt += terms.prompt;
+    sum.decode += terms.decode;
   }
-  sum[0] = 1;
   return sum;
 }
 
-export function dot(a: readonly number[], b: readonly number[]): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += (a[i] ?? 0) * (b[i] ?? 0);
-  return sum;
+/** Something for each term, made of its name. */
+export function termsOf<T>(make: (term: keyof CostTerms) => T): Readonly<Record<keyof CostTerms, T>> {
+  return {
+    step: make("step"),
+    row: make("row"),
+    globalPair: make("globalPair"),
+    globalRead: make("globalRead"),
+    localPair: make("localPair"),
+    prompt: make("prompt"),
+    decode: make("decode"),
+  };
+}
+
+/** The milliseconds that so much of each term takes. */
+export function costOf(amounts: CostTerms, coefficients: CostTerms): number {
+  return (
+    amounts.step * coefficients.step +
+    amounts.row * coefficients.row +
+    amounts.globalPair * coefficients.globalPair +
+    amounts.globalRead * coefficients.globalRead +
+    amounts.localPair * coefficients.localPair +
+    amounts.prompt * coefficients.prompt +
+    amounts.decode * coefficients.decode
+  );
 }
 
 /** Positions that rows [first, first + rowCount) see, themselves included. */

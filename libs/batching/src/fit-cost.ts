@@ -1,4 +1,5 @@
-import { type CostTerms, dot } from "./cost-terms.ts";
+import { at } from "@drover/core";
+import { COST_TERMS, type CostTerms, costOf, termsOf } from "./cost-terms.ts";
 
 /** One measured step. */
 export type CostSample = Readonly<{ terms: CostTerms; ms: number }>;
@@ -13,49 +14,37 @@ const PRIOR_WEIGHT = 0.02;
  * Where the samples say nothing of a term, or of how two of them share, the prior's proportions decide. A sample that took far longer than
  * the others suggest (a stalled expert, a busy machine) counts less and less in each round.
  */
-export function fitCost(samples: readonly CostSample[], prior: readonly number[]): number[] {
-  if (samples.length === 0) return [...prior];
-  const ratios = samples.map(({ terms, ms }) => ms / dot(terms, prior)).sort((a, b) => a - b);
-  const scale = ratios[Math.floor(ratios.length / 2)] ?? 1;
-  const anchor = prior.map((value) => value * scale);
+export function fitCost(samples: readonly CostSample[], prior: CostTerms): CostTerms {
+  if (samples.length === 0) return prior;
+  const ratios = samples.map(({ terms, ms }) => ms / costOf(terms, prior)).sort((a, b) => a - b);
+  const scale = at(ratios, Math.floor(ratios.length / 2));
+  const anchor = termsOf((term) => prior[term] * scale);
   let fitted = anchor;
   for (let round = 0; round < ROUNDS; round++) {
-    const weights = samples.map(({ terms, ms }) => {
-      const excess = ms / dot(terms, fitted);
-      return (excess > 1.25 ? 1.25 / excess : 1) ** 2 / ms ** 2;
+    const weighted = samples.map(({ terms, ms }) => {
+      const excess = ms / costOf(terms, fitted);
+      return { terms, ms, weight: (excess > 1.25 ? 1.25 / excess : 1) ** 2 / ms ** 2 };
     });
-    fitted = descend(samples, weights, anchor, fitted);
+    fitted = descend(weighted, anchor, fitted);
   }
   return fitted;
 }
 
-function descend(
-  samples: readonly CostSample[],
-  weights: readonly number[],
-  anchor: readonly number[],
-  start: readonly number[],
-): number[] {
-  const count = anchor.length;
-  const gram = Array.from({ length: count }, () => new Float64Array(count));
-  const right = new Float64Array(count);
-  for (const [s, { terms, ms }] of samples.entries()) {
-    const weight = weights[s] ?? 0;
-    for (let i = 0; i < count; i++) {
-      const weighted = weight * (terms[i] ?? 0);
-      right[i] = (right[i] ?? 0) + weighted * ms;
-      const row = gram[i];
-      if (row !== undefined) for (let j = 0; j < count; j++) row[j] = (row[j] ?? 0) + weighted * (terms[j] ?? 0);
-    }
-  }
-  const out = [...start];
+type WeightedSample = CostSample & Readonly<{ weight: number }>;
+
+function descend(samples: readonly WeightedSample[], anchor: CostTerms, start: CostTerms): CostTerms {
+  // The normal equations: a row of the Gram matrix and the right side for each term.
+  const product = (a: keyof CostTerms, b: keyof CostTerms) =>
+    samples.reduce((sum, { terms, weight }) => sum + weight * terms[a] * terms[b], 0);
+  const gram = termsOf((a) => termsOf((b) => product(a, b)));
+  const right = termsOf((term) => samples.reduce((sum, { terms, weight, ms }) => sum + weight * terms[term] * ms, 0));
+  const out = { ...start };
   for (let sweep = 0; sweep < SWEEPS; sweep++) {
-    for (let i = 0; i < count; i++) {
-      const row = gram[i];
-      const anchored = anchor[i] ?? 0;
-      if (row === undefined || anchored === 0) continue;
-      const ridge = PRIOR_WEIGHT / anchored ** 2;
-      const residual = (right[i] ?? 0) - dot([...row], out) + (row[i] ?? 0) * (out[i] ?? 0);
-      out[i] = Math.max(0, (residual + ridge * anchored) / ((row[i] ?? 0) + ridge));
+    for (const term of COST_TERMS) {
+      if (anchor[term] === 0) continue;
+      const ridge = PRIOR_WEIGHT / anchor[term] ** 2;
+      const residual = right[term] - costOf(gram[term], out) + gram[term][term] * out[term];
+      out[term] = Math.max(0, (residual + ridge * anchor[term]) / (gram[term][term] + ridge));
     }
   }
   return out;

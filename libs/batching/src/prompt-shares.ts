@@ -1,25 +1,25 @@
-import type { Candidate, PlannedEntry } from "./candidate.ts";
+import { type Candidate, type PlannedRows, rowsOf } from "./candidate.ts";
 import { BATCHING_LIMITS } from "./limits.ts";
 import type { StepCost } from "./step-cost.ts";
 
 /** The prompts of one request; its choices are served one after the other. */
-type Waiting = Readonly<{ prompts: readonly Candidate[]; needMs: number; lastStep: number; order: number }>;
+type Waiting<T> = Readonly<{ prompts: readonly T[]; needMs: number; lastStep: number; order: number }>;
 
 /** What prompts may add to a step: `ms` on average and `burstMs` at once, and rows. `required`: the step has nothing else. */
 export type PromptBudget = Readonly<{ ms: number; burstMs: number; rowsMax: number; required: boolean }>;
 
 /** Shares a step's milliseconds and rows among prompts. */
-export class PromptShares {
+export class PromptShares<T extends Candidate> {
   readonly #cost: StepCost;
   readonly #step: number;
-  readonly #waiting: readonly Waiting[];
-  readonly #rows = new Map<number, number>();
+  readonly #waiting: readonly Waiting<T>[];
+  readonly #rows = new Map<T, number>();
   readonly #budget: PromptBudget;
   #msLeft: number;
   #rowsLeft: number;
 
   /** `prompts`: one or more. The budget is of all of them together. */
-  constructor(prompts: readonly Candidate[], cost: StepCost, budget: PromptBudget, step: number) {
+  constructor(prompts: readonly T[], cost: StepCost, budget: PromptBudget, step: number) {
     this.#cost = cost;
     this.#step = step;
     this.#budget = budget;
@@ -28,7 +28,8 @@ export class PromptShares {
     this.#waiting = grouped(prompts, cost, budget.rowsMax);
   }
 
-  entries(): PlannedEntry[] {
+  /** What each prompt gets; those that get nothing are left out. */
+  rows(): PlannedRows<T>[] {
     const [onTurn] = [...this.#waiting].sort((a, b) => a.lastStep - b.lastStep || a.order - b.order);
     if (onTurn !== undefined) this.#turn(onTurn, this.#waiting.length === 1 ? 1 : BATCHING_LIMITS.turnShare);
     const shortestFirst = [...this.#waiting].sort((a, b) => a.needMs - b.needMs || a.order - b.order);
@@ -38,7 +39,7 @@ export class PromptShares {
     // One row goes, however much it takes: without it nobody would get on.
     if (this.#rows.size === 0 && prompt !== undefined && this.#budget.required)
       this.#give(prompt, Math.max(1, this.#rowsFor(prompt, this.#msLeft, this.#rowsLeft)));
-    return [...this.#rows].map(([id, rowCount]) => ({ id, rowCount }));
+    return [...this.#rows].map(([prompt, rowCount]) => rowsOf(prompt, rowCount));
   }
 
   /**
@@ -46,7 +47,7 @@ export class PromptShares {
    * would be most of what a few rows cost waits until it may take a burst of them, so that all of them share the reads. Where a burst is too short
    * for that, waiting helps nobody: it goes as soon as its parts are a step's budget, be it with one row that takes longer.
    */
-  #turn({ prompts, lastStep }: Waiting, share: number): void {
+  #turn({ prompts, lastStep }: Waiting<T>, share: number): void {
     const [prompt] = prompts;
     if (prompt === undefined) return;
     const { ms, burstMs } = this.#budget;
@@ -58,15 +59,15 @@ export class PromptShares {
       return;
     }
     const burst = Math.max(1, this.#rowsFor(prompt, burstMs, this.#rowsLeft));
-    const burstCost = this.#cost.entryMs({ position: prompt.position, rowCount: burst });
+    const burstCost = this.#cost.entryMs(rowsOf(prompt, burst));
     const dueMs = this.#sharesReads(prompt, burst) ? burstCost : ms;
     if (ms * saved >= dueMs) this.#give(prompt, burst);
   }
 
   /** All that the prompt needs or the budget has, beyond what its turn gave it. */
-  #serve(prompt: Candidate): void {
-    const has = this.#rows.get(prompt.id) ?? 0;
-    const paid = has === 0 ? 0 : this.#cost.entryMs({ position: prompt.position, rowCount: has });
+  #serve(prompt: T): void {
+    const has = this.#rows.get(prompt) ?? 0;
+    const paid = has === 0 ? 0 : this.#cost.entryMs(rowsOf(prompt, has));
     const rows = this.#rowsFor(prompt, this.#msLeft + paid, this.#rowsLeft + has);
     const whole = rows === prompt.pendingTokenCount;
     const isCrumb = this.#rows.size > 0 && rows < BATCHING_LIMITS.crumbRows;
@@ -75,39 +76,34 @@ export class PromptShares {
   }
 
   /** Whether so many rows of the prompt cost as much for themselves as for what they read. */
-  #sharesReads({ position, pendingTokenCount }: Candidate, rowCount: number): boolean {
+  #sharesReads(prompt: T, rowCount: number): boolean {
     if (rowCount === 0) return false;
-    const costMs = this.#cost.entryMs({ position, rowCount: rowCount + 1 });
-    return rowCount === pendingTokenCount || costMs >= 2 * this.#cost.promptReadMs(position);
+    const costMs = this.#cost.entryMs(rowsOf(prompt, rowCount + 1));
+    return rowCount === prompt.pendingTokenCount || costMs >= 2 * this.#cost.promptReadMs(prompt.computedCount);
   }
 
-  #rowsFor({ position, pendingTokenCount }: Candidate, ms: number, rowsMax: number): number {
-    return this.#cost.rowsWithin(position, ms, Math.min(rowsMax, pendingTokenCount));
+  #rowsFor({ computedCount, pendingTokenCount }: T, ms: number, rowsMax: number): number {
+    return this.#cost.rowsWithin(computedCount, ms, Math.min(rowsMax, pendingTokenCount));
   }
 
   /** Sets the prompt's rows and takes what they cost from what is left. */
-  #give({ id, position }: Candidate, rowCount: number): void {
-    const has = this.#rows.get(id) ?? 0;
-    const before = has === 0 ? 0 : this.#cost.entryMs({ position, rowCount: has });
-    this.#msLeft -= this.#cost.entryMs({ position, rowCount }) - before;
+  #give(prompt: T, rowCount: number): void {
+    const has = this.#rows.get(prompt) ?? 0;
+    const before = has === 0 ? 0 : this.#cost.entryMs(rowsOf(prompt, has));
+    this.#msLeft -= this.#cost.entryMs(rowsOf(prompt, rowCount)) - before;
     this.#rowsLeft -= rowCount - has;
-    this.#rows.set(id, rowCount);
+    this.#rows.set(prompt, rowCount);
   }
 }
 
-function grouped(prompts: readonly Candidate[], cost: StepCost, stepRows: number): Waiting[] {
-  const byRequest = new Map<number, Candidate[]>();
-  for (const prompt of prompts) {
-    const list = byRequest.get(prompt.request);
-    if (list === undefined) byRequest.set(prompt.request, [prompt]);
-    else list.push(prompt);
-  }
+function grouped<T extends Candidate>(prompts: readonly T[], cost: StepCost, stepRows: number): Waiting<T>[] {
+  const byRequest = Map.groupBy(prompts, ({ requestOrder }) => requestOrder);
   return [...byRequest.values()].map((list) => ({
     // One that was begun is ended first: its rows are held already.
     prompts: list.sort((a, b) => a.pendingTokenCount - b.pendingTokenCount || a.id - b.id),
     needMs: list.reduce(
-      (sum, { position, pendingTokenCount }) =>
-        sum + cost.prefillMs(position, position + pendingTokenCount, Math.max(1, stepRows)),
+      (sum, { computedCount, pendingTokenCount }) =>
+        sum + cost.prefillMs(computedCount, computedCount + pendingTokenCount, Math.max(1, stepRows)),
       0,
     ),
     lastStep: Math.max(...list.map(({ requestLastStep }) => requestLastStep)),

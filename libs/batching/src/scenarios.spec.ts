@@ -44,7 +44,15 @@ class Scenario {
 
   #setCost(facts: Facts): void {
     const { step = 0, row = 0, pair = 0, read = 0, prompt = 0, decode = 0 } = facts;
-    this.#cost = new StepCost(CHUNK, [step, row, pair, read, 0, prompt, decode]);
+    this.#cost = new StepCost(CHUNK, {
+      step,
+      row,
+      globalPair: pair,
+      globalRead: read,
+      localPair: 0,
+      prompt,
+      decode,
+    });
     // As if it had been measured: all rows of a step are trusted.
     const whole = [{ position: 0, rowCount: 4096 }];
     this.#cost.observe(whole, this.#cost.stepMs(whole));
@@ -52,7 +60,15 @@ class Scenario {
 
   #add(id: number, pendingTokenCount: number, { at = 0, request = id }: Facts): void {
     const lastStep = this.#step;
-    this.#candidates.set(id, { id, request, position: at, pendingTokenCount, lastStep, requestLastStep: lastStep });
+    this.#candidates.set(id, {
+      id,
+      requestOrder: request,
+      computedCount: at,
+      pendingTokenCount,
+      isDecoding: pendingTokenCount === 1,
+      lastStep,
+      requestLastStep: lastStep,
+    });
   }
 
   #hold(id: number, { bytes = 0, recompute = 0, preempted = 0, waited }: Facts): void {
@@ -67,26 +83,25 @@ class Scenario {
 
   #plan(): string {
     this.#step += 1;
-    const { entries, predictedMs } = planStep([...this.#candidates.values()], this.#cost, {
-      ...this.#budget,
-      step: this.#step,
-    });
-    for (const { id, rowCount } of entries) this.#compute(id, rowCount);
-    const rows = [...entries].sort((a, b) => a.id - b.id).map(({ id, rowCount }) => `${id}:${rowCount}`);
-    return `${rows.join(" ")} in ${predictedMs.toFixed(1)} ms`;
+    const plan = planStep([...this.#candidates.values()], this.#cost, { ...this.#budget, step: this.#step });
+    for (const { of, rowCount } of plan) this.#compute(of.id, rowCount);
+    const rows = [...plan].sort((a, b) => a.of.id - b.of.id).map(({ of, rowCount }) => `${of.id}:${rowCount}`);
+    return `${rows.join(" ")} in ${this.#cost.stepMs(plan).toFixed(1)} ms`;
   }
 
   #compute(id: number, rowCount: number): void {
     const was = this.#candidates.get(id);
     if (was === undefined) return;
-    if (was.pendingTokenCount > 1) {
+    if (!was.isDecoding) {
       for (const [other, candidate] of this.#candidates)
-        if (candidate.request === was.request)
+        if (candidate.requestOrder === was.requestOrder)
           this.#candidates.set(other, { ...candidate, requestLastStep: this.#step });
     }
     const now = this.#candidates.get(id) ?? was;
     const pendingTokenCount = Math.max(1, was.pendingTokenCount - rowCount);
-    this.#candidates.set(id, { ...now, position: was.position + rowCount, pendingTokenCount, lastStep: this.#step });
+    const computedCount = was.computedCount + rowCount;
+    const isDecoding = pendingTokenCount === 1;
+    this.#candidates.set(id, { ...now, computedCount, pendingTokenCount, isDecoding, lastStep: this.#step });
   }
 
   #victim(id: number, bytesMissing: number): string {

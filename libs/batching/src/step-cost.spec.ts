@@ -6,7 +6,15 @@ import { DEFAULT_COST, StepCost } from "./step-cost.ts";
 
 const CHUNK = 256;
 /** A machine that is nothing like the default: 3 ms a step, dear rows, cheap context. */
-const TRUTH = [3, 1.5, 4e-6, 5e-5, 9e-6, 0.1, 0.8];
+const TRUTH = {
+  step: 3,
+  row: 1.5,
+  globalPair: 4e-6,
+  globalRead: 5e-5,
+  localPair: 9e-6,
+  prompt: 0.1,
+  decode: 0.8,
+};
 const truthMs = (entries: readonly EntryShape[]) => new StepCost(CHUNK, TRUTH).stepMs(entries);
 
 const entry = fc.record({ position: fc.nat(20_000), rowCount: fc.integer({ min: 1, max: 700 }) });
@@ -36,8 +44,9 @@ test("an entry's pairs are what its rows see, one by one", () => {
         globalPairs += row + 1;
         localPairs += (row % CHUNK) + 1;
       }
-      const [, rows, pairs, reads, local] = entryTerms({ position, rowCount }, CHUNK);
-      expect([rows, pairs, reads, local]).toEqual([rowCount, globalPairs, position + rowCount, localPairs]);
+      const terms = entryTerms({ position, rowCount }, CHUNK);
+      expect(terms).toMatchObject({ row: rowCount, globalPair: globalPairs, globalRead: position + rowCount });
+      expect(terms.localPair).toBe(localPairs);
     }),
   );
 });
@@ -82,7 +91,7 @@ test("no coefficient is ever negative, whatever is measured", () => {
       const cost = new StepCost(CHUNK);
       cost.fit(list.map(({ entries, ms }) => ({ terms: stepTerms(entries, CHUNK), ms })));
       for (const { entries, ms } of list) cost.observe(entries, ms);
-      for (const value of cost.coefficients) expect(value).toBeGreaterThan(0);
+      for (const value of Object.values(cost.coefficients)) expect(value).toBeGreaterThan(0);
     }),
   );
 });
@@ -110,11 +119,11 @@ test("one step that was held up a thousandfold changes no prediction by more tha
 test("decoding alone teaches nothing about the context of prompts", () => {
   const cost = new StepCost(CHUNK);
   cost.fit(stepsOf(4, 100).map((entries) => ({ terms: stepTerms(entries, CHUNK), ms: truthMs(entries) })));
-  const globalPairMs = cost.coefficients[2] ?? 0;
+  const globalPairMs = cost.coefficients.globalPair;
   const decoding = Array.from({ length: 8 }, (_, i) => ({ position: 300 + i, rowCount: 1 }));
   for (let i = 0; i < 5000; i++) cost.observe(decoding, 2 * truthMs(decoding));
   expect(Math.abs(cost.stepMs(decoding) / (2 * truthMs(decoding)) - 1)).toBeLessThan(0.02);
-  expect((cost.coefficients[2] ?? 0) / globalPairMs).toBeLessThan(1.05);
+  expect(cost.coefficients.globalPair / globalPairMs).toBeLessThan(1.05);
 });
 
 test("computing a prompt in steps takes what its steps take together, but for what each of them reads", () => {

@@ -1,9 +1,17 @@
-import { type CostTerms, dot, type EntryShape, entryTerms, stepTerms } from "./cost-terms.ts";
+import { type CostTerms, costOf, type EntryShape, entryTerms, stepTerms, termsOf } from "./cost-terms.ts";
 import { type CostSample, fitCost } from "./fit-cost.ts";
 import { BATCHING_LIMITS } from "./limits.ts";
 
-/** Milliseconds for one unit of each of COST_TERMS, before anything is measured: proportions of a small model on one core, on the slow side. */
-export const DEFAULT_COST: readonly number[] = [2, 0.4, 6e-5, 2e-4, 6e-5, 0.3, 0.3];
+/** Milliseconds for one unit of each term, before anything is measured: proportions of a small model on one core, on the slow side. */
+export const DEFAULT_COST: CostTerms = {
+  step: 2,
+  row: 0.4,
+  globalPair: 6e-5,
+  globalRead: 2e-4,
+  localPair: 6e-5,
+  prompt: 0.3,
+  decode: 0.3,
+};
 
 /**
  * How far one step moves the coefficients, as a power of how wrong the prediction was: of n steps so far one in n, in the long run one in ten.
@@ -20,13 +28,13 @@ const FLOOR = 1e-3;
  */
 export class StepCost {
   readonly #chunkRows: number;
-  #coefficients: number[];
+  #coefficients: CostTerms;
   #measuredCount = 0;
   #rowsTried = 0;
 
-  constructor(chunkRows: number, coefficients: readonly number[] = DEFAULT_COST) {
+  constructor(chunkRows: number, coefficients: CostTerms = DEFAULT_COST) {
     this.#chunkRows = chunkRows;
-    this.#coefficients = [...coefficients];
+    this.#coefficients = coefficients;
   }
 
   /** Whether the coefficients come from any measured step. */
@@ -34,7 +42,7 @@ export class StepCost {
     return this.#measuredCount > 0;
   }
 
-  get coefficients(): readonly number[] {
+  get coefficients(): CostTerms {
     return this.#coefficients;
   }
 
@@ -45,23 +53,22 @@ export class StepCost {
 
   /** What a step takes with nothing in it. */
   get emptyMs(): number {
-    return this.#coefficients[0] ?? 0;
+    return this.#coefficients.step;
   }
 
   /** What an entry adds to its step. */
   entryMs(entry: EntryShape): number {
-    return dot(entryTerms(entry, this.#chunkRows), this.#coefficients);
+    return costOf(entryTerms(entry, this.#chunkRows), this.#coefficients);
   }
 
   /** What a prompt at `position` adds to its step however few its rows are: mostly the keys and values that it reads. */
   promptReadMs(position: number): number {
-    const [, , , globalRead = 0, , prompt = 0] = this.#coefficients;
-    return position * globalRead + prompt;
+    return position * this.#coefficients.globalRead + this.#coefficients.prompt;
   }
 
   /** What a step of these entries takes. */
   stepMs(entries: readonly EntryShape[]): number {
-    return dot(stepTerms(entries, this.#chunkRows), this.#coefficients);
+    return costOf(stepTerms(entries, this.#chunkRows), this.#coefficients);
   }
 
   /** The most rows at `position` that add at most `ms`, up to `rowsMax`; 0 when not even one does. */
@@ -80,19 +87,16 @@ export class StepCost {
   prefillMs(from: number, to: number, stepRows: number): number {
     if (to <= from) return 0;
     const steps = Math.ceil((to - from) / stepRows);
-    const [, row = 0, globalPair = 0, globalRead = 0, localPair = 0, prompt = 0] = this.#coefficients;
-    const [, rows = 0, globalPairs = 0, , localPairs = 0] = entryTerms(
-      { position: from, rowCount: to - from },
-      this.#chunkRows,
-    );
-    const reads = (steps * (from + to)) / 2;
-    return rows * row + globalPairs * globalPair + reads * globalRead + localPairs * localPair + steps * prompt;
+    const rows = entryTerms({ position: from, rowCount: to - from }, this.#chunkRows);
+    // Each step reads what is before it, half of all on average.
+    const globalRead = (steps * (from + to)) / 2;
+    return costOf({ ...rows, globalRead, prompt: steps, decode: 0 }, this.#coefficients);
   }
 
   /** Takes the coefficients from measured steps. */
   fit(samples: readonly CostSample[]): void {
     if (samples.length === 0) return;
-    this.#coefficients = fitCost(samples, DEFAULT_COST).map(aboveFloor);
+    this.#coefficients = aboveFloor(fitCost(samples, DEFAULT_COST));
     this.#measuredCount = Math.max(this.#measuredCount, samples.length);
     for (const { terms } of samples) this.#tried(terms);
   }
@@ -100,26 +104,31 @@ export class StepCost {
   /** Corrects the coefficients by a step that took `ms`. The first one ever sets the scale of them all. */
   observe(entries: readonly EntryShape[], ms: number): void {
     const terms = stepTerms(entries, this.#chunkRows);
-    const predicted = dot(terms, this.#coefficients);
+    const predicted = costOf(terms, this.#coefficients);
     if (!(ms > 0 && predicted > 0)) return;
     this.#tried(terms);
     this.#measuredCount += 1;
     if (this.#measuredCount === 1) {
-      this.#coefficients = this.#coefficients.map((value) => (value * ms) / predicted);
+      this.#coefficients = scaled(this.#coefficients, ms / predicted);
       return;
     }
     const rate = Math.max(LEARNING_RATE_MIN, 1 / this.#measuredCount);
     const surprise = Math.max(-SURPRISE_MAX, Math.min(SURPRISE_MAX, Math.log(ms / predicted)));
-    this.#coefficients = this.#coefficients.map((value, i) =>
-      aboveFloor(value * Math.exp((rate * surprise * (value * (terms[i] ?? 0))) / predicted), i),
-    );
+    const before = this.#coefficients;
+    const corrected = (term: keyof CostTerms) =>
+      before[term] * Math.exp((rate * surprise * (before[term] * terms[term])) / predicted);
+    this.#coefficients = aboveFloor(termsOf(corrected));
   }
 
   #tried(terms: CostTerms): void {
-    this.#rowsTried = Math.max(this.#rowsTried, terms[1] ?? 0);
+    this.#rowsTried = Math.max(this.#rowsTried, terms.row);
   }
 }
 
-function aboveFloor(value: number, term: number): number {
-  return Math.max(value, (DEFAULT_COST[term] ?? 0) * FLOOR);
+function scaled(coefficients: CostTerms, factor: number): CostTerms {
+  return termsOf((term) => coefficients[term] * factor);
+}
+
+function aboveFloor(coefficients: CostTerms): CostTerms {
+  return termsOf((term) => Math.max(coefficients[term], DEFAULT_COST[term] * FLOOR));
 }

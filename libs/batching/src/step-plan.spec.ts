@@ -10,7 +10,15 @@ const budget = { step: 100, stepMs: 20, prefillRowsMax: 512, decodeRowsMax: 256 
 
 /** 2 ms a step, 0.2 a row, and as much again for each 1,000 tokens of context. */
 function costOf(): StepCost {
-  const cost = new StepCost(CHUNK, [2, 0.2, 2e-4, 1e-4, 1e-5, 0.3, 0.3]);
+  const cost = new StepCost(CHUNK, {
+    step: 2,
+    row: 0.2,
+    globalPair: 2e-4,
+    globalRead: 1e-4,
+    localPair: 1e-5,
+    prompt: 0.3,
+    decode: 0.3,
+  });
   cost.observe([{ position: 0, rowCount: 512 }], cost.stepMs([{ position: 0, rowCount: 512 }]));
   return cost;
 }
@@ -19,29 +27,28 @@ const cost = costOf();
 const candidates = fc
   .array(
     fc.record({
-      request: fc.nat(11),
-      position: fc.oneof(fc.nat(300), fc.nat(2_000_000)),
+      requestOrder: fc.nat(11),
+      computedCount: fc.oneof(fc.nat(300), fc.nat(2_000_000)),
       pendingTokenCount: fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 100_000 })),
       lastStep: fc.integer({ min: 80, max: 99 }),
     }),
     { maxLength: 60 },
   )
-  .map((list) => list.map((one, id): Candidate => ({ ...one, id, requestLastStep: one.lastStep })));
-
-const shapesOf = (list: readonly Candidate[], entries: ReturnType<typeof planStep>["entries"]) =>
-  entries.map(({ id, rowCount }) => ({ position: list[id]?.position ?? 0, rowCount }));
+  .map((list) =>
+    list.map((one, id): Candidate => {
+      return { ...one, id, isDecoding: one.pendingTokenCount === 1, requestLastStep: one.lastStep };
+    }),
+  );
 
 test("no step is predicted to take longer than the bound, unless it is one row of one decoding or one prompt's sequence", () => {
   fc.assert(
     fc.property(candidates, (list) => {
-      const { entries, predictedMs } = planStep(list, cost, budget);
-      expect(entries.length > 0).toBe(list.length > 0);
-      expect(predictedMs).toBeCloseTo(entries.length === 0 ? cost.emptyMs : cost.stepMs(shapesOf(list, entries)), 6);
-      const prompts = entries.filter(({ id }) => (list[id]?.pendingTokenCount ?? 0) > 1);
-      const decoding = entries.filter(({ id }) => list[id]?.pendingTokenCount === 1);
-      if (decoding.length > 1)
-        expect(cost.stepMs(shapesOf(list, decoding))).toBeLessThanOrEqual(BATCHING_LIMITS.stepMsMax);
-      const promptMs = shapesOf(list, prompts).reduce((sum, shape) => sum + cost.entryMs(shape), 0);
+      const plan = planStep(list, cost, budget);
+      expect(plan.length > 0).toBe(list.length > 0);
+      const prompts = plan.filter(({ of }) => !of.isDecoding);
+      const decoding = plan.filter(({ of }) => of.isDecoding);
+      if (decoding.length > 1) expect(cost.stepMs(decoding)).toBeLessThanOrEqual(BATCHING_LIMITS.stepMsMax);
+      const promptMs = prompts.reduce((sum, rows) => sum + cost.entryMs(rows), 0);
       const forced = prompts.some(({ rowCount }) => rowCount === 1);
       if (!forced) expect(promptMs).toBeLessThanOrEqual(BATCHING_LIMITS.stepMsMax);
     }),
@@ -51,13 +58,14 @@ test("no step is predicted to take longer than the bound, unless it is one row o
 test("a plan names each sequence once, with no more rows than it has pending, and no more prompt rows than its cap", () => {
   fc.assert(
     fc.property(candidates, fc.integer({ min: 1, max: 200 }), (list, prefillRowsMax) => {
-      const { entries } = planStep(list, cost, { ...budget, prefillRowsMax });
-      expect(new Set(entries.map(({ id }) => id)).size).toBe(entries.length);
-      for (const { id, rowCount } of entries) {
+      const plan = planStep(list, cost, { ...budget, prefillRowsMax });
+      expect(new Set(plan.map(({ of }) => of)).size).toBe(plan.length);
+      for (const { of, position, rowCount } of plan) {
+        expect(position).toBe(of.computedCount);
         expect(rowCount).toBeGreaterThan(0);
-        expect(rowCount).toBeLessThanOrEqual(list[id]?.pendingTokenCount ?? 0);
+        expect(rowCount).toBeLessThanOrEqual(of.pendingTokenCount);
       }
-      const prompts = entries.filter(({ id }) => (list[id]?.pendingTokenCount ?? 0) > 1);
+      const prompts = plan.filter(({ of }) => !of.isDecoding);
       expect(prompts.reduce((sum, { rowCount }) => sum + rowCount, 0)).toBeLessThanOrEqual(prefillRowsMax);
     }),
   );
@@ -73,28 +81,29 @@ function play(
   const done = new Map<number, number>();
   for (let step = 1; step <= steps; step++) {
     now.push(...arrive(step));
-    const { entries } = planStep(now, cost, { ...budget, step });
-    const rows = new Map(entries.map(({ id, rowCount }) => [id, rowCount]));
-    const served = new Set(
-      now.filter(({ id, pendingTokenCount }) => rows.has(id) && pendingTokenCount > 1).map((c) => c.request),
-    );
+    const plan = planStep(now, cost, { ...budget, step });
+    const rows = new Map(plan.map(({ of, rowCount }) => [of, rowCount]));
+    const served = new Set(plan.filter(({ of }) => !of.isDecoding).map(({ of }) => of.requestOrder));
     now = now.map((candidate) => {
-      const requestLastStep = served.has(candidate.request) ? step : candidate.requestLastStep;
-      const count = rows.get(candidate.id);
+      const requestLastStep = served.has(candidate.requestOrder) ? step : candidate.requestLastStep;
+      const count = rows.get(candidate);
       if (count === undefined) return { ...candidate, requestLastStep };
       const pendingTokenCount = Math.max(1, candidate.pendingTokenCount - count);
       if (count === candidate.pendingTokenCount && !done.has(candidate.id)) done.set(candidate.id, step);
-      return { ...candidate, requestLastStep, lastStep: step, position: candidate.position + count, pendingTokenCount };
+      const computedCount = candidate.computedCount + count;
+      const isDecoding = pendingTokenCount === 1;
+      return { ...candidate, requestLastStep, lastStep: step, computedCount, pendingTokenCount, isDecoding };
     });
   }
   return done;
 }
 
-const prompt = (id: number, pendingTokenCount: number, position = 0, request = id): Candidate => ({
+const prompt = (id: number, pendingTokenCount: number, computedCount = 0, requestOrder = id): Candidate => ({
   id,
-  request,
-  position,
+  requestOrder,
+  computedCount,
   pendingTokenCount,
+  isDecoding: pendingTokenCount === 1,
   lastStep: 0,
   requestLastStep: 0,
 });
@@ -109,26 +118,35 @@ test("short prompts that never end do not keep a long one from its part", () => 
 
 test("a prompt whose one row takes longer than the budget gets on beside short ones, and they beside it", () => {
   const deep = prompt(0, 5, 200_000);
-  expect(cost.entryMs({ position: deep.position, rowCount: 1 })).toBeGreaterThan(budget.stepMs);
+  expect(cost.entryMs({ position: deep.computedCount, rowCount: 1 })).toBeGreaterThan(budget.stepMs);
   const ended = play([deep], 60, (step) => [{ ...prompt(step, 30), lastStep: step, requestLastStep: step }]);
   expect(ended.get(0)).toBeLessThan(60);
   for (let id = 1; id < 50; id++) expect((ended.get(id) ?? 99) - id).toBeLessThan(12);
 });
 
 test("beside decoding a deep prompt takes no more than its budget on average, half again of a step at once, and more rows than one a step", () => {
-  const nano = new StepCost(CHUNK, [1.5, 0.15, 3e-5, 1.15e-4, 1e-5, 0.3, 0.75]);
+  const nano = new StepCost(CHUNK, {
+    step: 1.5,
+    row: 0.15,
+    globalPair: 3e-5,
+    globalRead: 1.15e-4,
+    localPair: 1e-5,
+    prompt: 0.3,
+    decode: 0.75,
+  });
   nano.observe([{ position: 0, rowCount: 512 }], nano.stepMs([{ position: 0, rowCount: 512 }]));
   const decoding = Array.from({ length: 8 }, (_, i) => prompt(100 + i, 1, 300));
-  const decodeMs = nano.stepMs(decoding.map(({ position }) => ({ position, rowCount: 1 })));
+  const decodeMs = nano.stepMs(decoding.map(({ computedCount }) => ({ position: computedCount, rowCount: 1 })));
   for (const position of [50_000, 65_536, 80_000, 95_000]) {
     let deep = prompt(0, 100_000, position);
     let [ms, rows] = [0, 0];
     const steps = 200;
     for (let step = 1; step <= steps; step++) {
-      const { entries, predictedMs } = planStep([deep, ...decoding], nano, { ...budget, step });
+      const plan = planStep([deep, ...decoding], nano, { ...budget, step });
+      const predictedMs = nano.stepMs(plan);
       expect(predictedMs).toBeLessThanOrEqual(BATCHING_LIMITS.burstStretch * budget.stepMs);
-      expect(entries.length).toBeGreaterThanOrEqual(decoding.length);
-      const count = entries.find(({ id }) => id === 0)?.rowCount ?? 0;
+      expect(plan.length).toBeGreaterThanOrEqual(decoding.length);
+      const count = plan.find(({ of }) => of.id === 0)?.rowCount ?? 0;
       if (count > 0) deep = { ...deep, lastStep: step, requestLastStep: step };
       ms += predictedMs;
       rows += count;
@@ -158,8 +176,8 @@ test("where not all can decode, each request's first choice goes before another'
   let now = choices;
   const served = new Map<number, number>();
   for (let step = 1; step <= 30; step++) {
-    const { entries } = planStep(now, cost, { ...budget, step, decodeRowsMax: 4 });
-    const ids = new Set(entries.map(({ id }) => id));
+    const plan = planStep(now, cost, { ...budget, step, decodeRowsMax: 4 });
+    const ids = new Set(plan.map(({ of }) => of.id));
     expect(ids.has(6) && ids.has(7)).toBe(true);
     for (const id of ids) served.set(id, (served.get(id) ?? 0) + 1);
     now = now.map((choice) => (ids.has(choice.id) ? { ...choice, lastStep: step } : choice));
@@ -169,7 +187,22 @@ test("where not all can decode, each request's first choice goes before another'
 
 test("an untried cost allows few rows, and twice as many as it has seen", () => {
   const fresh = new StepCost(CHUNK);
-  expect(planStep([prompt(0, 1000)], fresh, budget).entries).toEqual([{ id: 0, rowCount: 16 }]);
+  const rowCounts = () => planStep([prompt(0, 1000)], fresh, budget).map(({ rowCount }) => rowCount);
+  expect(rowCounts()).toEqual([16]);
   fresh.observe([{ position: 0, rowCount: 16 }], 1);
-  expect(planStep([prompt(0, 1000)], fresh, budget).entries).toEqual([{ id: 0, rowCount: 32 }]);
+  expect(rowCounts()).toEqual([32]);
+});
+
+test("a decoding sequence of which several rows are pending gets them all or none, before any prompt", () => {
+  const drafting = { ...prompt(0, 3, 200), isDecoding: true };
+  const counts = (decodeRowsMax: number) =>
+    planStep([drafting, prompt(1, 1, 50), prompt(2, 400)], cost, { ...budget, decodeRowsMax }).map(
+      ({ of, rowCount }) => [of.id, rowCount],
+    );
+  expect(counts(256).slice(0, 2)).toEqual([
+    [0, 3],
+    [1, 1],
+  ]);
+  expect(counts(3)[0]).toEqual([0, 3]);
+  expect(counts(3).some(([id]) => id === 1)).toBe(false);
 });

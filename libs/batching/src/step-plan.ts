@@ -1,4 +1,4 @@
-import type { Candidate, PlannedEntry } from "./candidate.ts";
+import { type Candidate, type PlannedRows, rowsOf } from "./candidate.ts";
 import { BATCHING_LIMITS } from "./limits.ts";
 import { type PromptBudget, PromptShares } from "./prompt-shares.ts";
 import type { StepCost } from "./step-cost.ts";
@@ -10,59 +10,62 @@ export type StepBudget = Readonly<{
   stepMs: number;
   /** Prompt rows in one step, over all prompts: the cap of what milliseconds allow. */
   prefillRowsMax: number;
-  /** Sequences that decode in one step. */
+  /** Rows of decoding sequences in one step. */
   decodeRowsMax: number;
 }>;
-
-export type StepPlan = Readonly<{ entries: readonly PlannedEntry[]; predictedMs: number }>;
 
 /**
  * Chooses the rows of one step. Decoding sequences all get theirs, as far as the hard bound allows; prompts share what is left of the budget
  * of milliseconds, and always some of it: the shortest first, with a part for the request that was served longest ago, which may save it up for a while. Nobody is passed
  * over for ever.
  */
-export function planStep(candidates: readonly Candidate[], cost: StepCost, budget: StepBudget): StepPlan {
+export function planStep<T extends Candidate>(
+  candidates: readonly T[],
+  cost: StepCost,
+  budget: StepBudget,
+): readonly PlannedRows<T>[] {
   const decoding = decodeRows(candidates, cost, budget);
-  const prompts = candidates.filter((c) => c.pendingTokenCount > 1);
-  const entries: PlannedEntry[] = decoding.map(({ id }) => ({ id, rowCount: 1 }));
-  if (prompts.length > 0) {
-    const rowsMax = Math.min(budget.prefillRowsMax, cost.rowsTrusted);
-    const shares = new PromptShares(prompts, cost, { ...promptBudget(decoding, cost, budget), rowsMax }, budget.step);
-    entries.push(...shares.entries());
-  }
-  const byId = new Map(candidates.map((candidate) => [candidate.id, candidate]));
-  const shapes = entries.map(({ id, rowCount }) => ({ position: byId.get(id)?.position ?? 0, rowCount }));
-  return { entries, predictedMs: cost.stepMs(shapes) };
+  const prompts = candidates.filter(({ isDecoding }) => !isDecoding);
+  if (prompts.length === 0) return decoding;
+  const rowsMax = Math.min(budget.prefillRowsMax, cost.rowsTrusted);
+  const shares = new PromptShares(prompts, cost, { ...promptBudget(decoding, cost, budget), rowsMax }, budget.step);
+  return [...decoding, ...shares.rows()];
 }
 
 /** Sequences that decode in this step: all, unless they are too many or too deep; then one of each request goes before another's second, the longest waiting first. */
-function decodeRows(candidates: readonly Candidate[], cost: StepCost, budget: StepBudget): Candidate[] {
-  const chosen: Candidate[] = [];
+function decodeRows<T extends Candidate>(
+  candidates: readonly T[],
+  cost: StepCost,
+  { decodeRowsMax }: StepBudget,
+): readonly PlannedRows<T>[] {
+  const chosen: PlannedRows<T>[] = [];
   let ms = cost.emptyMs;
-  for (const candidate of byTurns(candidates.filter((c) => c.pendingTokenCount === 1))) {
-    ms += cost.entryMs({ position: candidate.position, rowCount: 1 });
-    const full = chosen.length === budget.decodeRowsMax || ms > BATCHING_LIMITS.stepMsMax;
-    if (full && chosen.length > 0) break;
-    chosen.push(candidate);
+  let rowCount = 0;
+  for (const candidate of byTurns(candidates.filter(({ isDecoding }) => isDecoding))) {
+    const rows = rowsOf(candidate, candidate.pendingTokenCount);
+    ms += cost.entryMs(rows);
+    rowCount += rows.rowCount;
+    const isFull = rowCount > decodeRowsMax || ms > BATCHING_LIMITS.stepMsMax;
+    if (isFull && chosen.length > 0) break;
+    chosen.push(rows);
   }
   return chosen;
 }
 
-function byTurns(candidates: readonly Candidate[]): Candidate[] {
+function byTurns<T extends Candidate>(candidates: readonly T[]): T[] {
   const byAge = [...candidates].sort((a, b) => a.lastStep - b.lastStep || a.id - b.id);
   const served = new Map<number, number>();
-  const ranks = new Map<number, number>();
-  for (const { id, request } of byAge) {
-    const rank = served.get(request) ?? 0;
-    ranks.set(id, rank);
-    served.set(request, rank + 1);
-  }
-  return byAge.sort((a, b) => (ranks.get(a.id) ?? 0) - (ranks.get(b.id) ?? 0));
+  const ranked = byAge.map((candidate) => {
+    const rank = served.get(candidate.requestOrder) ?? 0;
+    served.set(candidate.requestOrder, rank + 1);
+    return { candidate, rank };
+  });
+  return ranked.sort((a, b) => a.rank - b.rank).map(({ candidate }) => candidate);
 }
 
 /** What prompts may add to a step in which these decode. */
 function promptBudget(
-  decoding: readonly Candidate[],
+  decoding: readonly PlannedRows<Candidate>[],
   cost: StepCost,
   { stepMs }: StepBudget,
 ): Omit<PromptBudget, "rowsMax"> {
@@ -71,7 +74,7 @@ function promptBudget(
     const ms = Math.min(Math.max(stepMs, stepMsAlone), stepMsMax) - cost.emptyMs;
     return { ms, burstMs: ms, required: true };
   }
-  const decodeMs = cost.stepMs(decoding.map(({ position }) => ({ position, rowCount: 1 })));
+  const decodeMs = cost.stepMs(decoding);
   const whole = Math.min(Math.max(stepMs, decodeStretch * decodeMs), stepMsMax);
   const ms = Math.max(whole - decodeMs, whole * promptShareMin);
   return { ms, burstMs: Math.max(ms, Math.min(burstStretch * whole, stepMsMax) - decodeMs), required: false };

@@ -14,12 +14,17 @@ const geometry = kvGeometry(
 );
 const kvBytesMax = 2 ** 31;
 
-/** A machine of these coefficients, in the order of COST_TERMS, `scale` times as slow. */
+/** A machine that is `scale` times as slow as one of these coefficients. */
 const machine = (scale: number): FakeCost => {
-  const truth = new StepCost(
-    CHUNK,
-    [1.5, 0.15, 4e-5, 1e-4, 1e-5, 0.2, 0.2].map((value) => value * scale),
-  );
+  const truth = new StepCost(CHUNK, {
+    step: 1.5 * scale,
+    row: 0.15 * scale,
+    globalPair: 4e-5 * scale,
+    globalRead: 1e-4 * scale,
+    localPair: 1e-5 * scale,
+    prompt: 0.2 * scale,
+    decode: 0.2 * scale,
+  });
   return (entries) => truth.stepMs(entries);
 };
 
