@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
-import { type Candidate, type PlannedEntry, planStep, StepCost } from "@drover/batching";
+import { type Candidate, planStep, StepCost } from "@drover/batching";
+import { at } from "@drover/core";
 
 /**
  * What a long prompt and eight streams do to each other at several depths of the prompt, in simulated time: the real planner, and steps that take what a
@@ -13,7 +14,7 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "60" },
     "step-ms": { type: "string", default: "18" },
     chunk: { type: "string", default: "256" },
-    /** In the order of COST_TERMS, milliseconds. The default is nano on one core, f32. */
+    /** Milliseconds of a step, a row, a global pair, a global read, a local pair, a prompt and a decoding sequence. The default is nano on one core, f32. */
     cost: { type: "string", default: "1.5,0.15,3e-5,1.15e-4,1e-5,0.3,0.75" },
   },
 });
@@ -23,7 +24,16 @@ const STREAM_TOKENS = 300;
 const LONG = 0;
 const FIRST_NEWCOMER = 1000;
 
-const cost = new StepCost(Number(values.chunk), values.cost.split(",").map(Number));
+const milliseconds = values.cost.split(",").map(Number);
+const cost = new StepCost(Number(values.chunk), {
+  step: at(milliseconds, 0),
+  row: at(milliseconds, 1),
+  globalPair: at(milliseconds, 2),
+  globalRead: at(milliseconds, 3),
+  localPair: at(milliseconds, 4),
+  prompt: at(milliseconds, 5),
+  decode: at(milliseconds, 6),
+});
 const tried = [{ position: 0, rowCount: 4096 }];
 cost.observe(tried, cost.stepMs(tried));
 
@@ -34,9 +44,10 @@ function play(depth: number | undefined, streamCount: number, newcomers: boolean
   const window: Window = { gapsMs: [], firstMs: [], rowsPerSecond: 0 };
   const one = (id: number, position: number, pendingTokenCount: number, step: number): Candidate => ({
     id,
-    request: id,
-    position,
+    requestOrder: id,
+    computedCount: position,
     pendingTokenCount,
+    isDecoding: pendingTokenCount === 1,
     lastStep: step,
     requestLastStep: step,
   });
@@ -52,13 +63,14 @@ function play(depth: number | undefined, streamCount: number, newcomers: boolean
       now.push(one(id, 0, NEWCOMER_TOKENS, step));
     }
     const budget = { step, stepMs: Number(values["step-ms"]), prefillRowsMax: 512, decodeRowsMax: 256 };
-    const { entries, predictedMs } = planStep(now, cost, budget);
+    const plan = planStep(now, cost, budget);
+    const predictedMs = cost.stepMs(plan);
     // A step in which nothing goes would never end.
-    ms += entries.length === 0 ? 1 : predictedMs;
+    ms += plan.length === 0 ? 1 : predictedMs;
     if (streamCount > 0) window.gapsMs.push(predictedMs);
-    const planned = new Map<number, PlannedEntry>(entries.map((entry) => [entry.id, entry]));
+    const planned = new Map(plan.map(({ of, rowCount }) => [of, rowCount]));
     now = now.flatMap((candidate) => {
-      const count = planned.get(candidate.id)?.rowCount ?? 0;
+      const count = planned.get(candidate) ?? 0;
       if (candidate.id === LONG) rows += count;
       if (count === 0) return [candidate];
       if (candidate.id >= FIRST_NEWCOMER && count === candidate.pendingTokenCount) {
@@ -67,7 +79,7 @@ function play(depth: number | undefined, streamCount: number, newcomers: boolean
       }
       // The window is of one depth: only what is pending of a newcomer moves.
       if (candidate.id < FIRST_NEWCOMER) return [{ ...candidate, lastStep: step, requestLastStep: step }];
-      return [one(candidate.id, candidate.position + count, candidate.pendingTokenCount - count, step)];
+      return [one(candidate.id, candidate.computedCount + count, candidate.pendingTokenCount - count, step)];
     });
   }
   window.rowsPerSecond = (rows * 1000) / ms;

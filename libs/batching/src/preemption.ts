@@ -23,7 +23,11 @@ export type Holder = Readonly<{
  * So the oldest of all is preempted a bounded number of times and waits a bounded time, and when it has ended there is another oldest.
  * Undefined: `needy` waits.
  */
-export function chooseVictim(needy: Holder, holders: readonly Holder[], bytesMissing: number): Holder | undefined {
+export function chooseVictim<T extends Holder>(
+  needy: Holder,
+  holders: readonly T[],
+  bytesMissing: number,
+): T | undefined {
   const owed = holders.filter((holder) => holder.byteCount > 0 && owes(holder, needy));
   if (owed.length > 0) return cheapest(owed, bytesMissing);
   const candidates = holders.filter(
@@ -40,15 +44,15 @@ export function owes(holder: Holder, needy: Holder): boolean {
   return holder.waitedMs !== undefined || needy.waitedMs >= holder.recomputeMs;
 }
 
-function cheapest(candidates: readonly Holder[], bytesMissing: number): Holder | undefined {
+function cheapest<T extends Holder>(candidates: readonly T[], bytesMissing: number): T | undefined {
   const enough = candidates.filter(({ byteCount }) => byteCount >= bytesMissing);
   if (enough.length > 0) return leastBy(enough, ({ recomputeMs }) => recomputeMs);
   return leastBy(candidates, ({ recomputeMs, byteCount }) => recomputeMs / Math.max(1, byteCount));
 }
 
 /** Of equals the youngest: it has waited least. */
-function leastBy(candidates: readonly Holder[], cost: (holder: Holder) => number): Holder | undefined {
-  let best: Holder | undefined;
+function leastBy<T extends Holder>(candidates: readonly T[], cost: (holder: T) => number): T | undefined {
+  let best: T | undefined;
   let least = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
     const value = cost(candidate);

@@ -1,48 +1,176 @@
-import type { KvSequence, RowLogprobs, SequenceStore } from "@drover/core";
+import { assert, type KvSequence, type RowLogprobs, type SequenceStore } from "@drover/core";
 import { TokenHistory } from "@drover/sampling";
 import type { ActiveRequest } from "./active-request.ts";
 
-/** One choice of a request: its tokens, how many of them the KV holds, and what was reported of the prompt. */
+/** Where a choice stands in its life: see {@link Choice}. `sinceMs`: since when it cannot go on. */
+type Stage =
+  | Readonly<{ kind: "waiting" | "holding" | "ended" }>
+  | Readonly<{ kind: "stalled" | "parked"; sinceMs: number }>;
+
+/**
+ * One choice of a request: its tokens, its KV, and where it stands. Each change is one method:
+ *
+ * | stage | it means | `open` | `serve` | `stall` | `park` | `computed` | `preempt` | `end` |
+ * |---|---|---|---|---|---|---|---|---|
+ * | waiting | it has no KV | holding | | stalled | | | | ended |
+ * | holding | it has KV, and steps serve it | | holding | stalled | parked | holding | waiting | ended |
+ * | stalled | it found no room for its next rows, with KV or without | stalled | holding | stalled | parked | | stalled | ended |
+ * | parked | it has KV, and a reply from another worker is missing | | parked | stalled | parked | holding | waiting | ended |
+ * | ended | it is in no step any more | | | | | | | |
+ */
 export class Choice {
+  /** Rises with admission. */
   readonly id: number;
   readonly request: ActiveRequest;
   readonly index: number;
   /** Prompt and output. */
   readonly tokens: number[];
   readonly history: TokenHistory;
-  /** Undefined before its first step and after a preemption. */
-  sequence: KvSequence | undefined = undefined;
-  /** What is computed before the sequence goes on: rows of it that another worker has lost; `sending` while they are on their way there. */
-  repair: ReturnType<SequenceStore["repair"]> = undefined;
-  /** The last step that served it, or the one in which it arrived. */
-  lastStep: number;
-  /** What the last computed prompt row said of the token behind it, where that is asked for. */
-  lastRow: RowLogprobs | undefined = undefined;
-  /** Times that its KV was given to another. */
-  preemptionCount = 0;
-  /** Since when it has found no KV to go on with. */
-  stalledSinceMs: number | undefined = undefined;
-  parkedSinceMs: number | undefined = undefined;
-  /** Prompt positions already reported, for requests that ask about their prompt. */
-  reportedCount = 0;
+  #stage: Stage = { kind: "waiting" };
+  #sequence: KvSequence | undefined = undefined;
+  #repair: ReturnType<SequenceStore["repair"]> = undefined;
+  /** Tokens that were known when it got its KV: they are prefilled. */
+  #knownCount = 0;
+  #lastStep: number;
+  #preemptionCount = 0;
+  #reportedCount = 0;
+  #lastRow: RowLogprobs | undefined = undefined;
 
+  /** `step`: the one in which it arrives. */
   constructor(id: number, request: ActiveRequest, index: number, step: number) {
     const { promptTokenIds, delivered } = request.task;
     const sent = delivered[index]?.tokenIds ?? [];
     this.id = id;
     this.request = request;
     this.index = index;
-    this.lastStep = step;
+    this.#lastStep = step;
     this.tokens = [...promptTokenIds, ...sent];
     this.history = new TokenHistory(promptTokenIds);
     for (const tokenId of sent) this.history.append(tokenId);
   }
 
-  /** A step takes rows of it. */
-  served(step: number, rowCount: number): void {
-    this.lastStep = step;
-    this.stalledSinceMs = undefined;
-    if (rowCount > 1 || this.pendingTokenCount > 1) this.request.lastPromptStep = step;
+  /** It gets KV, behind what was found cached. */
+  open(sequence: KvSequence): void {
+    assert(this.#sequence === undefined && this.#stage.kind !== "ended", "a choice has one sequence at a time");
+    this.#sequence = sequence;
+    this.#knownCount = this.tokens.length;
+    if (this.#stage.kind === "waiting") this.#stage = { kind: "holding" };
+  }
+
+  /** What is to be computed before it goes on, as its store says before each step. */
+  mend(repair: ReturnType<SequenceStore["repair"]>): void {
+    this.#repair = repair;
+  }
+
+  /** A step takes its rows. */
+  serve(step: number): void {
+    assert(this.#sequence !== undefined, "a step takes rows of a choice that has KV");
+    this.#lastStep = step;
+    if (this.#stage.kind === "stalled") this.#stage = { kind: "holding" };
+    if (!this.isDecoding) this.request.lastPromptStep = step;
+  }
+
+  /** There is no room for its next rows. */
+  stall(nowMs: number): void {
+    if (this.#stage.kind !== "stalled") this.#stage = { kind: "stalled", sinceMs: nowMs };
+  }
+
+  /** Its rows were not computed, because another worker did not answer. Returns how long that is so, milliseconds. */
+  park(nowMs: number): number {
+    const sinceMs = this.#stage.kind === "parked" ? this.#stage.sinceMs : nowMs;
+    this.#stage = { kind: "parked", sinceMs };
+    return nowMs - sinceMs;
+  }
+
+  /** Its rows were computed. */
+  computed(): void {
+    this.#stage = { kind: "holding" };
+  }
+
+  /** Adds a drawn token. */
+  append(tokenId: number): void {
+    this.tokens.push(tokenId);
+    this.history.append(tokenId);
+  }
+
+  /** The prompt is reported before position `count`; `lastRow` is what its last computed row said of the next token. */
+  reported(count: number, lastRow: RowLogprobs | undefined): void {
+    this.#reportedCount = Math.max(this.#reportedCount, count);
+    this.#lastRow = lastRow;
+  }
+
+  /** Its KV goes to another choice: returns the sequence, which is the caller's to close. */
+  preempt(): KvSequence {
+    const sequence = this.#release();
+    assert(sequence !== undefined, "a choice without KV has nothing to give");
+    this.#preemptionCount += 1;
+    if (this.#stage.kind !== "stalled") this.#stage = { kind: "waiting" };
+    return sequence;
+  }
+
+  /** Nothing more is computed for it: returns its sequence, which is the caller's to close. */
+  end(): KvSequence | undefined {
+    this.#stage = { kind: "ended" };
+    return this.#release();
+  }
+
+  #release(): KvSequence | undefined {
+    const sequence = this.#sequence;
+    this.#sequence = undefined;
+    this.#repair = undefined;
+    return sequence;
+  }
+
+  /** Its KV; undefined before its first step and after a preemption. */
+  get sequence(): KvSequence | undefined {
+    return this.#sequence;
+  }
+
+  /** Whether rows that another worker has lost are computed again, and on their way there: it waits for that. */
+  get isMending(): boolean {
+    return this.#repair === "sending";
+  }
+
+  /** What is computed before the sequence goes on: rows of it that another worker has lost. */
+  get repair(): KvSequence | undefined {
+    return this.#repair === "sending" ? undefined : this.#repair;
+  }
+
+  /** The sequence whose rows the next step computes. */
+  get active(): KvSequence | undefined {
+    return this.repair ?? this.#sequence;
+  }
+
+  get isEnded(): boolean {
+    return this.#stage.kind === "ended";
+  }
+
+  /** Since when it has found no room; undefined while it does. */
+  get stalledSinceMs(): number | undefined {
+    return this.#stage.kind === "stalled" ? this.#stage.sinceMs : undefined;
+  }
+
+  /** Whether it cannot go on, for want of room or of a reply. */
+  get isHeldUp(): boolean {
+    return this.#stage.kind === "stalled" || this.#stage.kind === "parked";
+  }
+
+  /** Times that its KV was given to another. */
+  get preemptionCount(): number {
+    return this.#preemptionCount;
+  }
+
+  /** The last step that served it, or the one in which it arrived. */
+  get lastStep(): number {
+    return this.#lastStep;
+  }
+
+  get requestOrder(): number {
+    return this.request.order;
+  }
+
+  get requestLastStep(): number {
+    return this.request.lastPromptStep;
   }
 
   get promptLength(): number {
@@ -59,18 +187,30 @@ export class Choice {
     return this.promptLength + this.request.task.params.maxTokens;
   }
 
-  /** The sequence whose rows the next step computes. */
-  get active(): KvSequence | undefined {
-    if (this.sequence === undefined || this.repair === "sending") return this.sequence;
-    return this.repair ?? this.sequence;
-  }
-
+  /** Committed rows of what the next step computes. */
   get computedCount(): number {
     return this.active?.length ?? 0;
   }
 
+  /** Rows that are known and not computed yet. */
   get pendingTokenCount(): number {
     return Math.min(this.tokens.length, this.active?.rowCountMax ?? this.tokens.length) - this.computedCount;
+  }
+
+  /** Whether all that was known when it got its KV is computed but for the last row: from then on its steps draw tokens. */
+  get isDecoding(): boolean {
+    const knownCount = this.#sequence === undefined ? this.tokens.length : this.#knownCount;
+    return this.repair === undefined && this.computedCount >= knownCount - 1;
+  }
+
+  /** Prompt positions already reported, for requests that ask about their prompt. */
+  get reportedCount(): number {
+    return this.#reportedCount;
+  }
+
+  /** What the last computed prompt row said of the token behind it, where that is asked for. */
+  get lastRow(): RowLogprobs | undefined {
+    return this.#lastRow;
   }
 
   /** Whether this choice reports the prompt's log-probabilities or experts: the first one does, unless the client has tokens already. */

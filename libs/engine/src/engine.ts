@@ -1,4 +1,4 @@
-import { OutputLengths, planStep, StepCost } from "@drover/batching";
+import { OutputLengths, StepCost } from "@drover/batching";
 import {
   type ErrorCode,
   type GenerationEvent,
@@ -10,7 +10,6 @@ import {
 } from "@drover/core";
 import { ActiveRequest } from "./active-request.ts";
 import { longestContext, type Refusal, roomRefusal } from "./admission.ts";
-import { advance } from "./advance.ts";
 import { Calibration } from "./calibration.ts";
 import { Choice } from "./choice.ts";
 import { engineLoad } from "./engine-load.ts";
@@ -19,9 +18,7 @@ import { KvRoom } from "./kv-room.ts";
 import { ENGINE_LIMITS } from "./limits.ts";
 import { type EventSink, RouterOutbox } from "./router-outbox.ts";
 import { stepCosts, waitingPromptMs } from "./step-costs.ts";
-import { candidateOf, rowCounts, stepEntry } from "./step-entry.ts";
-import { StepExecution } from "./step-execution.ts";
-import { traceStep } from "./step-trace.ts";
+import { Stepper } from "./stepper.ts";
 import type { GenerationTask } from "./task.ts";
 import { Tombstones } from "./tombstones.ts";
 
@@ -29,7 +26,8 @@ import { Tombstones } from "./tombstones.ts";
 export class Engine {
   readonly #options: EngineOptions;
   readonly #requests = new Map<RequestId, ActiveRequest>();
-  readonly #choices = new Map<number, Choice>();
+  /** In the order of their admission. */
+  readonly #choices = new Set<Choice>();
   readonly #cost: StepCost;
   readonly #room: KvRoom;
   readonly #outputs = new OutputLengths();
@@ -37,15 +35,13 @@ export class Engine {
   #calibration: Calibration | undefined;
   readonly #tombstones = new Tombstones();
   readonly #outbox: RouterOutbox;
-  readonly #execution: StepExecution;
+  readonly #stepper: Stepper;
   readonly #wakeup = new Wakeup();
   #nextChoiceId = 1;
-  #step = 0;
 
   constructor(options: EngineOptions) {
     this.#options = options;
     this.#outbox = new RouterOutbox(options.clock);
-    this.#execution = new StepExecution(options);
     this.#cost = new StepCost(options.geometry.chunkRows);
     this.#room = new KvRoom({
       ...options,
@@ -54,11 +50,20 @@ export class Engine {
       onPreempted: () => options.observer.preempted(),
       onOpened: (prompt, cached) => options.observer.prefixFound(prompt, cached),
     });
+    this.#stepper = new Stepper(
+      { ...options, cost: this.#cost, room: this.#room },
+      {
+        send: (choice, event) => this.#send(choice.request, event),
+        finished: (choice) => this.#finish(choice),
+        unanswered: ({ request }) =>
+          this.#fail(request, "unavailable", "an expert or a context worker did not answer in time", true),
+      },
+    );
     this.#calibration = new Calibration({ ...options, cost: this.#cost });
   }
 
   get stepCount(): number {
-    return this.#step;
+    return this.#stepper.stepCount;
   }
 
   /** What its steps cost was measured, as far as the start left time for it. */
@@ -72,17 +77,17 @@ export class Engine {
   }
 
   load(): EngineLoad {
-    return engineLoad([...this.#choices.values()], this.#options);
+    return engineLoad([...this.#choices], this.#options);
   }
 
   /** What its steps are predicted to take, and the prompts that wait: for placement. */
   costs(): ReturnType<typeof stepCosts> {
-    return stepCosts(this.#cost, [...this.#choices.values()], this.#options);
+    return stepCosts(this.#cost, [...this.#choices], this.#options);
   }
 
   /** Milliseconds of prompt rows that each accepted prompt still needs, ascending. */
   waitingPromptMs(): number[] {
-    return waitingPromptMs(this.#cost, [...this.#choices.values()], this.#options.prefillRowsMax);
+    return waitingPromptMs(this.#cost, [...this.#choices], this.#options.prefillRowsMax);
   }
 
   /** Takes a request over, or refuses it: it never fits, there is no room now, it was cancelled, or a newer attempt is here. */
@@ -91,13 +96,12 @@ export class Engine {
     if (refusal !== undefined) return refusal;
     const old = this.#requests.get(task.requestId);
     if (old !== undefined) this.#forget(old);
-    const request = new ActiveRequest(task, this.#nextChoiceId, this.#step);
+    const request = new ActiveRequest(task, this.#nextChoiceId, this.stepCount);
     this.#requests.set(task.requestId, request);
     this.#send(request, { kind: "started", startIndices: task.delivered.map((d) => d.tokenIds.length) });
     for (const [index, { finished }] of task.delivered.entries()) {
       if (finished) continue;
-      const choice = new Choice(this.#nextChoiceId++, request, index, this.#step);
-      this.#choices.set(choice.id, choice);
+      this.#choices.add(new Choice(this.#nextChoiceId++, request, index, this.stepCount));
     }
     if (request.openChoiceCount === 0) this.#end(request, { kind: "done", cachedTokenCount: 0 });
     else if (request.features === undefined) void this.#fetchFeatures(request);
@@ -123,7 +127,7 @@ export class Engine {
     if (active !== undefined && active.task.attempt >= task.attempt) {
       return { code: "stale_epoch", message: "a newer attempt is running" };
     }
-    return roomRefusal(task, [...this.#choices.values()], this.#outputs, this.#options);
+    return roomRefusal(task, [...this.#choices], this.#outputs, this.#options);
   }
 
   /** Ends every attempt up to this one and frees its KV: at once, or when the step that uses it is over. */
@@ -169,8 +173,7 @@ export class Engine {
       this.#sweep();
       if (this.#choices.size === 0) {
         this.#outbox.flush();
-        // Deadlines and lost routers are looked at again after a second.
-        if (!(await this.#calibrate())) await this.#wakeup.wait(1000, this.#options.clock, signal);
+        if (!(await this.#calibrate())) await this.#wakeup.wait(ENGINE_LIMITS.idleMs, this.#options.clock, signal);
         continue;
       }
       this.#endCalibration();
@@ -194,54 +197,18 @@ export class Engine {
     this.#calibration = undefined;
   }
 
-  /** One step. False when nothing could be computed: every row waits for an expert. */
-  async step(): Promise<boolean> {
-    const { sequences, observer, clock, stepMs, prefillRowsMax } = this.#options;
-    const began = clock.monotonic();
-    this.#step += 1;
-    const candidates = this.#room.runnable([...this.#choices.values()]).map(candidateOf);
-    for (const choice of this.#choices.values()) if (choice.repair === "sending") this.#park(choice);
-    const budget = { step: this.#step, stepMs, prefillRowsMax, decodeRowsMax: ENGINE_LIMITS.decodeRowsMax };
-    const batch = this.#room.reserve(planStep(candidates, this.#cost, budget).entries, this.#choices);
-    if (batch.length === 0) return false;
-    const shapes = batch.map(({ choice, rowCount }) => ({ position: choice.computedCount, rowCount }));
-    const predictedMs = this.#cost.stepMs(shapes);
-    for (const { choice, rowCount } of batch) choice.served(this.#step, rowCount);
-    const entries = batch.map(({ choice, rowCount }) => stepEntry(choice, rowCount));
-    const held = batch.flatMap(({ choice }) => choice.sequence ?? []);
-    using traced = traceStep(batch);
-    const { entries: results, times } = await this.#execution.run({ entries, traceCall: traced.call }, held);
-    let parkedCount = 0;
-    for (const [i, { choice }] of batch.entries()) {
-      const [entry, result] = [entries[i], results[i]];
-      if (result?.kind === "parked") parkedCount += 1;
-      // A request that was cancelled while the step ran has let go of its sequence: its rows are dropped.
-      if (result === undefined || entry === undefined || choice.active !== entry.sequence) continue;
-      const send = (event: GenerationEvent) => this.#send(choice.request, event);
-      if (result.kind === "parked") this.#park(choice);
-      else if (advance(choice, entry.tokenIds, result, { sequences, observer, send })) this.#finish(choice);
-    }
-    const measuredMs = clock.monotonic() - began;
-    // What was parked was not computed, and waiting for it says nothing of the others.
-    if (parkedCount === 0) this.#cost.observe(shapes, measuredMs);
-    observer.stepEnded({ ...rowCounts(batch), ...times, predictedMs, measuredMs });
-    return parkedCount < batch.length;
+  /** One step. False when nothing was computed: every choice waits for room or for other workers. */
+  step(): Promise<boolean> {
+    return this.#stepper.step([...this.#choices]);
   }
 
   #finish(choice: Choice): void {
     this.#outputs.observe(choice.nextIndex);
     this.#drop(choice);
-    choice.request.openChoiceCount -= 1;
-    const { openChoiceCount, cachedCount = 0 } = choice.request;
-    if (openChoiceCount === 0) this.#end(choice.request, { kind: "done", cachedTokenCount: cachedCount });
-  }
-
-  #park(choice: Choice): void {
-    const { clock, observer } = this.#options;
-    observer.parked(1);
-    choice.parkedSinceMs ??= clock.monotonic();
-    if (clock.monotonic() - choice.parkedSinceMs < ENGINE_LIMITS.parkMs) return;
-    this.#fail(choice.request, "unavailable", "an expert or a context worker did not answer in time", true);
+    const { request } = choice;
+    request.openChoiceCount -= 1;
+    // Cached rows are counted when its first choice gets KV, and every choice that is finished had some.
+    if (request.openChoiceCount === 0) this.#end(request, { kind: "done", cachedTokenCount: request.cachedCount ?? 0 });
   }
 
   #fail(request: ActiveRequest, code: ErrorCode, message: string, retryable: boolean, handedBack = false): void {
@@ -261,14 +228,12 @@ export class Engine {
   }
 
   #drop(choice: Choice): void {
-    const { sequence } = choice;
-    if (sequence !== undefined) this.#execution.close(sequence);
-    choice.sequence = undefined;
-    this.#choices.delete(choice.id);
+    this.#stepper.release(choice);
+    this.#choices.delete(choice);
   }
 
   #dropChoices(request: ActiveRequest): void {
-    for (const choice of this.#choices.values()) if (choice.request === request) this.#drop(choice);
+    for (const choice of this.#choices) if (choice.request === request) this.#drop(choice);
   }
 
   #forget(request: ActiveRequest): void {
@@ -287,7 +252,7 @@ export class Engine {
       if (request.task.deadlineMs < now)
         this.#fail(request, "deadline_exceeded", "the request's deadline has passed", false);
     }
-    for (const choice of this.#room.hopeless(this.#choices.values()))
+    for (const choice of this.#room.hopeless(this.#choices))
       this.#fail(choice.request, "overloaded", "the workers' KV is full", true);
   }
 }

@@ -30,6 +30,6 @@ test("hopeless is only who has long found no room and is too long for the worker
   expect(room.runnable([tooLong])).toEqual([]);
   expect(room.hopeless([fits, tooLong])).toEqual([]);
   now = ENGINE_LIMITS.parkMs + 1;
-  fits.stalledSinceMs = 0;
+  fits.stall(0);
   expect(room.hopeless([fits, tooLong])).toEqual([tooLong]);
 });

@@ -1,9 +1,11 @@
 import {
   chooseVictim,
+  claimsWithoutRoom,
   type Holder,
+  type KvClaim,
+  needsRoom,
   type OutputLengths,
-  owes,
-  type PlannedEntry,
+  type PlannedRows,
   type StepCost,
 } from "@drover/batching";
 import type { Clock, KvSequence, SequenceStore } from "@drover/core";
@@ -13,7 +15,6 @@ import { longestAlone } from "./admission.ts";
 import type { Choice } from "./choice.ts";
 import { ENGINE_LIMITS } from "./limits.ts";
 import { prefixFollowers } from "./prefix-followers.ts";
-import type { ReservedRows } from "./step-entry.ts";
 
 export type KvRoomOptions = Readonly<{
   sequences: SequenceStore;
@@ -27,7 +28,7 @@ export type KvRoomOptions = Readonly<{
   onOpened: (promptTokenCount: number, cachedTokenCount: number) => void;
 }>;
 
-/** Who may have KV, and who gives it back when it runs out. */
+/** Gives choices KV, as `claimsWithoutRoom` and `chooseVictim` decide, and takes it back. */
 export class KvRoom {
   readonly #options: KvRoomOptions;
 
@@ -35,59 +36,34 @@ export class KvRoom {
     this.#options = options;
   }
 
-  /**
-   * Choices that the next step may serve: all that get on. One that has no KV yet, or found none in the last step, comes in when what it needs
-   * soon fits beside what the others do, less what it may take from them by right of age. So a preempted one does not take its rows back from
-   * the one that it gave way to, and nobody takes up rows of a step that it has no memory for.
-   */
+  /** Choices that the next step may serve. Those that could go on and have no room are stalled. */
   runnable(choices: readonly Choice[]): Choice[] {
-    for (const choice of choices) choice.repair = choice.sequence && this.#options.sequences.repair(choice.sequence);
-    const first = new Map<ActiveRequest, Choice>();
-    for (const choice of choices) if (!first.has(choice.request)) first.set(choice.request, choice);
-    const served = choices.filter(
-      (choice) =>
-        choice.request.features !== undefined &&
-        choice.repair !== "sending" &&
-        !this.#followsSoon(choice, first.get(choice.request)),
-    );
-    const { sequences } = this.#options;
-    const following = prefixFollowers(
-      served,
-      ({ tokenCountMax }) => sequences.sharesPrefixes && !sequences.isStriped(tokenCountMax),
-    );
-    const ready = served.filter((choice) => !following.has(choice));
-    const waiting = ready.filter((choice) => bytesOf(choice) === 0 || choice.stalledSinceMs !== undefined);
-    if (waiting.length === 0) return ready;
-    const promises = new Map(choices.map((choice) => [choice, this.#promised(choice)]));
-    let promised = [...promises.values()].reduce((sum, bytes) => sum + bytes, 0);
-    const left = new Set<Choice>();
-    for (const choice of waiting.sort((a, b) => a.id - b.id)) {
-      const more = Math.max(0, this.#bytesSoon(choice) - bytesOf(choice));
-      const needy = this.#asHolder(choice);
-      let owed = 0;
-      for (const [other, bytes] of promises) if (bytes > 0 && owes(this.#asHolder(other), needy)) owed += bytes;
-      if (promised + more - owed <= this.#options.sequences.kvBytesMax) promised += more;
-      else left.add(choice);
-    }
-    for (const choice of left) this.#stall(choice);
-    return ready.filter((choice) => !left.has(choice));
+    const { sequences, clock } = this.#options;
+    for (const choice of choices) choice.mend(choice.sequence && sequences.repair(choice.sequence));
+    const ready = this.#ready(choices);
+    if (
+      !ready.some(({ sequence, stalledSinceMs }) =>
+        needsRoom({ byteCount: bytesOf(sequence), waitedMs: stalledSinceMs }),
+      )
+    )
+      return ready;
+    const readySet = new Set(ready);
+    const claims = choices.map((choice) => this.#asClaim(choice, readySet.has(choice)));
+    const stalled = new Set(claimsWithoutRoom(claims, sequences.kvBytesMax).map(({ choice }) => choice));
+    for (const choice of stalled) choice.stall(clock.monotonic());
+    return ready.filter((choice) => !stalled.has(choice));
   }
 
-  /** Allocates the planned rows, the oldest choice's first. Who gets none is planned again when there is room. */
-  reserve(plan: readonly PlannedEntry[], choices: ReadonlyMap<number, Choice>): ReservedRows[] {
-    const planned: ReservedRows[] = [];
-    for (const { id, rowCount } of plan) {
-      const choice = choices.get(id);
-      if (choice !== undefined) planned.push({ choice, rowCount });
+  /** Allocates the planned rows, the oldest choice's first. Choices without room are stalled and left out. */
+  reserve(plan: readonly PlannedRows<Choice>[], choices: readonly Choice[]): PlannedRows<Choice>[] {
+    const granted = new Set<Choice>();
+    for (const { of: choice, rowCount } of [...plan].sort((a, b) => a.of.id - b.of.id)) {
+      if (this.#allocate(choice, rowCount, choices, granted)) granted.add(choice);
+      else choice.stall(this.#options.clock.monotonic());
     }
-    const batch = new Set<Choice>();
-    for (const rows of [...planned].sort((a, b) => a.choice.id - b.choice.id)) {
-      if (this.#allocate(rows, choices, batch)) batch.add(rows.choice);
-      else this.#stall(rows.choice);
-    }
-    return planned
-      .filter(({ choice }) => batch.has(choice))
-      .map(({ choice, rowCount }) => ({ choice, rowCount: rowsLeft(choice, rowCount) }));
+    return plan
+      .filter(({ of }) => granted.has(of))
+      .map(({ of, rowCount }) => ({ of, position: of.computedCount, rowCount: rowsLeft(of, rowCount) }));
   }
 
   /** Choices that have long found no room, and are too long to ever find it without context workers: these are full or gone. */
@@ -101,6 +77,24 @@ export class KvRoom {
     );
   }
 
+  /** Choices that wait for nothing but room: not for features, a repair, or a beginning that another one computes. */
+  #ready(choices: readonly Choice[]): Choice[] {
+    const { sequences } = this.#options;
+    const first = new Map<ActiveRequest, Choice>();
+    for (const choice of choices) if (!first.has(choice.request)) first.set(choice.request, choice);
+    const served = choices.filter(
+      (choice) =>
+        choice.request.features !== undefined &&
+        !choice.isMending &&
+        !this.#followsSoon(choice, first.get(choice.request)),
+    );
+    const following = prefixFollowers(
+      served,
+      ({ tokenCountMax }) => sequences.sharesPrefixes && !sequences.isStriped(tokenCountMax),
+    );
+    return served.filter((choice) => !following.has(choice));
+  }
+
   #open(choice: Choice): KvSequence {
     const { blockHashes, images } = choice.request.task;
     const sequence = this.#options.sequences.open({
@@ -110,6 +104,7 @@ export class KvRoom {
       reuse: !choice.reportsPrompt,
       rowCountMax: choice.tokenCountMax,
     });
+    choice.open(sequence);
     if (choice.request.cachedCount === undefined) {
       choice.request.cachedCount = sequence.cachedCount;
       this.#options.onOpened(choice.promptLength, sequence.cachedCount);
@@ -117,22 +112,18 @@ export class KvRoom {
     return sequence;
   }
 
-  #allocate({ choice, rowCount }: ReservedRows, choices: ReadonlyMap<number, Choice>, batch: Set<Choice>): boolean {
+  #allocate(choice: Choice, rowCount: number, choices: readonly Choice[], granted: Set<Choice>): boolean {
     const { sequences, onPreempted } = this.#options;
-    choice.sequence ??= this.#open(choice);
-    const sequence = choice.active ?? choice.sequence;
+    const sequence = choice.active ?? this.#open(choice);
     const rows = rowsLeft(choice, rowCount);
     while (!sequences.reserve(sequence, rows)) {
       const free = sequences.kvBytesMax - sequences.kvBytesUsed;
       const missing = sequences.bytesNeeded(sequence, rows) - free;
-      const holders = [...choices.values()].map((one) => this.#asHolder(one));
-      const victim = chooseVictim(this.#asHolder(choice), holders, missing);
-      const loser = victim === undefined ? undefined : choices.get(victim.id);
-      if (loser?.sequence === undefined) return false;
-      sequences.close(loser.sequence);
-      loser.sequence = undefined;
-      loser.preemptionCount += 1;
-      batch.delete(loser);
+      const holders = choices.map((one) => this.#asHolder(one));
+      const victim = chooseVictim(this.#asHolder(choice), holders, missing)?.choice;
+      if (victim?.sequence === undefined) return false;
+      sequences.close(victim.preempt());
+      granted.delete(victim);
       onPreempted();
     }
     return true;
@@ -142,16 +133,6 @@ export class KvRoom {
   #followsSoon(choice: Choice, first: Choice | undefined): boolean {
     if (first === undefined || first === choice || !this.#options.sequences.sharesPrefixes) return false;
     return choice.sequence === undefined && first.computedCount < first.promptLength;
-  }
-
-  #stall(choice: Choice): void {
-    choice.stalledSinceMs ??= this.#options.clock.monotonic();
-  }
-
-  /** Bytes that are spoken for: of a choice that gets on what it needs soon, of one that does not what it holds. */
-  #promised(choice: Choice): number {
-    const held = bytesOf(choice);
-    return held === 0 || choice.stalledSinceMs !== undefined ? held : Math.max(held, this.#bytesSoon(choice));
   }
 
   /**
@@ -169,12 +150,17 @@ export class KvRoom {
     );
   }
 
-  #asHolder(choice: Choice): Holder {
-    const { id, computedCount, preemptionCount, stalledSinceMs } = choice;
+  #asClaim(choice: Choice, isReady: boolean): KvClaim & HolderOf {
+    return { ...this.#asHolder(choice), bytesSoon: this.#bytesSoon(choice), isReady };
+  }
+
+  #asHolder(choice: Choice): HolderOf {
+    const { id, computedCount, preemptionCount, stalledSinceMs, sequence } = choice;
     const { cost, clock, prefillRowsMax } = this.#options;
     return {
+      choice,
       id,
-      byteCount: bytesOf(choice),
+      byteCount: bytesOf(sequence),
       recomputeMs: cost.prefillMs(0, computedCount, prefillRowsMax),
       preemptionCount,
       waitedMs: stalledSinceMs === undefined ? undefined : clock.monotonic() - stalledSinceMs,
@@ -182,11 +168,11 @@ export class KvRoom {
   }
 }
 
+const bytesOf = (sequence: KvSequence | undefined): number => (sequence === undefined ? 0 : sequence.byteCount);
+
+type HolderOf = Holder & Readonly<{ choice: Choice }>;
+
 /** Of a prompt that was found in the cache less is left than was planned. */
 function rowsLeft(choice: Choice, rowCount: number): number {
   return Math.min(rowCount, choice.pendingTokenCount);
-}
-
-function bytesOf({ sequence }: Choice): number {
-  return sequence?.byteCount ?? 0;
 }

@@ -1,5 +1,7 @@
 /** What the engine bounds, and by how much. */
 export const ENGINE_LIMITS = {
+  /** An engine without work looks at deadlines and lost routers this often. */
+  idleMs: 1000,
   /** Choices that may be active at once, running or waiting for room; a request beyond them is refused as overloaded. */
   choicesMax: 512,
   /** Rows that decode in one step. */

@@ -15,7 +15,7 @@ function choiceOf(id: number, length: number, common: number, computed?: number,
   const params = { ...task.params, routedExperts: asks };
   const choice = new Choice(id, new ActiveRequest({ ...task, params }, id, 0), 0, 0);
   if (computed !== undefined)
-    choice.sequence = { length: computed, cachedCount: 0, byteCount: 1, rowCountMax: Number.POSITIVE_INFINITY };
+    choice.open({ length: computed, cachedCount: 0, byteCount: 1, rowCountMax: Number.POSITIVE_INFINITY });
   return choice;
 }
 
@@ -44,8 +44,8 @@ test("nobody waits for one that is held up, or much longer, and whoever asks abo
   const long = choiceOf(1, 4000, 300);
   expect(idsOf(prefixFollowers([long, choiceOf(2, 400, 300)], everybody))).toEqual([]);
   const [stalled, parked] = [choiceOf(1, 400, 300), choiceOf(1, 400, 300, 64)];
-  stalled.stalledSinceMs = 0;
-  parked.parkedSinceMs = 0;
+  stalled.stall(0);
+  parked.park(0);
   for (const held of [stalled, parked])
     expect(idsOf(prefixFollowers([held, choiceOf(2, 400, 300), choiceOf(3, 400, 300)], everybody))).toEqual([3]);
   expect(idsOf(prefixFollowers([choiceOf(1, 400, 300), choiceOf(2, 400, 300, undefined, true)], everybody))).toEqual(

@@ -18,7 +18,7 @@ export function prefixFollowers(choices: readonly Choice[], takesPart: (choice: 
     if (choice.request.task.blockHashes.length < BLOCK_HASH_BYTES || !takesPart(choice)) continue;
     const others = ahead.get(firstOf(choice)) ?? [];
     if (isNew(choice) && !choice.reportsPrompt && follows(choice, others)) followers.add(choice);
-    else if (choice.stalledSinceMs === undefined && choice.parkedSinceMs === undefined) {
+    else if (!choice.isHeldUp) {
       others.push(choice);
       ahead.set(firstOf(choice), others);
     }

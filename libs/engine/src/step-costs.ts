@@ -8,8 +8,8 @@ export type StepCostsOptions = Readonly<{ stepMs: number; prefillRowsMax: number
 export function stepCosts(cost: StepCost, choices: readonly Choice[], options: StepCostsOptions): StepCosts {
   if (!cost.isMeasured) return { promptRowMs: 0, contextTokenMs: 0, decodeMs: 0, decodeRowMs: 0, stepMsMax: 0 };
   const decoding = choices
-    .filter(({ pendingTokenCount }) => pendingTokenCount === 1)
-    .map(({ computedCount }) => ({ position: computedCount, rowCount: 1 }));
+    .filter(({ isDecoding }) => isDecoding)
+    .map(({ computedCount, pendingTokenCount }) => ({ position: computedCount, rowCount: pendingTokenCount }));
   const decodeMs = decoding.length === 0 ? 0 : cost.stepMs(decoding);
   const wanted = Math.max(options.stepMs, decoding.length === 0 ? BATCHING_LIMITS.stepMsAlone : 0);
   const stepMsMax = Math.min(wanted, BATCHING_LIMITS.stepMsMax);
@@ -33,7 +33,7 @@ const FAR_TOKENS = 8192;
 /** Milliseconds of prompt rows that each prompt still needs, ascending. */
 export function waitingPromptMs(cost: StepCost, choices: readonly Choice[], stepRows: number): number[] {
   return choices
-    .filter(({ pendingTokenCount }) => pendingTokenCount > 1)
+    .filter(({ isDecoding }) => !isDecoding)
     .map(({ computedCount, tokens }) => cost.prefillMs(computedCount, tokens.length, stepRows))
     .sort((a, b) => a - b);
 }

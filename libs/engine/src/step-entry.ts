@@ -1,30 +1,5 @@
-import type { Candidate } from "@drover/batching";
 import { assert, type PromptQuery, type StepEntry, type TokenDraw } from "@drover/core";
 import type { Choice } from "./choice.ts";
-
-/** A choice whose rows are allocated for this step. */
-export type ReservedRows = Readonly<{ choice: Choice; rowCount: number }>;
-
-/** All rows of a step, and those of sequences that only decode. */
-export function rowCounts(batch: readonly ReservedRows[]): Readonly<{ rowCount: number; decodeCount: number }> {
-  return {
-    rowCount: batch.reduce((sum, { rowCount }) => sum + rowCount, 0),
-    decodeCount: batch.filter(({ rowCount }) => rowCount === 1).length,
-  };
-}
-
-/** A choice as the step's plan sees it. */
-export function candidateOf(choice: Choice): Candidate {
-  const { id, request, lastStep, computedCount, pendingTokenCount } = choice;
-  return {
-    id,
-    request: request.order,
-    position: computedCount,
-    pendingTokenCount,
-    lastStep,
-    requestLastStep: request.lastPromptStep,
-  };
-}
 
 /** What a choice brings to the step: its next rows, what is asked of its prompt, and how its token is drawn once all rows are computed. */
 export function stepEntry(choice: Choice, rowCount: number): StepEntry {

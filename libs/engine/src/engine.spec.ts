@@ -1,0 +1,127 @@
+import type { RequestEvent, StepEntry } from "@drover/core";
+import { kvGeometry } from "@drover/kv";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { drainFake, type FakeEngine, type FakeEngineOptions, fakeEngine, taskOfLength } from "./testing/fake-engine.ts";
+import type { FakeAnswer } from "./testing/fake-runner.ts";
+
+const geometry = kvGeometry(
+  { isGlobalLayer: [false, false, false, true], chunkSize: 32, kvHeadCount: 1, headDim: 1 },
+  "f32",
+);
+const kvBytesMax = 4000 * 4 * geometry.rowBytes;
+
+const engineOf = (answer: FakeAnswer, options: Partial<FakeEngineOptions> = {}) =>
+  fakeEngine({ geometry, kvBytesMax, answer, ...options });
+
+/** The tokens that a router was sent, by request, checked to come in order. */
+function tokensOf({ events }: Readonly<{ events: readonly RequestEvent[] }>): Record<string, number[]> {
+  const out: Record<string, number[]> = {};
+  for (const { requestId, event } of events) {
+    if (event.kind !== "token") continue;
+    const list = out[requestId] ?? [];
+    out[requestId] = list;
+    expect(event.index).toBe(list.length);
+    list.push(event.tokenId);
+  }
+  return out;
+}
+
+/** A model whose next token is its place in the output, so that an order that is mixed up is seen. */
+const drawn = (entry: StepEntry, from: number, count: number) =>
+  Array.from({ length: count }, (_, i) => ({ tokenId: from + i, logprobs: undefined, entry }));
+
+const computed = (rowCount: number, tokens: ReturnType<typeof drawn>) =>
+  ({ kind: "computed", rowCount, tokens, prompt: [], experts: new Uint16Array(0) }) as const;
+
+const plain: FakeAnswer = (entry) =>
+  computed(entry.tokenIds.length, entry.draw === undefined ? [] : drawn(entry, entry.draw.index, 1));
+
+test("a step that commits fewer rows than it has computed changes no token: the others are computed again", async () => {
+  const lengths = fc.array(
+    fc.record({ prompt: fc.integer({ min: 1, max: 90 }), output: fc.integer({ min: 1, max: 12 }) }),
+    {
+      minLength: 1,
+      maxLength: 4,
+    },
+  );
+  await fc.assert(
+    fc.asyncProperty(lengths, fc.integer({ min: 1, max: 9 }), async (requests, keep) => {
+      let short = 0;
+      const local = engineOf((entry) => {
+        const { length } = entry.tokenIds;
+        if (length <= keep) return plain(entry);
+        short += 1;
+        return computed(keep, []);
+      });
+      for (const [i, { prompt, output }] of requests.entries())
+        local.engine.place(taskOfLength(`r${i}`, prompt, output));
+      await drainFake(local, 2000);
+      const expected = requests.map(({ output }, i) => [`r${i}`, Array.from({ length: output }, (_, at) => at)]);
+      expect(tokensOf(local)).toEqual(Object.fromEntries(expected));
+      expect(local.sequences.openCount).toBe(0);
+      expect(short > 0).toBe(requests.some(({ prompt }) => prompt > keep));
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test("an entry may yield several tokens, which are all sent, and no more than were asked for", async () => {
+  const rowCounts: number[] = [];
+  const local = engineOf((entry) => {
+    rowCounts.push(entry.tokenIds.length);
+    return computed(entry.tokenIds.length, entry.draw === undefined ? [] : drawn(entry, entry.draw.index, 2));
+  });
+  local.engine.place(taskOfLength("even", 5, 6));
+  local.engine.place(taskOfLength("odd", 7, 5));
+  const steps = await drainFake(local, 100);
+  expect(tokensOf(local)).toEqual({ even: [0, 1, 2, 3, 4, 5], odd: [0, 1, 2, 3, 4] });
+  // Both are computed by the next step, beside each other.
+  expect(rowCounts).toEqual([5, 7, 2, 2, 2, 2]);
+  expect(steps).toBe(3);
+});
+
+test("of several tokens those behind a stop token are dropped", async () => {
+  const local = engineOf((entry) => computed(entry.tokenIds.length, drawn(entry, entry.draw?.index ?? 0, 4)));
+  const task = taskOfLength("stops", 3, 50);
+  local.engine.place({ ...task, params: { ...task.params, stopTokenIds: [5] } });
+  await drainFake(local, 100);
+  expect(tokensOf(local)).toEqual({ stops: [0, 1, 2, 3, 4, 5] });
+});
+
+test("parked rows are computed again, beside others that go on, and change no token", async () => {
+  let calls = 0;
+  const local = engineOf((entry) => (++calls % 3 === 0 ? { kind: "parked" } : plain(entry)));
+  for (let i = 0; i < 3; i++) local.engine.place(taskOfLength(`r${i}`, 20, 8));
+  await drainFake(local, 200);
+  for (const tokens of Object.values(tokensOf(local))) expect(tokens).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  expect(local.sequences.kvBytesUsed).toBe(0);
+});
+
+test("a request that other workers do not answer for too long fails, and may be tried again", async () => {
+  const local = engineOf(() => ({ kind: "parked" }), { cost: () => 1000 });
+  local.engine.place(taskOfLength("lost", 4, 4));
+  for (let step = 0; step < 60 && local.engine.load().runningCount + local.engine.load().waitingCount > 0; step++)
+    await local.engine.step();
+  local.engine.flush();
+  const last = local.events.at(-1)?.event;
+  expect(last).toMatchObject({ kind: "failed", code: "unavailable", retryable: true, handedBack: false });
+  expect(local.sequences.openCount).toBe(0);
+});
+
+test("a request that ends while its step runs keeps its KV until the step is over, and nothing of the step is sent", async () => {
+  const open: number[] = [];
+  let local: FakeEngine | undefined;
+  const task = taskOfLength("gone", 4, 50);
+  local = engineOf((entry) => {
+    if (entry.draw?.index === 2) local?.engine.cancel(task.requestId, task.attempt);
+    open.push(local?.sequences.openCount ?? 0);
+    return plain(entry);
+  });
+  local.engine.place(task);
+  for (let step = 0; step < 4; step++) await local.engine.step();
+  expect(open).toEqual([1, 1, 1]);
+  local.engine.flush();
+  expect(tokensOf(local)).toEqual({ gone: [0, 1] });
+  expect(local.sequences.openCount).toBe(0);
+});
