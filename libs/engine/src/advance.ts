@@ -28,7 +28,11 @@ export function advance(
   const first = active.length;
   choice.computed();
   sequences.commit(active, tokenIds.subarray(0, rowCount));
-  if (repair !== undefined) return false;
+  if (repair !== undefined) {
+    // A repair that is whole has nothing pending: what comes next is asked for now, so that the load says what is left.
+    choice.mend(sequences.repair(sequence));
+    return false;
+  }
   const promptRows = Math.max(0, Math.min(rowCount, choice.promptLength - first));
   reportPrompt(choice, first, promptRows, result, send);
   observer.tokensComputed(promptRows, tokens.length);
