@@ -17,5 +17,5 @@ export async function affectedFolders(): Promise<string[]> {
   const names: readonly string[] = JSON.parse(output);
   return findProjects(repository)
     .filter((project) => names.includes(project.name))
-    .map((project) => project.folder);
+    .map((project) => `${project.folder}/`);
 }

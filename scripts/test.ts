@@ -16,8 +16,9 @@ const args = process.argv.slice(2);
 const isAffected = args.includes("--affected");
 const NONE = { passedCount: 0, failedCount: 0 };
 const gates = args.length === 0 || isAffected ? await runGates(GATES) : NONE;
-const filters = isAffected ? await affectedFolders() : args;
-const tests = isAffected && filters.length === 0 ? NONE : await runVitest(filters);
+// An affected project may have no spec of its own.
+const filters = isAffected ? ["--passWithNoTests", ...(await affectedFolders())] : args;
+const tests = isAffected && filters.length === 1 ? NONE : await runVitest(filters);
 const failedCount = gates.failedCount + tests.failedCount;
 process.stdout.write(`${gates.passedCount + tests.passedCount} passed, ${failedCount} failed\n`);
 process.exitCode = failedCount === 0 ? 0 : 1;
