@@ -28,7 +28,7 @@ export class BoundedMap<Key, Value extends NonNullable<unknown>> implements Iter
     return this.#entries.size;
   }
 
-  /** Of all values together. */
+  /** Bytes of all values together. */
   get byteCount(): number {
     return this.#byteCount;
   }

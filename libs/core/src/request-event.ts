@@ -67,7 +67,7 @@ export type RequestEvent = Readonly<{ requestId: RequestId; attempt: number; eve
 export type Resume = Readonly<{
   requestId: RequestId;
   attempt: number;
-  /** Of each choice. */
+  /** The index of each choice's next token. */
   nextIndices: readonly number[];
   nextPromptPosition: number;
   /** The router knows that the attempt has begun. */

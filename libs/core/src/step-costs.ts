@@ -12,5 +12,5 @@ export type StepCosts = Readonly<{
   stepMsMax: number;
 }>;
 
-/** Of a worker that has measured nothing. */
+/** The costs of a worker that has measured nothing. */
 export const NO_COSTS: StepCosts = { promptRowMs: 0, contextTokenMs: 0, decodeMs: 0, decodeRowMs: 0, stepMsMax: 0 };

@@ -8,7 +8,7 @@ export function tilesHash(tileCount: number, tileSize: number, pixels: Uint8Arra
   return tilesHasher(tileCount, tileSize).update(pixels).digest("hex");
 }
 
-/** The same for pixels that come in parts: `update` with each, then `digest("hex")`. */
+/** A hasher of pixels that come in parts: `update` with each, then `digest("hex")`. */
 export function tilesHasher(tileCount: number, tileSize: number): Hash {
   return createHash("sha256").update(`${tileCount}x${tileSize}\n`, "ascii");
 }

@@ -18,7 +18,7 @@ export type WorkerState = Readonly<{
   expertCount: number;
   /** Milliseconds since its last report. */
   silentMs: number;
-  /** Of the requests that this leader has placed there: what the index expected to be cached. */
+  /** Tokens that the index expected to be cached, of the requests that this leader has placed there. */
   predictedPrefix: PrefixCounts;
   /** Blocks of its prefix cache that the index knows. */
   indexedBlockCount: number;
@@ -48,7 +48,7 @@ export type ClusterState = Readonly<{
   routerIds: readonly RouterId[];
   /** A request can be served now. */
   ready: boolean;
-  /** Of the workers' checkpoint: routers seed their block hashes with it. Undefined before the first worker. */
+  /** The fingerprint of the workers' checkpoint: routers seed their block hashes with it. Undefined before the first worker. */
   modelFingerprint: string | undefined;
   /** What memory forbids, as a sentence: the expert map does not move for it. */
   expertShortage: string | undefined;

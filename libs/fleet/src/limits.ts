@@ -33,7 +33,7 @@ export const BEGIN_WITHIN_MS = 10_000;
 export const SAME_TIME_MS = 1;
 export const SAME_TIME_SHARE = 0.05;
 
-/** Of predictions that count as the same, the one with so many more tokens cached goes first: it leaves more time to others. */
+/** Cached tokens by which one of several predictions that count as the same goes first: it leaves more time to others. */
 export const SAME_CACHED_TOKENS = 256;
 
 /** Blocks that a prompt must bring to be remembered until they are computed: to compute fewer again costs less than to look for them. */

@@ -10,7 +10,7 @@ export type StoredFormat =
 export type StoredFormats = Readonly<{
   /** What is no Linear: norms, embeddings. */
   plain: Extract<StoredFormat, { kind: "plain" }>;
-  /** Of the Linear at this path, such as `language_model.lm_head`; fused experts are `...feed_forward.experts`. */
+  /** The format of the Linear at this path, such as `language_model.lm_head`; fused experts are `...feed_forward.experts`. */
   linear: (path: string) => StoredFormat;
   /** Whether a layer's experts are two tensors for all of them, or three Linears each. */
   fusedExperts: boolean;

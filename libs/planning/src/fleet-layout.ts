@@ -12,7 +12,7 @@ export type FleetRequest = Readonly<{
   gpuCount: number;
   /** Memory of one GPU. */
   gpuBytes: number;
-  /** Of each GPU, for the driver, the runtime and fragmentation. */
+  /** Memory of each GPU that is left to the driver, the runtime and fragmentation. */
   reserveBytes: number;
   /** Tokens of the request that must fit. */
   contextTokens: number;
@@ -37,7 +37,7 @@ export type WorkerPlan = Readonly<{
   freeBytes: number;
 }>;
 
-/** Who does what: attention workers first. `together`: attention workers hold routed experts too. */
+/** The workers of a fleet, attention workers first. `together`: these hold routed experts too. */
 export type FleetLayout = Readonly<{ together: boolean; attentionCount: number; workers: readonly WorkerPlan[] }>;
 
 /** Every layout that a fleet of this size can have: 1 to all of the workers attend, and these hold experts or the others do. */

@@ -35,7 +35,7 @@ export type FleetPlan = Readonly<{
 }>;
 
 export type PlanOptions = Readonly<{
-  /** Of one GPU, bytes a second. */
+  /** The memory bandwidth of one GPU, bytes a second. */
   bandwidth: number;
   alternatives: readonly Alternative[];
 }>;

@@ -8,7 +8,7 @@ export type QuantizedSizes = Readonly<{ layers: LinearSizes; head: LinearSizes |
 
 const LAYER_KINDS: readonly WeightKind[] = ["attention", "dense", "shared", "routed"];
 
-/** The same tensors once their Linears are quantized; scales of the stored form vanish. Router, embedding, norms, biases and vision stay. */
+/** A checkpoint's tensors once its Linears are quantized: scales of the stored form vanish; router, embedding, norms, biases and vision stay. */
 export function quantizedTensors(tensors: readonly TensorShape[], { layers, head }: QuantizedSizes): TensorShape[] {
   return tensors.flatMap((tensor) => {
     const { kind, isScale } = tensorPurpose(tensor.name);

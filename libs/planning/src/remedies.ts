@@ -3,7 +3,7 @@ import type { FleetRequest } from "./fleet-layout.ts";
 import type { WeightInventory } from "./inventory.ts";
 import { GPUS_MAX, SUGGESTED_GPU_BYTES_MAX } from "./limits.ts";
 
-/** The same model in another format. */
+/** A model's weights in another format. */
 export type Alternative = Readonly<{ quantize: "int8" | "int4"; weights: WeightInventory }>;
 
 /** A change of what was asked for with which it fits; what is absent stays. */

@@ -11,7 +11,7 @@ export type StepFloor = Readonly<{
   weightBytes: number;
   /** KV that the whole fleet reads. */
   kvBytes: number;
-  /** Of one step, in which every sequence gets one token. */
+  /** The time of one step, in which every sequence gets one token. */
   stepMs: number;
   tokensPerSecond: number;
 }>;

@@ -6,7 +6,7 @@ export type StripePlace = Readonly<{ holder: ContextHolder; life: number }>;
 /** Where the finished segments of one sequence are. Segments before {@link end} are read from their holders, later ones are its own. */
 export class SequenceStripes {
   readonly sequenceId: string;
-  /** Whose turn segment 0 is. */
+  /** The holder that is asked first for segment 0, as a count of turns: those of several sequences begin at different holders. */
   readonly first: number;
   /** Bytes that its segments may come to need in all. */
   readonly bytesMax: number;

@@ -6,7 +6,7 @@ import { quoted } from "../files/quoted.ts";
 /** Whether the Linear at a module path is stored in FP8, by config.json's `quantization_config`. */
 type StoredFp8 = Readonly<{
   isFp8: (path: string) => boolean;
-  /** Of the scales: fbgemm's are f32, compressed-tensors' have the model's type. */
+  /** The scales' type: fbgemm's are f32, compressed-tensors' have the model's. */
   scaleDtype: "F32" | "BF16";
   /** A layer's experts are two tensors for all of them. */
   fusedExperts: boolean;

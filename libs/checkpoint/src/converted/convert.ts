@@ -32,7 +32,7 @@ export type ConversionProgress = Readonly<{
   file: string | null;
   doneBytes: number;
   totalBytes: number;
-  /** Of the done ones, those that an earlier run has written. */
+  /** Files among the done ones that an earlier run has written. */
   keptBytes: number;
 }>;
 

@@ -6,9 +6,9 @@ export type FileRecord = Readonly<{
   /** Relative to the converted folder. */
   file: string;
   byteCount: number;
-  /** Of the weights, and for tensors in their own type of the whole file. */
+  /** The hash of the weights, and for tensors in their own type of the whole file. */
   sha256: string;
-  /** Of the packed half; one entry for each matrix, null where it is not stored. Null for tensors in their own type. */
+  /** The packed half's record; one entry for each matrix, null where it is not stored. Null for tensors in their own type. */
   prepared: Readonly<{ sha256: string; matrices: readonly (PreparedMatrix | null)[] }> | null;
 }>;
 

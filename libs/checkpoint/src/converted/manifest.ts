@@ -18,7 +18,7 @@ export const FORMAT_VERSION = 1;
 
 /** What identifies a conversion: a folder holds the work of one. */
 export type ConversionId = Readonly<{
-  /** Of the source's config, tensors and a sample of their bytes. */
+  /** A digest of the source's config, tensors and a sample of their bytes. */
   source: string;
   setting: ConversionSetting;
   /** What {@link Packer.kind} was: who has another packs by itself. */

@@ -18,7 +18,7 @@ export type PackedMatrix = Readonly<{ key: string; file: string; range: FileRang
 
 /** What the conversion needs of the runtime. */
 export interface Packer {
-  /** Of the matrices that `pack` makes: equal where they are interchangeable. */
+  /** The name of the form that `pack` makes: equal where matrices are interchangeable. */
   readonly kind: string;
   /** Null where the kernels take such a matrix as it is. What it returns is valid until the next call; `scratch` is a folder for its files. */
   pack(matrix: QuantizedMatrix, scratch: string): Promise<PackedMatrix | null>;

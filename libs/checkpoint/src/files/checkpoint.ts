@@ -12,7 +12,7 @@ import { INDEX_FILE, readShardIndex, SINGLE_FILE } from "./shard-index.ts";
 /** A checkpoint's tensors, in one safetensors file or sharded by an index; only the bytes that are asked for are read. */
 export class Checkpoint implements AsyncDisposable {
   readonly directory: string;
-  /** Of config.json and every tensor's place: equal for workers that may serve together. */
+  /** The fingerprint of config.json and every tensor's place: equal for workers that may serve together. */
   readonly fingerprint: string;
   readonly #tensors: ReadonlyMap<string, TensorInfo>;
   readonly #files: ReadonlyMap<string, FileHandle>;

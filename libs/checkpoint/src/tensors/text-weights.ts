@@ -33,7 +33,7 @@ export class TextWeights {
     return readAllRows(await this.linearRows(name));
   }
 
-  /** The same, to be read in parts. Errors: as {@link linear}. */
+  /** A Linear that is read in parts. Errors: as {@link linear}. */
   async linearRows(name: string): Promise<LinearRows> {
     const [outSize, inSize] = linearShape(name, this.#config);
     const tied = name === "lm_head" && this.#config.tieWordEmbeddings && !this.#has("lm_head.weight");
@@ -51,7 +51,7 @@ export class TextWeights {
     return { gateUp: await readAllRows(gateUp), down: await readAllRows(down) };
   }
 
-  /** The same, to be read in parts: gate's rows and then up's, and down's. A fused matrix is kept as it is stored while its rows are in use. */
+  /** An expert that is read in parts: gate's rows and then up's, and down's. A fused matrix is kept as it is stored while its rows are in use. */
   async expertRows(layer: number, e: number): Promise<Readonly<{ gateUp: LinearRows; down: LinearRows }>> {
     const { hiddenSize: d, expertWidth: f, expertCount } = this.#config;
     assert(e >= 0 && e < expertCount, "an expert is one of the model's");

@@ -56,7 +56,7 @@ export type Step = Readonly<{
 
 /** Log-probabilities of one row's raw logits. */
 export type RowLogprobs = Readonly<{
-  /** Of the token that was asked for, or drawn. */
+  /** The log-probability of the token that was asked for, or drawn. */
   logprob: number;
   /** The likeliest tokens, best first, as many as were asked for. */
   top: readonly RankedToken[];

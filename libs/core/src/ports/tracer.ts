@@ -7,7 +7,7 @@ export type TraceContext = Readonly<{ traceparent: string; tracestate: string }>
 export type SpanAttributes = Readonly<Record<string, string | number | boolean>>;
 
 export type SpanOptions = Readonly<{
-  /** Who speaks: `server` answers a call of another process, `client` makes one; neither, unless given. */
+  /** The side of a call that the span is: `server` answers another process, `client` asks one; neither, unless given. */
   kind?: "server" | "client" | "producer" | "consumer";
   attributes?: SpanAttributes;
   /** Unix milliseconds; now, unless given. */

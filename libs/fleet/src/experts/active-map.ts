@@ -11,7 +11,7 @@ export type ExpertWorker = Readonly<{
   joinedAtMs: number;
   suspected: boolean;
   leaving: boolean;
-  /** It wants to end, and answers until others have its experts. */
+  /** Whether the worker wants to end; it answers until others have its experts. */
   draining: boolean;
   /** Experts of all layers together that its memory holds; Infinity: no limit is known. */
   expertCountMax: number;
@@ -19,7 +19,7 @@ export type ExpertWorker = Readonly<{
   loaded: ReadonlyMap<number, ReadonlySet<number>> | undefined;
 }>;
 
-/** Who answers for each expert now: by layer, for each expert the workers that hold it, best first. */
+/** The workers that answer for experts now: by layer, for each expert those that hold it, best first. */
 export type ActiveExperts = ReadonlyMap<number, readonly (readonly WorkerId[])[]>;
 
 /**

@@ -1,9 +1,9 @@
 import { assert, type WorkerId } from "@drover/core";
 
-/** Who should hold each expert: by MoE layer, one owner for each expert in order. Empty when there is no worker to own one. */
+/** The owner that each expert should have: by MoE layer, one for each expert in order. Empty when there is no worker to own one. */
 export type ExpertAssignment = ReadonlyMap<number, readonly WorkerId[]>;
 
-/** The same where some experts, or whole layers, have no owner yet. */
+/** An assignment in which some experts, or whole layers, have no owner yet. */
 export type PartialAssignment = ReadonlyMap<number, readonly (WorkerId | undefined)[]>;
 
 /** Experts of all layers together that a worker's memory holds; without an entry it has no limit. */

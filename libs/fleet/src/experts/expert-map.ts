@@ -6,11 +6,11 @@ export type WorkerEndpoint = Readonly<{
   workerId: WorkerId;
   incarnation: string;
   address: string;
-  /** It still answers for what it holds, and takes nothing new. */
+  /** Whether the worker is draining: it answers for what it holds, and takes nothing new. */
   draining: boolean;
 }>;
 
-/** Who answers for which expert, as the leader has decided it. A later decision has a greater epoch. */
+/** The leader's decision which workers answer for which expert. A later one has a greater epoch. */
 export type ExpertMap = Readonly<{
   modelId: ModelId;
   epoch: bigint;

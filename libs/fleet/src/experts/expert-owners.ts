@@ -12,11 +12,11 @@ export type ExpertShortage = Readonly<{
   keeps: readonly WorkerId[];
 }>;
 
-/** Who should own experts, in the order of their ids; none while even all together lack memory. */
+/** The workers that should own experts, in the order of their ids; none while even all together lack memory. */
 export type ExpertOwners = Readonly<{ owners: readonly WorkerId[]; shortage: ExpertShortage | undefined }>;
 
 /**
- * Those that stay own the experts. Where they lack memory, earlier owners that would go are kept: those that still answer first, and no more than
+ * Workers that stay own the experts. Where they lack memory, earlier owners that would go are kept: those that still answer first, and no more than
  * needed. `lost` are earlier owners that are not present any more, and were not for longer than their grace.
  */
 export function chooseOwners(

@@ -1,8 +1,8 @@
 /** How far a draining worker is. It may end once it is drained; others may still load its experts before. */
 export type DrainState = Readonly<{
-  /** Nobody needs anything of it any more. */
+  /** Whether nobody needs anything of it any more. */
   drained: boolean;
-  /** The same of its experts alone. */
+  /** Whether nobody needs its experts any more. */
   expertsDrained: boolean;
   /** Why its experts cannot go elsewhere, as a sentence; undefined where they can. */
   obstacle: string | undefined;
@@ -22,9 +22,9 @@ export type DrainRequest = Readonly<{
 }>;
 
 export type DrainReply = Readonly<{
-  /** Of the life that is there. */
+  /** The incarnation of the worker that is there. */
   incarnation: string;
-  /** It drains now; where it was asked to, the order may still be on its way. */
+  /** Whether the worker drains now; where it was asked to, the order may still be on its way. */
   draining: boolean;
   /** Undefined for a worker that serves. */
   state: DrainState | undefined;

@@ -19,7 +19,7 @@ export type WorkerProfile = Readonly<{
 
 /** What workers that serve together have in common: one checkpoint. */
 export type ServedCheckpoint = Readonly<{
-  /** Of config.json and the tensor index. */
+  /** A digest of config.json and the tensor index. */
   fingerprint: string;
   moeLayers: readonly number[];
   /** Routed experts of each of these layers. */

@@ -37,7 +37,7 @@ export type WorkerStatus = Readonly<{
   progress: number;
   /** Unix milliseconds, by the worker's clock. */
   sentAtMs: number;
-  /** Since the worker started. */
+  /** Counts since the worker started. */
   prefix: PrefixCounts;
   /** Rows that its own experts have computed. */
   expertRowCount: number;

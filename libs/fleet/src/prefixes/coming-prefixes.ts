@@ -98,7 +98,7 @@ export class ComingPrefixes {
     return goesOn ? Math.floor(tokens / chunkTokens) * chunkTokens : tokens;
   }
 
-  /** Those of one beginning that are not long computed. */
+  /** The remembered prompts of one beginning, but for those that were computed long ago. */
   #current(first: string, nowMs: number): Coming[] {
     return (this.#byFirst.get(first) ?? []).filter((one) => isCurrent(one, nowMs));
   }

@@ -9,7 +9,7 @@ export type PromptLoad = Readonly<{
   waitingTokenCount: number;
   /** Milliseconds that each accepted prompt still needs, ascending; of very many, the last one holds all the others. */
   pendingPromptMs: readonly number[];
-  /** The same of placements that its status does not show yet, in any order. */
+  /** Milliseconds of the prompts that were placed and that the worker's status does not show yet, in any order. */
   reservedPromptMs: readonly number[];
 }>;
 

@@ -10,7 +10,7 @@ export type LaneForecast = Readonly<{ waitMs: number; msPerJob: number }>;
  */
 export class LaneWait {
   #msPerJob = 0;
-  /** Since when jobs wait without one being placed; undefined while none waits. */
+  /** The time since which jobs wait without one being placed; undefined while none waits. */
   #sinceMs: number | undefined;
 
   /** A worker has accepted a job, and `waitingCount` others still wait. */

@@ -21,7 +21,7 @@ export type WorkerCapacity = PromptLoad &
     available: boolean;
     /** Allocated, cached prefixes included. */
     kvBytesUsed: number;
-    /** Of those, what only the prefix cache keeps: it gives way. */
+    /** The part of these bytes that only the prefix cache keeps: it gives way. */
     kvBytesCached: number;
     kvBytesMax: number;
     kvBytesPerToken: number;
@@ -49,7 +49,7 @@ export type PlacementOptions = Readonly<{
   cachedTokenCount?: (worker: WorkerId) => number;
   /** What a worker will soon have cached of it; nothing unless given. */
   coming?: (worker: WorkerId) => ComingPrefix | undefined;
-  /** It was passed over for too long: short prompts before it, of which there may always be more, do not hold it up any longer. */
+  /** Whether the request was passed over for too long: short prompts before it, of which there may always be more, do not hold it up then. */
   insists?: boolean;
   /** Whether the room that comes free there is kept for another lane. */
   isClaimed?: (worker: WorkerId) => boolean;
@@ -235,7 +235,7 @@ function lighter(a: Judged, b: Judged): number {
   );
 }
 
-/** Of the workers that could take it later: the one with the fewest bytes missing, then the least time. */
+/** The best of the workers that could take the request later: the one with the fewest bytes missing, then the least time. */
 function nearest(seen: readonly Judged[]): WorkerId | undefined {
   let best: Judged | undefined;
   for (const one of seen) {
@@ -252,7 +252,7 @@ function nearer(a: Judged, b: Judged): number {
   return missing || a.totalMs - b.totalMs || (a.worker.workerId < b.worker.workerId ? -1 : 1);
 }
 
-/** Those that could take it first, then by time. */
+/** The order of candidates: workers that could take the request first, then by time. */
 function ranking(seen: readonly Judged[]): readonly PlacementCandidate[] {
   const best: Judged[] = [];
   for (const one of seen) {

@@ -50,7 +50,7 @@ export class Reservations {
     this.#totals.delete(worker);
   }
 
-  /** The same value until something of the worker changes. */
+  /** The sum of a worker's reservations: the same object until they change. */
   total(worker: WorkerId): ReservedTotal {
     const reservations = this.#byWorker.get(worker);
     if (reservations === undefined) return NONE;

@@ -24,7 +24,7 @@ const PRIVATE_V4: readonly (readonly [string, number])[] = [
   ["240.0.0.0", 4], // reserved, broadcast
 ];
 
-/** The same of 2000::/3; outside of it nothing is public but what carries an IPv4 address. */
+/** Networks within 2000::/3 that are not public; outside of it nothing is but what carries an IPv4 address. */
 const PRIVATE_V6: readonly (readonly [string, number])[] = [
   ["2001::", 23], // protocol assignments, Teredo and ORCHID among them
   ["2001:db8::", 32], // documentation

@@ -98,7 +98,7 @@ class OtlpTracer implements Tracer {
   }
 }
 
-/** Of the whole process, as OpenTelemetry has one place for it. */
+/** The handler of export failures for the whole process, as OpenTelemetry has one place for it: says one a minute. */
 function logFailures(logger: Logger): void {
   let nextMs = 0;
   setGlobalErrorHandler((error) => {
