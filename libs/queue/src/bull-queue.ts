@@ -23,7 +23,19 @@ import { queueJobFromWire, queueJobToWire } from "@drover/wire";
 import { type Job, Queue, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import { type BullJobData, HeldBullJob } from "./bull-lease.ts";
-import { QUEUE_LIMITS } from "./limits.ts";
+import {
+  ENDED_JOBS_KEPT,
+  FOREIGN_AGE_MS,
+  FOREIGN_PAUSE_MS,
+  FOREIGN_PROTOCOLS_MAX,
+  LANE_JOBS_MAX,
+  LOCK_MS,
+  POLL_MS,
+  REDIS_TOMBSTONE_MS,
+  RETRY_AFTER_MS,
+  STALLED_COUNT_MAX,
+  STALLED_MS,
+} from "./limits.ts";
 import { overRedis, unreachable } from "./redis.ts";
 
 export type BullQueueOptions = Readonly<{
@@ -67,7 +79,7 @@ export class BullQueue implements QueueProducer, QueueConsumer {
     this.#subscriber?.on("message", () => this.#notify());
     this.#subscriber?.subscribe(this.#key("added")).catch(() => undefined);
     // A stalled job comes back without an announcement.
-    this.#poll = options.consumer === undefined ? undefined : setInterval(() => this.#notify(), QUEUE_LIMITS.pollMs);
+    this.#poll = options.consumer === undefined ? undefined : setInterval(() => this.#notify(), POLL_MS);
     this.#poll?.unref();
   }
 
@@ -84,10 +96,10 @@ export class BullQueue implements QueueProducer, QueueConsumer {
       connection: this.#options.consumer,
       prefix: this.#prefix,
       autorun: false,
-      lockDuration: QUEUE_LIMITS.lockMs,
-      stalledInterval: QUEUE_LIMITS.stalledMs,
-      maxStalledCount: QUEUE_LIMITS.stalledCountMax,
-      removeOnComplete: { count: QUEUE_LIMITS.endedJobsKept },
+      lockDuration: LOCK_MS,
+      stalledInterval: STALLED_MS,
+      maxStalledCount: STALLED_COUNT_MAX,
+      removeOnComplete: { count: ENDED_JOBS_KEPT },
       skipVersionCheck: true,
     });
     worker.on("error", () => undefined);
@@ -104,8 +116,8 @@ export class BullQueue implements QueueProducer, QueueConsumer {
         const mine = jobs.filter((job) => job.lane === lane);
         if (mine.length === 0) continue;
         const { queue } = this.#lane(lane);
-        if ((await queue.getPrioritizedCount()) + mine.length > QUEUE_LIMITS.laneJobsMax) {
-          throw new DroverError("overloaded", `the ${lane} lane is full`, { retryAfterMs: QUEUE_LIMITS.retryAfterMs });
+        if ((await queue.getPrioritizedCount()) + mine.length > LANE_JOBS_MAX) {
+          throw new DroverError("overloaded", `the ${lane} lane is full`, { retryAfterMs: RETRY_AFTER_MS });
         }
         await queue.addBulk(
           mine.map((job) => ({
@@ -117,7 +129,7 @@ export class BullQueue implements QueueProducer, QueueConsumer {
             opts: {
               jobId: `${job.requestId}.${job.attemptBase}`,
               priority: job.front ? FRONT_PRIORITY : PRIORITY,
-              removeOnComplete: { count: QUEUE_LIMITS.endedJobsKept },
+              removeOnComplete: { count: ENDED_JOBS_KEPT },
             },
           })),
         );
@@ -130,7 +142,7 @@ export class BullQueue implements QueueProducer, QueueConsumer {
     signal.throwIfAborted();
     await overRedis(signal, async () => {
       const pipeline = this.#options.redis.pipeline();
-      for (const id of requestIds) pipeline.set(this.#tombstone(id), "1", "PX", QUEUE_LIMITS.redisTombstoneMs);
+      for (const id of requestIds) pipeline.set(this.#tombstone(id), "1", "PX", REDIS_TOMBSTONE_MS);
       await pipeline.exec();
     });
   }
@@ -154,7 +166,7 @@ export class BullQueue implements QueueProducer, QueueConsumer {
           await taken.moveToCompleted(null, token, false);
           continue;
         }
-        const lease = new HeldBullJob(taken, token, job, QUEUE_LIMITS.lockMs);
+        const lease = new HeldBullJob(taken, token, job, LOCK_MS);
         try {
           const isWanted =
             job.deadlineMs > this.#options.clock.now() && !(await this.isCancelled(job.requestId, signal));
@@ -173,7 +185,7 @@ export class BullQueue implements QueueProducer, QueueConsumer {
   /** What this build would misread waits for a scheduler that knows it. */
   async #putAside(taken: Job<BullJobData>, token: string): Promise<void> {
     const protocol = String(taken.data.protocol);
-    if (!this.#foreign.has(protocol) && this.#foreign.size < QUEUE_LIMITS.foreignProtocolsMax) {
+    if (!this.#foreign.has(protocol) && this.#foreign.size < FOREIGN_PROTOCOLS_MAX) {
       this.#foreign.add(protocol);
       const own = protocolText(this.#protocol);
       this.#options.logger?.warn("queue.foreign_job", {
@@ -183,8 +195,8 @@ export class BullQueue implements QueueProducer, QueueConsumer {
       });
     }
     const now = this.#options.clock.now();
-    if (now - taken.timestamp >= QUEUE_LIMITS.foreignAgeMs) await taken.moveToCompleted(null, token, false);
-    else await taken.moveToDelayed(now + QUEUE_LIMITS.foreignPauseMs, token);
+    if (now - taken.timestamp >= FOREIGN_AGE_MS) await taken.moveToCompleted(null, token, false);
+    else await taken.moveToDelayed(now + FOREIGN_PAUSE_MS, token);
   }
 
   isCancelled(requestId: RequestId, signal: AbortSignal): Promise<boolean> {
@@ -215,7 +227,7 @@ export class BullQueue implements QueueProducer, QueueConsumer {
     return overRedis(signal, async () => {
       let dropped = 0;
       for (const { queue } of this.#lanes.values()) {
-        for (const waiting of await queue.getJobs(["prioritized", "waiting"], 0, QUEUE_LIMITS.laneJobsMax, true)) {
+        for (const waiting of await queue.getJobs(["prioritized", "waiting"], 0, LANE_JOBS_MAX, true)) {
           signal.throwIfAborted();
           if (this.#read(waiting)?.routerId !== routerId) continue;
           // One that was taken meanwhile is locked, and its holder asks about its router.

@@ -1,5 +1,5 @@
 import { type Clock, DroverError, type PayloadStore } from "@drover/core";
-import { QUEUE_LIMITS } from "./limits.ts";
+import { PAYLOAD_BYTES_MAX, RETRY_AFTER_MS } from "./limits.ts";
 
 /** Payloads in the scheduler's own memory, bounded in bytes. */
 export class EmbeddedPayloadStore implements PayloadStore {
@@ -14,9 +14,9 @@ export class EmbeddedPayloadStore implements PayloadStore {
   async put(key: string, bytes: Uint8Array, ttlMs: number, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     this.#remove(key);
-    if (this.#byteCount + bytes.length > QUEUE_LIMITS.payloadBytesMax) this.#removeExpired();
-    if (this.#byteCount + bytes.length > QUEUE_LIMITS.payloadBytesMax) {
-      throw new DroverError("overloaded", "the payload store is full", { retryAfterMs: QUEUE_LIMITS.retryAfterMs });
+    if (this.#byteCount + bytes.length > PAYLOAD_BYTES_MAX) this.#removeExpired();
+    if (this.#byteCount + bytes.length > PAYLOAD_BYTES_MAX) {
+      throw new DroverError("overloaded", "the payload store is full", { retryAfterMs: RETRY_AFTER_MS });
     }
     this.#values.set(key, { bytes, until: this.#clock.monotonic() + ttlMs });
     this.#byteCount += bytes.length;

@@ -12,7 +12,7 @@ import {
   type RequestId,
   type RouterId,
 } from "@drover/core";
-import { QUEUE_LIMITS } from "./limits.ts";
+import { KNOWN_JOBS_MAX, LANE_JOBS_MAX, RETRY_AFTER_MS, TOMBSTONE_MS, TOMBSTONES_MAX } from "./limits.ts";
 
 type WaitingJob = { readonly job: QueueJob; attempt: number };
 
@@ -20,9 +20,9 @@ type WaitingJob = { readonly job: QueueJob; attempt: number };
 export class EmbeddedQueue implements QueueProducer, QueueConsumer {
   readonly #clock: Clock;
   readonly #lanes = new Map<Lane, WaitingJob[]>(LANES.map((lane) => [lane, []]));
-  readonly #tombstones = new BoundedMap<RequestId, number>({ entriesMax: QUEUE_LIMITS.tombstonesMax });
+  readonly #tombstones = new BoundedMap<RequestId, number>({ entriesMax: TOMBSTONES_MAX });
   /** Adds that are known. */
-  readonly #known = new BoundedMap<string, true>({ entriesMax: QUEUE_LIMITS.knownJobsMax });
+  readonly #known = new BoundedMap<string, true>({ entriesMax: KNOWN_JOBS_MAX });
   readonly #listeners = new Set<() => void>();
 
   constructor(clock: Clock) {
@@ -33,8 +33,8 @@ export class EmbeddedQueue implements QueueProducer, QueueConsumer {
     signal.throwIfAborted();
     for (const lane of LANES) {
       const more = jobs.filter((job) => job.lane === lane).length;
-      if (more > 0 && this.#lane(lane).length + more > QUEUE_LIMITS.laneJobsMax) {
-        throw new DroverError("overloaded", `the ${lane} lane is full`, { retryAfterMs: QUEUE_LIMITS.retryAfterMs });
+      if (more > 0 && this.#lane(lane).length + more > LANE_JOBS_MAX) {
+        throw new DroverError("overloaded", `the ${lane} lane is full`, { retryAfterMs: RETRY_AFTER_MS });
       }
     }
     const front: WaitingJob[] = [];
@@ -58,7 +58,7 @@ export class EmbeddedQueue implements QueueProducer, QueueConsumer {
       this.#tombstones.delete(id);
     }
     const cancelled = new Set(requestIds);
-    for (const id of cancelled) this.#tombstones.set(id, now + QUEUE_LIMITS.tombstoneMs);
+    for (const id of cancelled) this.#tombstones.set(id, now + TOMBSTONE_MS);
     this.#filter(({ job }) => !cancelled.has(job.requestId));
   }
 

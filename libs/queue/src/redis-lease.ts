@@ -9,10 +9,8 @@ import {
   withTimeout,
 } from "@drover/core";
 import type { Redis } from "ioredis";
-import { QUEUE_LIMITS } from "./limits.ts";
+import { LEASE_ASK_MS, LEASE_MS, LEASE_RENEW_MS } from "./limits.ts";
 import { overRedis } from "./redis.ts";
-
-const { leaseMs: LEASE_MS, leaseRenewMs: RENEW_MS, leaseAskMs: ASK_MS } = QUEUE_LIMITS;
 
 /**
  * Takes the lease if nobody has it; the epoch rises with each holder. Its floor is Redis's clock in units of 100 ms, so that it rises
@@ -67,7 +65,7 @@ export class RedisLease implements LeaderLease {
         },
       );
       if (Number(epoch) > 0) return this.#hold(holder, BigInt(String(epoch)), asked);
-      await this.#clock.sleep(ASK_MS, signal);
+      await this.#clock.sleep(LEASE_ASK_MS, signal);
     }
   }
 
@@ -98,10 +96,10 @@ export class RedisLease implements LeaderLease {
   async #renew(holder: string, since: number, lose: () => void, ended: AbortSignal): Promise<void> {
     let renewedAt = since;
     for (;;) {
-      await sleepUnlessAborted(this.#clock, RENEW_MS, ended);
+      await sleepUnlessAborted(this.#clock, LEASE_RENEW_MS, ended);
       if (ended.aborted) return;
       const asked = this.#clock.monotonic();
-      if (asked - renewedAt > LEASE_MS - RENEW_MS) {
+      if (asked - renewedAt > LEASE_MS - LEASE_RENEW_MS) {
         lose();
         return;
       }

@@ -1,6 +1,6 @@
 import { DroverError, type Logger, untilAborted } from "@drover/core";
 import { Redis } from "ioredis";
-import { QUEUE_LIMITS } from "./limits.ts";
+import { RECONNECT_MS, RECONNECT_MS_MAX, RETRY_AFTER_MS, SILENCE_MS_MAX } from "./limits.ts";
 
 export type RedisOptions = Readonly<{
   producer: boolean;
@@ -20,10 +20,10 @@ export function openRedis(url: string, options: RedisOptions): Redis {
   const redis = new Redis(url, {
     enableOfflineQueue: !options.producer,
     maxRetriesPerRequest: options.producer ? 1 : null,
-    retryStrategy: (times) => Math.min(QUEUE_LIMITS.reconnectMsMax, QUEUE_LIMITS.reconnectMs * times),
+    retryStrategy: (times) => Math.min(RECONNECT_MS_MAX, RECONNECT_MS * times),
     lazyConnect: false,
-    keepAlive: QUEUE_LIMITS.silenceMsMax,
-    socketTimeout: QUEUE_LIMITS.silenceMsMax,
+    keepAlive: SILENCE_MS_MAX,
+    socketTimeout: SILENCE_MS_MAX,
   });
   let waiting = false;
   // Every call reports its own failure; without a listener the connection's would end the process.
@@ -42,7 +42,7 @@ export function openRedis(url: string, options: RedisOptions): Redis {
 export function unreachable(cause: unknown): DroverError {
   return new DroverError("unavailable", "the queue's Redis cannot be reached", {
     cause,
-    retryAfterMs: QUEUE_LIMITS.retryAfterMs,
+    retryAfterMs: RETRY_AFTER_MS,
   });
 }
 
