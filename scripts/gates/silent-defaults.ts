@@ -9,6 +9,7 @@ import { isTestFile, lineOf, type Source, sourcesIn, visit } from "./sources.ts"
 const STRICT = [
   "libs/core",
   "libs/llama4",
+  "libs/engine",
   "libs/kv",
   "libs/sequences",
   "libs/fleet/src/experts",
