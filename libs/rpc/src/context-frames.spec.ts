@@ -9,7 +9,7 @@ test("a call's frames are its rows in their order, each row with its own sequenc
     fc.property(rowCounts, fc.constantFrom(64, 256, 1280), (counts, width) => {
       const queries = counts.map((rowCount, i) => ({ sequenceId: `s${i}`, endSegment: i, segmentCount: 1, rowCount }));
       const rows = counts.reduce((sum, count) => sum + count, 0);
-      const frames = attendFrames({ layer: 0, queries, q_aH: new Float32Array(rows * width) });
+      const frames = attendFrames({ layer: 0, queries, q_aQ: new Float32Array(rows * width) });
       const owners = (list: readonly { sequenceId: string; rowCount: number }[]) =>
         list.flatMap(({ sequenceId, rowCount }) => new Array<string>(rowCount).fill(sequenceId));
       expect(frames.flatMap((frame) => owners(frame.queries))).toEqual(owners(queries));

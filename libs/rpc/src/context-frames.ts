@@ -63,10 +63,10 @@ export class SegmentAssembly {
 export type AttendFrame = Readonly<{ from: number; to: number; queries: readonly StripeQuery[] }>;
 
 /** Cuts a call's rows into frames of at most FRAME_BYTES_MAX. */
-export function attendFrames({ queries, q_aH }: AttendCall): AttendFrame[] {
+export function attendFrames({ queries, q_aQ }: AttendCall): AttendFrame[] {
   const rowCount = queries.reduce((sum, query) => sum + query.rowCount, 0);
   assert(rowCount > 0, "a call has rows");
-  const rowsMax = Math.max(1, Math.floor(FRAME_BYTES_MAX / (q_aH.byteLength / rowCount)));
+  const rowsMax = Math.max(1, Math.floor(FRAME_BYTES_MAX / (q_aQ.byteLength / rowCount)));
   const frames: AttendFrame[] = [];
   let current: StripeQuery[] = [];
   let from = 0;

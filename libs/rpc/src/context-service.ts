@@ -152,10 +152,10 @@ class HeldStream {
   #attend({ layer, queries, rows }: AttendRows): Pick<ContextReply, "attended" | "lse"> {
     const began = performance.now();
     const keyed = queries.map((query) => ({ ...query, sequenceId: this.#key(query.sequenceId) }));
-    const { attended_aH, lse_aN } = this.#storage.attend({ layer, queries: keyed, q_aH: rowsOf(rows) });
+    const { attended_aQ, lse_aH } = this.#storage.attend({ layer, queries: keyed, q_aQ: rowsOf(rows) });
     const rowCount = queries.reduce((sum, query) => sum + query.rowCount, 0);
     this.#observer.attended(rowCount, (performance.now() - began) / 1000);
-    return { attended: bytesOf(attended_aH), lse: bytesOf(lse_aN) };
+    return { attended: bytesOf(attended_aQ), lse: bytesOf(lse_aH) };
   }
 
   #drop(sequenceId: string): void {

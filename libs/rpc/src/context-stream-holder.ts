@@ -83,21 +83,21 @@ export class ContextStreamHolder implements ContextHolder, Disposable {
   async attend(call: AttendCall): Promise<AttendedPart | undefined> {
     const frames = attendFrames(call);
     const rowCount = at(frames, frames.length - 1).to;
-    const attended_aH = new Float32Array(call.q_aH.length);
-    const width = call.q_aH.length / rowCount;
-    let lse_aN = new Float32Array(0);
+    const attended_aQ = new Float32Array(call.q_aQ.length);
+    const width = call.q_aQ.length / rowCount;
+    let lse_aH = new Float32Array(0);
     const take = ({ from, to }: AttendFrame, reply: ContextReply | undefined): boolean => {
       if (reply?.errorCode !== "" || reply.attended.length !== (to - from) * width * 4) return false;
       const lse = rowsOf(reply.lse);
       const heads = lse.length / (to - from);
-      if (lse_aN.length === 0) lse_aN = new Float32Array(rowCount * heads);
-      attended_aH.set(rowsOf(reply.attended), from * width);
-      lse_aN.set(lse, from * heads);
+      if (lse_aH.length === 0) lse_aH = new Float32Array(rowCount * heads);
+      attended_aQ.set(rowsOf(reply.attended), from * width);
+      lse_aH.set(lse, from * heads);
       return true;
     };
     const answers = await Promise.all(
       frames.map(async (frame) => {
-        const rows = bytesOf(call.q_aH.subarray(frame.from * width, frame.to * width));
+        const rows = bytesOf(call.q_aQ.subarray(frame.from * width, frame.to * width));
         const value = { layer: call.layer, queries: [...frame.queries], rows };
         const reply = await this.#send(
           { case: "attend", value },
@@ -109,7 +109,7 @@ export class ContextStreamHolder implements ContextHolder, Disposable {
         return take(frame, reply);
       }),
     );
-    return answers.every(Boolean) ? { attended_aH, lse_aN } : undefined;
+    return answers.every(Boolean) ? { attended_aQ, lse_aH } : undefined;
   }
 
   drop(sequenceId: string): void {

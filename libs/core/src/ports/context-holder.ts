@@ -5,8 +5,8 @@ import type { TraceContext } from "./tracer.ts";
 type StripeSequenceId = string;
 
 /**
- * One segment's rows in all global layers, in the layers' order, as they are kept: of f32 the keys' and the values' [KV heads, rows, d], of int8 their scales
- * [KV heads, rows] in f32 and behind these the rounded [KV heads, rows, d]. Written rows never change.
+ * One segment's rows in all global layers, in the layers' order, as they are kept: of f32 the keys' and the values' [K, rows, d], of int8 their scales
+ * [K, rows] in f32 and behind these the rounded [K, rows, d]. Written rows never change.
  */
 export type SegmentRows = Readonly<{
   sequenceId: StripeSequenceId;
@@ -27,17 +27,17 @@ export type StripeQuery = Readonly<{
   rowCount: number;
 }>;
 
-/** Queries of one global layer (counted among these), [a, H*d] row-major, the queries' rows one after the other. */
+/** Queries of one global layer (counted among these), [a, Q] row-major, the queries' rows one after the other. */
 export type AttendCall = Readonly<{
   layer: number;
   queries: readonly StripeQuery[];
-  q_aH: Float32Array;
+  q_aQ: Float32Array;
   /** The span that the call is, where it is traced. */
   trace?: TraceContext | undefined;
 }>;
 
-/** Attention over a part of the keys: [a, H*d], and its log-sum-exp [a, H] by which parts are merged exactly. */
-export type AttendedPart = Readonly<{ attended_aH: Float32Array; lse_aN: Float32Array }>;
+/** Attention over a part of the keys: [a, Q], and its log-sum-exp [a, H] by which parts are merged exactly. */
+export type AttendedPart = Readonly<{ attended_aQ: Float32Array; lse_aH: Float32Array }>;
 
 /** A worker of role `context`, as the attention worker sees it that gives it segments. Never throws for a lost peer. */
 export interface ContextHolder {

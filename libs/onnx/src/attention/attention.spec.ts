@@ -76,7 +76,7 @@ const ofDtype = (shape: Geometry, kvDtype: KvDtype): Geometry => ({
   rowBytes: 2 * dims.kvHeadCount * kvHeadBytes(kvDtype, dims.headDim),
 });
 
-/** Rows [a, KV*d] as they are read again. */
+/** Rows [a, K*d] as they are read again. */
 function kept(rows: Float32Array, kvDtype: KvDtype): Float32Array {
   if (kvDtype === "f32") return rows;
   return rows.map((value, i) => {
@@ -249,18 +249,18 @@ describe.each(KV_DTYPES)("with KV kept as %s", (kvDtype) => {
     expect(holder.byteCount).toBe(512 * shape.rowBytes);
     const q = rows[0].subarray(590 * 16, 600 * 16);
     const before = (endSegment: number, segmentCount: number) =>
-      holder.attend({ layer: 0, queries: [{ sequenceId: "s", endSegment, segmentCount, rowCount: 10 }], q_aH: q });
+      holder.attend({ layer: 0, queries: [{ sequenceId: "s", endSegment, segmentCount, rowCount: 10 }], q_aQ: q });
     const remote = before(2, 2);
     const own = attention.attendBefore(q.subarray(0, 16), 1, step.runsAt(0, 590).slice(0, 1));
     mergePartials(
-      own.attended_aH,
-      own.lse_aN,
-      remote.attended_aH.subarray(0, 16),
-      remote.lse_aN.subarray(0, 4),
+      own.attended_aQ,
+      own.lse_aH,
+      remote.attended_aQ.subarray(0, 16),
+      remote.lse_aH.subarray(0, 4),
       dims.headDim,
     );
     for (const [at, value] of reference(rows[0], kept(rows[1], kvDtype), kept(rows[2], kvDtype), 590, 0).entries())
-      expect(own.attended_aH[at]).toBeCloseTo(value, 4);
+      expect(own.attended_aQ[at]).toBeCloseTo(value, 4);
     const other = {
       sequenceId: "t",
       segment: 0,

@@ -34,17 +34,17 @@ export class Attention implements Disposable {
   }
 
   /**
-   * Rows [offset, offset + rowCount) of q_aH attend to what their sequence holds itself in `layer`, causally, and are written to attended_aH. Given
-   * lse_aN, the log-sum-exp of every row and head is written there, so that what others hold can be merged.
+   * Rows [offset, offset + rowCount) of q_aQ attend to what their sequence holds itself in `layer`, causally, and are written to attended_aQ. Given
+   * lse_aH, the log-sum-exp of every row and head is written there, so that what others hold can be merged.
    */
   attend(
     rows: SequenceRows,
     layer: number,
-    q_aH: Float32Array,
-    attended_aH: Float32Array,
+    q_aQ: Float32Array,
+    attended_aQ: Float32Array,
     offset: number,
     rowCount: number,
-    lse_aN?: Float32Array,
+    lse_aH?: Float32Array,
   ): void {
     const { headCount, headDim } = this.#dims;
     const width = headCount * headDim;
@@ -52,15 +52,15 @@ export class Attention implements Disposable {
       const position = rows.first + done;
       const count = Math.min(rowCount - done, rows.runEnd(layer, position) - position);
       const row = offset + done;
-      const q = q_aH.subarray(row * width, (row + count) * width);
-      const part = this.#attendRuns(q, count, rows.runsAt(layer, position, position + count), lse_aN !== undefined);
-      attended_aH.set(part.attended, row * width);
-      lse_aN?.set(part.lse, row * headCount);
+      const q = q_aQ.subarray(row * width, (row + count) * width);
+      const part = this.#attendRuns(q, count, rows.runsAt(layer, position, position + count), lse_aH !== undefined);
+      attended_aQ.set(part.attended, row * width);
+      lse_aH?.set(part.lse, row * headCount);
       done += count;
     }
   }
 
-  /** `count` queries over runs: they are the last rows of the first one, and see all of the others. Returns [count, H*d]. */
+  /** `count` queries over runs: they are the last rows of the first one, and see all of the others. Returns [count, Q]. */
   attendRuns(q: Float32Array, count: number, runs: readonly [HeadViews, ...HeadViews[]]): Float32Array {
     return this.#attendRuns(q, count, runs, false).attended;
   }
@@ -76,14 +76,14 @@ export class Attention implements Disposable {
     return merged;
   }
 
-  /** `count` queries over runs that come before all of them: [count, H*d] and the log-sum-exp [count, H]. */
+  /** `count` queries over runs that come before all of them: [count, Q] and the log-sum-exp [count, H]. */
   attendBefore(q: Float32Array, count: number, runs: readonly HeadViews[]): AttendedPart {
     const [first, ...others] = runs;
     assert(first !== undefined, "there is something to attend to");
     const out = this.#partial.run(this.#feeds(q, count, first));
     const merged = { attended: f32Of(out, "attended"), lse: f32Of(out, "lse") };
     this.#mergeRuns(merged, q, count, others);
-    return { attended_aH: merged.attended, lse_aN: merged.lse };
+    return { attended_aQ: merged.attended, lse_aH: merged.lse };
   }
 
   #mergeRuns(merged: Part, q: Float32Array, count: number, runs: readonly HeadViews[]): void {

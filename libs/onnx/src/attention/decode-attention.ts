@@ -29,15 +29,15 @@ export class DecodeAttention implements Disposable {
     this.#options = options;
   }
 
-  /** Attends and writes the rows' results into attended_aH. Rows with one run and rows with several, whose parts are merged, go in batches of their own. */
-  attend(rows: readonly DecodeRow[], q_aH: Float32Array, attended_aH: Float32Array): void {
+  /** Attends and writes the rows' results into attended_aQ. Rows with one run and rows with several, whose parts are merged, go in batches of their own. */
+  attend(rows: readonly DecodeRow[], q_aQ: Float32Array, attended_aQ: Float32Array): void {
     const single = rows.flatMap(({ row, runs }) => (runs.length === 1 ? [{ row, views: runs[0] }] : []));
-    const left = this.#batches(single, false, q_aH, (pair, out) => attended_aH.set(out, pair.row * this.#width));
-    for (const { row, views } of left) this.#alone(row, [views], q_aH, attended_aH);
+    const left = this.#batches(single, false, q_aQ, (pair, out) => attended_aQ.set(out, pair.row * this.#width));
+    for (const { row, views } of left) this.#alone(row, [views], q_aQ, attended_aQ);
     this.#merged(
       rows.filter(({ runs }) => runs.length > 1),
-      q_aH,
-      attended_aH,
+      q_aQ,
+      attended_aQ,
     );
   }
 
@@ -45,10 +45,10 @@ export class DecodeAttention implements Disposable {
     return this.#dims.headCount * this.#dims.headDim;
   }
 
-  #merged(rows: readonly DecodeRow[], q_aH: Float32Array, attended_aH: Float32Array): void {
+  #merged(rows: readonly DecodeRow[], q_aQ: Float32Array, attended_aQ: Float32Array): void {
     const pairCount = rows.reduce((sum, { runs }) => sum + runs.length, 0);
     if (pairCount < (BATCH_SIZES.at(-1) ?? 0)) {
-      for (const { row, runs } of rows) this.#alone(row, runs, q_aH, attended_aH);
+      for (const { row, runs } of rows) this.#alone(row, runs, q_aQ, attended_aQ);
       return;
     }
     const pairs = rows.flatMap(({ row, runs }) => runs.map((views) => ({ row, views })));
@@ -59,32 +59,32 @@ export class DecodeAttention implements Disposable {
       else mergePartials(sum.attended, sum.lse, attended, lse, this.#dims.headDim);
     };
     // The last few are run again with others before them: merging a part once is what counts.
-    const left = this.#batches(pairs, true, q_aH, take);
+    const left = this.#batches(pairs, true, q_aQ, take);
     if (left.length > 0) {
       const filler = pairs.slice(0, (BATCH_SIZES.at(-1) ?? 0) - left.length);
-      this.#run([...left, ...filler], true, q_aH, (pair, attended, lse) => {
+      this.#run([...left, ...filler], true, q_aQ, (pair, attended, lse) => {
         if (left.includes(pair)) take(pair, attended, lse);
       });
     }
-    for (const [row, { attended }] of sums) attended_aH.set(attended, row * this.#width);
+    for (const [row, { attended }] of sums) attended_aQ.set(attended, row * this.#width);
   }
 
-  #alone(row: number, runs: readonly [HeadViews, ...HeadViews[]], q_aH: Float32Array, attended_aH: Float32Array): void {
-    const q = q_aH.subarray(row * this.#width, (row + 1) * this.#width);
-    attended_aH.set(this.#attention.attendRuns(q, 1, runs), row * this.#width);
+  #alone(row: number, runs: readonly [HeadViews, ...HeadViews[]], q_aQ: Float32Array, attended_aQ: Float32Array): void {
+    const q = q_aQ.subarray(row * this.#width, (row + 1) * this.#width);
+    attended_aQ.set(this.#attention.attendRuns(q, 1, runs), row * this.#width);
   }
 
   /** Runs as many pairs as fill batches; returns the rest. */
   #batches(
     pairs: readonly Pair[],
     partial: boolean,
-    q_aH: Float32Array,
+    q_aQ: Float32Array,
     take: (pair: Pair, attended: Float32Array, lse: Float32Array) => void,
   ): readonly Pair[] {
     let done = 0;
     for (const size of BATCH_SIZES) {
       while (pairs.length - done >= size) {
-        this.#run(pairs.slice(done, done + size), partial, q_aH, take);
+        this.#run(pairs.slice(done, done + size), partial, q_aQ, take);
         done += size;
       }
     }
@@ -94,7 +94,7 @@ export class DecodeAttention implements Disposable {
   #run(
     pairs: readonly Pair[],
     partial: boolean,
-    q_aH: Float32Array,
+    q_aQ: Float32Array,
     take: (pair: Pair, attended: Float32Array, lse: Float32Array) => void,
   ): void {
     const width = this.#width;
@@ -102,7 +102,7 @@ export class DecodeAttention implements Disposable {
     const q = new Float32Array(pairs.length * width);
     const feeds: Feeds = { q: f32(q, [pairs.length, width]) };
     for (const [i, { row, views }] of pairs.entries()) {
-      q.set(q_aH.subarray(row * width, (row + 1) * width), i * width);
+      q.set(q_aQ.subarray(row * width, (row + 1) * width), i * width);
       feedHeads(feeds, views, `${i}.`, headDim);
     }
     const out = this.#session(pairs.length, partial).run(feeds);

@@ -29,15 +29,15 @@ export class SequenceRows {
   }
 
   /**
-   * Stores rows [offset, offset + rowCount) of k_aK and v_aK, [a, KV*d] row-major, as the step's. Rows that are there already, as a view, are
+   * Stores rows [offset, offset + rowCount) of k_aKd and v_aKd, [a, K*d] row-major, as the step's. Rows that are there already, as a view, are
    * not written.
    */
-  append(layer: number, k_aK: Float32Array, v_aK: Float32Array, offset: number, rowCount: number): void {
+  append(layer: number, k_aKd: Float32Array, v_aKd: Float32Array, offset: number, rowCount: number): void {
     const { kind, index } = this.#place(layer);
     const writeFrom = this.sequence.writeFrom(kind);
     for (let i = Math.max(0, writeFrom - this.first); i < rowCount; i++) {
       const { extent, firstRow, position } = this.#partAt(kind, this.first + i);
-      this.#context.storage.write(extent, index, firstRow + this.first + i - position, k_aK, v_aK, offset + i);
+      this.#context.storage.write(extent, index, firstRow + this.first + i - position, k_aKd, v_aKd, offset + i);
     }
   }
 

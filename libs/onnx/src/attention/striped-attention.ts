@@ -13,7 +13,7 @@ type AskedStripes = Readonly<{ answers: Promise<readonly Answer[]>; lost: readon
 export function askStripes(
   layer: number,
   striped: readonly StepPart[],
-  q_aH: Float32Array,
+  q_aQ: Float32Array,
   { headCount, headDim }: GraphDims,
   traceCall?: TraceCall,
 ): AskedStripes {
@@ -39,7 +39,7 @@ export function askStripes(
   const ask = async ([holder, { parts, queries, rowCount }]: [ContextHolder, Call]): Promise<Answer> => {
     const attributes = { "drover.worker": holder.workerId, "drover.global_layer": layer, "drover.rows": rowCount };
     const span = traceCall?.("context call", attributes);
-    const call: AttendCall = { layer, queries, q_aH: gather(parts, rowCount, q_aH, width), trace: span?.context };
+    const call: AttendCall = { layer, queries, q_aQ: gather(parts, rowCount, q_aQ, width), trace: span?.context };
     const part = await holder.attend(call);
     span?.end(part === undefined ? "unavailable" : undefined);
     return { parts, part };
@@ -47,16 +47,16 @@ export function askStripes(
   return { answers: Promise.all([...calls].map(ask)), lost };
 }
 
-/** A layer's attention of which holders have a part: this worker's part of all rows, [a, H*d] and [a, H], and what was asked. */
-export type StripedAttention = Readonly<{ asked: AskedStripes; own_aH: Float32Array; lse_aN: Float32Array }>;
+/** A layer's attention of which holders have a part: this worker's part of all rows, [a, Q] and [a, H], and what was asked. */
+export type StripedAttention = Readonly<{ asked: AskedStripes; own_aQ: Float32Array; lse_aH: Float32Array }>;
 
 /** Waits for the holders and merges their parts in. Sequences without an answer leave the step, and so do their rows of x_aD. */
 export async function mergeStripes(
-  { asked, own_aH, lse_aN }: StripedAttention,
+  { asked, own_aQ, lse_aH }: StripedAttention,
   layout: StepLayout,
   x_aD: Float32Array,
   { headCount, headDim }: GraphDims,
-): Promise<Readonly<{ layout: StepLayout; attended: Float32Array; x: Float32Array }>> {
+): Promise<Readonly<{ layout: StepLayout; attended_aQ: Float32Array; x_aD: Float32Array }>> {
   const width = headCount * headDim;
   const missing = new Set(asked.lost);
   for (const { parts, part } of await asked.answers) {
@@ -65,10 +65,10 @@ export async function mergeStripes(
       const [from, to] = [offset, offset + rowCount];
       if (part !== undefined)
         mergePartials(
-          own_aH.subarray(from * width, to * width),
-          lse_aN.subarray(from * headCount, to * headCount),
-          part.attended_aH.subarray(row * width, (row + rowCount) * width),
-          part.lse_aN.subarray(row * headCount, (row + rowCount) * headCount),
+          own_aQ.subarray(from * width, to * width),
+          lse_aH.subarray(from * headCount, to * headCount),
+          part.attended_aQ.subarray(row * width, (row + rowCount) * width),
+          part.lse_aH.subarray(row * headCount, (row + rowCount) * headCount),
           headDim,
         );
       row += rowCount;
@@ -76,19 +76,20 @@ export async function mergeStripes(
     if (part === undefined) for (const each of parts) missing.add(each);
   }
   const rows = [...missing].map(({ offset }) => offset);
-  const kept = dropParked(layout, rows, [own_aH], width);
-  const [x = x_aD] = dropParked(layout, rows, [x_aD], x_aD.length / layout.rowCount).buffers;
-  return { layout: kept.layout, attended: kept.buffers[0] ?? own_aH, x };
+  const kept = dropParked(layout, rows, [own_aQ], width);
+  const [attended_aQ] = kept.buffers;
+  const [keptX_aD] = dropParked(layout, rows, [x_aD], x_aD.length / layout.rowCount).buffers;
+  return { layout: kept.layout, attended_aQ, x_aD: keptX_aD };
 }
 
-function gather(parts: readonly StepPart[], rowCount: number, q_aH: Float32Array, width: number): Float32Array {
+function gather(parts: readonly StepPart[], rowCount: number, q_aQ: Float32Array, width: number): Float32Array {
   const [only] = parts;
   if (parts.length === 1 && only !== undefined)
-    return q_aH.subarray(only.offset * width, (only.offset + rowCount) * width);
+    return q_aQ.subarray(only.offset * width, (only.offset + rowCount) * width);
   const out = new Float32Array(rowCount * width);
   let row = 0;
   for (const part of parts) {
-    out.set(q_aH.subarray(part.offset * width, (part.offset + part.rowCount) * width), row * width);
+    out.set(q_aQ.subarray(part.offset * width, (part.offset + part.rowCount) * width), row * width);
     row += part.rowCount;
   }
   return out;

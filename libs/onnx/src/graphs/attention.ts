@@ -14,7 +14,7 @@ export type AttentionVariant = Readonly<{
 /**
  * Attention of a query rows over one contiguous view of t cached rows, as plain operators per KV head: cached keys and values come as one
  * buffer per head, so that a view of any length is fed without a copy.
- * Inputs: `q` [a, H*d], `k0..`, `v0..` [t, d]; of int8 also their scales `ks0..`, `vs0..` [t]. Outputs: `attended` [a, H*d]; with `partial` also `lse` [a, H].
+ * Inputs: `q` [a, Q], `k0..`, `v0..` [t, d]; of int8 also their scales `ks0..`, `vs0..` [t]. Outputs: `attended` [a, Q]; with `partial` also `lse` [a, H].
  */
 export function attentionGraph(dims: GraphDims, variant: AttentionVariant): BuiltGraph {
   const b = new GraphBuilder();
@@ -98,8 +98,8 @@ function partialSoftmax(b: GraphBuilder, scores: Value, v: StoredRows): { attend
 /**
  * Attention of `count` pairs of a decoding row and a run of keys, in one graph: a branch of three operators for each pair and KV head. It saves
  * a run for each pair, which costs as much as short contexts do.
- * Inputs: `q` [count, H*d], `k0.0`, `v0.0`, ... [t, d] by pair and head, every pair with a length of its own; of int8 also their scales
- * `ks0.0`, `vs0.0`, ... [t]. Outputs: `attended` [count, H*d]; with
+ * Inputs: `q` [count, Q], `k0.0`, `v0.0`, ... [t, d] by pair and head, every pair with a length of its own; of int8 also their scales
+ * `ks0.0`, `vs0.0`, ... [t]. Outputs: `attended` [count, Q]; with
  * `partial` also `lse` [count, H].
  */
 export function decodeAttentionGraph(dims: GraphDims, count: number, partial: boolean, kv: KvDtype): BuiltGraph {

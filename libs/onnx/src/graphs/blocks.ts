@@ -92,7 +92,7 @@ export function flatOutput(b: GraphBuilder, values: readonly Value[]): void {
 /**
  * What an attention layer needs of its input x [a, D]: normalised, projected, rotated.
  * RoPE layers take `position` (modulo the chunk, so that the tables stay exact), global layers `temperature`.
- * Outputs q [a, H*d], k and v [a, KV*d]. Source: modeling_llama4.py, Llama4TextAttention.
+ * Outputs q [a, Q], k and v [a, K*d]. Source: modeling_llama4.py, Llama4TextAttention.
  */
 export function queryKeyValue(b: GraphBuilder, x: Value, weights: AttentionWeights, dims: GraphDims): QueryKeyValue {
   const qSize = dims.headCount * dims.headDim;

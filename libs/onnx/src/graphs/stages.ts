@@ -24,7 +24,7 @@ function emitLayer(b: GraphBuilder, y: Value, next: AttentionWeights | null, dim
   flatOutput(b, [y, q, k, v]);
 }
 
-/** First stage: embedded rows x [a, D] to the first layer's q, k, v: [a, H*d], [a, KV*d] twice. */
+/** First stage: embedded rows x [a, D] to the first layer's q, k, v: [a, Q], [a, K*d] twice. */
 export function enterGraph(dims: GraphDims, next: AttentionWeights): BuiltGraph {
   const b = new GraphBuilder();
   const x = b.input("x", "f32", ["a", dims.hiddenSize]);
@@ -40,7 +40,7 @@ function residualAfterAttention(b: GraphBuilder, dims: GraphDims, output: Linear
   return b.node("Add", [x, linear(b, attended, output, dims.hiddenSize, dims.headCount * dims.headDim)]);
 }
 
-/** A dense layer from its attention on: `attended` [a, H*d] and residual `x` to the next residual y and, unless it is the last layer, the next q, k, v. */
+/** A dense layer from its attention on: `attended` [a, Q] and residual `x` to the next residual y and, unless it is the last layer, the next q, k, v. */
 export function denseGraph(
   dims: GraphDims,
   weights: Readonly<{ output: LinearWeight; norm: Float32Array; mlp: MlpWeights }>,

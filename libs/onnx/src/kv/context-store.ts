@@ -81,23 +81,23 @@ export class ContextStore implements ContextStorage, Disposable {
     this.#byteCount += byteCount - before;
   }
 
-  attend({ layer, queries, q_aH }: AttendCall): AttendedPart {
+  attend({ layer, queries, q_aQ }: AttendCall): AttendedPart {
     const { headCount, headDim } = this.#dims;
     const rowCount = queries.reduce((sum, query) => sum + query.rowCount, 0);
     const width = headCount * headDim;
-    if (layer >= this.layerCount || q_aH.length !== rowCount * width)
+    if (layer >= this.layerCount || q_aQ.length !== rowCount * width)
       throw new DroverError("invalid_argument", "queries have the model's layers and width");
-    const attended_aH = new Float32Array(q_aH.length);
-    const lse_aN = new Float32Array(rowCount * headCount);
+    const attended_aQ = new Float32Array(q_aQ.length);
+    const lse_aH = new Float32Array(rowCount * headCount);
     let offset = 0;
     for (const query of queries) {
-      const q = q_aH.subarray(offset * width, (offset + query.rowCount) * width);
+      const q = q_aQ.subarray(offset * width, (offset + query.rowCount) * width);
       const part = this.#attention.attendBefore(q, query.rowCount, this.#runs(query, layer));
-      attended_aH.set(part.attended_aH, offset * width);
-      lse_aN.set(part.lse_aN, offset * headCount);
+      attended_aQ.set(part.attended_aQ, offset * width);
+      lse_aH.set(part.lse_aH, offset * headCount);
       offset += query.rowCount;
     }
-    return { attended_aH, lse_aN };
+    return { attended_aQ, lse_aH };
   }
 
   drop(sequenceId: string): void {

@@ -81,16 +81,16 @@ export class ExtentStore implements SequenceStorage {
     this.#extents.delete(extent);
   }
 
-  /** Stores row `source` of k_aK and v_aK, [a, KV*d] row-major, as row `row` of the extent's layer `layer`, counted within its kind. */
-  write(extent: ExtentId, layer: number, row: number, k_aK: Float32Array, v_aK: Float32Array, source: number): void {
+  /** Stores row `source` of k_aKd and v_aKd, [a, K*d] row-major, as row `row` of the extent's layer `layer`, counted within its kind. */
+  write(extent: ExtentId, layer: number, row: number, k_aKd: Float32Array, v_aKd: Float32Array, source: number): void {
     const { kvHeadCount, headDim } = this.layout;
     const { capacity, layers } = this.#get(extent);
     const rows = layers[layer];
     assert(rows !== undefined && row < capacity, "a row is written where there is room for it");
     for (let head = 0; head < kvHeadCount; head++) {
       const from = (source * kvHeadCount + head) * headDim;
-      this.layout.write(rows.k, head * capacity + row, k_aK, from);
-      this.layout.write(rows.v, head * capacity + row, v_aK, from);
+      this.layout.write(rows.k, head * capacity + row, k_aKd, from);
+      this.layout.write(rows.v, head * capacity + row, v_aKd, from);
     }
   }
 

@@ -5,8 +5,8 @@ import { kvHeadBytes } from "@drover/kv";
 export type KvShape = Readonly<{ kvHeadCount: number; headDim: number; kvDtype: KvDtype }>;
 
 /**
- * Keys or values of one layer in one buffer: rows [KV heads, capacity, d], so that a run of rows is fed without a copy. Of int8 each row and head has a scale,
- * [KV heads, capacity], at the buffer's beginning; value = row * scale.
+ * Keys or values of one layer in one buffer: rows [K, capacity, d], so that a run of rows is fed without a copy. Of int8 each row and head has a scale,
+ * [K, capacity], at the buffer's beginning; value = row * scale.
  */
 export type KvRows = Readonly<{ bytes: Uint8Array; rows: Float32Array | Int8Array; scales: Float32Array | undefined }>;
 

@@ -129,14 +129,14 @@ function runHead(
     full_rows: i64(BigInt64Array.from(fullRows), [fullRows.length]),
   });
   const flat = out.subarray(0, r * (2 * k + 2));
-  const [values = out, ids = out, lse = out, asked = out] = slices(flat, r, [k, k, 1, 1]);
+  const [values, ids, lse, asked] = slices(flat, r, [k, k, 1, 1]);
   const full = out.subarray(flat.length);
   let fullIndex = 0;
   return wanted.map((want, i) => ({
     topIds: ids.subarray(i * k, (i + 1) * k),
     topValues: values.subarray(i * k, (i + 1) * k),
-    logSumExp: lse[i] ?? 0,
-    askedLogit: asked[i] ?? 0,
+    logSumExp: at(lse, i),
+    askedLogit: at(asked, i),
     logits: want.needsLogits ? full.subarray(fullIndex * vocabSize, ++fullIndex * vocabSize) : undefined,
   }));
 }

@@ -1,33 +1,40 @@
 import type { ModelConfig } from "@drover/checkpoint";
 import { type AttentionWeights, type GraphDims, ropeTables } from "@drover/llama4";
 import { FLAT_OUTPUT } from "../graphs/blocks.ts";
+import type { BuiltGraph } from "../graphs/graph-builder.ts";
 import { headGraph } from "../graphs/head.ts";
 import { combineGraph, denseGraph, enterGraph, gateGraph, sharedExpertGraph } from "../graphs/stages.ts";
 import { Session, type SessionOptions } from "../session.ts";
 import type { ModelWeights } from "../weights/model-weights.ts";
 
-/** What follows a layer's attention: a dense MLP, or a gate, the shared expert and the combination with the routed experts' rows. */
-export type LayerStages =
-  | Readonly<{ kind: "dense"; dense: Session }>
-  | Readonly<{
-      kind: "moe";
-      moeIndex: number;
-      gate: Session;
-      /** Null where the gate's session computes the shared expert as well. */
-      shared: Session | null;
-      combine: Session;
-    }>;
+/**
+ * A gate, the shared expert and the combination with the routed experts' rows. Where the experts are in this process the gate's session computes
+ * the shared expert as well; where they are in others it is a stage of its own, which runs while rows are away.
+ */
+export type MoeStages =
+  | Readonly<{ kind: "moe-local"; moeIndex: number; gate: Session; combine: Session }>
+  | Readonly<{ kind: "moe-remote"; moeIndex: number; gate: Session; shared: Session; combine: Session }>;
+
+/** What follows a layer's attention. */
+export type LayerStages = Readonly<{ kind: "dense"; dense: Session }> | MoeStages;
 
 export type TextStages = Readonly<{ enter: Session; layers: readonly LayerStages[]; head: Session }>;
 
-/**
- * Loads every stage but the routed experts. One layer's weights are in flight at a time. With `overlapShared` the shared expert is a stage of its own, to
- * be run while rows are away.
- */
+/** Every session of a model. */
+export function sessionsOf({ enter, layers, head }: TextStages): readonly Session[] {
+  const inLayers = layers.flatMap((stages) => {
+    if (stages.kind === "dense") return [stages.dense];
+    const { gate, combine } = stages;
+    return stages.kind === "moe-local" ? [gate, combine] : [gate, stages.shared, combine];
+  });
+  return [enter, ...inLayers, head];
+}
+
+/** Loads every stage but the routed experts. One layer's weights are in flight at a time. `remoteExperts`: whether experts are in other processes. */
 export async function loadTextStages(
   config: ModelConfig,
   weights: ModelWeights,
-  overlapShared: boolean,
+  remoteExperts: boolean,
   options: SessionOptions,
   onLayer: (done: number, total: number) => void,
 ): Promise<TextStages> {
@@ -52,20 +59,14 @@ export async function loadTextStages(
     } else {
       const router = await weights.router(layer);
       const shared = await weights.shared(layer);
-      layers.push({
-        kind: "moe",
-        moeIndex,
-        gate: new Session(
-          `gate ${layer}`,
-          gateGraph(dims, { output, norm, router, shared: overlapShared ? null : shared }),
-          FLAT_OUTPUT,
-          options,
-        ),
-        shared: overlapShared
-          ? new Session(`shared ${layer}`, sharedExpertGraph(dims, shared), FLAT_OUTPUT, options)
-          : null,
-        combine: new Session(`combine ${layer}`, combineGraph(dims, next), FLAT_OUTPUT, options),
-      });
+      const session = (name: string, graph: BuiltGraph) => new Session(`${name} ${layer}`, graph, FLAT_OUTPUT, options);
+      const gate = session("gate", gateGraph(dims, { output, norm, router, shared: remoteExperts ? null : shared }));
+      const combine = session("combine", combineGraph(dims, next));
+      if (!remoteExperts) layers.push({ kind: "moe-local", moeIndex, gate, combine });
+      else {
+        const sharedExpert = session("shared", sharedExpertGraph(dims, shared));
+        layers.push({ kind: "moe-remote", moeIndex, gate, shared: sharedExpert, combine });
+      }
     }
     onLayer(layer + 1, config.layerCount);
   }

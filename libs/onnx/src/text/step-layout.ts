@@ -1,5 +1,5 @@
 import type { ModelConfig } from "@drover/checkpoint";
-import type { StepEntry } from "@drover/core";
+import { at, type StepEntry } from "@drover/core";
 import { queryTemperature } from "@drover/llama4";
 import { stored } from "@drover/sequences";
 import { type RowsContext, SequenceRows } from "../attention/sequence-rows.ts";
@@ -45,17 +45,20 @@ function place(list: ReadonlyArray<Omit<StepPart, "offset">>, moeCount: number):
   return { parts, rowCount: offset, moeCount, experts: new Uint16Array(offset * moeCount) };
 }
 
+/** As many buffers. */
+type SameBuffers<Buffers extends readonly Float32Array[]> = { readonly [Index in keyof Buffers]: Float32Array };
+
 /**
  * Takes out every entry that has a missing row: its step is abandoned, the others go on. Buffers are [a, width] and come back with the
  * remaining rows; with nothing missing they come back as they are.
  */
-export function dropParked(
+export function dropParked<const Buffers extends readonly Float32Array[]>(
   layout: StepLayout,
   missing: readonly number[],
-  buffers: readonly Float32Array[],
+  buffers: Buffers,
   width: number,
-): { layout: StepLayout; buffers: readonly Float32Array[] } {
-  if (missing.length === 0) return { layout, buffers };
+): Readonly<{ layout: StepLayout; buffers: SameBuffers<Buffers> }> {
+  if (missing.length === 0) return { layout, buffers: buffers as SameBuffers<Buffers> };
   const lost = new Set<number>();
   for (const row of missing) {
     const part = layout.parts.find((p) => row >= p.offset && row < p.offset + p.rowCount);
@@ -68,7 +71,7 @@ export function dropParked(
     for (const [i, part] of kept.entries()) {
       out.set(
         buffer.subarray(part.offset * width, (part.offset + part.rowCount) * width),
-        (next.parts[i]?.offset ?? 0) * width,
+        at(next.parts, i).offset * width,
       );
     }
     return out;
@@ -78,9 +81,9 @@ export function dropParked(
       part.offset * layout.moeCount,
       (part.offset + part.rowCount) * layout.moeCount,
     );
-    next.experts.set(from, (next.parts[i]?.offset ?? 0) * layout.moeCount);
+    next.experts.set(from, at(next.parts, i).offset * layout.moeCount);
   }
-  return { layout: next, buffers: buffers.map(compact) };
+  return { layout: next, buffers: buffers.map(compact) as SameBuffers<Buffers> };
 }
 
 /** Positions modulo the chunk, one a row. */

@@ -8,7 +8,7 @@ export interface ModelWeights {
   /** A norm's weight by its tensor's name, [D]. */
   vector(name: string): Promise<Float32Array>;
   attention(layer: number): Promise<Omit<AttentionWeights, "rope">>;
-  /** The attention's output projection, [D, H*d]. */
+  /** The attention's output projection, [D, Q]. */
   output(layer: number): Promise<LinearWeight>;
   dense(layer: number): Promise<MlpWeights>;
   shared(layer: number): Promise<MlpWeights>;

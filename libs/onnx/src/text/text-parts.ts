@@ -1,0 +1,18 @@
+import type { ModelConfig } from "@drover/checkpoint";
+import type { ExpertExchange } from "@drover/core";
+import type { Attention } from "../attention/attention.ts";
+import type { DecodeAttention } from "../attention/decode-attention.ts";
+import type { RowsContext } from "../attention/sequence-rows.ts";
+import type { EmbeddingTable } from "../weights/model-weights.ts";
+import type { TextStages } from "./layers.ts";
+
+/** What every step of a model uses. */
+export type TextParts = Readonly<{
+  config: ModelConfig;
+  stages: TextStages;
+  embedding: EmbeddingTable;
+  attention: Attention;
+  decodeAttention: DecodeAttention;
+  rowsContext: RowsContext;
+  exchange: ExpertExchange;
+}>;
