@@ -12,6 +12,10 @@ export const WORKER_LIMITS = {
   /** How long, and how often, the holders of a map in use are waited for before the scheduler is told how it stands. */
   usableMsMax: 2000,
   usablePollMs: 20,
+  /** How often the status is reported, unless the scheduler says otherwise. */
+  heartbeatMs: 1000,
+  /** Placement counts what it has handed out until the next status: a change is told this soon. */
+  changeMs: 100,
   /** Hashes of the prefix cache in one message to the scheduler, bytes. */
   cacheFrameBytes: 256 * 1024,
   /** Prompts whose remaining time a status names one by one. */

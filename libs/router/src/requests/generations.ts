@@ -1,47 +1,35 @@
 import { randomUUID } from "node:crypto";
 import {
-  type Clock,
   DroverError,
   type Logger,
   neverAborted,
-  type PayloadStore,
   type QueueProducer,
   type RequestEvent,
   type RequestId,
   type Resume,
-  type RouterId,
   requestId,
   toDroverError,
   withTimeout,
 } from "@drover/core";
-import type { HashSeed } from "@drover/kv";
 import type { InferenceRequest } from "@drover/openai";
-import type { VisionClient } from "../cluster/vision-client.ts";
 import { PROMPT_TOKEN_DEADLINE_MS, QUEUE_CALL_LIMIT, REQUEST_DEADLINE_MS, RETRY_AFTER_MS } from "../limits.ts";
 import type { RouterMetrics } from "../metrics/router-metrics.ts";
-import type { ServedModel } from "../served-model.ts";
 import { Generation } from "./generation.ts";
 import { JobBatcher } from "./job-batcher.ts";
 import type { Permit } from "./permit.ts";
 import { Recovery } from "./recovery.ts";
-import { addJob } from "./request-job.ts";
+import { addJob, type JobOptions } from "./request-job.ts";
 import type { WorkerKey } from "./request-state.ts";
 import { RequestTimer } from "./request-timer.ts";
 
-export type GenerationsOptions = Readonly<{
-  model: ServedModel;
-  routerId: RouterId;
-  queue: QueueProducer;
-  store: PayloadStore;
-  clock: Clock;
-  logger: Logger;
-  metrics: RouterMetrics;
-  vision: Pick<VisionClient, "encode">;
-  /** Of the served checkpoint, as it is known now. */
-  hashSeed: () => HashSeed;
-  /** Tells a worker, or all of them when nobody knows who has it, that attempts up to this one must end. */
-  cancelAt: (worker: WorkerKey | undefined, requestId: RequestId, attempt: number, force?: boolean) => void;
-}>;
+export type GenerationsOptions = JobOptions &
+  Readonly<{
+    queue: QueueProducer;
+    logger: Logger;
+    metrics: RouterMetrics;
+    /** Tells a worker, or all of them when nobody knows who has it, that attempts up to this one must end. */
+    cancelAt: (worker: WorkerKey | undefined, requestId: RequestId, attempt: number, force?: boolean) => void;
+  }>;
 
 /** All requests that this router holds: adds them to the queue, takes their events, adds them again when their worker is lost. */
 export class Generations {

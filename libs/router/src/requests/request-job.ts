@@ -26,7 +26,8 @@ import type { Generation } from "./generation.ts";
 import type { JobBatcher } from "./job-batcher.ts";
 import { hashPrompt, reusesPrefix } from "./prompt-hashes.ts";
 
-type Port = Readonly<{
+/** What makes a job of a request. */
+export type JobOptions = Readonly<{
   model: ServedModel;
   routerId: RouterId;
   store: PayloadStore;
@@ -40,18 +41,23 @@ type Port = Readonly<{
  * Puts a request's newest attempt into the queue once its images are encoded. Errors: `unavailable` or `overloaded` from the vision workers or
  * the queue, with when to come back; why the request has ended, where it has.
  */
-export async function addJob(generation: Generation, front: boolean, jobs: JobBatcher, port: Port): Promise<void> {
+export async function addJob(
+  generation: Generation,
+  front: boolean,
+  jobs: JobBatcher,
+  options: JobOptions,
+): Promise<void> {
   // Each time anew: the features may have gone with their worker, or from its cache.
   const { images: asked } = generation.request;
   const encoding = asked.length === 0 ? undefined : generation.trace?.child("encode images");
-  const images = await port.vision.encode(asked, generation.ended, encoding?.context).catch((error: unknown) => {
+  const images = await options.vision.encode(asked, generation.ended, encoding?.context).catch((error: unknown) => {
     encoding?.end(toDroverError(error).code);
     throw error;
   });
   encoding?.end();
-  generation.blockHashes ??= await hashPrompt(generation.request, port.hashSeed(), generation.ended);
+  generation.blockHashes ??= await hashPrompt(generation.request, options.hashSeed(), generation.ended);
   try {
-    await jobs.add(await putJob(generation, images, front, port));
+    await jobs.add(await putJob(generation, images, front, options));
   } catch (error) {
     // Who has left, or waited too long, is told nothing of the queue.
     generation.ended.throwIfAborted();
@@ -71,17 +77,17 @@ async function putJob(
   generation: Generation,
   images: readonly PromptImage[],
   front: boolean,
-  port: Port,
+  options: JobOptions,
 ): Promise<QueueJob> {
   const { requestId, request, state, deadlineMs } = generation;
-  const { modelId } = port.model;
+  const { modelId } = options.model;
   const attemptBase = state.attemptBase;
   const trace = generation.trace?.context;
   const blockHashes = generation.blockHashes ?? new Uint8Array();
   const bytes = generationRequestToWire({
     requestId,
     modelId,
-    routerId: port.routerId,
+    routerId: options.routerId,
     promptTokenIds: request.promptTokenIds,
     images,
     blockHashes,
@@ -90,13 +96,13 @@ async function putJob(
     deadlineMs,
     trace,
   });
-  const nowMs = port.clock.now();
+  const nowMs = options.clock.now();
   const deliveredCount = state.tokenCount;
   const { n, maxTokens } = request.sampling;
   const job = {
     requestId,
     modelId,
-    routerId: port.routerId,
+    routerId: options.routerId,
     lane: laneOf(request),
     front,
     attemptBase,
@@ -112,8 +118,8 @@ async function putJob(
   const key = `${requestId}/${attemptBase}`;
   generation.payloadKeys.push(key);
   const ttlMs = Math.max(1, deadlineMs - nowMs) + PAYLOAD_GRACE_MS;
-  await withTimeout(QUEUE_CALL_LIMIT, port.clock, generation.ended, (signal) =>
-    port.store.put(key, bytes, ttlMs, signal),
+  await withTimeout(QUEUE_CALL_LIMIT, options.clock, generation.ended, (signal) =>
+    options.store.put(key, bytes, ttlMs, signal),
   );
   return { ...job, payload: { kind: "reference", key, byteCount: bytes.byteLength } };
 }

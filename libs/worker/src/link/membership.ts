@@ -9,6 +9,7 @@ import {
   workerOrderFromWire,
   workerReportToWire,
 } from "@drover/wire";
+import { WORKER_LIMITS } from "../limits.ts";
 import { changesOf, type ReportedCache, snapshotParts } from "./cache-report.ts";
 
 export type MembershipOptions = Readonly<{
@@ -28,11 +29,6 @@ export type Member = Readonly<{
   cache?: ReportedCache;
 }>;
 
-/** How often the status is reported, unless the scheduler says otherwise. */
-const HEARTBEAT_MS = 1000;
-/** Placement counts what it has handed out until the next status: a change is told this soon. */
-const CHANGE_MS = 100;
-
 /** A worker's stream to the leading scheduler: it joins, reports, and obeys. It lives until it is disposed. */
 export class Membership implements Disposable {
   readonly #options: MembershipOptions;
@@ -41,7 +37,7 @@ export class Membership implements Disposable {
   readonly #ended = new AbortController();
   /** When a scheduler last had this worker, by the monotonic clock. */
   #joinedUntilMs = Number.NEGATIVE_INFINITY;
-  #heartbeatMs = HEARTBEAT_MS;
+  #heartbeatMs: number = WORKER_LIMITS.heartbeatMs;
   #reported = "";
   #reportedAtMs = Number.NEGATIVE_INFINITY;
   #cacheReportedAtMs = Number.NEGATIVE_INFINITY;
@@ -111,7 +107,7 @@ export class Membership implements Disposable {
   /** Reports changes soon, and all at each heartbeat, until the stream is down. */
   async #beat(down: AbortSignal): Promise<void> {
     for (;;) {
-      await sleepUnlessAborted(this.#options.clock, CHANGE_MS, down);
+      await sleepUnlessAborted(this.#options.clock, WORKER_LIMITS.changeMs, down);
       if (down.aborted) return;
       const now = this.#member.status();
       this.#reportCache(now.sentAtMs);
@@ -150,7 +146,7 @@ export class Membership implements Disposable {
     if (order === undefined) return;
     if (order.kind === "send_cache") this.#sendSnapshot();
     if (order.kind === "accepted") {
-      this.#heartbeatMs = order.heartbeatMs || HEARTBEAT_MS;
+      this.#heartbeatMs = order.heartbeatMs || WORKER_LIMITS.heartbeatMs;
       this.#stream.up();
       const epoch = String(order.leaderEpoch);
       this.#options.logger.info("scheduler.joined", { address: this.#stream.address, epoch });

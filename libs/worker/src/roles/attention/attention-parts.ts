@@ -1,12 +1,13 @@
 import { Engine } from "@drover/engine";
 import { DistributedExchange, type ExpertPeer } from "@drover/exchange";
+import type { PrefixCounts } from "@drover/fleet";
 import { contextTokensMax, kvGeometry } from "@drover/kv";
 import { ContextStreamHolder, ExpertStreamPeer } from "@drover/rpc";
 import type { RoleContext } from "../../role-context.ts";
 import type { FeatureCache } from "../vision/feature-cache.ts";
 import { tellTokenBytes } from "./attention-load.ts";
 import { ContextPeers } from "./context-peers.ts";
-import { engineMetrics, type PrefixCounts } from "./engine-metrics.ts";
+import { engineMetrics } from "./engine-metrics.ts";
 import { exchangeMetrics } from "./exchange-metrics.ts";
 import { ExpertHeat } from "./expert-heat.ts";
 import { ExpertPeers } from "./expert-peers.ts";

@@ -1,9 +1,8 @@
 import type { EngineObserver } from "@drover/engine";
+import type { PrefixCounts } from "@drover/fleet";
 import type { Metrics } from "@drover/telemetry";
 
-/** Prompt tokens of requests that got KV, and those of them that were cached, since the worker started. */
-export type PrefixCounts = Readonly<{ promptTokenCount: number; cachedTokenCount: number }>;
-
+/** `prefix` counts the requests that got KV since the worker started. */
 export type EngineMetrics = Readonly<{ observer: EngineObserver; prefix: () => PrefixCounts }>;
 
 const RATIO_BUCKETS = [0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 4];
