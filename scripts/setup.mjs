@@ -39,7 +39,7 @@ export function toolEnvironment() {
   const path = [toolchainBin, join(root, "node_modules", ".bin"), process.env.PATH ?? ""].join(":");
   // `npm --silent` tells npm's children to be silent too, and then a failing install would not say why.
   const { npm_config_loglevel: _, ...inherited } = process.env;
-  return { ...inherited, PATH: path, ONNXRUNTIME_NODE_INSTALL: "skip", NX_DAEMON: "false" };
+  return { ...inherited, PATH: path, ONNXRUNTIME_NODE_INSTALL: "skip", ORT_DISABLE_TELEMETRY: "1", NX_DAEMON: "false" };
 }
 
 /** Installs what is missing or out of date. Throws an Error whose message says why it could not. */

@@ -42,3 +42,14 @@ test("it has the allocator's settings that bin/drover has, and so have processes
     expect(read("scripts", "image", "drover.js")).toContain(`${name} ??= "${value}"`);
   }
 });
+
+test("the runtime's telemetry is off in it, in bin/drover, in the scripts' processes, and in each worker that the chart renders", () => {
+  expect(of("ENV")[0]).toContain("ORT_DISABLE_TELEMETRY=1");
+  expect(read("bin", "drover")).toContain("export ORT_DISABLE_TELEMETRY=1");
+  expect(read("scripts", "image", "drover.js")).toContain('process.env.ORT_DISABLE_TELEMETRY = "1"');
+  expect(read("scripts", "setup.mjs")).toContain('ORT_DISABLE_TELEMETRY: "1"');
+  const rendered = read("deploy", "kubernetes.yaml");
+  const workers = rendered.match(/- worker$/gm)?.length;
+  expect(workers).toBeGreaterThan(0);
+  expect(rendered.match(/name: ORT_DISABLE_TELEMETRY, value: "1"/g)).toHaveLength(workers ?? 0);
+});

@@ -2,6 +2,7 @@ import { createRequire } from "node:module";
 import { isMainThread } from "node:worker_threads";
 import { DroverError } from "@drover/core";
 import type { BuiltGraph } from "./graphs/graph-builder.ts";
+import "./telemetry-off.ts";
 
 /** A tensor as the native binding reads and returns it. Inputs are not copied (views are fine); outputs always are. */
 export type TensorData = Readonly<{
