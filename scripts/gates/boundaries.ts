@@ -13,6 +13,7 @@ const NEIGHBOURS: Readonly<Record<string, readonly string[]>> = {
   "libs/chat": ["libs/tokenizer"],
   "libs/queue": ["libs/rpc", "libs/wire"],
   "libs/onnx": ["libs/checkpoint"],
+  "libs/cuda": ["libs/checkpoint"],
 };
 
 /**

@@ -15,6 +15,7 @@ export { isDtype } from "./files/dtype.ts";
 // Weights as a worker computes with them.
 
 export { LayerWeights } from "./tensors/layer-weights.ts";
+export { type LinearRows, stackRows } from "./tensors/linear-rows.ts";
 export {
   BLOCK_SIZE_NAMES,
   headFormat,

@@ -35,6 +35,30 @@ export function toLinearLayout(
   return linear;
 }
 
+/** The same turn without a conversion, of elements of one, two or four bytes. */
+export function toLinearBytes(
+  bytes: Uint8Array,
+  elementBytes: number,
+  inSize: number,
+  outSize: number,
+  firstOut = 0,
+  outCount = outSize,
+): Uint8Array {
+  const linear = new Uint8Array(outCount * inSize * elementBytes);
+  const tile = Math.max(1, Math.floor(TRANSPOSE_SCRATCH_BYTES / (4 * outCount)));
+  for (let first = 0; first < inSize; first += tile) {
+    const end = Math.min(first + tile, inSize);
+    for (let out = 0; out < outCount; out++) {
+      for (let row = first; row < end; row++) {
+        const from = (row * outSize + firstOut + out) * elementBytes;
+        const to = (out * inSize + row) * elementBytes;
+        for (let byte = 0; byte < elementBytes; byte++) linear[to + byte] = bytes[from + byte] as number;
+      }
+    }
+  }
+  return linear;
+}
+
 /** Multiplies each row of a Linear [out, in] by its output's scale, or all by the only one; in place. */
 export function scaleRows(weight: Float32Array, scales: Float32Array, outSize: number): void {
   const inSize = weight.length / outSize;

@@ -1,10 +1,11 @@
 import { basename } from "node:path";
-import { assert, DroverError } from "@drover/core";
+import { assert, at, DroverError } from "@drover/core";
 import { linearShape } from "@drover/llama4";
 import type { ModelConfig } from "../config/model-config.ts";
 import type { Checkpoint } from "../files/checkpoint.ts";
+import { bytesOf } from "../files/dtype.ts";
 import { Embedding } from "./embedding.ts";
-import { scaleRows, toLinearLayout } from "./expert-layout.ts";
+import { scaleRows, toLinearBytes, toLinearLayout } from "./expert-layout.ts";
 import { type LinearRows, readAllRows, stackRows } from "./linear-rows.ts";
 
 /** One routed expert in Linear layout: the gate's rows and then up's, [2F, D]; down [D, F]. */
@@ -38,6 +39,11 @@ export class TextWeights {
     const [outSize, inSize] = linearShape(name, this.#config);
     const tied = name === "lm_head" && this.#config.tieWordEmbeddings && !this.#has("lm_head.weight");
     return this.#scaledRows(tied ? "model.embed_tokens" : name, outSize, inSize);
+  }
+
+  /** The input embedding, [V, D], to be read in parts. Errors: as {@link linear}. */
+  async embeddingRows(): Promise<LinearRows> {
+    return this.#scaledRows("model.embed_tokens", this.#config.vocabSize, this.#config.hiddenSize);
   }
 
   /** A norm's weight, [D]. Errors: as {@link linear}. */
@@ -94,17 +100,29 @@ export class TextWeights {
         ? await this.#checkpoint.readF32Slice(this.#checked(`${name}_scale`, scaleShape), e, 1)
         : undefined;
     let bytes: Uint8Array | undefined;
-    const read = async (first: number, count: number): Promise<Float32Array> => {
+    const whole = async (): Promise<Uint8Array> => {
       bytes ??= await this.#checkpoint.readSlice(tensor, e, 1);
-      return toLinearLayout(bytes, dtype, inSize, outSize, scales, first, count);
+      return bytes;
     };
-    return { outSize, inSize, read };
+    return {
+      outSize,
+      inSize,
+      read: async (first, count) => toLinearLayout(await whole(), dtype, inSize, outSize, scales, first, count),
+      stored: {
+        dtype,
+        scales,
+        read: async (first, count) => toLinearBytes(await whole(), bytesOf(dtype, 1), inSize, outSize, first, count),
+      },
+    };
   }
 
   async #scaledRows(name: string, outSize: number, inSize: number): Promise<LinearRows> {
     const tensor = this.#checked(`${name}.weight`, [outSize, inSize]);
     const plain = (first: number, count: number) => this.#checkpoint.readF32Slice(tensor, first, count);
-    if (this.#checkpoint.weightDtype(tensor) !== "F8_E4M3") return { outSize, inSize, read: plain };
+    const stored = (first: number, count: number) => this.#checkpoint.readSlice(tensor, first, count);
+    const dtype = this.#checkpoint.weightDtype(tensor);
+    if (dtype !== "F8_E4M3")
+      return { outSize, inSize, read: plain, stored: { dtype, scales: undefined, read: stored } };
     const scale = `${this.#prefix}${name}.weight_scale`;
     const { shape } = this.#checkpoint.info(scale);
     const perTensor = shape.every((size) => size === 1);
@@ -116,7 +134,8 @@ export class TextWeights {
       scaleRows(rows, scales.length === 1 ? scales : scales.subarray(first, first + count), count);
       return rows;
     };
-    return { outSize, inSize, read };
+    const each = scales.length === 1 ? new Float32Array(outSize).fill(at(scales, 0)) : scales;
+    return { outSize, inSize, read, stored: { dtype, scales: each, read: stored } };
   }
 
   #has(name: string): boolean {

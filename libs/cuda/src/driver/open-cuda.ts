@@ -1,0 +1,31 @@
+import type { CudaDevice, KernelCompiler } from "./cuda-device.ts";
+import { DriverCalls } from "./driver-calls.ts";
+import { NativeDevice } from "./native-device.ts";
+import { NativeLibrary } from "./native-library.ts";
+import { Nvrtc } from "./nvrtc.ts";
+
+/** Files of the driver and of the compiler; the first of each that loads is used. */
+export type CudaLibraries = Readonly<{ driver: readonly string[]; compiler: readonly string[] }>;
+
+/** Where a machine with NVIDIA's driver and CUDA 13 or 12 has them: the driver's loader finds names without a folder. */
+export const CUDA_LIBRARIES: CudaLibraries = {
+  driver: ["libcuda.so.1"],
+  compiler: ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"],
+};
+
+/** A card, and what compiles for it. */
+export type Cuda = Readonly<{ device: CudaDevice; compiler: KernelCompiler }>;
+
+/** Opens the card of this number. Errors: `unavailable` where the driver, the compiler, or the card is missing. */
+export async function openCuda(ordinal: number, libraries: CudaLibraries = CUDA_LIBRARIES): Promise<Cuda> {
+  const driver = await NativeLibrary.open("NVIDIA's driver", libraries.driver);
+  const compiler = await NativeLibrary.open("NVIDIA's compiler NVRTC", libraries.compiler);
+  return { device: new NativeDevice(new DriverCalls(driver), ordinal), compiler: new Nvrtc(compiler) };
+}
+
+/** How many cards there are. Errors: `unavailable` where there is no driver. */
+export async function countCards(libraries: CudaLibraries = CUDA_LIBRARIES): Promise<number> {
+  const calls = new DriverCalls(await NativeLibrary.open("NVIDIA's driver", libraries.driver));
+  calls.call("cuInit", 0);
+  return calls.number("cuDeviceGetCount");
+}

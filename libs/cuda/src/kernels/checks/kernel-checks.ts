@@ -1,0 +1,8 @@
+import { attentionChecks } from "./attention-check.ts";
+import type { KernelCheck } from "./kernel-check.ts";
+import { linearChecks } from "./linear-check.ts";
+import { routeChecks } from "./route-check.ts";
+import { rowChecks } from "./row-checks.ts";
+
+/** Every kernel beside its reference. */
+export const kernelChecks: readonly KernelCheck[] = [...linearChecks, ...rowChecks, ...routeChecks, ...attentionChecks];

@@ -1,0 +1,59 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Kernel, Module } from "../driver/cuda-device.ts";
+import type { Cuda } from "../driver/open-cuda.ts";
+import { CodeCache } from "./code-cache.ts";
+
+/** Files of this folder, without `.cu`. */
+export type KernelFile =
+  | "attention"
+  | "embed"
+  | "linear"
+  | "norm"
+  | "pack"
+  | "rank"
+  | "rotate"
+  | "route"
+  | "swiglu"
+  | "tensor_linear";
+
+/** What a kernel's file leaves open, such as sizes and types: macros of its source. */
+export type KernelMacros = Readonly<Record<string, string | number>>;
+
+/** The kernels of this folder, compiled for one card when they are first asked for, with a model's sizes in them. */
+export class KernelLibrary {
+  readonly #cuda: Cuda;
+  readonly #cache: CodeCache;
+  readonly #modules = new Map<string, Module>();
+
+  /** `cacheFolder`: where machine code is kept from one start to the next. */
+  constructor(cuda: Cuda, cacheFolder: string | undefined) {
+    this.#cuda = cuda;
+    this.#cache = new CodeCache(cuda.compiler, cacheFolder);
+  }
+
+  /** A function of a file. Errors: the compiler's. */
+  kernel(file: KernelFile, name: string, macros: KernelMacros): Kernel {
+    const { device } = this.#cuda;
+    const options = [
+      `--gpu-architecture=sm_${device.facts.architecture}`,
+      "--std=c++17",
+      ...Object.entries(macros).map(([macro, value]) => `-D${macro}=${value}`),
+    ];
+    const key = [file, ...options].join(" ");
+    const module = this.#modules.get(key) ?? device.loadModule(this.#cache.code(sourceOf(file), options));
+    this.#modules.set(key, module);
+    return device.kernel(module, name);
+  }
+
+  /** Unloads everything: no kernel of it is used after this. */
+  close(): void {
+    for (const module of this.#modules.values()) this.#cuda.device.unloadModule(module);
+    this.#modules.clear();
+  }
+}
+
+/** A file's source with what all begin with. */
+function sourceOf(file: KernelFile): string {
+  return ["prelude.cuh", `${file}.cu`].map((name) => readFileSync(join(import.meta.dirname, name), "utf8")).join("\n");
+}

@@ -1,0 +1,66 @@
+import { join } from "node:path";
+import { loadModelConfig, openCheckpoint, TextWeights } from "@drover/checkpoint";
+import { BlockHashes, KvCache, type KvKind, segmentRowsOf, servedModelSeed } from "@drover/kv";
+import { describe, expect, test } from "vitest";
+import { openCuda } from "../driver/open-cuda.ts";
+import { cpuCardLibraries, hasCpuCard } from "../testing/cpu-card.ts";
+import { CudaText } from "./cuda-text.ts";
+import { pageTable } from "./page-table.ts";
+
+const nano = join(import.meta.dirname, "../../../../models/nano");
+const KV_BYTES = 8 * 2 ** 20;
+
+/** Greedy tokens and their logits behind a prompt, of `parts` rows a step, beside another sequence where `company` is given. */
+async function answer(text: CudaText, cache: KvCache, parts: readonly (readonly number[])[], company: boolean) {
+  const open = () => cache.open(new BlockHashes(servedModelSeed("", "")), { promptLength: 1, reuse: false });
+  const [sequence, other] = [open(), open()];
+  const run = (of: typeof sequence, ids: readonly number[]) => {
+    cache.reserve(of, ids.length);
+    const table = (kind: KvKind) =>
+      pageTable(text.store, (segment) => cache.parts(of, kind, segment), {
+        segmentRows: segmentRowsOf(text.geometry, kind === "global"),
+        firstPosition: 0,
+        end: of.length + ids.length,
+        writeFrom: 0,
+      });
+    const tables = { global: table("global"), local: table("local") };
+    return { position: of.length, tokenIds: Int32Array.from(ids), tables };
+  };
+  let last: number[] = [];
+  for (const ids of parts) {
+    const runs = company ? [run(other, [5]), run(sequence, ids)] : [run(sequence, ids)];
+    const row = runs.reduce((sum, { tokenIds }) => sum + tokenIds.length, -1);
+    const { rows } = await text.step(runs, [], { wanted: Int32Array.of(row), asked: Int32Array.of(9), topCount: 3 });
+    cache.commit(sequence, ids.length);
+    if (company) cache.commit(other, 1);
+    last = rows.flatMap((each) => [...each.topIds, ...each.topValues, each.logSumExp, each.askedLogit]);
+  }
+  for (const each of [sequence, other]) cache.close(each, false);
+  return last;
+}
+
+describe.skipIf(!hasCpuCard)("nano on a CPU in a card's place (needs g++)", () => {
+  test("a row's logits have the same bits in one step or several, alone or beside others", {
+    timeout: 600_000,
+  }, async () => {
+    const config = await loadModelConfig(nano);
+    await using checkpoint = await openCheckpoint(nano);
+    const cuda = await openCuda(0, cpuCardLibraries());
+    const free = cuda.device.freeBytes;
+    const source = new TextWeights(checkpoint, config);
+    const options = {
+      precision: "f32",
+      kvBytesMax: KV_BYTES,
+      rowsMax: 16,
+      tableMax: 64,
+      cacheFolder: undefined,
+    } as const;
+    const text = await CudaText.load(cuda, config, source, options);
+    const cache = new KvCache(text.geometry, text.store, { bytesMax: KV_BYTES, prefixCache: false });
+    const whole = await answer(text, cache, [[4077, 17]], false);
+    expect(await answer(text, cache, [[4077], [17]], true)).toEqual(whole);
+    text.close();
+    expect(cuda.device.freeBytes).toBe(free);
+    cuda.device.close();
+  });
+});

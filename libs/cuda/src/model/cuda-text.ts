@@ -1,0 +1,165 @@
+import type { ModelConfig } from "@drover/checkpoint";
+import { assert } from "@drover/core";
+import { type KvGeometry, kvGeometry } from "@drover/kv";
+import type { CudaDevice, Event, Stream } from "../driver/cuda-device.ts";
+import type { Cuda } from "../driver/open-cuda.ts";
+import { passed } from "../driver/passed.ts";
+import { KernelLibrary } from "../kernels/kernel-library.ts";
+import type { Precision } from "../kernels/linear-kernels.ts";
+import { ModelKernels } from "../kernels/model-kernels.ts";
+import { DeviceMemory } from "../memory/device-memory.ts";
+import { PageStore } from "../memory/page-store.ts";
+import { LinearUploader } from "./device-linear.ts";
+import { loadDeviceWeights, type TextSource } from "./device-weights.ts";
+import { allocateBuffers } from "./step-buffers.ts";
+import { StepInputs } from "./step-inputs.ts";
+import { type RankedRow, StepOutputs } from "./step-outputs.ts";
+import { type RowRun, stepRows } from "./step-rows.ts";
+import { headRuns, TextProgram } from "./text-program.ts";
+
+export type CudaTextOptions = Readonly<{
+  precision: Precision;
+  kvBytesMax: number;
+  /** Rows of the largest step. */
+  rowsMax: number;
+  /** Pages of all sequences of a step. */
+  tableMax: number;
+  /** Where machine code is kept from one start to the next; undefined: nowhere. */
+  cacheFolder: string | undefined;
+  onLayer?: (done: number, total: number) => void;
+}>;
+
+/** Rows of an input embedding that take the place of their tokens', [n, D] from a row of the step on. */
+export type GivenRows = Readonly<{ row: number; rows_aD: Float32Array }>;
+
+/** What is asked of a step: rows whose likeliest tokens are wanted, of each the id whose logit is asked for, and how many likeliest. */
+export type Question = Readonly<{ wanted: Int32Array; asked: Int32Array; topCount: number }>;
+
+/** What came of a step: the wanted rows in order; and the experts of all rows, [rows, MoE layers]. */
+export type Answer = Readonly<{ rows: readonly RankedRow[]; experts: Uint16Array }>;
+
+/** A text model on one card, with all of its experts: rows in, likeliest tokens out. One step at a time. */
+export class CudaText {
+  readonly config: ModelConfig;
+  readonly geometry: KvGeometry;
+  /** Where the rows of sequences are: what a `KvCache` is made with. */
+  readonly store: PageStore;
+  readonly memory: DeviceMemory;
+  readonly #device: CudaDevice;
+  readonly #library: KernelLibrary;
+  readonly #stream: Stream;
+  readonly #done: Event;
+  readonly #inputs: StepInputs;
+  readonly #outputs: StepOutputs;
+  readonly #program: TextProgram;
+  readonly #h: bigint;
+  readonly #rowsMax: number;
+  #isBusy = false;
+
+  private constructor(parts: Parts) {
+    this.config = parts.config;
+    this.geometry = parts.geometry;
+    this.store = parts.store;
+    this.memory = parts.memory;
+    this.#device = parts.device;
+    this.#library = parts.library;
+    this.#stream = parts.stream;
+    this.#inputs = parts.inputs;
+    this.#outputs = parts.outputs;
+    this.#program = parts.program;
+    this.#h = parts.h;
+    this.#rowsMax = parts.rowsMax;
+    this.#done = parts.device.createEvent();
+  }
+
+  /** Compiles, loads the weights and takes all memory. Errors: the checkpoint's; `overloaded` where the card is full; the compiler's. */
+  static async load(cuda: Cuda, config: ModelConfig, source: TextSource, options: CudaTextOptions): Promise<CudaText> {
+    const { device } = cuda;
+    const { precision, kvBytesMax, rowsMax } = options;
+    const memory = new DeviceMemory(device);
+    const stream = device.createStream();
+    const geometry = kvGeometry(config, precision === "f32" ? "f32" : "bf16");
+    const store = new PageStore(geometry, kvBytesMax, device, memory, stream);
+    const library = new KernelLibrary(cuda, options.cacheFolder);
+    const sizes = { ...config, pageRows: store.layout.pageRows };
+    const kernels = new ModelKernels(device, library, sizes, precision, stream);
+    const onLayer = options.onLayer ?? (() => undefined);
+    const weights = await loadDeviceWeights(config, source, new LinearUploader(device, memory), onLayer);
+    const buffers = allocateBuffers(config, rowsMax, kernels.activationBytes, memory);
+    const inputs = new StepInputs(device, memory, rowsMax, options.tableMax);
+    const outputs = new StepOutputs(device, buffers, rowsMax, config.moeLayers.length);
+    const program = new TextProgram(config, kernels, weights, buffers, inputs, store.address);
+    const { h } = buffers;
+    return new CudaText({
+      config,
+      geometry,
+      store,
+      memory,
+      device,
+      library,
+      stream,
+      inputs,
+      outputs,
+      program,
+      h,
+      rowsMax,
+    });
+  }
+
+  /** Computes rows, stores their keys and values, and answers. Errors: the card's, after which it is unusable. */
+  async step(
+    runs: readonly RowRun[],
+    given: readonly GivenRows[],
+    { wanted, asked, topCount }: Question,
+  ): Promise<Answer> {
+    assert(!this.#isBusy, "one step at a time");
+    this.#isBusy = true;
+    const rows = stepRows(runs, this.config, this.store.layout.pageRows);
+    const { rowCount } = rows;
+    assert(rowCount > 0 && rowCount <= this.#rowsMax, "a step has rows that fit");
+    this.#inputs.send(rows, rowCount, wanted, asked, this.#stream);
+    this.#program.embed(rowCount);
+    for (const { row, rows_aD } of given) this.#give(row, rows_aD);
+    this.#program.layers({ rowCount, parts: rows.parts });
+    const heads = headRuns(wanted.length, topCount);
+    for (const run of heads) this.#program.head(run);
+    this.#outputs.fetch(heads, rowCount, this.#stream);
+    this.#device.record(this.#done, this.#stream);
+    await passed(this.#device, this.#done);
+    this.#isBusy = false;
+    return { rows: heads.flatMap((run) => this.#outputs.rows(run)), experts: this.#outputs.experts(0, rowCount) };
+  }
+
+  /** Gives everything back to the card. */
+  close(): void {
+    this.#device.synchronize(this.#stream);
+    this.#device.destroyEvent(this.#done);
+    this.#inputs.close();
+    this.#outputs.close();
+    this.#library.close();
+    this.memory.close();
+    this.#device.destroyStream(this.#stream);
+  }
+
+  /** Images' features are rare: ordinary memory will do, and the call waits. */
+  #give(row: number, rows_aD: Float32Array): void {
+    this.#device.synchronize(this.#stream);
+    const bytes = new Uint8Array(rows_aD.buffer, rows_aD.byteOffset, rows_aD.byteLength);
+    this.#device.write(this.#h + BigInt(4 * row * this.config.hiddenSize), bytes);
+  }
+}
+
+type Parts = Readonly<{
+  config: ModelConfig;
+  geometry: KvGeometry;
+  store: PageStore;
+  memory: DeviceMemory;
+  device: CudaDevice;
+  library: KernelLibrary;
+  stream: Stream;
+  inputs: StepInputs;
+  outputs: StepOutputs;
+  program: TextProgram;
+  h: bigint;
+  rowsMax: number;
+}>;

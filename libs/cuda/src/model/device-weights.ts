@@ -1,0 +1,140 @@
+import { type LinearRows, type ModelConfig, stackRows, type TextWeights } from "@drover/checkpoint";
+import { assert, DroverError } from "@drover/core";
+import { ropeTables } from "@drover/llama4";
+import type { DeviceAddress } from "../driver/cuda-device.ts";
+import type { EmbeddingTable } from "../kernels/model-kernels.ts";
+import { EXPERTS_MAX } from "../limits.ts";
+import type { DeviceLinear, LinearUploader } from "./device-linear.ts";
+
+/** Where a model's matrices come from. */
+export type TextSource = Pick<TextWeights, "vector" | "linearRows" | "expertRows" | "embeddingRows">;
+
+/** A SwiGLU block: gate rows, then up rows, in one matrix; and down. Of experts a matrix each. */
+export type DeviceMlp = Readonly<{ gateUp: DeviceLinear; down: DeviceLinear; width: number }>;
+
+/** What follows a layer's attention. */
+export type DeviceFeedForward =
+  | Readonly<{ kind: "dense"; mlp: DeviceMlp }>
+  | Readonly<{
+      kind: "moe";
+      /** Place among the layers with experts. */
+      moeIndex: number;
+      router: DeviceLinear;
+      shared: DeviceMlp;
+      experts: DeviceMlp;
+    }>;
+
+export type DeviceLayer = Readonly<{
+  isGlobal: boolean;
+  /** Place among the layers of its kind. */
+  kindIndex: number;
+  inputNorm: DeviceAddress;
+  qkv: DeviceLinear;
+  output: DeviceLinear;
+  postNorm: DeviceAddress;
+  feedForward: DeviceFeedForward;
+}>;
+
+/** A text model on a card, with all of its experts. */
+export type DeviceWeights = Readonly<{
+  embedding: EmbeddingTable;
+  layers: readonly DeviceLayer[];
+  norm: DeviceAddress;
+  head: DeviceLinear;
+  /** Cosine and sine, [chunk, d / 2] pairs. */
+  angles: DeviceAddress;
+  /** Of each expert its place among a layer's matrices. */
+  places: DeviceAddress;
+}>;
+
+/** Brings all of a text model's weights to the card. Errors: the checkpoint's; `overloaded` where the card is full. */
+export async function loadDeviceWeights(
+  config: ModelConfig,
+  source: TextSource,
+  uploader: LinearUploader,
+  onLayer: (done: number, total: number) => void,
+): Promise<DeviceWeights> {
+  if (config.expertCount > EXPERTS_MAX)
+    throw new DroverError(
+      "invalid_argument",
+      `a card routes ${EXPERTS_MAX} experts a layer, not ${config.expertCount}`,
+    );
+  const layers: DeviceLayer[] = [];
+  const counts = { global: 0, local: 0 };
+  for (let layer = 0; layer < config.layerCount; layer++) {
+    const isGlobal = config.isGlobalLayer[layer] === true;
+    const kindIndex = counts[isGlobal ? "global" : "local"]++;
+    layers.push({ isGlobal, kindIndex, ...(await loadLayer(config, layer, source, uploader)) });
+    onLayer(layer + 1, config.layerCount);
+  }
+  const { cos, sin } = ropeTables(config, config.chunkSize);
+  const angles = new Float32Array(2 * cos.length);
+  for (const [i, value] of cos.entries()) angles.set([value, sin[i] as number], 2 * i);
+  return {
+    embedding: await loadEmbedding(source, uploader),
+    layers,
+    norm: uploader.vector(await source.vector("model.norm.weight")),
+    head: await uploader.upload([await source.linearRows("lm_head")]),
+    angles: uploader.vector(angles),
+    places: uploader.vector(Int32Array.from({ length: config.expertCount }, (_, expert) => expert)),
+  };
+}
+
+async function loadLayer(
+  config: ModelConfig,
+  layer: number,
+  source: TextSource,
+  uploader: LinearUploader,
+): Promise<Omit<DeviceLayer, "isGlobal" | "kindIndex">> {
+  const path = `model.layers.${layer}`;
+  const linear = async (...names: readonly string[]): Promise<DeviceLinear> => {
+    const parts: LinearRows[] = [];
+    for (const name of names) parts.push(await source.linearRows(`${path}.${name}`));
+    return uploader.upload([stackRows(parts)]);
+  };
+  const mlp = async (name: string, width: number): Promise<DeviceMlp> => ({
+    gateUp: await linear(`${name}.gate_proj`, `${name}.up_proj`),
+    down: await linear(`${name}.down_proj`),
+    width,
+  });
+  const moeIndex = config.moeLayers.indexOf(layer);
+  return {
+    inputNorm: uploader.vector(await source.vector(`${path}.input_layernorm.weight`)),
+    qkv: await linear("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+    output: await linear("self_attn.o_proj"),
+    postNorm: uploader.vector(await source.vector(`${path}.post_attention_layernorm.weight`)),
+    feedForward:
+      moeIndex < 0
+        ? { kind: "dense", mlp: await mlp("feed_forward", config.denseWidth) }
+        : {
+            kind: "moe",
+            moeIndex,
+            router: await linear("feed_forward.router"),
+            shared: await mlp("feed_forward.shared_expert", config.expertWidth),
+            experts: await loadExperts(config, layer, source, uploader),
+          },
+  };
+}
+
+async function loadExperts(
+  { expertCount, expertWidth }: ModelConfig,
+  layer: number,
+  source: TextSource,
+  uploader: LinearUploader,
+): Promise<DeviceMlp> {
+  const gateUp: LinearRows[] = [];
+  const down: LinearRows[] = [];
+  for (let expert = 0; expert < expertCount; expert++) {
+    const rows = await source.expertRows(layer, expert);
+    gateUp.push(rows.gateUp);
+    down.push(rows.down);
+  }
+  return { gateUp: await uploader.upload(gateUp), down: await uploader.upload(down), width: expertWidth };
+}
+
+async function loadEmbedding(source: TextSource, uploader: LinearUploader): Promise<EmbeddingTable> {
+  const rows = await source.embeddingRows();
+  const { kind, address } = await uploader.matrix(rows);
+  assert(kind === "f32" || kind === "bf16", "embeddings are not stored in 8 bits");
+  return { kind, address };
+}
