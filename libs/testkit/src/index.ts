@@ -11,3 +11,4 @@ export { RecordingLogger } from "./recording-logger.ts";
 export { seededRandom } from "./seeded-random.ts";
 export { SimClock, settled } from "./sim-clock.ts";
 export { freePort, redisBinary, TestRedis } from "./test-redis.ts";
+export { tinyModel } from "./tiny-model.ts";

@@ -150,7 +150,7 @@ int nvrtcDestroyProgram(void **program) { delete static_cast<Program *>(*program
 int nvrtcCompileProgram(void *program, int count, const char **options) {
   auto *p = static_cast<Program *>(program);
   const std::string where = folder(), path = where + "/kernel";
-  std::string source = p->source, command = "g++ -std=c++17 -O2 -w -fPIC -shared -include " CARD_FOLDER "/block.hpp";
+  std::string source = p->source, command = "g++ -std=c++17 -O1 -w -fPIC -shared -include " CARD_FOLDER "/block.hpp";
   // Each kernel gets a function that binds its arguments.
   const std::regex name("extern \"C\" __global__ void (?:__launch_bounds__\\([^)]*\\) )?(\\w+)\\(");
   for (std::sregex_iterator found(p->source.begin(), p->source.end(), name), end; found != end; ++found)
