@@ -7,6 +7,9 @@ export type Production<T> = Generator<undefined, T, undefined>;
 /** One part of a candidate, ending before the offset `end` of its text: a call as it was written, or without a name something else. */
 export type FoundCall = Readonly<{ name: string | undefined; arguments: string; end: number }>;
 
+/** Text that stands for what was written from the offset `start` on. */
+type Repair = Readonly<{ start: number; length: number; text: string }>;
+
 /** What a production sees of the text, and how it says that the text is no call. */
 export class Characters {
   /** The character that is looked at: one UTF-16 unit. */
@@ -20,6 +23,31 @@ export class Characters {
   plain = false;
   /** `char` cannot stand here: the piece ends before it. */
   malformed = false;
+  /** The piece is no call because it is too long, and for no other reason. */
+  tooLong = false;
+  readonly #repairs: Repair[] = [];
+
+  /** What models write in place of JSON is taken for it: only where the piece is a call as far as it was read, and not in all JSON of a text. */
+  get isLenient(): boolean {
+    return !this.plain || this.tooLong;
+  }
+
+  /** Notes what should stand in place of the text from `start` on; in the order of the text. */
+  repair(start: number, length: number, text: string): void {
+    if (!this.plain) this.#repairs.push({ start, length, text });
+  }
+
+  /** The text of a place with its repairs. */
+  repaired(start: number, end: number): string {
+    let read = "";
+    let at = start;
+    for (const repair of this.#repairs) {
+      if (repair.start < at || repair.start >= end) continue;
+      read += this.text.slice(at, repair.start) + repair.text;
+      at = repair.start + repair.length;
+    }
+    return read + this.text.slice(at, end);
+  }
 
   /** A question of its own, because the compiler does not see that `char` changes with each `yield`. */
   isOneOf(chars: string): boolean {

@@ -1,11 +1,11 @@
 import { type Characters, type FoundCall, type Production, refuse, space } from "./tool-call-characters.ts";
-import { colon, comma, jsonString, jsonValue, nest } from "./tool-json-value.ts";
+import { colon, comma, jsonString, jsonValue, nest, repairedJsonObject } from "./tool-json-value.ts";
 
 /** What a call may say of itself, and with what each value begins. Any other key makes it an ordinary object. */
 const CALL_KEYS: Readonly<Record<string, string>> = {
   name: '"',
-  parameters: '{"',
-  arguments: '{"',
+  parameters: '{"nN',
+  arguments: '{"nN',
   type: '"',
   id: '"',
 };
@@ -54,7 +54,7 @@ function* callObject(characters: Characters): Production<FoundCall> {
     yield* comma(characters, "}");
   }
   characters.depth--;
-  const call = characters.plain ? undefined : readCall(characters.text, places);
+  const call = characters.plain ? undefined : readCall(characters, places);
   return { name: call?.name, arguments: call?.arguments ?? "", end: characters.offset + 1 };
 }
 
@@ -74,30 +74,28 @@ function* callKey(characters: Characters): Production<string> {
 }
 
 function readCall(
-  text: string,
+  characters: Characters,
   places: ReadonlyMap<string, Place>,
 ): Readonly<{ name: string; arguments: string }> | undefined {
-  const read = (key: string): unknown => {
+  const written = (key: string): string | undefined => {
     const place = places.get(key);
-    return place === undefined ? undefined : JSON.parse(text.slice(place.start, place.end));
+    return place && characters.repaired(place.start, place.end);
   };
-  const name = read("name");
-  const type = read("type") ?? "function";
-  const given = places.has("arguments") ? "arguments" : "parameters";
-  const place = places.get(given);
-  if (typeof name !== "string" || type !== "function" || place === undefined) return undefined;
+  const [name, type] = [written("name"), written("type")];
+  if (name === undefined || (type !== undefined && JSON.parse(type) !== "function")) return undefined;
   if (places.has("arguments") && places.has("parameters")) return undefined;
-  // Some models write the arguments as OpenAI's API carries them: as a string of JSON.
-  const written = text[place.start] === '"' ? String(read(given)) : text.slice(place.start, place.end);
-  return isJsonObject(written) ? { name, arguments: written } : undefined;
+  const given = written("arguments") ?? written("parameters");
+  // An object of a name alone may be anything.
+  if (given === undefined && type === undefined) return undefined;
+  const json = argumentsObject(given ?? "null");
+  return json === undefined ? undefined : { name: JSON.parse(name) as string, arguments: json };
 }
 
-function isJsonObject(text: string): boolean {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value);
-  } catch (error) {
-    if (error instanceof SyntaxError) return false;
-    throw error;
-  }
+/** The JSON object of a call's arguments; undefined for another value. A function without parameters has none to write. */
+function argumentsObject(json: string): string | undefined {
+  if (json === "null") return "{}";
+  if (json.startsWith("{")) return json;
+  // Some models write the arguments as OpenAI's API carries them: as a string of JSON.
+  const text = (JSON.parse(json) as string).trim();
+  return text === "" || text === "null" || text === "None" ? "{}" : repairedJsonObject(text);
 }

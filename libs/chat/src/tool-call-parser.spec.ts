@@ -189,7 +189,7 @@ describe("what is held back", () => {
     const parser = new ToolCallParser(TOOLS);
     const events = [...text].flatMap((char) => parser.push(char));
     expect(events.every(({ kind }) => kind === "text")).toBe(true);
-    expect(writtenText([...events, ...parser.end()])).toBe(text);
+    expect(writtenText([...events, ...parser.end(false)])).toBe(text);
     expect(clientView(allAtOnce(`{"name": "f", "parameters": {"a": "${"x".repeat(HELD_LENGTH_MAX)}"}}`)).calls).toEqual(
       [],
     );

@@ -20,7 +20,7 @@ export type ToolCallEvent =
  * `[f(a="x"), g(n=1)]`, `<function=f>{...}</function>`, and these between python marks.
  *
  * A call is given when it is whole, a list of calls when the list is, so nothing that was given is ever taken back. Text that may still become a
- * call is held until then, up to HELD_LENGTH_MAX. What does not parse, and calls of functions that are not among `names`, are text. No call
+ * call is held until then, up to HELD_LENGTH_MAX. What does not parse, and lists with a function that is not among `names`, are text. No call
  * begins inside another piece of JSON. Time is linear in the text, whatever it is.
  */
 export class ToolCallParser {
@@ -51,17 +51,17 @@ export class ToolCallParser {
     return this.#take();
   }
 
-  /** A special token between two texts: no call goes on over it. */
+  /** A special token between two texts: no call goes on over it. One that ends what the model writes there ends a call too, also where its brackets are missing. */
   mark(mark: ToolCallMark): ToolCallEvent[] {
-    this.#abandon();
+    this.#abandon(mark !== "<|python_start|>");
     if (mark === "<|python_start|>") this.#atEdge = true;
     this.#marked = mark === "<|python_start|>";
     return this.#take();
   }
 
-  /** The end of the output: what is held comes out. */
-  end(): ToolCallEvent[] {
-    this.#abandon();
+  /** The end of the output: what is held comes out. `byModel` where the model ended its turn itself, and nothing cut it off. */
+  end(byModel: boolean): ToolCallEvent[] {
+    this.#abandon(byModel);
     if (this.#gap !== "" && this.#callCount > 0) this.#events.push({ kind: "gap", source: this.#gap });
     else this.#text(this.#gap);
     this.#gap = "";
@@ -113,18 +113,20 @@ export class ToolCallParser {
   }
 
   #giveParts(text: string, parts: readonly { name: string | undefined; arguments: string; end: number }[]): void {
-    // Ended at once, as `[]` does: nothing of it was plain before.
-    if (parts.length === 0) this.#giveAsText(text);
+    const named = parts.flatMap(({ name, ...part }) =>
+      name !== undefined && this.#names.has(name) ? [{ ...part, name }] : [],
+    );
+    // Where one of a list cannot be called, a client gets the whole list to read, and no part of it to act on. `[]` has ended at once.
+    if (named.length < parts.length || parts.length === 0) {
+      this.#giveAsText(text);
+      return;
+    }
     let begin = 0;
-    parts.forEach((part, i) => {
+    named.forEach((part, i) => {
       // Brackets and separators go with the part before which they stand, the last ones with the last part.
-      const end = i === parts.length - 1 ? text.length : part.end;
+      const end = i === named.length - 1 ? text.length : part.end;
       const source = text.slice(begin, end);
       begin = end;
-      if (part.name === undefined || !this.#names.has(part.name)) {
-        this.#giveAsText(source);
-        return;
-      }
       const call = { index: this.#callCount++, name: part.name, arguments: part.arguments };
       this.#events.push({ kind: "call", ...call, source: this.#gap + source });
       this.#gap = "";
@@ -132,9 +134,14 @@ export class ToolCallParser {
     });
   }
 
-  #abandon(): void {
-    if (this.#candidate !== undefined && !this.#plain) this.#giveAsText(this.#candidate.text);
+  /** Lets go of the candidate: as calls where the model is done and only what closes them is missing, else as text. */
+  #abandon(isDone: boolean): void {
+    const candidate = this.#candidate;
     this.#candidate = undefined;
+    if (candidate === undefined || this.#plain) return;
+    const parts = isDone ? candidate.completed() : undefined;
+    if (parts === undefined) this.#giveAsText(candidate.text);
+    else this.#giveParts(candidate.text, parts);
   }
 
   #giveAsText(text: string): void {

@@ -1,6 +1,9 @@
 import { type Characters, exactly, type FoundCall, type Production, refuse, space } from "./tool-call-characters.ts";
 import { jsonObject } from "./tool-json-value.ts";
 
+/** What closes a call of this style. */
+export const TAG_END = "</function>";
+
 /** `<function=name>{...}</function>`, from `<` to the last `>`, on which it stops. */
 export function* functionTag(characters: Characters): Production<FoundCall[]> {
   yield* exactly(characters, "<function=");
@@ -19,6 +22,6 @@ export function* functionTag(characters: Characters): Production<FoundCall[]> {
   const end = characters.offset + 1;
   yield;
   yield* space(characters);
-  yield* exactly(characters, "</function>");
-  return [{ name, arguments: characters.text.slice(start, end), end: characters.offset + 1 }];
+  yield* exactly(characters, TAG_END);
+  return [{ name, arguments: characters.repaired(start, end), end: characters.offset + 1 }];
 }

@@ -1,7 +1,14 @@
 import { NESTING_DEPTH_MAX } from "./limits.ts";
-import { type Characters, exactly, type Production, refuse, space } from "./tool-call-characters.ts";
+import { Characters, exactly, type Production, refuse, space } from "./tool-call-characters.ts";
 
-/** Any JSON value; stops behind it. Source: RFC 8259. */
+/** Python's constants, which models write into JSON, by their first letters. */
+const PYTHON_WORDS: Readonly<Record<string, readonly [python: string, json: string]>> = {
+  T: ["True", "true"],
+  F: ["False", "false"],
+  N: ["None", "null"],
+};
+
+/** Any JSON value; stops behind it. In calls Python's constants too, repaired. Source: RFC 8259. */
 export function* jsonValue(characters: Characters): Production<void> {
   const { char } = characters;
   if (char === "{") yield* jsonObject(characters);
@@ -9,6 +16,7 @@ export function* jsonValue(characters: Characters): Production<void> {
   else if (char === "t") yield* exactly(characters, "true");
   else if (char === "f") yield* exactly(characters, "false");
   else if (char === "n") yield* exactly(characters, "null");
+  else if (characters.isLenient && Object.hasOwn(PYTHON_WORDS, char)) yield* pythonWord(characters);
   else if (char === "[") {
     yield;
     yield* space(characters);
@@ -31,6 +39,20 @@ export function* jsonObject(characters: Characters): Production<void> {
     yield* comma(characters, "}");
   }
   characters.depth--;
+}
+
+/** A text that is one JSON object as models write it, repaired; undefined for another. */
+export function repairedJsonObject(text: string): string | undefined {
+  const characters = new Characters();
+  const production = jsonObject(characters);
+  for (let i = 0; i < text.length; i++) {
+    characters.take(text.charAt(i));
+    if (i === 0 && characters.char !== "{") return undefined;
+    const { done } = production.next();
+    if (characters.malformed) return undefined;
+    if (done) return i + 1 === text.length ? characters.repaired(0, text.length) : undefined;
+  }
+  return undefined;
 }
 
 /** An array behind its `[` and the space after that; stops on `]`. */
@@ -66,22 +88,47 @@ export function* comma(characters: Characters, close: string): Production<void> 
   if (characters.char === close) yield* refuse(characters);
 }
 
-/** From quote to quote; stops on the closing one. */
+/** From quote to quote; stops on the closing one. In calls with control characters and escapes that JSON lacks, repaired. */
 export function* jsonString(characters: Characters): Production<void> {
   yield;
   while (characters.char !== '"') {
-    if (characters.char < " ") yield* refuse(characters);
-    if (characters.char === "\\") {
-      yield;
-      if (characters.isOneOf("u")) {
-        for (let i = 0; i < 4; i++) {
-          yield;
-          if (!/[0-9a-fA-F]/.test(characters.char)) yield* refuse(characters);
-        }
-      } else if (!characters.isOneOf('"\\/bfnrt')) yield* refuse(characters);
+    if (characters.char < " ") {
+      if (!characters.isLenient) yield* refuse(characters);
+      characters.repair(characters.offset, 1, JSON.stringify(characters.char).slice(1, -1));
     }
-    yield;
+    if (characters.char === "\\") yield* jsonEscape(characters);
+    else yield;
   }
+}
+
+/** From the backslash; stops behind the escape. One that JSON does not know stands for itself, as in Python: then it stops behind the backslash. */
+function* jsonEscape(characters: Characters): Production<void> {
+  const start = characters.offset;
+  yield;
+  if (characters.isOneOf('"\\/bfnrt')) {
+    yield;
+    return;
+  }
+  if (characters.isOneOf("u")) {
+    let digitCount = 0;
+    yield;
+    while (digitCount < 4 && /[0-9a-fA-F]/.test(characters.char)) {
+      digitCount++;
+      yield;
+    }
+    if (digitCount === 4) return;
+  }
+  if (!characters.isLenient) yield* refuse(characters);
+  // No string needs an apostrophe escaped, and none that has one means the backslash.
+  characters.repair(start, 1, characters.isOneOf("'") ? "" : "\\\\");
+}
+
+/** Stops on its last character. */
+function* pythonWord(characters: Characters): Production<void> {
+  const start = characters.offset;
+  const [python, json] = PYTHON_WORDS[characters.char] ?? (yield* refuse(characters));
+  yield* exactly(characters, python);
+  characters.repair(start, python.length, json);
 }
 
 /** Stops behind it. */

@@ -25,7 +25,7 @@ const FLOAT = /^(\d(?:_?\d)*)?(?:\.(\d(?:_?\d)*)?)?(?:[eE]([+-]?\d(?:_?\d)*))?$/
 /** A Python literal: string, number, constant, list, tuple or dict, nested. Stops behind it. Source: The Python Language Reference, 2.4 to 2.5 and 6.2. */
 export function* pythonValue(characters: Characters): Production<Literal> {
   const { char } = characters;
-  if (char === '"' || char === "'") return scalar(JSON.stringify(yield* pythonString(characters, false)));
+  if (isQuote(char)) return yield* strings(characters, yield* pythonString(characters, false));
   if (char === "[") return { json: `[${(yield* items(characters, "]")).values.join(", ")}]`, scalar: false };
   if (char === "{") return yield* dict(characters);
   if (char === "(") {
@@ -36,7 +36,25 @@ export function* pythonValue(characters: Characters): Production<Literal> {
     return { json: `[${values.join(", ")}]`, scalar: false };
   }
   if (/[\d.+-]/.test(char)) return scalar(yield* number(characters));
-  return scalar(yield* word(characters));
+  return yield* word(characters);
+}
+
+/** Behind a string: with those that stand beside it they are one. Stops behind the last one and the space after it. */
+function* strings(characters: Characters, first: string): Production<Literal> {
+  let text = first;
+  yield* space(characters);
+  while (isQuote(characters.char) || STRING_PREFIXES.includes(characters.char)) {
+    const isRaw = characters.char.toLowerCase() === "r";
+    if (!isQuote(characters.char)) yield;
+    if (!isQuote(characters.char)) yield* refuse(characters);
+    text += yield* pythonString(characters, isRaw);
+    yield* space(characters);
+  }
+  return scalar(JSON.stringify(text));
+}
+
+function isQuote(char: string): boolean {
+  return char === '"' || char === "'";
 }
 
 function scalar(json: string): Literal {
@@ -62,17 +80,17 @@ function isNamePart(char: string): boolean {
   return /[\p{L}\p{M}\p{N}_-]/u.test(char);
 }
 
-function* word(characters: Characters): Production<string> {
+function* word(characters: Characters): Production<Literal> {
   let read = "";
   while (LETTERS.some((letters) => letters.startsWith(read + characters.char))) {
     read += characters.char;
     yield;
   }
   const { char } = characters;
-  if (STRING_PREFIXES.includes(read) && (char === '"' || char === "'"))
-    return JSON.stringify(yield* pythonString(characters, read.toLowerCase() === "r"));
+  if (STRING_PREFIXES.includes(read) && isQuote(char))
+    return yield* strings(characters, yield* pythonString(characters, read.toLowerCase() === "r"));
   const json = Object.hasOwn(WORDS, read) && !isNamePart(char) ? WORDS[read] : undefined;
-  return json ?? (yield* refuse(characters));
+  return scalar(json ?? (yield* refuse(characters)));
 }
 
 function* number(characters: Characters): Production<string> {

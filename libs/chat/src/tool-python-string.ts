@@ -15,7 +15,10 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 const HEX_LENGTHS: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 };
 
-/** What a Python string stands for, from its opening quote; single, double and triple quotes. Stops behind the closing one. */
+/**
+ * What a Python string stands for, from its opening quote; single, double and triple quotes. Stops behind the closing one. A line may end in
+ * each of them: models write scripts and patches so.
+ */
 export function* pythonString(characters: Characters, raw: boolean): Production<string> {
   const quote = characters.char;
   yield;
@@ -40,7 +43,6 @@ function* body(characters: Characters, quote: string, quoteCount: number, raw: b
     quotes = 0;
     if (char === "\\") text += yield* escaped(characters, raw);
     else {
-      if (quoteCount === 1 && (char === "\n" || char === "\r")) yield* refuse(characters);
       text += char;
       yield;
     }

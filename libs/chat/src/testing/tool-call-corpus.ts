@@ -32,7 +32,7 @@ export function parseInPieces(tools: readonly string[], text: string, ends: read
       offset = cut;
     }
   }
-  return [...events, ...parser.end()];
+  return [...events, ...parser.end(false)];
 }
 
 /** All that the model wrote, as the events have it. Marks are silent. */

@@ -72,6 +72,25 @@ describe("ChoiceText", () => {
     });
   });
 
+  it("a call without its last bracket is one where the model ended its turn, and text where something cut it off", () => {
+    const written = "[f(a=1, b='x')";
+    expect(run([written, BYTE_EOS], [], ["f"])).toMatchObject({ text: "", calls: [{ name: "f" }], called: true });
+    expect(run([written], [], ["f"])).toMatchObject({ text: written, calls: [], called: false });
+    expect(run([`${written}stop`], ["stop"], ["f"])).toMatchObject({ text: written, calls: [], stopped: true });
+    expect(run([written, BYTE_EOS], [")]"], ["f"])).toMatchObject({ text: "", calls: [{ name: "f" }] });
+    // The last byte is a stop token of the client's: it gives no text.
+    const choice = new ChoiceText(
+      marked,
+      { stop: [], sampling, toolCalls: { names: ["f"], parallel: true } },
+      "0-1",
+      0,
+    );
+    const ids = [...new TextEncoder().encode(`${written}.`)];
+    const pieces = ids.map((id, i) => choice.push(id, i === ids.length - 1, i === ids.length - 1));
+    expect(pieces.map(({ text }) => text).join("")).toBe(written);
+    expect(choice.called).toBe(false);
+  });
+
   it("ends with what was held back", () => {
     expect(run(["Hm [f("], [], ["f"]).text).toBe("Hm [f(");
     expect(run(["Hm [f(", BYTE_EOS], ["(x"], ["f"]).text).toBe("Hm [f(");

@@ -44,7 +44,9 @@ export class ChoiceText {
     if (last) piece += this.#stream.flush();
     this.#toolCalls?.read(tokenId, piece);
     const { text, stopped } = this.#match(piece, last);
-    const part = this.#toolCalls?.parse(text, last || stopped) ?? { text, toolCalls: [] };
+    // A stop token that is none of the model's special ones is the client's: it cuts the model off.
+    const byModel = silent && !stopped && this.#tokenizer.isSpecial(tokenId);
+    const part = this.#toolCalls?.parse(text, last || stopped, byModel) ?? { text, toolCalls: [] };
     return { ...part, stopped };
   }
 

@@ -40,8 +40,8 @@ export class ChoiceToolCalls {
     this.#readLength += text.length;
   }
 
-  /** Text of the tokens that were read, as far as no stop string may begin in it. `last` where the choice ends with it. */
-  parse(text: string, last: boolean): ChoicePart {
+  /** Text of the tokens that were read, as far as no stop string may begin in it. `last` where the choice ends with it, `byModel` where the model ended it itself. */
+  parse(text: string, last: boolean, byModel: boolean): ChoicePart {
     const events: ToolCallEvent[] = [];
     let from = 0;
     while (true) {
@@ -53,7 +53,7 @@ export class ChoiceToolCalls {
       this.#waiting.shift();
     }
     events.push(...this.#parser.push(text.slice(from)));
-    if (last) events.push(...this.#parser.end());
+    if (last) events.push(...this.#parser.end(byModel));
     this.#parsedLength += text.length;
     return {
       text: events.map((event) => (event.kind === "text" ? event.text : "")).join(""),
