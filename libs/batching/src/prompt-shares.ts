@@ -31,7 +31,7 @@ export class PromptShares<T extends Candidate> {
   /** What each prompt gets; those that get nothing are left out. */
   rows(): PlannedRows<T>[] {
     const [onTurn] = [...this.#waiting].sort((a, b) => a.lastStep - b.lastStep || a.order - b.order);
-    if (onTurn !== undefined) this.#turn(onTurn, this.#waiting.length === 1 ? 1 : BATCHING_LIMITS.turnShare);
+    if (onTurn !== undefined) this.#serveOldest(onTurn, this.#waiting.length === 1 ? 1 : BATCHING_LIMITS.turnShare);
     const shortestFirst = [...this.#waiting].sort((a, b) => a.needMs - b.needMs || a.order - b.order);
     for (const request of shortestFirst) for (const prompt of request.prompts) this.#serve(prompt);
     const [first] = shortestFirst;
@@ -47,7 +47,7 @@ export class PromptShares<T extends Candidate> {
    * would be most of what a few rows cost waits until it may take a burst of them, so that all of them share the reads. Where a burst is too short
    * for that, waiting helps nobody: it goes as soon as its parts are a step's budget, be it with one row that takes longer.
    */
-  #turn({ prompts, lastStep }: Waiting<T>, share: number): void {
+  #serveOldest({ prompts, lastStep }: Waiting<T>, share: number): void {
     const [prompt] = prompts;
     if (prompt === undefined) return;
     const { ms, burstMs } = this.#budget;

@@ -44,11 +44,11 @@ export { type IndexAnswer, PrefixIndex } from "./prefixes/prefix-index.ts";
 // Which workers hold which experts.
 
 export type { ActiveExperts, ExpertWorker } from "./experts/active-map.ts";
-export type { ExpertOrder } from "./experts/drain.ts";
 export type { ExpertMap, WorkerEndpoint } from "./experts/expert-map.ts";
 export type { ExpertShortage } from "./experts/expert-owners.ts";
 export { ExpertPlanner, firstMapEpoch } from "./experts/expert-planner.ts";
+export type { ExpertOrder } from "./experts/moved-experts.ts";
 
 // Bounds that others keep to.
 
-export { BEGIN_WITHIN_MS, DRAIN_MS, GONE_AFTER_MS, HEARTBEAT_MS, REJOIN_WAIT_MS } from "./limits.ts";
+export { BEGIN_WITHIN_MS, GONE_AFTER_MS, HEARTBEAT_MS, MOVED_EXPERT_KEPT_MS, REJOIN_WAIT_MS } from "./limits.ts";

@@ -73,7 +73,7 @@ export const REJOIN_WAIT_MS = 3000;
 export const LOADED_REPORT_WAIT_MS = 1000;
 
 /** An expert that the map no longer names stays loaded this long, for steps that still follow the old map. */
-export const DRAIN_MS = 2000;
+export const MOVED_EXPERT_KEPT_MS = 2000;
 
 /**
  * Map epochs of one leader: epoch = leader epoch * this + count. 2^18 changes of one leader, and 2^35 leaders below 2^53, so

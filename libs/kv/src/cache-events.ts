@@ -1,5 +1,5 @@
 import { keyAt, wireOf } from "./block-hashes.ts";
-import type { KvKind } from "./kv-store.ts";
+import type { KvKind } from "./geometry.ts";
 import { CACHE_EVENTS_MAX } from "./limits.ts";
 
 export type CacheOperation = "added" | "removed";

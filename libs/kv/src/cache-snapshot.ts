@@ -1,6 +1,6 @@
 import { wireOf } from "./block-hashes.ts";
 import type { CacheSnapshot } from "./cache-events.ts";
-import type { KvKind } from "./kv-store.ts";
+import type { KvKind } from "./geometry.ts";
 import type { PrefixTree } from "./prefix-tree.ts";
 
 /** All hashes of both trees, in no particular order. */

@@ -1,6 +1,6 @@
 import { assert } from "@drover/core";
-import { type KvGeometry, segmentRowsOf } from "./geometry.ts";
-import { type KvKind, type KvStore, rowBytesOf } from "./kv-store.ts";
+import { type KvGeometry, type KvKind, rowBytesOf, segmentRowsOf } from "./geometry.ts";
+import type { KvStore } from "./kv-store.ts";
 import type { Extent } from "./prefix-node.ts";
 
 /** Allocates extents and counts them: allocated = referenced + cached, to the byte, by kind. */

@@ -1,9 +1,13 @@
 import { assert, type KvDtype } from "@drover/core";
 import { BUFFER_BLOCK_ROWS, SEGMENT_ROWS_MIN } from "./limits.ts";
 
+/** Llama 4's two kinds of layers: global ones see everything, local ones their chunk. */
+export type KvKind = "global" | "local";
+export const KV_KINDS = ["global", "local"] as const satisfies readonly KvKind[];
+
 /**
- * How a model's KV cache is laid out. Llama 4 has two kinds of layers: global ones keep every token, chunked ones only
- * the tokens since the last multiple of `chunkRows`. Rows live in segments aligned to their size; a segment's buffer
+ * How a model's KV cache is laid out. Llama 4 has two kinds of layers: global ones keep every token, local ones (also
+ * called chunked) only the tokens since the last multiple of `chunkRows`, a chunk's border. Rows live in segments aligned to their size; a segment's buffer
  * grows by blocks up to the whole segment.
  */
 export type KvGeometry = Readonly<{
@@ -47,6 +51,16 @@ export function kvGeometry(
     blockRows: Math.min(BUFFER_BLOCK_ROWS, config.chunkSize),
     rowBytes: 2 * config.kvHeadCount * kvHeadBytes(format, config.headDim),
   };
+}
+
+/** Layers of a kind. */
+export function layerCountOf({ isGlobalLayer }: Pick<KvGeometry, "isGlobalLayer">, kind: KvKind): number {
+  return isGlobalLayer.filter((isGlobal) => isGlobal === (kind === "global")).length;
+}
+
+/** Bytes of one row in all layers of a kind. */
+export function rowBytesOf(geometry: KvGeometry, kind: KvKind): number {
+  return layerCountOf(geometry, kind) * geometry.rowBytes;
 }
 
 /** Rows of a segment of one kind of layer. */

@@ -1,5 +1,6 @@
 // One worker's cache: sequences come and go, and what they leave is found again.
 
+export type { EvictionPolicy } from "./eviction/policy.ts";
 export { KvCache } from "./kv-cache.ts";
 export type { KvCacheOptions } from "./kv-cache-options.ts";
 export type { KvPart } from "./kv-parts.ts";
@@ -7,26 +8,22 @@ export type { OpenSequence } from "./open-sequence.ts";
 
 // Where the rows are, which is a store's to say.
 
-export {
-  CountingStore,
-  type ExtentId,
-  KV_KINDS,
-  type KvKind,
-  type KvStore,
-  layerCountOf,
-  rowBytesOf,
-} from "./kv-store.ts";
+export { CountingStore, type ExtentId, type KvStore } from "./kv-store.ts";
 
 // How rows are laid out, and what they cost.
 
 export {
   contextTokensMax,
+  KV_KINDS,
   type KvFormat,
   type KvGeometry,
+  type KvKind,
   kvBytes,
   kvBytesPeak,
   kvGeometry,
   kvHeadBytes,
+  layerCountOf,
+  rowBytesOf,
   segmentRowsOf,
 } from "./geometry.ts";
 

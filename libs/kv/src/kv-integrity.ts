@@ -2,7 +2,7 @@ import { assert, at } from "@drover/core";
 import { type BlockSetDigest, type CacheDigest, type CacheSnapshot, digestOf } from "./cache-events.ts";
 import type { EvictionQueue } from "./eviction/eviction-queue.ts";
 import type { ExtentPool } from "./extent-pool.ts";
-import { KV_KINDS, type KvKind } from "./kv-store.ts";
+import { KV_KINDS, type KvKind } from "./geometry.ts";
 import { BLOCK_TOKENS } from "./limits.ts";
 import type { OpenSequence } from "./open-sequence.ts";
 import { type Extent, endBlockOf, type PrefixNode } from "./prefix-node.ts";

@@ -1,9 +1,5 @@
 import { assert } from "@drover/core";
-import type { KvGeometry } from "./geometry.ts";
-
-/** Llama 4's two kinds of layers: global ones see everything, local ones their chunk. */
-export type KvKind = "global" | "local";
-export const KV_KINDS = ["global", "local"] as const satisfies readonly KvKind[];
+import { type KvGeometry, type KvKind, rowBytesOf } from "./geometry.ts";
 
 /** Names an extent for as long as it is allocated; a number is never used twice. */
 export type ExtentId = number;
@@ -23,16 +19,6 @@ export interface KvStore {
   /** Copies rows between two extents of one kind. */
   copyRows(from: ExtentId, fromRow: number, to: ExtentId, toRow: number, rowCount: number): void;
   free(extent: ExtentId): void;
-}
-
-/** Layers of a kind. */
-export function layerCountOf({ isGlobalLayer }: Pick<KvGeometry, "isGlobalLayer">, kind: KvKind): number {
-  return isGlobalLayer.filter((isGlobal) => isGlobal === (kind === "global")).length;
-}
-
-/** Bytes of one row in all layers of a kind. */
-export function rowBytesOf(geometry: KvGeometry, kind: KvKind): number {
-  return layerCountOf(geometry, kind) * geometry.rowBytes;
 }
 
 /** A store without rows: it counts bytes and crashes on misuse. For replays of traces, and for planning. */

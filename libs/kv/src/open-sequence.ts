@@ -1,5 +1,5 @@
 import type { BlockHashes } from "./block-hashes.ts";
-import type { KvKind } from "./kv-store.ts";
+import type { KvKind } from "./geometry.ts";
 import { BLOCK_TOKENS } from "./limits.ts";
 import type { SequenceRows } from "./sequence-rows.ts";
 

@@ -1,5 +1,6 @@
 import type { EvictionPriority } from "./eviction/policy.ts";
-import type { ExtentId, KvKind } from "./kv-store.ts";
+import type { KvKind } from "./geometry.ts";
+import type { ExtentId } from "./kv-store.ts";
 
 /** A buffer for rows of one segment. Rows once written never change; one sequence at most appends, at the end. */
 export type Extent = {

@@ -3,7 +3,7 @@ import type { BlockHashes } from "./block-hashes.ts";
 import type { CacheEvents } from "./cache-events.ts";
 import type { EvictionQueue } from "./eviction/eviction-queue.ts";
 import type { ExtentPool } from "./extent-pool.ts";
-import type { KvKind } from "./kv-store.ts";
+import type { KvKind } from "./geometry.ts";
 import { BLOCK_TOKENS } from "./limits.ts";
 import { type Extent, endBlockOf, type PrefixNode } from "./prefix-node.ts";
 

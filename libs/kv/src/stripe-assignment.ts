@@ -1,6 +1,5 @@
 import { at } from "@drover/core";
-import { type KvGeometry, segmentRowsOf } from "./geometry.ts";
-import { rowBytesOf } from "./kv-store.ts";
+import { type KvGeometry, rowBytesOf, segmentRowsOf } from "./geometry.ts";
 import { OWN_SEGMENTS_MAX } from "./limits.ts";
 
 /** One worker that can hold segments of others, as the one that gives them away knows it. */

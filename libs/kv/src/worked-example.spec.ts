@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { BlockHashes } from "./block-hashes.ts";
-import { kvGeometry } from "./geometry.ts";
+import { type KvKind, kvGeometry } from "./geometry.ts";
 import { KvCache } from "./kv-cache.ts";
-import { CountingStore, type KvKind } from "./kv-store.ts";
+import { CountingStore } from "./kv-store.ts";
 import { BLOCK_HASH_BYTES } from "./limits.ts";
 import type { OpenSequence } from "./open-sequence.ts";
 

@@ -36,7 +36,7 @@ test("a prefix by weight is the shortest that weighs enough", () => {
     fc.property(scores, fc.double({ min: 0.01, max: 0.99, noNaN: true }), (values, share) => {
       const { ranking, ranked } = rank(values, 2);
       const goal = share * ranking.totalWeight;
-      const cut = ranking.firstWeighing(goal)?.cut;
+      const cut = ranking.shortestPrefixWeighing(goal)?.cut;
       const at = ranked.findIndex((token) => token.id === cut?.id);
       const weightOf = (count: number) => ranked.slice(0, count).reduce((sum, token) => sum + token.weight, 0);
       expect(weightOf(at + 1)).toBeGreaterThanOrEqual(goal * (1 - 1e-12));
@@ -50,5 +50,5 @@ test("a vocabulary of 200,000 equal tokens is cut by id", () => {
   const size = 200_000;
   const ranking = new Ranking(weigh(new Float32Array(size), 0, 1, EXPONENT_LEAST, new Float64Array(size)));
   expect(ranking.first(1000)?.cut).toEqual({ score: 0, id: 999 });
-  expect(ranking.firstWeighing(size / 2)?.cut).toEqual({ score: 0, id: size / 2 - 1 });
+  expect(ranking.shortestPrefixWeighing(size / 2)?.cut).toEqual({ score: 0, id: size / 2 - 1 });
 });

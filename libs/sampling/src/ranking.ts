@@ -41,7 +41,7 @@ export class Ranking {
   }
 
   /** The shortest prefix of the ranking that weighs at least so much; undefined when all together do not. */
-  firstWeighing(weight: number): RankedPrefix | undefined {
+  shortestPrefixWeighing(weight: number): RankedPrefix | undefined {
     return this.#prefix((_, kept) => kept >= weight);
   }
 

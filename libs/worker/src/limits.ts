@@ -6,7 +6,7 @@ export const WORKER_LIMITS = {
   drainPollMs: 50,
   /** Once nothing is left to do, what was written last has so long to leave. */
   shutDownMsMax: 1000,
-  /** A new expert map's holders have so long to be connected while the last map still serves; less than placement's DRAIN_MS, for which these keep it. */
+  /** A new expert map's holders have so long to be connected while the last map still serves; less than placement's MOVED_EXPERT_KEPT_MS, for which these keep it. */
   mapConnectMs: 1000,
   mapPollMs: 10,
   /** How long, and how often, the holders of a map in use are waited for before the scheduler is told how it stands. */

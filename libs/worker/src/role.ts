@@ -3,8 +3,8 @@ import type { KvDtype, WorkerRole } from "@drover/core";
 import type { ExpertSet, WorkerStatus } from "@drover/fleet";
 import type { WorkerOrder } from "@drover/wire";
 import type { UntypedServiceImplementation } from "@grpc/grpc-js";
-import type { DrainingPart } from "./drain.ts";
 import type { ReportedCache } from "./link/cache-report.ts";
+import type { UnfinishedWork } from "./unfinished-work.ts";
 
 /** A gRPC service by which peers reach a role. */
 export type RoleService = Readonly<{ service: DescService; implementation: UntypedServiceImplementation }>;
@@ -26,7 +26,7 @@ export interface Role extends AsyncDisposable {
   readonly services: readonly RoleService[];
   readonly introduction: RoleIntroduction;
   /** What it has to finish before the worker ends. */
-  readonly draining: DrainingPart;
+  readonly unfinished: UnfinishedWork;
   /** Resolves when it can do its work for the first time. */
   readonly ready: Promise<void>;
   /** Its part of the worker's status. */

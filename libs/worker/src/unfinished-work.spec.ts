@@ -1,7 +1,7 @@
 import { EndingSequence } from "@drover/process";
 import { SimClock } from "@drover/testkit";
 import { expect, test } from "vitest";
-import { drained } from "./drain.ts";
+import { finished } from "./unfinished-work.ts";
 
 function scene(busyUntilMs: number) {
   const clock = new SimClock();
@@ -14,7 +14,7 @@ function scene(busyUntilMs: number) {
     },
     isBusy: () => clock.monotonic() < busyUntilMs,
   };
-  const result = drained(ending, [part], clock).finally(() => {
+  const result = finished(ending, [part], clock).finally(() => {
     endedAtMs = clock.monotonic();
   });
   return { clock, ending, result, moments: () => [begunAtMs, endedAtMs] };

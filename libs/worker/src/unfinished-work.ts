@@ -3,7 +3,7 @@ import type { Ending } from "@drover/process";
 import { WORKER_LIMITS } from "./limits.ts";
 
 /** A part of a worker that may have something to finish before the worker ends. */
-export type DrainingPart = Readonly<{
+export type UnfinishedWork = Readonly<{
   /** Nothing new is taken from now on. */
   begin?: () => void;
   isBusy: () => boolean;
@@ -12,7 +12,7 @@ export type DrainingPart = Readonly<{
 }>;
 
 /** Resolves once the worker takes nothing new and every part has finished, or the time for that is over. Returns whether all have finished. */
-export async function drained(ending: Ending, parts: readonly DrainingPart[], clock: Clock): Promise<boolean> {
+export async function finished(ending: Ending, parts: readonly UnfinishedWork[], clock: Clock): Promise<boolean> {
   await whenAborted(ending.refusing);
   for (const { begin } of parts) begin?.();
   const isBusy = () => parts.some((part) => part.isBusy());

@@ -2,10 +2,10 @@ import { type Clock, DroverError, type Logger } from "@drover/core";
 import { type ExpertSet, NO_STATUS, type WorkerStatus } from "@drover/fleet";
 import type { Ending } from "@drover/process";
 import type { WorkerOrder } from "@drover/wire";
-import { drained } from "./drain.ts";
 import { WORKER_LIMITS } from "./limits.ts";
 import type { WorkerLink } from "./link/worker-link.ts";
 import type { Role, RoleIntroduction } from "./role.ts";
+import { finished } from "./unfinished-work.ts";
 
 export type WorkerParts = Readonly<{
   /** Of what several say the later one's counts; of reasons why they cannot work, the earlier one's. */
@@ -91,12 +91,12 @@ export class Worker {
   async run(): Promise<void> {
     const { roles, link, ending, ended, clock, logger } = this.#parts;
     ending.asked.addEventListener("abort", () => link.reportStatus(), { once: true });
-    const parts = roles.map((role) => role.draining);
-    const over = drained(ending, parts, clock);
+    const parts = roles.map((role) => role.unfinished);
+    const over = finished(ending, parts, clock);
     const working = Promise.all(roles.map((role) => role.run()));
-    const finished = await Promise.race([over, working.then(() => over)]);
+    const haveFinished = await Promise.race([over, working.then(() => over)]);
     const handedBack = parts.reduce((sum, part) => sum + (part.handBack?.() ?? 0), 0);
-    logger.info("worker.drained", { finished, handedBack });
+    logger.info("worker.drained", { finished: haveFinished, handedBack });
     ended.abort(new DroverError("unavailable", "the worker has ended"));
     await working;
     link.leave();

@@ -1,5 +1,5 @@
 import type { ExpertWorker } from "./active-map.ts";
-import type { ExpertOrder } from "./drain.ts";
+import type { ExpertOrder } from "./moved-experts.ts";
 
 /**
  * The whole set that one worker is to hold: what it has loaded and is needed, and of its share as much as it then has room for. The rest is

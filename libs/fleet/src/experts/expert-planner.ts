@@ -7,11 +7,11 @@ import {
   type ExpertWorker,
   isComplete,
 } from "./active-map.ts";
-import { Drain, type ExpertOrder } from "./drain.ts";
 import { type ExpertAssignment, planExpertMap } from "./expert-assignment.ts";
 import { expertOrder } from "./expert-order.ts";
 import { chooseOwners, type ExpertShortage, roomOf } from "./expert-owners.ts";
 import { firstPlanDueMs } from "./first-plan.ts";
+import { type ExpertOrder, MovedExperts } from "./moved-experts.ts";
 
 export type ExpertPlannerOptions = Readonly<{
   layers: readonly number[];
@@ -42,7 +42,7 @@ export function firstMapEpoch(leaderEpoch: bigint): bigint {
 export class ExpertPlanner {
   readonly #options: ExpertPlannerOptions;
   readonly #graceMs: number;
-  readonly #drain = new Drain();
+  readonly #moved = new MovedExperts();
   readonly #lostAtMs = new Map<WorkerId, number>();
   #firstJoinedAtMs = Number.POSITIVE_INFINITY;
   #owners: readonly WorkerId[] = [];
@@ -103,7 +103,7 @@ export class ExpertPlanner {
     const before = this.#active;
     this.#plan(workers, now);
     const mapChanged = this.#activate(workers);
-    this.#drain.observe(workers, before, this.#active, now);
+    this.#moved.observe(workers, before, this.#active, now);
     return { mapChanged, orders: this.#changedOrders(workers, now) };
   }
 
@@ -203,7 +203,7 @@ export class ExpertPlanner {
   #stillNeeded(worker: ExpertWorker, layer: number, expert: number, now: number): boolean {
     if (!worker.loaded?.get(layer)?.has(expert)) return false;
     if (this.#active.get(layer)?.[expert]?.includes(worker.workerId)) return true;
-    const untilMs = this.#drain.keepsUntilMs(worker.workerId, layer, expert);
+    const untilMs = this.#moved.keepsUntilMs(worker.workerId, layer, expert);
     if (now >= untilMs) return false;
     this.#due(untilMs);
     return true;

@@ -1,5 +1,5 @@
 import type { WorkerId } from "@drover/core";
-import { DRAIN_MS } from "../limits.ts";
+import { MOVED_EXPERT_KEPT_MS } from "../limits.ts";
 import type { ActiveExperts, ExpertWorker } from "./active-map.ts";
 
 /** Experts by layer, ascending: what one worker is told to hold. */
@@ -8,10 +8,10 @@ export type ExpertOrder = ReadonlyMap<number, readonly number[]>;
 const slot = (layer: number, expert: number) => `${layer}/${expert}`;
 
 /**
- * Remembers until when a worker must keep what it has loaded: as long as the active map names it there, and DRAIN_MS more.
+ * Experts that a worker has loaded and a new map gives to others: the worker keeps each as long as the active map names it there, and MOVED_EXPERT_KEPT_MS more.
  * Sized by what the present workers report as loaded.
  */
-export class Drain {
+export class MovedExperts {
   #neededAtMs = new Map<WorkerId, Map<string, number>>();
 
   /** To be called with every change of the active map; `before` is the one that steps may still follow. */
@@ -34,6 +34,6 @@ export class Drain {
 
   /** Whether the worker must still keep the loaded expert; to be asked only for what its desired share does not name. */
   keepsUntilMs(worker: WorkerId, layer: number, expert: number): number {
-    return (this.#neededAtMs.get(worker)?.get(slot(layer, expert)) ?? Number.NEGATIVE_INFINITY) + DRAIN_MS;
+    return (this.#neededAtMs.get(worker)?.get(slot(layer, expert)) ?? Number.NEGATIVE_INFINITY) + MOVED_EXPERT_KEPT_MS;
   }
 }

@@ -221,11 +221,12 @@ function soonest(seen: readonly Judged[]): Judged | undefined {
   const leastMs = taking.reduce((least, one) => Math.min(least, one.totalMs), Number.POSITIVE_INFINITY);
   const aboutMs = leastMs + Math.max(SAME_TIME_MS, leastMs * SAME_TIME_SHARE);
   let best: Judged | undefined;
-  for (const one of taking) if (one.totalMs <= aboutMs && (best === undefined || lighter(one, best) < 0)) best = one;
+  for (const one of taking)
+    if (one.totalMs <= aboutMs && (best === undefined || betterAmongEquals(one, best) < 0)) best = one;
   return best;
 }
 
-function lighter(a: Judged, b: Judged): number {
+function betterAmongEquals(a: Judged, b: Judged): number {
   const cached = ({ candidate }: Judged) => Math.floor(candidate.cachedTokenCount / SAME_CACHED_TOKENS);
   return (
     cached(b) - cached(a) ||

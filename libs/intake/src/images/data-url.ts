@@ -6,8 +6,6 @@ const SCHEME = "data:";
 const ENCODING = ";base64";
 /** Media types that say nothing of what the bytes are. */
 const UNNAMED = ["", "application/octet-stream"];
-/** The longest that a media type and its encoding may be; what follows is the image. */
-
 export const isDataUrl = (url: string) => url.slice(0, SCHEME.length).toLowerCase() === SCHEME;
 
 /**

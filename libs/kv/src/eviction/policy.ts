@@ -1,4 +1,4 @@
-import type { KvKind } from "../kv-store.ts";
+import type { KvKind } from "../geometry.ts";
 
 /** What a policy sees of a leaf: the end of a cached prefix, which no open sequence uses and nothing cached follows. */
 type EvictableLeaf = Readonly<{

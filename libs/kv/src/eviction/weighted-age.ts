@@ -1,5 +1,5 @@
 import type { KvGeometry } from "../geometry.ts";
-import { rowBytesOf } from "../kv-store.ts";
+import { rowBytesOf } from "../geometry.ts";
 import type { EvictionPolicy } from "./policy.ts";
 
 /** A local row weighs at least this many global ones, so that it goes before the global rows that it needs. */

@@ -1,9 +1,9 @@
 import { assert } from "@drover/core";
 import { BlockHashes, keyAt } from "../block-hashes.ts";
 import type { KvGeometry } from "../geometry.ts";
+import { KV_KINDS, type KvKind } from "../geometry.ts";
 import { KvCache } from "../kv-cache.ts";
 import type { KvCacheOptions } from "../kv-cache-options.ts";
-import { KV_KINDS, type KvKind } from "../kv-store.ts";
 import { BLOCK_TOKENS, SEGMENT_PARTS_MAX } from "../limits.ts";
 import type { OpenSequence } from "../open-sequence.ts";
 import { RowStore } from "./row-store.ts";

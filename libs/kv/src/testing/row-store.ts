@@ -1,6 +1,6 @@
 import { assert } from "@drover/core";
-import type { KvGeometry } from "../geometry.ts";
-import { CountingStore, type ExtentId, type KvKind, type KvStore } from "../kv-store.ts";
+import type { KvGeometry, KvKind } from "../geometry.ts";
+import { CountingStore, type ExtentId, type KvStore } from "../kv-store.ts";
 
 /** A store whose rows are numbers: what a row would hold is named by the prefix that it was computed from. */
 export class RowStore implements KvStore {

@@ -11,7 +11,8 @@ const ImagePart = Type.Object({
   type: Type.Literal("image_url"),
   image_url: Type.Object({
     url: Type.String({
-      description: "`data:image/...;base64,...`, or an http(s) URL where the router may fetch those.",
+      description:
+        "`data:image/...;base64,...`, or an http(s) URL where the router may fetch those. What is no PNG, JPEG, WebP or GIF image is refused with 400.",
     }),
     detail: optional(
       Type.Enum(["auto", "low", "high"], {

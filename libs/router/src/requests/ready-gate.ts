@@ -1,6 +1,7 @@
 import { type Clock, Wakeup } from "@drover/core";
 
-/** Where requests wait while the cluster cannot serve: an expert's last holder starts again in seconds, and a leader is found in fewer. */
+/** Where requests wait while the cluster cannot serve: an expert's last holder starts again in seconds, and a leader is found in fewer. How long, and what
+ * they are answered then, `Inference` decides. */
 export class ReadyGate {
   readonly #clock: Clock;
   readonly #waiting = new Set<Wakeup>();

@@ -1,5 +1,5 @@
 import { DroverError, type KvDtype, modelId, silentLogger, type WorkerRole, workerId } from "@drover/core";
-import { DRAIN_MS, firstMapEpoch, GONE_AFTER_MS, NO_STATUS, REJOIN_WAIT_MS } from "@drover/fleet";
+import { firstMapEpoch, GONE_AFTER_MS, MOVED_EXPERT_KEPT_MS, NO_STATUS, REJOIN_WAIT_MS } from "@drover/fleet";
 import type { JoinHello, WorkerOrder, WorkerReport } from "@drover/wire";
 import { describe, expect, it } from "vitest";
 import { Fleet } from "./fleet.ts";
@@ -159,11 +159,11 @@ describe("Fleet", () => {
     expect(a.told.slice(1)).toEqual(["set 0 1", "set 0 1 2 3"]);
     one.report(sessionA, loaded(0, 1, 2, 3), 4);
     expect(one.expertMap.complete).toBe(true);
-    one.tick(4 + DRAIN_MS);
-    one.report(sessionB, loaded(), 5 + DRAIN_MS);
+    one.tick(4 + MOVED_EXPERT_KEPT_MS);
+    one.report(sessionB, loaded(), 5 + MOVED_EXPERT_KEPT_MS);
     expect(b.told.slice(1)).toEqual(["set 2 3", "drain", "2 experts", "set ", "drained"]);
     expect(one.drain(asked("b", { undo: true }))).toMatchObject({ draining: true });
-    one.report(sessionB, status(false), 6 + DRAIN_MS);
+    one.report(sessionB, status(false), 6 + MOVED_EXPERT_KEPT_MS);
     expect(b.told.slice(-2)).toEqual(["serve", "set 2 3"]);
     expect(() => one.drain(asked("c"))).toThrowError(
       expect.objectContaining({ code: "not_found", message: expect.stringContaining("a, b") }),

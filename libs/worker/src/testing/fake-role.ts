@@ -24,7 +24,7 @@ export class FakeRole implements Role {
     this.#failure.promise.catch(() => undefined);
   }
 
-  readonly draining = {
+  readonly unfinished = {
     begin: () => this.#note("begins to drain"),
     isBusy: () => this.busy,
     handBack: () => {

@@ -2,11 +2,11 @@ import { assertNever, sleepUnlessAborted } from "@drover/core";
 import type { ExpertMap, WorkerStatus } from "@drover/fleet";
 import { AttentionWorker } from "@drover/proto";
 import type { WorkerOrder } from "@drover/wire";
-import type { DrainingPart } from "../../drain.ts";
 import { WORKER_LIMITS } from "../../limits.ts";
 import type { ReportedCache } from "../../link/cache-report.ts";
 import type { Role, RoleIntroduction, RoleService } from "../../role.ts";
 import type { RoleContext } from "../../role-context.ts";
+import type { UnfinishedWork } from "../../unfinished-work.ts";
 import { ExpertsRole } from "../experts/experts-role.ts";
 import { VisionRole } from "../vision/vision-role.ts";
 import { type AttentionLoad, watchLoad } from "./attention-load.ts";
@@ -27,7 +27,7 @@ export class AttentionRole implements Role {
   readonly name = "attention";
   readonly introduction: RoleIntroduction;
   readonly services: readonly RoleService[];
-  readonly draining: DrainingPart;
+  readonly unfinished: UnfinishedWork;
   readonly cache: ReportedCache;
   readonly #context: RoleContext;
   readonly #parts: AttentionParts;
@@ -55,7 +55,7 @@ export class AttentionRole implements Role {
       tracer,
     });
     this.services = [{ service: AttentionWorker, implementation }];
-    this.draining = {
+    this.unfinished = {
       begin: () => void engine.handBack("waiting"),
       isBusy: () => this.#load().runningCount + this.#load().waitingCount > 0,
       handBack: () => engine.handBack("all"),

@@ -18,7 +18,7 @@ export type ExecutorOptions = Readonly<{
 /** What computes steps, and the KV of the sequences that it computes. */
 export type Executor = Readonly<{ runner: StepRunner; sequences: StoredSequences; geometry: KvGeometry }>;
 
-/** Loads what computes an attention worker's steps, and makes the store of its KV. Which executor that is, is decided here and nowhere else. */
+/** Loads what computes an attention worker's steps, and makes the store of its KV. Which executor an attention worker has, is decided here and nowhere else. */
 export async function openExecutor(
   { options, incarnation, model }: RoleContext,
   { exchange, remoteExperts, stripeAbove, holders }: ExecutorOptions,

@@ -3,9 +3,9 @@ import { type KvGeometry, kvGeometry } from "@drover/kv";
 import { ContextStore } from "@drover/onnx";
 import { ContextWorker } from "@drover/proto";
 import { contextService } from "@drover/rpc";
-import type { DrainingPart } from "../../drain.ts";
 import type { Role, RoleIntroduction, RoleService } from "../../role.ts";
 import type { RoleContext } from "../../role-context.ts";
+import type { UnfinishedWork } from "../../unfinished-work.ts";
 import { contextMetrics } from "./context-metrics.ts";
 
 /** Starts the role `context`, which needs no weights. */
@@ -19,7 +19,7 @@ export class ContextRole implements Role {
   readonly ready = Promise.resolve();
   readonly introduction: RoleIntroduction;
   readonly services: readonly RoleService[];
-  readonly draining: DrainingPart;
+  readonly unfinished: UnfinishedWork;
   readonly #store: ContextStore;
 
   constructor({ options, model }: RoleContext, geometry: KvGeometry) {
@@ -29,7 +29,7 @@ export class ContextRole implements Role {
     this.introduction = { kvDtype };
     const implementation = contextService(store, contextMetrics(metrics, modelName, store), tracer);
     this.services = [{ service: ContextWorker, implementation }];
-    this.draining = { isBusy: () => store.segmentCount > 0 };
+    this.unfinished = { isBusy: () => store.segmentCount > 0 };
   }
 
   status(): Partial<WorkerStatus> {

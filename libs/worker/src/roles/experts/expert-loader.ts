@@ -1,7 +1,7 @@
 import { type Logger, toDroverError } from "@drover/core";
 import type { ExpertSet } from "@drover/fleet";
 
-/** Where experts are loaded; `runtime` implements it. */
+/** Where experts are loaded; `libs/onnx` implements it. */
 export interface ExpertStore {
   has(layer: number, expert: number): boolean;
   load(layer: number, expert: number): Promise<void>;

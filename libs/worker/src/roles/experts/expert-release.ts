@@ -15,7 +15,7 @@ export class ExpertRelease {
     this.#state = state;
   }
 
-  /** The worker does not drain any more: what was said of it is over. */
+  /** The drain was undone: what the scheduler said of it does not hold any more. */
   forget(): void {
     this.#state = undefined;
   }

@@ -51,11 +51,11 @@ test("a worker of experts is ready once a map was made and what it assigns is lo
 
 test("its experts are needed until the scheduler says that others have them, and again when it is not to drain after all", async () => {
   const { role } = await scene();
-  expect(role.draining.isBusy()).toBe(true);
+  expect(role.unfinished.isBusy()).toBe(true);
   role.obey(drained);
-  expect(role.draining.isBusy()).toBe(false);
+  expect(role.unfinished.isBusy()).toBe(false);
   role.obey({ kind: "set_drain", wanted: true });
-  expect(role.draining.isBusy()).toBe(false);
+  expect(role.unfinished.isBusy()).toBe(false);
   role.obey({ kind: "set_drain", wanted: false });
-  expect(role.draining.isBusy()).toBe(true);
+  expect(role.unfinished.isBusy()).toBe(true);
 });

@@ -4,9 +4,9 @@ import { ExpertSessions } from "@drover/onnx";
 import { ExpertWorker } from "@drover/proto";
 import { expertService } from "@drover/rpc";
 import type { WorkerOrder } from "@drover/wire";
-import type { DrainingPart } from "../../drain.ts";
 import type { Role, RoleIntroduction, RoleService } from "../../role.ts";
 import type { RoleContext } from "../../role-context.ts";
+import type { UnfinishedWork } from "../../unfinished-work.ts";
 import { CountedExperts } from "./counted-experts.ts";
 import { ExpertLoader } from "./expert-loader.ts";
 import { expertCountMax } from "./expert-memory.ts";
@@ -24,7 +24,7 @@ export class ExpertsRole implements Role {
   readonly ready = Promise.resolve();
   readonly introduction: RoleIntroduction;
   readonly services: readonly RoleService[];
-  readonly draining: DrainingPart;
+  readonly unfinished: UnfinishedWork;
   /** The same experts, for a role of this process that asks for their answers. */
   readonly peer: LocalPeer;
   readonly #sessions: ExpertSessions;
@@ -46,7 +46,7 @@ export class ExpertsRole implements Role {
       streamClosed: () => release.streamClosed(clock.monotonic()),
     };
     this.services = [{ service: ExpertWorker, implementation: expertService(this.#counted, streams, tracer) }];
-    this.draining = { isBusy: () => release.isNeeded(clock.monotonic(), link.isJoined) };
+    this.unfinished = { isBusy: () => release.isNeeded(clock.monotonic(), link.isJoined) };
   }
 
   status(): Partial<WorkerStatus> {

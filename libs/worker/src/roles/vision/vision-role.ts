@@ -2,9 +2,9 @@ import { hasVisionTensors, loadVisionConfig, type VisionConfig } from "@drover/c
 import { DroverError } from "@drover/core";
 import { VisionThread } from "@drover/onnx";
 import { VisionWorker } from "@drover/proto";
-import type { DrainingPart } from "../../drain.ts";
 import type { Role, RoleService } from "../../role.ts";
 import type { RoleContext } from "../../role-context.ts";
+import type { UnfinishedWork } from "../../unfinished-work.ts";
 import { FeatureCache } from "./feature-cache.ts";
 import { visionMetrics } from "./vision-metrics.ts";
 import { visionService } from "./vision-service.ts";
@@ -32,7 +32,7 @@ export class VisionRole implements Role {
   readonly ready = Promise.resolve();
   readonly introduction = {};
   readonly services: readonly RoleService[];
-  readonly draining: DrainingPart;
+  readonly unfinished: UnfinishedWork;
   /** The features of images, which a role of this process may read. */
   readonly features: FeatureCache;
   readonly #thread: VisionThread;
@@ -51,7 +51,7 @@ export class VisionRole implements Role {
       tracer,
     });
     this.services = [{ service: VisionWorker, implementation }];
-    this.draining = { isBusy: () => thread.load > 0 };
+    this.unfinished = { isBusy: () => thread.load > 0 };
   }
 
   status() {
