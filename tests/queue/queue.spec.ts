@@ -132,6 +132,35 @@ describe.skipIf(binary === undefined)("with Redis (needs redis-server or valkey-
     for (const one of connections) one.disconnect();
   });
 
+  test("a cancel that a full Redis refuses is a fault, and taken once there is room", async () => {
+    await using own = new TestRedis(binary ?? "", await freePort());
+    await own.start();
+    const connection = openRedis(own.url, { producer: true });
+    await new Promise((resolve) => connection.once("ready", resolve));
+    const queue = new BullQueue({ redis: connection, cluster: "full", modelId: modelId("nano"), clock: systemClock });
+    const { requestId } = jobOf();
+    await connection.config("SET", "maxmemory", "1");
+    await expect(queue.cancel([requestId], neverAborted)).rejects.toMatchObject({ code: "unavailable" });
+    await connection.config("SET", "maxmemory", "0");
+    await queue.cancel([requestId], neverAborted);
+    expect(await queue.isCancelled(requestId, neverAborted)).toBe(true);
+    await queue.close();
+    connection.disconnect();
+  });
+
+  test("a cancel holds as long as its job may live", async () => {
+    const connection = openRedis(redis.url, { producer: true });
+    await new Promise((resolve) => connection.once("ready", resolve));
+    const queue = new BullQueue({ redis: connection, cluster: "long", modelId: modelId("nano"), clock: systemClock });
+    const { requestId } = jobOf();
+    const livesMs = 15 * 3_600_000;
+    await queue.cancel([requestId], neverAborted, livesMs);
+    const [key = ""] = await connection.keys(`*${requestId}*`);
+    expect(await connection.pttl(key)).toBeGreaterThan(livesMs - 60_000);
+    await queue.close();
+    connection.disconnect();
+  });
+
   test("an add fails at once while Redis is away, and works again once it is back", async () => {
     await using own = new TestRedis(binary ?? "", await freePort());
     await own.start();

@@ -125,7 +125,7 @@ export class Engine {
     }
     const active = this.#requests.get(task.requestId);
     if (active !== undefined && active.task.attempt >= task.attempt) {
-      return { code: "stale_epoch", message: "a newer attempt is running" };
+      return { code: "cancelled", message: "a newer attempt is running" };
     }
     return roomRefusal(task, [...this.#choices], this.#outputs, this.#options);
   }

@@ -134,16 +134,19 @@ export class BullQueue implements QueueProducer, QueueConsumer {
           })),
         );
       }
-      await this.#options.redis.publish(this.#key("added"), "1");
     });
+    // The jobs are there: schedulers look by themselves too, and a word that is lost costs a moment.
+    this.#options.redis.publish(this.#key("added"), "1").catch(() => undefined);
   }
 
-  async cancel(requestIds: readonly RequestId[], signal: AbortSignal): Promise<void> {
+  async cancel(requestIds: readonly RequestId[], signal: AbortSignal, livesMs = 0): Promise<void> {
     signal.throwIfAborted();
+    const keptMs = Math.ceil(Math.max(REDIS_TOMBSTONE_MS, livesMs));
     await overRedis(signal, async () => {
       const pipeline = this.#options.redis.pipeline();
-      for (const id of requestIds) pipeline.set(this.#tombstone(id), "1", "PX", REDIS_TOMBSTONE_MS);
-      await pipeline.exec();
+      for (const id of requestIds) pipeline.set(this.#tombstone(id), "1", "PX", keptMs);
+      // A pipeline resolves whatever its commands came to.
+      for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) throw error;
     });
   }
 

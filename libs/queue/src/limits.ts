@@ -7,7 +7,7 @@ export const TOMBSTONE_MS = 60_000;
 /** Cancelled requests that are remembered in this process; beyond them the oldest is forgotten. What waited was taken out when it was cancelled. */
 export const TOMBSTONES_MAX = 200_000;
 
-/** The same in Redis, where what waits stays until it is taken: longer than a request's longest deadline of ten minutes. */
+/** The same in Redis, where what waits stays until it is taken: longer than a request's deadline of ten minutes; a longer one is told. */
 export const REDIS_TOMBSTONE_MS = 660_000;
 
 /** A job of a build whose protocol does not agree is put aside for so long, time and again, for a scheduler that knows it. */

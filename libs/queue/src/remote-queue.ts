@@ -71,6 +71,8 @@ export function jobQueueService(queue: QueueProducer, store: PayloadStore): Unty
   const unary =
     <Request, Reply>(serve: (request: Request) => Promise<Reply>): handleUnaryCall<Request, Reply> =>
     (call, callback) => {
+      // Its caller has given it up while this process did not run: it was told that nothing has come of it.
+      if (call.cancelled) return;
       serve(call.request).then(
         (reply) => callback(null, reply),
         (error: unknown) => callback(toServiceError(toDroverError(error))),

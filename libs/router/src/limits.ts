@@ -32,6 +32,9 @@ export const HASH_SLICE_TOKENS = 32_768;
 /** Bound on asking the scheduler about one request. */
 export const EXPLAIN_LIMIT: TimeLimit = { ms: 2000, message: "the scheduler did not answer within 2 s" };
 
+/** Requests in one cancel that is tried again; the others follow in the next. */
+export const CANCEL_BATCH_MAX = 1024;
+
 /** Jobs in one add to the queue. */
 export const ADD_BATCH_MAX = 64;
 

@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import { at } from "@drover/core";
 import { type AddJobsRequest, type CancelJobsRequest, JobQueue, publicApi } from "@drover/proto";
 import { RemoteQueue } from "@drover/queue";
 import { createServer, listen, RpcClient, serviceDefinition } from "@drover/rpc";
@@ -7,6 +8,7 @@ import { type Server, type ServerUnaryCall, status, type UntypedServiceImplement
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { QUEUE_CALL_LIMIT } from "./limits.ts";
 import { RouterScene } from "./testing/router-scene.ts";
+import { done, end, started } from "./testing/worker-events.ts";
 
 const body = { model: "tiny", messages: [{ role: "user", content: "hi" }], max_tokens: 4 };
 
@@ -16,13 +18,15 @@ describe("a scheduler that hangs: its queue takes every call and answers none", 
   let server: Server;
   let client: RpcClient;
   let jobCount: number;
+  let added: string[];
   let cancelled: string[];
 
   beforeEach(async () => {
-    [clock, jobCount, cancelled, server] = [new SimClock(), 0, [], createServer()];
+    [clock, jobCount, added, cancelled, server] = [new SimClock(), 0, [], [], createServer()];
     const silent = {
       addJobs: ({ request }: ServerUnaryCall<AddJobsRequest, unknown>) => {
         jobCount += request.jobs.length;
+        added.push(...request.jobs.map(({ requestId }) => requestId));
       },
       cancelJobs: ({ request }: ServerUnaryCall<CancelJobsRequest, unknown>) => {
         cancelled.push(...request.requestIds);
@@ -67,6 +71,19 @@ describe("a scheduler that hangs: its queue takes every call and answers none", 
     await expect.poll(() => jobCount, { timeout: 20_000 }).toBe(1);
     await clock.advance(QUEUE_CALL_LIMIT.ms);
     expect(await ended.promise).toBe(status.UNAVAILABLE);
+  });
+
+  it("is found again by the worker that got the job all the same", { timeout: 20_000 }, async () => {
+    const reply = scene.post("/v1/chat/completions", body);
+    await expect.poll(() => jobCount, { timeout: 20_000 }).toBe(1);
+    scene.worker.send(at(added, 0), 0, started(0));
+    // In order on one stream: what is stale is answered once what came before it was taken.
+    scene.worker.send("another", 0, started(0));
+    await scene.worker.cancels.at(0);
+    await clock.advance(QUEUE_CALL_LIMIT.ms);
+    scene.worker.send(at(added, 0), 0, end(0), done);
+    expect((await reply).status).toBe(200);
+    expect(cancelled).toEqual([]);
   });
 
   it("keeps a client who leaves meanwhile one who left, and takes the job back", async () => {

@@ -23,10 +23,10 @@ export const DECISIONS_OF_REQUEST_MAX = 8;
 /** A worker has so long to answer a placement. */
 export const PLACE_LIMIT: TimeLimit = { ms: 10_000, message: "the worker did not answer within 10 s" };
 
-/** A worker that refused for lack of room is asked again after this. */
+/** A worker that said that it cannot take a request now, for lack of room or because it ends, is asked again after this. */
 export const REFUSED_PAUSE_MS = 100;
 
-/** A worker that could not be reached, or did not answer, is asked again after this. */
+/** A worker of which no answer came is asked again after this. */
 export const UNREACHABLE_PAUSE_MS = 1000;
 
 /** Held leases are looked at again at least this often, and an idle lane asks its queue at least this often. */

@@ -16,7 +16,10 @@ export type PlaceRequest = Readonly<{
   payload: Uint8Array;
 }>;
 
-/** Why a worker does not take a request: `overloaded` and `unavailable` now, `stale_epoch` from this leader, `invalid_argument` never. */
+/**
+ * Why a worker does not take a request: `overloaded` and `unavailable` now, `stale_epoch` from this leader, `cancelled` not this attempt,
+ * `invalid_argument` never.
+ */
 export type PlaceRefusal = Readonly<{ code: ErrorCode; message: string }>;
 
 export function placeRequestToWire(request: PlaceRequest): RequestMessage {

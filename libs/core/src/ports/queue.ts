@@ -59,8 +59,11 @@ export type LaneDepth = Readonly<{ lane: Lane; waitingCount: number; oldestEnque
 export interface QueueProducer {
   /** Adds in bulk. A job whose (requestId, attemptBase) is known already is ignored. Errors: `unavailable` at once when the queue cannot be reached, `overloaded` when it is full. */
   add(jobs: readonly QueueJob[], signal: AbortSignal): Promise<void>;
-  /** Takes a waiting request out, and leaves a tombstone so that a delivery in progress is dropped. */
-  cancel(requestIds: readonly RequestId[], signal: AbortSignal): Promise<void>;
+  /**
+   * Takes waiting requests out, and leaves a tombstone so that a delivery in progress is dropped. `livesMs`: how long a job of theirs may
+   * live, where that is longer than most do. Errors: `unavailable` when the queue has not taken every one of them.
+   */
+  cancel(requestIds: readonly RequestId[], signal: AbortSignal, livesMs?: number): Promise<void>;
 }
 
 /** The scheduler's side of the queue. */

@@ -42,6 +42,11 @@ export class Generation {
     this.#texts = this.state.choices.map((_, choice) => new ChoiceText(tokenizer, request, requestId, choice));
   }
 
+  /** A worker has begun its newest attempt, or ended it. */
+  get begun(): boolean {
+    return this.state.owner !== undefined || this.state.finished;
+  }
+
   /** For one reader. Errors: the DroverError that ended the request. */
   outputs(): AsyncIterable<readonly Output[]> {
     return this.#buffer;

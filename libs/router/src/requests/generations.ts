@@ -17,6 +17,7 @@ import type { RouterMetrics } from "../metrics/router-metrics.ts";
 import { Generation } from "./generation.ts";
 import { JobBatcher } from "./job-batcher.ts";
 import type { Permit } from "./permit.ts";
+import { QueueCancels } from "./queue-cancels.ts";
 import { Recovery } from "./recovery.ts";
 import { addJob, type JobOptions } from "./request-job.ts";
 import type { WorkerKey } from "./request-state.ts";
@@ -35,6 +36,7 @@ export type GenerationsOptions = JobOptions &
 export class Generations {
   readonly #options: GenerationsOptions;
   readonly #jobs: JobBatcher;
+  readonly #cancels: QueueCancels;
   readonly #recovery: Recovery;
   readonly #running = new Map<string, { generation: Generation; timer: RequestTimer }>();
 
@@ -42,6 +44,7 @@ export class Generations {
     this.#options = options;
     const { clock, logger, metrics, cancelAt } = options;
     this.#jobs = new JobBatcher(options.queue, clock);
+    this.#cancels = new QueueCancels({ queue: options.queue, clock, logger });
     this.#recovery = new Recovery({
       clock,
       logger,
@@ -88,9 +91,12 @@ export class Generations {
     try {
       await this.#add(generation, false);
     } catch (error) {
-      const fault = toDroverError(error);
-      this.#fail(generation, fault);
-      throw fault;
+      // The queue took it without our hearing so, where a worker has begun it.
+      if (!generation.begun || generation.failed.aborted) {
+        const fault = toDroverError(error);
+        this.#fail(generation, fault);
+        throw fault;
+      }
     } finally {
       generation.adding = false;
     }
@@ -189,8 +195,9 @@ export class Generations {
     return resumes;
   }
 
-  /** Ends what is past its deadline. */
+  /** Ends what is past its deadline, and tries again what the queue did not take. */
   sweep(nowMs: number): void {
+    this.#cancels.retry(nowMs);
     for (const { generation } of [...this.#running.values()]) {
       if (nowMs >= generation.deadlineMs)
         this.cancel(generation, new DroverError("deadline_exceeded", "the request took too long"));
@@ -225,13 +232,9 @@ export class Generations {
   }
 
   #stopEverywhere(generation: Generation): void {
-    const { state, requestId } = generation;
-    const { cancelAt, queue, clock, logger } = this.#options;
-    cancelAt(state.owner?.worker, requestId, state.attemptMax);
-    const cancel = (signal: AbortSignal) => queue.cancel([requestId], signal);
-    withTimeout(QUEUE_CALL_LIMIT, clock, neverAborted, cancel).catch((error: unknown) => {
-      logger.warn("request.cancel_failed", { request: requestId, reason: toDroverError(error).message });
-    });
+    const { state, requestId, deadlineMs } = generation;
+    this.#options.cancelAt(state.owner?.worker, requestId, state.attemptMax);
+    this.#cancels.cancel(requestId, deadlineMs);
   }
 
   #complete(generation: Generation, cachedTokenCount: number): void {

@@ -1,7 +1,15 @@
 import { DroverError } from "@drover/core";
 import { settled } from "@drover/testkit";
 import { afterEach, describe, expect, it } from "vitest";
-import { HOLD_MS_MAX, LEASES_HELD_MAX, OVERTAKE_MS_MAX, ROUTER_GONE_MS, UNREACHABLE_PAUSE_MS } from "../limits.ts";
+import {
+  HELD_POLL_MS,
+  HOLD_MS_MAX,
+  LEASES_HELD_MAX,
+  OVERTAKE_MS_MAX,
+  REFUSED_PAUSE_MS,
+  ROUTER_GONE_MS,
+  UNREACHABLE_PAUSE_MS,
+} from "../limits.ts";
 import { job } from "../testing/fake-queue.ts";
 import { type Answer, idleStatus, member, PlacementScene } from "../testing/placement-scene.ts";
 
@@ -152,6 +160,39 @@ describe("LanePlacer", () => {
     expect(scene.queue.ended).toEqual(["one complete"]);
     expect(await scene.count("drover_scheduler_refusals_total", 'code="overloaded"')).toBe(1);
   });
+
+  it.each([
+    ["cancelled", "cancelled"],
+    ["deadline_exceeded", "expired"],
+    ["internal", "refused_forever"],
+  ] as const)(
+    "a job that its worker refuses as %s is over: dropped at the first refusal, and nobody is paused",
+    async (code, reason) => {
+      scene.answer = (_, { payload }) =>
+        new TextDecoder().decode(payload) === "over" ? { code, message: "it is over" } : undefined;
+      scene.start();
+      scene.queue.add(job("over"), job("next"));
+      await settled();
+      expect(scene.placed).toEqual(["over on a as 0", "next on a as 0"]);
+      expect(scene.queue.ended.toSorted()).toEqual(["next complete", "over complete"]);
+      expect(await scene.count("drover_scheduler_dropped_total", `reason="${reason}"`)).toBe(1);
+      expect(await scene.count("drover_scheduler_refusals_total", `code="${code}"`)).toBe(0);
+    },
+  );
+
+  it.each(["overloaded", "unavailable", "stale_epoch", "not_leader"] as const)(
+    "a worker that answers %s lives: it is asked again as soon as one without room",
+    async (code) => {
+      let refusals = 1;
+      scene.answer = () => (refusals-- > 0 ? { code, message: "not now" } : undefined);
+      scene.start();
+      scene.queue.add(job("one"));
+      await settled();
+      expect(scene.queue.ended).toEqual([]);
+      await scene.clock.advance(REFUSED_PAUSE_MS + HELD_POLL_MS);
+      expect(scene.queue.ended).toEqual(["one complete"]);
+    },
+  );
 
   it("a placement without a reply uses its attempt up: the next one is newer, and goes elsewhere", async () => {
     scene.members = [member("a"), member("b", { runningCount: 5 })];

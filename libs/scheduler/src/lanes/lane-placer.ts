@@ -206,12 +206,11 @@ export class LanePlacer {
         onPlaced(job.lane);
         logger.debug("request.placed", { request: job.requestId, attempt, worker, lane: job.lane });
         return this.#settle(lease, "complete", (signal) => lease.complete(signal));
-      case "refused": {
+      case "refused":
         metrics.refused(outcome.code);
-        const pauseMs = outcome.code === "overloaded" ? REFUSED_PAUSE_MS : UNREACHABLE_PAUSE_MS;
-        capacities.pause(worker, clock.monotonic() + pauseMs);
+        // Whatever it said, it lives.
+        capacities.pause(worker, clock.monotonic() + REFUSED_PAUSE_MS);
         return this.#hold(held);
-      }
       case "unknown":
         metrics.refused(outcome.code);
         capacities.pause(worker, clock.monotonic() + UNREACHABLE_PAUSE_MS);

@@ -13,11 +13,22 @@ import type { PlaceCaller } from "./place-caller.ts";
 
 export type AttemptOutcome =
   | Readonly<{ kind: "accepted" }>
-  /** The worker said no: the same attempt may go elsewhere. */
+  /** The worker said that it cannot now: the same attempt may go elsewhere. */
   | Readonly<{ kind: "refused"; code: ErrorCode }>
   /** No reply: the worker may have accepted, so this attempt's number is used up. */
   | Readonly<{ kind: "unknown"; code: ErrorCode }>
   | Readonly<{ kind: "drop"; reason: DropReason }>;
+
+/** Answers of a worker after which nobody needs to be asked again: what they say of the job is so everywhere, and stays so. */
+const ENDS: Partial<Record<ErrorCode, DropReason>> = {
+  cancelled: "cancelled",
+  deadline_exceeded: "expired",
+  invalid_argument: "refused_forever",
+  context_length_exceeded: "refused_forever",
+  payload_too_large: "refused_forever",
+  model_not_found: "refused_forever",
+  internal: "refused_forever",
+};
 
 export type AttemptPorts = Readonly<{
   queue: QueueConsumer;
@@ -47,8 +58,8 @@ export async function attemptPlacement(
     const refusal = await ports.caller.place(worker, address, request, lost, trace);
     if (refusal === undefined) return { kind: "accepted" };
     ports.logger.debug("placement.refused", { request: job.requestId, attempt, worker, ...refusal });
-    if (refusal.code === "invalid_argument") return { kind: "drop", reason: "refused_forever" };
-    return { kind: "refused", code: refusal.code };
+    const end = ENDS[refusal.code];
+    return end === undefined ? { kind: "refused", code: refusal.code } : { kind: "drop", reason: end };
   } catch (error) {
     const { code, message } = toDroverError(error);
     ports.logger.warn("placement.failed", { request: job.requestId, attempt, worker, code, message });

@@ -761,7 +761,8 @@ export type PlaceReply = Message<"drover.internal.v1.PlaceReply"> & {
   accepted: boolean;
 
   /**
-   * Why not, in the error table's codes: overloaded (no room now), stale_epoch, invalid_argument (never), unavailable.
+   * Why not, in the error table's codes: overloaded (no room now), stale_epoch (a newer leader is known), cancelled (this attempt is over),
+   * invalid_argument (never), unavailable.
    *
    * @generated from field: string refusal_code = 2;
    */
