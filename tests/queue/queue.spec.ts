@@ -148,6 +148,46 @@ describe.skipIf(binary === undefined)("with Redis (needs redis-server or valkey-
     connection.disconnect();
   });
 
+  test("a full Redis is trouble from its first refusal to the first write that it takes, and its words are said once", async () => {
+    await using own = new TestRedis(binary ?? "", await freePort());
+    await own.start();
+    const logger = new RecordingLogger();
+    const connection = openRedis(own.url, { producer: true, logger });
+    await new Promise((resolve) => connection.once("ready", resolve));
+    const queue = new BullQueue({ redis: connection, cluster: "full", modelId: modelId("nano"), clock: systemClock });
+    await connection.config("SET", "maxmemory", "1");
+    const add = () => queue.add([jobOf(), jobOf()], neverAborted);
+    await expect(add()).rejects.toMatchObject({ code: "unavailable", message: "the queue's Redis cannot be reached" });
+    await expect(add()).rejects.toMatchObject({ code: "unavailable" });
+    expect(connection.trouble).toMatch(/refuses writes: OOM /);
+    await connection.config("SET", "maxmemory", "0");
+    await expect.poll(() => connection.trouble, { timeout: 10_000 }).toBeUndefined();
+    await add();
+    expect(logger.lines.map(({ event, fields }) => [event, fields.reason])).toEqual([
+      ["redis.refuses", expect.stringMatching(/^OOM command not allowed/)],
+      ["redis.accepts", undefined],
+    ]);
+    await queue.close();
+    connection.disconnect();
+  });
+
+  test("a password that is missing, or wrong, is said in Redis's own words, and the password in none", {
+    timeout: 20_000,
+  }, async () => {
+    await using own = new TestRedis(binary ?? "", await freePort(), "127.0.0.1", "correct-horse");
+    await own.start();
+    for (const [url, reason] of [
+      [`redis://127.0.0.1:${own.port}`, /^NOAUTH /],
+      [`redis://:wrong-horse@127.0.0.1:${own.port}`, /^WRONGPASS /],
+    ] as const) {
+      const logger = new RecordingLogger();
+      const connection = openRedis(url, { producer: true, logger });
+      await expect.poll(() => logger.lines[0]?.fields.reason).toMatch(reason);
+      expect(JSON.stringify(logger.lines)).not.toMatch(/horse/);
+      connection.disconnect();
+    }
+  });
+
   test("a cancel holds as long as its job may live", async () => {
     const connection = openRedis(redis.url, { producer: true });
     await new Promise((resolve) => connection.once("ready", resolve));

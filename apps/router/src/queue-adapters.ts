@@ -50,7 +50,7 @@ export function openQueue({ url, schedulers, cluster, modelId, clock, logger }: 
   return {
     queue,
     store: new RedisPayloadStore(redis, cluster),
-    trouble: () => (redis.status === "ready" ? null : "the queue's Redis cannot be reached"),
+    trouble: () => redis.trouble ?? null,
     [Symbol.asyncDispose]: async () => {
       await queue.close();
       redis.disconnect();

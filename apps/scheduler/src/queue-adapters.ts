@@ -59,7 +59,7 @@ function openEmbedded({ address, clock }: QueueAdapterOptions): QueueAdapters {
 function openInRedis({ url, cluster, modelId, address, clock, logger }: QueueAdapterOptions): QueueAdapters {
   // One connection answers at once or not at all, and says when Redis is away; the other one, which takes jobs, waits for it to come back.
   const redis = openRedis(url, { producer: true, logger });
-  const consumer = openRedis(url, { producer: false });
+  const consumer = openRedis(url, { producer: false, beside: redis });
   const queue = new BullQueue({ redis, consumer, cluster, modelId, clock, logger });
   return {
     kind: "redis",

@@ -78,10 +78,16 @@ export class BullQueue implements QueueProducer, QueueConsumer {
     this.#subscriber?.on("error", () => undefined);
     this.#subscriber?.on("message", () => this.#notify());
     this.#subscriber?.subscribe(this.#key("added")).catch(() => undefined);
+    // It asks nothing, and so would not hear that its server was demoted.
+    if (this.#subscriber !== undefined) options.redis.on("close", this.#renewSubscriber);
     // A stalled job comes back without an announcement.
     this.#poll = options.consumer === undefined ? undefined : setInterval(() => this.#notify(), POLL_MS);
     this.#poll?.unref();
   }
+
+  readonly #renewSubscriber = () => {
+    if (this.#subscriber?.status === "ready") this.#subscriber.disconnect(true);
+  };
 
   #openLane(lane: Lane): LaneQueue {
     const name = `${this.#options.modelId}.${lane}`;
@@ -248,6 +254,7 @@ export class BullQueue implements QueueProducer, QueueConsumer {
   async close(): Promise<void> {
     clearInterval(this.#poll);
     this.#listeners.clear();
+    this.#options.redis.off("close", this.#renewSubscriber);
     this.#subscriber?.disconnect();
     for (const { queue, worker } of this.#lanes.values()) {
       await worker?.close(true);

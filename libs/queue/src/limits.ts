@@ -57,5 +57,18 @@ export const RECONNECT_MS = 50;
 
 export const RECONNECT_MS_MAX = 1000;
 
+/** A connection that is not made within this time is tried again, where the name leads then. */
+export const CONNECT_MS_MAX = 5000;
+
+/** A server that is not ready so long after it was connected to, because it loads its data, is left for the one that has its name then. */
+export const HANDSHAKE_MS_MAX = 5000;
+
+/** Redis that refuses writes is tried this often, with a key that nobody reads. */
+export const PROBE_MS = 500;
+export const PROBE_KEY = "drover:probe";
+
+/** Characters of what Redis said in the log. */
+export const REDIS_WORDS_MAX = 120;
+
 /** When to come back to a queue that is full or away. */
 export const RETRY_AFTER_MS = 1000;

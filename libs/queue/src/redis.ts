@@ -1,41 +1,108 @@
 import { DroverError, type Logger, untilAborted } from "@drover/core";
-import { Redis } from "ioredis";
-import { RECONNECT_MS, RECONNECT_MS_MAX, RETRY_AFTER_MS, SILENCE_MS_MAX } from "./limits.ts";
+import { type RedisOptions as ConnectionOptions, Redis } from "ioredis";
+import {
+  CONNECT_MS_MAX,
+  HANDSHAKE_MS_MAX,
+  PROBE_KEY,
+  PROBE_MS,
+  RECONNECT_MS,
+  RECONNECT_MS_MAX,
+  RETRY_AFTER_MS,
+  SILENCE_MS_MAX,
+} from "./limits.ts";
+import { PrimaryConnector, type Target } from "./primary-connector.ts";
+import { RedisVoice } from "./redis-voice.ts";
+import { firstWords } from "./redis-words.ts";
 
 export type RedisOptions = Readonly<{
   producer: boolean;
-  /** Told once why Redis is waited for, and when it is there. */
+  /** Told once why Redis is waited for or refuses what is asked, and when that is over. */
   logger?: Logger;
+  /** A connection to the same Redis that says for both what Redis says. */
+  beside?: QueueRedis;
+  /** A replica is taken too, for who only asks what it is. */
+  anyRole?: boolean;
 }>;
 
+/** A connection to the queue's Redis that knows why it cannot be written to. */
+export class QueueRedis extends Redis {
+  /** What Redis has said. */
+  readonly voice: RedisVoice;
+
+  /** Use `openRedis`. */
+  constructor(url: string, options: ConnectionOptions & { replyMapping?: "legacy" }, voice: RedisVoice) {
+    super(url, options);
+    this.voice = voice;
+  }
+
+  /** Why nothing can be written now; undefined when it can, as far as is known. */
+  get trouble(): string | undefined {
+    if (this.status !== "ready") return "the queue's Redis cannot be reached";
+    const { refusal } = this.voice;
+    return refusal === undefined ? undefined : `the queue's Redis refuses writes: ${refusal}`;
+  }
+}
+
 /**
- * Connects to Redis, whenever it comes and wherever its name leads then. A producer fails at once while Redis is away, since a client waits
- * behind it; a consumer keeps trying. Errors: `invalid_argument` for a URL that is none.
+ * Connects to Redis, whenever it comes and wherever its name leads then: to a primary. A server that is demoted, or loads its data, is left
+ * at its first word of that. A producer fails at once while Redis is away, since a client waits behind it; a consumer keeps trying.
+ * Errors: `invalid_argument` for a URL that is none.
  */
-export function openRedis(url: string, options: RedisOptions): Redis {
+export function openRedis(url: string, { producer, logger, beside, anyRole = false }: RedisOptions): QueueRedis {
   if (!/^(redis|rediss|unix):/.test(url)) {
     // Not repeated here: a URL may hold a password.
     throw new DroverError("invalid_argument", "the queue's address is not a Redis URL", { field: "queue" });
   }
-  const redis = new Redis(url, {
-    enableOfflineQueue: !options.producer,
-    maxRetriesPerRequest: options.producer ? 1 : null,
-    retryStrategy: (times) => Math.min(RECONNECT_MS_MAX, RECONNECT_MS * times),
-    lazyConnect: false,
-    keepAlive: SILENCE_MS_MAX,
-    socketTimeout: SILENCE_MS_MAX,
-  });
-  let waiting = false;
+  const voice = beside?.voice ?? new RedisVoice(logger, () => probe(redis));
+  class Connector extends PrimaryConnector {
+    constructor(target: unknown) {
+      super(target as Target, () => voice.waits("READONLY its address leads to a replica"));
+    }
+  }
+  const redis = new QueueRedis(
+    url,
+    {
+      enableOfflineQueue: !producer,
+      maxRetriesPerRequest: producer ? 1 : null,
+      retryStrategy: (times) => Math.min(RECONNECT_MS_MAX, RECONNECT_MS * times),
+      // Copied with the other options by whoever duplicates the connection, as BullMQ does.
+      reconnectOnError: (error) => voice.hear(error),
+      ...(anyRole ? {} : { Connector }),
+      lazyConnect: false,
+      connectTimeout: CONNECT_MS_MAX,
+      maxLoadingRetryTime: RECONNECT_MS_MAX,
+      keepAlive: SILENCE_MS_MAX,
+      socketTimeout: SILENCE_MS_MAX,
+    },
+    voice,
+  );
   // Every call reports its own failure; without a listener the connection's would end the process.
-  redis.on("error", ({ message }) => {
-    if (!waiting) options.logger?.warn("redis.waiting", { reason: message });
-    waiting = true;
-  });
-  redis.on("ready", () => {
-    if (waiting) options.logger?.info("redis.connected");
-    waiting = false;
-  });
+  redis.on("error", (error: Error) => voice.waits(firstWords(error)));
+  redis.on("ready", () => voice.ready());
+  redis.on("connect", () => leaveWhileLoading(redis));
   return redis;
+}
+
+/** A server that loads its data for long may be one that was demoted: it is left, and whoever has its name then is asked. */
+function leaveWhileLoading(redis: QueueRedis): void {
+  const late = setTimeout(() => {
+    if (redis.status !== "connect") return;
+    redis.voice.waits("LOADING it does not get ready");
+    redis.disconnect(true);
+  }, HANDSHAKE_MS_MAX);
+  late.unref();
+  for (const event of ["ready", "close"]) redis.once(event, () => clearTimeout(late));
+}
+
+/** Writes a little now and then until that is taken: nobody else may try meanwhile, since requests wait for it. */
+function probe(redis: QueueRedis): void {
+  const again = () => {
+    if (redis.status !== "end" && redis.voice.refusal !== undefined) probe(redis);
+  };
+  setTimeout(() => {
+    if (redis.status !== "ready") return again();
+    redis.set(PROBE_KEY, "1", "PX", PROBE_MS).then(() => redis.voice.accepts(), again);
+  }, PROBE_MS).unref();
 }
 
 /** The queue cannot be reached now. */

@@ -10,5 +10,6 @@ export {
 export { RecordingLogger } from "./recording-logger.ts";
 export { seededRandom } from "./seeded-random.ts";
 export { SimClock, settled } from "./sim-clock.ts";
+export { type ProxyMode, TcpProxy } from "./tcp-proxy.ts";
 export { freePort, redisBinary, TestRedis } from "./test-redis.ts";
 export { tinyModel } from "./tiny-model.ts";

@@ -70,6 +70,11 @@ export class TestRedis {
     server.stdout.resume();
   }
 
+  /** Stops it where it is, without a word, or has it go on. */
+  signal(signal: "SIGSTOP" | "SIGCONT"): void {
+    this.#process?.kill(signal);
+  }
+
   async stop(): Promise<void> {
     const server = this.#process;
     if (server === undefined || server.exitCode !== null || server.signalCode !== null) return;

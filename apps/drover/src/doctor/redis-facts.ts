@@ -21,7 +21,7 @@ export type RedisFacts = Readonly<{
 
 /** Errors: whatever Redis answers, or that it did not in time. */
 export async function readRedis(url: string): Promise<RedisFacts> {
-  const redis = openRedis(url, { producer: false });
+  const redis = openRedis(url, { producer: false, anyRole: true });
   const late = Promise.withResolvers<never>();
   let lastError = "it did not answer in time";
   redis.on("error", ({ message }) => {
