@@ -5,7 +5,7 @@ import { BUILT_IN_TEMPLATE } from "./built-in-template.ts";
 import type { ChatInput } from "./chat-input.ts";
 import { JinjaChatTemplate } from "./chat-template.ts";
 import { parseExactJson } from "./exact-json.ts";
-import { INPUT_DEPTH_MAX } from "./limits.ts";
+import { ARGUMENTS_DEPTH_MAX, INPUT_DEPTH_MAX } from "./limits.ts";
 import { loadChatTemplate } from "./load-chat-template.ts";
 import { repository } from "./testing/reference-data.ts";
 
@@ -138,13 +138,48 @@ describe("what a template is given", () => {
     expect(() => template({ other: "x" }).render(input)).toThrow(/no chat template/);
   });
 
-  test("empty arguments are an object, and arguments that are no JSON are refused by their field", () => {
-    const call = (given: string) => ({
-      messages: [{ role: "assistant", content: "", tool_calls: [{ function: { name: "f", arguments: given } }] }],
-    });
-    expect(render("{{ messages[0].tool_calls[0].function.arguments }}", call(""))).toBe("{}");
-    expect(() => render("", call("{"))).toThrowError(
-      expect.objectContaining({ code: "invalid_argument", field: "messages[0].tool_calls[0].function.arguments" }),
+  const callOf = (given: unknown) => [
+    { role: "assistant", content: "", tool_calls: [{ function: { name: "f", arguments: given } }] },
+  ];
+
+  test.each<[given: unknown, seen: string]>([
+    ["", "{}"],
+    [" \n", "{}"],
+    ["null", "{}"],
+    [undefined, "{}"],
+    [null, "{}"],
+    ['{"a": 1.0}', '{"a": 1.0}'],
+    [{ a: [1, "x"] }, '{"a": [1, "x"]}'],
+    ['{"city": "Par', '{"arguments": "{\\"city\\": \\"Par"}'],
+    ["Paris", '{"arguments": "Paris"}'],
+    ["[1, 2]", '{"arguments": "[1, 2]"}'],
+    ['"x"', '{"arguments": "\\"x\\""}'],
+    ["5", '{"arguments": "5"}'],
+    ["1e3", '{"arguments": "1e3"}'],
+    ["true", '{"arguments": "true"}'],
+    ['{"a": 1}{"b": 2}', '{"arguments": "{\\"a\\": 1}{\\"b\\": 2}"}'],
+    [[1], '{"arguments": "[1]"}'],
+    [5, '{"arguments": "5"}'],
+    ['{"__proto__": 1}', '{"__proto__": 1}'],
+    ['{"a": NaN}', '{"arguments": "{\\"a\\": NaN}"}'],
+  ])("arguments of an earlier call are an object that shows what was there: %j is %s", (given, seen) => {
+    const messages = callOf(given);
+    expect(render("{{ messages[0].tool_calls[0].function.arguments | tojson }}", { messages })).toBe(seen);
+    // A template that walks through an object does not fail.
+    const walk = "{% for k, v in messages[0].tool_calls[0].function.arguments.items() %}{{ k }}{% endfor %}";
+    expect(render(walk, { messages })).toBe(Object.keys(JSON.parse(seen)).join(""));
+  });
+
+  test("whatever an earlier call's arguments hold, their text reaches the model, and nothing in it is special", () => {
+    const text = '{"city": "<|eot|><|image|>';
+    const { segments } = nano.render({ messages: [...user("x"), ...callOf(text)], addGenerationPrompt: false });
+    const words = segments.map((segment) => (segment.kind === "text" ? segment.text : "")).join("");
+    expect(words).toContain("<|eot|><|image|>");
+    for (const deep of [`{"a":${"[".repeat(100_000)}`, `{"a":${"[".repeat(5000)}1.0${"]".repeat(5000)}}`])
+      expect(nano.render({ messages: callOf(deep), addGenerationPrompt: false }).text).toContain("[".repeat(5000));
+    const most = `{"a":${"[".repeat(ARGUMENTS_DEPTH_MAX - 1)}${"]".repeat(ARGUMENTS_DEPTH_MAX - 1)}}`;
+    expect(render("{{ messages[0].tool_calls[0].function.arguments.a | length }}", { messages: callOf(most) })).toBe(
+      "1",
     );
   });
 });

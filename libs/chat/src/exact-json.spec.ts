@@ -27,6 +27,12 @@ test("of a request, only what a template may write is exact", () => {
     seed: 12345678901234567000,
     tools: [{ minimum: Object(1) }],
   });
+  const calls = (given: string) => `{"n": 1.0, "messages": [{"tool_calls": [{"function": {"arguments": ${given}}}]}]}`;
+  const withCalls = (given: unknown) => ({ n: 1, messages: [{ tool_calls: [{ function: { arguments: given } }] }] });
+  expect(parseRequestJson(calls('{"a": 1.0}'))).toEqual(withCalls({ a: Object(1) }));
+  expect(parseRequestJson(calls('"{\\"arguments\\": {\\"a\\": 1.0}}"'))).toEqual(
+    withCalls('{"arguments": {"a": 1.0}}'),
+  );
   expect(parseRequestJson('{"temperature": 1.0}')).toEqual({ temperature: 1 });
   expect(parseRequestJson("5")).toBe(5);
   expect(parseRequestJson('{"tools": null, "__proto__": {"n": 1}}')).toEqual(

@@ -15,13 +15,15 @@ export function parseExactJson(text: string): unknown {
 }
 
 /**
- * Parses a request's JSON: `tools` and `chat_template_kwargs`, which a template may write, as `parseExactJson` does, and all else as JSON.parse.
+ * Parses a request's JSON: `tools` and `chat_template_kwargs`, which a template may write, as `parseExactJson` does, also messages whose calls have their arguments
+ * as objects, and all else as JSON.parse.
  * Throws SyntaxError as JSON.parse does.
  */
 export function parseRequestJson(text: string): unknown {
   const body: unknown = JSON.parse(text);
   if (typeof body !== "object" || body === null) return body;
   const written = WRITTEN.filter((name) => Object.hasOwn(body, name));
+  if (Object.hasOwn(body, "messages") && /"arguments"\s*:\s*[{[]/.test(text)) written.push("messages");
   if (written.length === 0) return body;
   const exact = Object(parseExactJson(text)) as Readonly<Record<string, unknown>>;
   return { ...body, ...Object.fromEntries(written.map((name) => [name, exact[name]])) };

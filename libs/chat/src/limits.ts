@@ -3,6 +3,9 @@
 /** Nesting of a client's JSON (schemas, arguments, variables) that a template is given: schemas have some ten levels. */
 export const INPUT_DEPTH_MAX = 200;
 
+/** Nesting of an earlier call's arguments: what lies in them may be as deep as a template is given (a message, its calls, a call and its function hold them). Deeper is shown as text. */
+export const ARGUMENTS_DEPTH_MAX = INPUT_DEPTH_MAX - 6;
+
 /** Characters of a template's source: Llama 4's has 7,000. */
 export const TEMPLATE_CHARACTERS_MAX = 2 ** 20;
 

@@ -1,16 +1,22 @@
 import { ContentPart } from "../read/content.ts";
 import { Message } from "../read/messages.ts";
 import { Tool } from "../read/tools.ts";
-import { UNSUPPORTED_FIELDS } from "../read/unsupported.ts";
+import { HINT_FIELDS, UNSUPPORTED_FIELDS } from "../read/unsupported.ts";
 import { ChatLogprobs, CompletionLogprobs } from "../write/logprobs.ts";
 import { Usage } from "../write/usage.ts";
 import type { NamedSchema } from "./endpoint.ts";
 
+const list = (names: readonly string[]) => names.map((name) => `\`${name}\``).join(", ");
+
 /** What holds of all endpoints. */
 export const DESCRIPTION = `OpenAI's interface, with vLLM's additional fields and its routes for tokens.
 
-A field that is \`null\` is a field that is absent. Fields that nobody knows are ignored. These are known and not served, and are refused by \
-their name unless their value changes nothing: ${UNSUPPORTED_FIELDS.map((name) => `\`${name}\``).join(", ")}.
+A field that is \`null\` is a field that is absent. Fields that nobody knows are ignored.
+
+What only asks for speed, price, effort or keeping passes, without effect: ${list(HINT_FIELDS)}.
+
+What changes an answer's form, what it may hold or what it is made from is served, or refused by its name unless its value changes nothing: \
+${list(UNSUPPORTED_FIELDS)}.
 
 Every error is OpenAI's error object: a sentence, the field at fault, and a code. Errors that may pass (429, 503) say in \`Retry-After\` when \
 to come back.`;

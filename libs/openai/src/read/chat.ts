@@ -10,7 +10,7 @@ import { Messages, readMessages } from "./messages.ts";
 import { readReplyOptions, readStop } from "./reply-options.ts";
 import { readSampling } from "./sampling.ts";
 import { checkModel } from "./served-model.ts";
-import { readToolCallRules, readTools, toolFields } from "./tools.ts";
+import { checkToolChoice, readToolCallRules, readTools, toolFields } from "./tools.ts";
 
 /** A conversation, and what its template is given besides. */
 export const chatPromptFields = {
@@ -31,7 +31,8 @@ export const ChatBody = Type.Object({
   max_completion_tokens: optional(
     Type.Integer({
       minimum: 0,
-      description: "Tokens of each choice; as many as fit, or the checkpoint's own, when absent.",
+      description:
+        "Tokens of each choice; as many as fit, or the checkpoint's own, when absent. As with OpenAI, -1 is no way to say so.",
     }),
   ),
   max_tokens: optional(Type.Integer({ minimum: 0, description: "The older name of `max_completion_tokens`." })),
@@ -40,7 +41,7 @@ export const ChatBody = Type.Object({
     Type.Integer({
       minimum: 0,
       maximum: TOP_LOGPROBS_MAX,
-      description: "So many of the likeliest tokens beside each one; needs `logprobs`.",
+      description: "So many of the likeliest tokens beside each one; above 0 it needs `logprobs`.",
       default: 0,
     }),
   ),
@@ -54,8 +55,9 @@ export function readChat(value: unknown, facts: ModelFacts): GenerationQuery {
   checkModel(value, facts);
   const body = parseChat(value);
   refuseUnserved(body);
+  checkToolChoice(body);
   const reply = readReplyOptions(body);
-  if (body.logprobs !== true && typeof body.top_logprobs === "number")
+  if (body.logprobs !== true && (body.top_logprobs ?? 0) > 0)
     throw fieldError("top_logprobs", "needs logprobs to be true");
   const field = typeof body.max_completion_tokens === "number" ? "max_completion_tokens" : "max_tokens";
   const asked = body[field] ?? undefined;

@@ -9,7 +9,7 @@ import { promptFields, readPrompt } from "./prompt.ts";
 import { readReplyOptions, readStop } from "./reply-options.ts";
 import { readSampling } from "./sampling.ts";
 import { checkModel } from "./served-model.ts";
-import { toolFields } from "./tools.ts";
+import { checkToolChoice, toolFields } from "./tools.ts";
 
 /** The body of `POST /v1/completions`. */
 export const CompletionBody = Type.Object({
@@ -37,6 +37,7 @@ export function readCompletion(value: unknown, facts: ModelFacts): GenerationQue
   checkModel(value, facts);
   const body = parseCompletion(value);
   refuseUnserved(body);
+  checkToolChoice(body);
   const topLogprobs = body.logprobs ?? -1;
   const echo = body.echo ?? false;
   checkMinTokens(body, "max_tokens", body.max_tokens ?? COMPLETION_TOKENS_DEFAULT);

@@ -7,6 +7,15 @@ import { SAYS } from "../schema/sentences.ts";
 
 const TextPart = Type.Object({ type: Type.Literal("text"), text: Type.String() });
 
+/** Texts as the Responses API calls them, in histories that its clients keep. */
+const InputTextPart = Type.Object({ type: Type.Literal("input_text"), text: Type.String() });
+const OutputTextPart = Type.Object({ type: Type.Literal("output_text"), text: Type.String() });
+
+const RefusalPart = Type.Object({
+  type: Type.Literal("refusal"),
+  refusal: Type.String({ description: "Of an assistant: read as text." }),
+});
+
 const ImagePart = Type.Object({
   type: Type.Literal("image_url"),
   image_url: Type.Object({
@@ -25,7 +34,7 @@ const ImagePart = Type.Object({
 });
 
 /** A part of a message: text, or an image. */
-export const ContentPart = Type.Union([TextPart, ImagePart], {
+export const ContentPart = Type.Union([TextPart, InputTextPart, OutputTextPart, RefusalPart, ImagePart], {
   discriminator: { propertyName: "type" },
   [SAYS]: "is not supported: a part must be text or image_url",
 });
@@ -47,7 +56,8 @@ export function readContent(
 ): string | TemplatePart[] {
   if (typeof content === "string") return content;
   return content.map((part, i) => {
-    if (part.type === "text") return { type: "text", text: part.text };
+    if (part.type === "refusal") return { type: "text", text: part.refusal };
+    if (part.type !== "image_url") return { type: "text", text: part.text };
     const name = `${field}[${i}].image_url`;
     images.push({ url: part.image_url.url, field: `${name}.url` });
     if (images.length > IMAGES_MAX) throw fieldError(name, `a request may have at most ${IMAGES_MAX} images`);

@@ -8,23 +8,33 @@ import { LACKS, SAYS } from "../schema/sentences.ts";
 import { Content, readContent } from "./content.ts";
 
 const ROLES = ["system", "developer", "user", "assistant", "tool"] as const;
+/** Of the interface before tools: a function's result. */
+const OLD_ROLES = ["function"] as const;
 
 const CALL_LACKS = "must have a name and arguments, both strings";
+
+/** OpenAI's are text, which need not be JSON: models cut calls short, and agents keep what came. */
+const CallArguments = Type.Unknown({
+  description:
+    "A JSON object as text, or as it is. Other text, such as that of a call that was cut short, is shown to the model as it stands; absent is none.",
+});
 
 /** A call that the model has made before. */
 const MessageToolCall = Type.Object({
   id: optional(Type.String()),
-  function: Type.Object(
-    { name: Type.String(), arguments: Type.String({ description: "A JSON object, as text." }) },
-    { [LACKS]: CALL_LACKS },
-  ),
+  function: Type.Object({ name: Type.String(), arguments: Type.Optional(CallArguments) }, { [LACKS]: CALL_LACKS }),
 });
+
+const FunctionCall = Type.Object(
+  { name: Type.String(), arguments: Type.Optional(CallArguments) },
+  { description: "Superseded by `tool_calls`.", [LACKS]: "is not supported" },
+);
 
 /** One turn of a conversation. */
 export const Message = Type.Object({
-  role: Type.Enum([...ROLES], {
+  role: Type.Enum([...ROLES, ...OLD_ROLES], {
     type: "string",
-    description: "`developer` is read as `system`.",
+    description: "`developer` is read as `system`, and `function`, which `tool` has superseded, as that.",
     [SAYS]: `is unknown; the roles are ${ROLES.join(", ")}`,
   }),
   content: optional(Content),
@@ -33,7 +43,8 @@ export const Message = Type.Object({
   ),
   tool_call_id: optional(Type.String({ description: "Of a tool's answer: the call that it answers." })),
   name: optional(Type.String({ description: "For templates that write it." })),
-  function_call: Type.Optional(Type.Null({ description: "Superseded by `tool_calls`." })),
+  function_call: optional(FunctionCall),
+  refusal: optional(Type.String({ description: "Of an assistant without content: what it said instead." })),
 });
 
 export const Messages = Type.Array(Message, {
@@ -52,19 +63,33 @@ export function readMessages(messages: Static<typeof Messages>): {
 }
 
 function readMessage(message: Static<typeof Message>, field: string, images: ImageReference[]): ChatMessage {
-  const { role, content, tool_calls: calls, tool_call_id: callId, name } = message;
-  const isSilent = content === undefined || content === null;
-  const isCalling = calls !== undefined && calls !== null;
-  if (isSilent && !isCalling) throw fieldError(`${field}.content`, "is required");
+  const { role, tool_call_id: callId, name } = message;
+  const calls = callsOf(message, field);
+  const content = message.content ?? message.refusal ?? (role === "function" ? "" : null);
+  if (content === null && calls === undefined) throw fieldError(`${field}.content`, "is required");
   return {
-    role: role === "developer" ? "system" : role,
-    content: isSilent ? null : readContent(content, `${field}.content`, images),
-    ...(isCalling && { tool_calls: calls.map(templateCall) }),
+    role: TEMPLATE_ROLES[role] ?? role,
+    content: content === null ? null : readContent(content, `${field}.content`, images),
+    ...(calls !== undefined && { tool_calls: calls.map(templateCall) }),
     ...(typeof callId === "string" && { tool_call_id: callId }),
     ...(typeof name === "string" && { name }),
   };
 }
 
-function templateCall({ id, function: called }: Static<typeof MessageToolCall>) {
-  return { id: id ?? "", type: "function", function: { name: called.name, arguments: called.arguments } };
+/** Roles that templates know by another name. */
+const TEMPLATE_ROLES: Readonly<Record<string, string>> = { developer: "system", function: "tool" };
+
+type Call = Static<typeof MessageToolCall>;
+
+/** What a message calls, in whichever way it says so; undefined where it does not. Errors: `invalid_argument` for the older way of who cannot call. */
+function callsOf(message: Static<typeof Message>, field: string): readonly Call[] | undefined {
+  const { role, tool_calls: calls, function_call: called } = message;
+  if (called === undefined || called === null) return calls ?? undefined;
+  if (role !== "assistant") throw fieldError(`${field}.function_call`, "is not supported");
+  return calls ?? [{ function: called }];
+}
+
+/** Absent arguments are those of a function without parameters. */
+function templateCall({ id, function: called }: Call) {
+  return { id: id ?? "", type: "function", function: { name: called.name, arguments: called.arguments ?? "" } };
 }

@@ -7,6 +7,8 @@ import { fieldError } from "../schema/check.ts";
 import { checkTokenIds, optional, tokenIdList } from "../schema/fields.ts";
 
 const SEED_MODULUS = 2n ** 53n;
+/** OpenAI's seeds have 64 bits, with a sign or without; those that a double cannot hold are the nearest that it can. */
+const SEED_MAGNITUDE_MAX = 2 ** 64;
 
 /** How tokens are chosen: the fields that all generating endpoints share. */
 export const samplingFields = {
@@ -27,9 +29,10 @@ export const samplingFields = {
   ),
   top_p: optional(
     Type.Number({
-      exclusiveMinimum: 0,
+      minimum: 0,
       maximum: 1,
-      description: "Keeps the likeliest tokens that together have this probability. The checkpoint's own when absent.",
+      description:
+        "Keeps the likeliest tokens that together have this probability; 0 the likeliest alone. The checkpoint's own when absent.",
     }),
   ),
   top_k: optional(
@@ -77,6 +80,8 @@ export const samplingFields = {
   ),
   seed: optional(
     Type.Integer({
+      minimum: -SEED_MAGNITUDE_MAX,
+      maximum: SEED_MAGNITUDE_MAX,
       description: "The same seed gives the same answer, whichever worker computes it. Drawn when absent.",
     }),
   ),
@@ -102,13 +107,15 @@ export function readSampling(
   logprobs: AskedLogprobs,
 ): SamplingQuery {
   const sampled = defaults.doSample;
+  const topP = body.top_p ?? (sampled ? (defaults.topP ?? 1) : 1);
   const topK = body.top_k ?? (sampled ? (defaults.topK ?? 0) : 0);
   const ownStops = body.stop_token_ids ?? [];
   checkTokenIds("stop_token_ids", ownStops, vocabSize);
   return {
     n: body.n ?? 1,
-    temperature: body.temperature ?? (sampled ? (defaults.temperature ?? 1) : 0),
-    topP: body.top_p ?? (sampled ? (defaults.topP ?? 1) : 1),
+    // No share at all is the likeliest token's: what is greedy at temperature 0.
+    temperature: topP === 0 ? 0 : (body.temperature ?? (sampled ? (defaults.temperature ?? 1) : 0)),
+    topP: topP === 0 ? 1 : topP,
     topK: topK <= 0 || topK >= vocabSize ? 0 : topK,
     minP: body.min_p ?? 0,
     repetitionPenalty: body.repetition_penalty ?? 1,

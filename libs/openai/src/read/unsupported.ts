@@ -1,58 +1,156 @@
 import { fieldError } from "../schema/check.ts";
 
-const never = () => false;
-const isFalse = (value: unknown) => value === false;
-const isTrue = (value: unknown) => value === true;
-const isEmptyList = (value: unknown) => Array.isArray(value) && value.length === 0;
+/** Whether a value changes nothing, in a body that may say the same by a field that is served. */
+type Neutral = (value: unknown, body: Readonly<Record<string, unknown>>) => boolean;
 
-/** Fields of OpenAI's and vLLM's interfaces that are not served, each with the values that change nothing and are therefore let through. */
-const UNSUPPORTED: Readonly<Record<string, (value: unknown) => boolean>> = {
-  allowed_token_ids: isEmptyList,
+const never: Neutral = () => false;
+const isFalse: Neutral = (value) => value === false;
+const isTrue: Neutral = (value) => value === true;
+const isBoolean: Neutral = (value) => typeof value === "boolean";
+const isEmptyText: Neutral = (value) => value === "";
+const isEmptyList: Neutral = (value) => Array.isArray(value) && value.length === 0;
+/** Front ends send all the fields that they know, with nothing in most of them. */
+const isEmpty: Neutral = (value) =>
+  isEmptyText(value, {}) || (typeof value === "object" && value !== null && Object.keys(value).length === 0);
+/** An object whose fields are all absent. */
+const saysNothing: Neutral = (value) =>
+  typeof value === "object" && value !== null && Object.values(value).every((one) => one === null);
+
+/** What a client says by its server's name for a field, and by ours too. */
+const isSaidBy =
+  (names: readonly string[], also: Neutral): Neutral =>
+  (value, body) =>
+    also(value, body) || names.some((name) => JSON.stringify(body[name] ?? null) === JSON.stringify(value));
+
+const isUnlimited = isSaidBy(["max_tokens", "max_completion_tokens"], (value) => value === -1);
+const isUnbounded = isSaidBy(["min_tokens"], (value) => value === 0 || value === -1);
+const isStop = isSaidBy(["stop"], isEmptyList);
+
+/**
+ * Fields of other interfaces that change the form of an answer, what it may hold or what it is made from, and are not served; each with the values
+ * that change nothing and are therefore let through. Fields that only shape how likely tokens are drawn are not among them.
+ */
+const UNSUPPORTED: Readonly<Record<string, Neutral>> = {
+  // OpenAI's.
   audio: never,
+  function_call: (value) => value === "none",
+  functions: isEmptyList,
+  modalities: (value) => Array.isArray(value) && value.every((entry) => entry === "text"),
+  response_format: (value) => typeof value === "object" && value !== null && "type" in value && value.type === "text",
+  suffix: isEmptyText,
+  web_search_options: never,
+  // vLLM's.
+  add_generation_prompt: isTrue,
+  allowed_token_ids: isEmptyList,
   bad_words: isEmptyList,
   chat_template: never,
   continue_final_message: isFalse,
   documents: isEmptyList,
-  add_generation_prompt: isTrue,
-  function_call: (value) => value === "none",
-  functions: isEmptyList,
   guided_choice: never,
   guided_decoding_backend: never,
   guided_grammar: never,
   guided_json: never,
   guided_regex: never,
+  guided_whitespace_pattern: never,
   include_stop_str_in_output: isFalse,
   kv_transfer_params: never,
   length_penalty: (value) => value === 1,
   logits_processors: isEmptyList,
-  modalities: (value) => Array.isArray(value) && value.every((entry) => entry === "text"),
   mm_processor_kwargs: never,
-  prediction: never,
-  priority: (value) => value === 0,
   prompt_embeds: never,
   prompt_logprobs: never,
-  reasoning_effort: (value) => value === "none",
-  response_format: (value) => typeof value === "object" && value !== null && "type" in value && value.type === "text",
-  service_tier: (value) => value === "auto" || value === "default",
+  return_tokens_as_token_ids: isFalse,
   skip_special_tokens: isTrue,
-  spaces_between_special_tokens: (value) => typeof value === "boolean",
-  store: isFalse,
+  spaces_between_special_tokens: isBoolean,
   structural_tag: never,
   structured_outputs: never,
-  suffix: (value) => value === "",
   truncate_prompt_tokens: never,
   use_beam_search: isFalse,
-  verbosity: (value) => value === "medium",
-  web_search_options: never,
+  vllm_xargs: isEmpty,
+  // llama.cpp's, and its relatives'.
+  banned_strings: isEmpty,
+  banned_tokens: isEmpty,
+  custom_token_bans: isEmpty,
+  grammar: isEmptyText,
+  grammar_lazy: isFalse,
+  grammar_string: isEmptyText,
+  grammar_triggers: isEmptyList,
+  json_schema: never,
+  lora: isEmptyList,
+  n_predict: isUnlimited,
+  regex_pattern: isEmptyText,
+  // Ollama's.
+  format: isEmptyText,
+  // SGLang's.
+  custom_logit_processor: isEmpty,
+  ebnf: isEmptyText,
+  lora_path: isEmpty,
+  no_stop_trim: isFalse,
+  regex: isEmptyText,
+  return_hidden_states: isFalse,
+  sampling_params: isEmpty,
+  session_params: isEmpty,
+  stop_regex: isEmpty,
+  // TGI's, and transformers'.
+  adapter_id: isEmpty,
+  bad_words_ids: isEmptyList,
+  force_words_ids: isEmptyList,
+  forced_bos_token_id: never,
+  forced_eos_token_id: never,
+  guideline: isEmptyText,
+  max_length: isUnlimited,
+  max_new_tokens: isUnlimited,
+  min_length: isUnbounded,
+  min_new_tokens: isUnbounded,
+  no_repeat_ngram_size: (value) => value === 0 || value === -1,
+  return_full_text: isFalse,
+  sequence_bias: isEmpty,
+  stop_sequences: isStop,
+  suppress_tokens: isEmptyList,
+  tool_prompt: isEmptyText,
+  truncate: isFalse,
+  watermark: isFalse,
+  // TensorRT-LLM's, Triton's and NIM's.
+  bad: isEmpty,
+  bad_token_ids: isEmptyList,
+  beam_width: (value) => value === 1,
+  detokenize: isTrue,
+  disaggregated_params: isEmpty,
+  embedding_bias: isEmpty,
+  embedding_bias_words: isEmptyList,
+  guided_decoding: isEmpty,
+  guided_decoding_guide: isEmpty,
+  guided_decoding_guide_type: isEmpty,
+  lora_request: isEmpty,
+  nvext: saysNothing,
+  repetition_ngram_size: (value) => value === 0,
+  return_context_logits: isFalse,
+  return_generation_logits: isFalse,
+  stop_words: isStop,
 };
 
 /** The fields that `refuseUnsupported` knows. */
 export const UNSUPPORTED_FIELDS: readonly string[] = Object.keys(UNSUPPORTED);
 
-/** Refuses, by name, a known field that asks for what is not served. Fields that nobody knows are ignored. Errors: `invalid_argument`. */
+/** Fields that ask only for speed, price, effort or keeping: they change no answer's form, and are taken without effect whatever they say. */
+export const HINT_FIELDS = [
+  "metadata",
+  "prediction",
+  "priority",
+  "prompt_cache_key",
+  "prompt_cache_retention",
+  "reasoning_effort",
+  "safety_identifier",
+  "service_tier",
+  "store",
+  "user",
+  "verbosity",
+] as const;
+
+/** Refuses, by name, a known field that asks for what is not served. Hints and fields that nobody knows are ignored. Errors: `invalid_argument`. */
 export function refuseUnsupported(body: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(body)) {
     if (value === null || value === undefined || !Object.hasOwn(UNSUPPORTED, name)) continue;
-    if (UNSUPPORTED[name]?.(value) !== true) throw fieldError(name, "is not supported");
+    if (UNSUPPORTED[name]?.(value, body) !== true) throw fieldError(name, "is not supported");
   }
 }

@@ -52,7 +52,7 @@ function checkOf(schema: JsonSchema): Check {
     case "number":
       return numberCheck(schema, Number.isFinite);
     case "integer":
-      return numberCheck(schema, Number.isSafeInteger);
+      return numberCheck(schema, isIntegerUpTo(schema.maximum ?? Number.MAX_SAFE_INTEGER));
     case "array":
       return listCheck(schema);
     case "object":
@@ -76,6 +76,10 @@ const itself = (sentence: string): Refusal => ({ path: "", sentence });
 function within(name: string, { path, sentence }: Refusal): Refusal {
   return { path: path === "" ? name : path.startsWith("[") ? name + path : `${name}.${path}`, sentence };
 }
+
+/** Integers that a double holds exactly, and beyond them only where a schema's bound says so. */
+const isIntegerUpTo = (maximum: number) => (value: unknown) =>
+  Number.isSafeInteger(value) || (Number.isInteger(value) && Math.abs(Number(value)) <= maximum);
 
 function numberCheck(schema: JsonSchema, isOne: (value: unknown) => boolean): Check {
   const { minimum = -Infinity, exclusiveMinimum = -Infinity, maximum = Infinity } = schema;

@@ -1,0 +1,144 @@
+import { describe, expect, it } from "vitest";
+import type { ChatPrompt } from "../request/generation-query.ts";
+import { refused, tinyFacts } from "../testing/tiny-facts.ts";
+import { readChat } from "./chat.ts";
+import { readCompletion } from "./completion.ts";
+import { readTokenize } from "./tokens.ts";
+
+const messages = [{ role: "user", content: "hi" }];
+const chat = (body: object, facts = tinyFacts()) => readChat({ model: "tiny", messages, ...body }, facts);
+const completion = (body: object) => readCompletion({ model: "tiny", prompt: "hi", ...body }, tinyFacts());
+const tokenize = (body: object) => readTokenize(body, tinyFacts());
+/** What a template is given of a message. */
+const seen = (message: object) => (chat({ messages: [message] }).prompt as ChatPrompt).input.messages[0];
+
+describe("what clients of other servers send", () => {
+  it("what only asks for speed, price, effort or keeping passes, whatever it says", () => {
+    const hints = {
+      reasoning_effort: "high",
+      verbosity: "low",
+      prediction: { type: "content", content: "x" },
+      service_tier: "flex",
+      store: true,
+      priority: 5,
+      metadata: { a: "b" },
+      user: "u",
+    };
+    expect(chat(hints)).toEqual(chat({}));
+    expect(completion(hints)).toEqual(completion({}));
+  });
+
+  it.each([
+    ["grammar", "root", ""],
+    ["ebnf", "root", ""],
+    ["regex", "a+", ""],
+    ["grammar_string", "root", ""],
+    ["format", "json", ""],
+    ["json_schema", { type: "object" }, null],
+    ["structural_tag", {}, null],
+    ["nvext", { guided_json: {} }, { guided_json: null }],
+    ["no_repeat_ngram_size", 3, 0],
+    ["min_new_tokens", 5, 0],
+    ["max_new_tokens", 5, -1],
+    ["n_predict", 5, -1],
+    ["stop_sequences", ["a"], []],
+    ["stop_regex", "a+", ""],
+    ["bad", ["x"], []],
+    ["guideline", "be kind", ""],
+    ["lora_path", "a", null],
+    ["return_hidden_states", true, false],
+  ])("a constraint of another server is refused by name: %s is not %j, but may be %j", (name, asked, neutral) => {
+    expect(refused(() => chat({ [name]: asked }))).toEqual(["invalid_argument", `${name}: is not supported`]);
+    expect(refused(() => completion({ [name]: asked }))).toEqual(["invalid_argument", `${name}: is not supported`]);
+    expect(chat({ [name]: neutral })).toEqual(chat({}));
+  });
+
+  it("a limit by another server's name passes where ours says the same", () => {
+    expect(chat({ max_new_tokens: 9, max_tokens: 9, min_new_tokens: 2, min_tokens: 2 })).toEqual(
+      chat({ max_tokens: 9, min_tokens: 2 }),
+    );
+    expect(chat({ n_predict: 9, max_completion_tokens: 9 }).budget.asked).toBe(9);
+    expect(chat({ stop_sequences: ["a"], stop: ["a"] }).stop).toEqual(["a"]);
+    expect(refused(() => chat({ max_new_tokens: 8, max_tokens: 9 }))[1]).toBe("max_new_tokens: is not supported");
+  });
+
+  it("no share at all is the likeliest token, and asking for no likeliest tokens asks for nothing", () => {
+    expect(chat({ top_p: 0, temperature: 1.5 }).sampling).toEqual(chat({ temperature: 0 }).sampling);
+    expect(chat({}, tinyFacts({ doSample: true, temperature: 0.6, topP: 0 })).sampling).toMatchObject({
+      temperature: 0,
+      topP: 1,
+    });
+    for (const logprobs of [false, null, undefined])
+      expect(chat({ top_logprobs: 0, logprobs }).sampling.topLogprobs).toBe(-1);
+    expect(chat({ top_logprobs: 0, logprobs: true }).sampling.topLogprobs).toBe(0);
+  });
+
+  it("a seed has 64 bits, as OpenAI's", () => {
+    for (const seed of [2 ** 64, -(2 ** 63), 0, -1]) {
+      const drawn = chat({ seed }).sampling.seed;
+      expect(Number.isSafeInteger(drawn) && Number(drawn) >= 0, String(seed)).toBe(true);
+    }
+  });
+});
+
+describe("what agents keep of a conversation", () => {
+  it("only the allowed tools are told of and called, in either spelling", () => {
+    const tools = ["f", "g", "h"].map((name) => ({ type: "function", function: { name } }));
+    const flat = { type: "allowed_tools", mode: "auto", tools: [{ type: "function", name: "h" }, { name: "f" }] };
+    const nested = {
+      mode: "auto",
+      tools: [{ type: "function", function: { name: "f" } }, { function: { name: "h" } }],
+    };
+    for (const tool_choice of [flat, { type: "allowed_tools", allowed_tools: nested }]) {
+      expect(chat({ tools, tool_choice })).toMatchObject({
+        prompt: { input: { tools: [tools[0], tools[2]] } },
+        toolCalls: { names: ["f", "h"] },
+      });
+      expect(tokenize({ model: "tiny", messages, tools, tool_choice }).prompt).toMatchObject({
+        input: { tools: [tools[0], tools[2]] },
+      });
+    }
+    expect(chat({ tools, tool_choice: { ...flat, tools: [] } }).toolCalls).toBeUndefined();
+    expect(tokenize({ model: "tiny", messages, tools, tool_choice: { type: "function" } }).prompt).toMatchObject({
+      input: { tools },
+    });
+  });
+
+  it("what an assistant refused is its text, as a part and as a field", () => {
+    const part = { type: "refusal", refusal: "No." };
+    expect(seen({ role: "assistant", content: [part] })).toEqual({
+      role: "assistant",
+      content: [{ type: "text", text: "No." }],
+    });
+    expect(seen({ role: "assistant", content: null, refusal: "No." })).toEqual({ role: "assistant", content: "No." });
+    expect(seen({ role: "assistant", content: "Yes.", refusal: null })).toEqual({ role: "assistant", content: "Yes." });
+    const parts = [
+      { type: "input_text", text: "a" },
+      { type: "output_text", text: "b", annotations: [] },
+    ];
+    expect(seen({ role: "user", content: parts })).toMatchObject({
+      content: [
+        { type: "text", text: "a" },
+        { type: "text", text: "b" },
+      ],
+    });
+  });
+
+  it("calls and results of the interface before tools are calls and results", () => {
+    const called = { name: "f", arguments: '{"a": 1}' };
+    expect(seen({ role: "assistant", content: null, function_call: called })).toEqual({
+      role: "assistant",
+      content: null,
+      tool_calls: [{ id: "", type: "function", function: called }],
+    });
+    expect(seen({ role: "function", name: "f", content: "5" })).toEqual({ role: "tool", name: "f", content: "5" });
+    expect(seen({ role: "function", name: "f", content: null })).toMatchObject({ role: "tool", content: "" });
+    expect(seen({ role: "assistant", content: "x", function_call: null })).toEqual({ role: "assistant", content: "x" });
+  });
+
+  it.each([undefined, null, "", "{", "[1]", 5, {}, { a: 1 }, [1]])("arguments of a call may be %j", (given) => {
+    expect(seen({ role: "assistant", tool_calls: [{ function: { name: "f", arguments: given } }] })).toMatchObject({
+      tool_calls: [{ function: { name: "f", arguments: given ?? "" } }],
+    });
+  });
+});
