@@ -5,8 +5,7 @@ import { parseArgs } from "node:util";
 import { setFlagsFromString } from "node:v8";
 import { type ExpertRunner, silentLogger, systemClock } from "@drover/core";
 import type { ExpertPeer, PeerCall } from "@drover/exchange";
-import { ExpertWorker } from "@drover/proto";
-import { createServer, ExpertStreamPeer, expertService, listen, serviceDefinition } from "@drover/rpc";
+import { createServer, ExpertStreamPeer, expertService, listen } from "@drover/rpc";
 import { addPlainExperts, PlainPeer } from "./plain-experts.ts";
 
 /**
@@ -58,7 +57,7 @@ async function serve(): Promise<void> {
     const plain = createServer();
     addPlainExperts(plain, new Echo(width));
     const payload = createServer();
-    payload.addService(serviceDefinition(ExpertWorker), expertService(new Echo(width)));
+    payload.addService(...expertService(new Echo(width)));
     ports.push({ plain: await listen(plain, "127.0.0.1:0"), payload: await listen(payload, "127.0.0.1:0") });
   }
   process.on("message", () => process.send?.(cpuMs()));

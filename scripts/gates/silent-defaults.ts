@@ -21,6 +21,9 @@ const STRICT = [
   "libs/intake/src/prompts",
   "libs/checkpoint/src/check",
   "libs/checkpoint/src/config",
+  "libs/wire",
+  "libs/queue",
+  "libs/scheduler",
   "libs/onnx/src/graphs",
 ];
 

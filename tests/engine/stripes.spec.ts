@@ -14,15 +14,7 @@ import { LocalContextHolder } from "@drover/exchange";
 import { kvGeometry } from "@drover/kv";
 import { ContextStore } from "@drover/onnx";
 import { ContextWorker, GetSegmentSchema } from "@drover/proto";
-import {
-  bytesOf,
-  ContextStreamHolder,
-  contextService,
-  createServer,
-  listen,
-  RpcClient,
-  serviceDefinition,
-} from "@drover/rpc";
+import { bytesOf, ContextStreamHolder, contextService, createServer, listen, RpcClient } from "@drover/rpc";
 import {
   drain,
   freePort,
@@ -230,7 +222,7 @@ test("over a stream answers are the same, also when the holder ends and another 
   const serve = async () => {
     const store = new ContextStore(config, geometry, { threads: 1, bytesMax: 2 ** 28 });
     const server = createServer();
-    server.addService(serviceDefinition(ContextWorker), contextService(store, { attended: () => undefined }));
+    server.addService(...contextService(store, { attended: () => undefined }));
     await listen(server, `127.0.0.1:${port}`);
     return { store, server };
   };
@@ -267,7 +259,7 @@ test("over a stream answers are the same, also when the holder ends and another 
 test("a segment is read back bit for bit, in frames that fit", async () => {
   const store = new ContextStore(config, geometry, { threads: 1, bytesMax: 2 ** 28 });
   const server = createServer();
-  server.addService(serviceDefinition(ContextWorker), contextService(store, { attended: () => undefined }));
+  server.addService(...contextService(store, { attended: () => undefined }));
   const port = await listen(server, "127.0.0.1:0");
   using holder = new ContextStreamHolder("context-0", `127.0.0.1:${port}`, systemClock, silentLogger);
   while (!holder.connected) await setImmediate();

@@ -16,7 +16,7 @@ import { EmbeddedLease, EmbeddedPayloadStore, EmbeddedQueue } from "@drover/queu
 import { createServer, listen, RpcClient } from "@drover/rpc";
 import { Scheduler } from "@drover/scheduler";
 import { createMetrics } from "@drover/telemetry";
-import { type ReportedCache, SchedulerLink } from "@drover/worker";
+import { joinOverGrpc, type ReportedCache, SchedulerLink } from "@drover/worker";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 const nano = modelId("nano");
@@ -46,7 +46,12 @@ let address = "";
 let running: Promise<void>;
 
 function join(): SchedulerLink {
-  const link = new SchedulerLink({ clock: systemClock, addresses: [address], logger: silentLogger });
+  const link = new SchedulerLink({
+    clock: systemClock,
+    open: joinOverGrpc,
+    addresses: [address],
+    logger: silentLogger,
+  });
   link.join({
     hello: {
       profile: {

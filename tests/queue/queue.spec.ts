@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { modelId, neverAborted, systemClock } from "@drover/core";
-import { JobQueue } from "@drover/proto";
 import {
   BullQueue,
   EmbeddedPayloadStore,
@@ -11,7 +10,7 @@ import {
   RedisPayloadStore,
   RemoteQueue,
 } from "@drover/queue";
-import { createServer, listen, PROTOCOL, RpcClient, serviceDefinition } from "@drover/rpc";
+import { createServer, listen, PROTOCOL, RpcClient } from "@drover/rpc";
 import { freePort, RecordingLogger, redisBinary, TestRedis } from "@drover/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { jobOf, queueConformance } from "./queue-conformance.ts";
@@ -29,7 +28,7 @@ queueConformance("the embedded queue", async () => {
 queueConformance("the embedded queue over gRPC", async () => {
   const queue = new EmbeddedQueue(systemClock);
   const server = createServer();
-  server.addService(serviceDefinition(JobQueue), jobQueueService(queue, new EmbeddedPayloadStore(systemClock)));
+  server.addService(...jobQueueService(queue, new EmbeddedPayloadStore(systemClock)));
   const client = new RpcClient(`127.0.0.1:${await listen(server, "127.0.0.1:0")}`);
   const remote = new RemoteQueue(() => client);
   return {

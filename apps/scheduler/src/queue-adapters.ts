@@ -1,5 +1,4 @@
 import type { Clock, LeaderLease, Logger, ModelId, PayloadStore, QueueConsumer } from "@drover/core";
-import { JobQueue } from "@drover/proto";
 import {
   BullQueue,
   EmbeddedLease,
@@ -10,7 +9,6 @@ import {
   RedisLease,
   RedisPayloadStore,
 } from "@drover/queue";
-import { serviceDefinition } from "@drover/rpc";
 import type { Server } from "@grpc/grpc-js";
 
 /** The queue that the scheduler takes from, where large payloads are, and who leads. */
@@ -51,7 +49,7 @@ function openEmbedded({ address, clock }: QueueAdapterOptions): QueueAdapters {
     queue,
     payloads,
     lease: new EmbeddedLease(address, Math.floor(clock.now() / EMBEDDED_EPOCH_MS)),
-    addTo: (server) => server.addService(serviceDefinition(JobQueue), jobQueueService(queue, payloads)),
+    addTo: (server) => server.addService(...jobQueueService(queue, payloads)),
     [Symbol.asyncDispose]: () => queue.close(),
   };
 }

@@ -45,6 +45,11 @@ export class DroverError extends Error {
     this.field = options.field;
     this.retryAfterMs = options.retryAfterMs;
   }
+
+  /** For who sees nothing but a text: the message, behind the field that it speaks of. */
+  get sentence(): string {
+    return this.field === undefined ? this.message : `${this.field}: ${this.message}`;
+  }
 }
 
 /**

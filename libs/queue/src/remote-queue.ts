@@ -1,27 +1,15 @@
 import { create } from "@bufbuild/protobuf";
-import {
-  neverAborted,
-  type PayloadStore,
-  type QueueJob,
-  type QueueProducer,
-  type RequestId,
-  toDroverError,
-} from "@drover/core";
+import { neverAborted, type PayloadStore, type QueueJob, type QueueProducer, type RequestId } from "@drover/core";
 import {
   AddJobsReplySchema,
-  type AddJobsRequest,
   CancelJobsReplySchema,
-  type CancelJobsRequest,
   DeletePayloadsReplySchema,
-  type DeletePayloadsRequest,
   DeletePayloadsRequestSchema,
-  type GetPayloadRequest,
   GetPayloadRequestSchema,
   JobQueue,
   PutPayloadReplySchema,
-  type PutPayloadRequest,
 } from "@drover/proto";
-import { type RpcClient, toServiceError } from "@drover/rpc";
+import { type RpcClient, type RpcService, rpcService } from "@drover/rpc";
 import {
   addJobsFromWire,
   addJobsToWire,
@@ -32,7 +20,6 @@ import {
   putPayloadFromWire,
   putPayloadToWire,
 } from "@drover/wire";
-import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 
 /** The embedded queue's producer half and its payload store, reached over gRPC. A call takes as long as its caller's signal lets it. */
 export class RemoteQueue implements QueueProducer, PayloadStore {
@@ -67,35 +54,25 @@ export class RemoteQueue implements QueueProducer, PayloadStore {
 }
 
 /** Serves an embedded queue and its store to {@link RemoteQueue}. */
-export function jobQueueService(queue: QueueProducer, store: PayloadStore): UntypedServiceImplementation {
-  const unary =
-    <Request, Reply>(serve: (request: Request) => Promise<Reply>): handleUnaryCall<Request, Reply> =>
-    (call, callback) => {
-      // Its caller has given it up while this process did not run: it was told that nothing has come of it.
-      if (call.cancelled) return;
-      serve(call.request).then(
-        (reply) => callback(null, reply),
-        (error: unknown) => callback(toServiceError(toDroverError(error))),
-      );
-    };
-  return {
-    addJobs: unary(async (request: AddJobsRequest) => {
+export function jobQueueService(queue: QueueProducer, store: PayloadStore): RpcService {
+  return rpcService(JobQueue, {
+    addJobs: async (request) => {
       await queue.add(addJobsFromWire(request), neverAborted);
       return create(AddJobsReplySchema);
-    }),
-    cancelJobs: unary(async (request: CancelJobsRequest) => {
+    },
+    cancelJobs: async (request) => {
       await queue.cancel(cancelJobsFromWire(request), neverAborted);
       return create(CancelJobsReplySchema);
-    }),
-    putPayload: unary(async (request: PutPayloadRequest) => {
+    },
+    putPayload: async (request) => {
       const { key, bytes, ttlMs } = putPayloadFromWire(request);
       await store.put(key, bytes, ttlMs, neverAborted);
       return create(PutPayloadReplySchema);
-    }),
-    getPayload: unary(async ({ key }: GetPayloadRequest) => getPayloadReplyToWire(await store.get(key, neverAborted))),
-    deletePayloads: unary(async ({ keys }: DeletePayloadsRequest) => {
+    },
+    getPayload: async ({ key }) => getPayloadReplyToWire(await store.get(key, neverAborted)),
+    deletePayloads: async ({ keys }) => {
       await store.delete(keys, neverAborted);
       return create(DeletePayloadsReplySchema);
-    }),
-  };
+    },
+  });
 }

@@ -1,6 +1,7 @@
 import type { Clock, Logger, ModelId, PayloadStore, QueueProducer, RouterId, Tracer } from "@drover/core";
+import type { ClusterState, PlacementRecord } from "@drover/fleet";
 import { servedModelSeed } from "@drover/kv";
-import type { ClusterState, ExplainReply } from "@drover/proto";
+import { callsOverGrpc } from "./cluster/calls-over-grpc.ts";
 import { ClusterWatch } from "./cluster/cluster-watch.ts";
 import { TokenStreams } from "./cluster/token-streams.ts";
 import { VisionClient } from "./cluster/vision-client.ts";
@@ -64,7 +65,7 @@ export class Deployment {
     this.#options = options;
     this.#parts = parts;
     this.metrics = new RouterMetrics(series, modelId);
-    const common = { modelId, routerId, clock, logger };
+    const common = { calls: callsOverGrpc, modelId, routerId, clock, logger };
     this.#watch = new ClusterWatch({ ...common, addresses: schedulers, onState: (state) => this.#see(state) });
     this.#vision = new VisionClient({ clock, metrics: this.metrics });
     // Requests and streams know each other: what a worker sends goes to its request, and a request ends where it runs.
@@ -118,7 +119,7 @@ export class Deployment {
   }
 
   /** Why a request went where it went. Errors: those of `ClusterWatch.explain`. */
-  explain(requestId: string, signal: AbortSignal): Promise<ExplainReply> {
+  explain(requestId: string, signal: AbortSignal): Promise<readonly PlacementRecord[]> {
     return this.#watch.explain(requestId, signal);
   }
 

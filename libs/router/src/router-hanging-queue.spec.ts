@@ -1,10 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import { at } from "@drover/core";
-import { type AddJobsRequest, type CancelJobsRequest, JobQueue, publicApi } from "@drover/proto";
+import { JobQueue, publicApi } from "@drover/proto";
 import { RemoteQueue } from "@drover/queue";
-import { createServer, listen, RpcClient, serviceDefinition } from "@drover/rpc";
+import { createServer, listen, RpcClient, rpcService } from "@drover/rpc";
 import { SimClock } from "@drover/testkit";
-import { type Server, type ServerUnaryCall, status, type UntypedServiceImplementation } from "@grpc/grpc-js";
+import { type Server, status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { QUEUE_CALL_LIMIT } from "./limits.ts";
 import { RouterScene } from "./testing/router-scene.ts";
@@ -23,16 +23,22 @@ describe("a scheduler that hangs: its queue takes every call and answers none", 
 
   beforeEach(async () => {
     [clock, jobCount, added, cancelled, server] = [new SimClock(), 0, [], [], createServer()];
-    const silent = {
-      addJobs: ({ request }: ServerUnaryCall<AddJobsRequest, unknown>) => {
-        jobCount += request.jobs.length;
-        added.push(...request.jobs.map(({ requestId }) => requestId));
+    const silence = new Promise<never>(() => undefined);
+    const service = rpcService(JobQueue, {
+      addJobs: ({ jobs }) => {
+        jobCount += jobs.length;
+        added.push(...jobs.map(({ requestId }) => requestId));
+        return silence;
       },
-      cancelJobs: ({ request }: ServerUnaryCall<CancelJobsRequest, unknown>) => {
-        cancelled.push(...request.requestIds);
+      cancelJobs: ({ requestIds }) => {
+        cancelled.push(...requestIds);
+        return silence;
       },
-    };
-    server.addService(serviceDefinition(JobQueue), silent as unknown as UntypedServiceImplementation);
+      putPayload: () => silence,
+      getPayload: () => silence,
+      deletePayloads: () => silence,
+    });
+    server.addService(...service);
     client = new RpcClient(`127.0.0.1:${await listen(server, "127.0.0.1:0")}`);
     scene = new RouterScene();
     await scene.startCluster();

@@ -1,13 +1,15 @@
+import { type Lane, requestId, workerId } from "@drover/core";
 import { sampleHashes } from "@drover/fleet";
 import { BLOCK_HASH_BYTES, BLOCK_TOKENS, BlockHashes } from "@drover/kv";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { QUEUE_WAIT_MS_MAX_DEFAULT } from "./limits.ts";
 import { RouterScene } from "./testing/router-scene.ts";
 
-const lane = (name: string, waitMs: number, msPerJob = 0) => ({
+const lane = (name: Lane, waitMs: number, msPerJob = 0) => ({
   lane: name,
   waitingCount: 1,
-  predictedWaitMs: BigInt(waitMs),
+  oldestAgeMs: 0,
+  predictedWaitMs: waitMs,
   waitMsPerJob: msPerJob,
 });
 
@@ -82,8 +84,13 @@ describe("the router and placement", () => {
   });
 
   it("says why a request went where it went, by the id of its answer", async () => {
+    const w = workerId("w");
+    const time = { queueMs: 2.5, prefillMs: 0, loadMs: 0 };
+    const candidates = [{ workerId: w, refusal: undefined, time, cachedTokenCount: 0, kvBytesFree: 1 }];
+    const when = { firstAtMs: 1, lastAtMs: 1, times: 1, outcome: "accepted" };
+    const decision = { attempt: 0, kind: "worker", workerId: w, reason: "", candidates, candidateCount: 1 } as const;
     scene.cluster.decisions.set("one", [
-      { requestId: "one", kind: "worker", workerId: "w", candidates: [{ queueMs: 2.5 }] },
+      { requestId: requestId("one"), lane: "short", promptTokenCount: 1, ...decision, ...when },
     ]);
     const reply = await fetch(`${scene.url}/debug/placement?request=chatcmpl-one`);
     expect(await reply.json()).toMatchObject({

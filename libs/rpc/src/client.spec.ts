@@ -1,11 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import { DroverError, neverAborted, systemClock, withTimeout } from "@drover/core";
 import { EncodeFrameSchema, ProbeRequestSchema, VisionWorker } from "@drover/proto";
-import { type Server, type ServerUnaryCall, status, type UntypedServiceImplementation } from "@grpc/grpc-js";
+import type { Server } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { RpcClient } from "./client.ts";
+import { rpcService } from "./rpc-service.ts";
 import { createServer, listen } from "./server.ts";
-import { serviceDefinition } from "./service.ts";
 
 const left = new DroverError("cancelled", "the client has left");
 
@@ -17,12 +17,13 @@ describe("RpcClient, before a peer that takes calls and answers none", () => {
 
   beforeEach(async () => {
     [server, arrived, gone] = [createServer(), Promise.withResolvers(), Promise.withResolvers()];
-    const take = (call: Pick<ServerUnaryCall<unknown, unknown>, "on">) => {
+    const take = (call: { on(event: "cancelled", told: () => void): unknown }) => {
       call.on("cancelled", () => gone.resolve());
       arrived.resolve();
+      return new Promise<never>(() => undefined);
     };
-    const service = { probe: take, encode: take } as unknown as UntypedServiceImplementation;
-    server.addService(serviceDefinition(VisionWorker), service);
+    const service = { probe: (_: unknown, call: Parameters<typeof take>[0]) => take(call), encode: take };
+    server.addService(...rpcService(VisionWorker, { ...service, features: () => undefined }));
     client = new RpcClient(`127.0.0.1:${await listen(server, "127.0.0.1:0")}`);
   });
   afterEach(() => {
@@ -64,9 +65,10 @@ describe("RpcClient, before a peer that takes calls and answers none", () => {
 
 it("a call that the other side cancels is unavailable, not cancelled", async () => {
   const server = createServer();
-  const probe = (_call: unknown, callback: (error: { code: number; details: string }) => void) =>
-    callback({ code: status.CANCELLED, details: "the server has no time" });
-  server.addService(serviceDefinition(VisionWorker), { probe } as unknown as UntypedServiceImplementation);
+  const busy = (): never => {
+    throw new DroverError("cancelled", "the server has no time");
+  };
+  server.addService(...rpcService(VisionWorker, { probe: busy, encode: busy, features: busy }));
   using client = new RpcClient(`127.0.0.1:${await listen(server, "127.0.0.1:0")}`);
   const reply = client.unary(VisionWorker.method.probe, create(ProbeRequestSchema), neverAborted);
   await expect(reply).rejects.toMatchObject({ code: "unavailable", message: /the server has no time/ });

@@ -5,18 +5,14 @@ import {
   type ContextReply,
   ContextReplySchema,
   type ContextRequest,
-  type GetSegment,
+  ContextWorker,
   type PutRows,
 } from "@drover/proto";
-import {
-  Metadata,
-  type ServerDuplexStream,
-  type ServerWritableStream,
-  type UntypedServiceImplementation,
-} from "@grpc/grpc-js";
+import { Metadata } from "@grpc/grpc-js";
 import { putFrames, SegmentAssembly } from "./context-frames.ts";
-import { faultIn, toServiceError } from "./errors.ts";
+import { faultIn } from "./errors.ts";
 import { bytesOf, rowsOf } from "./expert-frames.ts";
+import { failStream, type RpcService, rpcService } from "./rpc-service.ts";
 
 /** What the service reports as it happens. */
 export type ContextObserver = Readonly<{ attended: (rowCount: number, seconds: number) => void }>;
@@ -26,13 +22,13 @@ export function contextService(
   storage: ContextStorage,
   observer: ContextObserver,
   tracer: Tracer = noTracer,
-): UntypedServiceImplementation {
+): RpcService {
   /** The stream that holds a sequence. */
   const holds = new Map<string, HeldStream>();
   const assembling = { byteCount: 0 };
   let streamCount = 0;
-  return {
-    hold: (stream: ServerDuplexStream<ContextRequest, ContextReply>) => {
+  return rpcService(ContextWorker, {
+    hold: (stream) => {
       streamCount += 1;
       const held = new HeldStream(storage, streamCount, assembling, observer);
       let ended = false;
@@ -62,16 +58,16 @@ export function contextService(
         stream.destroy();
       });
     },
-    get: (stream: ServerWritableStream<GetSegment, PutRows>) => {
+    get: (stream) => {
       const { sequenceId, segment } = stream.request;
       const rows = holds.get(sequenceId)?.get(sequenceId, segment);
-      if (rows === undefined) stream.emit("error", toServiceError(new DroverError("not_found", "not held here")));
+      if (rows === undefined) failStream(stream, new DroverError("not_found", "not held here"));
       else {
         for (const frame of putFrames(rows)) stream.write({ ...frame, sequenceId });
         stream.end();
       }
     },
-  };
+  });
 }
 
 /** One attention worker's stream and what it has put. */

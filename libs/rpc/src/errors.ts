@@ -11,7 +11,7 @@ export function toServiceError(error: DroverError): Pick<ServiceError, "code" | 
   metadata.set(CODE_KEY, error.code);
   if (error.field !== undefined) metadata.set(FIELD_KEY, encodeURIComponent(error.field));
   if (error.retryAfterMs !== undefined) metadata.set("grpc-retry-pushback-ms", String(error.retryAfterMs));
-  const details = error.field === undefined ? error.message : `${error.field}: ${error.message}`;
+  const details = error.sentence;
   return Object.assign(new Error(details), { code: ERROR_CODES[error.code].grpc, details, metadata });
 }
 

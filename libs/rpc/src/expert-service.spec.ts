@@ -9,7 +9,6 @@ import { ExpertStreamPeer } from "./expert-stream-peer.ts";
 import { plainCodec } from "./message-codec.ts";
 import { PROTOCOL, setProtocol } from "./protocol.ts";
 import { createServer, listen } from "./server.ts";
-import { serviceDefinition } from "./service.ts";
 import { traceMetadata } from "./trace-metadata.ts";
 
 const WIDTH = 1280;
@@ -42,7 +41,7 @@ let experts: ScalingExperts;
 beforeEach(async () => {
   experts = new ScalingExperts();
   server = createServer();
-  server.addService(serviceDefinition(ExpertWorker), expertService(experts));
+  server.addService(...expertService(experts));
   address = `127.0.0.1:${await listen(server, "127.0.0.1:0")}`;
 });
 

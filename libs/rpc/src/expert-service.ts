@@ -1,11 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import { DroverError, type ExpertRunner, noTracer, type Tracer } from "@drover/core";
-import { ActivationType, type ExpertReply, ExpertReplySchema, type ExpertRequest } from "@drover/proto";
-import type { ServerDuplexStream, UntypedServiceImplementation } from "@grpc/grpc-js";
+import { ActivationType, type ExpertReply, ExpertReplySchema, type ExpertRequest, ExpertWorker } from "@drover/proto";
 import { Metadata } from "@grpc/grpc-js";
 import { faultIn } from "./errors.ts";
 import { FLOAT_BYTES, rowsOf } from "./expert-frames.ts";
 import { Payload } from "./payload.ts";
+import { type RpcService, rpcService } from "./rpc-service.ts";
 
 /** Learns of each attention worker's stream, and of its end. */
 export type ExpertStreamObserver = Readonly<{ streamOpened(): void; streamClosed(): void }>;
@@ -15,9 +15,9 @@ export function expertService(
   runner: ExpertRunner,
   observer?: ExpertStreamObserver,
   tracer: Tracer = noTracer,
-): UntypedServiceImplementation {
-  return {
-    exchange: (stream: ServerDuplexStream<ExpertRequest, ExpertReply>) => {
+): RpcService {
+  return rpcService(ExpertWorker, {
+    exchange: (stream) => {
       let isOpen = true;
       const close = () => {
         if (isOpen) observer?.streamClosed();
@@ -30,7 +30,7 @@ export function expertService(
       stream.on("end", () => stream.end());
       stream.on("error", () => stream.destroy());
     },
-  };
+  });
 }
 
 /** A frame that says so is computed under a span of its own. */

@@ -1,26 +1,27 @@
 import { create } from "@bufbuild/protobuf";
 import { silentLogger, systemClock } from "@drover/core";
-import { type ExpertReply, ExpertReplySchema, type ExpertRequest, ExpertWorker } from "@drover/proto";
-import type { ServerDuplexStream, UntypedServiceImplementation } from "@grpc/grpc-js";
+import { ExpertReplySchema, ExpertWorker } from "@drover/proto";
 import { Metadata } from "@grpc/grpc-js";
 import { expect, it } from "vitest";
 import { ExpertStreamPeer } from "./expert-stream-peer.ts";
+import { rpcService } from "./rpc-service.ts";
 import { createServer, listen } from "./server.ts";
-import { serviceDefinition } from "./service.ts";
 
 it("a retired peer's calls are answered, and only then its connection ends", async () => {
   const server = createServer();
   const asked = Promise.withResolvers<() => void>();
   const ended = Promise.withResolvers<void>();
-  const exchange = (stream: ServerDuplexStream<ExpertRequest, ExpertReply>) => {
-    stream.sendMetadata(new Metadata());
-    stream.on("cancelled", () => ended.resolve());
-    stream.on("error", () => undefined);
-    stream.on("data", ({ correlationId, rows }: ExpertRequest) =>
-      asked.resolve(() => stream.write(create(ExpertReplySchema, { correlationId, rows }))),
-    );
-  };
-  server.addService(serviceDefinition(ExpertWorker), { exchange } as unknown as UntypedServiceImplementation);
+  const service = rpcService(ExpertWorker, {
+    exchange: (stream) => {
+      stream.sendMetadata(new Metadata());
+      stream.on("cancelled", () => ended.resolve());
+      stream.on("error", () => undefined);
+      stream.on("data", ({ correlationId, rows }) =>
+        asked.resolve(() => stream.write(create(ExpertReplySchema, { correlationId, rows }))),
+      );
+    },
+  });
+  server.addService(...service);
   const address = `127.0.0.1:${await listen(server, "127.0.0.1:0")}`;
   using peer = new ExpertStreamPeer("w", address, systemClock, silentLogger, { exchanged: () => undefined });
   await expect.poll(() => peer.connected).toBe(true);

@@ -2,6 +2,7 @@
 
 export { RpcClient } from "./client.ts";
 export { fromServiceError, toServiceError } from "./errors.ts";
+export { failStream, type RpcHandlers, type RpcService, rpcService } from "./rpc-service.ts";
 export { createServer, listen, shutDown } from "./server.ts";
 export { serviceDefinition } from "./service.ts";
 export { channelOptions } from "./settings.ts";
@@ -15,7 +16,7 @@ export { agree, PROTOCOL, type Protocol, parseProtocol, protocolText } from "./p
 
 export { STREAM_LIMITS } from "./limits.ts";
 export { LivingStream } from "./living-stream.ts";
-export { bidiStreamOf, serverStreamOf } from "./stream-call.ts";
+export { bidiStreamOf, type OpenStream, serverStreamOf, translated } from "./stream-call.ts";
 
 // Rows go to experts and back.
 

@@ -115,7 +115,7 @@ export class LivingStream<Request, Reply> {
             onMessage(reply);
           } catch (error) {
             if (!(error instanceof DroverError)) throw error;
-            end(error.message);
+            end(error.sentence);
           }
         },
         onDrain: () => {

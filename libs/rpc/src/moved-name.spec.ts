@@ -2,11 +2,11 @@ import { promises as dns } from "node:dns";
 import { create } from "@bufbuild/protobuf";
 import { neverAborted, systemClock, withTimeout } from "@drover/core";
 import { AttentionWorker, PlaceReplySchema, PlaceRequestSchema } from "@drover/proto";
-import type { Server, ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
+import type { Server } from "@grpc/grpc-js";
 import { afterEach, expect, test, vi } from "vitest";
 import { RpcClient } from "./client.ts";
+import { rpcService } from "./rpc-service.ts";
 import { createServer, listen } from "./server.ts";
-import { serviceDefinition } from "./service.ts";
 
 const servers: Server[] = [];
 
@@ -19,9 +19,8 @@ afterEach(() => {
 async function serve(host: string, port: number): Promise<number> {
   const server = createServer();
   servers.push(server);
-  const place = (_call: ServerUnaryCall<unknown, unknown>, callback: sendUnaryData<unknown>) =>
-    callback(null, create(PlaceReplySchema, { refusalMessage: host }));
-  server.addService(serviceDefinition(AttentionWorker), { place, tokens: () => undefined });
+  const place = () => create(PlaceReplySchema, { refusalMessage: host });
+  server.addService(...rpcService(AttentionWorker, { place, tokens: (call) => call.end() }));
   return listen(server, `${host}:${port}`);
 }
 

@@ -1,14 +1,14 @@
 import { create } from "@bufbuild/protobuf";
 import { neverAborted, silentLogger, systemClock } from "@drover/core";
-import { ExpertWorker, ProbeReplySchema, ProbeRequestSchema, VisionWorker } from "@drover/proto";
-import type { Server, UntypedServiceImplementation } from "@grpc/grpc-js";
+import { EncodeReplySchema, ExpertWorker, ProbeReplySchema, ProbeRequestSchema, VisionWorker } from "@drover/proto";
+import type { Server } from "@grpc/grpc-js";
 import { Metadata } from "@grpc/grpc-js";
 import { afterEach, describe, expect, it } from "vitest";
 import { RpcClient } from "./client.ts";
 import { ExpertStreamPeer } from "./expert-stream-peer.ts";
 import { agree, PROTOCOL, type Protocol, protocolOf } from "./protocol.ts";
+import { rpcService } from "./rpc-service.ts";
 import { createServer, listen } from "./server.ts";
-import { serviceDefinition } from "./service.ts";
 
 const of = (version: number, oldest: number): Protocol => ({ version, oldest });
 
@@ -42,16 +42,21 @@ describe("a server", () => {
     const reached: string[] = [];
     const server = createServer(protocol);
     servers.push(server);
-    const probe = (_: unknown, callback: (error: null, reply: unknown) => void) => {
-      reached.push("probe");
-      callback(null, create(ProbeReplySchema, { held: [] }));
-    };
-    const exchange = (stream: { sendMetadata(metadata: Metadata): void }) => {
-      reached.push("exchange");
-      stream.sendMetadata(new Metadata());
-    };
-    server.addService(serviceDefinition(VisionWorker), { probe } as unknown as UntypedServiceImplementation);
-    server.addService(serviceDefinition(ExpertWorker), { exchange } as unknown as UntypedServiceImplementation);
+    const vision = rpcService(VisionWorker, {
+      probe: () => {
+        reached.push("probe");
+        return create(ProbeReplySchema);
+      },
+      encode: () => create(EncodeReplySchema),
+      features: (call) => call.end(),
+    });
+    const experts = rpcService(ExpertWorker, {
+      exchange: (stream) => {
+        reached.push("exchange");
+        stream.sendMetadata(new Metadata());
+      },
+    });
+    for (const service of [vision, experts]) server.addService(...service);
     return { reached, address: `127.0.0.1:${await listen(server, "127.0.0.1:0")}` };
   }
 

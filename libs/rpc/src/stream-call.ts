@@ -4,6 +4,7 @@ import type {
   DescMethodStreaming,
   MessageShape,
 } from "@bufbuild/protobuf";
+import { DroverError } from "@drover/core";
 import { RpcClient } from "./client.ts";
 
 /** One streaming call to a peer, as its caller holds it. */
@@ -50,6 +51,35 @@ export function serverStreamOf<M extends DescMethodServerStreaming>(
     const client = new RpcClient(address);
     const cancel = listen(client.serverStream(method, request), client, listener);
     return { write: () => false, cancel };
+  };
+}
+
+/** The same calls in values of the caller's own. A reply that cannot be read, which is a DroverError, ends the call. */
+export function translated<Request, Reply, RequestMessage, ReplyMessage>(
+  open: OpenStream<RequestMessage, ReplyMessage>,
+  write: (request: Request) => RequestMessage,
+  read: (message: ReplyMessage) => Reply,
+): OpenStream<Request, Reply> {
+  return (address, listener) => {
+    const onMessage = (message: ReplyMessage) => {
+      let reply: Reply;
+      try {
+        reply = read(message);
+      } catch (error) {
+        if (!(error instanceof DroverError)) throw error;
+        call.cancel();
+        listener.onEnd(error.sentence);
+        return;
+      }
+      listener.onMessage(reply);
+    };
+    const call = open(address, {
+      onHeaders: () => listener.onHeaders(),
+      onMessage,
+      onDrain: () => listener.onDrain(),
+      onEnd: (reason) => listener.onEnd(reason),
+    });
+    return { write: (request) => call.write(write(request)), cancel: () => call.cancel() };
   };
 }
 

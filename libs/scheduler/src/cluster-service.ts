@@ -1,16 +1,7 @@
 import { DroverError, toDroverError } from "@drover/core";
 import type { PlacementRecord } from "@drover/fleet";
-import type {
-  DrainRequest as DrainMessage,
-  DrainReply as DrainReplyMessage,
-  ExplainRequest as ExplainMessage,
-  ExplainReply as ExplainReplyMessage,
-  WorkerOrder as OrderMessage,
-  WorkerReport as ReportMessage,
-  ClusterState as StateMessage,
-  WatchRequest as WatchMessage,
-} from "@drover/proto";
-import { toServiceError } from "@drover/rpc";
+import { Cluster, type WorkerOrder as OrderMessage, type ClusterState as StateMessage } from "@drover/proto";
+import { type RpcHandlers, type RpcService, rpcService } from "@drover/rpc";
 import {
   clusterStateToWire,
   drainReplyToWire,
@@ -21,12 +12,6 @@ import {
   workerOrderToWire,
   workerReportFromWire,
 } from "@drover/wire";
-import type {
-  handleBidiStreamingCall,
-  handleServerStreamingCall,
-  handleUnaryCall,
-  UntypedServiceImplementation,
-} from "@grpc/grpc-js";
 import type { OrderSink } from "./fleet/join-streams.ts";
 import type { StateSink } from "./fleet/routers.ts";
 import { ServedStream } from "./served-stream.ts";
@@ -43,17 +28,22 @@ export interface Leadership {
   notLeader(): Promise<DroverError>;
 }
 
-/** drover.internal.v1.Cluster on grpc-js: one Join stream for each worker, one Watch stream for each router. */
-export function clusterService(leadership: Leadership): UntypedServiceImplementation {
-  return {
+/** drover.internal.v1.Cluster: one Join stream for each worker, one Watch stream for each router. */
+export function clusterService(leadership: Leadership): RpcService {
+  return rpcService(Cluster, {
     join: joinHandler(leadership),
     watch: watchHandler(leadership),
-    explain: explainHandler(leadership),
-    drain: drainHandler(leadership),
-  };
+    explain: async ({ requestId }) => {
+      await leadingTerm(leadership);
+      const records = leadership.explain(requestId);
+      if (records.length > 0) return explainReplyToWire(records);
+      throw new DroverError("not_found", "no decision about this request is remembered");
+    },
+    drain: async (request) => drainReplyToWire((await leadingTerm(leadership)).drain(drainRequestFromWire(request))),
+  });
 }
 
-function joinHandler(leadership: Leadership): handleBidiStreamingCall<ReportMessage, OrderMessage> {
+function joinHandler(leadership: Leadership): RpcHandlers<typeof Cluster>["join"] {
   return (call) => {
     const { term } = leadership;
     let session: number | undefined;
@@ -64,7 +54,7 @@ function joinHandler(leadership: Leadership): handleBidiStreamingCall<ReportMess
       send: (order) => stream.put(order.kind, workerOrderToWire(order)),
       end: (error) => stream.end(error),
     };
-    call.on("data", (message: ReportMessage) => {
+    call.on("data", (message) => {
       if (stream.ended || term === undefined) return;
       try {
         // The stream of a worker that was slow with its hello may outlive the leadership that it was opened under.
@@ -81,7 +71,7 @@ function joinHandler(leadership: Leadership): handleBidiStreamingCall<ReportMess
   };
 }
 
-function watchHandler(leadership: Leadership): handleServerStreamingCall<WatchMessage, StateMessage> {
+function watchHandler(leadership: Leadership): RpcHandlers<typeof Cluster>["watch"] {
   return (call) => {
     const { term } = leadership;
     const stream = new ServedStream<"state", StateMessage>(call, () => term?.unwatch(sink));
@@ -103,30 +93,10 @@ function watchHandler(leadership: Leadership): handleServerStreamingCall<WatchMe
   };
 }
 
-function explainHandler(leadership: Leadership): handleUnaryCall<ExplainMessage, ExplainReplyMessage> {
-  return (call, callback) => {
-    if (leadership.term === undefined) {
-      void leadership.notLeader().then((error) => callback(toServiceError(error)));
-      return;
-    }
-    const records = leadership.explain(call.request.requestId);
-    if (records.length > 0) callback(null, explainReplyToWire(records));
-    else callback(toServiceError(new DroverError("not_found", "no decision about this request is remembered")));
-  };
-}
-
-function drainHandler(leadership: Leadership): handleUnaryCall<DrainMessage, DrainReplyMessage> {
-  return (call, callback) => {
-    if (leadership.term === undefined) {
-      void leadership.notLeader().then((error) => callback(toServiceError(error)));
-      return;
-    }
-    try {
-      callback(null, drainReplyToWire(leadership.term.drain(drainRequestFromWire(call.request))));
-    } catch (error) {
-      callback(toServiceError(toDroverError(error)));
-    }
-  };
+/** Errors: `not_leader` from a scheduler that stands by. */
+async function leadingTerm({ term, notLeader }: Leadership): Promise<Term> {
+  if (term === undefined) throw await notLeader();
+  return term;
 }
 
 function otherModel(asked: string, served: string): DroverError {

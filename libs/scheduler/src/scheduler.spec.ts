@@ -4,7 +4,6 @@ import {
   AttentionWorker,
   Cluster,
   type ClusterState,
-  type PlaceReply,
   PlaceReplySchema,
   type PlaceRequest,
   WatchRequestSchema,
@@ -12,10 +11,10 @@ import {
   WorkerReportSchema,
   WorkerRole,
 } from "@drover/proto";
-import { createServer, listen, RpcClient, serviceDefinition } from "@drover/rpc";
+import { createServer, listen, RpcClient, rpcService } from "@drover/rpc";
 import { createMetrics } from "@drover/telemetry";
 import { SimClock, settled } from "@drover/testkit";
-import type { Server, ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
+import type { Server } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SETTLE_MS } from "./limits.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -102,13 +101,14 @@ async function startedFleet() {
 beforeEach(async () => {
   placed.length = 0;
   worker = createServer();
-  worker.addService(serviceDefinition(AttentionWorker), {
-    place: (call: ServerUnaryCall<PlaceRequest, PlaceReply>, reply: sendUnaryData<PlaceReply>) => {
-      placed.push(call.request);
-      reply(null, create(PlaceReplySchema, { accepted: true }));
+  const service = rpcService(AttentionWorker, {
+    place: (request) => {
+      placed.push(request);
+      return create(PlaceReplySchema, { accepted: true });
     },
     tokens: () => undefined,
   });
+  worker.addService(...service);
   workerAddress = `127.0.0.1:${await listen(worker, "127.0.0.1:0")}`;
 });
 

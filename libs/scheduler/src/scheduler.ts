@@ -21,7 +21,7 @@ import {
   type PlacementRecord,
 } from "@drover/fleet";
 import { Cluster } from "@drover/proto";
-import { RpcClient, serviceDefinition } from "@drover/rpc";
+import { RpcClient } from "@drover/rpc";
 import type { Metrics } from "@drover/telemetry";
 import { drainReplyFromWire, drainRequestToWire } from "@drover/wire";
 import type { Server } from "@grpc/grpc-js";
@@ -116,7 +116,7 @@ export class Scheduler {
         return scheduler.#term;
       },
     };
-    server.addService(serviceDefinition(Cluster), clusterService(leadership));
+    server.addService(...clusterService(leadership));
   }
 
   /** Until the signal aborts. Rejects for bugs only. */

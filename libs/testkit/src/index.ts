@@ -1,4 +1,5 @@
 export { BYTE_BOS, BYTE_EOS, byteTokenizer } from "./byte-tokenizer.ts";
+export { type ClusterFacts, clusterStateOf, type WorkerFacts, workerStateOf } from "./cluster-states.ts";
 export {
   drain,
   greedyTask,

@@ -33,6 +33,25 @@ export { queueJobFromWire, queueJobToWire } from "./queue-job.ts";
 // Its tokens on their way out: one stream between a router and an attention worker.
 export { requestEventFromWire, requestEventToWire } from "./request-event.ts";
 export { type RouterMessage, routerMessageFromWire, routerMessageToWire } from "./router-message.ts";
+// An image's tiles on their way to a vision worker, and its features from there.
+export {
+  type Encoded,
+  encodedFromWire,
+  encodedToWire,
+  type FeaturesFrame,
+  featuresFrameFromWire,
+  featuresFrameToWire,
+  featuresRequestFromWire,
+  featuresRequestToWire,
+  probeFromWire,
+  probeReplyFromWire,
+  probeReplyToWire,
+  probeToWire,
+  type TilesFrame,
+  type TilesHead,
+  tilesFrameFromWire,
+  tilesFrameToWire,
+} from "./vision-calls.ts";
 export { type WatchRequest, watchRequestFromWire, watchRequestToWire } from "./watch-request.ts";
 export { type WorkerMessage, workerMessageFromWire, workerMessageToWire } from "./worker-message.ts";
 export { type WorkerOrder, workerOrderFromWire, workerOrderToWire } from "./worker-order.ts";

@@ -1,13 +1,9 @@
-import type { DescService } from "@bufbuild/protobuf";
 import type { KvDtype, WorkerRole } from "@drover/core";
 import type { ExpertSet, WorkerStatus } from "@drover/fleet";
+import type { RpcService } from "@drover/rpc";
 import type { WorkerOrder } from "@drover/wire";
-import type { UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { ReportedCache } from "./link/cache-report.ts";
 import type { UnfinishedWork } from "./unfinished-work.ts";
-
-/** A gRPC service by which peers reach a role. */
-export type RoleService = Readonly<{ service: DescService; implementation: UntypedServiceImplementation }>;
 
 /** What a role adds to the introduction of its worker to a scheduler. */
 export type RoleIntroduction = Readonly<{
@@ -23,7 +19,8 @@ export type RoleIntroduction = Readonly<{
  */
 export interface Role extends AsyncDisposable {
   readonly name: WorkerRole;
-  readonly services: readonly RoleService[];
+  /** By which peers reach it. */
+  readonly services: readonly RpcService[];
   readonly introduction: RoleIntroduction;
   /** What it has to finish before the worker ends. */
   readonly unfinished: UnfinishedWork;

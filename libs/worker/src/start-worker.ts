@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { modelId, systemClock, workerId } from "@drover/core";
 import type { StartedProcess } from "@drover/process";
-import { createServer, listen, serviceDefinition, shutDown } from "@drover/rpc";
+import { createServer, listen, shutDown } from "@drover/rpc";
 import type { JoinHello } from "@drover/wire";
 import { WORKER_LIMITS } from "./limits.ts";
+import { joinOverGrpc } from "./link/join-over-grpc.ts";
 import { SchedulerLink } from "./link/scheduler-link.ts";
 import { openModel } from "./open-model.ts";
 import type { RoleContext } from "./role-context.ts";
@@ -16,15 +17,14 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
   const { logger, ending, resources } = options;
   const clock = systemClock;
   const ended = new AbortController();
-  const link = new SchedulerLink({ addresses: options.scheduler, clock, logger });
+  const link = new SchedulerLink({ addresses: options.scheduler, open: joinOverGrpc, clock, logger });
   const model = await openModel(options);
   const context: RoleContext = { options, incarnation: randomUUID(), model, link, ended: ended.signal, clock };
   const roles = await startRoles(context, startersOf(options.roles));
   showRoles(options);
   const worker = new Worker({ roles, link, ending, ended, clock, logger });
   const server = createServer();
-  for (const { service, implementation } of roles.flatMap((role) => role.services))
-    server.addService(serviceDefinition(service), implementation);
+  for (const service of roles.flatMap((role) => role.services)) server.addService(...service);
   const address = `${options.advertise}:${await listen(server, `${options.listen}:${options.grpcPort}`)}`;
   const cache = roles.map((role) => role.cache).find((one) => one !== undefined);
   resources.use(link);

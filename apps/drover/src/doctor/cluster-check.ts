@@ -1,5 +1,5 @@
 import { systemClock, toDroverError, withTimeout } from "@drover/core";
-import { type ClusterState, WorkerRole, type WorkerState } from "@drover/proto";
+import type { ClusterState, WorkerState } from "@drover/fleet";
 import { judgeSkew } from "./clock-check.ts";
 import { type Finding, Findings } from "./finding.ts";
 import { DATE_HEADER_MS, DOCTOR_ANSWER_LIMIT, PEERS_ASKED_AT_ONCE, SILENT_MS_WARN } from "./limits.ts";
@@ -17,54 +17,52 @@ export async function checkSchedulers(addresses: readonly string[], signal: Abor
   return found.flat();
 }
 
-/** Judges what a router knows of its cluster, and asks each worker of it. `readAtMs`: when the state was read, Unix milliseconds of this machine. */
+/**
+ * Judges what a router knows of its cluster, undefined while it knows nothing, and asks each worker of it. `readAtMs`: when the state was
+ * read, Unix milliseconds of this machine.
+ */
 export async function checkCluster(
-  state: ClusterState,
+  state: ClusterState | undefined,
   readAtMs: number,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
   const all = [...judgeCluster(state)];
-  for (let at = 0; at < state.workers.length; at += PEERS_ASKED_AT_ONCE) {
-    const asked = state.workers.slice(at, at + PEERS_ASKED_AT_ONCE);
+  const workers = state?.workers ?? [];
+  for (let at = 0; at < workers.length; at += PEERS_ASKED_AT_ONCE) {
+    const asked = workers.slice(at, at + PEERS_ASKED_AT_ONCE);
     all.push(...(await Promise.all(asked.map((worker) => checkWorker(worker, readAtMs, signal)))).flat());
   }
   return all;
 }
 
-function judgeCluster({
-  workers,
-  expertMap,
-  ready,
-  schedulerId,
-  leaderEpoch,
-  expertShortage,
-}: ClusterState): readonly Finding[] {
+/** A cluster of which nothing is known. */
+const UNKNOWN = { workers: [], ready: false, expertMap: { complete: false }, expertShortage: undefined } as const;
+
+function judgeCluster(state: ClusterState | undefined): readonly Finding[] {
+  const { workers, ready, expertMap, expertShortage } = state ?? UNKNOWN;
   const findings = new Findings("cluster");
-  if (schedulerId === "")
+  if (state === undefined)
     findings.fail(
       "leader",
       "no scheduler leads",
       "Start one, or look at why those there are do not: /readyz of each, and Redis.",
     );
-  else findings.ok("leader", `${schedulerId}, epoch ${leaderEpoch}`);
+  else findings.ok("leader", `${state.schedulerId}, epoch ${state.leaderEpoch}`);
   if (ready) findings.ok("ready", "requests can be served");
   else findings.fail("ready", "no request can be served", "See below which role is missing or not ready.");
-  for (const [role, name] of [
-    [WorkerRole.ATTENTION, "attention"],
-    [WorkerRole.EXPERTS, "experts"],
-  ] as const) {
-    const count = workers.filter(({ roles }) => roles.includes(role)).length;
-    if (count > 0) findings.ok(`role ${name}`, `${count} of the workers`);
-    else findings.fail(`role ${name}`, "no worker has it", `Start one: drover worker --roles ${name}.`);
+  for (const role of ["attention", "experts"] as const) {
+    const count = workers.filter(({ roles }: Pick<WorkerState, "roles">) => roles.includes(role)).length;
+    if (count > 0) findings.ok(`role ${role}`, `${count} of the workers`);
+    else findings.fail(`role ${role}`, "no worker has it", `Start one: drover worker --roles ${role}.`);
   }
-  if (expertMap?.complete === true) findings.ok("experts", "each has a holder");
+  if (expertMap.complete) findings.ok("experts", "each has a holder");
   else
     findings.fail(
       "experts",
       "some have no holder",
       "Start more workers with the role experts, or wait until they have loaded.",
     );
-  if (expertShortage !== "")
+  if (expertShortage !== undefined)
     findings.warn("expert memory", expertShortage, "Add a worker with the role experts, or give them more memory.");
   return findings.all;
 }
@@ -80,9 +78,9 @@ async function checkWorker(worker: WorkerState, readAtMs: number, signal: AbortS
       `silent for ${(silentMs / 1000).toFixed(1)} s`,
       "It is busy, hung or cut off from the scheduler: see its log.",
     );
-  if (status !== undefined && status.sentAtMs > 0n) {
+  if (status !== undefined && status.sentAtMs > 0) {
     // The leader sends what it knows each second, and the router keeps the last: the report is up to so much older than it says.
-    judgeSkew(findings, Number(status.sentAtMs) + silentMs - readAtMs, DATE_HEADER_MS);
+    judgeSkew(findings, status.sentAtMs + silentMs - readAtMs, DATE_HEADER_MS);
   }
   return findings.all;
 }

@@ -1,7 +1,6 @@
-import { create } from "@bufbuild/protobuf";
 import { neverAborted } from "@drover/core";
-import { ClusterStateSchema, ExpertWorker, WorkerRole } from "@drover/proto";
-import { createServer, expertService, listen, PROTOCOL, type Protocol, serviceDefinition, shutDown } from "@drover/rpc";
+import { createServer, expertService, listen, PROTOCOL, type Protocol, shutDown } from "@drover/rpc";
+import { clusterStateOf } from "@drover/testkit";
 import { describe, expect, it } from "vitest";
 import { judgeSkew } from "./clock-check.ts";
 import { checkCluster, checkSchedulers } from "./cluster-check.ts";
@@ -101,7 +100,7 @@ describe("doctor finds a planted fault, and only that one", () => {
     const expert = { hiddenSize: 4, has: () => false, run: () => undefined };
     const serve = async (protocol: Protocol) => {
       const server = createServer(protocol);
-      server.addService(serviceDefinition(ExpertWorker), expertService(expert));
+      server.addService(...expertService(expert));
       return { server, address: `127.0.0.1:${await listen(server, "127.0.0.1:0")}` };
     };
     const same = await serve(PROTOCOL);
@@ -113,13 +112,12 @@ describe("doctor finds a planted fault, and only that one", () => {
       workerId,
       address,
       adminAddress: "127.0.0.1:1",
-      roles: [WorkerRole.EXPERTS],
-      status: { ready: true, sentAtMs: BigInt(sentAtMs) },
+      roles: ["experts"] as const,
+      status: { ready: true, sentAtMs },
     });
-    const state = create(ClusterStateSchema, {
+    const state = clusterStateOf({
       ready: true,
-      schedulerId: "s",
-      expertMap: { complete: true },
+      expertMap: { ...clusterStateOf().expertMap, complete: true },
       workers: [
         worker("same", same.address, nowMs),
         worker("newer", newer.address, nowMs),
@@ -137,6 +135,16 @@ describe("doctor finds a planted fault, and only that one", () => {
     ]);
     expect(bad(await checkSchedulers([gone.address], neverAborted))).toEqual(["reachable fail"]);
     for (const { server } of [same, newer]) server.forceShutdown();
+  });
+
+  it("at a router that has heard of no scheduler", async () => {
+    expect(bad(await checkCluster(undefined, 0, neverAborted))).toEqual([
+      "leader fail",
+      "ready fail",
+      "role attention fail",
+      "role experts fail",
+      "experts fail",
+    ]);
   });
 
   it("and says it with what to do, and by its status", () => {

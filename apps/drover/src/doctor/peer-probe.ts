@@ -1,5 +1,5 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { type DroverError, systemClock, toDroverError, untilAborted, withTimeout } from "@drover/core";
+import { type DroverError, systemClock, toDroverError, untilAborted, type WorkerRole, withTimeout } from "@drover/core";
 import {
   AttentionWorker,
   Cluster,
@@ -10,7 +10,6 @@ import {
   ProbeRequestSchema,
   RouterMessageSchema,
   VisionWorker,
-  WorkerRole,
 } from "@drover/proto";
 import { fromServiceError, RpcClient } from "@drover/rpc";
 import type { ServiceError } from "@grpc/grpc-js";
@@ -31,7 +30,7 @@ export function probeScheduler(address: string, signal: AbortSignal): Promise<Pe
 /** Asks a worker of the given roles something that changes nothing. */
 export function probeWorker(address: string, roles: readonly WorkerRole[], signal: AbortSignal): Promise<PeerFault> {
   return asked(address, signal, async (client, limited) => {
-    if (roles.includes(WorkerRole.VISION)) {
+    if (roles.includes("vision")) {
       await client.unary(VisionWorker.method.probe, create(ProbeRequestSchema), limited);
       return;
     }
@@ -47,8 +46,8 @@ type Stream = Readonly<{
 }>;
 
 function streamOf(client: RpcClient, roles: readonly WorkerRole[]): Stream {
-  if (roles.includes(WorkerRole.EXPERTS)) return client.bidiStream(ExpertWorker.method.exchange);
-  if (roles.includes(WorkerRole.CONTEXT))
+  if (roles.includes("experts")) return client.bidiStream(ExpertWorker.method.exchange);
+  if (roles.includes("context"))
     return client.serverStream(ContextWorker.method.get, create(GetSegmentSchema, { sequenceId: "doctor" }));
   const stream = client.bidiStream(AttentionWorker.method.tokens);
   // A router of a model that there is not: it is refused before anything is done for it.

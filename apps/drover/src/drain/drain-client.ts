@@ -1,6 +1,8 @@
 import { fromJson, type JsonValue } from "@bufbuild/protobuf";
 import { DroverError, systemClock, withTimeout } from "@drover/core";
-import { type DrainReply, DrainReplySchema } from "@drover/proto";
+import type { DrainReply } from "@drover/fleet";
+import { DrainReplySchema } from "@drover/proto";
+import { drainReplyFromWire } from "@drover/wire";
 import { DRAIN_ANSWER_LIMIT } from "../limits.ts";
 
 export type DrainQuestion = Readonly<{
@@ -33,7 +35,7 @@ export class DrainClient {
       const message = `no scheduler answers at ${this.#url}: --url is the admin address of one`;
       throw new DroverError("unavailable", message, { cause });
     }
-    if (status === 200) return fromJson(DrainReplySchema, answer, { ignoreUnknownFields: true });
+    if (status === 200) return drainReplyFromWire(fromJson(DrainReplySchema, answer, { ignoreUnknownFields: true }));
     const said = typeof answer === "object" && answer !== null && "error" in answer ? String(answer.error) : "";
     // Another process's admin port answers 404 too, and knows of no workers.
     const known = said.startsWith("no worker is called");

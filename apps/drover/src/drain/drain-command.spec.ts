@@ -1,13 +1,12 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { DroverError, neverAborted } from "@drover/core";
-import { type DrainReply, DrainReplySchema } from "@drover/proto";
+import type { DrainReply, DrainState } from "@drover/fleet";
 import { SimClock } from "@drover/testkit";
 import { describe, expect, it } from "vitest";
 import { DRAIN_POLL_MS } from "../limits.ts";
 import type { DrainQuestion } from "./drain-client.ts";
 import { waitUntilDrained } from "./drain-command.ts";
 
-type Answer = MessageInitShape<typeof DrainReplySchema> | DroverError;
+type Answer = DrainReply | DroverError;
 
 /** What the command says and how it ends where the scheduler gives one answer after another, the last one again and again. */
 async function wait(answers: readonly Answer[], timeoutMs = 60_000) {
@@ -19,7 +18,8 @@ async function wait(answers: readonly Answer[], timeoutMs = 60_000) {
       const answer = answers[Math.min(asked.length, answers.length - 1)];
       asked.push(question);
       if (answer instanceof DroverError) throw answer;
-      return create(DrainReplySchema, answer);
+      if (answer === undefined) throw new Error("there is an answer");
+      return answer;
     },
   };
   const ends = waitUntilDrained(
@@ -35,13 +35,18 @@ async function wait(answers: readonly Answer[], timeoutMs = 60_000) {
   return { status: await ends, said, asked };
 }
 
-const drains = (fields: object) => ({ incarnation: "1", draining: true, state: fields });
+const waits = (incarnation: string): DrainReply => ({ incarnation, draining: false, state: undefined });
+const drains = (facts: Partial<DrainState>): DrainReply => ({
+  incarnation: "1",
+  draining: true,
+  state: { drained: false, expertsDrained: false, obstacle: undefined, expertCount: 0, requestCount: 0, ...facts },
+});
 
 describe("drover drain", () => {
   it("asks one life of the worker until it is drained, and says what changes", async () => {
     const { status, said, asked } = await wait([
-      { incarnation: "1" },
-      { incarnation: "1" },
+      waits("1"),
+      waits("1"),
       drains({ expertCount: 8, requestCount: 2 }),
       drains({ expertCount: 8, requestCount: 2 }),
       new DroverError("unavailable", "this scheduler stands by"),
@@ -61,16 +66,16 @@ describe("drover drain", () => {
 
   it.each<[string, Answer, RegExp]>([
     ["whose experts fit nowhere else", drains({ obstacle: "memory is short" }), /cannot be drained: memory is short/],
-    ["that was started anew", { incarnation: "2" }, /started anew/],
+    ["that was started anew", waits("2"), /started anew/],
     ["that is gone", new DroverError("not_found", "no worker"), /gone before/],
   ])("ends with 1 for a worker %s", async (_, answer, text) => {
-    const { status, said } = await wait([{ incarnation: "1" }, answer]);
+    const { status, said } = await wait([waits("1"), answer]);
     expect([status, said.length]).toEqual([1, 1]);
     expect(said[0]).toMatch(text);
   });
 
   it("ends with 1 when the time is up", async () => {
-    const { status, said } = await wait([{ incarnation: "1" }], 2000);
+    const { status, said } = await wait([waits("1")], 2000);
     expect(status).toBe(1);
     expect(said.at(-1)).toMatch(/the time is up/);
   });

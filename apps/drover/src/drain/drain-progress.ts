@@ -1,4 +1,4 @@
-import type { DrainReply } from "@drover/proto";
+import type { DrainReply } from "@drover/fleet";
 
 /** What an answer means for who waits: it may go on, or has ended with the exit status. */
 export type DrainProgress = Readonly<{ text: string; status: 0 | 1 | undefined }>;
@@ -11,7 +11,7 @@ export function drainProgress(worker: string, reply: DrainReply, incarnation: st
   const { state } = reply;
   if (!reply.draining || state === undefined) return { text: `${worker} is asked to drain.`, status: undefined };
   if (state.drained) return { text: `${worker} is drained: it may be ended.`, status: 0 };
-  if (state.obstacle !== "") {
+  if (state.obstacle !== undefined) {
     return {
       text: `${worker} cannot be drained: ${state.obstacle}. It stays asked: --undo takes that back.`,
       status: 1,

@@ -20,10 +20,16 @@ async function ask(status: number, body: string, apiKey?: string) {
   }
 }
 
+const LATER = `{"modelId": "nano", "schedulerId": "s", "leaderEpoch": "9", "expertMap": {"modelId": "nano", "later": 1}, "later": 1}`;
+
 describe("TopClient", () => {
+  it("has no state while the router has heard of no scheduler that leads", async () => {
+    expect((await ask(200, `{"ready": false}`)).state).toBeUndefined();
+  });
+
   it("reads a router's state, also one of a later version that says more, with its key", async () => {
-    const { state, keys } = await ask(200, `{"modelId": "nano", "leaderEpoch": "9", "later": 1}`, "secret");
-    expect([state.modelId, state.leaderEpoch, keys]).toEqual(["nano", 9n, ["Bearer secret"]]);
+    const { state, keys } = await ask(200, LATER, "secret");
+    expect([state?.modelId, state?.leaderEpoch, keys]).toEqual(["nano", 9n, ["Bearer secret"]]);
   });
 
   it("says what is wrong: no key, no Drover, nobody", async () => {

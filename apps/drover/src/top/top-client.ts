@@ -1,6 +1,8 @@
 import { fromJson, type JsonValue } from "@bufbuild/protobuf";
 import { DroverError, systemClock, withTimeout } from "@drover/core";
-import { type ClusterState, ClusterStateSchema } from "@drover/proto";
+import type { ClusterState } from "@drover/fleet";
+import { ClusterStateSchema } from "@drover/proto";
+import { clusterStateFromWire } from "@drover/wire";
 import { TOP_ANSWER_LIMIT } from "../limits.ts";
 
 export type TopClientOptions = Readonly<{ url: string; apiKey?: string | undefined }>;
@@ -15,8 +17,11 @@ export class TopClient {
     this.#headers = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
   }
 
-  /** The newest state that the router has. Errors: `unavailable` when no router answers there, `unauthenticated` without a key that it knows. */
-  async state(signal: AbortSignal): Promise<ClusterState> {
+  /**
+   * The newest state that the router has; undefined while it has not heard of a scheduler that leads. Errors: `unavailable` when no router
+   * answers there, `unauthenticated` without a key that it knows.
+   */
+  async state(signal: AbortSignal): Promise<ClusterState | undefined> {
     let status: number;
     let text: string;
     try {
@@ -30,7 +35,8 @@ export class TopClient {
     }
     if (status === 401) throw new DroverError("unauthenticated", `${this.#url} asks for an API key: --api-key-file`);
     try {
-      return fromJson(ClusterStateSchema, JSON.parse(text) as JsonValue, { ignoreUnknownFields: true });
+      const state = fromJson(ClusterStateSchema, JSON.parse(text) as JsonValue, { ignoreUnknownFields: true });
+      return state.schedulerId === "" ? undefined : clusterStateFromWire(state);
     } catch (cause) {
       throw new DroverError("unavailable", `what answers at ${this.#url} is no Drover router`, { cause });
     }

@@ -1,49 +1,51 @@
-import { create } from "@bufbuild/protobuf";
-import { ClusterStateSchema, WorkerRole } from "@drover/proto";
+import { modelId, NO_COSTS, routerId } from "@drover/core";
+import type { DrainState } from "@drover/fleet";
+import { clusterStateOf, type WorkerFacts } from "@drover/testkit";
 import { describe, expect, it } from "vitest";
 import { topPage } from "./top-page.ts";
 
-const GIB = 2n ** 30n;
+const GIB = 2 ** 30;
 
-const state = create(ClusterStateSchema, {
+const experts = new Map();
+const state = clusterStateOf({
   modelId: "maverick",
   ready: true,
   schedulerId: "scheduler-0123456789",
   leaderEpoch: 7n,
-  expertMap: { epoch: 12n, complete: true },
-  routerIds: ["r"],
-  lanes: [{ lane: "long", waitingCount: 2, oldestAgeMs: 61_000n, predictedWaitMs: 90_000n, waitMsPerJob: 4500 }],
+  expertMap: { modelId: modelId("maverick"), epoch: 12n, complete: true, holders: [], experts },
+  routerIds: [routerId("r")],
+  lanes: [{ lane: "long", waitingCount: 2, oldestAgeMs: 61_000, predictedWaitMs: 90_000, waitMsPerJob: 4500 }],
   workers: [
     {
       workerId: "attention-0",
-      roles: [WorkerRole.ATTENTION, WorkerRole.VISION],
-      predictedPrefix: { promptTokenCount: 1000n, cachedTokenCount: 500n },
-      indexedBlockCount: 16_384n,
+      roles: ["attention", "vision"],
+      predictedPrefix: { promptTokenCount: 1000, cachedTokenCount: 500 },
+      indexedBlockCount: 16_384,
       kvDtype: "int8",
       status: {
         ready: true,
         runningCount: 3,
-        kvBytesUsed: 60n * GIB,
-        kvBytesMax: 80n * GIB,
-        costs: { promptRowMs: 0.25, decodeMs: 10, stepMsMax: 40 },
+        kvBytesUsed: 60 * GIB,
+        kvBytesMax: 80 * GIB,
+        costs: { ...NO_COSTS, promptRowMs: 0.25, decodeMs: 10, stepMsMax: 40 },
         pendingPromptMs: [500, 1000],
-        globalKv: { referenced: 49n * GIB, cached: 10n * GIB },
-        localKv: { referenced: GIB, cached: 0n },
-        prefix: { promptTokenCount: 1000n, cachedTokenCount: 480n },
-        hottest: [{ layer: 3, expert: 7, rowCount: 1500n }],
+        globalKv: { referenced: 49 * GIB, cached: 10 * GIB },
+        localKv: { referenced: GIB, cached: 0 },
+        prefix: { promptTokenCount: 1000, cachedTokenCount: 480 },
+        hottest: [{ layer: 3, expert: 7, rowCount: 1500 }],
       },
     },
     {
       workerId: "experts-0",
-      roles: [WorkerRole.EXPERTS],
+      roles: ["experts"],
       expertCount: 64,
-      status: { ready: true, expertRowCount: 30n },
+      status: { ready: true, expertRowCount: 30 },
     },
     {
       workerId: "experts-1",
-      roles: [WorkerRole.EXPERTS],
+      roles: ["experts"],
       expertCount: 64,
-      status: { expertRowCount: 10n },
+      status: { expertRowCount: 10 },
       silentMs: 4000,
     },
   ],
@@ -73,19 +75,21 @@ describe("topPage", () => {
   });
 
   it("says so while no scheduler was heard of, and leaves out what there is none of", () => {
-    expect(topPage(create(ClusterStateSchema))).toEqual(["The router has not heard of a leading scheduler yet."]);
-    const page = topPage(create(ClusterStateSchema, { modelId: "nano", schedulerId: "scheduler-1" }));
-    expect(page).toEqual(["nano: NOT READY   0 workers, 0 routers   leader scheduler-1 at 0   expert map none"]);
+    expect(topPage(undefined)).toEqual(["The router has not heard of a leading scheduler yet."]);
+    const page = topPage(clusterStateOf({ modelId: "nano", schedulerId: "scheduler-1", leaderEpoch: 0n }));
+    expect(page).toEqual([
+      "nano: NOT READY   0 workers, 0 routers   leader scheduler-1 at 0   expert map incomplete at 0",
+    ]);
   });
 
   it("shows the stripes that context workers hold among the KV", () => {
-    const context = {
+    const context: WorkerFacts = {
       workerId: "context-0",
       kvDtype: "f32",
-      roles: [WorkerRole.CONTEXT],
-      status: { ready: true, kvBytesUsed: 3n * GIB, kvBytesMax: 4n * GIB, globalKv: { referenced: 3n * GIB } },
+      roles: ["context"],
+      status: { ready: true, kvBytesUsed: 3 * GIB, kvBytesMax: 4 * GIB, globalKv: { referenced: 3 * GIB, cached: 0 } },
     };
-    const page = topPage(create(ClusterStateSchema, { schedulerId: "s", workers: [context] }));
+    const page = topPage(clusterStateOf({ workers: [context] }));
     expect(page.find((line) => line.startsWith("context-0"))).toMatch(
       /^context-0 +f32 +3.0 GiB +4.0 GiB +3.0 GiB +0 B/,
     );
@@ -93,10 +97,14 @@ describe("topPage", () => {
   });
 
   it("shows how far draining workers are, and what memory forbids", () => {
-    const worker = (workerId: string, drain: object) => ({ workerId, roles: [WorkerRole.EXPERTS], drain });
+    const none = { drained: false, expertsDrained: false, obstacle: undefined, expertCount: 0, requestCount: 0 };
+    const worker = (workerId: string, drain: Partial<DrainState>): WorkerFacts => ({
+      workerId,
+      roles: ["experts"],
+      drain: { ...none, ...drain },
+    });
     const page = topPage(
-      create(ClusterStateSchema, {
-        schedulerId: "s",
+      clusterStateOf({
         expertShortage: "the other expert workers lack memory",
         workers: [worker("a", {}), worker("b", { drained: true }), worker("c", { obstacle: "lack" })],
       }),

@@ -1,41 +1,31 @@
-import { type ClusterState, WorkerRole, type WorkerState } from "@drover/proto";
+import { type ClusterState, NO_STATUS, type PrefixCounts, type WorkerState } from "@drover/fleet";
 import { HOT_EXPERTS_MAX, TOP_SILENT_MS } from "../limits.ts";
 import { columns } from "./columns.ts";
 import { amount, byteAmount, milliseconds, percent } from "./top-amounts.ts";
 
-const ROLE_NAMES: Partial<Record<WorkerRole, string>> = {
-  [WorkerRole.ATTENTION]: "attention",
-  [WorkerRole.EXPERTS]: "experts",
-  [WorkerRole.CONTEXT]: "context",
-  [WorkerRole.VISION]: "vision",
-};
-
 /** The lines of `drover top`: the cluster, its lanes, who decodes, who holds experts, and which experts are asked for most. */
-export function topPage(state: ClusterState): string[] {
-  if (state.schedulerId === "") return ["The router has not heard of a leading scheduler yet."];
-  const attention = state.workers.filter(({ roles }) => roles.includes(WorkerRole.ATTENTION));
+export function topPage(state: ClusterState | undefined): string[] {
+  if (state === undefined) return ["The router has not heard of a leading scheduler yet."];
+  const attention = state.workers.filter(({ roles }) => roles.includes("attention"));
   const rest = state.workers.filter((worker) => !attention.includes(worker));
-  const holders = state.workers.filter(({ roles }) => roles.includes(WorkerRole.EXPERTS));
+  const holders = state.workers.filter(({ roles }) => roles.includes("experts"));
   return [
     headline(state),
-    ...(state.expertShortage === "" ? [] : [state.expertShortage]),
+    ...(state.expertShortage === undefined ? [] : [state.expertShortage]),
     ...section(LANE_HEAD, state.lanes.map(laneCells)),
     ...section(ATTENTION_HEAD, attention.map(attentionCells)),
     ...section(KV_HEAD, [...attention, ...rest.filter(holdsStripes)].map(kvCells)),
     ...section(EXPERTS_HEAD, holders.map(expertCells(holders))),
     ...section(
       OTHER_HEAD,
-      rest
-        .filter(({ roles }) => !roles.includes(WorkerRole.EXPERTS))
-        .map((worker) => [worker.workerId, ...whoIs(worker)]),
+      rest.filter(({ roles }) => !roles.includes("experts")).map((worker) => [worker.workerId, ...whoIs(worker)]),
     ),
     ...hottest(attention),
   ];
 }
 
 function headline({ modelId, ready, expertMap, schedulerId, leaderEpoch, routerIds, workers }: ClusterState): string {
-  const map =
-    expertMap === undefined ? "none" : `${expertMap.complete ? "complete" : "incomplete"} at ${expertMap.epoch}`;
+  const map = `${expertMap.complete ? "complete" : "incomplete"} at ${expertMap.epoch}`;
   const leader = `${schedulerId.slice(0, "scheduler-".length + 8)} at ${leaderEpoch}`;
   const counts = `${plural(workers.length, "worker")}, ${plural(routerIds.length, "router")}`;
   return `${modelId}: ${ready ? "ready" : "NOT READY"}   ${counts}   leader ${leader}   expert map ${map}`;
@@ -52,49 +42,48 @@ const laneCells = ({
 }: ClusterState["lanes"][number]) => [
   lane,
   String(waitingCount),
-  milliseconds(Number(oldestAgeMs)),
-  milliseconds(Number(predictedWaitMs)),
+  milliseconds(oldestAgeMs),
+  milliseconds(predictedWaitMs),
   milliseconds(waitMsPerJob),
 ];
 
 const ATTENTION_HEAD = ["decoding", "state", "roles", "running", "waiting", "prompts", "of a step", "row ms"];
 
 function attentionCells(worker: WorkerState): string[] {
-  const { status } = worker;
-  const costs = status?.costs;
-  const promptsMs = (status?.pendingPromptMs ?? []).reduce((sum, ms) => sum + ms, 0);
+  const { runningCount, waitingCount, costs, pendingPromptMs } = worker.status ?? NO_STATUS;
+  const promptsMs = pendingPromptMs.reduce((sum, ms) => sum + ms, 0);
   return [
     worker.workerId,
     ...whoIs(worker),
-    String(status?.runningCount ?? 0),
-    String(status?.waitingCount ?? 0),
+    String(runningCount),
+    String(waitingCount),
     milliseconds(promptsMs),
-    costs === undefined || costs.stepMsMax === 0 ? "-" : percent(costs.decodeMs, costs.stepMsMax),
-    costs === undefined || costs.promptRowMs === 0 ? "-" : costs.promptRowMs.toPrecision(2),
+    costs.stepMsMax === 0 ? "-" : percent(costs.decodeMs, costs.stepMsMax),
+    costs.promptRowMs === 0 ? "-" : costs.promptRowMs.toPrecision(2),
   ];
 }
 
 /** Of context workers all KV is stripes: global rows of sequences that others decode. */
-const holdsStripes = ({ roles }: WorkerState) => roles.includes(WorkerRole.CONTEXT);
+const holdsStripes = ({ roles }: WorkerState) => roles.includes("context");
 
 const KV_HEAD = ["KV", "as", "used", "of", "global", "cached", "local", "cached", "blocks", "hits", "predicted"];
 
 /** Hits are shares of the prompt tokens that were begun there, and that were placed there. */
 function kvCells({ workerId, kvDtype, status, predictedPrefix, indexedBlockCount }: WorkerState): string[] {
-  const kinds = [status?.globalKv, status?.localKv].flatMap((kind) => [
-    kind === undefined ? "-" : byteAmount(Number(kind.referenced)),
-    kind === undefined ? "-" : byteAmount(Number(kind.cached)),
+  const { globalKv, localKv, kvBytesUsed, kvBytesMax, prefix } = status ?? NO_STATUS;
+  const kinds = [globalKv, localKv].flatMap((kind) => [
+    kind === undefined ? "-" : byteAmount(kind.referenced),
+    kind === undefined ? "-" : byteAmount(kind.cached),
   ]);
-  const share = (counts: typeof predictedPrefix) =>
-    counts === undefined ? "-" : percent(Number(counts.cachedTokenCount), Number(counts.promptTokenCount));
+  const share = ({ cachedTokenCount, promptTokenCount }: PrefixCounts) => percent(cachedTokenCount, promptTokenCount);
   return [
     workerId,
-    kvDtype === "" ? "-" : kvDtype,
-    byteAmount(Number(status?.kvBytesUsed ?? 0n)),
-    byteAmount(Number(status?.kvBytesMax ?? 0n)),
+    kvDtype ?? "-",
+    byteAmount(kvBytesUsed),
+    byteAmount(kvBytesMax),
     ...kinds,
-    amount(Number(indexedBlockCount)),
-    share(status?.prefix),
+    amount(indexedBlockCount),
+    share(prefix),
     share(predictedPrefix),
   ];
 }
@@ -102,7 +91,7 @@ function kvCells({ workerId, kvDtype, status, predictedPrefix, indexedBlockCount
 const EXPERTS_HEAD = ["experts", "state", "roles", "held", "rows", "of all"];
 
 function expertCells(holders: readonly WorkerState[]): (worker: WorkerState) => string[] {
-  const rowsOf = ({ status }: WorkerState) => Number(status?.expertRowCount ?? 0n);
+  const rowsOf = ({ status }: WorkerState) => (status ?? NO_STATUS).expertRowCount;
   const all = holders.reduce((sum, worker) => sum + rowsOf(worker), 0);
   return (worker) => [
     worker.workerId,
@@ -117,17 +106,17 @@ const OTHER_HEAD = ["others", "state", "roles"];
 
 function whoIs({ roles, status, silentMs, drain }: WorkerState): [state: string, roles: string] {
   const served = status?.ready ? "ready" : "starting";
-  const drains = drain?.drained ? "drained" : drain?.obstacle === "" ? "draining" : "cannot drain";
+  const drains = drain?.drained ? "drained" : drain?.obstacle === undefined ? "draining" : "cannot drain";
   const state = silentMs > TOP_SILENT_MS ? `silent ${milliseconds(silentMs)}` : drain === undefined ? served : drains;
-  return [state, roles.map((role) => ROLE_NAMES[role] ?? "?").join("+")];
+  return [state, roles.join("+")];
 }
 
 /** Over all attention workers: each names its own hottest. */
 function hottest(attention: readonly WorkerState[]): string[] {
   const rows = new Map<string, number>();
-  for (const { layer, expert, rowCount } of attention.flatMap(({ status }) => status?.hottest ?? [])) {
+  for (const { layer, expert, rowCount } of attention.flatMap(({ status }) => (status ?? NO_STATUS).hottest)) {
     const name = `${layer}/${expert}`;
-    rows.set(name, (rows.get(name) ?? 0) + Number(rowCount));
+    rows.set(name, (rows.get(name) ?? 0) + rowCount);
   }
   const list = [...rows].sort(([, a], [, b]) => b - a).slice(0, HOT_EXPERTS_MAX);
   if (list.length === 0) return [];

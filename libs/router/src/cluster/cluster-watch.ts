@@ -1,21 +1,23 @@
-import { create } from "@bufbuild/protobuf";
-import { type Clock, DroverError, type Lane, type Logger, withTimeout } from "@drover/core";
 import {
-  Cluster,
-  type ClusterState,
-  type ExplainReply,
-  ExplainRequestSchema,
-  WatchRequestSchema,
-  WorkerRole,
-} from "@drover/proto";
-import { LivingStream, RpcClient, STREAM_LIMITS, serverStreamOf } from "@drover/rpc";
+  type Clock,
+  DroverError,
+  type Lane,
+  type Logger,
+  type ModelId,
+  type RouterId,
+  withTimeout,
+} from "@drover/core";
+import type { ClusterState, PlacementRecord } from "@drover/fleet";
+import { LivingStream, STREAM_LIMITS } from "@drover/rpc";
 import { CLUSTER_STATE_AGE_MS_MAX, EXPLAIN_LIMIT } from "../limits.ts";
+import type { ClusterCalls } from "./cluster-calls.ts";
 
 export type ClusterWatchOptions = Readonly<{
   /** Every scheduler; the one that leads answers. */
   addresses: readonly string[];
-  routerId: string;
-  modelId: string;
+  calls: ClusterCalls;
+  routerId: RouterId;
+  modelId: ModelId;
   clock: Clock;
   logger: Logger;
   onState: (state: ClusterState) => void;
@@ -36,10 +38,10 @@ export class ClusterWatch {
 
   /** Begins to watch, for a router that is reached at `address`; ends with `close`. */
   start(address: string): void {
-    const { addresses, routerId, modelId, clock, logger } = this.#options;
+    const { addresses, calls, routerId, modelId, clock, logger } = this.#options;
     this.#stream = new LivingStream({
       addresses,
-      open: serverStreamOf(Cluster.method.watch, create(WatchRequestSchema, { routerId, modelId, address })),
+      open: calls.watch({ routerId, modelId, address }),
       onMessage: (state) => this.#take(state),
       onDown: (reason, scheduler) => logger.warn("watch.lost", { scheduler, reason }),
       onAway: (reason, scheduler) => logger.warn("watch.waiting", { scheduler, reason }),
@@ -64,8 +66,8 @@ export class ClusterWatch {
   get contextTokensMax(): number | undefined {
     let most: number | undefined;
     for (const { roles, status } of this.#state?.workers ?? []) {
-      if (!roles.includes(WorkerRole.ATTENTION) || !status?.ready || status.contextTokensMax === 0n) continue;
-      most = Math.max(most ?? 0, Number(status.contextTokensMax));
+      if (!roles.includes("attention") || !status?.ready || status.contextTokensMax === 0) continue;
+      most = Math.max(most ?? 0, status.contextTokensMax);
     }
     return most;
   }
@@ -78,9 +80,9 @@ export class ClusterWatch {
   /** How long a request that is added to the lane now is predicted to wait for a worker. */
   predictedWaitMs(lane: Lane): number {
     const state = this.#state?.lanes.find((one) => one.lane === lane);
-    if (state === undefined || state.predictedWaitMs === 0n) return 0;
+    if (state === undefined || state.predictedWaitMs === 0) return 0;
     // Where requests wait, those that were added since then wait before it.
-    return Number(state.predictedWaitMs) + (this.#addedSince.get(lane) ?? 0) * state.waitMsPerJob;
+    return state.predictedWaitMs + (this.#addedSince.get(lane) ?? 0) * state.waitMsPerJob;
   }
 
   /** A request was added to the lane: the next one waits behind it, though no state shows it yet. */
@@ -92,14 +94,11 @@ export class ClusterWatch {
    * Why a request went where it went, by the scheduler that leads. Errors: `unavailable` while none is known, `not_found` for a request
    * that it does not remember.
    */
-  async explain(requestId: string, signal: AbortSignal): Promise<ExplainReply> {
+  async explain(requestId: string, signal: AbortSignal): Promise<readonly PlacementRecord[]> {
     const address = this.#stream?.address;
     if (address === undefined) throw new DroverError("unavailable", "no scheduler leads");
-    using leader = new RpcClient(address);
-    const request = create(ExplainRequestSchema, { requestId });
-    return await withTimeout(EXPLAIN_LIMIT, this.#options.clock, signal, (limited) =>
-      leader.unary(Cluster.method.explain, request, limited),
-    );
+    const { calls, clock } = this.#options;
+    return withTimeout(EXPLAIN_LIMIT, clock, signal, (limited) => calls.explain(address, requestId, limited));
   }
 
   close(): void {

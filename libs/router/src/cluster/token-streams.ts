@@ -1,7 +1,8 @@
-import type { Clock, Logger, RequestEvent, RequestId, Resume, RouterId } from "@drover/core";
-import { type ClusterState, WorkerRole, type WorkerState } from "@drover/proto";
+import type { Clock, Logger, ModelId, RequestEvent, RequestId, Resume, RouterId } from "@drover/core";
+import type { ClusterState, WorkerState } from "@drover/fleet";
 import { NEW_LEADER_GRACE_MS, RECONNECT_GRACE_MS } from "../limits.ts";
 import type { WorkerKey } from "../requests/request-state.ts";
+import type { ClusterCalls } from "./cluster-calls.ts";
 import { WorkerStream } from "./worker-stream.ts";
 
 /** The requests whose events come over the streams. */
@@ -16,7 +17,8 @@ interface RequestsOfWorkers {
 }
 
 export type TokenStreamsOptions = Readonly<{
-  modelId: string;
+  calls: ClusterCalls;
+  modelId: ModelId;
   routerId: RouterId;
   clock: Clock;
   logger: Logger;
@@ -49,7 +51,7 @@ export class TokenStreams {
     const named = new Set<WorkerKey>();
     const lives = new Map<string, string>();
     for (const worker of state.workers) {
-      if (!worker.roles.includes(WorkerRole.ATTENTION)) continue;
+      if (!worker.roles.includes("attention")) continue;
       const key = `${worker.workerId}#${worker.incarnation}`;
       named.add(key);
       lives.set(worker.workerId, worker.incarnation);
@@ -96,12 +98,13 @@ export class TokenStreams {
   }
 
   #open(key: WorkerKey, worker: WorkerState): Entry {
-    const { modelId, routerId, clock, logger, requests, onStreamCount } = this.#options;
+    const { calls, modelId, routerId, clock, logger, requests, onStreamCount } = this.#options;
     const stream = new WorkerStream({
       key,
       workerId: worker.workerId,
       incarnation: worker.incarnation,
       address: worker.address,
+      open: calls.tokens,
       modelId,
       routerId,
       clock,

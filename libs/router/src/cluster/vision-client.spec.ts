@@ -1,27 +1,15 @@
-import { create } from "@bufbuild/protobuf";
 import { DroverError, neverAborted } from "@drover/core";
 import type { RequestImage } from "@drover/openai";
-import {
-  ClusterStateSchema,
-  type EncodeFrame,
-  EncodeReplySchema,
-  ProbeReplySchema,
-  type ProbeRequest,
-  VisionWorker,
-  WorkerRole,
-} from "@drover/proto";
-import { createServer, listen, serviceDefinition, toServiceError } from "@drover/rpc";
-import { SimClock } from "@drover/testkit";
-import type {
-  Server,
-  ServerReadableStream,
-  ServerUnaryCall,
-  sendUnaryData,
-  UntypedServiceImplementation,
-} from "@grpc/grpc-js";
+import { VisionWorker } from "@drover/proto";
+import { createServer, listen, type RpcHandlers, rpcService } from "@drover/rpc";
+import { clusterStateOf, SimClock } from "@drover/testkit";
+import { encodedToWire, probeFromWire, probeReplyToWire, type TilesFrame, tilesFrameFromWire } from "@drover/wire";
+import type { Server } from "@grpc/grpc-js";
 import { afterEach, describe, expect, it } from "vitest";
 import { ENCODE_MS_MAX, PROBE_LIMIT } from "../limits.ts";
 import { VisionClient } from "./vision-client.ts";
+
+type Handlers = RpcHandlers<typeof VisionWorker>;
 
 /** A vision worker that keeps what it was given. */
 class FakeVision {
@@ -36,40 +24,31 @@ class FakeVision {
   address = "";
 
   async start(): Promise<this> {
-    const probe = (call: ServerUnaryCall<ProbeRequest, unknown>, callback: sendUnaryData<unknown>) => {
-      if (this.hangs === "probe") {
-        this.unanswered += 1;
-        return;
-      }
-      const held = call.request.contentHashes.map((hash) => this.held.has(Buffer.from(hash).toString("hex")));
-      callback(null, create(ProbeReplySchema, { held }));
+    const probe: Handlers["probe"] = (request) => {
+      if (this.hangs === "probe") return this.#hang();
+      return probeReplyToWire(probeFromWire(request).map((hash) => this.held.has(hash)));
     };
-    const encode = (call: ServerReadableStream<EncodeFrame, unknown>, callback: sendUnaryData<unknown>) => {
-      if (this.hangs === "encode") {
-        this.unanswered += 1;
-        return;
-      }
+    const encode: Handlers["encode"] = async (call) => {
+      if (this.hangs === "encode") return this.#hang();
       this.encodes += 1;
-      const frames: EncodeFrame[] = [];
       if (this.refusal !== undefined) {
-        callback(toServiceError(this.refusal));
         call.resume();
-        return;
+        throw this.refusal;
       }
-      call.on("data", (frame: EncodeFrame) => frames.push(frame));
-      call.on("end", () => {
-        const hash = Buffer.from(frames[0]?.contentHash ?? []).toString("hex");
-        this.held.set(hash, Buffer.concat(frames.map(({ pixels }) => pixels)));
-        callback(null, create(EncodeReplySchema, { rowCount: frames[0]?.tileCount ?? 0 }));
-      });
+      const frames: TilesFrame[] = [];
+      for await (const message of call) frames.push(tilesFrameFromWire(message));
+      const { contentHash = "", tileCount = 0 } = frames[0]?.head ?? {};
+      this.held.set(contentHash, Buffer.concat(frames.map(({ pixels }) => pixels)));
+      return encodedToWire({ rowCount: tileCount, cached: false });
     };
-    const service = { probe, encode } as unknown as UntypedServiceImplementation;
-    this.#server.addService(serviceDefinition(VisionWorker), {
-      ...service,
-      features: () => undefined,
-    } as UntypedServiceImplementation);
+    this.#server.addService(...rpcService(VisionWorker, { probe, encode, features: (call) => call.end() }));
     this.address = `127.0.0.1:${await listen(this.#server, "127.0.0.1:0")}`;
     return this;
+  }
+
+  #hang(): Promise<never> {
+    this.unanswered += 1;
+    return new Promise(() => undefined);
   }
 
   stop(): void {
@@ -78,11 +57,11 @@ class FakeVision {
 }
 
 const state = (workers: readonly FakeVision[], draining: readonly FakeVision[] = []) =>
-  create(ClusterStateSchema, {
+  clusterStateOf({
     workers: workers.map((worker, i) => ({
       workerId: `vision-${i}`,
       address: worker.address,
-      roles: [WorkerRole.VISION],
+      roles: ["vision"],
       status: { ready: true, draining: draining.includes(worker) },
     })),
   });

@@ -1,9 +1,10 @@
 import { once } from "node:events";
-import { create } from "@bufbuild/protobuf";
 import { type Clock, DroverError, type PromptImage, type TraceContext, toDroverError, withTimeout } from "@drover/core";
+import type { ClusterState } from "@drover/fleet";
 import type { RequestImage } from "@drover/openai";
-import { type ClusterState, EncodeFrameSchema, ProbeRequestSchema, VisionWorker, WorkerRole } from "@drover/proto";
+import { VisionWorker } from "@drover/proto";
 import { RpcClient } from "@drover/rpc";
+import { probeReplyFromWire, probeToWire, tilesFrameToWire } from "@drover/wire";
 import { ENCODE_MS_MAX, PROBE_LIMIT, RETRY_AFTER_MS, TILE_FRAME_BYTES } from "../limits.ts";
 import type { EncodeOutcome, RouterMetrics } from "../metrics/router-metrics.ts";
 
@@ -28,7 +29,7 @@ export class VisionClient implements Disposable {
 
   /** Takes the cluster's newest state; connections to workers that are gone are closed. */
   update(state: ClusterState): void {
-    const ready = state.workers.filter(({ roles, status }) => roles.includes(WorkerRole.VISION) && status?.ready);
+    const ready = state.workers.filter(({ roles, status }) => roles.includes("vision") && status?.ready);
     this.#workers = ready.filter(({ status }) => !status?.draining);
     this.#draining = ready.filter(({ status }) => status?.draining);
     const present = new Set(state.workers.map(({ address }) => address));
@@ -122,9 +123,8 @@ function fnv1a(text: string): number {
 type Tiles = RequestImage["tiles"];
 
 async function holds(client: RpcClient, { contentHash }: Tiles, signal: AbortSignal): Promise<boolean> {
-  const request = create(ProbeRequestSchema, { contentHashes: [Buffer.from(contentHash, "hex")] });
-  const { held } = await client.unary(VisionWorker.method.probe, request, signal);
-  return held[0] === true;
+  const [held] = probeReplyFromWire(await client.unary(VisionWorker.method.probe, probeToWire([contentHash]), signal));
+  return held === true;
 }
 
 async function send(client: RpcClient, tiles: Tiles, signal: AbortSignal, trace?: TraceContext): Promise<void> {
@@ -140,8 +140,8 @@ async function send(client: RpcClient, tiles: Tiles, signal: AbortSignal, trace?
   done.catch(() => undefined);
   for (let at = 0; at < pixels.byteLength && !answered; at += TILE_FRAME_BYTES) {
     const part = pixels.subarray(at, at + TILE_FRAME_BYTES);
-    const names = at === 0 ? { contentHash: Buffer.from(contentHash, "hex"), tileCount, tileSize } : {};
-    if (!call.write(create(EncodeFrameSchema, { ...names, pixels: part })))
+    const head = at === 0 ? { contentHash, tileCount, tileSize } : undefined;
+    if (!call.write(tilesFrameToWire({ head, pixels: part })))
       await Promise.race([once(call, "drain", { signal }), done]);
   }
   call.end();

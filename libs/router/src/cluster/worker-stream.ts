@@ -3,23 +3,25 @@ import {
   type Clock,
   DroverError,
   type Logger,
+  type ModelId,
   type RequestEvent,
   type RequestId,
   type Resume,
   type RouterId,
 } from "@drover/core";
-import { AttentionWorker, type RouterMessage, type WorkerMessage as WireMessage } from "@drover/proto";
-import { bidiStreamOf, LivingStream, STREAM_LIMITS } from "@drover/rpc";
-import { routerMessageToWire, type WorkerMessage, workerMessageFromWire } from "@drover/wire";
+import { LivingStream, STREAM_LIMITS } from "@drover/rpc";
+import type { RouterMessage, WorkerMessage } from "@drover/wire";
 import { REMEMBERED_CANCELS_MAX } from "../limits.ts";
 import type { WorkerKey } from "../requests/request-state.ts";
+import type { ClusterCalls } from "./cluster-calls.ts";
 
 export type WorkerStreamOptions = Readonly<{
   key: WorkerKey;
   workerId: string;
   incarnation: string;
   address: string;
-  modelId: string;
+  open: ClusterCalls["tokens"];
+  modelId: ModelId;
   routerId: RouterId;
   clock: Clock;
   logger: Logger;
@@ -34,7 +36,7 @@ export class WorkerStream {
   readonly workerId: string;
   readonly incarnation: string;
   readonly #options: WorkerStreamOptions;
-  readonly #stream: LivingStream<RouterMessage, WireMessage>;
+  readonly #stream: LivingStream<RouterMessage, WorkerMessage | undefined>;
   readonly #closed = new AbortController();
   readonly #cancelled = new BoundedMap<RequestId, number>({ entriesMax: REMEMBERED_CANCELS_MAX });
   #wrongLife = false;
@@ -42,7 +44,7 @@ export class WorkerStream {
   #downSinceMs: number;
 
   constructor(options: WorkerStreamOptions) {
-    const { key, address, clock, logger, onChange } = options;
+    const { key, address, open, clock, logger, onChange } = options;
     this.#options = options;
     this.key = key;
     this.workerId = options.workerId;
@@ -50,9 +52,9 @@ export class WorkerStream {
     this.#downSinceMs = clock.monotonic();
     this.#stream = new LivingStream({
       addresses: [address],
-      open: bidiStreamOf(AttentionWorker.method.tokens),
+      open,
       greeting: () => [this.#hello()],
-      onMessage: (message) => this.#take(workerMessageFromWire(message)),
+      onMessage: (message) => this.#take(message),
       onUp: () => {
         this.#cancelled.clear();
         logger.info("token_stream.up", { worker: key });
@@ -95,7 +97,7 @@ export class WorkerStream {
     const before = this.#cancelled.get(requestId);
     if (!this.connected || (!force && before !== undefined && before >= attempt)) return;
     this.#cancelled.set(requestId, attempt);
-    this.#stream.send(routerMessageToWire({ kind: "cancel", requestId, attempt }));
+    this.#stream.send({ kind: "cancel", requestId, attempt });
   }
 
   close(): void {
@@ -104,7 +106,7 @@ export class WorkerStream {
 
   #hello(): RouterMessage {
     const { modelId, routerId, resumes } = this.#options;
-    return routerMessageToWire({ kind: "hello", routerId, modelId, resumes: resumes() });
+    return { kind: "hello", routerId, modelId, resumes: resumes() };
   }
 
   #take(message: WorkerMessage | undefined): void {

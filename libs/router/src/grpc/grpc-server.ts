@@ -4,14 +4,8 @@ import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { type Clock, DroverError, type Logger, neverAborted, toDroverError, withTimeout } from "@drover/core";
 import { type GenerationQuery, type ModelFacts, publicError } from "@drover/openai";
 import { publicApi } from "@drover/proto";
-import { channelOptions, serviceDefinition, toServiceError, traceOf } from "@drover/rpc";
-import {
-  type handleUnaryCall,
-  type Metadata,
-  Server,
-  type ServerWritableStream,
-  type UntypedServiceImplementation,
-} from "@grpc/grpc-js";
+import { channelOptions, failStream, type RpcService, rpcService, traceOf } from "@drover/rpc";
+import { type Metadata, Server, type ServerWritableStream } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
 import type { ApiKeys } from "../api-keys.ts";
@@ -39,24 +33,7 @@ type Read<T> = (message: T, facts: ModelFacts) => GenerationQuery;
 /** drover.v1.Inference with health and reflection. Not yet listening. */
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   const server = new Server({ ...channelOptions, "grpc.max_receive_message_length": BODY_BYTES_MAX });
-  server.addService(serviceDefinition(publicApi.Inference), {
-    chat: (call: StreamCall<publicApi.ChatRequest>) => serve(call, options, readChatMessage),
-    generate: (call: StreamCall<publicApi.GenerateRequest>) => serve(call, options, readGenerateMessage),
-    tokenize: unary(options, async (message: publicApi.TokenizeRequest) => {
-      const { inference } = options.deployments.reading(tokenizeModel(message));
-      const prompt = readTokenizeMessage(message, inference.facts);
-      const tokenIds = Array.from(await inference.tokenize(prompt, neverAborted));
-      return create(publicApi.TokenizeReplySchema, { tokenIds });
-    }),
-    listModels: unary(options, async (_message: publicApi.ListModelsRequest) =>
-      create(publicApi.ListModelsReplySchema, {
-        models: [...options.deployments].map(({ modelId, inference }) => ({
-          id: modelId,
-          contextTokensMax: BigInt(inference.facts.contextTokensMax),
-        })),
-      }),
-    ),
-  } as UntypedServiceImplementation);
+  server.addService(...inferenceService(options));
   const health = new HealthImplementation();
   health.addToServer(server);
   const setReady = (ready: boolean) => {
@@ -68,16 +45,37 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   return { server, setReady };
 }
 
-function unary<Q, R>(options: GrpcServerOptions, handle: (request: Q) => Promise<R>): handleUnaryCall<Q, R> {
-  return (call, callback) => {
-    const answer = async () => {
-      authenticate(options, call.metadata);
-      return handle(call.request);
-    };
-    answer().then(
-      (reply) => callback(null, reply),
-      (error: unknown) => callback(refusal(error, options.logger)),
-    );
+function inferenceService(options: GrpcServerOptions): RpcService {
+  return rpcService(publicApi.Inference, {
+    chat: (call) => serve(call, options, readChatMessage),
+    generate: (call) => serve(call, options, readGenerateMessage),
+    tokenize: unary(options, async (message) => {
+      const { inference } = options.deployments.reading(tokenizeModel(message));
+      const prompt = readTokenizeMessage(message, inference.facts);
+      const tokenIds = Array.from(await inference.tokenize(prompt, neverAborted));
+      return create(publicApi.TokenizeReplySchema, { tokenIds });
+    }),
+    listModels: unary(options, async () =>
+      create(publicApi.ListModelsReplySchema, {
+        models: [...options.deployments].map(({ modelId, inference }) => ({
+          id: modelId,
+          contextTokensMax: BigInt(inference.facts.contextTokensMax),
+        })),
+      }),
+    ),
+  });
+}
+
+type Unary<Q, R> = (request: Q, call: Readonly<{ metadata: Metadata }>) => Promise<R>;
+
+function unary<Q, R>(options: GrpcServerOptions, handle: (request: Q) => Promise<R>): Unary<Q, R> {
+  return async (request, { metadata }) => {
+    try {
+      authenticate(options, metadata);
+      return await handle(request);
+    } catch (error) {
+      throw refusal(error, options.logger);
+    }
   };
 }
 
@@ -85,7 +83,7 @@ function serve<T extends Named>(call: StreamCall<T>, options: GrpcServerOptions,
   stream(call, options, read).then(
     () => call.end(),
     (error: unknown) => {
-      if (!call.cancelled) call.emit("error", refusal(error, options.logger));
+      if (!call.cancelled) failStream(call, refusal(error, options.logger));
     },
   );
 }
@@ -122,10 +120,11 @@ function authenticate({ keys }: GrpcServerOptions, metadata: Metadata): void {
   keys.check(typeof given === "string" ? given : undefined);
 }
 
-function refusal(error: unknown, logger: Logger) {
+/** What a client is told; faults of this side are logged. */
+function refusal(error: unknown, logger: Logger): DroverError {
   const fault = inMessageNames(toDroverError(error));
   if (fault.code === "internal") logger.error("grpc.internal_error", { reason: fault.message, stack: fault.stack });
-  return toServiceError(publicError(fault));
+  return publicError(fault);
 }
 
 /** An error of a client names the field as its message has it. */

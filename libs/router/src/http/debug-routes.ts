@@ -2,6 +2,7 @@ import { toJson } from "@bufbuild/protobuf";
 import { DroverError, neverAborted } from "@drover/core";
 import { GENERATION_ENDPOINTS } from "@drover/openai";
 import { ClusterStateSchema, ExplainReplySchema } from "@drover/proto";
+import { clusterStateToWire, explainReplyToWire } from "@drover/wire";
 import type { FastifyInstance } from "fastify";
 import type { HttpServerOptions } from "./http-server-options.ts";
 
@@ -13,14 +14,15 @@ const ID_PREFIXES = GENERATION_ENDPOINTS.map(({ idPrefix }) => idPrefix);
 export function addDebugRoutes(api: FastifyInstance, { deployments }: HttpServerOptions): void {
   api.get<Query>("/debug/cluster", ({ query }) => {
     const state = deployments.named(query.model).clusterState;
-    return state === undefined ? { ready: false } : toJson(ClusterStateSchema, state, { alwaysEmitImplicit: true });
+    if (state === undefined) return { ready: false };
+    return toJson(ClusterStateSchema, clusterStateToWire(state), { alwaysEmitImplicit: true });
   });
   api.get<Query>("/debug/placement", async ({ query }) => {
     const { model, request } = query;
     if (request === undefined || request === "")
       throw new DroverError("invalid_argument", "names a request", { field: "request" });
-    const reply = await deployments.named(model).explain(requestIdOf(request), neverAborted);
-    return toJson(ExplainReplySchema, reply, { alwaysEmitImplicit: true });
+    const records = await deployments.named(model).explain(requestIdOf(request), neverAborted);
+    return toJson(ExplainReplySchema, explainReplyToWire(records), { alwaysEmitImplicit: true });
   });
 }
 

@@ -1,30 +1,25 @@
-import { create } from "@bufbuild/protobuf";
-import { ClusterStateSchema, WorkerRole } from "@drover/proto";
+import { clusterStateOf, type WorkerFacts } from "@drover/testkit";
 import { describe, expect, it } from "vitest";
 import { modelServerMetrics } from "./model-server-metrics.ts";
 
-const worker = (ready: boolean, referenced: bigint, waitingCount: number) => ({
-  roles: [WorkerRole.ATTENTION],
+const worker = (ready: boolean, referenced: number, waitingCount: number): WorkerFacts => ({
+  roles: ["attention"],
   status: {
     ready,
-    kvBytesMax: 64_000n,
-    kvBytesPerToken: 10n,
-    globalKv: { referenced, cached: 30_000n },
-    localKv: { referenced: 2_000n },
+    kvBytesMax: 64_000,
+    kvBytesPerToken: 10,
+    globalKv: { referenced, cached: 30_000 },
+    localKv: { referenced: 2_000, cached: 0 },
     waitingCount,
   },
 });
 
-const state = create(ClusterStateSchema, {
-  workers: [
-    worker(true, 14_000n, 2),
-    worker(true, 30_000n, 1),
-    worker(false, 9_000n, 9),
-    { roles: [WorkerRole.EXPERTS] },
-  ],
+const lane = { oldestAgeMs: 0, predictedWaitMs: 0, waitMsPerJob: 0 };
+const state = clusterStateOf({
+  workers: [worker(true, 14_000, 2), worker(true, 30_000, 1), worker(false, 9_000, 9), { roles: ["experts"] }],
   lanes: [
-    { lane: "short", waitingCount: 3 },
-    { lane: "long", waitingCount: 4 },
+    { lane: "short", waitingCount: 3, ...lane },
+    { lane: "long", waitingCount: 4, ...lane },
   ],
 });
 
@@ -46,8 +41,8 @@ describe("what an endpoint picker scrapes", () => {
 
   it("says nothing of a fleet that is not known, and never more than all of it", () => {
     expect(series(modelServerMetrics([{ modelId: "nano", state: undefined, runningCount: 0 }]))).toHaveLength(1);
-    const full = create(ClusterStateSchema, { workers: [worker(true, 90_000n, 0)] });
-    const empty = create(ClusterStateSchema, {});
+    const full = clusterStateOf({ workers: [worker(true, 90_000, 0)] });
+    const empty = clusterStateOf();
     expect(modelServerMetrics([{ modelId: "nano", state: full, runningCount: 0 }])).toContain(
       'perc{model_name="nano"} 1\n',
     );

@@ -1,5 +1,5 @@
+import type { ClusterState, WorkerState, WorkerStatus } from "@drover/fleet";
 import { BLOCK_TOKENS } from "@drover/kv";
-import { type ClusterState, WorkerRole, type WorkerState, type WorkerStatus } from "@drover/proto";
 
 /** What one router knows: its fleet, and how many of its own requests a worker has begun. */
 export type ModelServerFacts = Readonly<{ modelId: string; state: ClusterState | undefined; runningCount: number }>;
@@ -67,22 +67,19 @@ function gaugeText({ name, help, value, labels }: ModelGauge, models: readonly M
 }
 
 function kvUsage(fleet: readonly WorkerStatus[]): number {
-  const used = sum(
-    fleet,
-    ({ globalKv, localKv }) => Number(globalKv?.referenced ?? 0n) + Number(localKv?.referenced ?? 0n),
-  );
-  const room = sum(fleet, ({ kvBytesMax }) => Number(kvBytesMax));
+  const used = sum(fleet, ({ globalKv, localKv }) => (globalKv?.referenced ?? 0) + (localKv?.referenced ?? 0));
+  const room = sum(fleet, ({ kvBytesMax }) => kvBytesMax);
   return room === 0 ? 0 : Math.min(1, used / room);
 }
 
 function attentionStatuses(workers: readonly WorkerState[]): WorkerStatus[] {
   return workers.flatMap(({ roles, status }) =>
-    roles.includes(WorkerRole.ATTENTION) && status?.ready === true ? [status] : [],
+    roles.includes("attention") && status?.ready === true ? [status] : [],
   );
 }
 
 function blockCount({ kvBytesMax, kvBytesPerToken }: WorkerStatus): number {
-  return kvBytesPerToken === 0n ? 0 : Math.floor(Number(kvBytesMax) / (Number(kvBytesPerToken) * BLOCK_TOKENS));
+  return kvBytesPerToken === 0 ? 0 : Math.floor(kvBytesMax / (kvBytesPerToken * BLOCK_TOKENS));
 }
 
 function sum<T>(items: readonly T[], amount: (item: T) => number): number {

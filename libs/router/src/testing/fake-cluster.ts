@@ -8,38 +8,29 @@ import {
   type QueueJob,
   type QueueProducer,
 } from "@drover/core";
+import type { ClusterState, LaneState, PlacementRecord } from "@drover/fleet";
 import {
   AttentionWorker,
   type Cancel,
   Cluster,
-  type ClusterState,
-  ClusterStateSchema,
-  type ExplainReply,
-  ExplainReplySchema,
-  type ExplainRequest,
   type GenerationRequest,
   GenerationRequestSchema,
-  type PlacementDecisionSchema,
   type RequestEventSchema,
   type RouterHello,
-  type RouterMessage,
-  type WorkerMessage,
   WorkerMessageSchema,
-  WorkerRole,
 } from "@drover/proto";
-import { createServer, listen, serviceDefinition, toServiceError } from "@drover/rpc";
-import {
-  type Server,
-  type ServerDuplexStream,
-  type ServerUnaryCall,
-  type ServerWritableStream,
-  type sendUnaryData,
-  status,
-  type UntypedServiceImplementation,
-} from "@grpc/grpc-js";
+import { createServer, listen, type RpcHandlers, rpcService } from "@drover/rpc";
+import { clusterStateOf } from "@drover/testkit";
+import { clusterStateToWire, explainReplyToWire } from "@drover/wire";
+import { type Server, status } from "@grpc/grpc-js";
 
 type EventInit = NonNullable<MessageInitShape<typeof RequestEventSchema>["event"]>;
-type Tokens = ServerDuplexStream<RouterMessage, WorkerMessage>;
+type Tokens = Parameters<RpcHandlers<typeof AttentionWorker>["tokens"]>[0];
+type Watcher = Parameters<RpcHandlers<typeof Cluster>["watch"]>[0];
+
+const notCalled = (): never => {
+  throw new DroverError("internal", "a router does not call this");
+};
 
 /** A list that a test can wait on. */
 class Arrivals<T> {
@@ -75,7 +66,7 @@ export class FakeWorker {
 
   async start(): Promise<this> {
     const tokens = (stream: Tokens) => {
-      stream.on("data", ({ message }: RouterMessage) => {
+      stream.on("data", ({ message }) => {
         if (message.case === "cancel") this.cancels.push(message.value);
         if (message.case !== "hello") return;
         this.#stream = stream;
@@ -87,7 +78,7 @@ export class FakeWorker {
       stream.on("end", () => stream.end());
       stream.on("error", () => undefined);
     };
-    this.#server.addService(serviceDefinition(AttentionWorker), { tokens } as unknown as UntypedServiceImplementation);
+    this.#server.addService(...rpcService(AttentionWorker, { tokens, place: notCalled }));
     this.address = `127.0.0.1:${await listen(this.#server, "127.0.0.1:0")}`;
     return this;
   }
@@ -121,59 +112,51 @@ export class FakeCluster implements QueueProducer, PayloadStore {
   readonly deleted = new Arrivals<string>();
   readonly payloads = new Map<string, Uint8Array>();
   readonly modelId: ModelId;
-  readonly #watchers = new Set<ServerWritableStream<unknown, ClusterState>>();
+  readonly #watchers = new Set<Watcher>();
   readonly #server: Server = createServer();
-  #state: ClusterState = create(ClusterStateSchema, {});
+  #state: ClusterState;
   addError: Error | undefined;
   address = "";
   /** What the scheduler remembers, by request. */
-  readonly decisions = new Map<string, MessageInitShape<typeof PlacementDecisionSchema>[]>();
+  readonly decisions = new Map<string, readonly PlacementRecord[]>();
 
   constructor(name = "tiny") {
     this.modelId = modelId(name);
+    this.#state = clusterStateOf({ modelId: name, schedulerId: "", leaderEpoch: 0n });
   }
 
   async start(): Promise<this> {
-    const watch = (stream: ServerWritableStream<unknown, ClusterState>) => {
+    const watch = (stream: Watcher) => {
       this.#watchers.add(stream);
       stream.on("cancelled", () => this.#watchers.delete(stream));
-      stream.write(this.#state);
+      stream.write(clusterStateToWire(this.#state));
     };
-    const explain = (
-      { request }: ServerUnaryCall<ExplainRequest, ExplainReply>,
-      callback: sendUnaryData<ExplainReply>,
-    ): void => {
-      const decisions = this.decisions.get(request.requestId);
-      if (decisions === undefined) callback(toServiceError(new DroverError("not_found", "nothing is remembered")));
-      else callback(null, create(ExplainReplySchema, { decisions }));
+    const explain = ({ requestId }: { requestId: string }) => {
+      const decisions = this.decisions.get(requestId);
+      if (decisions === undefined) throw new DroverError("not_found", "nothing is remembered");
+      return explainReplyToWire(decisions);
     };
-    this.#server.addService(serviceDefinition(Cluster), { watch, explain } as unknown as UntypedServiceImplementation);
+    this.#server.addService(...rpcService(Cluster, { watch, explain, join: notCalled, drain: notCalled }));
     this.address = `127.0.0.1:${await listen(this.#server, "127.0.0.1:0")}`;
     return this;
   }
 
-  show(
-    workers: readonly FakeWorker[],
-    ready = true,
-    leaderEpoch = 1n,
-    lanes: MessageInitShape<typeof ClusterStateSchema>["lanes"] = [],
-  ): void {
-    this.#state = create(ClusterStateSchema, {
+  show(workers: readonly FakeWorker[], ready = true, leaderEpoch = 1n, lanes: readonly LaneState[] = []): void {
+    this.#state = clusterStateOf({
       lanes,
       modelFingerprint: "fingerprint",
       modelId: this.modelId,
-      schedulerId: "s",
       leaderEpoch,
       ready,
       workers: workers.map(({ workerId, incarnation, address }) => ({
         workerId,
         incarnation,
         address,
-        roles: [WorkerRole.ATTENTION],
-        status: { ready: true, contextTokensMax: 20_000n },
+        roles: ["attention"],
+        status: { ready: true, contextTokensMax: 20_000 },
       })),
     });
-    for (const watcher of this.#watchers) watcher.write(this.#state);
+    for (const watcher of this.#watchers) watcher.write(clusterStateToWire(this.#state));
   }
 
   async add(jobs: readonly QueueJob[]): Promise<void> {

@@ -1,20 +1,15 @@
 import { type Clock, DroverError, type Logger, sleepUnlessAborted } from "@drover/core";
 import type { ExpertSet, WorkerStatus } from "@drover/fleet";
-import { Cluster, type WorkerOrder as OrderMessage, type WorkerReport as ReportMessage } from "@drover/proto";
-import { bidiStreamOf, LivingStream, STREAM_LIMITS } from "@drover/rpc";
-import {
-  type JoinHello,
-  type WorkerOrder,
-  type WorkerReport,
-  workerOrderFromWire,
-  workerReportToWire,
-} from "@drover/wire";
+import { LivingStream, type OpenStream, STREAM_LIMITS } from "@drover/rpc";
+import type { JoinHello, WorkerOrder, WorkerReport } from "@drover/wire";
 import { WORKER_LIMITS } from "../limits.ts";
 import { changesOf, type ReportedCache, snapshotParts } from "./cache-report.ts";
 
 export type MembershipOptions = Readonly<{
   /** Schedulers' addresses; the leader is among them. */
   addresses: readonly string[];
+  /** Calls one of them. An order that is undefined is one that only later builds know. */
+  open: OpenStream<WorkerReport, WorkerOrder | undefined>;
   clock: Clock;
   logger: Logger;
 }>;
@@ -33,7 +28,7 @@ export type Member = Readonly<{
 export class Membership implements Disposable {
   readonly #options: MembershipOptions;
   readonly #member: Member;
-  readonly #stream: LivingStream<ReportMessage, OrderMessage>;
+  readonly #stream: LivingStream<WorkerReport, WorkerOrder | undefined>;
   readonly #ended = new AbortController();
   /** When a scheduler last had this worker, by the monotonic clock. */
   #joinedUntilMs = Number.NEGATIVE_INFINITY;
@@ -43,15 +38,14 @@ export class Membership implements Disposable {
   #cacheReportedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: MembershipOptions, member: Member) {
-    const { addresses, clock, logger } = options;
+    const { addresses, open, clock, logger } = options;
     this.#options = options;
     this.#member = member;
     this.#stream = new LivingStream({
       addresses,
-      open: bidiStreamOf(Cluster.method.join),
-      greeting: () =>
-        [{ kind: "hello" as const, hello: member.hello }, this.#loaded(), this.#status()].map(workerReportToWire),
-      onMessage: (message) => this.#obey(workerOrderFromWire(message)),
+      open,
+      greeting: () => [{ kind: "hello", hello: member.hello }, this.#loaded(), this.#status()],
+      onMessage: (order) => this.#obey(order),
       onUp: (down) => {
         this.#cacheReportedAtMs = Number.NEGATIVE_INFINITY;
         void this.#beat(down);
@@ -93,7 +87,7 @@ export class Membership implements Disposable {
   }
 
   #send(report: WorkerReport): void {
-    this.#stream.send(workerReportToWire(report));
+    this.#stream.send(report);
   }
 
   #status(): WorkerReport {

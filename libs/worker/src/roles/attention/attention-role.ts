@@ -1,10 +1,10 @@
 import { assertNever, sleepUnlessAborted } from "@drover/core";
 import type { ExpertMap, WorkerStatus } from "@drover/fleet";
-import { AttentionWorker } from "@drover/proto";
+import type { RpcService } from "@drover/rpc";
 import type { WorkerOrder } from "@drover/wire";
 import { WORKER_LIMITS } from "../../limits.ts";
 import type { ReportedCache } from "../../link/cache-report.ts";
-import type { Role, RoleIntroduction, RoleService } from "../../role.ts";
+import type { Role, RoleIntroduction } from "../../role.ts";
 import type { RoleContext } from "../../role-context.ts";
 import type { UnfinishedWork } from "../../unfinished-work.ts";
 import { ExpertsRole } from "../experts/experts-role.ts";
@@ -26,7 +26,7 @@ export async function startAttention(context: RoleContext, before: readonly Role
 export class AttentionRole implements Role {
   readonly name = "attention";
   readonly introduction: RoleIntroduction;
-  readonly services: readonly RoleService[];
+  readonly services: readonly RpcService[];
   readonly unfinished: UnfinishedWork;
   readonly cache: ReportedCache;
   readonly #context: RoleContext;
@@ -42,7 +42,7 @@ export class AttentionRole implements Role {
     this.#parts = parts;
     this.introduction = { kvDtype };
     this.cache = executor.sequences.cache;
-    const implementation = attentionService({
+    const service = attentionService({
       engine,
       workerId,
       incarnation,
@@ -54,7 +54,7 @@ export class AttentionRole implements Role {
       logger,
       tracer,
     });
-    this.services = [{ service: AttentionWorker, implementation }];
+    this.services = [service];
     this.unfinished = {
       begin: () => void engine.handBack("waiting"),
       isBusy: () => this.#load().runningCount + this.#load().waitingCount > 0,

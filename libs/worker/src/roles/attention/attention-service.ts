@@ -1,9 +1,8 @@
 import { type TraceContext, type Tracer, toDroverError } from "@drover/core";
 import { beginGeneration, taskOf } from "@drover/engine";
-import type { PlaceReply, PlaceRequest, RouterMessage, WorkerMessage } from "@drover/proto";
-import { traceOf } from "@drover/rpc";
+import { AttentionWorker, type PlaceRequest } from "@drover/proto";
+import { type RpcService, rpcService, traceOf } from "@drover/rpc";
 import { generationRequestFromWire, type PlaceRefusal, placeReplyToWire, placeRequestFromWire } from "@drover/wire";
-import type { ServerDuplexStream, ServerUnaryCall, sendUnaryData, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { RouterStream, type RouterStreamOptions } from "./router-stream.ts";
 
 export type AttentionServiceOptions = RouterStreamOptions &
@@ -17,13 +16,11 @@ export type AttentionServiceOptions = RouterStreamOptions &
   }>;
 
 /** The gRPC face of the attention role: placements from the scheduler, token streams to the routers. */
-export function attentionService(options: AttentionServiceOptions): UntypedServiceImplementation {
-  return {
-    place: (call: ServerUnaryCall<PlaceRequest, PlaceReply>, callback: sendUnaryData<PlaceReply>) => {
-      callback(null, placeReplyToWire(place(options, call.request, traceOf(call.metadata))));
-    },
-    tokens: (stream: ServerDuplexStream<RouterMessage, WorkerMessage>) => RouterStream.serve(stream, options),
-  };
+export function attentionService(options: AttentionServiceOptions): RpcService {
+  return rpcService(AttentionWorker, {
+    place: (request, { metadata }) => placeReplyToWire(place(options, request, traceOf(metadata))),
+    tokens: (stream) => RouterStream.serve(stream, options),
+  });
 }
 
 /** Undefined: the worker has taken the request. */
@@ -43,7 +40,7 @@ function place(
     if (refusal !== undefined) trace?.end(refusal.code);
     return refusal;
   } catch (error) {
-    const { code, message } = toDroverError(error);
-    return { code, message };
+    const { code, sentence } = toDroverError(error);
+    return { code, message: sentence };
   }
 }

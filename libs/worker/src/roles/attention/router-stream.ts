@@ -1,7 +1,7 @@
 import { DroverError, type Logger, type RequestEvent, type RouterId, toDroverError } from "@drover/core";
 import type { Engine, EventSink } from "@drover/engine";
 import type { RouterMessage as RouterData, WorkerMessage as WorkerData } from "@drover/proto";
-import { toServiceError } from "@drover/rpc";
+import { failStream } from "@drover/rpc";
 import { type RouterMessage, routerMessageFromWire, type WorkerMessage, workerMessageToWire } from "@drover/wire";
 import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { WORKER_LIMITS } from "../../limits.ts";
@@ -89,6 +89,6 @@ export class RouterStream implements EventSink {
   }
 
   #fail(fault: DroverError): void {
-    this.#stream.emit("error", toServiceError(fault));
+    failStream(this.#stream, fault);
   }
 }

@@ -1,9 +1,8 @@
 import type { WorkerStatus } from "@drover/fleet";
 import { type KvGeometry, kvGeometry } from "@drover/kv";
 import { ContextStore } from "@drover/onnx";
-import { ContextWorker } from "@drover/proto";
-import { contextService } from "@drover/rpc";
-import type { Role, RoleIntroduction, RoleService } from "../../role.ts";
+import { contextService, type RpcService } from "@drover/rpc";
+import type { Role, RoleIntroduction } from "../../role.ts";
 import type { RoleContext } from "../../role-context.ts";
 import type { UnfinishedWork } from "../../unfinished-work.ts";
 import { contextMetrics } from "./context-metrics.ts";
@@ -18,7 +17,7 @@ export class ContextRole implements Role {
   readonly name = "context";
   readonly ready = Promise.resolve();
   readonly introduction: RoleIntroduction;
-  readonly services: readonly RoleService[];
+  readonly services: readonly RpcService[];
   readonly unfinished: UnfinishedWork;
   readonly #store: ContextStore;
 
@@ -27,8 +26,8 @@ export class ContextRole implements Role {
     const store = new ContextStore(model.config, geometry, { threads, bytesMax, kvDtype });
     this.#store = store;
     this.introduction = { kvDtype };
-    const implementation = contextService(store, contextMetrics(metrics, modelName, store), tracer);
-    this.services = [{ service: ContextWorker, implementation }];
+    const service = contextService(store, contextMetrics(metrics, modelName, store), tracer);
+    this.services = [service];
     this.unfinished = { isBusy: () => store.segmentCount > 0 };
   }
 

@@ -1,10 +1,9 @@
 import { LocalPeer } from "@drover/exchange";
 import type { ExpertSet, WorkerStatus } from "@drover/fleet";
 import { ExpertSessions } from "@drover/onnx";
-import { ExpertWorker } from "@drover/proto";
-import { expertService } from "@drover/rpc";
+import { expertService, type RpcService } from "@drover/rpc";
 import type { WorkerOrder } from "@drover/wire";
-import type { Role, RoleIntroduction, RoleService } from "../../role.ts";
+import type { Role, RoleIntroduction } from "../../role.ts";
 import type { RoleContext } from "../../role-context.ts";
 import type { UnfinishedWork } from "../../unfinished-work.ts";
 import { CountedExperts } from "./counted-experts.ts";
@@ -23,7 +22,7 @@ export class ExpertsRole implements Role {
   readonly name = "experts";
   readonly ready = Promise.resolve();
   readonly introduction: RoleIntroduction;
-  readonly services: readonly RoleService[];
+  readonly services: readonly RpcService[];
   readonly unfinished: UnfinishedWork;
   /** The same experts, for a role of this process that asks for their answers. */
   readonly peer: LocalPeer;
@@ -45,7 +44,7 @@ export class ExpertsRole implements Role {
       streamOpened: () => release.streamOpened(),
       streamClosed: () => release.streamClosed(clock.monotonic()),
     };
-    this.services = [{ service: ExpertWorker, implementation: expertService(this.#counted, streams, tracer) }];
+    this.services = [expertService(this.#counted, streams, tracer)];
     this.unfinished = { isBusy: () => release.isNeeded(clock.monotonic(), link.isJoined) };
   }
 

@@ -1,13 +1,7 @@
-import { create } from "@bufbuild/protobuf";
 import { DroverError } from "@drover/core";
-import {
-  type FeatureFrame,
-  FeatureFrameSchema,
-  type FeaturesRequest,
-  FeaturesRequestSchema,
-  VisionWorker,
-} from "@drover/proto";
+import { type FeatureFrame, type FeaturesRequest, VisionWorker } from "@drover/proto";
 import { fromServiceError, type RpcClient } from "@drover/rpc";
+import { featuresFrameFromWire, featuresFrameToWire, featuresRequestToWire } from "@drover/wire";
 import type { ServerWritableStream, ServiceError } from "@grpc/grpc-js";
 import { VISION_SERVICE_LIMITS } from "./vision-limits.ts";
 
@@ -27,8 +21,8 @@ export async function sendFeatures(
     hasLeft = true;
   });
   for (let at = 0; at < bytes.length && !hasLeft; at += frameBytesMax) {
-    const rows = bytes.subarray(at, at + frameBytesMax);
-    const frame = create(FeatureFrameSchema, { rowCount: at === 0 ? rows_aD.length / hiddenSize : 0, rows });
+    const rowCount = at === 0 ? rows_aD.length / hiddenSize : undefined;
+    const frame = featuresFrameToWire({ rowCount, bytes: bytes.subarray(at, at + frameBytesMax) });
     if (!call.write(frame)) await Promise.race([gone, new Promise((resolve) => call.once("drain", resolve))]);
   }
   call.end();
@@ -45,10 +39,7 @@ export function fetchFeatures(
   hiddenSize: number,
   signal: AbortSignal,
 ): Promise<Float32Array> {
-  const call = client.serverStream(
-    VisionWorker.method.features,
-    create(FeaturesRequestSchema, { contentHash: Buffer.from(contentHash, "hex") }),
-  );
+  const call = client.serverStream(VisionWorker.method.features, featuresRequestToWire(contentHash));
   const rows_aD = new Float32Array(rowCount * hiddenSize);
   const bytes = new Uint8Array(rows_aD.buffer);
   let received = 0;
@@ -61,11 +52,12 @@ export function fetchFeatures(
   const onAbort = () => give(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
   if (signal.aborted) onAbort();
-  call.on("data", (frame: FeatureFrame) => {
-    if (received === 0 && frame.rowCount !== rowCount) return wrong(`${frame.rowCount} rows in place of ${rowCount}`);
-    if (received + frame.rows.length > bytes.length) return wrong(`more than ${rowCount} rows`);
-    bytes.set(frame.rows, received);
-    received += frame.rows.length;
+  call.on("data", (message: FeatureFrame) => {
+    const { rowCount: sentCount, bytes: part } = featuresFrameFromWire(message);
+    if (received === 0 && sentCount !== rowCount) return wrong(`${sentCount ?? 0} rows in place of ${rowCount}`);
+    if (received + part.length > bytes.length) return wrong(`more than ${rowCount} rows`);
+    bytes.set(part, received);
+    received += part.length;
   });
   call.on("end", () => {
     // A call that failed ends too, but has said why before.

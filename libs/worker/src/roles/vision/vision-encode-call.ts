@@ -1,5 +1,6 @@
 import { DroverError } from "@drover/core";
 import type { EncodeFrame } from "@drover/proto";
+import { type TilesHead, tilesFrameFromWire } from "@drover/wire";
 import type { FeatureCache } from "./feature-cache.ts";
 import type { FeatureEncodings } from "./feature-encodings.ts";
 import { VisionUpload } from "./vision-upload.ts";
@@ -37,10 +38,11 @@ export class EncodeCall {
     this.#deadline = setTimeout(late, host.receiveMsMax);
   }
 
-  frame(frame: EncodeFrame): void {
+  frame(message: EncodeFrame): void {
     try {
-      if (this.#state === "new") this.#begin(frame);
-      if (this.#state === "receiving") this.#upload?.add(frame);
+      const { head, pixels } = tilesFrameFromWire(message);
+      if (this.#state === "new") this.#begin(head);
+      if (this.#state === "receiving") this.#upload?.add(pixels);
     } catch (error) {
       this.#fail(error);
     }
@@ -63,8 +65,8 @@ export class EncodeCall {
     this.#fail(reason);
   }
 
-  #begin(first: EncodeFrame): void {
-    const upload = new VisionUpload(first, this.#host.imageSize);
+  #begin(head: TilesHead | undefined): void {
+    const upload = new VisionUpload(head, this.#host.imageSize);
     const { contentHash, tileCount, byteCount } = upload;
     if (this.#host.encodings.has(contentHash)) {
       this.#state = "elsewhere";

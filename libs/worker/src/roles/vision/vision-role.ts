@@ -1,8 +1,8 @@
 import { hasVisionTensors, loadVisionConfig, type VisionConfig } from "@drover/checkpoint";
 import { DroverError } from "@drover/core";
 import { VisionThread } from "@drover/onnx";
-import { VisionWorker } from "@drover/proto";
-import type { Role, RoleService } from "../../role.ts";
+import type { RpcService } from "@drover/rpc";
+import type { Role } from "../../role.ts";
 import type { RoleContext } from "../../role-context.ts";
 import type { UnfinishedWork } from "../../unfinished-work.ts";
 import { FeatureCache } from "./feature-cache.ts";
@@ -31,7 +31,7 @@ export class VisionRole implements Role {
   readonly name = "vision";
   readonly ready = Promise.resolve();
   readonly introduction = {};
-  readonly services: readonly RoleService[];
+  readonly services: readonly RpcService[];
   readonly unfinished: UnfinishedWork;
   /** The features of images, which a role of this process may read. */
   readonly features: FeatureCache;
@@ -41,7 +41,7 @@ export class VisionRole implements Role {
     const { visionCache, ending, tracer } = options;
     this.features = new FeatureCache(visionCache);
     this.#thread = thread;
-    const implementation = visionService({
+    const service = visionService({
       encoder: thread,
       cache: this.features,
       imageSize: config.imageSize,
@@ -50,7 +50,7 @@ export class VisionRole implements Role {
       accepting: () => !ending.refusing.aborted,
       tracer,
     });
-    this.services = [{ service: VisionWorker, implementation }];
+    this.services = [service];
     this.unfinished = { isBusy: () => thread.load > 0 };
   }
 

@@ -1,23 +1,7 @@
-import { create } from "@bufbuild/protobuf";
 import { DroverError, type Tracer, toDroverError } from "@drover/core";
-import {
-  type EncodeFrame,
-  type EncodeReply,
-  EncodeReplySchema,
-  type FeatureFrame,
-  type FeaturesRequest,
-  type ProbeReply,
-  ProbeReplySchema,
-  type ProbeRequest,
-} from "@drover/proto";
-import { toServiceError, traceOf } from "@drover/rpc";
-import type {
-  ServerReadableStream,
-  ServerUnaryCall,
-  ServerWritableStream,
-  sendUnaryData,
-  UntypedServiceImplementation,
-} from "@grpc/grpc-js";
+import { type EncodeReply, VisionWorker } from "@drover/proto";
+import { failStream, type RpcHandlers, type RpcService, rpcService, traceOf } from "@drover/rpc";
+import { encodedToWire, featuresRequestFromWire, probeFromWire, probeReplyToWire } from "@drover/wire";
 import type { FeatureCache } from "./feature-cache.ts";
 import { FeatureEncodings, type TileEncoder } from "./feature-encodings.ts";
 import { sendFeatures } from "./feature-stream.ts";
@@ -39,16 +23,18 @@ export type VisionServiceOptions = Readonly<{
   tracer?: Tracer;
 }>;
 
+type Handlers = RpcHandlers<typeof VisionWorker>;
+type EncodeStream = Parameters<Handlers["encode"]>[0];
+type FeaturesStream = Parameters<Handlers["features"]>[0];
+
 /** The gRPC face of the vision role: tiles from routers, features to attention workers. */
-export function visionService(options: VisionServiceOptions): UntypedServiceImplementation {
+export function visionService(options: VisionServiceOptions): RpcService {
   const service = new VisionService(options);
-  return {
-    encode: (call: ServerReadableStream<EncodeFrame, EncodeReply>, callback: sendUnaryData<EncodeReply>) =>
-      service.encode(call, callback),
-    probe: (call: ServerUnaryCall<ProbeRequest, ProbeReply>, callback: sendUnaryData<ProbeReply>) =>
-      service.probe(call.request, callback),
-    features: (call: ServerWritableStream<FeaturesRequest, FeatureFrame>) => void service.features(call),
-  };
+  return rpcService(VisionWorker, {
+    encode: (call) => service.encode(call),
+    probe: (request) => probeReplyToWire(service.probe(probeFromWire(request))),
+    features: (call) => void service.features(call),
+  });
 }
 
 class VisionService implements EncodeHost {
@@ -71,49 +57,52 @@ class VisionService implements EncodeHost {
     this.#pixelBytesMax = options.pixelBytesMax ?? VISION_SERVICE_LIMITS.pixelBytesMax;
   }
 
-  encode(call: ServerReadableStream<EncodeFrame, EncodeReply>, callback: sendUnaryData<EncodeReply>): void {
-    const { rowsPerTile } = this.#options;
-    const span = this.#options.tracer?.join("encode", traceOf(call.metadata), { kind: "server" });
+  encode(call: EncodeStream): Promise<EncodeReply> {
+    const { rowsPerTile, tracer } = this.#options;
+    const span = tracer?.join("encode", traceOf(call.metadata), { kind: "server" });
+    const { promise, resolve, reject } = Promise.withResolvers<EncodeReply>();
     const encodeCall = new EncodeCall(this, (outcome) => {
-      if (outcome.kind === "failed") span?.end(toDroverError(outcome.error).code);
-      else span?.attributes({ "drover.tiles": outcome.tileCount, "drover.cached": outcome.cached });
-      span?.end();
-      if (outcome.kind === "failed") return callback(toServiceError(toDroverError(outcome.error)));
+      if (outcome.kind === "failed") {
+        reject(outcome.error);
+        span?.end(toDroverError(outcome.error).code);
+        return;
+      }
       const { tileCount, cached } = outcome;
-      callback(null, create(EncodeReplySchema, { rowCount: tileCount * rowsPerTile, cached }));
+      span?.attributes({ "drover.tiles": tileCount, "drover.cached": cached });
+      span?.end();
+      resolve(encodedToWire({ rowCount: tileCount * rowsPerTile, cached }));
     });
-    call.on("data", (frame: EncodeFrame) => encodeCall.frame(frame));
+    call.on("data", (frame) => encodeCall.frame(frame));
     call.on("end", () => encodeCall.end());
     call.on("cancelled", () => encodeCall.leave());
     call.on("error", () => encodeCall.leave());
+    return promise;
   }
 
-  probe({ contentHashes }: ProbeRequest, callback: sendUnaryData<ProbeReply>): void {
+  /** Whose features are here, of so many hashes; a hit counts as use. */
+  probe(contentHashes: readonly string[]): boolean[] {
     const { probeHashesMax } = VISION_SERVICE_LIMITS;
     if (contentHashes.length > probeHashesMax) {
       const message = `has ${contentHashes.length} entries; at most ${probeHashesMax} are answered`;
-      callback(toServiceError(new DroverError("invalid_argument", message, { field: "content_hashes" })));
-      return;
+      throw new DroverError("invalid_argument", message, { field: "content_hashes" });
     }
-    const held = contentHashes.map((bytes) => {
-      const contentHash = hex(bytes);
-      // What is missing is counted when its tiles come.
-      return this.cache.has(contentHash) && this.cache.find(contentHash) !== undefined;
-    });
-    callback(null, create(ProbeReplySchema, { held }));
+    // What is missing is counted when its tiles come.
+    return contentHashes.map((hash) => this.cache.has(hash) && this.cache.find(hash) !== undefined);
   }
 
-  async features(call: ServerWritableStream<FeaturesRequest, FeatureFrame>): Promise<void> {
-    // Not destroy: a stream that is destroyed sends no status.
-    const refuse = (error: DroverError) => void call.emit("error", toServiceError(error));
-    const rows_aD = this.cache.read(hex(call.request.contentHash));
-    if (rows_aD === undefined) return refuse(new DroverError("not_found", "these features are not here"));
-    if (this.#fetchCount >= VISION_SERVICE_LIMITS.fetchesMax) return refuse(overloaded("too many fetch features"));
-    this.#fetchCount += 1;
+  async features(call: FeaturesStream): Promise<void> {
     try {
-      await sendFeatures(call, rows_aD, this.#options.hiddenSize);
-    } finally {
-      this.#fetchCount -= 1;
+      const rows_aD = this.cache.read(featuresRequestFromWire(call.request));
+      if (rows_aD === undefined) throw new DroverError("not_found", "these features are not here");
+      if (this.#fetchCount >= VISION_SERVICE_LIMITS.fetchesMax) throw overloaded("too many fetch features");
+      this.#fetchCount += 1;
+      try {
+        await sendFeatures(call, rows_aD, this.#options.hiddenSize);
+      } finally {
+        this.#fetchCount -= 1;
+      }
+    } catch (error) {
+      failStream(call, toDroverError(error));
     }
   }
 
@@ -132,10 +121,6 @@ class VisionService implements EncodeHost {
   release(byteCount: number): void {
     this.#pixelBytes -= byteCount;
   }
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("hex");
 }
 
 function overloaded(message: string): DroverError {

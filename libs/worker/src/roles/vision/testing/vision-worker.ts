@@ -1,8 +1,8 @@
 import { once } from "node:events";
-import { create } from "@bufbuild/protobuf";
 import { tilesHash } from "@drover/core";
-import { EncodeFrameSchema, type EncodeReply, ProbeRequestSchema, VisionWorker } from "@drover/proto";
-import { createServer, listen, RpcClient, serviceDefinition } from "@drover/rpc";
+import { VisionWorker } from "@drover/proto";
+import { createServer, listen, RpcClient } from "@drover/rpc";
+import { type Encoded, encodedFromWire, probeReplyFromWire, probeToWire, tilesFrameToWire } from "@drover/wire";
 import { FeatureCache } from "../feature-cache.ts";
 import type { TileEncoder } from "../feature-encodings.ts";
 import { type VisionServiceOptions, visionService } from "../vision-service.ts";
@@ -70,7 +70,7 @@ export async function visionWorker(options: Partial<VisionServiceOptions> = {}) 
     hiddenSize: HIDDEN_SIZE,
     ...options,
   });
-  server.addService(serviceDefinition(VisionWorker), service);
+  server.addService(...service);
   const address = `127.0.0.1:${await listen(server, "127.0.0.1:0")}`;
   const client = new RpcClient(address);
   return {
@@ -80,9 +80,8 @@ export async function visionWorker(options: Partial<VisionServiceOptions> = {}) 
     client,
     encode: (tiles: Tiles, signal = new AbortController().signal) => sendTiles(client, tiles, signal),
     probe: async (...images: readonly Tiles[]) => {
-      const contentHashes = images.map(({ contentHash }) => Buffer.from(contentHash, "hex"));
-      const request = create(ProbeRequestSchema, { contentHashes });
-      return (await client.unary(VisionWorker.method.probe, request, new AbortController().signal)).held;
+      const request = probeToWire(images.map(({ contentHash }) => contentHash));
+      return probeReplyFromWire(await client.unary(VisionWorker.method.probe, request, new AbortController().signal));
     },
     stop: () => server.forceShutdown(),
     async [Symbol.asyncDispose]() {
@@ -98,7 +97,7 @@ export async function sendTiles(
   { tileCount, pixels, contentHash }: Tiles,
   signal: AbortSignal,
   frameBytes = 100,
-): Promise<EncodeReply> {
+): Promise<Encoded> {
   const { call, reply } = client.clientStream(VisionWorker.method.encode, signal);
   let answered = false;
   const done = reply.finally(() => {
@@ -106,10 +105,10 @@ export async function sendTiles(
   });
   done.catch(() => undefined);
   for (let at = 0; at < pixels.length && !answered; at += frameBytes) {
-    const names = at === 0 ? { contentHash: Buffer.from(contentHash, "hex"), tileCount, tileSize: IMAGE_SIZE } : {};
-    const frame = create(EncodeFrameSchema, { ...names, pixels: pixels.subarray(at, at + frameBytes) });
-    if (!call.write(frame)) await Promise.race([once(call, "drain", { signal }), done]);
+    const head = at === 0 ? { contentHash, tileCount, tileSize: IMAGE_SIZE } : undefined;
+    if (!call.write(tilesFrameToWire({ head, pixels: pixels.subarray(at, at + frameBytes) })))
+      await Promise.race([once(call, "drain", { signal }), done]);
   }
   call.end();
-  return done;
+  return encodedFromWire(await done);
 }
