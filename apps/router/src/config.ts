@@ -1,5 +1,10 @@
 import { defineConfig, PROCESS_FLAGS } from "@drover/process";
-import { QUEUE_WAIT_MS_MAX_DEFAULT, READY_WAIT_MS_MAX_DEFAULT, REQUESTS_MAX_DEFAULT } from "@drover/router";
+import {
+  KEEP_RESPONSES_MS_DEFAULT,
+  QUEUE_WAIT_MS_MAX_DEFAULT,
+  READY_WAIT_MS_MAX_DEFAULT,
+  REQUESTS_MAX_DEFAULT,
+} from "@drover/router";
 
 export const ROUTER_USAGE = `Usage: drover router --model DIR --scheduler HOST:PORT[,HOST:PORT] [flags]
 
@@ -50,6 +55,13 @@ export const routerFlags = defineConfig({
     min: 0,
     valueName: "TIME",
     help: "A request that comes while the cluster cannot serve waits so long before it is answered with 503.",
+  },
+  keepResponses: {
+    kind: "duration",
+    default: `${KEEP_RESPONSES_MS_DEFAULT / 60_000}m`,
+    min: 0,
+    valueName: "TIME",
+    help: "A response is kept so long, beside the queue, for requests that go on with it; 0: not at all.",
   },
   imageUrls: {
     kind: "boolean",

@@ -37,6 +37,7 @@ await serve(
           schedulers: config.scheduler,
           queueWaitMsMax: config.maxQueueWait,
           readyWaitMsMax: config.maxReadyWait,
+          keepResponsesMs: config.keepResponses,
         },
       ],
       keys: await ApiKeys.load(config.apiKeyFile),

@@ -6,6 +6,8 @@ export type ChatInput = Readonly<{
   messages: readonly ChatMessage[];
   tools?: readonly unknown[];
   addGenerationPrompt: boolean;
+  /** The answer goes on with the last message, whose end is not written; without `addGenerationPrompt`. */
+  continueFinalMessage?: boolean;
   /** The checkpoint's own template variables. */
   variables?: Readonly<Record<string, unknown>>;
 }>;

@@ -44,7 +44,8 @@ export class JinjaChatTemplate implements ChatTemplate {
     try {
       const environment = this.#environment(input);
       const rendered = String(new Interpreter(environment).run(template).value);
-      return this.#cut(splitTrusted(rendered));
+      const whole = this.#cut(splitTrusted(rendered));
+      return input.continueFinalMessage === true ? withoutEnd(whole, input.messages) : whole;
     } catch (cause) {
       if (cause instanceof DroverError) throw cause;
       const reason = cause instanceof Error ? withoutMarks(cause.message) : String(cause);
@@ -111,6 +112,24 @@ function parsed(source: string): Template["parsed"] {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new DroverError("invalid_argument", `the checkpoint's chat template cannot be parsed: ${reason}`, { cause });
   }
+}
+
+/** A rendered conversation without what the template writes behind the last message. Errors: `invalid_argument` where that is more than marks. */
+function withoutEnd({ text, segments }: RenderedChat, messages: ChatInput["messages"]): RenderedChat {
+  const isMark = (segment: Segment) => segment.kind === "special" || segment.text.trim() === "";
+  const kept = segments.slice(0, segments.findLastIndex((segment) => !isMark(segment)) + 1);
+  const last = kept.at(-1);
+  const content = textOf(messages.at(-1)?.content).trimEnd();
+  if (last?.kind !== "text" || content === "" || !last.text.trimEnd().endsWith(content))
+    throw fault("the chat template cannot leave the last message open");
+  const end = last.text.lastIndexOf(content) + content.length;
+  return { text, segments: [...kept.slice(0, -1), { kind: "text", text: last.text.slice(0, end) }] };
+}
+
+function textOf(content: unknown): string {
+  if (typeof content === "string") return content;
+  if (!Array.isArray(content)) return "";
+  return content.map((part: Readonly<{ text?: unknown }>) => (typeof part.text === "string" ? part.text : "")).join("");
 }
 
 function fault(message: string, cause?: unknown): DroverError {

@@ -1,5 +1,6 @@
 // A request is read into a query, without a thread or a model.
 
+export { readAnthropicCount } from "./anthropic/read-message.ts";
 export { type ChatBody, readChat } from "./read/chat.ts";
 export { type CompletionBody, readCompletion } from "./read/completion.ts";
 export { readDetokenize, readTokenize, type TokenizeQuery } from "./read/tokens.ts";
@@ -22,6 +23,10 @@ export type { InferenceRequest, PreparedPrompt, RequestImage } from "./request/i
 
 export { ChoiceText } from "./text/choice-text.ts";
 export type { FinishReason, Output, TokenLogprob, ToolCall } from "./text/output.ts";
+
+// Responses that are kept, for requests that go on with them.
+
+export type { Conversation, KeptResponse } from "./responses/conversation.ts";
 
 // These become a reply, whole or streamed, or an error.
 

@@ -5,13 +5,14 @@ import { callsOverGrpc } from "./cluster/calls-over-grpc.ts";
 import { ClusterWatch } from "./cluster/cluster-watch.ts";
 import { TokenStreams } from "./cluster/token-streams.ts";
 import { VisionClient } from "./cluster/vision-client.ts";
-import { QUEUE_WAIT_MS_MAX_DEFAULT, READY_WAIT_MS_MAX_DEFAULT } from "./limits.ts";
+import { KEEP_RESPONSES_MS_DEFAULT, QUEUE_WAIT_MS_MAX_DEFAULT, READY_WAIT_MS_MAX_DEFAULT } from "./limits.ts";
 import { RouterMetrics } from "./metrics/router-metrics.ts";
 import type { RouterSeries } from "./metrics/router-series.ts";
 import { Readiness } from "./readiness.ts";
 import type { Admission } from "./requests/admission.ts";
 import { Generations } from "./requests/generations.ts";
 import { Inference } from "./requests/inference.ts";
+import { KeptResponses } from "./requests/kept-responses.ts";
 import type { ServedModel } from "./served-model.ts";
 
 export type DeploymentOptions = Readonly<{
@@ -28,6 +29,8 @@ export type DeploymentOptions = Readonly<{
   queueWaitMsMax?: number;
   /** How long a request waits for a cluster that cannot serve; READY_WAIT_MS_MAX_DEFAULT unless given. */
   readyWaitMsMax?: number;
+  /** How long a response is kept for requests that go on with it; 0: not at all. KEEP_RESPONSES_MS_DEFAULT unless given. */
+  keepResponsesMs?: number;
 }>;
 
 /** What a deployment shares with the others of its router. */
@@ -48,6 +51,8 @@ export type RouterParts = Readonly<{
 export class Deployment {
   /** The way of a request into the model's cluster. */
   readonly inference: Inference;
+  /** Responses that requests may go on with. */
+  readonly responses: KeptResponses;
   readonly metrics: RouterMetrics;
   readonly readiness: Readiness;
   readonly #options: DeploymentOptions;
@@ -65,6 +70,7 @@ export class Deployment {
     this.#options = options;
     this.#parts = parts;
     this.metrics = new RouterMetrics(series, modelId);
+    this.responses = new KeptResponses(store, options.keepResponsesMs ?? KEEP_RESPONSES_MS_DEFAULT, logger);
     const common = { calls: callsOverGrpc, modelId, routerId, clock, logger };
     this.#watch = new ClusterWatch({ ...common, addresses: schedulers, onState: (state) => this.#see(state) });
     this.#vision = new VisionClient({ clock, metrics: this.metrics });

@@ -7,4 +7,9 @@ export type { ServedModel } from "./served-model.ts";
 // Who may ask, and how many may at once.
 
 export { ApiKeys } from "./api-keys.ts";
-export { QUEUE_WAIT_MS_MAX_DEFAULT, READY_WAIT_MS_MAX_DEFAULT, REQUESTS_MAX_DEFAULT } from "./limits.ts";
+export {
+  KEEP_RESPONSES_MS_DEFAULT,
+  QUEUE_WAIT_MS_MAX_DEFAULT,
+  READY_WAIT_MS_MAX_DEFAULT,
+  REQUESTS_MAX_DEFAULT,
+} from "./limits.ts";

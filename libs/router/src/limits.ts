@@ -42,6 +42,12 @@ export const ADD_BATCH_MAX = 64;
 export const REQUEST_DEADLINE_MS = 600_000;
 export const PROMPT_TOKEN_DEADLINE_MS = 50;
 
+/** A response is kept for so long for requests that go on with it, unless `--keep-responses` says otherwise. */
+export const KEEP_RESPONSES_MS_DEFAULT = 3_600_000;
+/** A response with its conversation that has more bytes is not kept; of all that a router has kept the oldest go when they have more. */
+export const KEPT_RESPONSE_BYTES_MAX = 4 * 1024 * 1024;
+export const KEPT_RESPONSES_BYTES_MAX = 32 * 1024 * 1024;
+
 /** A payload outlives its request by this much, so that a late delivery still finds it. */
 export const PAYLOAD_GRACE_MS = 60_000;
 

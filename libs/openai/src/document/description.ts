@@ -9,7 +9,7 @@ import type { NamedSchema } from "./endpoint.ts";
 const list = (names: readonly string[]) => names.map((name) => `\`${name}\``).join(", ");
 
 /** What holds of all endpoints. */
-export const DESCRIPTION = `OpenAI's interface, with vLLM's additional fields and its routes for tokens.
+export const DESCRIPTION = `OpenAI's interface, with vLLM's additional fields and its routes for tokens, and Anthropic's messages.
 
 A field that is \`null\` is a field that is absent. Fields that nobody knows are ignored.
 
@@ -18,7 +18,7 @@ What only asks for speed, price, effort or keeping passes, without effect: ${lis
 What changes an answer's form, what it may hold or what it is made from is served, or refused by its name unless its value changes nothing: \
 ${list(UNSUPPORTED_FIELDS)}.
 
-Every error is OpenAI's error object: a sentence, the field at fault, and a code. Errors that may pass (429, 503) say in \`Retry-After\` when \
+Every error is OpenAI's error object (Anthropic's for its messages): a sentence, the field at fault, and a code. Errors that may pass (429, 503) say in \`Retry-After\` when \
 to come back.`;
 
 /** Parts of the endpoints' schemas that have a name of their own. */

@@ -1,7 +1,8 @@
-import type { ErrorCode } from "@drover/core";
+import type { DroverError, ErrorCode } from "@drover/core";
 import type { TSchema } from "typebox";
 import type { GenerationQuery } from "../request/generation-query.ts";
 import type { ModelFacts } from "../request/model-facts.ts";
+import type { KeptResponse } from "../responses/conversation.ts";
 import type { Answer } from "../write/answer.ts";
 import type { ReplyFrame, ReplyStream } from "../write/reply-frame.ts";
 
@@ -10,7 +11,7 @@ export type NamedSchema = Readonly<{ name: string; schema: TSchema }>;
 
 /** A route as its clients see it. */
 export type Endpoint = Readonly<{
-  method: "get" | "post";
+  method: "get" | "post" | "delete";
   /** With `{names}` for its variable parts. */
   path: string;
   tag: "Generating" | "Models and tokens" | "Operating";
@@ -33,7 +34,12 @@ export type GenerationEndpoint = Endpoint &
   Readonly<{
     /** What the ids of its replies begin with. */
     idPrefix: string;
-    read: (body: unknown, facts: ModelFacts) => GenerationQuery;
-    whole: (frame: ReplyFrame, answer: Answer) => unknown;
+    /** The kept response that a body goes on with; undefined where it begins a conversation. */
+    previous?: (body: unknown) => string | undefined;
+    read: (body: unknown, facts: ModelFacts, previous: KeptResponse | undefined) => GenerationQuery;
+    /** The reply, and what is kept of it for requests that go on with it. */
+    whole: (frame: ReplyFrame, answer: Answer) => Readonly<{ body: unknown; kept?: KeptResponse | undefined }>;
     stream: (frame: ReplyFrame) => ReplyStream;
+    /** The body that tells an error; OpenAI's unless given. */
+    refusal?: (error: DroverError) => unknown;
   }>;

@@ -1,7 +1,16 @@
 import { type TSchema, Type } from "typebox";
+import { anthropicError } from "../anthropic/error.ts";
+import { AnthropicAnswer, AnthropicCount, anthropicMessage } from "../anthropic/message.ts";
+import { AnthropicBody, AnthropicCountBody } from "../anthropic/message-body.ts";
+import { AnthropicEvent, AnthropicReplyStream } from "../anthropic/message-stream.ts";
+import { readAnthropic } from "../anthropic/read-message.ts";
 import { ChatBody, readChat } from "../read/chat.ts";
 import { CompletionBody, readCompletion } from "../read/completion.ts";
 import { DetokenizeBody, TokenizeBody } from "../read/tokens.ts";
+import { previousResponseId, readResponse } from "../responses/read-response.ts";
+import { keptResponse, ResponseObject, wholeResponse } from "../responses/response.ts";
+import { ResponseBody } from "../responses/response-body.ts";
+import { ResponseEvent, ResponseReplyStream } from "../responses/response-stream.ts";
 import { ChatCompletion, chatCompletion } from "../write/chat.ts";
 import { ChatCompletionChunk, ChatReplyStream } from "../write/chat-stream.ts";
 import { Completion, CompletionChunk, completion } from "../write/completion.ts";
@@ -34,7 +43,7 @@ export const GENERATION_ENDPOINTS: readonly GenerationEndpoint[] = [
     errors: GENERATION_ERRORS,
     idPrefix: "chatcmpl-",
     read: readChat,
-    whole: chatCompletion,
+    whole: (frame, answer) => ({ body: chatCompletion(frame, answer) }),
     stream: (frame) => new ChatReplyStream(frame),
   },
   {
@@ -48,8 +57,44 @@ export const GENERATION_ENDPOINTS: readonly GenerationEndpoint[] = [
     errors: GENERATION_ERRORS,
     idPrefix: "cmpl-",
     read: readCompletion,
-    whole: completion,
+    whole: (frame, answer) => ({ body: completion(frame, answer) }),
     stream: (frame) => new CompletionReplyStream(frame),
+  },
+  {
+    method: "post",
+    path: "/v1/responses",
+    tag: "Generating",
+    summary: "Answers a conversation, and keeps it for the next turn",
+    description:
+      "OpenAI's newer interface. Without `store: false` the conversation is kept for a while, so that the next request need only say `previous_response_id`.",
+    body: named("ResponseRequest", ResponseBody),
+    answer: named("Response", ResponseObject),
+    chunk: named("ResponseEvent", ResponseEvent),
+    errors: [...GENERATION_ERRORS, "not_found"],
+    idPrefix: "resp_",
+    previous: previousResponseId,
+    read: readResponse,
+    whole: (frame, answer) => {
+      const body = wholeResponse(frame, answer);
+      return { body, kept: keptResponse(frame, body) };
+    },
+    stream: (frame) => new ResponseReplyStream(frame),
+  },
+  {
+    method: "post",
+    path: "/v1/messages",
+    tag: "Generating",
+    summary: "Answers a conversation in Anthropic's shape",
+    description: "The key may come as `x-api-key`. Errors have Anthropic's shape.",
+    body: named("AnthropicMessageRequest", AnthropicBody),
+    answer: named("AnthropicAnswer", AnthropicAnswer),
+    chunk: named("AnthropicEvent", AnthropicEvent),
+    errors: GENERATION_ERRORS,
+    idPrefix: "msg_",
+    read: readAnthropic,
+    whole: (frame, answer) => ({ body: anthropicMessage(frame, answer) }),
+    stream: (frame) => new AnthropicReplyStream(frame),
+    refusal: anthropicError,
   },
 ];
 
@@ -61,6 +106,33 @@ const status = (name: string, fields: Readonly<Record<string, TSchema>>) => name
 /** All endpoints, in the order in which they are described. */
 export const ENDPOINTS: readonly Endpoint[] = [
   ...GENERATION_ENDPOINTS,
+  {
+    method: "post",
+    path: "/v1/messages/count_tokens",
+    tag: "Models and tokens",
+    summary: "Counts the tokens that a conversation in Anthropic's shape would have",
+    body: named("AnthropicCountRequest", AnthropicCountBody),
+    answer: named("AnthropicCount", AnthropicCount),
+    errors: ["model_not_found"],
+  },
+  {
+    method: "get",
+    path: "/v1/responses/{response}",
+    tag: "Generating",
+    summary: "Gives a response that is kept",
+    parameters: { response: { in: "path", description: "Its id." } },
+    answer: named("Response", ResponseObject),
+    errors: ["not_found"],
+  },
+  {
+    method: "delete",
+    path: "/v1/responses/{response}",
+    tag: "Generating",
+    summary: "Forgets a response that is kept",
+    parameters: { response: { in: "path", description: "Its id." } },
+    answer: status("DeletedResponse", { id: Type.String(), deleted: Type.Literal(true) }),
+    errors: ["not_found"],
+  },
   {
     method: "get",
     path: "/v1/models",

@@ -21,6 +21,20 @@ export const chatPromptFields = {
   ),
 };
 
+/** How the prompt ends. */
+export const endFields = {
+  add_generation_prompt: optional(
+    Type.Boolean({ description: "Ends with the head of the answer that is to come.", default: true }),
+  ),
+  continue_final_message: optional(
+    Type.Boolean({
+      description:
+        "The answer goes on with the last message, whose end is left open; with `add_generation_prompt` false.",
+      default: false,
+    }),
+  ),
+};
+
 /** The body of `POST /v1/chat/completions`. */
 export const ChatBody = Type.Object({
   ...chatPromptFields,
@@ -28,6 +42,7 @@ export const ChatBody = Type.Object({
   parallel_tool_calls: optional(
     Type.Boolean({ description: "When false, an answer has at most one call.", default: true }),
   ),
+  ...endFields,
   max_completion_tokens: optional(
     Type.Integer({
       minimum: 0,
@@ -63,7 +78,7 @@ export function readChat(value: unknown, facts: ModelFacts): GenerationQuery {
   const asked = body[field] ?? undefined;
   checkMinTokens(body, field, asked);
   return {
-    prompt: readChatPrompt(body, facts, true),
+    prompt: readChatPrompt(body, facts),
     sampling: readSampling(body, facts, {
       topLogprobs: body.logprobs === true ? (body.top_logprobs ?? 0) : -1,
       promptTopLogprobs: -1,
@@ -76,11 +91,16 @@ export function readChat(value: unknown, facts: ModelFacts): GenerationQuery {
   };
 }
 
-type ChatPromptBody = Pick<ChatBody, "messages" | "tools" | "chat_template_kwargs"> &
+type ChatPromptBody = Pick<ChatBody, "messages" | "tools" | "chat_template_kwargs" | keyof typeof endFields> &
   Readonly<{ tool_choice?: unknown }>;
 
 /** What the template is given. Errors: `invalid_argument` naming the field, also for images of a model that reads none. */
-export function readChatPrompt(body: ChatPromptBody, facts: ModelFacts, addGenerationPrompt: boolean): ChatPrompt {
+export function readChatPrompt(body: ChatPromptBody, facts: ModelFacts): ChatPrompt {
+  const isContinued = body.continue_final_message === true;
+  // vLLM's default with a message to go on with would be refused: who asks for one means no new head.
+  const addGenerationPrompt = body.add_generation_prompt ?? !isContinued;
+  if (isContinued && addGenerationPrompt)
+    throw fieldError("continue_final_message", "is only allowed with add_generation_prompt false");
   const { messages, images } = readMessages(body.messages);
   const [first] = images;
   if (first !== undefined && !facts.readsImages) throw fieldError(first.field, "the model reads no images");
@@ -88,6 +108,7 @@ export function readChatPrompt(body: ChatPromptBody, facts: ModelFacts, addGener
   const input: ChatInput = {
     messages,
     addGenerationPrompt,
+    ...(isContinued && { continueFinalMessage: true }),
     ...(tools !== undefined && { tools }),
     ...(body.chat_template_kwargs && { variables: withoutNulls(body.chat_template_kwargs) }),
   };

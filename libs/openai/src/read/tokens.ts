@@ -3,7 +3,7 @@ import type { PromptQuery } from "../request/generation-query.ts";
 import type { ModelFacts } from "../request/model-facts.ts";
 import { parserOf } from "../schema/check.ts";
 import { checkTokenIds, optional, tokenIdList } from "../schema/fields.ts";
-import { chatPromptFields, readChatPrompt } from "./chat.ts";
+import { chatPromptFields, endFields, readChatPrompt } from "./chat.ts";
 import { promptFields, readPrompt } from "./prompt.ts";
 import { checkNamedModel, modelField } from "./served-model.ts";
 
@@ -18,9 +18,7 @@ const TokenizeChatBody = Type.Object({
   ...tokenizeFields,
   ...chatPromptFields,
   tool_choice: Type.Optional(Type.Unknown({ description: "With `none` the template is told of no tool." })),
-  add_generation_prompt: optional(
-    Type.Boolean({ description: "Ends with the head of the answer that is to come.", default: true }),
-  ),
+  ...endFields,
 });
 
 /** The body of `POST /tokenize`, in vLLM's shape: `prompt`, or `messages`. */
@@ -44,7 +42,7 @@ export function readTokenize(value: unknown, served: ModelFacts): TokenizeQuery 
   }
   const body = parseChat(value);
   return {
-    prompt: readChatPrompt(body, facts, body.add_generation_prompt ?? true),
+    prompt: readChatPrompt(body, facts),
     returnTokenTexts: body.return_token_strs ?? false,
   };
 }

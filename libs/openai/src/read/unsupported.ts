@@ -40,11 +40,9 @@ const UNSUPPORTED: Readonly<Record<string, Neutral>> = {
   suffix: isEmptyText,
   web_search_options: never,
   // vLLM's.
-  add_generation_prompt: isTrue,
   allowed_token_ids: isEmptyList,
   bad_words: isEmptyList,
   chat_template: never,
-  continue_final_message: isFalse,
   documents: isEmptyList,
   guided_choice: never,
   guided_decoding_backend: never,

@@ -1,5 +1,6 @@
 import type { ChatInput } from "@drover/chat";
 import type { SamplingParams } from "@drover/core";
+import type { Conversation } from "../responses/conversation.ts";
 
 /** An image that a message names, and the field that names it. */
 export type ImageReference = Readonly<{ url: string; field: string }>;
@@ -7,7 +8,7 @@ export type ImageReference = Readonly<{ url: string; field: string }>;
 /** A conversation that the model's template renders; its image parts are `images`, in order. */
 export type ChatPrompt = Readonly<{
   kind: "chat";
-  field: "messages";
+  field: "messages" | "input";
   input: ChatInput;
   images: readonly ImageReference[];
 }>;
@@ -46,6 +47,10 @@ export type ReplyOptions = Readonly<{
   stream: boolean;
   includeUsage: boolean;
   returnTokenIds: boolean;
+  /** Fields of the request that the reply repeats. */
+  repeated?: Readonly<Record<string, unknown>>;
+  /** The conversation that is kept with the reply, for requests that go on with it. */
+  conversation?: Conversation;
 }>;
 
 /** What a client asks to have generated, whatever interface it came by: all is checked that needs neither a tokenizer nor an image. */

@@ -23,12 +23,12 @@ function run(parts: readonly (string | number)[], stop: readonly string[], tools
     const last = i === ids.length - 1;
     const piece = choice.push(id, last, last && id === BYTE_EOS);
     pieces.push(piece);
-    if (piece.stopped) break;
+    if (piece.stopString !== undefined) break;
   }
   return {
     text: pieces.map(({ text }) => text).join(""),
     calls: pieces.flatMap(({ toolCalls }) => toolCalls),
-    stopped: pieces.at(-1)?.stopped,
+    stopped: pieces.at(-1)?.stopString !== undefined,
     called: choice.called,
   };
 }

@@ -3,8 +3,8 @@ import type { InferenceRequest } from "../request/inference-request.ts";
 import { type ChoicePart, ChoiceToolCalls, toolCallIdPrefix } from "./choice-tool-calls.ts";
 import { StopMatcher } from "./stop-matcher.ts";
 
-/** What one token gives; `stopped` where a stop string ended the choice. */
-export type ChoicePiece = ChoicePart & Readonly<{ stopped: boolean }>;
+/** What one token gives, and the stop string where one ended the choice. */
+export type ChoicePiece = ChoicePart & Readonly<{ stopString: string | undefined }>;
 
 /** One choice's text: tokens in, complete characters and tool calls out, up to a stop string. */
 export class ChoiceText {
@@ -43,16 +43,17 @@ export class ChoiceText {
     let piece = silent || this.#tokenizer.isSpecial(tokenId) ? "" : this.#stream.push(tokenId);
     if (last) piece += this.#stream.flush();
     this.#toolCalls?.read(tokenId, piece);
-    const { text, stopped } = this.#match(piece, last);
+    const { text, stopString } = this.#match(piece, last);
+    const stopped = stopString !== undefined;
     // A stop token that is none of the model's special ones is the client's: it cuts the model off.
     const byModel = silent && !stopped && this.#tokenizer.isSpecial(tokenId);
     const part = this.#toolCalls?.parse(text, last || stopped, byModel) ?? { text, toolCalls: [] };
-    return { ...part, stopped };
+    return { ...part, stopString };
   }
 
-  #match(piece: string, last: boolean): { text: string; stopped: boolean } {
-    if (this.#tokenCount < this.#minTokens) return { text: piece, stopped: false };
+  #match(piece: string, last: boolean): { text: string; stopString: string | undefined } {
+    if (this.#tokenCount < this.#minTokens) return { text: piece, stopString: undefined };
     const { text, matched } = this.#matcher.push(piece);
-    return { text: last && !matched ? text + this.#matcher.flush() : text, stopped: matched };
+    return { text: last && matched === undefined ? text + this.#matcher.flush() : text, stopString: matched };
   }
 }

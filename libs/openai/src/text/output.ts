@@ -27,6 +27,8 @@ export type TokenOutput = Readonly<{
   logprob: TokenLogprob | undefined;
   experts: number[] | undefined;
   finish: FinishReason | undefined;
+  /** The stop string that ended the choice. */
+  stopString?: string | undefined;
 }>;
 
 /** What a running request gives to whoever writes the reply. */

@@ -7,22 +7,25 @@ export class StopMatcher {
     this.#stops = stops;
   }
 
-  /** Text that is safe to send. With `matched`, it ends before the earliest stop string and nothing may follow. */
-  push(text: string): { text: string; matched: boolean } {
-    if (this.#stops.length === 0) return { text, matched: false };
+  /** Text that is safe to send. With `matched`, it ends before that stop string, the earliest, and nothing may follow. */
+  push(text: string): { text: string; matched: string | undefined } {
+    if (this.#stops.length === 0) return { text, matched: undefined };
     const seen = this.#held + text;
     let first = -1;
+    let matched: string | undefined;
     for (const stop of this.#stops) {
       const at = seen.indexOf(stop);
-      if (at >= 0 && (first < 0 || at < first)) first = at;
+      if (at < 0 || (first >= 0 && at >= first)) continue;
+      first = at;
+      matched = stop;
     }
     if (first >= 0) {
       this.#held = "";
-      return { text: seen.slice(0, first), matched: true };
+      return { text: seen.slice(0, first), matched };
     }
     const keep = this.#heldLength(seen);
     this.#held = seen.slice(seen.length - keep);
-    return { text: seen.slice(0, seen.length - keep), matched: false };
+    return { text: seen.slice(0, seen.length - keep), matched: undefined };
   }
 
   /** What was held back, once nothing more comes. */

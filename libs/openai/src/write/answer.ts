@@ -10,6 +10,8 @@ export type ChoiceAnswer = {
   textOffsets: number[];
   experts: number[][];
   finish: FinishReason;
+  /** The stop string that ended it. */
+  stopString?: string | undefined;
 };
 
 /** A whole reply, collected. Bounded by the request's `max_tokens` and choices. */
@@ -53,6 +55,7 @@ export class Answer {
         if (output.logprob !== undefined) choice.logprobs.push(output.logprob);
         if (output.experts !== undefined) choice.experts.push(output.experts);
         if (output.finish !== undefined) choice.finish = output.finish;
+        if (output.stopString !== undefined) choice.stopString = output.stopString;
         return;
       }
       case "end":

@@ -1,9 +1,10 @@
+import type { DroverError } from "@drover/core";
 import { type Static, Type } from "typebox";
 import type { Output, TokenOutput, ToolCall } from "../text/output.ts";
 import { chatFinishReason } from "./chat.ts";
 import { ChatLogprobs, chatLogprobs } from "./logprobs.ts";
 import { ReplyChunks } from "./reply-chunks.ts";
-import { frameFields, type ReplyFrame, type ReplyStream } from "./reply-frame.ts";
+import { errorEvent, frameFields, type ReplyFrame, type ReplyStream } from "./reply-frame.ts";
 import { promptIdsField, routedExpertsField, tokenIdsField } from "./token-facts.ts";
 import { Usage } from "./usage.ts";
 
@@ -77,6 +78,10 @@ export class ChatReplyStream implements ReplyStream {
       case "end":
         return this.#chunks.end(output.cachedTokenCount);
     }
+  }
+
+  fail(error: DroverError): string {
+    return errorEvent(error);
   }
 
   #token({ choice, tokenId, text, toolCalls, logprob, experts }: TokenOutput): string {

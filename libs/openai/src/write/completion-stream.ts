@@ -1,9 +1,9 @@
-import { at } from "@drover/core";
+import { at, type DroverError } from "@drover/core";
 import type { Output, TokenLogprob, TokenOutput } from "../text/output.ts";
 import { COMPLETION_OBJECT, type CompletionChunkChoice } from "./completion.ts";
 import { completionLogprobs, promptTextOffsets } from "./logprobs.ts";
 import { ReplyChunks } from "./reply-chunks.ts";
-import type { ReplyFrame, ReplyStream } from "./reply-frame.ts";
+import { errorEvent, type ReplyFrame, type ReplyStream } from "./reply-frame.ts";
 
 /** A streamed completion: with `echo` the prompt first, then text, then why it ended, then the usage where it was asked for. */
 export class CompletionReplyStream implements ReplyStream {
@@ -34,6 +34,10 @@ export class CompletionReplyStream implements ReplyStream {
       case "end":
         return this.#chunks.end(output.cachedTokenCount);
     }
+  }
+
+  fail(error: DroverError): string {
+    return errorEvent(error);
   }
 
   #token({ choice, tokenId, text, logprob, experts }: TokenOutput): string {

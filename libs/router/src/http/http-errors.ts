@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { crashOnFailedAssertion, DroverError, ERROR_CODES, toDroverError } from "@drover/core";
-import { errorReply, publicError } from "@drover/openai";
+import { errorReply, GENERATION_ENDPOINTS, publicError } from "@drover/openai";
 import type { FastifyError, FastifyReply } from "fastify";
 import { BODY_BYTES_MAX } from "../limits.ts";
 
@@ -10,7 +10,13 @@ export function sendError(reply: FastifyReply, error: DroverError): FastifyReply
   return reply
     .code(ERROR_CODES[error.code].http)
     .header("content-type", "application/json; charset=utf-8")
-    .send(JSON.stringify(errorReply(publicError(error))));
+    .send(JSON.stringify(refusalOf(reply)(publicError(error))));
+}
+
+/** How the endpoint that was asked tells an error. */
+function refusalOf({ request }: FastifyReply): (error: DroverError) => unknown {
+  const path = request.routeOptions?.url ?? "";
+  return GENERATION_ENDPOINTS.find((endpoint) => path.startsWith(endpoint.path))?.refusal ?? errorReply;
 }
 
 /**

@@ -3,17 +3,16 @@ import type { ServerResponse } from "node:http";
 import { DroverError, type Logger, toDroverError } from "@drover/core";
 import {
   Answer,
-  errorReply,
-  event,
   type GenerationEndpoint,
-  publicError,
+  type KeptResponse,
+  type ModelFacts,
   type ReplyFrame,
   type ReplyStream,
 } from "@drover/openai";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Deployment } from "../deployment.ts";
 import { READER_STALL_MS_MAX, STREAM_WAIT_MS_MAX } from "../limits.ts";
 import type { Generation } from "../requests/generation.ts";
-import type { Inference } from "../requests/inference.ts";
 import type { Incoming } from "../requests/request-trace.ts";
 import { EventStream } from "./event-stream.ts";
 
@@ -21,7 +20,7 @@ import { EventStream } from "./event-stream.ts";
 export async function serveGeneration(
   request: FastifyRequest,
   reply: FastifyReply,
-  inference: Inference,
+  { inference, responses }: Pick<Deployment, "inference" | "responses">,
   logger: Logger,
   endpoint: GenerationEndpoint,
 ): Promise<FastifyReply> {
@@ -31,7 +30,10 @@ export async function serveGeneration(
     if (!reply.raw.writableFinished) client.abort(new DroverError("cancelled", "the client has left"));
   };
   reply.raw.on("close", leave);
-  const running = await inference.begin((facts) => endpoint.read(request.body, facts), permit, client.signal);
+  const previousId = endpoint.previous?.(request.body);
+  const previous = previousId === undefined ? undefined : await responses.get(previousId, client.signal);
+  const read = (facts: ModelFacts) => endpoint.read(request.body, facts, previous);
+  const running = await inference.begin(read, permit, client.signal);
   const { query, generation } = running;
   const frame: ReplyFrame = {
     id: endpoint.idPrefix + generation.requestId,
@@ -42,13 +44,14 @@ export async function serveGeneration(
   };
   try {
     if (query.reply.stream) {
-      await streamReply(reply, generation, endpoint.stream(frame), logger);
+      const stream = endpoint.stream(frame);
+      await streamReply(reply, generation, stream, (kept) => responses.keep(frame.id, kept, client.signal), logger);
       return reply;
     }
     const answer = await Answer.collect(generation.outputs(), running.request.sampling.n);
-    return reply
-      .header("content-type", "application/json; charset=utf-8")
-      .send(JSON.stringify(endpoint.whole(frame, answer)));
+    const { body, kept } = endpoint.whole(frame, answer);
+    if (kept !== undefined) await responses.keep(frame.id, kept, client.signal);
+    return reply.header("content-type", "application/json; charset=utf-8").send(JSON.stringify(body));
   } finally {
     inference.cancel(generation);
   }
@@ -69,6 +72,7 @@ async function streamReply(
   reply: FastifyReply,
   generation: Generation,
   stream: ReplyStream,
+  keep: (kept: KeptResponse) => Promise<void>,
   logger: Logger,
 ): Promise<void> {
   const { raw } = reply;
@@ -79,6 +83,7 @@ async function streamReply(
       for (const output of batch) text += stream.push(output);
       if (text !== "" && !events.write(text)) await drained(raw, generation.failed);
     }
+    if (stream.kept !== undefined) await keep(stream.kept);
     raw.setTimeout(READER_STALL_MS_MAX);
     raw.end();
   } catch (error) {
@@ -91,7 +96,7 @@ async function streamReply(
       return;
     }
     raw.setTimeout(READER_STALL_MS_MAX);
-    raw.end(event(errorReply(publicError(fault))));
+    raw.end(stream.fail(fault));
   }
 }
 

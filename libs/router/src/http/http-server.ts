@@ -27,12 +27,17 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   answerErrors(server, logger);
   addOpenRoutes(server, options);
   server.register(async (api) => {
-    api.addHook("onRequest", async (request) => keys.check(request.headers.authorization));
+    api.addHook("onRequest", async (request) =>
+      keys.check(request.headers.authorization ?? bearer(request.headers["x-api-key"])),
+    );
     addDebugRoutes(api, options);
     addApiRoutes(api, options);
   });
   return server;
 }
+
+/** The header by which clients of Anthropic's interface say their key. */
+const bearer = (key: string | string[] | undefined) => (typeof key === "string" ? `Bearer ${key}` : undefined);
 
 /** Every body is JSON, whatever its content type says. */
 function readJsonBodies(server: FastifyInstance): void {

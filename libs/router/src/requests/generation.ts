@@ -76,9 +76,9 @@ export class Generation {
     const text = this.#texts[token.choice];
     const last = token.finish !== undefined;
     const silent = token.finish === "stop" && sampling.stopTokenIds.includes(token.tokenId);
-    const piece = text?.push(token.tokenId, last, silent) ?? { text: "", toolCalls: [], stopped: false };
-    if (piece.stopped) this.state.finishChoice(token.choice);
-    const stopped = piece.stopped || token.finish === "stop";
+    const piece = text?.push(token.tokenId, last, silent) ?? { text: "", toolCalls: [], stopString: undefined };
+    if (piece.stopString !== undefined) this.state.finishChoice(token.choice);
+    const stopped = piece.stopString !== undefined || token.finish === "stop";
     return this.#buffer.push({
       kind: "token",
       choice: token.choice,
@@ -88,6 +88,7 @@ export class Generation {
       logprob:
         sampling.topLogprobs < 0 ? undefined : { tokenId: token.tokenId, logprob: token.logprob, top: token.top },
       experts: token.experts.length === 0 ? undefined : [...token.experts],
+      stopString: piece.stopString,
       finish: stopped ? (text?.called ? "tool_calls" : "stop") : last ? "length" : undefined,
     });
   }

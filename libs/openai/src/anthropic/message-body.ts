@@ -1,0 +1,126 @@
+import { type Static, Type } from "typebox";
+import { MESSAGES_MAX, STOP_STRING_LENGTH_MAX, STOP_STRINGS_MAX, TOOLS_MAX } from "../limits.ts";
+import { modelField } from "../read/served-model.ts";
+import { optional } from "../schema/fields.ts";
+import { SAYS } from "../schema/sentences.ts";
+
+const TextBlock = Type.Object({ type: Type.Literal("text"), text: Type.String() });
+
+const ImageSource = Type.Union(
+  [
+    Type.Object({ type: Type.Literal("base64"), media_type: Type.String(), data: Type.String() }),
+    Type.Object({ type: Type.Literal("url"), url: Type.String() }),
+  ],
+  { discriminator: { propertyName: "type" }, [SAYS]: "is not supported: an image's source must be base64 or url" },
+);
+
+const ImageBlock = Type.Object({ type: Type.Literal("image"), source: ImageSource });
+
+const ToolUseBlock = Type.Object({
+  type: Type.Literal("tool_use"),
+  id: Type.String(),
+  name: Type.String(),
+  input: Type.Record(Type.String(), Type.Unknown(), { description: "The call's arguments." }),
+});
+
+const ResultContent = Type.Union(
+  [
+    Type.String(),
+    Type.Array(
+      Type.Union([TextBlock, ImageBlock], {
+        discriminator: { propertyName: "type" },
+        [SAYS]: "is not supported: a tool's result must be text or image",
+      }),
+    ),
+  ],
+  { [SAYS]: "must be a string or a list of blocks" },
+);
+
+const ToolResultBlock = Type.Object({
+  type: Type.Literal("tool_result"),
+  tool_use_id: Type.String(),
+  content: optional(ResultContent),
+  is_error: optional(Type.Boolean()),
+});
+
+/** What a model has thought: clients send it back, and templates have no place for it. */
+const thoughtBlock = <T extends "thinking" | "redacted_thinking">(type: T) => Type.Object({ type: Type.Literal(type) });
+
+const Block = Type.Union(
+  [TextBlock, ImageBlock, ToolUseBlock, ToolResultBlock, thoughtBlock("thinking"), thoughtBlock("redacted_thinking")],
+  {
+    discriminator: { propertyName: "type" },
+    [SAYS]: "is not supported: a block must be text, image, tool_use or tool_result",
+  },
+);
+
+/** One turn of a conversation, in Anthropic's shape. */
+export const AnthropicMessage = Type.Object({
+  role: Type.Enum(["user", "assistant"], {
+    type: "string",
+    [SAYS]: "is unknown; the roles are user and assistant, and what the system says is in `system`",
+  }),
+  content: Type.Union([Type.String(), Type.Array(Block)], {
+    description: "Text, or a list of text, images, calls and their results.",
+    [SAYS]: "must be a string or a list of blocks",
+  }),
+});
+export type AnthropicMessage = Static<typeof AnthropicMessage>;
+export type AnthropicBlock = Static<typeof Block>;
+export type AnthropicImage = Static<typeof ImageBlock>;
+
+const AnthropicTool = Type.Object({
+  type: optional(Type.Literal("custom", { [SAYS]: "is not supported: a tool must be custom, a function of yours" })),
+  name: Type.String(),
+  description: optional(Type.String()),
+  input_schema: Type.Record(Type.String(), Type.Unknown(), { description: "JSON Schema of the arguments." }),
+});
+
+const ToolChoice = Type.Object({
+  type: Type.Enum(["auto", "none"], {
+    description: "With `none` the model is told of no tool.",
+    [SAYS]: "is not supported except as auto or none",
+  }),
+  disable_parallel_tool_use: optional(Type.Boolean({ description: "An answer has at most one call.", default: false })),
+});
+
+/** What is counted, and what an answer is made of besides. */
+export const anthropicPromptFields = {
+  model: modelField,
+  messages: Type.Array(AnthropicMessage, {
+    minItems: 1,
+    maxItems: MESSAGES_MAX,
+    description: "The conversation so far. Where the last turn is the assistant's, the answer goes on with it.",
+  }),
+  system: optional(
+    Type.Union([Type.String(), Type.Array(TextBlock)], { [SAYS]: "must be a string or a list of text blocks" }),
+  ),
+  tools: optional(
+    Type.Array(AnthropicTool, { maxItems: TOOLS_MAX, description: "Functions that the model may call." }),
+  ),
+  tool_choice: optional(ToolChoice),
+  thinking: optional(Type.Unknown({ description: "Taken and without effect: the model does not think apart." })),
+};
+
+/** The body of `POST /v1/messages`. */
+export const AnthropicBody = Type.Object({
+  ...anthropicPromptFields,
+  max_tokens: Type.Integer({ minimum: 1, description: "Tokens that may be generated." }),
+  temperature: optional(Type.Number({ minimum: 0, maximum: 2, description: "The checkpoint's own when absent." })),
+  top_p: optional(Type.Number({ minimum: 0, maximum: 1, description: "The checkpoint's own when absent." })),
+  top_k: optional(Type.Integer({ minimum: 0, description: "The checkpoint's own when absent." })),
+  stop_sequences: optional(
+    Type.Array(Type.String({ minLength: 1, maxLength: STOP_STRING_LENGTH_MAX }), {
+      maxItems: STOP_STRINGS_MAX,
+      description: "The answer ends before the first of these strings.",
+    }),
+  ),
+  stream: optional(Type.Boolean({ description: "Sends the answer as events while it is made.", default: false })),
+  metadata: optional(Type.Unknown({ description: "Taken and without effect." })),
+  service_tier: optional(Type.Unknown({ description: "Taken and without effect." })),
+});
+export type AnthropicBody = Static<typeof AnthropicBody>;
+
+/** The body of `POST /v1/messages/count_tokens`. */
+export const AnthropicCountBody = Type.Object(anthropicPromptFields);
+export type AnthropicCountBody = Static<typeof AnthropicCountBody>;

@@ -1,0 +1,139 @@
+import type { ChatMessage } from "@drover/chat";
+import { at } from "@drover/core";
+import { IMAGES_MAX } from "../limits.ts";
+import { readSampling } from "../read/sampling.ts";
+import { checkModel } from "../read/served-model.ts";
+import { refuseUnsupported } from "../read/unsupported.ts";
+import type { ChatPrompt, GenerationQuery, ImageReference } from "../request/generation-query.ts";
+import type { ModelFacts } from "../request/model-facts.ts";
+import { fieldError, parserOf } from "../schema/check.ts";
+import {
+  type AnthropicBlock,
+  AnthropicBody,
+  AnthropicCountBody,
+  type AnthropicImage,
+  type AnthropicMessage,
+} from "./message-body.ts";
+
+const parseBody = parserOf(AnthropicBody);
+const parseCount = parserOf(AnthropicCountBody);
+
+/** Reads the body of `POST /v1/messages`. Errors: `invalid_argument` or `model_not_found`, naming the field. */
+export function readAnthropic(value: unknown, facts: ModelFacts): GenerationQuery {
+  checkModel(value, facts);
+  const body = parseBody(value);
+  const { stop_sequences: stop, ...others } = body;
+  refuseUnsupported(others);
+  const tools = toolsOf(body);
+  return {
+    prompt: promptOf(body, facts),
+    sampling: readSampling(
+      {
+        temperature: body.temperature ?? null,
+        // The likeliest token alone is what has at least a share of 0.
+        ...(body.top_p === 0 ? { top_k: 1 } : { top_p: body.top_p ?? null, top_k: body.top_k ?? null }),
+      },
+      facts,
+      { topLogprobs: -1, promptTopLogprobs: -1 },
+    ),
+    budget: { asked: body.max_tokens, field: "max_tokens", unasked: Number.POSITIVE_INFINITY },
+    stop: stop ?? [],
+    toolCalls: tools && {
+      names: tools.map(({ function: { name } }) => name),
+      parallel: body.tool_choice?.disable_parallel_tool_use !== true,
+    },
+    echo: false,
+    reply: { stream: body.stream ?? false, includeUsage: true, returnTokenIds: false },
+  };
+}
+
+/** The prompt whose tokens are to be counted. Errors: those of `readAnthropic`. */
+export function readAnthropicCount(value: unknown, facts: ModelFacts): ChatPrompt {
+  checkModel(value, facts);
+  return promptOf(parseCount(value), facts);
+}
+
+function toolsOf({ tools, tool_choice: choice }: AnthropicCountBody) {
+  if (tools === undefined || tools === null || tools.length === 0 || choice?.type === "none") return undefined;
+  return tools.map(({ name, description, input_schema: parameters }) => ({
+    type: "function",
+    function: { name, ...(typeof description === "string" && { description }), parameters },
+  }));
+}
+
+function promptOf(body: AnthropicCountBody, facts: ModelFacts): ChatPrompt {
+  const images: ImageReference[] = [];
+  const messages = body.messages.flatMap((message, i) => templateMessages(message, `messages[${i}]`, images));
+  const [first] = images;
+  if (first !== undefined && !facts.readsImages) throw fieldError(first.field, "the model reads no images");
+  const system = systemText(body.system ?? undefined);
+  const tools = toolsOf(body);
+  const isContinued = at(body.messages, body.messages.length - 1).role === "assistant";
+  return {
+    kind: "chat",
+    field: "messages",
+    input: {
+      messages: system === undefined ? messages : [{ role: "system", content: system }, ...messages],
+      addGenerationPrompt: !isContinued,
+      ...(isContinued && { continueFinalMessage: true }),
+      ...(tools !== undefined && { tools }),
+    },
+    images,
+  };
+}
+
+function systemText(system: AnthropicCountBody["system"] | undefined): string | undefined {
+  if (system === undefined || system === null || system.length === 0) return undefined;
+  return typeof system === "string" ? system : system.map(({ text }) => text).join("\n");
+}
+
+/** A turn as templates take it: each call's result is a message of its own, before what the user says besides. */
+function templateMessages({ role, content }: AnthropicMessage, field: string, images: ImageReference[]): ChatMessage[] {
+  if (typeof content === "string") return [{ role, content }];
+  const results: ChatMessage[] = [];
+  const said: unknown[] = [];
+  const calls: unknown[] = [];
+  for (const [i, block] of content.entries()) {
+    const name = `${field}.content[${i}]`;
+    if (block.type === "tool_result") results.push(resultMessage(block, name, images));
+    else if (block.type === "tool_use") calls.push(templateCall(block));
+    else if (block.type === "text" || block.type === "image") said.push(templatePart(block, name, images));
+  }
+  if (said.length === 0 && calls.length === 0) return results;
+  return [
+    ...results,
+    { role, content: said.length === 0 ? null : said, ...(calls.length > 0 && { tool_calls: calls }) },
+  ];
+}
+
+function templateCall({ id, name, input }: Extract<AnthropicBlock, { type: "tool_use" }>) {
+  return { id, type: "function", function: { name, arguments: JSON.stringify(input) } };
+}
+
+function resultMessage(
+  { tool_use_id: callId, content }: Extract<AnthropicBlock, { type: "tool_result" }>,
+  field: string,
+  images: ImageReference[],
+): ChatMessage {
+  const parts =
+    typeof content === "string"
+      ? content
+      : (content ?? []).map((part, i) => templatePart(part, `${field}.content[${i}]`, images));
+  return { role: "tool", tool_call_id: callId, content: parts };
+}
+
+function templatePart(
+  block: Extract<AnthropicBlock, { type: "text" }> | AnthropicImage,
+  field: string,
+  images: ImageReference[],
+) {
+  if (block.type === "text") return { type: "text", text: block.text };
+  const { source } = block;
+  images.push(
+    source.type === "url"
+      ? { url: source.url, field: `${field}.source.url` }
+      : { url: `data:${source.media_type};base64,${source.data}`, field: `${field}.source.data` },
+  );
+  if (images.length > IMAGES_MAX) throw fieldError(field, `a request may have at most ${IMAGES_MAX} images`);
+  return { type: "image_url" };
+}

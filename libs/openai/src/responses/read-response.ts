@@ -1,0 +1,161 @@
+import type { ChatMessage } from "@drover/chat";
+import { DroverError } from "@drover/core";
+import { IMAGES_MAX } from "../limits.ts";
+import { readSampling } from "../read/sampling.ts";
+import { checkModel } from "../read/served-model.ts";
+import { refuseUnsupported } from "../read/unsupported.ts";
+import type { GenerationQuery, ImageReference } from "../request/generation-query.ts";
+import type { ModelFacts } from "../request/model-facts.ts";
+import { fieldError, parserOf } from "../schema/check.ts";
+import type { Conversation, KeptResponse } from "./conversation.ts";
+import { ResponseBody, type ResponseItem, type ResponseParts } from "./response-body.ts";
+
+const parseBody = parserOf(ResponseBody);
+const LOGPROBS = "message.output_text.logprobs";
+
+/** The answer that a body goes on with, whatever the rest of it is. */
+export function previousResponseId(value: unknown): string | undefined {
+  if (typeof value !== "object" || value === null || !("previous_response_id" in value)) return undefined;
+  return typeof value.previous_response_id === "string" ? value.previous_response_id : undefined;
+}
+
+/**
+ * Reads the body of `POST /v1/responses`; `previous` is the answer that it goes on with. Errors: `invalid_argument` or `model_not_found`, naming the
+ * field; `not_found` for a previous answer that is not kept.
+ */
+export function readResponse(value: unknown, facts: ModelFacts, previous: KeptResponse | undefined): GenerationQuery {
+  checkModel(value, facts);
+  const body = parseBody(typedItems(value));
+  refuseUnsupported(body);
+  const id = body.previous_response_id ?? undefined;
+  if (id !== undefined && previous === undefined)
+    throw new DroverError("not_found", `the response ${JSON.stringify(id.slice(0, 100))} is not kept here`, {
+      field: "previous_response_id",
+    });
+  const conversation = conversationOf(body, previous?.conversation);
+  const [first] = conversation.images;
+  if (first !== undefined && !facts.readsImages) throw fieldError(first.field, "the model reads no images");
+  const tools = toolsOf(body);
+  const hasLogprobs = body.include?.includes(LOGPROBS) === true;
+  const { instructions } = body;
+  return {
+    prompt: {
+      kind: "chat",
+      field: "input",
+      input: {
+        messages:
+          typeof instructions === "string"
+            ? [{ role: "system", content: instructions }, ...conversation.messages]
+            : conversation.messages,
+        addGenerationPrompt: true,
+        ...(tools !== undefined && { tools }),
+      },
+      images: conversation.images,
+    },
+    sampling: readSampling(
+      {
+        temperature: body.temperature ?? null,
+        // The likeliest token alone is what has at least a share of 0.
+        ...(body.top_p === 0 ? { top_k: 1 } : { top_p: body.top_p ?? null }),
+      },
+      facts,
+      { topLogprobs: hasLogprobs ? (body.top_logprobs ?? 0) : -1, promptTopLogprobs: -1 },
+    ),
+    budget: {
+      asked: body.max_output_tokens ?? undefined,
+      field: "max_output_tokens",
+      unasked: facts.defaults.maxNewTokens ?? Number.POSITIVE_INFINITY,
+    },
+    stop: [],
+    toolCalls: tools && {
+      names: tools.map(({ function: { name } }) => name),
+      parallel: body.parallel_tool_calls ?? true,
+    },
+    echo: false,
+    reply: {
+      stream: body.stream ?? false,
+      includeUsage: true,
+      returnTokenIds: false,
+      repeated: repeatedFields(body),
+      ...(body.store !== false && { conversation }),
+    },
+  };
+}
+
+/** A message may leave its type out; the schema tells items apart by it. */
+function typedItems(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || !("input" in value) || !Array.isArray(value.input)) return value;
+  const input = value.input.map((item: unknown) =>
+    typeof item === "object" && item !== null && !("type" in item) && "role" in item
+      ? { ...item, type: "message" }
+      : item,
+  );
+  return { ...value, input };
+}
+
+/** What a response repeats of its request. */
+function repeatedFields(body: ResponseBody): Readonly<Record<string, unknown>> {
+  return {
+    instructions: body.instructions ?? null,
+    max_output_tokens: body.max_output_tokens ?? null,
+    metadata: body.metadata ?? {},
+    parallel_tool_calls: body.parallel_tool_calls ?? true,
+    previous_response_id: body.previous_response_id ?? null,
+    store: body.store ?? true,
+    tool_choice: body.tool_choice ?? "auto",
+    tools: (body.tools ?? []).map((tool) => ({ strict: false, ...tool })),
+  };
+}
+
+function toolsOf({ tools, tool_choice: choice }: ResponseBody) {
+  if (tools === undefined || tools === null || tools.length === 0 || choice === "none") return undefined;
+  return tools.map(({ name, description, parameters }) => ({
+    type: "function",
+    function: {
+      name,
+      ...(typeof description === "string" && { description }),
+      ...(parameters !== undefined && parameters !== null && { parameters }),
+    },
+  }));
+}
+
+function conversationOf({ input }: ResponseBody, previous: Conversation | undefined): Conversation {
+  const images: ImageReference[] = [...(previous?.images ?? [])];
+  const messages: ChatMessage[] = [...(previous?.messages ?? [])];
+  if (typeof input === "string") return { messages: [...messages, { role: "user", content: input }], images };
+  for (const [i, item] of input.entries()) addItem(item, `input[${i}]`, messages, images);
+  return { messages, images };
+}
+
+/** Calls that follow each other, or the assistant's text, are one message of the assistant's to a template. */
+function addItem(item: ResponseItem, field: string, messages: ChatMessage[], images: ImageReference[]): void {
+  if (item.type === "reasoning") return;
+  if (item.type === "function_call_output") {
+    const content = templateContent(item.output, `${field}.output`, images);
+    messages.push({ role: "tool", tool_call_id: item.call_id, content });
+    return;
+  }
+  if (item.type === "message") {
+    const content = templateContent(item.content, `${field}.content`, images);
+    messages.push({ role: item.role === "developer" ? "system" : item.role, content });
+    return;
+  }
+  const call = { id: item.call_id, type: "function", function: { name: item.name, arguments: item.arguments } };
+  const last = messages.at(-1);
+  if (last?.role !== "assistant") messages.push({ role: "assistant", content: null, tool_calls: [call] });
+  else messages[messages.length - 1] = { ...last, tool_calls: [...callsOf(last), call] };
+}
+
+const callsOf = ({ tool_calls: calls }: ChatMessage): readonly unknown[] => (Array.isArray(calls) ? calls : []);
+
+function templateContent(content: ResponseParts, field: string, images: ImageReference[]) {
+  if (typeof content === "string") return content;
+  return content.map((part, i) => {
+    if (part.type === "refusal") return { type: "text", text: part.refusal };
+    if (part.type !== "input_image") return { type: "text", text: part.text };
+    images.push({ url: part.image_url, field: `${field}[${i}].image_url` });
+    if (images.length > IMAGES_MAX)
+      throw fieldError(`${field}[${i}]`, `a request may have at most ${IMAGES_MAX} images`);
+    return { type: "image_url" };
+  });
+}

@@ -1,0 +1,135 @@
+import { type Static, Type } from "typebox";
+import { MESSAGES_MAX, TOOLS_MAX, TOP_LOGPROBS_MAX } from "../limits.ts";
+import { modelField } from "../read/served-model.ts";
+import { optional } from "../schema/fields.ts";
+import { SAYS } from "../schema/sentences.ts";
+
+const textPart = <T extends "input_text" | "output_text" | "text">(type: T) =>
+  Type.Object({ type: Type.Literal(type), text: Type.String() });
+
+const ImagePart = Type.Object({
+  type: Type.Literal("input_image"),
+  image_url: Type.String({
+    description: "`data:image/...;base64,...`, or an http(s) URL where the router may fetch those.",
+  }),
+  detail: optional(Type.String({ description: "Taken and without effect." })),
+});
+
+const parts = [
+  textPart("input_text"),
+  textPart("output_text"),
+  textPart("text"),
+  Type.Object({ type: Type.Literal("refusal"), refusal: Type.String() }),
+  ImagePart,
+] as const;
+
+const Parts = Type.Union(
+  [
+    Type.String(),
+    Type.Array(
+      Type.Union([...parts], {
+        discriminator: { propertyName: "type" },
+        [SAYS]: "is not supported: a part must be input_text, output_text, refusal or input_image",
+      }),
+    ),
+  ],
+  { [SAYS]: "must be a string or a list of parts" },
+);
+
+const ROLES = ["system", "developer", "user", "assistant"] as const;
+
+const Item = Type.Union(
+  [
+    Type.Object({
+      type: Type.Literal("message"),
+      role: Type.Enum([...ROLES], {
+        type: "string",
+        [SAYS]: `is unknown; the roles are ${ROLES.join(", ")}`,
+      }),
+      content: Parts,
+    }),
+    Type.Object({
+      type: Type.Literal("function_call"),
+      call_id: Type.String(),
+      name: Type.String(),
+      arguments: Type.String({ description: "A JSON object, as text." }),
+    }),
+    Type.Object({ type: Type.Literal("function_call_output"), call_id: Type.String(), output: Parts }),
+    Type.Object({ type: Type.Literal("reasoning") }),
+  ],
+  {
+    discriminator: { propertyName: "type" },
+    description: "A message without a `type` is one too.",
+    [SAYS]: "is not supported: an item must be message, function_call or function_call_output",
+  },
+);
+export type ResponseItem = Static<typeof Item>;
+export type ResponseParts = Static<typeof Parts>;
+
+const FunctionTool = Type.Union(
+  [
+    Type.Object({
+      type: Type.Literal("function"),
+      name: Type.String(),
+      description: optional(Type.String()),
+      parameters: optional(
+        Type.Record(Type.String(), Type.Unknown(), { description: "JSON Schema of the arguments." }),
+      ),
+      strict: optional(Type.Boolean()),
+    }),
+  ],
+  { discriminator: { propertyName: "type" }, [SAYS]: "is not supported: a tool must be function" },
+);
+
+/** The body of `POST /v1/responses`. */
+export const ResponseBody = Type.Object({
+  model: modelField,
+  input: Type.Union([Type.String(), Type.Array(Item, { minItems: 1, maxItems: MESSAGES_MAX })], {
+    description: "What the user says, or the items of a conversation.",
+    [SAYS]: "must be a string or a list of items",
+  }),
+  instructions: optional(Type.String({ description: "What the system says; not kept for the next turn." })),
+  previous_response_id: optional(
+    Type.String({ description: "The conversation goes on behind this answer, which must still be kept." }),
+  ),
+  store: optional(
+    Type.Boolean({ description: "Keeps the conversation for `previous_response_id`, for a while.", default: true }),
+  ),
+  max_output_tokens: optional(
+    Type.Integer({ minimum: 1, description: "As many as fit, or the checkpoint's own, when absent." }),
+  ),
+  temperature: optional(Type.Number({ minimum: 0, maximum: 2, description: "The checkpoint's own when absent." })),
+  top_p: optional(Type.Number({ minimum: 0, maximum: 1, description: "The checkpoint's own when absent." })),
+  top_logprobs: optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: TOP_LOGPROBS_MAX,
+      description: "So many of the likeliest tokens beside each; with `include` of `message.output_text.logprobs`.",
+    }),
+  ),
+  include: optional(Type.Array(Type.String(), { description: "Only `message.output_text.logprobs` has an effect." })),
+  tools: optional(Type.Array(FunctionTool, { maxItems: TOOLS_MAX, description: "Functions that the model may call." })),
+  tool_choice: optional(
+    Type.Enum(["auto", "none"], {
+      description: "With `none` the model is told of no tool.",
+      [SAYS]: "is not supported except as auto or none",
+    }),
+  ),
+  parallel_tool_calls: optional(
+    Type.Boolean({ description: "When false, an answer has at most one call.", default: true }),
+  ),
+  text: optional(
+    Type.Object({
+      format: optional(Type.Object({ type: Type.Literal("text", { [SAYS]: "is not supported except as text" }) })),
+    }),
+  ),
+  stream: optional(Type.Boolean({ description: "Sends the answer as events while it is made.", default: false })),
+  truncation: optional(
+    Type.Literal("disabled", { [SAYS]: "is not supported except as disabled: what does not fit is refused" }),
+  ),
+  background: optional(Type.Literal(false, { [SAYS]: "is not supported except as false" })),
+  conversation: Type.Optional(Type.Null({ [SAYS]: "is not supported: use previous_response_id" })),
+  prompt: Type.Optional(Type.Null({ [SAYS]: "is not supported: send the prompt's text as input" })),
+  metadata: optional(Type.Record(Type.String(), Type.String(), { description: "Given back as it came." })),
+});
+export type ResponseBody = Static<typeof ResponseBody>;
