@@ -26,7 +26,7 @@ export type { FinishReason, Output, TokenLogprob, ToolCall } from "./text/output
 
 // Responses that are kept, for requests that go on with them.
 
-export type { Conversation, KeptResponse } from "./responses/conversation.ts";
+export type { KeptResponse } from "./responses/kept-response.ts";
 
 // These become a reply, whole or streamed, or an error.
 

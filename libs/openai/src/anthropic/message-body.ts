@@ -85,7 +85,7 @@ const ToolChoice = Type.Object({
 });
 
 /** What is counted, and what an answer is made of besides. */
-export const anthropicPromptFields = {
+const anthropicPromptFields = {
   model: modelField,
   messages: Type.Array(AnthropicMessage, {
     minItems: 1,

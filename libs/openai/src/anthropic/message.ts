@@ -13,14 +13,14 @@ const AnswerBlock = Type.Union([
   }),
 ]);
 
-export const AnthropicUsage = Type.Object({
+const AnthropicUsage = Type.Object({
   input_tokens: Type.Integer({ description: "Of the prompt: what was computed." }),
   cache_creation_input_tokens: Type.Literal(0),
   cache_read_input_tokens: Type.Integer({ description: "Of the prompt: what its worker had cached." }),
   output_tokens: Type.Integer(),
 });
 
-export const StopReason = Type.Enum(["end_turn", "max_tokens", "stop_sequence", "tool_use"]);
+const StopReason = Type.Enum(["end_turn", "max_tokens", "stop_sequence", "tool_use"]);
 
 /** The answer of `POST /v1/messages`. */
 export const AnthropicAnswer = Type.Object({

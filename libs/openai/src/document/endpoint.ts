@@ -2,7 +2,7 @@ import type { DroverError, ErrorCode } from "@drover/core";
 import type { TSchema } from "typebox";
 import type { GenerationQuery } from "../request/generation-query.ts";
 import type { ModelFacts } from "../request/model-facts.ts";
-import type { KeptResponse } from "../responses/conversation.ts";
+import type { KeptResponse } from "../responses/kept-response.ts";
 import type { Answer } from "../write/answer.ts";
 import type { ReplyFrame, ReplyStream } from "../write/reply-frame.ts";
 

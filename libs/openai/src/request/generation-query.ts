@@ -1,9 +1,11 @@
-import type { ChatInput } from "@drover/chat";
+import type { ChatInput, ChatMessage } from "@drover/chat";
 import type { SamplingParams } from "@drover/core";
-import type { Conversation } from "../responses/conversation.ts";
 
 /** An image that a message names, and the field that names it. */
 export type ImageReference = Readonly<{ url: string; field: string }>;
+
+/** A conversation that another request may go on with: its turns but for the instructions, and the images that they name, in order. */
+export type Conversation = Readonly<{ messages: readonly ChatMessage[]; images: readonly ImageReference[] }>;
 
 /** A conversation that the model's template renders; its image parts are `images`, in order. */
 export type ChatPrompt = Readonly<{

@@ -4,10 +4,10 @@ import { IMAGES_MAX } from "../limits.ts";
 import { readSampling } from "../read/sampling.ts";
 import { checkModel } from "../read/served-model.ts";
 import { refuseUnsupported } from "../read/unsupported.ts";
-import type { GenerationQuery, ImageReference } from "../request/generation-query.ts";
+import type { Conversation, GenerationQuery, ImageReference } from "../request/generation-query.ts";
 import type { ModelFacts } from "../request/model-facts.ts";
 import { fieldError, parserOf } from "../schema/check.ts";
-import type { Conversation, KeptResponse } from "./conversation.ts";
+import type { KeptResponse } from "./kept-response.ts";
 import { ResponseBody, type ResponseItem, type ResponseParts } from "./response-body.ts";
 
 const parseBody = parserOf(ResponseBody);

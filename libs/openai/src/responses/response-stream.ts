@@ -4,7 +4,7 @@ import type { FinishReason, Output, TokenLogprob, TokenOutput, ToolCall } from "
 import { errorReply, publicError } from "../write/error.ts";
 import { chatLogprobs } from "../write/logprobs.ts";
 import { namedEvent, type ReplyFrame, type ReplyStream } from "../write/reply-frame.ts";
-import type { KeptResponse } from "./conversation.ts";
+import type { KeptResponse } from "./kept-response.ts";
 import {
   begunResponse,
   endedResponse,

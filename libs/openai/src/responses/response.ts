@@ -4,7 +4,7 @@ import type { FinishReason, TokenLogprob, ToolCall } from "../text/output.ts";
 import type { Answer } from "../write/answer.ts";
 import { chatLogprobs } from "../write/logprobs.ts";
 import type { ReplyFrame } from "../write/reply-frame.ts";
-import type { KeptResponse } from "./conversation.ts";
+import type { KeptResponse } from "./kept-response.ts";
 
 const OutputText = Type.Object({
   type: Type.Literal("output_text"),

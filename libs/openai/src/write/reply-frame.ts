@@ -3,7 +3,7 @@ import type { Tokenizer } from "@drover/tokenizer";
 import { Type } from "typebox";
 import type { ReplyOptions } from "../request/generation-query.ts";
 import type { InferenceRequest } from "../request/inference-request.ts";
-import type { KeptResponse } from "../responses/conversation.ts";
+import type { KeptResponse } from "../responses/kept-response.ts";
 import type { Output } from "../text/output.ts";
 import { errorReply, publicError } from "./error.ts";
 import { usage } from "./usage.ts";
