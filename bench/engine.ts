@@ -2,7 +2,7 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { quantizationName, quantizationOf } from "@drover/checkpoint";
-import { drain, greedyTask, openLocalEngine, type StepFacts } from "@drover/testkit";
+import { drain, greedyTask, type MeasuredStep, openLocalEngine } from "@drover/testkit";
 
 /**
  * Decode and prefill speed of one process with one thread: prompts of 64 tokens, 64 generated, at batch 1, 8 and 32; prefill of 512.
@@ -33,8 +33,8 @@ const prompt = (length: number) => Array.from({ length }, () => random(Math.min(
 
 type Sample = { tokensPerSecond: number; session: number; exchange: number; other: number };
 
-function summarize(steps: readonly StepFacts[], elapsedMs: number): Sample {
-  const sum = (pick: (s: StepFacts) => number) => steps.reduce((total, step) => total + pick(step), 0);
+function summarize(steps: readonly MeasuredStep[], elapsedMs: number): Sample {
+  const sum = (pick: (s: MeasuredStep) => number) => steps.reduce((total, step) => total + pick(step), 0);
   const session = sum((s) => s.computeMs) / elapsedMs;
   const exchange = sum((s) => s.exchangeMs) / elapsedMs;
   return {

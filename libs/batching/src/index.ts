@@ -1,13 +1,21 @@
-// Which rows a step takes.
+// A step's plan: which rows it takes, of sequences that decode and of prompts.
+
 export type { Candidate, PlannedRows } from "./candidate.ts";
-// What a step takes, learned from those that were.
+export { planStep, type StepBudget } from "./step-plan.ts";
+
+// What a step takes in milliseconds, learned from the steps that were.
+
 export { type CostTerms, type EntryShape, stepTerms } from "./cost-terms.ts";
 export type { CostSample } from "./fit-cost.ts";
+export { StepCost } from "./step-cost.ts";
+
+// The memory of sequences: who may have KV, how it will grow, and who gives it back.
+
 export { claimsWithoutRoom, type KvClaim, needsRoom } from "./kv-claims.ts";
-// Who may have KV, and who gives it back.
 export { forecastBytes, type Growth } from "./kv-forecast.ts";
-export { BATCHING_LIMITS } from "./limits.ts";
 export { OutputLengths } from "./output-lengths.ts";
 export { chooseVictim, type Holder } from "./preemption.ts";
-export { StepCost } from "./step-cost.ts";
-export { planStep, type StepBudget } from "./step-plan.ts";
+
+// Bounds that the engine keeps to.
+
+export { DECODE_STRETCH, STEP_MS_ALONE, STEP_MS_MAX } from "./limits.ts";

@@ -1,5 +1,5 @@
 import { type KvGeometry, kvBytes, layerCountOf } from "@drover/kv";
-import { BATCHING_LIMITS } from "./limits.ts";
+import { FORECAST_POINTS_MAX } from "./limits.ts";
 
 /** A choice as admission sees it: what it will hold when its prompt is computed, and how many tokens it is expected to add. */
 export type Growth = Readonly<{ length: number; remaining: number }>;
@@ -27,10 +27,9 @@ export function forecastBytes(choices: readonly Growth[], geometry: KvGeometry):
 
 /** Evenly chosen points, the last one among them. */
 function thinned(points: readonly number[]): readonly number[] {
-  const { forecastPointsMax } = BATCHING_LIMITS;
-  if (points.length <= forecastPointsMax) return points;
-  return Array.from({ length: forecastPointsMax }, (_, i) => {
-    const at = Math.round((i * (points.length - 1)) / (forecastPointsMax - 1));
+  if (points.length <= FORECAST_POINTS_MAX) return points;
+  return Array.from({ length: FORECAST_POINTS_MAX }, (_, i) => {
+    const at = Math.round((i * (points.length - 1)) / (FORECAST_POINTS_MAX - 1));
     return points[at] ?? 0;
   });
 }

@@ -1,4 +1,4 @@
-import { BATCHING_LIMITS } from "./limits.ts";
+import { PREEMPTIONS_MAX } from "./limits.ts";
 
 /** A choice as one that holds KV, or needs it. */
 export type Holder = Readonly<{
@@ -31,8 +31,7 @@ export function chooseVictim<T extends Holder>(
   const owed = holders.filter((holder) => holder.byteCount > 0 && owes(holder, needy));
   if (owed.length > 0) return cheapest(owed, bytesMissing);
   const candidates = holders.filter(
-    ({ id, byteCount, preemptionCount }) =>
-      id === needy.id || (byteCount > 0 && preemptionCount < BATCHING_LIMITS.preemptionsMax),
+    ({ id, byteCount, preemptionCount }) => id === needy.id || (byteCount > 0 && preemptionCount < PREEMPTIONS_MAX),
   );
   const victim = cheapest(candidates, bytesMissing);
   return victim?.id === needy.id ? undefined : victim;

@@ -1,9 +1,9 @@
 import { type Candidate, type PlannedRows, rowsOf } from "./candidate.ts";
-import { BATCHING_LIMITS } from "./limits.ts";
+import { CRUMB_ROWS, TURN_SHARE } from "./limits.ts";
 import type { StepCost } from "./step-cost.ts";
 
 /** The prompts of one request; its choices are served one after the other. */
-type Waiting<T> = Readonly<{ prompts: readonly T[]; needMs: number; lastStep: number; order: number }>;
+type WaitingPrompts<T> = Readonly<{ prompts: readonly T[]; needMs: number; lastStep: number; order: number }>;
 
 /** What prompts may add to a step: `ms` on average and `burstMs` at once, and rows. `required`: the step has nothing else. */
 export type PromptBudget = Readonly<{ ms: number; burstMs: number; rowsMax: number; required: boolean }>;
@@ -12,7 +12,7 @@ export type PromptBudget = Readonly<{ ms: number; burstMs: number; rowsMax: numb
 export class PromptShares<T extends Candidate> {
   readonly #cost: StepCost;
   readonly #step: number;
-  readonly #waiting: readonly Waiting<T>[];
+  readonly #waiting: readonly WaitingPrompts<T>[];
   readonly #rows = new Map<T, number>();
   readonly #budget: PromptBudget;
   #msLeft: number;
@@ -31,7 +31,7 @@ export class PromptShares<T extends Candidate> {
   /** What each prompt gets; those that get nothing are left out. */
   rows(): PlannedRows<T>[] {
     const [onTurn] = [...this.#waiting].sort((a, b) => a.lastStep - b.lastStep || a.order - b.order);
-    if (onTurn !== undefined) this.#serveOldest(onTurn, this.#waiting.length === 1 ? 1 : BATCHING_LIMITS.turnShare);
+    if (onTurn !== undefined) this.#serveOldest(onTurn, this.#waiting.length === 1 ? 1 : TURN_SHARE);
     const shortestFirst = [...this.#waiting].sort((a, b) => a.needMs - b.needMs || a.order - b.order);
     for (const request of shortestFirst) for (const prompt of request.prompts) this.#serve(prompt);
     const [first] = shortestFirst;
@@ -47,7 +47,7 @@ export class PromptShares<T extends Candidate> {
    * would be most of what a few rows cost waits until it may take a burst of them, so that all of them share the reads. Where a burst is too short
    * for that, waiting helps nobody: it goes as soon as its parts are a step's budget, be it with one row that takes longer.
    */
-  #serveOldest({ prompts, lastStep }: Waiting<T>, share: number): void {
+  #serveOldest({ prompts, lastStep }: WaitingPrompts<T>, share: number): void {
     const [prompt] = prompts;
     if (prompt === undefined) return;
     const { ms, burstMs } = this.#budget;
@@ -70,7 +70,7 @@ export class PromptShares<T extends Candidate> {
     const paid = has === 0 ? 0 : this.#cost.entryMs(rowsOf(prompt, has));
     const rows = this.#rowsFor(prompt, this.#msLeft + paid, this.#rowsLeft + has);
     const whole = rows === prompt.pendingTokenCount;
-    const isCrumb = this.#rows.size > 0 && rows < BATCHING_LIMITS.crumbRows;
+    const isCrumb = this.#rows.size > 0 && rows < CRUMB_ROWS;
     const worthwhile = has > 0 || whole || (!isCrumb && this.#sharesReads(prompt, rows));
     if (worthwhile && rows > has) this.#give(prompt, rows);
   }
@@ -96,7 +96,7 @@ export class PromptShares<T extends Candidate> {
   }
 }
 
-function grouped<T extends Candidate>(prompts: readonly T[], cost: StepCost, stepRows: number): Waiting<T>[] {
+function grouped<T extends Candidate>(prompts: readonly T[], cost: StepCost, stepRows: number): WaitingPrompts<T>[] {
   const byRequest = Map.groupBy(prompts, ({ requestOrder }) => requestOrder);
   return [...byRequest.values()].map((list) => ({
     // One that was begun is ended first: its rows are held already.

@@ -1,6 +1,6 @@
 import { type CostTerms, costOf, type EntryShape, entryTerms, stepTerms, termsOf } from "./cost-terms.ts";
 import { type CostSample, fitCost } from "./fit-cost.ts";
-import { BATCHING_LIMITS } from "./limits.ts";
+import { UNTRIED_ROWS } from "./limits.ts";
 
 /** Milliseconds for one unit of each term, before anything is measured: proportions of a small model on one core, on the slow side. */
 export const DEFAULT_COST: CostTerms = {
@@ -48,7 +48,7 @@ export class StepCost {
 
   /** Rows of one step that a prediction can be trusted for: twice the most that were measured. */
   get rowsTrusted(): number {
-    return Math.max(BATCHING_LIMITS.untriedRows, 2 * this.#rowsTried);
+    return Math.max(UNTRIED_ROWS, 2 * this.#rowsTried);
   }
 
   /** What a step takes with nothing in it. */

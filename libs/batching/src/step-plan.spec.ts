@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Candidate } from "./candidate.ts";
-import { BATCHING_LIMITS } from "./limits.ts";
+import { BURST_STRETCH, STEP_MS_MAX } from "./limits.ts";
 import { StepCost } from "./step-cost.ts";
 import { planStep } from "./step-plan.ts";
 
@@ -47,10 +47,10 @@ test("no step is predicted to take longer than the bound, unless it is one row o
       expect(plan.length > 0).toBe(list.length > 0);
       const prompts = plan.filter(({ of }) => !of.isDecoding);
       const decoding = plan.filter(({ of }) => of.isDecoding);
-      if (decoding.length > 1) expect(cost.stepMs(decoding)).toBeLessThanOrEqual(BATCHING_LIMITS.stepMsMax);
+      if (decoding.length > 1) expect(cost.stepMs(decoding)).toBeLessThanOrEqual(STEP_MS_MAX);
       const promptMs = prompts.reduce((sum, rows) => sum + cost.entryMs(rows), 0);
       const forced = prompts.some(({ rowCount }) => rowCount === 1);
-      if (!forced) expect(promptMs).toBeLessThanOrEqual(BATCHING_LIMITS.stepMsMax);
+      if (!forced) expect(promptMs).toBeLessThanOrEqual(STEP_MS_MAX);
     }),
   );
 });
@@ -144,7 +144,7 @@ test("beside decoding a deep prompt takes no more than its budget on average, ha
     for (let step = 1; step <= steps; step++) {
       const plan = planStep([deep, ...decoding], nano, { ...budget, step });
       const predictedMs = nano.stepMs(plan);
-      expect(predictedMs).toBeLessThanOrEqual(BATCHING_LIMITS.burstStretch * budget.stepMs);
+      expect(predictedMs).toBeLessThanOrEqual(BURST_STRETCH * budget.stepMs);
       expect(plan.length).toBeGreaterThanOrEqual(decoding.length);
       const count = plan.find(({ of }) => of.id === 0)?.rowCount ?? 0;
       if (count > 0) deep = { ...deep, lastStep: step, requestLastStep: step };

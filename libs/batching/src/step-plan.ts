@@ -1,5 +1,5 @@
 import { type Candidate, type PlannedRows, rowsOf } from "./candidate.ts";
-import { BATCHING_LIMITS } from "./limits.ts";
+import { BURST_STRETCH, DECODE_STRETCH, PROMPT_SHARE_MIN, STEP_MS_ALONE, STEP_MS_MAX } from "./limits.ts";
 import { type PromptBudget, PromptShares } from "./prompt-shares.ts";
 import type { StepCost } from "./step-cost.ts";
 
@@ -45,7 +45,7 @@ function decodeRows<T extends Candidate>(
     const rows = rowsOf(candidate, candidate.pendingTokenCount);
     ms += cost.entryMs(rows);
     rowCount += rows.rowCount;
-    const isFull = rowCount > decodeRowsMax || ms > BATCHING_LIMITS.stepMsMax;
+    const isFull = rowCount > decodeRowsMax || ms > STEP_MS_MAX;
     if (isFull && chosen.length > 0) break;
     chosen.push(rows);
   }
@@ -69,13 +69,12 @@ function promptBudget(
   cost: StepCost,
   { stepMs }: StepBudget,
 ): Omit<PromptBudget, "rowsMax"> {
-  const { stepMsAlone, stepMsMax, decodeStretch, promptShareMin, burstStretch } = BATCHING_LIMITS;
   if (decoding.length === 0) {
-    const ms = Math.min(Math.max(stepMs, stepMsAlone), stepMsMax) - cost.emptyMs;
+    const ms = Math.min(Math.max(stepMs, STEP_MS_ALONE), STEP_MS_MAX) - cost.emptyMs;
     return { ms, burstMs: ms, required: true };
   }
   const decodeMs = cost.stepMs(decoding);
-  const whole = Math.min(Math.max(stepMs, decodeStretch * decodeMs), stepMsMax);
-  const ms = Math.max(whole - decodeMs, whole * promptShareMin);
-  return { ms, burstMs: Math.max(ms, Math.min(burstStretch * whole, stepMsMax) - decodeMs), required: false };
+  const whole = Math.min(Math.max(stepMs, DECODE_STRETCH * decodeMs), STEP_MS_MAX);
+  const ms = Math.max(whole - decodeMs, whole * PROMPT_SHARE_MIN);
+  return { ms, burstMs: Math.max(ms, Math.min(BURST_STRETCH * whole, STEP_MS_MAX) - decodeMs), required: false };
 }

@@ -8,8 +8,8 @@ import {
   type StepRunner,
   toDroverError,
 } from "@drover/core";
+import { GenerationTrace } from "./generation-trace.ts";
 import { ImageFeatures } from "./image-features.ts";
-import { RequestTrace } from "./request-trace.ts";
 import type { GenerationTask } from "./task.ts";
 
 /**
@@ -31,7 +31,7 @@ export class ActiveRequest {
   /** Undefined while they are being fetched: until then its choices are in no step. */
   features: ImageFeatures | undefined;
   /** Its phases as spans, where it is traced. */
-  readonly trace: RequestTrace | undefined;
+  readonly trace: GenerationTrace | undefined;
   readonly #over = new AbortController();
 
   constructor(task: GenerationTask, order: number, step: number) {
@@ -39,7 +39,7 @@ export class ActiveRequest {
     this.order = order;
     this.lastPromptStep = step;
     this.features = task.images.length === 0 ? ImageFeatures.none : undefined;
-    this.trace = task.trace && new RequestTrace(task.trace);
+    this.trace = task.trace && new GenerationTrace(task.trace);
     this.openChoiceCount = task.delivered.filter((d) => !d.finished).length;
   }
 

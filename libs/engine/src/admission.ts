@@ -2,7 +2,7 @@ import { forecastBytes, type Growth, type OutputLengths } from "@drover/batching
 import type { ErrorCode, SequenceStore } from "@drover/core";
 import { contextTokensMax, type KvGeometry, kvBytesPeak, ownRowsMax } from "@drover/kv";
 import type { Choice } from "./choice.ts";
-import { ENGINE_LIMITS } from "./limits.ts";
+import { CHOICES_MAX } from "./limits.ts";
 import type { GenerationTask } from "./task.ts";
 
 /** Why a placement is refused; `undefined` means accepted. */
@@ -48,7 +48,7 @@ export function roomRefusal(
   if (total > longest) {
     return { code: "invalid_argument", message: `${total} tokens do not fit this worker's KV of ${longest}` };
   }
-  if (choices.length + params.n > ENGINE_LIMITS.choicesMax) {
+  if (choices.length + params.n > CHOICES_MAX) {
     return { code: "overloaded", message: "the worker runs its most choices" };
   }
   if (sequences.isStriped(total)) {

@@ -9,7 +9,7 @@ import {
   type StepRunner,
 } from "@drover/core";
 import { contextTokensMax, type KvGeometry } from "@drover/kv";
-import { ENGINE_LIMITS } from "./limits.ts";
+import { CALIBRATION_MS, CALIBRATION_TOKENS } from "./limits.ts";
 
 export type CalibrationOptions = Readonly<{
   sequences: SequenceStore;
@@ -42,7 +42,7 @@ export class Calibration {
     const { sequences, geometry } = options;
     // A quarter of the KV is more than enough, and leaves room for who comes meanwhile.
     const room = contextTokensMax(geometry, sequences.kvBytesMax / 4, GROWTH_ROWS);
-    this.#probes = probes(Math.min(ENGINE_LIMITS.calibrationTokens, room));
+    this.#probes = probes(Math.min(CALIBRATION_TOKENS, room));
   }
 
   /** Runs the next probe. False when there is none, no time is left for it, or an expert does not answer: then `end` it. */
@@ -55,7 +55,7 @@ export class Calibration {
     const shapes = sequences.map(({ length }) => ({ position: length, rowCount: probe.rowCount }));
     if (this.#samples.length > 0) cost.fit(this.#samples);
     const expectedMs = this.#samples.length === 0 ? 0 : probe.repeats * cost.stepMs(shapes);
-    if (this.#spentMs + expectedMs > ENGINE_LIMITS.calibrationMs) return false;
+    if (this.#spentMs + expectedMs > CALIBRATION_MS) return false;
     const ms = await this.#measure(sequences, shapes, probe.repeats);
     if (ms === undefined) return false;
     this.#samples.push({ terms: stepTerms(shapes, geometry.chunkRows), ms });
@@ -92,7 +92,7 @@ export class Calibration {
       this.#spentMs += ms;
       if (ms === 0 || step.entries.some(({ kind }) => kind === "parked")) return undefined;
       fastest = Math.min(fastest ?? ms, ms);
-      if (this.#spentMs > ENGINE_LIMITS.calibrationMs) break;
+      if (this.#spentMs > CALIBRATION_MS) break;
     }
     return fastest;
   }

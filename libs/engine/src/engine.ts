@@ -15,7 +15,7 @@ import { Choice } from "./choice.ts";
 import { engineLoad } from "./engine-load.ts";
 import type { EngineLoad, EngineOptions } from "./engine-options.ts";
 import { KvRoom } from "./kv-room.ts";
-import { ENGINE_LIMITS } from "./limits.ts";
+import { IDLE_MS, PARKED_PAUSE_MS } from "./limits.ts";
 import { type EventSink, RouterOutbox } from "./router-outbox.ts";
 import { stepCosts, waitingPromptMs } from "./step-costs.ts";
 import { Stepper } from "./stepper.ts";
@@ -173,14 +173,14 @@ export class Engine {
       this.#sweep();
       if (this.#choices.size === 0) {
         this.#outbox.flush();
-        if (!(await this.#calibrate())) await this.#wakeup.wait(ENGINE_LIMITS.idleMs, this.#options.clock, signal);
+        if (!(await this.#calibrate())) await this.#wakeup.wait(IDLE_MS, this.#options.clock, signal);
         continue;
       }
       this.#endCalibration();
       const progressed = await this.step();
       this.#outbox.flush();
       if (progressed) await this.#options.breathe();
-      else await sleepUnlessAborted(this.#options.clock, ENGINE_LIMITS.parkedPauseMs, signal);
+      else await sleepUnlessAborted(this.#options.clock, PARKED_PAUSE_MS, signal);
     }
   }
 

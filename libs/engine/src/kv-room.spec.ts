@@ -5,7 +5,7 @@ import { ActiveRequest } from "./active-request.ts";
 import { longestAlone } from "./admission.ts";
 import { Choice } from "./choice.ts";
 import { KvRoom } from "./kv-room.ts";
-import { ENGINE_LIMITS } from "./limits.ts";
+import { PARK_MS } from "./limits.ts";
 import { taskOfLength } from "./testing/fake-engine.ts";
 import { FakeSequences } from "./testing/fake-sequences.ts";
 
@@ -29,7 +29,7 @@ test("hopeless is only who has long found no room and is too long for the worker
   const [fits, tooLong] = [choiceOf(longest - 1), choiceOf(longest)];
   expect(room.runnable([tooLong])).toEqual([]);
   expect(room.hopeless([fits, tooLong])).toEqual([]);
-  now = ENGINE_LIMITS.parkMs + 1;
+  now = PARK_MS + 1;
   fits.stall(0);
   expect(room.hopeless([fits, tooLong])).toEqual([tooLong]);
 });

@@ -13,7 +13,7 @@ import { type KvGeometry, kvBytesPeak, ownRowsMax } from "@drover/kv";
 import type { ActiveRequest } from "./active-request.ts";
 import { longestAlone } from "./admission.ts";
 import type { Choice } from "./choice.ts";
-import { ENGINE_LIMITS } from "./limits.ts";
+import { PARK_MS } from "./limits.ts";
 import { prefixFollowers } from "./prefix-followers.ts";
 
 export type KvRoomOptions = Readonly<{
@@ -72,7 +72,7 @@ export class KvRoom {
     return [...choices].filter(
       ({ stalledSinceMs, tokenCountMax }) =>
         stalledSinceMs !== undefined &&
-        clock.monotonic() - stalledSinceMs > ENGINE_LIMITS.parkMs &&
+        clock.monotonic() - stalledSinceMs > PARK_MS &&
         tokenCountMax > longestAlone(this.#options),
     );
   }

@@ -1,8 +1,6 @@
 import { BLOCK_HASH_BYTES, BLOCK_TOKENS, keyAt, sharedHashCount } from "@drover/kv";
 import type { Choice } from "./choice.ts";
-
-/** A prompt that is so many times as long as what is left of another's is not worth waiting for. */
-const LEADER_LENGTH_MAX = 2;
+import { LEADER_LENGTH_MAX } from "./limits.ts";
 
 /**
  * Choices without KV that had better wait: an older one is computing a beginning that both have, and then they find it in the cache. Prompts are computed

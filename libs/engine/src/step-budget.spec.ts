@@ -1,8 +1,8 @@
-import { BATCHING_LIMITS, StepCost } from "@drover/batching";
+import { DECODE_STRETCH, STEP_MS_MAX, StepCost } from "@drover/batching";
 import { kvGeometry } from "@drover/kv";
 import { expect, test } from "vitest";
 import { Calibration } from "./calibration.ts";
-import { ENGINE_LIMITS } from "./limits.ts";
+import { CALIBRATION_MS } from "./limits.ts";
 import { drainFake, type FakeEngine, fakeEngine, taskOfLength } from "./testing/fake-engine.ts";
 import { type FakeCost, FakeRunner } from "./testing/fake-runner.ts";
 import { FakeSequences } from "./testing/fake-sequences.ts";
@@ -52,7 +52,7 @@ test("calibration predicts steps that it did not measure, and frees its sequence
 test("calibration takes hardly longer than its limit on a machine on which all it wants would take minutes", async () => {
   const cost = new StepCost(CHUNK);
   expect(await calibrate(new FakeSequences(geometry, kvBytesMax), new FakeRunner(machine(200)), cost)).toBeLessThan(
-    2 * ENGINE_LIMITS.calibrationMs,
+    2 * CALIBRATION_MS,
   );
   const decoding = Array.from({ length: 4 }, () => ({ position: 100, rowCount: 1 }));
   const ratio = cost.stepMs(decoding) / machine(200)(decoding);
@@ -84,7 +84,7 @@ for (const scale of [0.1, 1, 5]) {
     const local = fakeEngine({ geometry, kvBytesMax, cost: machine(scale), prefillRowsMax: 512, stepMs: 20 });
     const lengths = (await besideEight(local, 20_000 / Math.max(1, scale))).sort((a, b) => a - b);
     const decodeMs = machine(scale)(Array.from({ length: 8 }, () => ({ position: 300, rowCount: 1 })));
-    const allowed = Math.max(20, BATCHING_LIMITS.decodeStretch * decodeMs);
+    const allowed = Math.max(20, DECODE_STRETCH * decodeMs);
     expect(lengths[Math.floor(0.99 * lengths.length)]).toBeLessThan(1.15 * allowed);
     // And the prompt gets what the streams leave: steps are as long as they may be, until it is the rows that are bounded.
     if (scale >= 1) expect(lengths[Math.floor(0.5 * lengths.length)]).toBeGreaterThan(0.8 * allowed);
@@ -95,7 +95,7 @@ test("no step of a prompt alone is longer than the bound, however deep it is", a
   const local = fakeEngine({ geometry, kvBytesMax, cost: machine(1), prefillRowsMax: 512, stepMs: 20 });
   local.engine.place(taskOfLength("deep", 60_000, 1));
   await drainFake(local, 10_000);
-  expect(Math.max(...local.steps.map(({ measuredMs }) => measuredMs))).toBeLessThan(BATCHING_LIMITS.stepMsMax);
+  expect(Math.max(...local.steps.map(({ measuredMs }) => measuredMs))).toBeLessThan(STEP_MS_MAX);
   expect(Math.max(...local.steps.map(({ rowCount }) => rowCount))).toBe(512);
 });
 

@@ -1,6 +1,6 @@
 import type { TraceCall } from "@drover/core";
 import type { Choice } from "./choice.ts";
-import type { ShownStep } from "./request-trace.ts";
+import type { ShownStep } from "./generation-trace.ts";
 
 /** What a traced step is told: how its calls begin spans. It ends with the step. */
 export type StepTrace = Disposable & Readonly<{ call: TraceCall | undefined }>;

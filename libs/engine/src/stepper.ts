@@ -4,7 +4,7 @@ import { advance } from "./advance.ts";
 import type { Choice } from "./choice.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import type { KvRoom } from "./kv-room.ts";
-import { ENGINE_LIMITS } from "./limits.ts";
+import { DECODE_ROWS_MAX, PARK_MS } from "./limits.ts";
 import { stepEntry } from "./step-entry.ts";
 import { StepExecution } from "./step-execution.ts";
 import { traceStep } from "./step-trace.ts";
@@ -75,7 +75,7 @@ export class Stepper {
     this.#step += 1;
     const runnable = room.runnable(choices);
     for (const choice of choices) if (choice.isMending) this.#park(choice);
-    const budget = { step: this.#step, stepMs, prefillRowsMax, decodeRowsMax: ENGINE_LIMITS.decodeRowsMax };
+    const budget = { step: this.#step, stepMs, prefillRowsMax, decodeRowsMax: DECODE_ROWS_MAX };
     const open = runnable.filter(({ isEnded }) => !isEnded);
     const rows = room.reserve(planStep(open, cost, budget), choices);
     if (rows.length === 0) return undefined;
@@ -124,6 +124,6 @@ export class Stepper {
   #park(choice: Choice): void {
     const { clock, observer } = this.#options;
     observer.parked(1);
-    if (choice.park(clock.monotonic()) >= ENGINE_LIMITS.parkMs) this.#sink.unanswered(choice);
+    if (choice.park(clock.monotonic()) >= PARK_MS) this.#sink.unanswered(choice);
   }
 }

@@ -3,6 +3,21 @@
 /** An initializer of more bytes travels beside the model, so that no protobuf comes near its limit of 2 GiB. */
 export const INLINE_BYTES_MAX = 1024;
 
+// The text model.
+
+/** Causal masks that are kept, by their shape; where there are more, all are made anew. */
+export const MASKS_MAX = 64;
+
+/** Rows of one run of the head: so many rows' logits exist at once, and more rows are more runs. */
+export const HEAD_ROWS_MAX = 256;
+
+/**
+ * Freed KV buffers of one size that are kept for reuse, because allocating zeroes them again and feeds the garbage collector, and their bytes
+ * over all sizes. More are freed.
+ */
+export const SPARE_BUFFERS_MAX = 256;
+export const SPARE_BYTES_MAX = 64 * 2 ** 20;
+
 // The vision encoder's thread.
 
 /**

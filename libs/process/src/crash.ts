@@ -1,10 +1,8 @@
 import type { Logger } from "@drover/core";
+import { CAUSES_MAX } from "./limits.ts";
 
 /** The exit status of a process that a fault or a bug has ended. */
 export const FAILURE_EXIT_STATUS = 1;
-
-/** A bug has several causes at most; a chain that is longer leads back to itself. */
-const CAUSES_MAX = 8;
 
 /** Makes whatever nobody has caught end this process, with its stack as one line of the log. */
 export function attachCrash(kind: string, logger: Logger): void {

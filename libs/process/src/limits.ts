@@ -6,3 +6,6 @@ export const HELP_COLUMNS = 110;
 
 /** What a process has not closed in so long, once it has nothing left to do or the time for it is over, is cut off. */
 export const CLOSE_MS_MAX = 5_000;
+
+/** Causes of a bug whose stacks are logged; a chain that is longer leads back to itself, and its rest is left out. */
+export const CAUSES_MAX = 8;

@@ -12,7 +12,8 @@ import type { Metrics } from "@drover/telemetry";
 import { FleetMetrics } from "./fleet/fleet-metrics.ts";
 import { DROP_REASONS, type DropReason } from "./lanes/held-job.ts";
 import { LaneMetrics } from "./lanes/lane-metrics.ts";
-import { type ChosenWorker, PrefixMetrics, WAIT_BUCKETS_SECONDS } from "./lanes/prefix-metrics.ts";
+import type { ChosenWorker } from "./lanes/placer.ts";
+import { PrefixMetrics, WAIT_BUCKETS_SECONDS } from "./lanes/prefix-metrics.ts";
 
 /** The scheduler's metrics; every label is from a closed set. */
 export class SchedulerMetrics {

@@ -1,16 +1,27 @@
+// Time, chance and logs that a test commands or reads.
+
+export { RecordingLogger } from "./recording-logger.ts";
+export { seededRandom } from "./seeded-random.ts";
+export { SimClock, settled } from "./sim-clock.ts";
+
+// A real engine on a real model, in the test's own process.
+
 export { BYTE_BOS, BYTE_EOS, byteTokenizer } from "./byte-tokenizer.ts";
-export { type ClusterFacts, clusterStateOf, type WorkerFacts, workerStateOf } from "./cluster-states.ts";
 export {
   drain,
   greedyTask,
   type LocalEngine,
   type LocalEngineOptions,
+  type MeasuredStep,
   openLocalEngine,
-  type StepFacts,
 } from "./local-engine.ts";
-export { RecordingLogger } from "./recording-logger.ts";
-export { seededRandom } from "./seeded-random.ts";
-export { SimClock, settled } from "./sim-clock.ts";
+export { tinyModel } from "./tiny-model.ts";
+
+// A cluster as a scheduler tells of it.
+
+export { type ClusterFacts, clusterStateOf, type WorkerFacts, workerStateOf } from "./cluster-states.ts";
+
+// A real Redis, and a connection that breaks when it is told to.
+
 export { type ProxyMode, TcpProxy } from "./tcp-proxy.ts";
 export { freePort, redisBinary, TestRedis } from "./test-redis.ts";
-export { tinyModel } from "./tiny-model.ts";

@@ -19,12 +19,12 @@ import { type KvGeometry, kvGeometry, servedModelSeed } from "@drover/kv";
 import { ExpertSessions, ExtentStore, openWeights, TextModel } from "@drover/onnx";
 import { StoredSequences } from "@drover/sequences";
 
-export type StepFacts = { rowCount: number; totalMs: number; computeMs: number; exchangeMs: number };
+export type MeasuredStep = { rowCount: number; totalMs: number; computeMs: number; exchangeMs: number };
 
 /** The whole engine in this process: attention and every expert, one thread, no transport. */
 export type LocalEngine = Readonly<{
   engine: Engine;
-  steps: StepFacts[];
+  steps: MeasuredStep[];
   /** Everything that the engine has sent, in order. */
   events: RequestEvent[];
   preemptions: () => number;
@@ -82,7 +82,7 @@ export async function openLocalEngine(directory: string, options: LocalEngineOpt
     exchange: options.wrapExchange?.(exchange) ?? exchange,
   });
   const quiet = () => undefined;
-  const steps: StepFacts[] = [];
+  const steps: MeasuredStep[] = [];
   const events: RequestEvent[] = [];
   let preemptionCount = 0;
   const engine = new Engine({
@@ -138,7 +138,7 @@ export function greedyTask(id: string, promptTokenIds: ArrayLike<number>, maxTok
 }
 
 /** Runs steps until nothing is left; one entry for each step. */
-export async function drain(local: LocalEngine): Promise<StepFacts[]> {
+export async function drain(local: LocalEngine): Promise<MeasuredStep[]> {
   local.steps.length = 0;
   while (local.engine.load().pendingTokenCount > 0) await local.engine.step();
   local.engine.flush();

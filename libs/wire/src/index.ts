@@ -2,14 +2,23 @@
 // DroverError that names the field.
 
 // A worker and the scheduler that leads: one stream between them.
+
 export type { CacheChanges } from "./cache-changes.ts";
 export type { CacheSnapshotPart } from "./cache-snapshot.ts";
+export { type JoinHello, joinHelloToWire } from "./join-hello.ts";
+export { type WorkerOrder, workerOrderFromWire, workerOrderToWire } from "./worker-order.ts";
+export { type WorkerReport, workerReportFromWire, workerReportToWire } from "./worker-report.ts";
+
 // What routers and people get to know of the cluster, and what they ask of it.
+
 export { clusterStateFromWire, clusterStateToWire } from "./cluster-state.ts";
 export { drainReplyFromWire, drainReplyToWire, drainRequestFromWire, drainRequestToWire } from "./drain.ts";
+export { explainReplyFromWire, explainReplyToWire } from "./placement-record.ts";
+export { type WatchRequest, watchRequestFromWire, watchRequestToWire } from "./watch-request.ts";
+
 // A request on its way in: queued, and handed to a worker.
+
 export { generationRequestFromWire, generationRequestToWire } from "./generation-request.ts";
-export { type JoinHello, joinHelloToWire } from "./join-hello.ts";
 export {
   type PlaceRefusal,
   type PlaceRequest,
@@ -18,7 +27,6 @@ export {
   placeRequestFromWire,
   placeRequestToWire,
 } from "./place.ts";
-export { explainReplyFromWire, explainReplyToWire } from "./placement-record.ts";
 export {
   addJobsFromWire,
   addJobsToWire,
@@ -30,10 +38,15 @@ export {
   putPayloadToWire,
 } from "./queue-calls.ts";
 export { queueJobFromWire, queueJobToWire } from "./queue-job.ts";
+
 // Its tokens on their way out: one stream between a router and an attention worker.
+
 export { requestEventFromWire, requestEventToWire } from "./request-event.ts";
 export { type RouterMessage, routerMessageFromWire, routerMessageToWire } from "./router-message.ts";
+export { type WorkerMessage, workerMessageFromWire, workerMessageToWire } from "./worker-message.ts";
+
 // An image's tiles on their way to a vision worker, and its features from there.
+
 export {
   type Encoded,
   encodedFromWire,
@@ -52,7 +65,3 @@ export {
   tilesFrameFromWire,
   tilesFrameToWire,
 } from "./vision-calls.ts";
-export { type WatchRequest, watchRequestFromWire, watchRequestToWire } from "./watch-request.ts";
-export { type WorkerMessage, workerMessageFromWire, workerMessageToWire } from "./worker-message.ts";
-export { type WorkerOrder, workerOrderFromWire, workerOrderToWire } from "./worker-order.ts";
-export { type WorkerReport, workerReportFromWire, workerReportToWire } from "./worker-report.ts";

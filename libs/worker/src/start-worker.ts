@@ -3,7 +3,7 @@ import { modelId, systemClock, workerId } from "@drover/core";
 import type { StartedProcess } from "@drover/process";
 import { createServer, listen, shutDown } from "@drover/rpc";
 import type { JoinHello } from "@drover/wire";
-import { WORKER_LIMITS } from "./limits.ts";
+import { SHUT_DOWN_MS_MAX } from "./limits.ts";
 import { joinOverGrpc } from "./link/join-over-grpc.ts";
 import { SchedulerLink } from "./link/scheduler-link.ts";
 import { openModel } from "./open-model.ts";
@@ -42,7 +42,7 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
     unready: () => worker.unready(),
     finished: async () => {
       await worker.run();
-      await shutDown(server, WORKER_LIMITS.shutDownMsMax);
+      await shutDown(server, SHUT_DOWN_MS_MAX);
     },
     routes: {
       "/debug/worker": () => ({ workerId: options.workerId, incarnation: context.incarnation, ...worker.facts() }),

@@ -1,6 +1,6 @@
 import { type Clock, sleepUnlessAborted, whenAborted } from "@drover/core";
 import type { Ending } from "@drover/process";
-import { WORKER_LIMITS } from "./limits.ts";
+import { DRAIN_POLL_MS } from "./limits.ts";
 
 /** A part of a worker that may have something to finish before the worker ends. */
 export type UnfinishedWork = Readonly<{
@@ -16,6 +16,6 @@ export async function finished(ending: Ending, parts: readonly UnfinishedWork[],
   await whenAborted(ending.refusing);
   for (const { begin } of parts) begin?.();
   const isBusy = () => parts.some((part) => part.isBusy());
-  while (!ending.over.aborted && isBusy()) await sleepUnlessAborted(clock, WORKER_LIMITS.drainPollMs, ending.over);
+  while (!ending.over.aborted && isBusy()) await sleepUnlessAborted(clock, DRAIN_POLL_MS, ending.over);
   return !isBusy();
 }

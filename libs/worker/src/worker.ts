@@ -2,7 +2,7 @@ import { type Clock, DroverError, type Logger } from "@drover/core";
 import { type ExpertSet, NO_STATUS, type WorkerStatus } from "@drover/fleet";
 import type { Ending } from "@drover/process";
 import type { WorkerOrder } from "@drover/wire";
-import { WORKER_LIMITS } from "./limits.ts";
+import { LEADERLESS_MS_MAX } from "./limits.ts";
 import type { WorkerLink } from "./link/worker-link.ts";
 import type { Role, RoleIntroduction } from "./role.ts";
 import { finished } from "./unfinished-work.ts";
@@ -65,7 +65,7 @@ export class Worker {
     const { roles, link, clock } = this.#parts;
     const leaderlessMs = link.leaderlessMs(clock.monotonic());
     if (leaderlessMs === Number.POSITIVE_INFINITY) return "no scheduler has taken it among its workers yet";
-    if (leaderlessMs > WORKER_LIMITS.leaderlessMsMax) return "no scheduler has it among its workers any more";
+    if (leaderlessMs > LEADERLESS_MS_MAX) return "no scheduler has it among its workers any more";
     if (this.#isDrainWanted) return "it was asked to drain";
     return roles.map((role) => role.unready()).find((reason) => reason !== null) ?? null;
   }

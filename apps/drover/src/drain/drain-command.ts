@@ -37,7 +37,7 @@ export async function runDrain(
   return waitUntilDrained({ worker, client, timeoutMs: config.timeout, clock: systemClock, print }, ended);
 }
 
-type Waiting = Readonly<{
+type DrainWait = Readonly<{
   worker: string;
   client: Pick<DrainClient, "ask">;
   timeoutMs: number;
@@ -47,7 +47,7 @@ type Waiting = Readonly<{
 
 /** Asks again and again and prints what changes; resolves with the exit status. Errors: those of the first question. */
 export async function waitUntilDrained(
-  { worker, client, timeoutMs, clock, print }: Waiting,
+  { worker, client, timeoutMs, clock, print }: DrainWait,
   signal: AbortSignal,
 ): Promise<number> {
   const untilMs = clock.monotonic() + timeoutMs;

@@ -1,11 +1,10 @@
 import { type AttendedPart, assert, type KvDtype } from "@drover/core";
 import type { GraphDims } from "@drover/llama4";
 import { attentionGraph } from "../graphs/attention.ts";
+import { MASKS_MAX } from "../limits.ts";
 import { type Feeds, f32, f32Of, Session, type SessionOptions } from "../session.ts";
 import { feedHeads, type HeadViews } from "./head-views.ts";
 import type { SequenceRows } from "./sequence-rows.ts";
-
-const MASKS_MAX = 64;
 
 type Part = Readonly<{ attended: Float32Array; lse: Float32Array }>;
 

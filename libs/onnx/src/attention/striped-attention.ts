@@ -4,10 +4,10 @@ import { dropParked, type StepLayout, type StepPart } from "../text/step-layout.
 import { mergePartials } from "./attention.ts";
 
 type Call = { readonly parts: StepPart[]; readonly queries: StripeQuery[]; rowCount: number };
-type Answer = Readonly<{ parts: readonly StepPart[]; part: AttendedPart | undefined }>;
+type HolderAnswer = Readonly<{ parts: readonly StepPart[]; part: AttendedPart | undefined }>;
 
 /** What was asked of the holders in one layer and step. */
-type AskedStripes = Readonly<{ answers: Promise<readonly Answer[]>; lost: readonly StepPart[] }>;
+type AskedStripes = Readonly<{ answers: Promise<readonly HolderAnswer[]>; lost: readonly StepPart[] }>;
 
 /** Sends the queries of `striped` sequences to everybody who holds what they attend to: one call for each holder. `layer` counts global layers. */
 export function askStripes(
@@ -36,7 +36,7 @@ export function askStripes(
       }
     }
   }
-  const ask = async ([holder, { parts, queries, rowCount }]: [ContextHolder, Call]): Promise<Answer> => {
+  const ask = async ([holder, { parts, queries, rowCount }]: [ContextHolder, Call]): Promise<HolderAnswer> => {
     const attributes = { "drover.worker": holder.workerId, "drover.global_layer": layer, "drover.rows": rowCount };
     const span = traceCall?.("context call", attributes);
     const call: AttendCall = { layer, queries, q_aQ: gather(parts, rowCount, q_aQ, width), trace: span?.context };

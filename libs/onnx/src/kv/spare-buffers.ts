@@ -1,8 +1,5 @@
+import { SPARE_BUFFERS_MAX, SPARE_BYTES_MAX } from "../limits.ts";
 import type { KvLayout, KvRows } from "./kv-rows.ts";
-
-/** At most this many freed buffers of one size are kept for reuse: allocating zeroes them again and feeds the garbage collector. */
-const SPARE_BUFFERS_MAX = 256;
-const SPARE_BYTES_MAX = 64 * 2 ** 20;
 
 /** Buffers that were used and may be again. */
 export class SpareBuffers {

@@ -1,11 +1,9 @@
 import { assert, at, type DrawnToken, type EntryResult, type RowLogprobs, type StepEntry } from "@drover/core";
 import { needsFullLogits, sampleToken } from "@drover/sampling";
+import { HEAD_ROWS_MAX } from "../limits.ts";
 import { f32, i64, type Session } from "../session.ts";
 import { slices } from "./slices.ts";
 import type { StepLayout, StepPart } from "./step-layout.ts";
-
-/** Rows of one head run: bounds the logits that exist at once. */
-const HEAD_ROWS_MAX = 256;
 
 /** One row that the head computes, and what is read from it. `draw`: a token is drawn from it; else it answers a prompt query. */
 type HeadRow = Readonly<{

@@ -1,13 +1,13 @@
 import { type Clock, neverAborted, type QueueJob, type QueueProducer, withTimeout } from "@drover/core";
 import { ADD_BATCH_MAX, QUEUE_CALL_LIMIT } from "../limits.ts";
 
-type Waiting = { job: QueueJob; resolve: () => void; reject: (error: unknown) => void };
+type WaitingJob = { job: QueueJob; resolve: () => void; reject: (error: unknown) => void };
 
 /** Adds that come within one turn of the event loop go to the queue in one call. Bounded by the requests in flight. */
 export class JobBatcher {
   readonly #queue: QueueProducer;
   readonly #clock: Clock;
-  #waiting: Waiting[] = [];
+  #waiting: WaitingJob[] = [];
 
   constructor(queue: QueueProducer, clock: Clock) {
     this.#queue = queue;

@@ -12,7 +12,7 @@ export type PromptPreparerOptions = Readonly<{
 }>;
 
 /** Whose prompt it is: a request that keeps its images until its permit ends, or nobody's, whose images are gone with the reply. */
-type Holder = Pick<Permit, "holdBytes" | "trace"> | undefined;
+type ImagesPermit = Pick<Permit, "holdBytes" | "trace"> | undefined;
 
 /** Makes tokens and tiles of what clients send, on the threads of its model. */
 export class PromptPreparer {
@@ -26,7 +26,7 @@ export class PromptPreparer {
    * Opens a prompt's images, then renders and tokenizes it. Errors: `invalid_argument` naming the field, those of opening an image and of the
    * threads, and the signal's reason.
    */
-  async prepare(query: PromptQuery, echo: boolean, holder: Holder, signal: AbortSignal): Promise<PreparedPrompt> {
+  async prepare(query: PromptQuery, echo: boolean, holder: ImagesPermit, signal: AbortSignal): Promise<PreparedPrompt> {
     const { model } = this.#options;
     switch (query.kind) {
       case "tokens":
@@ -55,7 +55,7 @@ export class PromptPreparer {
   /** In order. When one cannot be opened, the others need not be. */
   async #openImages(
     references: readonly ImageReference[],
-    holder: Holder,
+    holder: ImagesPermit,
     signal: AbortSignal,
   ): Promise<readonly ImageTiles[]> {
     if (references.length === 0) return [];
@@ -69,7 +69,7 @@ export class PromptPreparer {
   }
 
   /** Counts its tiles against what the router holds. */
-  async #openImage({ url, field }: ImageReference, holder: Holder, signal: AbortSignal): Promise<ImageTiles> {
+  async #openImage({ url, field }: ImageReference, holder: ImagesPermit, signal: AbortSignal): Promise<ImageTiles> {
     const { model, clock, metrics } = this.#options;
     assert(model.images !== undefined, "a prompt with images is for a model that reads them");
     const beganMs = clock.monotonic();

@@ -29,14 +29,14 @@ export type Decision =
   | Readonly<{ kind: "handed_back" }>
   | Readonly<{ kind: "done"; cachedTokenCount: number }>;
 
-type Choice = { tokenIds: number[]; finished: boolean; finish: FinishReason | undefined };
+type DeliveredChoice = { tokenIds: number[]; finished: boolean; finish: FinishReason | undefined };
 
 const IGNORED: Decision = { kind: "ignored" };
 const STALE: Decision = { kind: "stale" };
 
 /** What is known of one request's attempts and what its client already has. Pure: events in, decisions out. */
 export class RequestState {
-  readonly choices: readonly Choice[];
+  readonly choices: readonly DeliveredChoice[];
   readonly #promptTokenCount: number;
   #attemptBase = 0;
   #owner: Owner | undefined;

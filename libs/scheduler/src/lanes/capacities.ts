@@ -12,7 +12,7 @@ import {
 
 const NOTHING: PrefixCounts = { promptTokenCount: 0, cachedTokenCount: 0 };
 
-type Known = Readonly<{ member: Member; reserved: ReservedTotal; paused: boolean; capacity: WorkerCapacity }>;
+type KnownWorker = Readonly<{ member: Member; reserved: ReservedTotal; paused: boolean; capacity: WorkerCapacity }>;
 
 /** What attention workers have room for, as placement sees them: their last status, what was placed since, and who has just refused. */
 export class Capacities {
@@ -21,7 +21,7 @@ export class Capacities {
   readonly #pausedUntilMs = new Map<WorkerId, number>();
   readonly #predicted = new Map<WorkerId, PrefixCounts>();
   /** Made anew only where something has changed: there may be a thousand workers, and each placement looks at all of them. */
-  readonly #known = new Map<WorkerId, Known>();
+  readonly #known = new Map<WorkerId, KnownWorker>();
 
   constructor(members: () => readonly Member[]) {
     this.#members = members;

@@ -11,7 +11,7 @@ import {
   type WorkerId,
   withTimeout,
 } from "@drover/core";
-import type { Member, PlacementDecision } from "@drover/fleet";
+import type { Member } from "@drover/fleet";
 import type { Routers } from "../fleet/routers.ts";
 import {
   HELD_POLL_MS,
@@ -30,7 +30,7 @@ import type { DecisionLog } from "./decision-log.ts";
 import type { DropReason, HeldJob } from "./held-job.ts";
 import { type AttemptOutcome, type AttemptPorts, attemptPlacement } from "./placement-attempt.ts";
 import { PlacementTrace } from "./placement-trace.ts";
-import type { Placer } from "./placer.ts";
+import type { ChosenWorker, Placer } from "./placer.ts";
 
 export type LanePlacerOptions = AttemptPorts &
   Readonly<{
@@ -46,8 +46,6 @@ export type LanePlacerOptions = AttemptPorts &
     /** A worker has accepted a job of the lane. */
     onPlaced: (lane: Lane) => void;
   }>;
-
-type Chosen = Extract<PlacementDecision, { kind: "worker" }>;
 
 /**
  * One lane's way from the queue to the workers. Jobs are taken while some worker has room, and the first one even without, so that it is
@@ -162,7 +160,7 @@ export class LanePlacer {
     this.#placing.add(done);
   }
 
-  async #place(held: HeldJob, chosen: Chosen): Promise<void> {
+  async #place(held: HeldJob, chosen: ChosenWorker): Promise<void> {
     const { logger, member, placer } = this.#options;
     const { lease } = held;
     const { requestId } = lease.job;
@@ -188,7 +186,7 @@ export class LanePlacer {
     }
   }
 
-  async #conclude(held: HeldJob, chosen: Chosen, outcome: AttemptOutcome): Promise<void> {
+  async #conclude(held: HeldJob, chosen: ChosenWorker, outcome: AttemptOutcome): Promise<void> {
     const { capacities, clock, decisions, logger, metrics, onPlaced } = this.#options;
     const { lease } = held;
     const { job, attempt } = lease;

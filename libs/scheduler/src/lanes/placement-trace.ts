@@ -1,9 +1,7 @@
 import type { Clock, JobLease, Tracer, TraceSpan, WorkerId } from "@drover/core";
-import type { PlacementDecision } from "@drover/fleet";
 import type { HeldJob } from "./held-job.ts";
 import type { AttemptOutcome } from "./placement-attempt.ts";
-
-type Chosen = Extract<PlacementDecision, { kind: "worker" }>;
+import type { ChosenWorker } from "./placer.ts";
 
 /** Of a traced request: its wait in the queue, and its placement from the moment in which it was taken. */
 export class PlacementTrace {
@@ -16,7 +14,7 @@ export class PlacementTrace {
   }
 
   /** A worker is asked: the span that it hears of. Undefined for most requests, which nobody traces. */
-  placing({ lease, heldSinceMs }: HeldJob, { workerId, cachedTokenCount }: Chosen): TraceSpan | undefined {
+  placing({ lease, heldSinceMs }: HeldJob, { workerId, cachedTokenCount }: ChosenWorker): TraceSpan | undefined {
     const { job, attempt } = lease;
     return this.#tracer.join("place", job.trace, {
       kind: "consumer",

@@ -5,6 +5,9 @@ import type { Capacities } from "./capacities.ts";
 import type { DecisionLog } from "./decision-log.ts";
 import { placeable } from "./held-job.ts";
 
+/** A worker that a request goes to, and what is predicted of it there. */
+export type ChosenWorker = Extract<PlacementDecision, { kind: "worker" }>;
+
 export type PlacerOptions = Readonly<{
   modelId: ModelId;
   /** A worker gets nothing that it is predicted to begin later than this. */

@@ -1,12 +1,11 @@
 import type { ModelId } from "@drover/core";
-import { type PlacementDecision, totalMs } from "@drover/fleet";
+import { totalMs } from "@drover/fleet";
 import type { Metrics } from "@drover/telemetry";
+import type { ChosenWorker } from "./placer.ts";
 
 /** Of a prompt that is cached: nothing, then shares of it. */
 const SHARE_BUCKETS = [0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1];
 export const WAIT_BUCKETS_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300];
-
-export type ChosenWorker = Extract<PlacementDecision, { kind: "worker" }>;
 
 /** What was predicted of accepted placements: how much of their prompts is cached, and when their first token comes. */
 export class PrefixMetrics {

@@ -1,9 +1,9 @@
 import { digestOf } from "@drover/kv";
 import { describe, expect, it } from "vitest";
-import { WORKER_LIMITS } from "../limits.ts";
+import { CACHE_FRAME_BYTES } from "../limits.ts";
 import { changesOf, snapshotParts } from "./cache-report.ts";
 
-const FRAME = WORKER_LIMITS.cacheFrameBytes;
+const FRAME = CACHE_FRAME_BYTES;
 const bytes = (count: number) => new Uint8Array(count).map((_, i) => i % 251);
 const digest = { sequence: 3, global: digestOf(bytes(32)), local: digestOf(new Uint8Array()) };
 

@@ -1,6 +1,6 @@
 import type { CacheDigest, CacheEvent, CacheSnapshot } from "@drover/kv";
 import type { CacheChanges, CacheSnapshotPart } from "@drover/wire";
-import { WORKER_LIMITS } from "../limits.ts";
+import { CACHE_FRAME_BYTES } from "../limits.ts";
 
 /** What a worker tells the cluster of its prefix cache. `KvCache` is one. */
 export interface ReportedCache {
@@ -18,7 +18,7 @@ export function changesOf(events: readonly CacheEvent[], digest: CacheDigest): C
   let frame: CacheEvent[] = [];
   let byteCount = 0;
   for (const event of events) {
-    if (byteCount > 0 && byteCount + event.hashes.byteLength > WORKER_LIMITS.cacheFrameBytes) {
+    if (byteCount > 0 && byteCount + event.hashes.byteLength > CACHE_FRAME_BYTES) {
       frames.push(frame);
       frame = [];
       byteCount = 0;
@@ -39,7 +39,6 @@ export function snapshotParts({ sequence, global, local }: CacheSnapshot): Cache
 }
 
 function framesOf(hashes: Uint8Array): Uint8Array[] {
-  const { cacheFrameBytes } = WORKER_LIMITS;
-  const count = Math.ceil(hashes.byteLength / cacheFrameBytes);
-  return Array.from({ length: count }, (_, i) => hashes.subarray(i * cacheFrameBytes, (i + 1) * cacheFrameBytes));
+  const count = Math.ceil(hashes.byteLength / CACHE_FRAME_BYTES);
+  return Array.from({ length: count }, (_, i) => hashes.subarray(i * CACHE_FRAME_BYTES, (i + 1) * CACHE_FRAME_BYTES));
 }

@@ -2,7 +2,7 @@ import { type Clock, DroverError, type Logger, sleepUnlessAborted } from "@drove
 import type { ExpertSet, WorkerStatus } from "@drover/fleet";
 import { LivingStream, type OpenStream, STREAM_LIMITS } from "@drover/rpc";
 import type { JoinHello, WorkerOrder, WorkerReport } from "@drover/wire";
-import { WORKER_LIMITS } from "../limits.ts";
+import { HEARTBEAT_MS, STATUS_CHANGE_MS } from "../limits.ts";
 import { changesOf, type ReportedCache, snapshotParts } from "./cache-report.ts";
 
 export type MembershipOptions = Readonly<{
@@ -32,7 +32,7 @@ export class Membership implements Disposable {
   readonly #ended = new AbortController();
   /** When a scheduler last had this worker, by the monotonic clock. */
   #joinedUntilMs = Number.NEGATIVE_INFINITY;
-  #heartbeatMs: number = WORKER_LIMITS.heartbeatMs;
+  #heartbeatMs: number = HEARTBEAT_MS;
   #reported = "";
   #reportedAtMs = Number.NEGATIVE_INFINITY;
   #cacheReportedAtMs = Number.NEGATIVE_INFINITY;
@@ -101,7 +101,7 @@ export class Membership implements Disposable {
   /** Reports changes soon, and all at each heartbeat, until the stream is down. */
   async #beat(down: AbortSignal): Promise<void> {
     for (;;) {
-      await sleepUnlessAborted(this.#options.clock, WORKER_LIMITS.changeMs, down);
+      await sleepUnlessAborted(this.#options.clock, STATUS_CHANGE_MS, down);
       if (down.aborted) return;
       const now = this.#member.status();
       this.#reportCache(now.sentAtMs);
@@ -140,7 +140,7 @@ export class Membership implements Disposable {
     if (order === undefined) return;
     if (order.kind === "send_cache") this.#sendSnapshot();
     if (order.kind === "accepted") {
-      this.#heartbeatMs = order.heartbeatMs || WORKER_LIMITS.heartbeatMs;
+      this.#heartbeatMs = order.heartbeatMs || HEARTBEAT_MS;
       this.#stream.up();
       const epoch = String(order.leaderEpoch);
       this.#options.logger.info("scheduler.joined", { address: this.#stream.address, epoch });

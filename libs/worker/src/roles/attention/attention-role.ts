@@ -2,7 +2,7 @@ import { assertNever, sleepUnlessAborted } from "@drover/core";
 import type { ExpertMap, WorkerStatus } from "@drover/fleet";
 import type { RpcService } from "@drover/rpc";
 import type { WorkerOrder } from "@drover/wire";
-import { WORKER_LIMITS } from "../../limits.ts";
+import { HOT_EXPERTS_MAX, MAP_USABLE_MS_MAX, MAP_USABLE_POLL_MS } from "../../limits.ts";
 import type { ReportedCache } from "../../link/cache-report.ts";
 import type { Role, RoleIntroduction } from "../../role.ts";
 import type { RoleContext } from "../../role-context.ts";
@@ -80,7 +80,7 @@ export class AttentionRole implements Role {
       progress: engine.stepCount,
       ...predictedLoad(engine),
       prefix: prefix(),
-      hottest: heat.hottest(WORKER_LIMITS.hotExpertsMax),
+      hottest: heat.hottest(HOT_EXPERTS_MAX),
     };
   }
 
@@ -141,9 +141,9 @@ export class AttentionRole implements Role {
     const { clock, ended, link } = this.#context;
     const { maps, exchange } = this.#parts;
     await maps.follow(map, ended);
-    const untilMs = clock.monotonic() + WORKER_LIMITS.usableMsMax;
+    const untilMs = clock.monotonic() + MAP_USABLE_MS_MAX;
     while (!exchange.usable && !ended.aborted && clock.monotonic() < untilMs)
-      await sleepUnlessAborted(clock, WORKER_LIMITS.usablePollMs, ended);
+      await sleepUnlessAborted(clock, MAP_USABLE_POLL_MS, ended);
     link.reportStatus();
     if (exchange.usable) this.#usable.resolve();
   }

@@ -3,12 +3,12 @@ import type { WorkerEndpoint } from "@drover/fleet";
 
 /** `draining`: it is given nothing new. */
 type OpenHolder = ContextHolder & Disposable & { draining: boolean };
-type Known = Readonly<{ incarnation: string; address: string; holder: OpenHolder }>;
+type ConnectedHolder = Readonly<{ incarnation: string; address: string; holder: OpenHolder }>;
 
 /** The context workers that the scheduler names: one connection for each life of one. */
 export class ContextPeers implements Disposable {
   readonly #open: (workerId: string, address: string) => OpenHolder;
-  readonly #known = new Map<string, Known>();
+  readonly #known = new Map<string, ConnectedHolder>();
   #holders: readonly ContextHolder[] = [];
 
   constructor(open: (workerId: string, address: string) => OpenHolder) {

@@ -9,13 +9,13 @@ export function holderMapOf({ epoch, experts: layers }: ExpertMap): HolderMap {
 
 /** A connection; retired, it takes no more calls and ends with those under way. */
 type OpenPeer = ExpertPeer & Disposable & { retire(): void };
-type Known = Readonly<{ incarnation: string; address: string; peer: OpenPeer }>;
+type ConnectedPeer = Readonly<{ incarnation: string; address: string; peer: OpenPeer }>;
 
 /** The peers of the current map: one connection for each life of a worker, opened and ended as maps name them. */
 export class ExpertPeers implements Disposable {
   readonly #open: (workerId: string, address: string) => OpenPeer;
   readonly #local: ExpertPeer | undefined;
-  readonly #peers = new Map<string, Known>();
+  readonly #peers = new Map<string, ConnectedPeer>();
 
   /** `local` answers for this very worker, where it holds experts itself. */
   constructor(open: (workerId: string, address: string) => OpenPeer, local: ExpertPeer | undefined) {

@@ -9,9 +9,9 @@ import {
   withTimeout,
 } from "@drover/core";
 import { RpcClient } from "@drover/rpc";
+import { FEATURES_FETCH_LIMIT, FETCHED_FEATURE_BYTES_MAX, VISION_CONNECTIONS_MAX } from "../../limits.ts";
 import { FeatureCache } from "../vision/feature-cache.ts";
 import { fetchFeatures } from "../vision/feature-stream.ts";
-import { VISION_SERVICE_LIMITS } from "../vision/vision-limits.ts";
 
 export type RemoteFeaturesOptions = Readonly<{
   clock: Clock;
@@ -36,8 +36,8 @@ export class RemoteFeatures implements FeatureSource, Disposable {
 
   constructor(options: RemoteFeaturesOptions) {
     this.#options = options;
-    this.#fetched = new FeatureCache(options.fetchedBytesMax ?? VISION_SERVICE_LIMITS.fetchedBytesMax);
-    this.#connectionsMax = options.connectionsMax ?? VISION_SERVICE_LIMITS.connectionsMax;
+    this.#fetched = new FeatureCache(options.fetchedBytesMax ?? FETCHED_FEATURE_BYTES_MAX);
+    this.#connectionsMax = options.connectionsMax ?? VISION_CONNECTIONS_MAX;
   }
 
   /**
@@ -77,7 +77,7 @@ export class RemoteFeatures implements FeatureSource, Disposable {
     try {
       const rowCount = runs.reduce((sum, { count }) => sum + count, 0);
       const { hiddenSize, clock } = this.#options;
-      const rows_aD = await withTimeout(VISION_SERVICE_LIMITS.fetch, clock, neverAborted, (signal) =>
+      const rows_aD = await withTimeout(FEATURES_FETCH_LIMIT, clock, neverAborted, (signal) =>
         fetchFeatures(connection.client, contentHash, rowCount, hiddenSize, signal),
       );
       this.#fetched.put(contentHash, rows_aD);

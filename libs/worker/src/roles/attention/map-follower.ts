@@ -1,7 +1,7 @@
 import { type Clock, sleepUnlessAborted } from "@drover/core";
 import { type DistributedExchange, isReachable } from "@drover/exchange";
 import type { ExpertMap } from "@drover/fleet";
-import { WORKER_LIMITS } from "../../limits.ts";
+import { MAP_CONNECT_MS, MAP_POLL_MS } from "../../limits.ts";
 import { type ExpertPeers, holderMapOf } from "./expert-peers.ts";
 
 export type MapFollowerOptions = Readonly<{
@@ -28,10 +28,10 @@ export class MapFollower {
     this.#newest = map;
     peers.open(map);
     const next = holderMapOf(map);
-    const untilMs = clock.monotonic() + WORKER_LIMITS.mapConnectMs;
+    const untilMs = clock.monotonic() + MAP_CONNECT_MS;
     const isConnected = (id: string) => peers.get(id)?.connected ?? false;
     while (exchange.usable && !isReachable(next, isConnected) && clock.monotonic() < untilMs) {
-      await sleepUnlessAborted(clock, WORKER_LIMITS.mapPollMs, signal);
+      await sleepUnlessAborted(clock, MAP_POLL_MS, signal);
       if (signal.aborted || this.#newest !== map) return;
     }
     exchange.update(next);

@@ -1,12 +1,12 @@
 import type { Engine } from "@drover/engine";
 import type { WorkerStatus } from "@drover/fleet";
-import { WORKER_LIMITS } from "../../limits.ts";
+import { REPORTED_PROMPTS_MAX } from "../../limits.ts";
 
 /** The part of a worker's status that tells placement how long a new request would take there. */
 export function predictedLoad(engine: Pick<Engine, "costs" | "waitingPromptMs">): Partial<WorkerStatus> {
   return {
     costs: engine.costs(),
-    pendingPromptMs: summedBeyond(engine.waitingPromptMs(), WORKER_LIMITS.reportedPromptsMax),
+    pendingPromptMs: summedBeyond(engine.waitingPromptMs(), REPORTED_PROMPTS_MAX),
   };
 }
 

@@ -4,7 +4,7 @@ import type { RouterMessage as RouterData, WorkerMessage as WorkerData } from "@
 import { failStream } from "@drover/rpc";
 import { type RouterMessage, routerMessageFromWire, type WorkerMessage, workerMessageToWire } from "@drover/wire";
 import type { ServerDuplexStream } from "@grpc/grpc-js";
-import { WORKER_LIMITS } from "../../limits.ts";
+import { UNREAD_BYTES_MAX } from "../../limits.ts";
 
 type Stream = ServerDuplexStream<RouterData, WorkerData>;
 
@@ -50,7 +50,7 @@ export class RouterStream implements EventSink {
 
   /** A router that does not read its events loses the stream, and resumes from the log. */
   send(events: readonly RequestEvent[]): void {
-    if (this.#stream.writableLength > WORKER_LIMITS.unreadBytesMax)
+    if (this.#stream.writableLength > UNREAD_BYTES_MAX)
       this.#fail(new DroverError("overloaded", "the router does not read its tokens"));
     else this.#say({ kind: "step", events });
   }

@@ -1,7 +1,7 @@
 import type { ModelConfig } from "@drover/checkpoint";
 import type { ModelWeights } from "@drover/onnx";
 
-type LinearWeight = Awaited<ReturnType<ModelWeights["expert"]>>["down"];
+type ExpertWeight = Awaited<ReturnType<ModelWeights["expert"]>>["down"];
 
 /**
  * Experts, of all layers together, that `bytesMax` bytes hold; 0 where there is no limit. Reads one expert to know what it takes: weights and scales as
@@ -20,7 +20,7 @@ export async function expertCountMax(
 }
 
 /** What a Linear takes while it is in use. */
-function linearBytes(weight: LinearWeight): number {
+function linearBytes(weight: ExpertWeight): number {
   if (weight.kind === "f32") return weight.data.byteLength;
   if (weight.kind === "quantized") return weight.packed.byteLength + weight.scales.byteLength;
   return weight.parts.reduce(

@@ -1,5 +1,5 @@
 import type { DrainState } from "@drover/fleet";
-import { WORKER_LIMITS } from "../../limits.ts";
+import { EXPERTS_UNUSED_MS } from "../../limits.ts";
 
 /**
  * Whether anybody still needs the experts of a worker that wants to end. The scheduler says when others have them. Where they fit nowhere else, or
@@ -27,7 +27,7 @@ export class ExpertRelease {
 
   streamClosed(nowMs: number): void {
     this.#streamCount -= 1;
-    this.#usedUntilMs = nowMs + WORKER_LIMITS.expertsUnusedMs;
+    this.#usedUntilMs = nowMs + EXPERTS_UNUSED_MS;
   }
 
   isNeeded(nowMs: number, hasLeader: boolean): boolean {

@@ -3,7 +3,7 @@ import { type FeatureFrame, type FeaturesRequest, VisionWorker } from "@drover/p
 import { fromServiceError, type RpcClient } from "@drover/rpc";
 import { featuresFrameFromWire, featuresFrameToWire, featuresRequestToWire } from "@drover/wire";
 import type { ServerWritableStream, ServiceError } from "@grpc/grpc-js";
-import { VISION_SERVICE_LIMITS } from "./vision-limits.ts";
+import { VISION_FRAME_BYTES_MAX } from "../../limits.ts";
 
 /** Streams features, f32 little-endian [a, hiddenSize], as fast as the reader takes them. Resolves when all is sent or the reader has gone. */
 export async function sendFeatures(
@@ -12,7 +12,6 @@ export async function sendFeatures(
   hiddenSize: number,
 ): Promise<void> {
   const bytes = new Uint8Array(rows_aD.buffer, rows_aD.byteOffset, rows_aD.byteLength);
-  const { frameBytesMax } = VISION_SERVICE_LIMITS;
   const gone = new Promise<void>((resolve) => {
     for (const event of ["cancelled", "close", "error"]) call.once(event, () => resolve());
   });
@@ -20,9 +19,9 @@ export async function sendFeatures(
   void gone.then(() => {
     hasLeft = true;
   });
-  for (let at = 0; at < bytes.length && !hasLeft; at += frameBytesMax) {
+  for (let at = 0; at < bytes.length && !hasLeft; at += VISION_FRAME_BYTES_MAX) {
     const rowCount = at === 0 ? rows_aD.length / hiddenSize : undefined;
-    const frame = featuresFrameToWire({ rowCount, bytes: bytes.subarray(at, at + frameBytesMax) });
+    const frame = featuresFrameToWire({ rowCount, bytes: bytes.subarray(at, at + VISION_FRAME_BYTES_MAX) });
     if (!call.write(frame)) await Promise.race([gone, new Promise((resolve) => call.once("drain", resolve))]);
   }
   call.end();

@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { DroverError, neverAborted } from "@drover/core";
 import { EncodeFrameSchema, VisionWorker } from "@drover/proto";
 import { expect, test } from "vitest";
+import { TILE_COUNT_MAX, VISION_FRAME_BYTES_MAX } from "../../limits.ts";
 import { FeatureCache } from "./feature-cache.ts";
 import { fetchFeatures } from "./feature-stream.ts";
 import {
@@ -14,7 +15,6 @@ import {
   tilesOf,
   visionWorker,
 } from "./testing/vision-worker.ts";
-import { VISION_SERVICE_LIMITS } from "./vision-limits.ts";
 
 test("tiles become features that are fetched by their hash, bit for bit", async () => {
   await using worker = await visionWorker();
@@ -32,7 +32,7 @@ test("features of many frames arrive whole, whatever the reader's pace", async (
   const { contentHash } = tilesOf(1);
   cache.put(contentHash, rows_aD);
   await using worker = await visionWorker({ cache, hiddenSize });
-  expect(rows_aD.byteLength).toBeGreaterThan(4 * VISION_SERVICE_LIMITS.frameBytesMax);
+  expect(rows_aD.byteLength).toBeGreaterThan(4 * VISION_FRAME_BYTES_MAX);
   expect(await fetchFeatures(worker.client, contentHash, rowCount, hiddenSize, neverAborted)).toEqual(rows_aD);
 });
 
@@ -96,10 +96,10 @@ test("sizes that are not the model's, or not the pixels', are refused by field",
     [{ ...first, contentHash: Buffer.alloc(20) }, "content_hash"],
     [{ ...first, tileSize: IMAGE_SIZE + 1 }, "tile_size"],
     [{ ...first, tileCount: 0 }, "tile_count"],
-    [{ ...first, tileCount: VISION_SERVICE_LIMITS.tileCountMax + 1 }, "tile_count"],
+    [{ ...first, tileCount: TILE_COUNT_MAX + 1 }, "tile_count"],
     [{ ...first, pixels: new Uint8Array(TILE_BYTES - 1) }, "pixels"],
     [{ ...first, pixels: new Uint8Array(TILE_BYTES + 1) }, "pixels"],
-    [{ ...first, tileCount: 256, pixels: new Uint8Array(VISION_SERVICE_LIMITS.frameBytesMax + 1) }, "pixels"],
+    [{ ...first, tileCount: 256, pixels: new Uint8Array(VISION_FRAME_BYTES_MAX + 1) }, "pixels"],
   ] as const;
   for (const [frame, field] of wrong) {
     const { call, reply } = worker.client.clientStream(VisionWorker.method.encode, neverAborted);

@@ -2,11 +2,17 @@ import { DroverError, type Tracer, toDroverError } from "@drover/core";
 import { type EncodeReply, VisionWorker } from "@drover/proto";
 import { failStream, type RpcHandlers, type RpcService, rpcService, traceOf } from "@drover/rpc";
 import { encodedToWire, featuresRequestFromWire, probeFromWire, probeReplyToWire } from "@drover/wire";
+import {
+  FEATURE_FETCHES_MAX,
+  PROBE_HASHES_MAX,
+  TILES_RECEIVE_MS_MAX,
+  VISION_PIXEL_BYTES_MAX,
+  VISION_RETRY_AFTER_MS,
+} from "../../limits.ts";
 import type { FeatureCache } from "./feature-cache.ts";
 import { FeatureEncodings, type TileEncoder } from "./feature-encodings.ts";
 import { sendFeatures } from "./feature-stream.ts";
 import { EncodeCall, type EncodeHost } from "./vision-encode-call.ts";
-import { VISION_SERVICE_LIMITS } from "./vision-limits.ts";
 
 export type VisionServiceOptions = Readonly<{
   encoder: TileEncoder;
@@ -53,8 +59,8 @@ class VisionService implements EncodeHost {
     this.cache = options.cache;
     this.encodings = new FeatureEncodings(options.encoder, options.cache);
     this.imageSize = options.imageSize;
-    this.receiveMsMax = options.receiveMsMax ?? VISION_SERVICE_LIMITS.receiveMsMax;
-    this.#pixelBytesMax = options.pixelBytesMax ?? VISION_SERVICE_LIMITS.pixelBytesMax;
+    this.receiveMsMax = options.receiveMsMax ?? TILES_RECEIVE_MS_MAX;
+    this.#pixelBytesMax = options.pixelBytesMax ?? VISION_PIXEL_BYTES_MAX;
   }
 
   encode(call: EncodeStream): Promise<EncodeReply> {
@@ -81,9 +87,8 @@ class VisionService implements EncodeHost {
 
   /** Whose features are here, of so many hashes; a hit counts as use. */
   probe(contentHashes: readonly string[]): boolean[] {
-    const { probeHashesMax } = VISION_SERVICE_LIMITS;
-    if (contentHashes.length > probeHashesMax) {
-      const message = `has ${contentHashes.length} entries; at most ${probeHashesMax} are answered`;
+    if (contentHashes.length > PROBE_HASHES_MAX) {
+      const message = `has ${contentHashes.length} entries; at most ${PROBE_HASHES_MAX} are answered`;
       throw new DroverError("invalid_argument", message, { field: "content_hashes" });
     }
     // What is missing is counted when its tiles come.
@@ -94,7 +99,7 @@ class VisionService implements EncodeHost {
     try {
       const rows_aD = this.cache.read(featuresRequestFromWire(call.request));
       if (rows_aD === undefined) throw new DroverError("not_found", "these features are not here");
-      if (this.#fetchCount >= VISION_SERVICE_LIMITS.fetchesMax) throw overloaded("too many fetch features");
+      if (this.#fetchCount >= FEATURE_FETCHES_MAX) throw overloaded("too many fetch features");
       this.#fetchCount += 1;
       try {
         await sendFeatures(call, rows_aD, this.#options.hiddenSize);
@@ -124,5 +129,5 @@ class VisionService implements EncodeHost {
 }
 
 function overloaded(message: string): DroverError {
-  return new DroverError("overloaded", message, { retryAfterMs: VISION_SERVICE_LIMITS.retryAfterMs });
+  return new DroverError("overloaded", message, { retryAfterMs: VISION_RETRY_AFTER_MS });
 }

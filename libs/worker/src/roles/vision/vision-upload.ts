@@ -1,6 +1,6 @@
 import { DroverError, tilesHasher } from "@drover/core";
 import type { TilesHead } from "@drover/wire";
-import { VISION_SERVICE_LIMITS } from "./vision-limits.ts";
+import { TILE_COUNT_MAX, VISION_FRAME_BYTES_MAX } from "../../limits.ts";
 
 const CHANNELS = 3;
 
@@ -16,12 +16,11 @@ export class VisionUpload {
 
   /** Checks the sizes that an image begins with. Nothing is allocated yet. */
   constructor(head: TilesHead | undefined, tileSize: number) {
-    const { tileCountMax } = VISION_SERVICE_LIMITS;
     if (head === undefined) throw wrong("content_hash", "is missing in the first frame");
     if (head.tileSize !== tileSize)
       throw wrong("tile_size", `is ${head.tileSize}; this model's tiles have ${tileSize}`);
-    if (head.tileCount < 1 || head.tileCount > tileCountMax)
-      throw wrong("tile_count", `is ${head.tileCount}; it must be 1 to ${tileCountMax}`);
+    if (head.tileCount < 1 || head.tileCount > TILE_COUNT_MAX)
+      throw wrong("tile_count", `is ${head.tileCount}; it must be 1 to ${TILE_COUNT_MAX}`);
     this.contentHash = head.contentHash;
     this.tileCount = head.tileCount;
     this.#tileSize = tileSize;
@@ -31,9 +30,8 @@ export class VisionUpload {
 
   /** The next frame's pixels. */
   add(pixels: Uint8Array): void {
-    const { frameBytesMax } = VISION_SERVICE_LIMITS;
-    if (pixels.length > frameBytesMax)
-      throw wrong("pixels", `has ${pixels.length} bytes; a frame has ${frameBytesMax}`);
+    if (pixels.length > VISION_FRAME_BYTES_MAX)
+      throw wrong("pixels", `has ${pixels.length} bytes; a frame has ${VISION_FRAME_BYTES_MAX}`);
     if (this.#received + pixels.length > this.byteCount)
       throw wrong("pixels", `has more bytes than ${this.tileCount} tiles of ${this.#tileSize} pixels a side`);
     this.#pixels ??= new Uint8Array(this.byteCount);

@@ -7,7 +7,7 @@ import {
   type Tracer,
   type TraceSpan,
 } from "@drover/core";
-import { TRACE_LIMITS } from "./limits.ts";
+import { TRACED_CALLS_PER_STEP_MAX } from "./limits.ts";
 import type { GenerationTask } from "./task.ts";
 
 /** The span of an attempt at this worker, from its acceptance on. Undefined where its caller's is not recorded. */
@@ -36,7 +36,7 @@ type Phase = "wait" | "prefill" | "decode";
  * A traced request's phases: waiting for its first step, prefill until its first token, decode until its end. Of each phase that computes, one
  * step shows its calls to other workers, a bounded number of them: with all steps a long answer would be a hundred thousand spans.
  */
-export class RequestTrace {
+export class GenerationTrace {
   readonly #span: TraceSpan;
   #phase: Phase = "wait";
   #phaseSpan: TraceSpan;
@@ -65,7 +65,7 @@ export class RequestTrace {
     if (this.#isStepShown || this.#ended) return undefined;
     this.#isStepShown = true;
     const span = this.#phaseSpan.child("step");
-    let left: number = TRACE_LIMITS.callsPerStepMax;
+    let left: number = TRACED_CALLS_PER_STEP_MAX;
     const call: TraceCall = (name, attributes) =>
       left-- > 0 ? span.child(name, { kind: "client", attributes }) : undefined;
     return { span, call };

@@ -1,7 +1,7 @@
 import type { ErrorCode, GenerationEvent, TraceSpan } from "@drover/core";
 import { describe, expect, it } from "vitest";
-import { TRACE_LIMITS } from "./limits.ts";
-import { RequestTrace } from "./request-trace.ts";
+import { GenerationTrace } from "./generation-trace.ts";
+import { TRACED_CALLS_PER_STEP_MAX } from "./limits.ts";
 
 /** A span that writes down what becomes of it, `path begin` and `path end FAULT`. */
 function recorded(path: string, log: string[]): TraceSpan {
@@ -40,10 +40,10 @@ const failure = (code: ErrorCode, handedBack = false): GenerationEvent => ({
 
 function begun() {
   const log: string[] = [];
-  return { log, trace: new RequestTrace(recorded("g", log)) };
+  return { log, trace: new GenerationTrace(recorded("g", log)) };
 }
 
-describe("RequestTrace", () => {
+describe("GenerationTrace", () => {
   it("has its phases one after the other, all of them ended with it", () => {
     const { log, trace } = begun();
     trace.served();
@@ -75,7 +75,7 @@ describe("RequestTrace", () => {
     }
     const count = (text: string) => log.filter((line) => line.endsWith(text)).length;
     expect(count("/step begin")).toBe(2);
-    expect(count("/call begin")).toBe(2 * TRACE_LIMITS.callsPerStepMax);
+    expect(count("/call begin")).toBe(2 * TRACED_CALLS_PER_STEP_MAX);
   });
 
   it("says how it failed at the phase and at the whole, and that what was handed back has not", () => {
