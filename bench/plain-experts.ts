@@ -70,6 +70,7 @@ export function addPlainExperts(server: Server, runner: ExpertRunner): void {
 
 /** A peer of such a server. A call is one expert's, in frames; the stream is expected to stand. */
 export class PlainPeer implements ExpertPeer, Disposable {
+  readonly isHere = false;
   readonly workerId = "plain";
   readonly connected = true;
   readonly #client: Client;

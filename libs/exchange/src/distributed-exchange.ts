@@ -9,6 +9,9 @@ export interface ExchangeObserver {
   rowsMissing(layer: number, rowCount: number): void;
 }
 
+/** Resolves once what was written to other processes has left this one. */
+export type WhenSent = () => Promise<unknown>;
+
 /** The rows that go to one peer, sorted by expert. */
 type Share = { readonly peer: ExpertPeer; experts: number[]; counts: number[]; rows: number[] };
 
@@ -16,19 +19,26 @@ type Share = { readonly peer: ExpertPeer; experts: number[]; counts: number[]; r
 type Shares = Readonly<{ shares: readonly Share[]; missing: readonly number[] }>;
 
 /**
- * Sends a step's rows to the workers that hold their experts: one call for each worker, in parallel. A row whose expert
- * nobody connected holds, or whose peer gives no answer, tries the expert's next holder once and is otherwise missing.
+ * Sends a step's rows to the workers that hold their experts: one call for each worker, in parallel, and those of this process while the others
+ * compute. A row whose expert nobody connected holds, or whose peer gives no answer, tries the expert's next holder once and is otherwise missing.
  */
 export class DistributedExchange implements ExpertExchange {
   readonly #hiddenSize: number;
   readonly #peer: (workerId: string) => ExpertPeer | undefined;
   readonly #observer: ExchangeObserver;
+  readonly #whenSent: WhenSent;
   #map: HolderMap = EMPTY_MAP;
 
-  constructor(hiddenSize: number, peer: (workerId: string) => ExpertPeer | undefined, observer: ExchangeObserver) {
+  constructor(
+    hiddenSize: number,
+    peer: (workerId: string) => ExpertPeer | undefined,
+    observer: ExchangeObserver,
+    whenSent: WhenSent,
+  ) {
     this.#hiddenSize = hiddenSize;
     this.#peer = peer;
     this.#observer = observer;
+    this.#whenSent = whenSent;
   }
 
   /** Takes a newer map; an older epoch is ignored. */
@@ -53,7 +63,12 @@ export class DistributedExchange implements ExpertExchange {
     const width = this.#hiddenSize;
     const y_aD = new Float32Array(request.rowCount * width);
     const { shares, missing } = this.#share(request);
-    const lost = await Promise.all(shares.map((share) => this.#call(share, request, y_aD)));
+    const call = (share: Share) => this.#call(share, request, y_aD);
+    const lostElsewhere = shares.filter(({ peer }) => !peer.isHere).map(call);
+    const own = shares.filter(({ peer }) => peer.isHere);
+    // What is computed here holds up the loop that sends: the others' rows leave before.
+    if (lostElsewhere.length > 0 && own.length > 0) await this.#whenSent();
+    const lost = await Promise.all([...lostElsewhere, ...own.map(call)]);
     const all = [...missing, ...lost.flat()].sort((a, b) => a - b);
     // A peer may have answered some rows of a call that failed.
     for (const row of all) y_aD.fill(0, row * width, (row + 1) * width);

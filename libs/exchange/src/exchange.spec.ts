@@ -1,6 +1,6 @@
 import { at } from "@drover/core";
 import { expect, test } from "vitest";
-import { DistributedExchange } from "./distributed-exchange.ts";
+import { DistributedExchange, type WhenSent } from "./distributed-exchange.ts";
 import type { ExpertPeer, PeerCall } from "./expert-peer.ts";
 import { PendingCalls } from "./pending-calls.ts";
 
@@ -11,6 +11,7 @@ function fakePeer(workerId: string, answers: () => boolean = () => true): Expert
   return {
     workerId,
     connected: true,
+    isHere: false,
     call: async ({ experts, counts, rows, z_aD, y_aD, width }: PeerCall) => {
       const scales = [...experts].flatMap((e, i) => Array.from({ length: at(counts, i) }, () => e + 1));
       for (const [i, row] of rows.entries())
@@ -20,8 +21,14 @@ function fakePeer(workerId: string, answers: () => boolean = () => true): Expert
   };
 }
 
-function exchangeOver(peers: readonly ExpertPeer[], layer: readonly (readonly string[])[]): DistributedExchange {
-  const exchange = new DistributedExchange(2, (id) => peers.find((p) => p.workerId === id), quiet);
+const nothingToSend = () => Promise.reject(new Error("nothing is sent"));
+
+function exchangeOver(
+  peers: readonly ExpertPeer[],
+  layer: readonly (readonly string[])[],
+  whenSent: WhenSent = nothingToSend,
+): DistributedExchange {
+  const exchange = new DistributedExchange(2, (id) => peers.find((p) => p.workerId === id), quiet, whenSent);
   exchange.update({ epoch: 1n, expertCount: layer.length, layers: new Map([[1, layer]]) });
   return exchange;
 }
@@ -38,6 +45,26 @@ test("every row comes back from its own expert, in the step's order", async () =
   const { y_aD, missing } = await exchange.exchange(request);
   expect([...y_aD]).toEqual([3, 3, 2, 2, 6, 6, 12, 12]);
   expect(missing).toEqual([]);
+});
+
+test("rows for others have left before this process computes its own, and it waits for nothing where all are its own", async () => {
+  const told: string[] = [];
+  const peer = (workerId: string, isHere: boolean): ExpertPeer => {
+    const { call, ...facts } = fakePeer(workerId);
+    const tells = (asked: PeerCall) => {
+      told.push(`call ${workerId}`);
+      return call(asked);
+    };
+    return { ...facts, isHere, call: tells };
+  };
+  const whenSent = async () => void told.push("sent");
+  const mixed = exchangeOver([peer("here", true), peer("b", false)], [["here"], ["b"], ["here"]], whenSent);
+  expect([...(await mixed.exchange(request)).y_aD]).toEqual([3, 3, 2, 2, 6, 6, 12, 12]);
+  expect(told.splice(0)).toEqual(["call b", "sent", "call here"]);
+  const own = exchangeOver([peer("here", true)], [["here"], ["here"], ["here"]], whenSent);
+  const pending = own.exchange(request);
+  expect(told).toEqual(["call here"]);
+  expect((await pending).missing).toEqual([]);
 });
 
 test("rows of a silent worker are missing and the others are answered", async () => {

@@ -25,6 +25,8 @@ export type PeerCall = Readonly<{
 export interface ExpertPeer {
   readonly workerId: string;
   readonly connected: boolean;
+  /** Whether a call is computed before it returns, on the thread that makes it. */
+  readonly isHere: boolean;
   /**
    * Writes the call's rows of `y_aD`, and nothing of it once the call has ended. False where some have no answer: no
    * connection, no credit, too late, or the peer refused. Never throws for such.

@@ -6,6 +6,7 @@ import type { ExpertPeer, PeerCall } from "./expert-peer.ts";
 export class LocalPeer implements ExpertPeer {
   readonly workerId: string;
   readonly connected = true;
+  readonly isHere = true;
   readonly #runner: ExpertRunner;
 
   constructor(workerId: string, runner: ExpertRunner) {

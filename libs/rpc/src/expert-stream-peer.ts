@@ -13,6 +13,7 @@ export type ExchangeMeter = { exchanged(workerId: string, seconds: number, bytes
 /** A worker that holds experts, over one long-lived stream in both directions. */
 export class ExpertStreamPeer implements ExpertPeer, Disposable {
   readonly workerId: string;
+  readonly isHere = false;
   readonly address: string;
   readonly #clock: Clock;
   readonly #meter: ExchangeMeter;

@@ -112,7 +112,13 @@ export async function openLocalEngine(directory: string, options: LocalEngineOpt
 function localExchange(config: ModelConfig, experts: ExpertSessions): DistributedExchange {
   const peer = new LocalPeer("local", experts);
   const quiet = () => undefined;
-  const exchange = new DistributedExchange(config.hiddenSize, () => peer, { rowsRouted: quiet, rowsMissing: quiet });
+  const observer = { rowsRouted: quiet, rowsMissing: quiet };
+  const exchange = new DistributedExchange(
+    config.hiddenSize,
+    () => peer,
+    observer,
+    async () => undefined,
+  );
   const everyone = Array.from({ length: config.expertCount }, () => ["local"]);
   exchange.update({
     epoch: 1n,

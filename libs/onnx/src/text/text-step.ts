@@ -120,7 +120,7 @@ export class TextStep {
     const { exchange, config } = this.#parts;
     const layout = this.#layout;
     const { z_aD, expert_a, shared } = this.#gate(stages, attended);
-    // Experts of this process are computed inside the call, others while the shared expert runs.
+    // Where all experts are of this process, they are computed inside the call; others while the shared expert runs.
     const calledMs = performance.now();
     const { traceCall } = this.#step;
     const pending = exchange.exchange({ layer, z_aD, expert_a, rowCount: layout.rowCount, traceCall });

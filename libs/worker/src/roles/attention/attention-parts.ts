@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { Engine } from "@drover/engine";
 import { DistributedExchange, type ExpertPeer } from "@drover/exchange";
 import type { PrefixCounts } from "@drover/fleet";
@@ -46,7 +47,7 @@ export async function attentionParts(context: RoleContext, local: LocalParts): P
   const peers = held.use(
     new ExpertPeers((id, address) => new ExpertStreamPeer(id, address, clock, logger, meter), local.experts),
   );
-  const exchange = new DistributedExchange(hiddenSize, (id) => peers.get(id), routing);
+  const exchange = new DistributedExchange(hiddenSize, (id) => peers.get(id), routing, nextTurn);
   const executor = await openExecutor(context, {
     exchange,
     remoteExperts: local.experts === undefined,

@@ -33,6 +33,7 @@ class Scene {
       const call = async () => false;
       return {
         workerId,
+        isHere: false,
         call,
         retire: end,
         [Symbol.dispose]: end,
@@ -42,7 +43,12 @@ class Scene {
       };
     }, undefined);
     const observer = { rowsRouted: () => undefined, rowsMissing: () => undefined };
-    this.exchange = new DistributedExchange(4, (id) => this.peers.get(id), observer);
+    this.exchange = new DistributedExchange(
+      4,
+      (id) => this.peers.get(id),
+      observer,
+      async () => undefined,
+    );
     this.follower = new MapFollower({ ...this, clock: this.clock });
   }
 
