@@ -80,7 +80,7 @@ test("converted weights are those that quantizing while reading gives, bit by bi
     await expectEqual((await weights[kind](layer)).gateUp, (await it.onTheFly[kind](layer)).gateUp);
     await expectEqual((await weights[kind](layer)).down, (await it.onTheFly[kind](layer)).down);
     if (layer % 2 === 0) continue;
-    expect(await weights.router(layer)).toEqual(await it.onTheFly.router(layer));
+    expect(await weights.gate(layer)).toEqual(await it.onTheFly.gate(layer));
     for (let expert = 0; expert < 3; expert++) {
       await expectEqual((await weights.expert(layer, expert)).gateUp, (await it.onTheFly.expert(layer, expert)).gateUp);
       await expectEqual((await weights.expert(layer, expert)).down, (await it.onTheFly.expert(layer, expert)).down);
@@ -138,7 +138,7 @@ test("norms, routers and the embedding are checked too", async () => {
   await flip(join(it.folder, "text.safetensors"), -1);
   await flip(join(it.folder, "embedding.safetensors"), -1);
   await expect((await it.open()).vector("model.norm.weight")).rejects.toThrow(/text.safetensors: .* were changed/);
-  await expect((await it.open()).router(1)).rejects.toThrow(/text.safetensors: .* were changed/);
+  await expect((await it.open()).gate(1)).rejects.toThrow(/text.safetensors: .* were changed/);
   await expect((await it.open()).embedding()).rejects.toThrow(/embedding.safetensors: .* were changed/);
 });
 

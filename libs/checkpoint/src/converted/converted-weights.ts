@@ -73,7 +73,7 @@ export class ConvertedWeights {
     return this.#mlp({ kind: "expert", layer, expert });
   }
 
-  async router(layer: number): Promise<Readonly<{ kind: "f32"; data: Float32Array }>> {
+  async gate(layer: number): Promise<Readonly<{ kind: "f32"; data: Float32Array }>> {
     await this.#check("text.safetensors");
     return { kind: "f32", data: await this.#kept.linear(`model.layers.${layer}.feed_forward.router`) };
   }

@@ -145,7 +145,7 @@ test.each([null, int4, { bits: 8, blockSize: 128 } as const])(
         expect(await served.dense(layer)).toEqual(block(feedForward, W));
         continue;
       }
-      expect(await served.router(layer)).toEqual(plain(`${feedForward}.router`));
+      expect(await served.gate(layer)).toEqual(plain(`${feedForward}.router`));
       expect(await served.shared(layer)).toEqual(block(`${feedForward}.shared_expert`, F));
       for (let e = 0; e < E; e++) {
         const expert = `${feedForward}.experts.${e}`;

@@ -51,7 +51,7 @@ export class LayerWeights {
   }
 
   /** [E, D], always f32: which expert a row takes is decided by differences as small as 1e-5. */
-  async router(layer: number): Promise<ServedLinear> {
+  async gate(layer: number): Promise<ServedLinear> {
     return { kind: "f32", data: await this.#weights.linear(`model.layers.${layer}.feed_forward.router`) };
   }
 

@@ -148,7 +148,7 @@ export class GraphBuilder {
 
   /**
    * Lets large weights travel beside the model: a ModelProto is limited to 2 GiB. A session takes either weights in memory or files, so beside mapped weights all
-   * others are inline; those are norms, tables and a router.
+   * others are inline; those are norms, tables and a gate.
    */
   #external(): BuiltGraph["weights"] {
     const isMapped = this.#graph.initializer.some((tensor) => tensor.externalData.length > 0);

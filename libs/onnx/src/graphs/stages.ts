@@ -57,17 +57,17 @@ export function denseGraph(
 
 /**
  * A MoE layer from its attention to its gate. Outputs the scaled expert input z = sigmoid(logit) * n [a, D], each row's expert [a, 1], the arg
- * max of the router's logits (top 1), as a whole number in f32, and for {@link sharedExpertGraph} the residual h and the normalised input n, [a, D] each;
+ * max of the gate's logits (top 1), as a whole number in f32, and for {@link sharedExpertGraph} the residual h and the normalised input n, [a, D] each;
  * given the shared expert's weights it computes that too and outputs s = h + shared(n) in their place. Source: Llama4TextMoe, moe.py.
  */
 export function gateGraph(
   dims: GraphDims,
-  weights: Readonly<{ output: LinearWeight; norm: Float32Array; router: LinearWeight; shared: MlpWeights | null }>,
+  weights: Readonly<{ output: LinearWeight; norm: Float32Array; gate: LinearWeight; shared: MlpWeights | null }>,
 ): BuiltGraph {
   const b = new GraphBuilder();
   const h = residualAfterAttention(b, dims, weights.output);
   const n = rmsNorm(b, h, weights.norm, dims.rmsNormEps);
-  const logits = linear(b, n, weights.router, dims.expertCount, dims.hiddenSize);
+  const logits = linear(b, n, weights.gate, dims.expertCount, dims.hiddenSize);
   const best = b.node("ReduceMax", [logits, b.ints([1])], { keepdims: 1 });
   const expert = b.node("Cast", [b.node("ArgMax", [logits], { axis: 1, keepdims: 0 })], { to: ONNX_F32 });
   const z = b.node("Mul", [n, b.node("Sigmoid", [best])]);

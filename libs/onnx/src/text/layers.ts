@@ -57,10 +57,13 @@ export async function loadTextStages(
       const graph = denseGraph(dims, { output, norm, mlp: await weights.dense(layer) }, next);
       layers.push({ kind: "dense", dense: new Session(`dense ${layer}`, graph, FLAT_OUTPUT, options) });
     } else {
-      const router = await weights.router(layer);
+      const projection = await weights.gate(layer);
       const shared = await weights.shared(layer);
       const session = (name: string, graph: BuiltGraph) => new Session(`${name} ${layer}`, graph, FLAT_OUTPUT, options);
-      const gate = session("gate", gateGraph(dims, { output, norm, router, shared: remoteExperts ? null : shared }));
+      const gate = session(
+        "gate",
+        gateGraph(dims, { output, norm, gate: projection, shared: remoteExperts ? null : shared }),
+      );
       const combine = session("combine", combineGraph(dims, next));
       if (!remoteExperts) layers.push({ kind: "moe-local", moeIndex, gate, combine });
       else {

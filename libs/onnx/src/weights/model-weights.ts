@@ -12,8 +12,8 @@ export interface ModelWeights {
   output(layer: number): Promise<LinearWeight>;
   dense(layer: number): Promise<MlpWeights>;
   shared(layer: number): Promise<MlpWeights>;
-  /** [E, D], always f32. */
-  router(layer: number): Promise<LinearWeight>;
+  /** The gate's projection to experts, [E, D], always f32. */
+  gate(layer: number): Promise<LinearWeight>;
   expert(layer: number, expert: number): Promise<MlpWeights>;
   /** [V, D]. */
   head(): Promise<LinearWeight>;
