@@ -130,8 +130,8 @@ test("a quantization that Drover does not read is named by its field", async () 
     [{ quant_method: "gptq" }, "config.json: quantization_config.quant_method is gptq"],
     [{}, "config.json: quantization_config.quant_method is missing"],
     [
-      { quant_method: "compressed-tensors", format: "pack-quantized" },
-      "config.json: quantization_config.format is pack-quantized",
+      { quant_method: "compressed-tensors", format: "marlin-24" },
+      "config.json: quantization_config.format is marlin-24",
     ],
   ] as const) {
     await using folder = await temporaryFolder({

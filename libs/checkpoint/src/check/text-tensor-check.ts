@@ -1,10 +1,11 @@
-import { basename } from "node:path";
-import { DroverError } from "@drover/core";
 import { linearShape } from "@drover/llama4";
 import type { ModelConfig } from "../config/model-config.ts";
 import type { ConversionSetting } from "../converted/setting.ts";
 import type { Checkpoint } from "../files/checkpoint.ts";
-import { quoted } from "../files/quoted.ts";
+import { hasFusedExperts, storedExperts } from "../stored/stored-experts.ts";
+import { hasLinear, storedLinear } from "../stored/stored-linear.ts";
+import { failTensor, requireShape } from "../stored/tensor-fault.ts";
+import { refuseForeignTensors } from "./foreign-tensors.ts";
 
 const PREFIX = "language_model.";
 const LAYER = /^(?:language_model\.)?model\.layers\.(\d+)\./;
@@ -22,12 +23,13 @@ export function checkTextTensors(
   for (const { name } of checkpoint.tensors()) {
     const [, layer] = LAYER.exec(name) ?? [];
     if (layer === undefined || Number(layer) < config.layerCount) continue;
-    fail(checkpoint, name, `is of a layer that config.json does not have: it names ${config.layerCount}`);
+    failTensor(checkpoint, name, `is of a layer that config.json does not have: it names ${config.layerCount}`);
   }
+  refuseForeignTensors(checkpoint);
   const check = new TensorCheck(checkpoint, config);
   check.plain("model.embed_tokens.weight", [config.vocabSize, config.hiddenSize]);
   check.plain("model.norm.weight", [config.hiddenSize]);
-  const isTied = config.tieWordEmbeddings && !check.has("lm_head.weight");
+  const isTied = config.tieWordEmbeddings && !check.hasLinear("lm_head");
   if (!isTied && (converted === null || converted.head === null)) check.linear("lm_head");
   const moe = new Set(config.moeLayers);
   for (let layer = 0; layer < config.layerCount; layer++) {
@@ -55,19 +57,21 @@ class TensorCheck {
     this.#prefix = isPrefixed ? PREFIX : "";
   }
 
-  has(name: string): boolean {
-    return this.#checkpoint.has(this.#prefix + name);
+  hasLinear(name: string): boolean {
+    return hasLinear(this.#checkpoint, this.#prefix + name);
   }
 
   /** A tensor of exactly this shape in 16 or 32 bits. */
   plain(name: string, shape: readonly number[]): void {
-    if (this.#dtypeOf(name, shape) === "F8_E4M3")
-      fail(this.#checkpoint, this.#prefix + name, "is F8_E4M3; Drover reads it in 16 or 32 bits");
+    const tensor = this.#prefix + name;
+    requireShape(this.#checkpoint, tensor, shape);
+    if (this.#checkpoint.weightDtype(tensor) === "F8_E4M3")
+      failTensor(this.#checkpoint, tensor, "is F8_E4M3; Drover reads it in 16 or 32 bits");
   }
 
   linear(name: string): void {
     const [outSize, inSize] = linearShape(name, this.#config);
-    this.#scaled(name, outSize, inSize);
+    this.#stored(name, outSize, inSize);
   }
 
   /** A SwiGLU block of three Linears. */
@@ -78,42 +82,19 @@ class TensorCheck {
   /** All experts of a layer, in two tensors or in three Linears each. */
   experts(path: string): void {
     const { hiddenSize: d, expertWidth: f, expertCount } = this.#config;
-    if (this.has(`${path}.gate_up_proj`) || this.has(`${path}.down_proj`)) {
-      this.#fused(`${path}.gate_up_proj`, [expertCount, d, 2 * f], [expertCount, 1, 2 * f]);
-      this.#fused(`${path}.down_proj`, [expertCount, f, d], [expertCount, d, 1]);
+    const whole = this.#prefix + path;
+    if (hasFusedExperts(this.#checkpoint, whole)) {
+      storedExperts(this.#checkpoint, whole, this.#config, this.#config.storedForms);
       return;
     }
     for (let e = 0; e < expertCount; e++) {
-      this.#scaled(`${path}.${e}.gate_proj`, f, d);
-      this.#scaled(`${path}.${e}.up_proj`, f, d);
-      this.#scaled(`${path}.${e}.down_proj`, d, f);
+      this.#stored(`${path}.${e}.gate_proj`, f, d);
+      this.#stored(`${path}.${e}.up_proj`, f, d);
+      this.#stored(`${path}.${e}.down_proj`, d, f);
     }
   }
 
-  #fused(name: string, shape: readonly number[], scaleShape: readonly number[]): void {
-    if (this.#dtypeOf(name, shape) === "F8_E4M3") this.plain(`${name}_scale`, scaleShape);
+  #stored(name: string, outSize: number, inSize: number): void {
+    storedLinear(this.#checkpoint, this.#prefix + name, outSize, inSize, this.#config.storedForms);
   }
-
-  #scaled(name: string, outSize: number, inSize: number): void {
-    if (this.#dtypeOf(`${name}.weight`, [outSize, inSize]) !== "F8_E4M3") return;
-    const scale = `${name}.weight_scale`;
-    const { shape } = this.#checkpoint.info(this.#prefix + scale);
-    const isOne = shape.every((size) => size === 1);
-    const isPerOutput = shape[0] === outSize && shape.slice(1).every((size) => size === 1);
-    if (isOne || isPerOutput) this.plain(scale, shape);
-    else fail(this.#checkpoint, this.#prefix + scale, `has shape [${shape}]; it must be [${outSize}, 1] or [1]`);
-  }
-
-  #dtypeOf(name: string, shape: readonly number[]) {
-    const tensor = this.#prefix + name;
-    const found = this.#checkpoint.info(tensor).shape;
-    if (found.length !== shape.length || found.some((size, i) => size !== shape[i]))
-      fail(this.#checkpoint, tensor, `has shape [${found}] where config.json makes it [${shape}]`);
-    return this.#checkpoint.weightDtype(tensor);
-  }
-}
-
-function fail(checkpoint: Checkpoint, tensor: string, what: string): never {
-  const file = basename(checkpoint.info(tensor).file);
-  throw new DroverError("invalid_argument", `${file}: tensor ${quoted(tensor)} ${what}`);
 }

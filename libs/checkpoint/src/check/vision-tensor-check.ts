@@ -1,17 +1,19 @@
-import { basename } from "node:path";
-import { DroverError } from "@drover/core";
 import { visionTensors } from "@drover/llama4";
 import type { VisionConfig } from "../config/vision-config.ts";
 import type { Checkpoint } from "../files/checkpoint.ts";
+import { hasLinear, storedLinear } from "../stored/stored-linear.ts";
+import { requireShape } from "../stored/tensor-fault.ts";
 
 /** Checks shapes and types of every tensor of the vision encoder, without reading any. Errors: `invalid_argument` naming file and tensor. */
 export function checkVisionTensors(checkpoint: Checkpoint, config: VisionConfig): void {
   for (const { name, shape } of visionTensors(config, { kind: "plain", dtype: "BF16", elementBytes: 2 })) {
-    const found = checkpoint.info(name);
-    if (found.shape.length !== shape.length || found.shape.some((size, i) => size !== shape[i])) {
-      const what = `has shape [${found.shape}] where config.json makes it [${shape}]`;
-      throw new DroverError("invalid_argument", `${basename(found.file)}: tensor ${name} ${what}`);
+    const path = name.replace(/\.weight$/, "");
+    const [outSize, inSize] = shape;
+    if (path !== name && outSize !== undefined && inSize !== undefined && hasLinear(checkpoint, path)) {
+      storedLinear(checkpoint, path, outSize, inSize, config.storedForms);
+      continue;
     }
-    if (checkpoint.weightDtype(name) === "F8_E4M3") checkpoint.info(`${name}_scale`);
+    requireShape(checkpoint, name, shape);
+    checkpoint.weightDtype(name);
   }
 }

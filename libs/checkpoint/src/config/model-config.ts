@@ -4,7 +4,9 @@ import { FieldReader, readJsonObject } from "../files/json-file.ts";
 import { quoted } from "../files/quoted.ts";
 import { EXPERTS_MAX, LAYERS_MAX, POSITIONS_MAX } from "../limits.ts";
 import { readGlobalLayers, readMoeLayers } from "./layer-pattern.ts";
+import { readStoredForms } from "./quantization-config.ts";
 import { readRope } from "./rope-config.ts";
+import type { StoredForms } from "./stored-forms.ts";
 
 /** Every number of a Llama 4 text model, from config.json. */
 export type ModelConfig = ModelShape &
@@ -20,6 +22,8 @@ export type ModelConfig = ModelShape &
     temperatureTuning: TemperatureTuning | null;
     /** The patch placeholder's id, where the checkpoint reads images. */
     imageTokenId: number | undefined;
+    /** How quantized weights are stored, where they are. */
+    storedForms: StoredForms | undefined;
   }>;
 
 /**
@@ -38,7 +42,7 @@ export async function loadModelConfig(directory: string): Promise<ModelConfig> {
     );
   const text = outer.object("text_config") ?? outer;
   refuseOtherModels(text);
-  for (const part of [outer, text]) refuseOtherQuantizations(part);
+  const storedForms = await readStoredForms(directory, [outer, text]);
   const layerCount = text.count("num_hidden_layers", undefined, 1, LAYERS_MAX);
   const moeLayers = readMoeLayers(text, layerCount);
   const expertWidth = text.count("intermediate_size");
@@ -61,6 +65,7 @@ export async function loadModelConfig(directory: string): Promise<ModelConfig> {
     ...readRope(text),
     temperatureTuning: readTemperature(text),
     tieWordEmbeddings: outer.boolean("tie_word_embeddings", text.boolean("tie_word_embeddings", false)),
+    storedForms,
     imageTokenId: outer.optionalId("image_token_index") ?? outer.optionalId("image_token_id"),
   });
 }
@@ -81,26 +86,6 @@ function refuseOtherModels(text: FieldReader): void {
   if (text.boolean("attention_bias", false)) text.fail("attention_bias", "must be false");
   if ((text.text("hidden_act") ?? "silu") !== "silu") text.fail("hidden_act", "must be silu");
 }
-
-/**
- * What the tensors' own types could not tell: packed integers, blocks with scales of their own. A tensor is read by its type, so that a statement that is
- * one of the known ones has no other effect.
- */
-function refuseOtherQuantizations(part: FieldReader): void {
-  const quantization = part.object("quantization_config");
-  const method = quantization?.text("quant_method");
-  if (quantization === undefined) return;
-  if (method !== "fbgemm_fp8" && method !== "compressed-tensors") {
-    const found = method === undefined ? "missing" : quoted(method);
-    quantization.fail("quant_method", `is ${found}; Drover reads fbgemm_fp8 and compressed-tensors`);
-  }
-  const format = quantization.text("format") ?? "float-quantized";
-  if (method === "compressed-tensors" && !COMPRESSED_FORMATS.includes(format))
-    quantization.fail("format", `is ${quoted(format)}; Drover reads ${COMPRESSED_FORMATS.join(", ")}`);
-}
-
-/** Formats of compressed-tensors whose tensors are floats, with a scale an output or one in all. */
-const COMPRESSED_FORMATS: readonly string[] = ["float-quantized", "naive-quantized", "dense"];
 
 /** `attn_temperature_tuning` is on by default, and some early configs write 4 for true. */
 function readTemperature(text: FieldReader): TemperatureTuning | null {

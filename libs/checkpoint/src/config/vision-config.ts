@@ -3,6 +3,8 @@ import type { VisionShape } from "@drover/llama4";
 import type { Checkpoint } from "../files/checkpoint.ts";
 import { FieldReader, readJsonObject } from "../files/json-file.ts";
 import { LAYERS_MAX } from "../limits.ts";
+import { readStoredForms } from "./quantization-config.ts";
+import type { StoredForms } from "./stored-forms.ts";
 
 /** Every number of a Llama 4 vision encoder, its adapter and its projector, from config.json. */
 export type VisionConfig = VisionShape &
@@ -11,6 +13,8 @@ export type VisionConfig = VisionShape &
     ropeTheta: number;
     /** Rows of features that a tile becomes. */
     rowsPerTile: number;
+    /** How quantized weights are stored, where they are. */
+    storedForms: StoredForms | undefined;
   }>;
 
 const ROPE_THETA_DEFAULT = 10_000;
@@ -49,6 +53,7 @@ export async function loadVisionConfig(directory: string): Promise<VisionConfig 
     outputWidth,
     hasProjectorBias: vision.boolean("multi_modal_projector_bias", false),
     ropeTheta: (rope?.raw("rope_theta") === undefined ? vision : rope).positive("rope_theta", ROPE_THETA_DEFAULT),
+    storedForms: await readStoredForms(directory, [outer, outer.object("text_config") ?? outer]),
     textHiddenSize: (outer.object("text_config") ?? outer).count("hidden_size"),
   });
 }

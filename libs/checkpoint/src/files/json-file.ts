@@ -65,6 +65,11 @@ export class FieldReader {
     return this.#object[field] ?? undefined;
   }
 
+  /** The names of all fields, in the file's order. */
+  get fields(): readonly string[] {
+    return Object.keys(this.#object);
+  }
+
   object(field: string): FieldReader | undefined {
     const value = this.raw(field);
     if (value === undefined) return undefined;

@@ -2,15 +2,14 @@ import { bytesOf, toF32, type WeightDtype } from "../files/dtype.ts";
 import { TRANSPOSE_SCRATCH_BYTES } from "../limits.ts";
 
 /**
- * Turns outputs [firstOut, firstOut + outCount) of one expert's matrix from the fused layout [in, out] to a Linear's [out, in] as f32, each output times
- * its scale. Works through a few input rows at a time, so that reads and writes both stay within cache lines.
+ * Turns outputs [firstOut, firstOut + outCount) of one expert's matrix from the fused layout [in, out] to a Linear's [out, in] as f32.
+ * Works through a few input rows at a time, so that reads and writes both stay within cache lines.
  */
 export function toLinearLayout(
   bytes: Uint8Array,
   dtype: WeightDtype,
   inSize: number,
   outSize: number,
-  scales: Float32Array | undefined,
   firstOut = 0,
   outCount = outSize,
 ): Float32Array {
@@ -27,9 +26,8 @@ export function toLinearLayout(
       rows.set(toF32(bytes.subarray(at, at + wanted), dtype), row * outCount);
     }
     for (let out = 0; out < outCount; out++) {
-      const scale = scales?.[firstOut + out] ?? 1;
       const target = out * inSize + first;
-      for (let row = 0; row < rowCount; row++) linear[target + row] = (rows[row * outCount + out] ?? 0) * scale;
+      for (let row = 0; row < rowCount; row++) linear[target + row] = rows[row * outCount + out] ?? 0;
     }
   }
   return linear;
@@ -57,14 +55,4 @@ export function toLinearBytes(
     }
   }
   return linear;
-}
-
-/** Multiplies each row of a Linear [out, in] by its output's scale, or all by the only one; in place. */
-export function scaleRows(weight: Float32Array, scales: Float32Array, outSize: number): void {
-  const inSize = weight.length / outSize;
-  for (let out = 0; out < outSize; out++) {
-    const scale = scales[scales.length === 1 ? 0 : out] ?? 0;
-    const end = (out + 1) * inSize;
-    for (let i = out * inSize; i < end; i++) weight[i] = (weight[i] ?? 0) * scale;
-  }
 }

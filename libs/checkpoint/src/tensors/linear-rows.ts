@@ -2,7 +2,7 @@ import { assert } from "@drover/core";
 import { bytesOf, type WeightDtype } from "../files/dtype.ts";
 
 /** A Linear's weight [out, in] as the checkpoint has it: its own type, and of FP8 a scale for each output. */
-type StoredRows = Readonly<{
+export type StoredRows = Readonly<{
   dtype: WeightDtype;
   /** [out]; undefined where the type needs none. */
   scales: Float32Array | undefined;

@@ -4,7 +4,6 @@ import { loadModelConfig } from "../config/model-config.ts";
 import { openCheckpoint } from "../files/checkpoint.ts";
 import { toF32 } from "../files/dtype.ts";
 import { repository, shared, withoutReferenceData } from "../testing/reference-data.ts";
-import { scaleRows } from "./expert-layout.ts";
 import { type LinearRows, sliceRows, stackRows } from "./linear-rows.ts";
 import { TextWeights } from "./text-weights.ts";
 
@@ -13,8 +12,10 @@ async function valuesOf({ stored, inSize }: LinearRows, first: number, count: nu
   if (stored === undefined) throw new Error("the rows are stored alike");
   const values = toF32(await stored.read(first, count), stored.dtype).slice();
   expect(values.length).toBe(count * inSize);
-  if (stored.scales !== undefined) scaleRows(values, stored.scales.subarray(first, first + count), count);
-  return values;
+  const { scales } = stored;
+  return scales === undefined
+    ? values
+    : values.map((value, at) => value * (scales[first + Math.floor(at / inSize)] ?? 0));
 }
 
 async function sameNumbers(directory: string, layer: number): Promise<void> {

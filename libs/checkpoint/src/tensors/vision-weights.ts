@@ -1,5 +1,3 @@
-import { basename } from "node:path";
-import { DroverError } from "@drover/core";
 import type {
   BiasedLinear,
   LayerNormWeights,
@@ -9,12 +7,15 @@ import type {
 } from "@drover/llama4";
 import type { VisionConfig } from "../config/vision-config.ts";
 import type { Checkpoint } from "../files/checkpoint.ts";
-import { scaleRows } from "./expert-layout.ts";
+import { matrixRows } from "../stored/matrix-rows.ts";
+import { storedLinear } from "../stored/stored-linear.ts";
+import { requireShape } from "../stored/tensor-fault.ts";
+import { readAllRows } from "./linear-rows.ts";
 
 const MODEL = "vision_model";
 
 /**
- * The vision tensors as f32, whatever the file holds: bf16, f16, f32, or FP8 with scales for each output or one for all.
+ * The vision tensors as f32, whatever the file holds: bf16, f16, f32, or of Linears what `storedLinear` knows.
  * Errors of all methods: `invalid_argument` naming file, tensor and what is wrong with it.
  */
 export class VisionWeights {
@@ -81,31 +82,15 @@ export class VisionWeights {
     inSize: number,
     bias: "always" | "optional" | "none",
   ): Promise<BiasedLinear> {
-    const tensor = `${name}.weight`;
-    const weight = await this.#tensor(tensor, [outSize, inSize]);
-    if (this.#checkpoint.weightDtype(tensor) === "F8_E4M3") await this.#scale(weight, `${tensor}_scale`, outSize);
+    const stored = storedLinear(this.#checkpoint, name, outSize, inSize, this.#config.storedForms);
+    const weight = await readAllRows(await matrixRows(this.#checkpoint, stored));
     const hasBias = bias === "always" || (bias === "optional" && this.#checkpoint.has(`${name}.bias`));
     return { weight, bias: hasBias ? await this.#tensor(`${name}.bias`, [outSize]) : null };
   }
 
-  async #scale(weight: Float32Array, scale: string, outSize: number): Promise<void> {
-    const { shape } = this.#checkpoint.info(scale);
-    const isOne = shape.every((size) => size === 1);
-    const isEach = shape[0] === outSize && shape.slice(1).every((size) => size === 1);
-    if (!isOne && !isEach) this.#fail(scale, `has shape [${shape}]; it must be [${outSize}, 1] or [1]`);
-    scaleRows(weight, await this.#checkpoint.readF32(scale), outSize);
-  }
-
   async #tensor(name: string, shape: readonly number[]): Promise<Float32Array> {
-    const found = this.#checkpoint.info(name).shape;
-    if (found.length !== shape.length || found.some((size, i) => size !== shape[i]))
-      this.#fail(name, `has shape [${found}] where config.json makes it [${shape}]`);
+    requireShape(this.#checkpoint, name, shape);
     return this.#checkpoint.readF32(name);
-  }
-
-  #fail(tensor: string, what: string): never {
-    const file = basename(this.#checkpoint.info(tensor).file);
-    throw new DroverError("invalid_argument", `${file}: tensor ${tensor} ${what}`);
   }
 }
 
