@@ -41,7 +41,7 @@ export const E2M1 = [0, 0.5, 1, 1.5, 2, 3, 4, 6]
   .concat([0, 0.5, 1, 1.5, 2, 3, 4, 6].map((n) => -n));
 
 /** Integers of some bits around zero, packed densely along the rows of [rows, columns], 32 bits a word, as `pack_to_int32` does. */
-export function packInt32(values: readonly number[], rows: number, columns: number, bits: number): Uint8Array {
+function packInt32(values: readonly number[], rows: number, columns: number, bits: number): Uint8Array {
   const words = Math.ceil((columns * bits) / 32);
   const out = new Uint32Array(rows * words);
   values.forEach((value, at) => {
