@@ -23,7 +23,7 @@ export type ModelConfig = ModelShape &
     /** The patch placeholder's id, where the checkpoint reads images. */
     imageTokenId: number | undefined;
     /** How quantized weights are stored, where they are. */
-    storedForms: StoredForms | undefined;
+    storedForms?: StoredForms | undefined;
   }>;
 
 /**

@@ -14,7 +14,7 @@ export type VisionConfig = VisionShape &
     /** Rows of features that a tile becomes. */
     rowsPerTile: number;
     /** How quantized weights are stored, where they are. */
-    storedForms: StoredForms | undefined;
+    storedForms?: StoredForms | undefined;
   }>;
 
 const ROPE_THETA_DEFAULT = 10_000;
