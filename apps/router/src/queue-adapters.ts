@@ -14,7 +14,7 @@ export type QueueAdapters = AsyncDisposable &
   Readonly<{
     queue: QueueProducer;
     store: PayloadStore;
-    /** Why nothing can be put there now; null when it can. A queue in the scheduler is there when its scheduler is. */
+    /** Why nothing can be put there now; null when it can. Whether a queue in the scheduler can be reached, the router knows by itself. */
     trouble: () => string | null;
   }>;
 

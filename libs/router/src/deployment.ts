@@ -64,7 +64,7 @@ export class Deployment {
   #leader: string | undefined;
 
   constructor(options: DeploymentOptions, parts: RouterParts) {
-    const { model, queue, store, schedulers, queueTrouble = () => null } = options;
+    const { model, queue, store, schedulers } = options;
     const { routerId, clock, logger, series, onChange } = parts;
     const { modelId } = model;
     this.#options = options;
@@ -93,6 +93,7 @@ export class Deployment {
         onChange();
       },
     });
+    const queueTrouble = () => this.#queueTrouble();
     this.readiness = new Readiness({ watch: this.#watch, streams: this.#streams, queueTrouble });
     this.inference = new Inference({
       ...parts,
@@ -148,7 +149,7 @@ export class Deployment {
   /** Ends every request with an error. */
   end(): void {
     this.#generations.close();
-    this.inference.passWaiting();
+    this.inference.end();
   }
 
   /** Ends every stream, once what is said to clients is said. */
@@ -156,6 +157,13 @@ export class Deployment {
     this.#watch.close();
     this.#streams.close();
     this.#vision[Symbol.dispose]();
+  }
+
+  /** A queue in the scheduler is away when its scheduler is, which shows at once. */
+  #queueTrouble(): string | null {
+    const { queueInScheduler, queueTrouble } = this.#options;
+    if (queueInScheduler && !this.#watch.isUp) return "the scheduler, which has the queue, cannot be reached";
+    return queueTrouble?.() ?? null;
   }
 
   #see(state: ClusterState): void {

@@ -23,6 +23,8 @@ export const SHORT_LANE_TOKENS_MAX = 2048;
 export const QUEUE_WAIT_MS_MAX_DEFAULT = 120_000;
 /** A request that comes while the cluster cannot serve waits so long, unless `--max-ready-wait` says otherwise, before it is answered with 503. */
 export const READY_WAIT_MS_MAX_DEFAULT = 10_000;
+/** A request that the queue refused is put there again after this, within that time. */
+export const QUEUE_RETRY_MS = 500;
 /** What a refusal at the door says at most about when to come back. */
 export const RETRY_AFTER_MS_MAX = 600_000;
 
@@ -53,6 +55,8 @@ export const PAYLOAD_GRACE_MS = 60_000;
 
 /** Times that one request is added again after a lost worker. */
 export const READDS_MAX = 5;
+/** A queue that is away is waited for so long by a request that a worker has lost; then it ends with `unavailable`. */
+export const QUEUE_AWAY_MS_MAX = 60_000;
 /** Times that one request is handed back by workers that end: a rolling restart of so many workers, one after the other. */
 export const HAND_BACKS_MAX = 1024;
 /** Wait before the first re-add; doubles with each, so the sum is 31 times this. */

@@ -1,3 +1,4 @@
+import { DroverError } from "@drover/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { RouterScene } from "./testing/router-scene.ts";
 import { done, end, started } from "./testing/worker-events.ts";
@@ -39,6 +40,51 @@ describe("a cluster that cannot serve for a while", () => {
     const { requestId } = await scene.cluster.jobs.at(0);
     scene.worker.send(requestId, 0, started(0), end(0), done);
     expect((await reply).status).toBe(200);
+  });
+
+  it("keeps who is refused by the queue, for lack of memory or a leader, and asks it again", async () => {
+    scene.cluster.show([scene.worker]);
+    await scene.startRouter({ readyWaitMsMax: 60_000 });
+    scene.cluster.addError = new DroverError("unavailable", "full");
+    const reply = scene.post("/v1/completions", body);
+    await expect.poll(waiting).toBe(1);
+    scene.cluster.addError = undefined;
+    const { requestId, attemptBase, front } = await scene.cluster.jobs.at(0);
+    expect([attemptBase > 0, front]).toEqual([true, false]);
+    scene.worker.send(requestId, attemptBase, started(0), end(0), done);
+    expect((await reply).status).toBe(200);
+    expect(await scene.metrics()).not.toMatch(/drover_router_failures_total\{[^}]*\} [1-9]/);
+  });
+
+  it("tells who was refused by the queue all the time when to come back, and takes everything back", async () => {
+    scene.cluster.show([scene.worker]);
+    await scene.startRouter({ readyWaitMsMax: 700 });
+    scene.cluster.addError = new DroverError("unavailable", "full");
+    const reply = await scene.post("/v1/completions", body);
+    expect([reply.status, reply.headers.get("retry-after")]).toEqual([503, "1"]);
+    expect(await reply.json()).toMatchObject({
+      error: { code: "unavailable", message: "the queue cannot be reached" },
+    });
+    expect(await scene.cluster.queueCancels.at(0)).not.toBe("");
+  });
+
+  it("does not keep who is refused for another reason than a queue that is away", async () => {
+    scene.cluster.show([scene.worker]);
+    await scene.startRouter({ readyWaitMsMax: 60_000 });
+    scene.cluster.addError = new DroverError("overloaded", "the short lane is full");
+    expect((await scene.post("/v1/completions", body)).status).toBe(429);
+  });
+
+  it("keeps who comes once the scheduler with the queue is gone, however fresh its last state", async () => {
+    scene.cluster.show([scene.worker]);
+    await scene.startRouter({ readyWaitMsMax: 60_000 });
+    scene.cluster.leave();
+    await expect.poll(() => scene.router?.unready).toMatch(/the scheduler/);
+    const reply = scene.post("/v1/completions", body);
+    await expect.poll(waiting).toBe(1);
+    expect(scene.cluster.jobs.all).toEqual([]);
+    await scene.router?.close();
+    expect((await reply).status).toBe(503);
   });
 
   it("refuses bad input at once", async () => {

@@ -56,6 +56,11 @@ export class ClusterWatch {
     return this.#state;
   }
 
+  /** The scheduler that leads tells how things are. */
+  get isUp(): boolean {
+    return this.#stream?.isUp ?? false;
+  }
+
   /** A request can be served, as far as a state that is not too old can tell. */
   get ready(): boolean {
     const age = this.#options.clock.monotonic() - this.#heardMs;

@@ -14,6 +14,7 @@ import {
 import type { InferenceRequest } from "@drover/openai";
 import { PROMPT_TOKEN_DEADLINE_MS, QUEUE_CALL_LIMIT, REQUEST_DEADLINE_MS, RETRY_AFTER_MS } from "../limits.ts";
 import type { RouterMetrics } from "../metrics/router-metrics.ts";
+import { type AddAgain, addFirst } from "./first-add.ts";
 import { Generation } from "./generation.ts";
 import { JobBatcher } from "./job-batcher.ts";
 import type { Permit } from "./permit.ts";
@@ -67,11 +68,15 @@ export class Generations {
     return count;
   }
 
-  /** Puts a request into the queue. Errors: `unavailable` or `overloaded` from the queue or the vision workers, and then nothing is left of it. */
+  /**
+   * Puts a request into the queue, again where `again` says so. Errors: `unavailable` or `overloaded` from the queue or the vision workers, and
+   * then nothing is left of it.
+   */
   async start(
     request: InferenceRequest,
     { arrivedMs, trace }: Pick<Permit, "arrivedMs" | "trace">,
     client: AbortSignal,
+    again: AddAgain = async () => false,
   ): Promise<Generation> {
     client.throwIfAborted();
     const { clock, model, metrics } = this.#options;
@@ -88,20 +93,18 @@ export class Generations {
     client.addEventListener("abort", leave, { once: true });
     generation.ended.addEventListener("abort", () => client.removeEventListener("abort", leave), { once: true });
     generation.adding = true;
+    let attempt: number;
     try {
-      await this.#add(generation, false);
+      attempt = await addFirst(generation, (one) => this.#add(one, false), again);
     } catch (error) {
-      // The queue took it without our hearing so, where a worker has begun it.
-      if (!generation.begun || generation.failed.aborted) {
-        const fault = toDroverError(error);
-        this.#fail(generation, fault);
-        throw fault;
-      }
+      const fault = toDroverError(error);
+      this.#fail(generation, fault);
+      throw fault;
     } finally {
       generation.adding = false;
     }
     // A worker may have taken and lost it before the add was confirmed.
-    if (generation.state.attemptBase > 0) this.#recovery.begin(generation, "worker_failed");
+    if (generation.state.attemptBase > attempt) this.#recovery.begin(generation, "worker_failed");
     return generation;
   }
 

@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import { type Clock, DroverError, type Lane, noTracer, type Tracer, toDroverError } from "@drover/core";
 import { fit, type GenerationQuery, type InferenceRequest, type ModelFacts, type PromptQuery } from "@drover/openai";
 import type { ClusterWatch } from "../cluster/cluster-watch.ts";
-import { RETRY_AFTER_MS, RETRY_AFTER_MS_MAX } from "../limits.ts";
+import { QUEUE_RETRY_MS, RETRY_AFTER_MS, RETRY_AFTER_MS_MAX } from "../limits.ts";
 import type { RouterMetrics } from "../metrics/router-metrics.ts";
 import type { Readiness } from "../readiness.ts";
 import { modelFacts, type ServedModel } from "../served-model.ts";
@@ -13,7 +13,7 @@ import type { Permit } from "./permit.ts";
 import { PromptPreparer } from "./prompt-preparer.ts";
 import { ReadyGate } from "./ready-gate.ts";
 import { refusal } from "./refusal.ts";
-import { laneOf } from "./request-job.ts";
+import { laneOf, QueueAway } from "./request-job.ts";
 import { type Incoming, RequestTrace } from "./request-trace.ts";
 
 export type InferenceOptions = Readonly<{
@@ -43,6 +43,7 @@ export class Inference {
   readonly #options: InferenceOptions;
   readonly #gate: ReadyGate;
   readonly #preparer: PromptPreparer;
+  #ended = false;
 
   constructor(options: InferenceOptions) {
     this.#options = options;
@@ -54,6 +55,12 @@ export class Inference {
 
   /** Requests that wait for the cluster look again. */
   passWaiting(): void {
+    this.#gate.open();
+  }
+
+  /** The router ends: who waits is refused. */
+  end(): void {
+    this.#ended = true;
     this.#gate.open();
   }
 
@@ -77,12 +84,14 @@ export class Inference {
    */
   async begin(read: (facts: ModelFacts) => GenerationQuery, permit: Permit, client: AbortSignal): Promise<Running> {
     const { query, request } = await this.#read(read, permit, client);
-    const { cluster, generations, readiness } = this.#options;
-    if (!readiness.takes) await this.#whenReady(permit, client);
+    const { cluster, generations, readiness, readyWaitMsMax } = this.#options;
+    const untilMs = this.clock.monotonic() + readyWaitMsMax;
+    if (!readiness.takes) await this.#whenReady(untilMs, permit, client);
     const lane = laneOf(request);
     this.#checkWait(lane, permit);
     cluster.noteAdded(lane);
-    return { query, request, generation: await generations.start(request, permit, client) };
+    const again = (fault: DroverError) => this.#whenQueueTakes(fault, untilMs, permit, client);
+    return { query, request, generation: await generations.start(request, permit, client, again) };
   }
 
   /** The tokens of a prompt that nothing is generated for. Errors: those of preparing it. */
@@ -115,20 +124,38 @@ export class Inference {
     }
   }
 
-  async #whenReady(permit: Permit, client: AbortSignal): Promise<void> {
-    const { readiness, metrics, readyWaitMsMax, refusing } = this.#options;
+  async #whenReady(untilMs: number, permit: Permit, client: AbortSignal): Promise<void> {
+    const { readiness } = this.#options;
     const span = permit.trace?.child("cluster");
-    const waiting = this.#gate.wait(readyWaitMsMax, AbortSignal.any([client, refusing]));
-    metrics.waitingForCluster(this.#gate.waitingCount);
-    await waiting;
-    metrics.waitingForCluster(this.#gate.waitingCount);
+    await this.#wait(untilMs, client);
     // Whether the queue takes it, the queue says.
-    if (readiness.serves && !client.aborted) return span?.end();
+    if (readiness.serves && !client.aborted && !this.#ended) return span?.end();
     const error = client.aborted
       ? toDroverError(client.reason)
       : new DroverError("unavailable", "the cluster is not ready", { retryAfterMs: RETRY_AFTER_MS });
     span?.end(error.code);
     throw this.#refusal(error, permit);
+  }
+
+  /** Whether a request that the queue refused is put there again, once that is worth it: a leader is found, or Redis has room, in seconds. */
+  async #whenQueueTakes(fault: DroverError, untilMs: number, permit: Permit, client: AbortSignal): Promise<boolean> {
+    const { refusing } = this.#options;
+    if (!(fault instanceof QueueAway && fault.refused)) return false;
+    const nowMs = this.clock.monotonic();
+    if (nowMs >= untilMs) return false;
+    const span = permit.trace?.child("queue");
+    await this.#wait(Math.min(untilMs, nowMs + QUEUE_RETRY_MS), client);
+    span?.end();
+    return !client.aborted && !refusing.aborted && !this.#ended;
+  }
+
+  /** Until requests that wait are let go on, until then, or until the client leaves or the router ends. */
+  async #wait(untilMs: number, client: AbortSignal): Promise<void> {
+    const { metrics, refusing } = this.#options;
+    const waiting = this.#gate.wait(untilMs - this.clock.monotonic(), AbortSignal.any([client, refusing]));
+    metrics.waitingForCluster(this.#gate.waitingCount);
+    await waiting;
+    metrics.waitingForCluster(this.#gate.waitingCount);
   }
 
   /** Better refused now than late: what is accepted keeps its promise. */

@@ -1,6 +1,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import {
   ATTEMPT_STRIDE,
+  DroverError,
   greedyParams,
   modelId,
   neverAborted,
@@ -14,7 +15,14 @@ import { createMetrics } from "@drover/telemetry";
 import { SimClock, settled } from "@drover/testkit";
 import { requestEventFromWire } from "@drover/wire";
 import { describe, expect, it } from "vitest";
-import { READD_BACKOFF_MS, READDS_MAX, SWEEP_INTERVAL_MS, UNBEGUN_GRACE_MS } from "../limits.ts";
+import {
+  QUEUE_AWAY_MS_MAX,
+  QUEUE_RETRY_MS,
+  READD_BACKOFF_MS,
+  READDS_MAX,
+  SWEEP_INTERVAL_MS,
+  UNBEGUN_GRACE_MS,
+} from "../limits.ts";
 import { RouterMetrics } from "../metrics/router-metrics.ts";
 import { routerSeries } from "../metrics/router-series.ts";
 import { FakeCluster } from "../testing/fake-cluster.ts";
@@ -140,6 +148,27 @@ describe("a request whose worker died before it said that it has it", () => {
     await scene.pass(10 * UNBEGUN_GRACE_MS);
     expect(scene.attemptBases).toEqual([0]);
     expect(scene.cancels).toEqual([]);
+  });
+
+  it("waits for a queue that is away, longer than it is lost too often, and not for ever", async () => {
+    const scene = new Scene();
+    const generation = await scene.start();
+    scene.hear(DEAD, generation.requestId, 0, started(0));
+    scene.cluster.addError = new DroverError("unavailable", "away");
+    scene.generations.workerLost(DEAD);
+    await scene.pass(QUEUE_AWAY_MS_MAX / 2);
+    expect(scene.attemptBases).toEqual([0]);
+    scene.cluster.addError = undefined;
+    await scene.pass(QUEUE_RETRY_MS);
+    expect(scene.attemptBases).toHaveLength(2);
+    expect(scene.cluster.jobs.all[1]).toMatchObject({ attemptBase: generation.state.attemptBase, front: true });
+
+    scene.hear(NEXT, generation.requestId, generation.state.attemptBase, started(0));
+    const answer = Answer.collect(generation.outputs(), request.sampling.n).catch((error: unknown) => error);
+    scene.cluster.addError = new DroverError("unavailable", "away");
+    scene.generations.workerLost(NEXT);
+    await scene.pass(QUEUE_AWAY_MS_MAX + 2 * QUEUE_RETRY_MS);
+    expect(await answer).toMatchObject({ code: "unavailable", message: "the queue cannot be reached" });
   });
 
   it("ends when that has happened too often", async () => {

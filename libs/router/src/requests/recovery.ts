@@ -1,5 +1,13 @@
 import { type Clock, DroverError, type Logger, type RequestId, sleepUnlessAborted, toDroverError } from "@drover/core";
-import { HAND_BACKS_MAX, READD_BACKOFF_MS, READDS_MAX, RETRY_AFTER_MS, UNBEGUN_GRACE_MS } from "../limits.ts";
+import {
+  HAND_BACKS_MAX,
+  QUEUE_AWAY_MS_MAX,
+  QUEUE_RETRY_MS,
+  READD_BACKOFF_MS,
+  READDS_MAX,
+  RETRY_AFTER_MS,
+  UNBEGUN_GRACE_MS,
+} from "../limits.ts";
 import type { ReaddCause, RouterMetrics } from "../metrics/router-metrics.ts";
 import type { Generation } from "./generation.ts";
 import type { WorkerKey } from "./request-state.ts";
@@ -63,8 +71,15 @@ export class Recovery {
     }
   }
 
-  /** What a worker hands back, because it ends, is no sign of trouble: it goes on at once. Errors: `unavailable` when it happened too often. */
-  #backoffMs(generation: Generation, cause: ReaddCause): number {
+  /**
+   * How long a request waits before its next add. What a worker hands back, because it ends, is no sign of trouble: it goes on at once. A queue
+   * that is away is no fault of the request either, and is waited for. Errors: `unavailable` when it happened too often, or took too long.
+   */
+  #backoffMs(generation: Generation, cause: ReaddCause, awaySinceMs: number | undefined): number {
+    if (cause === "queue_unavailable" && awaySinceMs !== undefined) {
+      if (this.#options.clock.monotonic() - awaySinceMs < QUEUE_AWAY_MS_MAX) return QUEUE_RETRY_MS;
+      throw new DroverError("unavailable", "the queue cannot be reached", { retryAfterMs: RETRY_AFTER_MS });
+    }
     const handedBack = cause === "handed_back";
     if (handedBack ? generation.handBackCount >= HAND_BACKS_MAX : generation.readdCount >= READDS_MAX)
       throw new DroverError("unavailable", "the request was lost too often", { retryAfterMs: RETRY_AFTER_MS });
@@ -76,13 +91,18 @@ export class Recovery {
   async #run(generation: Generation, first: ReaddCause): Promise<void> {
     const { clock, metrics, logger, add } = this.#options;
     let cause = first;
+    let said: ReaddCause | undefined;
+    let awaySinceMs: number | undefined;
     generation.adding = true;
     try {
       while (!generation.ended.aborted) {
-        const backoffMs = this.#backoffMs(generation, cause);
+        const backoffMs = this.#backoffMs(generation, cause, awaySinceMs);
         metrics.readded(cause);
-        generation.trace?.addedAgain(cause);
-        logger.warn("request.readd", { request: generation.requestId, cause, attempt: generation.state.attemptBase });
+        if (cause !== said) {
+          generation.trace?.addedAgain(cause);
+          logger.warn("request.readd", { request: generation.requestId, cause, attempt: generation.state.attemptBase });
+        }
+        said = cause;
         await sleepUnlessAborted(clock, backoffMs, generation.ended);
         if (generation.ended.aborted) return;
         const attempt = generation.state.attemptBase;
@@ -92,7 +112,10 @@ export class Recovery {
           cause = "worker_failed";
         } catch (error) {
           if (toDroverError(error).code === "invalid_argument") throw error;
+          // The queue took it without our hearing so.
+          if (generation.begun) return;
           cause = "queue_unavailable";
+          awaySinceMs ??= clock.monotonic();
           generation.state.supersede();
         }
       }

@@ -26,6 +26,17 @@ import type { Generation } from "./generation.ts";
 import type { JobBatcher } from "./job-batcher.ts";
 import { hashPrompt, reusesPrefix } from "./prompt-hashes.ts";
 
+/** The queue takes nothing now. Whether it has the job all the same is not known. */
+export class QueueAway extends DroverError {
+  /** It said so at once; otherwise it did not answer in time. */
+  readonly refused: boolean;
+
+  constructor(cause: DroverError) {
+    super("unavailable", "the queue cannot be reached", { retryAfterMs: RETRY_AFTER_MS, cause });
+    this.refused = cause.code === "unavailable";
+  }
+}
+
 /** What makes a job of a request. */
 export type JobOptions = Readonly<{
   model: ServedModel;
@@ -39,7 +50,7 @@ export type JobOptions = Readonly<{
 
 /**
  * Puts a request's newest attempt into the queue once its images are encoded. Errors: `unavailable` or `overloaded` from the vision workers or
- * the queue, with when to come back; why the request has ended, where it has.
+ * the queue, with when to come back, `QueueAway` where the queue takes nothing now; why the request has ended, where it has.
  */
 export async function addJob(
   generation: Generation,
@@ -63,7 +74,7 @@ export async function addJob(
     generation.ended.throwIfAborted();
     const fault = toDroverError(error);
     if (fault.code !== "unavailable" && fault.code !== "deadline_exceeded") throw fault;
-    throw new DroverError("unavailable", "the queue cannot be reached", { retryAfterMs: RETRY_AFTER_MS, cause: error });
+    throw new QueueAway(fault);
   }
 }
 

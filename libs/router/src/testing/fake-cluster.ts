@@ -115,6 +115,7 @@ export class FakeCluster implements QueueProducer, PayloadStore {
   readonly #watchers = new Set<Watcher>();
   readonly #server: Server = createServer();
   #state: ClusterState;
+  #left = false;
   addError: Error | undefined;
   address = "";
   /** What the scheduler remembers, by request. */
@@ -127,6 +128,10 @@ export class FakeCluster implements QueueProducer, PayloadStore {
 
   async start(): Promise<this> {
     const watch = (stream: Watcher) => {
+      if (this.#left) {
+        stream.emit("error", gone());
+        return;
+      }
       this.#watchers.add(stream);
       stream.on("cancelled", () => this.#watchers.delete(stream));
       stream.write(clusterStateToWire(this.#state));
@@ -157,6 +162,12 @@ export class FakeCluster implements QueueProducer, PayloadStore {
       })),
     });
     for (const watcher of this.#watchers) watcher.write(clusterStateToWire(this.#state));
+  }
+
+  /** Its scheduler is gone: streams end, and nobody is watched any more. */
+  leave(): void {
+    this.#left = true;
+    for (const watcher of this.#watchers) watcher.emit("error", gone());
   }
 
   async add(jobs: readonly QueueJob[]): Promise<void> {
@@ -192,3 +203,5 @@ export class FakeCluster implements QueueProducer, PayloadStore {
     this.#server.forceShutdown();
   }
 }
+
+const gone = () => Object.assign(new Error("gone"), { code: status.UNAVAILABLE });
