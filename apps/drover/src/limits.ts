@@ -39,6 +39,9 @@ export const DRAIN_ANSWER_LIMIT: TimeLimit = { ms: 10_000, message: "the schedul
 /** A conversation in `drover chat` keeps this many messages; older ones are forgotten, two at a time. */
 export const CHAT_MESSAGES_MAX = 200;
 
+/** Lines that come sooner after one another than this are one question at a terminal: they were pasted. */
+export const PASTE_GAP_MS = 25;
+
 /** A picture that `drover chat` sends; the router takes no larger body than 32 MiB, in base64. */
 export const PICTURE_BYTES_MAX = 20 * 1024 * 1024;
 

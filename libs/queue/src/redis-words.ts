@@ -1,3 +1,4 @@
+import { at } from "@drover/core";
 import { REDIS_WORDS_MAX } from "./limits.ts";
 
 /**
@@ -7,14 +8,15 @@ import { REDIS_WORDS_MAX } from "./limits.ts";
 export function replyCode({ message }: Error): string | undefined {
   const [, code] = /^-?([A-Z][A-Z0-9]+)\b/.exec(message) ?? [];
   if (code !== "ERR") return code;
-  return /: -?([A-Z][A-Z0-9]+) /.exec(message)?.[1] ?? code;
+  const inner = /: -?([A-Z][A-Z0-9]+) /.exec(message);
+  return inner === null ? code : inner[1];
 }
 
 /** What Redis said, as far as it is the same for every command: never an argument, which may be a client's text. */
 export function firstWords(error: Error): string {
   // A script's name may follow the sentence.
-  const [line = ""] = error.message.split(/\n| script: /, 1);
+  const line = at(error.message.split(/\n| script: /, 1), 0);
   // Other codes come with sentences of the server's own, and only this one repeats what it was sent.
-  const said = replyCode(error) === "ERR" ? (line.split(/['`",:]/, 1)[0] ?? "") : line;
+  const said = replyCode(error) === "ERR" ? at(line.split(/['`",:]/, 1), 0) : line;
   return said.slice(0, REDIS_WORDS_MAX).replace(/[.\s]+$/, "");
 }

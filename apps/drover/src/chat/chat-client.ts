@@ -7,15 +7,19 @@ type MessagePart =
 
 export type Message = { role: "system" | "user" | "assistant"; content: string | readonly MessagePart[] };
 
+/** A part of a streamed answer: text, or at its end how many tokens it had. */
+export type AnswerPiece = Readonly<{ text: string }> | Readonly<{ tokenCount: number }>;
+
 export type ChatClientOptions = Readonly<{ url: string; apiKey?: string | undefined }>;
 
 /** The OpenAI API as `drover chat` and `drover up --prompt` use it: with the server's own defaults. */
 export class ChatClient {
-  readonly #url: string;
+  /** The router's address, without `/v1`. */
+  readonly url: string;
   readonly #headers: Readonly<Record<string, string>>;
 
   constructor({ url, apiKey }: ChatClientOptions) {
-    this.#url = url.replace(/\/+$/, "").replace(/\/v1$/, "");
+    this.url = url.replace(/\/+$/, "").replace(/\/v1$/, "");
     this.#headers = {
       "content-type": "application/json",
       ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
@@ -27,7 +31,7 @@ export class ChatClient {
     const response = await this.#fetch("/v1/models", { headers: this.#headers, signal });
     const { data } = (await response.json()) as { data?: readonly { id: string }[] };
     const id = data?.[0]?.id;
-    if (id === undefined) throw new DroverError("not_found", `${this.#url} serves no model`);
+    if (id === undefined) throw new DroverError("not_found", `${this.url} serves no model`);
     return id;
   }
 
@@ -40,21 +44,33 @@ export class ChatClient {
     return message.content ?? "";
   }
 
-  /** The answer in pieces of text as they come. Errors: as `answer`, and `internal` when the stream ends before its time. */
-  async *stream(model: string, messages: readonly Message[], signal: AbortSignal): AsyncGenerator<string> {
-    const response = await this.#post({ model, messages, stream: true }, signal);
+  /**
+   * The answer in pieces as they come; `fields` are further ones of the request. Errors: as `answer`, and `internal` when the stream ends before its
+   * time.
+   */
+  async *stream(
+    model: string,
+    messages: readonly Message[],
+    signal: AbortSignal,
+    fields: Readonly<Record<string, unknown>> = {},
+  ): AsyncGenerator<AnswerPiece> {
+    const body = { ...fields, model, messages, stream: true, stream_options: { include_usage: true } };
+    const response = await this.#post(body, signal);
     if (response.body === null) throw new DroverError("internal", "the server answered without a body");
     for await (const { event, data } of readEvents(response.body)) {
       if (data === "[DONE]") return;
       const chunk = JSON.parse(data) as {
         error?: { message?: string };
         choices?: { delta?: { content?: string | null } }[];
+        usage?: { completion_tokens?: number } | null;
       };
       if (event === "error" || chunk.error !== undefined) {
         throw new DroverError("internal", chunk.error?.message ?? "the server ended the answer with an error");
       }
       const text = chunk.choices?.[0]?.delta?.content;
-      if (text !== undefined && text !== null && text !== "") yield text;
+      if (text !== undefined && text !== null && text !== "") yield { text };
+      const tokenCount = chunk.usage?.completion_tokens;
+      if (tokenCount !== undefined) yield { tokenCount };
     }
     throw new DroverError("internal", "the answer was cut off");
   }
@@ -67,17 +83,15 @@ export class ChatClient {
   async #fetch(path: string, init: RequestInit & { signal: AbortSignal }): Promise<Response> {
     let response: Response;
     try {
-      response = await fetch(`${this.#url}${path}`, init);
+      response = await fetch(`${this.url}${path}`, init);
     } catch (cause) {
       init.signal.throwIfAborted();
-      throw new DroverError("unavailable", `no Drover answers at ${this.#url}`, { cause });
+      throw new DroverError("unavailable", `no Drover answers at ${this.url}`, { cause });
     }
     if (response.ok) return response;
-    const text = await response.text();
-    throw new DroverError(
-      codeOf(response.status),
-      messageIn(text) ?? `the server answered with status ${response.status}`,
-    );
+    const said = messageIn(await response.text()) ?? `the server answered with status ${response.status}`;
+    const hint = response.status === 401 ? " (--api-key-file FILE gives a key)" : "";
+    throw new DroverError(codeOf(response.status), said + hint);
   }
 }
 

@@ -8,7 +8,7 @@ import { pictureUrl } from "./picture.ts";
 
 const USAGE = `Usage: drover chat [flags]
 
-Talks to a cluster. /reset begins a new conversation; Ctrl-C stops an answer, Ctrl-D ends.`;
+Talks to a cluster. /help tells what can be typed; Ctrl-C stops an answer, Ctrl-D ends.`;
 
 const chatSpec = defineConfig({
   url: { kind: "string", default: "http://127.0.0.1:8080", help: "A router's HTTP address." },
@@ -40,7 +40,7 @@ export async function runChat(
   const client = new ChatClient({ url: config.url, apiKey });
   const pictures = await Promise.all(config.image.map(pictureUrl));
   const model = config.model ?? (await client.modelName(neverAborted));
-  const conversation = new Conversation(client, model, config.system, pictures);
+  const conversation = new Conversation(client, model, { system: config.system, pictures });
   if (config.prompt === undefined) {
     await converse(conversation, { input: process.stdin, output: process.stdout, errors: process.stderr });
     return 0;

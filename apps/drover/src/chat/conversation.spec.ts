@@ -10,12 +10,13 @@ function converse(system?: string, pictures?: readonly string[]) {
   const client = {
     async *stream(_model: string, messages: readonly Message[]) {
       asked.push([...messages]);
-      yield "an";
+      yield { text: "an" };
       if (broken) throw new Error("broken");
-      yield "swer";
+      yield { text: "swer" };
+      yield { tokenCount: 2 };
     },
   };
-  const conversation = new Conversation(client, "nano", system, pictures);
+  const conversation = new Conversation(client, "nano", { system, ...(pictures && { pictures }) });
   const ask = (question: string) => Array.fromAsync(conversation.ask(question, neverAborted));
   const breakNow = (value: boolean) => {
     broken = value;
@@ -48,6 +49,23 @@ describe("Conversation", () => {
       { type: "text", text },
     ];
     expect(asked.map((messages) => messages.at(-1)?.content)).toEqual([seen("one"), "two", seen("three")]);
+  });
+
+  it("shows a picture that is added with the next question that is answered, and counts the answer's tokens", async () => {
+    const { conversation, ask, asked, breakNow } = converse();
+    await ask("one");
+    expect(conversation.lastTokenCount).toBe(2);
+    conversation.show("data:,a");
+    breakNow(true);
+    await expect(ask("two")).rejects.toThrow("broken");
+    breakNow(false);
+    await ask("three");
+    await ask("four");
+    const picture = { type: "image_url", image_url: { url: "data:,a" } };
+    expect(asked.slice(2).map((messages) => messages.at(-1)?.content)).toEqual([
+      [picture, { type: "text", text: "three" }],
+      "four",
+    ]);
   });
 
   it("forgets a question whose answer broke off", async () => {

@@ -9,14 +9,14 @@ import { converse } from "./converse.ts";
 const client = {
   async *stream(_model: string, messages: readonly Message[]) {
     if (messages.at(-1)?.content === "fail") throw new DroverError("overloaded", "too many requests");
-    yield `${messages.length} `;
-    yield "messages";
+    yield { text: `${messages.length} ` };
+    yield { text: "messages" };
   },
 };
 
 async function talk(text: string) {
   const [output, errors] = [new PassThrough(), new PassThrough()];
-  await converse(new Conversation(client, "nano", undefined), { input: Readable.from([text]), output, errors });
+  await converse(new Conversation(client, "nano"), { input: Readable.from([text]), output, errors });
   return { output: String(output.read() ?? ""), errors: String(errors.read() ?? "") };
 }
 
@@ -33,5 +33,16 @@ describe("converse", () => {
     const { output, errors } = await talk("fail\none\n");
     expect(errors).toBe("drover: too many requests\n");
     expect(output).toBe("\n1 messages\n");
+  });
+
+  it("takes several lines between fences as one question, and commands as no question", async () => {
+    const { output, errors } = await talk('"""\none\ntwo\n"""\n/help\n/unknown\n/set temperature hot\n/bye\nthree\n');
+    expect(output.startsWith("1 messages\n/image FILE")).toBe(true);
+    expect(output).not.toContain("3 messages");
+    expect(errors.split("\n").map((line) => line.slice(0, 27))).toEqual([
+      "drover: there is no /unknow",
+      "drover: temperature takes a",
+      "",
+    ]);
   });
 });
