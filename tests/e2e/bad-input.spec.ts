@@ -86,9 +86,9 @@ const CASES: readonly Case[] = [
   [
     "a field that is known and not supported",
     CHAT,
-    chat({ response_format: { type: "json_object" } }),
+    chat({ prediction: { type: "content", content: "" } }),
     400,
-    "response_format",
+    "prediction",
   ],
   ["another one", TEXT, text({ suffix: "tail" }), 400, "suffix"],
   ["guided decoding", CHAT, chat({ guided_json: {} }), 400, "guided_json"],

@@ -37,6 +37,7 @@ describe("what the openai package's types allow", () => {
       | "max_tokens"
       | "logprobs"
       | "top_logprobs"
+      | "response_format"
     >();
   });
 

@@ -16,6 +16,8 @@ export type GenerationRequest = Readonly<{
   /** The hash chain of the prompt's whole blocks, 16 bytes each, as the router computed it; empty when it did not. */
   blockHashes: Uint8Array;
   params: SamplingParams;
+  /** What every output must match, in the notation of `libs/grammar`; absent where it is free. */
+  grammar?: string | undefined;
   /** One for each of the `params.n` choices. */
   delivered: readonly DeliveredChoice[];
   /** Unix milliseconds. Nobody waits for the request after this. */

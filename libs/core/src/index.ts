@@ -89,6 +89,7 @@ export type {
   StepTimes,
   TokenDraw,
 } from "./ports/step-runner.ts";
+export { type MaskCursor, type MaskRequest, noMasks, type TokenMasks } from "./ports/token-masks.ts";
 export { NO_COSTS, type StepCosts } from "./step-costs.ts";
 export { tilesHash, tilesHasher } from "./tiles-hash.ts";
 

@@ -72,7 +72,7 @@ function generate(
 ): boolean {
   const finish = finishOf(choice, token.tokenId);
   send(tokenEvent(choice, token, finish, rowExperts));
-  choice.append(token.tokenId);
+  choice.append(token.tokenId, finish !== undefined);
   return finish !== undefined;
 }
 

@@ -45,8 +45,8 @@ test("a choice decodes once all that was known when it got its KV is computed bu
   expect(choice.isDecoding).toBe(false);
   choice.open(sequenceOf(9));
   expect(choice.isDecoding).toBe(true);
-  choice.append(7);
-  choice.append(8);
+  choice.append(7, false);
+  choice.append(8, false);
   expect([choice.isDecoding, choice.pendingTokenCount]).toEqual([true, 3]);
   choice.preempt();
   expect([choice.isDecoding, choice.pendingTokenCount]).toEqual([false, 12]);

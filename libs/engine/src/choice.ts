@@ -1,4 +1,4 @@
-import { assert, type KvSequence, type RowLogprobs, type SequenceStore } from "@drover/core";
+import { assert, type KvSequence, type MaskCursor, type RowLogprobs, type SequenceStore } from "@drover/core";
 import { TokenHistory } from "@drover/sampling";
 import type { ActiveRequest } from "./active-request.ts";
 
@@ -35,6 +35,7 @@ export class Choice {
   #preemptionCount = 0;
   #reportedCount = 0;
   #lastRow: RowLogprobs | undefined = undefined;
+  #mask: MaskCursor | undefined = undefined;
 
   /** `step`: the one in which it arrives. */
   constructor(id: number, request: ActiveRequest, index: number, step: number) {
@@ -47,6 +48,12 @@ export class Choice {
     this.tokens = [...promptTokenIds, ...sent];
     this.history = new TokenHistory(promptTokenIds);
     for (const tokenId of sent) this.history.append(tokenId);
+  }
+
+  /** What says which tokens its grammar allows, behind all that it has; it is disposed of with the choice's end. */
+  constrain(mask: MaskCursor): void {
+    assert(this.#mask === undefined && !this.isEnded, "a choice has one place in its grammar");
+    this.#mask = mask;
   }
 
   /** It gets KV, behind what was found cached. */
@@ -88,9 +95,10 @@ export class Choice {
   }
 
   /** Adds a drawn token. */
-  append(tokenId: number): void {
+  append(tokenId: number, isLast: boolean): void {
     this.tokens.push(tokenId);
     this.history.append(tokenId);
+    if (!isLast) this.#mask?.accept(tokenId);
   }
 
   /** The prompt is reported before position `count`; `lastRow` is what its last computed row said of the next token. */
@@ -111,6 +119,7 @@ export class Choice {
   /** Nothing more is computed for it: returns its sequence, which is the caller's to close. */
   end(): KvSequence | undefined {
     this.#stage = { kind: "ended" };
+    this.#mask?.[Symbol.dispose]();
     return this.#release();
   }
 
@@ -124,6 +133,16 @@ export class Choice {
   /** Its KV; undefined before its first step and after a preemption. */
   get sequence(): KvSequence | undefined {
     return this.#sequence;
+  }
+
+  /** Which tokens may come next; undefined where every one may. */
+  get allowed(): Uint32Array | undefined {
+    return this.#mask?.allowed;
+  }
+
+  /** Whether it waits for its grammar to say which tokens may come next. */
+  get awaitsMask(): boolean {
+    return this.#mask !== undefined && this.#mask.allowed === undefined;
   }
 
   /** Whether rows that another worker has lost are computed again, and on their way there: it waits for that. */

@@ -1,4 +1,4 @@
-import type { Clock, FeatureSource, SequenceStore, StepRunner, StepTimes } from "@drover/core";
+import type { Clock, FeatureSource, SequenceStore, StepRunner, StepTimes, TokenMasks } from "@drover/core";
 import type { KvGeometry } from "@drover/kv";
 
 /** One step: its rows, where the runner's time went, and the whole of it (planning, sampling and sending included) as predicted and as measured. */
@@ -34,6 +34,8 @@ export type EngineOptions = Readonly<{
   geometry: KvGeometry;
   /** Where the features of prompts' images come from. */
   features: FeatureSource;
+  /** What says which tokens the grammars of requests allow. */
+  masks: TokenMasks;
   /** What a step should take while sequences decode, milliseconds. */
   stepMs: number;
   /** Prompt rows in one step: the cap of what milliseconds allow. */

@@ -1,5 +1,7 @@
 import { OutputLengths, StepCost } from "@drover/batching";
 import {
+  at,
+  type DroverError,
   type ErrorCode,
   type GenerationEvent,
   type RequestId,
@@ -101,7 +103,9 @@ export class Engine {
     this.#send(request, { kind: "started", startIndices: task.delivered.map((d) => d.tokenIds.length) });
     for (const [index, { finished }] of task.delivered.entries()) {
       if (finished) continue;
-      this.#choices.add(new Choice(this.#nextChoiceId++, request, index, this.stepCount));
+      const choice = new Choice(this.#nextChoiceId++, request, index, this.stepCount);
+      this.#choices.add(choice);
+      this.#constrain(choice);
     }
     if (request.openChoiceCount === 0) this.#end(request, { kind: "done", cachedTokenCount: 0 });
     else if (request.features === undefined) void this.#fetchFeatures(request);
@@ -117,6 +121,21 @@ export class Engine {
       this.#fail(request, fault.code, fault.message, true);
       this.flush();
     }
+  }
+
+  /** Begins a choice of a request with a grammar where its client has it, so that it keeps its grammar wherever it goes. */
+  #constrain(choice: Choice): void {
+    const { grammar, params, delivered } = choice.request.task;
+    if (grammar === undefined || params.maxTokens === 0) return;
+    const onFault = ({ code, message }: DroverError) => {
+      this.#fail(choice.request, code, message, code !== "invalid_argument");
+      this.flush();
+    };
+    const tokenIds = at(delivered, choice.index).tokenIds;
+    const onReady = () => this.#wakeup.wake();
+    choice.constrain(
+      this.#options.masks.open({ grammar, stopTokenIds: params.stopTokenIds, tokenIds, onFault, onReady }),
+    );
   }
 
   #refusal(task: GenerationTask): Refusal | undefined {
@@ -177,6 +196,7 @@ export class Engine {
         continue;
       }
       this.#endCalibration();
+      await this.#options.masks.settle();
       const progressed = await this.step();
       this.#outbox.flush();
       if (progressed) await this.#options.breathe();

@@ -86,6 +86,7 @@ export class KvRoom {
       (choice) =>
         choice.request.features !== undefined &&
         !choice.isMending &&
+        !choice.awaitsMask &&
         !this.#followsSoon(choice, first.get(choice.request)),
     );
     const following = prefixFollowers(

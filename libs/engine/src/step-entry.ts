@@ -25,6 +25,8 @@ function promptQuery(choice: Choice, first: number, rowCount: number): PromptQue
   return { nextIds: Int32Array.from(choice.tokens.slice(first + 1, end)), topCount };
 }
 
-function tokenDraw({ request, history, index, nextIndex }: Choice): TokenDraw {
-  return { params: request.task.params, history, choice: index, index: nextIndex, allowed: undefined };
+function tokenDraw(choice: Choice): TokenDraw {
+  const { request, history, index, nextIndex, allowed } = choice;
+  assert(!choice.awaitsMask, "a step draws a token of a choice whose grammar has said which may come");
+  return { params: request.task.params, history, choice: index, index: nextIndex, allowed };
 }

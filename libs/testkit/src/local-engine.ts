@@ -12,6 +12,7 @@ import {
   routerId,
   silentLogger,
   systemClock,
+  noMasks,
 } from "@drover/core";
 import { Engine, type GenerationTask } from "@drover/engine";
 import { DistributedExchange, LocalPeer } from "@drover/exchange";
@@ -90,6 +91,7 @@ export async function openLocalEngine(directory: string, options: LocalEngineOpt
     runner,
     geometry,
     features: options.features ?? NO_FEATURES,
+    masks: noMasks,
     stepMs: options.stepMs ?? Number.POSITIVE_INFINITY,
     prefillRowsMax: options.prefillRowsMax,
     detachGraceMs: 1e9,

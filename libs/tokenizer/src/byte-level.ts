@@ -1,3 +1,5 @@
+import type { Tokenizer } from "./tokenizer.ts";
+
 /**
  * Byte-level BPE writes bytes as printable characters: the printable Latin-1 ones stand for themselves, the others for U+0100 and up, in
  * order. Source: GPT-2's encoder, bytes_to_unicode.
@@ -24,4 +26,11 @@ export function bytesOfCharacters(token: string): Uint8Array | undefined {
     bytes[i] = byte;
   }
   return bytes;
+}
+
+/** A token in byte-level characters, one for each of its bytes. */
+export function tokenCharacters(tokenizer: Pick<Tokenizer, "tokenBytes">, id: number): string {
+  let characters = "";
+  for (const byte of tokenizer.tokenBytes(id)) characters += characterOfByte(byte);
+  return characters;
 }

@@ -9,7 +9,8 @@ import { wireFault } from "./wire-fault.ts";
 
 /** The request as a job's payload. */
 export function generationRequestToWire(request: GenerationRequest): Uint8Array {
-  const { params, trace, delivered, ...names } = request;
+  const { params, trace, delivered, grammar, ...names } = request;
+  const sampling = samplingParamsToWire(params);
   const isNew = delivered.every(({ tokenIds, finished }) => tokenIds.length === 0 && !finished);
   return toBinary(
     GenerationRequestSchema,
@@ -18,7 +19,7 @@ export function generationRequestToWire(request: GenerationRequest): Uint8Array 
       ...trace,
       promptTokenIds: u32ToWire(request.promptTokenIds),
       deadlineMs: BigInt(request.deadlineMs),
-      sampling: samplingParamsToWire(params),
+      ...(grammar === undefined ? { sampling } : { constrained: { sampling, grammar } }),
       images: request.images.map(promptImageToWire),
       delivered: isNew ? [] : delivered.map(({ tokenIds, finished }) => ({ tokenIds: [...tokenIds], finished })),
     }),
@@ -28,10 +29,13 @@ export function generationRequestToWire(request: GenerationRequest): Uint8Array 
 /** A job's payload. Errors: `invalid_argument`, naming the field, for what no router writes. */
 export function generationRequestFromWire(payload: Uint8Array): GenerationRequest {
   const message = decoded(payload);
-  if (message.sampling === undefined) throw wireFault("sampling", "is missing");
+  const { constrained } = message;
+  const sampling = constrained?.sampling ?? message.sampling;
+  if (sampling === undefined) throw wireFault("sampling", "is missing");
+  if (constrained?.grammar === "") throw wireFault("constrained.grammar", "is empty");
   const promptTokenIds = u32FromWire(message.promptTokenIds, "prompt_token_ids");
   if (promptTokenIds.length === 0) throw wireFault("prompt_token_ids", "is empty");
-  const params = samplingParamsFromWire(message.sampling);
+  const params = samplingParamsFromWire(sampling);
   return {
     requestId: requestId(message.requestId),
     modelId: modelId(message.modelId),
@@ -41,6 +45,7 @@ export function generationRequestFromWire(payload: Uint8Array): GenerationReques
     // A copy: the message's bytes are a view of the whole payload, which would stay with it.
     blockHashes: new Uint8Array(message.blockHashes),
     params,
+    ...(constrained && { grammar: constrained.grammar }),
     delivered: deliveredFromWire(message.delivered, params.n),
     deadlineMs: numberFromWire(message.deadlineMs, "deadline_ms"),
     ...traceFromWire(message),

@@ -1,4 +1,4 @@
-import { greedyParams, type RequestEvent, requestId, routerId } from "@drover/core";
+import { greedyParams, noMasks, type RequestEvent, requestId, routerId, type TokenMasks } from "@drover/core";
 import type { KvGeometry } from "@drover/kv";
 import { Engine } from "../engine.ts";
 import type { StepFacts } from "../engine-options.ts";
@@ -13,6 +13,7 @@ export type FakeEngineOptions = Readonly<{
   answer?: FakeAnswer;
   stepMs?: number;
   prefillRowsMax?: number;
+  masks?: TokenMasks;
 }>;
 
 /** An engine whose steps compute nothing, on a clock of its own. */
@@ -26,7 +27,7 @@ export type FakeEngine = Readonly<{
 }>;
 
 export function fakeEngine(options: FakeEngineOptions): FakeEngine {
-  const { geometry, kvBytesMax, cost, answer, stepMs = 20, prefillRowsMax = 64 } = options;
+  const { geometry, kvBytesMax, cost, answer, stepMs = 20, prefillRowsMax = 64, masks = noMasks } = options;
   const runner = new FakeRunner(cost, answer);
   const sequences = new FakeSequences(geometry, kvBytesMax);
   const steps: StepFacts[] = [];
@@ -38,6 +39,7 @@ export function fakeEngine(options: FakeEngineOptions): FakeEngine {
     runner,
     geometry,
     features: { features: () => Promise.reject(new Error("no images here")) },
+    masks,
     stepMs,
     prefillRowsMax,
     detachGraceMs: 1e12,

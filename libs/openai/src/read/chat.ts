@@ -5,6 +5,7 @@ import type { ChatPrompt, GenerationQuery } from "../request/generation-query.ts
 import type { ModelFacts } from "../request/model-facts.ts";
 import { fieldError, parserOf } from "../schema/check.ts";
 import { optional } from "../schema/fields.ts";
+import { readConstraint } from "./constraint.ts";
 import { checkMinTokens, generationFields, refuseUnserved } from "./generation-fields.ts";
 import { Messages, readMessages } from "./messages.ts";
 import { readReplyOptions, readStop } from "./reply-options.ts";
@@ -86,6 +87,7 @@ export function readChat(value: unknown, facts: ModelFacts): GenerationQuery {
     budget: { asked, field, unasked: facts.defaults.maxNewTokens ?? Number.POSITIVE_INFINITY },
     stop: readStop(body),
     toolCalls: readToolCallRules(body, body.parallel_tool_calls),
+    constraint: readConstraint(body),
     echo: false,
     reply,
   };

@@ -4,6 +4,7 @@ import type { GenerationQuery } from "../request/generation-query.ts";
 import type { ModelFacts } from "../request/model-facts.ts";
 import { parserOf } from "../schema/check.ts";
 import { optional } from "../schema/fields.ts";
+import { readConstraint } from "./constraint.ts";
 import { checkMinTokens, generationFields, refuseUnserved } from "./generation-fields.ts";
 import { promptFields, readPrompt } from "./prompt.ts";
 import { readReplyOptions, readStop } from "./reply-options.ts";
@@ -47,6 +48,7 @@ export function readCompletion(value: unknown, facts: ModelFacts): GenerationQue
     budget: { asked: body.max_tokens ?? undefined, field: "max_tokens", unasked: COMPLETION_TOKENS_DEFAULT },
     stop: readStop(body),
     toolCalls: undefined,
+    constraint: readConstraint(body),
     echo,
     reply: readReplyOptions(body),
   };

@@ -1,6 +1,7 @@
 import { type Static, Type } from "typebox";
 import { fieldError } from "../schema/check.ts";
 import { optional } from "../schema/fields.ts";
+import { constraintFields } from "./constraint.ts";
 import { replyFields } from "./reply-options.ts";
 import { samplingFields } from "./sampling.ts";
 import { modelField } from "./served-model.ts";
@@ -11,6 +12,7 @@ export const generationFields = {
   model: modelField,
   ...samplingFields,
   ...replyFields,
+  ...constraintFields,
   best_of: optional(Type.Integer({ minimum: 1, description: "Taken up to `n`, and then without effect." })),
 };
 

@@ -36,7 +36,6 @@ const UNSUPPORTED: Readonly<Record<string, Neutral>> = {
   function_call: (value) => value === "none",
   functions: isEmptyList,
   modalities: (value) => Array.isArray(value) && value.every((entry) => entry === "text"),
-  response_format: (value) => typeof value === "object" && value !== null && "type" in value && value.type === "text",
   suffix: isEmptyText,
   web_search_options: never,
   // vLLM's.

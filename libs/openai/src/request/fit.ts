@@ -11,7 +11,7 @@ export type Fitting = Readonly<{
 
 /** The request that a query becomes once its prompt is tokenized. Errors: `context_length_exceeded` naming the prompt or the count that was asked for. */
 export function fit(query: GenerationQuery, prompt: PreparedPrompt, fitting: Fitting): InferenceRequest {
-  const { sampling, budget, stop, toolCalls } = query;
+  const { sampling, budget, stop, toolCalls, constraint } = query;
   const maxTokens = fittingTokens(budget, prompt.tokenIds.length, query.prompt.field, fitting.contextTokensMax);
   return {
     promptTokenIds: prompt.tokenIds,
@@ -19,6 +19,7 @@ export function fit(query: GenerationQuery, prompt: PreparedPrompt, fitting: Fit
     echoText: prompt.echoText,
     stop,
     toolCalls,
+    constraint,
     sampling: { ...sampling, seed: sampling.seed ?? fitting.drawnSeed, maxTokens },
   };
 }

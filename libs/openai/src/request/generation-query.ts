@@ -44,6 +44,14 @@ export type ToolCallRules = Readonly<{
   parallel: boolean;
 }>;
 
+/** What every output must match. */
+export type Constraint = Readonly<{
+  /** In the notation of `libs/grammar`. */
+  grammar: string;
+  /** The field that asks for it. */
+  field: string;
+}>;
+
 /** How the client wants to read the reply. */
 export type ReplyOptions = Readonly<{
   stream: boolean;
@@ -64,6 +72,8 @@ export type GenerationQuery = Readonly<{
   stop: readonly string[];
   /** Undefined where nothing in the output is a call. */
   toolCalls: ToolCallRules | undefined;
+  /** Undefined where the output is free. */
+  constraint: Constraint | undefined;
   /** The reply begins with the prompt's text. */
   echo: boolean;
   reply: ReplyOptions;

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import {
   DroverError,
+  type ErrorCode,
   type Logger,
   neverAborted,
   type QueueProducer,
@@ -152,7 +153,7 @@ export class Generations {
         return;
       case "failed":
         if (decision.retryable) this.#recovery.addAgain(generation, "worker_failed");
-        else this.#fail(generation, new DroverError(decision.code, decision.message));
+        else this.#fail(generation, faultOf(decision, generation.request));
         return;
       case "done":
         this.#complete(generation, decision.cachedTokenCount);
@@ -273,4 +274,13 @@ export class Generations {
     }
     return running?.timer;
   }
+}
+
+/** What a worker says of a request that it cannot answer. Of one that it took, it refuses nothing but its grammar: the field that asked for that is named. */
+function faultOf(
+  { code, message }: Readonly<{ code: ErrorCode; message: string }>,
+  { constraint }: InferenceRequest,
+): DroverError {
+  const field = code === "invalid_argument" ? constraint?.field : undefined;
+  return new DroverError(code, message, field === undefined ? {} : { field });
 }

@@ -103,6 +103,7 @@ async function putJob(
     images,
     blockHashes,
     params: request.sampling,
+    grammar: request.constraint?.grammar,
     delivered: state.choices,
     deadlineMs,
     trace,

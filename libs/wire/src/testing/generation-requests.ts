@@ -57,6 +57,7 @@ export const generationRequest: fc.Arbitrary<GenerationRequest> = fc
         params: samplingParams(fc.constant(n)),
         delivered: fc.array(delivered, { minLength: n, maxLength: n }),
         deadlineMs: u53,
+        grammar: fc.string({ minLength: 1 }),
         trace,
       },
       {

@@ -3,6 +3,7 @@ import { Engine } from "@drover/engine";
 import { DistributedExchange, type ExpertPeer } from "@drover/exchange";
 import type { PrefixCounts } from "@drover/fleet";
 import { contextTokensMax, kvGeometry } from "@drover/kv";
+import { GrammarMasks } from "@drover/masks";
 import { ContextStreamHolder, ExpertStreamPeer } from "@drover/rpc";
 import type { RoleContext } from "../../role-context.ts";
 import type { FeatureCache } from "../vision/feature-cache.ts";
@@ -38,7 +39,7 @@ export type AttentionParts = Disposable &
 export async function attentionParts(context: RoleContext, local: LocalParts): Promise<AttentionParts> {
   const { options, model, clock } = context;
   const { metrics, modelName, logger } = options;
-  const { hiddenSize } = model.config;
+  const { hiddenSize, vocabSize } = model.config;
   using held = new DisposableStack();
   const contextPeers = held.use(new ContextPeers((id, address) => new ContextStreamHolder(id, address, clock, logger)));
   const stripeAbove = stripesFrom(context);
@@ -65,6 +66,7 @@ export async function attentionParts(context: RoleContext, local: LocalParts): P
     sequences,
     geometry,
     features,
+    masks: options.resources.use(new GrammarMasks({ modelDirectory: options.model, vocabSize })),
     stepMs: options.stepMs,
     prefillRowsMax: options.prefillChunk,
     detachGraceMs: options.detachGrace,

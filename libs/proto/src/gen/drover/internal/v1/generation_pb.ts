@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file drover/internal/v1/generation.proto.
  */
 export const file_drover_internal_v1_generation: GenFile = /*@__PURE__*/
-  fileDesc("CiNkcm92ZXIvaW50ZXJuYWwvdjEvZ2VuZXJhdGlvbi5wcm90bxISZHJvdmVyLmludGVybmFsLnYxIvQCCghTYW1wbGluZxITCgt0ZW1wZXJhdHVyZRgBIAEoARINCgV0b3BfcBgCIAEoARINCgV0b3BfaxgDIAEoDRINCgVtaW5fcBgEIAEoARIaChJyZXBldGl0aW9uX3BlbmFsdHkYBSABKAESGAoQcHJlc2VuY2VfcGVuYWx0eRgGIAEoARIZChFmcmVxdWVuY3lfcGVuYWx0eRgHIAEoARIWCg5sb2dpdF9iaWFzX2lkcxgIIAMoDRIZChFsb2dpdF9iaWFzX3ZhbHVlcxgJIAMoARIMCgRzZWVkGAogASgEEgkKAW4YCyABKA0SEgoKbWF4X3Rva2VucxgMIAEoDRISCgptaW5fdG9rZW5zGA0gASgNEhYKDnN0b3BfdG9rZW5faWRzGA4gAygNEhQKDHRvcF9sb2dwcm9icxgPIAEoBRIbChNwcm9tcHRfdG9wX2xvZ3Byb2JzGBAgASgFEhYKDnJvdXRlZF9leHBlcnRzGBEgASgIIjYKD0RlbGl2ZXJlZENob2ljZRIRCgl0b2tlbl9pZHMYASADKA0SEAoIZmluaXNoZWQYAiABKAgi0wIKEUdlbmVyYXRpb25SZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEAoIbW9kZWxfaWQYAiABKAkSEQoJcm91dGVyX2lkGAMgASgJEhgKEHByb21wdF90b2tlbl9pZHMYBCABKAwSLgoIc2FtcGxpbmcYBSABKAsyHC5kcm92ZXIuaW50ZXJuYWwudjEuU2FtcGxpbmcSNgoJZGVsaXZlcmVkGAYgAygLMiMuZHJvdmVyLmludGVybmFsLnYxLkRlbGl2ZXJlZENob2ljZRITCgtkZWFkbGluZV9tcxgHIAEoBBITCgt0cmFjZXBhcmVudBgIIAEoCRIvCgZpbWFnZXMYCSADKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuUHJvbXB0SW1hZ2USFAoMYmxvY2tfaGFzaGVzGAogASgMEhIKCnRyYWNlc3RhdGUYCyABKAkiWwoLUHJvbXB0SW1hZ2USFAoMY29udGVudF9oYXNoGAEgASgMEhIKCnJ1bl9zdGFydHMYAiADKA0SEgoKcnVuX2NvdW50cxgDIAMoDRIOCgZob2xkZXIYBCABKAkiIAoHU3RhcnRlZBIVCg1zdGFydF9pbmRpY2VzGAEgAygNIjIKC1RvcExvZ3Byb2JzEhEKCXRva2VuX2lkcxgBIAMoDRIQCghsb2dwcm9icxgCIAMoAiJ8CgpQcm9tcHRJbmZvEg0KBXN0YXJ0GAEgASgNEg0KBWNvdW50GAIgASgNEhAKCGxvZ3Byb2JzGAMgAygCEi0KBHRvcHMYBCADKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuVG9wTG9ncHJvYnMSDwoHZXhwZXJ0cxgFIAEoDCK/AQoKVG9rZW5FdmVudBIOCgZjaG9pY2UYASABKA0SDQoFaW5kZXgYAiABKA0SEAoIdG9rZW5faWQYAyABKA0SDwoHbG9ncHJvYhgEIAEoAhIsCgN0b3AYBSABKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuVG9wTG9ncHJvYnMSDwoHZXhwZXJ0cxgGIAEoDBIwCgZmaW5pc2gYByABKA4yIC5kcm92ZXIuaW50ZXJuYWwudjEuRmluaXNoUmVhc29uIk8KBkZhaWxlZBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEQoJcmV0cnlhYmxlGAMgASgIEhMKC2hhbmRlZF9iYWNrGAQgASgIIqcCCgxSZXF1ZXN0RXZlbnQSEgoKcmVxdWVzdF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEi4KB3N0YXJ0ZWQYAyABKAsyGy5kcm92ZXIuaW50ZXJuYWwudjEuU3RhcnRlZEgAEjAKBnByb21wdBgEIAEoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5Qcm9tcHRJbmZvSAASLwoFdG9rZW4YBSABKAsyHi5kcm92ZXIuaW50ZXJuYWwudjEuVG9rZW5FdmVudEgAEiwKBmZhaWxlZBgGIAEoCzIaLmRyb3Zlci5pbnRlcm5hbC52MS5GYWlsZWRIABIoCgRkb25lGAcgASgLMhguZHJvdmVyLmludGVybmFsLnYxLkRvbmVIAEIHCgVldmVudCIiCgREb25lEhoKEmNhY2hlZF90b2tlbl9jb3VudBgBIAEoDSJyCgZSZXN1bWUSEgoKcmVxdWVzdF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEhQKDG5leHRfaW5kaWNlcxgDIAMoDRIcChRuZXh0X3Byb21wdF9wb3NpdGlvbhgEIAEoDRIPCgdzdGFydGVkGAUgASgIImUKC1JvdXRlckhlbGxvEhEKCXJvdXRlcl9pZBgCIAEoCRIQCghtb2RlbF9pZBgDIAEoCRIrCgdyZXN1bWVzGAQgAygLMhouZHJvdmVyLmludGVybmFsLnYxLlJlc3VtZUoECAEQAiItCgZDYW5jZWwSEgoKcmVxdWVzdF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNInoKDVJvdXRlck1lc3NhZ2USMAoFaGVsbG8YASABKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuUm91dGVySGVsbG9IABIsCgZjYW5jZWwYAiABKAsyGi5kcm92ZXIuaW50ZXJuYWwudjEuQ2FuY2VsSABCCQoHbWVzc2FnZSJNCgtXb3JrZXJIZWxsbxIRCgl3b3JrZXJfaWQYAiABKAkSEwoLaW5jYXJuYXRpb24YAyABKAkSEAoIbW9kZWxfaWQYBCABKAlKBAgBEAIiPgoKU3RlcEV2ZW50cxIwCgZldmVudHMYASADKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuUmVxdWVzdEV2ZW50IgoKCEZhcmV3ZWxsIq4BCg1Xb3JrZXJNZXNzYWdlEjAKBWhlbGxvGAEgASgLMh8uZHJvdmVyLmludGVybmFsLnYxLldvcmtlckhlbGxvSAASLgoEc3RlcBgCIAEoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5TdGVwRXZlbnRzSAASMAoIZmFyZXdlbGwYAyABKAsyHC5kcm92ZXIuaW50ZXJuYWwudjEuRmFyZXdlbGxIAEIJCgdtZXNzYWdlIkYKDFBsYWNlUmVxdWVzdBIUCgxsZWFkZXJfZXBvY2gYASABKAQSDwoHYXR0ZW1wdBgCIAEoDRIPCgdwYXlsb2FkGAMgASgMIk0KClBsYWNlUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFAoMcmVmdXNhbF9jb2RlGAIgASgJEhcKD3JlZnVzYWxfbWVzc2FnZRgDIAEoCSpfCgxGaW5pc2hSZWFzb24SHQoZRklOSVNIX1JFQVNPTl9VTlNQRUNJRklFRBAAEhYKEkZJTklTSF9SRUFTT05fU1RPUBABEhgKFEZJTklTSF9SRUFTT05fTEVOR1RIEAIysAEKD0F0dGVudGlvbldvcmtlchJJCgVQbGFjZRIgLmRyb3Zlci5pbnRlcm5hbC52MS5QbGFjZVJlcXVlc3QaHi5kcm92ZXIuaW50ZXJuYWwudjEuUGxhY2VSZXBseRJSCgZUb2tlbnMSIS5kcm92ZXIuaW50ZXJuYWwudjEuUm91dGVyTWVzc2FnZRohLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJNZXNzYWdlKAEwAWIGcHJvdG8z");
+  fileDesc("CiNkcm92ZXIvaW50ZXJuYWwvdjEvZ2VuZXJhdGlvbi5wcm90bxISZHJvdmVyLmludGVybmFsLnYxIvQCCghTYW1wbGluZxITCgt0ZW1wZXJhdHVyZRgBIAEoARINCgV0b3BfcBgCIAEoARINCgV0b3BfaxgDIAEoDRINCgVtaW5fcBgEIAEoARIaChJyZXBldGl0aW9uX3BlbmFsdHkYBSABKAESGAoQcHJlc2VuY2VfcGVuYWx0eRgGIAEoARIZChFmcmVxdWVuY3lfcGVuYWx0eRgHIAEoARIWCg5sb2dpdF9iaWFzX2lkcxgIIAMoDRIZChFsb2dpdF9iaWFzX3ZhbHVlcxgJIAMoARIMCgRzZWVkGAogASgEEgkKAW4YCyABKA0SEgoKbWF4X3Rva2VucxgMIAEoDRISCgptaW5fdG9rZW5zGA0gASgNEhYKDnN0b3BfdG9rZW5faWRzGA4gAygNEhQKDHRvcF9sb2dwcm9icxgPIAEoBRIbChNwcm9tcHRfdG9wX2xvZ3Byb2JzGBAgASgFEhYKDnJvdXRlZF9leHBlcnRzGBEgASgIIjYKD0RlbGl2ZXJlZENob2ljZRIRCgl0b2tlbl9pZHMYASADKA0SEAoIZmluaXNoZWQYAiABKAgikQMKEUdlbmVyYXRpb25SZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEAoIbW9kZWxfaWQYAiABKAkSEQoJcm91dGVyX2lkGAMgASgJEhgKEHByb21wdF90b2tlbl9pZHMYBCABKAwSLgoIc2FtcGxpbmcYBSABKAsyHC5kcm92ZXIuaW50ZXJuYWwudjEuU2FtcGxpbmcSNgoJZGVsaXZlcmVkGAYgAygLMiMuZHJvdmVyLmludGVybmFsLnYxLkRlbGl2ZXJlZENob2ljZRITCgtkZWFkbGluZV9tcxgHIAEoBBITCgt0cmFjZXBhcmVudBgIIAEoCRIvCgZpbWFnZXMYCSADKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuUHJvbXB0SW1hZ2USFAoMYmxvY2tfaGFzaGVzGAogASgMEhIKCnRyYWNlc3RhdGUYCyABKAkSPAoLY29uc3RyYWluZWQYDCABKAsyJy5kcm92ZXIuaW50ZXJuYWwudjEuQ29uc3RyYWluZWRTYW1wbGluZyJWChNDb25zdHJhaW5lZFNhbXBsaW5nEi4KCHNhbXBsaW5nGAEgASgLMhwuZHJvdmVyLmludGVybmFsLnYxLlNhbXBsaW5nEg8KB2dyYW1tYXIYAiABKAkiWwoLUHJvbXB0SW1hZ2USFAoMY29udGVudF9oYXNoGAEgASgMEhIKCnJ1bl9zdGFydHMYAiADKA0SEgoKcnVuX2NvdW50cxgDIAMoDRIOCgZob2xkZXIYBCABKAkiIAoHU3RhcnRlZBIVCg1zdGFydF9pbmRpY2VzGAEgAygNIjIKC1RvcExvZ3Byb2JzEhEKCXRva2VuX2lkcxgBIAMoDRIQCghsb2dwcm9icxgCIAMoAiJ8CgpQcm9tcHRJbmZvEg0KBXN0YXJ0GAEgASgNEg0KBWNvdW50GAIgASgNEhAKCGxvZ3Byb2JzGAMgAygCEi0KBHRvcHMYBCADKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuVG9wTG9ncHJvYnMSDwoHZXhwZXJ0cxgFIAEoDCK/AQoKVG9rZW5FdmVudBIOCgZjaG9pY2UYASABKA0SDQoFaW5kZXgYAiABKA0SEAoIdG9rZW5faWQYAyABKA0SDwoHbG9ncHJvYhgEIAEoAhIsCgN0b3AYBSABKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuVG9wTG9ncHJvYnMSDwoHZXhwZXJ0cxgGIAEoDBIwCgZmaW5pc2gYByABKA4yIC5kcm92ZXIuaW50ZXJuYWwudjEuRmluaXNoUmVhc29uIk8KBkZhaWxlZBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEQoJcmV0cnlhYmxlGAMgASgIEhMKC2hhbmRlZF9iYWNrGAQgASgIIqcCCgxSZXF1ZXN0RXZlbnQSEgoKcmVxdWVzdF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEi4KB3N0YXJ0ZWQYAyABKAsyGy5kcm92ZXIuaW50ZXJuYWwudjEuU3RhcnRlZEgAEjAKBnByb21wdBgEIAEoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5Qcm9tcHRJbmZvSAASLwoFdG9rZW4YBSABKAsyHi5kcm92ZXIuaW50ZXJuYWwudjEuVG9rZW5FdmVudEgAEiwKBmZhaWxlZBgGIAEoCzIaLmRyb3Zlci5pbnRlcm5hbC52MS5GYWlsZWRIABIoCgRkb25lGAcgASgLMhguZHJvdmVyLmludGVybmFsLnYxLkRvbmVIAEIHCgVldmVudCIiCgREb25lEhoKEmNhY2hlZF90b2tlbl9jb3VudBgBIAEoDSJyCgZSZXN1bWUSEgoKcmVxdWVzdF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEhQKDG5leHRfaW5kaWNlcxgDIAMoDRIcChRuZXh0X3Byb21wdF9wb3NpdGlvbhgEIAEoDRIPCgdzdGFydGVkGAUgASgIImUKC1JvdXRlckhlbGxvEhEKCXJvdXRlcl9pZBgCIAEoCRIQCghtb2RlbF9pZBgDIAEoCRIrCgdyZXN1bWVzGAQgAygLMhouZHJvdmVyLmludGVybmFsLnYxLlJlc3VtZUoECAEQAiItCgZDYW5jZWwSEgoKcmVxdWVzdF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNInoKDVJvdXRlck1lc3NhZ2USMAoFaGVsbG8YASABKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuUm91dGVySGVsbG9IABIsCgZjYW5jZWwYAiABKAsyGi5kcm92ZXIuaW50ZXJuYWwudjEuQ2FuY2VsSABCCQoHbWVzc2FnZSJNCgtXb3JrZXJIZWxsbxIRCgl3b3JrZXJfaWQYAiABKAkSEwoLaW5jYXJuYXRpb24YAyABKAkSEAoIbW9kZWxfaWQYBCABKAlKBAgBEAIiPgoKU3RlcEV2ZW50cxIwCgZldmVudHMYASADKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuUmVxdWVzdEV2ZW50IgoKCEZhcmV3ZWxsIq4BCg1Xb3JrZXJNZXNzYWdlEjAKBWhlbGxvGAEgASgLMh8uZHJvdmVyLmludGVybmFsLnYxLldvcmtlckhlbGxvSAASLgoEc3RlcBgCIAEoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5TdGVwRXZlbnRzSAASMAoIZmFyZXdlbGwYAyABKAsyHC5kcm92ZXIuaW50ZXJuYWwudjEuRmFyZXdlbGxIAEIJCgdtZXNzYWdlIkYKDFBsYWNlUmVxdWVzdBIUCgxsZWFkZXJfZXBvY2gYASABKAQSDwoHYXR0ZW1wdBgCIAEoDRIPCgdwYXlsb2FkGAMgASgMIk0KClBsYWNlUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFAoMcmVmdXNhbF9jb2RlGAIgASgJEhcKD3JlZnVzYWxfbWVzc2FnZRgDIAEoCSpfCgxGaW5pc2hSZWFzb24SHQoZRklOSVNIX1JFQVNPTl9VTlNQRUNJRklFRBAAEhYKEkZJTklTSF9SRUFTT05fU1RPUBABEhgKFEZJTklTSF9SRUFTT05fTEVOR1RIEAIysAEKD0F0dGVudGlvbldvcmtlchJJCgVQbGFjZRIgLmRyb3Zlci5pbnRlcm5hbC52MS5QbGFjZVJlcXVlc3QaHi5kcm92ZXIuaW50ZXJuYWwudjEuUGxhY2VSZXBseRJSCgZUb2tlbnMSIS5kcm92ZXIuaW50ZXJuYWwudjEuUm91dGVyTWVzc2FnZRohLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJNZXNzYWdlKAEwAWIGcHJvdG8z");
 
 /**
  * How tokens are chosen; see SamplingParams in libs/core.
@@ -209,6 +209,13 @@ export type GenerationRequest = Message<"drover.internal.v1.GenerationRequest"> 
    * @generated from field: string tracestate = 11;
    */
   tracestate: string;
+
+  /**
+   * In place of `sampling`: a build that knows no grammars then refuses the request, and does not answer freely.
+   *
+   * @generated from field: drover.internal.v1.ConstrainedSampling constrained = 12;
+   */
+  constrained?: ConstrainedSampling | undefined;
 };
 
 /**
@@ -217,6 +224,32 @@ export type GenerationRequest = Message<"drover.internal.v1.GenerationRequest"> 
  */
 export const GenerationRequestSchema: GenMessage<GenerationRequest> = /*@__PURE__*/
   messageDesc(file_drover_internal_v1_generation, 2);
+
+/**
+ * How tokens are chosen of which every output must match a grammar.
+ *
+ * @generated from message drover.internal.v1.ConstrainedSampling
+ */
+export type ConstrainedSampling = Message<"drover.internal.v1.ConstrainedSampling"> & {
+  /**
+   * @generated from field: drover.internal.v1.Sampling sampling = 1;
+   */
+  sampling?: Sampling | undefined;
+
+  /**
+   * In the notation of libs/grammar.
+   *
+   * @generated from field: string grammar = 2;
+   */
+  grammar: string;
+};
+
+/**
+ * Describes the message drover.internal.v1.ConstrainedSampling.
+ * Use `create(ConstrainedSamplingSchema)` to create a new message.
+ */
+export const ConstrainedSamplingSchema: GenMessage<ConstrainedSampling> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_generation, 3);
 
 /**
  * An image of the prompt, by reference.
@@ -256,7 +289,7 @@ export type PromptImage = Message<"drover.internal.v1.PromptImage"> & {
  * Use `create(PromptImageSchema)` to create a new message.
  */
 export const PromptImageSchema: GenMessage<PromptImage> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 3);
+  messageDesc(file_drover_internal_v1_generation, 4);
 
 /**
  * The worker has begun; start_indices[c] is the first index of choice c that this attempt will send.
@@ -275,7 +308,7 @@ export type Started = Message<"drover.internal.v1.Started"> & {
  * Use `create(StartedSchema)` to create a new message.
  */
 export const StartedSchema: GenMessage<Started> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 4);
+  messageDesc(file_drover_internal_v1_generation, 5);
 
 /**
  * @generated from message drover.internal.v1.TopLogprobs
@@ -297,7 +330,7 @@ export type TopLogprobs = Message<"drover.internal.v1.TopLogprobs"> & {
  * Use `create(TopLogprobsSchema)` to create a new message.
  */
 export const TopLogprobsSchema: GenMessage<TopLogprobs> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 5);
+  messageDesc(file_drover_internal_v1_generation, 6);
 
 /**
  * Facts about prompt positions [start, start + count), sent in order before the first token, only where asked for and only when no token was delivered.
@@ -340,7 +373,7 @@ export type PromptInfo = Message<"drover.internal.v1.PromptInfo"> & {
  * Use `create(PromptInfoSchema)` to create a new message.
  */
 export const PromptInfoSchema: GenMessage<PromptInfo> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 6);
+  messageDesc(file_drover_internal_v1_generation, 7);
 
 /**
  * @generated from message drover.internal.v1.TokenEvent
@@ -391,7 +424,7 @@ export type TokenEvent = Message<"drover.internal.v1.TokenEvent"> & {
  * Use `create(TokenEventSchema)` to create a new message.
  */
 export const TokenEventSchema: GenMessage<TokenEvent> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 7);
+  messageDesc(file_drover_internal_v1_generation, 8);
 
 /**
  * The request ends here without an answer. `code` is a code of the error table; the router may add the request again when `retryable`.
@@ -427,7 +460,7 @@ export type Failed = Message<"drover.internal.v1.Failed"> & {
  * Use `create(FailedSchema)` to create a new message.
  */
 export const FailedSchema: GenMessage<Failed> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 8);
+  messageDesc(file_drover_internal_v1_generation, 9);
 
 /**
  * @generated from message drover.internal.v1.RequestEvent
@@ -486,7 +519,7 @@ export type RequestEvent = Message<"drover.internal.v1.RequestEvent"> & {
  * Use `create(RequestEventSchema)` to create a new message.
  */
 export const RequestEventSchema: GenMessage<RequestEvent> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 9);
+  messageDesc(file_drover_internal_v1_generation, 10);
 
 /**
  * @generated from message drover.internal.v1.Done
@@ -503,7 +536,7 @@ export type Done = Message<"drover.internal.v1.Done"> & {
  * Use `create(DoneSchema)` to create a new message.
  */
 export const DoneSchema: GenMessage<Done> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 10);
+  messageDesc(file_drover_internal_v1_generation, 11);
 
 /**
  * What the router still waits for: the worker answers with all events from these indices on, from its bounded log.
@@ -542,7 +575,7 @@ export type Resume = Message<"drover.internal.v1.Resume"> & {
  * Use `create(ResumeSchema)` to create a new message.
  */
 export const ResumeSchema: GenMessage<Resume> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 11);
+  messageDesc(file_drover_internal_v1_generation, 12);
 
 /**
  * @generated from message drover.internal.v1.RouterHello
@@ -569,7 +602,7 @@ export type RouterHello = Message<"drover.internal.v1.RouterHello"> & {
  * Use `create(RouterHelloSchema)` to create a new message.
  */
 export const RouterHelloSchema: GenMessage<RouterHello> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 12);
+  messageDesc(file_drover_internal_v1_generation, 13);
 
 /**
  * @generated from message drover.internal.v1.Cancel
@@ -593,7 +626,7 @@ export type Cancel = Message<"drover.internal.v1.Cancel"> & {
  * Use `create(CancelSchema)` to create a new message.
  */
 export const CancelSchema: GenMessage<Cancel> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 13);
+  messageDesc(file_drover_internal_v1_generation, 14);
 
 /**
  * @generated from message drover.internal.v1.RouterMessage
@@ -622,7 +655,7 @@ export type RouterMessage = Message<"drover.internal.v1.RouterMessage"> & {
  * Use `create(RouterMessageSchema)` to create a new message.
  */
 export const RouterMessageSchema: GenMessage<RouterMessage> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 14);
+  messageDesc(file_drover_internal_v1_generation, 15);
 
 /**
  * @generated from message drover.internal.v1.WorkerHello
@@ -649,7 +682,7 @@ export type WorkerHello = Message<"drover.internal.v1.WorkerHello"> & {
  * Use `create(WorkerHelloSchema)` to create a new message.
  */
 export const WorkerHelloSchema: GenMessage<WorkerHello> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 15);
+  messageDesc(file_drover_internal_v1_generation, 16);
 
 /**
  * One message a step with the events of all of this router's requests.
@@ -668,7 +701,7 @@ export type StepEvents = Message<"drover.internal.v1.StepEvents"> & {
  * Use `create(StepEventsSchema)` to create a new message.
  */
 export const StepEventsSchema: GenMessage<StepEvents> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 16);
+  messageDesc(file_drover_internal_v1_generation, 17);
 
 /**
  * The worker ends and holds nothing of this router any more; nothing follows.
@@ -683,7 +716,7 @@ export type Farewell = Message<"drover.internal.v1.Farewell"> & {
  * Use `create(FarewellSchema)` to create a new message.
  */
 export const FarewellSchema: GenMessage<Farewell> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 17);
+  messageDesc(file_drover_internal_v1_generation, 18);
 
 /**
  * @generated from message drover.internal.v1.WorkerMessage
@@ -718,7 +751,7 @@ export type WorkerMessage = Message<"drover.internal.v1.WorkerMessage"> & {
  * Use `create(WorkerMessageSchema)` to create a new message.
  */
 export const WorkerMessageSchema: GenMessage<WorkerMessage> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 18);
+  messageDesc(file_drover_internal_v1_generation, 19);
 
 /**
  * @generated from message drover.internal.v1.PlaceRequest
@@ -749,7 +782,7 @@ export type PlaceRequest = Message<"drover.internal.v1.PlaceRequest"> & {
  * Use `create(PlaceRequestSchema)` to create a new message.
  */
 export const PlaceRequestSchema: GenMessage<PlaceRequest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 19);
+  messageDesc(file_drover_internal_v1_generation, 20);
 
 /**
  * @generated from message drover.internal.v1.PlaceReply
@@ -779,7 +812,7 @@ export type PlaceReply = Message<"drover.internal.v1.PlaceReply"> & {
  * Use `create(PlaceReplySchema)` to create a new message.
  */
 export const PlaceReplySchema: GenMessage<PlaceReply> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 20);
+  messageDesc(file_drover_internal_v1_generation, 21);
 
 /**
  * @generated from enum drover.internal.v1.FinishReason

@@ -1,0 +1,3 @@
+// Which tokens a grammar allows next: XGrammar, on threads of its own.
+
+export { GrammarMasks } from "./grammar-masks.ts";
