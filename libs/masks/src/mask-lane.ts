@@ -3,12 +3,12 @@ import { DroverError, type MaskRequest, neverAborted, toDroverError } from "@dro
 import { ThreadPool } from "@drover/threads";
 import { COMPILE_MS_MAX, GRAMMARS_KEPT_MAX, MASK_QUEUE_MAX } from "./limits.ts";
 import type { MaskAnswer, MaskMessage, MaskThreadSettings } from "./mask-messages.ts";
-import { ThreadCursor } from "./thread-cursor.ts";
+import { type CursorLane, ThreadCursor } from "./thread-cursor.ts";
 
 const PROGRAM = new URL("./mask-thread.ts", import.meta.url);
 
 /** One thread with its cursors: what they accept in one turn of the event loop is one call. It starts with its first cursor. */
-export class MaskLane implements AsyncDisposable {
+export class MaskLane implements CursorLane, AsyncDisposable {
   readonly #settings: MaskThreadSettings;
   readonly #pool: ThreadPool<MaskMessage, MaskAnswer>;
   readonly #cursors = new Map<number, ThreadCursor>();

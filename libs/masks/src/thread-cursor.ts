@@ -1,11 +1,17 @@
 import { DroverError, type MaskCursor, type MaskRequest } from "@drover/core";
 import { REOPENS_MAX } from "./limits.ts";
-import type { MaskLane } from "./mask-lane.ts";
 import type { OpenCursor } from "./mask-messages.ts";
+
+/** The thread that makes a cursor's masks. */
+export interface CursorLane {
+  open(cursor: ThreadCursor): void;
+  advance(id: number, tokenId: number): void;
+  close(id: number): void;
+}
 
 /** One choice's place in its grammar, which a thread keeps. What was drawn is remembered, so that another thread can make it again. */
 export class ThreadCursor implements MaskCursor {
-  readonly #lane: MaskLane;
+  readonly #lane: CursorLane;
   readonly #request: MaskRequest;
   readonly #id: number;
   readonly #tokenIds: number[];
@@ -13,7 +19,7 @@ export class ThreadCursor implements MaskCursor {
   #state: "making" | "ready" | "over" = "making";
   #reopenCount = 0;
 
-  constructor(lane: MaskLane, request: MaskRequest, id: number, vocabSize: number) {
+  constructor(lane: CursorLane, request: MaskRequest, id: number, vocabSize: number) {
     this.#lane = lane;
     this.#request = request;
     this.#id = id;

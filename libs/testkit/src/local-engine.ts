@@ -7,12 +7,12 @@ import {
   greedyParams,
   type KvDtype,
   neverAborted,
+  noMasks,
   type RequestEvent,
   requestId,
   routerId,
   silentLogger,
   systemClock,
-  noMasks,
 } from "@drover/core";
 import { Engine, type GenerationTask } from "@drover/engine";
 import { DistributedExchange, LocalPeer } from "@drover/exchange";

@@ -22,7 +22,7 @@ export const constraintFields = {
     Type.Union([TextFormat, JsonObjectFormat, JsonSchemaFormat], {
       discriminator: { propertyName: "type" },
       description: "The answer is free, any JSON object, or matches a JSON Schema.",
-      [SAYS]: "must have the type text, json_object or json_schema",
+      [SAYS]: "is not supported: a format must be text, json_object or json_schema",
     }),
   ),
 };

@@ -124,7 +124,10 @@ const CHATS: readonly (readonly [body: object, message: string])[] = [
     "tool_choice: must name functions of tools, and its tool 0 is none",
   ],
   [{ chat_template_kwargs: 5 }, "chat_template_kwargs: chat_template_kwargs must be a JSON object"],
-  [{ response_format: { type: "xml" } }, "response_format: must have the type text, json_object or json_schema"],
+  [
+    { response_format: { type: "xml" } },
+    "response_format.xml: is not supported: a format must be text, json_object or json_schema",
+  ],
   [{ functions: [{ name: "f" }] }, "functions: is not supported"],
   [{ guided_json: {} }, "guided_json: is not supported"],
 ];
