@@ -72,8 +72,8 @@ export type GenerationQuery = Readonly<{
   stop: readonly string[];
   /** Undefined where nothing in the output is a call. */
   toolCalls: ToolCallRules | undefined;
-  /** Undefined where the output is free. */
-  constraint: Constraint | undefined;
+  /** Absent where the output is free. */
+  constraint?: Constraint | undefined;
   /** The reply begins with the prompt's text. */
   echo: boolean;
   reply: ReplyOptions;

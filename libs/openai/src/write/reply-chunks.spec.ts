@@ -12,7 +12,6 @@ function chunksOf(n: number, includeUsage = false): ReplyChunks {
     sampling: { ...greedyParams(4), n },
     stop: [],
     toolCalls: undefined,
-    constraint: undefined,
   };
   const options = { stream: true, includeUsage, returnTokenIds: false };
   const frame = { id: "id", created: 0, model: { modelId: "tiny", tokenizer: byteTokenizer() }, request, options };

@@ -41,7 +41,6 @@ const request: InferenceRequest = {
   sampling: greedyParams(4),
   stop: [],
   toolCalls: undefined,
-  constraint: undefined,
 };
 
 type Cancel = Readonly<{ worker: string | undefined; attempt: number; force: boolean | undefined }>;
