@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
@@ -17,6 +18,8 @@ export default defineConfig({
     include: ["scripts/**/*.spec.ts", "apps/*/src/**/*.spec.ts", "libs/*/src/**/*.spec.ts", "tests/**/*.spec.ts"],
     pool: "forks",
     execArgv: ["--conditions=@drover/source"],
+    // The processes that tests start compile the same sources: from the second one on they find them compiled, which is half of a start.
+    env: { NODE_COMPILE_CACHE: join(import.meta.dirname, ".cache/compile") },
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,
