@@ -16,11 +16,15 @@ import {
   type Metadata,
   type ServiceError,
 } from "@grpc/grpc-js";
+import { cancelOnTheWire } from "./cancelled-calls.ts";
 import { codecOf } from "./codecs.ts";
 import { fromServiceError } from "./errors.ts";
 import { PROTOCOL, type Protocol, setProtocol } from "./protocol.ts";
 import { channelOptions } from "./settings.ts";
 import { traceMetadata } from "./trace-metadata.ts";
+
+/** Of calls whose request is sent at once. Streams of requests live long, and each of their messages would pass the interceptor. */
+const ONE_REQUEST = { interceptors: [cancelOnTheWire] };
 
 const connect = (address: string) => new Client(address, credentials.createInsecure(), channelOptions);
 
@@ -79,6 +83,7 @@ export class RpcClient implements Disposable {
         output.deserialize,
         request,
         this.#metadata(trace),
+        ONE_REQUEST,
         (error, reply) => {
           leave();
           if (error) reject(faultOf(error));
@@ -101,6 +106,7 @@ export class RpcClient implements Disposable {
       output.deserialize,
       request,
       this.#metadata(trace),
+      ONE_REQUEST,
     ) as ClientReadableStream<MessageShape<M["output"]>>;
   }
 

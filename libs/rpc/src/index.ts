@@ -1,5 +1,6 @@
 // A process asks another one, and serves what others ask.
 
+export { dropCancelledCalls } from "./cancelled-calls.ts";
 export { RpcClient } from "./client.ts";
 export { fromServiceError, toServiceError } from "./errors.ts";
 export { failStream, type RpcHandlers, type RpcService, rpcService } from "./rpc-service.ts";

@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import { create, type DescFile, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import { type Clock, DroverError, type Logger, neverAborted, toDroverError, withTimeout } from "@drover/core";
+import { type Clock, DroverError, type Logger, toDroverError, withTimeout } from "@drover/core";
 import { type GenerationQuery, type ModelFacts, publicError } from "@drover/openai";
 import { publicApi } from "@drover/proto";
-import { channelOptions, failStream, type RpcService, rpcService, traceOf } from "@drover/rpc";
+import { channelOptions, dropCancelledCalls, failStream, type RpcService, rpcService, traceOf } from "@drover/rpc";
 import { type Metadata, Server, type ServerWritableStream } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
@@ -32,7 +32,11 @@ type Read<T> = (message: T, facts: ModelFacts) => GenerationQuery;
 
 /** drover.v1.Inference with health and reflection. Not yet listening. */
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
-  const server = new Server({ ...channelOptions, "grpc.max_receive_message_length": BODY_BYTES_MAX });
+  const server = new Server({
+    ...channelOptions,
+    "grpc.max_receive_message_length": BODY_BYTES_MAX,
+    interceptors: [dropCancelledCalls],
+  });
   server.addService(...inferenceService(options));
   const health = new HealthImplementation();
   health.addToServer(server);
@@ -49,10 +53,10 @@ function inferenceService(options: GrpcServerOptions): RpcService {
   return rpcService(publicApi.Inference, {
     chat: (call) => serve(call, options, readChatMessage),
     generate: (call) => serve(call, options, readGenerateMessage),
-    tokenize: unary(options, async (message) => {
+    tokenize: unary(options, async (message, client) => {
       const { inference } = options.deployments.reading(tokenizeModel(message));
       const prompt = readTokenizeMessage(message, inference.facts);
-      const tokenIds = Array.from(await inference.tokenize(prompt, neverAborted));
+      const tokenIds = Array.from(await inference.tokenize(prompt, client));
       return create(publicApi.TokenizeReplySchema, { tokenIds });
     }),
     listModels: unary(options, async () =>
@@ -66,13 +70,16 @@ function inferenceService(options: GrpcServerOptions): RpcService {
   });
 }
 
-type Unary<Q, R> = (request: Q, call: Readonly<{ metadata: Metadata }>) => Promise<R>;
+type Cancellable = Readonly<{ cancelled: boolean; on(event: "cancelled", listener: () => void): unknown }>;
+type Unary<Q, R> = (request: Q, call: Cancellable & Readonly<{ metadata: Metadata }>) => Promise<R>;
+type Handle<Q, R> = (request: Q, client: AbortSignal) => Promise<R>;
 
-function unary<Q, R>(options: GrpcServerOptions, handle: (request: Q) => Promise<R>): Unary<Q, R> {
-  return async (request, { metadata }) => {
+function unary<Q, R>(options: GrpcServerOptions, handle: Handle<Q, R>): Unary<Q, R> {
+  return async (request, call) => {
     try {
-      authenticate(options, metadata);
-      return await handle(request);
+      const client = clientOf(call);
+      authenticate(options, call.metadata);
+      return await handle(request, client);
     } catch (error) {
       throw refusal(error, options.logger);
     }
@@ -92,11 +99,10 @@ async function stream<T extends Named>(call: StreamCall<T>, options: GrpcServerO
   const { inference } = options.deployments.reading(call.request.model);
   authenticate(options, call.metadata);
   using permit = inference.admit({ operation: call.getPath().slice(1), ...traceOf(call.metadata) });
-  const client = new AbortController();
-  call.on("cancelled", () => client.abort(new DroverError("cancelled", "the client has left")));
-  const { request, generation } = await inference.begin((facts) => read(call.request, facts), permit, client.signal);
+  const client = clientOf(call);
+  const { request, generation } = await inference.begin((facts) => read(call.request, facts), permit, client);
   const replies = new GrpcReplies(generation.requestId, inference.model, request);
-  const over = AbortSignal.any([client.signal, generation.failed]);
+  const over = AbortSignal.any([client, generation.failed]);
   try {
     for await (const batch of generation.outputs()) {
       for (const output of batch) {
@@ -113,6 +119,15 @@ async function stream<T extends Named>(call: StreamCall<T>, options: GrpcServerO
 /** Errors: what the signal says, or `cancelled` for a client that takes nothing for too long. */
 async function drained<T>(call: StreamCall<T>, clock: Clock, over: AbortSignal): Promise<void> {
   await withTimeout(READER_STALL_LIMIT, clock, over, (signal) => once(call, "drain", { signal }));
+}
+
+/** Aborts when the call is cancelled, also when it was already. */
+function clientOf(call: Cancellable): AbortSignal {
+  const client = new AbortController();
+  const leave = () => client.abort(new DroverError("cancelled", "the client has left"));
+  call.on("cancelled", leave);
+  if (call.cancelled) leave();
+  return client.signal;
 }
 
 function authenticate({ keys }: GrpcServerOptions, metadata: Metadata): void {

@@ -68,7 +68,7 @@ export async function addJob(
   encoding?.end();
   generation.blockHashes ??= await hashPrompt(generation.request, options.hashSeed(), generation.ended);
   try {
-    await jobs.add(await putJob(generation, images, front, options));
+    await jobs.add(await putJob(generation, images, front, options), generation.ended);
   } catch (error) {
     // Who has left, or waited too long, is told nothing of the queue.
     generation.ended.throwIfAborted();
