@@ -50,6 +50,7 @@ await serve(
       logger,
       tracer,
       ending,
+      bodies: { startsAtOnce: true },
       onReady: ready.resolve,
     });
     resources.defer(() => router.close());

@@ -1,3 +1,14 @@
+// A request's JSON.
+
+/** Objects and lists within each other in a request's body; a deeper one is refused. What a template is given has a limit of its own below. */
+export const REQUEST_DEPTH_MAX = 512;
+
+/** Values of a body, but for numbers, of which a prompt of token ids may have ten million; a body of more is refused. Sum: 20 MB, at 100 bytes each. */
+export const REQUEST_VALUES_MAX = 200_000;
+
+/** Values and commas in what a template may write, numbers included: each number is read as its author wrote it, in some 2 us. */
+export const EXACT_VALUES_MAX = 100_000;
+
 // Templates.
 
 /** Nesting of a client's JSON (schemas, arguments, variables) that a template is given: schemas have some ten levels. */

@@ -1,9 +1,11 @@
 // Prompts to token ids, on threads.
 
+export { packPrompt, type UnpackedPrompt, unpackPrompt } from "./prompts/packed-prompt.ts";
 export { PromptPool } from "./prompts/prompt-pool.ts";
 
 // Images to tiles: the whole way from what a request names, then its parts.
 
+export { isDataUrl, readDataUrl } from "./images/data-url.ts";
 export { ImageFetcher } from "./images/image-fetcher.ts";
 export { ImageOpener } from "./images/image-opener.ts";
 export { ImagePool } from "./images/image-pool.ts";

@@ -8,6 +8,7 @@ export type {
   ChatPrompt,
   GenerationQuery,
   ImageReference,
+  PackedPrompt,
   PromptQuery,
   ReplyOptions,
   ToolCallRules,

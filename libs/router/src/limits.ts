@@ -3,6 +3,30 @@ import type { TimeLimit } from "@drover/core";
 /** Largest HTTP body and gRPC message. */
 export const BODY_BYTES_MAX = 32 * 1024 * 1024;
 
+/**
+ * Bytes of all HTTP bodies that a router has received and not yet made prompts of; one that goes beyond them is refused with 429. A router's
+ * memory for bodies is some five times this: parsed they take about as much again on a thread, and once more on their way to the next one.
+ */
+export const BODIES_BYTES_MAX = 256 * 1024 * 1024;
+/** Of them, those that bodies above `LARGE_BODY_BYTES` may have; small ones get in when large ones do not. */
+export const LARGE_BODIES_BYTES_MAX = 224 * 1024 * 1024;
+export const LARGE_BODY_BYTES = 64 * 1024;
+/** A body that sends nothing for so long is answered with 408, and so is one that takes longer than `BODY_MS_MAX` in all: 32 MiB at 2.2 Mbit/s. */
+export const BODY_STALL_MS_MAX = 15_000;
+export const BODY_MS_MAX = 120_000;
+/** A body's bytes lie in blocks of this. */
+export const BODY_BLOCK_BYTES = 256 * 1024;
+/** Larger bodies are parsed and read on a thread: so much takes some two milliseconds at worst. */
+export const INLINE_BODY_BYTES_MAX = 16 * 1024;
+/** Bodies that wait for a thread; one more is refused as overloaded. Their bytes are of the budget above. */
+export const BODY_QUEUE_MAX = 1024;
+/** How long a thread may take to read one body before it is ended and replaced. */
+export const BODY_READ_MS_MAX = 20_000;
+/** A thread's heap: a million values, or as many numbers as 32 MiB can write, while a list of them grows. */
+export const BODY_THREAD_HEAP_MB = 1024;
+/** Token ids that are turned into text, or text of ids into JSON, before the event loop gets its turn: under a millisecond. */
+export const REPLY_SLICE_TOKENS = 4096;
+
 /** What is read and thrown away of a body that is too large, so that its sender gets to read the answer; and for how long. */
 export const DISCARD_BYTES_MAX = 512 * 1024 * 1024;
 export const DISCARD_MS_MAX = 10_000;

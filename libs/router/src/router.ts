@@ -13,6 +13,7 @@ import {
 import { listen, shutDown } from "@drover/rpc";
 import type { Metrics } from "@drover/telemetry";
 import type { ApiKeys } from "./api-keys.ts";
+import type { BodyLimits } from "./bodies/bodies.ts";
 import { Deployment, type DeploymentOptions } from "./deployment.ts";
 import { Deployments } from "./deployments.ts";
 import { createGrpcServer, type GrpcServer } from "./grpc/grpc-server.ts";
@@ -42,6 +43,8 @@ export type RouterOptions = Readonly<{
   /** How it ends; only by `close` unless given. */
   ending?: RouterEnding;
   clock?: Clock;
+  /** Other limits for bodies than `limits.ts` has. */
+  bodies?: BodyLimits;
 }>;
 
 /** One router: both interfaces, before the models that it serves. */
@@ -82,6 +85,7 @@ export class Router {
       logger,
       ready: () => this.ready,
       ending: ending.asked,
+      bodies: options.bodies,
     });
     this.#grpc = createGrpcServer({ deployments: this.#deployments, keys, logger });
   }

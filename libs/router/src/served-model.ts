@@ -1,12 +1,17 @@
 import type { PromptEncoder } from "@drover/chat";
 import type { GenerationConfig, ModelConfig } from "@drover/checkpoint";
-import type { ImageTiles, ModelId } from "@drover/core";
+import type { ImageGrid, ImageTiles, ModelId } from "@drover/core";
 import type { ModelFacts } from "@drover/openai";
 import type { Tokenizer } from "@drover/tokenizer";
 
-/** Fetches an image and cuts it into tiles. Errors: `invalid_argument` for what is no image that it takes, `unavailable`, `overloaded`. */
+/** Fetches an image by its URL, or takes a file's bytes, and cuts it into tiles. Errors: `invalid_argument` for what is no image that it takes, `unavailable`, `overloaded`. */
 interface ImageIntake {
-  open(url: string, signal: AbortSignal): Promise<ImageTiles>;
+  open(image: string | Uint8Array<ArrayBuffer>, signal: AbortSignal): Promise<ImageTiles>;
+}
+
+/** Encodes also what another thread has packed. Errors: those of `PromptEncoder`. */
+interface PackedPromptEncoder extends PromptEncoder {
+  encodePacked(bytes: Uint8Array<ArrayBuffer>, images: readonly ImageGrid[], signal: AbortSignal): Promise<Uint32Array>;
 }
 
 /** How a model that reads images does it. */
@@ -22,7 +27,7 @@ export type ServedModel = Readonly<{
   modelId: ModelId;
   /** For single tokens and answers; prompts go through `prompts`. */
   tokenizer: Tokenizer;
-  prompts: PromptEncoder;
+  prompts: PackedPromptEncoder;
   /** Undefined for a model of text alone. */
   images: ServedImages | undefined;
   config: Pick<ModelConfig, "vocabSize" | "maxPositionEmbeddings">;

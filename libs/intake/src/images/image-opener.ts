@@ -22,9 +22,12 @@ export class ImageOpener {
     this.#cache = new BoundedMap({ bytesMax: cacheBytesMax }, ({ pixels }) => pixels.byteLength);
   }
 
-  /** Fetches, always, and cuts what is new. The tiles may be shared: they are read only. Errors: those of `ImageFetcher` and `ImagePool`. */
-  async open(url: string, signal: AbortSignal): Promise<ImageTiles> {
-    const file = await this.#fetcher.fetch(url, signal);
+  /**
+   * Fetches, always, and cuts what is new; or cuts a file's bytes. The tiles may be shared: they are read only. Errors: those of
+   * `ImageFetcher` and `ImagePool`.
+   */
+  async open(image: string | Uint8Array<ArrayBuffer>, signal: AbortSignal): Promise<ImageTiles> {
+    const file = typeof image === "string" ? await this.#fetcher.fetch(image, signal) : image;
     // Off the event loop, which 20 MiB would hold up for long.
     const fileHash = Buffer.from(await crypto.subtle.digest("SHA-256", file)).toString("hex");
     signal.throwIfAborted();

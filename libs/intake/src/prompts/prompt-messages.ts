@@ -12,4 +12,5 @@ export type PromptSettings = Readonly<{
 /** What a thread is asked, one prompt at a time; it answers with token ids. */
 export type PromptRequest =
   | Readonly<{ kind: "text"; text: string }>
-  | Readonly<{ kind: "chat"; input: ChatInput; images: readonly ImageGrid[] }>;
+  | Readonly<{ kind: "chat"; input: ChatInput; images: readonly ImageGrid[] }>
+  | Readonly<{ kind: "packed"; bytes: Uint8Array; images: readonly ImageGrid[] }>;

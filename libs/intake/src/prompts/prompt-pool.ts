@@ -70,6 +70,15 @@ export class PromptPool implements PromptEncoder, AsyncDisposable {
     return this.#run({ kind: "chat", input, images }, signal);
   }
 
+  /** What `packPrompt` has packed; the bytes are handed over. Errors: those of `encodeText` and `encodeChat`. */
+  async encodePacked(
+    bytes: Uint8Array<ArrayBuffer>,
+    images: readonly ImageGrid[],
+    signal: AbortSignal,
+  ): Promise<Uint32Array> {
+    return this.#pool.run({ post: () => [{ kind: "packed", bytes, images }, [bytes.buffer]] }, signal);
+  }
+
   /** Ends all threads; what waits or runs is refused as `unavailable`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#pool[Symbol.asyncDispose]();

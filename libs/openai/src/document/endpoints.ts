@@ -170,6 +170,15 @@ export const ENDPOINTS: readonly Endpoint[] = [
   },
   {
     method: "get",
+    path: "/",
+    tag: "Operating",
+    summary: "Says in words what this is and where to look",
+    isOpen: true,
+    answer: { mediaType: "text/plain", description: "A short text." },
+    errors: [],
+  },
+  {
+    method: "get",
     path: "/health",
     tag: "Operating",
     summary: "Answers while the process lives",

@@ -116,10 +116,13 @@ function answered({ answer, chunk }: Endpoint, names: SchemaNames): Response {
   };
 }
 
+/** Errors of what is sent, and of how it is sent. */
+const BODY_ERRORS = ["invalid_argument", "request_timeout", "payload_too_large", "unsupported_media_type"] as const;
+
 /** The errors of an endpoint, by their HTTP status. */
 function refused({ body, isOpen = false, errors }: Endpoint, names: SchemaNames): Record<string, Response> {
   const codes: readonly ErrorCode[] = [
-    ...(body === undefined ? [] : (["invalid_argument", "payload_too_large"] as const)),
+    ...(body === undefined ? [] : BODY_ERRORS),
     ...(isOpen ? [] : (["unauthenticated"] as const)),
     ...errors,
     "internal",

@@ -1,8 +1,8 @@
 import type { ChatInput, ChatMessage } from "@drover/chat";
 import type { SamplingParams } from "@drover/core";
 
-/** An image that a message names, and the field that names it. */
-export type ImageReference = Readonly<{ url: string; field: string }>;
+/** An image that a message names, and the field that names it; `file` has a data URL's bytes where they were read already. */
+export type ImageReference = Readonly<{ url: string; field: string; file?: Uint8Array<ArrayBuffer> }>;
 
 /** A conversation that another request may go on with: its turns but for the instructions, and the images that they name, in order. */
 export type Conversation = Readonly<{ messages: readonly ChatMessage[]; images: readonly ImageReference[] }>;
@@ -21,8 +21,20 @@ type TextPrompt = Readonly<{ kind: "text"; field: "prompt"; text: string; first:
 /** Token ids as they are, all of the vocabulary. */
 type TokenPrompt = Readonly<{ kind: "tokens"; field: "prompt"; ids: Uint32Array }>;
 
+/**
+ * A conversation or a text that was read on a thread and goes to another one, in bytes: nobody on the way walks through its values. Text comes
+ * after the token `first` where there is one.
+ */
+export type PackedPrompt = Readonly<{
+  kind: "packed";
+  field: (ChatPrompt | TextPrompt)["field"];
+  bytes: Uint8Array<ArrayBuffer>;
+  first: number | undefined;
+  images: readonly ImageReference[];
+}>;
+
 /** What a model continues; `field` is the client's name for it. */
-export type PromptQuery = ChatPrompt | TextPrompt | TokenPrompt;
+export type PromptQuery = ChatPrompt | TextPrompt | TokenPrompt | PackedPrompt;
 
 /** How tokens are chosen, but for what chance and the prompt's length add: the seed of who gives none, and how many fit. */
 export type SamplingQuery = Omit<SamplingParams, "seed" | "maxTokens"> & Readonly<{ seed: number | undefined }>;

@@ -1,6 +1,6 @@
-import { neverAborted } from "@drover/core";
 import { GENERATION_ENDPOINTS, modelCard, modelList, type ServedModelFacts } from "@drover/openai";
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance } from "fastify";
+import type { Bodies } from "../bodies/bodies.ts";
 import type { Deployment } from "../deployment.ts";
 import { serveGeneration } from "./http-generation.ts";
 import type { HttpServerOptions } from "./http-server-options.ts";
@@ -8,26 +8,19 @@ import { addResponseRoutes, countTokens } from "./response-routes.ts";
 import { detokenize, tokenize } from "./tokenize-routes.ts";
 
 /** OpenAI's interface, and vLLM's routes for tokens. */
-export function addApiRoutes(api: FastifyInstance, { deployments, logger }: HttpServerOptions): void {
-  const deploymentOf = ({ body }: FastifyRequest) => deployments.reading(modelIn(body));
-  const inferenceOf = (request: FastifyRequest) => deploymentOf(request).inference;
+export function addApiRoutes(api: FastifyInstance, options: HttpServerOptions, bodies: Bodies): void {
+  const { deployments, logger } = options;
+  const parts = { bodies, deployments, logger };
   for (const endpoint of GENERATION_ENDPOINTS)
-    api.post(endpoint.path, (request, reply) =>
-      serveGeneration(request, reply, deploymentOf(request), logger, endpoint),
-    );
+    api.post(endpoint.path, (request, reply) => serveGeneration(request, reply, endpoint, parts));
   addResponseRoutes(api, deployments);
-  api.post("/v1/messages/count_tokens", (request) => countTokens(request.body, inferenceOf(request), neverAborted));
+  api.post("/v1/messages/count_tokens", (request, reply) => countTokens(request, reply, parts));
   api.get("/v1/models", () => modelList([...deployments].map(servedFacts)));
   api.get<{ Params: { "*": string } }>("/v1/models/*", ({ params }) =>
     modelCard(servedFacts(deployments.named(params["*"]))),
   );
-  api.post("/tokenize", (request) => tokenize(request.body, inferenceOf(request), neverAborted));
-  api.post("/detokenize", (request) => detokenize(request.body, inferenceOf(request)));
-}
-
-/** The name of the model that a body says, whatever the rest of it is. */
-function modelIn(body: unknown): unknown {
-  return typeof body === "object" && body !== null && "model" in body ? body.model : undefined;
+  api.post("/tokenize", (request, reply) => tokenize(request, reply, parts));
+  api.post("/detokenize", (request, reply) => detokenize(request, reply, parts));
 }
 
 function servedFacts({ model, inference }: Deployment): ServedModelFacts {

@@ -5,23 +5,25 @@ import { ClusterStateSchema, ExplainReplySchema } from "@drover/proto";
 import { clusterStateToWire, explainReplyToWire } from "@drover/wire";
 import type { FastifyInstance } from "fastify";
 import type { HttpServerOptions } from "./http-server-options.ts";
+import { type QueryString, queryParameter } from "./query-parameter.ts";
 
-type Query = Readonly<{ Querystring: { model?: string; request?: string } }>;
+type Query = Readonly<{ Querystring: QueryString }>;
 
 const ID_PREFIXES = GENERATION_ENDPOINTS.map(({ idPrefix }) => idPrefix);
 
 /** What an operator asks of a model's cluster. */
 export function addDebugRoutes(api: FastifyInstance, { deployments }: HttpServerOptions): void {
   api.get<Query>("/debug/cluster", ({ query }) => {
-    const state = deployments.named(query.model).clusterState;
+    const state = deployments.named(queryParameter(query, "model")).clusterState;
     if (state === undefined) return { ready: false };
     return toJson(ClusterStateSchema, clusterStateToWire(state), { alwaysEmitImplicit: true });
   });
   api.get<Query>("/debug/placement", async ({ query }) => {
-    const { model, request } = query;
+    const request = queryParameter(query, "request");
+    const deployment = deployments.named(queryParameter(query, "model"));
     if (request === undefined || request === "")
       throw new DroverError("invalid_argument", "names a request", { field: "request" });
-    const records = await deployments.named(model).explain(requestIdOf(request), neverAborted);
+    const records = await deployment.explain(requestIdOf(request), neverAborted);
     return toJson(ExplainReplySchema, explainReplyToWire(records), { alwaysEmitImplicit: true });
   });
 }

@@ -17,5 +17,6 @@ export function discardBody(request: IncomingMessage): Promise<void> {
     };
     const timer = setTimeout(finish, DISCARD_MS_MAX);
     request.on("data", count).on("end", finish).on("close", finish);
+    request.resume();
   });
 }

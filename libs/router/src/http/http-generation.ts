@@ -4,36 +4,37 @@ import { DroverError, type Logger, toDroverError } from "@drover/core";
 import {
   Answer,
   type GenerationEndpoint,
+  type GenerationQuery,
   type KeptResponse,
-  type ModelFacts,
   type ReplyFrame,
   type ReplyStream,
 } from "@drover/openai";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { Deployment } from "../deployment.ts";
+import { type Bodies, receivedBody } from "../bodies/bodies.ts";
+import type { Deployments } from "../deployments.ts";
 import { READER_STALL_MS_MAX, STREAM_WAIT_MS_MAX } from "../limits.ts";
 import type { Generation } from "../requests/generation.ts";
 import type { Incoming } from "../requests/request-trace.ts";
+import { clientSignal } from "./client-signal.ts";
 import { EventStream } from "./event-stream.ts";
+
+/** What generating endpoints share. */
+export type GenerationParts = Readonly<{ bodies: Bodies; deployments: Deployments; logger: Logger }>;
 
 /** Runs one request from body to reply, as its endpoint reads and writes them. Errors before the first byte are thrown; later ones go into the stream. */
 export async function serveGeneration(
   request: FastifyRequest,
   reply: FastifyReply,
-  { inference, responses }: Pick<Deployment, "inference" | "responses">,
-  logger: Logger,
   endpoint: GenerationEndpoint,
+  { bodies, deployments, logger }: GenerationParts,
 ): Promise<FastifyReply> {
+  const client = clientSignal(reply.raw);
+  using body = receivedBody(request);
+  const keptFor = (model: string | undefined, id: string) => deployments.reading(model).responses.get(id, client);
+  const { model, query: asked } = await bodies.read<GenerationQuery>(body, endpoint.path, client, keptFor);
+  const { inference, responses } = deployments.reading(model);
   using permit = inference.admit(incoming(request));
-  const client = new AbortController();
-  const leave = () => {
-    if (!reply.raw.writableFinished) client.abort(new DroverError("cancelled", "the client has left"));
-  };
-  reply.raw.on("close", leave);
-  const previousId = endpoint.previous?.(request.body);
-  const previous = previousId === undefined ? undefined : await responses.get(previousId, client.signal);
-  const read = (facts: ModelFacts) => endpoint.read(request.body, facts, previous);
-  const running = await inference.begin(read, permit, client.signal);
+  const running = await inference.begin(asked, permit, client, () => body[Symbol.dispose]());
   const { query, generation } = running;
   const frame: ReplyFrame = {
     id: endpoint.idPrefix + generation.requestId,
@@ -45,12 +46,12 @@ export async function serveGeneration(
   try {
     if (query.reply.stream) {
       const stream = endpoint.stream(frame);
-      await streamReply(reply, generation, stream, (kept) => responses.keep(frame.id, kept, client.signal), logger);
+      await streamReply(reply, generation, stream, (kept) => responses.keep(frame.id, kept, client), logger);
       return reply;
     }
     const answer = await Answer.collect(generation.outputs(), running.request.sampling.n);
     const { body, kept } = endpoint.whole(frame, answer);
-    if (kept !== undefined) await responses.keep(frame.id, kept, client.signal);
+    if (kept !== undefined) await responses.keep(frame.id, kept, client);
     return reply.header("content-type", "application/json; charset=utf-8").send(JSON.stringify(body));
   } finally {
     inference.cancel(generation);

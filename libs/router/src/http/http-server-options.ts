@@ -1,6 +1,7 @@
 import type { Logger } from "@drover/core";
 import type { Metrics } from "@drover/telemetry";
 import type { ApiKeys } from "../api-keys.ts";
+import type { BodyLimits } from "../bodies/bodies.ts";
 import type { Deployments } from "../deployments.ts";
 
 /** What the HTTP interface answers from. */
@@ -12,4 +13,6 @@ export type HttpServerOptions = Readonly<{
   ready: () => boolean;
   /** Aborts when the router was asked to end: clients are told to connect anew, to another one. */
   ending: AbortSignal;
+  /** Other limits for bodies than the router's own. */
+  bodies?: BodyLimits | undefined;
 }>;

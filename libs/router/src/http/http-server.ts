@@ -1,19 +1,20 @@
-import { DroverError, type Logger } from "@drover/core";
-import { type FastifyInstance, fastify } from "fastify";
-import { BODY_BYTES_MAX } from "../limits.ts";
+import type { IncomingMessage } from "node:http";
+import { at, DroverError, type ErrorCode, type Logger } from "@drover/core";
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import { Bodies } from "../bodies/bodies.ts";
+import { readsBody } from "../bodies/body-readers.ts";
 import { addApiRoutes } from "./api-routes.ts";
 import { addDebugRoutes } from "./debug-routes.ts";
 import { discardBody } from "./discard-body.ts";
 import { answerBrokenRequest, fromHttpError, sendError } from "./http-errors.ts";
 import type { HttpServerOptions } from "./http-server-options.ts";
+import { KnownRoutes } from "./known-routes.ts";
 import { addOpenRoutes } from "./open-routes.ts";
-import { parseJson } from "./request-json.ts";
 
 /** The OpenAI interface, vLLM's tokenizer routes, and the router's own health, metrics and cluster view. Not yet listening. */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
-  const { keys, logger, ending } = options;
+  const { keys, logger, ending, deployments } = options;
   const server = fastify({
-    bodyLimit: BODY_BYTES_MAX,
     keepAliveTimeout: 75_000,
     forceCloseConnections: "idle",
     routerOptions: { ignoreTrailingSlash: true },
@@ -23,15 +24,18 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   server.addHook("onRequest", async (_request, reply) => {
     if (ending.aborted) reply.raw.setHeader("connection", "close");
   });
-  readJsonBodies(server);
+  const facts = () => new Map([...deployments].map(({ modelId, inference }) => [modelId, inference.facts] as const));
+  const bodies = new Bodies({ logger, facts, ...options.bodies });
+  receiveBodies(server, bodies);
   answerErrors(server, logger);
+  refuseUnknownRoutes(server);
   addOpenRoutes(server, options);
   server.register(async (api) => {
     api.addHook("onRequest", async (request) =>
       keys.check(request.headers.authorization ?? bearer(request.headers["x-api-key"])),
     );
     addDebugRoutes(api, options);
-    addApiRoutes(api, options);
+    addApiRoutes(api, options, bodies);
   });
   return server;
 }
@@ -39,27 +43,51 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
 /** The header by which clients of Anthropic's interface say their key. */
 const bearer = (key: string | string[] | undefined) => (typeof key === "string" ? `Bearer ${key}` : undefined);
 
-/** Every body is JSON, whatever its content type says. */
-function readJsonBodies(server: FastifyInstance): void {
+/** Every body is JSON, whatever its content type says; nobody reads one that no route asks for. */
+function receiveBodies(server: FastifyInstance, bodies: Bodies): void {
   server.removeAllContentTypeParsers();
-  server.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => {
-    try {
-      done(null, parseJson(body as Buffer));
-    } catch (error) {
-      done(error as Error);
-    }
-  });
+  server.addContentTypeParser("*", async (request: FastifyRequest) =>
+    readsBody(request.routeOptions.url) ? bodies.receive(request.raw) : undefined,
+  );
+  server.addHook("onClose", () => bodies[Symbol.asyncDispose]());
 }
 
 /** Every fault has OpenAI's error shape. */
 function answerErrors(server: FastifyInstance, logger: Logger): void {
   server.setErrorHandler(async (error, request, reply) => {
     const fault = fromHttpError(error);
-    if (fault.code === "payload_too_large") await discardBody(request.raw);
+    await endBody(request.raw, reply, fault);
     if (fault.code === "internal") logger.error("http.internal_error", { reason: fault.message, stack: fault.stack });
     return sendError(reply, fault);
   });
-  server.setNotFoundHandler((request, reply) =>
-    sendError(reply, new DroverError("not_found", `there is no ${request.method} ${request.url.split("?")[0]}`)),
-  );
+}
+
+/** Refusals of bodies whose senders may be in the midst of them. */
+const OF_BODIES: readonly ErrorCode[] = [
+  "payload_too_large",
+  "overloaded",
+  "unsupported_media_type",
+  "invalid_argument",
+];
+
+/** What is left of a body that was refused: a slow sender is not waited for, all others are heard to the end, within bounds. */
+async function endBody(raw: IncomingMessage, reply: FastifyReply, { code }: DroverError): Promise<void> {
+  if (raw.complete) return;
+  if (OF_BODIES.includes(code)) await discardBody(raw);
+  if (code === "request_timeout") reply.header("connection", "close");
+}
+
+/** A path that is served by other methods says which. */
+function refuseUnknownRoutes(server: FastifyInstance): void {
+  const routes = new KnownRoutes();
+  server.addHook("onRoute", ({ method, url }) => routes.add(url, [method].flat()));
+  server.setNotFoundHandler((request, reply) => {
+    const path = at(request.url.split("?"), 0);
+    const methods = routes.methodsOf(path);
+    if (methods.length === 0)
+      return sendError(reply, new DroverError("not_found", `there is no ${request.method} ${path}`));
+    const allow = methods.join(", ");
+    reply.header("allow", allow);
+    return sendError(reply, new DroverError("method_not_allowed", `${path} takes ${allow}, not ${request.method}`));
+  });
 }

@@ -3,9 +3,22 @@ import type { FastifyInstance } from "fastify";
 import { modelServerMetrics } from "../metrics/model-server-metrics.ts";
 import type { HttpServerOptions } from "./http-server-options.ts";
 
+const WELCOME = `This is a router of Drover. It serves Llama 4 models by OpenAI's interface and speaks JSON.
+
+  POST /v1/chat/completions   answers a conversation
+  POST /v1/completions        continues a text
+  GET  /v1/models             lists the served models
+  GET  /openapi.json          describes all of the interface
+  GET  /ready                 tells whether requests can be served now
+  GET  /metrics               has the metrics, for Prometheus
+
+Clients of OpenAI's interface take this address with /v1 behind it as their base URL. At a terminal: drover chat --url URL
+`;
+
 /** What is answered without an API key: health, metrics, and how the interface is used. */
 export function addOpenRoutes(server: FastifyInstance, { deployments, metrics, ready }: HttpServerOptions): void {
   const document = JSON.stringify(openApiDocument());
+  server.get("/", (_request, reply) => reply.header("content-type", "text/plain; charset=utf-8").send(WELCOME));
   server.get("/health", () => ({ status: "ok" }));
   server.get("/ready", (_request, reply) => reply.code(ready() ? 200 : 503).send({ ready: ready() }));
   server.get("/metrics", async (_request, reply) => {

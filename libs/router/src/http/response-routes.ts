@@ -1,10 +1,11 @@
 import { neverAborted } from "@drover/core";
-import type { KeptResponse } from "@drover/openai";
-import { readAnthropicCount } from "@drover/openai";
-import type { FastifyInstance } from "fastify";
+import type { KeptResponse, PromptQuery } from "@drover/openai";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { receivedBody } from "../bodies/bodies.ts";
 import type { Deployment } from "../deployment.ts";
 import type { Deployments } from "../deployments.ts";
-import type { Inference } from "../requests/inference.ts";
+import { clientSignal } from "./client-signal.ts";
+import type { BodyParts } from "./tokenize-routes.ts";
 
 /** Responses that are kept: asked for again, and forgotten. */
 export function addResponseRoutes(api: FastifyInstance, deployments: Deployments): void {
@@ -35,7 +36,11 @@ async function holderOf(
 }
 
 /** POST /v1/messages/count_tokens. */
-export async function countTokens(body: unknown, inference: Inference, signal: AbortSignal) {
-  const tokenIds = await inference.tokenize(readAnthropicCount(body, inference.facts), signal);
+export async function countTokens(request: FastifyRequest, reply: FastifyReply, { bodies, deployments }: BodyParts) {
+  const client = clientSignal(reply.raw);
+  using body = receivedBody(request);
+  const path = "/v1/messages/count_tokens";
+  const { model, query } = await bodies.read<Readonly<{ prompt: PromptQuery }>>(body, path, client);
+  const tokenIds = await deployments.reading(model).inference.tokenize(query().prompt, client);
   return { input_tokens: tokenIds.length };
 }

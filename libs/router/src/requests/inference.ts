@@ -80,10 +80,16 @@ export class Inference {
   /**
    * Reads a request by `read`, and starts it. Waits a while where the cluster cannot serve now or its queue takes nothing. Errors: those of
    * reading and preparing, `unavailable` when the cluster still cannot serve or the queue cannot be reached, `overloaded` when the request
-   * would wait too long for a worker. What is refused is counted by its code.
+   * would wait too long for a worker. What is refused is counted by its code. `onPrepared` is called once the query is not needed any more.
    */
-  async begin(read: (facts: ModelFacts) => GenerationQuery, permit: Permit, client: AbortSignal): Promise<Running> {
+  async begin(
+    read: (facts: ModelFacts) => GenerationQuery,
+    permit: Permit,
+    client: AbortSignal,
+    onPrepared: () => void = () => undefined,
+  ): Promise<Running> {
     const { query, request } = await this.#read(read, permit, client);
+    onPrepared();
     const { cluster, generations, readiness, readyWaitMsMax } = this.#options;
     const untilMs = this.clock.monotonic() + readyWaitMsMax;
     if (!readiness.takes) await this.#whenReady(untilMs, permit, client);

@@ -17,7 +17,11 @@ const tiles = (rows: number, cols: number): ImageTiles => ({
 
 /** URLs are `RxC`; the prompt has for each tile two patch tokens and one other. */
 function preparer(open: (url: string) => ImageTiles = (url) => tiles(Number(url[0]), Number(url[2]))) {
-  const images: ServedImages = { intake: { open: async (url) => open(url) }, patchTokenId: PATCH, patchesPerTile: 2 };
+  const images: ServedImages = {
+    intake: { open: async (url) => open(String(url)) },
+    patchTokenId: PATCH,
+    patchesPerTile: 2,
+  };
   const tiny = tinyModel();
   const encodeChat = async (_input: unknown, grids: readonly { rows: number; cols: number }[]) =>
     Uint32Array.from(

@@ -1,9 +1,10 @@
 import { assert, type Clock, DroverError, type ImageTiles } from "@drover/core";
-import type { ImageReference, PreparedPrompt, PromptQuery } from "@drover/openai";
+import type { ImageReference, PackedPrompt, PreparedPrompt, PromptQuery } from "@drover/openai";
 import type { RouterMetrics } from "../metrics/router-metrics.ts";
 import type { ServedModel } from "../served-model.ts";
 import type { Permit } from "./permit.ts";
 import { placeImages } from "./placed-images.ts";
+import { tokenText } from "./token-text.ts";
 
 export type PromptPreparerOptions = Readonly<{
   model: ServedModel;
@@ -33,14 +34,19 @@ export class PromptPreparer {
         return {
           tokenIds: query.ids,
           images: [],
-          echoText: echo ? model.tokenizer.decode(Array.from(query.ids)) : undefined,
+          echoText: echo ? await tokenText(model.tokenizer, query.ids) : undefined,
         };
       case "text": {
         const encoded = await model.prompts.encodeText(query.text, signal);
-        const tokenIds = query.first === undefined ? encoded : withFirst(query.first, encoded);
-        if (tokenIds.length === 0)
-          throw new DroverError("invalid_argument", "must not be empty", { field: query.field });
+        const tokenIds = withFirst(query, encoded);
         return { tokenIds, images: [], echoText: echo ? query.text : undefined };
+      }
+      case "packed": {
+        const opened = await this.#openImages(query.images, holder, signal);
+        const grids = opened.map(({ grid }) => grid);
+        const tokenIds = withFirst(query, await model.prompts.encodePacked(query.bytes, grids, signal));
+        const images = model.images === undefined ? [] : placeImages(tokenIds, opened, model.images);
+        return { tokenIds, images, echoText: undefined };
       }
       case "chat": {
         const opened = await this.#openImages(query.images, holder, signal);
@@ -69,13 +75,17 @@ export class PromptPreparer {
   }
 
   /** Counts its tiles against what the router holds. */
-  async #openImage({ url, field }: ImageReference, holder: ImagesPermit, signal: AbortSignal): Promise<ImageTiles> {
+  async #openImage(
+    { url, field, file }: ImageReference,
+    holder: ImagesPermit,
+    signal: AbortSignal,
+  ): Promise<ImageTiles> {
     const { model, clock, metrics } = this.#options;
     assert(model.images !== undefined, "a prompt with images is for a model that reads them");
     const beganMs = clock.monotonic();
     const span = holder?.trace?.child("image");
     try {
-      const tiles = await model.images.intake.open(url, signal);
+      const tiles = await model.images.intake.open(file ?? url, signal);
       metrics.imageOpened((clock.monotonic() - beganMs) / 1000);
       span?.end();
       holder?.holdBytes(tiles.pixels.byteLength);
@@ -86,7 +96,11 @@ export class PromptPreparer {
   }
 }
 
-function withFirst(first: number, rest: Uint32Array): Uint32Array {
+/** Errors: `invalid_argument` for a text without a token. */
+function withFirst({ first, field }: Pick<PackedPrompt, "first" | "field">, rest: Uint32Array): Uint32Array {
+  if (first === undefined && rest.length === 0)
+    throw new DroverError("invalid_argument", "must not be empty", { field });
+  if (first === undefined) return rest;
   const ids = new Uint32Array(rest.length + 1);
   ids[0] = first;
   ids.set(rest, 1);

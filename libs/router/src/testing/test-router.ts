@@ -1,6 +1,7 @@
 import { type Clock, type QueueProducer, silentLogger } from "@drover/core";
 import { createMetrics } from "@drover/telemetry";
 import { ApiKeys } from "../api-keys.ts";
+import type { BodyLimits } from "../bodies/bodies.ts";
 import { Router } from "../router.ts";
 import type { RouterEnding } from "../router-ending.ts";
 import type { ServedImages } from "../served-model.ts";
@@ -20,12 +21,13 @@ export type TestRouterOptions = Readonly<{
   /** Clusters of other models that it serves besides. */
   others?: readonly FakeCluster[];
   clock?: Clock;
+  bodies?: BodyLimits;
 }>;
 
 /** A real router on free ports of the loopback, before a cluster that the test plays. */
 export async function startTestRouter(cluster: FakeCluster, options: TestRouterOptions) {
   const { requestsMax = 4, readyWaitMsMax = 60_000, keys = [], images, ending, queueTrouble, clock } = options;
-  const { others = [] } = options;
+  const { others = [], bodies } = options;
   const isReady = Promise.withResolvers<void>();
   const { router, addresses } = await Router.start({
     deployments: [
@@ -58,6 +60,7 @@ export async function startTestRouter(cluster: FakeCluster, options: TestRouterO
     onReady: isReady.resolve,
     ...(ending && { ending }),
     ...(clock && { clock }),
+    ...(bodies && { bodies }),
   });
   return { router, url: `http://${addresses.http}`, grpc: addresses.grpc, ready: isReady.promise };
 }

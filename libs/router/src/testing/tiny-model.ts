@@ -1,10 +1,17 @@
+import type { ChatInput } from "@drover/chat";
 import { modelId } from "@drover/core";
+import { unpackPrompt } from "@drover/intake";
 import { BYTE_BOS, BYTE_EOS, byteTokenizer } from "@drover/testkit";
 import type { ServedModel } from "../served-model.ts";
 
 /** A model whose tokens are bytes: text and ids can be told apart by eye. */
 export function tinyModel(overrides: Partial<ServedModel["generation"]> = {}): ServedModel {
   const tokenizer = byteTokenizer();
+  const encodeText = async (text: string) => tokenizer.encode(text);
+  const encodeChat = async ({ messages }: Pick<ChatInput, "messages">) => {
+    const text = messages.map(({ role, content }) => `${role}:${content}\n`).join("");
+    return Uint32Array.of(BYTE_BOS, ...tokenizer.encode(text));
+  };
   return {
     modelId: modelId("tiny"),
     config: { vocabSize: tokenizer.vocabSize, maxPositionEmbeddings: 1000 },
@@ -23,10 +30,11 @@ export function tinyModel(overrides: Partial<ServedModel["generation"]> = {}): S
     tokenizer,
     images: undefined,
     prompts: {
-      encodeText: async (text) => tokenizer.encode(text),
-      encodeChat: async ({ messages }) => {
-        const text = messages.map(({ role, content }) => `${role}:${content}\n`).join("");
-        return Uint32Array.of(BYTE_BOS, ...tokenizer.encode(text));
+      encodeText,
+      encodeChat,
+      encodePacked: (bytes) => {
+        const prompt = unpackPrompt(bytes);
+        return prompt.kind === "text" ? encodeText(prompt.text) : encodeChat(prompt.input);
       },
     },
   };

@@ -12,6 +12,7 @@ export function parseJson(bytes: Uint8Array): unknown {
   try {
     return parseRequestJson(text);
   } catch (cause) {
+    if (cause instanceof DroverError) throw cause;
     const field = NOT_A_NUMBER.exec(text)?.[1];
     if (field !== undefined) throw new DroverError("invalid_argument", "must be a finite number", { field, cause });
     throw new DroverError("invalid_argument", "the body is not valid JSON", { cause });

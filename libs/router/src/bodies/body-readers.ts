@@ -1,0 +1,39 @@
+import { assert } from "@drover/core";
+import {
+  GENERATION_ENDPOINTS,
+  type GenerationQuery,
+  type KeptResponse,
+  type ModelFacts,
+  type PromptQuery,
+  readAnthropicCount,
+  readDetokenize,
+  readTokenize,
+} from "@drover/openai";
+
+/** What a body is read into: what is to be generated, a prompt that is only tokenized, or token ids. */
+export type BodyQuery = GenerationQuery | Readonly<{ prompt: PromptQuery }> | Uint32Array;
+
+/** How the body of a route is read: out of parsed JSON, without a thread or a model. */
+export type BodyReader = Readonly<{
+  /** Errors: `invalid_argument`, `model_not_found`. */
+  read: (body: unknown, facts: ModelFacts, previous: KeptResponse | undefined) => BodyQuery;
+  /** The kept response that a body goes on with. */
+  previous?: (body: unknown) => string | undefined;
+}>;
+
+const READERS: ReadonlyMap<string, BodyReader> = new Map<string, BodyReader>([
+  ...GENERATION_ENDPOINTS.map((endpoint) => [endpoint.path, endpoint] as const),
+  ["/tokenize", { read: readTokenize }],
+  ["/detokenize", { read: (body, facts) => Uint32Array.from(readDetokenize(body, facts)) }],
+  ["/v1/messages/count_tokens", { read: (body, facts) => ({ prompt: readAnthropicCount(body, facts) }) }],
+]);
+
+/** Whether the route of this path reads a body. */
+export const readsBody = (path: string | undefined): boolean => path !== undefined && READERS.has(path);
+
+/** The reader of a route that has one. */
+export function readerOf(path: string): BodyReader {
+  const reader = READERS.get(path);
+  assert(reader !== undefined, `${path} takes a body and has a reader`);
+  return reader;
+}

@@ -1,0 +1,63 @@
+import { DroverError } from "@drover/core";
+import { isDataUrl, packPrompt, readDataUrl } from "@drover/intake";
+import type { ImageReference, PackedPrompt, PromptQuery } from "@drover/openai";
+import type { BodyQuery } from "./body-readers.ts";
+
+/**
+ * The query with its prompt in the form in which it leaves the thread: a conversation packed, so that the thread that it comes to does not walk
+ * through its values, and the images of data URLs as bytes. A text that the reply repeats stays as it is.
+ * Errors: `invalid_argument` by the field for a data URL that holds no image.
+ */
+export function packedQuery<T extends Exclude<BodyQuery, Uint32Array>>(query: T): T {
+  const isEchoed = "echo" in query && query.echo === true;
+  return { ...query, prompt: packed(query.prompt, isEchoed) };
+}
+
+function packed(prompt: PromptQuery, isEchoed: boolean): PromptQuery {
+  switch (prompt.kind) {
+    case "tokens":
+    case "packed":
+      return prompt;
+    case "text": {
+      const { field, text, first } = prompt;
+      return isEchoed ? prompt : packedPrompt(field, packPrompt({ kind: "text", text }), first, []);
+    }
+    case "chat": {
+      const { field, input, images } = prompt;
+      return packedPrompt(field, packPrompt({ kind: "chat", input }), undefined, images.map(readImage));
+    }
+  }
+}
+
+function packedPrompt(
+  field: PackedPrompt["field"],
+  bytes: PackedPrompt["bytes"],
+  first: number | undefined,
+  images: readonly ImageReference[],
+): PackedPrompt {
+  return { kind: "packed", field, bytes, first, images };
+}
+
+function readImage(image: ImageReference): ImageReference {
+  if (!isDataUrl(image.url)) return image;
+  try {
+    return { url: "", field: image.field, file: new Uint8Array(readDataUrl(image.url)) };
+  } catch (error) {
+    if (!(error instanceof DroverError)) throw error;
+    throw new DroverError(error.code, error.message, { field: image.field, cause: error.cause });
+  }
+}
+
+/** The buffers of a query, which are handed over instead of copied. */
+export function buffersOf(query: unknown): ArrayBuffer[] {
+  if (query instanceof Uint32Array) return own(query);
+  const prompt =
+    typeof query === "object" && query !== null && "prompt" in query ? (query.prompt as PromptQuery) : undefined;
+  if (prompt?.kind === "tokens") return own(prompt.ids);
+  if (prompt?.kind !== "packed") return [];
+  return [prompt.bytes, ...prompt.images.flatMap(({ file }) => (file === undefined ? [] : [file]))].flatMap(own);
+}
+
+function own({ buffer }: Uint8Array | Uint32Array): ArrayBuffer[] {
+  return buffer instanceof ArrayBuffer ? [buffer] : [];
+}

@@ -1,0 +1,54 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Json, RouterScene } from "./testing/router-scene.ts";
+
+let scene = new RouterScene();
+
+beforeEach(async () => {
+  await scene.startCluster();
+  await scene.startRouter();
+});
+
+afterEach(async () => {
+  await scene.stop();
+  scene = new RouterScene();
+});
+
+describe("what is asked for by the wrong way", () => {
+  it.each([
+    ["GET", "/v1/chat/completions", "POST"],
+    ["PUT", "/v1/completions/", "POST"],
+    ["DELETE", "/v1/models/a/b", "GET, HEAD"],
+    ["POST", "/v1/models?x=1", "GET, HEAD"],
+    ["PATCH", "/tokenize", "POST"],
+    ["POST", "/health", "GET, HEAD"],
+    ["POST", "/", "GET, HEAD"],
+  ])("%s %s is told that it takes %s", async (method, path, allow) => {
+    const reply = await fetch(scene.url + path, { method, ...(method !== "GET" && { body: "{" }) });
+    expect([reply.status, reply.headers.get("allow")]).toEqual([405, allow]);
+    expect(((await reply.json()) as Json).error.code).toBe("method_not_allowed");
+  });
+
+  it("a path that nobody serves is not found by any method", async () => {
+    for (const method of ["GET", "POST", "DELETE"]) {
+      const reply = await fetch(`${scene.url}/v1/embeddings`, { method, ...(method !== "GET" && { body: "{}" }) });
+      expect([method, reply.status]).toEqual([method, 404]);
+    }
+  });
+
+  it.each([
+    ["/debug/placement?request=a&request=b", "request"],
+    ["/debug/placement?request=a&model=tiny&model=tiny", "model"],
+    ["/debug/cluster?model=tiny&model=other", "model"],
+    ["/debug/placement", "request"],
+    ["/debug/placement?request=", "request"],
+  ])("%s names the parameter %s", async (path, param) => {
+    const reply = await fetch(scene.url + path);
+    expect([reply.status, ((await reply.json()) as Json).error.param]).toEqual([400, param]);
+  });
+
+  it("who only looks by is told in words where to go", async () => {
+    const reply = await fetch(scene.url);
+    expect([reply.status, reply.headers.get("content-type")]).toEqual([200, "text/plain; charset=utf-8"]);
+    expect(await reply.text()).toContain("/openapi.json");
+  });
+});
