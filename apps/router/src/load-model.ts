@@ -1,8 +1,8 @@
 import { basename, resolve } from "node:path";
 import { loadTemplateSource } from "@drover/chat";
-import { checkModel, loadGenerationConfig, loadModelConfig, loadVisionConfig } from "@drover/checkpoint";
-import { modelId, systemClock } from "@drover/core";
-import { ImageFetcher, ImageOpener, ImagePool, loadImageSettings, PromptPool } from "@drover/intake";
+import { checkModel, loadGenerationConfig, loadModelConfig, loadVisionConfig, visionWeights } from "@drover/checkpoint";
+import { type Logger, modelId, systemClock } from "@drover/core";
+import { ImageFetcher, ImageOpener, ImagePool, PromptPool, readImages } from "@drover/intake";
 import type { ServedModel } from "@drover/router";
 import { loadTokenizer } from "@drover/tokenizer";
 
@@ -17,23 +17,31 @@ export type ModelOptions = Readonly<{
 /** A model as the router serves it, with the threads that work for it. */
 export type LoadedModel = AsyncDisposable & Readonly<{ model: ServedModel }>;
 
-/** Reads what a router needs of a checkpoint; no weights. Errors: `invalid_argument` naming the file at fault. */
-export async function loadServedModel(options: ModelOptions): Promise<LoadedModel> {
+/**
+ * Reads what a router needs of a checkpoint; no weights. One with a vision encoder whose pictures cannot be read serves text, which is logged once.
+ * Errors: `invalid_argument` naming the file at fault.
+ */
+export async function loadServedModel(options: ModelOptions, logger: Logger): Promise<LoadedModel> {
   const directory = options.model;
   await checkModel(directory, { weightsMayBeAbsent: true });
-  const [tokenizer, config, generation, vision, settings] = await Promise.all([
+  const [tokenizer, config, generation, vision, { settings, because }] = await Promise.all([
     loadTokenizer(directory),
     loadModelConfig(directory),
     loadGenerationConfig(directory),
     loadVisionConfig(directory),
-    loadImageSettings(directory),
+    readImages(directory),
   ]);
+  const lacksVision = vision !== undefined && (await visionWeights(directory)) === "absent";
+  const reason = lacksVision ? "the checkpoint has no tensors of a vision encoder" : because;
+  if (vision !== undefined && reason !== undefined) logger.warn("images.unread", { reason });
   const patchesPerTile = vision?.rowsPerTile;
   const template = await loadTemplateSource(directory);
   await using threads = new AsyncDisposableStack();
   const prompts = threads.use(await PromptPool.start({ tokenizer, template, patchesPerTile }));
   const pool =
-    settings === undefined ? undefined : threads.use(new ImagePool(settings, { threads: options.imageThreads }));
+    settings === undefined || lacksVision
+      ? undefined
+      : threads.use(new ImagePool(settings, { threads: options.imageThreads }));
   const model: ServedModel = {
     modelId: modelId(options.modelName ?? basename(resolve(directory))),
     tokenizer,

@@ -14,7 +14,7 @@ await serve(
     identify: (_config, host) => ({ id: host }),
   },
   async ({ config, host, ending, logger, metrics, tracer, resources }) => {
-    const { model } = resources.use(await loadServedModel(config));
+    const { model } = resources.use(await loadServedModel(config, logger));
     const adapters = resources.use(
       openQueue({
         url: config.queue,

@@ -9,4 +9,4 @@ export { isDataUrl, readDataUrl } from "./images/data-url.ts";
 export { ImageFetcher } from "./images/image-fetcher.ts";
 export { ImageOpener } from "./images/image-opener.ts";
 export { ImagePool } from "./images/image-pool.ts";
-export { type ImageSettings, loadImageSettings } from "./images/image-settings.ts";
+export { type ImageReading, type ImageSettings, readImages } from "./images/image-settings.ts";

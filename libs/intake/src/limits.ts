@@ -31,7 +31,7 @@ export const TILE_SIZE_MAX = 2_048;
 /** A canvas's pixels, so that what is cut from a small file stays bounded: 16 tiles of 336 are 1.8 million. */
 export const CANVAS_PIXELS_MAX = 64_000_000;
 
-/** preprocessor_config.json's and config.json's bytes. */
+/** preprocessor_config.json's, processor_config.json's and config.json's bytes. */
 export const SETTINGS_BYTES_MAX = 2 ** 20;
 
 // Where a request names an image.

@@ -1,18 +1,23 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { checkModel, describeSetting, readManifest, verifyConverted } from "@drover/checkpoint";
+import { describeSetting, readManifest, verifyConverted } from "@drover/checkpoint";
 import { toDroverError } from "@drover/core";
+import { checkModelFiles } from "../model-files.ts";
 import { type Finding, Findings } from "./finding.ts";
+
+const PICTURES = "Copy the file from where the checkpoint came from, where pictures are wanted.";
 
 export type ModelCheck = Readonly<{ findings: readonly Finding[]; weightBytes: number | undefined }>;
 
-/** Reads a model's folder: configs and every header; with `deep` also every byte of a converted one, against the hashes of its manifest. */
+/** Reads a model's folder: every file that any process will need; with `deep` also every byte of a converted one, against the hashes of its manifest. */
 export async function checkModelFolder(directory: string, deep: boolean, signal: AbortSignal): Promise<ModelCheck> {
   const findings = new Findings("model");
   const advice = `Copy or convert the checkpoint again: ${directory}.`;
   try {
-    await checkModel(directory);
-    findings.ok("files", `configs, headers, shapes and types of ${directory}`);
+    const { noImagesBecause } = await checkModelFiles(directory);
+    findings.ok("files", `configs, headers, shapes and types, tokenizer and templates of ${directory}`);
+    if (noImagesBecause !== undefined)
+      findings.warn("images", `the model serves text alone: ${noImagesBecause}`, PICTURES);
   } catch (error) {
     findings.fail("files", toDroverError(error).message, advice);
     return { findings: findings.all, weightBytes: undefined };

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadVisionConfig } from "@drover/checkpoint";
 import { DroverError, type ImageGrid } from "@drover/core";
-import { ImageFetcher, ImagePool, type ImageSettings, loadImageSettings } from "@drover/intake";
+import { ImageFetcher, ImagePool, type ImageSettings, readImages } from "@drover/intake";
 import { pictureUrl } from "../chat/picture.ts";
 
 /** Without config.json: what Llama 4's processor takes, where processor_config.json does not say. */
@@ -15,17 +15,20 @@ export class TokenizeImages implements AsyncDisposable {
   /** Feature rows of one tile; undefined for a model of text alone. */
   readonly patchesPerTile: number | undefined;
   readonly #pool: ImagePool | undefined;
+  /** Why there is no pool. */
+  readonly #because: string | undefined;
   readonly #fetcher = new ImageFetcher({ allowHttp: false, allowPrivate: false });
 
-  private constructor(settings: ImageSettings | undefined, patchesPerTile: number | undefined) {
+  private constructor(settings: ImageSettings | undefined, patchesPerTile: number | undefined, because?: string) {
+    this.#because = because;
     this.#pool = settings === undefined ? undefined : new ImagePool(settings, { threads: 1 });
     this.patchesPerTile = patchesPerTile;
   }
 
   /** Reads how a checkpoint's images are cut; config.json may be absent. Errors: `invalid_argument` naming file and field. */
   static async open(directory: string): Promise<TokenizeImages> {
-    const settings = await loadImageSettings(directory);
-    if (settings === undefined) return new TokenizeImages(undefined, undefined);
+    const { settings, because } = await readImages(directory);
+    if (settings === undefined) return new TokenizeImages(undefined, undefined, because);
     const hasConfig = await access(join(directory, "config.json")).then(
       () => true,
       () => false,
@@ -39,7 +42,10 @@ export class TokenizeImages implements AsyncDisposable {
   /** How an image is cut: a file relative to the working directory, or a data URL. Errors: `invalid_argument` for what is no image. */
   async grid(url: string, signal: AbortSignal): Promise<ImageGrid> {
     if (this.#pool === undefined)
-      throw new DroverError("invalid_argument", "images need a preprocessor_config.json, and the model has none");
+      throw new DroverError(
+        "invalid_argument",
+        `images need a preprocessor_config.json or processor_config.json with an image_processor: ${this.#because}`,
+      );
     if (/^https?:/i.test(url))
       throw new DroverError("invalid_argument", "an image's URL must be a file or a data URL here");
     const place = /^file:/i.test(url) ? fileURLToPath(url) : url;

@@ -1,12 +1,13 @@
 import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import { checkModel } from "@drover/checkpoint";
+import { recognizeFolder } from "@drover/checkpoint";
 import { DroverError, systemClock, whenAborted } from "@drover/core";
 import { attachParent, parseConfig } from "@drover/process";
 import { ChatClient } from "../chat/chat-client.ts";
 import { answerOnce } from "../chat/prompt.ts";
 import { endSignals } from "../end-signals.ts";
 import { WAITING_NOTICE_MS } from "../limits.ts";
+import { checkModelFiles } from "../model-files.ts";
 import { report, say } from "../report.ts";
 import { screen } from "../top/screen.ts";
 import { readApiKey } from "./api-key.ts";
@@ -15,7 +16,6 @@ import { launcherGone } from "./launcher.ts";
 import { describeQueue, LocalCluster } from "./local-cluster.ts";
 import type { Mains } from "./process-plans.ts";
 import { chooseQueue } from "./queue-choice.ts";
-import { readsImages } from "./reads-images.ts";
 import type { SupervisedEvent } from "./supervised.ts";
 import { upSpec } from "./up-config.ts";
 
@@ -37,9 +37,14 @@ export async function runUp({ argv, env, mains, defaultModel }: UpOptions): Prom
   const config = parseConfig(upSpec, { argv, env });
   const modelFolder = resolve(config.model ?? defaultModel);
   if (!existsSync(join(modelFolder, "config.json"))) {
-    throw new DroverError("invalid_argument", `--model: there is no checkpoint (no config.json) in ${modelFolder}.`);
+    const what = await recognizeFolder(modelFolder);
+    const more = what === undefined ? "" : `: ${what}`;
+    throw new DroverError(
+      "invalid_argument",
+      `--model: there is no checkpoint (no config.json) in ${modelFolder}${more}.`,
+    );
   }
-  await checkModel(modelFolder);
+  const { readsImages, noImagesBecause } = await checkModelFiles(modelFolder);
   const choice = chooseQueue(config.queue, env);
   const apiKey = config.apiKeyFile === undefined ? undefined : readApiKey(config.apiKeyFile);
   const parent = attachParent();
@@ -50,13 +55,14 @@ export async function runUp({ argv, env, mains, defaultModel }: UpOptions): Prom
     // What breaks while everything ends was meant to.
     if (!ending && !ended.aborted) report(event, config.verbose);
   };
-  const facts = { modelFolder, readsImages: await readsImages(modelFolder) };
+  const facts = { modelFolder, readsImages };
   const cluster = new LocalCluster({ config, mains, env, ...facts }, choice, { clock: systemClock, guard, emit });
   hurry.addEventListener("abort", () => void cluster.stop(0));
   try {
     say(
       `starting ${config.attentionWorkers + config.expertWorkers + config.contextWorkers} workers for ${modelFolder}`,
     );
+    if (noImagesBecause !== undefined) say(`serving text alone: pictures cannot be read, since ${noImagesBecause}`);
     const notice = setInterval(() => say(`still waiting for ${cluster.awaited.join(", ")}`), WAITING_NOTICE_MS);
     await untilAborted(cluster.start(), ended).finally(() => clearInterval(notice));
     const { http = "", grpc = "" } = cluster.routerAddresses;

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { DroverError } from "@drover/core";
 import { loadModelConfig } from "../config/model-config.ts";
 import { readManifest } from "../converted/manifest.ts";
-import { Checkpoint } from "../files/checkpoint.ts";
+import { Checkpoint, requireWeights } from "../files/checkpoint.ts";
 import { quoted } from "../files/quoted.ts";
 import { openFile, readSafetensorsHeader, type TensorInfo } from "../files/safetensors.ts";
 import { exists, INDEX_FILE, readShardIndex, SINGLE_FILE } from "../files/shard-index.ts";
@@ -30,6 +30,7 @@ export async function surveyTensors(directory: string, signal: AbortSignal): Pro
   const files = index === undefined ? [SINGLE_FILE] : [...new Set(index.values())].sort();
   const absentFiles: string[] = [];
   for (const file of files) if (!(await exists(join(directory, file)))) absentFiles.push(file);
+  if (index === undefined) await requireWeights(directory);
   if (absentFiles.length > 0)
     return index === undefined ? { kind: "none" } : { kind: "index", names: [...index.keys()], absentFiles };
   const tensors = new Map<string, TensorInfo>();

@@ -1,7 +1,10 @@
 import { join } from "node:path";
+import { DroverError } from "@drover/core";
 import type { ModelShape, Rope, TemperatureTuning } from "@drover/llama4";
+import { recognizeFolder } from "../files/foreign-folder.ts";
 import { FieldReader, readJsonObject } from "../files/json-file.ts";
 import { quoted } from "../files/quoted.ts";
+import { exists } from "../files/shard-index.ts";
 import { EXPERTS_MAX, LAYERS_MAX, POSITIONS_MAX } from "../limits.ts";
 import { readGlobalLayers, readMoeLayers } from "./layer-pattern.ts";
 import { readStoredForms } from "./quantization-config.ts";
@@ -33,6 +36,7 @@ export type ModelConfig = ModelShape &
  */
 export async function loadModelConfig(directory: string): Promise<ModelConfig> {
   const path = join(directory, "config.json");
+  await requireConfig(path, directory);
   const outer = new FieldReader(await readJsonObject(path), path);
   const modelType = outer.text("model_type");
   if (modelType !== "llama4" && modelType !== "llama4_text")
@@ -68,6 +72,13 @@ export async function loadModelConfig(directory: string): Promise<ModelConfig> {
     storedForms,
     imageTokenId: outer.optionalId("image_token_index") ?? outer.optionalId("image_token_id"),
   });
+}
+
+/** Errors: `invalid_argument` saying what the folder is, where it is no checkpoint. */
+async function requireConfig(path: string, directory: string): Promise<void> {
+  if (await exists(path)) return;
+  const what = await recognizeFolder(directory);
+  throw new DroverError("invalid_argument", `${path} cannot be read${what === undefined ? "" : `: ${what}`}`);
 }
 
 function readHeads(text: FieldReader): Pick<ModelConfig, "hiddenSize" | "headCount" | "kvHeadCount" | "headDim"> {

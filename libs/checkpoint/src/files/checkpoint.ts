@@ -4,10 +4,11 @@ import { basename, join } from "node:path";
 import { assert, DroverError } from "@drover/core";
 import { JSON_BYTES_MAX } from "../limits.ts";
 import { isWeightDtype, toF32, WEIGHT_DTYPES, type WeightDtype } from "./dtype.ts";
+import { recognizeWeights } from "./foreign-folder.ts";
 import { readRegularFile } from "./json-file.ts";
 import { quoted } from "./quoted.ts";
 import { openFile, readExactly, readSafetensorsHeader, type TensorInfo } from "./safetensors.ts";
-import { INDEX_FILE, readShardIndex, SINGLE_FILE } from "./shard-index.ts";
+import { exists, INDEX_FILE, readShardIndex, SINGLE_FILE } from "./shard-index.ts";
 
 /** A checkpoint's tensors, in one safetensors file or sharded by an index; only the bytes that are asked for are read. */
 export class Checkpoint implements AsyncDisposable {
@@ -97,6 +98,7 @@ export async function openCheckpoint(directory: string): Promise<Checkpoint> {
   const tensors = new Map<string, TensorInfo>();
   try {
     const index = await readShardIndex(directory);
+    if (index === undefined) await requireWeights(directory);
     for (const name of index === undefined ? [SINGLE_FILE] : [...new Set(index.values())].sort()) {
       const path = join(directory, name);
       const file = await openFile(path);
@@ -117,6 +119,13 @@ export async function openCheckpoint(directory: string): Promise<Checkpoint> {
     for (const file of files.values()) await file.close();
     throw error;
   }
+}
+
+/** Errors: `invalid_argument` saying what the weights are, where they are none that Drover reads. */
+export async function requireWeights(directory: string): Promise<void> {
+  const path = join(directory, SINGLE_FILE);
+  const what = (await exists(path)) ? undefined : await recognizeWeights(directory);
+  if (what !== undefined) throw new DroverError("invalid_argument", `${path} cannot be opened: ${what}`);
 }
 
 async function fingerprint(directory: string, tensors: ReadonlyMap<string, TensorInfo>): Promise<string> {

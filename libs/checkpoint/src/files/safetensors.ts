@@ -37,7 +37,10 @@ export async function readSafetensorsHeader(
   const name = basename(path);
   const { size } = await file.stat();
   if (size < 8) return fail(name, "is too short for a safetensors file");
-  const length = Number((await readExactly(file, 0, 8, name)).readBigUInt64LE());
+  const start = await readExactly(file, 0, 8, name);
+  if (start.equals(GIT_LFS_START))
+    return fail(name, "is a pointer of Git LFS, not the file: run git lfs pull, or hf download");
+  const length = Number(start.readBigUInt64LE());
   if (length > HEADER_BYTES_MAX) return fail(name, `its header claims ${length} bytes: this is no safetensors file`);
   if (8 + length > size)
     return fail(name, `its header claims ${length} bytes and the file has ${size}: it is truncated`);
@@ -57,6 +60,9 @@ export async function readSafetensorsHeader(
   if (dataStart + covered < size) fail(name, `has ${size - dataStart - covered} bytes after its last tensor`);
   return { tensors, missingByteCount: Math.max(0, dataStart + covered - size) };
 }
+
+/** What Git leaves in the place of a file that it keeps elsewhere. */
+const GIT_LFS_START = Buffer.from("version ");
 
 /** One tensor's line in the header. */
 function readEntry(entry: unknown, file: string, tensor: string) {

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { loadImageSettings, parseImageSettings } from "./image-settings.ts";
+import { loadImageSettings, parseImageSettings, readImages } from "./image-settings.ts";
 
 const complete = {
   size: { height: 112, width: 112 },
@@ -54,7 +54,8 @@ describe("a checkpoint's folder", () => {
   afterAll(() => rm(folder, { recursive: true }));
 
   const load = async (files: Readonly<Record<string, string>>) => {
-    for (const name of ["config.json", "preprocessor_config.json"]) await rm(join(folder, name), { force: true });
+    for (const name of ["config.json", "preprocessor_config.json", "processor_config.json"])
+      await rm(join(folder, name), { force: true });
     for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
     return loadImageSettings(folder);
   };
@@ -72,8 +73,44 @@ describe("a checkpoint's folder", () => {
     expect(await load({})).toBeUndefined();
   });
 
+  test("has them as transformers 5 writes them, which come before those of an older file", async () => {
+    const nested = {
+      image_processor: { ...complete, image_processor_type: "Llama4ImageProcessorFast" },
+      patch_size: 14,
+    };
+    expect(await load({ "config.json": vision, "processor_config.json": JSON.stringify(nested) })).toEqual({
+      tileSize: 112,
+      tileCountMax: 4,
+    });
+    const older = JSON.stringify({ ...complete, max_patches: 9 });
+    const both = { "config.json": vision, "preprocessor_config.json": older };
+    expect(await load({ ...both, "processor_config.json": JSON.stringify(nested) })).toMatchObject({ tileCountMax: 4 });
+    expect(await load({ ...both, "processor_config.json": '{"patch_size": 14}' })).toMatchObject({ tileCountMax: 9 });
+  });
+
   test.each([
-    ["preprocessor_config.json", { "config.json": vision }],
+    ["there is no preprocessor_config.json, and no processor_config.json with an image_processor", {}],
+    [
+      "preprocessor_config.json: resample must be 2",
+      { "preprocessor_config.json": JSON.stringify({ ...complete, resample: 3 }) },
+    ],
+    [
+      "processor_config.json: image_processor.max_patches is missing",
+      {
+        "processor_config.json": JSON.stringify({ image_processor: { size: 112 } }),
+        "preprocessor_config.json": settings,
+      },
+    ],
+  ])("serves text alone, and says why: %s", async (because, files) => {
+    expect(await load({ "config.json": vision, ...files })).toBeUndefined();
+    expect((await readImages(folder)).because).toContain(because);
+  });
+
+  test.each([
+    [
+      "processor_config.json",
+      { "config.json": vision, "processor_config.json": "{", "preprocessor_config.json": settings },
+    ],
     ["preprocessor_config.json", { "preprocessor_config.json": "{" }],
     ["preprocessor_config.json", { "preprocessor_config.json": "[]" }],
     ["config.json", { "config.json": "null" }],

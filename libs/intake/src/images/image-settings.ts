@@ -13,28 +13,49 @@ export type ImageSettings = Readonly<{
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
+/** Throws, naming the field. */
+type Fail = (field: string, what: string) => never;
+
 const FILE = "preprocessor_config.json";
+/** What transformers 5 writes instead, with the image processor as one part of it. */
+const PROCESSOR_FILE = "processor_config.json";
 /** Pillow's number of the triangle filter. */
 const BILINEAR = 2;
 
+/** How images are cut, or why the checkpoint's cannot be: it then serves text. */
+export type ImageReading = Readonly<
+  { settings: ImageSettings; because?: never } | { settings?: never; because: string }
+>;
+
 /**
- * Reads a checkpoint's preprocessor_config.json; undefined where config.json has no vision encoder, or where neither is there.
- * Errors: `invalid_argument` naming file and field, also for a preprocessing that Llama 4 does not have.
- * Source: `Llama4ImageProcessor` in Hugging Face transformers.
+ * Reads how a checkpoint wants its images cut: `image_processor` of processor_config.json, as transformers 5 writes it, else preprocessor_config.json.
+ * Where config.json has no vision encoder, where neither file is there, and where one asks for a preprocessing that Llama 4 does not have, the reason.
+ * Errors: `invalid_argument` naming the file, for one that is damaged. Source: `Llama4ImageProcessor` in Hugging Face transformers.
  */
-export async function loadImageSettings(directory: string): Promise<ImageSettings | undefined> {
+export async function readImages(directory: string): Promise<ImageReading> {
   const config = await readJsonObject(join(directory, "config.json"), "config.json");
-  if (config !== undefined && !isObject(config.vision_config)) return undefined;
-  const own = await readJsonObject(join(directory, FILE), FILE);
-  if (own === undefined && config === undefined) return undefined;
-  if (own === undefined) {
-    throw new DroverError("invalid_argument", `${FILE} is missing: config.json has a vision_config`, { field: FILE });
+  if (config !== undefined && !isObject(config.vision_config)) return { because: "config.json has no vision_config" };
+  const nested = (await readJsonObject(join(directory, PROCESSOR_FILE), PROCESSOR_FILE))?.image_processor;
+  const own = isObject(nested) ? nested : await readJsonObject(join(directory, FILE), FILE);
+  if (own === undefined) return { because: `there is no ${FILE}, and no ${PROCESSOR_FILE} with an image_processor` };
+  try {
+    return { settings: parseImageSettings(own, own === nested ? `${PROCESSOR_FILE}: image_processor.` : `${FILE}: `) };
+  } catch (error) {
+    if (error instanceof DroverError) return { because: error.message };
+    throw error;
   }
-  return parseImageSettings(own);
 }
 
-/** Checks the object that preprocessor_config.json holds. Errors: `invalid_argument` naming the field. */
-export function parseImageSettings(own: JsonObject): ImageSettings {
+/** The settings alone, where there are any. Errors: as {@link readImages}. */
+export async function loadImageSettings(directory: string): Promise<ImageSettings | undefined> {
+  return (await readImages(directory)).settings;
+}
+
+/** Checks an image processor's own settings; `place` stands before the field in a message. Errors: `invalid_argument` naming the field. */
+export function parseImageSettings(own: JsonObject, place = `${FILE}: `): ImageSettings {
+  const fail: Fail = (field, what) => {
+    throw new DroverError("invalid_argument", `${place}${field} ${what}`, { field });
+  };
   for (const field of ["do_resize", "do_rescale", "do_normalize"]) {
     if ((own[field] ?? true) !== true) fail(field, "must be true");
   }
@@ -49,8 +70,8 @@ export function parseImageSettings(own: JsonObject): ImageSettings {
       fail(field, "must be [0.5, 0.5, 0.5]");
     }
   }
-  const tileSize = readTileSize(own.size);
-  const tileCountMax = readCount(own.max_patches, "max_patches", TILES_MAX);
+  const tileSize = readTileSize(own.size, fail);
+  const tileCountMax = readCount(own.max_patches, "max_patches", TILES_MAX, fail);
   if (tileCountMax * tileSize ** 2 > CANVAS_PIXELS_MAX) {
     fail("max_patches", `and size make more than ${CANVAS_PIXELS_MAX} pixels`);
   }
@@ -58,24 +79,20 @@ export function parseImageSettings(own: JsonObject): ImageSettings {
 }
 
 /** A tile is square: a number, or equal height and width. */
-function readTileSize(size: unknown): number {
-  if (!isObject(size)) return readCount(size, "size", TILE_SIZE_MAX);
-  const height = readCount(size.height, "size.height", TILE_SIZE_MAX);
-  const width = readCount(size.width, "size.width", TILE_SIZE_MAX);
+function readTileSize(size: unknown, fail: Fail): number {
+  if (!isObject(size)) return readCount(size, "size", TILE_SIZE_MAX, fail);
+  const height = readCount(size.height, "size.height", TILE_SIZE_MAX, fail);
+  const width = readCount(size.width, "size.width", TILE_SIZE_MAX, fail);
   if (height !== width) fail("size", "must be square");
   return height;
 }
 
-function readCount(value: unknown, field: string, most: number): number {
-  if (value === undefined || value === null) fail(field, "is missing");
+function readCount(value: unknown, field: string, most: number, fail: Fail): number {
+  if (value === undefined || value === null) return fail(field, "is missing");
   if (typeof value !== "number" || !Number.isInteger(value) || value < 1 || value > most) {
-    fail(field, `must be a whole number from 1 to ${most}`);
+    return fail(field, `must be a whole number from 1 to ${most}`);
   }
   return value;
-}
-
-function fail(field: string, what: string): never {
-  throw new DroverError("invalid_argument", `${FILE}: ${field} ${what}`, { field });
 }
 
 /** Undefined when there is no such file. */
