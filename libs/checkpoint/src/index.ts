@@ -11,8 +11,8 @@ export { checkModel } from "./check/check-model.ts";
 export { surveyTensors, type TensorSurvey } from "./check/tensor-survey.ts";
 export { visionWeights } from "./check/vision-presence.ts";
 export { Checkpoint, openCheckpoint } from "./files/checkpoint.ts";
-export { recognizeFolder } from "./files/foreign-folder.ts";
 export { isDtype } from "./files/dtype.ts";
+export { recognizeFolder } from "./files/foreign-folder.ts";
 
 // Weights as a worker computes with them.
 
