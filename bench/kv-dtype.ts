@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { loadModelConfig, openCheckpoint } from "@drover/checkpoint";
-import { type ExpertExchange, type KvDtype, neverAborted, silentLogger } from "@drover/core";
+import { type ExpertExchange, type HostKvDtype, neverAborted, silentLogger } from "@drover/core";
 import { kvBytes, kvGeometry, servedModelSeed } from "@drover/kv";
 import { ExpertSessions, ExtentStore, openWeights, TextModel } from "@drover/onnx";
 import { StoredSequences } from "@drover/sequences";
@@ -45,7 +45,7 @@ const exchange: ExpertExchange = {
   },
 };
 
-async function readAll(kvDtype: KvDtype): Promise<readonly Read[]> {
+async function readAll(kvDtype: HostKvDtype): Promise<readonly Read[]> {
   const geometry = kvGeometry(config, kvDtype);
   const storage = new ExtentStore(geometry, { ...config, kvDtype });
   const hashSeed = servedModelSeed("", "");
@@ -90,7 +90,7 @@ const errors = (isCounted: (index: number) => boolean) =>
 const swaps = base.map(
   ({ experts: asF32 }, i) => asF32.filter((expert, at) => expert !== found[i]?.experts[at]).length,
 );
-const bytes = (dtype: KvDtype) => kvBytes(kvGeometry(config, dtype), 8192, 8192);
+const bytes = (dtype: HostKvDtype) => kvBytes(kvGeometry(config, dtype), 8192, 8192);
 console.log(`int8 KV beside f32, ${values.checkpoint}, ${goldens.length} prompts in steps of ${values.rows} rows`);
 console.log(`all: ${spread(errors(() => true))}`);
 console.log(`conversations: ${spread(errors((i) => (goldens[i]?.messages ?? null) !== null))}`);

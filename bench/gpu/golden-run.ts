@@ -32,7 +32,7 @@ export async function runGoldens(text: CudaText, cases: readonly GoldenCase[], p
     if (active.length === 0) break;
     const runs = active.map(({ sequence, greedy }) => sequence.run(Int32Array.of(at(greedy, greedy.length - 1))));
     const wanted = Int32Array.from(runs, (_, row) => row);
-    const { rows } = await text.step(runs, [], { wanted, asked: new Int32Array(runs.length), topCount: 1 });
+    const { rows } = await text.step(runs, [], { wanted, asked: new Int32Array(runs.length), topCount: 1, whole: [] });
     for (const [i, { sequence, greedy }] of active.entries()) {
       sequence.commit(1);
       greedy.push(at(at(rows, i).topIds, 0));
@@ -59,7 +59,7 @@ async function prefill(text: CudaText, sequence: CardSequence, golden: GoldenCas
     const part = Int32Array.from(ids.slice(from, from + prefillRows));
     const wanted = Int32Array.from(part, (_, row) => row);
     const asked = Int32Array.from(part, (_, row) => ids[from + row + 1] ?? 0);
-    const { rows } = await text.step([sequence.run(part)], [], { wanted, asked, topCount: TOP });
+    const { rows } = await text.step([sequence.run(part)], [], { wanted, asked, topCount: TOP, whole: [] });
     sequence.commit(part.length);
     for (const [row, { askedLogit, logSumExp }] of rows.entries()) {
       const expected = golden.prompt_logprobs[from + row + 1];

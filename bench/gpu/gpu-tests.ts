@@ -73,7 +73,7 @@ async function checkGoldens(cuda: Cuda, name: string, precision: Precision): Pro
   const config = await loadModelConfig(folder);
   await using checkpoint = await openCheckpoint(folder);
   const began = performance.now();
-  const options = { precision, kvBytesMax: KV_BYTES, rowsMax: ROWS_MAX, tableMax: 2 ** 18, cacheFolder: values.cache };
+  const options = { precision, kvBytesMax: KV_BYTES, rowsMax: ROWS_MAX, cacheFolder: values.cache };
   const text = await CudaText.load(cuda, config, new TextWeights(checkpoint, config), options);
   const loaded = performance.now();
   const cases = textCases(file, Number(values["tokens-max"])).slice(0, Number(values.cases));

@@ -94,7 +94,10 @@ const KV_BYTES_MAX = 60e9;
 const pageBytes = 64 * geometry.rowBytes * layerCount;
 const fitting = cases.filter(({ pages }) => pages * pageBytes <= KV_BYTES_MAX);
 const kvBytes = Math.max(...fitting.map(({ pages }) => pages)) * pageBytes;
-const store = new PageStore(geometry, kvBytes, device, memory, stream);
+const store = new PageStore(geometry, kvBytes, device, memory, stream, {
+  dtype: "f16",
+  kvHeadCount: config.kvHeadCount,
+});
 device.fill(store.address, 0, kvBytes, stream);
 const library = new KernelLibrary(cuda, values.cache);
 const kernels = new ModelKernels(device, library, { ...config, pageRows: store.layout.pageRows }, "f16", stream);

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { loadModelConfig } from "@drover/checkpoint";
-import type { KvDtype } from "@drover/core";
+import type { HostKvDtype } from "@drover/core";
 import { LocalContextHolder } from "@drover/exchange";
 import { kvBytes, kvGeometry, segmentBytes } from "@drover/kv";
 import { ContextStore } from "@drover/onnx";
@@ -105,7 +105,7 @@ test("int8 rows of preempted sequences are computed again as they were", async (
 });
 
 test("int8 rows take 36 bytes of a head's 128, to the byte", async () => {
-  const used = async (kvDtype: KvDtype) => {
+  const used = async (kvDtype: HostKvDtype) => {
     const { sequences } = await open({ kvDtype });
     const sequence = sequences.open();
     expect(sequences.reserve(sequence, 700)).toBe(true);

@@ -1,5 +1,6 @@
 import { BLOCK_SIZE_NAMES, QUANTIZATIONS } from "@drover/checkpoint";
 import { KV_DTYPES, WORKER_ROLES } from "@drover/core";
+import { PRECISIONS } from "@drover/cuda";
 import { defineConfig, PROCESS_FLAGS } from "@drover/process";
 
 export const WORKER_USAGE = "drover worker --roles ROLE[,ROLE] --model DIR --scheduler HOST:PORT [FLAGS]";
@@ -29,18 +30,27 @@ export const workerFlags = defineConfig({
     valueName: "PORT",
   },
   ...PROCESS_FLAGS,
+  device: {
+    kind: "string",
+    default: "cpu",
+    help: "What attention and experts are computed with; auto: card 0 where it can be used, else the CPU",
+    valueName: "cpu|cuda:N|auto",
+  },
+  precision: {
+    kind: "choice",
+    choices: PRECISIONS,
+    help: "What a card computes in, and keeps keys and values as; absent: bf16. A CPU computes in f32",
+  },
   kvMemory: {
     kind: "size",
-    default: "1GiB",
     min: 1,
-    help: "KV of the role attention, and as much of the role context",
-    valueName: "SIZE",
+    auto: true,
+    help: "KV of the role attention, and as much of the role context; auto: what the card has free. Absent: 1GiB, on a card auto",
   },
   kvDtype: {
     kind: "choice",
     choices: KV_DTYPES,
-    default: "f32",
-    help: "What keys and values are kept as; int8 has a scale for each row and head. All attention and context workers of a cluster keep them alike",
+    help: "What keys and values are kept as; int8 has a scale for each row and head. All attention and context workers of a cluster keep them alike. Absent: f32, on a card --precision",
   },
   expertMemory: {
     kind: "size",

@@ -15,3 +15,12 @@ export const TOP_COUNT_MAX = 20;
 
 /** Pairs of a row and a part of its positions whose sums exist at once; attention of more rows has several runs. */
 export const ATTENTION_PARTS_MAX = 4096;
+
+/** Sequences of one step beside the rows of prompts: as many as an engine decodes together. A step of more rows is computed in several. */
+export const DECODE_ROWS_MAX = 256;
+
+/** Numbers of one step's lists of pages, for all of its sequences. A step whose sequences have more is computed in several; one sequence has fewer than fit. */
+export const TABLE_WORDS_MAX = 2 ** 24;
+
+/** Of the memory that is free behind the weights, what `auto` does not give to keys and values: room for kernels' code, and for other users of the card. */
+export const KV_AUTO_SPARED = { share: 0.04, bytes: 512 * 2 ** 20 } as const;

@@ -23,16 +23,13 @@ export type KvGeometry = Readonly<{
   rowBytes: number;
 }>;
 
-/** What rows are kept as; bf16 is what plans for GPUs count. */
-export type KvFormat = KvDtype | "bf16";
-
 /** Bytes of one row's keys, or values, of one KV head. */
-export function kvHeadBytes(format: KvFormat, headDim: number): number {
+export function kvHeadBytes(format: KvDtype, headDim: number): number {
   if (format === "int8") return headDim + SCALE_BYTES;
   return headDim * ELEMENT_BYTES[format];
 }
 
-const ELEMENT_BYTES = { f32: 4, bf16: 2 } as const;
+const ELEMENT_BYTES = { f32: 4, bf16: 2, f16: 2 } as const;
 /** An int8 row's scale is f32. */
 const SCALE_BYTES = 4;
 
@@ -42,7 +39,7 @@ const SCALE_BYTES = 4;
  */
 export function kvGeometry(
   config: Readonly<{ isGlobalLayer: readonly boolean[]; chunkSize: number; kvHeadCount: number; headDim: number }>,
-  format: KvFormat,
+  format: KvDtype,
 ): KvGeometry {
   return {
     isGlobalLayer: config.isGlobalLayer,

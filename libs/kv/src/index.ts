@@ -15,7 +15,6 @@ export { CountingStore, type ExtentId, type KvStore } from "./kv-store.ts";
 export {
   contextTokensMax,
   KV_KINDS,
-  type KvFormat,
   type KvGeometry,
   type KvKind,
   kvBytes,

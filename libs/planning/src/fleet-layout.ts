@@ -1,5 +1,4 @@
-import { at } from "@drover/core";
-import type { KvFormat } from "@drover/kv";
+import { at, type KvDtype } from "@drover/core";
 import type { ModelShape } from "@drover/llama4";
 import { activationSize } from "./activations.ts";
 import { type ExpertShare, spreadExperts } from "./expert-spread.ts";
@@ -21,7 +20,7 @@ export type FleetRequest = Readonly<{
   /** Prompt rows that one step computes. */
   stepRows: number;
   /** What KV rows are kept as. */
-  kvFormat: KvFormat;
+  kvFormat: KvDtype;
 }>;
 
 /** One worker, which has one GPU of its own. `freeBytes` of an attention worker is the room for KV; below zero it does not fit. */

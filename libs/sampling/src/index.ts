@@ -1,5 +1,7 @@
 // Choosing one token from a row of logits, as a chain of small steps.
 export { needsFullLogits, sampleToken } from "./chain.ts";
+// What an executor's head is asked of a step's rows, and what is read from its answers.
+export { type EntryAnswers, entryAnswers, type HeadOutput, type HeadRow, headRows } from "./head-rows.ts";
 export type { SampleInput } from "./step.ts";
 // What penalties know of the sequence.
 export { TokenHistory } from "./token-history.ts";

@@ -5,12 +5,13 @@ import {
   type ExpertExchange,
   type FeatureSource,
   greedyParams,
-  type KvDtype,
+  type HostKvDtype,
   neverAborted,
   noMasks,
   type RequestEvent,
   requestId,
   routerId,
+  type StepRunner,
   silentLogger,
   systemClock,
 } from "@drover/core";
@@ -34,6 +35,9 @@ export type LocalEngine = Readonly<{
   sequences: StoredSequences;
 }>;
 
+/** What computes an engine's steps, and the KV of its sequences. */
+type LocalExecutor = Readonly<{ runner: StepRunner; sequences: StoredSequences; geometry: KvGeometry }>;
+
 export type LocalEngineOptions = Readonly<{
   prefillRowsMax: number;
   /** Of each session. Default 1. */
@@ -42,7 +46,7 @@ export type LocalEngineOptions = Readonly<{
   stepMs?: number;
   kvBytesMax?: number;
   /** Default f32. */
-  kvDtype?: KvDtype;
+  kvDtype?: HostKvDtype;
   /** Default true. */
   prefixCache?: boolean;
   quantization?: Quantization | null;
@@ -51,6 +55,8 @@ export type LocalEngineOptions = Readonly<{
   /** Runs the model's stages as if experts were elsewhere. */
   remoteExperts?: boolean;
   features?: FeatureSource;
+  /** Default: ONNX Runtime, as the other settings say. */
+  executor?: LocalExecutor;
   /** Stands between the engine and its experts, to lose rows. */
   wrapExchange?: (exchange: ExpertExchange) => ExpertExchange;
 }>;
@@ -62,26 +68,7 @@ const NO_FEATURES: FeatureSource = {
 /** Loads a checkpoint whole. */
 export async function openLocalEngine(directory: string, options: LocalEngineOptions): Promise<LocalEngine> {
   const config = await loadModelConfig(directory);
-  const quantization = options.quantization ?? null;
-  const checkpoint = await openCheckpoint(directory);
-  const { weights } = await openWeights(checkpoint, config, quantization, silentLogger, neverAborted);
-  const experts = new ExpertSessions(config, weights, { threads: options.threads ?? 1 });
-  for (const layer of config.moeLayers) for (let e = 0; e < config.expertCount; e++) await experts.load(layer, e);
-  const exchange = localExchange(config, experts);
-  const kvDtype = options.kvDtype ?? "f32";
-  const geometry = kvGeometry(config, kvDtype);
-  const storage = new ExtentStore(geometry, { ...config, kvDtype });
-  const sequences = new StoredSequences(geometry, storage, {
-    cache: { bytesMax: options.kvBytesMax ?? 2 ** 31, prefixCache: options.prefixCache ?? true },
-    hashSeed: servedModelSeed("", ""),
-    stripes: options.stripes && { name: "local", ...options.stripes },
-  });
-  const runner = await TextModel.load(config, weights, {
-    threads: options.threads ?? 1,
-    remoteExperts: options.remoteExperts ?? false,
-    storage,
-    exchange: options.wrapExchange?.(exchange) ?? exchange,
-  });
+  const { runner, sequences, geometry } = options.executor ?? (await openExecutor(directory, config, options));
   const quiet = () => undefined;
   const steps: MeasuredStep[] = [];
   const events: RequestEvent[] = [];
@@ -108,6 +95,34 @@ export async function openLocalEngine(directory: string, options: LocalEngineOpt
   engine.attach(routerId("bench"), { send: (sent) => events.push(...sent) }, []);
   const { vocabSize } = config;
   return { engine, steps, events, preemptions: () => preemptionCount, vocabSize, geometry, sequences };
+}
+
+async function openExecutor(
+  directory: string,
+  config: ModelConfig,
+  options: LocalEngineOptions,
+): Promise<LocalExecutor> {
+  const quantization = options.quantization ?? null;
+  const checkpoint = await openCheckpoint(directory);
+  const { weights } = await openWeights(checkpoint, config, quantization, silentLogger, neverAborted);
+  const experts = new ExpertSessions(config, weights, { threads: options.threads ?? 1 });
+  for (const layer of config.moeLayers) for (let e = 0; e < config.expertCount; e++) await experts.load(layer, e);
+  const exchange = localExchange(config, experts);
+  const kvDtype = options.kvDtype ?? "f32";
+  const geometry = kvGeometry(config, kvDtype);
+  const storage = new ExtentStore(geometry, { ...config, kvDtype });
+  const sequences = new StoredSequences(geometry, storage, {
+    cache: { bytesMax: options.kvBytesMax ?? 2 ** 31, prefixCache: options.prefixCache ?? true },
+    hashSeed: servedModelSeed("", ""),
+    stripes: options.stripes && { name: "local", ...options.stripes },
+  });
+  const runner = await TextModel.load(config, weights, {
+    threads: options.threads ?? 1,
+    remoteExperts: options.remoteExperts ?? false,
+    storage,
+    exchange: options.wrapExchange?.(exchange) ?? exchange,
+  });
+  return { runner, sequences, geometry };
 }
 
 /** An exchange whose only peer is this process. */

@@ -1,4 +1,6 @@
 import type { Clock } from "@drover/core";
+import type { KvSettings } from "./device/kv-settings.ts";
+import type { WorkerDevice } from "./device/worker-device.ts";
 import type { WorkerLink } from "./link/worker-link.ts";
 import type { OpenedModel } from "./open-model.ts";
 import type { WorkerOptions } from "./worker-options.ts";
@@ -9,6 +11,9 @@ export type RoleContext = Readonly<{
   /** This life of the worker. */
   incarnation: string;
   model: OpenedModel;
+  /** What attention and experts are computed with. */
+  device: WorkerDevice;
+  kv: KvSettings;
   /** To the scheduler; it stands some time after all roles are made. */
   link: WorkerLink;
   /** Aborts when nothing is left to do for anybody. */

@@ -1,5 +1,6 @@
 import type { Quantization } from "@drover/checkpoint";
 import type { KvDtype, Logger, Tracer, WorkerRole } from "@drover/core";
+import type { Precision } from "@drover/cuda";
 import type { Ending } from "@drover/process";
 import type { Metrics } from "@drover/telemetry";
 
@@ -15,8 +16,13 @@ export type WorkerOptions = Readonly<{
   /** What peers dial, and what the admin port is told to them as. */
   advertise: string;
   adminAddress: string;
-  kvMemory: number;
-  kvDtype: KvDtype;
+  /** `cpu`, `cuda:N` or `auto`. */
+  device: string;
+  /** What a card computes in; undefined: its own choice. */
+  precision: Precision | undefined;
+  /** Undefined: what goes without saying on the device, as for the next. */
+  kvMemory: number | "auto" | undefined;
+  kvDtype: KvDtype | undefined;
   expertMemory: number | undefined;
   prefixCache: "on" | "off";
   stripeAbove: number | undefined;

@@ -47,7 +47,7 @@ export const planSpec = defineConfig({
   },
   kvDtype: {
     kind: "choice",
-    choices: ["bf16", ...KV_DTYPES],
+    choices: KV_DTYPES,
     default: "bf16",
     help: "What keys and values are kept as; int8 has a scale for each row and head.",
   },

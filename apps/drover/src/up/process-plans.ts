@@ -2,6 +2,7 @@ import { basename, resolve } from "node:path";
 import { type Launched, launchMain, type Observer } from "./launch.ts";
 import type { Addresses, ProcessPlan } from "./supervised.ts";
 import type { UpConfig } from "./up-config.ts";
+import type { UpWorkers } from "./up-workers.ts";
 
 /** The files that the children run. */
 export type Mains = Readonly<{ router: string; scheduler: string; worker: string }>;
@@ -9,6 +10,7 @@ export type Mains = Readonly<{ router: string; scheduler: string; worker: string
 /** What the children's command lines are made of. */
 export type ProcessPlansOptions = Readonly<{
   config: UpConfig;
+  workers: UpWorkers;
   mains: Mains;
   modelFolder: string;
   /** Whether the checkpoint has a vision encoder. */
@@ -71,7 +73,8 @@ export class ProcessPlans {
   }
 
   workers(schedulerAddress: string): ProcessPlan[] {
-    const { config, modelFolder, readsImages } = this.#options;
+    const { config, workers, modelFolder, readsImages } = this.#options;
+    const { attentionWorkers, expertWorkers, deviceOf, expertDevice } = workers;
     const common = {
       model: modelFolder,
       "model-name": this.modelName,
@@ -91,7 +94,8 @@ export class ProcessPlans {
     const held = { "expert-memory": config.expertMemory };
     const attention = {
       ...kept,
-      ...(config.expertWorkers === 0 ? held : {}),
+      ...(expertWorkers === 0 ? held : {}),
+      precision: config.precision,
       "prefill-chunk": config.prefillChunk,
       "prefix-cache": config.prefixCache,
       "step-ms": config.stepMs,
@@ -99,13 +103,17 @@ export class ProcessPlans {
     };
     const roles = [
       "attention",
-      ...(config.expertWorkers === 0 ? ["experts"] : []),
+      ...(expertWorkers === 0 ? ["experts"] : []),
       ...(readsImages && config.visionWorkers === 0 ? ["vision"] : []),
     ].join(",");
     const visionWorkers = readsImages ? config.visionWorkers : 0;
     return [
-      ...count(config.attentionWorkers).map((index) => plan(roles, `attention-${index}`, attention)),
-      ...count(config.expertWorkers).map((index) => plan("experts", `experts-${index}`, held)),
+      ...count(attentionWorkers).map((index) =>
+        plan(roles, `attention-${index}`, { ...attention, device: deviceOf(index) }),
+      ),
+      ...count(expertWorkers).map((index) =>
+        plan("experts", `experts-${index}`, { ...held, device: expertDevice, precision: config.precision }),
+      ),
       ...count(config.contextWorkers).map((index) => plan("context", `context-${index}`, kept)),
       ...count(visionWorkers).map((index) => plan("vision", `vision-${index}`, {})),
     ];
@@ -113,7 +121,7 @@ export class ProcessPlans {
 
   /** Without expert workers the attention workers hold the experts too. */
   get #expertHolderCount(): number {
-    const { expertWorkers, attentionWorkers } = this.#options.config;
+    const { expertWorkers, attentionWorkers } = this.#options.workers;
     return expertWorkers === 0 ? attentionWorkers : expertWorkers;
   }
 

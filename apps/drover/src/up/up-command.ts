@@ -18,6 +18,7 @@ import type { Mains } from "./process-plans.ts";
 import { chooseQueue } from "./queue-choice.ts";
 import type { SupervisedEvent } from "./supervised.ts";
 import { upSpec } from "./up-config.ts";
+import { upWorkers } from "./up-workers.ts";
 
 export type UpOptions = Readonly<{
   argv: readonly string[];
@@ -55,13 +56,13 @@ export async function runUp({ argv, env, mains, defaultModel }: UpOptions): Prom
     // What breaks while everything ends was meant to.
     if (!ending && !ended.aborted) report(event, config.verbose);
   };
-  const facts = { modelFolder, readsImages };
+  const workers = await upWorkers(config);
+  const facts = { workers, modelFolder, readsImages };
   const cluster = new LocalCluster({ config, mains, env, ...facts }, choice, { clock: systemClock, guard, emit });
   hurry.addEventListener("abort", () => void cluster.stop(0));
   try {
-    say(
-      `starting ${config.attentionWorkers + config.expertWorkers + config.contextWorkers} workers for ${modelFolder}`,
-    );
+    const workerCount = workers.attentionWorkers + workers.expertWorkers + config.contextWorkers;
+    say(`starting ${workerCount} workers for ${modelFolder}`);
     if (noImagesBecause !== undefined) say(`serving text alone: pictures cannot be read, since ${noImagesBecause}`);
     const notice = setInterval(() => say(`still waiting for ${cluster.awaited.join(", ")}`), WAITING_NOTICE_MS);
     await untilAborted(cluster.start(), ended).finally(() => clearInterval(notice));

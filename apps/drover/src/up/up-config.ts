@@ -1,5 +1,6 @@
 import { BLOCK_SIZE_NAMES, QUANTIZATIONS } from "@drover/checkpoint";
 import { KV_DTYPES } from "@drover/core";
+import { PRECISIONS } from "@drover/cuda";
 import { type Config, defineConfig } from "@drover/process";
 import { WORKERS_MAX } from "../limits.ts";
 
@@ -14,12 +15,31 @@ export const upSpec = defineConfig({
   modelName: { kind: "string", valueName: "NAME", help: "The served model's id; the folder's name when absent." },
   expertWorkers: {
     kind: "integer",
-    default: 4,
     min: 0,
     max: WORKERS_MAX,
-    help: "Workers that hold the experts; 0: the attention workers hold them.",
+    help: "Workers that hold the experts; 0: the attention workers hold them. Default: 4, on cards 0.",
   },
-  attentionWorkers: { kind: "integer", default: 1, min: 1, max: WORKERS_MAX, help: "Workers that decode." },
+  attentionWorkers: {
+    kind: "integer",
+    min: 1,
+    max: WORKERS_MAX,
+    help: "Workers that decode. Default: 1, with --gpus one for each card.",
+  },
+  device: {
+    kind: "string",
+    valueName: "cpu|cuda:N|auto",
+    help: "What attention and experts are computed with; auto: card 0 where it can be used. Default: cpu.",
+  },
+  gpus: {
+    kind: "string",
+    valueName: "all|N",
+    help: "An attention worker on each of the first N cards of this machine, or on all of them, each with all experts.",
+  },
+  precision: {
+    kind: "choice",
+    choices: PRECISIONS,
+    help: "What cards compute in, and keep keys and values as. Default: bf16.",
+  },
   visionWorkers: {
     kind: "integer",
     default: 0,
@@ -51,11 +71,16 @@ export const upSpec = defineConfig({
   prefillChunk: { kind: "integer", min: 1, valueName: "TOKENS", help: "Prompt tokens that one step computes at most." },
   stepMs: { kind: "integer", min: 1, max: 250, valueName: "MS", help: "What a step should take while others decode." },
   expertMemory: { kind: "size", min: 1, help: "Memory for routed experts of each worker that holds them." },
-  kvMemory: { kind: "size", min: 1, help: "KV memory of each attention worker, such as 512MiB." },
+  kvMemory: {
+    kind: "size",
+    min: 1,
+    auto: true,
+    help: "KV memory of each attention worker, such as 512MiB. Default: 1GiB, on cards auto: what is free.",
+  },
   kvDtype: {
     kind: "choice",
     choices: KV_DTYPES,
-    help: "What keys and values are kept as; int8 has a scale for each row and head. Default: f32.",
+    help: "What keys and values are kept as; int8 has a scale for each row and head. Default: f32, on cards --precision.",
   },
   prefixCache: {
     kind: "choice",

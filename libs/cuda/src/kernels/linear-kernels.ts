@@ -5,7 +5,8 @@ import { formatMacros } from "../model/weight-format.ts";
 import { i32, type KernelLauncher, NULL } from "./kernel-launcher.ts";
 
 /** What activations and the cache are kept as. Sums, and the residual stream, are f32 in each. */
-export type Precision = "f32" | "bf16" | "f16";
+export const PRECISIONS = ["f32", "bf16", "f16"] as const;
+export type Precision = (typeof PRECISIONS)[number];
 
 /** Rows sorted by their experts, and the jobs that they make. */
 export type Routing = Readonly<{

@@ -14,12 +14,17 @@ export type PageLayout = Readonly<{
   slabCount: number;
 }>;
 
+/** Rows of a page. */
+export function pageRowsOf({ blockRows, chunkRows }: Pick<KvGeometry, "blockRows" | "chunkRows">): number {
+  return greatestDivisor(blockRows, chunkRows);
+}
+
 /**
  * Cuts `bytesMax`. Whatever the cache allocates within that has a place, if pages are moved together; where no kind's page is a multiple of the other's that
  * takes one slab more.
  */
 export function pageLayout(geometry: KvGeometry, bytesMax: number): PageLayout {
-  const pageRows = greatestDivisor(geometry.blockRows, geometry.chunkRows);
+  const pageRows = pageRowsOf(geometry);
   const unitBytes = pageRows * geometry.rowBytes;
   const pageUnits = { global: layerCountOf(geometry, "global"), local: layerCountOf(geometry, "local") };
   const [few = 1, many = few] = KV_KINDS.map((kind) => pageUnits[kind])

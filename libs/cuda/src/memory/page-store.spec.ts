@@ -34,7 +34,10 @@ class Model {
     this.#layers = { global, local: isGlobalLayer.length - global };
     this.bytesMax = bytesMax;
     const memory = new DeviceMemory(this.#device);
-    this.store = new PageStore(geometry, bytesMax, this.#device, memory, this.#device.createStream());
+    this.store = new PageStore(geometry, bytesMax, this.#device, memory, this.#device.createStream(), {
+      dtype: "f32",
+      kvHeadCount: 1,
+    });
   }
 
   bytesOf(kind: KvKind, rows: number): number {

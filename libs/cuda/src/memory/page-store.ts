@@ -1,9 +1,13 @@
-import { assert, at } from "@drover/core";
-import type { ExtentId, KvGeometry, KvKind, KvStore } from "@drover/kv";
+import { assert, at, type KvDtype, type SegmentRows } from "@drover/core";
+import type { ExtentId, KvGeometry, KvKind } from "@drover/kv";
+import type { SequenceStorage } from "@drover/sequences";
 import type { CudaDevice, DeviceAddress, Stream } from "../driver/cuda-device.ts";
 import type { DeviceMemory } from "./device-memory.ts";
 import { type PageLayout, pageLayout } from "./page-layout.ts";
 import { type PageId, type PageMove, PagePool } from "./page-pool.ts";
+
+/** What a row of a layer is: keys, and values, of so many heads. */
+export type KeptRows = Readonly<{ dtype: KvDtype; kvHeadCount: number }>;
 
 type Pages = Readonly<{ kind: KvKind; pages: PageId[] }>;
 
@@ -11,17 +15,28 @@ type Pages = Readonly<{ kind: KvKind; pages: PageId[] }>;
  * The rows of a worker's KV, in a card's memory: an extent is a list of pages, which lie anywhere. Copies are enqueued on the stream that steps run on, between
  * them, so nothing waits.
  */
-export class PageStore implements KvStore {
+export class PageStore implements SequenceStorage {
+  readonly dtype: KvDtype;
   readonly layout: PageLayout;
   /** Where unit 0 is. */
   readonly address: DeviceAddress;
   readonly #device: CudaDevice;
   readonly #stream: Stream;
   readonly #pool: PagePool;
+  readonly #kvHeadCount: number;
   readonly #extents = new Map<ExtentId, Pages>();
 
   /** Allocates all of it at once. Errors: `overloaded` where the card has not so much. */
-  constructor(geometry: KvGeometry, bytesMax: number, device: CudaDevice, memory: DeviceMemory, stream: Stream) {
+  constructor(
+    geometry: KvGeometry,
+    bytesMax: number,
+    device: CudaDevice,
+    memory: DeviceMemory,
+    stream: Stream,
+    kept: KeptRows,
+  ) {
+    this.dtype = kept.dtype;
+    this.#kvHeadCount = kept.kvHeadCount;
     this.layout = pageLayout(geometry, bytesMax);
     const { unitBytes, slabUnits, slabCount } = this.layout;
     this.address = memory.allocate("kv", slabCount * slabUnits * unitBytes);
@@ -77,6 +92,29 @@ export class PageStore implements KvStore {
   free(extent: ExtentId): void {
     for (const page of this.#get(extent).pages) this.#pool.give(page);
     this.#extents.delete(extent);
+  }
+
+  /** Copies of the rows, by head; waits for the steps before it. */
+  async read(extent: ExtentId): Promise<SegmentRows["layers"]> {
+    const { kind, pages } = this.#get(extent);
+    const { pageRows, pageUnits, unitBytes } = this.layout;
+    const rowCount = pages.length * pageRows;
+    const headBytes = unitBytes / (2 * pageRows * this.#kvHeadCount);
+    this.#device.synchronize(this.#stream);
+    const unit = new Uint8Array(unitBytes);
+    return Array.from({ length: pageUnits[kind] }, (_, layer) => {
+      const halves = [0, 1].map(() => new Uint8Array(rowCount * this.#kvHeadCount * headBytes));
+      for (const [i, page] of pages.entries()) {
+        this.#device.read(this.address + BigInt((page + layer) * unitBytes), unit);
+        for (const [half, target] of halves.entries())
+          for (let row = 0; row < pageRows; row++)
+            for (let head = 0; head < this.#kvHeadCount; head++) {
+              const from = ((half * pageRows + row) * this.#kvHeadCount + head) * headBytes;
+              target.set(unit.subarray(from, from + headBytes), (head * rowCount + i * pageRows + row) * headBytes);
+            }
+      }
+      return { k: at(halves, 0), v: at(halves, 1) };
+    });
   }
 
   /** The page that holds a row of an extent. Good until the next call that allocates. */

@@ -29,7 +29,12 @@ async function answer(text: CudaText, cache: KvCache, parts: readonly (readonly 
   for (const ids of parts) {
     const runs = company ? [run(other, [5]), run(sequence, ids)] : [run(sequence, ids)];
     const row = runs.reduce((sum, { tokenIds }) => sum + tokenIds.length, -1);
-    const { rows } = await text.step(runs, [], { wanted: Int32Array.of(row), asked: Int32Array.of(9), topCount: 3 });
+    const { rows } = await text.step(runs, [], {
+      wanted: Int32Array.of(row),
+      asked: Int32Array.of(9),
+      topCount: 3,
+      whole: [],
+    });
     cache.commit(sequence, ids.length);
     if (company) cache.commit(other, 1);
     last = rows.flatMap((each) => [...each.topIds, ...each.topValues, each.logSumExp, each.askedLogit]);
@@ -52,7 +57,6 @@ describe.skipIf(!hasCpuCard)("a tiny model on a CPU in a card's place (needs g++
       precision: "f32",
       kvBytesMax: KV_BYTES,
       rowsMax: 64,
-      tableMax: 64,
       cacheFolder: undefined,
     } as const;
     const text = await CudaText.load(cuda, config, source, options);

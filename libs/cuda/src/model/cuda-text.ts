@@ -7,8 +7,11 @@ import { passed } from "../driver/passed.ts";
 import { KernelLibrary } from "../kernels/kernel-library.ts";
 import type { Precision } from "../kernels/linear-kernels.ts";
 import { ModelKernels } from "../kernels/model-kernels.ts";
+import { KV_AUTO_SPARED, TABLE_WORDS_MAX } from "../limits.ts";
 import { DeviceMemory } from "../memory/device-memory.ts";
+import { type PageLayout, pageRowsOf } from "../memory/page-layout.ts";
 import { PageStore } from "../memory/page-store.ts";
+import { checkModelForCard } from "./check-model.ts";
 import { LinearUploader } from "./device-linear.ts";
 import { loadDeviceWeights, type TextSource } from "./device-weights.ts";
 import { allocateBuffers } from "./step-buffers.ts";
@@ -19,11 +22,10 @@ import { headRuns, TextProgram } from "./text-program.ts";
 
 export type CudaTextOptions = Readonly<{
   precision: Precision;
-  kvBytesMax: number;
+  /** Bytes of keys and values; `auto`: what the card has free behind everything else, but for {@link KV_AUTO_SPARED}. */
+  kvBytesMax: number | "auto";
   /** Rows of the largest step. */
   rowsMax: number;
-  /** Pages of all sequences of a step. */
-  tableMax: number;
   /** Where machine code is kept from one start to the next; undefined: nowhere. */
   cacheFolder: string | undefined;
   onLayer?: (done: number, total: number) => void;
@@ -33,7 +35,13 @@ export type CudaTextOptions = Readonly<{
 export type GivenRows = Readonly<{ row: number; rows_aD: Float32Array }>;
 
 /** What is asked of a step: rows whose likeliest tokens are wanted, of each the id whose logit is asked for, and how many likeliest. */
-export type Question = Readonly<{ wanted: Int32Array; asked: Int32Array; topCount: number }>;
+export type Question = Readonly<{
+  wanted: Int32Array;
+  asked: Int32Array;
+  topCount: number;
+  /** Which of the wanted are to have all of their logits, ascending. */
+  whole: readonly number[];
+}>;
 
 /** What came of a step: the wanted rows in order; and the experts of all rows, [rows, MoE layers]. */
 export type Answer = Readonly<{ rows: readonly RankedRow[]; experts: Uint16Array }>;
@@ -44,6 +52,10 @@ export class CudaText {
   readonly geometry: KvGeometry;
   /** Where the rows of sequences are: what a `KvCache` is made with. */
   readonly store: PageStore;
+  readonly kvBytesMax: number;
+  /** Rows, and pages of all sequences, of the largest step. */
+  readonly rowsMax: number;
+  readonly tableMax: number;
   readonly memory: DeviceMemory;
   readonly #device: CudaDevice;
   readonly #library: KernelLibrary;
@@ -53,13 +65,15 @@ export class CudaText {
   readonly #outputs: StepOutputs;
   readonly #program: TextProgram;
   readonly #h: bigint;
-  readonly #rowsMax: number;
   #isBusy = false;
 
   private constructor(parts: Parts) {
     this.config = parts.config;
     this.geometry = parts.geometry;
     this.store = parts.store;
+    this.kvBytesMax = parts.kvBytesMax;
+    this.rowsMax = parts.rowsMax;
+    this.tableMax = parts.tableMax;
     this.memory = parts.memory;
     this.#device = parts.device;
     this.#library = parts.library;
@@ -68,61 +82,58 @@ export class CudaText {
     this.#outputs = parts.outputs;
     this.#program = parts.program;
     this.#h = parts.h;
-    this.#rowsMax = parts.rowsMax;
     this.#done = parts.device.createEvent();
   }
 
-  /** Compiles, loads the weights and takes all memory. Errors: the checkpoint's; `overloaded` where the card is full; the compiler's. */
+  /** Compiles, loads the weights and takes all memory. Errors: the checkpoint's; `invalid_argument` for a model that no kernel fits; `overloaded` where the card is full; the compiler's. */
   static async load(cuda: Cuda, config: ModelConfig, source: TextSource, options: CudaTextOptions): Promise<CudaText> {
+    checkModelForCard(config);
     const { device } = cuda;
-    const { precision, kvBytesMax, rowsMax } = options;
+    const { precision, rowsMax } = options;
     const memory = new DeviceMemory(device);
     const stream = device.createStream();
-    const geometry = kvGeometry(config, precision === "f32" ? "f32" : "bf16");
-    const store = new PageStore(geometry, kvBytesMax, device, memory, stream);
+    const geometry = kvGeometry(config, precision);
     const library = new KernelLibrary(cuda, options.cacheFolder);
-    const sizes = { ...config, pageRows: store.layout.pageRows };
+    const sizes = { ...config, pageRows: pageRowsOf(geometry) };
     const kernels = new ModelKernels(device, library, sizes, precision, stream);
     const onLayer = options.onLayer ?? (() => undefined);
     const weights = await loadDeviceWeights(config, source, new LinearUploader(device, memory), onLayer);
     const buffers = allocateBuffers(config, rowsMax, kernels.activationBytes, memory);
-    const inputs = new StepInputs(device, memory, rowsMax, options.tableMax);
-    const outputs = new StepOutputs(device, buffers, rowsMax, config.moeLayers.length);
+    const outputs = new StepOutputs(device, buffers, rowsMax, config);
+    const kvBytesMax = options.kvBytesMax === "auto" ? freeForKv(device) : options.kvBytesMax;
+    const store = new PageStore(geometry, kvBytesMax, device, memory, stream, {
+      dtype: precision,
+      kvHeadCount: config.kvHeadCount,
+    });
+    const tableMax = tableWords(store.layout, rowsMax);
+    const inputs = new StepInputs(device, memory, rowsMax, tableMax);
     const program = new TextProgram(config, kernels, weights, buffers, inputs, store.address);
     const { h } = buffers;
-    return new CudaText({
-      config,
-      geometry,
-      store,
-      memory,
-      device,
-      library,
-      stream,
-      inputs,
-      outputs,
-      program,
-      h,
-      rowsMax,
-    });
+    const shared = { config, geometry, store, kvBytesMax, rowsMax, tableMax, memory };
+    return new CudaText({ ...shared, device, library, stream, inputs, outputs, program, h });
   }
 
   /** Computes rows, stores their keys and values, and answers. Errors: the card's, after which it is unusable. */
   async step(
     runs: readonly RowRun[],
     given: readonly GivenRows[],
-    { wanted, asked, topCount }: Question,
+    { wanted, asked, topCount, whole }: Question,
   ): Promise<Answer> {
     assert(!this.#isBusy, "one step at a time");
     this.#isBusy = true;
     const rows = stepRows(runs, this.config, this.store.layout.pageRows);
     const { rowCount } = rows;
-    assert(rowCount > 0 && rowCount <= this.#rowsMax, "a step has rows that fit");
+    assert(rowCount > 0 && rowCount <= this.rowsMax, "a step has rows that fit");
     this.#inputs.send(rows, rowCount, wanted, asked, this.#stream);
     this.#program.embed(rowCount);
     for (const { row, rows_aD } of given) this.#give(row, rows_aD);
     this.#program.layers({ rowCount, parts: rows.parts });
     const heads = headRuns(wanted.length, topCount);
-    for (const run of heads) this.#program.head(run);
+    this.#outputs.expectLogits(whole);
+    for (const run of heads) {
+      this.#program.head(run);
+      this.#outputs.fetchLogits(run, this.#stream);
+    }
     this.#outputs.fetch(heads, rowCount, this.#stream);
     this.#device.record(this.#done, this.#stream);
     await passed(this.#device, this.#done);
@@ -153,6 +164,9 @@ type Parts = Readonly<{
   config: ModelConfig;
   geometry: KvGeometry;
   store: PageStore;
+  kvBytesMax: number;
+  rowsMax: number;
+  tableMax: number;
   memory: DeviceMemory;
   device: CudaDevice;
   library: KernelLibrary;
@@ -161,5 +175,14 @@ type Parts = Readonly<{
   outputs: StepOutputs;
   program: TextProgram;
   h: bigint;
-  rowsMax: number;
 }>;
+
+/** What is left of the card for keys and values. */
+function freeForKv({ freeBytes }: CudaDevice): number {
+  return Math.max(1, Math.floor(freeBytes * (1 - KV_AUTO_SPARED.share)) - KV_AUTO_SPARED.bytes);
+}
+
+/** Pages that the sequences of a step can have at most, in both kinds of layers, where each has a row. */
+function tableWords({ slabCount, slabUnits }: PageLayout, rowsMax: number): number {
+  return Math.min(TABLE_WORDS_MAX, slabCount * slabUnits * rowsMax);
+}

@@ -1,9 +1,8 @@
 import { type LinearRows, type ModelConfig, stackRows, type TextWeights } from "@drover/checkpoint";
-import { assert, DroverError } from "@drover/core";
+import { assert } from "@drover/core";
 import { ropeTables } from "@drover/llama4";
 import type { DeviceAddress } from "../driver/cuda-device.ts";
 import type { EmbeddingTable } from "../kernels/model-kernels.ts";
-import { EXPERTS_MAX } from "../limits.ts";
 import type { DeviceLinear, LinearUploader } from "./device-linear.ts";
 
 /** Where a model's matrices come from. */
@@ -54,11 +53,6 @@ export async function loadDeviceWeights(
   uploader: LinearUploader,
   onLayer: (done: number, total: number) => void,
 ): Promise<DeviceWeights> {
-  if (config.expertCount > EXPERTS_MAX)
-    throw new DroverError(
-      "invalid_argument",
-      `a card routes ${EXPERTS_MAX} experts a layer, not ${config.expertCount}`,
-    );
   const layers: DeviceLayer[] = [];
   const counts = { global: 0, local: 0 };
   for (let layer = 0; layer < config.layerCount; layer++) {

@@ -1,3 +1,4 @@
+import type { ModelConfig } from "@drover/checkpoint";
 import type { CudaDevice, HostMemory, Stream } from "../driver/cuda-device.ts";
 import { TOP_COUNT_MAX } from "../limits.ts";
 import type { StepBuffers } from "./step-buffers.ts";
@@ -12,6 +13,8 @@ export type RankedRow = Readonly<{
   topValues: Float32Array;
   logSumExp: number;
   askedLogit: number;
+  /** All of them, [V], where they were asked for. */
+  logits: Float32Array | undefined;
 }>;
 
 /** What a step answers, in pinned memory. */
@@ -23,8 +26,20 @@ export class StepOutputs {
   readonly #host: HostMemory;
   readonly #words: Int32Array;
   readonly #floats: Float32Array;
+  readonly #vocabSize: number;
+  /** Whole rows of logits: as many as a step has asked for yet. */
+  #logits: HostMemory | undefined;
+  /** Of each wanted row that has its logits there, where. */
+  readonly #logitsAt = new Map<number, number>();
 
-  constructor(device: CudaDevice, buffers: StepBuffers, rowsMax: number, moeCount: number) {
+  constructor(
+    device: CudaDevice,
+    buffers: StepBuffers,
+    rowsMax: number,
+    { moeLayers, vocabSize }: Pick<ModelConfig, "moeLayers" | "vocabSize">,
+  ) {
+    const moeCount = moeLayers.length;
+    this.#vocabSize = vocabSize;
     this.#device = device;
     this.#buffers = buffers;
     this.#rowsMax = rowsMax;
@@ -33,6 +48,26 @@ export class StepOutputs {
     const { buffer, byteOffset, byteLength } = this.#host.bytes;
     this.#words = new Int32Array(buffer, byteOffset, byteLength / WORD);
     this.#floats = new Float32Array(buffer, byteOffset, byteLength / WORD);
+  }
+
+  /** Says which wanted rows' logits are fetched whole in the step that begins, ascending. Not to be called before the last step is over. */
+  expectLogits(rows: readonly number[]): void {
+    this.#logitsAt.clear();
+    for (const [place, row] of rows.entries()) this.#logitsAt.set(row, place * WORD * this.#vocabSize);
+    const byteCount = WORD * rows.length * this.#vocabSize;
+    if (byteCount <= (this.#logits?.bytes.byteLength ?? 0)) return;
+    if (this.#logits !== undefined) this.#device.freeHost(this.#logits);
+    this.#logits = this.#device.allocateHost(byteCount);
+  }
+
+  /** Enqueues copies of the expected rows' logits that a run of the head has made, before the next one overwrites them. */
+  fetchLogits({ first, count }: HeadRun, stream: Stream): void {
+    const bytes = WORD * this.#vocabSize;
+    for (let row = first; row < first + count; row++) {
+      const place = this.#logitsAt.get(row);
+      if (place === undefined || this.#logits === undefined) continue;
+      this.#device.copyToHost(this.#logits, place, this.#buffers.logits + BigInt((row - first) * bytes), bytes, stream);
+    }
   }
 
   /** Enqueues the copies of a run of the head, and of the experts of so many rows. */
@@ -61,6 +96,7 @@ export class StepOutputs {
         topValues: this.#floats.subarray(this.#valuesAt + at, this.#valuesAt + at + topCount),
         logSumExp: this.#floats[this.#sumsAt + first + i] as number,
         askedLogit: this.#floats[this.#askedAt + first + i] as number,
+        logits: this.#logitsOf(first + i),
       };
     });
   }
@@ -73,6 +109,14 @@ export class StepOutputs {
 
   close(): void {
     this.#device.freeHost(this.#host);
+    if (this.#logits !== undefined) this.#device.freeHost(this.#logits);
+  }
+
+  #logitsOf(row: number): Float32Array | undefined {
+    const place = this.#logitsAt.get(row);
+    if (place === undefined || this.#logits === undefined) return undefined;
+    const { buffer, byteOffset } = this.#logits.bytes;
+    return new Float32Array(buffer, byteOffset + place, this.#vocabSize);
   }
 
   get #idsAt(): number {

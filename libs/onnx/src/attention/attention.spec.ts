@@ -1,4 +1,4 @@
-import { KV_DTYPES, type KvDtype } from "@drover/core";
+import { HOST_KV_DTYPES, type HostKvDtype } from "@drover/core";
 import { BlockHashes, KvCache, kvHeadBytes } from "@drover/kv";
 import { SequenceStripes, StoredSequence } from "@drover/sequences";
 import fc from "fast-check";
@@ -71,13 +71,13 @@ function reference(q: Float32Array, k: Float32Array, v: Float32Array, row: numbe
 
 type Geometry = typeof geometry;
 
-const ofDtype = (shape: Geometry, kvDtype: KvDtype): Geometry => ({
+const ofDtype = (shape: Geometry, kvDtype: HostKvDtype): Geometry => ({
   ...shape,
   rowBytes: 2 * dims.kvHeadCount * kvHeadBytes(kvDtype, dims.headDim),
 });
 
 /** Rows [a, K*d] as they are read again. */
-function kept(rows: Float32Array, kvDtype: KvDtype): Float32Array {
+function kept(rows: Float32Array, kvDtype: HostKvDtype): Float32Array {
   if (kvDtype === "f32") return rows;
   return rows.map((value, i) => {
     const start = i - (i % dims.headDim);
@@ -87,7 +87,7 @@ function kept(rows: Float32Array, kvDtype: KvDtype): Float32Array {
 }
 
 /** A cache of one worker with its rows. */
-function openKv(shape: Geometry, kvDtype: KvDtype, bytesMax = 2 ** 20, prefixCache = true) {
+function openKv(shape: Geometry, kvDtype: HostKvDtype, bytesMax = 2 ** 20, prefixCache = true) {
   const store = new ExtentStore(shape, { ...dims, kvDtype });
   const cache = new KvCache(shape, store, { bytesMax, prefixCache });
   const seed = { modelFingerprint: "f", salt: "" };
@@ -139,7 +139,7 @@ const qkv = (rows: number) => [values(rows * 16, 1), values(rows * 8, 2), values
 /** Blocks of 64 tokens that cut chunks and segments evenly. */
 const cached: Geometry = { ...geometry, chunkRows: 128, segmentRows: 256, blockRows: 64 };
 
-describe.each(KV_DTYPES)("with KV kept as %s", (kvDtype) => {
+describe.each(HOST_KV_DTYPES)("with KV kept as %s", (kvDtype) => {
   test.each([[1], [3], [7], [30]])(
     "global and chunked layers attend exactly to what they may, in steps of %i rows",
     (stepRows) => {

@@ -1,4 +1,4 @@
-import { type AttendedPart, assert, type KvDtype } from "@drover/core";
+import { type AttendedPart, assert, type HostKvDtype } from "@drover/core";
 import type { GraphDims } from "@drover/llama4";
 import { attentionGraph } from "../graphs/attention.ts";
 import { MASKS_MAX } from "../limits.ts";
@@ -17,7 +17,7 @@ export class Attention implements Disposable {
   readonly #partialMasked: Session;
   readonly #masks = new Map<string, Float32Array>();
 
-  constructor(dims: GraphDims, kv: KvDtype, options: SessionOptions) {
+  constructor(dims: GraphDims, kv: HostKvDtype, options: SessionOptions) {
     this.#dims = dims;
     const session = (masked: boolean, partial: boolean) =>
       new Session(

@@ -1,4 +1,4 @@
-import type { KvDtype } from "@drover/core";
+import type { HostKvDtype } from "@drover/core";
 import type { GraphDims } from "@drover/llama4";
 import { decodeAttentionGraph } from "../graphs/attention.ts";
 import { type Feeds, f32, f32Of, Session, type SessionOptions } from "../session.ts";
@@ -16,13 +16,13 @@ type Pair = Readonly<{ row: number; views: HeadViews }>;
 /** Attention of many decoding sequences at once. */
 export class DecodeAttention implements Disposable {
   readonly #dims: GraphDims;
-  readonly #kv: KvDtype;
+  readonly #kv: HostKvDtype;
   readonly #attention: Pick<Attention, "attendRuns">;
   readonly #options: SessionOptions;
   readonly #sessions = new Map<string, Session>();
 
   /** `attention` takes what is too little for a batch. */
-  constructor(dims: GraphDims, kv: KvDtype, attention: Pick<Attention, "attendRuns">, options: SessionOptions) {
+  constructor(dims: GraphDims, kv: HostKvDtype, attention: Pick<Attention, "attendRuns">, options: SessionOptions) {
     this.#dims = dims;
     this.#kv = kv;
     this.#attention = attention;

@@ -1,4 +1,4 @@
-import { at, type KvDtype } from "@drover/core";
+import { at, type HostKvDtype } from "@drover/core";
 import type { GraphDims } from "@drover/llama4";
 import { type BuiltGraph, GraphBuilder, type Value } from "./graph-builder.ts";
 
@@ -8,7 +8,7 @@ export type AttentionVariant = Readonly<{
   /** Also returns the log-sum-exp of every row and head, so that parts over several views can be merged exactly. */
   partial: boolean;
   /** What keys and values are kept as. */
-  kv: KvDtype;
+  kv: HostKvDtype;
 }>;
 
 /**
@@ -57,7 +57,7 @@ type StoredRows = Readonly<{ rows: Value; scales: Value | null }>;
 
 function storedRows(
   b: GraphBuilder,
-  kv: KvDtype,
+  kv: HostKvDtype,
   name: string,
   suffix: string,
   dims: readonly [string, number],
@@ -102,7 +102,7 @@ function partialSoftmax(b: GraphBuilder, scores: Value, v: StoredRows): { attend
  * `ks0.0`, `vs0.0`, ... [t]. Outputs: `attended` [count, Q]; with
  * `partial` also `lse` [count, H].
  */
-export function decodeAttentionGraph(dims: GraphDims, count: number, partial: boolean, kv: KvDtype): BuiltGraph {
+export function decodeAttentionGraph(dims: GraphDims, count: number, partial: boolean, kv: HostKvDtype): BuiltGraph {
   const b = new GraphBuilder();
   const { headCount, kvHeadCount, headDim } = dims;
   const group = headCount / kvHeadCount;

@@ -3,7 +3,7 @@ import {
   type AttendedPart,
   type ContextStorage,
   DroverError,
-  type KvDtype,
+  type HostKvDtype,
   type SegmentRows,
   type StripeQuery,
 } from "@drover/core";
@@ -18,7 +18,7 @@ import { KvLayout } from "./kv-rows.ts";
 type Stored = Readonly<{ rows: SegmentRows; views: readonly HeadViews[]; byteCount: number }>;
 
 export type ContextStoreOptions = SessionOptions &
-  Readonly<{ bytesMax: number /** Default f32. */; kvDtype?: KvDtype }>;
+  Readonly<{ bytesMax: number /** Default f32. */; kvDtype?: HostKvDtype }>;
 
 /** Segments of global layers that other workers gave away. Whole or not at all; the order in which they come does not matter. */
 export class ContextStore implements ContextStorage, Disposable {
@@ -52,7 +52,7 @@ export class ContextStore implements ContextStorage, Disposable {
     return [...this.#sequences.values()].reduce((sum, segments) => sum + segments.size, 0);
   }
 
-  get dtype(): KvDtype {
+  get dtype(): HostKvDtype {
     return this.#layout.dtype;
   }
 

@@ -1,4 +1,4 @@
-import { assert, type KvDtype, type SegmentRows } from "@drover/core";
+import { assert, type HostKvDtype, type SegmentRows } from "@drover/core";
 import { type ExtentId, type KvGeometry, type KvKind, layerCountOf } from "@drover/kv";
 import type { SequenceStorage } from "@drover/sequences";
 import { type HeadViews, headViews } from "../attention/head-views.ts";
@@ -26,7 +26,7 @@ export class ExtentStore implements SequenceStorage {
     this.#layerCounts = { global: layerCountOf(geometry, "global"), local: layerCountOf(geometry, "local") };
   }
 
-  get dtype(): KvDtype {
+  get dtype(): HostKvDtype {
     return this.layout.dtype;
   }
 

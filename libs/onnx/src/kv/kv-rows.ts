@@ -1,8 +1,8 @@
-import type { KvDtype } from "@drover/core";
+import type { HostKvDtype } from "@drover/core";
 import { kvHeadBytes } from "@drover/kv";
 
 /** `kvDtype`: what rows are kept as. */
-export type KvShape = Readonly<{ kvHeadCount: number; headDim: number; kvDtype: KvDtype }>;
+export type KvShape = Readonly<{ kvHeadCount: number; headDim: number; kvDtype: HostKvDtype }>;
 
 /**
  * Keys or values of one layer in one buffer: rows [K, capacity, d], so that a run of rows is fed without a copy. Of int8 each row and head has a scale,
@@ -15,7 +15,7 @@ const INT8_MAX = 127;
 
 /** How keys and values are laid out and rounded. */
 export class KvLayout {
-  readonly dtype: KvDtype;
+  readonly dtype: HostKvDtype;
   readonly kvHeadCount: number;
   readonly headDim: number;
   /** Bytes of one row's keys in one layer. */

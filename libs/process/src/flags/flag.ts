@@ -6,9 +6,9 @@ type IntegerFlag = Described &
   Readonly<{ kind: "integer"; default?: number; required?: true; min?: number; max?: number }>;
 type NumberFlag = Described &
   Readonly<{ kind: "number"; default?: number; required?: true; min?: number; max?: number }>;
-/** Bytes: `512MiB`, `2GB`, `4096`. */
+/** Bytes: `512MiB`, `2GB`, `4096`. With `auto` the word itself is a value too: whoever reads it measures. */
 type SizeFlag = Described &
-  Readonly<{ kind: "size"; default?: number | string; required?: true; min?: number; max?: number }>;
+  Readonly<{ kind: "size"; default?: number | string; required?: true; min?: number; max?: number; auto?: true }>;
 /** Milliseconds: `10s`, `250ms`, `1.5m`, `2h`; a bare number is milliseconds. */
 type DurationFlag = Described &
   Readonly<{ kind: "duration"; default?: number | string; required?: true; min?: number; max?: number }>;
@@ -43,7 +43,9 @@ type Value<F extends Flag> = F extends { kind: "string" }
         ? readonly string[]
         : F extends { kind: "choice" }
           ? F["choices"][number]
-          : number;
+          : F extends { kind: "size"; auto: true }
+            ? number | "auto"
+            : number;
 
 type AlwaysThere = { default: unknown } | { required: true } | { kind: "boolean" } | { kind: "list" };
 

@@ -34,7 +34,10 @@ export function helpText(spec: ConfigSpec, usage: string): string {
 }
 
 function signature(key: string, flag: Flag): string {
-  const value = flag.valueName ?? (flag.kind === "choice" ? flag.choices.join("|") : VALUE_NAMES[flag.kind]);
+  const value =
+    flag.kind === "size" && flag.auto
+      ? "SIZE|auto"
+      : (flag.valueName ?? (flag.kind === "choice" ? flag.choices.join("|") : VALUE_NAMES[flag.kind]));
   return `--${flagName(key)}${value === "" ? "" : ` ${value}`}`;
 }
 

@@ -32,7 +32,8 @@ export function parseValue(flag: Flag, raw: unknown): Parsed {
     case "number":
       return bounded(flag, decimal(raw), "must be a number");
     case "size":
-      return bounded(flag, withUnit(raw, BYTES), "must be a size such as 512MiB or 2GB");
+      if (flag.auto && raw === "auto") return { value: raw };
+      return bounded(flag, withUnit(raw, BYTES), `must be a size such as 512MiB or 2GB${flag.auto ? ", or auto" : ""}`);
     case "duration":
       return bounded(flag, withUnit(raw, MILLISECONDS), "must be a duration such as 250ms, 10s or 2m");
     case "choice":

@@ -71,21 +71,24 @@ inline void wait(Barrier &barrier, int count) {
   if (++barrier.arrived == count) { barrier.arrived = 0; barrier.turn++; return; }
   while (barrier.turn == turn) yield();
 }
+// A fiber runs its thread of one block after the other: to begin one anew costs two calls of the system.
 inline void enter() {
-  body();
-  Fiber &fiber = *fibers[current];
-  fiber.done = true; alive--; warpSizes[current / WARP]--;
-  // Those that wait for a thread that has ended wait for it no longer.
-  if (alive > 0 && block.arrived == alive) { block.arrived = 0; block.turn++; }
-  _longjmp(scheduler, 1);
+  for (;;) {
+    body();
+    Fiber &fiber = *fibers[current];
+    fiber.done = true; alive--; warpSizes[current / WARP]--;
+    // Those that wait for a thread that has ended wait for it no longer.
+    if (alive > 0 && block.arrived == alive) { block.arrived = 0; block.turn++; }
+    yield();
+  }
 }
 // Runs one block; every thread goes on until it waits for others.
 inline void run(int count) {
-  while ((int)fibers.size() < count) { fibers.push_back(std::make_unique<Fiber>()); fibers.back()->stack.reset(new char[STACK]); }
+  while ((int)fibers.size() < count) { fibers.push_back(std::make_unique<Fiber>()); fibers.back()->stack.reset(new char[STACK]); fibers.back()->begun = false; }
   warps.assign((count + WARP - 1) / WARP, {}); warpSizes.assign(warps.size(), 0); for (auto &each : exchanged) each.assign(count, Place{}); block = {}; alive = count;
   for (int i = 0; i < count; i++) {
     Fiber &fiber = *fibers[i];
-    fiber.begun = fiber.done = false; warpSizes[i / WARP]++;
+    fiber.done = false; warpSizes[i / WARP]++;
     fiber.index = {i % blockDim.x, i / blockDim.x % blockDim.y, i / blockDim.x / blockDim.y};
   }
   long idle = 0;

@@ -2,7 +2,6 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { Engine } from "@drover/engine";
 import { DistributedExchange, type ExpertPeer } from "@drover/exchange";
 import type { PrefixCounts } from "@drover/fleet";
-import { contextTokensMax, kvGeometry } from "@drover/kv";
 import { GrammarMasks } from "@drover/masks";
 import { ContextStreamHolder, ExpertStreamPeer } from "@drover/rpc";
 import type { RoleContext } from "../../role-context.ts";
@@ -11,11 +10,12 @@ import { tellTokenBytes } from "./attention-load.ts";
 import { ContextPeers } from "./context-peers.ts";
 import { engineMetrics } from "./engine-metrics.ts";
 import { exchangeMetrics } from "./exchange-metrics.ts";
+import type { Executor } from "./executor.ts";
 import { ExpertHeat } from "./expert-heat.ts";
 import { ExpertPeers } from "./expert-peers.ts";
 import { RemoteFeatures } from "./feature-remote.ts";
 import { MapFollower } from "./map-follower.ts";
-import { type Executor, openExecutor } from "./open-executor.ts";
+import { openExecutor } from "./open-executor.ts";
 
 /** What other roles of the same process do for it without a network. */
 export type LocalParts = Readonly<{ experts: ExpertPeer | undefined; features: FeatureCache | undefined }>;
@@ -42,7 +42,6 @@ export async function attentionParts(context: RoleContext, local: LocalParts): P
   const { hiddenSize, vocabSize } = model.config;
   using held = new DisposableStack();
   const contextPeers = held.use(new ContextPeers((id, address) => new ContextStreamHolder(id, address, clock, logger)));
-  const stripeAbove = stripesFrom(context);
   const heat = new ExpertHeat();
   const { routing, meter } = exchangeMetrics(metrics, modelName, heat);
   const peers = held.use(
@@ -52,11 +51,10 @@ export async function attentionParts(context: RoleContext, local: LocalParts): P
   const executor = await openExecutor(context, {
     exchange,
     remoteExperts: local.experts === undefined,
-    stripeAbove,
     holders: () => contextPeers.holders,
   });
-  const { runner, sequences, geometry } = executor;
-  tellTokenBytes(metrics, modelName, geometry, options.kvDtype);
+  const { runner, sequences, geometry, stripeAbove } = executor;
+  tellTokenBytes(metrics, modelName, geometry, context.kv.dtype);
   const features = held.use(
     new RemoteFeatures({ clock, hiddenSize, ...(local.features && { local: local.features }) }),
   );
@@ -78,10 +76,4 @@ export async function attentionParts(context: RoleContext, local: LocalParts): P
   const kept = held.move();
   const release = () => kept.dispose();
   return { executor, engine, exchange, maps, contextPeers, heat, prefix, stripeAbove, [Symbol.dispose]: release };
-}
-
-/** From how many tokens on contexts are striped: what is asked for, else what half of the KV holds. */
-function stripesFrom({ options, model }: RoleContext): number {
-  const { kvDtype, kvMemory, prefillChunk } = options;
-  return options.stripeAbove ?? contextTokensMax(kvGeometry(model.config, kvDtype), kvMemory / 2, prefillChunk);
 }

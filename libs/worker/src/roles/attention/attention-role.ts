@@ -35,12 +35,12 @@ export class AttentionRole implements Role {
   #leaderEpoch = 0n;
 
   constructor(context: RoleContext, parts: AttentionParts) {
-    const { options, incarnation, model, ended } = context;
-    const { workerId, modelName, kvDtype, ending, metrics, logger, tracer } = options;
+    const { options, incarnation, model, kv, ended } = context;
+    const { workerId, modelName, ending, metrics, logger, tracer } = options;
     const { engine, executor } = parts;
     this.#context = context;
     this.#parts = parts;
-    this.introduction = { kvDtype };
+    this.introduction = { kvDtype: kv.dtype };
     this.cache = executor.sequences.cache;
     const service = attentionService({
       engine,
@@ -68,10 +68,10 @@ export class AttentionRole implements Role {
   }
 
   status(): Partial<WorkerStatus> {
-    const { engine, executor, exchange, heat, prefix, stripeAbove } = this.#parts;
+    const { engine, executor, heat, prefix, stripeAbove } = this.#parts;
     const { runningCount, waitingCount, tokenCountToStore } = engine.load();
     return {
-      ready: exchange.usable,
+      ready: executor.runner.usable,
       ...kvFacts(executor.sequences, this.#context.options.prefillChunk, stripeAbove),
       runningCount,
       waitingCount,
@@ -89,8 +89,8 @@ export class AttentionRole implements Role {
   }
 
   unready(): string | null {
-    const { engine, exchange } = this.#parts;
-    if (!exchange.usable) return "not every expert has a holder that can be reached";
+    const { engine, executor } = this.#parts;
+    if (!executor.runner.usable) return "not every expert has a holder that can be reached";
     return engine.calibrated ? null : "its steps are being measured";
   }
 
@@ -132,19 +132,20 @@ export class AttentionRole implements Role {
   #load(): AttentionLoad {
     const { engine, executor } = this.#parts;
     const { kvBytesUsed, kvBytesMax, kvUse, stripedCount } = executor.sequences;
-    const { kvDtype } = this.#context.options;
+    const { dtype: kvDtype } = this.#context.kv;
     return { ...engine.load(), kvBytesUsed, kvBytesMax, kvUse, stripedCount, kvDtype };
   }
 
   /** Connections come up a moment after the map: placement should know as soon as they do, not at the next heartbeat. */
   async #follow(map: ExpertMap): Promise<void> {
     const { clock, ended, link } = this.#context;
-    const { maps, exchange } = this.#parts;
+    const { maps, executor } = this.#parts;
+    const { runner } = executor;
     await maps.follow(map, ended);
     const untilMs = clock.monotonic() + MAP_USABLE_MS_MAX;
-    while (!exchange.usable && !ended.aborted && clock.monotonic() < untilMs)
+    while (!runner.usable && !ended.aborted && clock.monotonic() < untilMs)
       await sleepUnlessAborted(clock, MAP_USABLE_POLL_MS, ended);
     link.reportStatus();
-    if (exchange.usable) this.#usable.resolve();
+    if (runner.usable) this.#usable.resolve();
   }
 }

@@ -1,3 +1,4 @@
+import { assert, DroverError } from "@drover/core";
 import type { WorkerStatus } from "@drover/fleet";
 import { type KvGeometry, kvGeometry } from "@drover/kv";
 import { ContextStore } from "@drover/onnx";
@@ -5,11 +6,17 @@ import { contextService, type RpcService } from "@drover/rpc";
 import type { Role, RoleIntroduction } from "../../role.ts";
 import type { RoleContext } from "../../role-context.ts";
 import type { UnfinishedWork } from "../../unfinished-work.ts";
+import { hostKvDtype } from "../attention/host-executor.ts";
 import { contextMetrics } from "./context-metrics.ts";
 
 /** Starts the role `context`, which needs no weights. */
 export async function startContext(context: RoleContext): Promise<ContextRole> {
-  return new ContextRole(context, kvGeometry(context.model.config, context.options.kvDtype));
+  const { device, kv, model } = context;
+  if (device.kind === "cuda") {
+    const message = "--roles: the role context keeps rows in main memory, and has no device but cpu";
+    throw new DroverError("invalid_argument", message, { field: "roles" });
+  }
+  return new ContextRole(context, kvGeometry(model.config, kv.dtype));
 }
 
 /** Holds segments of long contexts for attention workers, and attends over them. */
@@ -21,8 +28,11 @@ export class ContextRole implements Role {
   readonly unfinished: UnfinishedWork;
   readonly #store: ContextStore;
 
-  constructor({ options, model }: RoleContext, geometry: KvGeometry) {
-    const { threads, kvMemory: bytesMax, kvDtype, metrics, modelName, tracer } = options;
+  constructor({ options, model, kv }: RoleContext, geometry: KvGeometry) {
+    const { threads, metrics, modelName, tracer } = options;
+    const { bytesMax } = kv;
+    assert(bytesMax !== "auto", "main memory for KV has a size");
+    const kvDtype = hostKvDtype(kv.dtype);
     const store = new ContextStore(model.config, geometry, { threads, bytesMax, kvDtype });
     this.#store = store;
     this.introduction = { kvDtype };

@@ -2,7 +2,7 @@ import type { ExpertRunner } from "@drover/core";
 import type { Metrics } from "@drover/telemetry";
 
 /** What counts its experts: the sessions of this process. */
-type HeldExperts = ExpertRunner &
+export type HeldExperts = ExpertRunner &
   Readonly<{ loaded(): readonly Readonly<{ layer: number; experts: Iterable<number> }>[] }>;
 
 /** Labels of the series that stand, by layer and expert. */

@@ -33,7 +33,7 @@ async function scene() {
   const options = { workerId: "w", metrics, tracer: noTracer, logger: silentLogger, threads: 1 };
   const model = { config, checkpoint, weights, fingerprint };
   // What the role does not ask for is left out.
-  const context = { options, model, link, clock: new SimClock() } as unknown as RoleContext;
+  const context = { options, model, device: { kind: "cpu" }, link, clock: new SimClock() } as unknown as RoleContext;
   return { events, role: await startExperts(context) };
 }
 

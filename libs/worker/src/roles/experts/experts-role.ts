@@ -1,3 +1,4 @@
+import { DroverError } from "@drover/core";
 import { LocalPeer } from "@drover/exchange";
 import type { ExpertSet, WorkerStatus } from "@drover/fleet";
 import { ExpertSessions } from "@drover/onnx";
@@ -6,15 +7,24 @@ import type { WorkerOrder } from "@drover/wire";
 import type { Role, RoleIntroduction } from "../../role.ts";
 import type { RoleContext } from "../../role-context.ts";
 import type { UnfinishedWork } from "../../unfinished-work.ts";
-import { CountedExperts } from "./counted-experts.ts";
-import { ExpertLoader } from "./expert-loader.ts";
+import { CountedExperts, type HeldExperts } from "./counted-experts.ts";
+import { ExpertLoader, type ExpertStore } from "./expert-loader.ts";
 import { expertCountMax } from "./expert-memory.ts";
 import { ExpertRelease } from "./expert-release.ts";
+import { WholeExperts } from "./whole-experts.ts";
 
 /** Starts the role `experts`, which holds nothing until the scheduler says what. Errors: the checkpoint's. */
 export async function startExperts(context: RoleContext): Promise<ExpertsRole> {
-  const { config, weights } = context.model;
-  return new ExpertsRole(context, await expertCountMax(config, weights, context.options.expertMemory));
+  const { device, model, options } = context;
+  const { config, weights } = model;
+  if (device.kind === "cuda" && !options.roles.includes("attention")) {
+    const message = "--roles: on a card the role experts goes with the role attention (up --expert-workers 0)";
+    throw new DroverError("invalid_argument", message, { field: "roles" });
+  }
+  return new ExpertsRole(
+    context,
+    await expertCountMax(config, weights, device.kind === "cuda" ? undefined : options.expertMemory),
+  );
 }
 
 /** Holds the routed experts that the scheduler's map gives this worker, and answers for them. */
@@ -26,18 +36,21 @@ export class ExpertsRole implements Role {
   readonly unfinished: UnfinishedWork;
   /** The same experts, for a role of this process that asks for their answers. */
   readonly peer: LocalPeer;
-  readonly #sessions: ExpertSessions;
+  readonly #store: ExpertStore & HeldExperts;
   readonly #counted: CountedExperts;
   readonly #loader: ExpertLoader;
   readonly #release = new ExpertRelease();
 
   /** `countMax`: experts of all layers that there is memory for; 0: no limit. */
-  constructor({ options, model, link, clock }: RoleContext, countMax: number) {
+  constructor({ options, model, device, link, clock }: RoleContext, countMax: number) {
     const { workerId, metrics, tracer, logger, threads } = options;
     const release = this.#release;
-    this.#sessions = new ExpertSessions(model.config, model.weights, { threads });
-    this.#counted = new CountedExperts(this.#sessions, metrics);
-    this.#loader = new ExpertLoader(this.#sessions, () => link.reportLoaded(), logger);
+    this.#store =
+      device.kind === "cuda"
+        ? new WholeExperts(model.config.hiddenSize)
+        : new ExpertSessions(model.config, model.weights, { threads });
+    this.#counted = new CountedExperts(this.#store, metrics);
+    this.#loader = new ExpertLoader(this.#store, () => link.reportLoaded(), logger);
     this.peer = new LocalPeer(workerId, this.#counted);
     this.introduction = { expertCountMax: countMax };
     const streams = {
@@ -53,11 +66,11 @@ export class ExpertsRole implements Role {
   }
 
   facts() {
-    return { experts: this.#sessions.loaded() };
+    return { experts: this.#store.loaded() };
   }
 
   loaded(): ExpertSet {
-    return new Map(this.#sessions.loaded().map(({ layer, experts }) => [layer, new Set(experts)]));
+    return new Map(this.#store.loaded().map(({ layer, experts }) => [layer, new Set(experts)]));
   }
 
   unready(): string | null {

@@ -1,0 +1,44 @@
+import { DroverError } from "@drover/core";
+import { countCards } from "@drover/cuda";
+import type { UpConfig } from "./up-config.ts";
+
+/** How many workers of the two kinds there are, and what each attention worker, and every expert worker, computes with; undefined: their own choice. */
+export type UpWorkers = Readonly<{
+  attentionWorkers: number;
+  expertWorkers: number;
+  deviceOf: (attentionWorker: number) => string | undefined;
+  expertDevice: string | undefined;
+}>;
+
+const EXPERT_WORKERS = 4;
+
+/** Reads `--gpus`, `--device` and the numbers of workers. Asks the driver for its cards where `--gpus` says so. Errors: `invalid_argument` with the field; `unavailable` without a driver. */
+export async function upWorkers(config: UpConfig, cards: () => Promise<number> = countCards): Promise<UpWorkers> {
+  const { device, gpus } = config;
+  if (gpus === undefined) {
+    const onCards = device !== undefined && device !== "cpu";
+    return {
+      attentionWorkers: config.attentionWorkers ?? 1,
+      expertWorkers: config.expertWorkers ?? (onCards ? 0 : EXPERT_WORKERS),
+      deviceOf: () => device,
+      expertDevice: device,
+    };
+  }
+  if (device !== undefined) refuse("device", "--gpus names the cards already");
+  const found = await cards();
+  const wanted = gpus === "all" ? found : Number(gpus);
+  if (!Number.isSafeInteger(wanted) || wanted < 1) {
+    if (gpus === "all") throw new DroverError("unavailable", "--gpus: the driver finds no card");
+    refuse("gpus", `must be all or a number of cards, not ${JSON.stringify(gpus)}`);
+  }
+  if (wanted > found) refuse("gpus", `there are ${found} cards, not ${wanted}`);
+  const attentionWorkers = config.attentionWorkers ?? wanted;
+  if (attentionWorkers > wanted)
+    refuse("attention-workers", `${wanted} cards have room for as many, not ${attentionWorkers}`);
+  const deviceOf = (index: number) => `cuda:${index}`;
+  return { attentionWorkers, expertWorkers: config.expertWorkers ?? 0, deviceOf, expertDevice: undefined };
+}
+
+function refuse(flag: string, sentence: string): never {
+  throw new DroverError("invalid_argument", `--${flag}: ${sentence}`, { field: flag.replaceAll("-", "_") });
+}

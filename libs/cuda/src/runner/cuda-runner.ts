@@ -1,0 +1,89 @@
+import type { EntryResult, PendingStep, Step, StepResult, StepRunner } from "@drover/core";
+import { entryAnswers, type HeadRow } from "@drover/sampling";
+import { TOP_COUNT_MAX } from "../limits.ts";
+import type { Answer, CudaText, GivenRows, Question } from "../model/cuda-text.ts";
+import { type StepBatch, stepBatches } from "./step-batches.ts";
+
+/** Llama 4's text model on one card, with all of its experts. A step is handed over to the card and computed while this thread does other things. */
+export class CudaRunner implements StepRunner, Disposable {
+  readonly #text: CudaText;
+  /** The last step that was submitted. */
+  #last: Promise<unknown> | undefined;
+
+  constructor(text: CudaText) {
+    this.#text = text;
+  }
+
+  get hiddenSize(): number {
+    return this.#text.config.hiddenSize;
+  }
+
+  /** All experts are on the card. */
+  get usable(): boolean {
+    return true;
+  }
+
+  submit(step: Step): PendingStep {
+    const result = this.#last === undefined ? this.#compute(step) : this.#last.then(() => this.#compute(step));
+    this.#last = result;
+    const settle = async (): Promise<StepResult> => {
+      try {
+        return await result;
+      } finally {
+        if (this.#last === result) this.#last = undefined;
+      }
+    };
+    return { result: settle };
+  }
+
+  async #compute({ entries }: Step): Promise<StepResult> {
+    const began = performance.now();
+    const results: EntryResult[] = [];
+    for (const batch of stepBatches(entries, this.#text)) {
+      const { parts } = batch;
+      const answer = await this.#text.step(
+        parts.map(({ run }) => run),
+        parts.flatMap(givenRows),
+        questionOf(
+          parts.flatMap(({ wanted }) => wanted),
+          this.#text.config.vocabSize,
+        ),
+      );
+      results.push(...resultsOf(batch, answer, this.#text.config.moeLayers.length));
+    }
+    const totalMs = performance.now() - began;
+    return { entries: results, times: { computeMs: totalMs, exchangeMs: 0, totalMs } };
+  }
+
+  /** Gives everything back to the card. */
+  [Symbol.dispose](): void {
+    this.#text.close();
+  }
+}
+
+function questionOf(wanted: readonly HeadRow[], vocabSize: number): Question {
+  const topCount = wanted.reduce((most, row) => Math.max(most, row.topCount), 1);
+  return {
+    wanted: Int32Array.from(wanted, ({ row }) => row),
+    asked: Int32Array.from(wanted, ({ asked }) => asked),
+    topCount: Math.min(topCount, vocabSize, TOP_COUNT_MAX),
+    whole: wanted.flatMap(({ needsLogits }, i) => (needsLogits ? [i] : [])),
+  };
+}
+
+/** Rows of an entry whose embeddings are given, by their place in the batch. */
+function givenRows({ entry, offset }: StepBatch["parts"][number]): readonly GivenRows[] {
+  return entry.embeddings.map(({ row, rows_aD }) => ({ row: offset + row, rows_aD }));
+}
+
+/** What each entry of a batch gets. */
+function resultsOf({ parts }: StepBatch, { rows, experts }: Answer, moeCount: number): readonly EntryResult[] {
+  let next = 0;
+  return parts.map(({ entry, offset, wanted }) => {
+    const rowCount = entry.tokenIds.length;
+    const answers = entryAnswers(wanted, rows.slice(next, next + wanted.length));
+    next += wanted.length;
+    const [from, to] = entry.experts ? [offset, offset + rowCount] : [0, 0];
+    return { kind: "computed", rowCount, ...answers, experts: experts.slice(from * moeCount, to * moeCount) };
+  });
+}

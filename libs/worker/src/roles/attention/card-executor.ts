@@ -1,0 +1,54 @@
+import { readManifest, TextWeights } from "@drover/checkpoint";
+import { DroverError } from "@drover/core";
+import { CudaRunner, CudaText, DECODE_ROWS_MAX } from "@drover/cuda";
+import { servedModelSeed } from "@drover/kv";
+import { StoredSequences } from "@drover/sequences";
+import type { WorkerDevice } from "../../device/worker-device.ts";
+import type { RoleContext } from "../../role-context.ts";
+import type { Executor, ExecutorOptions } from "./executor.ts";
+
+/**
+ * Computes on a card, with all experts and the KV there. Errors: the checkpoint's; `overloaded` where the card is too small; `invalid_argument` for what a card
+ * does not compute.
+ */
+export async function openCardExecutor(
+  { options, model, kv }: RoleContext,
+  { cuda, precision, kernelFolder }: Extract<WorkerDevice, { kind: "cuda" }>,
+  { remoteExperts }: ExecutorOptions,
+): Promise<Executor> {
+  const { modelName, prefixCache, prefillChunk, progress, resources } = options;
+  const { config, checkpoint, fingerprint } = model;
+  await refuseOthers(options, remoteExperts, checkpoint.directory);
+  const text = await CudaText.load(cuda, config, new TextWeights(checkpoint, config), {
+    precision,
+    kvBytesMax: kv.bytesMax,
+    rowsMax: prefillChunk + DECODE_ROWS_MAX,
+    cacheFolder: kernelFolder,
+    onLayer: (done, total) => progress(`layer ${done} of ${total}`),
+  });
+  const runner = resources.use(new CudaRunner(text));
+  const sequences = new StoredSequences(text.geometry, text.store, {
+    cache: { bytesMax: text.kvBytesMax, prefixCache: prefixCache === "on" },
+    hashSeed: servedModelSeed(modelName, fingerprint),
+    stripes: undefined,
+  });
+  return { runner, sequences, geometry: text.geometry, stripeAbove: Number.POSITIVE_INFINITY };
+}
+
+/** What CPUs compute and cards do not. */
+async function refuseOthers(
+  { quantization, stripeAbove }: RoleContext["options"],
+  remoteExperts: boolean,
+  directory: string,
+): Promise<void> {
+  if (remoteExperts)
+    refuse("roles", "on a card the role attention takes the role experts with it (up --expert-workers 0)");
+  if (stripeAbove !== undefined) refuse("stripe-above", "a card's old rows do not go to context workers");
+  if (quantization !== null) refuse("quantize", "a card computes with weights as the checkpoint stores them");
+  if ((await readManifest(directory)) !== null)
+    refuse("model", `${directory} was converted for CPUs; give a card the checkpoint that it was made of`);
+}
+
+function refuse(flag: string, sentence: string): never {
+  throw new DroverError("invalid_argument", `--${flag}: ${sentence}`, { field: flag.replaceAll("-", "_") });
+}
