@@ -2,7 +2,7 @@
 
 export { readAnthropicCount } from "./anthropic/read-message.ts";
 export { type ChatBody, readChat } from "./read/chat.ts";
-export { type CompletionBody, readCompletion } from "./read/completion.ts";
+export { type CompletionBody, readCompletion, readCompletions } from "./read/completion.ts";
 export { readDetokenize, readTokenize, type TokenizeQuery } from "./read/tokens.ts";
 export type {
   ChatPrompt,

@@ -142,7 +142,7 @@ describe("tool calls", () => {
     const { message, token_ids, logprobs } = await whole({ return_token_ids: true, logprobs: true }, "a[f()]");
     expect(message.tool_calls).toHaveLength(1);
     expect(token_ids).toEqual([...new TextEncoder().encode("a[f()]"), EOS]);
-    expect(logprobs.content).toHaveLength(7);
+    expect(logprobs.content).toHaveLength(6);
   });
 
   it("come over gRPC too, and not with tool_choice none", async () => {

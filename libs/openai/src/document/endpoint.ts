@@ -36,7 +36,8 @@ export type GenerationEndpoint = Endpoint &
     idPrefix: string;
     /** The kept response that a body goes on with; undefined where it begins a conversation. */
     previous?: (body: unknown) => string | undefined;
-    read: (body: unknown, facts: ModelFacts, previous: KeptResponse | undefined) => GenerationQuery;
+    /** A query for each prompt, at least one. */
+    read: (body: unknown, facts: ModelFacts, previous: KeptResponse | undefined) => readonly GenerationQuery[];
     /** The reply, and what is kept of it for requests that go on with it. */
     whole: (frame: ReplyFrame, answer: Answer) => Readonly<{ body: unknown; kept?: KeptResponse | undefined }>;
     stream: (frame: ReplyFrame) => ReplyStream;

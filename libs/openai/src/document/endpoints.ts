@@ -5,7 +5,7 @@ import { AnthropicBody, AnthropicCountBody } from "../anthropic/message-body.ts"
 import { AnthropicEvent, AnthropicReplyStream } from "../anthropic/message-stream.ts";
 import { readAnthropic } from "../anthropic/read-message.ts";
 import { ChatBody, readChat } from "../read/chat.ts";
-import { CompletionBody, readCompletion } from "../read/completion.ts";
+import { CompletionBody, readCompletions } from "../read/completion.ts";
 import { DetokenizeBody, TokenizeBody } from "../read/tokens.ts";
 import { previousResponseId, readResponse } from "../responses/read-response.ts";
 import { keptResponse, ResponseObject, wholeResponse } from "../responses/response.ts";
@@ -42,7 +42,7 @@ export const GENERATION_ENDPOINTS: readonly GenerationEndpoint[] = [
     chunk: named("ChatCompletionChunk", ChatCompletionChunk),
     errors: GENERATION_ERRORS,
     idPrefix: "chatcmpl-",
-    read: readChat,
+    read: (body, facts) => [readChat(body, facts)],
     whole: (frame, answer) => ({ body: chatCompletion(frame, answer) }),
     stream: (frame) => new ChatReplyStream(frame),
   },
@@ -50,13 +50,15 @@ export const GENERATION_ENDPOINTS: readonly GenerationEndpoint[] = [
     method: "post",
     path: "/v1/completions",
     tag: "Generating",
-    summary: "Continues a text",
+    summary: "Continues texts",
+    description:
+      "Of several prompts, the choices are in their order and counted through, each prompt's `n` beside one another; together they may be as many as one prompt's. `logprobs` have an entry for every token that was generated, also for the one that ended a choice.",
     body: named("CompletionRequest", CompletionBody),
     answer: named("Completion", Completion),
     chunk: named("CompletionChunk", CompletionChunk),
     errors: GENERATION_ERRORS,
     idPrefix: "cmpl-",
-    read: readCompletion,
+    read: readCompletions,
     whole: (frame, answer) => ({ body: completion(frame, answer) }),
     stream: (frame) => new CompletionReplyStream(frame),
   },
@@ -73,7 +75,7 @@ export const GENERATION_ENDPOINTS: readonly GenerationEndpoint[] = [
     errors: [...GENERATION_ERRORS, "not_found"],
     idPrefix: "resp_",
     previous: previousResponseId,
-    read: readResponse,
+    read: (body, facts, previous) => [readResponse(body, facts, previous)],
     whole: (frame, answer) => {
       const body = wholeResponse(frame, answer);
       return { body, kept: keptResponse(frame, body) };
@@ -91,7 +93,7 @@ export const GENERATION_ENDPOINTS: readonly GenerationEndpoint[] = [
     chunk: named("AnthropicEvent", AnthropicEvent),
     errors: GENERATION_ERRORS,
     idPrefix: "msg_",
-    read: readAnthropic,
+    read: (body, facts) => [readAnthropic(body, facts)],
     whole: (frame, answer) => ({ body: anthropicMessage(frame, answer) }),
     stream: (frame) => new AnthropicReplyStream(frame),
     refusal: anthropicError,

@@ -1,12 +1,12 @@
 import { type Static, Type } from "typebox";
 import { COMPLETION_TOKENS_DEFAULT, TOP_LOGPROBS_MAX } from "../limits.ts";
-import type { GenerationQuery } from "../request/generation-query.ts";
+import type { GenerationQuery, PromptQuery } from "../request/generation-query.ts";
 import type { ModelFacts } from "../request/model-facts.ts";
 import { parserOf } from "../schema/check.ts";
 import { optional } from "../schema/fields.ts";
 import { readConstraint } from "./constraint.ts";
 import { checkMinTokens, generationFields, refuseUnserved } from "./generation-fields.ts";
-import { promptFields, readPrompt } from "./prompt.ts";
+import { promptFields, readPrompt, readPrompts } from "./prompt.ts";
 import { readReplyOptions, readStop } from "./reply-options.ts";
 import { readSampling } from "./sampling.ts";
 import { checkModel } from "./served-model.ts";
@@ -33,17 +33,32 @@ export type CompletionBody = Static<typeof CompletionBody>;
 
 const parseCompletion = parserOf(CompletionBody);
 
-/** Reads a completion's body. Errors: `invalid_argument`, `model_not_found` or `context_length_exceeded`, naming the field. */
+/** Reads a completion's body of one prompt. Errors: `invalid_argument`, `model_not_found` or `context_length_exceeded`, naming the field. */
 export function readCompletion(value: unknown, facts: ModelFacts): GenerationQuery {
+  const body = readBody(value, facts);
+  return queryOf(body, readPrompt(body, facts), facts);
+}
+
+/** Reads a completion's body of any number of prompts, a query for each in their order. Errors: those of `readCompletion`; more choices than one request may have. */
+export function readCompletions(value: unknown, facts: ModelFacts): readonly GenerationQuery[] {
+  const body = readBody(value, facts);
+  return readPrompts(body, facts, body.n ?? 1).map((prompt) => queryOf(body, prompt, facts));
+}
+
+function readBody(value: unknown, facts: ModelFacts): CompletionBody {
   checkModel(value, facts);
   const body = parseCompletion(value);
   refuseUnserved(body);
   checkToolChoice(body);
+  checkMinTokens(body, "max_tokens", body.max_tokens ?? COMPLETION_TOKENS_DEFAULT);
+  return body;
+}
+
+function queryOf(body: CompletionBody, prompt: PromptQuery, facts: ModelFacts): GenerationQuery {
   const topLogprobs = body.logprobs ?? -1;
   const echo = body.echo ?? false;
-  checkMinTokens(body, "max_tokens", body.max_tokens ?? COMPLETION_TOKENS_DEFAULT);
   return {
-    prompt: readPrompt(body, facts),
+    prompt,
     sampling: readSampling(body, facts, { topLogprobs, promptTopLogprobs: echo ? topLogprobs : -1 }),
     budget: { asked: body.max_tokens ?? undefined, field: "max_tokens", unasked: COMPLETION_TOKENS_DEFAULT },
     stop: readStop(body),

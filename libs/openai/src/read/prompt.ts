@@ -1,15 +1,29 @@
 import { type Static, Type } from "typebox";
+import { CHOICES_MAX } from "../limits.ts";
 import { checkPromptFits } from "../request/fit.ts";
 import type { PromptQuery } from "../request/generation-query.ts";
 import type { ModelFacts } from "../request/model-facts.ts";
 import { fieldError } from "../schema/check.ts";
-import { checkTokenIds, optional, tokenIdList } from "../schema/fields.ts";
-import { SAYS, SENTENCES } from "../schema/sentences.ts";
+import { checkTokenIds, optional } from "../schema/fields.ts";
+import { SAYS, SENTENCES, UNCHECKED } from "../schema/sentences.ts";
 
-/** A prompt without a template. */
+/** Entries are of one kind, which the reader checks. */
+const PromptEntry = Type.Union(
+  [Type.Integer({ minimum: 0 }), Type.String(), Type.Array(Type.Integer({ minimum: 0 }))],
+  {
+    [SAYS]: "must be a token id, or a prompt",
+  },
+);
+
+const PromptList = Type.Array(PromptEntry, {
+  description: "Token ids, taken as they are; or several prompts, each a text or a list of token ids.",
+  [UNCHECKED]: true,
+});
+
+/** Prompts without a template. */
 export const promptFields = {
-  prompt: Type.Union([Type.String(), tokenIdList("Token ids, taken as they are.")], {
-    description: "Text, or token ids.",
+  prompt: Type.Union([Type.String(), PromptList], {
+    description: "Text, or token ids; a completion takes a list of them too, whose choices it answers in their order.",
     [SAYS]: "must be a string or a list of token ids",
   }),
   add_special_tokens: optional(
@@ -18,25 +32,44 @@ export const promptFields = {
 };
 
 const PromptBody = Type.Object(promptFields);
+type PromptBody = Static<typeof PromptBody>;
 
-/** Errors: `invalid_argument`, or `context_length_exceeded` for more token ids than the context holds. */
-export function readPrompt(
-  { prompt, add_special_tokens: addSpecialTokens }: Static<typeof PromptBody>,
+/** The one prompt of a body. Errors: `invalid_argument`, also for several, or `context_length_exceeded` for more token ids than the context holds. */
+export function readPrompt(body: PromptBody, facts: ModelFacts): PromptQuery {
+  if (severalIn(body.prompt) !== undefined)
+    throw fieldError("prompt", "may hold only one prompt: a string or a list of token ids");
+  return readOne("prompt", body.prompt, body, facts);
+}
+
+/** The prompts of a body, one or several, each of which is answered by `choiceCount` choices. Errors: those of `readPrompt`, naming the prompt of a list. */
+export function readPrompts(body: PromptBody, facts: ModelFacts, choiceCount: number): readonly PromptQuery[] {
+  const several = severalIn(body.prompt);
+  if (several === undefined) return [readOne("prompt", body.prompt, body, facts)];
+  if (several.length * choiceCount > CHOICES_MAX)
+    throw fieldError("prompt", `may ask for at most ${CHOICES_MAX} choices: prompts times n`);
+  return several.map((prompt, i) => readOne(`prompt[${i}]`, prompt, body, facts));
+}
+
+/** The entries of a list of prompts; undefined for one prompt. */
+function severalIn(prompt: PromptBody["prompt"]): readonly (string | readonly unknown[])[] | undefined {
+  if (typeof prompt === "string" || prompt.length === 0) return undefined;
+  const entries: readonly unknown[] = prompt;
+  return entries.every((entry) => typeof entry === "string" || Array.isArray(entry)) ? entries : undefined;
+}
+
+function readOne(
+  field: string,
+  prompt: string | readonly unknown[],
+  { add_special_tokens: addSpecialTokens }: PromptBody,
   { vocabSize, contextTokensMax, defaults }: ModelFacts,
 ): PromptQuery {
-  if (typeof prompt === "string")
-    return {
-      kind: "text",
-      field: "prompt",
-      text: prompt,
-      first: addSpecialTokens === false ? undefined : defaults.bosTokenId,
-    };
-  if (prompt.length === 0) throw fieldError("prompt", SENTENCES.empty);
-  const entries: readonly unknown[] = prompt;
-  if (entries.every((entry) => typeof entry === "string" || Array.isArray(entry)))
-    throw fieldError("prompt", "may hold only one prompt: a string or a list of token ids");
+  if (typeof prompt === "string") {
+    if (!prompt.isWellFormed()) throw fieldError(field, SENTENCES.unicode);
+    return { kind: "text", field, text: prompt, first: addSpecialTokens === false ? undefined : defaults.bosTokenId };
+  }
+  if (prompt.length === 0) throw fieldError(field, SENTENCES.empty);
   // Counted before the ids are looked at, so that a prompt far too long says so.
-  checkPromptFits("prompt", prompt.length, 0, contextTokensMax);
-  checkTokenIds("prompt", prompt, vocabSize);
-  return { kind: "tokens", field: "prompt", ids: Uint32Array.from(prompt) };
+  checkPromptFits(field, prompt.length, 0, contextTokensMax);
+  checkTokenIds(field, prompt, vocabSize);
+  return { kind: "tokens", field, ids: Uint32Array.from(prompt) };
 }

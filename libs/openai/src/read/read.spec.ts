@@ -229,6 +229,7 @@ describe("a completion's body", () => {
   it.each([
     [undefined, "prompt: is required"],
     [7, "prompt: must be a string or a list of token ids"],
+    [[1, "a"], "prompt: must hold token ids from 0 to 257"],
     [["a", "b"], "prompt: may hold only one prompt: a string or a list of token ids"],
     [[[1], [2]], "prompt: may hold only one prompt: a string or a list of token ids"],
     [[], "prompt: must not be empty"],
@@ -242,7 +243,7 @@ describe("a completion's body", () => {
   it("of more ids than the context says so before its ids are read", () => {
     expect(refused(() => completion({ prompt: many(101, 9999) }))).toEqual([
       "context_length_exceeded",
-      "prompt: the prompt has 101 tokens, and the context holds 100",
+      expect.stringMatching(/^prompt: the prompt has 101 tokens, and the context holds 100: /),
     ]);
   });
 

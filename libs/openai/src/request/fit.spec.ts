@@ -29,19 +29,40 @@ describe("a query that meets its tokens", () => {
   it("is refused where prompt and output do not fit the context together, by the name of what is too much", () => {
     const refusal = (tokenCount: number, body: object) => refused(() => fit(chat(body), prompt(tokenCount), fitting));
     const code = "context_length_exceeded";
-    expect(refusal(100, {})).toEqual([code, "messages: the prompt has 100 tokens, and the context holds 100"]);
-    expect(refusal(101, { max_tokens: 0 })).toEqual([
+    const begins = (sentence: string) => [code, expect.stringMatching(new RegExp(`^${sentence}: `))];
+    expect(refusal(100, {})).toEqual(begins("messages: the prompt has 100 tokens, and the context holds 100"));
+    expect(refusal(101, { max_tokens: 0 })).toEqual(
+      begins("messages: the prompt has 101 tokens, and the context holds 100"),
+    );
+    expect(refusal(9, { max_completion_tokens: 92 })).toEqual(
+      begins("max_completion_tokens: 9 prompt tokens and 92 to generate are more than the 100 tokens of the context"),
+    );
+    expect(refused(() => fit(completion({}), prompt(100), fitting))).toEqual(
+      begins("prompt: the prompt has 100 tokens, and the context holds 100"),
+    );
+    expect(refusal(9, { max_tokens: 92 })).toEqual([
       code,
-      "messages: the prompt has 101 tokens, and the context holds 100",
+      expect.stringMatching(/input length and `max_tokens` exceed context limit: 9 \+ 92 > 100\./),
     ]);
-    expect(refusal(9, { max_completion_tokens: 92 })).toEqual([
-      code,
-      "max_completion_tokens: 9 prompt tokens and 92 to generate are more than the 100 tokens of the context",
-    ]);
-    expect(refused(() => fit(completion({}), prompt(100), fitting))).toEqual([
-      code,
-      "prompt: the prompt has 100 tokens, and the context holds 100",
-    ]);
+  });
+
+  it("is refused in the words that clients look for, since some of them are shown nothing else", () => {
+    for (const [tokenCount, body] of [
+      [100, {}],
+      [9, { max_tokens: 92 }],
+    ] as const) {
+      const [, message] = refused(() => fit(chat(body), prompt(tokenCount), fitting));
+      for (const words of [
+        // OpenAI's, LiteLLM's and vLLM's; OpenAI's code, which LangChain looks for.
+        "This model's maximum context length is 100 tokens",
+        "reduce the length of the messages",
+        "context_length_exceeded",
+      ])
+        expect(message).toContain(words);
+    }
+    const [, message] = refused(() => fit(chat({}), prompt(150), fitting));
+    for (const words of ["prompt is too long: 150 tokens > 100 maximum", "exceeds the context window"])
+      expect(message).toContain(words);
   });
 
   it("gets the drawn seed where it has none", () => {

@@ -1,5 +1,6 @@
 import { DroverError } from "@drover/core";
-import type { GenerationQuery, PromptQuery, TokenBudget } from "./generation-query.ts";
+import { answerTooLong, promptTooLong } from "./context-overflow.ts";
+import type { GenerationQuery, TokenBudget } from "./generation-query.ts";
 import type { InferenceRequest, PreparedPrompt } from "./inference-request.ts";
 
 export type Fitting = Readonly<{
@@ -26,33 +27,25 @@ export function fit(query: GenerationQuery, prompt: PreparedPrompt, fitting: Fit
 
 /** A prompt that leaves no room for the first token that is asked for is refused; `asked` 0 asks for none. */
 export function checkPromptFits(
-  field: PromptQuery["field"],
+  field: string,
   tokenCount: number,
   asked: number | undefined,
   contextTokensMax: number,
 ): void {
   if (contextTokensMax - tokenCount >= Math.min(asked ?? 1, 1)) return;
-  throw new DroverError(
-    "context_length_exceeded",
-    `the prompt has ${tokenCount} tokens, and the context holds ${contextTokensMax}`,
-    { field },
-  );
+  throw new DroverError("context_length_exceeded", promptTooLong(tokenCount, contextTokensMax), { field });
 }
 
 /** How many tokens may be generated. */
 function fittingTokens(
   { asked, field, unasked }: TokenBudget,
   promptTokenCount: number,
-  promptField: PromptQuery["field"],
+  promptField: string,
   contextTokensMax: number,
 ): number {
   checkPromptFits(promptField, promptTokenCount, asked, contextTokensMax);
   const room = contextTokensMax - promptTokenCount;
   if (asked === undefined) return Math.min(unasked, room);
   if (asked <= room) return asked;
-  throw new DroverError(
-    "context_length_exceeded",
-    `${promptTokenCount} prompt tokens and ${asked} to generate are more than the ${contextTokensMax} tokens of the context`,
-    { field },
-  );
+  throw new DroverError("context_length_exceeded", answerTooLong(promptTokenCount, asked, contextTokensMax), { field });
 }

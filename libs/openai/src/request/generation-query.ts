@@ -16,10 +16,10 @@ export type ChatPrompt = Readonly<{
 }>;
 
 /** Plain text, after the token `first` where there is one. */
-type TextPrompt = Readonly<{ kind: "text"; field: "prompt"; text: string; first: number | undefined }>;
+type TextPrompt = Readonly<{ kind: "text"; field: string; text: string; first: number | undefined }>;
 
 /** Token ids as they are, all of the vocabulary. */
-type TokenPrompt = Readonly<{ kind: "tokens"; field: "prompt"; ids: Uint32Array }>;
+type TokenPrompt = Readonly<{ kind: "tokens"; field: string; ids: Uint32Array }>;
 
 /**
  * A conversation or a text that was read on a thread and goes to another one, in bytes: nobody on the way walks through its values. Text comes
@@ -75,7 +75,10 @@ export type ReplyOptions = Readonly<{
   conversation?: Conversation;
 }>;
 
-/** What a client asks to have generated, whatever interface it came by: all is checked that needs neither a tokenizer nor an image. */
+/**
+ * What a client asks to have generated, whatever interface it came by: all is checked that needs neither a tokenizer nor an image.
+ * A request of several prompts is as many queries, which differ in nothing else.
+ */
 export type GenerationQuery = Readonly<{
   prompt: PromptQuery;
   sampling: SamplingQuery;

@@ -2,9 +2,11 @@ import type { Tokenizer } from "@drover/tokenizer";
 import type { InferenceRequest } from "../request/inference-request.ts";
 import { type ChoicePart, ChoiceToolCalls, toolCallIdPrefix } from "./choice-tool-calls.ts";
 import { StopMatcher } from "./stop-matcher.ts";
+import { TokenPlaces } from "./token-places.ts";
 
-/** What one token gives, and the stop string where one ended the choice. */
-export type ChoicePiece = ChoicePart & Readonly<{ stopString: string | undefined }>;
+/** What one token gives, and the stop string where one ended the choice. `textOffset` and `shownCount` are an `Output`'s. */
+export type ChoicePiece = ChoicePart &
+  Readonly<{ stopString: string | undefined; textOffset: number; shownCount: number }>;
 
 /** One choice's text: tokens in, complete characters and tool calls out, up to a stop string. */
 export class ChoiceText {
@@ -13,6 +15,8 @@ export class ChoiceText {
   readonly #matcher: StopMatcher;
   readonly #minTokens: number;
   readonly #toolCalls: ChoiceToolCalls | undefined;
+  /** Only where log-probabilities are told. */
+  readonly #places: TokenPlaces | undefined;
   #tokenCount = 0;
 
   constructor(
@@ -25,6 +29,7 @@ export class ChoiceText {
     this.#stream = tokenizer.stream();
     this.#matcher = new StopMatcher(stop);
     this.#minTokens = sampling.minTokens;
+    if (sampling.topLogprobs >= 0) this.#places = new TokenPlaces();
     if (toolCalls !== undefined)
       this.#toolCalls = new ChoiceToolCalls(toolCalls, tokenizer, toolCallIdPrefix(requestId, choice));
   }
@@ -44,11 +49,17 @@ export class ChoiceText {
     if (last) piece += this.#stream.flush();
     this.#toolCalls?.read(tokenId, piece);
     const { text, stopString } = this.#match(piece, last);
+    const places = this.#place(piece, text);
     const stopped = stopString !== undefined;
     // A stop token that is none of the model's special ones is the client's: it cuts the model off.
     const byModel = silent && !stopped && this.#tokenizer.isSpecial(tokenId);
     const part = this.#toolCalls?.parse(text, last || stopped, byModel) ?? { text, toolCalls: [] };
-    return { ...part, stopString };
+    return { ...part, stopString, ...places };
+  }
+
+  #place(read: string, given: string): Pick<ChoicePiece, "textOffset" | "shownCount"> {
+    if (this.#places === undefined) return { textOffset: 0, shownCount: 0 };
+    return { textOffset: this.#places.read(read), shownCount: this.#places.give(given) };
   }
 
   #match(piece: string, last: boolean): { text: string; stopString: string | undefined } {

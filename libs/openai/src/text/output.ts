@@ -11,6 +11,8 @@ export type ToolCall = Readonly<{ id: string; index: number; name: string; argum
 
 type PromptOutput = Readonly<{
   kind: "prompt";
+  /** Which of the request's prompts. */
+  prompt: number;
   logprobs: readonly TokenLogprob[];
   /** For each prompt token, the expert of each MoE layer. */
   experts: readonly number[][];
@@ -18,6 +20,7 @@ type PromptOutput = Readonly<{
 
 export type TokenOutput = Readonly<{
   kind: "token";
+  /** Counted through all prompts. */
   choice: number;
   tokenId: number;
   /** Complete characters only; often empty. */
@@ -25,6 +28,10 @@ export type TokenOutput = Readonly<{
   /** Calls that are whole with this token. */
   toolCalls: readonly ToolCall[];
   logprob: TokenLogprob | undefined;
+  /** Code points of the choice's text before the token's own, what is held back included; 0 without log-probabilities. */
+  textOffset: number;
+  /** Of the choice's tokens in their order, so many more have text among what was given by now; 0 without log-probabilities. */
+  shownCount: number;
   experts: number[] | undefined;
   finish: FinishReason | undefined;
   /** The stop string that ended the choice. */

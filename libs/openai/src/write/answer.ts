@@ -6,7 +6,9 @@ export type ChoiceAnswer = {
   toolCalls: ToolCall[];
   tokenIds: number[];
   logprobs: TokenLogprob[];
-  /** Text length before each token. */
+  /** Of the tokens, so many have some of their text in the answer: the first ones. */
+  shownCount: number;
+  /** Code points of the choice's text before each token. */
   textOffsets: number[];
   experts: number[][];
   finish: FinishReason;
@@ -14,42 +16,54 @@ export type ChoiceAnswer = {
   stopString?: string | undefined;
 };
 
+/** What is told of one prompt. */
+export type PromptAnswer = Readonly<{ logprobs: TokenLogprob[]; experts: number[][] }>;
+
 /** A whole reply, collected. Bounded by the request's `max_tokens` and choices. */
 export class Answer {
+  /** Of all prompts in their order, those of one beside one another. */
   readonly choices: readonly ChoiceAnswer[];
-  readonly promptLogprobs: TokenLogprob[] = [];
-  readonly promptExperts: number[][] = [];
+  readonly prompts: readonly PromptAnswer[];
   cachedTokenCount = 0;
 
-  constructor(choiceCount: number) {
-    this.choices = Array.from({ length: choiceCount }, () => ({
+  constructor(promptCount: number, choiceCount: number) {
+    this.prompts = Array.from({ length: promptCount }, () => ({ logprobs: [], experts: [] }));
+    this.choices = Array.from({ length: promptCount * choiceCount }, () => ({
       text: "",
       toolCalls: [],
       tokenIds: [],
       logprobs: [],
+      shownCount: 0,
       textOffsets: [],
       experts: [],
       finish: "length",
     }));
   }
 
-  /** Reads to the end. Errors: what ended the request. */
-  static async collect(outputs: AsyncIterable<readonly Output[]>, choiceCount: number): Promise<Answer> {
-    const answer = new Answer(choiceCount);
+  /** Reads to the end. `choiceCount` for each prompt. Errors: what ended the request. */
+  static async collect(
+    outputs: AsyncIterable<readonly Output[]>,
+    promptCount: number,
+    choiceCount: number,
+  ): Promise<Answer> {
+    const answer = new Answer(promptCount, choiceCount);
     for await (const batch of outputs) for (const output of batch) answer.add(output);
     return answer;
   }
 
   add(output: Output): void {
     switch (output.kind) {
-      case "prompt":
-        for (const logprob of output.logprobs) this.promptLogprobs.push(logprob);
-        for (const experts of output.experts) this.promptExperts.push(experts);
+      case "prompt": {
+        const { logprobs, experts } = at(this.prompts, output.prompt);
+        for (const logprob of output.logprobs) logprobs.push(logprob);
+        for (const rows of output.experts) experts.push(rows);
         return;
+      }
       case "token": {
         const choice = at(this.choices, output.choice);
         choice.tokenIds.push(output.tokenId);
-        choice.textOffsets.push(choice.text.length);
+        choice.textOffsets.push(output.textOffset);
+        choice.shownCount += output.shownCount;
         choice.text += output.text;
         choice.toolCalls.push(...output.toolCalls);
         if (output.logprob !== undefined) choice.logprobs.push(output.logprob);

@@ -1,10 +1,10 @@
-import type { DroverError } from "@drover/core";
+import { at, type DroverError } from "@drover/core";
 import { type Static, Type } from "typebox";
-import type { Output, TokenOutput, ToolCall } from "../text/output.ts";
+import type { Output, TokenLogprob, TokenOutput, ToolCall } from "../text/output.ts";
 import { chatFinishReason } from "./chat.ts";
 import { ChatLogprobs, chatLogprobs } from "./logprobs.ts";
 import { ReplyChunks } from "./reply-chunks.ts";
-import { errorEvent, frameFields, type ReplyFrame, type ReplyStream } from "./reply-frame.ts";
+import { errorEvent, eventJson, frameFields, type ReplyFrame, type ReplyStream } from "./reply-frame.ts";
 import { promptIdsField, routedExpertsField, tokenIdsField } from "./token-facts.ts";
 import { Usage } from "./usage.ts";
 
@@ -58,10 +58,13 @@ export class ChatReplyStream implements ReplyStream {
   readonly #frame: ReplyFrame;
   readonly #chunks: ReplyChunks;
   #first = true;
+  /** Of each choice, those whose text was not given yet. */
+  readonly #unshown: TokenLogprob[][];
   readonly #promptExperts: number[][] = [];
 
   constructor(frame: ReplyFrame) {
     this.#frame = frame;
+    this.#unshown = Array.from({ length: frame.request.sampling.n }, () => []);
     this.#chunks = new ReplyChunks(frame, OBJECT, {
       begin: (choice) => this.#begin(choice),
       finish: (choice, reason) => this.#chunk({ index: choice, delta: {}, logprobs: null, finish_reason: reason }),
@@ -84,20 +87,21 @@ export class ChatReplyStream implements ReplyStream {
     return errorEvent(error);
   }
 
-  #token({ choice, tokenId, text, toolCalls, logprob, experts }: TokenOutput): string {
+  #token(output: TokenOutput): string {
+    const { choice, tokenId, text, toolCalls, experts } = output;
     let out = "";
     if (this.#chunks.isPlain) {
       // The common chunk, by hand: this is most of what a router does.
       if (text !== "")
         out = this.#chunks.chunk(
-          `{"index":${choice},"delta":{"content":${JSON.stringify(text)}},"logprobs":null,"finish_reason":null}`,
+          `{"index":${choice},"delta":{"content":${eventJson(text)}},"logprobs":null,"finish_reason":null}`,
         );
     } else {
-      const { model, options } = this.#frame;
+      const { options } = this.#frame;
       out = this.#chunk({
         index: choice,
         delta: { content: text },
-        logprobs: logprob === undefined ? null : chatLogprobs([logprob], model.tokenizer),
+        logprobs: this.#logprobs(output),
         finish_reason: null,
         ...(options.returnTokenIds && { token_ids: [tokenId] }),
         ...(experts !== undefined && { routed_experts: [experts] }),
@@ -105,6 +109,14 @@ export class ChatReplyStream implements ReplyStream {
     }
     for (const call of toolCalls) out += this.#call(choice, call);
     return out;
+  }
+
+  /** Those of the tokens whose text comes with this output or its begin; OpenAI tells none of what ends an answer. */
+  #logprobs({ choice, logprob, shownCount }: TokenOutput): ChunkChoice["logprobs"] {
+    if (logprob === undefined) return null;
+    const unshown = at(this.#unshown, choice);
+    unshown.push(logprob);
+    return shownCount === 0 ? null : chatLogprobs(unshown.splice(0, shownCount), this.#frame.model.tokenizer);
   }
 
   /** OpenAI's two steps: first what is called, then with what. */
@@ -131,6 +143,6 @@ export class ChatReplyStream implements ReplyStream {
   }
 
   #chunk(choice: ChunkChoice): string {
-    return this.#chunks.chunk(JSON.stringify(choice));
+    return this.#chunks.chunk(eventJson(choice));
   }
 }

@@ -1,7 +1,8 @@
+import { at } from "@drover/core";
 import { type Static, Type } from "typebox";
 import type { Answer, ChoiceAnswer } from "./answer.ts";
 import { ChatLogprobs, chatLogprobs } from "./logprobs.ts";
-import { frameFields, type ReplyFrame } from "./reply-frame.ts";
+import { frameFields, promptTokenCount, type ReplyFrame } from "./reply-frame.ts";
 import { promptIdsField, routedExpertsField, tokenIdsField } from "./token-facts.ts";
 import { Usage, usage } from "./usage.ts";
 
@@ -45,7 +46,9 @@ export const ChatCompletion = Type.Object({
 export type ChatCompletion = Static<typeof ChatCompletion>;
 
 /** The body of a chat completion that is not streamed. */
-export function chatCompletion({ id, created, model, request, options }: ReplyFrame, answer: Answer): ChatCompletion {
+export function chatCompletion(frame: ReplyFrame, answer: Answer): ChatCompletion {
+  const { id, created, model, request, options } = frame;
+  const { experts: promptExperts } = at(answer.prompts, 0);
   return {
     id,
     object: "chat.completion",
@@ -54,12 +57,15 @@ export function chatCompletion({ id, created, model, request, options }: ReplyFr
     choices: answer.choices.map((choice, index) => ({
       index,
       message: message(choice),
-      logprobs: request.sampling.topLogprobs < 0 ? null : chatLogprobs(choice.logprobs, model.tokenizer),
+      logprobs:
+        request.sampling.topLogprobs < 0
+          ? null
+          : chatLogprobs(choice.logprobs.slice(0, choice.shownCount), model.tokenizer),
       finish_reason: choice.finish,
       ...(options.returnTokenIds && { token_ids: choice.tokenIds }),
-      ...(request.sampling.routedExperts && { routed_experts: [...answer.promptExperts, ...choice.experts] }),
+      ...(request.sampling.routedExperts && { routed_experts: [...promptExperts, ...choice.experts] }),
     })),
-    usage: usage(request.promptTokenIds.length, answer.completionTokenCount, answer.cachedTokenCount),
+    usage: usage(promptTokenCount(frame), answer.completionTokenCount, answer.cachedTokenCount),
     ...(options.returnTokenIds && { prompt_token_ids: Array.from(request.promptTokenIds) }),
   };
 }

@@ -1,22 +1,24 @@
 import { at, type DroverError } from "@drover/core";
-import type { Output, TokenLogprob, TokenOutput } from "../text/output.ts";
+import type { Output, TokenOutput } from "../text/output.ts";
+import { codePointCount } from "../text/token-places.ts";
+import type { PromptAnswer } from "./answer.ts";
 import { COMPLETION_OBJECT, type CompletionChunkChoice } from "./completion.ts";
 import { completionLogprobs, promptTextOffsets } from "./logprobs.ts";
 import { ReplyChunks } from "./reply-chunks.ts";
-import { errorEvent, type ReplyFrame, type ReplyStream } from "./reply-frame.ts";
+import { errorEvent, eventJson, type ReplyFrame, type ReplyStream } from "./reply-frame.ts";
 
 /** A streamed completion: with `echo` the prompt first, then text, then why it ended, then the usage where it was asked for. */
 export class CompletionReplyStream implements ReplyStream {
   readonly #frame: ReplyFrame;
   readonly #chunks: ReplyChunks;
-  readonly #textLengths: number[];
-  readonly #promptLogprobs: TokenLogprob[] = [];
-  readonly #promptExperts: number[][] = [];
+  /** Code points of each prompt's echo. */
+  readonly #echoLengths: readonly number[];
+  readonly #prompts: readonly PromptAnswer[];
 
   constructor(frame: ReplyFrame) {
-    const { request } = frame;
     this.#frame = frame;
-    this.#textLengths = Array.from({ length: request.sampling.n }, () => request.echoText?.length ?? 0);
+    this.#echoLengths = frame.requests.map(({ echoText = "" }) => codePointCount(echoText));
+    this.#prompts = frame.requests.map(() => ({ logprobs: [], experts: [] }));
     this.#chunks = new ReplyChunks(frame, COMPLETION_OBJECT, {
       begin: (choice) => this.#begin(choice),
       finish: (choice, reason) => this.#chunk({ index: choice, text: "", logprobs: null, finish_reason: reason }),
@@ -25,10 +27,12 @@ export class CompletionReplyStream implements ReplyStream {
 
   push(output: Output): string {
     switch (output.kind) {
-      case "prompt":
-        for (const logprob of output.logprobs) this.#promptLogprobs.push(logprob);
-        for (const experts of output.experts) this.#promptExperts.push(experts);
+      case "prompt": {
+        const { logprobs, experts } = at(this.#prompts, output.prompt);
+        for (const logprob of output.logprobs) logprobs.push(logprob);
+        for (const rows of output.experts) experts.push(rows);
         return "";
+      }
       case "token":
         return this.#chunks.token(output.choice, this.#token(output), output.finish);
       case "end":
@@ -40,15 +44,11 @@ export class CompletionReplyStream implements ReplyStream {
     return errorEvent(error);
   }
 
-  #token({ choice, tokenId, text, logprob, experts }: TokenOutput): string {
+  #token({ choice, tokenId, text, logprob, textOffset, experts }: TokenOutput): string {
     const { model, options, request } = this.#frame;
-    const offset = at(this.#textLengths, choice);
-    this.#textLengths[choice] = offset + text.length;
     if (this.#chunks.isPlain) {
       if (text === "") return "";
-      return this.#chunks.chunk(
-        `{"index":${choice},"text":${JSON.stringify(text)},"logprobs":null,"finish_reason":null}`,
-      );
+      return this.#chunks.chunk(`{"index":${choice},"text":${eventJson(text)},"logprobs":null,"finish_reason":null}`);
     }
     return this.#chunk({
       index: choice,
@@ -56,7 +56,12 @@ export class CompletionReplyStream implements ReplyStream {
       logprobs:
         logprob === undefined
           ? null
-          : completionLogprobs([logprob], [offset], request.sampling.topLogprobs, model.tokenizer),
+          : completionLogprobs(
+              [logprob],
+              [at(this.#echoLengths, this.#promptOf(choice)) + textOffset],
+              request.sampling.topLogprobs,
+              model.tokenizer,
+            ),
       finish_reason: null,
       ...(options.returnTokenIds && { token_ids: [tokenId] }),
       ...(experts !== undefined && { routed_experts: [experts] }),
@@ -65,7 +70,10 @@ export class CompletionReplyStream implements ReplyStream {
 
   /** What comes before a choice's first token, where there is something: the echo, the prompt's ids and facts. */
   #begin(choice: number): string {
-    const { model, options, request } = this.#frame;
+    const { model, options, requests } = this.#frame;
+    const prompt = this.#promptOf(choice);
+    const request = at(requests, prompt);
+    const { logprobs, experts } = at(this.#prompts, prompt);
     const { topLogprobs, routedExperts } = request.sampling;
     if (request.echoText === undefined && !options.returnTokenIds && !routedExperts) return "";
     const withLogprobs = request.echoText !== undefined && topLogprobs >= 0;
@@ -74,7 +82,7 @@ export class CompletionReplyStream implements ReplyStream {
       text: request.echoText ?? "",
       logprobs: withLogprobs
         ? completionLogprobs(
-            this.#promptLogprobs,
+            logprobs,
             promptTextOffsets(request.promptTokenIds, model.tokenizer),
             topLogprobs,
             model.tokenizer,
@@ -82,11 +90,15 @@ export class CompletionReplyStream implements ReplyStream {
         : null,
       finish_reason: null,
       ...(options.returnTokenIds && { prompt_token_ids: Array.from(request.promptTokenIds) }),
-      ...(routedExperts && { routed_experts: this.#promptExperts }),
+      ...(routedExperts && { routed_experts: experts }),
     });
   }
 
+  #promptOf(choice: number): number {
+    return Math.floor(choice / this.#frame.request.sampling.n);
+  }
+
   #chunk(choice: CompletionChunkChoice): string {
-    return this.#chunks.chunk(JSON.stringify(choice));
+    return this.#chunks.chunk(eventJson(choice));
   }
 }

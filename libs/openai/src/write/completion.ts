@@ -1,7 +1,11 @@
+import { at } from "@drover/core";
+import type { Tokenizer } from "@drover/tokenizer";
 import { type Static, Type } from "typebox";
-import type { Answer } from "./answer.ts";
+import type { InferenceRequest } from "../request/inference-request.ts";
+import { codePointCount } from "../text/token-places.ts";
+import type { Answer, ChoiceAnswer, PromptAnswer } from "./answer.ts";
 import { CompletionLogprobs, completionLogprobs, promptTextOffsets } from "./logprobs.ts";
-import { frameFields, type ReplyFrame } from "./reply-frame.ts";
+import { frameFields, promptTokenCount, type ReplyFrame } from "./reply-frame.ts";
 import { promptIdsField, routedExpertsField, tokenIdsField } from "./token-facts.ts";
 import { Usage, usage } from "./usage.ts";
 
@@ -45,35 +49,48 @@ export const CompletionChunk = Type.Object({
 });
 
 /** The body of a completion that is not streamed. */
-export function completion({ id, created, model, request, options }: ReplyFrame, answer: Answer): Completion {
-  const { topLogprobs, routedExperts } = request.sampling;
-  const echo = request.echoText ?? "";
-  const wantsPrompt = request.echoText !== undefined && topLogprobs >= 0;
-  const promptOffsets = wantsPrompt ? promptTextOffsets(request.promptTokenIds, model.tokenizer) : [];
-  const promptIds = options.returnTokenIds && { prompt_token_ids: Array.from(request.promptTokenIds) };
+export function completion(frame: ReplyFrame, answer: Answer): Completion {
+  const { id, created, model, request, requests, options } = frame;
+  const promptOf = (choice: number) => Math.floor(choice / request.sampling.n);
+  const idsOf = ({ promptTokenIds }: InferenceRequest) =>
+    options.returnTokenIds && { prompt_token_ids: Array.from(promptTokenIds) };
   return {
     id,
     object: COMPLETION_OBJECT,
     created,
     model: model.modelId,
-    choices: answer.choices.map((choice, index) => ({
-      index,
-      text: echo + choice.text,
-      logprobs:
-        topLogprobs < 0
-          ? null
-          : completionLogprobs(
-              [...answer.promptLogprobs, ...choice.logprobs],
-              [...promptOffsets, ...choice.textOffsets.map((offset) => offset + echo.length)],
-              topLogprobs,
-              model.tokenizer,
-            ),
-      finish_reason: choice.finish,
-      ...(options.returnTokenIds && { token_ids: choice.tokenIds }),
-      ...promptIds,
-      ...(routedExperts && { routed_experts: [...answer.promptExperts, ...choice.experts] }),
-    })),
-    usage: usage(request.promptTokenIds.length, answer.completionTokenCount, answer.cachedTokenCount),
-    ...promptIds,
+    choices: answer.choices.map((choice, index) => {
+      const asked = at(requests, promptOf(index));
+      const prompt = at(answer.prompts, promptOf(index));
+      return {
+        index,
+        text: (asked.echoText ?? "") + choice.text,
+        logprobs: logprobsOf(choice, prompt, asked, model.tokenizer),
+        finish_reason: choice.finish,
+        ...(options.returnTokenIds && { token_ids: choice.tokenIds }),
+        ...idsOf(asked),
+        ...(request.sampling.routedExperts && { routed_experts: [...prompt.experts, ...choice.experts] }),
+      };
+    }),
+    usage: usage(promptTokenCount(frame), answer.completionTokenCount, answer.cachedTokenCount),
+    ...(requests.length === 1 && idsOf(request)),
   };
+}
+
+/** An entry for every token, the one that ended the choice too: evaluations count on as many as were generated. With `echo` the prompt's come first. */
+function logprobsOf(
+  choice: ChoiceAnswer,
+  prompt: PromptAnswer,
+  { sampling, echoText, promptTokenIds }: InferenceRequest,
+  tokenizer: Tokenizer,
+): Completion["choices"][number]["logprobs"] {
+  if (sampling.topLogprobs < 0) return null;
+  const promptOffsets = echoText === undefined ? [] : promptTextOffsets(promptTokenIds, tokenizer);
+  const echoLength = codePointCount(echoText ?? "");
+  return completionLogprobs(
+    [...prompt.logprobs, ...choice.logprobs],
+    [...promptOffsets, ...choice.textOffsets.map((offset) => echoLength + offset)],
+    sampling.topLogprobs,
+    tokenizer,
+  );
 }

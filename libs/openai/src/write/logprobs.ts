@@ -1,6 +1,7 @@
 import type { Tokenizer } from "@drover/tokenizer";
 import { type Static, Type } from "typebox";
 import type { TokenLogprob } from "../text/output.ts";
+import { codePointCount } from "../text/token-places.ts";
 
 const tokenFields = {
   token: Type.String({ description: "Its text; U+FFFD where it is a part of a character." }),
@@ -15,11 +16,14 @@ export const ChatLogprobs = Type.Object({
       ...tokenFields,
       top_logprobs: Type.Array(Type.Object(tokenFields), { description: "The likeliest at its place." }),
     }),
+    {
+      description: "Of the tokens that the text is made of: none of the end, nor of what a stop string cut off whole.",
+    },
   ),
   refusal: Type.Null(),
 });
 
-/** `choices[].logprobs` of completions; a list each, with an entry for every token. */
+/** `choices[].logprobs` of completions; a list each, with an entry for every token, also the one that ended the choice: evaluations count on it. */
 export const CompletionLogprobs = Type.Object({
   tokens: Type.Array(Type.String()),
   token_logprobs: Type.Array(Type.Union([Type.Number(), Type.Null()]), {
@@ -29,7 +33,7 @@ export const CompletionLogprobs = Type.Object({
     Type.Array(Type.Union([Type.Record(Type.String(), Type.Number()), Type.Null()])),
     Type.Null(),
   ]),
-  text_offset: Type.Array(Type.Integer(), { description: "Length of the text before the token, in UTF-16 units." }),
+  text_offset: Type.Array(Type.Integer(), { description: "Code points of the text before the token." }),
 });
 
 /** JSON has no minus infinity; OpenAI writes this for what cannot happen. */
@@ -79,13 +83,13 @@ function topMap({ tokenId, logprob, top }: TokenLogprob, tokenizer: Tokenizer): 
   return Object.fromEntries(map);
 }
 
-/** Where each prompt token begins in the prompt's text. */
+/** Where each prompt token begins in the prompt's text, in code points. */
 export function promptTextOffsets(promptTokenIds: Uint32Array, tokenizer: Tokenizer): number[] {
   const stream = tokenizer.stream();
   let length = 0;
   return Array.from(promptTokenIds, (id) => {
     const offset = length;
-    if (!tokenizer.isSpecial(id)) length += stream.push(id).length;
+    if (!tokenizer.isSpecial(id)) length += codePointCount(stream.push(id));
     return offset;
   });
 }

@@ -14,7 +14,8 @@ function chunksOf(n: number, includeUsage = false): ReplyChunks {
     toolCalls: undefined,
   };
   const options = { stream: true, includeUsage, returnTokenIds: false };
-  const frame = { id: "id", created: 0, model: { modelId: "tiny", tokenizer: byteTokenizer() }, request, options };
+  const model = { modelId: "tiny", tokenizer: byteTokenizer() };
+  const frame = { id: "id", created: 0, model, request, requests: [request], options };
   return new ReplyChunks(frame, "chunk", {
     begin: (choice) => `${choice} begins. `,
     finish: (choice, reason) => `${choice} ends by ${reason}. `,

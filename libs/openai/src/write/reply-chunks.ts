@@ -1,5 +1,5 @@
 import type { FinishReason } from "../text/output.ts";
-import { closingEvents, type ReplyFrame } from "./reply-frame.ts";
+import { closingEvents, eventJson, type ReplyFrame } from "./reply-frame.ts";
 
 /** How one of the APIs writes a choice's first and last chunk; either may be empty. */
 export type ChoiceChunks = Readonly<{
@@ -22,17 +22,17 @@ export class ReplyChunks {
 
   /** @param object every chunk's `object`, in OpenAI's words */
   constructor(frame: ReplyFrame, object: string, choices: ChoiceChunks) {
-    const { id, created, model, request, options } = frame;
+    const { id, created, model, request, requests, options } = frame;
     const { n, topLogprobs, routedExperts } = request.sampling;
     this.#frame = frame;
     this.#object = object;
     this.#choices = choices;
     const head = { id, object, created, model: model.modelId };
-    this.#head = `data: ${JSON.stringify(head).slice(0, -1)},"choices":[`;
+    this.#head = `data: ${eventJson(head).slice(0, -1)},"choices":[`;
     this.#tail = options.includeUsage ? `],"usage":null}\n\n` : "]}\n\n";
     this.isPlain = topLogprobs < 0 && !options.returnTokenIds && !routedExperts;
-    this.#begun = Array(n).fill(false);
-    this.#finished = Array(n).fill(false);
+    this.#begun = Array(requests.length * n).fill(false);
+    this.#finished = Array(requests.length * n).fill(false);
   }
 
   /** A chunk of one choice, given as JSON. */

@@ -14,7 +14,10 @@ export type ReplyFrame = Readonly<{
   /** Unix seconds. */
   created: number;
   model: Readonly<{ modelId: string; tokenizer: Tokenizer }>;
+  /** What is answered, of the first prompt; the others' differ in their prompt and the seed that was drawn, and in nothing that a reply tells. */
   request: InferenceRequest;
+  /** Of all prompts, in their order. */
+  requests: readonly InferenceRequest[];
   options: ReplyOptions;
 }>;
 
@@ -24,6 +27,11 @@ export const frameFields = {
   created: Type.Integer({ description: "Unix seconds." }),
   model: Type.String(),
 };
+
+/** Tokens of all prompts. */
+export function promptTokenCount({ requests }: Pick<ReplyFrame, "requests">): number {
+  return requests.reduce((sum, { promptTokenIds }) => sum + promptTokenIds.length, 0);
+}
 
 /** Writes a streamed reply: outputs in, server-sent events out. */
 export interface ReplyStream {
@@ -39,7 +47,18 @@ const DONE_EVENT = "data: [DONE]\n\n";
 
 /** One server-sent event. */
 export function event(value: unknown): string {
-  return `data: ${JSON.stringify(value)}\n\n`;
+  return `data: ${eventJson(value)}\n\n`;
+}
+
+/** What some reader of lines takes for the end of one, and JSON.stringify leaves as it is. Source: Python's str.splitlines. */
+const LINE_ENDS = /[\u0085\u2028\u2029]/;
+const ALL_LINE_ENDS = new RegExp(LINE_ENDS, "g");
+
+/** JSON that every client reads as one line. */
+export function eventJson(value: unknown): string {
+  const json = JSON.stringify(value);
+  if (!LINE_ENDS.test(json)) return json;
+  return json.replace(ALL_LINE_ENDS, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** The event that tells what ended a stream. */
@@ -54,8 +73,8 @@ export function namedEvent(value: Readonly<{ type: string } & Record<string, unk
 
 /** The end of every complete stream: the usage where it was asked for, then the end mark. `object` is the dialect's name of a chunk. */
 export function closingEvents(frame: ReplyFrame, object: string, tokenCount: number, cachedTokenCount: number): string {
-  const { id, created, model, request, options } = frame;
+  const { id, created, model, options } = frame;
   if (!options.includeUsage) return DONE_EVENT;
-  const counts = usage(request.promptTokenIds.length, tokenCount, cachedTokenCount);
+  const counts = usage(promptTokenCount(frame), tokenCount, cachedTokenCount);
   return event({ id, object, created, model: model.modelId, choices: [], usage: counts }) + DONE_EVENT;
 }

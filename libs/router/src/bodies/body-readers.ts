@@ -10,8 +10,8 @@ import {
   readTokenize,
 } from "@drover/openai";
 
-/** What a body is read into: what is to be generated, a prompt that is only tokenized, or token ids. */
-export type BodyQuery = GenerationQuery | Readonly<{ prompt: PromptQuery }> | Uint32Array;
+/** What a body is read into: what is to be generated, prompt by prompt; a prompt that is only tokenized; or token ids. */
+export type BodyQuery = readonly GenerationQuery[] | Readonly<{ prompt: PromptQuery }> | Uint32Array;
 
 /** How the body of a route is read: out of parsed JSON, without a thread or a model. */
 export type BodyReader = Readonly<{

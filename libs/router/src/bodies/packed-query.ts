@@ -4,13 +4,14 @@ import type { ImageReference, PackedPrompt, PromptQuery } from "@drover/openai";
 import type { BodyQuery } from "./body-readers.ts";
 
 /**
- * The query with its prompt in the form in which it leaves the thread: a conversation packed, so that the thread that it comes to does not walk
+ * The query, or each of several, with its prompt in the form in which it leaves the thread: a conversation packed, so that the thread that it comes to does not walk
  * through its values, and the images of data URLs as bytes. A text that the reply repeats stays as it is.
  * Errors: `invalid_argument` by the field for a data URL that holds no image.
  */
-export function packedQuery<T extends Exclude<BodyQuery, Uint32Array>>(query: T): T {
-  const isEchoed = "echo" in query && query.echo === true;
-  return { ...query, prompt: packed(query.prompt, isEchoed) };
+export function packedQuery(query: BodyQuery): BodyQuery {
+  if (query instanceof Uint32Array) return query;
+  if (!("prompt" in query)) return query.map((one) => ({ ...one, prompt: packed(one.prompt, one.echo) }));
+  return { ...query, prompt: packed(query.prompt, false) };
 }
 
 function packed(prompt: PromptQuery, isEchoed: boolean): PromptQuery {
@@ -51,6 +52,7 @@ function readImage(image: ImageReference): ImageReference {
 /** The buffers of a query, which are handed over instead of copied. */
 export function buffersOf(query: unknown): ArrayBuffer[] {
   if (query instanceof Uint32Array) return own(query);
+  if (Array.isArray(query)) return query.flatMap(buffersOf);
   const prompt =
     typeof query === "object" && query !== null && "prompt" in query ? (query.prompt as PromptQuery) : undefined;
   if (prompt?.kind === "tokens") return own(prompt.ids);

@@ -42,7 +42,7 @@ export function readBody(bytes: Uint8Array<ArrayBuffer>, context: BodyContext): 
   if (previousId !== undefined) return { model, outcome: { kind: "continues", previousId, bytes } };
   try {
     const query = reader.read(body, own, previous ?? undefined);
-    return { model, outcome: { kind: "read", query: packs && "prompt" in query ? packedQuery(query) : query } };
+    return { model, outcome: { kind: "read", query: packs ? packedQuery(query) : query } };
   } catch (error) {
     if (!(error instanceof DroverError)) throw error;
     const { code, message, field } = error;

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { create, type DescFile, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import { type Clock, DroverError, type Logger, toDroverError, withTimeout } from "@drover/core";
+import { at, type Clock, DroverError, type Logger, toDroverError, withTimeout } from "@drover/core";
 import { type GenerationQuery, type ModelFacts, publicError } from "@drover/openai";
 import { publicApi } from "@drover/proto";
 import { channelOptions, dropCancelledCalls, failStream, type RpcService, rpcService, traceOf } from "@drover/rpc";
@@ -100,19 +100,19 @@ async function stream<T extends Named>(call: StreamCall<T>, options: GrpcServerO
   authenticate(options, call.metadata);
   using permit = inference.admit({ operation: call.getPath().slice(1), ...traceOf(call.metadata) });
   const client = clientOf(call);
-  const { request, generation } = await inference.begin((facts) => read(call.request, facts), permit, client);
-  const replies = new GrpcReplies(generation.requestId, inference.model, request);
-  const over = AbortSignal.any([client, generation.failed]);
+  const { batch } = await inference.begin((facts) => [read(call.request, facts)], permit, client);
+  const replies = new GrpcReplies(batch.requestId, inference.model, at(batch.requests, 0));
+  const over = AbortSignal.any([client, batch.failed]);
   try {
-    for await (const batch of generation.outputs()) {
-      for (const output of batch) {
+    for await (const outputs of batch.outputs()) {
+      for (const output of outputs) {
         for (const reply of replies.push(output)) {
           if (!call.write(reply)) await drained(call, inference.clock, over);
         }
       }
     }
   } finally {
-    inference.cancel(generation);
+    inference.cancel(batch);
   }
 }
 

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
-import { DroverError, type Logger, toDroverError } from "@drover/core";
+import { at, DroverError, type Logger, toDroverError } from "@drover/core";
 import {
   Answer,
   type GenerationEndpoint,
@@ -13,7 +13,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { type Bodies, receivedBody } from "../bodies/bodies.ts";
 import type { Deployments } from "../deployments.ts";
 import { READER_STALL_MS_MAX, STREAM_WAIT_MS_MAX } from "../limits.ts";
-import type { Generation } from "../requests/generation.ts";
+import type { GenerationBatch } from "../requests/generation-batch.ts";
 import type { Incoming } from "../requests/request-trace.ts";
 import { clientSignal } from "./client-signal.ts";
 import { EventStream } from "./event-stream.ts";
@@ -31,30 +31,33 @@ export async function serveGeneration(
   const client = clientSignal(reply.raw);
   using body = receivedBody(request);
   const keptFor = (model: string | undefined, id: string) => deployments.reading(model).responses.get(id, client);
-  const { model, query: asked } = await bodies.read<GenerationQuery>(body, endpoint.path, client, keptFor);
+  const { model, query: queries } = await bodies.read<readonly GenerationQuery[]>(body, endpoint.path, client, keptFor);
   const { inference, responses } = deployments.reading(model);
   using permit = inference.admit(incoming(request));
-  const running = await inference.begin(asked, permit, client, () => body[Symbol.dispose]());
-  const { query, generation } = running;
+  const running = await inference.begin(queries, permit, client, () => body[Symbol.dispose]());
+  const { options, batch } = running;
+  const { requests } = batch;
+  const asked = at(requests, 0);
   const frame: ReplyFrame = {
-    id: endpoint.idPrefix + generation.requestId,
+    id: endpoint.idPrefix + batch.requestId,
     created: Math.floor(inference.clock.now() / 1000),
     model: inference.model,
-    request: running.request,
-    options: query.reply,
+    request: asked,
+    requests,
+    options,
   };
   try {
-    if (query.reply.stream) {
+    if (options.stream) {
       const stream = endpoint.stream(frame);
-      await streamReply(reply, generation, stream, (kept) => responses.keep(frame.id, kept, client), logger);
+      await streamReply(reply, batch, stream, (kept) => responses.keep(frame.id, kept, client), logger);
       return reply;
     }
-    const answer = await Answer.collect(generation.outputs(), running.request.sampling.n);
+    const answer = await Answer.collect(batch.outputs(), requests.length, asked.sampling.n);
     const { body, kept } = endpoint.whole(frame, answer);
     if (kept !== undefined) await responses.keep(frame.id, kept, client);
     return reply.header("content-type", "application/json; charset=utf-8").send(JSON.stringify(body));
   } finally {
-    inference.cancel(generation);
+    inference.cancel(batch);
   }
 }
 
@@ -71,7 +74,7 @@ function incoming({ headers, method, routeOptions }: FastifyRequest): Incoming {
 /** The reply as server-sent events, to its end. Errors: what ends the request before anything was sent. */
 async function streamReply(
   reply: FastifyReply,
-  generation: Generation,
+  batch: GenerationBatch,
   stream: ReplyStream,
   keep: (kept: KeptResponse) => Promise<void>,
   logger: Logger,
@@ -79,10 +82,10 @@ async function streamReply(
   const { raw } = reply;
   using events = new EventStream(reply, STREAM_WAIT_MS_MAX);
   try {
-    for await (const batch of generation.outputs()) {
+    for await (const outputs of batch.outputs()) {
       let text = "";
-      for (const output of batch) text += stream.push(output);
-      if (text !== "" && !events.write(text)) await drained(raw, generation.failed);
+      for (const output of outputs) text += stream.push(output);
+      if (text !== "" && !events.write(text)) await drained(raw, batch.failed);
     }
     if (stream.kept !== undefined) await keep(stream.kept);
     raw.setTimeout(READER_STALL_MS_MAX);

@@ -67,7 +67,7 @@ export class Generation {
               top: first ? [] : (prompt.tops[skip + i] ?? []),
             };
           });
-    return this.#buffer.push({ kind: "prompt", logprobs, experts });
+    return this.#buffer.push({ kind: "prompt", prompt: 0, logprobs, experts });
   }
 
   /** False when the reader is too far behind. A stop string ends the choice here, whatever the worker thinks. */
@@ -76,7 +76,7 @@ export class Generation {
     const text = this.#texts[token.choice];
     const last = token.finish !== undefined;
     const silent = token.finish === "stop" && sampling.stopTokenIds.includes(token.tokenId);
-    const piece = text?.push(token.tokenId, last, silent) ?? { text: "", toolCalls: [], stopString: undefined };
+    const piece = text?.push(token.tokenId, last, silent) ?? NO_PIECE;
     if (piece.stopString !== undefined) this.state.finishChoice(token.choice);
     const stopped = piece.stopString !== undefined || token.finish === "stop";
     return this.#buffer.push({
@@ -87,6 +87,8 @@ export class Generation {
       toolCalls: piece.toolCalls,
       logprob:
         sampling.topLogprobs < 0 ? undefined : { tokenId: token.tokenId, logprob: token.logprob, top: token.top },
+      textOffset: piece.textOffset,
+      shownCount: piece.shownCount,
       experts: token.experts.length === 0 ? undefined : [...token.experts],
       stopString: piece.stopString,
       finish: stopped ? (text?.called ? "tool_calls" : "stop") : last ? "length" : undefined,
@@ -105,6 +107,8 @@ export class Generation {
     this.#failure.abort(error);
   }
 }
+
+const NO_PIECE = { text: "", toolCalls: [], stopString: undefined, textOffset: 0, shownCount: 0 } as const;
 
 /** Experts [rowCount, layers] as one list a row. */
 function rowsOf(experts: Uint16Array, rowCount: number): number[][] {

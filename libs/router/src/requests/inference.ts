@@ -1,13 +1,21 @@
 import { randomInt } from "node:crypto";
-import { type Clock, DroverError, type Lane, noTracer, type Tracer, toDroverError } from "@drover/core";
-import { fit, type GenerationQuery, type InferenceRequest, type ModelFacts, type PromptQuery } from "@drover/openai";
+import { at, type Clock, DroverError, type Lane, noTracer, type Tracer, toDroverError } from "@drover/core";
+import {
+  fit,
+  type GenerationQuery,
+  type InferenceRequest,
+  type ModelFacts,
+  type PromptQuery,
+  type ReplyOptions,
+} from "@drover/openai";
 import type { ClusterWatch } from "../cluster/cluster-watch.ts";
 import { QUEUE_RETRY_MS, RETRY_AFTER_MS, RETRY_AFTER_MS_MAX } from "../limits.ts";
 import type { RouterMetrics } from "../metrics/router-metrics.ts";
 import type { Readiness } from "../readiness.ts";
 import { modelFacts, type ServedModel } from "../served-model.ts";
 import type { Admission } from "./admission.ts";
-import type { Generation } from "./generation.ts";
+import { allOrNone } from "./all-or-none.ts";
+import { GenerationBatch } from "./generation-batch.ts";
 import type { Generations } from "./generations.ts";
 import type { Permit } from "./permit.ts";
 import { PromptPreparer } from "./prompt-preparer.ts";
@@ -33,8 +41,11 @@ export type InferenceOptions = Readonly<{
   refusing: AbortSignal;
 }>;
 
-/** A request that runs: as its client asked, as the model computes it, and what comes of it. */
-export type Running = Readonly<{ query: GenerationQuery; request: InferenceRequest; generation: Generation }>;
+/** A request that runs: how its client wants to read the reply, and what comes of its prompts. */
+export type Running = Readonly<{ options: ReplyOptions; batch: GenerationBatch }>;
+
+/** Reads a request as things stand: a query for each of its prompts, at least one. */
+type ReadQueries = (facts: ModelFacts) => readonly GenerationQuery[];
 
 /** The way of a request into the cluster, the same for HTTP and gRPC: admitted, read, prepared, fitted, and started once the cluster can serve. */
 export class Inference {
@@ -78,26 +89,26 @@ export class Inference {
   }
 
   /**
-   * Reads a request by `read`, and starts it. Waits a while where the cluster cannot serve now or its queue takes nothing. Errors: those of
-   * reading and preparing, `unavailable` when the cluster still cannot serve or the queue cannot be reached, `overloaded` when the request
-   * would wait too long for a worker. What is refused is counted by its code. `onPrepared` is called once the query is not needed any more.
+   * Reads a request by `read`, a query for each of its prompts, and starts it. Waits a while where the cluster cannot serve now or its queue
+   * takes nothing. Errors: those of reading and preparing, `unavailable` when the cluster still cannot serve or the queue cannot be reached,
+   * `overloaded` when the request would wait too long for a worker; then nothing of it runs. What is refused is counted by its code.
+   * `onPrepared` is called once the queries are not needed any more.
    */
   async begin(
-    read: (facts: ModelFacts) => GenerationQuery,
+    read: ReadQueries,
     permit: Permit,
     client: AbortSignal,
     onPrepared: () => void = () => undefined,
   ): Promise<Running> {
-    const { query, request } = await this.#read(read, permit, client);
+    const { options, requests } = await this.#read(read, permit, client);
     onPrepared();
-    const { cluster, generations, readiness, readyWaitMsMax } = this.#options;
+    const { cluster, readiness, readyWaitMsMax } = this.#options;
     const untilMs = this.clock.monotonic() + readyWaitMsMax;
     if (!readiness.takes) await this.#whenReady(untilMs, permit, client);
-    const lane = laneOf(request);
-    this.#checkWait(lane, permit);
-    cluster.noteAdded(lane);
-    const again = (fault: DroverError) => this.#whenQueueTakes(fault, untilMs, permit, client);
-    return { query, request, generation: await generations.start(request, permit, client, again) };
+    const lanes = requests.map(laneOf);
+    for (const lane of new Set(lanes)) this.#checkWait(lane, permit);
+    for (const lane of lanes) cluster.noteAdded(lane);
+    return { options, batch: await this.#start(requests, untilMs, permit, client) };
   }
 
   /** The tokens of a prompt that nothing is generated for. Errors: those of preparing it. */
@@ -106,28 +117,56 @@ export class Inference {
   }
 
   /** Nobody reads it any more: work that is not over stops. */
-  cancel(generation: Generation): void {
-    this.#options.generations.cancel(generation);
+  cancel(batch: GenerationBatch): void {
+    for (const generation of batch.generations) this.#options.generations.cancel(generation);
   }
 
   async #read(
-    read: (facts: ModelFacts) => GenerationQuery,
+    read: ReadQueries,
     permit: Permit,
     client: AbortSignal,
-  ): Promise<Pick<Running, "query" | "request">> {
+  ): Promise<Readonly<{ options: ReplyOptions; requests: readonly InferenceRequest[] }>> {
     const span = permit.trace?.child("tokenize");
     try {
       const { facts } = this;
-      const query = read(facts);
-      const prompt = await this.#preparer.prepare(query.prompt, query.echo, permit, client);
-      const { contextTokensMax } = facts;
-      const request = fit(query, prompt, { contextTokensMax, drawnSeed: randomInt(2 ** 48 - 1) });
+      const queries = read(facts);
+      const requests = await allOrNone(queries, client, (query, signal) =>
+        this.#prepared(query, facts, permit, signal),
+      );
       span?.end();
-      return { query, request };
+      return { options: at(queries, 0).reply, requests };
     } catch (error) {
       span?.end(toDroverError(error).code);
       throw this.#refusal(error, permit);
     }
+  }
+
+  async #prepared(
+    query: GenerationQuery,
+    { contextTokensMax }: ModelFacts,
+    permit: Permit,
+    signal: AbortSignal,
+  ): Promise<InferenceRequest> {
+    const prompt = await this.#preparer.prepare(query.prompt, query.echo, permit, signal);
+    return fit(query, prompt, { contextTokensMax, drawnSeed: randomInt(2 ** 48 - 1) });
+  }
+
+  async #start(
+    requests: readonly InferenceRequest[],
+    untilMs: number,
+    permit: Permit,
+    client: AbortSignal,
+  ): Promise<GenerationBatch> {
+    const { generations } = this.#options;
+    const again = (fault: DroverError) => this.#whenQueueTakes(fault, untilMs, permit, client);
+    const starting = requests.map((request) => generations.start(request, permit, client, again));
+    const started = await Promise.allSettled(starting);
+    const begun = started.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+    const lost = started.find((one) => one.status === "rejected");
+    if (lost === undefined) return new GenerationBatch(begun);
+    // A reply without one of its prompts is none: the others end by the same error.
+    for (const generation of begun) generations.cancel(generation, toDroverError(lost.reason));
+    throw lost.reason;
   }
 
   async #whenReady(untilMs: number, permit: Permit, client: AbortSignal): Promise<void> {

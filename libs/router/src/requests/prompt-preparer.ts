@@ -2,6 +2,7 @@ import { assert, type Clock, DroverError, type ImageTiles } from "@drover/core";
 import type { ImageReference, PackedPrompt, PreparedPrompt, PromptQuery } from "@drover/openai";
 import type { RouterMetrics } from "../metrics/router-metrics.ts";
 import type { ServedModel } from "../served-model.ts";
+import { allOrNone } from "./all-or-none.ts";
 import type { Permit } from "./permit.ts";
 import { placeImages } from "./placed-images.ts";
 import { tokenText } from "./token-text.ts";
@@ -64,14 +65,7 @@ export class PromptPreparer {
     holder: ImagesPermit,
     signal: AbortSignal,
   ): Promise<readonly ImageTiles[]> {
-    if (references.length === 0) return [];
-    const failed = new AbortController();
-    const either = AbortSignal.any([signal, failed.signal]);
-    try {
-      return await Promise.all(references.map((reference) => this.#openImage(reference, holder, either)));
-    } finally {
-      failed.abort(new DroverError("cancelled", "another image of the request could not be opened"));
-    }
+    return await allOrNone(references, signal, (reference, either) => this.#openImage(reference, holder, either));
   }
 
   /** Counts its tiles against what the router holds. */

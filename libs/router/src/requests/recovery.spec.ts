@@ -121,7 +121,7 @@ describe("a request whose worker died before it said that it has it", () => {
     expect(scene.cancels[0]).toEqual({ worker: DEAD, attempt: 0, force: true });
     expect(scene.generations.count).toBe(1);
     expect(generation.state.tokenCount).toBe(0);
-    const answer = Answer.collect(generation.outputs(), request.sampling.n);
+    const answer = Answer.collect(generation.outputs(), 1, request.sampling.n);
     const token = { case: "token", value: { choice: 0, index: 0, tokenId: 97 } } as const;
     scene.hear(NEXT, requestId, ATTEMPT_STRIDE, started(0), token, end(1), done);
     expect((await answer).choices[0]).toMatchObject({ text: "a", finish: "stop" });
@@ -164,7 +164,7 @@ describe("a request whose worker died before it said that it has it", () => {
     expect(scene.cluster.jobs.all[1]).toMatchObject({ attemptBase: generation.state.attemptBase, front: true });
 
     scene.hear(NEXT, generation.requestId, generation.state.attemptBase, started(0));
-    const answer = Answer.collect(generation.outputs(), request.sampling.n).catch((error: unknown) => error);
+    const answer = Answer.collect(generation.outputs(), 1, request.sampling.n).catch((error: unknown) => error);
     scene.cluster.addError = new DroverError("unavailable", "away");
     scene.generations.workerLost(NEXT);
     await scene.pass(QUEUE_AWAY_MS_MAX + 2 * QUEUE_RETRY_MS);
@@ -174,7 +174,7 @@ describe("a request whose worker died before it said that it has it", () => {
   it("ends when that has happened too often", async () => {
     const scene = new Scene();
     const generation = await scene.start();
-    const answer = Answer.collect(generation.outputs(), request.sampling.n).catch((error: unknown) => error);
+    const answer = Answer.collect(generation.outputs(), 1, request.sampling.n).catch((error: unknown) => error);
     for (let loss = 0; loss <= READDS_MAX; loss++) {
       scene.generations.workerLost(`${DEAD}${loss}`);
       await scene.pass(2 * UNBEGUN_GRACE_MS);

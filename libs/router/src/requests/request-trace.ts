@@ -8,6 +8,10 @@ export type Incoming = Partial<TraceContext> & Readonly<{ operation: string }>;
 export class RequestTrace {
   readonly #span: TraceSpan;
   #fault: ErrorCode | undefined;
+  #requestId: string | undefined;
+  #choiceCount = 0;
+  #promptTokenCount = 0;
+  #cachedTokenCount = 0;
   #tokenCount = 0;
 
   private constructor(span: TraceSpan) {
@@ -32,14 +36,17 @@ export class RequestTrace {
     return this.#span.child(name);
   }
 
-  /** It is known by its id from now on. */
+  /** It is known by the id of its first prompt from now on; each of its prompts is told. */
   named({ requestId, request }: Readonly<{ requestId: string; request: InferenceRequest }>): void {
+    this.#requestId ??= requestId;
+    this.#choiceCount += request.sampling.n;
+    this.#promptTokenCount += request.promptTokenIds.length;
     this.#span.attributes({
-      "drover.request": requestId,
+      "drover.request": this.#requestId,
       "drover.images": request.images.length,
-      "drover.choices": request.sampling.n,
+      "drover.choices": this.#choiceCount,
       "gen_ai.request.max_tokens": request.sampling.maxTokens,
-      "gen_ai.usage.input_tokens": request.promptTokenIds.length,
+      "gen_ai.usage.input_tokens": this.#promptTokenCount,
     });
   }
 
@@ -58,7 +65,8 @@ export class RequestTrace {
   }
 
   completed(cachedTokenCount: number): void {
-    this.#span.attributes({ "drover.cached_tokens": cachedTokenCount });
+    this.#cachedTokenCount += cachedTokenCount;
+    this.#span.attributes({ "drover.cached_tokens": this.#cachedTokenCount });
   }
 
   end(): void {

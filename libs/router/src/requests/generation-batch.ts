@@ -1,0 +1,64 @@
+import { assert, at, type RequestId } from "@drover/core";
+import type { InferenceRequest, Output } from "@drover/openai";
+import type { Generation } from "./generation.ts";
+
+type Turn = Readonly<{ index: number; result: IteratorResult<readonly Output[], void> }>;
+
+/** What one reply is made of: a generation for each of its prompts, whose choices are counted through. */
+export class GenerationBatch {
+  /** In the order of the prompts. */
+  readonly generations: readonly Generation[];
+  /** Aborts when one of them has ended in an error, with that error. */
+  readonly failed: AbortSignal;
+  readonly #first: Generation;
+
+  constructor(generations: readonly Generation[]) {
+    const [first] = generations;
+    assert(first !== undefined, "a reply answers a prompt");
+    this.generations = generations;
+    this.#first = first;
+    this.failed = generations.length === 1 ? first.failed : AbortSignal.any(generations.map(({ failed }) => failed));
+  }
+
+  /** The reply's own id: that of its first prompt. */
+  get requestId(): RequestId {
+    return this.#first.requestId;
+  }
+
+  /** In the order of the prompts. */
+  get requests(): readonly InferenceRequest[] {
+    return this.generations.map(({ request }) => request);
+  }
+
+  /** For one reader; one end for all. Errors: the DroverError that ended one of them. */
+  outputs(): AsyncIterable<readonly Output[]> {
+    return this.generations.length === 1 ? this.#first.outputs() : this.#merged();
+  }
+
+  /** Whatever comes first; nothing is read from a generation before what it gave last was taken. */
+  async *#merged(): AsyncGenerator<readonly Output[], void, undefined> {
+    const readers = this.generations.map((generation) => generation.outputs()[Symbol.asyncIterator]());
+    const read = async (index: number): Promise<Turn> => ({ index, result: await at(readers, index).next() });
+    const waiting = new Map(readers.map((_, index) => [index, read(index)]));
+    let cachedTokenCount = 0;
+    while (waiting.size > 0) {
+      const { index, result } = await Promise.race(waiting.values());
+      waiting.delete(index);
+      if (result.done === true) continue;
+      const batch: Output[] = [];
+      for (const output of result.value) {
+        if (output.kind === "end") cachedTokenCount += output.cachedTokenCount;
+        else batch.push(this.#placed(output, index));
+      }
+      if (batch.length > 0) yield batch;
+      // Last in the row: one that always has something does not keep the others waiting.
+      waiting.set(index, read(index));
+    }
+    yield [{ kind: "end", cachedTokenCount }];
+  }
+
+  #placed(output: Exclude<Output, { kind: "end" }>, prompt: number): Output {
+    if (output.kind === "prompt") return { ...output, prompt };
+    return { ...output, choice: prompt * this.#first.request.sampling.n + output.choice };
+  }
+}
