@@ -43,7 +43,10 @@ export const ResponseEvent = Type.Object(
 export class ResponseReplyStream implements ReplyStream {
   readonly #frame: ReplyFrame;
   readonly #items: OutputItem[] = [];
+  /** Of the tokens whose text was given, in deltas or about to be. */
   readonly #logprobs: TokenLogprob[] = [];
+  readonly #unshown: TokenLogprob[] = [];
+  #toldCount = 0;
   #sequence = 0;
   /** Text of the message that is open; undefined before it and after its end. */
   #text: string | undefined;
@@ -79,20 +82,22 @@ export class ResponseReplyStream implements ReplyStream {
     return this.#event("response.created", { response }) + this.#event("response.in_progress", { response });
   }
 
-  #token({ text, toolCalls, logprob, finish }: TokenOutput): string {
+  #token({ text, toolCalls, logprob, shownCount, finish }: TokenOutput): string {
     this.#tokenCount += 1;
     if (finish !== undefined) this.#finish = finish;
-    if (logprob !== undefined) this.#logprobs.push(logprob);
+    if (logprob !== undefined) this.#unshown.push(logprob);
+    this.#logprobs.push(...this.#unshown.splice(0, shownCount));
     let out = "";
-    if (text !== "") out += this.#say(text, logprob);
+    if (text !== "") out += this.#say(text);
     for (const call of toolCalls) out += this.#closeMessage("stop") + this.#call(call);
     return out;
   }
 
-  #say(text: string, logprob: TokenLogprob | undefined): string {
+  #say(text: string): string {
     const opening = this.#text === undefined ? this.#openMessage() : "";
     this.#text = (this.#text ?? "") + text;
-    const logprobs = logprob === undefined ? [] : chatLogprobs([logprob], this.#frame.model.tokenizer).content;
+    const logprobs = chatLogprobs(this.#logprobs.slice(this.#toldCount), this.#frame.model.tokenizer).content;
+    this.#toldCount = this.#logprobs.length;
     return opening + this.#event("response.output_text.delta", { ...this.#place, delta: text, logprobs });
   }
 

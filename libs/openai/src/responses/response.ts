@@ -107,9 +107,10 @@ export function endedResponse(
 /** The body of a response that is not streamed. */
 export function wholeResponse(frame: ReplyFrame, answer: Answer): ResponseObject {
   const [choice] = answer.choices;
-  const { text = "", toolCalls = [], logprobs = [], finish = "length" } = choice ?? {};
+  const { text = "", toolCalls = [], logprobs = [], shownCount = 0, finish = "length" } = choice ?? {};
   const output: OutputItem[] = toolCalls.map((call, i) => functionCall(frame.id, i, call));
-  if (text !== "" || output.length === 0) output.unshift(messageItem(frame, text, logprobs, finish));
+  if (text !== "" || output.length === 0)
+    output.unshift(messageItem(frame, text, logprobs.slice(0, shownCount), finish));
   return endedResponse(frame, output, finish, {
     cached: answer.cachedTokenCount,
     generated: answer.completionTokenCount,
