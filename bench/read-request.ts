@@ -5,6 +5,7 @@ import { readChat, readCompletion } from "@drover/openai";
 
 const FACTS = {
   modelId: "nano",
+  aliases: [],
   vocabSize: 202_048,
   contextTokensMax: 1_048_576,
   readsImages: true,

@@ -19,6 +19,7 @@ export const routerFlags = defineConfig({
     valueName: "DIR",
     help: "Checkpoint, for its tokenizer, template and limits.",
   },
+  modelAlias: { kind: "list", valueName: "NAME", help: "Another name that requests may give it; repeat it for more." },
   modelName: { kind: "string", valueName: "NAME", help: "The served model's id; the folder's name when absent." },
   scheduler: {
     kind: "list",

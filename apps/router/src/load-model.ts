@@ -9,6 +9,7 @@ import { loadTokenizer } from "@drover/tokenizer";
 export type ModelOptions = Readonly<{
   model: string;
   modelName: string | undefined;
+  modelAlias: readonly string[];
   imageUrls: boolean;
   allowPrivateImageUrls: boolean;
   imageThreads: number;
@@ -44,6 +45,8 @@ export async function loadServedModel(options: ModelOptions, logger: Logger): Pr
       : threads.use(new ImagePool(settings, { threads: options.imageThreads }));
   const model: ServedModel = {
     modelId: modelId(options.modelName ?? basename(resolve(directory))),
+    aliases: options.modelAlias,
+    template,
     tokenizer,
     prompts,
     images:

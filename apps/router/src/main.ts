@@ -1,6 +1,7 @@
 import { systemClock } from "@drover/core";
 import { serve } from "@drover/process";
 import { ApiKeys, Router } from "@drover/router";
+import packageFile from "../package.json" with { type: "json" };
 import { ROUTER_USAGE, routerFlags } from "./config.ts";
 import { loadServedModel } from "./load-model.ts";
 import { openQueue } from "./queue-adapters.ts";
@@ -48,6 +49,7 @@ await serve(
       advertise: host,
       metrics,
       logger,
+      version: packageFile.version,
       tracer,
       ending,
       bodies: { startsAtOnce: true },

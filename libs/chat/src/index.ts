@@ -5,7 +5,7 @@ export { JinjaChatTemplate } from "./chat-template.ts";
 export { loadChatTemplate, loadTemplateSource } from "./load-chat-template.ts";
 export { LocalPromptEncoder } from "./local-prompt-encoder.ts";
 export type { PromptEncoder } from "./prompt-encoder.ts";
-export type { TemplateSource } from "./template-source.ts";
+export { DEFAULT_TEMPLATE, type TemplateSource } from "./template-source.ts";
 
 // What the model writes, back to calls of tools.
 

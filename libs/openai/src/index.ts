@@ -38,7 +38,7 @@ export type { Completion } from "./write/completion.ts";
 export { errorReply, publicError } from "./write/error.ts";
 export { modelCard, modelList, type ServedModelFacts } from "./write/models.ts";
 export { event, type ReplyFrame, type ReplyStream } from "./write/reply-frame.ts";
-export type { TokenizeReply } from "./write/tokens.ts";
+export type { TokenizeReply, TokenizerInfo } from "./write/tokens.ts";
 
 // All this by endpoint, and the document that describes them.
 

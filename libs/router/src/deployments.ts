@@ -3,6 +3,7 @@ import type { Deployment } from "./deployment.ts";
 
 /** The models of a router, by their names. */
 export class Deployments implements Iterable<Deployment> {
+  readonly #deployments: readonly Deployment[];
   readonly #byName: ReadonlyMap<string, Deployment>;
   readonly #first: Deployment;
 
@@ -11,13 +12,15 @@ export class Deployments implements Iterable<Deployment> {
     const [first] = deployments;
     assert(first !== undefined, "a router serves a model");
     this.#first = first;
-    this.#byName = new Map(deployments.map((deployment) => [deployment.modelId, deployment]));
-    if (this.#byName.size < deployments.length)
-      throw new DroverError("invalid_argument", "two models of one router have one name");
+    this.#deployments = deployments;
+    const named = deployments.flatMap((one) => [one.modelId, ...one.model.aliases].map((name) => [name, one] as const));
+    this.#byName = new Map(named);
+    if (this.#byName.size < named.length)
+      throw new DroverError("invalid_argument", "two names of one router's models are the same");
   }
 
   [Symbol.iterator](): Iterator<Deployment> {
-    return this.#byName.values();
+    return this.#deployments.values();
   }
 
   /** The model that a request names; else the first one, whose reader refuses every name but its own. */

@@ -63,10 +63,25 @@ describe("a router of two models", () => {
 
   it("lists both, and knows no third", async () => {
     const list = (await (await fetch(`${scene.url}/v1/models`)).json()) as Json;
-    expect(list.data.map(({ id }: Json) => id)).toEqual(["tiny", "other"]);
+    expect(list.data.map(({ id }: Json) => id)).toEqual(["tiny", "small", "other"]);
     expect(((await (await fetch(`${scene.url}/v1/models/other`)).json()) as Json).id).toBe("other");
     expect((await ask("third")).status).toBe(404);
     expect((await fetch(`${scene.url}/v1/models/third`)).status).toBe(404);
+  });
+
+  it("answers to an alias under the model's own name, and says what the tokenizer's marks and the template are", async () => {
+    const reply = ask("small");
+    await answer(scene.cluster, scene.worker, "a");
+    expect(((await (await reply).json()) as Json).model).toBe("tiny");
+    const get = async (path: string) => (await (await fetch(scene.url + path)).json()) as Json;
+    expect(await get("/v1/models/small")).toMatchObject({ id: "small", root: "tiny" });
+    expect(await get("/tokenizer_info?model=small")).toEqual({
+      vocab_size: 258,
+      eos_token_ids: [257],
+      bos_token: "<bos>",
+      chat_template: "{{ messages }}",
+    });
+    expect([await get("/version"), await get("/ping")]).toEqual([{ version: "0.0.0-test" }, { status: "ok" }]);
   });
 
   it("counts each model's requests under its name, and holds no more of both than it may", async () => {

@@ -38,6 +38,8 @@ export type RouterOptions = Readonly<{
   metrics: Metrics;
   logger: Logger;
   tracer?: Tracer;
+  /** Of Drover, as `/version` tells it. */
+  version: string;
   /** Called once, when requests can first be served. */
   onReady: () => void;
   /** How it ends; only by `close` unless given. */
@@ -84,6 +86,7 @@ export class Router {
       metrics,
       logger,
       ready: () => this.ready,
+      version: options.version,
       ending: ending.asked,
       bodies: options.bodies,
     });

@@ -1,4 +1,4 @@
-import type { PromptEncoder } from "@drover/chat";
+import type { PromptEncoder, TemplateSource } from "@drover/chat";
 import type { GenerationConfig, ModelConfig } from "@drover/checkpoint";
 import type { ImageGrid, ImageTiles, ModelId } from "@drover/core";
 import type { ModelFacts } from "@drover/openai";
@@ -25,6 +25,10 @@ export type ServedImages = Readonly<{
 /** All that the router knows of its model: how text and images become tokens, its limits and its defaults. */
 export type ServedModel = Readonly<{
   modelId: ModelId;
+  /** Other names that requests may give it. */
+  aliases: readonly string[];
+  /** Its chat templates, and the tokens that they know by name. */
+  template: TemplateSource;
   /** For single tokens and answers; prompts go through `prompts`. */
   tokenizer: Tokenizer;
   prompts: PackedPromptEncoder;
@@ -38,9 +42,10 @@ export type ServedModel = Readonly<{
 
 /** What a request for the model is read by. */
 export function modelFacts(model: ServedModel, contextTokensMax: number): ModelFacts {
-  const { modelId, config, images, generation } = model;
+  const { modelId, aliases, config, images, generation } = model;
   return {
     modelId,
+    aliases,
     vocabSize: config.vocabSize,
     contextTokensMax,
     readsImages: images !== undefined,

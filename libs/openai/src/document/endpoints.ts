@@ -16,7 +16,7 @@ import { ChatCompletionChunk, ChatReplyStream } from "../write/chat-stream.ts";
 import { Completion, CompletionChunk, completion } from "../write/completion.ts";
 import { CompletionReplyStream } from "../write/completion-stream.ts";
 import { ModelCard, ModelList } from "../write/models.ts";
-import { DetokenizeReply, TokenizeReply } from "../write/tokens.ts";
+import { DetokenizeReply, TokenizeReply, TokenizerInfo } from "../write/tokens.ts";
 import type { Endpoint, GenerationEndpoint, NamedSchema } from "./endpoint.ts";
 
 const named = (name: string, schema: TSchema): NamedSchema => ({ name, schema });
@@ -105,6 +105,8 @@ const MODEL = { in: "query", description: "Its name; the first one's when absent
 
 const status = (name: string, fields: Readonly<Record<string, TSchema>>) => named(name, Type.Object(fields));
 
+const HEALTH = status("Health", { status: Type.Literal("ok") });
+
 /** All endpoints, in the order in which they are described. */
 export const ENDPOINTS: readonly Endpoint[] = [
   ...GENERATION_ENDPOINTS,
@@ -181,11 +183,38 @@ export const ENDPOINTS: readonly Endpoint[] = [
   },
   {
     method: "get",
+    path: "/tokenizer_info",
+    tag: "Models and tokens",
+    summary: "Tells a model's special tokens and chat template",
+    parameters: { model: MODEL },
+    answer: named("TokenizerInfo", TokenizerInfo),
+    errors: ["model_not_found"],
+  },
+  {
+    method: "get",
+    path: "/ping",
+    tag: "Operating",
+    summary: "Answers as /health",
+    isOpen: true,
+    answer: HEALTH,
+    errors: [],
+  },
+  {
+    method: "get",
+    path: "/version",
+    tag: "Operating",
+    summary: "Tells Drover's version",
+    isOpen: true,
+    answer: status("Version", { version: Type.String() }),
+    errors: [],
+  },
+  {
+    method: "get",
     path: "/health",
     tag: "Operating",
     summary: "Answers while the process lives",
     isOpen: true,
-    answer: status("Health", { status: Type.Literal("ok") }),
+    answer: HEALTH,
     errors: [],
   },
   {

@@ -20,8 +20,8 @@ export function checkNamedModel(value: unknown, facts: ModelFacts): void {
   if (model !== undefined && model !== null) checkName(model, facts);
 }
 
-function checkName(asked: string, { modelId }: ModelFacts): void {
-  if (asked === modelId) return;
+function checkName(asked: string, { modelId, aliases }: ModelFacts): void {
+  if (asked === modelId || aliases.includes(asked)) return;
   throw new DroverError("model_not_found", `the model ${JSON.stringify(asked.slice(0, 100))} does not exist`, {
     field: "model",
   });

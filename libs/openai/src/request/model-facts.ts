@@ -12,6 +12,8 @@ export type SamplingDefaults = Readonly<{
 /** What reading a request takes from the model that will answer it. */
 export type ModelFacts = Readonly<{
   modelId: string;
+  /** Other names that requests may give it. */
+  aliases: readonly string[];
   vocabSize: number;
   /** Tokens that prompt and output may have together, as things stand. */
   contextTokensMax: number;

@@ -7,6 +7,7 @@ import { errorReply } from "../write/error.ts";
 export function tinyFacts(defaults: Partial<SamplingDefaults> = {}, readsImages = true): ModelFacts {
   return {
     modelId: "tiny",
+    aliases: ["small"],
     vocabSize: 258,
     contextTokensMax: 100,
     readsImages,

@@ -6,24 +6,38 @@ export const ModelCard = Type.Object({
   object: Type.Literal("model"),
   created: Type.Integer({ description: "Unix seconds since when it is served." }),
   owned_by: Type.Literal("drover"),
+  root: Type.String({ description: "The model's own name, where this is an alias." }),
   max_model_len: Type.Integer({ description: "Tokens that prompt and answer may have together, as things stand." }),
 });
 
 /** The answer of `GET /v1/models`. */
 export const ModelList = Type.Object({ object: Type.Literal("list"), data: Type.Array(ModelCard) });
 
-export type ServedModelFacts = Readonly<{ modelId: string; createdMs: number; contextTokensMax: number }>;
+export type ServedModelFacts = Readonly<{
+  modelId: string;
+  aliases: readonly string[];
+  createdMs: number;
+  contextTokensMax: number;
+}>;
 
-export function modelCard({ modelId, createdMs, contextTokensMax }: ServedModelFacts): Static<typeof ModelCard> {
+/** A model under one of its names; its own unless given. */
+export function modelCard(
+  { modelId, createdMs, contextTokensMax }: ServedModelFacts,
+  name = modelId,
+): Static<typeof ModelCard> {
   return {
-    id: modelId,
+    id: name,
     object: "model",
     created: Math.floor(createdMs / 1000),
     owned_by: "drover",
+    root: modelId,
     max_model_len: contextTokensMax,
   };
 }
 
 export function modelList(models: readonly ServedModelFacts[]): Static<typeof ModelList> {
-  return { object: "list", data: models.map(modelCard) };
+  return {
+    object: "list",
+    data: models.flatMap((model) => [model.modelId, ...model.aliases].map((name) => modelCard(model, name))),
+  };
 }

@@ -6,6 +6,7 @@ import { serveGeneration } from "./http-generation.ts";
 import type { HttpServerOptions } from "./http-server-options.ts";
 import { addResponseRoutes, countTokens } from "./response-routes.ts";
 import { detokenize, tokenize } from "./tokenize-routes.ts";
+import { tokenizerInfo } from "./tokenizer-info.ts";
 
 /** OpenAI's interface, and vLLM's routes for tokens. */
 export function addApiRoutes(api: FastifyInstance, options: HttpServerOptions, bodies: Bodies): void {
@@ -17,13 +18,16 @@ export function addApiRoutes(api: FastifyInstance, options: HttpServerOptions, b
   api.post("/v1/messages/count_tokens", (request, reply) => countTokens(request, reply, parts));
   api.get("/v1/models", () => modelList([...deployments].map(servedFacts)));
   api.get<{ Params: { "*": string } }>("/v1/models/*", ({ params }) =>
-    modelCard(servedFacts(deployments.named(params["*"]))),
+    modelCard(servedFacts(deployments.named(params["*"])), params["*"]),
+  );
+  api.get<{ Querystring: { model?: string } }>("/tokenizer_info", ({ query }) =>
+    tokenizerInfo(deployments.named(query.model).model),
   );
   api.post("/tokenize", (request, reply) => tokenize(request, reply, parts));
   api.post("/detokenize", (request, reply) => detokenize(request, reply, parts));
 }
 
 function servedFacts({ model, inference }: Deployment): ServedModelFacts {
-  const { modelId, createdMs } = model;
-  return { modelId, createdMs, contextTokensMax: inference.facts.contextTokensMax };
+  const { modelId, aliases, createdMs } = model;
+  return { modelId, aliases, createdMs, contextTokensMax: inference.facts.contextTokensMax };
 }

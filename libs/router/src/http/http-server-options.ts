@@ -11,6 +11,8 @@ export type HttpServerOptions = Readonly<{
   metrics: Metrics;
   logger: Logger;
   ready: () => boolean;
+  /** Of Drover. */
+  version: string;
   /** Aborts when the router was asked to end: clients are told to connect anew, to another one. */
   ending: AbortSignal;
   /** Other limits for bodies than the router's own. */

@@ -16,10 +16,15 @@ Clients of OpenAI's interface take this address with /v1 behind it as their base
 `;
 
 /** What is answered without an API key: health, metrics, and how the interface is used. */
-export function addOpenRoutes(server: FastifyInstance, { deployments, metrics, ready }: HttpServerOptions): void {
+export function addOpenRoutes(
+  server: FastifyInstance,
+  { deployments, metrics, ready, version }: HttpServerOptions,
+): void {
   const document = JSON.stringify(openApiDocument());
   server.get("/", (_request, reply) => reply.header("content-type", "text/plain; charset=utf-8").send(WELCOME));
   server.get("/health", () => ({ status: "ok" }));
+  server.get("/ping", () => ({ status: "ok" }));
+  server.get("/version", () => ({ version }));
   server.get("/ready", (_request, reply) => reply.code(ready() ? 200 : 503).send({ ready: ready() }));
   server.get("/metrics", async (_request, reply) => {
     const facts = [...deployments].map(({ modelId, clusterState, begunCount }) => ({

@@ -32,7 +32,12 @@ export async function startTestRouter(cluster: FakeCluster, options: TestRouterO
   const { router, addresses } = await Router.start({
     deployments: [
       {
-        model: { ...tinyModel(), images, config: { vocabSize: 258, maxPositionEmbeddings: 20_000 } },
+        model: {
+          ...tinyModel(),
+          aliases: ["small"],
+          images,
+          config: { vocabSize: 258, maxPositionEmbeddings: 20_000 },
+        },
         queue: options.queue ?? cluster,
         store: cluster,
         queueInScheduler: true,
@@ -51,6 +56,7 @@ export async function startTestRouter(cluster: FakeCluster, options: TestRouterO
     ],
     keys: new ApiKeys(keys),
     requestsMax,
+    version: "0.0.0-test",
     host: "127.0.0.1",
     advertise: "127.0.0.1",
     httpPort: 0,

@@ -14,6 +14,8 @@ export function tinyModel(overrides: Partial<ServedModel["generation"]> = {}): S
   };
   return {
     modelId: modelId("tiny"),
+    aliases: [],
+    template: { templates: new Map([["default", "{{ messages }}"]]), variables: { bos_token: "<bos>" } },
     config: { vocabSize: tokenizer.vocabSize, maxPositionEmbeddings: 1000 },
     createdMs: 0,
     generation: {
