@@ -79,7 +79,7 @@ export const routerFlags = defineConfig({
     min: 1,
     max: 64,
     valueName: "N",
-    help: "Images that are decoded and cut at once.",
+    help: "Images that are decoded and cut at once, besides a large one, which has a thread of its own.",
   },
   cluster: { kind: "string", default: "drover", valueName: "NAME", help: "Keeps clusters apart that share a Redis." },
 });

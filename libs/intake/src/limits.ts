@@ -10,6 +10,12 @@ export const IMAGE_PIXELS_MAX = 50_000_000;
 /** A picture's longer side: JPEG's and GIF's own limit. */
 export const IMAGE_SIDE_MAX = 65_535;
 
+/** A picture of more pixels is large: it takes seconds. Large ones are decoded one at a time, on a thread of their own, so that none holds the others up. */
+export const LARGE_PICTURE_PIXELS = 8_000_000;
+
+/** Large pictures that wait for their thread; one more is refused as overloaded. */
+export const LARGE_PICTURE_QUEUE_MAX = 8;
+
 /** Images that wait for a thread of the pool; one more is refused as overloaded. */
 export const IMAGE_QUEUE_MAX = 64;
 
@@ -19,8 +25,9 @@ export const IMAGE_QUEUE_BYTES_MAX = 256 * 2 ** 20;
 /** How long the decoder may take, in seconds. */
 export const DECODE_SECONDS_MAX = 10;
 
-/** How long a loaded thread may take for one image, decoding included, before it is ended and replaced. */
-export const IMAGE_MS_MAX = 20_000;
+/** How long a loaded thread may take for one large image, decoding included, before it is ended and replaced; and for another one. */
+export const LARGE_IMAGE_MS_MAX = 20_000;
+export const IMAGE_MS_MAX = 10_000;
 
 /** A setting's tiles: far above Llama 4's 16. */
 export const TILES_MAX = 256;

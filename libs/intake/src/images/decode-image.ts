@@ -1,7 +1,7 @@
 import { DroverError } from "@drover/core";
-import sharp from "sharp";
+import sharp, { type Metadata } from "sharp";
 import { DECODE_SECONDS_MAX, IMAGE_PIXELS_MAX, IMAGE_SIDE_MAX } from "../limits.ts";
-import { sniffImageFormat } from "./image-format.ts";
+import { type ImageFormat, sniffImageFormat } from "./image-format.ts";
 import { cmykToRgb, overWhite } from "./rgb-conversion.ts";
 import type { RgbPicture } from "./rgb-picture.ts";
 
@@ -19,7 +19,7 @@ const OPTIONS = { autoOrient: true, ignoreIcc: true, failOn: "error", pages: 1, 
  */
 export async function decodeImage(file: Uint8Array): Promise<RgbPicture> {
   const format = sniffImageFormat(file);
-  const { space } = await checkedHeader(file, format);
+  const { space } = await pictureHeader(file, format);
   const source = sharp(file, OPTIONS);
   const converted =
     space === "cmyk" ? source.pipelineColourspace("cmyk").toColourspace("cmyk") : source.toColourspace("srgb");
@@ -34,8 +34,11 @@ export async function decodeImage(file: Uint8Array): Promise<RgbPicture> {
   throw damaged(format);
 }
 
-/** What the header says, before anything is decoded: a small file may claim to be a picture of any size. */
-async function checkedHeader(file: Uint8Array, format: string) {
+/**
+ * A picture's size and colours as its header says, before anything is decoded: a small file may claim to be a picture of any size. Read on a
+ * thread of libuv's. Errors: `invalid_argument` for what is damaged or beyond the limits.
+ */
+export async function pictureHeader(file: Uint8Array, format: ImageFormat): Promise<Metadata> {
   const header = await decoded(format, () => sharp(file, OPTIONS).metadata());
   const { width, height } = header;
   if (header.format !== format) throw damaged(format);

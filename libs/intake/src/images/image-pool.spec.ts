@@ -40,6 +40,21 @@ describe("an image pool", () => {
     }
   });
 
+  test("decodes small pictures beside large ones, however many of these wait", async () => {
+    await using pool = new ImagePool(settings, { threads: 1, largePixels: 1_000_000 });
+    const blank = { width: 5000, height: 5000, channels: 3, background: "white" } as const;
+    const large = await sharp({ create: blank }).png().toBuffer();
+    const small = await drawRed();
+    const order: string[] = [];
+    const cut = async (name: string, file: Buffer) => {
+      await pool.process(file, neverAborted);
+      order.push(name);
+    };
+    const larges = ["a", "b", "c"].map((name) => cut(name, large));
+    await Promise.all([...larges, cut("small", small)]);
+    expect(order.indexOf("small")).toBeLessThan(order.indexOf("c"));
+  });
+
   test("keeps its thread when an image is refused", async () => {
     await using pool = new ImagePool(settings, { threads: 1 });
     const broken = Buffer.from("GIF89a of no pixels", "latin1");

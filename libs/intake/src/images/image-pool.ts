@@ -1,31 +1,47 @@
 import { DroverError, type ImageProcessor, type ImageTiles } from "@drover/core";
 import { ThreadPool } from "@drover/threads";
-import { IMAGE_FILE_BYTES_MAX, IMAGE_MS_MAX, IMAGE_QUEUE_BYTES_MAX, IMAGE_QUEUE_MAX } from "../limits.ts";
+import {
+  IMAGE_FILE_BYTES_MAX,
+  IMAGE_MS_MAX,
+  IMAGE_QUEUE_BYTES_MAX,
+  IMAGE_QUEUE_MAX,
+  LARGE_IMAGE_MS_MAX,
+  LARGE_PICTURE_PIXELS,
+  LARGE_PICTURE_QUEUE_MAX,
+} from "../limits.ts";
+import { pictureHeader } from "./decode-image.ts";
 import { sniffImageFormat } from "./image-format.ts";
 import type { ImageSettings } from "./image-settings.ts";
 
 export type ImagePoolOptions = Readonly<{
-  /** Images that are decoded and cut at once. Each may hold what `limits.ts` sums up, and uses one of libuv's four threads while it decodes. */
+  /**
+   * Images that are decoded and cut at once, besides a large one. Each may hold what `limits.ts` sums up, and uses one of libuv's four threads
+   * while it decodes.
+   */
   threads: number;
+  /** What is a large picture; LARGE_PICTURE_PIXELS unless given. */
+  largePixels?: number;
 }>;
 
 const DECODER = new URL("./image-worker.ts", import.meta.url);
 
-/** Decodes and cuts images on threads of its own, so that the caller's event loop only copies a file's bytes. */
+/** Decodes and cuts images on threads of its own, so that the caller's event loop only copies a file's bytes, and large ones on one thread more. */
 export class ImagePool implements ImageProcessor, AsyncDisposable {
   readonly #pool: ThreadPool<Uint8Array, ImageTiles>;
+  readonly #large: ThreadPool<Uint8Array, ImageTiles>;
+  readonly #largePixels: number;
   #decoder: Promise<unknown> | undefined;
 
-  constructor(settings: ImageSettings, { threads }: ImagePoolOptions) {
-    this.#pool = new ThreadPool({
-      program: DECODER,
-      settings,
-      noun: "image",
-      threads,
-      queueMax: IMAGE_QUEUE_MAX,
-      queueBytesMax: IMAGE_QUEUE_BYTES_MAX,
-      runMsMax: IMAGE_MS_MAX,
+  constructor(settings: ImageSettings, { threads, largePixels = LARGE_PICTURE_PIXELS }: ImagePoolOptions) {
+    const common = { program: DECODER, settings, noun: "image", queueBytesMax: IMAGE_QUEUE_BYTES_MAX };
+    this.#pool = new ThreadPool({ ...common, threads, queueMax: IMAGE_QUEUE_MAX, runMsMax: IMAGE_MS_MAX });
+    this.#large = new ThreadPool({
+      ...common,
+      threads: 1,
+      queueMax: LARGE_PICTURE_QUEUE_MAX,
+      runMsMax: LARGE_IMAGE_MS_MAX,
     });
+    this.#largePixels = largePixels;
   }
 
   /**
@@ -39,19 +55,21 @@ export class ImagePool implements ImageProcessor, AsyncDisposable {
       const message = `the image has ${file.byteLength} bytes; at most ${IMAGE_FILE_BYTES_MAX} are taken`;
       throw new DroverError("invalid_argument", message);
     }
-    sniffImageFormat(file);
+    const format = sniffImageFormat(file);
     // Here, once, and not in the threads. On glibc the decoder's libraries must stay loaded by a thread that outlives the pool's, too.
     this.#decoder ??= import("./decoder-formats.ts");
     await this.#decoder;
+    const { width, height } = await pictureHeader(file, format);
+    const pool = width * height > this.#largePixels ? this.#large : this.#pool;
     const post = (): [Uint8Array, ArrayBuffer[]] => {
       const copy = new Uint8Array(file);
       return [copy, [copy.buffer]];
     };
-    return this.#pool.run({ post, byteLength: file.byteLength }, signal);
+    return pool.run({ post, byteLength: file.byteLength }, signal);
   }
 
   /** Ends all threads; what waits or runs is refused as `unavailable`. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#pool[Symbol.asyncDispose]();
+    await Promise.all([this.#pool[Symbol.asyncDispose](), this.#large[Symbol.asyncDispose]()]);
   }
 }
