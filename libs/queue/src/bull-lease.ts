@@ -1,5 +1,6 @@
 import { DroverError, type JobLease, type QueueJob } from "@drover/core";
 import type { Job } from "bullmq";
+import { completeJob } from "./complete-job.ts";
 import { overRedis } from "./redis.ts";
 
 /** What BullMQ stores: the job as bytes, and the protocol of the build that wrote it. */
@@ -51,7 +52,7 @@ export class HeldBullJob implements JobLease {
   async complete(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     clearInterval(this.#extension);
-    await overRedis(signal, () => this.#taken.moveToCompleted(null, this.#token, false));
+    await overRedis(signal, () => completeJob(this.#taken, this.#token));
   }
 
   async release(signal: AbortSignal): Promise<void> {

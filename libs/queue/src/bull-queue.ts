@@ -23,8 +23,10 @@ import { queueJobFromWire, queueJobToWire } from "@drover/wire";
 import { type Job, Queue, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import { type BullJobData, HeldBullJob } from "./bull-lease.ts";
+import { completeJob } from "./complete-job.ts";
 import {
   ENDED_JOBS_KEPT,
+  ENDED_JOBS_KEPT_S,
   FOREIGN_AGE_MS,
   FOREIGN_PAUSE_MS,
   FOREIGN_PROTOCOLS_MAX,
@@ -50,6 +52,8 @@ export type BullQueueOptions = Readonly<{
   /** What this build speaks; PROTOCOL unless given. */
   protocol?: Protocol;
 }>;
+
+const ENDED_JOBS = { count: ENDED_JOBS_KEPT, age: ENDED_JOBS_KEPT_S };
 
 /** BullMQ takes jobs without a priority first, so every job has one. */
 const FRONT_PRIORITY = 1;
@@ -105,7 +109,7 @@ export class BullQueue implements QueueProducer, QueueConsumer {
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_MS,
       maxStalledCount: STALLED_COUNT_MAX,
-      removeOnComplete: { count: ENDED_JOBS_KEPT },
+      removeOnComplete: ENDED_JOBS,
       skipVersionCheck: true,
     });
     worker.on("error", () => undefined);
@@ -135,7 +139,7 @@ export class BullQueue implements QueueProducer, QueueConsumer {
             opts: {
               jobId: `${job.requestId}.${job.attemptBase}`,
               priority: job.front ? FRONT_PRIORITY : PRIORITY,
-              removeOnComplete: { count: ENDED_JOBS_KEPT },
+              removeOnComplete: ENDED_JOBS,
             },
           })),
         );
@@ -172,7 +176,7 @@ export class BullQueue implements QueueProducer, QueueConsumer {
         const job = this.#read(taken);
         if (job === undefined) {
           // Nobody of this version can ever place it.
-          await taken.moveToCompleted(null, token, false);
+          await completeJob(taken, token);
           continue;
         }
         const lease = new HeldBullJob(taken, token, job, LOCK_MS);
@@ -204,7 +208,7 @@ export class BullQueue implements QueueProducer, QueueConsumer {
       });
     }
     const now = this.#options.clock.now();
-    if (now - taken.timestamp >= FOREIGN_AGE_MS) await taken.moveToCompleted(null, token, false);
+    if (now - taken.timestamp >= FOREIGN_AGE_MS) await completeJob(taken, token);
     else await taken.moveToDelayed(now + FOREIGN_PAUSE_MS, token);
   }
 

@@ -46,8 +46,11 @@ export const POLL_MS = 500;
 /** Protocols of other builds that are told of, once each; what comes beyond is put aside without a word. */
 export const FOREIGN_PROTOCOLS_MAX = 16;
 
-/** Jobs that BullMQ keeps for a while after their end: a repeated add of one of them is ignored. */
+/** Jobs that BullMQ keeps for a while after their end, without their requests: a repeated add of one of them is ignored. */
 export const ENDED_JOBS_KEPT = 1000;
+
+/** In seconds: an older one goes when the next one ends. Longer than any add is tried again. */
+export const ENDED_JOBS_KEPT_S = 600;
 
 /** Redis that does not answer within this time has moved or died without a word: the connection is made anew. */
 export const SILENCE_MS_MAX = 10_000;
