@@ -1,0 +1,80 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+const ROOT = join(import.meta.dirname, "../..");
+const READY_MS_MAX = 300_000;
+
+/** A cluster on this machine's card, started by `drover up` as a user would. */
+export class Served implements AsyncDisposable {
+  readonly url: string;
+  readonly #child: ChildProcess;
+  #output = "";
+
+  private constructor(child: ChildProcess, url: string) {
+    this.#child = child;
+    this.url = url;
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on("data", (chunk) => {
+        this.#output = (this.#output + String(chunk)).slice(-100_000);
+      });
+  }
+
+  /** Resolves when a request can be served. Throws with what the processes said when it cannot. */
+  static async start(model: string, flags: readonly string[]): Promise<Served> {
+    const port = await freePort();
+    const ports = ["--http-port", String(port), "--grpc-port", "0", "--queue", "embedded", "--verbose"];
+    const args = ["--conditions=@drover/source", "apps/drover/src/main.ts", "up", "--model", model, ...ports, ...flags];
+    const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+    const served = new Served(child, `http://127.0.0.1:${port}`);
+    const until = performance.now() + READY_MS_MAX;
+    while (!(await served.#isReady())) {
+      if (child.exitCode !== null || performance.now() > until) throw new Error(`not ready:\n${served.#output}`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    return served;
+  }
+
+  /** Runs the goldens' own check against it; the lines that it prints, the last one with the counts. `ok`: what it says. */
+  async check(file: string, more: readonly string[]): Promise<Readonly<{ ok: boolean; lines: readonly string[] }>> {
+    const script = join(file, "../../check.py");
+    const ran = promisify(execFile)("python3", [script, file, this.url, ...more], { maxBuffer: 2 ** 26 });
+    const { ok, stdout } = await ran.then(
+      (result) => ({ ok: true, stdout: result.stdout }),
+      (error: { stdout?: string; stderr?: string }) => ({ ok: false, stdout: `${error.stderr}${error.stdout}` }),
+    );
+    return { ok, lines: stdout.trimEnd().split("\n") };
+  }
+
+  /** The sum of a series that the first attention worker shows. */
+  async metric(name: string): Promise<number> {
+    const [, admin] = /attention-0 .* admin (\S+)/.exec(this.#output) ?? [];
+    const text = await (await fetch(`http://${admin}/metrics`)).text();
+    const lines = text.split("\n").filter((line) => line.startsWith(name));
+    return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null) return;
+    this.#child.kill("SIGTERM");
+    await once(this.#child, "exit");
+  }
+
+  async #isReady(): Promise<boolean> {
+    return fetch(`${this.url}/ready`).then(
+      (response) => response.ok,
+      () => false,
+    );
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
