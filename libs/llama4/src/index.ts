@@ -5,9 +5,10 @@ export type { GraphDims, ModelShape, VisionDims, VisionShape } from "./model-sha
 // Which tensors its checkpoint has: names, shapes and purposes.
 
 export { linearShape } from "./linear-shape.ts";
+export type { StoredFormat } from "./stored-format.ts";
 export { tensorPurpose, WEIGHT_KINDS, type WeightKind } from "./tensor-purpose.ts";
-export { elementCount, type TensorShape } from "./tensor-shape.ts";
-export { type StoredFormat, type StoredFormats, textTensors } from "./text-tensors.ts";
+export { elementCount, type TensorShape, weightCount } from "./tensor-shape.ts";
+export { type StoredFormats, textTensors } from "./text-tensors.ts";
 export { visionTensors } from "./vision-tensors.ts";
 
 // Where a token stands: what turns queries and keys, and what scales queries.

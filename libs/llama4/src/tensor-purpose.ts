@@ -13,7 +13,7 @@ export const WEIGHT_KINDS = [
 ] as const;
 export type WeightKind = (typeof WEIGHT_KINDS)[number];
 
-/** A tensor's purpose, its layer (-1 outside the text model's layers), and whether it only scales another tensor. */
+/** A tensor's purpose, its layer (-1 outside the text model's layers), and whether it only says how another tensor's numbers are to be read. */
 export type TensorPurpose = Readonly<{ kind: WeightKind; layer: number; isScale: boolean }>;
 
 const LAYER = /^model\.layers\.(\d+)\.(.+)$/;
@@ -28,11 +28,14 @@ const LAYER_KINDS: readonly (readonly [RegExp, WeightKind])[] = [
   [/^feed_forward\.(gate|up|down)_proj\./, "dense"],
 ];
 
+/** Scales and zero points of weights, inputs and the KV cache, the order of inputs, and the shape that packing hides. */
+const BESIDE_WEIGHTS = /(_scales?(_inv|_ub|_2)?|_zero_point|_g_idx|\.weight_shape|\.[kqv]_scale)$/;
+
 const OTHER = [/./, "other"] as const;
 
 /** Reads a tensor's purpose out of its name, with or without the `language_model.` prefix. A name that is no Llama 4 checkpoint's is `other`. */
 export function tensorPurpose(name: string): TensorPurpose {
-  const isScale = /_scale(_inv|_ub)?$/.test(name);
+  const isScale = BESIDE_WEIGHTS.test(name);
   if (/^(vision_model|multi_modal_projector)\./.test(name)) return { kind: "vision", layer: -1, isScale };
   const path = name.replace(/^language_model\./, "");
   const [, layer, rest] = LAYER.exec(path) ?? [];

@@ -1,15 +1,11 @@
 import type { ModelShape } from "./model-shape.ts";
-import { elementCount, type TensorShape } from "./tensor-shape.ts";
-
-/** How a Linear's numbers are stored: one scale an output where it is FP8. */
-export type StoredFormat =
-  | Readonly<{ kind: "plain"; dtype: string; elementBytes: number }>
-  | Readonly<{ kind: "fp8"; scaleDtype: string; scaleBytes: number }>;
+import { fusedTensors, linearTensors, type PlainFormat, plainTensor, type StoredFormat } from "./stored-format.ts";
+import type { TensorShape } from "./tensor-shape.ts";
 
 /** How a checkpoint stores its tensors, by the name of the module. */
 export type StoredFormats = Readonly<{
   /** What is no Linear: norms, embeddings. */
-  plain: Extract<StoredFormat, { kind: "plain" }>;
+  plain: PlainFormat;
   /** The format of the Linear at this path, such as `language_model.lm_head`; fused experts are `...feed_forward.experts`. */
   linear: (path: string) => StoredFormat;
   /** Whether a layer's experts are two tensors for all of them, or three Linears each. */
@@ -47,50 +43,14 @@ export function textTensors(model: ModelShape, formats: StoredFormats): TensorSh
     }
     linear(`${ffn}.router`, expertCount, d);
     mlp(`${ffn}.shared_expert`, expertWidth);
-    if (formats.fusedExperts) out.push(...fusedExperts(`${ffn}.experts`, model, formats.linear(`${ffn}.experts`)));
-    else for (let e = 0; e < expertCount; e++) mlp(`${ffn}.experts.${e}`, expertWidth);
+    if (formats.fusedExperts) {
+      const format = formats.linear(`${ffn}.experts`);
+      const { plain } = formats;
+      out.push(...fusedTensors(`${ffn}.experts.gate_up_proj`, [expertCount, d, 2 * expertWidth], format, plain));
+      out.push(...fusedTensors(`${ffn}.experts.down_proj`, [expertCount, expertWidth, d], format, plain));
+    } else for (let e = 0; e < expertCount; e++) mlp(`${ffn}.experts.${e}`, expertWidth);
   }
   out.push(plainTensor(`${PREFIX}model.norm.weight`, [d], formats.plain));
   if (!model.tieWordEmbeddings) linear(`${PREFIX}lm_head`, vocabSize, d);
   return out;
-}
-
-/** Fused experts are [E, in, out]; the scales of `down_proj` have its output as their second dimension. */
-function fusedExperts(path: string, model: ModelShape, format: StoredFormat): TensorShape[] {
-  const { hiddenSize: d, expertWidth: f, expertCount } = model;
-  const gateUp = [expertCount, d, 2 * f];
-  const down = [expertCount, f, d];
-  if (format.kind === "plain")
-    return [plainTensor(`${path}.gate_up_proj`, gateUp, format), plainTensor(`${path}.down_proj`, down, format)];
-  return [
-    fp8Tensor(`${path}.gate_up_proj`, gateUp),
-    scaleTensor(`${path}.gate_up_proj_scale`, [expertCount, 1, 2 * f], format),
-    fp8Tensor(`${path}.down_proj`, down),
-    scaleTensor(`${path}.down_proj_scale`, [expertCount, d, 1], format),
-  ];
-}
-
-function linearTensors(path: string, outSize: number, inSize: number, format: StoredFormat): TensorShape[] {
-  if (format.kind === "plain") return [plainTensor(`${path}.weight`, [outSize, inSize], format)];
-  return [fp8Tensor(`${path}.weight`, [outSize, inSize]), scaleTensor(`${path}.weight_scale`, [outSize, 1], format)];
-}
-
-export function plainTensor(
-  name: string,
-  shape: readonly number[],
-  { dtype, elementBytes }: StoredFormats["plain"],
-): TensorShape {
-  return { name, dtype, shape, byteCount: elementCount(shape) * elementBytes };
-}
-
-function fp8Tensor(name: string, shape: readonly number[]): TensorShape {
-  return { name, dtype: "F8_E4M3", shape, byteCount: elementCount(shape) };
-}
-
-function scaleTensor(
-  name: string,
-  shape: readonly number[],
-  { scaleDtype, scaleBytes }: Extract<StoredFormat, { kind: "fp8" }>,
-): TensorShape {
-  return { name, dtype: scaleDtype, shape, byteCount: elementCount(shape) * scaleBytes };
 }

@@ -1,6 +1,6 @@
 import type { VisionShape } from "./model-shape.ts";
+import { type PlainFormat, plainTensor } from "./stored-format.ts";
 import type { TensorShape } from "./tensor-shape.ts";
-import { plainTensor, type StoredFormats } from "./text-tensors.ts";
 
 const CHANNELS = 3;
 
@@ -8,7 +8,7 @@ const CHANNELS = 3;
  * Every tensor of Llama 4's vision encoder, adapter and projector, from config.json's numbers alone. They are never quantized.
  * Source: transformers, modeling_llama4.py.
  */
-export function visionTensors(vision: VisionShape, format: StoredFormats["plain"]): TensorShape[] {
+export function visionTensors(vision: VisionShape, format: PlainFormat): TensorShape[] {
   const { hiddenSize: h, mlpWidth, adapterWidth, outputWidth, textHiddenSize } = vision;
   const tensor = (name: string, shape: readonly number[]) => plainTensor(name, shape, format);
   const biased = (name: string, shape: readonly [number, ...number[]]) => [

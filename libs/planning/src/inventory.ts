@@ -1,11 +1,11 @@
 import { assert } from "@drover/core";
 import {
-  elementCount,
   type ModelShape,
   type TensorShape,
   tensorPurpose,
   WEIGHT_KINDS,
   type WeightKind,
+  weightCount,
 } from "@drover/llama4";
 
 /** Tensors of one purpose together. Parameters are weights without the scales of quantized ones. */
@@ -41,7 +41,7 @@ export function weightInventory(tensors: Iterable<TensorShape>, model: ModelShap
     assert(totals !== undefined, "every kind is counted");
     totals.bytes += tensor.byteCount;
     totals.tensorCount++;
-    if (!isScale) totals.parameters += elementCount(tensor.shape);
+    if (!isScale) totals.parameters += weightCount(tensor);
     byDtype.set(tensor.dtype, (byDtype.get(tensor.dtype) ?? 0) + tensor.byteCount);
     if (layer < 0) continue;
     const weight = layers[layer];

@@ -15,10 +15,11 @@ export function quantizedTensors(tensors: readonly TensorShape[], { layers, head
     const sizes = kind === "head" ? head : LAYER_KINDS.includes(kind) ? layers : null;
     if (sizes === null) return [tensor];
     if (isScale) return [];
-    const [first, second, third] = tensor.shape;
+    const shape = tensor.weightShape ?? tensor.shape;
+    const [first, second, third] = shape;
     if (first === undefined || second === undefined) return [tensor];
     // Fused experts are [E, in, out], Linears [out, in].
     const byteCount = third === undefined ? sizes.linearBytes(first, second) : first * sizes.linearBytes(third, second);
-    return [{ ...tensor, dtype: sizes.dtype, byteCount }];
+    return [{ name: tensor.name, dtype: sizes.dtype, shape, byteCount }];
   });
 }

@@ -24,6 +24,9 @@ export type ConvertedTotals = Readonly<{
 
 const HEAD = "lm_head.weight";
 
+/** Whether a tensor is the head's weights, packed or not. */
+export const isHead = (name: string): boolean => /(^|\.)lm_head\.weight(_packed)?$/.test(name);
+
 /** The tensors as they are served with `--quantize`. A head that is tied to the embeddings becomes one of its own where heads are quantized. */
 export function quantized(
   tensors: readonly TensorShape[],
@@ -31,7 +34,7 @@ export function quantized(
   quantization: Quantization,
 ): TensorShape[] {
   const head = headFormat(quantization);
-  const isTied = model.tieWordEmbeddings && !tensors.some(({ name }) => name.endsWith(HEAD));
+  const isTied = model.tieWordEmbeddings && !tensors.some(({ name }) => isHead(name));
   const embeddings = tensors.find(({ name }) => name.endsWith("model.embed_tokens.weight"));
   const own = isTied && head !== null && embeddings !== undefined ? [{ ...embeddings, name: HEAD }] : [];
   return quantizedTensors([...tensors, ...own], {

@@ -2,7 +2,7 @@ import { type Quantization, quantizationOf } from "@drover/checkpoint";
 import { DroverError } from "@drover/core";
 import { type Alternative, type FleetPlan, type FleetRequest, planFleet, weightInventory } from "@drover/planning";
 import { type PlanConfig, parseTokens } from "./plan-config.ts";
-import { type ConvertedTotals, convertedTotals, quantized } from "./plan-quantize.ts";
+import { type ConvertedTotals, convertedTotals, isHead, quantized } from "./plan-quantize.ts";
 import type { PlanSource } from "./plan-source.ts";
 
 /** A plan with what it was made from and asked for. */
@@ -46,7 +46,7 @@ export function planReport(directory: string, source: PlanSource, config: PlanCo
       `--replicas ${config.replicas} needs as many GPUs, and --gpus is ${config.gpus}.`,
     );
   const plan = planFleet(request, { bandwidth: config.bandwidth, alternatives: alternatives(source, config) });
-  const headDtype = tensors.find(({ name }) => name.endsWith("lm_head.weight"))?.dtype ?? "as the embeddings";
+  const headDtype = tensors.find(({ name }) => isHead(name))?.dtype ?? "as the embeddings";
   const converted = quantization === null ? null : convertedTotals(model, source.tensors, quantization);
   return { directory, source, request, quantization, converted, headDtype, bandwidth: config.bandwidth, plan };
 }

@@ -5,7 +5,19 @@ import { DroverError, neverAborted } from "@drover/core";
 import type { TensorShape } from "@drover/llama4";
 import { weightInventory } from "@drover/planning";
 import { expect, test } from "vitest";
-import { compressedFp8, fbgemmFp8, maverickConfig, scoutConfig } from "../testing/released-configs.ts";
+import {
+  blockFp8,
+  compressedFp8,
+  fbgemmFp8,
+  maverickConfig,
+  modelOpt,
+  nvfp4,
+  scoutConfig,
+  transformersFp8,
+  w4a16,
+  w8a8,
+} from "../testing/released-configs.ts";
+import { quantized } from "./plan-quantize.ts";
 import { type PlanSource, readPlanSource } from "./plan-source.ts";
 
 const FILES = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"] as const;
@@ -48,6 +60,11 @@ test.each([
   ["Maverick in unfused FP8", maverickConfig, compressedFp8],
   ["Scout in bf16", scoutConfig, undefined],
   ["Scout in unfused FP8", scoutConfig, compressedFp8],
+  ["Scout in w4a16", scoutConfig, w4a16(true, 128)],
+  ["Scout in w4a16 with zero points", scoutConfig, w4a16(false, 32)],
+  ["Scout in w4a16 by outputs", scoutConfig, w4a16(true, null)],
+  ["Scout in NVFP4 by compressed-tensors", scoutConfig, nvfp4],
+  ["Scout in FP8 of blocks", scoutConfig, blockFp8],
 ])(
   "%s weighs the same by config.json, by an index, and by headers with and without their data",
   async (_, config, quantization) => {
@@ -70,6 +87,57 @@ test.each([
     expect(inventory(index)).toEqual(inventory(alone));
   },
 );
+
+test.each([
+  ["w4a16", scoutConfig, w4a16(true, 128)],
+  ["w8a8", scoutConfig, w8a8],
+  ["NVFP4 by compressed-tensors", scoutConfig, nvfp4],
+  ["NVFP4 by ModelOpt", scoutConfig, modelOpt("NVFP4")],
+  ["FP8 by ModelOpt", maverickConfig, modelOpt("FP8")],
+  ["FP8 by transformers", maverickConfig, transformersFp8],
+])(
+  "%s has the model's parameters, and weighs as much as any other form once it is quantized",
+  async (_, config, quantization) => {
+    await using plain = await folderOf(config);
+    await using folder = await folderOf({ ...config, quantization_config: quantization });
+    const wanted = await readPlanSource(plain.path, neverAborted);
+    const stored = await readPlanSource(folder.path, neverAborted);
+    await writeHeaders(folder.path, stored.tensors, true);
+    const headers = await readPlanSource(folder.path, neverAborted);
+    const int4 = { bits: 4, blockSize: 128 } as const;
+    for (const source of [stored, headers]) {
+      expect(inventory(source).parameterCount).toBe(inventory(wanted).parameterCount);
+      const bytes = ({ tensors, model }: PlanSource) => weightInventory(quantized(tensors, model, int4), model).byKind;
+      expect(bytes(source).routed.bytes).toBe(bytes(wanted).routed.bytes);
+      expect(bytes(source).shared.bytes).toBe(bytes(wanted).shared.bytes);
+    }
+    expect(headers.notes).toEqual(stored.notes);
+    for (const file of FILES) await rm(join(folder.path, file));
+    const index = await readPlanSource(folder.path, neverAborted);
+    expect(inventory(index)).toEqual(inventory(stored));
+  },
+);
+
+test("a Scout in w4a16 weighs what one H100 holds", async () => {
+  await using folder = await folderOf({ ...scoutConfig, quantization_config: w4a16(true, 128) });
+  const { byKind, totalBytes } = inventory(await readPlanSource(folder.path, neverAborted));
+  // Half a byte a weight, two bytes for each group of 128, and the two numbers of each Linear's shape.
+  expect(byKind.routed.bytes).toBe(48 * 16 * (125_829_120 * (1 / 2 + 2 / 128) + 3 * 16));
+  expect(totalBytes / 2 ** 30).toBeLessThan(64);
+});
+
+test("what a worker would refuse is refused by file and tensor, its data there or not", async () => {
+  await using folder = await folderOf({ ...scoutConfig, quantization_config: w4a16(true, 128) });
+  const { tensors } = await readPlanSource(folder.path, neverAborted);
+  const name = "language_model.model.layers.3.feed_forward.experts.7.up_proj.weight_scale";
+  const spoiled = tensors.map((tensor) => (tensor.name === name ? { ...tensor, shape: [4096, 80] } : tensor));
+  for (const withData of [true, false]) {
+    await writeHeaders(folder.path, spoiled, withData);
+    await expect(readPlanSource(folder.path, neverAborted)).rejects.toThrow(
+      /tensor \S+experts.7.up_proj.weight_scale has shape/,
+    );
+  }
+});
 
 test("released totals are those that are known", async () => {
   await using large = await folderOf(maverickConfig);

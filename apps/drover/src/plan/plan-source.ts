@@ -42,13 +42,15 @@ export async function readPlanSource(directory: string, signal: AbortSignal): Pr
   const survey = await surveyTensors(directory, signal);
   if (survey.kind === "headers") return fromHeaders(directory, model, survey);
   const formats = await storedFormats(directory, survey);
+  const said = activations(model);
   const vision = await loadVisionConfig(directory);
   const derived = [
     ...textTensors(model, formats),
     ...(vision === undefined ? [] : visionTensors(vision, formats.plain)),
   ];
-  if (survey.kind === "none") return { model, tensors: derived, origin: "config", converted: null, notes: [] };
-  return { model, origin: "index", converted: null, ...named(derived, survey.names, survey.absentFiles) };
+  if (survey.kind === "none") return { model, tensors: derived, origin: "config", converted: null, notes: said };
+  const { tensors, notes } = named(derived, survey.names, survey.absentFiles);
+  return { model, tensors, origin: "index", converted: null, notes: [...notes, ...said] };
 }
 
 async function fromHeaders(
@@ -59,13 +61,24 @@ async function fromHeaders(
   for (const { name } of survey.tensors) checkLayer(name, model);
   const manifest = await readManifest(directory);
   const { missingByteCount, fault } = survey;
-  const notes: string[] = [];
+  const notes: string[] = activations(model);
   if (missingByteCount > 0)
     notes.push(`The files lack ${missingByteCount.toLocaleString("en")} bytes of the data that their headers promise.`);
-  if (fault !== undefined) notes.push(`It cannot be served as it is: ${fault}.`);
+  if (fault !== undefined) {
+    if (!fault.isAbsent) throw new DroverError("invalid_argument", fault.message);
+    notes.push(`It cannot be served as it is: ${fault.message}.`);
+  }
   const converted = manifest === null ? null : describeSetting(manifest.setting);
   const tensors = manifest === null ? survey.tensors : withUnits(survey.tensors, model, manifest.setting.layers);
   return { model, tensors, origin: "headers", converted, notes };
+}
+
+/** What a checkpoint asks for that no worker does. */
+function activations({ storedForms }: ModelConfig): string[] {
+  if (storedForms?.quantizesActivations !== true) return [];
+  return [
+    "The checkpoint asks for quantized activations; workers compute them in f32, which is closer to the unquantized model.",
+  ];
 }
 
 /** A converted folder's headers name what kept its type; its other tensors follow from config.json. */
@@ -82,7 +95,8 @@ function withUnits(kept: readonly TensorShape[], model: ModelConfig, quantizatio
 function named(derived: readonly TensorShape[], names: readonly string[], absentFiles: readonly string[]) {
   const inIndex = new Set(names);
   const known = new Set(derived.map(({ name }) => name));
-  const unknown = names.filter((name) => !known.has(name));
+  // Scales of inputs and of the KV cache are not read.
+  const unknown = names.filter((name) => !known.has(name) && !tensorPurpose(name).isScale);
   const lacking = derived.filter(({ name }) => !inIndex.has(name));
   const files = counted(absentFiles.length, "file that the index names is", "files that the index names are");
   const notes = [
@@ -106,24 +120,34 @@ function told(names: readonly string[], one: string, many: string, what: string)
 
 const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
 
+const FP8_BY_FBGEMM: StoredFormat = { kind: "fp8", scaleDtype: "F32", scaleBytes: DTYPE_BYTES.F32 };
+
 /** How tensors are stored: by the scales that an index names, or as config.json says. */
 async function storedFormats(directory: string, survey: TensorSurvey): Promise<StoredFormats> {
-  const { dtype, fp8 } = await loadStoredFormat(directory);
+  const { dtype, quantized } = await loadStoredFormat(directory);
   const plain = { kind: "plain", dtype, elementBytes: DTYPE_BYTES[dtype] } as const;
-  const scaleDtype = fp8?.scaleDtype ?? "F32";
-  const scaled: StoredFormat = { kind: "fp8", scaleDtype, scaleBytes: DTYPE_BYTES[scaleDtype] };
   if (survey.kind !== "index") {
-    const linear = (path: string) => (fp8?.isFp8(path) === true ? scaled : plain);
-    return { plain, linear, fusedExperts: fp8?.fusedExperts ?? true };
+    const linear = (path: string) => quantized?.formatOf(path) ?? plain;
+    return { plain, linear, fusedExperts: quantized?.fusedExperts ?? true };
   }
   const names = new Set(survey.names);
-  const isScaled = (path: string) => names.has(`${path}.weight_scale`) || names.has(`${path}.gate_up_proj_scale`);
+  const isScaled = (path: string) => SCALE_NAMES.some((suffix) => names.has(path + suffix));
+  const scheme = (path: string) => (quantized === undefined ? FP8_BY_FBGEMM : (quantized.schemeOf(path) ?? plain));
   return {
     plain,
-    linear: (path) => (isScaled(path) ? scaled : plain),
+    linear: (path) => (isScaled(path) ? scheme(path) : plain),
     fusedExperts: !survey.names.some((name) => /\.feed_forward\.experts\.\d+\./.test(name)),
   };
 }
+
+/** What the names of a quantized module's tensors end with, one of them at least. */
+const SCALE_NAMES = [
+  ".weight_scale",
+  ".weight_scale_inv",
+  ".gate_up_proj_scale",
+  ".gate_up_proj_weight_scale",
+  ".gate_up_proj_scale_inv",
+];
 
 function checkLayer(name: string, model: ModelConfig): void {
   const { layer } = tensorPurpose(name);

@@ -62,3 +62,47 @@ export const fbgemmFp8 = {
   quant_method: "fbgemm_fp8",
   modules_to_not_convert: ["re:.*lm_head", "re:.*self_attn", "re:.*_proj", "vision_model", "multi_modal_projector"],
 };
+
+const schemeOf = (weights: object, input_activations: object | null = null) => ({
+  config_groups: { group_0: { targets: ["Linear"], weights, input_activations } },
+});
+
+/** llm-compressor's quantizations of Llama 4, each of the MLPs alone; of 4 bits also with zero points. */
+const leftOut = { quant_method: "compressed-tensors", ignore: compressedFp8.ignore };
+export const w4a16 = (symmetric: boolean, group_size: number | null) => ({
+  ...leftOut,
+  format: "pack-quantized",
+  ...schemeOf({ num_bits: 4, type: "int", symmetric, strategy: group_size === null ? "channel" : "group", group_size }),
+});
+export const w8a8 = {
+  ...leftOut,
+  format: "int-quantized",
+  ...schemeOf(
+    { num_bits: 8, type: "int", symmetric: true, strategy: "channel" },
+    { num_bits: 8, type: "int", dynamic: true, strategy: "token" },
+  ),
+};
+export const nvfp4 = {
+  ...leftOut,
+  format: "nvfp4-pack-quantized",
+  ...schemeOf({ num_bits: 4, type: "float", symmetric: true, strategy: "tensor_group", group_size: 16 }),
+};
+export const blockFp8 = {
+  ...leftOut,
+  format: "float-quantized",
+  ...schemeOf({ num_bits: 8, type: "float", symmetric: true, strategy: "block", block_structure: [128, 128] }),
+};
+
+/** transformers' own FP8. */
+export const transformersFp8 = {
+  quant_method: "fp8",
+  weight_block_size: [128, 128],
+  modules_to_not_convert: ["re:.*lm_head", "re:.*self_attn", "re:.*router", "vision_model", "multi_modal_projector"],
+};
+
+/** ModelOpt's, as it names modules. */
+export const modelOpt = (quant_algo: string) => ({
+  quant_method: "modelopt",
+  quant_algo,
+  ignore: ["lm_head", "*self_attn*", "*router", "vision_model*", "multi_modal_projector*"],
+});

@@ -1,20 +1,26 @@
 import { join } from "node:path";
-import { DroverError } from "@drover/core";
+import { assert, DroverError } from "@drover/core";
 import { loadModelConfig } from "../config/model-config.ts";
+import { hasVisionTensors, loadVisionConfig } from "../config/vision-config.ts";
 import { readManifest } from "../converted/manifest.ts";
-import { Checkpoint, requireWeights } from "../files/checkpoint.ts";
+import { AbsentTensor, Checkpoint, requireWeights } from "../files/checkpoint.ts";
 import { quoted } from "../files/quoted.ts";
 import { openFile, readSafetensorsHeader, type TensorInfo } from "../files/safetensors.ts";
 import { exists, INDEX_FILE, readShardIndex, SINGLE_FILE } from "../files/shard-index.ts";
+import type { StoredMatrix } from "../stored/stored-matrix.ts";
 import { checkTextTensors } from "./text-tensor-check.ts";
+import { checkVisionTensors } from "./vision-tensor-check.ts";
+
+/** A tensor of a header; `weightShape` is the weights' own where their numbers are packed or lie in another order, [out, in] or [E, in, out]. */
+type SurveyedTensor = TensorInfo & Readonly<{ name: string; weightShape?: readonly number[] }>;
 
 /** What a folder tells about its tensors without a byte of their data: all of it, their names alone, or nothing. */
 export type TensorSurvey =
   | Readonly<{
       kind: "headers";
-      tensors: readonly (TensorInfo & Readonly<{ name: string }>)[];
-      /** The first fault for which the text model could not be served, be its data there or not. */
-      fault: string | undefined;
+      tensors: readonly SurveyedTensor[];
+      /** The first thing for which no process would serve the model; `isAbsent`: a tensor that is not there, and may still come. */
+      fault: Readonly<{ message: string; isAbsent: boolean }> | undefined;
       /** Bytes of data that headers promise and files lack. */
       missingByteCount: number;
     }>
@@ -56,18 +62,33 @@ export async function surveyTensors(directory: string, signal: AbortSignal): Pro
     );
   // Without files, since nothing is read of them.
   const checkpoint = new Checkpoint(directory, "", tensors, new Map());
-  const fault = await faultOf(checkpoint);
-  return { kind: "headers", tensors: [...checkpoint.tensors()], fault, missingByteCount };
+  const shapes = new Map<string, readonly number[]>();
+  const fault = await faultOf(checkpoint, (matrix) => void shapes.set(matrix.tensor, weightShape(matrix, checkpoint)));
+  const surveyed = [...checkpoint.tensors()].map((tensor): SurveyedTensor => {
+    const shape = shapes.get(tensor.name);
+    return shape === undefined ? tensor : { ...tensor, weightShape: shape };
+  });
+  return { kind: "headers", tensors: surveyed, fault, missingByteCount };
 }
 
-async function faultOf(checkpoint: Checkpoint): Promise<string | undefined> {
+/** Checks the model as every process does. */
+async function faultOf(checkpoint: Checkpoint, onStored: (matrix: StoredMatrix) => void) {
   const config = await loadModelConfig(checkpoint.directory);
+  const vision = await loadVisionConfig(checkpoint.directory);
   const manifest = await readManifest(checkpoint.directory);
   try {
-    checkTextTensors(checkpoint, config, manifest?.setting ?? null);
+    checkTextTensors(checkpoint, config, manifest?.setting ?? null, onStored);
+    if (vision !== undefined && hasVisionTensors(checkpoint)) checkVisionTensors(checkpoint, vision);
     return undefined;
   } catch (error) {
-    if (error instanceof DroverError) return error.message;
-    throw error;
+    if (!(error instanceof DroverError)) throw error;
+    return { message: error.message, isAbsent: error instanceof AbsentTensor };
   }
+}
+
+function weightShape({ tensor, outSize, inSize, expert }: StoredMatrix, checkpoint: Checkpoint): readonly number[] {
+  if (expert === undefined) return [outSize, inSize];
+  const [expertCount] = checkpoint.info(tensor).shape;
+  assert(expertCount !== undefined, "the first dimension of fused experts is their number");
+  return [expertCount, inSize, outSize];
 }

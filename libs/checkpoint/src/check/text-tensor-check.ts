@@ -4,6 +4,7 @@ import type { ConversionSetting } from "../converted/setting.ts";
 import type { Checkpoint } from "../files/checkpoint.ts";
 import { hasFusedExperts, storedExperts } from "../stored/stored-experts.ts";
 import { hasLinear, storedLinear } from "../stored/stored-linear.ts";
+import type { StoredMatrix } from "../stored/stored-matrix.ts";
 import { failTensor, requireShape } from "../stored/tensor-fault.ts";
 import { refuseForeignTensors } from "./foreign-tensors.ts";
 
@@ -13,12 +14,13 @@ const LAYER = /^(?:language_model\.)?model\.layers\.(\d+)\./;
 /**
  * Checks that a checkpoint has every tensor that its text model needs, in the shape that config.json makes it and a type that Drover reads, without
  * reading any: whoever opens the folder finds the same fault, whatever part of it they serve. `converted`: of a converted folder, whose Linears are in
- * files of their own. Errors: `invalid_argument` naming file and tensor.
+ * files of their own. `onStored` gets every Linear and every layer's fused experts as they are found. Errors: `invalid_argument` naming file and tensor.
  */
 export function checkTextTensors(
   checkpoint: Checkpoint,
   config: ModelConfig,
   converted: ConversionSetting | null,
+  onStored: (matrix: StoredMatrix) => void = () => undefined,
 ): void {
   for (const { name } of checkpoint.tensors()) {
     const [, layer] = LAYER.exec(name) ?? [];
@@ -26,7 +28,7 @@ export function checkTextTensors(
     failTensor(checkpoint, name, `is of a layer that config.json does not have: it names ${config.layerCount}`);
   }
   refuseForeignTensors(checkpoint);
-  const check = new TensorCheck(checkpoint, config);
+  const check = new TensorCheck(checkpoint, config, onStored);
   check.plain("model.embed_tokens.weight", [config.vocabSize, config.hiddenSize]);
   check.plain("model.norm.weight", [config.hiddenSize]);
   const isTied = config.tieWordEmbeddings && !check.hasLinear("lm_head");
@@ -48,8 +50,10 @@ class TensorCheck {
   readonly #checkpoint: Checkpoint;
   readonly #config: ModelConfig;
   readonly #prefix: string;
+  readonly #onStored: (matrix: StoredMatrix) => void;
 
-  constructor(checkpoint: Checkpoint, config: ModelConfig) {
+  constructor(checkpoint: Checkpoint, config: ModelConfig, onStored: (matrix: StoredMatrix) => void) {
+    this.#onStored = onStored;
     this.#checkpoint = checkpoint;
     this.#config = config;
     // Either may be what is missing.
@@ -84,7 +88,9 @@ class TensorCheck {
     const { hiddenSize: d, expertWidth: f, expertCount } = this.#config;
     const whole = this.#prefix + path;
     if (hasFusedExperts(this.#checkpoint, whole)) {
-      storedExperts(this.#checkpoint, whole, this.#config, this.#config.storedForms);
+      const { gateUp, down } = storedExperts(this.#checkpoint, whole, this.#config, this.#config.storedForms);
+      this.#onStored(gateUp);
+      this.#onStored(down);
       return;
     }
     for (let e = 0; e < expertCount; e++) {
@@ -95,6 +101,6 @@ class TensorCheck {
   }
 
   #stored(name: string, outSize: number, inSize: number): void {
-    storedLinear(this.#checkpoint, this.#prefix + name, outSize, inSize, this.#config.storedForms);
+    this.#onStored(storedLinear(this.#checkpoint, this.#prefix + name, outSize, inSize, this.#config.storedForms));
   }
 }

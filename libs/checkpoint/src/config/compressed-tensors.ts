@@ -49,14 +49,14 @@ function checkFormat(at: FieldReader): void {
   if (!FORMATS.includes(format)) at.fail("format", `is ${quoted(format)}; ${SERVED_FORMS}`);
 }
 
-/** -1 and null mean a scale for each output. */
-function groupSizeOf(weights: FieldReader): number[] {
+/** Inputs that share one scale; none where -1 or null mean a scale for each output. */
+export function groupSizeOf(weights: FieldReader): number[] {
   const size = weights.raw("group_size");
   return size === undefined || size === -1 ? [] : [weights.count("group_size")];
 }
 
-/** `[128, 128]`, or `128x128` in older files. */
-function blockOf(weights: FieldReader): (readonly [number, number])[] {
+/** A block's sides: `[128, 128]`, or `128x128` in older files. */
+export function blockOf(weights: FieldReader): (readonly [number, number])[] {
   const structure = weights.raw("block_structure");
   if (structure === undefined) return [];
   const size = typeof structure === "string" ? structure.split("x").map(Number) : weights.list("block_structure");

@@ -22,17 +22,23 @@ const MODELOPT_FORMS: readonly (string | undefined)[] = [
   "MIXED_PRECISION",
 ];
 
+/** Who quantized a checkpoint, and where that is said. */
+export type QuantizationConfig = Readonly<{
+  method: "compressed-tensors" | "fbgemm_fp8" | "fp8" | "modelopt";
+  fields: FieldReader;
+}>;
+
 /**
- * Reads `quantization_config` of config.json, whole or of its text part (`compression_config` in older files), or ModelOpt's own file where there is none;
- * undefined where nothing is quantized. Errors: `invalid_argument` naming file and field for a form that Drover does not read.
+ * Finds `quantization_config` of config.json, whole or of its text part (`compression_config` in older files), or ModelOpt's own file where there is none;
+ * undefined where nothing is quantized. Errors: `invalid_argument` naming file and field for a method that Drover does not read.
  */
-export async function readStoredForms(
+export async function findQuantization(
   directory: string,
   parts: readonly FieldReader[],
-): Promise<StoredForms | undefined> {
+): Promise<QuantizationConfig | undefined> {
   for (const part of parts) {
-    const found = part.object("quantization_config") ?? part.object("compression_config");
-    if (found !== undefined) return readMethod(found);
+    const fields = part.object("quantization_config") ?? part.object("compression_config");
+    if (fields !== undefined) return { method: methodOf(fields), fields };
     // MLX writes this name, with or without the other one.
     const mlx = part.object("quantization");
     if (mlx?.raw("bits") !== undefined) return part.fail("quantization", `is MLX's; ${SERVED_FORMS}`);
@@ -40,16 +46,27 @@ export async function readStoredForms(
   const path = join(directory, MODELOPT_FILE);
   if (!(await exists(path))) return undefined;
   const file = new FieldReader(await readJsonObject(path), path);
-  return readModelOpt(file.object("quantization") ?? file);
+  return { method: "modelopt", fields: file.object("quantization") ?? file };
 }
 
-function readMethod(quantization: FieldReader): StoredForms {
+/** What a checkpoint's quantization says of its tensors. Errors: as {@link findQuantization}, also for a form that Drover does not read. */
+export async function readStoredForms(
+  directory: string,
+  parts: readonly FieldReader[],
+): Promise<StoredForms | undefined> {
+  const found = await findQuantization(directory, parts);
+  if (found === undefined) return undefined;
+  const { method, fields } = found;
+  if (method === "compressed-tensors") return readCompressedForms(fields);
+  if (method === "fp8") return readFineGrained(fields);
+  return method === "modelopt" ? readModelOpt(fields) : PLAIN_FORMS;
+}
+
+function methodOf(quantization: FieldReader): QuantizationConfig["method"] {
   const method = quantization.text("quant_method");
-  if (method === "compressed-tensors") return readCompressedForms(quantization);
-  if (method === "fbgemm_fp8") return PLAIN_FORMS;
-  if (method === "fp8") return readFineGrained(quantization);
-  if (method?.startsWith("modelopt") === true) return readModelOpt(quantization);
-  if (method === undefined && quantization.raw("config_groups") !== undefined) return readCompressedForms(quantization);
+  if (method === "compressed-tensors" || method === "fbgemm_fp8" || method === "fp8") return method;
+  if (method?.startsWith("modelopt") === true) return "modelopt";
+  if (method === undefined && quantization.raw("config_groups") !== undefined) return "compressed-tensors";
   const isMlx = method === undefined && quantization.raw("bits") !== undefined;
   const found = method === undefined ? (isMlx ? "missing, as in MLX's files" : "missing") : quoted(method);
   return quantization.fail("quant_method", `is ${found}; ${SERVED_FORMS}`);

@@ -1,25 +1,34 @@
 import { join } from "node:path";
-import { at } from "@drover/core";
+import type { StoredFormat } from "@drover/llama4";
 import { FieldReader, readJsonObject } from "../files/json-file.ts";
-import { quoted } from "../files/quoted.ts";
+import { compressedFormat } from "./compressed-format.ts";
+import { moduleRule } from "./module-rule.ts";
+import { findQuantization } from "./quantization-config.ts";
+import { readBlock } from "./stored-forms.ts";
 
-/** Whether the Linear at a module path is stored in FP8, by config.json's `quantization_config`. */
-type StoredFp8 = Readonly<{
-  isFp8: (path: string) => boolean;
-  /** The scales' type: fbgemm's are f32, compressed-tensors' have the model's. */
-  scaleDtype: "F32" | "BF16";
-  /** A layer's experts are two tensors for all of them. */
-  fusedExperts: boolean;
-}>;
+/** How the Linear at a module's path is stored; undefined where it is not quantized. */
+type FormatOfModule = (path: string) => StoredFormat | undefined;
 
 /** What config.json says about how its weights are stored. It is a statement only: where there are headers, those are right. */
-export type StoredFormatConfig = Readonly<{ dtype: "BF16" | "F16" | "F32"; fp8: StoredFp8 | undefined }>;
+export type StoredFormatConfig = Readonly<{
+  dtype: "BF16" | "F16" | "F32";
+  /** Undefined where nothing is quantized. */
+  quantized:
+    | Readonly<{
+        formatOf: FormatOfModule;
+        /** The same with no module left out. */
+        schemeOf: FormatOfModule;
+        /** A layer's experts are two tensors for all of them. */
+        fusedExperts: boolean;
+      }>
+    | undefined;
+}>;
 
 const DTYPES = { bfloat16: "BF16", float16: "F16", float32: "F32" } as const;
 
 /**
- * Reads `dtype` (`torch_dtype` in older files; bf16 where both are absent) and `quantization_config` of config.json.
- * Errors: `invalid_argument` naming file and field, also for a quantization other than FP8 by fbgemm or compressed-tensors.
+ * Reads `dtype` (`torch_dtype` in older files; bf16 where both are absent) and the quantization of config.json or ModelOpt's own file.
+ * Errors: `invalid_argument` naming file and field, also for a quantization that Drover does not read; of `formatOf` for a rule that it does not know.
  */
 export async function loadStoredFormat(directory: string): Promise<StoredFormatConfig> {
   const path = join(directory, "config.json");
@@ -30,59 +39,55 @@ export async function loadStoredFormat(directory: string): Promise<StoredFormatC
     .find((one) => one !== undefined);
   const dtype = Object.entries(DTYPES).find(([key]) => key === (name ?? "bfloat16"))?.[1];
   if (dtype === undefined) return outer.fail("dtype", `must be one of ${Object.keys(DTYPES).join(", ")}`);
-  const quantization = outer.object("quantization_config") ?? text.object("quantization_config");
-  return { dtype, fp8: quantization === undefined ? undefined : readFp8(quantization) };
-}
-
-function readFp8(quantization: FieldReader): StoredFp8 {
-  const method = quantization.text("quant_method") ?? "missing";
-  if (method === "fbgemm_fp8") {
-    const isFp8 = allBut(quantization, "modules_to_not_convert");
-    return { isFp8, scaleDtype: "F32", fusedExperts: true };
+  const found = await findQuantization(directory, [outer, text]);
+  if (found === undefined) return { dtype, quantized: undefined };
+  const { method, fields } = found;
+  const scale = { scaleDtype: dtype, scaleBytes: dtype === "F32" ? 4 : 2 };
+  if (method === "compressed-tensors") {
+    const schemeOf = compressedFormat(fields, scale);
+    return { dtype, quantized: { formatOf: except(fields, "ignore", schemeOf), schemeOf, fusedExperts: false } };
   }
-  if (method !== "compressed-tensors")
-    return quantization.fail("quant_method", "must be fbgemm_fp8 or compressed-tensors");
-  return { isFp8: allBut(quantization, "ignore"), scaleDtype: "BF16", fusedExperts: false };
+  const formats = { fbgemm_fp8: () => FBGEMM, fp8: fineGrained, modelopt: modelOptFormat };
+  const format = formats[method](fields);
+  const schemeOf = () => format;
+  const list = fields.raw("exclude_modules") !== undefined ? "exclude_modules" : LEFT_OUT[method];
+  return { dtype, quantized: { formatOf: except(fields, list, schemeOf), schemeOf, fusedExperts: true } };
 }
 
-/** True for every text Linear that the list neither names nor matches, and never for routers. */
-function allBut(quantization: FieldReader, field: string): (path: string) => boolean {
-  const rules = (quantization.list(field) ?? []).map((rule) => {
-    if (typeof rule !== "string") return quantization.fail(field, "must be a list of texts");
-    return ruleOf(rule, (what) => quantization.fail(field, what));
-  });
-  return (path) => !path.endsWith(".router") && !rules.some((rule) => rule(path));
+/** The field that names modules that are not quantized. */
+const LEFT_OUT = { fbgemm_fp8: "modules_to_not_convert", fp8: "modules_to_not_convert", modelopt: "ignore" } as const;
+
+const F32_SCALES = { scaleDtype: "F32", scaleBytes: 4 } as const;
+const FBGEMM: StoredFormat = { kind: "fp8", ...F32_SCALES };
+
+function fineGrained(fields: FieldReader): StoredFormat {
+  const size = fields.list("weight_block_size");
+  const grid = size === undefined ? "whole" : readBlock(fields, "weight_block_size", size);
+  return { kind: "fp8", ...F32_SCALES, grid, by: "transformers" };
 }
 
-/**
- * A rule is a module's path, or of any of the modules above it, or `re:` and a pattern. Of patterns only text and `.*` are known: one from a file is
- * never run as a regular expression, whose time has no bound.
- */
-function ruleOf(rule: string, fail: (what: string) => never): (path: string) => boolean {
-  if (!rule.startsWith("re:"))
-    return (path) => path === rule || path.startsWith(`${rule}.`) || path.endsWith(`.${rule}`);
-  const pattern = rule.slice(3).replace(/^\^/, "");
-  const isWhole = pattern.endsWith("$");
-  const parts = pattern
-    .replace(/\$$/, "")
-    .split(".*")
-    .map((part) => part.replaceAll("\\.", "."));
-  if (parts.some((part) => !/^[\w.]*$/.test(part)))
-    return fail(`has the pattern ${quoted(rule)}: only text and .* are known`);
-  return (path) => matchesParts(path, parts, isWhole);
+/** Of mixed precision the first layer's format stands for all: only headers tell more. */
+function modelOptFormat(fields: FieldReader): StoredFormat | undefined {
+  const layers = fields.object("quantized_layers");
+  const first = (layers?.fields ?? []).flatMap((name) => layers?.object(name)?.text("quant_algo") ?? []).find(Boolean);
+  const algorithm = first ?? fields.text("quant_algo");
+  if (algorithm === undefined) return undefined;
+  if (algorithm.includes("NVFP4")) return { kind: "nvfp4", by: "modelopt" };
+  const of = { ...F32_SCALES, by: "modelopt" } as const;
+  if (algorithm.startsWith("W8")) return { kind: "int8", ...of, grid: "outputs" };
+  if (algorithm.startsWith("FP8_PB")) return { kind: "fp8", ...of, grid: [128, 128] };
+  return { kind: "fp8", ...of, grid: algorithm === "FP8" ? "whole" : "outputs" };
 }
 
-/** Whether a path begins with the first part and has the others behind it in order; `isWhole`: and ends with the last. */
-function matchesParts(path: string, parts: readonly string[], isWhole: boolean): boolean {
-  const first = at(parts, 0);
-  const others = parts.slice(1);
-  if (!path.startsWith(first)) return false;
-  if (others.length === 0) return !isWhole || path === first;
-  let from = first.length;
-  for (const part of others) {
-    const at = path.indexOf(part, from);
-    if (at < 0) return false;
-    from = at + part.length;
-  }
-  return !isWhole || path.endsWith(at(others, others.length - 1));
+/** The same for every text Linear that the list neither names nor matches, and never for routers. The list is read at the first question. */
+function except(fields: FieldReader, field: string, formatOf: FormatOfModule): FormatOfModule {
+  let rules: ((path: string) => boolean)[] | undefined;
+  return (path) => {
+    rules ??= (fields.list(field) ?? []).map((rule) => {
+      if (typeof rule !== "string") return fields.fail(field, "must be a list of texts");
+      return moduleRule(rule, (what) => fields.fail(field, what));
+    });
+    if (path.endsWith(".router") || rules.some((rule) => rule(path))) return undefined;
+    return formatOf(path);
+  };
 }

@@ -12,9 +12,9 @@ export type KeptFile = Readonly<{
   byteCount: number;
 }>;
 
-/** A Linear that becomes part of a unit, with its scales and whatever else belongs to it. */
+/** A Linear that becomes part of a unit, with its scales and whatever else belongs to it, and scales of a KV cache, which nobody reads. */
 const CONVERTED =
-  /^(language_model\.)?model\.layers\.\d+\.(self_attn\.[qkvo]_proj|feed_forward\.((shared_expert\.)?(gate|up|down)_proj|experts)\b)/;
+  /^(language_model\.)?model\.layers\.\d+\.(self_attn\.([qkvo]_proj|[qkv]_scale)|feed_forward\.((shared_expert\.)?(gate|up|down)_proj|experts)\b)/;
 const HEAD = /^(language_model\.)?lm_head\./;
 const VISION = /^(vision_model|multi_modal_projector)\./;
 const EMBEDDING = /(^|\.)(embed_tokens|lm_head)\./;

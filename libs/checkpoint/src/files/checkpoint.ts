@@ -10,6 +10,9 @@ import { quoted } from "./quoted.ts";
 import { openFile, readExactly, readSafetensorsHeader, type TensorInfo } from "./safetensors.ts";
 import { exists, INDEX_FILE, readShardIndex, SINGLE_FILE } from "./shard-index.ts";
 
+/** The fault of a checkpoint that lacks a tensor, as one does that is not copied whole yet: `invalid_argument`. */
+export class AbsentTensor extends DroverError {}
+
 /** A checkpoint's tensors, in one safetensors file or sharded by an index; only the bytes that are asked for are read. */
 export class Checkpoint implements AsyncDisposable {
   readonly directory: string;
@@ -39,11 +42,11 @@ export class Checkpoint implements AsyncDisposable {
     for (const [name, info] of this.#tensors) yield { name, ...info };
   }
 
-  /** Errors: `invalid_argument` naming the folder and the tensor that it lacks. */
+  /** Errors: {@link AbsentTensor} naming the folder and the tensor that it lacks. */
   info(name: string): TensorInfo {
     const info = this.#tensors.get(name);
     if (info === undefined)
-      throw new DroverError("invalid_argument", `${this.directory} has no tensor ${quoted(name)}`);
+      throw new AbsentTensor("invalid_argument", `${this.directory} has no tensor ${quoted(name)}`);
     return info;
   }
 
