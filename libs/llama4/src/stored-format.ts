@@ -74,7 +74,7 @@ export function fusedTensors(
   format: StoredFormat,
   plain: PlainFormat,
 ): TensorShape[] {
-  const shape = [expertCount, inSize, outSize];
+  const shape = [expertCount, inSize, outSize] as const;
   switch (format.kind) {
     case "plain":
       return [plainTensor(name, shape, format)];
@@ -92,8 +92,11 @@ export function fusedTensors(
   }
 }
 
-function fusedScale(name: string, shape: readonly number[], format: ScaledFormat): TensorShape {
-  const [expertCount = 0, inSize = 0, outSize = 0] = shape;
+function fusedScale(
+  name: string,
+  [expertCount, inSize, outSize]: readonly [number, number, number],
+  format: ScaledFormat,
+): TensorShape {
   const suffix = format.by === "modelopt" ? "_weight_scale" : format.by === "transformers" ? "_scale_inv" : "_scale";
   if (format.grid === "whole") return scaleTensor(name + suffix, [], format);
   const [rows, columns] = gridOf(format, outSize, inSize);
