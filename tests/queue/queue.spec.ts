@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { modelId, neverAborted, systemClock } from "@drover/core";
+import { ATTEMPT_STRIDE, modelId, neverAborted, systemClock } from "@drover/core";
 import {
   BullQueue,
   EmbeddedPayloadStore,
@@ -185,6 +185,34 @@ describe.skipIf(binary === undefined)("with Redis (needs redis-server or valkey-
       expect(JSON.stringify(logger.lines)).not.toMatch(/horse/);
       connection.disconnect();
     }
+  });
+
+  test("what Redis has lost, and what has left the queue, is missing; what waits or is taken is not", async () => {
+    await using own = new TestRedis(binary ?? "", await freePort());
+    await own.start();
+    const [connection, consumer] = [openRedis(own.url, { producer: true }), openRedis(own.url, { producer: false })];
+    await new Promise((resolve) => connection.once("ready", resolve));
+    const options = { redis: connection, consumer, cluster: "lost", modelId: modelId("nano"), clock: systemClock };
+    const queue = new BullQueue(options);
+    const [taken, waiting, long] = [jobOf(), jobOf(), jobOf({ lane: "long" })];
+    const jobs = [taken, waiting, long];
+    const missing = async () => (await queue.missing(jobs, neverAborted)).map(({ requestId }) => requestId);
+    expect(await missing()).toEqual(jobs.map(({ requestId }) => requestId));
+    await queue.add(jobs, neverAborted);
+    const lease = await queue.take("short", neverAborted);
+    expect(await missing()).toEqual([]);
+    await lease?.complete(neverAborted);
+    expect(await missing()).toEqual([taken.requestId]);
+    await connection.flushall();
+    expect(await missing()).toEqual(jobs.map(({ requestId }) => requestId));
+    // The same attempt and a newer one can be added again, and are delivered.
+    await queue.add([waiting, { ...long, attemptBase: ATTEMPT_STRIDE }], neverAborted);
+    expect((await queue.take("short", neverAborted))?.job.requestId).toBe(waiting.requestId);
+    expect((await queue.take("long", neverAborted))?.attempt).toBe(ATTEMPT_STRIDE);
+    await own.stop();
+    await expect(queue.missing(jobs, neverAborted)).rejects.toMatchObject({ code: "unavailable" });
+    await queue.close();
+    for (const one of [connection, consumer]) one.disconnect();
   });
 
   test("a cancel holds as long as its job may live", async () => {

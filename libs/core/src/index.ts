@@ -42,6 +42,7 @@ export type { LeaderGrant, LeaderLease } from "./ports/leader-lease.ts";
 export {
   ATTEMPT_STRIDE,
   type JobLease,
+  type JobName,
   type JobPayload,
   LANES,
   type Lane,

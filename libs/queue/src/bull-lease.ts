@@ -1,10 +1,8 @@
 import { DroverError, type JobLease, type QueueJob } from "@drover/core";
 import type { Job } from "bullmq";
+import type { BullJobData } from "./bull-job.ts";
 import { completeJob } from "./complete-job.ts";
 import { overRedis } from "./redis.ts";
-
-/** What BullMQ stores: the job as bytes, and the protocol of the build that wrote it. */
-export type BullJobData = { job: string; protocol: string };
 
 /** A taken BullMQ job: its lock is extended until it is completed or released, and `lost` aborts when that fails. */
 export class HeldBullJob implements JobLease {

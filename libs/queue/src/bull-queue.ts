@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import {
+  at,
   type Clock,
   DroverError,
   type JobLease,
+  type JobName,
   LANES,
   type Lane,
   type LaneDepth,
@@ -15,18 +16,14 @@ import {
   type QueueProducer,
   type RequestId,
   type RouterId,
-  toDroverError,
 } from "@drover/core";
-import { JobSchema } from "@drover/proto";
 import { agree, PROTOCOL, type Protocol, parseProtocol, protocolText } from "@drover/rpc";
-import { queueJobFromWire, queueJobToWire } from "@drover/wire";
 import { type Job, Queue, Worker } from "bullmq";
 import type { Redis } from "ioredis";
-import { type BullJobData, HeldBullJob } from "./bull-lease.ts";
+import { type BullJobData, bullJob, bullJobId, ENDED_JOBS, readBullJob } from "./bull-job.ts";
+import { HeldBullJob } from "./bull-lease.ts";
 import { completeJob } from "./complete-job.ts";
 import {
-  ENDED_JOBS_KEPT,
-  ENDED_JOBS_KEPT_S,
   FOREIGN_AGE_MS,
   FOREIGN_PAUSE_MS,
   FOREIGN_PROTOCOLS_MAX,
@@ -52,12 +49,6 @@ export type BullQueueOptions = Readonly<{
   /** What this build speaks; PROTOCOL unless given. */
   protocol?: Protocol;
 }>;
-
-const ENDED_JOBS = { count: ENDED_JOBS_KEPT, age: ENDED_JOBS_KEPT_S };
-
-/** BullMQ takes jobs without a priority first, so every job has one. */
-const FRONT_PRIORITY = 1;
-const PRIORITY = 2;
 
 type LaneQueue = Readonly<{ queue: Queue<BullJobData>; worker: Worker<BullJobData> | undefined }>;
 
@@ -129,20 +120,7 @@ export class BullQueue implements QueueProducer, QueueConsumer {
         if ((await queue.getPrioritizedCount()) + mine.length > LANE_JOBS_MAX) {
           throw new DroverError("overloaded", `the ${lane} lane is full`, { retryAfterMs: RETRY_AFTER_MS });
         }
-        await queue.addBulk(
-          mine.map((job) => ({
-            name: "generate",
-            data: {
-              protocol: protocolText(this.#protocol),
-              job: Buffer.from(toBinary(JobSchema, queueJobToWire(job))).toString("base64"),
-            },
-            opts: {
-              jobId: `${job.requestId}.${job.attemptBase}`,
-              priority: job.front ? FRONT_PRIORITY : PRIORITY,
-              removeOnComplete: ENDED_JOBS,
-            },
-          })),
-        );
+        await queue.addBulk(mine.map((job) => bullJob(job, this.#protocol)));
       }
     });
     // The jobs are there: schedulers look by themselves too, and a word that is lost costs a moment.
@@ -157,6 +135,22 @@ export class BullQueue implements QueueProducer, QueueConsumer {
       for (const id of requestIds) pipeline.set(this.#tombstone(id), "1", "PX", keptMs);
       // A pipeline resolves whatever its commands came to.
       for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) throw error;
+    });
+  }
+
+  async missing(jobs: readonly JobName[], signal: AbortSignal): Promise<readonly JobName[]> {
+    signal.throwIfAborted();
+    return overRedis(signal, async () => {
+      const pipeline = this.#options.redis.pipeline();
+      for (const job of jobs)
+        pipeline.hmget(this.#lane(job.lane).queue.toKey(bullJobId(job)), "timestamp", "finishedOn");
+      const answers = (await pipeline.exec()) ?? [];
+      return jobs.filter((_, i) => {
+        const [error, fields] = at(answers, i);
+        if (error !== null) throw error;
+        const [addedAt, endedAt] = fields as readonly (string | null)[];
+        return addedAt == null || endedAt != null;
+      });
     });
   }
 
@@ -266,14 +260,8 @@ export class BullQueue implements QueueProducer, QueueConsumer {
     }
   }
 
-  /** Undefined for a job that no router of this version wrote. */
   #read(stored: Job<BullJobData>): QueueJob | undefined {
-    try {
-      return queueJobFromWire(fromBinary(JobSchema, Buffer.from(stored.data.job, "base64")));
-    } catch (error) {
-      this.#options.logger?.warn("queue.unreadable_job", { job: stored.id, reason: toDroverError(error).message });
-      return undefined;
-    }
+    return readBullJob(stored, this.#options.logger);
   }
 
   #lane(lane: Lane): LaneQueue {

@@ -1,12 +1,13 @@
 import type { Job } from "bullmq";
-import type { BullJobData } from "./bull-lease.ts";
+import type { BullJobData } from "./bull-job.ts";
 
 /**
- * Ends a taken job, and takes its request out of Redis: what stays for a while is its name, by which a repeated add is known. Both go on one
- * connection, in this order: a job that could not be ended because its lock is another's has been placed, and nobody needs its request.
- * Errors: BullMQ's, when the lock was lost.
+ * Ends a taken job, and takes its request out of Redis: what stays for a while is its name, by which a repeated add is known. Nothing is
+ * changed for who does not hold the job's lock any more: another scheduler may have it, and give it back. Errors: BullMQ's, when the lock was
+ * lost.
  */
 export async function completeJob(taken: Job<BullJobData>, token: string): Promise<void> {
   const { protocol } = taken.data;
-  await Promise.all([taken.updateData({ protocol, job: "" }), taken.moveToCompleted(null, token, false)]);
+  await taken.moveToCompleted(null, token, false);
+  await taken.updateData({ protocol, job: "" });
 }

@@ -6,10 +6,10 @@ import { REDIS_WORDS_MAX } from "./limits.ts";
  * that of a script's command behind words of their own. https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors
  */
 export function replyCode({ message }: Error): string | undefined {
-  const [, code] = /^-?([A-Z][A-Z0-9]+)\b/.exec(message) ?? [];
-  if (code !== "ERR") return code;
-  const inner = /: -?([A-Z][A-Z0-9]+) /.exec(message);
-  return inner === null ? code : inner[1];
+  const first = /^-?([A-Z][A-Z0-9]+)\b/.exec(message);
+  if (first === null) return undefined;
+  const inner = at(first, 1) === "ERR" ? /: -?([A-Z][A-Z0-9]+) /.exec(message) : null;
+  return at(inner ?? first, 1);
 }
 
 /** What Redis said, as far as it is the same for every command: never an argument, which may be a client's text. */

@@ -128,6 +128,13 @@ export const TILE_FRAME_BYTES = 256 * 1024;
 /** A request that nobody has begun this long after a worker was lost is added again: longer than a placement takes. */
 export const UNBEGUN_GRACE_MS = 3_000;
 
+/** A queue is asked this often which of the jobs that should wait it does not have. */
+export const LOST_CHECK_MS = 2000;
+/** A job is asked after this long after its add, and is lost when nobody has begun it so long after the queue was first without it. */
+export const LOST_GRACE_MS = 3000;
+/** Jobs that are asked after in one call; the others follow in the next. */
+export const LOST_ASKED_MAX = 1024;
+
 /** Once a router's requests are over, what was written last has so long to leave. */
 export const FLUSH_MS_MAX = 1000;
 /** How often connections are looked for that have nothing to say any more. */

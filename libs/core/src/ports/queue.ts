@@ -34,6 +34,9 @@ export type QueueJob = Readonly<{
   payload: JobPayload;
 }>;
 
+/** What names one add. */
+export type JobName = Pick<QueueJob, "requestId" | "attemptBase" | "lane">;
+
 /** Deliveries of one add are numbered below this, so that attempts of a later add are always newer. */
 export const ATTEMPT_STRIDE = 1_000_000;
 
@@ -64,6 +67,11 @@ export interface QueueProducer {
    * live, where that is longer than most do. Errors: `unavailable` when the queue has not taken every one of them.
    */
   cancel(requestIds: readonly RequestId[], signal: AbortSignal, livesMs?: number): Promise<void>;
+  /**
+   * Which of these jobs neither wait nor are taken: they were lost, or have left the queue, to a worker or to nobody. A queue that is lost
+   * only with its scheduler leaves it out. Errors: `unavailable` when that cannot be found out now.
+   */
+  missing?(jobs: readonly JobName[], signal: AbortSignal): Promise<readonly JobName[]>;
 }
 
 /** The scheduler's side of the queue. */

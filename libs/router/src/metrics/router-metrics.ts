@@ -113,5 +113,6 @@ const READD_CAUSES = [
   "token_gap",
   "leader_changed",
   "queue_unavailable",
+  "queue_lost",
 ] as const;
 export type ReaddCause = (typeof READD_CAUSES)[number];

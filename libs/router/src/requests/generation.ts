@@ -21,6 +21,8 @@ export class Generation {
   readonly failed: AbortSignal;
   /** An add to the queue is being prepared. */
   adding = false;
+  /** When the queue took its newest attempt, on the clock's monotonic scale. */
+  addedAtMs = Number.POSITIVE_INFINITY;
   readdCount = 0;
   handBackCount = 0;
   /** Its spans, where it is traced. */

@@ -18,6 +18,7 @@ import type { RouterMetrics } from "../metrics/router-metrics.ts";
 import { type AddAgain, addFirst } from "./first-add.ts";
 import { Generation } from "./generation.ts";
 import { JobBatcher } from "./job-batcher.ts";
+import { LostJobs } from "./lost-jobs.ts";
 import type { Permit } from "./permit.ts";
 import { QueueCancels } from "./queue-cancels.ts";
 import { Recovery } from "./recovery.ts";
@@ -39,6 +40,7 @@ export class Generations {
   readonly #options: GenerationsOptions;
   readonly #jobs: JobBatcher;
   readonly #cancels: QueueCancels;
+  readonly #lost: LostJobs;
   readonly #recovery: Recovery;
   readonly #running = new Map<string, { generation: Generation; timer: RequestTimer }>();
 
@@ -47,6 +49,12 @@ export class Generations {
     const { clock, logger, metrics, cancelAt } = options;
     this.#jobs = new JobBatcher(options.queue, clock);
     this.#cancels = new QueueCancels({ queue: options.queue, clock, logger });
+    this.#lost = new LostJobs({
+      queue: options.queue,
+      clock,
+      running: () => [...this.#running.values()].map(({ generation }) => generation),
+      onLost: (generation) => this.#recovery.addAgain(generation, "queue_lost"),
+    });
     this.#recovery = new Recovery({
       clock,
       logger,
@@ -202,6 +210,7 @@ export class Generations {
   /** Ends what is past its deadline, and tries again what the queue did not take. */
   sweep(nowMs: number): void {
     this.#cancels.retry(nowMs);
+    this.#lost.sweep();
     for (const { generation } of [...this.#running.values()]) {
       if (nowMs >= generation.deadlineMs)
         this.cancel(generation, new DroverError("deadline_exceeded", "the request took too long"));
@@ -222,6 +231,7 @@ export class Generations {
 
   async #add(generation: Generation, front: boolean): Promise<void> {
     await addJob(generation, front, this.#jobs, this.#options);
+    generation.addedAtMs = this.#options.clock.monotonic();
   }
 
   #tooSlow(generation: Generation): void {
