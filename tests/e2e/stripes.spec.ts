@@ -1,11 +1,5 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { expect, test } from "vitest";
-import { checkFile, SHARED } from "../goldens/run-goldens.ts";
 import { TestCluster } from "./test-cluster.ts";
-
-const present = existsSync(SHARED);
-if (!present && process.env.CI) throw new Error("the goldens are read from ../shared, which is absent");
 
 const ids = (length: number) => Array.from({ length }, (_, i) => (i * 7919 + length * 104_729) % 3000);
 
@@ -33,27 +27,6 @@ async function heldSegments(admins: readonly string[]): Promise<number[]> {
     }),
   );
 }
-
-test.skipIf(!present)(
-  "the goldens hold where everything above a thousand tokens is striped over two workers (needs ../shared)",
-  { timeout: 300_000 },
-  async () => {
-    await using cluster = await TestCluster.start({
-      model: join(SHARED, "nano"),
-      expertWorkers: 2,
-      flags: ["--context-workers", "2", "--stripe-above", "1000"],
-    });
-    expect(await checkFile("nano/goldens.jsonl", cluster.url, 8)).toMatch(/goldens hold/);
-    const admins = await Promise.all([cluster.adminUrl("context-0"), cluster.adminUrl("context-1")]);
-    const served = await Promise.all(
-      admins.map(async (url) => {
-        const text = await (await fetch(`${url}/metrics`)).text();
-        return Number(/^drover_context_attend_rows_total\{.*\} (\d+)/m.exec(text)?.[1] ?? 0);
-      }),
-    );
-    expect(Math.max(...served)).toBeGreaterThan(0);
-  },
-);
 
 test("a context worker that is killed while it holds a part of a request costs time and nothing else", {
   timeout: 180_000,

@@ -22,7 +22,7 @@ describe.skipIf(!present)("the goldens hold through the public interface (needs 
       attentionWorkers: 2,
     });
     // Without questions about the prompt, which reuse nothing, the second time around is of hits.
-    for (const _ of ["cold", "warm", "warm"])
+    for (const _ of ["cold", "warm"])
       expect(await checkFile("nano/goldens.jsonl", cluster.url, 8, ["logprobs", "experts"])).toMatch(/goldens hold/);
     const { workers } = (await (await fetch(`${cluster.url}/debug/cluster`)).json()) as {
       workers: { status?: { prefix?: { cachedTokenCount: string } } }[];

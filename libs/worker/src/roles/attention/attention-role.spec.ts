@@ -55,7 +55,7 @@ async function scene() {
   const ended = new AbortController();
   const refusing = new AbortController();
   const options = {
-    ...{ workerId: "w", modelName: model, kvDtype: "f32", kvMemory: 2 ** 26, prefixCache: "on", prefillChunk: 16 },
+    ...{ workerId: "w", modelName: model, prefixCache: "on", prefillChunk: 16 },
     ...{ stepMs: 50, threads: 1, detachGrace: 60_000, stripeAbove: undefined, progress: () => undefined },
     ...{ metrics: createMetrics({ process: "worker" }), tracer: noTracer, logger: silentLogger },
     resources: held,
@@ -65,6 +65,7 @@ async function scene() {
   // What the role does not ask for is left out.
   const context = {
     ...{ options, incarnation: "1", model: { config, checkpoint, weights, fingerprint } },
+    ...{ device: { kind: "cpu" }, kv: { dtype: "f32", bytesMax: 2 ** 26 } },
     ...{ link: new FakeLink(events), ended: ended.signal, clock: systemClock },
   } as unknown as RoleContext;
   const role = held.use(new AttentionRole(context, await attentionParts(context, { experts, features: undefined })));
