@@ -116,6 +116,8 @@ export type ScaledOptions = Readonly<{
   block?: readonly [number, number];
   scaleName?: "weight_scale" | "weight_scale_inv";
   isAsymmetric?: boolean;
+  /** About how large scales are. */
+  size?: number;
 }>;
 
 /** compressed-tensors' `float-quantized` and `int-quantized`, ModelOpt's FP8, and transformers' FP8 of blocks. */
@@ -132,7 +134,7 @@ export function scaled(outSize: number, inSize: number, options: ScaledOptions, 
   const [rowSize = 1, columnSize = 1] = sizes[strategy];
   const [rows, columns] = [Math.ceil(outSize / rowSize), Math.ceil(inSize / columnSize)];
   const bytes = codes(outSize * inSize, 256, seed).map((code) => (numbers === "fp8" ? e4m3Code(code) : code));
-  const scales = scalesOf(rows * columns, seed + 1);
+  const scales = scalesOf(rows * columns, seed + 1, options.size);
   const zeros = codes(rows * columns, 256, seed + 2).map((code) => (isAsymmetric ? code - 128 : 0));
   const shape = strategy === "tensor" ? [] : [rows, columns];
   const tensors: Record<string, TestTensor> = {
