@@ -17,8 +17,9 @@ export async function prepareBases({ folder, scripts }: BedPlace, signal: AbortS
   const isMade = (name: string) => existsSync(join(folder, "images", `${name}_1.tar`));
   if (!isMade("node")) await images();
   if (!isMade("redis")) {
-    const paths = await run("sh", ["-c", "command -v redis-server redis-cli"], options);
-    const [server = "", client = ""] = paths.trim().split("\n");
+    // One a call: of several names, dash finds the first alone.
+    const find = async (name: string) => (await run("sh", ["-c", `command -v ${name}`], options)).trim();
+    const [server, client] = [await find("redis-server"), await find("redis-cli")];
     await images("--files", "redis", "/bin/redis-server", server, client);
   }
   const container = (await run("buildah", ["from", "localhost/node:1"], options)).trim();

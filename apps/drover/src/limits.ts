@@ -65,3 +65,7 @@ export const CONVERT_NOTICE_MS = 10_000;
 
 /** A line of `drover tokenize`: a conversation with a few pictures as data URLs. */
 export const TOKENIZE_LINE_BYTES_MAX = 128 * 1024 * 1024;
+
+/** What a worker on a CPU does where nothing is said: KV in f32, and so many prompt tokens a step. */
+export const KV_DTYPE_DEFAULT = "f32";
+export const PREFILL_CHUNK_DEFAULT = 512;

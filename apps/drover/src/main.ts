@@ -1,6 +1,6 @@
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { DroverError } from "@drover/core";
-import { helpText, USAGE_EXIT_STATUS } from "@drover/process";
+import { helpText, likest, USAGE_EXIT_STATUS, VERSION } from "@drover/process";
 import { runChat } from "./chat/chat-command.ts";
 import { runDrain } from "./drain/drain-command.ts";
 import { runPlan } from "./plan/plan-command.ts";
@@ -20,8 +20,23 @@ const DEFAULT_MODEL = fileAt("../../../models/nano");
 
 const [command, ...argv] = process.argv.slice(2);
 
+const COMMANDS = [
+  "up",
+  "chat",
+  "top",
+  "drain",
+  "doctor",
+  "plan",
+  "convert",
+  "tokenize",
+  "router",
+  "scheduler",
+  "worker",
+];
+
 /** Returns the exit status, or undefined when a process's own main has taken over. */
 async function run(): Promise<number | undefined> {
+  if (command === "version" || process.argv.slice(2).includes("--version")) return show(`drover ${VERSION}\n`);
   switch (command) {
     case "up":
       if (argv.includes("--help") || argv.includes("-h")) return show(helpText(upSpec, UP_USAGE));
@@ -52,11 +67,14 @@ async function run(): Promise<number | undefined> {
     case "help":
       return show(USAGE);
     default:
-      process.stderr.write(
-        command === undefined ? USAGE : `drover: ${JSON.stringify(command)} is no command.\n\n${USAGE}`,
-      );
+      process.stderr.write(command === undefined ? USAGE : `drover: ${noCommand(command)}\n\n${USAGE}`);
       return USAGE_EXIT_STATUS;
   }
+}
+
+function noCommand(word: string): string {
+  const meant = likest(word, COMMANDS);
+  return `${JSON.stringify(word)} is no command${meant === undefined ? "." : `; did you mean ${meant}?`}`;
 }
 
 function show(text: string): number {

@@ -16,5 +16,5 @@ Commands:
   scheduler   Run one scheduler: places requests, and with --queue scheduler holds the queue
   worker      Run one worker: attention, experts, vision, context
 
-drover COMMAND --help shows a command's flags.
+drover COMMAND --help shows a command's flags, drover --version the version.
 `;

@@ -20,15 +20,22 @@ export const routerFlags = defineConfig({
     help: "Checkpoint, for its tokenizer, template and limits.",
   },
   modelAlias: { kind: "list", valueName: "NAME", help: "Another name that requests may give it; repeat it for more." },
-  modelName: { kind: "string", valueName: "NAME", help: "The served model's id; the folder's name when absent." },
+  modelName: {
+    kind: "string",
+    form: "name",
+    valueName: "NAME",
+    help: "The served model's id; the folder's name when absent.",
+  },
   scheduler: {
     kind: "list",
+    form: "address",
     required: true,
     valueName: "HOST:PORT",
     help: "Every scheduler; the one that leads answers.",
   },
   queue: {
     kind: "string",
+    form: "queue",
     default: "scheduler",
     valueName: "URL",
     help: "redis://HOST:PORT, or scheduler for the queue in the scheduler's process.",

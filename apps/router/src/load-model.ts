@@ -1,7 +1,7 @@
 import { basename, resolve } from "node:path";
 import { loadTemplateSource } from "@drover/chat";
 import { checkModel, loadGenerationConfig, loadModelConfig, loadVisionConfig, visionWeights } from "@drover/checkpoint";
-import { type Logger, modelId, systemClock } from "@drover/core";
+import { type Logger, servedModelId, systemClock } from "@drover/core";
 import { ImageFetcher, ImageOpener, ImagePool, PromptPool, readImages } from "@drover/intake";
 import type { ServedModel } from "@drover/router";
 import { loadTokenizer } from "@drover/tokenizer";
@@ -44,7 +44,7 @@ export async function loadServedModel(options: ModelOptions, logger: Logger): Pr
       ? undefined
       : threads.use(new ImagePool(settings, { threads: options.imageThreads }));
   const model: ServedModel = {
-    modelId: modelId(options.modelName ?? basename(resolve(directory))),
+    modelId: servedModelId(options.modelName, basename(resolve(directory))),
     aliases: options.modelAlias,
     template,
     tokenizer,

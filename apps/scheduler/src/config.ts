@@ -6,9 +6,10 @@ export const SCHEDULER_USAGE = `Usage: drover scheduler --model-name NAME [flags
 Places requests on workers and says which worker holds which experts. With Redis several may run: one leads, the others stand by.`;
 
 export const schedulerFlags = defineConfig({
-  modelName: { kind: "string", required: true, valueName: "NAME", help: "The served model's id." },
+  modelName: { kind: "string", form: "name", required: true, valueName: "NAME", help: "The served model's id." },
   queue: {
     kind: "string",
+    form: "queue",
     default: "scheduler",
     valueName: "URL",
     help: "redis://HOST:PORT, or scheduler for a queue in this process.",

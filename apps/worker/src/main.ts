@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { basename, resolve } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { quantizationOf } from "@drover/checkpoint";
+import { servedModelId } from "@drover/core";
 import { serve } from "@drover/process";
 import { startWorker } from "@drover/worker";
 import { WORKER_USAGE, workerFlags } from "./config.ts";
@@ -24,7 +25,7 @@ await serve(
     startWorker({
       ...config,
       workerId: id,
-      modelName: config.modelName ?? basename(resolve(config.model)),
+      modelName: servedModelId(config.modelName, basename(resolve(config.model))),
       quantization: quantizationOf(config.quantize, config.quantizeBlock),
       advertise: host,
       adminAddress,

@@ -23,6 +23,17 @@ function name<B extends string>(kind: B, value: string): Brand<string, B> {
 
 /** Mints an id from text that came from outside. Errors: `invalid_argument` for anything but 1 to 200 of `A-Za-z0-9._@/-`. */
 export const requestId = (value: string): RequestId => name("RequestId", value);
+/**
+ * The served model's id: what it was given, or its folder's name. Errors: `invalid_argument` with the flag that helps, where a folder's name
+ * is none.
+ */
+export function servedModelId(given: string | undefined, folderName: string): ModelId {
+  if (given !== undefined) return modelId(given);
+  if (NAME.test(folderName)) return modelId(folderName);
+  const sentence = `--model-name is needed: the folder's name ${JSON.stringify(folderName.slice(0, 60))} has more than letters, digits and . _ @ -`;
+  throw new DroverError("invalid_argument", sentence, { field: "model_name" });
+}
+
 /** See {@link requestId}. */
 export const workerId = (value: string): WorkerId => name("WorkerId", value);
 /** See {@link requestId}. */

@@ -21,6 +21,7 @@ export {
   type RouterId,
   requestId,
   routerId,
+  servedModelId,
   type WorkerId,
   workerId,
 } from "./ids.ts";

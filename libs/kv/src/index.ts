@@ -26,6 +26,8 @@ export {
   segmentRowsOf,
 } from "./geometry.ts";
 
+export { KV_TOKENS_MIN } from "./limits.ts";
+
 // What prefixes are called, everywhere in the cluster.
 
 export { BlockHashes, type HashSeed, keyAt, servedModelSeed, wireOf } from "./block-hashes.ts";

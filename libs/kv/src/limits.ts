@@ -47,3 +47,6 @@ export const BUFFER_BLOCK_ROWS = 64;
 
 /** Segments that a striped sequence holds itself: the one that grows, and two that are on their way to holders. Its step waits for more. */
 export const OWN_SEGMENTS_MAX = 3;
+
+/** A worker's KV must hold a sequence of so many tokens, or nobody could ask it anything. */
+export const KV_TOKENS_MIN = 256;

@@ -5,7 +5,9 @@ export { commandConfig, USAGE_EXIT_STATUS } from "./flags/command-config.ts";
 // Its parts: what it was told, how it ends, who started it.
 export { type Config, defineConfig } from "./flags/flag.ts";
 export { helpText } from "./flags/help-text.ts";
+export { likest } from "./flags/likest.ts";
 export { type ConfigSources, parseConfig } from "./flags/parse-config.ts";
 export { PROCESS_FLAGS } from "./flags/process-flags.ts";
 export { type Announcement, attachParent } from "./parent.ts";
 export { type Life, type ProcessSpec, type StartedProcess, serve } from "./serve.ts";
+export { VERSION } from "./version.ts";

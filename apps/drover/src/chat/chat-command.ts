@@ -11,7 +11,7 @@ const USAGE = `Usage: drover chat [flags]
 Talks to a cluster. /help tells what can be typed; Ctrl-C stops an answer, Ctrl-D ends.`;
 
 const chatSpec = defineConfig({
-  url: { kind: "string", default: "http://127.0.0.1:8080", help: "A router's HTTP address." },
+  url: { kind: "string", form: "url", default: "http://127.0.0.1:8080", help: "A router's HTTP address." },
   model: { kind: "string", valueName: "NAME", help: "The model's id; the one that is served when absent." },
   system: { kind: "string", help: "A system message before the conversation." },
   image: {

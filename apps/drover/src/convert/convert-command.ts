@@ -8,6 +8,7 @@ import { takeOperand } from "../operand.ts";
 import { say } from "../report.ts";
 import { CONVERT_USAGE, convertSpec } from "./convert-config.ts";
 import { ProgressView } from "./convert-progress.ts";
+import { prepareOutFolder } from "./out-folder.ts";
 
 const INTERRUPTED_EXIT_STATUS = 130;
 
@@ -30,6 +31,7 @@ export async function runConvert(
   const quantization = quantizationOf(config.quantize, config.quantizeBlock);
   assert(quantization !== null, "--quantize is required");
   const out = resolve(config.out);
+  await prepareOutFolder(out);
   const { ended, hurry } = endSignals([]);
   hurry.addEventListener("abort", () => process.exit(INTERRUPTED_EXIT_STATUS));
   const view = new ProgressView(process.stderr, () => systemClock.now());

@@ -17,7 +17,7 @@ what to do about it. Changes nothing. The exit status is 0 where all is well, 1 
 const doctorSpec = defineConfig({
   redis: { kind: "string", valueName: "URL", help: "The queue's Redis: redis://HOST:PORT." },
   scheduler: { kind: "list", valueName: "HOST:PORT[,...]", help: "Schedulers' gRPC addresses." },
-  url: { kind: "string", valueName: "URL", help: "A router's HTTP address: its workers are asked too." },
+  url: { kind: "string", form: "url", valueName: "URL", help: "A router's HTTP address: its workers are asked too." },
   apiKeyFile: { kind: "string", valueName: "FILE", help: "A file whose first key is used for --url." },
   model: { kind: "string", valueName: "DIR", help: "A checkpoint's folder." },
   deep: { kind: "boolean", help: "Hash every file of a converted checkpoint." },

@@ -12,7 +12,13 @@ Asks a worker to take nothing new, to finish what it has, and to let others load
 it is, and a new life of it serves again. Ends with 0 when the worker is drained, and with 1 when it cannot be, or the time is up.`;
 
 const drainSpec = defineConfig({
-  url: { kind: "string", default: "http://127.0.0.1:9400", help: "The admin address of any scheduler." },
+  url: {
+    kind: "string",
+    form: "url",
+    default: "http://127.0.0.1:9400",
+    variable: "DROVER_SCHEDULER_URL",
+    help: "The admin address of any scheduler. In the environment DROVER_SCHEDULER_URL: DROVER_URL is a router's.",
+  },
   undo: { kind: "boolean", help: "Let the worker serve again." },
   timeout: { kind: "duration", default: "10m", min: 0, valueName: "TIME", help: "How long to wait." },
 });

@@ -11,7 +11,7 @@ const USAGE = `Usage: drover top [flags]
 Shows a cluster's workers, their KV and prefix hits, the queue's lanes and the experts' heat. Ctrl-C ends.`;
 
 const topSpec = defineConfig({
-  url: { kind: "string", default: "http://127.0.0.1:8080", help: "A router's HTTP address." },
+  url: { kind: "string", form: "url", default: "http://127.0.0.1:8080", help: "A router's HTTP address." },
   apiKeyFile: { kind: "string", valueName: "FILE", help: "A file whose first key is used." },
   interval: { kind: "duration", default: "1s", min: 100, help: "How often it is looked at again." },
   once: { kind: "boolean", help: "Print once and end." },

@@ -1,5 +1,6 @@
 import { basename, resolve } from "node:path";
 import { type Launched, launchMain, type Observer } from "./launch.ts";
+import { GRPC_PORT_DEFAULT, HTTP_PORT_DEFAULT } from "./start-checks.ts";
 import type { Addresses, ProcessPlan } from "./supervised.ts";
 import type { UpConfig } from "./up-config.ts";
 import type { UpWorkers } from "./up-workers.ts";
@@ -20,8 +21,6 @@ export type ProcessPlansOptions = Readonly<{
   env: Readonly<Record<string, string | undefined>>;
 }>;
 
-const HTTP_PORT_DEFAULT = "8080";
-const GRPC_PORT_DEFAULT = "50051";
 const ANY_PORT = "0";
 
 /** All processes end together, at Ctrl-C: there is nobody to drain to. */

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { recognizeFolder } from "@drover/checkpoint";
 import { DroverError, systemClock, whenAborted } from "@drover/core";
 import { attachParent, parseConfig } from "@drover/process";
@@ -16,6 +16,7 @@ import { launcherGone } from "./launcher.ts";
 import { describeQueue, LocalCluster } from "./local-cluster.ts";
 import type { Mains } from "./process-plans.ts";
 import { chooseQueue } from "./queue-choice.ts";
+import { checkStart } from "./start-checks.ts";
 import type { SupervisedEvent } from "./supervised.ts";
 import { upSpec } from "./up-config.ts";
 import { upWorkers } from "./up-workers.ts";
@@ -46,6 +47,7 @@ export async function runUp({ argv, env, mains, defaultModel }: UpOptions): Prom
     );
   }
   const { readsImages, noImagesBecause } = await checkModelFiles(modelFolder);
+  const modelName = await checkStart(config, modelFolder);
   const choice = chooseQueue(config.queue, env);
   const apiKey = config.apiKeyFile === undefined ? undefined : readApiKey(config.apiKeyFile);
   const parent = attachParent();
@@ -67,7 +69,6 @@ export async function runUp({ argv, env, mains, defaultModel }: UpOptions): Prom
     const notice = setInterval(() => say(`still waiting for ${cluster.awaited.join(", ")}`), WAITING_NOTICE_MS);
     await untilAborted(cluster.start(), ended).finally(() => clearInterval(notice));
     const { http = "", grpc = "" } = cluster.routerAddresses;
-    const modelName = config.modelName ?? basename(modelFolder);
     const queue = describeQueue(choice, cluster.rows);
     const page = screen({ modelName, queue, http, grpc, rows: cluster.rows });
     (config.prompt === undefined ? process.stdout : process.stderr).write(page);

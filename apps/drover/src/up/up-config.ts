@@ -12,7 +12,12 @@ const PORT = { kind: "integer", min: 0, max: 65_535, valueName: "PORT" } as cons
 
 export const upSpec = defineConfig({
   model: { kind: "string", valueName: "DIR", help: "The checkpoint's folder. Default: models/nano." },
-  modelName: { kind: "string", valueName: "NAME", help: "The served model's id; the folder's name when absent." },
+  modelName: {
+    kind: "string",
+    form: "name",
+    valueName: "NAME",
+    help: "The served model's id; the folder's name when absent.",
+  },
   expertWorkers: {
     kind: "integer",
     min: 0,
@@ -101,12 +106,19 @@ export const upSpec = defineConfig({
     kind: "string",
     help: "Answer this once, print only the answer on standard output, and end.",
   },
-  listen: { kind: "string", default: "127.0.0.1", valueName: "HOST", help: "Address that all processes bind to." },
-  advertise: { kind: "string", valueName: "HOST", help: "Address that peers use; --listen when absent." },
+  listen: {
+    kind: "string",
+    form: "host",
+    default: "127.0.0.1",
+    valueName: "HOST",
+    help: "Address that all processes bind to.",
+  },
+  advertise: { kind: "string", form: "host", valueName: "HOST", help: "Address that peers use; --listen when absent." },
   apiKeyFile: { kind: "string", valueName: "FILE", help: "One API key a line; without it everybody may ask." },
   maxRequests: { kind: "integer", min: 1, help: "Requests that the router admits at once." },
   otlpEndpoint: {
     kind: "string",
+    form: "url",
     valueName: "URL",
     help: "Send traces of all processes to this OpenTelemetry collector, such as http://127.0.0.1:4318.",
   },

@@ -1,4 +1,5 @@
 import { DroverError } from "@drover/core";
+import { VERSION } from "../version.ts";
 import type { Config, ConfigSpec } from "./flag.ts";
 import { helpText } from "./help-text.ts";
 import { type ConfigSources, parseConfig } from "./parse-config.ts";
@@ -7,7 +8,7 @@ import { type ConfigSources, parseConfig } from "./parse-config.ts";
 export const USAGE_EXIT_STATUS = 2;
 
 /**
- * For a process's main: parses, or answers `--help` on standard output and exits with 0, or says all problems on standard error
+ * For a process's main: parses, or answers `--help` or `--version` on standard output and exits with 0, or says all problems on standard error
  * and exits with 2.
  */
 export function commandConfig<S extends ConfigSpec>(
@@ -16,6 +17,10 @@ export function commandConfig<S extends ConfigSpec>(
 ): Config<S> {
   if (options.argv.includes("--help") || options.argv.includes("-h")) {
     process.stdout.write(helpText(spec, options.usage));
+    process.exit(0);
+  }
+  if (options.argv.includes("--version")) {
+    process.stdout.write(`drover ${VERSION}\n`);
     process.exit(0);
   }
   try {

@@ -1,7 +1,12 @@
-/** What every flag has: a sentence for `--help`, and the word that stands for its value there (`DIR`, `N`). */
-type Described = Readonly<{ help: string; valueName?: string }>;
+import type { TextForm } from "./text-forms.ts";
 
-type StringFlag = Described & Readonly<{ kind: "string"; default?: string; required?: true }>;
+/**
+ * What every flag has: a sentence for `--help`, the word that stands for its value there (`DIR`, `N`), and its name in the environment where
+ * that is not made of its own.
+ */
+type Described = Readonly<{ help: string; valueName?: string; variable?: string }>;
+
+type StringFlag = Described & Readonly<{ kind: "string"; default?: string; required?: true; form?: TextForm }>;
 type IntegerFlag = Described &
   Readonly<{ kind: "integer"; default?: number; required?: true; min?: number; max?: number }>;
 type NumberFlag = Described &
@@ -16,7 +21,13 @@ type DurationFlag = Described &
 type BooleanFlag = Described & Readonly<{ kind: "boolean"; default?: boolean }>;
 /** Comma-separated, and the flag may be repeated; empty when absent. With `choices`, only those. */
 type ListFlag = Described &
-  Readonly<{ kind: "list"; default?: readonly string[]; required?: true; choices?: readonly string[] }>;
+  Readonly<{
+    kind: "list";
+    default?: readonly string[];
+    required?: true;
+    choices?: readonly string[];
+    form?: TextForm;
+  }>;
 type ChoiceFlag = Described &
   Readonly<{ kind: "choice"; choices: readonly string[]; default?: string; required?: true }>;
 
@@ -62,5 +73,6 @@ export function defineConfig<const S extends ConfigSpec>(spec: S): S {
 /** `httpPort` -> `http-port`. */
 export const flagName = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
-/** `httpPort` -> `DROVER_HTTP_PORT`. */
-export const environmentName = (key: string): string => `DROVER_${flagName(key).replaceAll("-", "_").toUpperCase()}`;
+/** `httpPort` -> `DROVER_HTTP_PORT`, but for flags that have a variable of their own. */
+export const environmentName = (key: string, flag?: Flag): string =>
+  flag?.variable ?? `DROVER_${flagName(key).replaceAll("-", "_").toUpperCase()}`;

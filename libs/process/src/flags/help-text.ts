@@ -19,16 +19,17 @@ export function helpText(spec: ConfigSpec, usage: string): string {
     ...rows,
     ["--config FILE", "A JSON file with these settings."] as const,
     ["--help", "Show this page."] as const,
+    ["--version", "Show the version."] as const,
   ];
   const width = Math.max(...all.map(([left]) => left.length)) + 2;
   const lines = all.flatMap(([left, right]) =>
     wrap(right, HELP_COLUMNS - width - 2).map((part, index) => `  ${(index === 0 ? left : "").padEnd(width)}${part}`),
   );
-  const example = Object.keys(spec)[0];
+  const [example] = Object.entries(spec);
   const environment =
     example === undefined
       ? ""
-      : `\nEach flag can also be set in the environment: --${flagName(example)} is ${environmentName(example)}. Flags win over the\nenvironment, and that over the file.\n`;
+      : `\nEach flag can also be set in the environment: --${flagName(example[0])} is ${environmentName(...example)}. Flags win over the\nenvironment, and that over the file.\n`;
   const heading = usage.startsWith("Usage:") ? usage : `Usage: ${usage}`;
   return `${heading.trimEnd()}\n\nFlags:\n${lines.join("\n")}\n${environment}`;
 }

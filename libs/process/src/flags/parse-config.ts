@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { DroverError } from "@drover/core";
 import { CONFIG_FILE_BYTES_MAX } from "../limits.ts";
 import { type Config, type ConfigSpec, environmentName, type Flag, flagName } from "./flag.ts";
+import { likest } from "./likest.ts";
 import { parseValue } from "./value.ts";
 
 export type ConfigSources = Readonly<{
@@ -24,10 +25,10 @@ export function parseConfig<S extends ConfigSpec>(spec: S, sources: ConfigSource
   const file = typeof path === "string" && path !== "" ? readFile(spec, path, problems) : new Map<string, Given>();
   const config: Record<string, unknown> = {};
   for (const [key, flag] of Object.entries(spec)) {
-    const given = flags.get(key) ?? fromEnvironment(key, sources.env) ?? file.get(key) ?? fromDefault(flag);
+    const given = flags.get(key) ?? fromEnvironment(key, flag, sources.env) ?? file.get(key) ?? fromDefault(flag);
     if (given === undefined) {
       if ("required" in flag && flag.required) {
-        problems.push(`--${flagName(key)} is required (or ${environmentName(key)} in the environment).`);
+        problems.push(`--${flagName(key)} is required (or ${environmentName(key, flag)} in the environment).`);
       }
       config[key] = undefined;
       continue;
@@ -40,8 +41,8 @@ export function parseConfig<S extends ConfigSpec>(spec: S, sources: ConfigSource
   return Object.freeze(config) as Config<S>;
 }
 
-function fromEnvironment(key: string, env: ConfigSources["env"]): Given | undefined {
-  const origin = environmentName(key);
+function fromEnvironment(key: string, flag: Flag, env: ConfigSources["env"]): Given | undefined {
+  const origin = environmentName(key, flag);
   const raw = env[origin];
   return raw === undefined || raw === "" ? undefined : { raw, origin };
 }
@@ -69,7 +70,8 @@ function readFlags(spec: ConfigSpec, argv: readonly string[], problems: string[]
       continue;
     }
     if (key === undefined) {
-      problems.push(`--${name} is not a known flag.`);
+      const meant = likest(name, [...keys.keys(), "config", "help"]);
+      problems.push(`--${name} is not a known flag${meant === undefined ? "." : `; did you mean --${meant}?`}`);
       // Its value, if it has one, is no problem of its own.
       if (inline === undefined && hasValue(argv[index + 1])) index++;
       continue;

@@ -1,5 +1,6 @@
 import { assertNever } from "@drover/core";
 import type { Flag } from "./flag.ts";
+import { formProblem, type TextForm } from "./text-forms.ts";
 
 /** A value, or the end of a sentence that begins with the flag's name and says what is wrong with it. */
 export type Parsed = Readonly<{ value: unknown }> | Readonly<{ problem: string }>;
@@ -24,7 +25,7 @@ const FALSE_WORDS = ["false", "0", "no", "off"];
 export function parseValue(flag: Flag, raw: unknown): Parsed {
   switch (flag.kind) {
     case "string":
-      return typeof raw === "string" && raw !== "" ? { value: raw } : { problem: "must be a text that is not empty" };
+      return parseText(flag.form, raw);
     case "boolean":
       return parseBoolean(raw);
     case "integer":
@@ -39,10 +40,16 @@ export function parseValue(flag: Flag, raw: unknown): Parsed {
     case "choice":
       return parseChoice(flag.choices, raw);
     case "list":
-      return parseList(flag.choices, raw);
+      return parseList(flag.choices, flag.form, raw);
     default:
       return assertNever(flag);
   }
+}
+
+function parseText(form: TextForm | undefined, raw: unknown): Parsed {
+  if (typeof raw !== "string" || raw === "") return { problem: "must be a text that is not empty" };
+  const problem = formProblem(form, raw);
+  return problem === undefined ? { value: raw } : { problem };
 }
 
 function parseBoolean(raw: unknown): Parsed {
@@ -58,11 +65,13 @@ function parseChoice(choices: readonly string[], raw: unknown): Parsed {
   return { problem: `must be one of ${choices.join(", ")}, not ${JSON.stringify(raw)}` };
 }
 
-function parseList(choices: readonly string[] | undefined, raw: unknown): Parsed {
+function parseList(choices: readonly string[] | undefined, form: TextForm | undefined, raw: unknown): Parsed {
   const given = Array.isArray(raw) ? raw : [raw];
   if (!given.every((one) => typeof one === "string")) return { problem: "must be a list of texts" };
   const values = given.flatMap((one: string) => one.split(",")).map((one) => one.trim());
   if (values.some((one) => one === "")) return { problem: "must not have an empty item" };
+  const problem = values.map((one) => formProblem(form, one)).find((one) => one !== undefined);
+  if (problem !== undefined) return { problem };
   const unknown = choices === undefined ? undefined : values.find((one) => !choices.includes(one));
   if (unknown !== undefined) {
     return { problem: `may only have ${choices?.join(", ")}, not ${JSON.stringify(unknown)}` };

@@ -7,7 +7,7 @@ import { publicApi } from "@drover/proto";
 import { channelOptions, dropCancelledCalls, failStream, type RpcService, rpcService, traceOf } from "@drover/rpc";
 import { type Metadata, Server, type ServerWritableStream } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
-import { HealthImplementation } from "grpc-health-check";
+import { HealthImplementation, service as healthService } from "grpc-health-check";
 import type { ApiKeys } from "../api-keys.ts";
 import type { Deployments } from "../deployments.ts";
 import { BODY_BYTES_MAX, READER_STALL_LIMIT } from "../limits.ts";
@@ -153,11 +153,13 @@ function inMessageNames(error: DroverError): DroverError {
   });
 }
 
-/** Reflection from the descriptors that the generated code carries. */
+type Described = ConstructorParameters<typeof ReflectionService>[0];
+
+/** Reflection of the service, from the descriptors that the generated code carries, and of health, from its package's. */
 function reflection(file: DescFile): ReflectionService {
   const bytes = Buffer.from(toBinary(FileDescriptorProtoSchema, file.proto));
   const described = { format: "Protocol Buffer 3 DescriptorProto", type: {}, fileDescriptorProtos: [bytes] };
-  return new ReflectionService({ [file.name]: described } as unknown as ConstructorParameters<
-    typeof ReflectionService
-  >[0]);
+  // What proto-loader made of the package's own file.
+  const { requestType } = healthService.Check as unknown as Readonly<{ requestType: typeof described }>;
+  return new ReflectionService({ [file.name]: described, health: requestType } as unknown as Described);
 }
