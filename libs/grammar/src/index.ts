@@ -1,3 +1,7 @@
-// What an answer must match, as a grammar that says it: from JSON Schemas.
+// What an answer must match, as a grammar: from JSON Schemas, patterns, lists of choices, tools that must be called, and grammars of a client's own.
 
+export { choiceGrammar } from "./choice-grammar.ts";
+export { notationGrammar } from "./notation/notation-grammar.ts";
+export { regexGrammar } from "./regex/regex-grammar.ts";
 export { schemaGrammar } from "./schema/schema-grammar.ts";
+export { type CallableTool, toolCallGrammar } from "./tool-call-grammar.ts";

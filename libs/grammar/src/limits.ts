@@ -4,13 +4,22 @@
 export const GRAMMAR_CHARACTERS_MAX = 256 * 1024;
 
 /** Schemas within schemas, groups within groups. */
-export const NESTING_MAX = 100;
+export const NESTING_MAX = 64;
 
-/** Schemas of one constraint, each time that one is used but by a reference. */
-export const SCHEMAS_MAX = 20_000;
+/** Work of one constraint, in parts of it that are looked at. */
+export const WORK_MAX = 400_000;
 
 /** States of an automaton, where languages are intersected or complemented. */
-export const STATES_MAX = 4_000;
+export const STATES_MAX = 2_000;
+
+/** States for the length of strings that a pattern does not bound: longer ones are not written. */
+export const LENGTH_STATES_MAX = 500;
+
+/** Ways to match one place of a schema: products of `anyOf`, `oneOf`, `if` and `not`. */
+export const ALTERNATIVES_MAX = 200;
+
+/** Patterns of property names in one place. */
+export const NAME_PATTERNS_MAX = 4;
 
 /** Times that a part may be repeated by count. */
 export const REPEAT_MAX = 100_000;

@@ -112,9 +112,11 @@ function productiveRules(rules: Rules): ReadonlySet<string> {
         return assertNever(expression);
     }
   };
+  // Rules are mostly made before those that they use, so that from the end there is little to do twice.
+  const reversed = [...rules].reverse();
   for (let before = -1; before < productive.size; ) {
     before = productive.size;
-    for (const [name, body] of rules) if (!productive.has(name) && yields(body)) productive.add(name);
+    for (const [name, body] of reversed) if (!productive.has(name) && yields(body)) productive.add(name);
   }
   return productive;
 }
