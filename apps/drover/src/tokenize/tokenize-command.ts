@@ -1,6 +1,8 @@
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Writable } from "node:stream";
 import { LocalPromptEncoder, loadChatTemplate } from "@drover/chat";
+import { recognizeFolder } from "@drover/checkpoint";
 import { DroverError, type ImageGrid, neverAborted } from "@drover/core";
 import { commandConfig } from "@drover/process";
 import { loadTokenizer } from "@drover/tokenizer";
@@ -20,7 +22,10 @@ export async function runTokenize(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<number> {
   const { model } = commandConfig(tokenizeSpec, { argv, env, command: "drover tokenize", usage: TOKENIZE_USAGE });
-  return tokenizeLines(resolve(model), process.stdin, process.stdout, say);
+  const directory = resolve(model);
+  if (!existsSync(directory))
+    throw new DroverError("invalid_argument", `--model: ${directory}: ${await recognizeFolder(directory)}.`);
+  return tokenizeLines(directory, process.stdin, process.stdout, say);
 }
 
 /** Encodes lines one after the other, in order; reads on only when the output takes more. `complain` gets a sentence for each bad line. */

@@ -82,3 +82,25 @@ test("more bits and smaller blocks lose less", () => {
   expect(e).toBeLessThan(f);
   expect(f).toBeLessThan(a);
 });
+
+test("weights that are 4-bit codes times a scale a block keep both, where a block has its range's end: 7, -7 or -8", () => {
+  const code = fc.integer({ min: -7, max: 7 });
+  const block = fc.tuple(
+    fc.array(code, { minLength: 31, maxLength: 31 }),
+    fc.constantFrom(7, -7, -8),
+    fc.integer({ min: 1, max: 255 }),
+  );
+  fc.assert(
+    fc.property(fc.array(block, { minLength: 1, maxLength: 6 }), (blocks) => {
+      // Scales as bf16 holds them.
+      const weight = Float32Array.from(
+        blocks.flatMap(([codes, end, scale]) => [...codes, end].map((one) => (one * scale) / 4096)),
+      );
+      const quantized = quantizeLinear(weight, 1, weight.length, { bits: 4, blockSize: 32 });
+      const again = dequantizeLinear(quantized, 1, weight.length);
+      // Zeros have no sign in codes.
+      expect(again.map((value) => value + 0)).toEqual(weight.map((value) => value + 0));
+    }),
+    { seed: 5 },
+  );
+});

@@ -29,6 +29,10 @@ export async function openWeights(
   logger: Logger,
   signal: AbortSignal,
 ): Promise<OpenedWeights> {
+  if (config.storedForms?.quantizesActivations === true)
+    logger.info("weights.activations", {
+      reason: "the checkpoint quantizes activations too; they are computed in f32",
+    });
   const manifest = await readManifest(checkpoint.directory);
   if (manifest === null) {
     const weights = new LayerWeights(new TextWeights(checkpoint, config), quantization);
