@@ -7,7 +7,7 @@ export type ProxyMode = "passes" | "swallows-requests" | "swallows-replies";
 export class TcpProxy implements AsyncDisposable {
   /** Where new connections go. */
   target: number;
-  /** Of all connections, also those that stand. */
+  /** Of all connections, also those that stand. One that has swallowed something never passes that direction again, as TCP would not. */
   mode: ProxyMode = "passes";
   /** How much later each request arrives. */
   delayMs = 0;
@@ -49,13 +49,16 @@ export class TcpProxy implements AsyncDisposable {
         other.destroy();
       });
     }
+    const cut = { requests: false, replies: false };
     client.on("data", (chunk) => {
-      if (this.mode === "swallows-requests") return;
+      cut.requests ||= this.mode === "swallows-requests";
+      if (cut.requests) return;
       if (this.delayMs === 0) server.write(chunk);
       else setTimeout(() => server.writable && server.write(chunk), this.delayMs);
     });
     server.on("data", (chunk) => {
-      if (this.mode !== "swallows-replies") client.write(chunk);
+      cut.replies ||= this.mode === "swallows-replies";
+      if (!cut.replies) client.write(chunk);
     });
   }
 

@@ -1,6 +1,9 @@
 /** A worker that a scheduler has lost for longer is not ready: a leader that is replaced is back within this time. */
 export const LEADERLESS_MS_MAX = 10_000;
 
+/** An older leader is refused until the newer one has been gone for so long: longer than any process sleeps through the loss of its lease and is not ended. */
+export const STALE_LEADER_MS = 30_000;
+
 /** How often a worker that ends looks whether its roles have finished. */
 export const DRAIN_POLL_MS = 50;
 

@@ -4,6 +4,7 @@ import { LivingStream, type OpenStream, STREAM_LIMITS } from "@drover/rpc";
 import type { JoinHello, WorkerOrder, WorkerReport } from "@drover/wire";
 import { HEARTBEAT_MS, STATUS_CHANGE_MS } from "../limits.ts";
 import { changesOf, type ReportedCache, snapshotParts } from "./cache-report.ts";
+import { EpochFence } from "./epoch-fence.ts";
 
 export type MembershipOptions = Readonly<{
   /** Schedulers' addresses; the leader is among them. */
@@ -30,6 +31,7 @@ export class Membership implements Disposable {
   readonly #member: Member;
   readonly #stream: LivingStream<WorkerReport, WorkerOrder | undefined>;
   readonly #ended = new AbortController();
+  readonly #fence = new EpochFence();
   /** When a scheduler last had this worker, by the monotonic clock. */
   #joinedUntilMs = Number.NEGATIVE_INFINITY;
   #heartbeatMs: number = HEARTBEAT_MS;
@@ -52,6 +54,7 @@ export class Membership implements Disposable {
       },
       onDown: (reason, address) => {
         this.#joinedUntilMs = clock.monotonic();
+        this.#fence.heard(this.#joinedUntilMs);
         logger.warn("scheduler.lost", { address, reason });
       },
       onAway: (reason, address) => logger.warn("scheduler.waiting", { address, reason }),
@@ -140,6 +143,8 @@ export class Membership implements Disposable {
     if (order === undefined) return;
     if (order.kind === "send_cache") this.#sendSnapshot();
     if (order.kind === "accepted") {
+      if (!this.#fence.admits(order.leaderEpoch, this.#options.clock.monotonic()))
+        throw new DroverError("stale_epoch", "a newer scheduler leads");
       this.#heartbeatMs = order.heartbeatMs || HEARTBEAT_MS;
       this.#stream.up();
       const epoch = String(order.leaderEpoch);
