@@ -6,6 +6,7 @@ const ASKED = [
   /^vllm:num_requests_running\{model_name="nano"\} 0$/m,
   /^vllm:kv_cache_usage_perc\{model_name="nano"\} [\d.e-]+$/m,
   /^vllm:gpu_cache_usage_perc\{model_name="nano"\} [\d.e-]+$/m,
+  /^vllm:lora_requests_info\{model_name="nano",max_lora="0",running_lora_adapters="",waiting_lora_adapters=""\} 1$/m,
   /^vllm:cache_config_info\{model_name="nano",block_size="64",num_gpu_blocks="[1-9]\d*"\} 1$/m,
 ];
 

@@ -44,6 +44,11 @@ export const routerFlags = defineConfig({
   grpcPort: { ...PORT, default: 50_051, help: "Port of the gRPC API; 0: any." },
   ...PROCESS_FLAGS,
   apiKeyFile: { kind: "string", valueName: "FILE", help: "One API key a line; without it everybody may ask." },
+  corsOrigins: {
+    kind: "list",
+    valueName: "ORIGIN",
+    help: "Pages that may use the OpenAI API from a browser, such as https://app.example; * for all. None when absent.",
+  },
   maxRequests: {
     kind: "integer",
     default: REQUESTS_MAX_DEFAULT,

@@ -42,6 +42,7 @@ await serve(
         },
       ],
       keys: await ApiKeys.load(config.apiKeyFile),
+      corsOrigins: config.corsOrigins,
       requestsMax: config.maxRequests,
       host: config.listen,
       httpPort: config.httpPort,

@@ -1,4 +1,13 @@
-import type { Clock, Logger, ModelId, PayloadStore, QueueProducer, RouterId, Tracer } from "@drover/core";
+import {
+  at,
+  type Clock,
+  type Logger,
+  type ModelId,
+  type PayloadStore,
+  type QueueProducer,
+  type RouterId,
+  type Tracer,
+} from "@drover/core";
 import type { ClusterState, PlacementRecord } from "@drover/fleet";
 import { servedModelSeed } from "@drover/kv";
 import { callsOverGrpc } from "./cluster/calls-over-grpc.ts";
@@ -13,6 +22,7 @@ import type { Admission } from "./requests/admission.ts";
 import { Generations } from "./requests/generations.ts";
 import { Inference } from "./requests/inference.ts";
 import { KeptResponses } from "./requests/kept-responses.ts";
+import { RequestNames } from "./requests/request-names.ts";
 import type { ServedModel } from "./served-model.ts";
 
 export type DeploymentOptions = Readonly<{
@@ -47,6 +57,9 @@ export type RouterParts = Readonly<{
   onChange: () => void;
 }>;
 
+/** Where a request went, and what its client calls it, where this router knows. */
+export type Explanation = Readonly<{ name: string | undefined; records: readonly PlacementRecord[] }>;
+
 /** All of one served model in a router: its requests, its view of the model's cluster, and the streams to its workers. */
 export class Deployment {
   /** The way of a request into the model's cluster. */
@@ -61,6 +74,7 @@ export class Deployment {
   readonly #streams: TokenStreams;
   readonly #vision: VisionClient;
   readonly #generations: Generations;
+  readonly #names = new RequestNames();
   #leader: string | undefined;
 
   constructor(options: DeploymentOptions, parts: RouterParts) {
@@ -99,6 +113,7 @@ export class Deployment {
       ...parts,
       model,
       generations: this.#generations,
+      names: this.#names,
       cluster: this.#watch,
       readiness: this.readiness,
       metrics: this.metrics,
@@ -125,9 +140,14 @@ export class Deployment {
     return this.#generations.begunCount;
   }
 
-  /** Why a request went where it went. Errors: those of `ClusterWatch.explain`. */
-  explain(requestId: string, signal: AbortSignal): Promise<readonly PlacementRecord[]> {
-    return this.#watch.explain(requestId, signal);
+  /**
+   * Why a request went where it went, by its id or by what its client calls it: of all its prompts in turn. Errors: those of
+   * `ClusterWatch.explain`.
+   */
+  async explain(request: string, signal: AbortSignal): Promise<Explanation> {
+    const ids = this.#names.idsOf(request);
+    const records = await Promise.all(ids.map((id) => this.#watch.explain(id, signal)));
+    return { name: this.#names.nameOf(at(ids, 0)), records: records.flat() };
   }
 
   /** Begins to watch the cluster, for a router that is reached at `address`. */

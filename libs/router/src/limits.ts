@@ -55,6 +55,12 @@ export const RETRY_AFTER_MS_MAX = 600_000;
 /** Tokens that are hashed before the event loop gets its turn: some 3 ms. */
 export const HASH_SLICE_TOKENS = 32_768;
 
+/** Names of requests that a router remembers for `/debug/placement`; the oldest are forgotten. Sum: 8 MiB with names of 128 characters. */
+export const REQUEST_NAMES_MAX = 8192;
+
+/** For how long a browser may go by a preflight's answer, seconds: what Chromium takes at most. */
+export const PREFLIGHT_AGE_S = 7200;
+
 /** Bound on asking the scheduler about one request. */
 export const EXPLAIN_LIMIT: TimeLimit = { ms: 2000, message: "the scheduler did not answer within 2 s" };
 

@@ -28,6 +28,8 @@ export type RouterOptions = Readonly<{
   /** The models that it serves; the first one answers where no name is needed. */
   deployments: readonly DeploymentOptions[];
   keys: ApiKeys;
+  /** Origins of pages that may use the API from a browser, `*` for all; none unless given. */
+  corsOrigins?: readonly string[];
   /** Requests in flight, of all models together; more are refused. */
   requestsMax: number;
   host: string;
@@ -87,6 +89,7 @@ export class Router {
       logger,
       ready: () => this.ready,
       version: options.version,
+      corsOrigins: options.corsOrigins ?? [],
       ending: ending.asked,
       bodies: options.bodies,
     });

@@ -54,6 +54,7 @@ export class ProcessPlans {
       "model-name": this.modelName,
       scheduler: schedulerAddress,
       "api-key-file": config.apiKeyFile,
+      "cors-origins": config.corsOrigins.length > 0 ? config.corsOrigins.join(",") : undefined,
       "max-requests": config.maxRequests,
       ...HURRY,
       "allow-private-image-urls": config.allowPrivateImageUrls ? "true" : undefined,

@@ -114,6 +114,11 @@ export const upSpec = defineConfig({
     help: "Address that all processes bind to.",
   },
   advertise: { kind: "string", form: "host", valueName: "HOST", help: "Address that peers use; --listen when absent." },
+  corsOrigins: {
+    kind: "list",
+    valueName: "ORIGIN",
+    help: "Pages that may use the OpenAI API from a browser, such as http://localhost:3000; * for all.",
+  },
   apiKeyFile: { kind: "string", valueName: "FILE", help: "One API key a line; without it everybody may ask." },
   maxRequests: { kind: "integer", min: 1, help: "Requests that the router admits at once." },
   otlpEndpoint: {

@@ -30,9 +30,30 @@ describe("a data URL", () => {
     `data:image/png;base64,${GIF}`,
     `data:image/gif;charset=utf-8;base64,${GIF}`,
     `data:image/jpg;base64,${Buffer.from(HEADS.jpeg, "latin1").toString("base64")}`,
+    `data:image/gif; base64,${GIF}`,
+    ` \n data:image/gif;base64,${GIF}`,
+    `data:image/gif;base64, ${GIF} `,
+    `data:image/gif;base64,${GIF.slice(0, 4)}\n${GIF.slice(4)}\n`,
+    `data:image/gif;base64,${GIF.slice(0, 5)}\r\n\t\f ${GIF.slice(5)}`,
+    `data:image/gif;base64,${GIF.slice(0, 4)}%0D%0a${GIF.slice(4)}`,
+    `data:image/gif;base64,${GIF}QQ`,
+    `data:image/gif;base64,${GIF}QQ%3d%3D`,
+    `data:image/gif;base64,${GIF}QR==`,
+    `data:image/gif;base64,${GIF}Q Q =\n=`,
+    `data:image/gif;base64,${GIF}%2B%2F%41%41`,
   ])("may be written as %s", (url) => {
     expect(isDataUrl(url)).toBe(true);
     expect(readDataUrl(url).length).toBeGreaterThan(0);
+  });
+
+  test("in lines, as MIME encoders write it, gives the same bytes", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.constantFrom(64, 76), (tail, width) => {
+        const file = Buffer.concat([Buffer.from(HEADS.png, "latin1"), tail]);
+        const lines = file.toString("base64").replaceAll(new RegExp(`.{${width}}`, "g"), (line) => `${line}\r\n`);
+        expect(Buffer.from(readDataUrl(`data:image/png;base64,${lines}`)).equals(file)).toBe(true);
+      }),
+    );
   });
 
   test.each([
@@ -42,14 +63,17 @@ describe("a data URL", () => {
     ["an SVG in it", `data:image/svg+xml;base64,${Buffer.from("<svg/>").toString("base64")}`, "not a PNG"],
     ["another medium", `data:text/html;base64,${GIF}`, "media type"],
     ["nothing in it", "data:image/gif;base64,", "not a PNG"],
-    ["a space", `data:image/gif;base64, ${GIF}`, "not valid base64"],
-    ["a line's end", `data:image/gif;base64,${GIF.slice(0, 4)}\n${GIF.slice(4)}`, "not valid base64"],
-    ["no padding", `data:image/gif;base64,${GIF}QQ`, "not valid base64"],
+    ["a digit alone at its end", `data:image/gif;base64,${GIF}Q`, "not valid base64"],
+    ["a mark between its digits", `data:image/gif;base64,${GIF.slice(0, 4)}!${GIF.slice(4)}`, "not valid base64"],
+    ["a space that is no ASCII", `data:image/gif;base64,${GIF.slice(0, 4)}\u00a0${GIF.slice(4)}`, "not valid base64"],
+    ["a vertical tab", `data:image/gif;base64,${GIF.slice(0, 4)}\v${GIF.slice(4)}`, "not valid base64"],
+    ["a percent sign alone", `data:image/gif;base64,${GIF}%`, "not valid base64"],
+    ["half a percent code", `data:image/gif;base64,${GIF}%4`, "not valid base64"],
+    ["a zero byte by percent code", `data:image/gif;base64,${GIF}%00`, "not valid base64"],
     ["too much padding", `data:image/gif;base64,${GIF}====`, "not valid base64"],
     ["padding in its midst", `data:image/gif;base64,QQ==${GIF}`, "not valid base64"],
     ["the alphabet of URLs", `data:image/gif;base64,${GIF}--__`, "not valid base64"],
-    ["percent signs", `data:image/gif;base64,${GIF}%3D%3D`, "not valid base64"],
-    ["bits after its end", `data:image/gif;base64,${GIF}QR==`, "not valid base64"],
+    ["padding where none is due, by percent codes", `data:image/gif;base64,${GIF}%3D%3D`, "not valid base64"],
     ["letters of other scripts", `data:image/gif;base64,${GIF}ЖЖЖЖ`, "not valid base64"],
   ])("is refused with %s", (_name, url, message) => {
     expect(() => readDataUrl(url)).toThrow(

@@ -19,7 +19,10 @@ What changes an answer's form, what it may hold or what it is made from is serve
 ${list(UNSUPPORTED_FIELDS)}.
 
 Every error is OpenAI's error object (Anthropic's for its messages): a sentence, the field at fault, and a code. Errors that may pass (429, 503) say in \`Retry-After\` when \
-to come back.`;
+to come back.
+
+Every answer, also an error or a stream, has \`x-request-id\`: the client's own where it has up to 128 printable characters, else one made here. \
+\`GET /debug/placement\` knows a request by it too.`;
 
 /** Parts of the endpoints' schemas that have a name of their own. */
 export const PARTS: readonly NamedSchema[] = [

@@ -258,7 +258,13 @@ export const ENDPOINTS: readonly Endpoint[] = [
     path: "/debug/placement",
     tag: "Operating",
     summary: "Tells why a request went to the worker that answered it",
-    parameters: { request: { in: "query", description: "The id of its answer." }, model: MODEL },
+    parameters: {
+      request: {
+        in: "query",
+        description: "The id of its answer, or its `x-request-id` where this router answered it.",
+      },
+      model: MODEL,
+    },
     answer: status("PlacementDecisions", { decisions: Type.Array(Type.Unknown()) }),
     errors: ["not_found", "unavailable"],
   },

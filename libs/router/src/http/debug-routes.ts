@@ -23,8 +23,9 @@ export function addDebugRoutes(api: FastifyInstance, { deployments }: HttpServer
     const deployment = deployments.named(queryParameter(query, "model"));
     if (request === undefined || request === "")
       throw new DroverError("invalid_argument", "names a request", { field: "request" });
-    const records = await deployment.explain(requestIdOf(request), neverAborted);
-    return toJson(ExplainReplySchema, explainReplyToWire(records), { alwaysEmitImplicit: true });
+    const { name, records } = await deployment.explain(requestIdOf(request), neverAborted);
+    const explained = toJson(ExplainReplySchema, explainReplyToWire(records), { alwaysEmitImplicit: true });
+    return { ...(explained as object), ...(name !== undefined && { xRequestId: name }) };
   });
 }
 

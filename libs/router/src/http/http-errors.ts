@@ -3,9 +3,12 @@ import { crashOnFailedAssertion, DroverError, ERROR_CODES, toDroverError } from 
 import { errorReply, GENERATION_ENDPOINTS, publicError } from "@drover/openai";
 import type { FastifyError, FastifyReply } from "fastify";
 import { BODY_BYTES_MAX } from "../limits.ts";
+import { REQUEST_ID_HEADER, requestIdOf, tellRequestId } from "./request-id.ts";
 
 /** Answers with the error's HTTP status. An `internal` error's own text stays in the log. */
 export function sendError(reply: FastifyReply, error: DroverError): FastifyReply {
+  // Fastify answers some requests before any hook has run.
+  tellRequestId(reply.raw, reply.request.url, reply.request.id);
   if (error.retryAfterMs !== undefined) reply.header("retry-after", String(Math.ceil(error.retryAfterMs / 1000)));
   return reply
     .code(ERROR_CODES[error.code].http)
@@ -44,6 +47,6 @@ export function answerBrokenRequest(error: Error & { code?: string }, socket: So
     return;
   }
   const body = JSON.stringify(errorReply(new DroverError("invalid_argument", "the request is not valid HTTP")));
-  const head = `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
+  const head = `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\n${REQUEST_ID_HEADER}: ${requestIdOf({})}\r\nconnection: close\r\n\r\n`;
   socket.end(head + body);
 }

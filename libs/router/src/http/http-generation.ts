@@ -62,10 +62,11 @@ export async function serveGeneration(
 }
 
 /** What the client says of its trace. Of two lines of a header that may come once, neither is trusted. */
-function incoming({ headers, method, routeOptions }: FastifyRequest): Incoming {
+function incoming({ id, headers, method, routeOptions }: FastifyRequest): Incoming {
   const { traceparent, tracestate } = headers;
   return {
     operation: `${method} ${routeOptions.url}`,
+    name: id,
     ...(typeof traceparent === "string" && { traceparent }),
     ...(tracestate !== undefined && { tracestate: [tracestate].flat().join(",") }),
   };
@@ -93,7 +94,8 @@ async function streamReply(
   } catch (error) {
     const fault = toDroverError(error);
     if (!events.begun) throw fault;
-    if (fault.code !== "cancelled") logger.warn("http.stream_failed", { code: fault.code, reason: fault.message });
+    if (fault.code !== "cancelled")
+      logger.warn("http.stream_failed", { x_request_id: reply.request.id, code: fault.code, reason: fault.message });
     // Who has left or reads too slowly gets no more.
     if (fault.code === "cancelled") {
       raw.destroy();

@@ -4,12 +4,14 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify }
 import { Bodies } from "../bodies/bodies.ts";
 import { readsBody } from "../bodies/body-readers.ts";
 import { addApiRoutes } from "./api-routes.ts";
+import { CrossOrigin } from "./cross-origin.ts";
 import { addDebugRoutes } from "./debug-routes.ts";
 import { discardBody } from "./discard-body.ts";
 import { answerBrokenRequest, fromHttpError, sendError } from "./http-errors.ts";
 import type { HttpServerOptions } from "./http-server-options.ts";
 import { KnownRoutes } from "./known-routes.ts";
 import { addOpenRoutes } from "./open-routes.ts";
+import { requestIdOf, tellRequestId } from "./request-id.ts";
 
 /** The OpenAI interface, vLLM's tokenizer routes, and the router's own health, metrics and cluster view. Not yet listening. */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
@@ -17,18 +19,20 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const server = fastify({
     keepAliveTimeout: 75_000,
     forceCloseConnections: "idle",
+    genReqId: ({ headers }) => requestIdOf(headers),
     routerOptions: { ignoreTrailingSlash: true },
     frameworkErrors: (error, _request, reply) => sendError(reply, fromHttpError(error)),
     clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket),
   });
-  server.addHook("onRequest", async (_request, reply) => {
+  server.addHook("onRequest", async (request, reply) => {
+    tellRequestId(reply.raw, request.url, request.id);
     if (ending.aborted) reply.raw.setHeader("connection", "close");
   });
   const facts = () => new Map([...deployments].map(({ modelId, inference }) => [modelId, inference.facts] as const));
   const bodies = new Bodies({ logger, facts, ...options.bodies });
   receiveBodies(server, bodies);
   answerErrors(server, logger);
-  refuseUnknownRoutes(server);
+  new CrossOrigin(options.corsOrigins).addTo(server, refuseUnknownRoutes(server));
   addOpenRoutes(server, options);
   server.register(async (api) => {
     api.addHook("onRequest", async (request) =>
@@ -57,7 +61,8 @@ function answerErrors(server: FastifyInstance, logger: Logger): void {
   server.setErrorHandler(async (error, request, reply) => {
     const fault = fromHttpError(error);
     await endBody(request.raw, reply, fault);
-    if (fault.code === "internal") logger.error("http.internal_error", { reason: fault.message, stack: fault.stack });
+    if (fault.code === "internal")
+      logger.error("http.internal_error", { x_request_id: request.id, reason: fault.message, stack: fault.stack });
     return sendError(reply, fault);
   });
 }
@@ -77,8 +82,8 @@ async function endBody(raw: IncomingMessage, reply: FastifyReply, { code }: Drov
   if (code === "request_timeout") reply.header("connection", "close");
 }
 
-/** A path that is served by other methods says which. */
-function refuseUnknownRoutes(server: FastifyInstance): void {
+/** A path that is served by other methods says which. Returns the routes that are served. */
+function refuseUnknownRoutes(server: FastifyInstance): KnownRoutes {
   const routes = new KnownRoutes();
   server.addHook("onRoute", ({ method, url }) => routes.add(url, [method].flat()));
   server.setNotFoundHandler((request, reply) => {
@@ -90,4 +95,5 @@ function refuseUnknownRoutes(server: FastifyInstance): void {
     reply.header("allow", allow);
     return sendError(reply, new DroverError("method_not_allowed", `${path} takes ${allow}, not ${request.method}`));
   });
+  return routes;
 }

@@ -34,13 +34,14 @@ describe("what an endpoint picker scrapes", () => {
       'vllm:num_requests_waiting{model_name="nano"} 10',
       'vllm:kv_cache_usage_perc{model_name="nano"} 0.375',
       'vllm:gpu_cache_usage_perc{model_name="nano"} 0.375',
+      'vllm:lora_requests_info{model_name="nano",max_lora="0",running_lora_adapters="",waiting_lora_adapters=""} 1',
       'vllm:cache_config_info{model_name="nano",block_size="64",num_gpu_blocks="200"} 1',
     ]);
-    expect(text.match(/^# TYPE \S+ gauge$/gm)).toHaveLength(5);
+    expect(text.match(/^# TYPE \S+ gauge$/gm)).toHaveLength(6);
   });
 
   it("says nothing of a fleet that is not known, and never more than all of it", () => {
-    expect(series(modelServerMetrics([{ modelId: "nano", state: undefined, runningCount: 0 }]))).toHaveLength(1);
+    expect(series(modelServerMetrics([{ modelId: "nano", state: undefined, runningCount: 0 }]))).toHaveLength(2);
     const full = clusterStateOf({ workers: [worker(true, 90_000, 0)] });
     const empty = clusterStateOf();
     expect(modelServerMetrics([{ modelId: "nano", state: full, runningCount: 0 }])).toContain(

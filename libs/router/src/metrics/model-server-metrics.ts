@@ -37,6 +37,12 @@ const GAUGES: readonly ModelGauge[] = [
     value: ({ state }) => state && kvUsage(attentionStatuses(state.workers)),
   },
   {
+    name: "vllm:lora_requests_info",
+    help: "Adapters in use: there are none, and pickers report a family that is missing as an error",
+    value: () => 1,
+    labels: () => ({ max_lora: "0", running_lora_adapters: "", waiting_lora_adapters: "" }),
+  },
+  {
     name: "vllm:cache_config_info",
     help: "How prefixes are cached: tokens of a block, and blocks that fit the fleet",
     value: ({ state }) => state && 1,

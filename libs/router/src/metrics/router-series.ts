@@ -1,7 +1,15 @@
 import type { Metrics } from "@drover/telemetry";
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
-const TOKEN_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
+/** Wider and wider up to a week: the deadline of a request of 10 Mi tokens, the longest context that Llama 4 has, is 146 h. */
+const LONG_SECONDS = [1200, 1800, 3600, 7200, 14_400, 28_800, 57_600, 172_800, 604_800];
+/** What a request may take until its deadline. */
+export const REQUEST_SECONDS = [...SECONDS, ...LONG_SECONDS];
+/** Between two tokens a request may wait as long, as for a worker that takes the place of a lost one. */
+export const TOKEN_SECONDS = [
+  ...[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600],
+  ...[1800, 7200, 28_800, 172_800, 604_800],
+];
 /** Powers of four up to 16 million tokens. */
 const TOKENS = Array.from({ length: 12 }, (_, i) => 4 ** (i + 1));
 const SHARES = [0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1];
@@ -27,7 +35,7 @@ function latencySeries(metrics: Metrics) {
       "vllm:time_to_first_token_seconds",
       "From the request's arrival to its first token",
       label,
-      SECONDS,
+      REQUEST_SECONDS,
     ),
     interTokenLatency: metrics.histogram(
       "vllm:inter_token_latency_seconds",
@@ -39,7 +47,7 @@ function latencySeries(metrics: Metrics) {
       "vllm:e2e_request_latency_seconds",
       "From the request's arrival to its end",
       label,
-      SECONDS,
+      REQUEST_SECONDS,
     ),
   };
 }

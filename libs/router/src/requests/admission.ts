@@ -43,8 +43,8 @@ export class Admission {
     await Promise.race([idle.promise, whenAborted(signal)]);
   }
 
-  /** `trace` begins the spans of what is let in. Errors: `overloaded` when the router is full, `unavailable` when it ends: another one takes the request. */
-  admit(metrics: RouterMetrics, trace: () => RequestTrace | undefined): Permit {
+  /** `name` is what its client calls it; `trace` begins the spans of what is let in. Errors: `overloaded` when the router is full, `unavailable` when it ends: another one takes the request. */
+  admit(metrics: RouterMetrics, name: string | undefined, trace: () => RequestTrace | undefined): Permit {
     const { requestsMax, refusing, clock } = this.#options;
     const retry = { retryAfterMs: RETRY_AFTER_MS };
     if (refusing.aborted)
@@ -59,7 +59,7 @@ export class Admission {
         metrics,
         undefined,
       );
-    const permit = new Permit({ room: this, metrics, trace: trace(), arrivedMs: clock.monotonic() });
+    const permit = new Permit({ room: this, metrics, trace: trace(), name, arrivedMs: clock.monotonic() });
     this.#permits.add(permit);
     metrics.inFlight(1);
     return permit;

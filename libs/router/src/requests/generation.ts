@@ -25,6 +25,8 @@ export class Generation {
   addedAtMs = Number.POSITIVE_INFINITY;
   readdCount = 0;
   handBackCount = 0;
+  /** What its client calls it. */
+  name: string | undefined = undefined;
   /** Its spans, where it is traced. */
   trace: RequestTrace | undefined = undefined;
   /** When a worker was lost that may have held this request without having said so. */

@@ -83,7 +83,7 @@ export class Generations {
    */
   async start(
     request: InferenceRequest,
-    { arrivedMs, trace }: Pick<Permit, "arrivedMs" | "trace">,
+    { arrivedMs, trace, name }: Pick<Permit, "arrivedMs" | "trace"> & Partial<Pick<Permit, "name">>,
     client: AbortSignal,
     again: AddAgain = async () => false,
   ): Promise<Generation> {
@@ -96,6 +96,7 @@ export class Generations {
       clock.now() + REQUEST_DEADLINE_MS + PROMPT_TOKEN_DEADLINE_MS * request.promptTokenIds.length,
     );
     generation.trace = trace;
+    generation.name = name;
     trace?.named(generation);
     this.#running.set(generation.requestId, { generation, timer: new RequestTimer(metrics, clock, arrivedMs) });
     const leave = () => this.cancel(generation);

@@ -22,11 +22,13 @@ import { PromptPreparer } from "./prompt-preparer.ts";
 import { ReadyGate } from "./ready-gate.ts";
 import { refusal } from "./refusal.ts";
 import { laneOf, QueueAway } from "./request-job.ts";
+import type { RequestNames } from "./request-names.ts";
 import { type Incoming, RequestTrace } from "./request-trace.ts";
 
 export type InferenceOptions = Readonly<{
   model: ServedModel;
   generations: Generations;
+  names: Pick<RequestNames, "add">;
   admission: Admission;
   cluster: Pick<ClusterWatch, "contextTokensMax" | "predictedWaitMs" | "noteAdded">;
   readiness: Pick<Readiness, "serves" | "takes">;
@@ -85,7 +87,7 @@ export class Inference {
   /** Errors: `overloaded` when the router is full, `unavailable` when it ends. */
   admit(incoming: Incoming): Permit {
     const { admission, metrics, tracer = noTracer, model } = this.#options;
-    return admission.admit(metrics, () => RequestTrace.begin(tracer, incoming, model.modelId));
+    return admission.admit(metrics, incoming.name, () => RequestTrace.begin(tracer, incoming, model.modelId));
   }
 
   /**
@@ -157,12 +159,17 @@ export class Inference {
     permit: Permit,
     client: AbortSignal,
   ): Promise<GenerationBatch> {
-    const { generations } = this.#options;
+    const { generations, names } = this.#options;
     const again = (fault: DroverError) => this.#whenQueueTakes(fault, untilMs, permit, client);
     const starting = requests.map((request) => generations.start(request, permit, client, again));
     const started = await Promise.allSettled(starting);
     const begun = started.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
     const lost = started.find((one) => one.status === "rejected");
+    if (permit.name !== undefined)
+      names.add(
+        permit.name,
+        begun.map(({ requestId }) => requestId),
+      );
     if (lost === undefined) return new GenerationBatch(begun);
     // A reply without one of its prompts is none: the others end by the same error.
     for (const generation of begun) generations.cancel(generation, toDroverError(lost.reason));

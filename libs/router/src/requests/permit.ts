@@ -11,6 +11,8 @@ export type PermitOptions = Readonly<{
   room: Room;
   metrics: RouterMetrics;
   trace: RequestTrace | undefined;
+  /** What logs know the request by besides its id. */
+  name: string | undefined;
   /** On the clock's monotonic scale. */
   arrivedMs: number;
 }>;
@@ -19,15 +21,17 @@ export type PermitOptions = Readonly<{
 export class Permit implements Disposable {
   readonly metrics: RouterMetrics;
   readonly trace: RequestTrace | undefined;
+  readonly name: string | undefined;
   readonly arrivedMs: number;
   readonly #room: Room;
   #byteCount = 0;
   #released = false;
 
-  constructor({ room, metrics, trace, arrivedMs }: PermitOptions) {
+  constructor({ room, metrics, trace, name, arrivedMs }: PermitOptions) {
     this.#room = room;
     this.metrics = metrics;
     this.trace = trace;
+    this.name = name;
     this.arrivedMs = arrivedMs;
   }
 

@@ -100,7 +100,12 @@ export class Recovery {
         metrics.readded(cause);
         if (cause !== said) {
           generation.trace?.addedAgain(cause);
-          logger.warn("request.readd", { request: generation.requestId, cause, attempt: generation.state.attemptBase });
+          logger.warn("request.readd", {
+            request: generation.requestId,
+            x_request_id: generation.name,
+            cause,
+            attempt: generation.state.attemptBase,
+          });
         }
         said = cause;
         await sleepUnlessAborted(clock, backoffMs, generation.ended);

@@ -1,8 +1,8 @@
 import type { ErrorCode, TraceContext, Tracer, TraceSpan } from "@drover/core";
 import type { InferenceRequest } from "@drover/openai";
 
-/** What a client says of its own trace, and what it calls: `POST /v1/chat/completions`, `drover.v1.Inference/Chat`. */
-export type Incoming = Partial<TraceContext> & Readonly<{ operation: string }>;
+/** What a client says of its own trace, what it calls its request (`x-request-id`), and what it calls: `POST /v1/chat/completions`, `drover.v1.Inference/Chat`. */
+export type Incoming = Partial<TraceContext> & Readonly<{ operation: string; name?: string }>;
 
 /** A traced request at its router, from its admission to its last byte. */
 export class RequestTrace {

@@ -12,6 +12,7 @@ export type TestRouterOptions = Readonly<{
   requestsMax?: number;
   readyWaitMsMax?: number;
   keys?: readonly string[];
+  corsOrigins?: readonly string[];
   /** How the model reads images; it reads none without. */
   images?: ServedImages;
   ending?: RouterEnding;
@@ -55,6 +56,7 @@ export async function startTestRouter(cluster: FakeCluster, options: TestRouterO
       })),
     ],
     keys: new ApiKeys(keys),
+    ...(options.corsOrigins && { corsOrigins: options.corsOrigins }),
     requestsMax,
     version: "0.0.0-test",
     host: "127.0.0.1",

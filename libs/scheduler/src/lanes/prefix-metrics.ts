@@ -5,7 +5,11 @@ import type { ChosenWorker } from "./placer.ts";
 
 /** Of a prompt that is cached: nothing, then shares of it. */
 const SHARE_BUCKETS = [0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1];
-export const WAIT_BUCKETS_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300];
+/** Up to a week: a request of the longest context may wait for days before its deadline. */
+export const WAIT_BUCKETS_SECONDS = [
+  ...[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300],
+  ...[600, 1200, 3600, 14_400, 57_600, 604_800],
+];
 
 /** What was predicted of accepted placements: how much of their prompts is cached, and when their first token comes. */
 export class PrefixMetrics {

@@ -1,7 +1,7 @@
 import type { Metrics } from "@drover/telemetry";
 import type { FeatureCacheFacts } from "./feature-cache.ts";
 
-const ENCODE_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+const ENCODE_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
 
 export type VisionGauges = FeatureCacheFacts & Readonly<{ bytesMax: number; waitingCount: number }>;
 
