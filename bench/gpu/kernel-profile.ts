@@ -16,8 +16,8 @@ export class KernelProfile {
       this.#names.set(found, name);
       return found;
     };
-    device.launch = (each, grid, block, args, stream) => {
-      launch(each, grid, block, args, stream);
+    device.launch = (each, grid, block, args, stream, sharedBytes) => {
+      launch(each, grid, block, args, stream, sharedBytes);
       if (this.#launched !== undefined) this.#mark(`${this.#names.get(each)} ${grid.join("x")}`);
     };
   }

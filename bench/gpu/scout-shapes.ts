@@ -1,5 +1,4 @@
 import { parseArgs } from "node:util";
-import type { ModelConfig } from "@drover/checkpoint";
 import { at } from "@drover/core";
 import { openCuda } from "@drover/cuda";
 import { kvGeometry } from "@drover/kv";
@@ -12,122 +11,140 @@ import { allocateBuffers } from "../../libs/cuda/src/model/step-buffers.ts";
 import { StepInputs } from "../../libs/cuda/src/model/step-inputs.ts";
 import { stepRows } from "../../libs/cuda/src/model/step-rows.ts";
 import { TextProgram } from "../../libs/cuda/src/model/text-program.ts";
+import type { TileFormat } from "../../libs/cuda/src/model/weight-format.ts";
 import { KernelProfile } from "./kernel-profile.ts";
 import { RandomWeights } from "./random-weights.ts";
+import { rowOperations, shapeConfig, touchedBytes } from "./shape-config.ts";
 
 /**
- * Decode steps of Scout's or Maverick's true shapes: int4 by blocks of 128, the head too, random weights, one CUDA graph a step from embedding to the likeliest token,
- * replayed with the same rows. Rows are random, so experts are chosen as random rows choose them: how many each layer reads is printed.
+ * Decode steps of Scout's or Maverick's true shapes, the head too, random weights: one CUDA graph a step from embedding to the likeliest token, replayed with the same rows. How many
+ * experts each layer reads, and which share of the card's bandwidth that is, is printed. And prompts, from embedding to the last layer, in steps of so many rows.
  */
 const { values } = parseArgs({
   options: {
     model: { type: "string", default: "scout" },
     layers: { type: "string", default: "48" },
+    weights: { type: "string", default: "int4" },
+    /** What keys and values are kept as: f16 or f32. */
+    kv: { type: "string", default: "f16" },
     batches: { type: "string", default: "1,8,32,64" },
     contexts: { type: "string", default: "1000" },
+    /** Rows of a prompt's step, and positions before it; such as 8192:0. */
+    prompts: { type: "string", default: "" },
     library: { type: "string" },
     cache: { type: "string" },
-    /** Shapes that are computed in no time: to try the program itself. */
     tiny: { type: "boolean", default: false },
     /** Prints the time of each kernel of one step that is no graph. */
     profile: { type: "boolean", default: false },
   },
 });
-
+/** Read bandwidth that was measured on an H200, bytes a second. */
+const BANDWIDTH = 4.39e12;
+const FORMATS: Readonly<Record<string, { format: TileFormat; bits: number; blockSize: number }>> = {
+  int4: { format: { kind: "tiles", numbers: { bits: 4, blockSize: 128 } }, bits: 4, blockSize: 128 },
+  int8: { format: { kind: "tiles", numbers: { bits: 8, blockSize: 128 } }, bits: 8, blockSize: 128 },
+  fp8: { format: { kind: "tiles", numbers: "e4m3" }, bits: 8, blockSize: 0 },
+  bf16: { format: { kind: "tiles", numbers: "f16" }, bits: 16, blockSize: 0 },
+};
 const layerCount = Number(values.layers);
-const isScout = values.model === "scout";
-const wide = {
-  vocabSize: 202_048,
-  hiddenSize: 5120,
-  headCount: 40,
-  kvHeadCount: 8,
-  headDim: 128,
-  expertWidth: 8192,
-  denseWidth: 16_384,
-};
-const tiny = {
-  vocabSize: 512,
-  hiddenSize: 256,
-  headCount: 4,
-  kvHeadCount: 2,
-  headDim: 64,
-  expertWidth: 128,
-  denseWidth: 256,
-};
-const config: ModelConfig = {
-  modelType: "llama4_text",
-  ...(values.tiny ? tiny : wide),
-  layerCount,
-  expertCount: isScout ? 16 : 128,
-  expertsPerToken: 1,
-  moeLayers: Array.from({ length: layerCount }, (_, i) => i).filter((i) => isScout || i % 2 === 1),
-  isGlobalLayer: Array.from({ length: layerCount }, (_, i) => i % 4 === 3),
-  chunkSize: 8192,
-  maxPositionEmbeddings: 2 ** 20,
-  tieWordEmbeddings: false,
-  rmsNormEps: 1e-5,
-  useQkNorm: isScout,
-  ropeTheta: 500_000,
-  ropeScaling: null,
-  temperatureTuning: null,
-  imageTokenId: undefined,
-};
-const ROWS_MAX = 64;
+const config = shapeConfig(values.model === "scout" ? "scout" : "maverick", layerCount, values.tiny);
+const { format, bits, blockSize } = FORMATS[values.weights] ?? at(Object.values(FORMATS), 0);
 const REPLAYS = 30;
+const PAGE_ROWS = 64;
 
+const began = performance.now();
 const cuda = await openCuda(0, values.library ? { driver: [values.library], compiler: [values.library] } : undefined);
 const { device } = cuda;
 const profile = values.profile ? new KernelProfile(device) : undefined;
 const stream = device.createStream();
 const memory = new DeviceMemory(device);
-const weights = new RandomWeights(config, device, memory).make();
-const contexts = values.contexts.split(",").map(Number);
-const batches = values.batches.split(",").map(Number);
-const geometry = kvGeometry(config, "bf16");
-const rowsMax = Math.max(...contexts) + 64;
-const pagesMax = Math.ceil(rowsMax / 64);
-const cases = contexts.flatMap((context) =>
-  batches.map((batch) => ({ context, batch, pages: batch * Math.ceil((context + 1) / 64) })),
+const weights = new RandomWeights(config, device, memory, stream, format).make();
+const prompts = values.prompts.split(",").flatMap((text) => (text === "" ? [] : [text.split(":").map(Number)]));
+const decodes = values.contexts
+  .split(",")
+  .flatMap((context) =>
+    values.batches
+      .split(",")
+      .flatMap((batch) => (batch === "" ? [] : [{ context: Number(context), batch: Number(batch) }])),
+  );
+const rowsMax = Math.max(...decodes.map(({ batch }) => batch), ...prompts.map(([rows = 1]) => rows));
+const pagesOf = (context: number) => Math.ceil((context + 1) / PAGE_ROWS);
+const pagesMax = Math.max(
+  ...decodes.map(({ context, batch }) => batch * pagesOf(context)),
+  ...prompts.map(([rows = 1, context = 0]) => pagesOf(rows + context)),
 );
-/** Bytes of KV that there is room for beside Scout's weights; what does not fit is left out. */
-const KV_BYTES_MAX = 60e9;
-const pageBytes = 64 * geometry.rowBytes * layerCount;
-const fitting = cases.filter(({ pages }) => pages * pageBytes <= KV_BYTES_MAX);
-const kvBytes = Math.max(...fitting.map(({ pages }) => pages)) * pageBytes;
+const kv = values.kv === "f32" ? "f32" : "f16";
+const geometry = kvGeometry(config, kv);
+const kvBytes = pagesMax * PAGE_ROWS * geometry.rowBytes * layerCount;
 const store = new PageStore(geometry, kvBytes, device, memory, stream, {
-  dtype: "f16",
+  dtype: kv,
   kvHeadCount: config.kvHeadCount,
 });
-device.fill(store.address, 0, kvBytes, stream);
+// Numbers that are even, so that their scale is the least one.
+device.fill(store.address, 0x34, kvBytes, stream);
 const library = new KernelLibrary(cuda, values.cache);
-const kernels = new ModelKernels(device, library, { ...config, pageRows: store.layout.pageRows }, "f16", stream);
-const buffers = allocateBuffers(config, ROWS_MAX, kernels.activationBytes, memory);
-const inputs = new StepInputs(device, memory, ROWS_MAX, 2 * ROWS_MAX * pagesMax);
+const kernels = new ModelKernels(device, library, { ...config, pageRows: store.layout.pageRows, kv }, "f16", stream);
+const buffers = allocateBuffers(config, rowsMax, kernels.activations, memory, (address, byteCount) =>
+  device.fill(address, 0, byteCount, stream),
+);
+const inputs = new StepInputs(device, memory, rowsMax, 2 * pagesMax + 2);
 const program = new TextProgram(config, kernels, weights, buffers, inputs, store.address);
+device.synchronize(stream);
 const used = (["weights", "kv", "activations"] as const).map(
   (kind) => `${kind} ${(memory.used(kind) / 1e9).toFixed(2)} GB`,
 );
-console.log(`${values.model}, ${layerCount} layers, ${device.facts.name}: ${used.join(", ")}`);
-
-for (const { context, batch } of fitting) await time(context, batch);
+const seconds = ((performance.now() - began) / 1e3).toFixed(1);
+console.log(
+  `${values.model}, ${layerCount} layers, ${values.weights}, KV in ${kv}, ${device.facts.name}: ${used.join(", ")}, filled in ${seconds} s`,
+);
+for (const { context, batch } of decodes) await decode(context, batch);
+for (const [rows = 1, context = 0] of prompts) await prompt(rows, context);
 memory.close();
 device.close();
 
-/** Sequences of so many rows, each with its pages, and one new row each. */
-function rowsOf(context: number, batch: number) {
-  const pageCount = Math.ceil((context + 1) / 64);
+/** Sequences of so many rows, each with its pages, and some new rows each. */
+function rowsOf(context: number, batch: number, newRows: number) {
+  const pageCount = pagesOf(context + newRows - 1);
   const { pageUnits, slabUnits } = store.layout;
   const pages = (first: number, units: number) => Array.from({ length: pageCount }, (_, i) => (first + i) * units);
   const runs = Array.from({ length: batch }, (_, i) => {
     const table = (units: number) => ({ firstPosition: 0, pages: pages(i * pageCount, units), writeFrom: 0 });
     const tables = { global: table(Math.min(pageUnits.global, slabUnits)), local: table(pageUnits.local) };
-    return { position: context, tokenIds: Int32Array.of((i * 7919 + 17) % config.vocabSize), tables };
+    const tokenIds = Int32Array.from({ length: newRows }, (_, row) => ((i + row) * 7919 + 17) % config.vocabSize);
+    return { position: context, tokenIds, tables };
   });
-  return stepRows(runs, config, 64);
+  return stepRows(runs, config, PAGE_ROWS);
 }
 
-async function time(context: number, batch: number): Promise<void> {
-  const rows = rowsOf(context, batch);
+/** How many experts rows chose, a layer. */
+function expertsALayer(rowCount: number): number {
+  const layers = config.moeLayers.length;
+  const chosen = new Int32Array(rowCount * layers);
+  device.read(buffers.chosen, new Uint8Array(chosen.buffer));
+  const counts = config.moeLayers.map(
+    (_, layer) => new Set(Array.from({ length: rowCount }, (__, row) => at(chosen, row * layers + layer))).size,
+  );
+  return counts.reduce((sum, count) => sum + count, 0) / Math.max(1, layers);
+}
+
+async function medianMs(replays: number, work: () => void): Promise<number> {
+  const [from, to] = [device.createEvent(), device.createEvent()];
+  const times: number[] = [];
+  for (let i = 0; i < replays; i++) {
+    device.record(from, stream);
+    work();
+    device.record(to, stream);
+    await passed(device, to);
+    times.push(device.elapsedMs(from, to));
+  }
+  return at(
+    times.sort((a, b) => a - b),
+    Math.floor(replays / 2),
+  );
+}
+
+async function decode(context: number, batch: number): Promise<void> {
+  const rows = rowsOf(context, batch, 1);
   const wanted = Int32Array.from({ length: batch }, (_, row) => row);
   const step = () => {
     program.embed(batch);
@@ -138,38 +155,39 @@ async function time(context: number, batch: number): Promise<void> {
   step();
   device.synchronize(stream);
   profile?.print(batch, step, stream);
-  const chosen = new Int32Array(batch * config.moeLayers.length);
-  device.read(buffers.chosen, new Uint8Array(chosen.buffer));
-  const perLayer = config.moeLayers.map((_, layer) => {
-    const own = Array.from({ length: batch }, (__, row) => at(chosen, row * config.moeLayers.length + layer));
-    return new Set(own).size;
-  });
-  const experts = perLayer.reduce((sum, count) => sum + count, 0) / Math.max(1, perLayer.length);
+  const experts = expertsALayer(batch);
   const captured = performance.now();
   device.beginCapture(stream);
   step();
   const graph = device.endCapture(stream);
   const captureMs = performance.now() - captured;
-  const [from, to] = [device.createEvent(), device.createEvent()];
-  const times: number[] = [];
-  for (let i = 0; i < REPLAYS; i++) {
-    device.record(from, stream);
-    device.launchGraph(graph, stream);
-    device.record(to, stream);
-    await passed(device, to);
-    times.push(device.elapsedMs(from, to));
-  }
-  const median = at(
-    times.sort((a, b) => a - b),
-    Math.floor(REPLAYS / 2),
-  );
+  const ms = await medianMs(REPLAYS, () => device.launchGraph(graph, stream));
   device.destroyGraph(graph);
+  const kvRead = batch * (context + 1) * geometry.rowBytes * layerCount;
+  const bytes = touchedBytes(config, bits, blockSize, experts) + kvRead;
   const figures = [
-    `${median.toFixed(3)} ms a step`,
-    `${((1e3 * median) / layerCount).toFixed(0)} us a layer, head in it`,
-    `${((1e3 * batch) / median).toFixed(0)} tokens/s`,
+    `${ms.toFixed(3)} ms a step`,
+    `${((1e3 * batch) / ms).toFixed(0)} tokens/s`,
     `${experts.toFixed(1)} experts a layer`,
+    `${(bytes / 1e9).toFixed(2)} GB touched, ${((1e5 * bytes) / ms / BANDWIDTH).toFixed(0)}% of the bandwidth`,
     `captured in ${captureMs.toFixed(1)} ms`,
   ];
   console.log(`batch ${batch}, ${context} cached: ${figures.join(", ")}`);
+}
+
+async function prompt(rowCount: number, context: number): Promise<void> {
+  const rows = rowsOf(context, 1, rowCount);
+  inputs.send(rows, rowCount, new Int32Array(0), new Int32Array(0), stream);
+  const step = () => {
+    program.embed(rowCount);
+    program.layers({ rowCount, parts: rows.parts });
+  };
+  step();
+  device.synchronize(stream);
+  profile?.print(rowCount, step, stream);
+  const ms = await medianMs(3, step);
+  const rate = (rowOperations(config) * rowCount) / ms / 1e9;
+  console.log(
+    `prompt of ${rowCount} behind ${context}: ${ms.toFixed(1)} ms, ${((1e3 * rowCount) / ms).toFixed(0)} tokens/s, products' ${rate.toFixed(0)} TFLOP/s, ${expertsALayer(rowCount).toFixed(1)} experts a layer`,
+  );
 }

@@ -87,7 +87,7 @@ async function cardEngine(
 ) {
   const config = await loadModelConfig(directory);
   await using checkpoint = await openCheckpoint(directory);
-  const loading = { precision: "f32", kvBytesMax, rowsMax: 80, cacheFolder: undefined } as const;
+  const loading = { precision: "f32", kv: "f32", kvBytesMax, rowsMax: 80, cacheFolder: undefined } as const;
   const text = await CudaText.load(cuda, config, new TextWeights(checkpoint, config), loading);
   const sequences = new StoredSequences(text.geometry, text.store, {
     cache: { bytesMax: kvBytesMax, prefixCache: true },

@@ -51,7 +51,7 @@ export const workerFlags = defineConfig({
   precision: {
     kind: "choice",
     choices: PRECISIONS,
-    help: "What a card computes in, and keeps keys and values as; absent: bf16. A CPU computes in f32",
+    help: "What a card computes in; absent: f16, whose products' rows are the sum of two f16. A CPU computes in f32",
   },
   kvMemory: {
     kind: "size",
@@ -62,7 +62,7 @@ export const workerFlags = defineConfig({
   kvDtype: {
     kind: "choice",
     choices: KV_DTYPES,
-    help: "What keys and values are kept as; int8 has a scale for each row and head. All attention and context workers of a cluster keep them alike. Absent: f32, on a card --precision",
+    help: "What keys and values are kept as; int8 has a scale for each row and head. All attention and context workers of a cluster keep them alike; a card keeps f32 or f16. Absent: f32",
   },
   expertMemory: {
     kind: "size",

@@ -43,7 +43,7 @@ export const upSpec = defineConfig({
   precision: {
     kind: "choice",
     choices: PRECISIONS,
-    help: "What cards compute in, and keep keys and values as. Default: bf16.",
+    help: "What cards compute in. Default: f16, whose products' rows are the sum of two f16.",
   },
   visionWorkers: {
     kind: "integer",
@@ -85,7 +85,7 @@ export const upSpec = defineConfig({
   kvDtype: {
     kind: "choice",
     choices: KV_DTYPES,
-    help: "What keys and values are kept as; int8 has a scale for each row and head. Default: f32, on cards --precision.",
+    help: "What keys and values are kept as; int8 has a scale for each row and head; cards keep f32 or f16. Default: f32.",
   },
   prefixCache: {
     kind: "choice",

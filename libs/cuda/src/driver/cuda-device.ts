@@ -76,7 +76,15 @@ export interface CudaDevice {
   loadModule(code: Uint8Array): Module;
   unloadModule(module: Module): void;
   kernel(module: Module, name: string): Kernel;
-  launch(kernel: Kernel, grid: Extent3, block: Extent3, args: readonly KernelArgument[], stream: Stream): void;
+  /** `sharedBytes`: memory that each block shares beside what its kernel declares; more than the card has is an error. */
+  launch(
+    kernel: Kernel,
+    grid: Extent3,
+    block: Extent3,
+    args: readonly KernelArgument[],
+    stream: Stream,
+    sharedBytes: number,
+  ): void;
 
   /** Lets go of the card. What was allocated has to be free. */
   close(): void;

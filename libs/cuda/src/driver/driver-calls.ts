@@ -40,19 +40,8 @@ const SIGNATURES = {
   cuModuleLoadData: ["void *", "void *"],
   cuModuleUnload: ["void *"],
   cuModuleGetFunction: ["void *", "void *", "str"],
-  cuLaunchKernel: [
-    "void *",
-    "uint32_t",
-    "uint32_t",
-    "uint32_t",
-    "uint32_t",
-    "uint32_t",
-    "uint32_t",
-    "uint32_t",
-    "void *",
-    "void *",
-    "void *",
-  ],
+  cuFuncSetAttribute: ["void *", "int", "int"],
+  cuLaunchKernelEx: ["void *", "void *", "void *", "void *"],
 } as const satisfies Readonly<Record<string, readonly NativeType[]>>;
 
 export type DriverCall = keyof typeof SIGNATURES;

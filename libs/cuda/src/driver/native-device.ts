@@ -15,6 +15,7 @@ import type {
 } from "./cuda-device.ts";
 import type { DriverCall, DriverCalls } from "./driver-calls.ts";
 import { LaunchArguments } from "./launch-arguments.ts";
+import { LaunchConfig } from "./launch-config.ts";
 import type { NativeValue } from "./native-library.ts";
 
 /** Values of cuda.h that the calls below take. */
@@ -23,6 +24,10 @@ const ATTRIBUTE = { multiprocessorCount: 16, major: 75, minor: 76 } as const;
 const STREAM_NON_BLOCKING = 1;
 /** Other threads' calls, such as an allocation, do not end a capture. */
 const CAPTURE_RELAXED = 2;
+
+/** Shared memory of a block beyond this has to be asked for, by a kernel's attribute. */
+const SHARED_BYTES_FREE = 32 * 1024;
+const MAX_DYNAMIC_SHARED = 8;
 
 /** Contexts are a thread's: the one that this thread's last call was for, by the driver that it was made of. */
 const current = new WeakMap<DriverCalls, bigint>();
@@ -34,6 +39,9 @@ export class NativeDevice implements CudaDevice {
   readonly #device: number;
   readonly #context: bigint;
   readonly #arguments: LaunchArguments;
+  readonly #config: LaunchConfig;
+  /** What was asked for, of kernels that use much shared memory. */
+  readonly #sharedBytes = new Map<Kernel, number>();
 
   /** Errors: `unavailable` where there is no such card. */
   constructor(calls: DriverCalls, ordinal: number) {
@@ -51,6 +59,7 @@ export class NativeDevice implements CudaDevice {
     };
     this.#context = calls.made("cuDevicePrimaryCtxRetain", this.#device);
     this.#arguments = new LaunchArguments(KERNEL_ARGUMENTS_MAX, (array) => calls.library.addressOf(array));
+    this.#config = new LaunchConfig(this.facts.architecture, (array) => calls.library.addressOf(array));
   }
 
   get freeBytes(): number {
@@ -173,9 +182,21 @@ export class NativeDevice implements CudaDevice {
     return this.#made("cuModuleGetFunction", module, name) as Kernel;
   }
 
-  launch(kernel: Kernel, grid: Extent3, block: Extent3, args: readonly KernelArgument[], stream: Stream): void {
+  launch(
+    kernel: Kernel,
+    grid: Extent3,
+    block: Extent3,
+    args: readonly KernelArgument[],
+    stream: Stream,
+    sharedBytes: number,
+  ): void {
     this.#arguments.set(args);
-    this.#call("cuLaunchKernel", kernel, ...grid, ...block, 0, stream, this.#arguments.addresses, null);
+    if (sharedBytes > SHARED_BYTES_FREE && this.#sharedBytes.get(kernel) !== sharedBytes) {
+      this.#call("cuFuncSetAttribute", kernel, MAX_DYNAMIC_SHARED, sharedBytes);
+      this.#sharedBytes.set(kernel, sharedBytes);
+    }
+    this.#config.set(grid, block, sharedBytes, stream);
+    this.#call("cuLaunchKernelEx", this.#config.bytes, kernel, this.#arguments.addresses, null);
   }
 
   close(): void {

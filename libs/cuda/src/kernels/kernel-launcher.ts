@@ -29,7 +29,8 @@ export class KernelLauncher {
     return known;
   }
 
-  launch(kernel: Kernel, grid: Extent3, threads: number, args: readonly KernelArgument[]): void {
-    this.#device.launch(kernel, grid, [threads, 1, 1], args, this.#stream);
+  /** `sharedBytes`: a block's memory beside what its kernel declares. */
+  launch(kernel: Kernel, grid: Extent3, threads: number, args: readonly KernelArgument[], sharedBytes = 0): void {
+    this.#device.launch(kernel, grid, [threads, 1, 1], args, this.#stream, sharedBytes);
   }
 }

@@ -4,18 +4,22 @@ import type { Kernel, Module } from "../driver/cuda-device.ts";
 import type { Cuda } from "../driver/open-cuda.ts";
 import { CodeCache } from "./code-cache.ts";
 
-/** Files of this folder, without `.cu`. */
-export type KernelFile =
-  | "attention"
-  | "embed"
-  | "linear"
-  | "norm"
-  | "pack"
-  | "rank"
-  | "rotate"
-  | "route"
-  | "swiglu"
-  | "tensor_linear";
+/** Files of this folder, without `.cu`, and which of its other files they begin with. */
+const FILES = {
+  attention: ["prelude", "kv"],
+  embed: ["prelude"],
+  few_rows: ["prelude", "tensor"],
+  linear: ["prelude"],
+  many_rows: ["prelude", "tensor"],
+  norm: ["prelude"],
+  pack: ["prelude", "tensor"],
+  rank: ["prelude"],
+  rotate: ["prelude", "kv"],
+  route: ["prelude"],
+  router: ["prelude"],
+  swiglu: ["prelude"],
+} as const;
+export type KernelFile = keyof typeof FILES;
 
 /** What a kernel's file leaves open, such as sizes and types: macros of its source. */
 export type KernelMacros = Readonly<Record<string, string | number>>;
@@ -53,7 +57,8 @@ export class KernelLibrary {
   }
 }
 
-/** A file's source with what all begin with. */
+/** A file's source with what it begins with. */
 function sourceOf(file: KernelFile): string {
-  return ["prelude.cuh", `${file}.cu`].map((name) => readFileSync(join(import.meta.dirname, name), "utf8")).join("\n");
+  const names = [...FILES[file].map((name) => `${name}.cuh`), `${file}.cu`];
+  return names.map((name) => readFileSync(join(import.meta.dirname, name), "utf8")).join("\n");
 }

@@ -1,12 +1,10 @@
 import { assert } from "@drover/core";
 import type { DeviceAddress, Kernel } from "../driver/cuda-device.ts";
 import type { DeviceLinear } from "../model/device-linear.ts";
-import { formatMacros } from "../model/weight-format.ts";
+import { formatMacros, type RowFormat } from "../model/weight-format.ts";
+import { Activations, type Precision } from "./activations.ts";
 import { i32, type KernelLauncher, NULL } from "./kernel-launcher.ts";
-
-/** What activations and the cache are kept as. Sums, and the residual stream, are f32 in each. */
-export const PRECISIONS = ["f32", "bf16", "f16"] as const;
-export type Precision = (typeof PRECISIONS)[number];
+import { shapeOf, TileKernels } from "./tile-kernels.ts";
 
 /** Rows sorted by their experts, and the jobs that they make. */
 export type Routing = Readonly<{
@@ -16,6 +14,8 @@ export type Routing = Readonly<{
   jobs: DeviceAddress;
   jobCount: DeviceAddress;
   jobCountMax: number;
+  /** Experts that rows are spread over. */
+  expertCount: number;
 }>;
 
 /** A product of rows and a matrix, or of each row and its expert's. */
@@ -23,85 +23,71 @@ export type Product = Readonly<{
   linear: DeviceLinear;
   x: DeviceAddress;
   y: DeviceAddress;
-  /** What x is kept as; activations unless it says so. */
-  input?: "f32";
   routing?: Routing;
+  /** Of tiles: the first of the rows that are the shared expert's; 0: none are. */
+  fold?: number;
+  /** Of tiles: what the product is multiplied by, where x was divided by it. */
+  factor?: number;
 }>;
+
+/** A layer's experts, or one SwiGLU: y [rows, width] as activations. */
+export type GatedProduct = Product & Readonly<{ scales?: DeviceAddress }>;
 
 const ROWS_A_JOB = 8;
 const OUTPUTS_A_BLOCK = 16;
-/** Warps of a block of tensor_linear.cu: always the same, so that sums have one order. */
-const TENSOR_WARPS = 8;
 
-/** Macros of tensor_linear.cu for so many rows a job: more rows at once read the weights fewer times, and leave registers for fewer outputs. */
-function tensorShape(rowCount: number, isRouted: boolean): Readonly<{ TILES: number; GROUPS: number; WARPS: number }> {
-  const groups = isRouted ? 1 : Math.min(8, 2 ** Math.ceil(Math.log2(Math.max(1, rowCount / ROWS_A_JOB))));
-  return { TILES: groups === 8 ? 1 : 2, GROUPS: groups, WARPS: TENSOR_WARPS };
+/** Rows of a job of so many rows' experts: what one block of the kernel that multiplies them takes. */
+export function rowsOfJob(rowCount: number, expertCount: number, precision: Precision): number {
+  return precision === "f32" ? ROWS_A_JOB : shapeOf({ rowCount, expertCount, outSize: 0, bits: 0 }).rows;
 }
 
-/** Jobs that so many rows can make: full ones, and one for each expert that has fewer. */
-export function jobCountMax(rowCount: number, expertCount: number): number {
-  return Math.min(rowCount, Math.ceil(rowCount / ROWS_A_JOB) + expertCount);
-}
-
-/** A precision's type in kernels. */
-export function typeName(precision: Precision): "float" | "bf16" | "f16" {
-  return precision === "f32" ? "float" : precision;
+/** Jobs that so many rows can make, the shared expert's among them: full ones, and one for each expert that has fewer. */
+export function jobCountMax(rowCount: number, expertCount: number, precision: Precision): number {
+  const rows = rowsOfJob(rowCount, expertCount, precision);
+  return Math.min(rowCount, Math.ceil(rowCount / rows) + expertCount) + Math.ceil(rowCount / rows);
 }
 
 /** Products of rows and matrices, each enqueued by one call. */
 export class LinearKernels {
+  readonly activations: Activations;
   readonly #launcher: KernelLauncher;
-  readonly #precision: Precision;
+  readonly #tiles: TileKernels;
 
   constructor(launcher: KernelLauncher, precision: Precision) {
     this.#launcher = launcher;
-    this.#precision = precision;
+    this.activations = new Activations(precision);
+    this.#tiles = new TileKernels(launcher, this.activations);
   }
 
   /** y [rows, out] f32 = x W^T. With a routing, each row times its expert's matrix. */
-  multiply(rowCount: number, { linear, x, y, input, routing }: Product): void {
+  multiply(rowCount: number, product: Product): void {
+    const { linear, x, y, routing } = product;
     const { outSize, inSize, format, table } = linear;
-    const sizes = [i32(rowCount), i32(outSize), i32(inSize)];
-    const jobs = routing === undefined ? [NULL, NULL, NULL] : [routing.jobs, routing.jobCount, routing.order];
-    const args = [table, ...jobs, x, y, ...sizes];
     if (format.kind === "tiles") {
-      const shape = tensorShape(rowCount, routing !== undefined);
-      const jobCount = routing?.jobCountMax ?? Math.ceil(rowCount / (ROWS_A_JOB * shape.GROUPS));
-      const grid = [outSize / (16 * shape.TILES), jobCount, 1] as const;
-      this.#launcher.launch(this.#tensorKernel(format.blockSize, shape), grid, 32 * shape.WARPS, args);
+      this.#tiles.multiply(rowCount, product, format, undefined);
       return;
     }
+    assert(this.activations.precision === "f32", "matrices that lie row by row multiply rows of f32");
+    const sizes = [i32(rowCount), i32(outSize), i32(inSize)];
+    const jobs = routing === undefined ? [NULL, NULL, NULL] : [routing.jobs, routing.jobCount, routing.order];
     const jobCount = routing?.jobCountMax ?? Math.ceil(rowCount / ROWS_A_JOB);
     const grid = [Math.ceil(outSize / OUTPUTS_A_BLOCK), jobCount, 1] as const;
-    this.#launcher.launch(this.#linearKernel(format, input), grid, 128, args);
+    this.#launcher.launch(this.#linearKernel(format), grid, 128, [table, ...jobs, x, y, ...sizes]);
   }
 
-  /** A matrix of 4 bits row by row, with its scales, to tiles. */
-  pack(
-    step: Readonly<{
-      packed: DeviceAddress;
-      scales: DeviceAddress;
-      tiles: DeviceAddress;
-      pairs: DeviceAddress;
-      outSize: number;
-      inSize: number;
-      blockSize: 64 | 128;
-    }>,
-  ): void {
-    const { outSize, inSize, blockSize } = step;
-    const kernel = this.#launcher.kernel("pack", "pack", { BLOCK: blockSize });
-    const lists = [step.packed, step.scales, step.tiles, step.pairs];
-    this.#launcher.launch(kernel, [inSize / 64, outSize / 16, 1], 128, [...lists, i32(outSize), i32(inSize)]);
+  /** y [rows, out / 2] = silu(s gate) (s up), as activations divided by `factor`, of a matrix of tiles whose rows are gated; s the row's scale. */
+  gate(rowCount: number, product: GatedProduct): void {
+    const { format } = product.linear;
+    assert(format.kind === "tiles", "gated products are of tiles");
+    this.#tiles.multiply(rowCount, product, format, { scales: product.scales });
   }
 
-  #linearKernel(format: Parameters<typeof formatMacros>[0], input: "f32" | undefined): Kernel {
-    const macros = { INPUT: input === "f32" ? "float" : typeName(this.#precision), OUTPUT: "float" };
-    return this.#launcher.kernel("linear", "linear", { ...formatMacros(format), ...macros });
+  /** Brings stored rows into tiles. See {@link TileKernels.pack}. */
+  pack(step: Parameters<TileKernels["pack"]>[0]): void {
+    this.#tiles.pack(step);
   }
 
-  #tensorKernel(blockSize: number, shape: ReturnType<typeof tensorShape>): Kernel {
-    assert(this.#precision === "f16", "tiles multiply rows of f16");
-    return this.#launcher.kernel("tensor_linear", "tensorLinear", { BLOCK: blockSize, ...shape });
+  #linearKernel(format: RowFormat): Kernel {
+    return this.#launcher.kernel("linear", "linear", formatMacros(format));
   }
 }

@@ -1,4 +1,4 @@
-// y[row] = W x[row], W [n, k] row-major as WEIGHT says, x of type INPUT, y of type OUTPUT; sums in f32, always in the same order: a row's product does not depend
+// y[row] = W x[row], W [n, k] row-major as WEIGHT says, all in f32; sums always in the same order: a row's product does not depend
 // on the rows beside it. k is a multiple of 8; of blocks the last one is filled up. Without jobs, all rows times the first matrix.
 // WEIGHT: 0 f32, 1 bf16, 2 e4m3 with a scale an output, 4 and 8 integers of so many bits in blocks of BLOCK inputs with a scale each.
 // Grid (outputs / 16 rounded up, jobs), 128 threads: a warp has four outputs and up to eight rows; its lanes share k.
@@ -52,14 +52,13 @@ __device__ __forceinline__ void inputs8(const float *at, float *x) {
   unpack16(at, x);
   unpack16(at + 4, x + 4);
 }
-__device__ __forceinline__ void inputs8(const bf16 *at, float *x) { unpack16(at, x); }
-__device__ __forceinline__ void inputs8(const f16 *at, float *x) { unpack16(at, x); }
 
-extern "C" __global__ void __launch_bounds__(128) linear(const Matrix *matrices, const Job *jobs, const int *jobCount, const int *order, const INPUT *x, OUTPUT *y, int rowCount, int n, int k) {
+extern "C" __global__ void __launch_bounds__(128) linear(const Matrix *matrices, const Job *jobs, const int *jobCount, const int *order, const float *x, float *y, int rowCount, int n, int k) {
+  awaitPrevious();
   if (jobs && (int)blockIdx.y >= *jobCount) return;
   const int start = blockIdx.y * ROWS;
   const Job job = jobs ? jobs[blockIdx.y] : Job{0, start, rowCount - start < ROWS ? rowCount - start : ROWS, 0};
-  const Matrix matrix = matrices[job.expert];
+  const Matrix matrix = matrices[job.matrix];
   const int lane = threadIdx.x & 31, output = (blockIdx.x * 4 + (threadIdx.x >> 5)) * OUTPUTS;
   if (output >= n) return;
   int rows[ROWS];
@@ -102,5 +101,5 @@ extern "C" __global__ void __launch_bounds__(128) linear(const Matrix *matrices,
   each[0] *= matrix.scales[o];
 #endif
   const int place = job.first + r;
-  put(y + (long long)(order ? order[place] : place) * n + o, each[0]);
+  y[(long long)(order ? order[place] : place) * n + o] = each[0];
 }

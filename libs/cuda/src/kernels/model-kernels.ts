@@ -1,9 +1,10 @@
 import { assert } from "@drover/core";
 import type { CudaDevice, DeviceAddress, Stream } from "../driver/cuda-device.ts";
 import { ATTENTION_PARTS_MAX } from "../limits.ts";
+import type { Activations, Precision } from "./activations.ts";
 import { i32, KernelLauncher, NULL } from "./kernel-launcher.ts";
 import type { KernelLibrary } from "./kernel-library.ts";
-import { LinearKernels, type Precision, type Product, type Routing, typeName } from "./linear-kernels.ts";
+import { type GatedProduct, LinearKernels, type Product, type Routing, rowsOfJob } from "./linear-kernels.ts";
 
 /** Sizes that are compiled into kernels. */
 export type KernelSizes = Readonly<{
@@ -12,6 +13,8 @@ export type KernelSizes = Readonly<{
   headDim: number;
   chunkSize: number;
   pageRows: number;
+  /** What keys and values are kept as: f32, or 16 bits a number as kv.cuh says. */
+  kv: Precision;
 }>;
 
 /** Where the rows of a step are in the pages of one kind of layers; each a list with a number a row. */
@@ -27,6 +30,14 @@ export type RowPlaces = Readonly<{
 /** A layer's pages: the whole memory, and which of a page's units is the layer's. */
 export type LayerPages = Readonly<{ pages: DeviceAddress; table: DeviceAddress; layer: number }>;
 
+/** What a block of norm.cu keeps, rows that one of router.cu has, and parts that rank.cu cuts a row's logits into. */
+const [NORM_WIDTH_MAX, ROUTER_ROWS, RANK_PARTS] = [32_768, 4, 32];
+
+/** Bytes of what ranking so many rows leaves between its two kernels. */
+export function rankBytes(rowCount: number, topCount: number): Readonly<{ candidates: number; marks: number }> {
+  return { candidates: 8 * rowCount * RANK_PARTS * topCount, marks: 8 * rowCount * RANK_PARTS };
+}
+
 /** Parts that a row's positions are cut into, as `partRows` of attention.cu does it: at most 64, each of whole 64 positions. */
 export function partCount(positionCount: number): number {
   const [partsMax, unit] = [64, 64];
@@ -37,25 +48,30 @@ export function partCount(positionCount: number): number {
 /** The kernels of one model on one card, each enqueued by one call. What each of them computes says its file. */
 export class ModelKernels {
   readonly #launcher: KernelLauncher;
-  readonly #linears: LinearKernels;
+  readonly linears: LinearKernels;
   readonly #sizes: KernelSizes;
-  /** The type of activations, and of keys and values. */
-  readonly #type: "float" | "bf16" | "f16";
+  /** The type of keys and values. */
+  readonly #kvType: "float" | "i16";
 
   constructor(device: CudaDevice, library: KernelLibrary, sizes: KernelSizes, precision: Precision, stream: Stream) {
     assert(sizes.headDim % 8 === 0, "a head's size is a multiple of eight");
     this.#launcher = new KernelLauncher(device, library, stream);
-    this.#linears = new LinearKernels(this.#launcher, precision);
+    this.linears = new LinearKernels(this.#launcher, precision);
     this.#sizes = sizes;
-    this.#type = typeName(precision);
+    this.#kvType = sizes.kv === "f32" ? "float" : "i16";
+  }
+
+  /** How rows lie between products. */
+  get activations(): Activations {
+    return this.linears.activations;
   }
 
   /** h [rows, width] f32: the rows of a table that the ids name. */
   embed(
     rowCount: number,
-    { ids, table, h, width }: Readonly<{ ids: DeviceAddress; table: EmbeddingTable; h: DeviceAddress; width: number }>,
+    { ids, table, h, width }: Readonly<{ ids: DeviceAddress; table: RowMatrix; h: DeviceAddress; width: number }>,
   ): void {
-    const kernel = this.#launcher.kernel("embed", "embed", { STORED: table.kind === "f32" ? "float" : "bf16" });
+    const kernel = this.#launcher.kernel("embed", "embed", { STORED: storedType(table) });
     this.#launcher.launch(kernel, [rowCount, 1, 1], 256, [ids, table.address, h, i32(width)]);
   }
 
@@ -76,8 +92,9 @@ export class ModelKernels {
     const { h, weight, x, width, epsilon } = step;
     const [a = NULL, b = NULL, more] = step.added;
     assert(more === undefined, "a layer adds two rows at most");
-    const kernel = this.#launcher.kernel("norm", "normalize", { ACTIVATION: this.#type });
-    this.#launcher.launch(kernel, [rowCount, 1, 1], 256, [
+    assert(width % 4 === 0 && width <= NORM_WIDTH_MAX, "a row is kept by one block");
+    const kernel = this.#launcher.kernel("norm", "normalize", { TERMS: this.activations.terms, WIDTH: width });
+    this.#launcher.launch(kernel, [rowCount, 1, 1], 1024, [
       step.rows ?? NULL,
       h,
       a,
@@ -85,14 +102,30 @@ export class ModelKernels {
       weight,
       x,
       step.exact ?? NULL,
-      i32(width),
+      i32(this.activations.stride(width)),
       { f32: epsilon },
     ]);
   }
 
   /** See {@link LinearKernels.multiply}. */
   linear(rowCount: number, step: Product): void {
-    this.#linears.multiply(rowCount, step);
+    this.linears.multiply(rowCount, step);
+  }
+
+  /** See {@link LinearKernels.gate}. */
+  gate(rowCount: number, step: GatedProduct): void {
+    this.linears.gate(rowCount, step);
+  }
+
+  /** logits [rows, E] f32 of rows in f32. */
+  router(
+    rowCount: number,
+    step: Readonly<{ x: DeviceAddress; matrix: RowMatrix; logits: DeviceAddress; expertCount: number; width: number }>,
+  ): void {
+    const kernel = this.#launcher.kernel("router", "router", { STORED: storedType(step.matrix) });
+    const grid = [step.expertCount, Math.ceil(rowCount / ROUTER_ROWS), 1] as const;
+    const args = [step.x, step.matrix.address, step.logits, i32(rowCount), i32(step.width)];
+    this.#launcher.launch(kernel, grid, 256, args);
   }
 
   /** Queries, keys and values: rotated, normed, with their temperature; keys and values go to their pages. */
@@ -118,7 +151,7 @@ export class ModelKernels {
       KV_HEADS: kvHeadCount,
       CHUNK: chunkSize,
       PAGE_ROWS: pageRows,
-      KV: this.#type,
+      KV: this.#kvType,
     });
     this.#launcher.launch(kernel, [headCount + 2 * kvHeadCount, rowCount, 1], 32, [
       step.qkv,
@@ -154,8 +187,8 @@ export class ModelKernels {
       GROUP: headCount / kvHeadCount,
       KV_HEADS: kvHeadCount,
       PAGE_ROWS: pageRows,
-      KV: this.#type,
-      ACTIVATION: this.#type,
+      KV: this.#kvType,
+      TERMS: this.activations.terms,
     };
     const attend = this.#launcher.kernel("attention", "attend", macros);
     const merge = this.#launcher.kernel("attention", "merge", macros);
@@ -168,15 +201,22 @@ export class ModelKernels {
       const from = (list: DeviceAddress) => list + BigInt(4 * first);
       const [starts, firsts, last] = [from(places.starts), from(places.firsts), from(positions)];
       const q = step.q + BigInt(4 * first * width);
-      const y = step.y + BigInt(this.activationBytes * first * width);
+      const y = step.y + BigInt(first * this.activations.rowBytes(width));
       const args = [q, at.pages, at.table, starts, firsts, last, sums, marks, i32(at.layer), scale];
       this.#launcher.launch(attend, [parts, kvHeadCount, rows], 128, args);
-      this.#launcher.launch(merge, [headCount, rows, 1], headDim, [sums, marks, firsts, last, y, NULL, i32(parts)]);
+      this.#launcher.launch(merge, [headCount, rows, 1], headDim, [
+        ...[sums, marks, firsts, last, y, NULL],
+        ...[i32(parts), i32(this.activations.stride(width))],
+      ]);
     }
   }
 
-  /** Each row's expert. `live`: how many of the rows are routed; `chosen` [rows, stride] takes the experts in a column of its own. */
+  /**
+   * Each row's expert. `live`: how many of the rows are routed; `chosen` [rows, stride] takes the experts in a column of its own. `shared`: the matrix that all rows go to
+   * too, as rows from `fold` on.
+   */
   route(
+    rowCount: number,
     step: Readonly<{
       logits: DeviceAddress;
       live: DeviceAddress;
@@ -186,21 +226,24 @@ export class ModelKernels {
       expertCount: number;
       stride: number;
       column: number;
+      shared?: Readonly<{ matrix: number; fold: number }>;
     }>,
   ): void {
     const { scales, order, jobs, jobCount } = step.routing;
-    const kernel = this.#launcher.kernel("route", "route", {});
-    const sizes = [i32(step.expertCount), i32(step.stride), i32(step.column)];
+    const ROWS = rowsOfJob(rowCount, step.expertCount, this.activations.precision);
+    const kernel = this.#launcher.kernel("route", "route", { ROWS });
+    const { matrix, fold } = step.shared ?? { matrix: -1, fold: 0 };
+    const sizes = [step.expertCount, step.stride, step.column, matrix, fold].map(i32);
     const lists = [step.logits, step.live, step.places, step.chosen, scales, order, jobs, jobCount];
     this.#launcher.launch(kernel, [1, 1, 1], 1024, [...lists, ...sizes]);
   }
 
-  /** out [rows, width] of gateUp [rows, 2 width]; `scales`: of each row's input. */
+  /** out [rows, width] f32 of gateUp [rows, 2 width]; `scales`: of each row's input. */
   swiglu(
     rowCount: number,
     step: Readonly<{ gateUp: DeviceAddress; scales?: DeviceAddress; out: DeviceAddress; width: number }>,
   ): void {
-    const kernel = this.#launcher.kernel("swiglu", "swiglu", { ACTIVATION: this.#type });
+    const kernel = this.#launcher.kernel("swiglu", "swiglu", {});
     this.#launcher.launch(kernel, [Math.ceil(step.width / 256), rowCount, 1], 256, [
       step.gateUp,
       step.scales ?? NULL,
@@ -214,6 +257,9 @@ export class ModelKernels {
     rowCount: number,
     step: Readonly<{
       logits: DeviceAddress;
+      /** Of each row and part the best and their marks: {@link rankBytes}. */
+      candidates: DeviceAddress;
+      marks: DeviceAddress;
       asked: DeviceAddress;
       ids: DeviceAddress;
       values: DeviceAddress;
@@ -223,21 +269,20 @@ export class ModelKernels {
       topCount: number;
     }>,
   ): void {
-    const kernel = this.#launcher.kernel("rank", "rank", {});
+    const macros = { PARTS: RANK_PARTS };
+    const parts = this.#launcher.kernel("rank", "rankParts", macros);
+    const sizes = [i32(step.vocabSize), i32(step.topCount)];
+    const { logits, candidates, marks } = step;
+    this.#launcher.launch(parts, [RANK_PARTS, rowCount, 1], 256, [logits, candidates, marks, ...sizes]);
     const out = [step.ids, step.values, step.logSumExps, step.askedValues];
-    this.#launcher.launch(kernel, [rowCount, 1, 1], 1024, [
-      step.logits,
-      step.asked,
-      ...out,
-      i32(step.vocabSize),
-      i32(step.topCount),
-    ]);
-  }
-
-  get activationBytes(): number {
-    return this.#type === "float" ? 4 : 2;
+    const kernel = this.#launcher.kernel("rank", "rank", macros);
+    this.#launcher.launch(kernel, [rowCount, 1, 1], 128, [logits, candidates, marks, step.asked, ...out, ...sizes]);
   }
 }
 
-/** The input embedding on the card, [V, D]. */
-export type EmbeddingTable = Readonly<{ kind: "f32" | "bf16"; address: DeviceAddress }>;
+/** A matrix row by row on the card, such as the input embedding, [V, D]. */
+export type RowMatrix = Readonly<{ kind: "f32" | "bf16"; address: DeviceAddress }>;
+
+function storedType({ kind }: RowMatrix): "float" | "bf16" {
+  return kind === "f32" ? "float" : "bf16";
+}

@@ -1,21 +1,40 @@
 // h[row] += a[row] + b[row] (either may be null), and x[i] = weight * h[row] / rms(h[row]). rows names the row of each i; null: i itself.
-// x is ACTIVATION; exact, where it is not null, the same in f32. Grid (rows), 256 threads.
-extern "C" __global__ void __launch_bounds__(256) normalize(const int *rows, float *h, const float *a, const float *b, const float *weight, ACTIVATION *x, float *exact, int width, float epsilon) {
-  __shared__ float room[8];
+// x is of activations; exact, where it is not null, the same in f32. width is WIDTH, a multiple of 4. Grid (rows), 1024 threads: each keeps its numbers.
+constexpr int FOURS = (WIDTH + 4095) / 4096;
+extern "C" __global__ void __launch_bounds__(1024) normalize(const int *rows, float *h, const float *a, const float *b, const float *weight, Activation *x, float *exact, int stride, float epsilon) {
+  awaitPrevious();
+  constexpr int width = WIDTH;
+  __shared__ float room[32];
   const long long from = (long long)(rows ? rows[blockIdx.x] : (int)blockIdx.x) * width;
-  const long long to = (long long)blockIdx.x * width;
+  Activation *to = x + blockIdx.x * rowSize(stride);
+  float4 own[FOURS], weights[FOURS];
   float sum = 0.f;
-  for (int i = threadIdx.x; i < width; i += blockDim.x) {
-    float v = h[from + i];
-    if (a) v += a[from + i];
-    if (b) v += b[from + i];
-    if (a || b) h[from + i] = v;
-    sum += v * v;
+#pragma unroll
+  for (int n = 0; n < FOURS; n++) {
+    const int i = 4 * (threadIdx.x + n * 1024);
+    if (i >= width) break;
+    weights[n] = *(const float4 *)(weight + i);
+    float4 v = *(const float4 *)(h + from + i);
+    if (a) {
+      const float4 more = *(const float4 *)(a + from + i);
+      v.x += more.x, v.y += more.y, v.z += more.z, v.w += more.w;
+    }
+    if (b) {
+      const float4 more = *(const float4 *)(b + from + i);
+      v.x += more.x, v.y += more.y, v.z += more.z, v.w += more.w;
+    }
+    if (a || b) *(float4 *)(h + from + i) = v;
+    own[n] = v;
+    sum += v.x * v.x + v.y * v.y + v.z * v.z + v.w * v.w;
   }
   const float scale = 1.f / sqrtf(blockSum(sum, room) / width + epsilon);
-  for (int i = threadIdx.x; i < width; i += blockDim.x) {
-    const float v = weight[i] * (h[from + i] * scale);
-    put(x + to + i, v);
-    if (exact) exact[to + i] = v;
+#pragma unroll
+  for (int n = 0; n < FOURS; n++) {
+    const int i = 4 * (threadIdx.x + n * 1024);
+    if (i >= width) break;
+    const float4 w = weights[n];
+    const float4 v = make_float4(w.x * (own[n].x * scale), w.y * (own[n].y * scale), w.z * (own[n].z * scale), w.w * (own[n].w * scale));
+    putFour(to, stride, i, v);
+    if (exact) *(float4 *)(exact + (long long)blockIdx.x * width + i) = v;
   }
 }

@@ -4,6 +4,19 @@ typedef unsigned short u16;
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
+#ifndef CPU_CARD
+// A block's memory that a launch says the size of.
+#define DYNAMIC_SHARED(type, name) extern __shared__ type name[]
+#endif
+
+// Every kernel calls it before it reads or writes what others write or read: until then it may run beside the end of the one before it. Then the next may come.
+__device__ __forceinline__ void awaitPrevious() {
+#if !defined(CPU_CARD) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
 constexpr unsigned ALL_LANES = 0xffffffffu;
 constexpr float NONE = -3.0e38f;  // less than any score or logit
 
@@ -17,18 +30,8 @@ struct f16 {
 };
 __device__ __forceinline__ float value(float x) { return x; }
 __device__ __forceinline__ float value(bf16 x) { return __uint_as_float((u32)x.bits << 16); }
-// Rounds to the nearest, ties to even.
-__device__ __forceinline__ void put(float *at, float x) { *at = x; }
-__device__ __forceinline__ void put(bf16 *at, float x) {
-  const u32 bits = __float_as_uint(x);
-  at->bits = x != x ? 0x7fc0 : (u16)((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
-}
 #ifdef CPU_CARD
-__device__ __forceinline__ float value(f16 x) {
-  _Float16 half;
-  memcpy(&half, &x, 2);
-  return (float)half;
-}
+__device__ __forceinline__ float value(f16 x) { return card::halves[x.bits]; }
 __device__ __forceinline__ u16 halfBits(float x) {
   const _Float16 half = (_Float16)x;
   u16 bits;
@@ -47,11 +50,8 @@ __device__ __forceinline__ u16 halfBits(float x) {
   return bits;
 }
 #endif
-__device__ __forceinline__ void put(f16 *at, float x) {
-  at->bits = halfBits(x > 65504.f ? 65504.f : x < -65504.f ? -65504.f : x);
-}
 
-// Sixteen bytes of storage as floats: four of f32, eight of bf16 or f16.
+// Sixteen bytes of storage as floats: four of f32, eight of bf16.
 __device__ __forceinline__ void unpack16(const float *at, float *out) {
   const float4 v = *(const float4 *)at;
   out[0] = v.x, out[1] = v.y, out[2] = v.z, out[3] = v.w;
@@ -66,15 +66,50 @@ __device__ __forceinline__ void unpack16(const bf16 *at, float *out) {
   }
 }
 
-__device__ __forceinline__ void unpack16(const f16 *at, float *out) {
-  const uint4 v = *(const uint4 *)at;
-  const u32 words[4] = {v.x, v.y, v.z, v.w};
-#pragma unroll
-  for (int i = 0; i < 4; i++) {
-    out[2 * i] = value(f16{(u16)words[i]});
-    out[2 * i + 1] = value(f16{(u16)(words[i] >> 16)});
-  }
+// Activations, as a kernel's macro TERMS says: f32 (0), f16 (1), or the sum of two f16 (2), which has some 22 bits. A row of f16 is [TERMS, stride], stride a
+// multiple of 128 and zero behind the width; within 64 numbers the order is that of matrix instructions: number 16 s + 4 t + j lies at 16 t + 4 s + j.
+#ifdef TERMS
+#if TERMS == 0
+typedef float Activation;
+#else
+typedef f16 Activation;
+#endif
+__device__ __forceinline__ long long rowSize(int stride) { return (long long)stride * (TERMS == 2 ? 2 : 1); }
+__device__ __forceinline__ int placeOf(int i) { return TERMS == 0 ? i : (i & ~63) | (i >> 2 & 3) << 4 | (i >> 4 & 3) << 2 | (i & 3); }
+// Number i of a row.
+__device__ __forceinline__ void putNumber(Activation *row, int stride, int i, float x) {
+#if TERMS == 0
+  row[i] = x;
+#else
+  x = x > 65504.f ? 65504.f : x < -65504.f ? -65504.f : x;
+  const f16 upper = {halfBits(x)};
+  row[placeOf(i)] = upper;
+  if (TERMS == 2) row[stride + placeOf(i)] = f16{halfBits(x - value(upper))};
+#endif
 }
+// Numbers i to i + 3 of a row; i is a multiple of four.
+__device__ __forceinline__ void putFour(Activation *row, int stride, int i, float4 v) {
+#if TERMS == 0
+  *(float4 *)(row + i) = v;
+#else
+  const float four[4] = {v.x, v.y, v.z, v.w};
+  u16 upper[4], lower[4];
+#pragma unroll
+  for (int j = 0; j < 4; j++) {
+    const float x = four[j] > 65504.f ? 65504.f : four[j] < -65504.f ? -65504.f : four[j];
+    upper[j] = halfBits(x);
+    lower[j] = halfBits(x - value(f16{upper[j]}));
+  }
+  uint2 words;
+  words.x = upper[0] | (u32)upper[1] << 16, words.y = upper[2] | (u32)upper[3] << 16;
+  *(uint2 *)(row + placeOf(i)) = words;
+  if (TERMS == 2) {
+    words.x = lower[0] | (u32)lower[1] << 16, words.y = lower[2] | (u32)lower[3] << 16;
+    *(uint2 *)(row + stride + placeOf(i)) = words;
+  }
+#endif
+}
+#endif
 
 // Every lane gets the whole warp's; the order of the sum is always the same.
 __device__ __forceinline__ float warpSum(float x) {
@@ -95,8 +130,7 @@ __device__ __forceinline__ float blockSum(float x, float *room) {
   x = warpSum(x);
   if ((threadIdx.x & 31) == 0) room[threadIdx.x >> 5] = x;
   __syncthreads();
-  x = 0.f;
-  for (int i = 0; i < (int)blockDim.x / 32; i++) x += room[i];
+  x = warpSum((int)(threadIdx.x & 31) < (int)blockDim.x / 32 ? room[threadIdx.x & 31] : 0.f);
   __syncthreads();
   return x;
 }
@@ -116,7 +150,7 @@ __device__ __forceinline__ Best warpBest(Best best) {
   return best;
 }
 
-// Rows [first, first + count) of a list of rows are multiplied by the matrix of one expert.
+// Rows [first, first + count) of a list of rows are multiplied by one matrix of a table. Rows from `fold` of a launch on are the shared expert's: see linear.cu.
 struct Job {
-  int expert, first, count, unused;
+  int matrix, first, count, unused;
 };

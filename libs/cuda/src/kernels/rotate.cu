@@ -4,6 +4,7 @@
 // A page of a layer is its keys, [PAGE_ROWS, KV_HEADS, HEAD], and then its values; slot = page * PAGE_ROWS + row. Grid (heads, rows), 32 threads.
 constexpr int HALF = HEAD / 2, PAIRS = (HALF + 31) / 32;
 extern "C" __global__ void __launch_bounds__(32) rotate(const float *qkv, float *q, KV *pages, const int *positions, const int *slots, const float2 *angles, const float *temperatures, int layer, float epsilon) {
+  awaitPrevious();
   const int head = blockIdx.x, row = blockIdx.y, lane = threadIdx.x;
   const bool isValue = head >= QUERY_HEADS + KV_HEADS, isQuery = head < QUERY_HEADS;
   const float2 *from = (const float2 *)(qkv + ((long long)row * (QUERY_HEADS + 2 * KV_HEADS) + head) * HEAD);
@@ -34,10 +35,18 @@ extern "C" __global__ void __launch_bounds__(32) rotate(const float *qkv, float 
   if (slot < 0) return;
   const long long page = slot / PAGE_ROWS + layer;
   KV *to = pages + (((page * 2 + isValue) * PAGE_ROWS + slot % PAGE_ROWS) * KV_HEADS + (head - QUERY_HEADS) % KV_HEADS) * HEAD;
+  float peak = 0.f;
+#pragma unroll
+  for (int i = 0; i < PAIRS; i++) {
+    pair[i] = make_float2(pair[i].x * factor, pair[i].y * factor);
+    const float larger = fabsf(pair[i].x) > fabsf(pair[i].y) ? fabsf(pair[i].x) : fabsf(pair[i].y);
+    peak = larger > peak ? larger : peak;
+  }
+  const int code = codeOf(to, warpMax(peak));
 #pragma unroll
   for (int i = 0; i < PAIRS; i++)
     if (lane + 32 * i < HALF) {
-      put(to + 2 * (lane + 32 * i), pair[i].x * factor);
-      put(to + 2 * (lane + 32 * i) + 1, pair[i].y * factor);
+      putKv(to, 2 * (lane + 32 * i), pair[i].x, code);
+      putKv(to, 2 * (lane + 32 * i) + 1, pair[i].y, code);
     }
 }

@@ -55,6 +55,7 @@ describe.skipIf(!hasCpuCard)("a tiny model on a CPU in a card's place (needs g++
     const source = new TextWeights(checkpoint, config);
     const options = {
       precision: "f32",
+      kv: "f32",
       kvBytesMax: KV_BYTES,
       rowsMax: 64,
       cacheFolder: undefined,

@@ -4,8 +4,8 @@ import { type KvGeometry, kvGeometry } from "@drover/kv";
 import type { CudaDevice, Event, Stream } from "../driver/cuda-device.ts";
 import type { Cuda } from "../driver/open-cuda.ts";
 import { passed } from "../driver/passed.ts";
+import type { Precision } from "../kernels/activations.ts";
 import { KernelLibrary } from "../kernels/kernel-library.ts";
-import type { Precision } from "../kernels/linear-kernels.ts";
 import { ModelKernels } from "../kernels/model-kernels.ts";
 import { KV_AUTO_SPARED, TABLE_WORDS_MAX } from "../limits.ts";
 import { DeviceMemory } from "../memory/device-memory.ts";
@@ -22,6 +22,8 @@ import { headRuns, TextProgram } from "./text-program.ts";
 
 export type CudaTextOptions = Readonly<{
   precision: Precision;
+  /** What keys and values are kept as. */
+  kv: Precision;
   /** Bytes of keys and values; `auto`: what the card has free behind everything else, but for {@link KV_AUTO_SPARED}. */
   kvBytesMax: number | "auto";
   /** Rows of the largest step. */
@@ -89,20 +91,24 @@ export class CudaText {
   static async load(cuda: Cuda, config: ModelConfig, source: TextSource, options: CudaTextOptions): Promise<CudaText> {
     checkModelForCard(config);
     const { device } = cuda;
-    const { precision, rowsMax } = options;
     const memory = new DeviceMemory(device);
     const stream = device.createStream();
-    const geometry = kvGeometry(config, precision);
+    const { precision, kv, rowsMax } = options;
+    const geometry = kvGeometry(config, kv);
     const library = new KernelLibrary(cuda, options.cacheFolder);
-    const sizes = { ...config, pageRows: pageRowsOf(geometry) };
+    const sizes = { ...config, pageRows: pageRowsOf(geometry), kv };
     const kernels = new ModelKernels(device, library, sizes, precision, stream);
     const onLayer = options.onLayer ?? (() => undefined);
-    const weights = await loadDeviceWeights(config, source, new LinearUploader(device, memory), onLayer);
-    const buffers = allocateBuffers(config, rowsMax, kernels.activationBytes, memory);
+    const uploader = new LinearUploader(device, memory, kernels.linears, () => device.synchronize(stream));
+    const weights = await loadDeviceWeights(config, source, uploader, onLayer);
+    uploader.close();
+    const buffers = allocateBuffers(config, rowsMax, kernels.activations, memory, (address, byteCount) =>
+      device.fill(address, 0, byteCount, stream),
+    );
     const outputs = new StepOutputs(device, buffers, rowsMax, config);
     const kvBytesMax = options.kvBytesMax === "auto" ? freeForKv(device) : options.kvBytesMax;
     const store = new PageStore(geometry, kvBytesMax, device, memory, stream, {
-      dtype: precision,
+      dtype: kv,
       kvHeadCount: config.kvHeadCount,
     });
     const tableMax = tableWords(store.layout, rowsMax);

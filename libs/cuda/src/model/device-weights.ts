@@ -1,8 +1,7 @@
 import { type LinearRows, type ModelConfig, stackRows, type TextWeights } from "@drover/checkpoint";
-import { assert } from "@drover/core";
 import { ropeTables } from "@drover/llama4";
 import type { DeviceAddress } from "../driver/cuda-device.ts";
-import type { EmbeddingTable } from "../kernels/model-kernels.ts";
+import type { RowMatrix } from "../kernels/model-kernels.ts";
 import type { DeviceLinear, LinearUploader } from "./device-linear.ts";
 
 /** Where a model's matrices come from. */
@@ -18,9 +17,11 @@ export type DeviceFeedForward =
       kind: "moe";
       /** Place among the layers with experts. */
       moeIndex: number;
-      router: DeviceLinear;
+      router: RowMatrix;
       shared: DeviceMlp;
       experts: DeviceMlp;
+      /** Whether the shared expert is the last of the experts too. */
+      isJoined: boolean;
     }>;
 
 export type DeviceLayer = Readonly<{
@@ -36,7 +37,7 @@ export type DeviceLayer = Readonly<{
 
 /** A text model on a card, with all of its experts. */
 export type DeviceWeights = Readonly<{
-  embedding: EmbeddingTable;
+  embedding: RowMatrix;
   layers: readonly DeviceLayer[];
   norm: DeviceAddress;
   head: DeviceLinear;
@@ -65,7 +66,7 @@ export async function loadDeviceWeights(
   const angles = new Float32Array(2 * cos.length);
   for (const [i, value] of cos.entries()) angles.set([value, sin[i] as number], 2 * i);
   return {
-    embedding: await loadEmbedding(source, uploader),
+    embedding: await uploader.matrix(await source.embeddingRows()),
     layers,
     norm: uploader.vector(await source.vector("model.norm.weight")),
     head: await uploader.upload([await source.linearRows("lm_head")]),
@@ -81,13 +82,14 @@ async function loadLayer(
   uploader: LinearUploader,
 ): Promise<Omit<DeviceLayer, "isGlobal" | "kindIndex">> {
   const path = `model.layers.${layer}`;
-  const linear = async (...names: readonly string[]): Promise<DeviceLinear> => {
+  const rows = async (...names: readonly string[]): Promise<LinearRows> => {
     const parts: LinearRows[] = [];
     for (const name of names) parts.push(await source.linearRows(`${path}.${name}`));
-    return uploader.upload([stackRows(parts)]);
+    return stackRows(parts);
   };
+  const linear = async (...names: readonly string[]): Promise<DeviceLinear> => uploader.upload([await rows(...names)]);
   const mlp = async (name: string, width: number): Promise<DeviceMlp> => ({
-    gateUp: await linear(`${name}.gate_proj`, `${name}.up_proj`),
+    gateUp: await uploader.upload([await rows(`${name}.gate_proj`, `${name}.up_proj`)], true),
     down: await linear(`${name}.down_proj`),
     width,
   });
@@ -103,9 +105,12 @@ async function loadLayer(
         : {
             kind: "moe",
             moeIndex,
-            router: await linear("feed_forward.router"),
-            shared: await mlp("feed_forward.shared_expert", config.expertWidth),
-            experts: await loadExperts(config, layer, source, uploader),
+            router: await uploader.matrix(await source.linearRows(`${path}.feed_forward.router`)),
+            ...withShared(
+              uploader,
+              await loadExperts(config, layer, source, uploader),
+              await mlp("feed_forward.shared_expert", config.expertWidth),
+            ),
           },
   };
 }
@@ -123,12 +128,12 @@ async function loadExperts(
     gateUp.push(rows.gateUp);
     down.push(rows.down);
   }
-  return { gateUp: await uploader.upload(gateUp), down: await uploader.upload(down), width: expertWidth };
+  return { gateUp: await uploader.upload(gateUp, true), down: await uploader.upload(down), width: expertWidth };
 }
 
-async function loadEmbedding(source: TextSource, uploader: LinearUploader): Promise<EmbeddingTable> {
-  const rows = await source.embeddingRows();
-  const { kind, address } = await uploader.matrix(rows);
-  assert(kind === "f32" || kind === "bf16", "embeddings are not stored in 8 bits");
-  return { kind, address };
+/** In tiles one launch can multiply all experts, if the shared one is of their format. */
+function withShared(uploader: LinearUploader, experts: DeviceMlp, shared: DeviceMlp) {
+  const [gateUp, down] = [uploader.joined(experts.gateUp, shared.gateUp), uploader.joined(experts.down, shared.down)];
+  if (gateUp?.format.kind !== "tiles" || down === undefined) return { experts, shared, isJoined: false };
+  return { experts: { ...experts, gateUp, down }, shared, isJoined: true };
 }

@@ -1,11 +1,15 @@
 import type { ModelConfig } from "@drover/checkpoint";
 import type { DeviceAddress } from "../driver/cuda-device.ts";
+import type { Activations } from "../kernels/activations.ts";
 import { jobCountMax, type Routing } from "../kernels/linear-kernels.ts";
+import { rankBytes } from "../kernels/model-kernels.ts";
 import { ATTENTION_PARTS_MAX, HEAD_ROWS_MAX, TOP_COUNT_MAX } from "../limits.ts";
 import type { DeviceMemory } from "../memory/device-memory.ts";
 
 /** Rows of a step on their way through the layers, each [rows, width], f32 unless it says so. */
 export type StepBuffers = Readonly<{
+  /** Of the largest step. */
+  rowsMax: number;
   /** The residual stream. */
   h: DeviceAddress;
   /** What a projection reads: activations; and the same in f32, which the router reads. */
@@ -17,19 +21,23 @@ export type StepBuffers = Readonly<{
   attended: DeviceAddress;
   sums: DeviceAddress;
   marks: DeviceAddress;
-  /** What attention, and the shared or dense MLP, add to h; and what routed experts add. */
-  added: DeviceAddress;
+  /** What routed experts add to h; and behind its last row what attention, and the shared or dense MLP, add. */
   routed: DeviceAddress;
+  added: DeviceAddress;
+  /** In f32 alone: what SwiGLU reads. */
   gateUp: DeviceAddress;
-  /** Activations. */
+  /** Activations: of routed experts, and behind their last row of the shared or dense MLP. */
   hidden: DeviceAddress;
+  hiddenShared: DeviceAddress;
   routerLogits: DeviceAddress;
   /** Chosen experts, [rows, MoE layers] i32. */
   chosen: DeviceAddress;
-  routing: Omit<Routing, "jobCountMax">;
+  routing: Omit<Routing, "jobCountMax" | "expertCount">;
   /** Of the rows that the head computes: activations, [HEAD_ROWS_MAX, D], and logits, [HEAD_ROWS_MAX, V]. */
   headX: DeviceAddress;
   logits: DeviceAddress;
+  candidates: DeviceAddress;
+  marksOfParts: DeviceAddress;
   /** Likeliest ids and their logits, [rows, TOP_COUNT_MAX], log-sum-exps and asked logits, [rows]. */
   topIds: DeviceAddress;
   topValues: DeviceAddress;
@@ -40,43 +48,57 @@ export type StepBuffers = Readonly<{
 const F32 = 4;
 const JOB = 16;
 
-/** Allocates for steps of so many rows. Errors: `overloaded` where the card is full. */
+/** Allocates for steps of so many rows; `clear` writes zeros. Errors: `overloaded` where the card is full. */
 export function allocateBuffers(
   config: ModelConfig,
   rowsMax: number,
-  activationBytes: number,
+  activations: Activations,
   memory: DeviceMemory,
+  clear: (address: DeviceAddress, byteCount: number) => void,
 ): StepBuffers {
   const make = (elements: number, bytes = F32) => memory.allocate("activations", elements * bytes);
   const { hiddenSize: d, headCount, kvHeadCount, headDim, vocabSize, expertCount, expertWidth, denseWidth } = config;
   const queryWidth = headCount * headDim;
   const mlpWidth = Math.max(expertWidth, denseWidth);
+  // What fills rows up to their stride is multiplied by zero, and has to be a number.
+  const rows = (width: number, count = rowsMax) => {
+    const address = make(count, activations.rowBytes(width));
+    clear(address, count * activations.rowBytes(width));
+    return address;
+  };
+  const [hidden, routed] = [rows(mlpWidth, 2 * rowsMax), make(2 * rowsMax * d)];
+  const jobs = Math.max(...jobRows(rowsMax).map((count) => jobCountMax(count, expertCount, activations.precision)));
+  const { candidates, marks } = rankBytes(HEAD_ROWS_MAX, TOP_COUNT_MAX);
   return {
+    rowsMax,
     h: make(rowsMax * d),
-    x: make(rowsMax * d, activationBytes),
+    x: rows(d),
     exact: make(rowsMax * d),
     qkv: make(rowsMax * (queryWidth + 2 * kvHeadCount * headDim)),
     q: make(rowsMax * queryWidth),
-    attended: make(rowsMax * queryWidth, activationBytes),
+    attended: rows(queryWidth),
     sums: make(ATTENTION_PARTS_MAX * queryWidth),
     marks: make(ATTENTION_PARTS_MAX * headCount, 2 * F32),
-    added: make(rowsMax * d),
-    routed: make(rowsMax * d),
-    gateUp: make(rowsMax * 2 * mlpWidth),
-    hidden: make(rowsMax * mlpWidth, activationBytes),
+    routed,
+    added: routed + BigInt(F32 * rowsMax * d),
+    gateUp: make(activations.precision === "f32" ? rowsMax * 2 * mlpWidth : 1),
+    hidden,
+    hiddenShared: hidden + BigInt(rowsMax * activations.rowBytes(expertWidth)),
     routerLogits: make(rowsMax * expertCount),
     chosen: make(rowsMax * Math.max(1, config.moeLayers.length)),
-    routing: {
-      scales: make(rowsMax),
-      order: make(rowsMax),
-      jobs: make(jobCountMax(rowsMax, expertCount), JOB),
-      jobCount: make(1),
-    },
-    headX: make(HEAD_ROWS_MAX * d, activationBytes),
+    routing: { scales: make(rowsMax), order: make(2 * rowsMax), jobs: make(jobs, JOB), jobCount: make(1) },
+    headX: rows(d, HEAD_ROWS_MAX),
     logits: make(HEAD_ROWS_MAX * vocabSize),
+    candidates: make(candidates, 1),
+    marksOfParts: make(marks, 1),
     topIds: make(rowsMax * TOP_COUNT_MAX),
     topValues: make(rowsMax * TOP_COUNT_MAX),
     logSumExps: make(rowsMax),
     askedValues: make(rowsMax),
   };
+}
+
+/** Numbers of rows up to so many among which is that of the most jobs: a job has more rows where there are more. */
+function jobRows(rowsMax: number): readonly number[] {
+  return Array.from({ length: rowsMax }, (_, i) => i + 1);
 }

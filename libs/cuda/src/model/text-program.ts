@@ -1,7 +1,7 @@
 import type { ModelConfig } from "@drover/checkpoint";
 import type { KvKind } from "@drover/kv";
 import type { DeviceAddress } from "../driver/cuda-device.ts";
-import { jobCountMax } from "../kernels/linear-kernels.ts";
+import { jobCountMax, type Routing } from "../kernels/linear-kernels.ts";
 import type { ModelKernels } from "../kernels/model-kernels.ts";
 import { HEAD_ROWS_MAX, TOP_COUNT_MAX } from "../limits.ts";
 import type { DeviceFeedForward, DeviceLayer, DeviceMlp, DeviceWeights } from "./device-weights.ts";
@@ -17,6 +17,12 @@ export type StepShape = Readonly<{
 
 /** Rows [first, first + count) of the wanted ones, and how many of the likeliest tokens are found for each. */
 export type HeadRun = Readonly<{ first: number; count: number; topCount: number }>;
+
+/** What SwiGLU's rows are divided by where they are f16: they are the largest numbers of a model, and may then be up to a million. */
+const HIDDEN_DIVISOR = 16;
+
+/** Rows whose shared expert is one more expert of the same launch; of more rows it has products of its own, that read its weights once. */
+const JOINED_ROWS_MAX = 16;
 
 /** Llama 4's text model as a sequence of kernels on one stream, with all of its experts. */
 export class TextProgram {
@@ -64,7 +70,17 @@ export class TextProgram {
 
   /** Enqueues the head for some of the wanted rows; their likeliest tokens come to their places among all wanted rows. */
   head({ first, count, topCount }: HeadRun): void {
-    const { h, headX, logits, topIds, topValues, logSumExps, askedValues } = this.#buffers;
+    const {
+      h,
+      headX,
+      logits,
+      candidates,
+      marksOfParts: marks,
+      topIds,
+      topValues,
+      logSumExps,
+      askedValues,
+    } = this.#buffers;
     const rows = this.#inputs.list("wanted", first);
     const { rmsNormEps: epsilon, hiddenSize: width, vocabSize } = this.#config;
     this.#kernels.normalize(count, { h, added: [], weight: this.#weights.norm, x: headX, rows, width, epsilon });
@@ -72,6 +88,8 @@ export class TextProgram {
     const from = (list: DeviceAddress, each: number) => list + BigInt(4 * first * each);
     this.#kernels.rank(count, {
       logits,
+      candidates,
+      marks,
       asked: this.#inputs.list("asked", first),
       ids: from(topIds, TOP_COUNT_MAX),
       values: from(topValues, TOP_COUNT_MAX),
@@ -106,17 +124,19 @@ export class TextProgram {
 
   /** What is to be added to h after it. */
   #feedForward(part: DeviceFeedForward, norm: DeviceAddress, rowCount: number): readonly DeviceAddress[] {
-    const { h, x, exact, added, routed, routerLogits, chosen, routing: lists } = this.#buffers;
-    const { expertCount, moeLayers } = this.#config;
+    const { h, x, exact, added, hiddenShared, routed, routerLogits, chosen, routing: lists } = this.#buffers;
+    const { expertCount, moeLayers, hiddenSize: width } = this.#config;
     if (part.kind === "dense") {
       this.#normalize(rowCount, h, [added], norm, x);
-      this.#mlp(part.mlp, rowCount, added);
+      this.#mlp(part.mlp, rowCount, { hidden: this.#buffers.hidden, y: added });
       return [added];
     }
     this.#normalize(rowCount, h, [added], norm, x, exact);
-    this.#kernels.linear(rowCount, { linear: part.router, x: exact, y: routerLogits, input: "f32" });
-    const routing = { ...lists, jobCountMax: jobCountMax(rowCount, expertCount) };
-    this.#kernels.route({
+    this.#kernels.router(rowCount, { x: exact, matrix: part.router, logits: routerLogits, expertCount, width });
+    const { precision } = this.#kernels.activations;
+    const routing = { ...lists, jobCountMax: jobCountMax(rowCount, expertCount, precision), expertCount };
+    const fold = part.isJoined && rowCount <= JOINED_ROWS_MAX ? this.#buffers.rowsMax : 0;
+    this.#kernels.route(rowCount, {
       logits: routerLogits,
       live: this.#inputs.live,
       places: this.#weights.places,
@@ -125,21 +145,30 @@ export class TextProgram {
       expertCount,
       stride: moeLayers.length,
       column: part.moeIndex,
+      ...(fold > 0 && { shared: { matrix: part.experts.gateUp.count - 1, fold } }),
     });
-    const { gateUp, hidden } = this.#buffers;
-    const { experts } = part;
-    this.#kernels.linear(rowCount, { linear: experts.gateUp, x, y: gateUp, routing });
-    this.#kernels.swiglu(rowCount, { gateUp, scales: routing.scales, out: hidden, width: experts.width });
-    this.#kernels.linear(rowCount, { linear: experts.down, x: hidden, y: routed, routing });
-    this.#mlp(part.shared, rowCount, added);
+    this.#mlp(part.experts, rowCount, { hidden: this.#buffers.hidden, y: routed, routing, fold });
+    if (fold === 0) this.#mlp(part.shared, rowCount, { hidden: hiddenShared, y: added });
     return [added, routed];
   }
 
-  #mlp({ gateUp: matrix, down, width }: DeviceMlp, rowCount: number, y: DeviceAddress): void {
-    const { x, gateUp, hidden } = this.#buffers;
-    this.#kernels.linear(rowCount, { linear: matrix, x, y: gateUp });
-    this.#kernels.swiglu(rowCount, { gateUp, out: hidden, width });
-    this.#kernels.linear(rowCount, { linear: down, x: hidden, y });
+  /** SwiGLU of x; with a routing each row's expert's, and as rows from `fold` on the shared expert's. */
+  #mlp(
+    { gateUp: matrix, down, width }: DeviceMlp,
+    rowCount: number,
+    step: Readonly<{ hidden: DeviceAddress; y: DeviceAddress; routing?: Routing; fold?: number }>,
+  ): void {
+    const { x, gateUp } = this.#buffers;
+    const { hidden, y, fold = 0 } = step;
+    const routed = step.routing === undefined ? {} : { routing: step.routing, scales: step.routing.scales };
+    if (matrix.format.kind === "tiles") {
+      this.#kernels.gate(rowCount, { linear: matrix, x, y: hidden, fold, factor: 1 / HIDDEN_DIVISOR, ...routed });
+      this.#kernels.linear(rowCount, { linear: down, x: hidden, y, fold, factor: HIDDEN_DIVISOR, ...routed });
+      return;
+    }
+    this.#kernels.linear(rowCount, { linear: matrix, x, y: gateUp, ...routed });
+    this.#kernels.swiglu(rowCount, { gateUp, out: hidden, width, ...routed });
+    this.#kernels.linear(rowCount, { linear: down, x: hidden, y, ...routed });
   }
 
   #normalize(

@@ -1,8 +1,9 @@
 import type { CudaDevice, DeviceAddress, Stream } from "../../driver/cuda-device.ts";
 import type { Cuda } from "../../driver/open-cuda.ts";
+import { Activations, type Precision } from "../activations.ts";
 import { KernelLauncher } from "../kernel-launcher.ts";
 import { KernelLibrary } from "../kernel-library.ts";
-import { LinearKernels, type Precision } from "../linear-kernels.ts";
+import { LinearKernels } from "../linear-kernels.ts";
 import { type KernelSizes, ModelKernels } from "../model-kernels.ts";
 
 /** A card on which kernels are compared with their references. What is not written reads as no number. */
@@ -41,10 +42,17 @@ export class CheckedCard {
     return address;
   }
 
-  /** Activations of these numbers, which have to be exact in the precision. */
-  activations(values: Float32Array, precision: Precision): DeviceAddress {
+  /** Rows of these numbers as activations. */
+  activations(values: Float32Array, width: number, precision: Precision): DeviceAddress {
     if (precision === "f32") return this.put(values);
-    return this.put(precision === "bf16" ? toBf16(values) : Uint16Array.from(values, toF16));
+    const stride = new Activations(precision).stride(width);
+    const halves = new Uint16Array((2 * stride * values.length) / width);
+    for (const [i, value] of values.entries()) {
+      const at = 2 * stride * Math.floor(i / width) + placeOf(i % width);
+      halves[at] = toF16(value);
+      halves[at + stride] = toF16(value - fromF16(halves[at] as number));
+    }
+    return this.put(halves);
   }
 
   floats(address: DeviceAddress, count: number): Float32Array {
@@ -59,11 +67,15 @@ export class CheckedCard {
     return values;
   }
 
-  readActivations(address: DeviceAddress, count: number, precision: Precision): Float32Array {
-    if (precision === "f32") return this.floats(address, count);
-    const halves = new Uint16Array(count);
+  readActivations(address: DeviceAddress, rowCount: number, width: number, precision: Precision): Float32Array {
+    if (precision === "f32") return this.floats(address, rowCount * width);
+    const stride = new Activations(precision).stride(width);
+    const halves = new Uint16Array(2 * stride * rowCount);
     this.#read(address, halves);
-    return precision === "bf16" ? fromBf16(halves) : Float32Array.from(halves, fromF16);
+    return Float32Array.from({ length: rowCount * width }, (_, i) => {
+      const at = 2 * stride * Math.floor(i / width) + placeOf(i % width);
+      return fromF16(halves[at] as number) + fromF16(halves[at + stride] as number);
+    });
   }
 
   close(): void {
@@ -85,17 +97,21 @@ export function toBf16(values: Float32Array): Uint16Array {
   return Uint16Array.from(bits, (word) => (word + 0x7fff + ((word >>> 16) & 1)) >>> 16);
 }
 
-function fromBf16(halves: Uint16Array): Float32Array {
-  return new Float32Array(Uint32Array.from(halves, (half) => half << 16).buffer);
+/** Where a row of f16 has its number i: prelude.cuh's order. */
+function placeOf(i: number): number {
+  return (i & ~63) | (((i >> 2) & 3) << 4) | (((i >> 4) & 3) << 2) | (i & 3);
 }
 
-/** IEEE 754 binary16 of a number that it holds exactly, but for its sign's zero. */
+/** IEEE 754 binary16, rounded to the nearest, ties to even. */
 function toF16(value: number): number {
-  if (value === 0) return 0;
-  const exponent = Math.max(-14, Math.floor(Math.log2(Math.abs(value))));
-  const fraction = Math.abs(value) / 2 ** exponent;
-  const bits = fraction < 1 ? Math.round(fraction * 1024) : ((exponent + 15) << 10) + Math.round((fraction - 1) * 1024);
-  return bits | (value < 0 ? 0x8000 : 0);
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const size = Math.abs(value);
+  const exponent = Math.max(-14, Math.floor(Math.log2(size)));
+  const unit = 2 ** (exponent - 10);
+  const whole = Math.floor(size / unit);
+  const rest = size / unit - whole;
+  const rounded = whole + (rest > 0.5 || (rest === 0.5 && whole % 2 === 1) ? 1 : 0);
+  return sign | (((exponent + 14) << 10) + rounded);
 }
 
 function fromF16(half: number): number {

@@ -1,8 +1,9 @@
-import type { Precision } from "../linear-kernels.ts";
-import { type CheckedCard, relativeError } from "./checked-card.ts";
+import type { Precision } from "../activations.ts";
+import { rankBytes } from "../model-kernels.ts";
+import { type CheckedCard, relativeError, toBf16 } from "./checked-card.ts";
 import type { KernelCheck, Random } from "./kernel-check.ts";
 
-const SIZES = { headCount: 2, kvHeadCount: 1, headDim: 8, chunkSize: 64, pageRows: 64 };
+const SIZES = { headCount: 2, kvHeadCount: 1, headDim: 8, chunkSize: 64, pageRows: 64, kv: "f32" } as const;
 
 /** x = weight * v / rms(v), in f64. */
 function norm(v: readonly number[], weight: Float32Array, epsilon: number): number[] {
@@ -18,9 +19,10 @@ function normCheck(precision: Precision, errorMax: number): KernelCheck {
     run: (card, random) => {
       const [h, a, b] = [random.floats(4 * width), random.floats(4 * width), random.floats(4 * width)];
       const weight = random.floats(width);
-      const x = card.room(4 * 4 * width);
+      const kernels = card.kernels(SIZES, precision);
+      const x = card.room(4 * kernels.activations.rowBytes(width));
       const exact = card.room(4 * 4 * width);
-      card.kernels(SIZES, precision).normalize(4, {
+      kernels.normalize(4, {
         h: card.put(h),
         added: [card.put(a), card.put(b)],
         weight: card.put(weight),
@@ -33,7 +35,7 @@ function normCheck(precision: Precision, errorMax: number): KernelCheck {
       const rows = [0, 1, 2, 3].flatMap((row) => norm(sums.slice(row * width, (row + 1) * width), weight, epsilon));
       const expected = Float64Array.from(rows);
       const exactError = relativeError(card.floats(exact, 4 * width), expected);
-      return Math.max(exactError, relativeError(card.readActivations(x, 4 * width, precision), expected));
+      return Math.max(exactError, relativeError(card.readActivations(x, 4, width, precision), expected));
     },
   };
 }
@@ -71,12 +73,31 @@ const embedCheck: KernelCheck = {
     const h = card.room(4 * 5 * width);
     card.kernels(SIZES, "f32").embed(5, {
       ids: card.put(ids),
-      table: { kind: "bf16", address: card.activations(table, "bf16") },
+      table: { kind: "bf16", address: card.put(toBf16(table)) },
       h,
       width,
     });
     const rows = [...ids].flatMap((id) => [...table.subarray(id * width, (id + 1) * width)]);
     return relativeError(card.floats(h, 5 * width), Float32Array.from(rows));
+  },
+};
+
+const routerCheck: KernelCheck = {
+  name: "router",
+  errorMax: 1e-6,
+  run: (card, random) => {
+    const [rows, expertCount, width] = [6, 5, 2056];
+    const [x, w] = [random.floats(rows * width), random.floats(expertCount * width)];
+    const logits = card.room(4 * rows * expertCount);
+    const matrix = { kind: "bf16", address: card.put(toBf16(w)) } as const;
+    card.kernels(SIZES, "f32").router(rows, { x: card.put(x), matrix, logits, expertCount, width });
+    const expected = Float64Array.from({ length: rows * expertCount }, (_, at) => {
+      const [row, expert] = [Math.floor(at / expertCount), at % expertCount];
+      let sum = 0;
+      for (let i = 0; i < width; i++) sum += (x[row * width + i] as number) * (w[expert * width + i] as number);
+      return sum;
+    });
+    return relativeError(card.floats(logits, rows * expertCount), expected);
   },
 };
 
@@ -91,7 +112,9 @@ function rankError(card: CheckedCard, random: Random): number {
     card.room(4 * rows),
     card.room(4 * rows),
   ];
-  const step = { ids, values, logSumExps, askedValues, vocabSize, topCount };
+  const { candidates, marks } = rankBytes(rows, topCount);
+  const between = { candidates: card.room(candidates), marks: card.room(marks) };
+  const step = { ...between, ids, values, logSumExps, askedValues, vocabSize, topCount };
   card.kernels(SIZES, "f32").rank(rows, { logits: card.put(logits), asked: card.put(asked), ...step });
   const found: number[] = [];
   const expected: number[] = [];
@@ -112,8 +135,8 @@ function rankError(card: CheckedCard, random: Random): number {
 /** Kernels that look at a row by itself. */
 export const rowChecks: readonly KernelCheck[] = [
   normCheck("f32", 1e-6),
-  normCheck("bf16", 4e-3),
-  normCheck("f16", 5e-4),
+  normCheck("f16", 1e-6),
+  routerCheck,
   swigluCheck,
   embedCheck,
   { name: "rank", errorMax: 1e-6, run: rankError },

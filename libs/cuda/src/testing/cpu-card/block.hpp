@@ -46,9 +46,24 @@ inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
 template <class T> inline T __ldg(const T *p) { return *p; }
 inline int atomicAdd(int *p, int v) { int old = *p; *p += v; return old; }
 
+// A block's memory that a launch says the size of: as much as a card has.
+#define DYNAMIC_SHARED(type, name) static type name[227 * 1024 / sizeof(type)]
+inline int __popc(uint32_t u) { return __builtin_popcount(u); }
+
 static dim3 gridDim, blockDim, blockIdx, threadIdx;
 
 namespace card {
+// Every f16 as a float.
+static const std::vector<float> halves = [] {
+  std::vector<float> all(65536);
+  for (int i = 0; i < 65536; i++) {
+    const uint16_t bits = (uint16_t)i;
+    _Float16 half;
+    memcpy(&half, &bits, 2);
+    all[i] = (float)half;
+  }
+  return all;
+}();
 constexpr size_t STACK = 256 * 1024;
 constexpr int WARP = 32;
 struct Fiber { jmp_buf at; ucontext_t start; std::unique_ptr<char[]> stack; bool begun, done; dim3 index; };
@@ -137,3 +152,6 @@ inline void __syncthreads() { card::wait(card::block, card::alive); }
 inline void __syncwarp() { card::together(0, [](auto, int) { return 0; }); }
 template <class T> inline T __shfl_xor_sync(unsigned, T value, int mask) { return card::together(value, [mask](auto read, int lane) { return read(lane ^ mask); }); }
 template <class T> inline T __shfl_sync(unsigned, T value, int source) { return card::together(value, [source](auto read, int) { return read(source); }); }
+inline uint32_t __ballot_sync(unsigned, bool is) {
+  return card::together(is, [](auto read, int) { uint32_t all = 0; for (int i = 0; i < card::WARP; i++) all |= (uint32_t)read(i) << i; return all; });
+}

@@ -134,13 +134,15 @@ int cuModuleGetFunction(void **out, void *module, const char *name) {
   *out = new Kernel{reinterpret_cast<std::function<void()> *(*)(void **)>(bind), reinterpret_cast<Run>(dlsym(module, "card_run"))};
   return OK;
 }
-int cuLaunchKernel(void *kernel, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned, void *s, void **values, void **) {
+int cuFuncSetAttribute(void *, int, int bytes) { return bytes <= 227 * 1024 ? OK : INVALID_VALUE; }
+struct LaunchConfig { unsigned gx, gy, gz, bx, by, bz, shared; void *stream; void *attributes; unsigned attributeCount; };
+int cuLaunchKernelEx(const LaunchConfig *config, void *kernel, void **values, void **) {
+  const auto [gx, gy, gz, bx, by, bz, shared, s, attributes, attributeCount] = *config;
   auto *k = static_cast<Kernel *>(kernel);
-  if (gx * gy * gz == 0 || bx * by * bz == 0 || bx * by * bz > 1024 || gy > 65535 || gz > 65535) return INVALID_VALUE;
+  if (gx * gy * gz == 0 || bx * by * bz == 0 || bx * by * bz > 1024 || gy > 65535 || gz > 65535 || shared > 227 * 1024) return INVALID_VALUE;
   std::shared_ptr<std::function<void()>> bound(k->bind(values));
-  return enqueue(s, [=] {
-    const unsigned grid[3] = {gx, gy, gz}, block[3] = {bx, by, bz};
-    k->run(bound.get(), grid, block);
+  return enqueue(s, [=, grid = std::vector<unsigned>{gx, gy, gz}, block = std::vector<unsigned>{bx, by, bz}] {
+    k->run(bound.get(), grid.data(), block.data());
   });
 }
 

@@ -1,6 +1,6 @@
 import { readManifest, TextWeights } from "@drover/checkpoint";
-import { DroverError } from "@drover/core";
-import { CudaRunner, CudaText, DECODE_ROWS_MAX } from "@drover/cuda";
+import { assert, DroverError } from "@drover/core";
+import { CudaRunner, CudaText, DECODE_ROWS_MAX, PRECISIONS, type Precision } from "@drover/cuda";
 import { servedModelSeed } from "@drover/kv";
 import { StoredSequences } from "@drover/sequences";
 import type { WorkerDevice } from "../../device/worker-device.ts";
@@ -21,6 +21,7 @@ export async function openCardExecutor(
   await refuseOthers(options, remoteExperts, checkpoint.directory);
   const text = await CudaText.load(cuda, config, new TextWeights(checkpoint, config), {
     precision,
+    kv: cardDtype(kv),
     kvBytesMax: kv.bytesMax,
     rowsMax: prefillChunk + DECODE_ROWS_MAX,
     cacheFolder: kernelFolder,
@@ -33,6 +34,12 @@ export async function openCardExecutor(
     stripes: undefined,
   });
   return { runner, sequences, geometry: text.geometry, stripeAbove: Number.POSITIVE_INFINITY };
+}
+
+function cardDtype({ dtype }: RoleContext["kv"]): Precision {
+  const known = PRECISIONS.find((each) => each === dtype);
+  assert(known !== undefined, "the settings of a card are a card's");
+  return known;
 }
 
 /** What CPUs compute and cards do not. */
