@@ -38,10 +38,13 @@ export function rankBytes(rowCount: number, topCount: number): Readonly<{ candid
   return { candidates: 8 * rowCount * RANK_PARTS * topCount, marks: 8 * rowCount * RANK_PARTS };
 }
 
-/** Parts that a row's positions are cut into, as `partRows` of attention.cu does it: at most 64, each of whole 64 positions. */
+/** Parts that a row's positions are cut into at most. */
+export const PARTS_MAX = 64;
+
+/** Parts that a row's positions are cut into, as `partRows` of attention.cu does it: each of whole 64 positions. */
 export function partCount(positionCount: number): number {
-  const [partsMax, unit] = [64, 64];
-  const rows = Math.max(1, Math.ceil(Math.ceil(positionCount / partsMax) / unit)) * unit;
+  const unit = 64;
+  const rows = Math.max(1, Math.ceil(Math.ceil(positionCount / PARTS_MAX) / unit)) * unit;
   return Math.ceil(positionCount / rows);
 }
 

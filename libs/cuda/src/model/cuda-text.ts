@@ -15,10 +15,11 @@ import { checkModelForCard } from "./check-model.ts";
 import { LinearUploader } from "./device-linear.ts";
 import { loadDeviceWeights, type TextSource } from "./device-weights.ts";
 import { allocateBuffers } from "./step-buffers.ts";
+import { StepGraphs } from "./step-graphs.ts";
 import { StepInputs } from "./step-inputs.ts";
 import { type RankedRow, StepOutputs } from "./step-outputs.ts";
-import { type RowRun, stepRows } from "./step-rows.ts";
-import { headRuns, TextProgram } from "./text-program.ts";
+import { type RowRun, type StepRows, stepRows } from "./step-rows.ts";
+import { type HeadRun, headRuns, TextProgram } from "./text-program.ts";
 
 export type CudaTextOptions = Readonly<{
   precision: Precision;
@@ -66,6 +67,7 @@ export class CudaText {
   readonly #inputs: StepInputs;
   readonly #outputs: StepOutputs;
   readonly #program: TextProgram;
+  readonly #graphs: StepGraphs;
   readonly #h: bigint;
   #isBusy = false;
 
@@ -83,6 +85,7 @@ export class CudaText {
     this.#inputs = parts.inputs;
     this.#outputs = parts.outputs;
     this.#program = parts.program;
+    this.#graphs = parts.graphs;
     this.#h = parts.h;
     this.#done = parts.device.createEvent();
   }
@@ -114,9 +117,11 @@ export class CudaText {
     const tableMax = tableWords(store.layout, rowsMax);
     const inputs = new StepInputs(device, memory, rowsMax, tableMax);
     const program = new TextProgram(config, kernels, weights, buffers, inputs, store.address);
+    const graphs = new StepGraphs(device, stream, program, { rowsMax, vocabSize: config.vocabSize });
+    graphs.prepare();
     const { h } = buffers;
     const shared = { config, geometry, store, kvBytesMax, rowsMax, tableMax, memory };
-    return new CudaText({ ...shared, device, library, stream, inputs, outputs, program, h });
+    return new CudaText({ ...shared, device, library, stream, inputs, outputs, program, graphs, h });
   }
 
   /** Computes rows, stores their keys and values, and answers. Errors: the card's, after which it is unusable. */
@@ -130,26 +135,43 @@ export class CudaText {
     const rows = stepRows(runs, this.config, this.store.layout.pageRows);
     const { rowCount } = rows;
     assert(rowCount > 0 && rowCount <= this.rowsMax, "a step has rows that fit");
-    this.#inputs.send(rows, rowCount, wanted, asked, this.#stream);
-    this.#program.embed(rowCount);
-    for (const { row, rows_aD } of given) this.#give(row, rows_aD);
-    this.#program.layers({ rowCount, parts: rows.parts });
-    const heads = headRuns(wanted.length, topCount);
     this.#outputs.expectLogits(whole);
-    for (const run of heads) {
-      this.#program.head(run);
-      this.#outputs.fetchLogits(run, this.#stream);
+    // A graph's head has all rows, and its rows are those of tokens.
+    const isDecode = given.length === 0 && wanted.length === rowCount;
+    const shape = isDecode ? this.#graphs.shapeOf({ rowCount, parts: rows.parts }, topCount) : undefined;
+    this.#inputs.send(rows, shape?.rowCount ?? rowCount, wanted, asked, this.#stream);
+    const heads = shape === undefined ? this.#enqueue(rows, given, headRuns(wanted.length, topCount)) : [];
+    if (shape !== undefined) {
+      this.#graphs.launch(shape);
+      heads.push({ first: 0, count: rowCount, topCount: shape.topCount });
+      for (const run of heads) this.#outputs.fetchLogits(run, this.#stream);
     }
     this.#outputs.fetch(heads, rowCount, this.#stream);
     this.#device.record(this.#done, this.#stream);
     await passed(this.#device, this.#done);
     this.#isBusy = false;
-    return { rows: heads.flatMap((run) => this.#outputs.rows(run)), experts: this.#outputs.experts(0, rowCount) };
+    return {
+      rows: heads.flatMap((run) => this.#outputs.rows(run, topCount)),
+      experts: this.#outputs.experts(0, rowCount),
+    };
+  }
+
+  /** Enqueues a step kernel by kernel, and the copies of what its heads make. */
+  #enqueue({ rowCount, parts }: StepRows, given: readonly GivenRows[], heads: readonly HeadRun[]): HeadRun[] {
+    this.#program.embed(rowCount);
+    for (const { row, rows_aD } of given) this.#give(row, rows_aD);
+    this.#program.layers({ rowCount, parts });
+    for (const run of heads) {
+      this.#program.head(run);
+      this.#outputs.fetchLogits(run, this.#stream);
+    }
+    return [...heads];
   }
 
   /** Gives everything back to the card. */
   close(): void {
     this.#device.synchronize(this.#stream);
+    this.#graphs.close();
     this.#device.destroyEvent(this.#done);
     this.#inputs.close();
     this.#outputs.close();
@@ -180,6 +202,7 @@ type Parts = Readonly<{
   inputs: StepInputs;
   outputs: StepOutputs;
   program: TextProgram;
+  graphs: StepGraphs;
   h: bigint;
 }>;
 

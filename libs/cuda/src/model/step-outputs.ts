@@ -87,13 +87,14 @@ export class StepOutputs {
     copy(this.#expertsAt, chosen, 0, expertRows * this.#moeCount);
   }
 
-  /** The rows of a run, once it has come. The lists are views: good until the next step. */
-  rows({ first, count, topCount }: HeadRun): RankedRow[] {
+  /** The rows of a run, once it has come, with so many likeliest tokens or all that were found. The lists are views: good until the next step. */
+  rows({ first, count, topCount }: HeadRun, wantedCount: number): RankedRow[] {
+    const taken = Math.min(topCount, wantedCount);
     return Array.from({ length: count }, (_, i) => {
       const at = first * TOP_COUNT_MAX + i * topCount;
       return {
-        topIds: this.#words.subarray(this.#idsAt + at, this.#idsAt + at + topCount),
-        topValues: this.#floats.subarray(this.#valuesAt + at, this.#valuesAt + at + topCount),
+        topIds: this.#words.subarray(this.#idsAt + at, this.#idsAt + at + taken),
+        topValues: this.#floats.subarray(this.#valuesAt + at, this.#valuesAt + at + taken),
         logSumExp: this.#floats[this.#sumsAt + first + i] as number,
         askedLogit: this.#floats[this.#askedAt + first + i] as number,
         logits: this.#logitsOf(first + i),
