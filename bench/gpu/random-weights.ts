@@ -1,7 +1,7 @@
 import type { ModelConfig } from "@drover/checkpoint";
 import type { CudaDevice, DeviceAddress, Stream } from "../../libs/cuda/src/driver/cuda-device.ts";
+import type { DeviceLinear } from "../../libs/cuda/src/kernels/product.ts";
 import type { DeviceMemory } from "../../libs/cuda/src/memory/device-memory.ts";
-import type { DeviceLinear } from "../../libs/cuda/src/model/device-linear.ts";
 import type { DeviceLayer, DeviceMlp, DeviceWeights } from "../../libs/cuda/src/model/device-weights.ts";
 import { matrixBytes, type TileFormat } from "../../libs/cuda/src/model/weight-format.ts";
 

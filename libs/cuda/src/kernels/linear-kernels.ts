@@ -1,37 +1,10 @@
 import { assert } from "@drover/core";
-import type { DeviceAddress, Kernel } from "../driver/cuda-device.ts";
-import type { DeviceLinear } from "../model/device-linear.ts";
+import type { Kernel } from "../driver/cuda-device.ts";
 import { formatMacros, type RowFormat } from "../model/weight-format.ts";
 import { Activations, type Precision } from "./activations.ts";
 import { i32, type KernelLauncher, NULL } from "./kernel-launcher.ts";
+import type { GatedProduct, Product } from "./product.ts";
 import { shapeOf, TileKernels } from "./tile-kernels.ts";
-
-/** Rows sorted by their experts, and the jobs that they make. */
-export type Routing = Readonly<{
-  /** Sigmoid of each row's best logit. */
-  scales: DeviceAddress;
-  order: DeviceAddress;
-  jobs: DeviceAddress;
-  jobCount: DeviceAddress;
-  jobCountMax: number;
-  /** Experts that rows are spread over. */
-  expertCount: number;
-}>;
-
-/** A product of rows and a matrix, or of each row and its expert's. */
-export type Product = Readonly<{
-  linear: DeviceLinear;
-  x: DeviceAddress;
-  y: DeviceAddress;
-  routing?: Routing;
-  /** Of tiles: the first of the rows that are the shared expert's; 0: none are. */
-  fold?: number;
-  /** Of tiles: what the product is multiplied by, where x was divided by it. */
-  factor?: number;
-}>;
-
-/** A layer's experts, or one SwiGLU: y [rows, width] as activations. */
-export type GatedProduct = Product & Readonly<{ scales?: DeviceAddress }>;
 
 const ROWS_A_JOB = 8;
 const OUTPUTS_A_BLOCK = 16;

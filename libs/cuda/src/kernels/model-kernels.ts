@@ -4,7 +4,8 @@ import { ATTENTION_PARTS_MAX } from "../limits.ts";
 import type { Activations, Precision } from "./activations.ts";
 import { i32, KernelLauncher, NULL } from "./kernel-launcher.ts";
 import type { KernelLibrary } from "./kernel-library.ts";
-import { type GatedProduct, LinearKernels, type Product, type Routing, rowsOfJob } from "./linear-kernels.ts";
+import { LinearKernels, rowsOfJob } from "./linear-kernels.ts";
+import type { GatedProduct, Product, Routing, RowMatrix } from "./product.ts";
 
 /** Sizes that are compiled into kernels. */
 export type KernelSizes = Readonly<{
@@ -30,12 +31,19 @@ export type RowPlaces = Readonly<{
 /** A layer's pages: the whole memory, and which of a page's units is the layer's. */
 export type LayerPages = Readonly<{ pages: DeviceAddress; table: DeviceAddress; layer: number }>;
 
-/** What a block of norm.cu keeps, rows that one of router.cu has, and parts that rank.cu cuts a row's logits into. */
-const [NORM_WIDTH_MAX, ROUTER_ROWS, RANK_PARTS] = [32_768, 4, 32];
+/** What a block of norm.cu keeps, rows that one of router.cu has, and up to which route.cu needs few threads. */
+const [NORM_WIDTH_MAX, ROUTER_ROWS, ROUTE_ROWS_FEW] = [32_768, 4, 64];
+/** Parts that rank.cu cuts a row's logits into, and how many a part has at least. */
+const [RANK_PARTS_MAX, RANK_PART_MIN] = [32, 4096];
+
+/** Whole warps for so many things to do at once. */
+function threadsFor(count: number, most: number): number {
+  return Math.min(most, Math.ceil(count / 32) * 32);
+}
 
 /** Bytes of what ranking so many rows leaves between its two kernels. */
 export function rankBytes(rowCount: number, topCount: number): Readonly<{ candidates: number; marks: number }> {
-  return { candidates: 8 * rowCount * RANK_PARTS * topCount, marks: 8 * rowCount * RANK_PARTS };
+  return { candidates: 8 * rowCount * RANK_PARTS_MAX * topCount, marks: 8 * rowCount * RANK_PARTS_MAX };
 }
 
 /** Parts that a row's positions are cut into at most. */
@@ -96,8 +104,10 @@ export class ModelKernels {
     const [a = NULL, b = NULL, more] = step.added;
     assert(more === undefined, "a layer adds two rows at most");
     assert(width % 4 === 0 && width <= NORM_WIDTH_MAX, "a row is kept by one block");
-    const kernel = this.#launcher.kernel("norm", "normalize", { TERMS: this.activations.terms, WIDTH: width });
-    this.#launcher.launch(kernel, [rowCount, 1, 1], 1024, [
+    const THREADS = threadsFor(width / 4, 1024);
+    const macros = { TERMS: this.activations.terms, WIDTH: width, THREADS };
+    const kernel = this.#launcher.kernel("norm", "normalize", macros);
+    this.#launcher.launch(kernel, [rowCount, 1, 1], THREADS, [
       step.rows ?? NULL,
       h,
       a,
@@ -128,7 +138,7 @@ export class ModelKernels {
     const kernel = this.#launcher.kernel("router", "router", { STORED: storedType(step.matrix) });
     const grid = [step.expertCount, Math.ceil(rowCount / ROUTER_ROWS), 1] as const;
     const args = [step.x, step.matrix.address, step.logits, i32(rowCount), i32(step.width)];
-    this.#launcher.launch(kernel, grid, 256, args);
+    this.#launcher.launch(kernel, grid, threadsFor(step.width / 8, 256), args);
   }
 
   /** Queries, keys and values: rotated, normed, with their temperature; keys and values go to their pages. */
@@ -238,7 +248,9 @@ export class ModelKernels {
     const { matrix, fold } = step.shared ?? { matrix: -1, fold: 0 };
     const sizes = [step.expertCount, step.stride, step.column, matrix, fold].map(i32);
     const lists = [step.logits, step.live, step.places, step.chosen, scales, order, jobs, jobCount];
-    this.#launcher.launch(kernel, [1, 1, 1], 1024, [...lists, ...sizes]);
+    // A warp for each row and expert, and lanes for each row.
+    const threads = threadsFor(32 * Math.max(rowCount, step.expertCount), rowCount > ROUTE_ROWS_FEW ? 1024 : 256);
+    this.#launcher.launch(kernel, [1, 1, 1], threads, [...lists, ...sizes]);
   }
 
   /** out [rows, width] f32 of gateUp [rows, 2 width]; `scales`: of each row's input. */
@@ -272,19 +284,16 @@ export class ModelKernels {
       topCount: number;
     }>,
   ): void {
-    const macros = { PARTS: RANK_PARTS };
+    const macros = { PARTS: Math.min(RANK_PARTS_MAX, Math.ceil(step.vocabSize / RANK_PART_MIN)) };
     const parts = this.#launcher.kernel("rank", "rankParts", macros);
     const sizes = [i32(step.vocabSize), i32(step.topCount)];
     const { logits, candidates, marks } = step;
-    this.#launcher.launch(parts, [RANK_PARTS, rowCount, 1], 256, [logits, candidates, marks, ...sizes]);
+    this.#launcher.launch(parts, [macros.PARTS, rowCount, 1], 256, [logits, candidates, marks, ...sizes]);
     const out = [step.ids, step.values, step.logSumExps, step.askedValues];
     const kernel = this.#launcher.kernel("rank", "rank", macros);
     this.#launcher.launch(kernel, [rowCount, 1, 1], 128, [logits, candidates, marks, step.asked, ...out, ...sizes]);
   }
 }
-
-/** A matrix row by row on the card, such as the input embedding, [V, D]. */
-export type RowMatrix = Readonly<{ kind: "f32" | "bf16"; address: DeviceAddress }>;
 
 function storedType({ kind }: RowMatrix): "float" | "bf16" {
   return kind === "f32" ? "float" : "bf16";

@@ -1,7 +1,7 @@
 // h[row] += a[row] + b[row] (either may be null), and x[i] = weight * h[row] / rms(h[row]). rows names the row of each i; null: i itself.
-// x is of activations; exact, where it is not null, the same in f32. width is WIDTH, a multiple of 4. Grid (rows), 1024 threads: each keeps its numbers.
-constexpr int FOURS = (WIDTH + 4095) / 4096;
-extern "C" __global__ void __launch_bounds__(1024) normalize(const int *rows, float *h, const float *a, const float *b, const float *weight, Activation *x, float *exact, int stride, float epsilon) {
+// x is of activations; exact, where it is not null, the same in f32. width is WIDTH, a multiple of 4. Grid (rows), THREADS threads: each keeps its numbers.
+constexpr int FOURS = (WIDTH + 4 * THREADS - 1) / (4 * THREADS);
+extern "C" __global__ void __launch_bounds__(THREADS) normalize(const int *rows, float *h, const float *a, const float *b, const float *weight, Activation *x, float *exact, int stride, float epsilon) {
   awaitPrevious();
   constexpr int width = WIDTH;
   __shared__ float room[32];
@@ -11,7 +11,7 @@ extern "C" __global__ void __launch_bounds__(1024) normalize(const int *rows, fl
   float sum = 0.f;
 #pragma unroll
   for (int n = 0; n < FOURS; n++) {
-    const int i = 4 * (threadIdx.x + n * 1024);
+    const int i = 4 * (threadIdx.x + n * THREADS);
     if (i >= width) break;
     weights[n] = *(const float4 *)(weight + i);
     float4 v = *(const float4 *)(h + from + i);
@@ -30,7 +30,7 @@ extern "C" __global__ void __launch_bounds__(1024) normalize(const int *rows, fl
   const float scale = 1.f / sqrtf(blockSum(sum, room) / width + epsilon);
 #pragma unroll
   for (int n = 0; n < FOURS; n++) {
-    const int i = 4 * (threadIdx.x + n * 1024);
+    const int i = 4 * (threadIdx.x + n * THREADS);
     if (i >= width) break;
     const float4 w = weights[n];
     const float4 v = make_float4(w.x * (own[n].x * scale), w.y * (own[n].y * scale), w.z * (own[n].z * scale), w.w * (own[n].w * scale));

@@ -1,14 +1,14 @@
 // The expert of each row, the rows sorted by expert, and jobs of at most ROWS of them. The first *live of rowCount rows are routed; others have no expert.
 // chosen [rows, stride] takes each row's expert in its column; scales its sigmoid. places[expert] says which matrix is the expert's, a negative one that it is
 // not here: its rows stay as they are. Where `shared` is not negative it is the shared expert's matrix: live rows have jobs of it too, the first ones, as rows from `fold` on.
-// order has room for twice the rows. ROWS: of a job. One block of 1024 threads, at most 1024 experts.
+// order has room for twice the rows. ROWS: of a job. One block of whole warps, at most 1024 experts.
 extern "C" __global__ void __launch_bounds__(1024) route(const float *logits, const int *live, const int *places, int *chosen, float *scales, int *order, Job *jobs, int *jobCount, int expertCount, int stride, int column, int shared, int fold) {
   awaitPrevious();
   __shared__ int counts[1024], firsts[1024], turns[1024];
-  const int thread = threadIdx.x, lane = thread & 31, warp = thread >> 5, rowCount = *live;
-  counts[thread] = 0;
+  const int thread = threadIdx.x, threads = blockDim.x, lane = thread & 31, warp = thread >> 5, warps = threads >> 5, rowCount = *live;
+  for (int e = thread; e < expertCount; e += threads) counts[e] = 0;
   __syncthreads();
-  for (int row = warp; row < rowCount; row += 32) {
+  for (int row = warp; row < rowCount; row += warps) {
     Best best = {NONE, 0x7fffffff};
     for (int e = lane; e < expertCount; e += 32) {
       const Best next = {logits[(long long)row * expertCount + e], e};
@@ -34,11 +34,11 @@ extern "C" __global__ void __launch_bounds__(1024) route(const float *logits, co
     }
     *jobCount = job;
   }
-  for (int row = thread; row < sharedRows; row += 1024) order[row] = fold + row;
-  for (int job = thread; job < sharedJobs; job += 1024) jobs[job] = Job{shared, job * ROWS, rowCount - job * ROWS < ROWS ? rowCount - job * ROWS : ROWS, 0};
+  for (int row = thread; row < sharedRows; row += threads) order[row] = fold + row;
+  for (int job = thread; job < sharedJobs; job += threads) jobs[job] = Job{shared, job * ROWS, rowCount - job * ROWS < ROWS ? rowCount - job * ROWS : ROWS, 0};
   __syncthreads();
   // A warp an expert: its rows in order, 32 at a time.
-  for (int e = warp; e < expertCount; e += 32) {
+  for (int e = warp; e < expertCount; e += warps) {
     const int count = counts[e], first = firsts[e];
     if (count == 0) continue;
     int at = first;

@@ -1,4 +1,4 @@
-// logits[row, e] = x[row] . w[e], both f32 [., width], w of the type STORED; sums in one order. Grid (experts, rows / ROWS rounded up), 256 threads.
+// logits[row, e] = x[row] . w[e], both f32 [., width], w of the type STORED; sums in one order. Grid (experts, rows / ROWS rounded up), at most 256 threads, whole warps.
 // width is a multiple of 8.
 constexpr int ROWS = 4;
 extern "C" __global__ void __launch_bounds__(256) router(const float *x, const STORED *w, float *logits, int rowCount, int width) {
@@ -7,7 +7,7 @@ extern "C" __global__ void __launch_bounds__(256) router(const float *x, const S
   const int expert = blockIdx.x, first = blockIdx.y * ROWS;
   const STORED *own = w + (long long)expert * width;
   float sums[ROWS] = {};
-  for (int i = 8 * threadIdx.x; i < width; i += 2048) {
+  for (int i = 8 * threadIdx.x; i < width; i += 8 * (int)blockDim.x) {
     float v[8];
 #pragma unroll
     for (int j = 0; j < 8; j += 16 / sizeof(STORED)) unpack16(own + i + j, v + j);
@@ -27,6 +27,6 @@ extern "C" __global__ void __launch_bounds__(256) router(const float *x, const S
   const int row = first + threadIdx.x;
   if (threadIdx.x >= ROWS || row >= rowCount) return;
   float sum = 0.f;
-  for (int warp = 0; warp < 8; warp++) sum += room[threadIdx.x][warp];
+  for (int warp = 0; warp < (int)blockDim.x / 32; warp++) sum += room[threadIdx.x][warp];
   logits[(long long)row * gridDim.x + expert] = sum;
 }

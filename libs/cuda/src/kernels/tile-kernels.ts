@@ -3,7 +3,7 @@ import type { DeviceAddress, Kernel } from "../driver/cuda-device.ts";
 import { bitsOf, type TileFormat, tileExtent, tileMacros } from "../model/weight-format.ts";
 import type { Activations } from "./activations.ts";
 import { i32, type KernelLauncher, NULL } from "./kernel-launcher.ts";
-import type { Product } from "./linear-kernels.ts";
+import type { Product } from "./product.ts";
 
 /** Which kernel multiplies, with which macros, and how many rows a job of it has. */
 export type TileShape = Readonly<

@@ -2,21 +2,10 @@ import type { LinearRows } from "@drover/checkpoint";
 import { assert, at } from "@drover/core";
 import type { CudaDevice, DeviceAddress } from "../driver/cuda-device.ts";
 import type { LinearKernels } from "../kernels/linear-kernels.ts";
-import type { RowMatrix } from "../kernels/model-kernels.ts";
+import type { DeviceLinear, RowMatrix } from "../kernels/product.ts";
 import { UPLOAD_BYTES } from "../limits.ts";
 import type { DeviceMemory } from "../memory/device-memory.ts";
 import { matrixBytes, type RowFormat, type TileFormat, type WeightFormat } from "./weight-format.ts";
-
-/** Matrices [out, in] of one format and shape on the card, such as those of a layer's experts. */
-export type DeviceLinear = Readonly<{
-  format: WeightFormat;
-  outSize: number;
-  inSize: number;
-  count: number;
-  /** Of each matrix where its numbers and its scales are: records of two addresses. */
-  table: DeviceAddress;
-  records: BigUint64Array;
-}>;
 
 const RECORD_BYTES = 16;
 /** Rows that are brought into tiles together come in multiples of this. */

@@ -1,8 +1,8 @@
 import { type LinearRows, type ModelConfig, stackRows, type TextWeights } from "@drover/checkpoint";
 import { ropeTables } from "@drover/llama4";
 import type { DeviceAddress } from "../driver/cuda-device.ts";
-import type { RowMatrix } from "../kernels/model-kernels.ts";
-import type { DeviceLinear, LinearUploader } from "./device-linear.ts";
+import type { DeviceLinear, RowMatrix } from "../kernels/product.ts";
+import type { LinearUploader } from "./device-linear.ts";
 
 /** Where a model's matrices come from. */
 export type TextSource = Pick<TextWeights, "vector" | "linearRows" | "expertRows" | "embeddingRows">;

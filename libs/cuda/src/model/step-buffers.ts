@@ -1,8 +1,9 @@
 import type { ModelConfig } from "@drover/checkpoint";
 import type { DeviceAddress } from "../driver/cuda-device.ts";
 import type { Activations } from "../kernels/activations.ts";
-import { jobCountMax, type Routing } from "../kernels/linear-kernels.ts";
+import { jobCountMax } from "../kernels/linear-kernels.ts";
 import { rankBytes } from "../kernels/model-kernels.ts";
+import type { Routing } from "../kernels/product.ts";
 import { ATTENTION_PARTS_MAX, HEAD_ROWS_MAX, TOP_COUNT_MAX } from "../limits.ts";
 import type { DeviceMemory } from "../memory/device-memory.ts";
 

@@ -1,8 +1,9 @@
 import type { ModelConfig } from "@drover/checkpoint";
 import type { KvKind } from "@drover/kv";
 import type { DeviceAddress } from "../driver/cuda-device.ts";
-import { jobCountMax, type Routing } from "../kernels/linear-kernels.ts";
+import { jobCountMax } from "../kernels/linear-kernels.ts";
 import type { ModelKernels } from "../kernels/model-kernels.ts";
+import type { Routing } from "../kernels/product.ts";
 import { HEAD_ROWS_MAX, TOP_COUNT_MAX } from "../limits.ts";
 import type { DeviceFeedForward, DeviceLayer, DeviceMlp, DeviceWeights } from "./device-weights.ts";
 import type { StepBuffers } from "./step-buffers.ts";

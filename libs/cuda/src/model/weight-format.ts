@@ -1,7 +1,7 @@
 import { assert } from "@drover/core";
 
 /** Bits of integers and inputs that share a scale. */
-export type Blocks = Readonly<{ bits: 4 | 8; blockSize: 32 | 64 | 128 }>;
+type Blocks = Readonly<{ bits: 4 | 8; blockSize: 32 | 64 | 128 }>;
 
 /**
  * How a matrix lies on the card: row by row, in a float's type, in FP8 with a scale for each output, or in integers with a scale for each block of inputs, for rows of

@@ -1,7 +1,7 @@
 import { dequantizeLinear, quantizeLinear } from "@drover/checkpoint";
-import type { DeviceLinear } from "../../model/device-linear.ts";
 import { matrixBytes, type RowFormat, type TileFormat, type WeightFormat } from "../../model/weight-format.ts";
-import { type Routing, rowsOfJob } from "../linear-kernels.ts";
+import { rowsOfJob } from "../linear-kernels.ts";
+import type { DeviceLinear, Routing } from "../product.ts";
 import { type CheckedCard, relativeError, toBf16 } from "./checked-card.ts";
 import type { KernelCheck, Random } from "./kernel-check.ts";
 
