@@ -67,7 +67,8 @@ describe.skipIf(!hasCpuCard)("a tiny model on a CPU in a card's place (needs g++
     const whole = await answer(text, cache, [prompt], false);
     expect(await answer(text, cache, [prompt.slice(0, 30), prompt.slice(30)], true)).toEqual(whole);
     // The last row alone is a step whose rows are all wanted: a graph.
-    expect(await answer(text, cache, [prompt.slice(0, 34), prompt.slice(34)], false)).toEqual(whole);
+    const short = await answer(text, cache, [prompt.slice(0, 31)], false);
+    expect(await answer(text, cache, [prompt.slice(0, 30), prompt.slice(30, 31)], false)).toEqual(short);
     text.close();
     expect(cuda.device.freeBytes).toBe(free);
     cuda.device.close();
