@@ -121,9 +121,11 @@ export class ScaleReader {
     const { dtype } = this.#checkpoint.info(tensor);
     const bytes = await this.#checkpoint.readBytes(tensor);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const columns = Int32Array.from({ length: this.#matrix.inSize }, (_, i) =>
-      dtype === "I64" ? Number(view.getBigInt64(8 * i, true)) : view.getInt32(4 * i, true),
-    );
+    const columns = Int32Array.from({ length: this.#matrix.inSize }, (_, i) => {
+      const column = dtype === "I64" ? Number(view.getBigInt64(8 * i, true)) : view.getInt32(4 * i, true);
+      // What no group has stays so in 32 bits.
+      return Math.abs(column) < columnCount ? column : columnCount;
+    });
     if (columns.includes(-1)) return columns;
     const counts = new Uint32Array(columnCount);
     for (const column of columns) {

@@ -206,3 +206,52 @@ describe("what could be read in two ways, or in none, is refused by file and ten
     });
   });
 });
+
+test("whatever shape or type a tensor has, a Linear is refused in one sentence or read whole", async () => {
+  const written = [
+    packQuantized(16, 64, { bits: 4, groupSize: 32, isAsymmetric: true, isReordered: true }, 7),
+    packQuantized(16, 64, { bits: 8, groupSize: 0, isAsymmetric: true, isReordered: false }, 8),
+    scaled(16, 64, { numbers: "int8", strategy: "group", isAsymmetric: true }, 9),
+    scaled(16, 64, { numbers: "fp8", strategy: "block", block: [8, 16] }, 10),
+    nvfp4(16, 64, "modelopt", 11),
+    nvfp4(16, 64, "compressed-tensors", 12),
+  ];
+  const types = { F32: 4, BF16: 2, F8_E4M3: 1, I8: 1, U8: 1, I32: 4, I64: 8, BOOL: 1 };
+  const lie = fc.record({
+    form: fc.nat(written.length - 1),
+    tensor: fc.nat(5),
+    dtype: fc.option(fc.constantFrom(...(Object.keys(types) as (keyof typeof types)[])), { nil: undefined }),
+    shape: fc.option(fc.array(fc.constantFrom(0, 1, 2, 4, 8, 16, 17, 32, 64), { maxLength: 4 }), { nil: undefined }),
+    forms: fc.record({
+      groupSizes: fc.subarray([1, 16, 32, 100]),
+      blocks: fc.subarray([
+        [8, 16],
+        [3, 5],
+        [128, 128],
+      ] as [number, number][]),
+      bits: fc.subarray([2, 4, 8]),
+    }),
+  });
+  const law = fc.asyncProperty(lie, async ({ form, tensor, dtype, shape, forms }) => {
+    const tensors = { ...written[form]?.tensors };
+    const names = Object.keys(tensors);
+    const name = names[tensor % names.length] ?? "";
+    const old = tensors[name];
+    if (old === undefined) throw new Error("the tensor is one that was written");
+    const [type, sides] = [dtype ?? (old.dtype as keyof typeof types), shape ?? old.shape];
+    const data = new Uint8Array(sides.reduce((a, b) => a * b, 1) * types[type]).map(
+      (_, i) => old.data[i % old.data.length] ?? 0,
+    );
+    tensors[name] = { dtype: type, shape: sides, data };
+    try {
+      const { whole } = await read(tensors, [16, 64], forms, [3, 5]);
+      expect(whole).toHaveLength(16 * 64);
+    } catch (error) {
+      expect(error).toMatchObject({
+        code: "invalid_argument",
+        message: expect.stringMatching(/^[\x20-\x7e]{10,400}$/),
+      });
+    }
+  });
+  await fc.assert(law, { numRuns: 400, seed: 21 });
+}, 30_000);

@@ -148,7 +148,7 @@ function zeroPointsOf(
   }
   if (dtype !== "I8") table.weightDtype(tensor);
   const count = shape.reduce((product, size) => product * size, 1);
-  if (count !== rowCount * columnCount)
+  if (count !== rowCount * columnCount || (rowCount > 1 && shape[0] !== rowCount))
     failTensor(table, tensor, `has shape [${shape}], which is not that of the scales`);
   return { tensor, isPacked: false };
 }
