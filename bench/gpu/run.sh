@@ -11,11 +11,10 @@ import lzma, shutil, sys, tarfile
 archives, target = sys.argv[1:]
 with lzma.open(f"{archives}/node.xz") as packed, open(f"{target}/node", "wb") as node:
     shutil.copyfileobj(packed, node)
-tarfile.open(f"{archives}/sources.tar.xz").extractall(target, filter="fully_trusted")
+for name in ("sources", "packages"):
+    tarfile.open(f"{archives}/{name}.tar.xz").extractall(target, filter="fully_trusted")
 P
   chmod 755 "$target/node"
-  mkdir -p "$target/node_modules/@drover"
-  for library in "$target"/libs/*; do ln -s "$library" "$target/node_modules/@drover/$(basename "$library")"; done
 fi
 found=$({ find /usr/local/nvidia /usr/local/cuda*/lib64 /usr/lib "$(python3 -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/nvidia" \
   \( -name 'libnvrtc.so.1[23]' -o -name libcuda.so.1 \) 2>/dev/null || true; } | xargs -r -n1 dirname | sort -u | paste -sd:)

@@ -48,6 +48,19 @@ export class Served implements AsyncDisposable {
     return { ok, lines: stdout.trimEnd().split("\n") };
   }
 
+  /** Greedy tokens behind a prompt, as many as are asked for. */
+  async tokens(prompt: readonly number[], count: number): Promise<number[]> {
+    const asked = { model: "", prompt, max_tokens: count, temperature: 0, ignore_eos: true, return_token_ids: true };
+    asked.model =
+      ((await (await fetch(`${this.url}/v1/models`)).json()) as { data: { id: string }[] }).data[0]?.id ?? "";
+    const body = JSON.stringify(asked);
+    const headers = { "content-type": "application/json" };
+    const response = await fetch(`${this.url}/v1/completions`, { method: "POST", headers, body });
+    const read = (await response.json()) as { choices?: { token_ids: number[] }[]; error?: { message: string } };
+    if (read.choices?.[0] === undefined) throw new Error(`no answer: ${read.error?.message}`);
+    return read.choices[0].token_ids;
+  }
+
   /** The sum of a series that the first attention worker shows. */
   async metric(name: string): Promise<number> {
     const [, admin] = /attention-0 .* admin (\S+)/.exec(this.#output) ?? [];
