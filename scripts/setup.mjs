@@ -1,5 +1,6 @@
-// Installs what Drover needs, for a machine that has only Node >= 20 and npm: Node 24 and pnpm 10 into .toolchain, then the packages.
-// Plain JavaScript, because the machine's own Node runs it. Quiet when nothing is to be done; otherwise says on standard error what it does.
+// Installs what Drover needs, for a machine that has only Node >= 20 and npm: Node 24 and pnpm 10 into .toolchain, then the packages; with the
+// argument `run` those alone that running needs, and not what tests and gates do. Plain JavaScript, because the machine's own Node runs it.
+// Quiet when nothing is to be done; otherwise says on standard error what it does.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
@@ -25,6 +26,7 @@ const LOCK_BEAT_MS = 2_000;
 const LOCK_STALE_MS = 20_000;
 const LOCK_POLL_MS = 250;
 const INSTALL_RETRIES = 1;
+const PROGRESS_MS = 5_000;
 
 const toolchain = join(root, ".toolchain");
 const toolchainBin = join(toolchain, "node_modules", ".bin");
@@ -42,21 +44,27 @@ export function toolEnvironment() {
   return { ...inherited, PATH: path, ONNXRUNTIME_NODE_INSTALL: "skip", ORT_DISABLE_TELEMETRY: "1", NX_DAEMON: "false" };
 }
 
+/** What is installed: all of it, or what running takes. All serves for running too. */
+const SCOPES = { all: "all", run: "run" };
+
 /** Installs what is missing or out of date. Throws an Error whose message says why it could not. */
-export async function ensureSetup() {
+export async function ensureSetup(scope = SCOPES.all) {
   const major = Number(process.versions.node.split(".")[0]);
   if (major < NODE_MAJOR_MIN) throw new Error(`Node ${NODE_MAJOR_MIN} or newer is needed; this is ${process.version}.`);
-  if (isInstalled(wantedState())) return;
+  if (isInstalled(wantedState(), scope)) return;
   await withLock(async () => {
     // Another set-up may have done it while this one waited.
     const state = wantedState();
-    if (isInstalled(state)) return;
+    if (isInstalled(state, scope)) return;
     const begin = Date.now();
-    say("setting up: the first start, or the dependencies have changed");
+    say(
+      `setting up ${scope === SCOPES.run ? "what running needs" : "all packages"}: the first start, or the dependencies have changed`,
+    );
     mkdirSync(toolchain, { recursive: true });
     if (!(await toolchainWorks())) await installToolchain();
-    await installPackages();
-    writeFileSync(stampFile, state);
+    await installPackages(scope);
+    if (scope === SCOPES.run) removeForeignFiles();
+    writeFileSync(stampFile, `${state} ${scope}`);
     say(`set up in ${Math.round((Date.now() - begin) / 1000)} s`);
   });
 }
@@ -78,9 +86,12 @@ function packageFiles() {
   return ["", ...groups, "bench", "tests"].map((folder) => join(folder, "package.json")).sort();
 }
 
-function isInstalled(state) {
+function isInstalled(state, scope) {
   if (!existsSync(nodeBinary) || !existsSync(join(root, "node_modules", ".modules.yaml"))) return false;
-  return existsSync(stampFile) && readFileSync(stampFile, "utf8") === state;
+  if (!existsSync(stampFile)) return false;
+  // A stamp of one word is of a set-up that knew no scopes: all.
+  const [installed, installedScope = SCOPES.all] = readFileSync(stampFile, "utf8").split(" ");
+  return installed === state && (installedScope === scope || installedScope === SCOPES.all);
 }
 
 async function toolchainWorks() {
@@ -112,12 +123,47 @@ async function installToolchain() {
   }
 }
 
-async function installPackages() {
+async function installPackages(scope) {
   say("[2/2] packages, by pnpm");
   const pnpm = [join(toolchain, "node_modules/pnpm/bin/pnpm.cjs"), "install", "--frozen-lockfile"];
+  const parts = scope === SCOPES.run ? ["--prod", "--filter", "{./apps/*}..."] : [];
   const options = ["--config.confirmModulesPurge=false", "--reporter=append-only"];
-  const progress = (line) => line.startsWith("Progress:") && say(`      ${line.slice("Progress: ".length)}`);
-  await mustRun("pnpm could not install the packages", () => run(nodeBinary, [...pnpm, ...options], progress));
+  const progress = progressLine();
+  await mustRun("pnpm could not install the packages", () =>
+    run(nodeBinary, [...pnpm, ...parts, ...options], progress.read),
+  );
+  progress.end();
+}
+
+/** The runtime comes with libraries for all systems and Node with headers and a manual: 280 MB that nothing which runs here reads. */
+function removeForeignFiles() {
+  const remove = (path) => rmSync(path, { recursive: true, force: true });
+  for (const name of ["include", "share", "CHANGELOG.md"])
+    remove(join(toolchain, "node_modules/node/node_modules", `node-${process.platform}-${process.arch}`, name));
+  const packages = join(root, "node_modules/.pnpm");
+  for (const name of readdirSync(packages).filter((each) => each.startsWith("onnxruntime-node@"))) {
+    const binaries = join(packages, name, "node_modules/onnxruntime-node/bin/napi-v6");
+    // Those for Linux are what an image is made of.
+    for (const system of existsSync(binaries) ? readdirSync(binaries) : [])
+      if (system !== process.platform && system !== "linux") remove(join(binaries, system));
+  }
+}
+
+/** One line that grows with time: rewritten at a terminal, and written now and then elsewhere. */
+function progressLine() {
+  const begin = Date.now();
+  let shownMs = 0;
+  const read = (line) => {
+    const [, resolved, added] = /^Progress: resolved (\d+).*added (\d+)/.exec(line) ?? [];
+    if (resolved === undefined) return;
+    const nowMs = Date.now();
+    const text = `drover:       ${added} of ${resolved} packages, ${Math.round((nowMs - begin) / 1000)} s`;
+    if (process.stderr.isTTY) process.stderr.write(`\r${text}`);
+    else if (nowMs - shownMs >= PROGRESS_MS) process.stderr.write(`${text}\n`);
+    else return;
+    shownMs = nowMs;
+  };
+  return { read, end: () => process.stderr.isTTY && shownMs > 0 && process.stderr.write("\n") };
 }
 
 /** Networks fail now and then: one more try, then the reason. */
@@ -201,7 +247,7 @@ function say(text) {
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   try {
-    await ensureSetup();
+    await ensureSetup(process.argv[2] === SCOPES.run ? SCOPES.run : SCOPES.all);
   } catch (error) {
     say(`set-up failed. ${error.message}`);
     process.exitCode = 1;

@@ -6,7 +6,10 @@ import type { BullJobData } from "./bull-job.ts";
  * changed for who does not hold the job's lock any more: another scheduler may have it, and give it back. Errors: BullMQ's, when the lock was
  * lost.
  */
-export async function completeJob(taken: Job<BullJobData>, token: string): Promise<void> {
+export async function completeJob(
+  taken: Job<Readonly<{ job: string; protocol: string }>>,
+  token: string,
+): Promise<void> {
   const { protocol } = taken.data;
   await taken.moveToCompleted(null, token, false);
   await taken.updateData({ protocol, job: "" });

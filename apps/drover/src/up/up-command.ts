@@ -70,8 +70,8 @@ export async function runUp({ argv, env, mains, defaultModel }: UpOptions): Prom
     await untilAborted(cluster.start(), ended).finally(() => clearInterval(notice));
     const { http = "", grpc = "" } = cluster.routerAddresses;
     const queue = describeQueue(choice, cluster.rows);
-    const page = screen({ modelName, queue, http, grpc, rows: cluster.rows });
-    (config.prompt === undefined ? process.stdout : process.stderr).write(page);
+    if (config.prompt === undefined) process.stdout.write(screen({ modelName, queue, http, grpc, rows: cluster.rows }));
+    else say(`all is ready; asking ${modelName}`);
     parent.announce({ kind: "listening", addresses: cluster.routerAddresses });
     parent.announce({ kind: "ready" });
     if (config.prompt === undefined) {
