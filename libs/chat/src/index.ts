@@ -4,6 +4,7 @@ export type { ChatInput, ChatMessage } from "./chat-input.ts";
 export { JinjaChatTemplate } from "./chat-template.ts";
 export { loadChatTemplate, loadTemplateSource } from "./load-chat-template.ts";
 export { LocalPromptEncoder } from "./local-prompt-encoder.ts";
+export { looksMarked, markedSegments } from "./marked-text.ts";
 export type { PromptEncoder } from "./prompt-encoder.ts";
 export { DEFAULT_TEMPLATE, type TemplateSource } from "./template-source.ts";
 

@@ -3,6 +3,7 @@ import type { Segment, Tokenizer } from "@drover/tokenizer";
 import type { ChatInput } from "./chat-input.ts";
 import type { ChatTemplate } from "./chat-template.ts";
 import { IMAGE_TOKENS, type ImageToken, imageTokenLayout } from "./image-token-layout.ts";
+import { markedSegments } from "./marked-text.ts";
 import type { PromptEncoder } from "./prompt-encoder.ts";
 
 export type LocalPromptEncoderOptions = Readonly<{
@@ -20,9 +21,10 @@ export class LocalPromptEncoder implements PromptEncoder {
     this.#options = options;
   }
 
-  async encodeText(text: string, signal: AbortSignal): Promise<Uint32Array> {
+  async encodeText(text: string, signal: AbortSignal, isMarked = false): Promise<Uint32Array> {
     signal.throwIfAborted();
-    return this.#options.tokenizer.encode(text);
+    const { tokenizer } = this.#options;
+    return isMarked ? tokenizer.encodeSegments(markedSegments(text, tokenizer)) : tokenizer.encode(text);
   }
 
   async encodeChat(input: ChatInput, images: readonly ImageGrid[], signal: AbortSignal): Promise<Uint32Array> {

@@ -11,6 +11,7 @@ export type {
   PackedPrompt,
   PromptQuery,
   ReplyOptions,
+  TextReading,
   ToolCallRules,
 } from "./request/generation-query.ts";
 export type { ModelFacts, SamplingDefaults } from "./request/model-facts.ts";

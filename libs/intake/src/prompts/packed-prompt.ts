@@ -2,7 +2,9 @@ import { deserialize, serialize } from "node:v8";
 import type { ChatInput } from "@drover/chat";
 
 /** A prompt as a thread reads it and another one encodes it. */
-export type UnpackedPrompt = Readonly<{ kind: "text"; text: string }> | Readonly<{ kind: "chat"; input: ChatInput }>;
+export type UnpackedPrompt =
+  | Readonly<{ kind: "text"; text: string; isMarked?: boolean }>
+  | Readonly<{ kind: "chat"; input: ChatInput }>;
 
 /** The prompt in bytes of its own, which threads hand over without looking at what is in them. Numbers keep their form. */
 export function packPrompt(prompt: UnpackedPrompt): Uint8Array<ArrayBuffer> {

@@ -11,6 +11,6 @@ export type PromptSettings = Readonly<{
 
 /** What a thread is asked, one prompt at a time; it answers with token ids. */
 export type PromptRequest =
-  | Readonly<{ kind: "text"; text: string }>
+  | Readonly<{ kind: "text"; text: string; isMarked?: boolean }>
   | Readonly<{ kind: "chat"; input: ChatInput; images: readonly ImageGrid[] }>
   | Readonly<{ kind: "packed"; bytes: Uint8Array; images: readonly ImageGrid[] }>;

@@ -3,12 +3,14 @@ import {
   LocalPromptEncoder,
   loadChatTemplate,
   loadTemplateSource,
+  markedSegments,
   parseExactJson,
   type TemplateSource,
 } from "@drover/chat";
 import { neverAborted } from "@drover/core";
 import { loadTokenizer } from "@drover/tokenizer";
 import { describe, expect, test } from "vitest";
+import { packPrompt } from "./packed-prompt.ts";
 import { PromptPool, type PromptPoolOptions } from "./prompt-pool.ts";
 
 const model = join(import.meta.dirname, "../../../../models/nano");
@@ -38,6 +40,18 @@ describe("a prompt pool gives what the encoder on the caller's thread gives", ()
       expect(await pool.encodeText(text, neverAborted)).toEqual(expected);
       expect(await inline.encodeText(text, neverAborted)).toEqual(expected);
     }
+  });
+
+  test("for text whose author marked its special tokens", async () => {
+    await using pool = await start();
+    await using inline = await start({ inlineCharactersMax: 100 });
+    const text = "<|begin_of_text|>hi<|eot|><|no such|>";
+    const expected = tokenizer.encodeSegments(markedSegments(text, tokenizer));
+    expect(expected).not.toEqual(tokenizer.encode(text));
+    expect(await pool.encodeText(text, neverAborted, true)).toEqual(expected);
+    expect(await inline.encodeText(text, neverAborted, true)).toEqual(expected);
+    const packed = packPrompt({ kind: "text", text, isMarked: true });
+    expect(await pool.encodePacked(packed, [], neverAborted)).toEqual(expected);
   });
 
   test("for conversations with images and tools, whose numbers keep their form", async () => {

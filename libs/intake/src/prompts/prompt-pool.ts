@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import type { ChatInput, PromptEncoder, TemplateSource } from "@drover/chat";
+import { type ChatInput, markedSegments, type PromptEncoder, type TemplateSource } from "@drover/chat";
 import type { ImageGrid } from "@drover/core";
 import { ThreadPool } from "@drover/threads";
 import type { SharableTokenizer } from "@drover/tokenizer";
@@ -59,10 +59,11 @@ export class PromptPool implements PromptEncoder, AsyncDisposable {
   }
 
   /** Errors: `overloaded` when the queue is full, `deadline_exceeded`, `internal` when the text ends its thread, `unavailable` once closed; the signal's reason. */
-  async encodeText(text: string, signal: AbortSignal): Promise<Uint32Array> {
+  async encodeText(text: string, signal: AbortSignal, isMarked = false): Promise<Uint32Array> {
     signal.throwIfAborted();
-    if (text.length <= this.#inlineCharactersMax) return this.#tokenizer.encode(text);
-    return this.#run({ kind: "text", text }, signal);
+    const tokenizer = this.#tokenizer;
+    if (text.length > this.#inlineCharactersMax) return this.#run({ kind: "text", text, isMarked }, signal);
+    return isMarked ? tokenizer.encodeSegments(markedSegments(text, tokenizer)) : tokenizer.encode(text);
   }
 
   /** Errors: those of the template and of `encodeText`. The input must not change meanwhile. */

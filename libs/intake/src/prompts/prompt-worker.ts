@@ -13,7 +13,7 @@ await serveThread(async ({ vocabulary, template, patchesPerTile }: PromptSetting
   return {
     answer: (request: PromptRequest) => {
       const prompt = request.kind === "packed" ? unpackPrompt(request.bytes) : request;
-      if (prompt.kind === "text") return encoder.encodeText(prompt.text, neverAborted);
+      if (prompt.kind === "text") return encoder.encodeText(prompt.text, neverAborted, prompt.isMarked);
       return encoder.encodeChat(prompt.input, request.kind === "text" ? [] : request.images, neverAborted);
     },
     buffersOf: (ids: Uint32Array) => {

@@ -73,6 +73,14 @@ describe("what clients of other servers send", () => {
     expect(chat({ top_logprobs: 0, logprobs: true }).sampling.topLogprobs).toBe(0);
   });
 
+  it("names of special tokens in a raw prompt are text unless it is asked for", () => {
+    const prompt = "<|begin_of_text|><|header_start|>user<|header_end|>";
+    expect(completion({ prompt }).prompt).toMatchObject({ isMarked: false, looksMarked: true, first: 256 });
+    expect(completion({ prompt, parse_special: true }).prompt).toMatchObject({ isMarked: true });
+    expect(tokenize({ prompt, parse_special: true }).prompt).toMatchObject({ isMarked: true });
+    expect(completion({ prompt: "a < b" }).prompt).toMatchObject({ isMarked: false, looksMarked: false });
+  });
+
   it("a seed has 64 bits, as OpenAI's", () => {
     for (const seed of [2 ** 64, -(2 ** 63), 0, -1]) {
       const drawn = chat({ seed }).sampling.seed;

@@ -1,3 +1,4 @@
+import { looksMarked } from "@drover/chat";
 import { type Static, Type } from "typebox";
 import { CHOICES_MAX } from "../limits.ts";
 import { checkPromptFits } from "../request/fit.ts";
@@ -28,6 +29,13 @@ export const promptFields = {
   }),
   add_special_tokens: optional(
     Type.Boolean({ description: "Text begins with the model's begin token.", default: true }),
+  ),
+  parse_special: optional(
+    Type.Boolean({
+      description:
+        "Names of special tokens in text, such as `<|header_start|>`, are these tokens, for who renders the template; a begin token at its begin is then the only one. Without it they are text, whoever wrote them.",
+      default: false,
+    }),
   ),
 };
 
@@ -60,12 +68,13 @@ function severalIn(prompt: PromptBody["prompt"]): readonly (string | readonly un
 function readOne(
   field: string,
   prompt: string | readonly unknown[],
-  { add_special_tokens: addSpecialTokens }: PromptBody,
+  { add_special_tokens: addSpecialTokens, parse_special: isMarked }: PromptBody,
   { vocabSize, contextTokensMax, defaults }: ModelFacts,
 ): PromptQuery {
   if (typeof prompt === "string") {
     if (!prompt.isWellFormed()) throw fieldError(field, SENTENCES.unicode);
-    return { kind: "text", field, text: prompt, first: addSpecialTokens === false ? undefined : defaults.bosTokenId };
+    const first = addSpecialTokens === false ? undefined : defaults.bosTokenId;
+    return { kind: "text", field, text: prompt, first, isMarked: isMarked ?? false, looksMarked: looksMarked(prompt) };
   }
   if (prompt.length === 0) throw fieldError(field, SENTENCES.empty);
   // Counted before the ids are looked at, so that a prompt far too long says so.

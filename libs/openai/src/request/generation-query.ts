@@ -15,21 +15,31 @@ export type ChatPrompt = Readonly<{
   images: readonly ImageReference[];
 }>;
 
-/** Plain text, after the token `first` where there is one. */
-type TextPrompt = Readonly<{ kind: "text"; field: string; text: string; first: number | undefined }>;
+/** How a text is read. */
+export type TextReading = Readonly<{
+  /** Comes before it, unless it begins with it. */
+  first: number | undefined;
+  /** Names of special tokens in it are these tokens. */
+  isMarked: boolean;
+  /** It has such names, or what looks like them. */
+  looksMarked: boolean;
+}>;
+
+/** Text without a template. */
+type TextPrompt = TextReading & Readonly<{ kind: "text"; field: string; text: string }>;
 
 /** Token ids as they are, all of the vocabulary. */
 type TokenPrompt = Readonly<{ kind: "tokens"; field: string; ids: Uint32Array }>;
 
 /**
- * A conversation or a text that was read on a thread and goes to another one, in bytes: nobody on the way walks through its values. Text comes
- * after the token `first` where there is one.
+ * A conversation or a text that was read on a thread and goes to another one, in bytes: nobody on the way walks through its values.
  */
 export type PackedPrompt = Readonly<{
   kind: "packed";
   field: (ChatPrompt | TextPrompt)["field"];
   bytes: Uint8Array<ArrayBuffer>;
-  first: number | undefined;
+  /** Of a text. */
+  reading: TextReading | undefined;
   images: readonly ImageReference[];
 }>;
 

@@ -20,8 +20,9 @@ function packed(prompt: PromptQuery, isEchoed: boolean): PromptQuery {
     case "packed":
       return prompt;
     case "text": {
-      const { field, text, first } = prompt;
-      return isEchoed ? prompt : packedPrompt(field, packPrompt({ kind: "text", text }), first, []);
+      const { field, text, first, isMarked, looksMarked } = prompt;
+      const reading = { first, isMarked, looksMarked };
+      return isEchoed ? prompt : packedPrompt(field, packPrompt({ kind: "text", text, isMarked }), reading, []);
     }
     case "chat": {
       const { field, input, images } = prompt;
@@ -33,10 +34,10 @@ function packed(prompt: PromptQuery, isEchoed: boolean): PromptQuery {
 function packedPrompt(
   field: PackedPrompt["field"],
   bytes: PackedPrompt["bytes"],
-  first: number | undefined,
+  reading: PackedPrompt["reading"],
   images: readonly ImageReference[],
 ): PackedPrompt {
-  return { kind: "packed", field, bytes, first, images };
+  return { kind: "packed", field, bytes, reading, images };
 }
 
 function readImage(image: ImageReference): ImageReference {

@@ -1,5 +1,14 @@
 import { randomInt } from "node:crypto";
-import { at, type Clock, DroverError, type Lane, noTracer, type Tracer, toDroverError } from "@drover/core";
+import {
+  at,
+  type Clock,
+  DroverError,
+  type Lane,
+  type Logger,
+  noTracer,
+  type Tracer,
+  toDroverError,
+} from "@drover/core";
 import {
   fit,
   type GenerationQuery,
@@ -37,6 +46,7 @@ export type InferenceOptions = Readonly<{
   /** A request that comes while the cluster cannot serve, or its queue takes nothing, waits so long for that to end. */
   readyWaitMsMax: number;
   clock: Clock;
+  logger: Logger;
   metrics: RouterMetrics;
   tracer?: Tracer | undefined;
   /** Aborts when nothing new is taken any more. */

@@ -1,5 +1,6 @@
-import { DroverError, type ImageTiles, neverAborted, systemClock } from "@drover/core";
+import { DroverError, type ImageTiles, neverAborted, silentLogger, systemClock } from "@drover/core";
 import type { ChatPrompt } from "@drover/openai";
+import { RecordingLogger } from "@drover/testkit";
 import { describe, expect, it } from "vitest";
 import type { ServedImages } from "../served-model.ts";
 import { tinyModel } from "../testing/tiny-model.ts";
@@ -31,7 +32,12 @@ function preparer(open: (url: string) => ImageTiles = (url) => tiles(Number(url[
       }),
     );
   const model = { ...tiny, images, prompts: { ...tiny.prompts, encodeChat } };
-  return new PromptPreparer({ model, clock: systemClock, metrics: { imageOpened: () => undefined } });
+  return new PromptPreparer({
+    model,
+    clock: systemClock,
+    logger: silentLogger,
+    metrics: { imageOpened: () => undefined },
+  });
 }
 
 const chat = (...urls: string[]): ChatPrompt => ({
@@ -43,7 +49,14 @@ const chat = (...urls: string[]): ChatPrompt => ({
 
 describe("a prompt is prepared", () => {
   it("from text, with the token before it, and echoed as it was", async () => {
-    const query = { kind: "text", field: "prompt", text: "hi", first: 256 } as const;
+    const query = {
+      kind: "text",
+      field: "prompt",
+      text: "hi",
+      first: 256,
+      isMarked: false,
+      looksMarked: false,
+    } as const;
     expect(await preparer().prepare(query, true, undefined, neverAborted)).toEqual({
       tokenIds: Uint32Array.of(256, 104, 105),
       images: [],
@@ -51,6 +64,26 @@ describe("a prompt is prepared", () => {
     });
     const empty = { ...query, text: "", first: undefined };
     await expect(preparer().prepare(empty, false, undefined, neverAborted)).rejects.toMatchObject({ field: "prompt" });
+  });
+
+  it("from marked text, with no second begin token", async () => {
+    const tiny = tinyModel();
+    const encodeText = async (text: string, _signal: AbortSignal, isMarked?: boolean) =>
+      Uint32Array.of(...(isMarked === true ? [256] : []), ...Buffer.from(text));
+    const model = { ...tiny, prompts: { ...tiny.prompts, encodeText } };
+    const logger = new RecordingLogger();
+    const metrics = { imageOpened: () => undefined };
+    const marked = new PromptPreparer({ model, clock: systemClock, logger, metrics });
+    const query = { kind: "text", field: "prompt", text: "hi", first: 256, looksMarked: true } as const;
+    const ids = async (isMarked: boolean) =>
+      (await marked.prepare({ ...query, isMarked }, false, undefined, neverAborted)).tokenIds;
+    expect(await ids(true)).toEqual(Uint32Array.of(256, 104, 105));
+    expect(logger.lines).toEqual([]);
+    // What is read as text although it has marks is told once, without its words.
+    expect(await ids(false)).toEqual(Uint32Array.of(256, 104, 105));
+    await ids(false);
+    expect(logger.lines).toMatchObject([{ level: "warn", event: "prompt.special_tokens_are_text" }]);
+    expect(JSON.stringify(logger.lines)).not.toContain('"hi"');
   });
 
   it("from token ids, as they are, and echoed as their text", async () => {

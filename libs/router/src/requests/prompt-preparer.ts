@@ -1,5 +1,5 @@
-import { assert, type Clock, DroverError, type ImageTiles } from "@drover/core";
-import type { ImageReference, PackedPrompt, PreparedPrompt, PromptQuery } from "@drover/openai";
+import { assert, type Clock, DroverError, type ImageTiles, type Logger } from "@drover/core";
+import type { ImageReference, PreparedPrompt, PromptQuery, TextReading } from "@drover/openai";
 import type { RouterMetrics } from "../metrics/router-metrics.ts";
 import type { ServedModel } from "../served-model.ts";
 import { allOrNone } from "./all-or-none.ts";
@@ -10,6 +10,7 @@ import { tokenText } from "./token-text.ts";
 export type PromptPreparerOptions = Readonly<{
   model: ServedModel;
   clock: Clock;
+  logger: Logger;
   metrics: Pick<RouterMetrics, "imageOpened">;
 }>;
 
@@ -19,6 +20,7 @@ type ImagesPermit = Pick<Permit, "holdBytes" | "trace"> | undefined;
 /** Makes tokens and tiles of what clients send, on the threads of its model. */
 export class PromptPreparer {
   readonly #options: PromptPreparerOptions;
+  #warned = false;
 
   constructor(options: PromptPreparerOptions) {
     this.#options = options;
@@ -38,14 +40,15 @@ export class PromptPreparer {
           echoText: echo ? await tokenText(model.tokenizer, query.ids) : undefined,
         };
       case "text": {
-        const encoded = await model.prompts.encodeText(query.text, signal);
-        const tokenIds = withFirst(query, encoded);
+        const encoded = await model.prompts.encodeText(query.text, signal, query.isMarked);
+        const tokenIds = this.#withFirst(query, query.field, encoded);
         return { tokenIds, images: [], echoText: echo ? query.text : undefined };
       }
       case "packed": {
         const opened = await this.#openImages(query.images, holder, signal);
         const grids = opened.map(({ grid }) => grid);
-        const tokenIds = withFirst(query, await model.prompts.encodePacked(query.bytes, grids, signal));
+        const encoded = await model.prompts.encodePacked(query.bytes, grids, signal);
+        const tokenIds = this.#withFirst(query.reading, query.field, encoded);
         const images = model.images === undefined ? [] : placeImages(tokenIds, opened, model.images);
         return { tokenIds, images, echoText: undefined };
       }
@@ -57,6 +60,28 @@ export class PromptPreparer {
         return { tokenIds, images, echoText: undefined };
       }
     }
+  }
+
+  /** A text's tokens after its first one, which is not written twice. */
+  #withFirst(reading: TextReading | undefined, field: string, rest: Uint32Array): Uint32Array {
+    if (reading?.looksMarked === true && !reading.isMarked) this.#warnOfMarks();
+    const first = reading?.first;
+    if (first === undefined && rest.length === 0)
+      throw new DroverError("invalid_argument", "must not be empty", { field });
+    if (first === undefined || (reading?.isMarked === true && rest[0] === first)) return rest;
+    const ids = new Uint32Array(rest.length + 1);
+    ids[0] = first;
+    ids.set(rest, 1);
+    return ids;
+  }
+
+  /** Who renders the template and does not say so gets worse answers, and nobody would know why. */
+  #warnOfMarks(): void {
+    if (this.#warned) return;
+    this.#warned = true;
+    this.#options.logger.warn("prompt.special_tokens_are_text", {
+      hint: "a prompt without a template has names of special tokens, which are read as text: parse_special reads them",
+    });
   }
 
   /** In order. When one cannot be opened, the others need not be. */
@@ -91,16 +116,6 @@ export class PromptPreparer {
 }
 
 /** Errors: `invalid_argument` for a text without a token. */
-function withFirst({ first, field }: Pick<PackedPrompt, "first" | "field">, rest: Uint32Array): Uint32Array {
-  if (first === undefined && rest.length === 0)
-    throw new DroverError("invalid_argument", "must not be empty", { field });
-  if (first === undefined) return rest;
-  const ids = new Uint32Array(rest.length + 1);
-  ids[0] = first;
-  ids.set(rest, 1);
-  return ids;
-}
-
 function withField(error: unknown, field: string): unknown {
   if (!(error instanceof DroverError) || error.field !== undefined || error.code === "cancelled") return error;
   const { code, message, retryAfterMs, cause } = error;
