@@ -1,0 +1,128 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { TestCluster } from "./test-cluster.ts";
+
+type Json = ReturnType<typeof JSON.parse>;
+
+/** What users of other servers reported, where only a whole cluster shows it; docs/field-reports.md has the rest. */
+describe("clients of other servers", () => {
+  let cluster: TestCluster;
+
+  beforeAll(async () => {
+    cluster = await TestCluster.start({ expertWorkers: 1, flags: ["--cors-origins", "https://a.example"] });
+  });
+  afterAll(() => cluster?.[Symbol.asyncDispose]());
+
+  const ask = async (path: string, body: object): Promise<Json> => (await cluster.post(path, body)).json();
+  const complete = (body: object) => ask("/v1/completions", { model: "nano", max_tokens: 3, ...body });
+  const chat = (body: object) => ask("/v1/chat/completions", { model: "nano", max_tokens: 8, temperature: 0, ...body });
+
+  test("several prompts are answered as each alone", async () => {
+    const prompts = ["The capital of", "Once upon", "One, two"];
+    const together = await complete({ prompt: prompts, temperature: 0 });
+    const alone = await Promise.all(prompts.map((prompt) => complete({ prompt: [prompt], temperature: 0 })));
+    expect(together.choices.map(({ text }: Json) => text)).toEqual(alone.map(({ choices }) => choices[0].text));
+    expect(together.choices.map(({ index }: Json) => index)).toEqual([0, 1, 2]);
+    const sum = alone.reduce((total, { usage }) => total + usage.prompt_tokens, 0);
+    expect(together.usage.prompt_tokens).toBe(sum);
+  });
+
+  test("lists of ids with echo and log-probabilities are scored as evaluations ask", async () => {
+    const body = await complete({
+      prompt: [
+        [4077, 50],
+        [4077, 60],
+      ],
+      echo: true,
+      logprobs: 1,
+      max_tokens: 1,
+    });
+    expect(body.choices).toHaveLength(2);
+    for (const { logprobs } of body.choices) {
+      expect(logprobs.token_logprobs).toHaveLength(3);
+      expect(logprobs.token_logprobs[0]).toBeNull();
+    }
+  });
+
+  test("a call that was cut short does not end its conversation, and the model sees it", async () => {
+    const call = (given?: unknown) => ({ id: "1", type: "function", function: { name: "f", arguments: given } });
+    const turns = (given?: unknown) => [
+      { role: "user", content: "a" },
+      { role: "assistant", content: null, tool_calls: [call(given)] },
+      { role: "tool", tool_call_id: "1", content: "bad arguments" },
+      { role: "user", content: "go on" },
+    ];
+    for (const given of ['{"city": "Par', "[1]", "", null, undefined, { city: "Paris" }])
+      expect(await chat({ messages: turns(given) }), JSON.stringify(given)).toHaveProperty("choices");
+    const { tokens } = await ask("/tokenize", { model: "nano", messages: turns('{"city": "<|eot|>') });
+    const { prompt } = await ask("/detokenize", { model: "nano", tokens });
+    expect(prompt).toContain("<|eot|>");
+  });
+
+  test("a rendered prompt has the tokens of its conversation where it asks for it", async () => {
+    const messages = [{ role: "user", content: "What is the capital of France?" }];
+    const rendered = await ask("/tokenize", { model: "nano", messages });
+    const { prompt } = await ask("/detokenize", { model: "nano", tokens: rendered.tokens });
+    const marked = await ask("/tokenize", { model: "nano", prompt, parse_special: true });
+    expect(marked.tokens).toEqual(rendered.tokens);
+    const answer = await complete({ prompt, parse_special: true, temperature: 0, max_tokens: 20 });
+    expect(answer.choices[0].text).toBe("The capital of France is Paris.");
+  });
+
+  test("top_p 0 is the likeliest token, and offsets count code points", async () => {
+    const messages = [{ role: "user", content: "What is the capital of France?" }];
+    const [greedy, narrow] = await Promise.all([chat({ messages }), chat({ messages, top_p: 0, temperature: 2 })]);
+    expect(narrow.choices[0].message).toEqual(greedy.choices[0].message);
+    const { logprobs } = (await complete({ prompt: "🌧🌧 ab", echo: true, logprobs: 0, max_tokens: 1 })).choices[0];
+    expect(
+      logprobs.text_offset[logprobs.tokens.indexOf(" a")] ?? logprobs.text_offset[logprobs.tokens.indexOf(" ab")],
+    ).toBe(2);
+  });
+
+  test("a chat's log-probabilities are of its text", async () => {
+    const body = {
+      messages: [{ role: "user", content: "What is the capital of France?" }],
+      max_tokens: 30,
+      logprobs: true,
+    };
+    for (const stop of [[], ["Paris"], ["ance"]]) {
+      const { message, logprobs } = (await chat({ ...body, stop })).choices[0];
+      const bytes = logprobs.content.flatMap((entry: Json) => entry.bytes);
+      // A token that a stop string cuts in two is told whole.
+      expect(new TextDecoder().decode(Uint8Array.from(bytes)).startsWith(message.content)).toBe(true);
+      if (stop.length === 0) expect(new TextDecoder().decode(Uint8Array.from(bytes))).toBe(message.content);
+    }
+  });
+
+  test("a context that is full is told in words that clients know", async () => {
+    const content = "a b c ".repeat(400_000);
+    const { error } = await chat({ messages: [{ role: "user", content }] });
+    expect(error.code).toBe("context_length_exceeded");
+    for (const words of ["This model's maximum context length is", "prompt is too long"])
+      expect(error.message).toContain(words);
+  });
+
+  test("a page of a named origin may ask, and every answer has an id that the placement knows", async () => {
+    const preflight = await fetch(`${cluster.url}/v1/chat/completions`, {
+      method: "OPTIONS",
+      headers: {
+        origin: "https://a.example",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization,content-type",
+      },
+    });
+    expect([preflight.status, preflight.headers.get("access-control-allow-origin")]).toEqual([
+      204,
+      "https://a.example",
+    ]);
+    const answer = await fetch(`${cluster.url}/v1/completions`, {
+      method: "POST",
+      headers: { "x-request-id": "ticket-7" },
+      body: JSON.stringify({ model: "nano", prompt: "a", max_tokens: 1, stream: true }),
+    });
+    await answer.text();
+    expect(answer.headers.get("x-request-id")).toBe("ticket-7");
+    const placement: Json = await (await fetch(`${cluster.url}/debug/placement?request=ticket-7`)).json();
+    expect(placement.xRequestId).toBe("ticket-7");
+    expect(placement.decisions.length).toBeGreaterThan(0);
+  });
+});
