@@ -1,48 +1,76 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { openRedis } from "@drover/queue";
 import { freePort, redisBinary, TestRedis } from "@drover/testkit";
-import { killUnderLoad, knownAnswers } from "../tests/e2e/kill-under-load.ts";
+import { killUnderLoad, knownAnswers, strikeUnderLoad } from "../tests/e2e/kill-under-load.ts";
 import { TestCluster } from "../tests/e2e/test-cluster.ts";
 
 /**
- * Kills one process of a cluster again and again under eight greedy streams whose right texts are known, and says what came of
- * them: `chaos.ts --victim experts|attention|scheduler --kills 50`. The wait before a restart doubles up to 10 s, so fifty kills
- * take ten minutes.
+ * Strikes one part of a cluster again and again under eight greedy streams whose right texts are known, and says what came of
+ * them: `chaos.ts --victim experts|attention|scheduler|redis|redis-frozen|redis-flushed --kills 50`. The wait before a restart doubles up to
+ * 10 s, so fifty kills take ten minutes. Redis is killed and started again at once, frozen for `--freeze` milliseconds, or emptied.
  */
 const VICTIMS = {
   experts: "--worker-id=experts-1",
   attention: "--worker-id=attention-0",
   scheduler: "apps/scheduler/",
 } as const;
+const REDIS_VICTIMS = ["redis", "redis-frozen", "redis-flushed"];
 const { values } = parseArgs({
   options: {
     victim: { type: "string", default: "experts" },
     kills: { type: "string", default: "50" },
+    freeze: { type: "string", default: "20000" },
     "expert-workers": { type: "string", default: "4" },
     "attention-workers": { type: "string", default: "1" },
   },
 });
-const victim = VICTIMS[values.victim as keyof typeof VICTIMS];
-if (victim === undefined) throw new Error(`--victim must be one of ${Object.keys(VICTIMS).join(", ")}`);
+const { victim: name } = values;
+const victim = VICTIMS[name as keyof typeof VICTIMS];
+const strikesRedis = REDIS_VICTIMS.includes(name);
+if (victim === undefined && !strikesRedis)
+  throw new Error(`--victim must be one of ${[...Object.keys(VICTIMS), ...REDIS_VICTIMS].join(", ")}`);
 const binary = redisBinary();
-if (values.victim === "scheduler" && binary === undefined)
-  throw new Error("killing the scheduler needs redis-server or valkey-server: the embedded queue lives in it");
+const needsRedis = name === "scheduler" || strikesRedis;
+if (needsRedis && binary === undefined)
+  throw new Error("this needs redis-server or valkey-server: the embedded queue lives in the scheduler");
 
 await using redis = new TestRedis(binary ?? "", await freePort());
-if (values.victim === "scheduler") await redis.start();
+if (needsRedis) await redis.start();
 await using cluster = await TestCluster.start({
   expertWorkers: Number(values["expert-workers"]),
   attentionWorkers: Number(values["attention-workers"]),
-  queue: values.victim === "scheduler" ? redis.url : "embedded",
+  queue: needsRedis ? redis.url : "embedded",
 });
-const report = await killUnderLoad(cluster, await knownAnswers(cluster), {
-  victim,
-  kills: Number(values.kills),
-  onKill: (kill, ms) => console.error(`kill ${kill}: answered again after ${Math.round(ms)} ms`),
-});
+
+/** What is done to Redis, to its end. */
+async function strikeRedis(): Promise<() => boolean> {
+  if (name === "redis-frozen") {
+    redis.signal("SIGSTOP");
+    await sleep(Number(values.freeze));
+    redis.signal("SIGCONT");
+  } else if (name === "redis-flushed") {
+    const control = openRedis(redis.url, { producer: false });
+    await control.flushall();
+    control.disconnect();
+  } else {
+    await redis.stop();
+    await redis.start();
+  }
+  return () => true;
+}
+
+const answers = await knownAnswers(cluster);
+const onStrike = (kill: number, ms: number) => console.error(`kill ${kill}: answered again after ${Math.round(ms)} ms`);
+const strikes = Number(values.kills);
+const report =
+  victim === undefined
+    ? await strikeUnderLoad(cluster, answers, { name, strike: strikeRedis, strikes, onStrike })
+    : await killUnderLoad(cluster, answers, { victim, kills: strikes, onKill: onStrike });
 const sorted = [...report.recoveryMs].sort((a, b) => a - b);
 const errors = [...report.errors].map(([end, count]) => `${count} x ${end}`).join(", ") || "none";
 console.log(`| victim | kills | right streams | wrong streams | errors | recovery median ms | most |
 |---|---|---|---|---|---|---|
-| ${values.victim} | ${report.kills} | ${report.right} | ${report.violations.length} | ${errors} | ${Math.round(sorted[Math.floor(sorted.length / 2)] ?? 0)} | ${Math.round(sorted.at(-1) ?? 0)} |`);
+| ${name} | ${report.kills} | ${report.right} | ${report.violations.length} | ${errors} | ${Math.round(sorted[Math.floor(sorted.length / 2)] ?? 0)} | ${Math.round(sorted.at(-1) ?? 0)} |`);
 for (const violation of report.violations) console.log(violation);
 process.exitCode = report.violations.length === 0 ? 0 : 1;

@@ -34,41 +34,67 @@ export async function killUnderLoad(
   answers: readonly KnownAnswer[],
   options: Readonly<{ victim: string; kills: number; onKill?: (kill: number, recoveryMs: number) => void }>,
 ): Promise<KillReport> {
-  const { victim, kills } = options;
+  const { victim, kills, onKill } = options;
+  const strike = async () => {
+    const [pid] = cluster.pids(victim);
+    if (pid === undefined) throw new Error(`no process runs ${victim}`);
+    process.kill(pid, "SIGKILL");
+    return () => cluster.pids(victim).some((other) => other !== pid);
+  };
+  return strikeUnderLoad(cluster, answers, {
+    name: victim,
+    strike,
+    strikes: kills,
+    ...(onKill && { onStrike: onKill }),
+  });
+}
+
+/**
+ * Does something to a cluster while streams run without a pause, each time after a new request was answered rightly. What `strike` resolves
+ * with says whether the victim is back.
+ */
+export async function strikeUnderLoad(
+  cluster: TestCluster,
+  answers: readonly KnownAnswer[],
+  options: Readonly<{
+    name: string;
+    strike: () => Promise<() => boolean>;
+    strikes: number;
+    onStrike?: (strike: number, recoveryMs: number) => void;
+  }>,
+): Promise<KillReport> {
+  const { name, strike, strikes, onStrike } = options;
   const tally = new StreamTally();
   const recoveryMs: number[] = [];
   const endStreams = streamWithoutPause(cluster.post.bind(cluster), answers, STREAMS, tally);
   try {
-    for (let kill = 0; kill < kills; kill++) {
-      await pause(200 + ((kill * 137) % 300));
-      const [pid] = cluster.pids(victim);
-      if (pid === undefined) throw new Error(`no process runs ${victim}`);
-      process.kill(pid, "SIGKILL");
-      const took = await recovery(cluster, answers, victim, pid);
+    for (let count = 0; count < strikes; count++) {
+      await pause(200 + ((count * 137) % 300));
+      const isBack = await strike();
+      const took = await recovery(cluster, answers, name, isBack);
       recoveryMs.push(took);
-      options.onKill?.(kill + 1, took);
+      onStrike?.(count + 1, took);
     }
   } finally {
     await endStreams();
   }
   const { right, errors, violations } = tally;
-  return { kills, right, errors, violations, recoveryMs };
+  return { kills: strikes, right, errors, violations, recoveryMs };
 }
 
-/** Until another process has the victim's place and a new request is answered rightly. */
+/** Until the victim is back and a new request is answered rightly. */
 async function recovery(
   cluster: TestCluster,
   answers: readonly KnownAnswer[],
-  victim: string,
-  dead: number,
+  name: string,
+  isBack: () => boolean,
 ): Promise<number> {
   const began = performance.now();
   const [probe] = answers;
   if (probe === undefined) throw new Error("nothing to ask");
   while (performance.now() - began < RECOVERY_MS_MAX) {
-    const back = cluster.pids(victim).some((pid) => pid !== dead);
-    if (back && (await stream(cluster, probe.prompt)).end === "done") return performance.now() - began;
+    if (isBack() && (await stream(cluster, probe.prompt)).end === "done") return performance.now() - began;
     await pause(50);
   }
-  throw new Error(`the cluster does not answer ${RECOVERY_MS_MAX} ms after ${victim} was killed:\n${cluster.output}`);
+  throw new Error(`the cluster does not answer ${RECOVERY_MS_MAX} ms after ${name} was struck:\n${cluster.output}`);
 }
