@@ -1,6 +1,7 @@
 import type { QueueJob } from "@drover/core";
 import { FinishReason } from "@drover/proto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { INLINE_BODY_BYTES_MAX } from "./limits.ts";
 import { type Json, RouterScene } from "./testing/router-scene.ts";
 import { done, EOS, end, started } from "./testing/worker-events.ts";
 
@@ -145,6 +146,28 @@ describe("a completion of several prompts", () => {
         { tokens: ["a", "b", "A"], values: [null, -1, -1], offsets: [0, 1, 2] },
         { tokens: ["c", "A"], values: [null, -0.5], offsets: [0, 1] },
       ]);
+    }
+  });
+
+  it("that is too large to be read where it comes is the same, of texts and of ids", async () => {
+    // What is larger than this is read on a thread and comes back packed.
+    const long = (char: string) => char.repeat(Math.floor(INLINE_BODY_BYTES_MAX / 2) + 100);
+    const pad = "x".repeat(INLINE_BODY_BYTES_MAX + 1);
+    const asked = [
+      { prompt: ["ab", "c"], user: pad },
+      { prompt: [[97, 98], [99]], user: pad },
+      { prompt: ["ab", "c"], echo: true, user: pad },
+      ...(2 * long("a").length < 20_000 ? [{ prompt: [long("a"), long("b")] }] : []),
+    ];
+    for (const body of asked) {
+      const at = scene.cluster.jobs.all.length;
+      const reply = complete(body);
+      await scene.cluster.jobs.at(at + 1);
+      const jobs = scene.cluster.jobs.all.slice(at);
+      for (const job of jobs) answer(job.requestId, String(promptOf(job).filter((id) => id < 256).length));
+      const { choices }: Json = await (await reply).json();
+      const texts = body.prompt.map((prompt) => ("echo" in body ? prompt : "") + String(prompt.length));
+      expect(choices.map(({ text }: Json) => text)).toEqual(texts);
     }
   });
 
