@@ -1,5 +1,4 @@
 import type { Job } from "bullmq";
-import type { BullJobData } from "./bull-job.ts";
 
 /**
  * Ends a taken job, and takes its request out of Redis: what stays for a while is its name, by which a repeated add is known. Nothing is
