@@ -12,9 +12,12 @@ test("a result of the driver is a fault with its own words: full memory is overl
   expect(deviceFault("cuEventQuery", 700, "").code).toBe("internal");
 });
 
-test("a machine without the driver says so", async () => {
+test("a machine without the driver says so, and what to do", async () => {
   const missing = { driver: ["libno-such-driver.so.1"], compiler: [] };
-  await expect(openCuda(0, missing)).rejects.toMatchObject({ code: "unavailable" });
+  await expect(openCuda(0, missing)).rejects.toMatchObject({
+    code: "unavailable",
+    message: expect.stringMatching(/^NVIDIA's driver cannot be loaded .*libno-such-driver.*--device cpu/),
+  });
 });
 
 describe.skipIf(!hasCpuCard)("through the driver's own calls (a CPU in a card's place; needs g++)", () => {

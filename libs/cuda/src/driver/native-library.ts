@@ -24,18 +24,18 @@ export class NativeLibrary {
     this.#handle = handle;
   }
 
-  /** The first of these that can be loaded. Errors: `unavailable`, with what each said. */
-  static async open(what: string, paths: readonly string[]): Promise<NativeLibrary> {
+  /** The first of these that can be loaded. Errors: `unavailable`, with what each said and what to do about it. */
+  static async open(what: string, paths: readonly string[], remedy: string): Promise<NativeLibrary> {
     const koffi = await loadKoffi();
     const reasons: string[] = [];
     for (const path of paths) {
       try {
         return new NativeLibrary(path, koffi, koffi.load(path));
       } catch (error) {
-        reasons.push(error instanceof Error ? error.message : String(error));
+        reasons.push(`${path}: ${error instanceof Error ? error.message : String(error)}`);
       }
     }
-    throw new DroverError("unavailable", `${what} cannot be loaded: ${reasons.join("; ")}`);
+    throw new DroverError("unavailable", `${what} cannot be loaded (${reasons.join("; ")}): ${remedy}`);
   }
 
   /** A function by its name. Errors: `unavailable` where the library has none of that name. */
@@ -67,8 +67,12 @@ async function loadKoffi(): Promise<Koffi> {
   try {
     return await import("koffi");
   } catch (cause) {
-    throw new DroverError("unavailable", "cards are called through the package koffi, which is not installed here", {
-      cause,
-    });
+    throw new DroverError(
+      "unavailable",
+      "cards are called through the package koffi, which is not installed here: install it with the other packages, optional ones included",
+      {
+        cause,
+      },
+    );
   }
 }

@@ -13,19 +13,25 @@ export const CUDA_LIBRARIES: CudaLibraries = {
   compiler: ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"],
 };
 
+/** What to do where a library is missing. */
+const REMEDIES = {
+  driver: "install it on this machine, or compute on the CPU (--device cpu)",
+  compiler: "install it (a part of CUDA 12 and 13, on PyPI nvidia-cuda-nvrtc) and name its folder in LD_LIBRARY_PATH",
+} as const;
+
 /** A card, and what compiles for it. */
 export type Cuda = Readonly<{ device: CudaDevice; compiler: KernelCompiler }>;
 
 /** Opens the card of this number. Errors: `unavailable` where the driver, the compiler, or the card is missing. */
 export async function openCuda(ordinal: number, libraries: CudaLibraries = CUDA_LIBRARIES): Promise<Cuda> {
-  const driver = await NativeLibrary.open("NVIDIA's driver", libraries.driver);
-  const compiler = await NativeLibrary.open("NVIDIA's compiler NVRTC", libraries.compiler);
+  const driver = await NativeLibrary.open("NVIDIA's driver", libraries.driver, REMEDIES.driver);
+  const compiler = await NativeLibrary.open("NVIDIA's compiler NVRTC", libraries.compiler, REMEDIES.compiler);
   return { device: new NativeDevice(new DriverCalls(driver), ordinal), compiler: new Nvrtc(compiler) };
 }
 
 /** How many cards there are. Errors: `unavailable` where there is no driver. */
 export async function countCards(libraries: CudaLibraries = CUDA_LIBRARIES): Promise<number> {
-  const calls = new DriverCalls(await NativeLibrary.open("NVIDIA's driver", libraries.driver));
+  const calls = new DriverCalls(await NativeLibrary.open("NVIDIA's driver", libraries.driver, REMEDIES.driver));
   calls.call("cuInit", 0);
   return calls.number("cuDeviceGetCount");
 }
