@@ -1,7 +1,8 @@
 // What an answer must match, as a grammar: from JSON Schemas, patterns, lists of choices, tools that must be called, and grammars of a client's own.
 
 export { choiceGrammar } from "./choice-grammar.ts";
+export { eitherGrammar } from "./either-grammar.ts";
 export { notationGrammar } from "./notation/notation-grammar.ts";
 export { regexGrammar } from "./regex/regex-grammar.ts";
 export { schemaGrammar } from "./schema/schema-grammar.ts";
-export { type CallableTool, toolCallGrammar } from "./tool-call-grammar.ts";
+export { type CallableTool, strictToolGrammar, toolCallGrammar } from "./tool-call-grammar.ts";

@@ -3,6 +3,7 @@ import { constraintFault } from "../constraint-fault.ts";
 import { choice, type Expression, isNothing, NOTHING, rule, text } from "../expression.ts";
 import { ANY_VALUE, INTEGER, jsonLiteral, jsonRules, NUMBER } from "../json/json-text.ts";
 import { WORK_MAX } from "../limits.ts";
+import { plainJson } from "../plain-json.ts";
 import { RuleBook } from "../rule-book.ts";
 import { type Alternative, Alternatives } from "./alternatives.ts";
 import { arrayExpression } from "./array-text.ts";
@@ -31,7 +32,8 @@ export class ValueGrammar {
   readonly #known = new Map<string, Expression>();
 
   /** Errors: `invalid_argument`, naming the place, for what is no schema. */
-  constructor(schema: unknown, place: string) {
+  constructor(written: unknown, place: string) {
+    const schema = plainJson(written, place);
     this.#nodes = new SchemaNodes(schema, this.budget, place);
     this.#validator = new Validator(this.#nodes, this.patterns);
     this.#alternatives = new Alternatives(this.#nodes, this.patterns, this.#validator);

@@ -1,7 +1,7 @@
 import type { ChatInput } from "@drover/chat";
 import { type Static, Type } from "typebox";
 import { TOP_LOGPROBS_MAX } from "../limits.ts";
-import type { ChatPrompt, GenerationQuery } from "../request/generation-query.ts";
+import type { ChatPrompt, Constraint, GenerationQuery } from "../request/generation-query.ts";
 import type { ModelFacts } from "../request/model-facts.ts";
 import { fieldError, parserOf } from "../schema/check.ts";
 import { optional } from "../schema/fields.ts";
@@ -11,7 +11,7 @@ import { Messages, readMessages } from "./messages.ts";
 import { readReplyOptions, readStop } from "./reply-options.ts";
 import { readSampling } from "./sampling.ts";
 import { checkModel } from "./served-model.ts";
-import { checkToolChoice, readToolCallRules, readTools, toolFields } from "./tools.ts";
+import { checkToolChoice, mustCall, readCallConstraint, readToolCallRules, readTools, toolFields } from "./tools.ts";
 
 /** A conversation, and what its template is given besides. */
 export const chatPromptFields = {
@@ -87,10 +87,18 @@ export function readChat(value: unknown, facts: ModelFacts): GenerationQuery {
     budget: { asked, field, unasked: facts.defaults.maxNewTokens ?? Number.POSITIVE_INFINITY },
     stop: readStop(body),
     toolCalls: readToolCallRules(body, body.parallel_tool_calls),
-    constraint: readConstraint(body),
+    constraint: readChatConstraint(body),
     echo: false,
     reply,
   };
+}
+
+/** Calls that must come are the whole answer; others are an alternative to what the answer must match besides. */
+function readChatConstraint(body: ChatBody): Constraint | undefined {
+  const { ignore_eos, parallel_tool_calls: parallel } = body;
+  if (mustCall(body)) return readConstraint({ ignore_eos }, readCallConstraint(body, parallel, true));
+  const isAsked = readConstraint(body, undefined) !== undefined;
+  return readConstraint(body, readCallConstraint(body, parallel, isAsked));
 }
 
 type ChatPromptBody = Pick<ChatBody, "messages" | "tools" | "chat_template_kwargs" | keyof typeof endFields> &

@@ -63,7 +63,7 @@ function queryOf(body: CompletionBody, prompt: PromptQuery, facts: ModelFacts): 
     budget: { asked: body.max_tokens ?? undefined, field: "max_tokens", unasked: COMPLETION_TOKENS_DEFAULT },
     stop: readStop(body),
     toolCalls: undefined,
-    constraint: readConstraint(body),
+    constraint: readConstraint(body, undefined),
     echo,
     reply: readReplyOptions(body),
   };

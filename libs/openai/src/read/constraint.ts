@@ -1,6 +1,7 @@
-import { schemaGrammar } from "@drover/grammar";
+import { choiceGrammar, eitherGrammar, notationGrammar, regexGrammar, schemaGrammar } from "@drover/grammar";
 import { type Static, Type } from "typebox";
 import type { Constraint } from "../request/generation-query.ts";
+import { fieldError } from "../schema/check.ts";
 import { optional } from "../schema/fields.ts";
 import { SAYS } from "../schema/sentences.ts";
 
@@ -16,7 +17,12 @@ const JsonSchemaFormat = Type.Object({
   }),
 });
 
-/** What an answer must match. */
+const SCHEMA = Type.Unknown({ description: "A JSON Schema that the answer matches: an object, or its JSON as text." });
+const REGEX = Type.String({ description: "A regular expression that the whole answer matches." });
+const CHOICES = Type.Array(Type.String(), { description: "The answer is one of these texts." });
+const NOTATION = Type.String({ description: "A grammar in GBNF (EBNF) that the answer matches." });
+
+/** What an answer must match: at most one of them. */
 export const constraintFields = {
   response_format: optional(
     Type.Union([TextFormat, JsonObjectFormat, JsonSchemaFormat], {
@@ -25,15 +31,115 @@ export const constraintFields = {
       [SAYS]: "is not supported: a format must be text, json_object or json_schema",
     }),
   ),
+  structured_outputs: optional(
+    Type.Object(
+      {
+        json: optional(SCHEMA),
+        json_object: optional(Type.Boolean({ description: "The answer is any JSON object." })),
+        regex: optional(REGEX),
+        choice: optional(CHOICES),
+        grammar: optional(NOTATION),
+      },
+      { description: "vLLM's way to say what the answer must match." },
+    ),
+  ),
+  guided_json: optional(SCHEMA),
+  guided_regex: optional(REGEX),
+  guided_choice: optional(CHOICES),
+  guided_grammar: optional(NOTATION),
+  json_schema: optional(SCHEMA),
+  grammar: optional(NOTATION),
+  regex: optional(REGEX),
+  ebnf: optional(NOTATION),
 };
 
 const ConstraintBody = Type.Object(constraintFields);
+type ConstraintBody = Static<typeof ConstraintBody>;
 
-/** The grammar of what the answer must match; undefined where it is free. Errors: `invalid_argument`, naming the place that cannot be enforced. */
-export function readConstraint({ response_format: format }: Static<typeof ConstraintBody>): Constraint | undefined {
-  if (format === undefined || format === null || format.type === "text") return undefined;
-  if (format.type === "json_object") return constraint({ type: "object" }, "response_format");
-  return constraint(format.json_schema.schema ?? {}, "response_format.json_schema.schema");
+/** How a value that a field has becomes a grammar. */
+type Reader = (value: unknown, field: string) => string | undefined;
+
+const ofText =
+  (read: (text: string, field: string) => string): Reader =>
+  (value, field) =>
+    value === "" ? undefined : read(String(value), field);
+const ofChoices: Reader = (value, field) => choiceGrammar(Array.isArray(value) ? value.map(String) : [], field);
+
+const OPTIONS: Readonly<Record<string, Reader>> = {
+  json: readSchema,
+  json_object: (value, field) => (value === true ? schemaGrammar({ type: "object" }, field) : undefined),
+  regex: ofText(regexGrammar),
+  choice: ofChoices,
+  grammar: ofText(notationGrammar),
+};
+
+const FIELDS: Readonly<Record<Exclude<keyof ConstraintBody, "response_format" | "structured_outputs">, Reader>> = {
+  guided_json: readSchema,
+  guided_regex: ofText(regexGrammar),
+  guided_choice: ofChoices,
+  guided_grammar: ofText(notationGrammar),
+  json_schema: readSchema,
+  grammar: ofText(notationGrammar),
+  regex: ofText(regexGrammar),
+  ebnf: ofText(notationGrammar),
+};
+
+/**
+ * What the answer must match; undefined where it is free. `calls`: how the answer may call tools, which then is the alternative to what the body
+ * asks for. Errors: `invalid_argument`, naming the place that cannot be enforced, the second of two constraints, or what would keep the answer from ending.
+ */
+export function readConstraint(
+  body: ConstraintBody & Readonly<{ ignore_eos?: boolean | null | undefined }>,
+  calls: Constraint | undefined,
+): Constraint | undefined {
+  const [first, second] = [...askedIn(body)];
+  if (first !== undefined && second !== undefined)
+    throw fieldError(second.field, `cannot be combined with ${first.field}`);
+  const constraint = calls === undefined || first === undefined ? (calls ?? first) : eitherOf(first, calls);
+  if (constraint !== undefined && body.ignore_eos === true)
+    throw fieldError("ignore_eos", `cannot be combined with ${constraint.field}: the answer ends where it matches`);
+  return constraint;
 }
 
-const constraint = (schema: unknown, field: string): Constraint => ({ grammar: schemaGrammar(schema, field), field });
+const eitherOf = (one: Constraint, other: Constraint): Constraint => ({
+  grammar: eitherGrammar(one.grammar, other.grammar, one.field),
+  field: one.field,
+});
+
+function* askedIn(body: ConstraintBody): Iterable<Constraint> {
+  const { response_format: format, structured_outputs: options } = body;
+  if (format?.type === "json_object")
+    yield asked(schemaGrammar({ type: "object" }, "response_format"), "response_format");
+  if (format?.type === "json_schema") {
+    const field = "response_format.json_schema.schema";
+    yield asked(schemaGrammar(format.json_schema.schema ?? {}, field), field);
+  }
+  for (const [name, value] of Object.entries(options ?? {})) {
+    if (value === null || value === undefined || value === false) continue;
+    const field = `structured_outputs.${name}`;
+    const read = OPTIONS[name];
+    if (read === undefined) throw fieldError(field, "is not supported");
+    const grammar = read(value, field);
+    if (grammar !== undefined) yield asked(grammar, field);
+  }
+  for (const [name, read] of Object.entries(FIELDS)) {
+    const value = body[name as keyof typeof FIELDS];
+    if (value === null || value === undefined) continue;
+    const grammar = read(value, name);
+    if (grammar !== undefined) yield asked(grammar, name);
+  }
+}
+
+const asked = (grammar: string, field: string): Constraint => ({ grammar, field });
+
+/** A schema, or its JSON as text. */
+function readSchema(value: unknown, field: string): string {
+  if (typeof value !== "string") return schemaGrammar(value, field);
+  let schema: unknown;
+  try {
+    schema = JSON.parse(value);
+  } catch (cause) {
+    throw fieldError(field, "must be a JSON Schema", cause);
+  }
+  return schemaGrammar(schema, field);
+}

@@ -1,6 +1,7 @@
+import { type CallableTool, strictToolGrammar, toolCallGrammar } from "@drover/grammar";
 import { type Static, Type } from "typebox";
 import { TOOLS_MAX } from "../limits.ts";
-import type { ToolCallRules } from "../request/generation-query.ts";
+import type { Constraint, ToolCallRules } from "../request/generation-query.ts";
 import { fieldError } from "../schema/check.ts";
 import { optional } from "../schema/fields.ts";
 import { LACKS, SAYS } from "../schema/sentences.ts";
@@ -15,19 +16,25 @@ export const Tool = Type.Object({
       parameters: optional(
         Type.Record(Type.String(), Type.Unknown(), { description: "JSON Schema of the arguments." }),
       ),
+      strict: optional(
+        Type.Boolean({
+          description: "Arguments match the schema whenever the function is called, also where the model decides.",
+          default: false,
+        }),
+      ),
     },
     { [LACKS]: "must have a name" },
   ),
 });
 
-const CHOICE_SAYS = "is not supported except as auto or none: other values come with structured output";
+const CHOICE_SAYS = "must be auto, none, required, a function, or some allowed tools";
 
-/** Some of the tools, in OpenAI's two spellings; which of them are served is told with the tools. */
-const AllowedTools = Type.Object(
+/** A function, or some of the tools, in OpenAI's two spellings; what is served of them is told with the tools. */
+const ChosenTools = Type.Object(
   { type: Type.Optional(Type.Unknown()), mode: Type.Optional(Type.Unknown()), tools: Type.Optional(Type.Unknown()) },
   {
     description:
-      '`{"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": ...}]}`: the model is told of these tools alone. The last two may lie in an `allowed_tools` of their own.',
+      '`{"type": "function", "function": {"name": ...}}`: the answer is one call of this function. `{"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": ...}]}`: the model is told of these tools alone, and with the mode `required` it calls one of them. The last two may lie in an `allowed_tools` of their own.',
   },
 );
 
@@ -35,8 +42,9 @@ const AllowedTools = Type.Object(
 export const toolFields = {
   tools: optional(Type.Array(Tool, { maxItems: TOOLS_MAX, description: "Functions that the model may call." })),
   tool_choice: optional(
-    Type.Union([Type.Enum(["auto", "none"], { type: "string", [SAYS]: CHOICE_SAYS }), AllowedTools], {
-      description: "With `none` the model is told of no tool, and nothing in its answer is a call.",
+    Type.Union([Type.Enum(["auto", "none", "required"], { type: "string", [SAYS]: CHOICE_SAYS }), ChosenTools], {
+      description:
+        "With `none` the model is told of no tool, and nothing in its answer is a call. With `required` the answer is calls.",
       [SAYS]: CHOICE_SAYS,
     }),
   ),
@@ -45,12 +53,66 @@ export const toolFields = {
 type Tools = readonly Static<typeof Tool>[];
 type ToolBody = Readonly<{ tools?: Tools | null; tool_choice?: unknown }>;
 
-/** Errors: `invalid_argument` for a choice that is not served. */
-export function checkToolChoice({ tool_choice: choice }: ToolBody): void {
+/** Errors: `invalid_argument` for a choice that is none, or of what is no tool. */
+export function checkToolChoice(body: ToolBody): void {
+  const { tool_choice: choice } = body;
+  if (choice === "required" && readTools(body) === undefined) throw fieldError("tool_choice", "needs tools");
   if (typeof choice !== "object" || choice === null) return;
+  if (namedTool(body) !== undefined) return;
   const allowed = allowedOf(choice);
-  if (allowed === undefined || allowed.mode !== "auto") throw fieldError("tool_choice", CHOICE_SAYS);
+  if (allowed === undefined || (allowed.mode !== "auto" && allowed.mode !== "required"))
+    throw fieldError("tool_choice", CHOICE_SAYS);
   if (!Array.isArray(allowed.tools)) throw fieldError("tool_choice", "must have a list of tools");
+  if (allowed.mode === "required" && readTools(body) === undefined) throw fieldError("tool_choice", "needs tools");
+}
+
+/**
+ * What an answer that calls must match, where `isWhole` says that calls are all of it; else what one matches that may call strict tools,
+ * undefined where none is strict. Errors: `invalid_argument`, naming the place in a tool's schema that cannot be enforced.
+ */
+export function readCallConstraint(
+  body: ToolBody,
+  parallel: boolean | null | undefined,
+  isWhole: boolean,
+): Constraint | undefined {
+  const told = readTools(body);
+  if (told === undefined) return undefined;
+  const field = "tool_choice";
+  const named = namedTool(body);
+  if (named !== undefined) return { grammar: toolCallGrammar([callable(named, body)], false, field), field };
+  const tools = told.map((tool) => callable(tool, body));
+  if (isWhole) return { grammar: toolCallGrammar(tools, parallel ?? true, field), field };
+  if (!told.some(({ function: { strict } }) => strict === true)) return undefined;
+  const strict = tools.map((tool, i) =>
+    told[i]?.function.strict === true ? tool : { ...tool, parameters: undefined },
+  );
+  return { grammar: strictToolGrammar(strict, parallel ?? true, "tools"), field: "tools" };
+}
+
+function callable(tool: Tools[number], { tools }: ToolBody): CallableTool {
+  const { name, parameters } = tool.function;
+  return {
+    name,
+    parameters: parameters ?? undefined,
+    field: `tools[${(tools ?? []).indexOf(tool)}].function.parameters`,
+  };
+}
+
+/** Whether an answer without a call is no answer. Errors: `invalid_argument` for a choice of what is no tool. */
+export function mustCall(body: ToolBody): boolean {
+  const { tool_choice: choice } = body;
+  if (choice === "required" || namedTool(body) !== undefined) return true;
+  return typeof choice === "object" && choice !== null && allowedOf(choice)?.mode === "required";
+}
+
+/** The one tool that is to be called; undefined where none is named. Errors: `invalid_argument` for one that is not described. */
+function namedTool({ tools, tool_choice: choice }: ToolBody): Tools[number] | undefined {
+  if (typeof choice !== "object" || choice === null || !("type" in choice) || choice.type !== "function")
+    return undefined;
+  const name = nameOf(choice);
+  const found = (tools ?? []).find((tool) => tool.function.name === name);
+  if (found === undefined) throw fieldError("tool_choice", "must name a function of tools");
+  return found;
 }
 
 /** The tools that the template is told of, number by number as the client wrote them; undefined where there are none. Errors: `invalid_argument` for a choice of what is no tool. */

@@ -58,6 +58,8 @@ export function readTokenizeMessage({ model, input }: publicApi.TokenizeRequest,
 export function messageField(field: string): string {
   return field
     .replace(/^logprobs$/, "top_logprobs")
+    .replace(/^structured_outputs\.json\b(?!_)/, "options.constraint.json_schema")
+    .replace(/^structured_outputs\b/, "options.constraint")
     .replace(/^(messages\[\d+\])\.content(\[\d+\])/, "$1.parts$2")
     .replace(/\.image_url\.url$/, ".image_url");
 }
@@ -70,9 +72,29 @@ function chatFields(message: publicApi.ChatRequest): Fields<ChatBody> {
     ...named(message.model),
     messages: message.messages.map(turn),
     tools: message.tools.map(tool),
-    ...(message.toolChoice !== "" && { tool_choice: message.toolChoice }),
+    ...(message.toolChoice !== "" && { tool_choice: toolChoice(message.toolChoice) }),
   };
 }
+
+/** A word of the HTTP interface, or else a function's name. */
+const toolChoice = (choice: string): unknown =>
+  ["auto", "none", "required"].includes(choice) ? choice : { type: "function", function: { name: choice } };
+
+/** What the reply must match, by the names of the HTTP interface. */
+function constraintFields(constraint: publicApi.Constraint | undefined): Fields<ChatBody> {
+  if (constraint === undefined || constraint.kind.case === undefined) return {};
+  const { case: kind, value } = constraint.kind;
+  const given = kind === "choice" ? value.texts : value;
+  return { structured_outputs: { [CONSTRAINT_NAMES[kind]]: given } };
+}
+
+const CONSTRAINT_NAMES = {
+  jsonSchema: "json",
+  jsonObject: "json_object",
+  regex: "regex",
+  choice: "choice",
+  grammar: "grammar",
+} as const;
 
 function turn({ role, content, parts, toolCalls, toolCallId }: publicApi.ChatMessage) {
   return {
@@ -104,16 +126,20 @@ function tool(text: string, index: number): unknown {
 /** The options that are set. The message's fields have the names of the HTTP interface, but for the log-probabilities, which each call has in its own way. */
 function samplingFields(options: publicApi.SamplingOptions | undefined): Fields<ChatBody & CompletionBody> {
   const set = publicApi.SamplingOptionsSchema.fields.filter(
-    (field) => options !== undefined && field.name !== "top_logprobs" && isFieldSet(options, field),
+    (field) => options !== undefined && !TRANSLATED.includes(field.name) && isFieldSet(options, field),
   );
   const values = Object.fromEntries(set.map(({ name, localName }) => [name, options?.[localName as OptionName]]));
   return {
     ...values,
     // Any unsigned seed is as good as another: the upper bits that a double cannot hold are dropped.
     ...(options?.seed !== undefined && { seed: Number(BigInt.asUintN(53, options.seed)) }),
+    ...constraintFields(options?.constraint),
     return_token_ids: true,
     stream: true,
   };
 }
+
+/** Options that the HTTP interface has in another way. */
+const TRANSLATED: readonly string[] = ["top_logprobs", "constraint"];
 
 type OptionName = Exclude<keyof publicApi.SamplingOptions, "$typeName" | "$unknown">;

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file drover/v1/inference.proto.
  */
 export const file_drover_v1_inference: GenFile = /*@__PURE__*/
-  fileDesc("Chlkcm92ZXIvdjEvaW5mZXJlbmNlLnByb3RvEglkcm92ZXIudjEirwUKD1NhbXBsaW5nT3B0aW9ucxIYCgt0ZW1wZXJhdHVyZRgBIAEoAUgAiAEBEhIKBXRvcF9wGAIgASgBSAGIAQESEgoFdG9wX2sYAyABKA1IAogBARISCgVtaW5fcBgEIAEoAUgDiAEBEh8KEnJlcGV0aXRpb25fcGVuYWx0eRgFIAEoAUgEiAEBEh0KEHByZXNlbmNlX3BlbmFsdHkYBiABKAFIBYgBARIeChFmcmVxdWVuY3lfcGVuYWx0eRgHIAEoAUgGiAEBEj0KCmxvZ2l0X2JpYXMYCCADKAsyKS5kcm92ZXIudjEuU2FtcGxpbmdPcHRpb25zLkxvZ2l0Qmlhc0VudHJ5EhEKBHNlZWQYCSABKARIB4gBARIMCgRzdG9wGAogAygJEhYKDnN0b3BfdG9rZW5faWRzGAsgAygNEhcKCm1heF90b2tlbnMYDCABKA1ICIgBARIXCgptaW5fdG9rZW5zGA0gASgNSAmIAQESDgoBbhgOIAEoDUgKiAEBEhIKCmlnbm9yZV9lb3MYDyABKAgSGQoMdG9wX2xvZ3Byb2JzGBAgASgNSAuIAQESHQoVcmV0dXJuX3JvdXRlZF9leHBlcnRzGBEgASgIGjAKDkxvZ2l0Qmlhc0VudHJ5EgsKA2tleRgBIAEoDRINCgV2YWx1ZRgCIAEoAToCOAFCDgoMX3RlbXBlcmF0dXJlQggKBl90b3BfcEIICgZfdG9wX2tCCAoGX21pbl9wQhUKE19yZXBldGl0aW9uX3BlbmFsdHlCEwoRX3ByZXNlbmNlX3BlbmFsdHlCFAoSX2ZyZXF1ZW5jeV9wZW5hbHR5QgcKBV9zZWVkQg0KC19tYXhfdG9rZW5zQg0KC19taW5fdG9rZW5zQgQKAl9uQg8KDV90b3BfbG9ncHJvYnMiLwoMRnVuY3Rpb25DYWxsEgwKBG5hbWUYASABKAkSEQoJYXJndW1lbnRzGAIgASgJIkEKCFRvb2xDYWxsEgoKAmlkGAEgASgJEikKCGZ1bmN0aW9uGAIgASgLMhcuZHJvdmVyLnYxLkZ1bmN0aW9uQ2FsbCI6CgtDb250ZW50UGFydBIOCgR0ZXh0GAEgASgJSAASEwoJaW1hZ2VfdXJsGAIgASgJSABCBgoEcGFydCKSAQoLQ2hhdE1lc3NhZ2USDAoEcm9sZRgBIAEoCRIPCgdjb250ZW50GAIgASgJEiUKBXBhcnRzGAMgAygLMhYuZHJvdmVyLnYxLkNvbnRlbnRQYXJ0EicKCnRvb2xfY2FsbHMYBCADKAsyEy5kcm92ZXIudjEuVG9vbENhbGwSFAoMdG9vbF9jYWxsX2lkGAUgASgJItEBCgtDaGF0UmVxdWVzdBINCgVtb2RlbBgBIAEoCRIoCghtZXNzYWdlcxgCIAMoCzIWLmRyb3Zlci52MS5DaGF0TWVzc2FnZRINCgV0b29scxgDIAMoCRIrCgdvcHRpb25zGAQgASgLMhouZHJvdmVyLnYxLlNhbXBsaW5nT3B0aW9ucxITCgt0b29sX2Nob2ljZRgFIAEoCRIgChNwYXJhbGxlbF90b29sX2NhbGxzGAYgASgISACIAQFCFgoUX3BhcmFsbGVsX3Rvb2xfY2FsbHMiFwoIVG9rZW5JZHMSCwoDaWRzGAEgAygNIp8BCg9HZW5lcmF0ZVJlcXVlc3QSDQoFbW9kZWwYASABKAkSDgoEdGV4dBgCIAEoCUgAEigKCXRva2VuX2lkcxgDIAEoCzITLmRyb3Zlci52MS5Ub2tlbklkc0gAEisKB29wdGlvbnMYBCABKAsyGi5kcm92ZXIudjEuU2FtcGxpbmdPcHRpb25zEgwKBGVjaG8YBSABKAhCCAoGcHJvbXB0ImgKDFRva2VuTG9ncHJvYhIQCgh0b2tlbl9pZBgBIAEoDRIUCgdsb2dwcm9iGAIgASgBSACIAQESJAoDdG9wGAMgAygLMhcuZHJvdmVyLnYxLlRva2VuTG9ncHJvYkIKCghfbG9ncHJvYiIgCg1Sb3V0ZWRFeHBlcnRzEg8KB2V4cGVydHMYASADKA0iUAoFVXNhZ2USFQoNcHJvbXB0X3Rva2VucxgBIAEoDRIZChFjb21wbGV0aW9uX3Rva2VucxgCIAEoDRIVCg1jYWNoZWRfdG9rZW5zGAMgASgNIrMCCg1HZW5lcmF0ZVJlcGx5EgoKAmlkGAEgASgJEg0KBW1vZGVsGAIgASgJEg4KBmNob2ljZRgDIAEoDRIMCgR0ZXh0GAQgASgJEhEKCXRva2VuX2lkcxgFIAMoDRIpCghsb2dwcm9icxgGIAMoCzIXLmRyb3Zlci52MS5Ub2tlbkxvZ3Byb2ISMAoOcm91dGVkX2V4cGVydHMYByADKAsyGC5kcm92ZXIudjEuUm91dGVkRXhwZXJ0cxIVCg1maW5pc2hfcmVhc29uGAggASgJEh8KBXVzYWdlGAkgASgLMhAuZHJvdmVyLnYxLlVzYWdlEhgKEHByb21wdF90b2tlbl9pZHMYCiADKA0SJwoKdG9vbF9jYWxscxgLIAMoCzITLmRyb3Zlci52MS5Ub29sQ2FsbCJhCg9Ub2tlbml6ZVJlcXVlc3QSDQoFbW9kZWwYASABKAkSDgoEdGV4dBgCIAEoCUgAEiYKBGNoYXQYAyABKAsyFi5kcm92ZXIudjEuQ2hhdFJlcXVlc3RIAEIHCgVpbnB1dCIiCg1Ub2tlbml6ZVJlcGx5EhEKCXRva2VuX2lkcxgBIAMoDSITChFMaXN0TW9kZWxzUmVxdWVzdCIvCgVNb2RlbBIKCgJpZBgBIAEoCRIaChJjb250ZXh0X3Rva2Vuc19tYXgYAiABKAQiMwoPTGlzdE1vZGVsc1JlcGx5EiAKBm1vZGVscxgBIAMoCzIQLmRyb3Zlci52MS5Nb2RlbDKVAgoJSW5mZXJlbmNlEjoKBENoYXQSFi5kcm92ZXIudjEuQ2hhdFJlcXVlc3QaGC5kcm92ZXIudjEuR2VuZXJhdGVSZXBseTABEkIKCEdlbmVyYXRlEhouZHJvdmVyLnYxLkdlbmVyYXRlUmVxdWVzdBoYLmRyb3Zlci52MS5HZW5lcmF0ZVJlcGx5MAESQAoIVG9rZW5pemUSGi5kcm92ZXIudjEuVG9rZW5pemVSZXF1ZXN0GhguZHJvdmVyLnYxLlRva2VuaXplUmVwbHkSRgoKTGlzdE1vZGVscxIcLmRyb3Zlci52MS5MaXN0TW9kZWxzUmVxdWVzdBoaLmRyb3Zlci52MS5MaXN0TW9kZWxzUmVwbHliBnByb3RvMw");
+  fileDesc("Chlkcm92ZXIvdjEvaW5mZXJlbmNlLnByb3RvEglkcm92ZXIudjEi2gUKD1NhbXBsaW5nT3B0aW9ucxIYCgt0ZW1wZXJhdHVyZRgBIAEoAUgAiAEBEhIKBXRvcF9wGAIgASgBSAGIAQESEgoFdG9wX2sYAyABKA1IAogBARISCgVtaW5fcBgEIAEoAUgDiAEBEh8KEnJlcGV0aXRpb25fcGVuYWx0eRgFIAEoAUgEiAEBEh0KEHByZXNlbmNlX3BlbmFsdHkYBiABKAFIBYgBARIeChFmcmVxdWVuY3lfcGVuYWx0eRgHIAEoAUgGiAEBEj0KCmxvZ2l0X2JpYXMYCCADKAsyKS5kcm92ZXIudjEuU2FtcGxpbmdPcHRpb25zLkxvZ2l0Qmlhc0VudHJ5EhEKBHNlZWQYCSABKARIB4gBARIMCgRzdG9wGAogAygJEhYKDnN0b3BfdG9rZW5faWRzGAsgAygNEhcKCm1heF90b2tlbnMYDCABKA1ICIgBARIXCgptaW5fdG9rZW5zGA0gASgNSAmIAQESDgoBbhgOIAEoDUgKiAEBEhIKCmlnbm9yZV9lb3MYDyABKAgSGQoMdG9wX2xvZ3Byb2JzGBAgASgNSAuIAQESHQoVcmV0dXJuX3JvdXRlZF9leHBlcnRzGBEgASgIEikKCmNvbnN0cmFpbnQYEiABKAsyFS5kcm92ZXIudjEuQ29uc3RyYWludBowCg5Mb2dpdEJpYXNFbnRyeRILCgNrZXkYASABKA0SDQoFdmFsdWUYAiABKAE6AjgBQg4KDF90ZW1wZXJhdHVyZUIICgZfdG9wX3BCCAoGX3RvcF9rQggKBl9taW5fcEIVChNfcmVwZXRpdGlvbl9wZW5hbHR5QhMKEV9wcmVzZW5jZV9wZW5hbHR5QhQKEl9mcmVxdWVuY3lfcGVuYWx0eUIHCgVfc2VlZEINCgtfbWF4X3Rva2Vuc0INCgtfbWluX3Rva2Vuc0IECgJfbkIPCg1fdG9wX2xvZ3Byb2JzIooBCgpDb25zdHJhaW50EhUKC2pzb25fc2NoZW1hGAEgASgJSAASFQoLanNvbl9vYmplY3QYAiABKAhIABIPCgVyZWdleBgDIAEoCUgAEiIKBmNob2ljZRgEIAEoCzIQLmRyb3Zlci52MS5UZXh0c0gAEhEKB2dyYW1tYXIYBSABKAlIAEIGCgRraW5kIhYKBVRleHRzEg0KBXRleHRzGAEgAygJIi8KDEZ1bmN0aW9uQ2FsbBIMCgRuYW1lGAEgASgJEhEKCWFyZ3VtZW50cxgCIAEoCSJBCghUb29sQ2FsbBIKCgJpZBgBIAEoCRIpCghmdW5jdGlvbhgCIAEoCzIXLmRyb3Zlci52MS5GdW5jdGlvbkNhbGwiOgoLQ29udGVudFBhcnQSDgoEdGV4dBgBIAEoCUgAEhMKCWltYWdlX3VybBgCIAEoCUgAQgYKBHBhcnQikgEKC0NoYXRNZXNzYWdlEgwKBHJvbGUYASABKAkSDwoHY29udGVudBgCIAEoCRIlCgVwYXJ0cxgDIAMoCzIWLmRyb3Zlci52MS5Db250ZW50UGFydBInCgp0b29sX2NhbGxzGAQgAygLMhMuZHJvdmVyLnYxLlRvb2xDYWxsEhQKDHRvb2xfY2FsbF9pZBgFIAEoCSLRAQoLQ2hhdFJlcXVlc3QSDQoFbW9kZWwYASABKAkSKAoIbWVzc2FnZXMYAiADKAsyFi5kcm92ZXIudjEuQ2hhdE1lc3NhZ2USDQoFdG9vbHMYAyADKAkSKwoHb3B0aW9ucxgEIAEoCzIaLmRyb3Zlci52MS5TYW1wbGluZ09wdGlvbnMSEwoLdG9vbF9jaG9pY2UYBSABKAkSIAoTcGFyYWxsZWxfdG9vbF9jYWxscxgGIAEoCEgAiAEBQhYKFF9wYXJhbGxlbF90b29sX2NhbGxzIhcKCFRva2VuSWRzEgsKA2lkcxgBIAMoDSKfAQoPR2VuZXJhdGVSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg4KBHRleHQYAiABKAlIABIoCgl0b2tlbl9pZHMYAyABKAsyEy5kcm92ZXIudjEuVG9rZW5JZHNIABIrCgdvcHRpb25zGAQgASgLMhouZHJvdmVyLnYxLlNhbXBsaW5nT3B0aW9ucxIMCgRlY2hvGAUgASgIQggKBnByb21wdCJoCgxUb2tlbkxvZ3Byb2ISEAoIdG9rZW5faWQYASABKA0SFAoHbG9ncHJvYhgCIAEoAUgAiAEBEiQKA3RvcBgDIAMoCzIXLmRyb3Zlci52MS5Ub2tlbkxvZ3Byb2JCCgoIX2xvZ3Byb2IiIAoNUm91dGVkRXhwZXJ0cxIPCgdleHBlcnRzGAEgAygNIlAKBVVzYWdlEhUKDXByb21wdF90b2tlbnMYASABKA0SGQoRY29tcGxldGlvbl90b2tlbnMYAiABKA0SFQoNY2FjaGVkX3Rva2VucxgDIAEoDSKzAgoNR2VuZXJhdGVSZXBseRIKCgJpZBgBIAEoCRINCgVtb2RlbBgCIAEoCRIOCgZjaG9pY2UYAyABKA0SDAoEdGV4dBgEIAEoCRIRCgl0b2tlbl9pZHMYBSADKA0SKQoIbG9ncHJvYnMYBiADKAsyFy5kcm92ZXIudjEuVG9rZW5Mb2dwcm9iEjAKDnJvdXRlZF9leHBlcnRzGAcgAygLMhguZHJvdmVyLnYxLlJvdXRlZEV4cGVydHMSFQoNZmluaXNoX3JlYXNvbhgIIAEoCRIfCgV1c2FnZRgJIAEoCzIQLmRyb3Zlci52MS5Vc2FnZRIYChBwcm9tcHRfdG9rZW5faWRzGAogAygNEicKCnRvb2xfY2FsbHMYCyADKAsyEy5kcm92ZXIudjEuVG9vbENhbGwiYQoPVG9rZW5pemVSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg4KBHRleHQYAiABKAlIABImCgRjaGF0GAMgASgLMhYuZHJvdmVyLnYxLkNoYXRSZXF1ZXN0SABCBwoFaW5wdXQiIgoNVG9rZW5pemVSZXBseRIRCgl0b2tlbl9pZHMYASADKA0iEwoRTGlzdE1vZGVsc1JlcXVlc3QiLwoFTW9kZWwSCgoCaWQYASABKAkSGgoSY29udGV4dF90b2tlbnNfbWF4GAIgASgEIjMKD0xpc3RNb2RlbHNSZXBseRIgCgZtb2RlbHMYASADKAsyEC5kcm92ZXIudjEuTW9kZWwylQIKCUluZmVyZW5jZRI6CgRDaGF0EhYuZHJvdmVyLnYxLkNoYXRSZXF1ZXN0GhguZHJvdmVyLnYxLkdlbmVyYXRlUmVwbHkwARJCCghHZW5lcmF0ZRIaLmRyb3Zlci52MS5HZW5lcmF0ZVJlcXVlc3QaGC5kcm92ZXIudjEuR2VuZXJhdGVSZXBseTABEkAKCFRva2VuaXplEhouZHJvdmVyLnYxLlRva2VuaXplUmVxdWVzdBoYLmRyb3Zlci52MS5Ub2tlbml6ZVJlcGx5EkYKCkxpc3RNb2RlbHMSHC5kcm92ZXIudjEuTGlzdE1vZGVsc1JlcXVlc3QaGi5kcm92ZXIudjEuTGlzdE1vZGVsc1JlcGx5YgZwcm90bzM");
 
 /**
  * @generated from message drover.v1.SamplingOptions
@@ -104,6 +104,13 @@ export type SamplingOptions = Message<"drover.v1.SamplingOptions"> & {
    * @generated from field: bool return_routed_experts = 17;
    */
   returnRoutedExperts: boolean;
+
+  /**
+   * What every choice must match.
+   *
+   * @generated from field: drover.v1.Constraint constraint = 18;
+   */
+  constraint?: Constraint | undefined;
 };
 
 /**
@@ -112,6 +119,80 @@ export type SamplingOptions = Message<"drover.v1.SamplingOptions"> & {
  */
 export const SamplingOptionsSchema: GenMessage<SamplingOptions> = /*@__PURE__*/
   messageDesc(file_drover_v1_inference, 0);
+
+/**
+ * @generated from message drover.v1.Constraint
+ */
+export type Constraint = Message<"drover.v1.Constraint"> & {
+  /**
+   * @generated from oneof drover.v1.Constraint.kind
+   */
+  kind: {
+    /**
+     * A JSON Schema, as JSON.
+     *
+     * @generated from field: string json_schema = 1;
+     */
+    value: string;
+    case: "jsonSchema";
+  } | {
+    /**
+     * Any JSON object.
+     *
+     * @generated from field: bool json_object = 2;
+     */
+    value: boolean;
+    case: "jsonObject";
+  } | {
+    /**
+     * A regular expression that the whole text matches.
+     *
+     * @generated from field: string regex = 3;
+     */
+    value: string;
+    case: "regex";
+  } | {
+    /**
+     * One of these texts.
+     *
+     * @generated from field: drover.v1.Texts choice = 4;
+     */
+    value: Texts;
+    case: "choice";
+  } | {
+    /**
+     * A grammar in GBNF.
+     *
+     * @generated from field: string grammar = 5;
+     */
+    value: string;
+    case: "grammar";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message drover.v1.Constraint.
+ * Use `create(ConstraintSchema)` to create a new message.
+ */
+export const ConstraintSchema: GenMessage<Constraint> = /*@__PURE__*/
+  messageDesc(file_drover_v1_inference, 1);
+
+/**
+ * @generated from message drover.v1.Texts
+ */
+export type Texts = Message<"drover.v1.Texts"> & {
+  /**
+   * @generated from field: repeated string texts = 1;
+   */
+  texts: string[];
+};
+
+/**
+ * Describes the message drover.v1.Texts.
+ * Use `create(TextsSchema)` to create a new message.
+ */
+export const TextsSchema: GenMessage<Texts> = /*@__PURE__*/
+  messageDesc(file_drover_v1_inference, 2);
 
 /**
  * @generated from message drover.v1.FunctionCall
@@ -135,7 +216,7 @@ export type FunctionCall = Message<"drover.v1.FunctionCall"> & {
  * Use `create(FunctionCallSchema)` to create a new message.
  */
 export const FunctionCallSchema: GenMessage<FunctionCall> = /*@__PURE__*/
-  messageDesc(file_drover_v1_inference, 1);
+  messageDesc(file_drover_v1_inference, 3);
 
 /**
  * @generated from message drover.v1.ToolCall
@@ -157,7 +238,7 @@ export type ToolCall = Message<"drover.v1.ToolCall"> & {
  * Use `create(ToolCallSchema)` to create a new message.
  */
 export const ToolCallSchema: GenMessage<ToolCall> = /*@__PURE__*/
-  messageDesc(file_drover_v1_inference, 2);
+  messageDesc(file_drover_v1_inference, 4);
 
 /**
  * @generated from message drover.v1.ContentPart
@@ -186,7 +267,7 @@ export type ContentPart = Message<"drover.v1.ContentPart"> & {
  * Use `create(ContentPartSchema)` to create a new message.
  */
 export const ContentPartSchema: GenMessage<ContentPart> = /*@__PURE__*/
-  messageDesc(file_drover_v1_inference, 3);
+  messageDesc(file_drover_v1_inference, 5);
 
 /**
  * @generated from message drover.v1.ChatMessage
@@ -225,7 +306,7 @@ export type ChatMessage = Message<"drover.v1.ChatMessage"> & {
  * Use `create(ChatMessageSchema)` to create a new message.
  */
 export const ChatMessageSchema: GenMessage<ChatMessage> = /*@__PURE__*/
-  messageDesc(file_drover_v1_inference, 4);
+  messageDesc(file_drover_v1_inference, 6);
 
 /**
  * @generated from message drover.v1.ChatRequest
@@ -254,7 +335,7 @@ export type ChatRequest = Message<"drover.v1.ChatRequest"> & {
   options?: SamplingOptions | undefined;
 
   /**
-   * "auto", also when empty, or "none": then nothing in the reply is a call.
+   * "auto", also when empty; "none": then nothing in the reply is a call; "required": the reply is calls; or the name of the function that it calls.
    *
    * @generated from field: string tool_choice = 5;
    */
@@ -273,7 +354,7 @@ export type ChatRequest = Message<"drover.v1.ChatRequest"> & {
  * Use `create(ChatRequestSchema)` to create a new message.
  */
 export const ChatRequestSchema: GenMessage<ChatRequest> = /*@__PURE__*/
-  messageDesc(file_drover_v1_inference, 5);
+  messageDesc(file_drover_v1_inference, 7);
 
 /**
  * @generated from message drover.v1.TokenIds
@@ -290,7 +371,7 @@ export type TokenIds = Message<"drover.v1.TokenIds"> & {
  * Use `create(TokenIdsSchema)` to create a new message.
  */
 export const TokenIdsSchema: GenMessage<TokenIds> = /*@__PURE__*/
-  messageDesc(file_drover_v1_inference, 6);
+  messageDesc(file_drover_v1_inference, 8);
 
 /**
  * @generated from message drover.v1.GenerateRequest
@@ -336,7 +417,7 @@ export type GenerateRequest = Message<"drover.v1.GenerateRequest"> & {
  * Use `create(GenerateRequestSchema)` to create a new message.
  */
 export const GenerateRequestSchema: GenMessage<GenerateRequest> = /*@__PURE__*/
-  messageDesc(file_drover_v1_inference, 7);
+  messageDesc(file_drover_v1_inference, 9);
 
 /**
  * @generated from message drover.v1.TokenLogprob
@@ -365,7 +446,7 @@ export type TokenLogprob = Message<"drover.v1.TokenLogprob"> & {
  * Use `create(TokenLogprobSchema)` to create a new message.
  */
 export const TokenLogprobSchema: GenMessage<TokenLogprob> = /*@__PURE__*/
-  messageDesc(file_drover_v1_inference, 8);
+  messageDesc(file_drover_v1_inference, 10);
 
 /**
  * @generated from message drover.v1.RoutedExperts
@@ -384,7 +465,7 @@ export type RoutedExperts = Message<"drover.v1.RoutedExperts"> & {
  * Use `create(RoutedExpertsSchema)` to create a new message.
  */
 export const RoutedExpertsSchema: GenMessage<RoutedExperts> = /*@__PURE__*/
-  messageDesc(file_drover_v1_inference, 9);
+  messageDesc(file_drover_v1_inference, 11);
 
 /**
  * @generated from message drover.v1.Usage
@@ -411,7 +492,7 @@ export type Usage = Message<"drover.v1.Usage"> & {
  * Use `create(UsageSchema)` to create a new message.
  */
 export const UsageSchema: GenMessage<Usage> = /*@__PURE__*/
-  messageDesc(file_drover_v1_inference, 10);
+  messageDesc(file_drover_v1_inference, 12);
 
 /**
  * @generated from message drover.v1.GenerateReply
@@ -490,7 +571,7 @@ export type GenerateReply = Message<"drover.v1.GenerateReply"> & {
  * Use `create(GenerateReplySchema)` to create a new message.
  */
 export const GenerateReplySchema: GenMessage<GenerateReply> = /*@__PURE__*/
-  messageDesc(file_drover_v1_inference, 11);
+  messageDesc(file_drover_v1_inference, 13);
 
 /**
  * @generated from message drover.v1.TokenizeRequest
@@ -524,7 +605,7 @@ export type TokenizeRequest = Message<"drover.v1.TokenizeRequest"> & {
  * Use `create(TokenizeRequestSchema)` to create a new message.
  */
 export const TokenizeRequestSchema: GenMessage<TokenizeRequest> = /*@__PURE__*/
-  messageDesc(file_drover_v1_inference, 12);
+  messageDesc(file_drover_v1_inference, 14);
 
 /**
  * @generated from message drover.v1.TokenizeReply
@@ -541,7 +622,7 @@ export type TokenizeReply = Message<"drover.v1.TokenizeReply"> & {
  * Use `create(TokenizeReplySchema)` to create a new message.
  */
 export const TokenizeReplySchema: GenMessage<TokenizeReply> = /*@__PURE__*/
-  messageDesc(file_drover_v1_inference, 13);
+  messageDesc(file_drover_v1_inference, 15);
 
 /**
  * @generated from message drover.v1.ListModelsRequest
@@ -554,7 +635,7 @@ export type ListModelsRequest = Message<"drover.v1.ListModelsRequest"> & {
  * Use `create(ListModelsRequestSchema)` to create a new message.
  */
 export const ListModelsRequestSchema: GenMessage<ListModelsRequest> = /*@__PURE__*/
-  messageDesc(file_drover_v1_inference, 14);
+  messageDesc(file_drover_v1_inference, 16);
 
 /**
  * @generated from message drover.v1.Model
@@ -576,7 +657,7 @@ export type Model = Message<"drover.v1.Model"> & {
  * Use `create(ModelSchema)` to create a new message.
  */
 export const ModelSchema: GenMessage<Model> = /*@__PURE__*/
-  messageDesc(file_drover_v1_inference, 15);
+  messageDesc(file_drover_v1_inference, 17);
 
 /**
  * @generated from message drover.v1.ListModelsReply
@@ -593,7 +674,7 @@ export type ListModelsReply = Message<"drover.v1.ListModelsReply"> & {
  * Use `create(ListModelsReplySchema)` to create a new message.
  */
 export const ListModelsReplySchema: GenMessage<ListModelsReply> = /*@__PURE__*/
-  messageDesc(file_drover_v1_inference, 16);
+  messageDesc(file_drover_v1_inference, 18);
 
 /**
  * @generated from service drover.v1.Inference
