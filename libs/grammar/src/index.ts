@@ -6,3 +6,14 @@ export { notationGrammar } from "./notation/notation-grammar.ts";
 export { regexGrammar } from "./regex/regex-grammar.ts";
 export { schemaGrammar } from "./schema/schema-grammar.ts";
 export { type CallableTool, strictToolGrammar, toolCallGrammar } from "./tool-call-grammar.ts";
+
+// What a worker needs besides: a grammar without its long counts, and what counts them.
+
+export {
+  CountingMatcher,
+  isPlain,
+  type MatchState,
+  mayLeaveAscii,
+  takesPlain,
+} from "./counting/counting-matcher.ts";
+export { countedGrammar } from "./counting/loose-grammar.ts";

@@ -13,7 +13,7 @@ export const WORK_MAX = 400_000;
 export const STATES_MAX = 2_000;
 
 /** States for the length of strings that a pattern does not bound: longer ones are not written. */
-export const LENGTH_STATES_MAX = 500;
+export const LENGTH_STATES_MAX = 100;
 
 /** Ways to match one place of a schema: products of `anyOf`, `oneOf`, `if` and `not`. */
 export const ALTERNATIVES_MAX = 200;

@@ -20,3 +20,6 @@ export const REOPENS_MAX = 2;
 
 /** How long a step waits for masks that are being made; those that come later are in the step after it. */
 export const SETTLE_MS_MAX = 100;
+
+/** Tokens of a mask that are looked at one by one where a grammar counts; of more, those of plain text are told by their length. */
+export const EXACT_TOKENS_MAX = 2_000;

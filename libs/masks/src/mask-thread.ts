@@ -2,6 +2,7 @@ import { serveThread } from "@drover/threads";
 import { loadTokenizer, tokenCharacters } from "@drover/tokenizer";
 import { GrammarCursors } from "./grammar-cursors.ts";
 import type { MaskAnswer, MaskMessage, MaskThreadSettings } from "./mask-messages.ts";
+import { TokenCounts } from "./token-counts.ts";
 import { WholeCharacters } from "./whole-characters.ts";
 import { loadXGrammar } from "./xgrammar.ts";
 
@@ -16,7 +17,12 @@ await serveThread(async ({ modelDirectory, vocabSize }: MaskThreadSettings) => {
   const vocabulary = await xgrammar.TokenizerInfo.createTokenizerInfo(characters, "byte_level", false, vocabSize, []);
   // Compiled grammars are kept here, where what they hold is bounded.
   const compiler = await xgrammar.GrammarCompiler.createGrammarCompiler(vocabulary, false);
-  const cursors = new GrammarCursors(xgrammar, compiler, new WholeCharacters(tokenizer, vocabSize));
+  const cursors = new GrammarCursors(
+    xgrammar,
+    compiler,
+    new WholeCharacters(tokenizer, vocabSize),
+    new TokenCounts(tokenizer, vocabSize),
+  );
   return {
     answer: (message: MaskMessage): Promise<MaskAnswer> =>
       message.kind === "open" ? cursors.open(message) : cursors.advance(message),

@@ -6,6 +6,7 @@ import { constraintFault } from "../constraint-fault.ts";
 import { type Expression, NOTHING } from "../expression.ts";
 import { jsonCharacter, quoted, stringOfLength } from "../json/json-text.ts";
 import { LENGTH_STATES_MAX } from "../limits.ts";
+import { boundedRegex } from "../regex/bounded-regex.ts";
 import { regexExpression } from "../regex/regex-expression.ts";
 import type { RuleBook } from "../rule-book.ts";
 import { NUMBER_FORMATS } from "./formats.ts";
@@ -60,6 +61,11 @@ export function stringExpression(
   const hasLength = lengthMin > 0 || lengthMax < Number.POSITIVE_INFINITY;
   if (isFree && only !== undefined && asked.length === 1 && !hasLength)
     return quoted(regexExpression(patterns.regex(...only), jsonCharacter));
+  const bounded =
+    isFree && only !== undefined && asked.length === 1
+      ? boundedRegex(patterns.regex(...only), lengthMin, lengthMax)
+      : undefined;
+  if (bounded !== undefined) return quoted(regexExpression(bounded, jsonCharacter));
   const machines = [
     ...asked.map(([pattern, at]) => patterns.machine(pattern, at)),
     ...refusalMachines(query, patterns),
