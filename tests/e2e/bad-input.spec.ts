@@ -85,7 +85,7 @@ const CASES: readonly Case[] = [
   ["a picture without a URL", CHAT, picture(undefined), 400, PICTURE],
   ["a field that is known and not supported", CHAT, chat({ audio: { voice: "alloy", format: "wav" } }), 400, "audio"],
   ["another one", TEXT, text({ suffix: "tail" }), 400, "suffix"],
-  ["guided decoding", CHAT, chat({ guided_json: {} }), 400, "guided_json"],
+  ["a schema that cannot be enforced", CHAT, chat({ guided_json: { minlength: 1 } }), 400, "guided_json.minlength"],
 ];
 
 /** A value of a wrong type for every field that both interfaces read. */

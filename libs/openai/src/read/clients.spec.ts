@@ -29,12 +29,8 @@ describe("what clients of other servers send", () => {
   });
 
   it.each([
-    ["grammar", "root", ""],
-    ["ebnf", "root", ""],
-    ["regex", "a+", ""],
     ["grammar_string", "root", ""],
     ["format", "json", ""],
-    ["json_schema", { type: "object" }, null],
     ["structural_tag", {}, null],
     ["nvext", { guided_json: {} }, { guided_json: null }],
     ["no_repeat_ngram_size", 3, 0],

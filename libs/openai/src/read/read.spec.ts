@@ -106,17 +106,13 @@ const CHATS: readonly (readonly [body: object, message: string])[] = [
     { tools: [{ function: { name: "f", parameters: [] } }] },
     "tools[0].function.parameters: tools[0].function.parameters must be a JSON object",
   ],
+  [{ tool_choice: "required" }, "tool_choice: needs tools"],
+  [{ tool_choice: "any" }, "tool_choice: must be auto, none, required, a function, or some allowed tools"],
+  [{ tool_choice: { type: "function", function: { name: "f" } } }, "tool_choice: must name a function of tools"],
+  [{ tool_choice: { type: "allowed_tools", mode: "required", tools: [] } }, "tool_choice: needs tools"],
   [
-    { tool_choice: "required" },
-    "tool_choice: is not supported except as auto or none: other values come with structured output",
-  ],
-  [
-    { tool_choice: { type: "function", function: { name: "f" } } },
-    "tool_choice: is not supported except as auto or none: other values come with structured output",
-  ],
-  [
-    { tool_choice: { type: "allowed_tools", mode: "required", tools: [] } },
-    "tool_choice: is not supported except as auto or none: other values come with structured output",
+    { tool_choice: { type: "allowed_tools", mode: "other", tools: [] } },
+    "tool_choice: must be auto, none, required, a function, or some allowed tools",
   ],
   [{ tool_choice: { type: "allowed_tools", mode: "auto" } }, "tool_choice: must have a list of tools"],
   [
@@ -129,7 +125,26 @@ const CHATS: readonly (readonly [body: object, message: string])[] = [
     "response_format.xml: is not supported: a format must be text, json_object or json_schema",
   ],
   [{ functions: [{ name: "f" }] }, "functions: is not supported"],
-  [{ guided_json: {} }, "guided_json: is not supported"],
+  [{ guided_json: { minlength: 1 } }, "guided_json.minlength: is a keyword that cannot be enforced"],
+  [{ guided_json: "{" }, "guided_json: must be a JSON Schema"],
+  [{ guided_regex: "(" }, "guided_regex: is a pattern that has a group without an end"],
+  [{ guided_choice: [] }, "guided_choice: must have something to choose from"],
+  [{ guided_choice: ["a", "\u2028"] }, "guided_choice[1]: has a character that cannot be written"],
+  [{ guided_grammar: "start: x" }, "guided_grammar: is no grammar in GBNF: line 1 needs a rule `name ::= ...`"],
+  [{ grammar: 'root ::= "a" x' }, "grammar: has no rule x, which root uses"],
+  [{ structured_outputs: { structural_tag: "{}" } }, "structured_outputs.structural_tag: is not supported"],
+  [{ guided_regex: "a", guided_json: {} }, "guided_regex: cannot be combined with guided_json"],
+  [
+    { guided_regex: "a", ignore_eos: true },
+    "ignore_eos: cannot be combined with guided_regex: the answer ends where it matches",
+  ],
+  [
+    {
+      tools: [{ function: { name: "f", parameters: { type: "object", properties: { a: { format: "color" } } } } }],
+      tool_choice: "required",
+    },
+    "tools[0].function.parameters.properties.a.format: is a format that cannot be enforced",
+  ],
 ];
 
 describe("a chat completion's body", () => {
