@@ -51,7 +51,7 @@ describe("what the openai package's types allow", () => {
 
   test("is a chat's tools, where they are functions", () => {
     expectTypeOf<FunctionTool[]>().toExtend<NonNullable<ChatBody["tools"]>>();
-    expectTypeOf<"auto" | "none">().toExtend<NonNullable<ChatBody["tool_choice"]>>();
+    expectTypeOf<"auto" | "none" | "required">().toExtend<NonNullable<ChatBody["tool_choice"]>>();
   });
 
   test("is a completion's body, field by field", () => {
