@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 
 test("LangChain's models, LiteLLM and httpx's lines work as with OpenAI, also when the context is full", {
-  timeout: 420_000,
+  timeout: 900_000,
 }, async (context) => {
   const folder = await mkdtemp(join(tmpdir(), "drover-python-clients-"));
   try {
@@ -44,7 +44,7 @@ async function pythonWithClients(folder: string): Promise<string> {
   await run("python3", ["-m", "venv", folder]);
   const python = join(folder, "bin/python");
   await run(python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...PACKAGES], {
-    timeout: 360_000,
+    timeout: 800_000,
   });
   return python;
 }
