@@ -62,4 +62,4 @@ export const maybe = (part: Expression): Expression => repeat(part, 0, 1);
 export const isNothing = (expression: Expression): boolean =>
   expression.kind === "choice" && expression.options.length === 0;
 
-export const isEmpty = (expression: Expression): boolean => expression.kind === "text" && expression.text === "";
+const isEmpty = (expression: Expression): boolean => expression.kind === "text" && expression.text === "";

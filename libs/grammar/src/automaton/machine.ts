@@ -1,5 +1,5 @@
 /** Points that all begin where a set of a machine begins or ends: between two of them no machine tells characters apart. */
-export type Boundaries = ReadonlySet<number>;
+type Boundaries = ReadonlySet<number>;
 
 /**
  * Reads a text character by character, and says at each place whether it takes the text so far. A state is a text that names it; `undefined`

@@ -9,67 +9,82 @@ type State = { readonly free: number[]; set: CharacterSet | undefined; next: num
 
 /** The machine of a pattern without anchors. Errors: `invalid_argument` for one that is too large. */
 export function regexMachine(regex: Regex, budget: Budget, place: string): Machine {
-  const states: State[] = [];
-  const add = (): number => {
-    budget.spend(1, place);
-    return states.push({ free: [], set: undefined, next: -1 }) - 1;
-  };
-  const link = (from: number, to: number) => at(states, from).free.push(to);
+  const graph = new StateGraph(budget, place);
+  const first = graph.add();
+  const last = graph.build(regex, first);
+  return simulated(graph.states, first, last, budget, place);
+}
+
+/** Thompson's construction: each part of a pattern leads from one state to another. */
+class StateGraph {
+  readonly states: State[] = [];
+  readonly #budget: Budget;
+  readonly #place: string;
+
+  constructor(budget: Budget, place: string) {
+    this.#budget = budget;
+    this.#place = place;
+  }
+
+  add(): number {
+    this.#budget.spend(1, this.#place);
+    return this.states.push({ free: [], set: undefined, next: -1 }) - 1;
+  }
 
   /** Adds what leads from `from` to the state that it returns. */
-  const build = (part: Regex, from: number): number => {
+  build(part: Regex, from: number): number {
     switch (part.kind) {
       case "set": {
-        const to = add();
-        const state = at(states, from);
+        const to = this.add();
+        const state = at(this.states, from);
         assert(state.set === undefined, "a state has one set");
         state.set = part.set;
         state.next = to;
         return to;
       }
       case "sequence":
-        return part.parts.reduce((state, one) => build(one, state), from);
+        return part.parts.reduce((state, one) => this.build(one, state), from);
       case "choice": {
-        const to = add();
-        for (const option of part.options) {
-          const begin = add();
-          link(from, begin);
-          link(build(option, begin), to);
-        }
+        const to = this.add();
+        for (const option of part.options) this.#link(this.build(option, this.#behind(from)), to);
         return to;
       }
       case "repeat":
-        return repeated(part.part, part.min, part.max, from);
+        return this.#repeat(part.part, part.min, part.max, from);
       case "start":
       case "end":
         assert(false, "anchors are resolved before a pattern becomes a machine");
     }
-  };
-  const repeated = (part: Regex, min: number, max: number, from: number): number => {
+  }
+
+  #repeat(part: Regex, min: number, max: number, from: number): number {
     let state = from;
-    const fresh = (before: number) => {
-      const begin = add();
-      link(before, begin);
-      return begin;
-    };
-    for (let i = 0; i < min; i++) state = build(part, fresh(state));
-    const to = add();
+    for (let i = 0; i < min; i++) state = this.build(part, this.#behind(state));
+    const to = this.add();
     if (max === Number.POSITIVE_INFINITY) {
-      const loop = fresh(state);
-      link(loop, to);
-      link(build(part, fresh(loop)), loop);
+      const loop = this.#behind(state);
+      this.#link(loop, to);
+      this.#link(this.build(part, this.#behind(loop)), loop);
       return to;
     }
     for (let i = min; i < max; i++) {
-      link(state, to);
-      state = build(part, fresh(state));
+      this.#link(state, to);
+      state = this.build(part, this.#behind(state));
     }
-    link(state, to);
+    this.#link(state, to);
     return to;
-  };
-  const first = add();
-  const last = build(regex, first);
-  return simulated(states, first, last, budget, place);
+  }
+
+  #link(from: number, to: number): void {
+    at(this.states, from).free.push(to);
+  }
+
+  /** A new state that is reached by nothing. */
+  #behind(from: number): number {
+    const begin = this.add();
+    this.#link(from, begin);
+    return begin;
+  }
 }
 
 /** All states at once, by their numbers. */

@@ -99,9 +99,8 @@ export const NUMBER: Expression = sequence(
   maybe(sequence(characters(charactersOf("eE")), maybe(characters(charactersOf("+-"))), repeat(DIGIT, 1, 2))),
 );
 
-/** Names of the rules for any value and any object; `jsonRules` has them. */
+/** The name of the rule for any value; `jsonRules` has it. */
 export const ANY_VALUE = rule("value");
-export const ANY_OBJECT = rule("object");
 
 /** Rules for any JSON value. */
 export const jsonRules: ReadonlyMap<string, Expression> = new Map([

@@ -1,9 +1,10 @@
 import { constraintFault } from "../constraint-fault.ts";
 import { ALTERNATIVES_MAX } from "../limits.ts";
 import { Disjointness } from "./disjointness.ts";
+import { isJsonObject, type JsonObject } from "./json-object.ts";
 import { negated } from "./negation.ts";
 import type { Patterns } from "./patterns.ts";
-import { isJsonObject, type JsonObject, listOf, type SchemaNode, type SchemaNodes } from "./schema-node.ts";
+import { listOf, type SchemaNode, type SchemaNodes } from "./schema-node.ts";
 import { dependenciesOf, type Validator } from "./validate.ts";
 
 /** Schemas that hold together, of which only those keywords count that speak of a value itself: what they combine is among them. */

@@ -2,12 +2,13 @@ import { at } from "@drover/core";
 import { constraintFault } from "../constraint-fault.ts";
 import { type Expression, maybe, NOTHING, repeat, sequence, text } from "../expression.ts";
 import { COMMA, jsonLiteral } from "../json/json-text.ts";
+import { isJsonObject, type JsonObject } from "./json-object.ts";
 import { orderedMembers } from "./ordered-members.ts";
-import { isJsonObject, type JsonObject, listOf, NO_SCHEMAS, type SchemaNode } from "./schema-node.ts";
-import type { ValueGrammar } from "./value-grammar.ts";
+import { listOf, NO_SCHEMAS, type SchemaNode } from "./schema-node.ts";
+import type { ValueRules } from "./value-rules.ts";
 
 /** Arrays that schemas take together. Errors: `invalid_argument`, naming the place, for what cannot be enforced. */
-export function arrayExpression(nodes: readonly SchemaNode[], values: ValueGrammar, place: string): Expression {
+export function arrayExpression(nodes: readonly SchemaNode[], values: ValueRules, place: string): Expression {
   const objects = nodes.filter((node): node is SchemaNode & { schema: JsonObject } => isJsonObject(node.schema));
   const counts = (name: string) =>
     objects.flatMap(({ schema }) => (typeof schema[name] === "number" ? [schema[name]] : []));
@@ -59,7 +60,7 @@ const firstItems = (schema: JsonObject): readonly unknown[] =>
   Array.isArray(schema.items) ? schema.items : listOf(schema.prefixItems);
 
 /** What the item at a place must match. */
-function itemSchemas(objects: readonly (SchemaNode & { schema: JsonObject })[], i: number, values: ValueGrammar) {
+function itemSchemas(objects: readonly (SchemaNode & { schema: JsonObject })[], i: number, values: ValueRules) {
   const all = objects.flatMap((node): readonly SchemaNode[] => {
     const { schema } = node;
     const first = firstItems(schema);
@@ -87,7 +88,7 @@ const isSeen = (node: SchemaNode, objects: readonly SchemaNode[]): boolean => ob
 /** For each item that must be there by `contains`, what it must match. They come first. */
 function containedItems(
   objects: readonly (SchemaNode & { schema: JsonObject })[],
-  values: ValueGrammar,
+  values: ValueRules,
 ): ReadonlyArray<readonly SchemaNode[]> {
   return objects.flatMap((node) => {
     const { contains, minContains = 1, maxContains } = node.schema;
@@ -103,7 +104,7 @@ function uniqueItems(
   rest: readonly SchemaNode[],
   countMin: number,
   countMax: number,
-  values: ValueGrammar,
+  values: ValueRules,
   place: string,
 ): Expression {
   const finite = firstCount === 0 ? values.listed(rest) : undefined;

@@ -1,4 +1,4 @@
-import { isJsonObject } from "./schema-node.ts";
+import { isJsonObject } from "./json-object.ts";
 
 /** Whether two JSON values are the same: numbers by value, objects whatever the order of their members. */
 export function jsonEqual(one: unknown, other: unknown): boolean {

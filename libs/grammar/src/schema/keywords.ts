@@ -1,5 +1,5 @@
 import { constraintFault } from "../constraint-fault.ts";
-import type { JsonObject } from "./schema-node.ts";
+import { isJsonObject, type JsonObject } from "./json-object.ts";
 
 /** The keyword of derived schemas for values that are refused. */
 export const NOT_VALUES = "not the values";
@@ -88,15 +88,13 @@ const ANNOTATIONS: ReadonlySet<string> = new Set([
   "xml",
 ]);
 
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-const isSchema = (value: unknown) => typeof value === "boolean" || isObject(value);
+const isSchema = (value: unknown) => typeof value === "boolean" || isJsonObject(value);
 const isStrings = (value: unknown) => Array.isArray(value) && value.every((one) => typeof one === "string");
 
 const SHAPES: Readonly<Record<Shape, readonly [is: (value: unknown) => boolean, sentence: string]>> = {
   schema: [isSchema, "must be a schema"],
   schemas: [(value) => Array.isArray(value) && value.length > 0 && value.every(isSchema), "must be a list of schemas"],
-  schemaMap: [(value) => isObject(value) && Object.values(value).every(isSchema), "must hold schemas"],
+  schemaMap: [(value) => isJsonObject(value) && Object.values(value).every(isSchema), "must hold schemas"],
   count: [(value) => Number.isSafeInteger(value) && Number(value) >= 0, "must be a count"],
   number: [(value) => typeof value === "number" && Number.isFinite(value), "must be a number"],
   string: [(value) => typeof value === "string", "must be a string"],

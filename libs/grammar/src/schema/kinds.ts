@@ -1,5 +1,6 @@
 import { constraintFault } from "../constraint-fault.ts";
-import { isJsonObject, type SchemaNode } from "./schema-node.ts";
+import { isJsonObject } from "./json-object.ts";
+import type { SchemaNode } from "./schema-node.ts";
 
 /** Kinds of JSON values. `integer` are numbers without a fraction, and `fraction` the others. */
 export const KINDS = ["null", "boolean", "object", "array", "string", "integer", "fraction"] as const;

@@ -5,10 +5,11 @@ import { constraintFault } from "../constraint-fault.ts";
 import { choice, type Expression, isNothing, sequence, text } from "../expression.ts";
 import { COLON, jsonCharacter, jsonString, quoted } from "../json/json-text.ts";
 import { NAME_PATTERNS_MAX } from "../limits.ts";
+import { isJsonObject, type JsonObject } from "./json-object.ts";
 import { orderedMembers } from "./ordered-members.ts";
-import { isJsonObject, type JsonObject, listOf, mapOf, NO_SCHEMAS, type SchemaNode } from "./schema-node.ts";
+import { listOf, mapOf, NO_SCHEMAS, type SchemaNode } from "./schema-node.ts";
 import { refusalMachines, stringQuery } from "./string-text.ts";
-import type { ValueGrammar } from "./value-grammar.ts";
+import type { ValueRules } from "./value-rules.ts";
 
 type ObjectNode = SchemaNode & { schema: JsonObject };
 
@@ -16,7 +17,7 @@ type ObjectNode = SchemaNode & { schema: JsonObject };
  * Objects that schemas take together: properties in the order in which they are named, those that are not required or not. Others are
  * written where a schema asks for them, or names none. Errors: `invalid_argument`, naming the place, for what cannot be enforced.
  */
-export function objectExpression(nodes: readonly SchemaNode[], values: ValueGrammar, place: string): Expression {
+export function objectExpression(nodes: readonly SchemaNode[], values: ValueRules, place: string): Expression {
   const objects = nodes.filter((node): node is ObjectNode => isJsonObject(node.schema));
   const text_ = new ObjectText(objects, values, place);
   return text_.expression();
@@ -24,13 +25,13 @@ export function objectExpression(nodes: readonly SchemaNode[], values: ValueGram
 
 class ObjectText {
   readonly #objects: readonly ObjectNode[];
-  readonly #values: ValueGrammar;
+  readonly #values: ValueRules;
   readonly #place: string;
   /** Names that are written as such. */
   readonly #names: ReadonlySet<string>;
   readonly #required: ReadonlySet<string>;
 
-  constructor(objects: readonly ObjectNode[], values: ValueGrammar, place: string) {
+  constructor(objects: readonly ObjectNode[], values: ValueRules, place: string) {
     this.#objects = objects;
     this.#values = values;
     this.#place = place;

@@ -5,7 +5,7 @@ import { COMMA } from "../json/json-text.ts";
 import type { RuleBook } from "../rule-book.ts";
 
 /** One of several parts between commas; one that is not required may be left out. */
-export type Member = Readonly<{ expression: Expression; isRequired: boolean }>;
+type Member = Readonly<{ expression: Expression; isRequired: boolean }>;
 
 /** Parts in their order, and how many there may be. */
 export type MemberQuery = Readonly<{

@@ -3,7 +3,8 @@ import { Ajv } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { describe, expect, it } from "vitest";
-import { ENFORCED_DRAFT_7_SCHEMAS, ENFORCED_SCHEMAS } from "../testing/enforced-schemas.ts";
+import { ENFORCED_DRAFT_7_SCHEMAS } from "../testing/enforced-draft-7-schemas.ts";
+import { ENFORCED_SCHEMAS } from "../testing/enforced-schemas.ts";
 import { sampleText } from "../testing/sample-text.ts";
 import { schemaGrammar } from "./schema-grammar.ts";
 

@@ -1,9 +1,8 @@
 import type { Budget } from "../budget.ts";
 import { constraintFault } from "../constraint-fault.ts";
 import { NESTING_MAX } from "../limits.ts";
+import { isJsonObject, type JsonObject } from "./json-object.ts";
 import { checkKeywords } from "./keywords.ts";
-
-export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** A schema, where it stands, and which resource it belongs to. Equal schemas of one resource are one node. */
 export type SchemaNode = Readonly<{
@@ -98,9 +97,6 @@ export class SchemaNodes {
     for (const inner of Object.values(value)) this.#collectIds(inner, depth + 1);
   }
 }
-
-export const isJsonObject = (value: unknown): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** The schemas of a keyword that has a list of them. */
 export const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);

@@ -3,10 +3,11 @@ import { constraintFault } from "../constraint-fault.ts";
 import { NESTING_MAX } from "../limits.ts";
 import { NUMBER_FORMATS } from "./formats.ts";
 import { hasValue, jsonEqual } from "./json-equal.ts";
+import { isJsonObject, type JsonObject } from "./json-object.ts";
 import { NOT_PATTERN, NOT_VALUES } from "./keywords.ts";
 import { kindOf, typedKinds } from "./kinds.ts";
 import type { Patterns } from "./patterns.ts";
-import { isJsonObject, type JsonObject, listOf, mapOf, type SchemaNode, type SchemaNodes } from "./schema-node.ts";
+import { listOf, mapOf, type SchemaNode, type SchemaNodes } from "./schema-node.ts";
 
 /** Says whether values match a schema. Of formats it takes what a grammar would write. */
 export class Validator {

@@ -9,17 +9,19 @@ import { type Alternative, Alternatives } from "./alternatives.ts";
 import { arrayExpression } from "./array-text.ts";
 import { NUMBER_FORMATS } from "./formats.ts";
 import { jsonEqual } from "./json-equal.ts";
+import { isJsonObject, type JsonObject } from "./json-object.ts";
 import { NOT_VALUES } from "./keywords.ts";
 import { type Kind, kindsOf } from "./kinds.ts";
 import { type Bound, numberExpression } from "./number-text.ts";
 import { objectExpression } from "./object-text.ts";
 import { Patterns } from "./patterns.ts";
-import { isJsonObject, type JsonObject, listOf, type SchemaNode, SchemaNodes } from "./schema-node.ts";
+import { listOf, type SchemaNode, SchemaNodes } from "./schema-node.ts";
 import { stringExpression, stringQuery } from "./string-text.ts";
 import { Validator } from "./validate.ts";
+import type { ValueRules } from "./value-rules.ts";
 
 /** Makes rules of one client's schema: each list of schemas that hold together is one rule, so that schemas may hold themselves. */
-export class ValueGrammar {
+export class ValueGrammar implements ValueRules {
   readonly budget = new Budget(WORK_MAX);
   readonly rules = new RuleBook(jsonRules);
   readonly patterns = new Patterns(this.budget);

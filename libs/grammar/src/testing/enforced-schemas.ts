@@ -1,3 +1,5 @@
+import { REFERRING_SCHEMAS } from "./referring-schemas.ts";
+
 /** Schemas that are enforced: each keyword of JSON Schema, alone and beside others. */
 export const ENFORCED_SCHEMAS: Readonly<Record<string, unknown>> = {
   anything: {},
@@ -240,26 +242,7 @@ export const ENFORCED_SCHEMAS: Readonly<Record<string, unknown>> = {
     // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
     then: { required: ["b"] },
   },
-  references: {
-    $defs: {
-      tree: {
-        type: "object",
-        properties: { v: { type: "integer" }, next: { anyOf: [{ $ref: "#/$defs/tree" }, { type: "null" }] } },
-        required: ["v", "next"],
-      },
-    },
-    $ref: "#/$defs/tree",
-  },
-  "a reference to the root": {
-    type: "object",
-    properties: { children: { type: "array", items: { $ref: "#" } } },
-    required: ["children"],
-  },
-  "a reference by anchor": {
-    $defs: { x: { $anchor: "here", type: "integer" } },
-    type: "array",
-    items: { $ref: "#here" },
-  },
+  ...REFERRING_SCHEMAS,
   "a reference by id": {
     $id: "https://example.com/root",
     $defs: { x: { $id: "https://example.com/x", type: "integer" } },
@@ -298,20 +281,4 @@ export const ENFORCED_SCHEMAS: Readonly<Record<string, unknown>> = {
     },
     required: ["", "é😀", "\n\u2028"],
   },
-};
-
-/** Schemas of older drafts, with what newer ones have by other names. */
-export const ENFORCED_DRAFT_7_SCHEMAS: Readonly<Record<string, unknown>> = {
-  "items in a list": {
-    type: "array",
-    items: [{ type: "integer" }, { type: "string" }],
-    additionalItems: { type: "null" },
-  },
-  "items in a list alone": { type: "array", items: [{ type: "integer" }], additionalItems: false },
-  dependencies: {
-    type: "object",
-    properties: { a: { type: "null" }, b: { type: "null" }, c: { type: "integer" } },
-    dependencies: { a: ["b"], c: { properties: { c: { minimum: 3 } } } },
-  },
-  definitions: { definitions: { a: { type: "integer" } }, type: "array", items: { $ref: "#/definitions/a" } },
 };
