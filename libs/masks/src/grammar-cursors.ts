@@ -2,6 +2,7 @@ import { assert, DroverError } from "@drover/core";
 import { CountingMatcher, countedGrammar } from "@drover/grammar";
 import type { CompiledGrammar, GrammarMatcher } from "@mlc-ai/web-xgrammar";
 import { GRAMMAR_CHARACTERS_KEPT_MAX, GRAMMARS_KEPT_MAX } from "./limits.ts";
+import type { MaskCache } from "./mask-cache.ts";
 import type { AdvanceCursors, MaskAnswer, OpenCursor } from "./mask-messages.ts";
 import type { CountedPlace, TokenCounts } from "./token-counts.ts";
 import { BETWEEN, type PendingBytes, type WholeCharacters } from "./whole-characters.ts";
@@ -10,17 +11,23 @@ import type { XGrammar } from "./xgrammar.ts";
 type Compiler = Awaited<ReturnType<XGrammar["GrammarCompiler"]["createGrammarCompiler"]>>;
 
 /** A compiled grammar, and how many cursors stand in it. */
-type Kept = { compiled: CompiledGrammar; matcher: CountingMatcher | undefined; cursorCount: number };
+type Kept = {
+  readonly compiled: CompiledGrammar;
+  readonly counting: CountingMatcher;
+  /** Whether XGrammar was told less than what is counted. */
+  readonly isLoose: boolean;
+  cursorCount: number;
+};
 
 /** `grammar`: its source, by which it is kept. */
 type Cursor = {
   readonly grammar: string;
+  readonly kept: Kept;
   readonly matcher: GrammarMatcher;
   readonly allowed: Uint32Array;
   readonly stopTokenIds: readonly number[];
   pending: PendingBytes;
-  /** Where it stands in a grammar that counts. */
-  counted: Readonly<{ matcher: CountingMatcher; place: CountedPlace }> | undefined;
+  place: CountedPlace;
 };
 
 /** The cursors of one thread, and the compiled grammars that they stand in. */
@@ -29,26 +36,31 @@ export class GrammarCursors {
   readonly #compiler: Compiler;
   readonly #characters: WholeCharacters;
   readonly #counts: TokenCounts;
+  readonly #masks: MaskCache;
   readonly #cursors = new Map<number, Cursor>();
   /** By source, the one that was not used for longest first. */
   readonly #grammars = new Map<string, Kept>();
 
-  constructor(xgrammar: XGrammar, compiler: Compiler, characters: WholeCharacters, counts: TokenCounts) {
+  constructor(
+    xgrammar: XGrammar,
+    compiler: Compiler,
+    characters: WholeCharacters,
+    counts: TokenCounts,
+    masks: MaskCache,
+  ) {
     this.#xgrammar = xgrammar;
     this.#compiler = compiler;
     this.#characters = characters;
     this.#counts = counts;
+    this.#masks = masks;
   }
 
   /** Errors: `invalid_argument` where the output so far does not match its grammar. */
   async open({ id, grammar, stopTokenIds, tokenIds, allowed }: OpenCursor): Promise<MaskAnswer> {
     const kept = await this.#compiled(grammar);
     const matcher = await this.#xgrammar.GrammarMatcher.createGrammarMatcher(kept.compiled, [...stopTokenIds]);
-    const counted = kept.matcher && {
-      matcher: kept.matcher,
-      place: { state: kept.matcher.start, pending: [] },
-    };
-    const cursor: Cursor = { grammar, matcher, allowed, stopTokenIds, pending: BETWEEN, counted };
+    const place = { state: kept.counting.start, pending: [] };
+    const cursor: Cursor = { grammar, kept, matcher, allowed, stopTokenIds, pending: BETWEEN, place };
     kept.cursorCount += 1;
     this.#cursors.set(id, cursor);
     for (const tokenId of tokenIds) {
@@ -73,20 +85,29 @@ export class GrammarCursors {
 
   #accept(cursor: Cursor, tokenId: number): boolean {
     const pending = this.#characters.after(cursor.pending, tokenId);
-    const { counted } = cursor;
-    const place = counted && this.#counts.after(counted.place, tokenId, counted.matcher);
-    if (pending === undefined || (counted !== undefined && place === undefined)) return false;
-    if (!cursor.matcher.acceptToken(tokenId)) return false;
+    const place = this.#counts.after(cursor.place, tokenId, cursor.kept.counting);
+    if (pending === undefined || place === undefined || !cursor.matcher.acceptToken(tokenId)) return false;
     cursor.pending = pending;
-    if (counted !== undefined && place !== undefined) cursor.counted = { ...counted, place };
+    cursor.place = place;
     return true;
   }
 
   /** False where no token may come. */
-  async #mask({ matcher, allowed, pending, counted, stopTokenIds }: Cursor): Promise<boolean> {
-    allowed.set(await matcher.getNextTokenBitmask());
-    this.#characters.restrict(allowed, pending);
-    if (counted !== undefined) this.#counts.restrict(allowed, counted.place, counted.matcher, stopTokenIds);
+  async #mask(cursor: Cursor): Promise<boolean> {
+    const { allowed, pending, place, stopTokenIds, kept } = cursor;
+    const isBetween = pending.needed === 0;
+    const known = isBetween ? this.#masks.get(place.state) : undefined;
+    if (known !== undefined) allowed.set(known);
+    else {
+      allowed.set(await cursor.matcher.getNextTokenBitmask());
+      for (const id of stopTokenIds) allowed[id >>> 5] = (allowed[id >>> 5] ?? 0) & ~(1 << (id & 31));
+      this.#characters.restrict(allowed, pending);
+      if (kept.isLoose) this.#counts.restrict(allowed, place, kept.counting);
+      if (isBetween) this.#masks.put(place.state, allowed);
+    }
+    if (isBetween && place.state.accepts)
+      for (const id of stopTokenIds)
+        if (id < allowed.length * 32) allowed[id >>> 5] = (allowed[id >>> 5] ?? 0) | (1 << (id & 31));
     return allowed.some((word) => word !== 0);
   }
 
@@ -97,10 +118,10 @@ export class GrammarCursors {
       this.#grammars.set(grammar, known);
       return known;
     }
-    const { loose, exact } = countedGrammar(grammar);
+    const { loose, exact, isLoose } = countedGrammar(grammar);
     const parsed = await this.#xgrammar.Grammar.fromEBNF(loose);
     const compiled = await this.#compiler.compileGrammar(parsed);
-    const kept = { compiled, matcher: exact && new CountingMatcher(exact), cursorCount: 0 };
+    const kept = { compiled, counting: new CountingMatcher(exact), isLoose, cursorCount: 0 };
     parsed.dispose();
     this.#grammars.set(grammar, kept);
     this.#evict(kept);

@@ -23,3 +23,6 @@ export const SETTLE_MS_MAX = 100;
 
 /** Tokens of a mask that are looked at one by one where a grammar counts; of more, those of plain text are told by their length. */
 export const EXACT_TOKENS_MAX = 2_000;
+
+/** Bytes of masks that a thread keeps, to give them again where a text stands at the same place of its grammar. */
+export const MASK_BYTES_KEPT_MAX = 16 * 2 ** 20;

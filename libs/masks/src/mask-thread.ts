@@ -1,6 +1,7 @@
 import { serveThread } from "@drover/threads";
 import { loadTokenizer, tokenCharacters } from "@drover/tokenizer";
 import { GrammarCursors } from "./grammar-cursors.ts";
+import { MaskCache } from "./mask-cache.ts";
 import type { MaskAnswer, MaskMessage, MaskThreadSettings } from "./mask-messages.ts";
 import { TokenCounts } from "./token-counts.ts";
 import { WholeCharacters } from "./whole-characters.ts";
@@ -22,6 +23,7 @@ await serveThread(async ({ modelDirectory, vocabSize }: MaskThreadSettings) => {
     compiler,
     new WholeCharacters(tokenizer, vocabSize),
     new TokenCounts(tokenizer, vocabSize),
+    new MaskCache(vocabSize),
   );
   return {
     answer: (message: MaskMessage): Promise<MaskAnswer> =>

@@ -13,17 +13,25 @@ export class TokenCounts {
   /** Tokens of plain characters alone, by how many they are. */
   readonly #plain: number[][] = [];
   readonly #isPlain: Uint8Array;
+  /** The characters of tokens that have no parts of any: those of token i are [ends[i - 1], ends[i]). */
+  readonly #points: Int32Array;
+  readonly #ends: Int32Array;
 
   constructor(tokenizer: Tokenizer, vocabSize: number) {
     this.#tokenizer = tokenizer;
     this.#isPlain = new Uint8Array(vocabSize);
+    this.#ends = new Int32Array(vocabSize);
+    const all: number[] = [];
     for (let id = 0; id < Math.min(vocabSize, tokenizer.vocabSize); id++) {
       const points = tokenizer.isSpecial(id) ? undefined : wholePoints(tokenizer.tokenBytes(id));
+      for (const point of points ?? []) all.push(point);
+      this.#ends[id] = all.length;
       if (points === undefined || !points.every(isPlain)) continue;
       this.#isPlain[id] = 1;
       for (let length = this.#plain.length; length <= points.length; length++) this.#plain.push([]);
       this.#plain[points.length]?.push(id);
     }
+    this.#points = Int32Array.from(all);
   }
 
   /** The place behind a token; undefined where the counts do not allow it. */
@@ -40,9 +48,8 @@ export class TokenCounts {
     return bytes.length > 0 && !mayLeaveAscii(now) ? undefined : { state: now, pending: bytes };
   }
 
-  restrict(allowed: Uint32Array, place: CountedPlace, matcher: CountingMatcher, stopTokenIds: readonly number[]): void {
-    const stops = new Set(stopTokenIds);
-    if (!place.state.accepts || place.pending.length > 0) for (const id of stops) clear(allowed, id);
+  /** Takes tokens out of a mask that has none which ends the text. */
+  restrict(allowed: Uint32Array, place: CountedPlace, matcher: CountingMatcher): void {
     const room =
       place.pending.length === 0 && countOf(allowed) > EXACT_TOKENS_MAX ? this.#room(place.state, matcher) : undefined;
     if (room !== undefined)
@@ -51,10 +58,22 @@ export class TokenCounts {
     for (let word = 0; word < allowed.length; word++) {
       for (let bits = allowed[word] ?? 0; bits !== 0; bits &= bits - 1) {
         const id = word * WORD_BITS + 31 - Math.clz32(bits & -bits);
-        if (stops.has(id) || (room !== undefined && this.#isPlain[id] === 1)) continue;
-        if (this.after(place, id, matcher) === undefined) clear(allowed, id);
+        if (room !== undefined && this.#isPlain[id] === 1) continue;
+        if (!this.#fits(place, id, matcher)) clear(allowed, id);
       }
     }
+  }
+
+  #fits(place: CountedPlace, id: number, matcher: CountingMatcher): boolean {
+    const from = id === 0 ? 0 : (this.#ends[id - 1] ?? 0);
+    const to = this.#ends[id] ?? from;
+    if (from === to || place.pending.length > 0) return this.after(place, id, matcher) !== undefined;
+    let state: MatchState | undefined = place.state;
+    for (let i = from; i < to; i++) {
+      state = matcher.step(state, this.#points[i] ?? 0);
+      if (state === undefined) return false;
+    }
+    return true;
   }
 
   /** How many plain characters may come, all that tokens have at most; undefined where that depends on which. */

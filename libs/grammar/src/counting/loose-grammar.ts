@@ -6,8 +6,8 @@ import { writeGrammar } from "../write-grammar.ts";
 /** XGrammar makes a mask ahead of time for each place, and a part that may come n times has n of them: above this it is not told how often. */
 const COUNTED_MAX = 16;
 
-/** A grammar without its long counts, and what counts them; no counts: the two are the same. */
-export type CountedGrammar = Readonly<{ loose: string; exact: Rules | undefined }>;
+/** A grammar without its long counts, and its rules with them; whether the two differ. */
+export type CountedGrammar = Readonly<{ loose: string; exact: Rules; isLoose: boolean }>;
 
 /** Takes the long counts out of a grammar that this library has written. */
 export function countedGrammar(grammar: string): CountedGrammar {
@@ -33,11 +33,11 @@ export function countedGrammar(grammar: string): CountedGrammar {
     }
   };
   const rules = new Map([...exact].map(([name, body]) => [name, loosened(body)]));
-  if (!isLoose) return { loose: grammar, exact: undefined };
+  if (!isLoose) return { loose: grammar, exact, isLoose };
   const root = rules.get("root");
   assert(root !== undefined, "a grammar has a root");
   rules.delete("root");
   const loose = writeGrammar(root, rules);
   assert(loose !== undefined, "a grammar that takes more takes something");
-  return { loose, exact };
+  return { loose, exact, isLoose };
 }
