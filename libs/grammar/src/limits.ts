@@ -10,7 +10,7 @@ export const NESTING_MAX = 64;
 export const WORK_MAX = 400_000;
 
 /** States of an automaton, where languages are intersected or complemented. */
-export const STATES_MAX = 2_000;
+export const STATES_MAX = 600;
 
 /** States for the length of strings that a pattern does not bound: longer ones are not written. */
 export const LENGTH_STATES_MAX = 100;
@@ -26,3 +26,9 @@ export const REPEAT_MAX = 100_000;
 
 /** Code points that are written one by one, beyond ASCII: XGrammar's classes hold none of them, or all. */
 export const LISTED_POINTS_MAX = 256;
+
+/** Characters of one pattern. */
+export const PATTERN_CHARACTERS_MAX = 10_000;
+
+/** Rules of a client's own grammar. */
+export const RULES_MAX = 1_000;

@@ -112,11 +112,13 @@ function productiveRules(rules: Rules): ReadonlySet<string> {
         return assertNever(expression);
     }
   };
-  // Rules are mostly made before those that they use, so that from the end there is little to do twice.
-  const reversed = [...rules].reverse();
+  // Some rules are made before those that they use and some behind: both ways in turns, there is little to do twice.
+  const forth = [...rules];
+  const back = [...rules].reverse();
   for (let before = -1; before < productive.size; ) {
     before = productive.size;
-    for (const [name, body] of reversed) if (!productive.has(name) && yields(body)) productive.add(name);
+    for (const order of [forth, back])
+      for (const [name, body] of order) if (!productive.has(name) && yields(body)) productive.add(name);
   }
   return productive;
 }

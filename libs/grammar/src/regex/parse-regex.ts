@@ -1,6 +1,6 @@
 import { type CharacterSet, characterSet, charactersOf, complement, union } from "../character-set.ts";
 import { constraintFault } from "../constraint-fault.ts";
-import { NESTING_MAX, REPEAT_MAX } from "../limits.ts";
+import { NESTING_MAX, PATTERN_CHARACTERS_MAX, REPEAT_MAX } from "../limits.ts";
 import { CLASS_ESCAPES, CONTROL_ESCAPES, DOT, propertySet } from "./character-escapes.ts";
 import type { Regex } from "./regex.ts";
 
@@ -9,6 +9,7 @@ import type { Regex } from "./regex.ts";
  * none, and for looking around, references to groups, borders of words and flags.
  */
 export function parseRegex(source: string, place: string): Regex {
+  if (source.length > PATTERN_CHARACTERS_MAX) throw constraintFault(place, "is too large to be enforced");
   return new RegexReader(source, place).read();
 }
 

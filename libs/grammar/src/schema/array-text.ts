@@ -111,6 +111,6 @@ function uniqueItems(
   if (finite === undefined)
     throw constraintFault(`${place}.uniqueItems`, "cannot be enforced but for items that are listed by enum");
   const members = finite.map((value) => ({ expression: jsonLiteral(value), isRequired: false }));
-  const inner = orderedMembers({ members, countMin, countMax, free: undefined }, values.rules, place);
+  const inner = orderedMembers({ members, countMin, countMax, free: undefined }, values, place);
   return sequence(text("["), inner, text("]"));
 }

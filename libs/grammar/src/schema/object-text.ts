@@ -53,7 +53,7 @@ class ObjectText {
       countMax: Math.min(Number.POSITIVE_INFINITY, ...counts("maxProperties")),
       free: this.#free(),
     };
-    return sequence(text("{"), orderedMembers(query, this.#values.rules, this.#place), text("}"));
+    return sequence(text("{"), orderedMembers(query, this.#values, this.#place), text("}"));
   }
 
   #member(name: Expression, schemas: readonly SchemaNode[]): Expression {
@@ -82,9 +82,10 @@ class ObjectText {
     if (!isName) return [this.#values.nothing];
     const own = this.#objects.flatMap((node) => {
       const { properties, additionalProperties } = node.schema;
-      const schemas = mapOf(properties).flatMap(([known, one]): readonly SchemaNode[] =>
-        known === name ? [this.#values.child(node, one, `properties.${name}`)] : NO_SCHEMAS,
-      );
+      const schemas =
+        isJsonObject(properties) && Object.hasOwn(properties, name)
+          ? [this.#values.child(node, properties[name], `properties.${name}`)]
+          : NO_SCHEMAS;
       const found = mapOf(node.schema.patternProperties).flatMap(([pattern, one]): readonly SchemaNode[] =>
         this.#values.patterns.finds(pattern, name, `${node.place}.patternProperties`)
           ? [this.#values.child(node, one, `patternProperties.${pattern}`)]
@@ -100,7 +101,7 @@ class ObjectText {
   #evaluates({ schema, place }: ObjectNode, name: string): boolean {
     return (
       schema.additionalProperties !== undefined ||
-      mapOf(schema.properties).some(([known]) => known === name) ||
+      (isJsonObject(schema.properties) && Object.hasOwn(schema.properties, name)) ||
       mapOf(schema.patternProperties).some(([pattern]) =>
         this.#values.patterns.finds(pattern, name, `${place}.patternProperties`),
       )

@@ -1,8 +1,12 @@
 import { at } from "@drover/core";
+import type { Budget } from "../budget.ts";
 import { constraintFault } from "../constraint-fault.ts";
 import { choice, EMPTY, type Expression, maybe, NOTHING, repeat, sequence } from "../expression.ts";
 import { COMMA } from "../json/json-text.ts";
 import type { RuleBook } from "../rule-book.ts";
+
+/** A rule for a member takes so much more than looking at a schema. */
+const WORK_OF_MEMBER = 40;
 
 /** One of several parts between commas; one that is not required may be left out. */
 type Member = Readonly<{ expression: Expression; isRequired: boolean }>;
@@ -20,7 +24,11 @@ export type MemberQuery = Readonly<{
  * Lists of the members, in order, with commas between them. Free ones may repeat each other, so that of these no more than one is asked for.
  * Errors: `invalid_argument`, naming the place, where more are.
  */
-export function orderedMembers(query: MemberQuery, rules: RuleBook, place: string): Expression {
+export function orderedMembers(
+  query: MemberQuery,
+  { rules, budget }: Readonly<{ rules: RuleBook; budget: Budget }>,
+  place: string,
+): Expression {
   const { members, countMin, countMax, free } = query;
   const tails = new Map<string, Expression>();
   const isCounted = countMax < members.length || countMin > members.filter(({ isRequired }) => isRequired).length;
@@ -41,6 +49,7 @@ export function orderedMembers(query: MemberQuery, rules: RuleBook, place: strin
     const key = `${i}/${isBegun}/${count}`;
     const known = tails.get(key);
     if (known !== undefined) return known;
+    budget.spend(WORK_OF_MEMBER, place);
     let made: Expression;
     if (i === members.length) made = end(isBegun, count);
     else {
