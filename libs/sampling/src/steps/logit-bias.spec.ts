@@ -12,7 +12,7 @@ test("a token's score rises by its bias, others keep theirs, and ids beyond the 
       const before = Float32Array.from(row);
       const scores = before.slice();
       logitBias.apply(scores, input);
-      expect(scores).toEqual(before.map((score, id) => score + (unique.includes(id) ? bias : 0)));
+      expect(scores).toEqual(before.map((score, id) => (unique.includes(id) ? score + bias : score)));
     }),
   );
 });
