@@ -27,7 +27,10 @@ function convert(args: readonly string[], out: string, endWhen?: (fileCount: num
   const poll = setInterval(async () => {
     const lines = (await readFile(journal, "utf8").catch(() => "")).split("\n").length - 2;
     const signal = endWhen?.(lines);
-    if (signal !== undefined) child.kill(signal);
+    if (signal === undefined) return;
+    // Once: a second one would end it without a word.
+    clearInterval(poll);
+    child.kill(signal);
   }, 10);
   return new Promise<Ended>((done) => {
     child.once("close", (code) => {

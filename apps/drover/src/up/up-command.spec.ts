@@ -98,7 +98,7 @@ describe("drover up", () => {
     await using up = new UpProcess(["--queue=embedded", "--prompt=Well?"], { MISBEHAVE: "router:busy" });
     expect(await up.exit).toEqual({ code: 0, signal: null });
     expect(up.stdout).toBe("fake answer\n");
-    expect(up.stderr).toContain("OpenAI API");
+    expect(up.stderr).toContain("asking nano");
   });
 
   it("refuses a folder that is no checkpoint, and a Redis that cannot be reached, in a sentence", async () => {

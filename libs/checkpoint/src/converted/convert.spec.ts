@@ -170,7 +170,7 @@ test("a manifest that is cut off, of another version, or spoiled is refused by i
   const text = await readFile(path, "utf8");
   const complaint = async (spoiled: string) => {
     await writeFile(path, spoiled);
-    return readManifest(out.path).catch((error: Error) => error.message);
+    return await readManifest(out.path).catch((error: Error) => error.message);
   };
   expect(await complaint(text.slice(0, -20))).toMatch(/drover-converted.json is not valid JSON/);
   expect(await complaint(text.replace('"version":1', '"version":2'))).toMatch(/has format version 2; .* reads 1/);

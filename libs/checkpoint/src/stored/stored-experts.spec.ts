@@ -137,7 +137,8 @@ async function read(tensors: Record<string, TestTensor>, forms: Partial<StoredFo
   const rows = Object.values(stored).map((matrix) =>
     matrixRows(checkpoint, { ...matrix, expert: { index, isTransposed: matrix.expert?.isTransposed ?? false } }),
   );
-  return Promise.all(
+  // The checkpoint is closed when this function ends.
+  return await Promise.all(
     (await Promise.all(rows)).map(async (one) => ({ whole: await readAllRows(one), some: await one.read(5, 7) })),
   );
 }
