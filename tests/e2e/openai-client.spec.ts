@@ -1,13 +1,6 @@
-import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { promisify } from "node:util";
 import OpenAI, { BadRequestError, NotFoundError } from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { TestCluster } from "./test-cluster.ts";
-
-const run = promisify(execFile);
 
 /** Answers of the shipped model whose characters take several tokens, so that a stream could cut them. */
 const SCRIPTS = [
@@ -148,33 +141,4 @@ describe("the official OpenAI clients work unchanged", () => {
     expect(unknown).toBeInstanceOf(NotFoundError);
     expect((unknown as NotFoundError).code).toBe("model_not_found");
   });
-
-  test("the Python client does the same", { timeout: 180_000 }, async (context) => {
-    const script = join(import.meta.dirname, "openai_client.py");
-    const folder = await mkdtemp(join(tmpdir(), "drover-python-"));
-    try {
-      const python = await pythonWithOpenAI(folder).catch((error: Error) => {
-        if (process.env.CI) throw error;
-        return undefined;
-      });
-      if (python === undefined) return context.skip("Python's openai package is absent and could not be installed");
-      const { stdout } = await run(python, [script, `${cluster.url}/v1`]);
-      expect(stdout.trim()).toBe("all well");
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
-  });
 });
-
-/** A Python that has the client: the machine's own, or one of a virtual environment in the folder. */
-async function pythonWithOpenAI(folder: string): Promise<string> {
-  const own = await run("python3", ["-c", "import openai"]).then(
-    () => true,
-    () => false,
-  );
-  if (own) return "python3";
-  await run("python3", ["-m", "venv", folder]);
-  const python = join(folder, "bin/python");
-  await run(python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "openai"], { timeout: 150_000 });
-  return python;
-}

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { TestCluster } from "./test-cluster.ts";
 
 const run = promisify(execFile);
-const PACKAGES = ["httpx", "langchain-openai", "litellm"];
+const PACKAGES = ["httpx", "langchain-openai", "litellm", "openai"];
 
 let cluster: TestCluster;
 beforeAll(async () => {
@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 
-test("LangChain's models, LiteLLM and httpx's lines work as with OpenAI, also when the context is full", {
+test("OpenAI's own client, LangChain's models, LiteLLM and httpx's lines work, also when the context is full", {
   timeout: 900_000,
 }, async (context) => {
   const folder = await mkdtemp(join(tmpdir(), "drover-python-clients-"));
@@ -25,9 +25,12 @@ test("LangChain's models, LiteLLM and httpx's lines work as with OpenAI, also wh
       return undefined;
     });
     if (python === undefined) return context.skip(`Python's ${PACKAGES.join(", ")} could not be installed`);
-    const { stdout } = await run(python, [join(import.meta.dirname, "python_clients.py"), `${cluster.url}/v1`]);
-    // LiteLLM prints advice of its own before.
-    expect(stdout.trim().split("\n").at(-1)).toBe("all well");
+    // One environment for both: to install it takes longer than all that is asked.
+    for (const script of ["openai_client.py", "python_clients.py"]) {
+      const { stdout } = await run(python, [join(import.meta.dirname, script), `${cluster.url}/v1`]);
+      // LiteLLM prints advice of its own before.
+      expect(stdout.trim().split("\n").at(-1), script).toBe("all well");
+    }
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -36,7 +39,7 @@ test("LangChain's models, LiteLLM and httpx's lines work as with OpenAI, also wh
 /** A Python that has the clients: the machine's own, or one of a virtual environment in the folder. */
 async function pythonWithClients(folder: string): Promise<string> {
   const own = process.env.DROVER_TEST_PYTHON ?? "python3";
-  const has = await run(own, ["-c", "import httpx, langchain_openai, litellm"]).then(
+  const has = await run(own, ["-c", "import httpx, langchain_openai, litellm, openai"]).then(
     () => true,
     () => false,
   );
