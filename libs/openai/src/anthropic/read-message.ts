@@ -1,12 +1,13 @@
 import type { ChatMessage } from "@drover/chat";
 import { at } from "@drover/core";
-import { IMAGES_MAX } from "../limits.ts";
+import { addImage, checkReadsImages } from "../read/images.ts";
 import { readSampling } from "../read/sampling.ts";
 import { checkModel } from "../read/served-model.ts";
+import { readToolCallRules } from "../read/tools.ts";
 import { refuseUnsupported } from "../read/unsupported.ts";
 import type { ChatPrompt, GenerationQuery, ImageReference } from "../request/generation-query.ts";
 import type { ModelFacts } from "../request/model-facts.ts";
-import { fieldError, parserOf } from "../schema/check.ts";
+import { parserOf } from "../schema/check.ts";
 import {
   type AnthropicBlock,
   AnthropicBody,
@@ -28,20 +29,13 @@ export function readAnthropic(value: unknown, facts: ModelFacts): GenerationQuer
   return {
     prompt: promptOf(body, facts),
     sampling: readSampling(
-      {
-        temperature: body.temperature ?? null,
-        // The likeliest token alone is what has at least a share of 0.
-        ...(body.top_p === 0 ? { top_k: 1 } : { top_p: body.top_p ?? null, top_k: body.top_k ?? null }),
-      },
+      { temperature: body.temperature ?? null, top_p: body.top_p ?? null, top_k: body.top_k ?? null },
       facts,
       { topLogprobs: -1, promptTopLogprobs: -1 },
     ),
     budget: { asked: body.max_tokens, field: "max_tokens", unasked: Number.POSITIVE_INFINITY },
     stop: stop ?? [],
-    toolCalls: tools && {
-      names: tools.map(({ function: { name } }) => name),
-      parallel: body.tool_choice?.disable_parallel_tool_use !== true,
-    },
+    toolCalls: readToolCallRules({ tools: tools ?? null }, body.tool_choice?.disable_parallel_tool_use !== true),
     echo: false,
     reply: { stream: body.stream ?? false, includeUsage: true, returnTokenIds: false },
   };
@@ -56,7 +50,7 @@ export function readAnthropicCount(value: unknown, facts: ModelFacts): ChatPromp
 function toolsOf({ tools, tool_choice: choice }: AnthropicCountBody) {
   if (tools === undefined || tools === null || tools.length === 0 || choice?.type === "none") return undefined;
   return tools.map(({ name, description, input_schema: parameters }) => ({
-    type: "function",
+    type: "function" as const,
     function: { name, ...(typeof description === "string" && { description }), parameters },
   }));
 }
@@ -64,8 +58,7 @@ function toolsOf({ tools, tool_choice: choice }: AnthropicCountBody) {
 function promptOf(body: AnthropicCountBody, facts: ModelFacts): ChatPrompt {
   const images: ImageReference[] = [];
   const messages = body.messages.flatMap((message, i) => templateMessages(message, `messages[${i}]`, images));
-  const [first] = images;
-  if (first !== undefined && !facts.readsImages) throw fieldError(first.field, "the model reads no images");
+  checkReadsImages(images, facts);
   const system = systemText(body.system ?? undefined);
   const tools = toolsOf(body);
   const isContinued = at(body.messages, body.messages.length - 1).role === "assistant";
@@ -129,11 +122,10 @@ function templatePart(
 ) {
   if (block.type === "text") return { type: "text", text: block.text };
   const { source } = block;
-  images.push(
+  const image =
     source.type === "url"
       ? { url: source.url, field: `${field}.source.url` }
-      : { url: `data:${source.media_type};base64,${source.data}`, field: `${field}.source.data` },
-  );
-  if (images.length > IMAGES_MAX) throw fieldError(field, `a request may have at most ${IMAGES_MAX} images`);
+      : { url: `data:${source.media_type};base64,${source.data}`, field: `${field}.source.data` };
+  addImage(images, image, field);
   return { type: "image_url" };
 }

@@ -7,6 +7,7 @@ import { fieldError, parserOf } from "../schema/check.ts";
 import { optional } from "../schema/fields.ts";
 import { readConstraint } from "./constraint.ts";
 import { checkMinTokens, generationFields, refuseUnserved } from "./generation-fields.ts";
+import { checkReadsImages } from "./images.ts";
 import { Messages, readMessages } from "./messages.ts";
 import { readReplyOptions, readStop } from "./reply-options.ts";
 import { readSampling } from "./sampling.ts";
@@ -112,8 +113,7 @@ export function readChatPrompt(body: ChatPromptBody, facts: ModelFacts): ChatPro
   if (isContinued && addGenerationPrompt)
     throw fieldError("continue_final_message", "is only allowed with add_generation_prompt false");
   const { messages, images } = readMessages(body.messages);
-  const [first] = images;
-  if (first !== undefined && !facts.readsImages) throw fieldError(first.field, "the model reads no images");
+  checkReadsImages(images, facts);
   const tools = readTools(body);
   const input: ChatInput = {
     messages,

@@ -1,9 +1,8 @@
 import { type Static, Type } from "typebox";
-import { IMAGES_MAX } from "../limits.ts";
 import type { ImageReference } from "../request/generation-query.ts";
-import { fieldError } from "../schema/check.ts";
 import { optional } from "../schema/fields.ts";
 import { SAYS } from "../schema/sentences.ts";
+import { addImage } from "./images.ts";
 
 const TextPart = Type.Object({ type: Type.Literal("text"), text: Type.String() });
 
@@ -59,8 +58,7 @@ export function readContent(
     if (part.type === "refusal") return { type: "text", text: part.refusal };
     if (part.type !== "image_url") return { type: "text", text: part.text };
     const name = `${field}[${i}].image_url`;
-    images.push({ url: part.image_url.url, field: `${name}.url` });
-    if (images.length > IMAGES_MAX) throw fieldError(name, `a request may have at most ${IMAGES_MAX} images`);
+    addImage(images, { url: part.image_url.url, field: `${name}.url` }, name);
     return { type: "image_url" };
   });
 }

@@ -1,12 +1,13 @@
 import type { ChatMessage } from "@drover/chat";
 import { DroverError } from "@drover/core";
-import { IMAGES_MAX } from "../limits.ts";
+import { addImage, checkReadsImages } from "../read/images.ts";
 import { readSampling } from "../read/sampling.ts";
 import { checkModel } from "../read/served-model.ts";
+import { readToolCallRules } from "../read/tools.ts";
 import { refuseUnsupported } from "../read/unsupported.ts";
 import type { Conversation, GenerationQuery, ImageReference } from "../request/generation-query.ts";
 import type { ModelFacts } from "../request/model-facts.ts";
-import { fieldError, parserOf } from "../schema/check.ts";
+import { parserOf } from "../schema/check.ts";
 import type { KeptResponse } from "./kept-response.ts";
 import { ResponseBody, type ResponseItem, type ResponseParts } from "./response-body.ts";
 
@@ -33,8 +34,7 @@ export function readResponse(value: unknown, facts: ModelFacts, previous: KeptRe
       field: "previous_response_id",
     });
   const conversation = conversationOf(body, previous?.conversation);
-  const [first] = conversation.images;
-  if (first !== undefined && !facts.readsImages) throw fieldError(first.field, "the model reads no images");
+  checkReadsImages(conversation.images, facts);
   const tools = toolsOf(body);
   const hasLogprobs = body.include?.includes(LOGPROBS) === true;
   const { instructions } = body;
@@ -67,10 +67,7 @@ export function readResponse(value: unknown, facts: ModelFacts, previous: KeptRe
       unasked: facts.defaults.maxNewTokens ?? Number.POSITIVE_INFINITY,
     },
     stop: [],
-    toolCalls: tools && {
-      names: tools.map(({ function: { name } }) => name),
-      parallel: body.parallel_tool_calls ?? true,
-    },
+    toolCalls: readToolCallRules({ tools: tools ?? null }, body.parallel_tool_calls),
     echo: false,
     reply: {
       stream: body.stream ?? false,
@@ -110,7 +107,7 @@ function repeatedFields(body: ResponseBody): Readonly<Record<string, unknown>> {
 function toolsOf({ tools, tool_choice: choice }: ResponseBody) {
   if (tools === undefined || tools === null || tools.length === 0 || choice === "none") return undefined;
   return tools.map(({ name, description, parameters }) => ({
-    type: "function",
+    type: "function" as const,
     function: {
       name,
       ...(typeof description === "string" && { description }),
@@ -153,9 +150,7 @@ function templateContent(content: ResponseParts, field: string, images: ImageRef
   return content.map((part, i) => {
     if (part.type === "refusal") return { type: "text", text: part.refusal };
     if (part.type !== "input_image") return { type: "text", text: part.text };
-    images.push({ url: part.image_url, field: `${field}[${i}].image_url` });
-    if (images.length > IMAGES_MAX)
-      throw fieldError(`${field}[${i}]`, `a request may have at most ${IMAGES_MAX} images`);
+    addImage(images, { url: part.image_url, field: `${field}[${i}].image_url` }, `${field}[${i}]`);
     return { type: "image_url" };
   });
 }

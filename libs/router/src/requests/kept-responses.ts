@@ -2,9 +2,6 @@ import { DroverError, type Logger, type PayloadStore, toDroverError } from "@dro
 import type { KeptResponse } from "@drover/openai";
 import { KEPT_RESPONSE_BYTES_MAX, KEPT_RESPONSES_BYTES_MAX } from "../limits.ts";
 
-/** The part of a payload store that responses are kept in. */
-type ResponseStore = PayloadStore;
-
 const keyOf = (id: string) => `response/${id}`;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -14,7 +11,7 @@ const decoder = new TextDecoder();
  * first. An answer is sent whether it could be kept or not.
  */
 export class KeptResponses {
-  readonly #store: ResponseStore;
+  readonly #store: PayloadStore;
   readonly #keptMs: number;
   readonly #logger: Logger;
   /** Bytes of those that this router has kept, the oldest first. */
@@ -22,7 +19,7 @@ export class KeptResponses {
   #byteCount = 0;
 
   /** `keptMs`: for so long each; 0: none is kept. */
-  constructor(store: ResponseStore, keptMs: number, logger: Logger) {
+  constructor(store: PayloadStore, keptMs: number, logger: Logger) {
     this.#store = store;
     this.#keptMs = keptMs;
     this.#logger = logger;
@@ -58,9 +55,8 @@ export class KeptResponses {
     }
   }
 
-  /** Forgets a response. Errors: `not_found` where it is not kept. */
+  /** Forgets a response, where it is kept. Errors: `unavailable` when the store cannot be reached. */
   async forget(id: string, signal: AbortSignal): Promise<void> {
-    await this.named(id, signal);
     this.#count(id);
     await this.#store.delete([keyOf(id)], signal);
   }
