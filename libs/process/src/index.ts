@@ -3,7 +3,7 @@
 export { type Ending, EndingSequence } from "./ending.ts";
 export { commandConfig, USAGE_EXIT_STATUS } from "./flags/command-config.ts";
 // Its parts: what it was told, how it ends, who started it.
-export { type Config, defineConfig } from "./flags/flag.ts";
+export { type Config, defineConfig, flagName } from "./flags/flag.ts";
 export { helpText } from "./flags/help-text.ts";
 export { likest } from "./flags/likest.ts";
 export { type ConfigSources, parseConfig } from "./flags/parse-config.ts";

@@ -1,4 +1,6 @@
 import { basename, resolve } from "node:path";
+import type { WorkerRole } from "@drover/core";
+import { handedFlags } from "./handed-flags.ts";
 import { type Launched, launchMain, type Observer } from "./launch.ts";
 import { GRPC_PORT_DEFAULT, HTTP_PORT_DEFAULT } from "./start-checks.ts";
 import type { Addresses, ProcessPlan } from "./supervised.ts";
@@ -41,8 +43,11 @@ export class ProcessPlans {
   }
 
   scheduler(): ProcessPlan {
-    const { config } = this.#options;
-    const flags = { "model-name": this.modelName, "expect-experts": this.#expertHolderCount, cluster: config.cluster };
+    const flags = {
+      "model-name": this.modelName,
+      "expect-experts": this.#expertHolderCount,
+      ...handedFlags(["scheduler"], this.#options.config),
+    };
     return this.#plan("scheduler", "scheduler", flags, { "grpc-port": "grpc", "admin-port": "admin" });
   }
 
@@ -53,12 +58,8 @@ export class ProcessPlans {
       model: modelFolder,
       "model-name": this.modelName,
       scheduler: schedulerAddress,
-      "api-key-file": config.apiKeyFile,
-      "cors-origins": config.corsOrigins.length > 0 ? config.corsOrigins.join(",") : undefined,
-      "max-requests": config.maxRequests,
       ...HURRY,
-      "allow-private-image-urls": config.allowPrivateImageUrls ? "true" : undefined,
-      cluster: config.cluster,
+      ...handedFlags(["router"], config),
     };
     return this.#plan(
       "router",
@@ -75,47 +76,28 @@ export class ProcessPlans {
   workers(schedulerAddress: string): ProcessPlan[] {
     const { config, workers, modelFolder, readsImages } = this.#options;
     const { attentionWorkers, expertWorkers, deviceOf, expertDevice } = workers;
-    const common = {
-      model: modelFolder,
-      "model-name": this.modelName,
-      scheduler: schedulerAddress,
-      ...HURRY,
-      quantize: config.quantize,
-      "quantize-block": config.quantizeBlock,
+    const plan = (roles: readonly WorkerRole[], name: string, device?: string) => {
+      const flags = {
+        roles: roles.join(","),
+        "worker-id": name,
+        model: modelFolder,
+        "model-name": this.modelName,
+        scheduler: schedulerAddress,
+        device,
+        ...HURRY,
+        ...handedFlags(roles, config),
+      };
+      return this.#plan("worker", name, flags, { "grpc-port": "grpc", "admin-port": "admin" });
     };
-    const plan = (roles: string, name: string, flags: Flags) =>
-      this.#plan(
-        "worker",
-        name,
-        { roles, "worker-id": name, ...common, ...flags },
-        { "grpc-port": "grpc", "admin-port": "admin" },
-      );
-    const kept = { "kv-memory": config.kvMemory, "kv-dtype": config.kvDtype };
-    const held = { "expert-memory": config.expertMemory };
-    const attention = {
-      ...kept,
-      ...(expertWorkers === 0 ? held : {}),
-      precision: config.precision,
-      "prefill-chunk": config.prefillChunk,
-      "prefix-cache": config.prefixCache,
-      "step-ms": config.stepMs,
-      "stripe-above": config.stripeAbove,
-    };
-    const roles = [
-      "attention",
-      ...(expertWorkers === 0 ? ["experts"] : []),
-      ...(readsImages && config.visionWorkers === 0 ? ["vision"] : []),
-    ].join(",");
     const visionWorkers = readsImages ? config.visionWorkers : 0;
+    const roles: WorkerRole[] = ["attention"];
+    if (expertWorkers === 0) roles.push("experts");
+    if (readsImages && visionWorkers === 0) roles.push("vision");
     return [
-      ...count(attentionWorkers).map((index) =>
-        plan(roles, `attention-${index}`, { ...attention, device: deviceOf(index) }),
-      ),
-      ...count(expertWorkers).map((index) =>
-        plan("experts", `experts-${index}`, { ...held, device: expertDevice, precision: config.precision }),
-      ),
-      ...count(config.contextWorkers).map((index) => plan("context", `context-${index}`, kept)),
-      ...count(visionWorkers).map((index) => plan("vision", `vision-${index}`, {})),
+      ...count(attentionWorkers).map((index) => plan(roles, `attention-${index}`, deviceOf(index))),
+      ...count(expertWorkers).map((index) => plan(["experts"], `experts-${index}`, expertDevice)),
+      ...count(config.contextWorkers).map((index) => plan(["context"], `context-${index}`)),
+      ...count(visionWorkers).map((index) => plan(["vision"], `vision-${index}`)),
     ];
   }
 
@@ -133,7 +115,7 @@ export class ProcessPlans {
     ports: Readonly<Record<string, string>>,
     first: Flags = {},
   ): ProcessPlan {
-    const { config, mains } = this.#options;
+    const { mains } = this.#options;
     return {
       name,
       launch: (before: Addresses | undefined, observer: Observer): Launched => {
@@ -141,14 +123,7 @@ export class ProcessPlans {
           flag,
           portOf(before?.[address]) ?? first[flag] ?? ANY_PORT,
         ]);
-        const all: Flags = {
-          ...flags,
-          ...Object.fromEntries(kept),
-          listen: config.listen,
-          advertise: config.advertise,
-          "otlp-endpoint": config.otlpEndpoint,
-          "trace-ratio": config.traceRatio,
-        };
+        const all: Flags = { ...flags, ...Object.fromEntries(kept) };
         return launchMain(mains[main], toArguments(all), this.#childEnvironment(main), observer);
       },
     };

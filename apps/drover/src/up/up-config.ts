@@ -1,7 +1,7 @@
 import { BLOCK_SIZE_NAMES, QUANTIZATIONS } from "@drover/checkpoint";
 import { KV_DTYPES } from "@drover/core";
 import { PRECISIONS } from "@drover/cuda";
-import { type Config, defineConfig } from "@drover/process";
+import { type Config, defineConfig, PROCESS_FLAGS } from "@drover/process";
 import { WORKERS_MAX } from "../limits.ts";
 
 export const UP_USAGE = `Usage: drover up [flags]
@@ -9,6 +9,7 @@ export const UP_USAGE = `Usage: drover up [flags]
 Runs a whole cluster on this machine: router, queue, scheduler, attention workers and expert workers.`;
 
 const PORT = { kind: "integer", min: 0, max: 65_535, valueName: "PORT" } as const;
+const TIME = { kind: "duration", min: 0, valueName: "TIME" } as const;
 
 export const upSpec = defineConfig({
   model: { kind: "string", valueName: "DIR", help: "The checkpoint's folder. Default: models/nano." },
@@ -18,6 +19,7 @@ export const upSpec = defineConfig({
     valueName: "NAME",
     help: "The served model's id; the folder's name when absent.",
   },
+  modelAlias: { kind: "list", valueName: "NAME", help: "Another name that requests may give it; repeat it for more." },
   expertWorkers: {
     kind: "integer",
     min: 0,
@@ -98,6 +100,25 @@ export const upSpec = defineConfig({
     help: "Quantize the weights while they are read; absent: compute in f32.",
   },
   quantizeBlock: { kind: "choice", choices: BLOCK_SIZE_NAMES, help: "Weights that share one scale. Default: 128." },
+  threads: { kind: "integer", min: 1, max: 1024, help: "Threads of one computation, in each worker. Default: 1." },
+  visionThreads: {
+    kind: "integer",
+    min: 1,
+    max: 1024,
+    help: "Threads of the vision encoder, in each worker that has one. Default: 1.",
+  },
+  visionCache: { kind: "size", min: 1, help: "Images' features that each vision encoder keeps. Default: 1GiB." },
+  detachGrace: { ...TIME, help: "How long a request outlives its router's broken stream. Default: 10s." },
+  beginWithin: {
+    ...TIME,
+    help: "No worker gets a request that it is predicted to begin later than this; it waits in the queue. Default: 10s.",
+  },
+  imageUrls: {
+    kind: "boolean",
+    default: true,
+    help: "Fetch images by http(s) URL; with --no-image-urls only data URLs are taken.",
+  },
+  imageThreads: { kind: "integer", min: 1, max: 64, help: "Images that the router decodes at once. Default: 1." },
   allowPrivateImageUrls: {
     kind: "boolean",
     help: "Let image URLs lead to private, loopback and link-local addresses.",
@@ -121,6 +142,18 @@ export const upSpec = defineConfig({
   },
   apiKeyFile: { kind: "string", valueName: "FILE", help: "One API key a line; without it everybody may ask." },
   maxRequests: { kind: "integer", min: 1, help: "Requests that the router admits at once." },
+  maxQueueWait: {
+    ...TIME,
+    help: "A request that is predicted to wait longer for a worker is answered with 429. Default: 2m.",
+  },
+  maxReadyWait: {
+    ...TIME,
+    help: "A request that comes while the cluster cannot serve waits so long before it is answered with 503. Default: 10s.",
+  },
+  keepResponses: {
+    ...TIME,
+    help: "A response is kept so long for requests that go on with it; 0: not at all. Default: 60m.",
+  },
   otlpEndpoint: {
     kind: "string",
     form: "url",
@@ -135,6 +168,14 @@ export const upSpec = defineConfig({
     help: "Part of the requests that are traced. Default: 0.01.",
   },
   cluster: { kind: "string", valueName: "NAME", help: "Keeps clusters apart that share a Redis." },
+  logLevel: {
+    ...PROCESS_FLAGS.logLevel,
+    help: "What the processes log; warnings and errors are shown, with --verbose all of it.",
+  },
+  stallAfter: {
+    ...PROCESS_FLAGS.stallAfter,
+    help: "A process's /livez fails when its main loop has not turned for so long.",
+  },
   verbose: { kind: "boolean", help: "Show everything that the processes log." },
 });
 
