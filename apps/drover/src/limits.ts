@@ -69,3 +69,15 @@ export const TOKENIZE_LINE_BYTES_MAX = 128 * 1024 * 1024;
 /** What a worker on a CPU does where nothing is said: KV in f32, and so many prompt tokens a step. */
 export const KV_DTYPE_DEFAULT = "f32";
 export const PREFILL_CHUNK_DEFAULT = 512;
+
+/** A line of a trace that `drover bench` replays: the names of a prompt's blocks. */
+export const TRACE_LINE_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Requests of a rate that `drover bench` leaves unanswered at once; further ones begin late. */
+export const IN_FLIGHT_MAX = 10_000;
+
+/** What is kept of an error's body. */
+export const ERROR_BODY_BYTES_MAX = 64 * 1024;
+
+/** Reasons of failed requests that `drover bench` names, the most frequent first. */
+export const FAILURE_REASONS_MAX = 5;

@@ -24,6 +24,7 @@ const COMMANDS = [
   "up",
   "chat",
   "top",
+  "bench",
   "drain",
   "doctor",
   "plan",
@@ -45,6 +46,8 @@ async function run(): Promise<number | undefined> {
       return runChat(argv, process.env);
     case "top":
       return runTop(argv, process.env);
+    case "bench":
+      return (await import("./bench/bench-command.ts")).runBench(argv, process.env);
     case "drain":
       return runDrain(argv, process.env);
     case "doctor":

@@ -7,6 +7,7 @@ Commands:
   up          Run a whole cluster on this machine
   chat        Talk to a cluster
   top         Watch a cluster: workers, KV, prefix hits, lanes, experts
+  bench       Measure servers of OpenAI's API under load
   drain       Have a worker hand over its work before it is ended
   doctor      Say what is wrong with a machine, Redis, a cluster or a checkpoint, and what to do
   plan        Say what fits on which GPUs, from a checkpoint's headers

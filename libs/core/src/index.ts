@@ -5,9 +5,10 @@ export { at } from "./at.ts";
 export { DroverError, ERROR_CODES, type ErrorCode, errorCode, toDroverError } from "./errors.ts";
 export { type TupleOf, tupleOf } from "./tuple.ts";
 
-// Time, and who waits no longer.
+// Time, chance that repeats, and who waits no longer.
 
 export { type Clock, systemClock } from "./clock.ts";
+export { seededRandom } from "./seeded-random.ts";
 export { neverAborted, type TimeLimit, untilAborted, whenAborted, withTimeout } from "./signals.ts";
 export { sleepUnlessAborted, Wakeup } from "./wakeup.ts";
 

@@ -1,7 +1,7 @@
 // Time, chance and logs that a test commands or reads.
 
+export { seededRandom } from "@drover/core";
 export { RecordingLogger } from "./recording-logger.ts";
-export { seededRandom } from "./seeded-random.ts";
 export { SimClock, settled } from "./sim-clock.ts";
 
 // A real engine on a real model, in the test's own process.

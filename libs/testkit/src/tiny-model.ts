@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { seededRandom } from "./seeded-random.ts";
+import { seededRandom } from "@drover/core";
 
 /** Sizes of the model: two dense layers and two with experts, the last one global, as small as kernels and chunks allow. */
 const CONFIG = {

@@ -1,5 +1,5 @@
 /**
- * Random numbers in [0, 1) that a seed repeats; for tests, whose failures must come back.
+ * Random numbers in [0, 1) that a seed repeats; for tests, whose failures must come back, and for loads that are sent twice.
  * mulberry32: one 32-bit word of state, each output a mix of it.
  */
 export function seededRandom(seed: number): () => number {
