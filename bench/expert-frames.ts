@@ -45,7 +45,7 @@ class Echo implements ExpertRunner {
     return true;
   }
 
-  run(_: number, __: ArrayLike<number>, ___: ArrayLike<number>, z: Float32Array, y: Float32Array): void {
+  run(_: number, __: ArrayLike<number>, ___: ArrayLike<number>, z: Float32Array, y: Float32Array): undefined {
     y.set(z);
   }
 }

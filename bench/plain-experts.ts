@@ -50,10 +50,10 @@ function rowsOf(bytes: Uint8Array): Float32Array {
 export function addPlainExperts(server: Server, runner: ExpertRunner): void {
   const exchange = (stream: ServerDuplexStream<ExpertRequest, ExpertReply>) => {
     stream.sendMetadata(new Metadata());
-    stream.on("data", ({ correlationId, layer, experts, rowCounts, rows }: ExpertRequest) => {
+    stream.on("data", async ({ correlationId, layer, experts, rowCounts, rows }: ExpertRequest) => {
       const z = rowsOf(rows);
       const y = new Float32Array(z.length);
-      runner.run(layer, experts, rowCounts, z, y);
+      await runner.run(layer, experts, rowCounts, z, y);
       stream.write(create(ExpertReplySchema, { correlationId, activationType: ActivationType.F32, rows: bytesOf(y) }));
     });
     stream.on("end", () => stream.end());

@@ -7,6 +7,9 @@ export const UPLOAD_BYTES = 64 * 2 ** 20;
 /** Routed experts of a layer: what one block of the routing kernel sorts. A model with more is refused. */
 export const EXPERTS_MAX = 1024;
 
+/** Rows of experts that a card computes at once for other workers; more are computed in turns. */
+export const EXPERT_ROWS_MAX = 512;
+
 /** Rows of one run of the head: bounds the logits that exist at once. A step that wants more has several runs. */
 export const HEAD_ROWS_MAX = 64;
 

@@ -18,12 +18,12 @@ export class LocalPeer implements ExpertPeer {
     if (!experts.every((expert) => this.#runner.has(layer, expert))) return false;
     const z = consecutiveRows(z_aD, rows, width);
     const y = consecutiveRows(y_aD, rows, width);
-    if (z !== undefined && y !== undefined) this.#runner.run(layer, experts, counts, z, y);
+    if (z !== undefined && y !== undefined) await this.#runner.run(layer, experts, counts, z, y);
     else {
       const sorted = new Float32Array(rows.length * width);
       const answers = new Float32Array(rows.length * width);
       gatherRows(z_aD, rows, width, sorted);
-      this.#runner.run(layer, experts, counts, sorted, answers);
+      await this.#runner.run(layer, experts, counts, sorted, answers);
       scatterRows(answers, rows, width, y_aD);
     }
     return true;

@@ -24,7 +24,7 @@ class ScalingExperts implements ExpertRunner {
     return layer === 1 && expert < EXPERT_COUNT;
   }
 
-  run(_: number, experts: ArrayLike<number>, counts: ArrayLike<number>, z: Float32Array, y: Float32Array): void {
+  run(_: number, experts: ArrayLike<number>, counts: ArrayLike<number>, z: Float32Array, y: Float32Array): undefined {
     this.runCount += 1;
     // A view is of the buffer that the whole message was received in.
     if (z.buffer.byteLength === z.byteLength) this.copyCount += 1;

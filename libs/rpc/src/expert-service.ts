@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { DroverError, type ExpertRunner, noTracer, type Tracer } from "@drover/core";
+import { DroverError, type ExpertRunner, noTracer, type Tracer, toDroverError } from "@drover/core";
 import { ActivationType, type ExpertReply, ExpertReplySchema, type ExpertRequest, ExpertWorker } from "@drover/proto";
 import { Metadata } from "@grpc/grpc-js";
 import { faultIn } from "./errors.ts";
@@ -10,7 +10,7 @@ import { type RpcService, rpcService } from "./rpc-service.ts";
 /** Learns of each attention worker's stream, and of its end. */
 export type ExpertStreamObserver = Readonly<{ streamOpened(): void; streamClosed(): void }>;
 
-/** The server side of the exchange: every frame is computed at once and answered in order. */
+/** The server side of the exchange: every frame is begun at once, and answered when it is computed. */
 export function expertService(
   runner: ExpertRunner,
   observer?: ExpertStreamObserver,
@@ -26,7 +26,12 @@ export function expertService(
       observer?.streamOpened();
       for (const end of ["end", "cancelled", "close", "error"]) stream.once(end, close);
       stream.sendMetadata(new Metadata());
-      stream.on("data", (request: ExpertRequest) => stream.write(traced(runner, request, tracer)));
+      stream.on("data", (request: ExpertRequest) => {
+        const reply = traced(runner, request, tracer);
+        if (!(reply instanceof Promise)) stream.write(reply);
+        // A caller that has left meanwhile is told nothing.
+        else void reply.then((computed) => stream.writable && stream.write(computed));
+      });
       stream.on("end", () => stream.end());
       stream.on("error", () => stream.destroy());
     },
@@ -34,7 +39,7 @@ export function expertService(
 }
 
 /** A frame that says so is computed under a span of its own. */
-function traced(runner: ExpertRunner, request: ExpertRequest, tracer: Tracer): ExpertReply {
+function traced(runner: ExpertRunner, request: ExpertRequest, tracer: Tracer): ExpertReply | Promise<ExpertReply> {
   if (request.traceparent === "") return answer(runner, request);
   const span = tracer.join("experts", request, {
     kind: "server",
@@ -44,29 +49,27 @@ function traced(runner: ExpertRunner, request: ExpertRequest, tracer: Tracer): E
       "drover.rows": request.rowCounts.reduce((sum, count) => sum + count, 0),
     },
   });
+  const end = (reply: ExpertReply) => {
+    span?.end(faultIn(reply));
+    return reply;
+  };
   const reply = answer(runner, request);
-  span?.end(faultIn(reply));
-  return reply;
+  return reply instanceof Promise ? reply.then(end) : end(reply);
 }
 
 /** Computes one frame, or says in the error table's codes why not. */
-function answer(runner: ExpertRunner, request: ExpertRequest): ExpertReply {
+function answer(runner: ExpertRunner, request: ExpertRequest): ExpertReply | Promise<ExpertReply> {
+  const { correlationId } = request;
+  const refusal = ({ code, message }: DroverError) =>
+    create(ExpertReplySchema, { correlationId, errorCode: code, errorMessage: message });
   const fault = check(runner, request);
-  if (fault !== undefined) {
-    return create(ExpertReplySchema, {
-      correlationId: request.correlationId,
-      errorCode: fault.code,
-      errorMessage: fault.message,
-    });
-  }
+  if (fault !== undefined) return refusal(fault);
   const z = rowsOf(request.rows);
   const y = Payload.allocate(request.rows.byteLength);
-  runner.run(request.layer, request.experts, request.rowCounts, z, rowsOf(y));
-  return create(ExpertReplySchema, {
-    correlationId: request.correlationId,
-    activationType: ActivationType.F32,
-    rows: y,
-  });
+  const computed = () => create(ExpertReplySchema, { correlationId, activationType: ActivationType.F32, rows: y });
+  const running = runner.run(request.layer, request.experts, request.rowCounts, z, rowsOf(y));
+  // A device that has failed ends its worker by itself.
+  return running === undefined ? computed() : running.then(computed, (error) => refusal(toDroverError(error)));
 }
 
 function check(runner: ExpertRunner, request: ExpertRequest): DroverError | undefined {

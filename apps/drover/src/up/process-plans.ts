@@ -75,7 +75,7 @@ export class ProcessPlans {
 
   workers(schedulerAddress: string): ProcessPlan[] {
     const { config, workers, modelFolder, readsImages } = this.#options;
-    const { attentionWorkers, expertWorkers, deviceOf, expertDevice } = workers;
+    const { attentionWorkers, expertWorkers, deviceOf, expertDeviceOf } = workers;
     const plan = (roles: readonly WorkerRole[], name: string, device?: string) => {
       const flags = {
         roles: roles.join(","),
@@ -95,7 +95,7 @@ export class ProcessPlans {
     if (readsImages && visionWorkers === 0) roles.push("vision");
     return [
       ...count(attentionWorkers).map((index) => plan(roles, `attention-${index}`, deviceOf(index))),
-      ...count(expertWorkers).map((index) => plan(["experts"], `experts-${index}`, expertDevice)),
+      ...count(expertWorkers).map((index) => plan(["experts"], `experts-${index}`, expertDeviceOf(index))),
       ...count(config.contextWorkers).map((index) => plan(["context"], `context-${index}`)),
       ...count(visionWorkers).map((index) => plan(["vision"], `vision-${index}`)),
     ];

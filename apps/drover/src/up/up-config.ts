@@ -37,6 +37,11 @@ export const upSpec = defineConfig({
     valueName: "cpu|cuda:N|auto",
     help: "What attention and experts are computed with; auto: card 0 where it can be used. Default: cpu.",
   },
+  expertDevice: {
+    kind: "string",
+    valueName: "cpu|cuda:N|auto",
+    help: "What expert workers compute with. Default: what --device says; with --gpus its cards in turn.",
+  },
   gpus: {
     kind: "string",
     valueName: "all|N",

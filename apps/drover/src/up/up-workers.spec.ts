@@ -21,6 +21,14 @@ describe("the workers of a cluster on one machine", () => {
     expect(await read(["--gpus", "1"])).toMatchObject({ attentionWorkers: 1 });
   });
 
+  test("expert workers compute with what attention does, on the cards in turn, or with what is said", async () => {
+    const devices = async (...argv: string[]) => [0, 1, 2].map((await read(argv)).expertDeviceOf);
+    expect(await devices()).toEqual([undefined, undefined, undefined]);
+    expect(await devices("--device", "cuda:1")).toEqual(["cuda:1", "cuda:1", "cuda:1"]);
+    expect(await devices("--gpus", "2", "--expert-workers", "3")).toEqual(["cuda:0", "cuda:1", "cuda:0"]);
+    expect(await devices("--expert-device", "cuda:1")).toEqual(["cuda:1", "cuda:1", "cuda:1"]);
+  });
+
   test("cards that are not there are refused with the flag", async () => {
     await expect(read(["--gpus", "3"])).rejects.toMatchObject({ code: "invalid_argument", field: "gpus" });
     await expect(read(["--gpus", "some"])).rejects.toMatchObject({ code: "invalid_argument", field: "gpus" });

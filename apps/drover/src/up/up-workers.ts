@@ -7,7 +7,7 @@ export type UpWorkers = Readonly<{
   attentionWorkers: number;
   expertWorkers: number;
   deviceOf: (attentionWorker: number) => string | undefined;
-  expertDevice: string | undefined;
+  expertDeviceOf: (expertWorker: number) => string | undefined;
 }>;
 
 const EXPERT_WORKERS = 4;
@@ -16,12 +16,13 @@ const EXPERT_WORKERS = 4;
 export async function upWorkers(config: UpConfig, cards: () => Promise<number> = countCards): Promise<UpWorkers> {
   const { device, gpus } = config;
   if (gpus === undefined) {
+    const expertDevice = config.expertDevice ?? device;
     const onCards = device !== undefined && device !== "cpu";
     return {
       attentionWorkers: config.attentionWorkers ?? 1,
       expertWorkers: config.expertWorkers ?? (onCards ? 0 : EXPERT_WORKERS),
       deviceOf: () => device,
-      expertDevice: device,
+      expertDeviceOf: () => expertDevice,
     };
   }
   if (device !== undefined) refuse("device", "--gpus names the cards already");
@@ -36,7 +37,8 @@ export async function upWorkers(config: UpConfig, cards: () => Promise<number> =
   if (attentionWorkers > wanted)
     refuse("attention-workers", `${wanted} cards have room for as many, not ${attentionWorkers}`);
   const deviceOf = (index: number) => `cuda:${index}`;
-  return { attentionWorkers, expertWorkers: config.expertWorkers ?? 0, deviceOf, expertDevice: undefined };
+  const expertDeviceOf = (index: number) => config.expertDevice ?? deviceOf(index % wanted);
+  return { attentionWorkers, expertWorkers: config.expertWorkers ?? 0, deviceOf, expertDeviceOf };
 }
 
 function refuse(flag: string, sentence: string): never {

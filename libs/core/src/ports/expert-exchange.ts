@@ -33,8 +33,8 @@ export interface ExpertRunner {
   /** Whether the expert can be computed here now. */
   has(layer: number, expert: number): boolean;
   /**
-   * Rows sorted by expert: `counts[i]` rows for `experts[i]`. Synchronous, writes `y_aD` [a, D] row by row.
-   * Bug if an expert is not loaded.
+   * Rows sorted by expert: `counts[i]` rows for `experts[i]`. Writes `y_aD` [a, D] row by row: before it returns, or, where it returns a promise, before that
+   * resolves; till then `z_aD` is not changed. The promise rejects where a device has failed. Bug if an expert is not loaded.
    */
   run(
     layer: number,
@@ -42,5 +42,5 @@ export interface ExpertRunner {
     counts: ArrayLike<number>,
     z_aD: Float32Array,
     y_aD: Float32Array,
-  ): void;
+  ): Promise<void> | undefined;
 }

@@ -18,6 +18,7 @@ const FILES = {
   route: ["prelude"],
   router: ["prelude"],
   swiglu: ["prelude"],
+  take: ["prelude"],
 } as const;
 export type KernelFile = keyof typeof FILES;
 

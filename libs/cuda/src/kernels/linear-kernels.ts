@@ -55,6 +55,11 @@ export class LinearKernels {
     this.#tiles.multiply(rowCount, product, format, { scales: product.scales });
   }
 
+  /** Rows of a job of so many rows of experts. */
+  rowsOfJob(rowCount: number, expertCount: number): number {
+    return rowsOfJob(rowCount, expertCount, this.activations.precision);
+  }
+
   /** Brings stored rows into tiles. See {@link TileKernels.pack}. */
   pack(step: Parameters<TileKernels["pack"]>[0]): void {
     this.#tiles.pack(step);

@@ -40,7 +40,7 @@ export class LinearUploader {
   async upload(matrices: readonly LinearRows[], isGated = false): Promise<DeviceLinear> {
     const { outSize, inSize } = at(matrices, 0);
     const stored = formatOf(matrices);
-    const format = this.#kernels.activations.precision === "f32" ? stored : tilesOf(stored);
+    const format = this.#formatOf(stored);
     const records = new BigUint64Array(2 * matrices.length);
     for (const [i, rows] of matrices.entries()) {
       assert(rows.outSize === outSize && rows.inSize === inSize, "matrices of one table have one shape");
@@ -56,6 +56,17 @@ export class LinearUploader {
     const isAlike = one.outSize === other.outSize && one.inSize === other.inSize;
     if (!isAlike || JSON.stringify(one.format) !== JSON.stringify(other.format)) return undefined;
     return this.#table(one.format, one.outSize, one.inSize, BigUint64Array.of(...one.records, ...other.records));
+  }
+
+  /** What a matrix becomes when it is uploaded alone. */
+  formatOf(rows: LinearRows): WeightFormat {
+    return this.#formatOf(formatOf([rows]));
+  }
+
+  /** Frees what {@link upload} has made. */
+  release({ table, records }: DeviceLinear): void {
+    // A matrix without scales has no address of them.
+    for (const address of [table, ...records]) if (address !== 0n) this.#memory.free(address);
   }
 
   /** One matrix row by row, as bf16 or f32. Errors: as of {@link upload}. */
@@ -75,6 +86,10 @@ export class LinearUploader {
   close(): void {
     if (this.#staging !== undefined) this.#memory.free(this.#staging.address);
     this.#staging = undefined;
+  }
+
+  #formatOf(stored: RowFormat): WeightFormat {
+    return this.#kernels.activations.precision === "f32" ? stored : tilesOf(stored);
   }
 
   #table(format: WeightFormat, outSize: number, inSize: number, records: BigUint64Array): DeviceLinear {

@@ -3,11 +3,11 @@ import type { KvKind } from "@drover/kv";
 import type { DeviceAddress } from "../driver/cuda-device.ts";
 import { jobCountMax } from "../kernels/linear-kernels.ts";
 import type { ModelKernels } from "../kernels/model-kernels.ts";
-import type { Routing } from "../kernels/product.ts";
 import { HEAD_ROWS_MAX, TOP_COUNT_MAX } from "../limits.ts";
-import type { DeviceFeedForward, DeviceLayer, DeviceMlp, DeviceWeights } from "./device-weights.ts";
+import type { DeviceFeedForward, DeviceLayer, DeviceWeights } from "./device-weights.ts";
 import type { StepBuffers } from "./step-buffers.ts";
 import type { StepInputs } from "./step-inputs.ts";
+import { swigluRows } from "./swiglu-rows.ts";
 
 /** What decides which kernels a step is, and with which grids. */
 export type StepShape = Readonly<{
@@ -18,9 +18,6 @@ export type StepShape = Readonly<{
 
 /** Rows [first, first + count) of the wanted ones, and how many of the likeliest tokens are found for each. */
 export type HeadRun = Readonly<{ first: number; count: number; topCount: number }>;
-
-/** What SwiGLU's rows are divided by where they are f16: they are the largest numbers of a model, and may then be up to a million. */
-const HIDDEN_DIVISOR = 16;
 
 /** Rows whose shared expert is one more expert of the same launch; of more rows it has products of its own, that read its weights once. */
 const JOINED_ROWS_MAX = 16;
@@ -125,11 +122,12 @@ export class TextProgram {
 
   /** What is to be added to h after it. */
   #feedForward(part: DeviceFeedForward, norm: DeviceAddress, rowCount: number): readonly DeviceAddress[] {
-    const { h, x, exact, added, hiddenShared, routed, routerLogits, chosen, routing: lists } = this.#buffers;
+    const { h, x, exact, added, gateUp, hidden, hiddenShared, routed } = this.#buffers;
+    const { routerLogits, chosen, routing: lists } = this.#buffers;
     const { expertCount, moeLayers, hiddenSize: width } = this.#config;
     if (part.kind === "dense") {
       this.#normalize(rowCount, h, [added], norm, x);
-      this.#mlp(part.mlp, rowCount, { hidden: this.#buffers.hidden, y: added });
+      swigluRows(this.#kernels, part.mlp, rowCount, { x, y: added, gateUp, hidden });
       return [added];
     }
     this.#normalize(rowCount, h, [added], norm, x, exact);
@@ -148,28 +146,10 @@ export class TextProgram {
       column: part.moeIndex,
       ...(fold > 0 && { shared: { matrix: part.experts.gateUp.count - 1, fold } }),
     });
-    this.#mlp(part.experts, rowCount, { hidden: this.#buffers.hidden, y: routed, routing, fold });
-    if (fold === 0) this.#mlp(part.shared, rowCount, { hidden: hiddenShared, y: added });
+    const { scales } = routing;
+    swigluRows(this.#kernels, part.experts, rowCount, { x, y: routed, gateUp, hidden, routing, scales, fold });
+    if (fold === 0) swigluRows(this.#kernels, part.shared, rowCount, { x, y: added, gateUp, hidden: hiddenShared });
     return [added, routed];
-  }
-
-  /** SwiGLU of x; with a routing each row's expert's, and as rows from `fold` on the shared expert's. */
-  #mlp(
-    { gateUp: matrix, down, width }: DeviceMlp,
-    rowCount: number,
-    step: Readonly<{ hidden: DeviceAddress; y: DeviceAddress; routing?: Routing; fold?: number }>,
-  ): void {
-    const { x, gateUp } = this.#buffers;
-    const { hidden, y, fold = 0 } = step;
-    const routed = step.routing === undefined ? {} : { routing: step.routing, scales: step.routing.scales };
-    if (matrix.format.kind === "tiles") {
-      this.#kernels.gate(rowCount, { linear: matrix, x, y: hidden, fold, factor: 1 / HIDDEN_DIVISOR, ...routed });
-      this.#kernels.linear(rowCount, { linear: down, x: hidden, y, fold, factor: HIDDEN_DIVISOR, ...routed });
-      return;
-    }
-    this.#kernels.linear(rowCount, { linear: matrix, x, y: gateUp, ...routed });
-    this.#kernels.swiglu(rowCount, { gateUp, out: hidden, width, ...routed });
-    this.#kernels.linear(rowCount, { linear: down, x: hidden, y, ...routed });
   }
 
   #normalize(

@@ -60,7 +60,7 @@ export class ExpertSessions implements ExpertRunner, Disposable {
     counts: ArrayLike<number>,
     z_aD: Float32Array,
     y_aD: Float32Array,
-  ): void {
+  ): undefined {
     const width = this.hiddenSize;
     let row = 0;
     for (let i = 0; i < experts.length; i++) {

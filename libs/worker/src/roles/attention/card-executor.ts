@@ -1,8 +1,8 @@
-import { readManifest, TextWeights } from "@drover/checkpoint";
 import { assert, DroverError } from "@drover/core";
 import { CudaRunner, CudaText, DECODE_ROWS_MAX, PRECISIONS, type Precision } from "@drover/cuda";
 import { servedModelSeed } from "@drover/kv";
 import { StoredSequences } from "@drover/sequences";
+import { cardSource } from "../../device/card-source.ts";
 import type { WorkerDevice } from "../../device/worker-device.ts";
 import type { RoleContext } from "../../role-context.ts";
 import type { Executor, ExecutorOptions } from "./executor.ts";
@@ -12,14 +12,15 @@ import type { Executor, ExecutorOptions } from "./executor.ts";
  * does not compute.
  */
 export async function openCardExecutor(
-  { options, model, kv }: RoleContext,
+  context: RoleContext,
   { cuda, precision, kernelFolder }: Extract<WorkerDevice, { kind: "cuda" }>,
   { remoteExperts }: ExecutorOptions,
 ): Promise<Executor> {
+  const { options, model, kv } = context;
   const { modelName, prefixCache, prefillChunk, progress, resources } = options;
-  const { config, checkpoint, fingerprint } = model;
-  await refuseOthers(options, remoteExperts, checkpoint.directory);
-  const text = await CudaText.load(cuda, config, new TextWeights(checkpoint, config), {
+  const { config, fingerprint } = model;
+  refuseOthers(options, remoteExperts);
+  const text = await CudaText.load(cuda, config, await cardSource(context), {
     precision,
     kv: cardDtype(kv),
     kvBytesMax: kv.bytesMax,
@@ -43,17 +44,10 @@ function cardDtype({ dtype }: RoleContext["kv"]): Precision {
 }
 
 /** What CPUs compute and cards do not. */
-async function refuseOthers(
-  { quantization, stripeAbove }: RoleContext["options"],
-  remoteExperts: boolean,
-  directory: string,
-): Promise<void> {
+function refuseOthers({ stripeAbove }: RoleContext["options"], remoteExperts: boolean): void {
   if (remoteExperts)
     refuse("roles", "on a card the role attention takes the role experts with it (up --expert-workers 0)");
   if (stripeAbove !== undefined) refuse("stripe-above", "a card's old rows do not go to context workers");
-  if (quantization !== null) refuse("quantize", "a card computes with weights as the checkpoint stores them");
-  if ((await readManifest(directory)) !== null)
-    refuse("model", `${directory} was converted for CPUs; give a card the checkpoint that it was made of`);
 }
 
 function refuse(flag: string, sentence: string): never {

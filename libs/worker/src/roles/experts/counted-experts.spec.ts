@@ -30,17 +30,17 @@ describe("CountedExperts", () => {
   });
 
   it("sums the rows of an expert over frames and scrapes", async () => {
-    experts.run(1, [0, 2], [3, 1], NONE, NONE);
-    experts.run(1, [2], [4], NONE, NONE);
+    await experts.run(1, [0, 2], [3, 1], NONE, NONE);
+    await experts.run(1, [2], [4], NONE, NONE);
     expect(await rows(metrics)).toEqual({ "1/0": 3, "1/2": 5 });
-    experts.run(1, [2], [1], NONE, NONE);
+    await experts.run(1, [2], [1], NONE, NONE);
     expect(await rows(metrics)).toEqual({ "1/0": 3, "1/2": 6 });
     expect(experts.rowCount).toBe(9);
     expect(await metrics.text()).toMatch(/^drover_expert_compute_seconds_count\{[^}]*\} 3$/m);
   });
 
   it("stops to emit an expert that was given up, and begins at zero when it is loaded again", async () => {
-    experts.run(1, [0], [3], NONE, NONE);
+    await experts.run(1, [0], [3], NONE, NONE);
     await rows(metrics);
     loaded = [{ layer: 1, experts: [2] }];
     expect(await rows(metrics)).toEqual({ "1/2": 0 });

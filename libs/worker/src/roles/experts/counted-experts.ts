@@ -59,10 +59,19 @@ export class CountedExperts implements ExpertRunner {
     counts: ArrayLike<number>,
     z_aD: Float32Array,
     y_aD: Float32Array,
-  ): void {
+  ): Promise<void> | undefined {
     const began = performance.now();
-    this.#experts.run(layer, experts, counts, z_aD, y_aD);
-    this.#seconds.observe((performance.now() - began) / 1000);
+    const count = () => {
+      this.#seconds.observe((performance.now() - began) / 1000);
+      this.#count(layer, experts, counts);
+    };
+    const running = this.#experts.run(layer, experts, counts, z_aD, y_aD);
+    if (running !== undefined) return running.then(count);
+    count();
+    return undefined;
+  }
+
+  #count(layer: number, experts: ArrayLike<number>, counts: ArrayLike<number>): void {
     const sums = this.#counts.get(layer) ?? new Map<number, number>();
     this.#counts.set(layer, sums);
     for (let i = 0; i < experts.length; i++) {

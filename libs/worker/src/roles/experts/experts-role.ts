@@ -1,7 +1,6 @@
-import { DroverError } from "@drover/core";
+import type { CardExperts } from "@drover/cuda";
 import { LocalPeer } from "@drover/exchange";
 import type { ExpertSet, WorkerStatus } from "@drover/fleet";
-import { ExpertSessions } from "@drover/onnx";
 import { expertService, type RpcService } from "@drover/rpc";
 import type { WorkerOrder } from "@drover/wire";
 import type { Role, RoleIntroduction } from "../../role.ts";
@@ -9,22 +8,12 @@ import type { RoleContext } from "../../role-context.ts";
 import type { UnfinishedWork } from "../../unfinished-work.ts";
 import { CountedExperts, type HeldExperts } from "./counted-experts.ts";
 import { ExpertLoader, type ExpertStore } from "./expert-loader.ts";
-import { expertCountMax } from "./expert-memory.ts";
 import { ExpertRelease } from "./expert-release.ts";
-import { WholeExperts } from "./whole-experts.ts";
+import { type OpenedExperts, openExperts } from "./open-experts.ts";
 
-/** Starts the role `experts`, which holds nothing until the scheduler says what. Errors: the checkpoint's. */
+/** Starts the role `experts`, which holds nothing until the scheduler says what. Errors: the checkpoint's, and the card's. */
 export async function startExperts(context: RoleContext): Promise<ExpertsRole> {
-  const { device, model, options } = context;
-  const { config, weights } = model;
-  if (device.kind === "cuda" && !options.roles.includes("attention")) {
-    const message = "--roles: on a card the role experts goes with the role attention (up --expert-workers 0)";
-    throw new DroverError("invalid_argument", message, { field: "roles" });
-  }
-  return new ExpertsRole(
-    context,
-    await expertCountMax(config, weights, device.kind === "cuda" ? undefined : options.expertMemory),
-  );
+  return new ExpertsRole(context, await openExperts(context));
 }
 
 /** Holds the routed experts that the scheduler's map gives this worker, and answers for them. */
@@ -36,19 +25,20 @@ export class ExpertsRole implements Role {
   readonly unfinished: UnfinishedWork;
   /** The same experts, for a role of this process that asks for their answers. */
   readonly peer: LocalPeer;
+  /** Those that a card holds, for steps of the same card. */
+  readonly card: CardExperts | undefined;
   readonly #store: ExpertStore & HeldExperts;
+  readonly #ended: AbortSignal;
   readonly #counted: CountedExperts;
   readonly #loader: ExpertLoader;
   readonly #release = new ExpertRelease();
 
-  /** `countMax`: experts of all layers that there is memory for; 0: no limit. */
-  constructor({ options, model, device, link, clock }: RoleContext, countMax: number) {
-    const { workerId, metrics, tracer, logger, threads } = options;
+  constructor({ options, link, clock, ended }: RoleContext, { store, countMax, card }: OpenedExperts) {
+    const { workerId, metrics, tracer, logger } = options;
     const release = this.#release;
-    this.#store =
-      device.kind === "cuda"
-        ? new WholeExperts(model.config.hiddenSize)
-        : new ExpertSessions(model.config, model.weights, { threads });
+    this.card = card;
+    this.#ended = ended;
+    this.#store = store;
     this.#counted = new CountedExperts(this.#store, metrics);
     this.#loader = new ExpertLoader(this.#store, () => link.reportLoaded(), logger);
     this.peer = new LocalPeer(workerId, this.#counted);
@@ -86,8 +76,13 @@ export class ExpertsRole implements Role {
     else if (order.kind === "set_drain" && !order.wanted) this.#release.forget();
   }
 
+  /** Its services answer; there is no loop. Rejects when its card has failed. */
   async run(): Promise<void> {
-    // Its services answer; there is no loop.
+    if (this.card === undefined || this.#ended.aborted) return;
+    const ended = new Promise<void>((resolve) =>
+      this.#ended.addEventListener("abort", () => resolve(), { once: true }),
+    );
+    await Promise.race([this.card.failed, ended]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

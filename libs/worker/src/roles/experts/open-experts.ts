@@ -1,0 +1,49 @@
+import { CardExperts, KV_AUTO_SPARED } from "@drover/cuda";
+import { ExpertSessions } from "@drover/onnx";
+import { cardSource } from "../../device/card-source.ts";
+import type { WorkerDevice } from "../../device/worker-device.ts";
+import type { RoleContext } from "../../role-context.ts";
+import type { HeldExperts } from "./counted-experts.ts";
+import type { ExpertStore } from "./expert-loader.ts";
+import { expertCountMax } from "./expert-memory.ts";
+import { WholeExperts } from "./whole-experts.ts";
+
+/** Where a worker's experts are computed. */
+export type OpenedExperts = Readonly<{
+  store: ExpertStore & HeldExperts;
+  /** Experts of all layers together that there is memory for; 0: no limit. */
+  countMax: number;
+  /** The same on a card that holds what the map gives it; undefined elsewhere. */
+  card: CardExperts | undefined;
+}>;
+
+/**
+ * Opens what a worker's device computes experts with, none of them loaded yet. A card whose worker has the role attention too holds all experts, unless it was said
+ * how much memory they may take. Errors: the checkpoint's; `invalid_argument` for what a card does not compute; `overloaded` where it is full.
+ */
+export async function openExperts(context: RoleContext): Promise<OpenedExperts> {
+  const { device, model, options } = context;
+  const { config, weights } = model;
+  const { expertMemory, threads, roles } = options;
+  if (device.kind === "cpu") {
+    const store = new ExpertSessions(config, weights, { threads });
+    return { store, countMax: await expertCountMax(config, weights, expertMemory), card: undefined };
+  }
+  if (roles.includes("attention") && expertMemory === undefined)
+    return { store: new WholeExperts(config.hiddenSize), countMax: 0, card: undefined };
+  return openCardExperts(context, device);
+}
+
+async function openCardExperts(
+  context: RoleContext,
+  { cuda, precision, kernelFolder }: Extract<WorkerDevice, { kind: "cuda" }>,
+): Promise<OpenedExperts> {
+  const { options, model } = context;
+  const source = await cardSource(context);
+  const opened = await CardExperts.open(cuda, model.config, source, { precision, cacheFolder: kernelFolder });
+  const card = options.resources.use(opened);
+  const { freeBytes } = cuda.device;
+  const bytesMax = options.expertMemory ?? freeBytes * (1 - KV_AUTO_SPARED.share) - KV_AUTO_SPARED.bytes;
+  // 0 on the wire is no limit: what holds nothing at all is taken to hold one.
+  return { store: card, countMax: Math.max(1, Math.floor(bytesMax / Math.max(1, card.expertBytes))), card };
+}
