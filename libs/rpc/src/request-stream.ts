@@ -13,6 +13,7 @@ export class RequestStream<Request, Reply extends Readonly<{ correlationId: bigi
   readonly #calls: PendingCalls<Reply>;
   readonly #ended = new AbortController();
   #retired = false;
+  #isSweeping = false;
 
   constructor(options: RequestStreamOptions<Request, Reply>) {
     const { requests, onMessage, onDown } = options;
@@ -31,10 +32,9 @@ export class RequestStream<Request, Reply extends Readonly<{ correlationId: bigi
     });
   }
 
-  /** Opens the stream and gives up late requests, until the end. */
+  /** Opens the stream, until the end. */
   start(): void {
     void this.#stream.run(this.#ended.signal);
-    void this.#sweep();
   }
 
   get isUp(): boolean {
@@ -61,8 +61,12 @@ export class RequestStream<Request, Reply extends Readonly<{ correlationId: bigi
       const id = this.#stream.isUp
         ? this.#calls.open(byteCount, clock.monotonic() + requests.answerMsMax, resolve)
         : undefined;
-      if (id === undefined) resolve(undefined);
-      else this.#stream.send(request(id));
+      if (id === undefined) {
+        resolve(undefined);
+        return;
+      }
+      if (!this.#isSweeping) void this.#sweep();
+      this.#stream.send(request(id));
     });
   }
 
@@ -72,14 +76,18 @@ export class RequestStream<Request, Reply extends Readonly<{ correlationId: bigi
     this.#endIfRetired();
   }
 
+  /** Gives up late requests, as long as some are unanswered. */
   async #sweep(): Promise<void> {
     const { clock } = this.#options;
     const { signal } = this.#ended;
+    this.#isSweeping = true;
     while (!signal.aborted) {
       await sleepUnlessAborted(clock, REQUEST_SWEEP_MS, signal);
       this.#calls.expire(clock.monotonic());
       this.#endIfRetired();
+      if (this.#calls.callCount === 0) break;
     }
+    this.#isSweeping = false;
   }
 
   #endIfRetired(): void {

@@ -39,8 +39,11 @@ export const QUEUE_RETRY_MS = 500;
 /** Completing and releasing a lease, whose own signals may be gone by then, and what else a leader asks its queue. */
 export const QUEUE_CALL_LIMIT: TimeLimit = { ms: 5000, message: "the queue did not answer within 5 s" };
 
-/** Looking at silences, the planner's due time and the routers' streams: 20 states a second at most. */
-export const TICK_MS = 50;
+/** Silences are looked at this often. */
+export const TICK_MS = 250;
+
+/** Routers are told of a change this long after the last state: 20 states a second at most. */
+export const STATE_CHANGE_MS = 50;
 
 /** Routers get the state at least this often, and queue depths are read this often. */
 export const STATE_INTERVAL_MS = 1000;

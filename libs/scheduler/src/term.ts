@@ -13,6 +13,7 @@ import {
   sleepUnlessAborted,
   type Tracer,
   toDroverError,
+  Wakeup,
   withTimeout,
 } from "@drover/core";
 import type { ClusterState, DrainReply, DrainRequest, MembershipChange } from "@drover/fleet";
@@ -59,6 +60,8 @@ export class Term {
   readonly #decisions: DecisionLog;
   readonly #forecasts: LaneForecasts;
   readonly #startedAtMs: number;
+  /** Something has changed that the tick tells, or that is due sooner than it knew. */
+  readonly #news = new Wakeup();
   #settled = false;
   #serving = false;
   #depths: readonly LaneDepth[] = [];
@@ -106,10 +109,12 @@ export class Term {
 
   watch(router: RouterId, sink: StateSink): void {
     this.#routers.add(router, sink, this.#now());
+    this.#news.wake();
   }
 
   unwatch(sink: StateSink): void {
     this.#routers.remove(sink, this.#now());
+    this.#news.wake();
   }
 
   /** The state as routers see it. */
@@ -174,7 +179,10 @@ export class Term {
       this.#options.metrics.fleet.gone(change.reason);
     }
     const serving = isServing(this.#fleet);
-    if (mapChanged || serving !== this.#serving || changes.some(({ kind }) => kind !== "status")) this.#routers.touch();
+    if (mapChanged || serving !== this.#serving || changes.some(({ kind }) => kind !== "status")) {
+      this.#routers.touch();
+      this.#news.wake();
+    }
     if (serving !== this.#serving) this.#options.logger.info("cluster.serving", { serving });
     this.#serving = serving;
     this.#settled ||= this.#isFresh();
@@ -199,8 +207,14 @@ export class Term {
         this.#fleet.publish();
         this.#routers.flush(() => this.state(), now);
       }
-      await sleepUnlessAborted(clock, TICK_MS, signal);
+      await this.#news.wait(this.#untilNextTickMs(), clock, signal);
     }
+  }
+
+  #untilNextTickMs(): number {
+    const now = this.#now();
+    const settledMs = this.#settled ? this.#routers.dueMs : this.#startedAtMs + SETTLE_MS;
+    return Math.max(0, Math.min(TICK_MS, this.#fleet.dueMs - now, settledMs - now));
   }
 
   /** Depths and routers that are gone; a queue that cannot be reached is said once. */

@@ -24,6 +24,12 @@ export const HEARTBEAT_MS = 1000;
 /** Placement counts what it has handed out until the next status: a change is told this soon. */
 export const STATUS_CHANGE_MS = 100;
 
+/** Of the KV in use, a change by so large a part of all is told before the next heartbeat. */
+export const KV_STEPS_TOLD = 64;
+
+/** What enters and leaves the prefix cache while nothing else changes is told this often at most. */
+export const CACHE_CHANGE_MS = 250;
+
 /** Hashes of the prefix cache in one message to the scheduler, bytes. */
 export const CACHE_FRAME_BYTES = 256 * 1024;
 

@@ -114,7 +114,10 @@ export class Fleet {
 
   /** Anything but a hello. Errors: `invalid_argument` for a second hello. */
   report(session: number, report: WorkerReport, now: number): void {
-    if (this.#streams.isOpen(session)) this.#settle(this.#take(session, report, now), now);
+    if (!this.#streams.isOpen(session)) return;
+    const changes = this.#take(session, report, now);
+    // What a cache tells, many times a second, changes no member: whatever is due by time is the tick's.
+    if (changes.length > 0) this.#settle(changes, now);
   }
 
   /** The stream ended. */
@@ -139,10 +142,15 @@ export class Fleet {
     for (const member of this.members) this.#sendMap(member);
   }
 
-  /** Silences, and what the planner has to do by now. */
+  /** When the planner has something to do though nothing was reported. */
+  get dueMs(): number {
+    return this.#planner?.dueMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Silences, and what the planner has to do by now. To be called a few times a second, and at `dueMs`. */
   tick(now: number): void {
     const changes = this.#membership.tick(now);
-    if (changes.length > 0 || now >= (this.#planner?.dueMs ?? Number.POSITIVE_INFINITY)) this.#settle(changes, now);
+    if (changes.length > 0 || now >= this.dueMs) this.#settle(changes, now);
   }
 
   /** Ends all streams: the workers look for the next leader. */

@@ -1,7 +1,7 @@
 import { type DroverError, modelId, routerId } from "@drover/core";
 import type { ClusterState } from "@drover/fleet";
 import { describe, expect, it } from "vitest";
-import { KNOWN_ROUTER_MAX, ROUTER_COUNT_MAX, ROUTER_GONE_MS, STATE_INTERVAL_MS, TICK_MS } from "../limits.ts";
+import { KNOWN_ROUTER_MAX, ROUTER_COUNT_MAX, ROUTER_GONE_MS, STATE_CHANGE_MS, STATE_INTERVAL_MS } from "../limits.ts";
 import { emptyMap } from "./expert-map.ts";
 import { Routers, type StateSink } from "./routers.ts";
 
@@ -43,9 +43,9 @@ describe("Routers", () => {
     routers.flush(state, STATE_INTERVAL_MS);
     expect(watcher.sentCount).toBe(2);
     routers.touch();
-    routers.flush(state, STATE_INTERVAL_MS + TICK_MS - 1);
+    routers.flush(state, STATE_INTERVAL_MS + STATE_CHANGE_MS - 1);
     expect(watcher.sentCount).toBe(2);
-    routers.flush(state, STATE_INTERVAL_MS + TICK_MS);
+    routers.flush(state, STATE_INTERVAL_MS + STATE_CHANGE_MS);
     expect(watcher.sentCount).toBe(3);
     routers.remove(watcher, 2000);
     routers.flush(state, 9000);

@@ -1,6 +1,6 @@
 import { BoundedMap, DroverError, type RouterId } from "@drover/core";
 import type { ClusterState } from "@drover/fleet";
-import { KNOWN_ROUTER_MAX, ROUTER_COUNT_MAX, ROUTER_GONE_MS, STATE_INTERVAL_MS, TICK_MS } from "../limits.ts";
+import { KNOWN_ROUTER_MAX, ROUTER_COUNT_MAX, ROUTER_GONE_MS, STATE_CHANGE_MS, STATE_INTERVAL_MS } from "../limits.ts";
 
 /** The scheduler's half of one Watch stream. */
 export interface StateSink {
@@ -67,10 +67,15 @@ export class Routers {
     this.#dirty = true;
   }
 
+  /** When the next state goes out, unless it changes before. */
+  get dueMs(): number {
+    if (this.#watchers.size === 0) return Number.POSITIVE_INFINITY;
+    return this.#sentAtMs + (this.#dirty ? STATE_CHANGE_MS : STATE_INTERVAL_MS);
+  }
+
   /** Sends the state to all when it changed, 20 times a second at most, and each second anyway. */
   flush(state: () => ClusterState, now: number): void {
-    const sinceMs = now - this.#sentAtMs;
-    if (this.#watchers.size === 0 || sinceMs < (this.#dirty ? TICK_MS : STATE_INTERVAL_MS)) return;
+    if (now < this.dueMs) return;
     this.#dirty = false;
     this.#sentAtMs = now;
     const message = state();

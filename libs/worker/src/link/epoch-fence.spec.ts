@@ -1,5 +1,5 @@
 import { at, silentLogger } from "@drover/core";
-import type { WorkerStatus } from "@drover/fleet";
+import { NO_STATUS } from "@drover/fleet";
 import { SimClock } from "@drover/testkit";
 import type { JoinHello } from "@drover/wire";
 import { expect, test } from "vitest";
@@ -38,7 +38,7 @@ test("a worker leaves a leader that slept through the loss of its lease, and obe
     },
     {
       hello: {} as JoinHello,
-      status: () => ({ sentAtMs: clock.now() }) as WorkerStatus,
+      status: () => ({ ...NO_STATUS, sentAtMs: clock.now() }),
       loaded: () => new Map(),
       obey: (order) => obeyed.push(order.kind === "accepted" ? `accepted by ${order.leaderEpoch}` : order.kind),
     },

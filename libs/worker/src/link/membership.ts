@@ -1,8 +1,8 @@
-import { type Clock, DroverError, type Logger, sleepUnlessAborted } from "@drover/core";
+import { type Clock, DroverError, type Logger, sleepUnlessAborted, Wakeup } from "@drover/core";
 import type { ExpertSet, WorkerStatus } from "@drover/fleet";
 import { LivingStream, type OpenStream, STREAM_LIMITS } from "@drover/rpc";
 import type { JoinHello, WorkerOrder, WorkerReport } from "@drover/wire";
-import { HEARTBEAT_MS, STATUS_CHANGE_MS } from "../limits.ts";
+import { CACHE_CHANGE_MS, HEARTBEAT_MS, KV_STEPS_TOLD, STATUS_CHANGE_MS } from "../limits.ts";
 import { changesOf, type ReportedCache, snapshotParts } from "./cache-report.ts";
 import { EpochFence } from "./epoch-fence.ts";
 
@@ -32,6 +32,7 @@ export class Membership implements Disposable {
   readonly #stream: LivingStream<WorkerReport, WorkerOrder | undefined>;
   readonly #ended = new AbortController();
   readonly #fence = new EpochFence();
+  readonly #news = new Wakeup();
   /** When a scheduler last had this worker, by the monotonic clock. */
   #joinedUntilMs = Number.NEGATIVE_INFINITY;
   #heartbeatMs: number = HEARTBEAT_MS;
@@ -79,6 +80,11 @@ export class Membership implements Disposable {
     this.#send(this.#status());
   }
 
+  /** Something was taken on, or changes by itself from now on: the status is looked at soon, and often as long as there is work. */
+  noteNews(): void {
+    this.#news.wake();
+  }
+
   /** Reports which experts are loaded. */
   reportLoaded(): void {
     this.#send(this.#loaded());
@@ -103,30 +109,41 @@ export class Membership implements Disposable {
 
   /** Reports changes soon, and all at each heartbeat, until the stream is down. */
   async #beat(down: AbortSignal): Promise<void> {
-    for (;;) {
-      await sleepUnlessAborted(this.#options.clock, STATUS_CHANGE_MS, down);
+    const { clock } = this.#options;
+    let isQuiet = false;
+    while (!down.aborted) {
+      if (isQuiet) await this.#news.wait(this.#heartbeatMs, clock, down);
+      else await sleepUnlessAborted(clock, STATUS_CHANGE_MS, down);
       if (down.aborted) return;
-      const now = this.#member.status();
-      this.#reportCache(now.sentAtMs);
-      const { runningCount, waitingCount, kvBytesUsed, ready, draining } = now;
-      const facts = `${runningCount} ${waitingCount} ${kvBytesUsed} ${ready} ${draining}`;
-      if (facts === this.#reported && now.sentAtMs - this.#reportedAtMs < this.#heartbeatMs) continue;
-      this.#reported = facts;
-      this.#reportedAtMs = now.sentAtMs;
-      this.#send({ kind: "status", status: now });
+      isQuiet = this.#report(this.#member.status());
     }
   }
 
+  /** What is new in the status, or all that is due. Whether nothing is going on: until it is told of news, a look at each heartbeat is enough. */
+  #report(status: WorkerStatus): boolean {
+    const facts = factsOf(status);
+    const isChanged = facts !== this.#reported;
+    this.#reportCache(status.sentAtMs, isChanged);
+    if (isChanged || status.sentAtMs - this.#reportedAtMs >= this.#heartbeatMs) {
+      this.#reported = facts;
+      this.#reportedAtMs = status.sentAtMs;
+      this.#send({ kind: "status", status });
+    }
+    return !isChanged && status.ready && !status.draining && status.runningCount + status.waitingCount === 0;
+  }
+
   /**
-   * Tells of what has changed in the prefix cache, ten times a second at most, and of its digest each heartbeat. What is lost on the way,
-   * with a stream or in a cache that had to drop events, shows in the numbers and the digest: the scheduler then orders a snapshot. While the
-   * stream has more to write than it takes, the events wait in the cache, which bounds them.
+   * Tells of what has changed in the prefix cache: with each change of the status, a few times a second besides, and of its digest each heartbeat.
+   * What is lost on the way, with a stream or in a cache that had to drop events, shows in the numbers and the digest: the scheduler then orders
+   * a snapshot. While the stream has more to write than it takes, the events wait in the cache, which bounds them.
    */
-  #reportCache(nowMs: number): void {
+  #reportCache(nowMs: number, isStatusChanged: boolean): void {
     const { cache } = this.#member;
     if (cache === undefined || this.#stream.isBlocked) return;
+    const sinceMs = nowMs - this.#cacheReportedAtMs;
+    if (!isStatusChanged && sinceMs < CACHE_CHANGE_MS) return;
     const events = cache.takeEvents();
-    if (events.length === 0 && nowMs - this.#cacheReportedAtMs < this.#heartbeatMs) return;
+    if (events.length === 0 && sinceMs < this.#heartbeatMs) return;
     this.#cacheReportedAtMs = nowMs;
     for (const changes of changesOf(events, cache.digest())) this.#send({ kind: "cache_changes", changes });
   }
@@ -151,9 +168,17 @@ export class Membership implements Disposable {
       this.#options.logger.info("scheduler.joined", { address: this.#stream.address, epoch });
     }
     this.#member.obey(order);
+    this.noteNews();
   }
 
   [Symbol.dispose](): void {
     this.#ended.abort(new DroverError("cancelled", "the worker has left"));
   }
+}
+
+/** What of a status is told as soon as it changes: whatever else placement goes by grows slowly, and a heartbeat is soon enough for it. */
+function factsOf(status: WorkerStatus): string {
+  const { runningCount, waitingCount, kvBytesUsed, kvBytesMax, pendingPromptMs, ready, draining } = status;
+  const kvSteps = kvBytesMax === 0 ? 0 : Math.ceil((kvBytesUsed * KV_STEPS_TOLD) / kvBytesMax);
+  return `${runningCount} ${waitingCount} ${pendingPromptMs.length} ${kvSteps} ${ready} ${draining}`;
 }

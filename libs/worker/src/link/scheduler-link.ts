@@ -30,6 +30,10 @@ export class SchedulerLink implements WorkerLink, Disposable {
     this.#membership?.reportStatus();
   }
 
+  noteNews(): void {
+    this.#membership?.noteNews();
+  }
+
   reportLoaded(): void {
     this.#membership?.reportLoaded();
   }

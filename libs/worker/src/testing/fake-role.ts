@@ -87,6 +87,10 @@ export class FakeLink {
     this.#events.push("status");
   }
 
+  noteNews(): void {
+    this.#events.push("news");
+  }
+
   reportLoaded(): void {
     this.#events.push("loaded");
   }

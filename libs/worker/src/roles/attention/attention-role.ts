@@ -50,6 +50,7 @@ export class AttentionRole implements Role {
       vocabSize: model.config.vocabSize,
       leaderEpoch: () => this.#leaderEpoch,
       accepting: () => !ending.refusing.aborted,
+      onPlaced: () => context.link.noteNews(),
       ended,
       logger,
       tracer,

@@ -12,6 +12,8 @@ export type AttentionServiceOptions = RouterStreamOptions &
     leaderEpoch: () => bigint;
     /** Whether requests are taken now. */
     accepting: () => boolean;
+    /** A request was taken. */
+    onPlaced: () => void;
     tracer: Tracer;
   }>;
 
@@ -38,6 +40,7 @@ function place(
     const trace = beginGeneration(options.tracer, caller ?? generation.trace, task);
     const refusal = options.engine.place({ ...task, trace });
     if (refusal !== undefined) trace?.end(refusal.code);
+    else options.onPlaced();
     return refusal;
   } catch (error) {
     const { code, sentence } = toDroverError(error);
