@@ -10,6 +10,12 @@ const ANSWER = "The capital of France is Paris.";
 const TIME_QUESTION = "What time is it in Lima?";
 const parameters = { type: "object" as const, properties: { city: { type: "string" } }, required: ["city"] };
 const strict = { temperature: 0, model };
+const CITY = {
+  type: "object" as const,
+  properties: { city: { type: "string", maxLength: 12 }, kind: { enum: ["capital", "port"] } },
+  required: ["city", "kind"],
+  additionalProperties: false,
+};
 
 let cluster: TestCluster;
 
@@ -86,6 +92,41 @@ describe("OpenAI's Responses", () => {
     expect(answer.output_text).not.toBe("");
   });
 
+  test("match a schema, and call where they must, whole and streamed", async () => {
+    const format = { type: "json_schema" as const, name: "city", strict: true, schema: CITY };
+    const asked = { model, temperature: 1, seed: 3, input: QUESTION };
+    const whole = await openai().responses.parse({ ...asked, text: { format } });
+    expect(Object.keys(JSON.parse(whole.output_text))).toEqual(["city", "kind"]);
+    expect(whole.text?.format).toMatchObject(format);
+    const streamed = await openai()
+      .responses.stream({ ...asked, text: { format } })
+      .finalResponse();
+    expect(Object.keys(JSON.parse(streamed.output_text))).toEqual(["city", "kind"]);
+    const named = { type: "function" as const, name: "get_time" };
+    for (const tool_choice of ["required" as const, named]) {
+      const strictTools = tools.map((tool) => ({ ...tool, parameters: CITY, strict: true }));
+      const { output } = await openai().responses.create({ ...asked, tools: strictTools, tool_choice });
+      expect(output[0]).toMatchObject({ type: "function_call", name: "get_time" });
+      if (output[0]?.type === "function_call")
+        expect(Object.keys(JSON.parse(output[0].arguments))).toEqual(["city", "kind"]);
+    }
+  });
+
+  test("take items of kept answers by their ids, as if they were sent again", async () => {
+    const first = await openai().responses.create({ ...strict, input: TIME_QUESTION, tools });
+    const [call] = first.output;
+    if (call?.type !== "function_call") throw new Error("it was no call");
+    const result = { type: "function_call_output" as const, call_id: call.call_id, output: "10:40" };
+    const ask = (item: ResponseInput[number]) =>
+      openai().responses.create({ ...strict, tools, input: [{ role: "user", content: TIME_QUESTION }, item, result] });
+    const [referred, spelled] = [await ask({ type: "item_reference", id: call.id ?? "" }), await ask(call)];
+    expect([referred.output_text, referred.usage?.input_tokens]).toEqual([
+      spelled.output_text,
+      spelled.usage?.input_tokens,
+    ]);
+    await expect(ask({ type: "item_reference", id: "fc_none" })).rejects.toMatchObject({ status: 404 });
+  });
+
   test("that are cut say so, and refuse by the field's name what they do not know", async () => {
     const cut = await openai().responses.create({ ...strict, input: QUESTION, max_output_tokens: 2 });
     expect([cut.status, cut.incomplete_details]).toEqual(["incomplete", { reason: "max_output_tokens" }]);
@@ -146,6 +187,24 @@ describe("Anthropic's Messages", () => {
       ],
     });
     expect(answer.content[0]?.type).toBe("text");
+  });
+
+  test("match a schema, and use a tool where they must, whole and streamed", async () => {
+    const asks = { ...asked, temperature: 1 };
+    const output_config = { format: { type: "json_schema" as const, schema: CITY } };
+    const whole = await anthropic().messages.create({ ...asks, output_config });
+    expect(whole.content).toMatchObject([{ type: "text" }]);
+    if (whole.content[0]?.type === "text")
+      expect(Object.keys(JSON.parse(whole.content[0].text))).toEqual(["city", "kind"]);
+    const cities = [{ name: "get_time", input_schema: CITY }];
+    for (const tool_choice of [{ type: "any" as const }, { type: "tool" as const, name: "get_time" }]) {
+      const { content, stop_reason } = await anthropic()
+        .messages.stream({ ...asks, tools: cities, tool_choice: { ...tool_choice, disable_parallel_tool_use: true } })
+        .finalMessage();
+      expect([stop_reason, content.length]).toEqual(["tool_use", 1]);
+      expect(content).toMatchObject([{ type: "tool_use", name: "get_time" }]);
+      if (content[0]?.type === "tool_use") expect(Object.keys(content[0].input as object)).toEqual(["city", "kind"]);
+    }
   });
 
   test("go on with what the assistant has begun to say", async () => {

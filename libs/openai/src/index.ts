@@ -28,7 +28,8 @@ export type { FinishReason, Output, TokenLogprob, ToolCall } from "./text/output
 
 // Responses that are kept, for requests that go on with them.
 
-export type { KeptResponse } from "./responses/kept-response.ts";
+export { keptItem, responseOfItem } from "./responses/kept-items.ts";
+export type { KeptNames, KeptParts, KeptResponse } from "./responses/kept-response.ts";
 
 // These become a reply, whole or streamed, or an error.
 

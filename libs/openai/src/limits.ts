@@ -17,6 +17,9 @@ export const LOGIT_BIAS_ENTRIES_MAX = 1024;
 /** Messages of one conversation; more are refused. Their text is bounded by the body's bytes. */
 export const MESSAGES_MAX = 4096;
 
+/** Items of kept responses that a request names by their ids; more are refused. Each is looked for in the store, one response after the other. */
+export const KEPT_ITEMS_MAX = 256;
+
 /** Functions that a request describes, and calls of one message; more are refused. */
 export const TOOLS_MAX = 128;
 

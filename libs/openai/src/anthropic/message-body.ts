@@ -73,14 +73,27 @@ const AnthropicTool = Type.Object({
   type: optional(Type.Literal("custom", { [SAYS]: "is not supported: a tool must be custom, a function of yours" })),
   name: Type.String(),
   description: optional(Type.String()),
+  strict: optional(
+    Type.Boolean({
+      description: "Arguments match the schema whenever the tool is called, also where the model decides.",
+      default: false,
+    }),
+  ),
   input_schema: Type.Record(Type.String(), Type.Unknown(), { description: "JSON Schema of the arguments." }),
 });
 
+const JsonFormat = Type.Object({
+  type: Type.Literal("json_schema", { [SAYS]: "is not supported except as json_schema" }),
+  schema: Type.Record(Type.String(), Type.Unknown(), { description: "The JSON Schema that the answer matches." }),
+});
+
 const ToolChoice = Type.Object({
-  type: Type.Enum(["auto", "none"], {
-    description: "With `none` the model is told of no tool.",
-    [SAYS]: "is not supported except as auto or none",
+  type: Type.Enum(["auto", "any", "tool", "none"], {
+    description:
+      "With `none` the model is told of no tool; with `any` the answer is calls, and with `tool` one call of the tool that is named.",
+    [SAYS]: "must be auto, any, tool or none",
   }),
+  name: optional(Type.String({ description: "Of `tool`: which one." })),
   disable_parallel_tool_use: optional(Type.Boolean({ description: "An answer has at most one call.", default: false })),
 });
 
@@ -116,6 +129,13 @@ export const AnthropicBody = Type.Object({
     }),
   ),
   stream: optional(Type.Boolean({ description: "Sends the answer as events while it is made.", default: false })),
+  output_config: optional(
+    Type.Object({
+      format: optional(JsonFormat),
+      effort: optional(Type.Unknown({ description: "Taken and without effect." })),
+    }),
+  ),
+  output_format: optional(JsonFormat),
   metadata: optional(Type.Unknown({ description: "Taken and without effect." })),
   service_tier: optional(Type.Unknown({ description: "Taken and without effect." })),
 });

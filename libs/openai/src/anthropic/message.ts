@@ -4,7 +4,7 @@ import type { Answer } from "../write/answer.ts";
 import type { ReplyFrame } from "../write/reply-frame.ts";
 
 const AnswerBlock = Type.Union([
-  Type.Object({ type: Type.Literal("text"), text: Type.String(), citations: Type.Null() }),
+  Type.Object({ type: Type.Literal("text"), text: Type.String() }),
   Type.Object({
     type: Type.Literal("tool_use"),
     id: Type.String(),
@@ -48,7 +48,7 @@ export function anthropicMessage({ id, model, request }: ReplyFrame, answer: Ans
     role: "assistant",
     model: model.modelId,
     content: [
-      ...(text === "" && toolCalls.length > 0 ? [] : [{ type: "text" as const, text, citations: null }]),
+      ...(text === "" && toolCalls.length > 0 ? [] : [{ type: "text" as const, text }]),
       ...toolCalls.map(toolUse),
     ],
     ...stopOf(finish, stopString),

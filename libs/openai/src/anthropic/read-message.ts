@@ -1,13 +1,15 @@
 import type { ChatMessage } from "@drover/chat";
 import { at } from "@drover/core";
+import { answerConstraint } from "../read/answer-constraint.ts";
+import { schemaConstraint } from "../read/constraint.ts";
 import { addImage, checkReadsImages } from "../read/images.ts";
 import { readSampling } from "../read/sampling.ts";
 import { checkModel } from "../read/served-model.ts";
-import { readToolCallRules } from "../read/tools.ts";
+import { checkToolChoice, readTemplateTools, readToolCallRules, type ToolBody } from "../read/tools.ts";
 import { refuseUnsupported } from "../read/unsupported.ts";
-import type { ChatPrompt, GenerationQuery, ImageReference } from "../request/generation-query.ts";
+import type { ChatPrompt, Constraint, GenerationQuery, ImageReference } from "../request/generation-query.ts";
 import type { ModelFacts } from "../request/model-facts.ts";
-import { parserOf } from "../schema/check.ts";
+import { fieldError, parserOf } from "../schema/check.ts";
 import {
   type AnthropicBlock,
   AnthropicBody,
@@ -25,7 +27,9 @@ export function readAnthropic(value: unknown, facts: ModelFacts): GenerationQuer
   const body = parseBody(value);
   const { stop_sequences: stop, ...others } = body;
   refuseUnsupported(others);
-  const tools = toolsOf(body);
+  const tools = toolBodyOf(body);
+  checkToolChoice(tools);
+  const parallel = body.tool_choice?.disable_parallel_tool_use !== true;
   return {
     prompt: promptOf(body, facts),
     sampling: readSampling(
@@ -35,7 +39,8 @@ export function readAnthropic(value: unknown, facts: ModelFacts): GenerationQuer
     ),
     budget: { asked: body.max_tokens, field: "max_tokens", unasked: Number.POSITIVE_INFINITY },
     stop: stop ?? [],
-    toolCalls: readToolCallRules({ tools: tools ?? null }, body.tool_choice?.disable_parallel_tool_use !== true),
+    toolCalls: readToolCallRules(tools, parallel),
+    constraint: answerConstraint(formatOf(body), tools, parallel),
     echo: false,
     reply: { stream: body.stream ?? false, includeUsage: true, returnTokenIds: false },
   };
@@ -47,12 +52,37 @@ export function readAnthropicCount(value: unknown, facts: ModelFacts): ChatPromp
   return promptOf(parseCount(value), facts);
 }
 
-function toolsOf({ tools, tool_choice: choice }: AnthropicCountBody) {
-  if (tools === undefined || tools === null || tools.length === 0 || choice?.type === "none") return undefined;
-  return tools.map(({ name, description, input_schema: parameters }) => ({
-    type: "function" as const,
-    function: { name, ...(typeof description === "string" && { description }), parameters },
-  }));
+/** Errors: `invalid_argument` for a format that is asked for in both ways, or cannot be enforced. */
+function formatOf({ output_config: config, output_format: format }: AnthropicBody): Constraint | undefined {
+  const configured = config?.format ?? undefined;
+  if (format === undefined || format === null)
+    return configured && schemaConstraint(configured.schema, "output_config.format.schema");
+  if (configured !== undefined) throw fieldError("output_format", "cannot be combined with output_config.format");
+  return schemaConstraint(format.schema, "output_format.schema");
+}
+
+/** Errors: `invalid_argument` for a choice of a tool without its name. */
+function toolBodyOf({ tools, tool_choice: choice }: AnthropicCountBody): ToolBody {
+  return {
+    tools: (tools ?? []).map(({ name, description, input_schema: parameters, strict }) => ({
+      function: { name, description: description ?? null, parameters, strict: strict ?? null },
+    })),
+    tool_choice: choiceOf(choice ?? undefined),
+    parametersName: "input_schema",
+  };
+}
+
+/** A choice in OpenAI's words. */
+function choiceOf(choice: AnthropicCountBody["tool_choice"] | undefined): unknown {
+  switch (choice?.type) {
+    case "any":
+      return "required";
+    case "tool":
+      if (typeof choice.name !== "string") throw fieldError("tool_choice.name", "is required");
+      return { type: "function", name: choice.name };
+    default:
+      return choice?.type;
+  }
 }
 
 function promptOf(body: AnthropicCountBody, facts: ModelFacts): ChatPrompt {
@@ -60,7 +90,7 @@ function promptOf(body: AnthropicCountBody, facts: ModelFacts): ChatPrompt {
   const messages = body.messages.flatMap((message, i) => templateMessages(message, `messages[${i}]`, images));
   checkReadsImages(images, facts);
   const system = systemText(body.system ?? undefined);
-  const tools = toolsOf(body);
+  const tools = readTemplateTools(toolBodyOf(body));
   const isContinued = at(body.messages, body.messages.length - 1).role === "assistant";
   return {
     kind: "chat",

@@ -2,7 +2,7 @@ import type { DroverError, ErrorCode } from "@drover/core";
 import type { TSchema } from "typebox";
 import type { GenerationQuery } from "../request/generation-query.ts";
 import type { ModelFacts } from "../request/model-facts.ts";
-import type { KeptResponse } from "../responses/kept-response.ts";
+import type { KeptNames, KeptParts, KeptResponse } from "../responses/kept-response.ts";
 import type { Answer } from "../write/answer.ts";
 import type { ReplyFrame, ReplyStream } from "../write/reply-frame.ts";
 
@@ -34,10 +34,10 @@ export type GenerationEndpoint = Endpoint &
   Readonly<{
     /** What the ids of its replies begin with. */
     idPrefix: string;
-    /** The kept response that a body goes on with; undefined where it begins a conversation. */
-    previous?: (body: unknown) => string | undefined;
+    /** What a body names of kept responses; undefined where it names none. */
+    keptNames?: (body: unknown) => KeptNames | undefined;
     /** A query for each prompt, at least one. */
-    read: (body: unknown, facts: ModelFacts, previous: KeptResponse | undefined) => readonly GenerationQuery[];
+    read: (body: unknown, facts: ModelFacts, kept: KeptParts | undefined) => readonly GenerationQuery[];
     /** The reply, and what is kept of it for requests that go on with it. */
     whole: (frame: ReplyFrame, answer: Answer) => Readonly<{ body: unknown; kept?: KeptResponse | undefined }>;
     stream: (frame: ReplyFrame) => ReplyStream;

@@ -7,7 +7,8 @@ import { readAnthropic } from "../anthropic/read-message.ts";
 import { ChatBody, readChat } from "../read/chat.ts";
 import { CompletionBody, readCompletions } from "../read/completion.ts";
 import { DetokenizeBody, TokenizeBody } from "../read/tokens.ts";
-import { previousResponseId, readResponse } from "../responses/read-response.ts";
+import { keptNames } from "../responses/kept-items.ts";
+import { readResponse } from "../responses/read-response.ts";
 import { keptResponse, ResponseObject, wholeResponse } from "../responses/response.ts";
 import { ResponseBody } from "../responses/response-body.ts";
 import { ResponseEvent, ResponseReplyStream } from "../responses/response-stream.ts";
@@ -74,8 +75,8 @@ export const GENERATION_ENDPOINTS: readonly GenerationEndpoint[] = [
     chunk: named("ResponseEvent", ResponseEvent),
     errors: [...GENERATION_ERRORS, "not_found"],
     idPrefix: "resp_",
-    previous: previousResponseId,
-    read: (body, facts, previous) => [readResponse(body, facts, previous)],
+    keptNames,
+    read: (body, facts, kept) => [readResponse(body, facts, kept)],
     whole: (frame, answer) => {
       const body = wholeResponse(frame, answer);
       return { body, kept: keptResponse(frame, body) };

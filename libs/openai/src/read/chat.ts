@@ -1,10 +1,11 @@
 import type { ChatInput } from "@drover/chat";
 import { type Static, Type } from "typebox";
 import { TOP_LOGPROBS_MAX } from "../limits.ts";
-import type { ChatPrompt, Constraint, GenerationQuery } from "../request/generation-query.ts";
+import type { ChatPrompt, GenerationQuery } from "../request/generation-query.ts";
 import type { ModelFacts } from "../request/model-facts.ts";
 import { fieldError, parserOf } from "../schema/check.ts";
 import { optional } from "../schema/fields.ts";
+import { answerConstraint, endingConstraint } from "./answer-constraint.ts";
 import { readConstraint } from "./constraint.ts";
 import { checkMinTokens, generationFields, refuseUnserved } from "./generation-fields.ts";
 import { checkReadsImages } from "./images.ts";
@@ -12,7 +13,7 @@ import { Messages, readMessages } from "./messages.ts";
 import { readReplyOptions, readStop } from "./reply-options.ts";
 import { readSampling } from "./sampling.ts";
 import { checkModel } from "./served-model.ts";
-import { checkToolChoice, mustCall, readCallConstraint, readToolCallRules, readTools, toolFields } from "./tools.ts";
+import { checkToolChoice, mustCall, readToolCallRules, readTools, toolFields } from "./tools.ts";
 
 /** A conversation, and what its template is given besides. */
 export const chatPromptFields = {
@@ -88,18 +89,13 @@ export function readChat(value: unknown, facts: ModelFacts): GenerationQuery {
     budget: { asked, field, unasked: facts.defaults.maxNewTokens ?? Number.POSITIVE_INFINITY },
     stop: readStop(body),
     toolCalls: readToolCallRules(body, body.parallel_tool_calls),
-    constraint: readChatConstraint(body),
+    constraint: endingConstraint(
+      answerConstraint(mustCall(body) ? undefined : readConstraint(body), body, body.parallel_tool_calls),
+      body.ignore_eos,
+    ),
     echo: false,
     reply,
   };
-}
-
-/** Calls that must come are the whole answer; others are an alternative to what the answer must match besides. */
-function readChatConstraint(body: ChatBody): Constraint | undefined {
-  const { ignore_eos, parallel_tool_calls: parallel } = body;
-  if (mustCall(body)) return readConstraint({ ignore_eos }, readCallConstraint(body, parallel, true));
-  const isAsked = readConstraint(body, undefined) !== undefined;
-  return readConstraint(body, readCallConstraint(body, parallel, isAsked));
 }
 
 type ChatPromptBody = Pick<ChatBody, "messages" | "tools" | "chat_template_kwargs" | keyof typeof endFields> &

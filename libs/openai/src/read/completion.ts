@@ -4,6 +4,7 @@ import type { GenerationQuery, PromptQuery } from "../request/generation-query.t
 import type { ModelFacts } from "../request/model-facts.ts";
 import { parserOf } from "../schema/check.ts";
 import { optional } from "../schema/fields.ts";
+import { endingConstraint } from "./answer-constraint.ts";
 import { readConstraint } from "./constraint.ts";
 import { checkMinTokens, generationFields, refuseUnserved } from "./generation-fields.ts";
 import { promptFields, readPrompt, readPrompts } from "./prompt.ts";
@@ -63,7 +64,7 @@ function queryOf(body: CompletionBody, prompt: PromptQuery, facts: ModelFacts): 
     budget: { asked: body.max_tokens ?? undefined, field: "max_tokens", unasked: COMPLETION_TOKENS_DEFAULT },
     stop: readStop(body),
     toolCalls: undefined,
-    constraint: readConstraint(body, undefined),
+    constraint: endingConstraint(readConstraint(body), body.ignore_eos),
     echo,
     reply: readReplyOptions(body),
   };

@@ -1,4 +1,4 @@
-import { choiceGrammar, eitherGrammar, notationGrammar, regexGrammar, schemaGrammar } from "@drover/grammar";
+import { choiceGrammar, notationGrammar, regexGrammar, schemaGrammar } from "@drover/grammar";
 import { type Static, Type } from "typebox";
 import type { Constraint } from "../request/generation-query.ts";
 import { fieldError } from "../schema/check.ts";
@@ -85,35 +85,29 @@ const FIELDS: Readonly<Record<Exclude<keyof ConstraintBody, "response_format" | 
 };
 
 /**
- * What the answer must match; undefined where it is free. `calls`: how the answer may call tools, which then is the alternative to what the body
- * asks for. Errors: `invalid_argument`, naming the place that cannot be enforced, the second of two constraints, or what would keep the answer from ending.
+ * What a body asks the answer to match; undefined where it is free. Errors: `invalid_argument`, naming the place that cannot be enforced, or the
+ * second of two constraints.
  */
-export function readConstraint(
-  body: ConstraintBody & Readonly<{ ignore_eos?: boolean | null | undefined }>,
-  calls: Constraint | undefined,
-): Constraint | undefined {
+export function readConstraint(body: ConstraintBody): Constraint | undefined {
   const [first, second] = [...askedIn(body)];
   if (first !== undefined && second !== undefined)
     throw fieldError(second.field, `cannot be combined with ${first.field}`);
-  const constraint = calls === undefined || first === undefined ? (calls ?? first) : eitherOf(first, calls);
-  if (constraint !== undefined && body.ignore_eos === true)
-    throw fieldError("ignore_eos", `cannot be combined with ${constraint.field}: the answer ends where it matches`);
-  return constraint;
+  return first;
 }
 
-const eitherOf = (one: Constraint, other: Constraint): Constraint => ({
-  grammar: eitherGrammar(one.grammar, other.grammar, one.field),
-  field: one.field,
-});
+/** An answer that is any JSON object, asked for by `field`. */
+export const jsonObjectConstraint = (field: string): Constraint =>
+  asked(schemaGrammar({ type: "object" }, field), field);
+
+/** An answer that matches the schema of this field. Errors: `invalid_argument`, naming the place that cannot be enforced. */
+export const schemaConstraint = (schema: unknown, field: string): Constraint =>
+  asked(schemaGrammar(schema, field), field);
 
 function* askedIn(body: ConstraintBody): Iterable<Constraint> {
   const { response_format: format, structured_outputs: options } = body;
-  if (format?.type === "json_object")
-    yield asked(schemaGrammar({ type: "object" }, "response_format"), "response_format");
-  if (format?.type === "json_schema") {
-    const field = "response_format.json_schema.schema";
-    yield asked(schemaGrammar(format.json_schema.schema ?? {}, field), field);
-  }
+  if (format?.type === "json_object") yield jsonObjectConstraint("response_format");
+  if (format?.type === "json_schema")
+    yield schemaConstraint(format.json_schema.schema ?? {}, "response_format.json_schema.schema");
   for (const [name, value] of Object.entries(options ?? {})) {
     if (value === null || value === undefined || value === false) continue;
     const field = `structured_outputs.${name}`;

@@ -51,7 +51,9 @@ export const toolFields = {
 };
 
 type Tools = readonly Static<typeof Tool>[];
-type ToolBody = Readonly<{ tools?: Tools | null; tool_choice?: unknown }>;
+
+/** What a request says of its tools, in the shape of a chat completion. `parametersName`: where a tool's own body has the schema of its arguments. */
+export type ToolBody = Readonly<{ tools?: Tools | null; tool_choice?: unknown; parametersName?: string }>;
 
 /** Errors: `invalid_argument` for a choice that is none, or of what is no tool. */
 export function checkToolChoice(body: ToolBody): void {
@@ -89,12 +91,12 @@ export function readCallConstraint(
   return { grammar: strictToolGrammar(strict, parallel ?? true, "tools"), field: "tools" };
 }
 
-function callable(tool: Tools[number], { tools }: ToolBody): CallableTool {
+function callable(tool: Tools[number], { tools, parametersName = "function.parameters" }: ToolBody): CallableTool {
   const { name, parameters } = tool.function;
   return {
     name,
     parameters: parameters ?? undefined,
-    field: `tools[${(tools ?? []).indexOf(tool)}].function.parameters`,
+    field: `tools[${(tools ?? []).indexOf(tool)}].${parametersName}`,
   };
 }
 
@@ -122,6 +124,18 @@ export function readTools({ tools, tool_choice: choice }: ToolBody): Tools | und
   const allowed = typeof choice === "object" && choice !== null ? allowedOf(choice)?.tools : undefined;
   const told = Array.isArray(allowed) ? chosenTools(allowed, all) : all;
   return told.length === 0 ? undefined : told;
+}
+
+/** The tools that a template is told of, with what tells the model something alone; undefined where there are none. Errors: as {@link readTools}. */
+export function readTemplateTools(body: ToolBody) {
+  return readTools(body)?.map(({ function: { name, description, parameters } }) => ({
+    type: "function" as const,
+    function: {
+      name,
+      ...(typeof description === "string" && { description }),
+      ...(parameters !== undefined && parameters !== null && { parameters }),
+    },
+  }));
 }
 
 /** What of an answer is a call; undefined where nothing is. */

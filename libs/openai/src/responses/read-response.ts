@@ -1,41 +1,40 @@
 import type { ChatMessage } from "@drover/chat";
 import { DroverError } from "@drover/core";
+import { answerConstraint } from "../read/answer-constraint.ts";
+import { jsonObjectConstraint, schemaConstraint } from "../read/constraint.ts";
 import { addImage, checkReadsImages } from "../read/images.ts";
 import { readSampling } from "../read/sampling.ts";
 import { checkModel } from "../read/served-model.ts";
-import { readToolCallRules } from "../read/tools.ts";
+import { checkToolChoice, readTemplateTools, readToolCallRules, type ToolBody } from "../read/tools.ts";
 import { refuseUnsupported } from "../read/unsupported.ts";
-import type { Conversation, GenerationQuery, ImageReference } from "../request/generation-query.ts";
+import type { Constraint, Conversation, GenerationQuery, ImageReference } from "../request/generation-query.ts";
 import type { ModelFacts } from "../request/model-facts.ts";
 import { parserOf } from "../schema/check.ts";
-import type { KeptResponse } from "./kept-response.ts";
+import { withItems } from "./kept-items.ts";
+import type { KeptParts } from "./kept-response.ts";
 import { ResponseBody, type ResponseItem, type ResponseParts } from "./response-body.ts";
 
 const parseBody = parserOf(ResponseBody);
 const LOGPROBS = "message.output_text.logprobs";
 
-/** The answer that a body goes on with, whatever the rest of it is. */
-export function previousResponseId(value: unknown): string | undefined {
-  if (typeof value !== "object" || value === null || !("previous_response_id" in value)) return undefined;
-  return typeof value.previous_response_id === "string" ? value.previous_response_id : undefined;
-}
-
 /**
- * Reads the body of `POST /v1/responses`; `previous` is the answer that it goes on with. Errors: `invalid_argument` or `model_not_found`, naming the
- * field; `not_found` for a previous answer that is not kept.
+ * Reads the body of `POST /v1/responses`; `kept` is what is kept of what it names. Errors: `invalid_argument` or `model_not_found`, naming the
+ * field; `not_found` for a previous answer or an item that is not kept.
  */
-export function readResponse(value: unknown, facts: ModelFacts, previous: KeptResponse | undefined): GenerationQuery {
+export function readResponse(value: unknown, facts: ModelFacts, kept: KeptParts | undefined): GenerationQuery {
   checkModel(value, facts);
-  const body = parseBody(typedItems(value));
+  const body = parseBody(withItems(value, kept?.items));
   refuseUnsupported(body);
   const id = body.previous_response_id ?? undefined;
-  if (id !== undefined && previous === undefined)
+  if (id !== undefined && kept?.previous === undefined)
     throw new DroverError("not_found", `the response ${JSON.stringify(id.slice(0, 100))} is not kept here`, {
       field: "previous_response_id",
     });
-  const conversation = conversationOf(body, previous?.conversation);
+  const conversation = conversationOf(body, kept?.previous?.conversation);
   checkReadsImages(conversation.images, facts);
-  const tools = toolsOf(body);
+  const toolBody = toolBodyOf(body);
+  checkToolChoice(toolBody);
+  const tools = readTemplateTools(toolBody);
   const hasLogprobs = body.include?.includes(LOGPROBS) === true;
   const { instructions } = body;
   return {
@@ -67,7 +66,8 @@ export function readResponse(value: unknown, facts: ModelFacts, previous: KeptRe
       unasked: facts.defaults.maxNewTokens ?? Number.POSITIVE_INFINITY,
     },
     stop: [],
-    toolCalls: readToolCallRules({ tools: tools ?? null }, body.parallel_tool_calls),
+    toolCalls: readToolCallRules(toolBody, body.parallel_tool_calls),
+    constraint: answerConstraint(formatOf(body), toolBody, body.parallel_tool_calls),
     echo: false,
     reply: {
       stream: body.stream ?? false,
@@ -79,17 +79,6 @@ export function readResponse(value: unknown, facts: ModelFacts, previous: KeptRe
   };
 }
 
-/** A message may leave its type out; the schema tells items apart by it. */
-function typedItems(value: unknown): unknown {
-  if (typeof value !== "object" || value === null || !("input" in value) || !Array.isArray(value.input)) return value;
-  const input = value.input.map((item: unknown) =>
-    typeof item === "object" && item !== null && !("type" in item) && "role" in item
-      ? { ...item, type: "message" }
-      : item,
-  );
-  return { ...value, input };
-}
-
 /** What a response repeats of its request. */
 function repeatedFields(body: ResponseBody): Readonly<Record<string, unknown>> {
   return {
@@ -99,21 +88,27 @@ function repeatedFields(body: ResponseBody): Readonly<Record<string, unknown>> {
     parallel_tool_calls: body.parallel_tool_calls ?? true,
     previous_response_id: body.previous_response_id ?? null,
     store: body.store ?? true,
+    text: { ...body.text, format: body.text?.format ?? { type: "text" } },
     tool_choice: body.tool_choice ?? "auto",
     tools: (body.tools ?? []).map((tool) => ({ strict: false, ...tool })),
   };
 }
 
-function toolsOf({ tools, tool_choice: choice }: ResponseBody) {
-  if (tools === undefined || tools === null || tools.length === 0 || choice === "none") return undefined;
-  return tools.map(({ name, description, parameters }) => ({
-    type: "function" as const,
-    function: {
-      name,
-      ...(typeof description === "string" && { description }),
-      ...(parameters !== undefined && parameters !== null && { parameters }),
-    },
-  }));
+/** Errors: `invalid_argument`, naming the place in a schema that cannot be enforced. */
+function formatOf({ text }: ResponseBody): Constraint | undefined {
+  const format = text?.format ?? undefined;
+  if (format?.type === "json_object") return jsonObjectConstraint("text.format");
+  return format?.type === "json_schema" ? schemaConstraint(format.schema, "text.format.schema") : undefined;
+}
+
+function toolBodyOf({ tools, tool_choice: choice }: ResponseBody): ToolBody {
+  return {
+    tools: (tools ?? []).map(({ name, description, parameters, strict }) => ({
+      function: { name, description: description ?? null, parameters: parameters ?? null, strict: strict ?? null },
+    })),
+    tool_choice: choice,
+    parametersName: "parameters",
+  };
 }
 
 function conversationOf({ input }: ResponseBody, previous: Conversation | undefined): Conversation {

@@ -1,6 +1,7 @@
 import { type Static, Type } from "typebox";
 import { MESSAGES_MAX, TOOLS_MAX, TOP_LOGPROBS_MAX } from "../limits.ts";
 import { modelField } from "../read/served-model.ts";
+import { toolFields } from "../read/tools.ts";
 import { optional } from "../schema/fields.ts";
 import { SAYS } from "../schema/sentences.ts";
 
@@ -81,6 +82,25 @@ const FunctionTool = Type.Union(
   { discriminator: { propertyName: "type" }, [SAYS]: "is not supported: a tool must be function" },
 );
 
+const Format = Type.Union(
+  [
+    Type.Object({ type: Type.Literal("text") }),
+    Type.Object({ type: Type.Literal("json_object") }),
+    Type.Object({
+      type: Type.Literal("json_schema"),
+      name: optional(Type.String()),
+      description: optional(Type.String()),
+      schema: Type.Unknown({ description: "The JSON Schema that the answer matches." }),
+      strict: optional(Type.Boolean({ description: "Taken and without effect: every schema is enforced." })),
+    }),
+  ],
+  {
+    discriminator: { propertyName: "type" },
+    description: "The answer is free, any JSON object, or matches a JSON Schema.",
+    [SAYS]: "is not supported: a format must be text, json_object or json_schema",
+  },
+);
+
 /** The body of `POST /v1/responses`. */
 export const ResponseBody = Type.Object({
   model: modelField,
@@ -109,18 +129,13 @@ export const ResponseBody = Type.Object({
   ),
   include: optional(Type.Array(Type.String(), { description: "Only `message.output_text.logprobs` has an effect." })),
   tools: optional(Type.Array(FunctionTool, { maxItems: TOOLS_MAX, description: "Functions that the model may call." })),
-  tool_choice: optional(
-    Type.Enum(["auto", "none"], {
-      description: "With `none` the model is told of no tool.",
-      [SAYS]: "is not supported except as auto or none",
-    }),
-  ),
+  tool_choice: toolFields.tool_choice,
   parallel_tool_calls: optional(
     Type.Boolean({ description: "When false, an answer has at most one call.", default: true }),
   ),
   text: optional(
     Type.Object({
-      format: optional(Type.Object({ type: Type.Literal("text", { [SAYS]: "is not supported except as text" }) })),
+      format: optional(Format),
     }),
   ),
   stream: optional(Type.Boolean({ description: "Sends the answer as events while it is made.", default: false })),

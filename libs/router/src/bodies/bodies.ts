@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { availableParallelism } from "node:os";
 import { assert, DroverError, type Logger } from "@drover/core";
-import type { KeptResponse } from "@drover/openai";
+import type { KeptNames, KeptParts } from "@drover/openai";
 import { ThreadPool } from "@drover/threads";
 import { BODY_QUEUE_MAX, BODY_READ_MS_MAX, BODY_THREAD_HEAP_MB, INLINE_BODY_BYTES_MAX } from "../limits.ts";
 import { BodyBlocks, joined } from "./body-blocks.ts";
@@ -40,8 +40,8 @@ export type BodyAnswer<T> = Readonly<{
   query: () => T;
 }>;
 
-/** Looks for a model's kept response; undefined where it is not kept. */
-type KeptFor = (model: string | undefined, id: string) => Promise<KeptResponse | undefined>;
+/** Looks for what is kept of a model's responses. */
+type KeptFor = (model: string | undefined, names: KeptNames) => Promise<KeptParts>;
 
 /** What `Bodies.receive` made of a request's body, where it has one. */
 export function receivedBody({ body }: Readonly<{ body: unknown }>): ReceivedBody {
@@ -87,7 +87,7 @@ export class Bodies implements AsyncDisposable {
   }
 
   /**
-   * Reads a body as the route of this path does; its blocks are used up. `keptFor` looks for the response that it goes on with. Errors:
+   * Reads a body as the route of this path does; its blocks are used up. `keptFor` looks for what it names of kept responses. Errors:
    * `invalid_argument` for what is no JSON or too much of it, `deadline_exceeded` for what takes too long, `overloaded` when too many wait, and
    * the signal's reason.
    */
@@ -95,15 +95,15 @@ export class Bodies implements AsyncDisposable {
     { blocks }: ReceivedBody,
     path: string,
     signal: AbortSignal,
-    keptFor: KeptFor = async () => undefined,
+    keptFor: KeptFor = async () => ({ previous: undefined, items: new Map() }),
   ): Promise<BodyAnswer<T>> {
     const packs = blocks.byteLength > (this.#options.inlineBytesMax ?? INLINE_BODY_BYTES_MAX);
-    const read = (parts: BodyRequest["blocks"], previous: KeptResponse | null | undefined) =>
-      this.#read(parts, { path, facts: this.#options.facts(), previous, packs }, signal);
+    const read = (parts: BodyRequest["blocks"], kept: KeptParts | undefined) =>
+      this.#read(parts, { path, facts: this.#options.facts(), kept, packs }, signal);
     const first = await read(blocks.blocks, undefined);
     if (first.outcome.kind !== "continues") return answerOf(first);
-    const { previousId, bytes } = first.outcome;
-    return answerOf(await read([bytes], (await keptFor(first.model, previousId)) ?? null));
+    const { names, bytes } = first.outcome;
+    return answerOf(await read([bytes], await keptFor(first.model, names)));
   }
 
   async #read(blocks: BodyRequest["blocks"], context: BodyContext, signal: AbortSignal): Promise<ReadBody> {

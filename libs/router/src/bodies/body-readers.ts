@@ -2,7 +2,8 @@ import { assert } from "@drover/core";
 import {
   GENERATION_ENDPOINTS,
   type GenerationQuery,
-  type KeptResponse,
+  type KeptNames,
+  type KeptParts,
   type ModelFacts,
   type PromptQuery,
   readAnthropicCount,
@@ -16,9 +17,9 @@ export type BodyQuery = readonly GenerationQuery[] | Readonly<{ prompt: PromptQu
 /** How the body of a route is read: out of parsed JSON, without a thread or a model. */
 export type BodyReader = Readonly<{
   /** Errors: `invalid_argument`, `model_not_found`. */
-  read: (body: unknown, facts: ModelFacts, previous: KeptResponse | undefined) => BodyQuery;
-  /** The kept response that a body goes on with. */
-  previous?: (body: unknown) => string | undefined;
+  read: (body: unknown, facts: ModelFacts, kept: KeptParts | undefined) => BodyQuery;
+  /** What a body names of kept responses; undefined where it names none. */
+  keptNames?: (body: unknown) => KeptNames | undefined;
 }>;
 
 const READERS: ReadonlyMap<string, BodyReader> = new Map<string, BodyReader>([

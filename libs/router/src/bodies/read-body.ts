@@ -1,5 +1,5 @@
 import { DroverError, type ErrorCode } from "@drover/core";
-import type { KeptResponse, ModelFacts } from "@drover/openai";
+import type { KeptNames, KeptParts, ModelFacts } from "@drover/openai";
 import { readerOf } from "./body-readers.ts";
 import { packedQuery } from "./packed-query.ts";
 import { parseJson } from "./request-json.ts";
@@ -11,8 +11,8 @@ export type ReadBody = Readonly<{
   outcome:
     | Readonly<{ kind: "read"; query: unknown }>
     | Readonly<{ kind: "refused"; code: ErrorCode; message: string; field: string | undefined }>
-    /** It goes on with a kept response, by which it is to be read once more; with its bytes. */
-    | Readonly<{ kind: "continues"; previousId: string; bytes: Uint8Array<ArrayBuffer> }>;
+    /** It names what is kept, by which it is to be read once more; with its bytes. */
+    | Readonly<{ kind: "continues"; names: KeptNames; bytes: Uint8Array<ArrayBuffer> }>;
 }>;
 
 /** The facts of each served model, the first one's first. */
@@ -22,8 +22,8 @@ export type FactsByModel = ReadonlyMap<string, ModelFacts>;
 export type BodyContext = Readonly<{
   path: string;
   facts: FactsByModel;
-  /** The kept response that it goes on with: undefined until it was looked for, null where it is not kept. */
-  previous: KeptResponse | null | undefined;
+  /** What is kept of what it names; undefined until that was looked for. */
+  kept: KeptParts | undefined;
   /** Whether the query is as `packedQuery` makes it. */
   packs: boolean;
 }>;
@@ -33,15 +33,15 @@ export type BodyContext = Readonly<{
  * every name but its own. What the reader refuses is part of the value. Errors: `invalid_argument` for bytes that are no JSON, or too much of it.
  */
 export function readBody(bytes: Uint8Array<ArrayBuffer>, context: BodyContext): ReadBody {
-  const { path, facts, previous, packs } = context;
+  const { path, facts, kept, packs } = context;
   const body = parseJson(bytes);
   const model = modelIn(body);
   const own = (model === undefined ? undefined : facts.get(model)) ?? firstOf(facts);
   const reader = readerOf(path);
-  const previousId = previous === undefined ? reader.previous?.(body) : undefined;
-  if (previousId !== undefined) return { model, outcome: { kind: "continues", previousId, bytes } };
+  const names = kept === undefined ? reader.keptNames?.(body) : undefined;
+  if (names !== undefined) return { model, outcome: { kind: "continues", names, bytes } };
   try {
-    const query = reader.read(body, own, previous ?? undefined);
+    const query = reader.read(body, own, kept);
     return { model, outcome: { kind: "read", query: packs ? packedQuery(query) : query } };
   } catch (error) {
     if (!(error instanceof DroverError)) throw error;

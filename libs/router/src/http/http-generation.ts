@@ -5,6 +5,7 @@ import {
   Answer,
   type GenerationEndpoint,
   type GenerationQuery,
+  type KeptNames,
   type KeptResponse,
   type ReplyFrame,
   type ReplyStream,
@@ -30,7 +31,8 @@ export async function serveGeneration(
 ): Promise<FastifyReply> {
   const client = clientSignal(reply.raw);
   using body = receivedBody(request);
-  const keptFor = (model: string | undefined, id: string) => deployments.reading(model).responses.get(id, client);
+  const keptFor = (model: string | undefined, names: KeptNames) =>
+    deployments.reading(model).responses.parts(names, client);
   const { model, query: queries } = await bodies.read<readonly GenerationQuery[]>(body, endpoint.path, client, keptFor);
   const { inference, responses } = deployments.reading(model);
   using permit = inference.admit(incoming(request));

@@ -1,5 +1,5 @@
 import { DroverError, type Logger, type PayloadStore, toDroverError } from "@drover/core";
-import type { KeptResponse } from "@drover/openai";
+import { type KeptNames, type KeptParts, type KeptResponse, keptItem, responseOfItem } from "@drover/openai";
 import { KEPT_RESPONSE_BYTES_MAX, KEPT_RESPONSES_BYTES_MAX } from "../limits.ts";
 
 const keyOf = (id: string) => `response/${id}`;
@@ -30,6 +30,23 @@ export class KeptResponses {
     if (this.#keptMs === 0 || !/^resp_[\w-]{1,100}$/.test(id)) return undefined;
     const bytes = await this.#store.get(keyOf(id), signal);
     return bytes && (JSON.parse(decoder.decode(bytes)) as KeptResponse);
+  }
+
+  /** What is kept of what a request names. Errors: as {@link get}. */
+  async parts({ previousId, itemIds }: KeptNames, signal: AbortSignal): Promise<KeptParts> {
+    const previous = previousId === undefined ? undefined : await this.get(previousId, signal);
+    const items = new Map<string, unknown>();
+    const idsOf = new Map<string, string[]>();
+    for (const id of itemIds) {
+      const response = responseOfItem(id);
+      if (response !== undefined) idsOf.set(response, [...(idsOf.get(response) ?? []), id]);
+    }
+    // One after the other, and only the items stay: together they may be much.
+    for (const [response, ids] of idsOf) {
+      const kept = await this.get(response, signal);
+      if (kept !== undefined) for (const id of ids) items.set(id, keptItem(kept, id));
+    }
+    return { previous, items };
   }
 
   /** As {@link get}. Errors: `not_found` where it is not kept. */
