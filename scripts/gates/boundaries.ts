@@ -12,6 +12,7 @@ const TEST_KIT = "^libs/testkit/";
 const NEIGHBOURS: Readonly<Record<string, readonly string[]>> = {
   "libs/chat": ["libs/tokenizer"],
   "libs/queue": ["libs/rpc", "libs/wire"],
+  "libs/process": ["libs/rpc"],
   "libs/onnx": ["libs/checkpoint"],
   "libs/cuda": ["libs/checkpoint"],
 };

@@ -1,9 +1,10 @@
 import { execFile } from "node:child_process";
-import { cp, mkdtemp, rm, truncate } from "node:fs/promises";
+import { cp, mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openRedis } from "@drover/queue";
-import { freePort, redisBinary, TestRedis } from "@drover/testkit";
+import { freePort, internalServices, knock, redisBinary, TestRedis } from "@drover/testkit";
+import { Metadata, status } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
 import { ROOT, TestCluster } from "../e2e/test-cluster.ts";
 
@@ -65,11 +66,24 @@ test.skipIf(binary === undefined)(
   },
 );
 
-test("a cluster that serves has nothing wrong, every peer of it is asked, and a taken port is found", {
+test("a cluster that serves has nothing wrong, every peer of it is asked, and a taken port is found; strangers are answered nowhere", {
   timeout: 90_000,
 }, async () => {
-  await using cluster = await TestCluster.start({ expertWorkers: 2, flags: ["--context-workers", "1"] });
-  const diagnosis = await doctor("--url", cluster.url, "--ports", String(cluster.httpPort));
+  const folder = await mkdtemp(join(tmpdir(), "drover-doctor-"));
+  const secret = join(folder, "secret");
+  await writeFile(secret, "a-secret-of-this-test-alone\n");
+  await using cluster = await TestCluster.start({
+    expertWorkers: 2,
+    flags: ["--context-workers", "1", "--cluster-secret-file", secret],
+  });
+  const asked = ["--url", cluster.url, "--ports", String(cluster.httpPort)];
+  const diagnosis = await doctor(...asked, "--cluster-secret-file", secret);
+  const protocols = ({ findings }: Diagnosis) =>
+    findings.filter(({ check }) => check === "protocol").map(({ found }) => found);
+  expect(new Set(protocols(diagnosis))).toEqual(new Set(["agrees with this build's"]));
+  const stranger = await doctor(...asked);
+  expect(failures(stranger)).toEqual(["machine: port"]);
+  expect(protocols(stranger).every((found) => found.startsWith("not asked: only members"))).toBe(true);
   expect(failures(diagnosis)).toEqual(["machine: port"]);
   const reached = diagnosis.findings.filter(({ check, state }) => check === "reachable" && state === "ok");
   expect(reached.map(({ subject }) => subject).sort()).toEqual([
@@ -78,4 +92,15 @@ test("a cluster that serves has nothing wrong, every peer of it is asked, and a 
     "worker experts-0",
     "worker experts-1",
   ]);
+  const listening = [...cluster.output.matchAll(/^ +(?:scheduler|attention-0|context-0|experts-\d) .*grpc (\S+)/gm)];
+  const addresses = listening.flatMap(([, address]) => address ?? []);
+  expect(addresses).toHaveLength(5);
+  for (const address of addresses)
+    for (const method of internalServices().flatMap(({ methods }) => methods)) {
+      const { code, replies } = await knock(address, method, new Metadata());
+      // What a process does not serve, it says to everybody.
+      expect([status.UNAUTHENTICATED, status.UNIMPLEMENTED]).toContain(code);
+      expect(replies).toBe(0);
+    }
+  await rm(folder, { recursive: true });
 });

@@ -81,3 +81,6 @@ export const ERROR_BODY_BYTES_MAX = 64 * 1024;
 
 /** Reasons of failed requests that `drover bench` names, the most frequent first. */
 export const FAILURE_REASONS_MAX = 5;
+
+/** What the API server may take to answer `drover secret --kubernetes`; its Job is tried again. */
+export const KUBERNETES_LIMIT: TimeLimit = { ms: 20_000, message: "the API server did not answer within 20 s" };

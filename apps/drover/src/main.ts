@@ -4,6 +4,7 @@ import { helpText, likest, USAGE_EXIT_STATUS, VERSION } from "@drover/process";
 import { runChat } from "./chat/chat-command.ts";
 import { runDrain } from "./drain/drain-command.ts";
 import { runPlan } from "./plan/plan-command.ts";
+import { runSecret } from "./secret/secret-command.ts";
 import { runTop } from "./top/top-command.ts";
 import { runUp } from "./up/up-command.ts";
 import { UP_USAGE, upSpec } from "./up/up-config.ts";
@@ -30,6 +31,7 @@ const COMMANDS = [
   "plan",
   "convert",
   "tokenize",
+  "secret",
   "router",
   "scheduler",
   "worker",
@@ -59,6 +61,8 @@ async function run(): Promise<number | undefined> {
       return (await import("./convert/convert-command.ts")).runConvert(argv, process.env);
     case "tokenize":
       return (await import("./tokenize/tokenize-command.ts")).runTokenize(argv, process.env);
+    case "secret":
+      return runSecret(argv, process.env);
     case "router":
     case "scheduler":
     case "worker":

@@ -8,6 +8,7 @@ export const ERROR_CODES = {
   invalid_argument: { http: 400, grpc: 3, type: "invalid_request_error" },
   context_length_exceeded: { http: 400, grpc: 3, type: "invalid_request_error" },
   unauthenticated: { http: 401, grpc: 16, type: "authentication_error" },
+  not_a_member: { http: 503, grpc: 16, type: "server_error" },
   model_not_found: { http: 404, grpc: 5, type: "invalid_request_error" },
   not_found: { http: 404, grpc: 5, type: "invalid_request_error" },
   method_not_allowed: { http: 405, grpc: 12, type: "invalid_request_error" },

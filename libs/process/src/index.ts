@@ -2,10 +2,15 @@
 
 export { type Ending, EndingSequence } from "./ending.ts";
 export { commandConfig, USAGE_EXIT_STATUS } from "./flags/command-config.ts";
+// Who it is to its peers, and files that it keeps up with.
+
+export { enterCluster } from "./enter-cluster.ts";
+export { readSmallFile, watchFileText } from "./files/watched-file.ts";
 // Its parts: what it was told, how it ends, who started it.
 export { type Config, defineConfig, flagName } from "./flags/flag.ts";
 export { helpText } from "./flags/help-text.ts";
 export { likest } from "./flags/likest.ts";
+export { MEMBER_FLAGS } from "./flags/member-flags.ts";
 export { type ConfigSources, parseConfig } from "./flags/parse-config.ts";
 export { PROCESS_FLAGS } from "./flags/process-flags.ts";
 export { type Announcement, attachParent } from "./parent.ts";

@@ -9,3 +9,9 @@ export const CLOSE_MS_MAX = 5_000;
 
 /** Causes of a bug whose stacks are logged; a chain that is longer leads back to itself, and its rest is left out. */
 export const CAUSES_MAX = 8;
+
+/** A file of secrets or keys is a few lines for each of some thousand tenants; one that is larger is another file by mistake and is refused. */
+export const WATCHED_FILE_BYTES_MAX = 8 * 2 ** 20;
+
+/** How often a file of secrets or keys is looked at. */
+export const WATCHED_FILE_POLL_MS = 5_000;

@@ -9,6 +9,7 @@ import {
 } from "@drover/telemetry";
 import { attachCrash, crash, FAILURE_EXIT_STATUS } from "./crash.ts";
 import { attachEnding, type Ending } from "./ending.ts";
+import { enterCluster } from "./enter-cluster.ts";
 import { advertisedHost } from "./flags/address-flags.ts";
 import { commandConfig } from "./flags/command-config.ts";
 import type { Config, ConfigSpec } from "./flags/flag.ts";
@@ -138,6 +139,7 @@ async function live<S extends ConfigSpec & ProcessFlags>(
       stallAfterMs: stallAfter,
     }),
   );
+  resources.use(await enterCluster(common, logger));
   const { tracer } = resources.use(await openTracing({ ...common, process: kind, instance: id, logger }));
   const progress = (text: string) => parent.announce({ kind: "progress", text });
   const adminAddress = `${host}:${admin.port}`;

@@ -19,7 +19,9 @@ import {
 import { cancelOnTheWire } from "./cancelled-calls.ts";
 import { codecOf } from "./codecs.ts";
 import { fromServiceError } from "./errors.ts";
+import { type Membership, ownMembership, setProof } from "./membership/membership.ts";
 import { PROTOCOL, type Protocol, setProtocol } from "./protocol.ts";
+import type { PeerIdentity } from "./server.ts";
 import { channelOptions } from "./settings.ts";
 import { traceMetadata } from "./trace-metadata.ts";
 
@@ -40,10 +42,12 @@ export class RpcClient implements Disposable {
   readonly address: string;
   #client: Client;
   readonly #protocol: Protocol;
+  readonly #membership: Membership;
 
-  constructor(address: string, protocol: Protocol = PROTOCOL) {
+  constructor(address: string, { protocol = PROTOCOL, membership = ownMembership() }: PeerIdentity = {}) {
     this.address = address;
     this.#protocol = protocol;
+    this.#membership = membership;
     this.#client = connect(address);
   }
 
@@ -82,7 +86,7 @@ export class RpcClient implements Disposable {
         input.serialize,
         output.deserialize,
         request,
-        this.#metadata(trace),
+        this.#metadata(path, trace),
         ONE_REQUEST,
         (error, reply) => {
           leave();
@@ -105,7 +109,7 @@ export class RpcClient implements Disposable {
       input.serialize,
       output.deserialize,
       request,
-      this.#metadata(trace),
+      this.#metadata(path, trace),
       ONE_REQUEST,
     ) as ClientReadableStream<MessageShape<M["output"]>>;
   }
@@ -128,7 +132,7 @@ export class RpcClient implements Disposable {
       path,
       serialize,
       output.deserialize,
-      this.#metadata(trace),
+      this.#metadata(path, trace),
       answered,
     );
     const leave = this.#endBy(signal, call, replied.reject);
@@ -143,12 +147,12 @@ export class RpcClient implements Disposable {
       path,
       input.serialize,
       output.deserialize,
-      this.#metadata(),
+      this.#metadata(path),
     ) as ClientDuplexStream<MessageShape<M["input"]>, MessageShape<M["output"]>>;
   }
 
-  #metadata(trace?: TraceContext): Metadata {
-    return setProtocol(traceMetadata(trace), this.#protocol);
+  #metadata(path: string, trace?: TraceContext): Metadata {
+    return setProof(setProtocol(traceMetadata(trace), this.#protocol), path, this.#membership);
   }
 
   #method(method: DescMethodUnary | DescMethodServerStreaming | DescMethodClientStreaming | DescMethodBiDiStreaming) {

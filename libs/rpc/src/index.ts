@@ -4,10 +4,15 @@ export { dropCancelledCalls } from "./cancelled-calls.ts";
 export { RpcClient } from "./client.ts";
 export { fromServiceError, toServiceError } from "./errors.ts";
 export { failStream, type RpcHandlers, type RpcService, rpcService } from "./rpc-service.ts";
-export { createServer, listen, shutDown } from "./server.ts";
+export { createServer, listen, type PeerIdentity, shutDown } from "./server.ts";
 export { serviceDefinition } from "./service.ts";
 export { channelOptions } from "./settings.ts";
 export { traceOf } from "./trace-metadata.ts";
+
+// Processes of one cluster know each other.
+
+export { ClusterSecret, secretsOf } from "./membership/cluster-secret.ts";
+export { joinCluster, type Membership, OPEN_CLUSTER } from "./membership/membership.ts";
 
 // Builds that agree serve together.
 

@@ -67,3 +67,18 @@ export const REQUEST_SWEEP_MS = 100;
 
 /** Frames of a segment that are on their way at once: queries go in between. */
 export const PUT_FRAMES_AT_ONCE = 4;
+
+/** A secret of a cluster with fewer characters could be guessed; `drover secret` makes one of 43. */
+export const SECRET_CHARACTERS_MIN = 16;
+
+/** A proof of membership is good for so long, either way: what clocks of one cluster may differ by, and a call may take to be sent. */
+export const PROOF_MS_MAX = 120_000;
+
+/**
+ * The largest message between processes; one that is larger ends its call with RESOURCE_EXHAUSTED. A request of ten million tokens has 40 MiB of ids
+ * and 10 MiB of block hashes, and as much again where its answers are to be gone on with.
+ */
+export const MESSAGE_BYTES_MAX = 256 * 2 ** 20;
+
+/** Calls at once of one connection; those beyond them wait at the caller. A router's largest burst of adds and cancels is far below. */
+export const STREAMS_MAX = 4096;

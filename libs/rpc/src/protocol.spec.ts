@@ -40,7 +40,7 @@ describe("a server", () => {
   /** Counts what reaches the services: one unary call, one stream in both directions. */
   async function serve(protocol: Protocol) {
     const reached: string[] = [];
-    const server = createServer(protocol);
+    const server = createServer({ protocol });
     servers.push(server);
     const vision = rpcService(VisionWorker, {
       probe: () => {
@@ -64,7 +64,7 @@ describe("a server", () => {
     const newer = of(PROTOCOL.version + 1, PROTOCOL.version + 1);
     const { reached, address } = await serve(newer);
     const ask = async (protocol: Protocol) => {
-      using client = new RpcClient(address, protocol);
+      using client = new RpcClient(address, { protocol });
       const unary = client.unary(VisionWorker.method.probe, create(ProbeRequestSchema), neverAborted);
       return await unary.then(
         () => "answered",

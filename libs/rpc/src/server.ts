@@ -1,19 +1,27 @@
 import { DroverError } from "@drover/core";
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from "@grpc/grpc-js";
 import { guardedService } from "./guarded-service.ts";
+import { membersOnly } from "./membership/members-only.ts";
+import { type Membership, ownMembership } from "./membership/membership.ts";
 import { PROTOCOL, type Protocol } from "./protocol.ts";
-import { channelOptions } from "./settings.ts";
+import { serverOptions } from "./settings.ts";
 
-/** A grpc-js server with the settings that all of Drover's processes share; its services refuse callers whose protocol does not agree. */
-export function createServer(protocol: Protocol = PROTOCOL): Server {
-  return new GuardedServer(protocol);
+/** Who a process is to its peers, where that is not what its build and `joinCluster` say. */
+export type PeerIdentity = Readonly<{ protocol?: Protocol; membership?: Membership }>;
+
+/**
+ * A grpc-js server with the settings that all of Drover's processes share. Strangers are refused before anything of theirs is read; its services
+ * refuse callers whose protocol does not agree.
+ */
+export function createServer({ protocol = PROTOCOL, membership = ownMembership() }: PeerIdentity = {}): Server {
+  return new GuardedServer(protocol, membership);
 }
 
 class GuardedServer extends Server {
   readonly #protocol: Protocol;
 
-  constructor(protocol: Protocol) {
-    super(channelOptions);
+  constructor(protocol: Protocol, membership: Membership) {
+    super({ ...serverOptions, interceptors: [membersOnly(membership)] });
     this.#protocol = protocol;
   }
 

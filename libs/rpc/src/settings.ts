@@ -1,10 +1,10 @@
-import type { ChannelOptions } from "@grpc/grpc-js";
-import { FLOW_CONTROL_WINDOW_BYTES } from "./limits.ts";
+import type { ChannelOptions, ServerOptions } from "@grpc/grpc-js";
+import { FLOW_CONTROL_WINDOW_BYTES, MESSAGE_BYTES_MAX, STREAMS_MAX } from "./limits.ts";
 
-/** For every channel and server between Drover's processes. Messages are bounded by their senders (frames of 256 KiB), so no limit here. */
+/** For every channel and server between Drover's processes. What is sent is bounded by its senders: frames of 256 KiB, one request. */
 export const channelOptions: ChannelOptions = {
   "grpc.max_send_message_length": -1,
-  "grpc.max_receive_message_length": -1,
+  "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
   "grpc.enable_channelz": 0,
   "grpc.enable_retries": 0,
   "grpc-node.flow_control_window": FLOW_CONTROL_WINDOW_BYTES,
@@ -20,3 +20,6 @@ export const channelOptions: ChannelOptions = {
   "grpc.service_config_disable_resolution": 1,
   "grpc.enable_http_proxy": 0,
 };
+
+/** For every server between Drover's processes. */
+export const serverOptions: ServerOptions = { ...channelOptions, "grpc.max_concurrent_streams": STREAMS_MAX };

@@ -21,6 +21,10 @@ export { tinyModel } from "./tiny-model.ts";
 
 export { type ClusterFacts, clusterStateOf, type WorkerFacts, workerStateOf } from "./cluster-states.ts";
 
+// Who calls what is between processes, without being one of them.
+
+export { internalServices, type Knock, knock } from "./stranger.ts";
+
 // A real Redis, and a connection that breaks when it is told to.
 
 export { type ProxyMode, TcpProxy } from "./tcp-proxy.ts";

@@ -110,6 +110,9 @@ function judgePeer(findings: Findings, address: string, fault: PeerFault): void 
   } else if (fault.code === "protocol_mismatch") {
     findings.ok("reachable", address);
     findings.fail("protocol", fault.message, "Roll all processes to one version.");
+  } else if (fault.code === "not_a_member") {
+    findings.ok("reachable", address);
+    findings.ok("protocol", `not asked: ${fault.message}`);
   } else
     findings.fail(
       "reachable",

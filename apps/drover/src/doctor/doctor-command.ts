@@ -1,5 +1,5 @@
-import { neverAborted, toDroverError } from "@drover/core";
-import { commandConfig, defineConfig } from "@drover/process";
+import { neverAborted, silentLogger, toDroverError } from "@drover/core";
+import { commandConfig, defineConfig, enterCluster, MEMBER_FLAGS } from "@drover/process";
 import { TopClient } from "../top/top-client.ts";
 import { readApiKey } from "../up/api-key.ts";
 import { checkCluster, checkRouterClock, checkSchedulers } from "./cluster-check.ts";
@@ -19,6 +19,7 @@ const doctorSpec = defineConfig({
   scheduler: { kind: "list", valueName: "HOST:PORT[,...]", help: "Schedulers' gRPC addresses." },
   url: { kind: "string", form: "url", valueName: "URL", help: "A router's HTTP address: its workers are asked too." },
   apiKeyFile: { kind: "string", valueName: "FILE", help: "A file whose first key is used for --url." },
+  clusterSecretFile: MEMBER_FLAGS.clusterSecretFile,
   model: { kind: "string", valueName: "DIR", help: "A checkpoint's folder." },
   deep: { kind: "boolean", help: "Hash every file of a converted checkpoint." },
   ports: { kind: "list", valueName: "PORT[,...]", help: "Ports that should be free on this machine." },
@@ -32,6 +33,7 @@ export async function runDoctor(
   print: (text: string) => void = (text) => process.stdout.write(text),
 ): Promise<number> {
   const config = commandConfig(doctorSpec, { argv, env, command: "drover doctor", usage: USAGE });
+  using _membership = await enterCluster({ ...config, membersOnly: true }, silentLogger);
   const model =
     config.model === undefined ? undefined : await checkModelFolder(config.model, config.deep, neverAborted);
   const machine = await checkMachine({

@@ -99,7 +99,7 @@ describe("doctor finds a planted fault, and only that one", () => {
   it("at a peer that is dead, one of another version, and one whose clock is wrong", async () => {
     const expert = { hiddenSize: 4, has: () => false, run: () => undefined };
     const serve = async (protocol: Protocol) => {
-      const server = createServer(protocol);
+      const server = createServer({ protocol });
       server.addService(...expertService(expert));
       return { server, address: `127.0.0.1:${await listen(server, "127.0.0.1:0")}` };
     };

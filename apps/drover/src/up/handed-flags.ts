@@ -42,11 +42,27 @@ export const HANDED_FLAGS = {
   vision: [...OF_WORKERS, "visionCache", "visionThreads"],
 } as const satisfies Readonly<Record<Part, readonly (keyof UpConfig)[]>>;
 
+/** Whoever `up` starts is answered by its other processes, and nobody else. */
+const OF_MEMBERS = ["clusterSecretFile", "membersOnly"] as const;
+
 /** The flags that `up` makes up for each of its processes; where it has one of the same name, that is said of the whole cluster. */
 export const DECIDED_FLAGS = {
-  router: ["model", "modelName", "scheduler", "queue", "httpPort", "grpcPort", "adminPort", "drainDelay", "drainGrace"],
-  scheduler: ["modelName", "queue", "grpcPort", "adminPort", "expectExperts", "drainDelay", "drainGrace"],
+  router: [
+    ...OF_MEMBERS,
+    ...["model", "modelName", "scheduler", "queue", "httpPort", "grpcPort", "adminPort", "drainDelay", "drainGrace"],
+  ],
+  scheduler: [
+    ...OF_MEMBERS,
+    "modelName",
+    "queue",
+    "grpcPort",
+    "adminPort",
+    "expectExperts",
+    "drainDelay",
+    "drainGrace",
+  ],
   worker: [
+    ...OF_MEMBERS,
     ...["roles", "model", "modelName", "scheduler", "workerId", "device"],
     ...["grpcPort", "adminPort", "drainDelay", "drainGrace"],
   ],

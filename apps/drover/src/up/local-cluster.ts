@@ -1,4 +1,5 @@
-import { mkdtemp } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Clock, DroverError } from "@drover/core";
@@ -10,11 +11,14 @@ import type { QueueChoice } from "./queue-choice.ts";
 import { canConnect } from "./redis-ping.ts";
 import { type Addresses, type ProcessPlan, Supervised, type SupervisedEvent } from "./supervised.ts";
 
+/** What is told of the processes; the rest is made here. */
+type LocalClusterOptions = Omit<ProcessPlansOptions, "queue" | "clusterSecretFile">;
+
 const NO_ADDRESSES: Addresses = {};
 
 /** All processes of `drover up`: started in the order in which they need each other, stopped together, the queue last. */
 export class LocalCluster {
-  readonly #options: Omit<ProcessPlansOptions, "queue">;
+  readonly #options: LocalClusterOptions;
   readonly #choice: QueueChoice;
   readonly #clock: Clock;
   readonly #guard: Guard;
@@ -24,7 +28,7 @@ export class LocalCluster {
   #stopping = false;
 
   constructor(
-    options: Omit<ProcessPlansOptions, "queue">,
+    options: LocalClusterOptions,
     choice: QueueChoice,
     ports: Readonly<{ clock: Clock; guard: Guard; emit: (event: SupervisedEvent) => void }>,
   ) {
@@ -37,7 +41,11 @@ export class LocalCluster {
 
   /** Starts everything and resolves when all are ready. Errors: `unavailable` when a process ends before it has ever listened. */
   async start(): Promise<void> {
-    const plans = new ProcessPlans({ ...this.#options, queue: await this.#openQueue() });
+    const folder = await mkdtemp(join(tmpdir(), "drover-up-"));
+    this.#guard.removeAtEnd(folder);
+    const clusterSecretFile = this.#options.config.clusterSecretFile ?? (await makeSecret(folder));
+    const queue = await this.#openQueue(folder);
+    const plans = new ProcessPlans({ ...this.#options, queue, clusterSecretFile });
     const scheduler = this.#add(plans.scheduler());
     const { grpc } = await scheduler.listening;
     if (grpc === undefined) throw new DroverError("internal", "the scheduler did not say where it listens");
@@ -70,7 +78,7 @@ export class LocalCluster {
     return this.#queueServer === undefined ? this.#processes : [this.#queueServer, ...this.#processes];
   }
 
-  async #openQueue(): Promise<string> {
+  async #openQueue(folder: string): Promise<string> {
     const choice = this.#choice;
     if (choice.kind === "embedded") return "scheduler";
     if (choice.kind === "external") {
@@ -80,9 +88,9 @@ export class LocalCluster {
         `No Redis can be reached at ${withoutPassword(choice.url)}, which ${choice.origin} names.`,
       );
     }
-    const folder = await mkdtemp(join(tmpdir(), "drover-queue-"));
-    this.#guard.removeAtEnd(folder);
-    const server = this.#supervise(await planLocalRedis(choice.program, folder, this.#clock));
+    const data = join(folder, "queue");
+    await mkdir(data);
+    const server = this.#supervise(await planLocalRedis(choice.program, data, this.#clock));
     this.#queueServer = server;
     const { redis } = await server.listening;
     return `redis://${redis}`;
@@ -104,6 +112,13 @@ export class LocalCluster {
     process.start();
     return process;
   }
+}
+
+/** A secret of this cluster alone, which nobody but this user can read. Returns its file. */
+async function makeSecret(folder: string): Promise<string> {
+  const file = join(folder, "cluster-secret");
+  await writeFile(file, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600 });
+  return file;
 }
 
 /** In words, for the screen. */

@@ -20,6 +20,8 @@ export type ProcessPlansOptions = Readonly<{
   readsImages: boolean;
   /** `scheduler`, or a Redis URL: it may hold a password, so it travels in the environment and never as an argument. */
   queue: string;
+  /** The file of the secret that the children know each other by. */
+  clusterSecretFile: string;
   env: Readonly<Record<string, string | undefined>>;
 }>;
 
@@ -115,7 +117,7 @@ export class ProcessPlans {
     ports: Readonly<Record<string, string>>,
     first: Flags = {},
   ): ProcessPlan {
-    const { mains } = this.#options;
+    const { mains, clusterSecretFile } = this.#options;
     return {
       name,
       launch: (before: Addresses | undefined, observer: Observer): Launched => {
@@ -123,7 +125,7 @@ export class ProcessPlans {
           flag,
           portOf(before?.[address]) ?? first[flag] ?? ANY_PORT,
         ]);
-        const all: Flags = { ...flags, ...Object.fromEntries(kept) };
+        const all: Flags = { ...flags, ...Object.fromEntries(kept), "cluster-secret-file": clusterSecretFile };
         return launchMain(mains[main], toArguments(all), this.#childEnvironment(main), observer);
       },
     };

@@ -145,6 +145,11 @@ export const upSpec = defineConfig({
     valueName: "ORIGIN",
     help: "Pages that may use the OpenAI API from a browser, such as http://localhost:3000; * for all.",
   },
+  clusterSecretFile: {
+    kind: "string",
+    valueName: "FILE",
+    help: "The secret that the processes know each other by; one of their own, which ends with them, when absent.",
+  },
   apiKeyFile: { kind: "string", valueName: "FILE", help: "One API key a line; without it everybody may ask." },
   maxRequests: { kind: "integer", min: 1, help: "Requests that the router admits at once." },
   maxQueueWait: {

@@ -2,12 +2,14 @@ import { LOG_LEVELS, TRACE_FLAGS } from "@drover/telemetry";
 import { ADDRESS_FLAGS } from "./address-flags.ts";
 import type { Config, Flag } from "./flag.ts";
 import { LIFE_FLAGS } from "./life-flags.ts";
+import { MEMBER_FLAGS } from "./member-flags.ts";
 
 /** Flags that every process of a cluster has, whatever it does; `serve` reads them. */
 export const PROCESS_FLAGS = {
   ...LIFE_FLAGS,
   ...TRACE_FLAGS,
   ...ADDRESS_FLAGS,
+  ...MEMBER_FLAGS,
   logLevel: { kind: "choice", choices: LOG_LEVELS, default: "info", help: "What is logged." },
 } as const;
 

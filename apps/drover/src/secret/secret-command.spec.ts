@@ -1,0 +1,30 @@
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { runSecret } from "./secret-command.ts";
+
+it("each secret is another one, of 256 bits", async () => {
+  const printed: string[] = [];
+  for (let time = 0; time < 3; time++) await runSecret([], {}, (text) => printed.push(text));
+  expect(new Set(printed).size).toBe(3);
+  for (const text of printed) expect(text).toMatch(/^[\w-]{43}\n$/);
+});
+
+it("a file is made once, for this user alone, and stays as it is", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "drover-secret-"));
+  const file = join(folder, "secret");
+  expect(await runSecret(["--out", file], {})).toBe(0);
+  const text = await readFile(file, "utf8");
+  expect((await stat(file)).mode & 0o777).toBe(0o600);
+  expect(await runSecret(["--out", file], {})).toBe(0);
+  expect(await readFile(file, "utf8")).toBe(text);
+  await rm(folder, { recursive: true });
+});
+
+it("outside of a pod, or for two places, it says so", async () => {
+  await expect(runSecret(["--kubernetes", "one"], {})).rejects.toMatchObject({ code: "invalid_argument" });
+  await expect(runSecret(["--kubernetes", "one", "--out", "two"], {})).rejects.toMatchObject({
+    code: "invalid_argument",
+  });
+});

@@ -1,0 +1,50 @@
+import { type Stats, unwatchFile, watchFile } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
+import { DroverError, type Logger } from "@drover/core";
+import { WATCHED_FILE_BYTES_MAX, WATCHED_FILE_POLL_MS } from "../limits.ts";
+
+export type WatchedFileOptions = Readonly<{
+  /** The setting that names the file, `cluster-secret-file`: errors begin with it. */
+  setting: string;
+  /** What the file says is now in use. Errors: `invalid_argument`; what was in use before stays in use. */
+  use: (text: string) => void;
+  logger: Logger;
+  pollMs?: number;
+}>;
+
+/**
+ * Has a small file used, and used again whenever it has changed, until it is disposed: also where it is replaced by a link, as Kubernetes does with
+ * a Secret. A later text that cannot be used is logged once (`file.refused`), with its name and never its content. Errors: `invalid_argument` for a
+ * first text that cannot be read or used.
+ */
+export async function watchFileText(path: string, options: WatchedFileOptions): Promise<Disposable> {
+  const { setting, use, logger, pollMs = WATCHED_FILE_POLL_MS } = options;
+  use(await readSmallFile(path, setting));
+  let reading = Promise.resolve();
+  const onChange = (now: Stats, before: Stats) => {
+    if (now.mtimeMs === before.mtimeMs && now.ino === before.ino && now.size === before.size) return;
+    reading = reading.then(async () => {
+      try {
+        use(await readSmallFile(path, setting));
+        logger.info("file.reloaded", { setting });
+      } catch (error) {
+        if (!(error instanceof DroverError)) throw error;
+        logger.error("file.refused", { setting, reason: error.message });
+      }
+    });
+  };
+  watchFile(path, { interval: pollMs, persistent: false }, onChange);
+  return { [Symbol.dispose]: () => unwatchFile(path, onChange) };
+}
+
+/** A file's text. Errors: `invalid_argument` naming the setting where it cannot be read or is too large to be one of settings. */
+export async function readSmallFile(path: string, setting: string): Promise<string> {
+  const unreadable = (reason: string, cause?: unknown) =>
+    new DroverError("invalid_argument", `--${setting}: ${path} ${reason}`, { cause });
+  try {
+    if ((await stat(path)).size > WATCHED_FILE_BYTES_MAX) throw unreadable("is too large");
+    return await readFile(path, "utf8");
+  } catch (error) {
+    throw error instanceof DroverError ? error : unreadable("cannot be read", error);
+  }
+}

@@ -1,0 +1,22 @@
+import { DroverError } from "@drover/core";
+import { ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
+import { toServiceError } from "../errors.ts";
+import { type Membership, strangerRefusal } from "./membership.ts";
+
+/**
+ * Ends the calls of strangers with UNAUTHENTICATED (`not_a_member`) at their headers: none of their messages is read, and no handler runs. A
+ * member pays for one comparison a call, however many messages follow.
+ */
+export function membersOnly(membership: Membership): ServerInterceptor {
+  return ({ path }, call) =>
+    new ServerInterceptingCall(call, {
+      start: (next) =>
+        next({
+          onReceiveMetadata: (metadata, toHandler) => {
+            const refusal = strangerRefusal(metadata, path, membership);
+            if (refusal === undefined) toHandler(metadata);
+            else call.sendStatus(toServiceError(new DroverError("not_a_member", refusal)));
+          },
+        }),
+    });
+}

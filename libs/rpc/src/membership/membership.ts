@@ -1,0 +1,44 @@
+import type { Metadata } from "@grpc/grpc-js";
+import type { ClusterSecret } from "./cluster-secret.ts";
+
+/** By what the processes of one cluster know each other. */
+export type Membership = Readonly<{
+  /** Absent: nobody is asked for a proof. */
+  secret?: ClusterSecret;
+  /** Proofs are given and not asked for: while processes without a secret are being replaced. */
+  asksNobody?: boolean;
+}>;
+
+/** Everybody is a member: for tests, and where the network keeps strangers out. */
+export const OPEN_CLUSTER: Membership = {};
+
+const PROOF_HEADER = "drover-member";
+
+let own = OPEN_CLUSTER;
+
+/**
+ * Makes this process a member: connections that are made and servers that are created from now on prove and ask for it, unless they are given
+ * another membership. A process belongs to one cluster for all of its life, so this is done once, before it dials or listens.
+ */
+export function joinCluster(membership: Membership): void {
+  own = membership;
+}
+
+/** What `joinCluster` has set. */
+export const ownMembership = (): Membership => own;
+
+/** Adds the proof to a call's metadata. */
+export function setProof(metadata: Metadata, path: string, { secret }: Membership): Metadata {
+  if (secret !== undefined) metadata.set(PROOF_HEADER, secret.prove(path));
+  return metadata;
+}
+
+/** Why the call is no member's; undefined where it is. */
+export function strangerRefusal(
+  metadata: Metadata,
+  path: string,
+  { secret, asksNobody }: Membership,
+): string | undefined {
+  if (asksNobody) return undefined;
+  return secret?.refusal(metadata.get(PROOF_HEADER)[0], path);
+}
