@@ -10,7 +10,7 @@ import { PageStore } from "../../libs/cuda/src/memory/page-store.ts";
 import { allocateBuffers } from "../../libs/cuda/src/model/step-buffers.ts";
 import { StepInputs } from "../../libs/cuda/src/model/step-inputs.ts";
 import { stepRows } from "../../libs/cuda/src/model/step-rows.ts";
-import { TextProgram } from "../../libs/cuda/src/model/text-program.ts";
+import { shapeOf, TextProgram } from "../../libs/cuda/src/model/text-program.ts";
 import type { TileFormat } from "../../libs/cuda/src/model/weight-format.ts";
 import { KernelProfile } from "./kernel-profile.ts";
 import { RandomWeights } from "./random-weights.ts";
@@ -113,7 +113,7 @@ function rowsOf(context: number, batch: number, newRows: number) {
     const tokenIds = Int32Array.from({ length: newRows }, (_, row) => ((i + row) * 7919 + 17) % config.vocabSize);
     return { position: context, tokenIds, tables };
   });
-  return stepRows(runs, config, PAGE_ROWS);
+  return stepRows(runs, config, PAGE_ROWS, kernels.tileRows);
 }
 
 /** How many experts rows chose, a layer. */
@@ -148,7 +148,7 @@ async function decode(context: number, batch: number): Promise<void> {
   const wanted = Int32Array.from({ length: batch }, (_, row) => row);
   const step = () => {
     program.embed(batch);
-    program.layers({ rowCount: batch, parts: rows.parts });
+    program.layers({ rowCount: batch, parts: rows.parts, tiling: undefined });
     program.head({ first: 0, count: batch, topCount: 1 });
   };
   inputs.send(rows, batch, wanted, new Int32Array(batch), stream);
@@ -180,7 +180,7 @@ async function prompt(rowCount: number, context: number): Promise<void> {
   inputs.send(rows, rowCount, new Int32Array(0), new Int32Array(0), stream);
   const step = () => {
     program.embed(rowCount);
-    program.layers({ rowCount, parts: rows.parts });
+    program.layers(shapeOf(rows));
   };
   step();
   device.synchronize(stream);

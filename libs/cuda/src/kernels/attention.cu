@@ -120,11 +120,11 @@ extern "C" __global__ void __launch_bounds__(128, 3) attend(const float *q, cons
   }
 }
 
-// Brings a row's parts together: y [rows, heads * HEAD] as activations, and where lse is not null the logarithm of the sum of weights, [rows, heads]. Grid (heads, rows), HEAD threads.
-extern "C" __global__ void merge(const float *o, const float2 *ml, const int *firsts, const int *positions, Activation *y, float *lse, int parts, int stride) {
+// Brings a row's parts, of so many positions as `given` says, or as many as its own number makes where that is 0, together: y [rows, heads * HEAD] as activations, and where lse is not null the logarithm of the sum of weights, [rows, heads]. Grid (heads, rows), HEAD threads.
+extern "C" __global__ void merge(const float *o, const float2 *ml, const int *firsts, const int *positions, Activation *y, float *lse, int parts, int given, int stride) {
   awaitPrevious();
   __shared__ float shares[PARTS_MAX];
-  const int row = blockIdx.y, count = positions[row] - firsts[row] + 1, rows = partRows(count);
+  const int row = blockIdx.y, count = positions[row] - firsts[row] + 1, rows = given > 0 ? given : partRows(count);
   const int used = positions[row] < 0 ? 0 : (count + rows - 1) / rows;
   const long long head = (long long)row * gridDim.x + blockIdx.x, from = head * parts;
   float best = NONE, all = 0.f;

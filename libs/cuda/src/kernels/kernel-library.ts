@@ -13,6 +13,7 @@ const FILES = {
   many_rows: ["prelude", "tensor"],
   norm: ["prelude"],
   pack: ["prelude", "tensor"],
+  prompt_attention: ["prelude", "kv", "group"],
   rank: ["prelude"],
   rotate: ["prelude", "kv"],
   route: ["prelude"],
@@ -20,6 +21,8 @@ const FILES = {
   swiglu: ["prelude"],
   take: ["prelude"],
 } as const;
+/** The architecture that group.cuh's products are of. */
+export const HOPPER = 90;
 export type KernelFile = keyof typeof FILES;
 
 /** What a kernel's file leaves open, such as sizes and types: macros of its source. */
@@ -40,8 +43,10 @@ export class KernelLibrary {
   /** A function of a file. Errors: the compiler's. */
   kernel(file: KernelFile, name: string, macros: KernelMacros): Kernel {
     const { device } = this.#cuda;
+    const { architecture } = device.facts;
     const options = [
-      `--gpu-architecture=sm_${device.facts.architecture}`,
+      // Hopper's products of four warps are its own, and its successors have none: "a" is code for it alone.
+      `--gpu-architecture=sm_${architecture}${architecture === HOPPER ? "a" : ""}`,
       "--std=c++17",
       ...Object.entries(macros).map(([macro, value]) => `-D${macro}=${value}`),
     ];

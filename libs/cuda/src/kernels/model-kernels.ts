@@ -1,35 +1,12 @@
 import { assert } from "@drover/core";
 import type { CudaDevice, DeviceAddress, Stream } from "../driver/cuda-device.ts";
-import { ATTENTION_PARTS_MAX } from "../limits.ts";
 import type { Activations, Precision } from "./activations.ts";
+import { type Attention, AttentionKernels } from "./attention-kernels.ts";
 import { i32, KernelLauncher, NULL } from "./kernel-launcher.ts";
 import type { KernelLibrary } from "./kernel-library.ts";
+import { type KernelSizes, kvType, type LayerPages, type RowPlaces } from "./kernel-sizes.ts";
 import { LinearKernels, rowsOfJob } from "./linear-kernels.ts";
 import type { GatedProduct, Product, Routing, RowMatrix } from "./product.ts";
-
-/** Sizes that are compiled into kernels. */
-export type KernelSizes = Readonly<{
-  headCount: number;
-  kvHeadCount: number;
-  headDim: number;
-  chunkSize: number;
-  pageRows: number;
-  /** What keys and values are kept as: f32, or 16 bits a number as kv.cuh says. */
-  kv: Precision;
-}>;
-
-/** Where the rows of a step are in the pages of one kind of layers; each a list with a number a row. */
-export type RowPlaces = Readonly<{
-  /** Place in the table of the page that would have position 0. */
-  starts: DeviceAddress;
-  /** First position that the row sees. */
-  firsts: DeviceAddress;
-  /** Page * rows of a page + row within it, or negative: where the row's own keys and values go. */
-  slots: DeviceAddress;
-}>;
-
-/** A layer's pages: the whole memory, and which of a page's units is the layer's. */
-export type LayerPages = Readonly<{ pages: DeviceAddress; table: DeviceAddress; layer: number }>;
 
 /** What a block of norm.cu keeps, rows that one of router.cu has, and up to which route.cu needs few threads. */
 const [NORM_WIDTH_MAX, ROUTER_ROWS, ROUTE_ROWS_FEW] = [32_768, 4, 64];
@@ -46,21 +23,12 @@ export function rankBytes(rowCount: number, topCount: number): Readonly<{ candid
   return { candidates: 8 * rowCount * RANK_PARTS_MAX * topCount, marks: 8 * rowCount * RANK_PARTS_MAX };
 }
 
-/** Parts that a row's positions are cut into at most. */
-export const PARTS_MAX = 64;
-
-/** Parts that a row's positions are cut into, as `partRows` of attention.cu does it: each of whole 64 positions. */
-export function partCount(positionCount: number): number {
-  const unit = 64;
-  const rows = Math.max(1, Math.ceil(Math.ceil(positionCount / PARTS_MAX) / unit)) * unit;
-  return Math.ceil(positionCount / rows);
-}
-
 /** The kernels of one model on one card, each enqueued by one call. What each of them computes says its file. */
 export class ModelKernels {
   readonly #launcher: KernelLauncher;
   readonly linears: LinearKernels;
   readonly #sizes: KernelSizes;
+  readonly #attention: AttentionKernels;
   /** The type of keys and values. */
   readonly #kvType: "float" | "i16";
 
@@ -69,12 +37,18 @@ export class ModelKernels {
     this.#launcher = new KernelLauncher(device, library, stream);
     this.linears = new LinearKernels(this.#launcher, precision);
     this.#sizes = sizes;
-    this.#kvType = sizes.kv === "f32" ? "float" : "i16";
+    this.#kvType = kvType(sizes);
+    this.#attention = new AttentionKernels(this.#launcher, this.activations, sizes, device.facts);
   }
 
   /** How rows lie between products. */
   get activations(): Activations {
     return this.linears.activations;
+  }
+
+  /** Rows of a tile of a prompt; 0 where each row of a prompt reads its keys and values by itself. */
+  get tileRows(): number {
+    return this.#attention.tileRows;
   }
 
   /** h [rows, width] f32: the rows of a table that the ids name. */
@@ -179,49 +153,9 @@ export class ModelKernels {
     ]);
   }
 
-  /** Rows' attention to what they see: y [rows, H*d]. `parts`: the most that a row's positions are cut into, see {@link partCount}. */
-  attend(
-    rowCount: number,
-    step: Readonly<{
-      q: DeviceAddress;
-      at: LayerPages;
-      places: RowPlaces;
-      positions: DeviceAddress;
-      parts: number;
-      /** [ATTENTION_PARTS_MAX, H, d] f32, and as many pairs. */
-      sums: DeviceAddress;
-      marks: DeviceAddress;
-      y: DeviceAddress;
-    }>,
-  ): void {
-    const { headCount, kvHeadCount, headDim, pageRows } = this.#sizes;
-    const macros = {
-      HEAD: headDim,
-      GROUP: headCount / kvHeadCount,
-      KV_HEADS: kvHeadCount,
-      PAGE_ROWS: pageRows,
-      KV: this.#kvType,
-      TERMS: this.activations.terms,
-    };
-    const attend = this.#launcher.kernel("attention", "attend", macros);
-    const merge = this.#launcher.kernel("attention", "merge", macros);
-    const { at, places, positions, parts, sums, marks } = step;
-    const rowsMax = Math.max(1, Math.floor(ATTENTION_PARTS_MAX / parts));
-    const scale = { f32: 1 / Math.sqrt(headDim) };
-    const width = headCount * headDim;
-    for (let first = 0; first < rowCount; first += rowsMax) {
-      const rows = Math.min(rowsMax, rowCount - first);
-      const from = (list: DeviceAddress) => list + BigInt(4 * first);
-      const [starts, firsts, last] = [from(places.starts), from(places.firsts), from(positions)];
-      const q = step.q + BigInt(4 * first * width);
-      const y = step.y + BigInt(first * this.activations.rowBytes(width));
-      const args = [q, at.pages, at.table, starts, firsts, last, sums, marks, i32(at.layer), scale];
-      this.#launcher.launch(attend, [parts, kvHeadCount, rows], 128, args);
-      this.#launcher.launch(merge, [headCount, rows, 1], headDim, [
-        ...[sums, marks, firsts, last, y, NULL],
-        ...[i32(parts), i32(this.activations.stride(width))],
-      ]);
-    }
+  /** See {@link AttentionKernels.attend}. */
+  attend(rowCount: number, step: Attention): void {
+    this.#attention.attend(rowCount, step);
   }
 
   /**

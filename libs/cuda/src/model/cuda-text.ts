@@ -19,7 +19,7 @@ import { StepGraphs } from "./step-graphs.ts";
 import { StepInputs } from "./step-inputs.ts";
 import { type RankedRow, StepOutputs } from "./step-outputs.ts";
 import { type RowRun, type StepRows, stepRows } from "./step-rows.ts";
-import { type HeadRun, headRuns, TextProgram } from "./text-program.ts";
+import { type HeadRun, headRuns, shapeOf, TextProgram } from "./text-program.ts";
 
 export type CudaTextOptions = Readonly<{
   precision: Precision;
@@ -69,6 +69,7 @@ export class CudaText {
   readonly #program: TextProgram;
   readonly #graphs: StepGraphs;
   readonly #h: bigint;
+  readonly #tileRows: number;
   #isBusy = false;
 
   private constructor(parts: Parts) {
@@ -87,6 +88,7 @@ export class CudaText {
     this.#program = parts.program;
     this.#graphs = parts.graphs;
     this.#h = parts.h;
+    this.#tileRows = parts.tileRows;
     this.#done = parts.device.createEvent();
   }
 
@@ -120,8 +122,9 @@ export class CudaText {
     const graphs = new StepGraphs(device, stream, program, { rowsMax, vocabSize: config.vocabSize });
     graphs.prepare();
     const { h } = buffers;
+    const { tileRows } = kernels;
     const shared = { config, geometry, store, kvBytesMax, rowsMax, tableMax, memory };
-    return new CudaText({ ...shared, device, library, stream, inputs, outputs, program, graphs, h });
+    return new CudaText({ ...shared, device, library, stream, inputs, outputs, program, graphs, h, tileRows });
   }
 
   /** Computes rows, stores their keys and values, and answers. Errors: the card's, after which it is unusable. */
@@ -132,7 +135,7 @@ export class CudaText {
   ): Promise<Answer> {
     assert(!this.#isBusy, "one step at a time");
     this.#isBusy = true;
-    const rows = stepRows(runs, this.config, this.store.layout.pageRows);
+    const rows = stepRows(runs, this.config, this.store.layout.pageRows, this.#tileRows);
     const { rowCount } = rows;
     assert(rowCount > 0 && rowCount <= this.rowsMax, "a step has rows that fit");
     this.#outputs.expectLogits(whole);
@@ -157,10 +160,10 @@ export class CudaText {
   }
 
   /** Enqueues a step kernel by kernel, and the copies of what its heads make. */
-  #enqueue({ rowCount, parts }: StepRows, given: readonly GivenRows[], heads: readonly HeadRun[]): HeadRun[] {
-    this.#program.embed(rowCount);
+  #enqueue(rows: StepRows, given: readonly GivenRows[], heads: readonly HeadRun[]): HeadRun[] {
+    this.#program.embed(rows.rowCount);
     for (const { row, rows_aD } of given) this.#give(row, rows_aD);
-    this.#program.layers({ rowCount, parts });
+    this.#program.layers(shapeOf(rows));
     for (const run of heads) {
       this.#program.head(run);
       this.#outputs.fetchLogits(run, this.#stream);
@@ -204,6 +207,7 @@ type Parts = Readonly<{
   program: TextProgram;
   graphs: StepGraphs;
   h: bigint;
+  tileRows: number;
 }>;
 
 /** What is left of the card for keys and values. */

@@ -1,5 +1,5 @@
 import type { CudaDevice, Graph, Stream } from "../driver/cuda-device.ts";
-import { PARTS_MAX } from "../kernels/model-kernels.ts";
+import { PARTS_MAX } from "../kernels/attention-kernels.ts";
 import { HEAD_ROWS_MAX, TOP_COUNT_MAX } from "../limits.ts";
 import type { StepShape, TextProgram } from "./text-program.ts";
 
@@ -38,7 +38,7 @@ export class StepGraphs {
   }
 
   /** The shape of so many rows' graph, idle ones among them; undefined: there is none. */
-  shapeOf({ rowCount, parts }: StepShape, topCount: number): GraphShape | undefined {
+  shapeOf({ rowCount, parts }: Pick<StepShape, "rowCount" | "parts">, topCount: number): GraphShape | undefined {
     const bucket = this.#buckets.find((count) => count >= rowCount);
     if (bucket === undefined) return undefined;
     const most = Math.max(parts.global, parts.local);
@@ -46,6 +46,7 @@ export class StepGraphs {
     return {
       rowCount: bucket,
       parts: { global: both, local: both },
+      tiling: undefined,
       topCount: topCount === 1 ? 1 : this.#topCountMax,
     };
   }

@@ -1,7 +1,7 @@
 import { assert } from "@drover/core";
 import type { KvKind } from "@drover/kv";
 import type { CudaDevice, DeviceAddress, HostMemory, Stream } from "../driver/cuda-device.ts";
-import type { RowPlaces } from "../kernels/model-kernels.ts";
+import type { RowPlaces } from "../kernels/kernel-sizes.ts";
 import type { DeviceMemory } from "../memory/device-memory.ts";
 import type { StepRows } from "./step-rows.ts";
 
@@ -17,6 +17,7 @@ const LISTS = [
   "localStarts",
   "localFirsts",
   "localSlots",
+  "tiles",
   "wanted",
   "asked",
 ] as const;
@@ -88,6 +89,7 @@ export class StepInputs {
       this.#put(`${kind}Firsts`, rows[kind].firsts, rowCount, 0);
       this.#put(`${kind}Slots`, rows[kind].slots, rowCount, -1);
     }
+    this.#put("tiles", rows.tiles, rowCount, 0);
     this.#put("wanted", wanted, rowCount, 0);
     this.#put("asked", asked, rowCount, 0);
     const tableAt = HEAD_WORDS + LISTS.length * this.#rowsMax;

@@ -1,8 +1,9 @@
 import type { ModelConfig } from "@drover/checkpoint";
 import type { KvKind } from "@drover/kv";
 import { queryTemperature } from "@drover/llama4";
-import { partCount } from "../kernels/model-kernels.ts";
+import { partCount, type RowSpan } from "../kernels/attention-kernels.ts";
 import { type PageTable, slotOf } from "./page-table.ts";
+import { rowTiles } from "./row-tiles.ts";
 
 /** One sequence's rows in a step: tokens at positions [position, position + n), and where its keys and values are. */
 export type RowRun = Readonly<{
@@ -24,15 +25,20 @@ export type StepRows = Readonly<{
   local: KindRows;
   /** Pages of all sequences in both kinds of layers, one list behind the other. */
   table: Int32Array;
-  /** The most parts that a row's positions are cut into, in each kind of layers. */
+  /** The most positions that a row sees in each kind of layers, and parts that they are cut into. */
+  seen: Readonly<Record<KvKind, number>>;
   parts: Readonly<Record<KvKind, number>>;
+  /** See {@link rowTiles}. */
+  tiles: Int32Array;
+  spans: readonly RowSpan[];
 }>;
 
-/** Lays runs out one behind the other. Every row sees its sequence's rows up to itself, in local layers those of its chunk. */
+/** Lays runs out one behind the other. Every row sees its sequence's rows up to itself, in local layers those of its chunk. `tileRows`: of a tile, 0: there are none. */
 export function stepRows(
   runs: readonly RowRun[],
   config: Pick<ModelConfig, "temperatureTuning" | "chunkSize">,
   pageRows: number,
+  tileRows: number,
 ): StepRows {
   const rowCount = runs.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
   const ints = () => new Int32Array(rowCount);
@@ -45,9 +51,11 @@ export function stepRows(
     local: kind(),
   };
   const table: number[] = [];
-  const parts = { global: 1, local: 1 };
+  const seen = { global: 1, local: 1 };
+  const ranges: { first: number; count: number; position: number }[] = [];
   let row = 0;
   for (const { position: from, tokenIds, tables } of runs) {
+    ranges.push({ first: row, count: tokenIds.length, position: from });
     const starts = { global: 0, local: 0 };
     for (const each of ["global", "local"] as const) {
       starts[each] = table.length - tables[each].firstPosition / pageRows;
@@ -63,10 +71,12 @@ export function stepRows(
         rows[each].starts[row] = starts[each];
         rows[each].firsts[row] = first;
         rows[each].slots[row] = slotOf(tables[each], position, pageRows);
-        parts[each] = Math.max(parts[each], partCount(position - first + 1));
+        seen[each] = Math.max(seen[each], position - first + 1);
       }
       row += 1;
     }
   }
-  return { rowCount, ...rows, table: Int32Array.from(table), parts };
+  const parts = { global: partCount(seen.global), local: partCount(seen.local) };
+  const tiled = rowTiles(ranges, config.chunkSize, tileRows);
+  return { rowCount, ...rows, table: Int32Array.from(table), seen, parts, ...tiled };
 }

@@ -1,12 +1,14 @@
 import type { ModelConfig } from "@drover/checkpoint";
 import type { KvKind } from "@drover/kv";
 import type { DeviceAddress } from "../driver/cuda-device.ts";
+import type { RowSpan } from "../kernels/attention-kernels.ts";
 import { jobCountMax } from "../kernels/linear-kernels.ts";
 import type { ModelKernels } from "../kernels/model-kernels.ts";
 import { HEAD_ROWS_MAX, TOP_COUNT_MAX } from "../limits.ts";
 import type { DeviceFeedForward, DeviceLayer, DeviceWeights } from "./device-weights.ts";
 import type { StepBuffers } from "./step-buffers.ts";
 import type { StepInputs } from "./step-inputs.ts";
+import type { StepRows } from "./step-rows.ts";
 import { swigluRows } from "./swiglu-rows.ts";
 
 /** What decides which kernels a step is, and with which grids. */
@@ -14,7 +16,12 @@ export type StepShape = Readonly<{
   /** Rows, idle ones among them. */
   rowCount: number;
   parts: Readonly<Record<KvKind, number>>;
+  /** Undefined: no rows attend in tiles. */
+  tiling: StepTiling | undefined;
 }>;
+
+/** Tiles of a step's rows, and the most positions that one of them sees. */
+type StepTiling = Readonly<{ tileCount: number; spans: readonly RowSpan[]; seen: Readonly<Record<KvKind, number>> }>;
 
 /** Rows [first, first + count) of the wanted ones, and how many of the likeliest tokens are found for each. */
 export type HeadRun = Readonly<{ first: number; count: number; topCount: number }>;
@@ -98,7 +105,7 @@ export class TextProgram {
     });
   }
 
-  #attention(layer: DeviceLayer, { rowCount, parts }: StepShape, added: readonly DeviceAddress[]): void {
+  #attention(layer: DeviceLayer, { rowCount, parts, tiling: all }: StepShape, added: readonly DeviceAddress[]): void {
     const { h, x, qkv, q, attended, sums, marks, added: out } = this.#buffers;
     const kind = layer.isGlobal ? "global" : "local";
     const at = { pages: this.#pages, table: this.#inputs.table, layer: layer.kindIndex };
@@ -116,7 +123,13 @@ export class TextProgram {
       temperatures: layer.isGlobal ? this.#inputs.list("temperatures") : undefined,
       epsilon: this.#config.useQkNorm && !layer.isGlobal ? this.#config.rmsNormEps : 0,
     });
-    this.#kernels.attend(rowCount, { q, at, places, positions, parts: parts[kind], sums, marks, y: attended });
+    const tiling = all && {
+      spans: all.spans,
+      list: this.#inputs.list("tiles"),
+      tileCount: all.tileCount,
+      positions: all.seen[kind],
+    };
+    this.#kernels.attend(rowCount, { q, at, places, positions, parts: parts[kind], tiling, sums, marks, y: attended });
     this.#kernels.linear(rowCount, { linear: layer.output, x: attended, y: out });
   }
 
@@ -171,4 +184,9 @@ export function headRuns(wantedCount: number, topCount: number): readonly HeadRu
     const first = i * HEAD_ROWS_MAX;
     return { first, count: Math.min(HEAD_ROWS_MAX, wantedCount - first), topCount };
   });
+}
+
+/** How a step's rows attend, where none of them is idle. */
+export function shapeOf({ rowCount, parts, tiles, spans, seen }: StepRows): StepShape {
+  return { rowCount, parts, tiling: tiles.length === 0 ? undefined : { tileCount: tiles.length, spans, seen } };
 }

@@ -3,8 +3,9 @@ import type { Cuda } from "../../driver/open-cuda.ts";
 import { Activations, type Precision } from "../activations.ts";
 import { KernelLauncher } from "../kernel-launcher.ts";
 import { KernelLibrary } from "../kernel-library.ts";
+import type { KernelSizes } from "../kernel-sizes.ts";
 import { LinearKernels } from "../linear-kernels.ts";
-import { type KernelSizes, ModelKernels } from "../model-kernels.ts";
+import { ModelKernels } from "../model-kernels.ts";
 
 /** A card on which kernels are compared with their references. What is not written reads as no number. */
 export class CheckedCard {

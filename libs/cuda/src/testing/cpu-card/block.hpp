@@ -74,7 +74,7 @@ static std::vector<int> warpSizes;
 // Two places a thread, in turns: who is ahead by one exchange does not overwrite what others have yet to read.
 struct Place { uint64_t words[4]; };
 static std::vector<Place> exchanged[2];
-static Barrier block;
+static Barrier block, named[16];
 static int current, alive;
 static jmp_buf scheduler;
 static ucontext_t back;
@@ -100,7 +100,7 @@ inline void enter() {
 // Runs one block; every thread goes on until it waits for others.
 inline void run(int count) {
   while ((int)fibers.size() < count) { fibers.push_back(std::make_unique<Fiber>()); fibers.back()->stack.reset(new char[STACK]); fibers.back()->begun = false; }
-  warps.assign((count + WARP - 1) / WARP, {}); warpSizes.assign(warps.size(), 0); for (auto &each : exchanged) each.assign(count, Place{}); block = {}; alive = count;
+  warps.assign((count + WARP - 1) / WARP, {}); warpSizes.assign(warps.size(), 0); for (auto &each : exchanged) each.assign(count, Place{}); block = {}; for (auto &each : named) each = {}; alive = count;
   for (int i = 0; i < count; i++) {
     Fiber &fiber = *fibers[i];
     fiber.done = false; warpSizes[i / WARP]++;
