@@ -7,7 +7,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { TestCluster } from "./test-cluster.ts";
 
 const run = promisify(execFile);
-const PACKAGES = ["httpx", "langchain-openai", "litellm", "openai"];
+const PACKAGES = ["httpx", "langchain-openai", "litellm", "lm-eval[api]", "openai"];
+const SCRIPTS = ["openai_client.py", "python_clients.py", "lm_eval_client.py"];
 
 let cluster: TestCluster;
 beforeAll(async () => {
@@ -15,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 
-test("OpenAI's own client, LangChain's models, LiteLLM and httpx's lines work, also when the context is full", {
+test("OpenAI's own client, LangChain's models, LiteLLM, httpx's lines and lm-eval work, also when the context is full", {
   timeout: 900_000,
 }, async (context) => {
   const folder = await mkdtemp(join(tmpdir(), "drover-python-clients-"));
@@ -25,8 +26,8 @@ test("OpenAI's own client, LangChain's models, LiteLLM and httpx's lines work, a
       return undefined;
     });
     if (python === undefined) return context.skip(`Python's ${PACKAGES.join(", ")} could not be installed`);
-    // One environment for both: to install it takes longer than all that is asked.
-    for (const script of ["openai_client.py", "python_clients.py"]) {
+    // One environment for all: to install it takes longer than all that is asked.
+    for (const script of SCRIPTS) {
       const { stdout } = await run(python, [join(import.meta.dirname, script), `${cluster.url}/v1`]);
       // LiteLLM prints advice of its own before.
       expect(stdout.trim().split("\n").at(-1), script).toBe("all well");
@@ -39,14 +40,15 @@ test("OpenAI's own client, LangChain's models, LiteLLM and httpx's lines work, a
 /** A Python that has the clients: the machine's own, or one of a virtual environment in the folder. */
 async function pythonWithClients(folder: string): Promise<string> {
   const own = process.env.DROVER_TEST_PYTHON ?? "python3";
-  const has = await run(own, ["-c", "import httpx, langchain_openai, litellm, openai"]).then(
+  const has = await run(own, ["-c", "import httpx, langchain_openai, litellm, lm_eval, openai"]).then(
     () => true,
     () => false,
   );
   if (has) return own;
   await run("python3", ["-m", "venv", folder]);
   const python = join(folder, "bin/python");
-  await run(python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...PACKAGES], {
+  // What is run once need not be compiled ahead: that is half of the installation.
+  await run(python, ["-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check", ...PACKAGES], {
     timeout: 800_000,
   });
   return python;

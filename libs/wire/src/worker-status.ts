@@ -32,6 +32,7 @@ export function workerStatusToWire(status: WorkerStatus): Message {
     progress: BigInt(status.progress),
     sentAtMs: BigInt(status.sentAtMs),
     prefix: prefixCountsToWire(prefix),
+    generatedTokenCount: BigInt(status.generatedTokenCount),
     expertRowCount: BigInt(status.expertRowCount),
     hottest: hottest.map((expert) => ({ ...expert, rowCount: BigInt(expert.rowCount) })),
   });
@@ -59,6 +60,7 @@ export function workerStatusFromWire(message: Message): WorkerStatus {
     progress: numberFromWire(message.progress, "progress"),
     sentAtMs: numberFromWire(message.sentAtMs, "sent_at_ms"),
     prefix: prefixCountsFromWire(prefix, "prefix"),
+    generatedTokenCount: numberFromWire(message.generatedTokenCount, "generated_token_count"),
     expertRowCount: numberFromWire(message.expertRowCount, "expert_row_count"),
     hottest: message.hottest.map(({ layer, expert, rowCount }) => ({
       layer,

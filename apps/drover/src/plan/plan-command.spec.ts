@@ -72,6 +72,19 @@ test("every remedy that the text names is a flag that makes it fit", async () =>
   }
 });
 
+test("every column has a name, and what does not fit takes one line", async () => {
+  const lengths = (text: string, head: string) => text.split("\n\n").filter((part) => part.startsWith(head));
+  const none = planTable(await planOf("maverick", "--gpus 1"));
+  for (const section of lengths(none, "FLOOR"))
+    expect(section).toMatch(/^FLOOR AT [\d,]+ TOKENS: not one request fits\.$/);
+  const some = lengths(planTable(await planOf("scout", "--quantize int4 --context 1M")), "FLOOR").at(-1);
+  expect(some).toMatch(/\nMore at once do not fit\.$/);
+  for (const section of lengths(planTable(await planOf("scout")), "WORKER")) {
+    const [head = "", row = ""] = section.split("\n");
+    expect(head.trim().split(/ {2,}/)).toHaveLength(row.trim().split(/ {2,}/).length);
+  }
+});
+
 test("no line is wider than 100 columns", async () => {
   for (const [name, flags] of [
     ["maverick", ""],

@@ -98,7 +98,10 @@ function workers({ plan }: PlanReport): string[] {
     gib(group.freeBytes),
     group.isAttention ? "for KV" : "spare",
   ]);
-  return columns([["WORKER, GiB", "role", "experts", "resident", "routed", "a step", "reserve", "left", ""], ...rows]);
+  return columns([
+    ["WORKER, GiB", "role", "experts", "resident", "routed", "a step", "reserve", "left", "left is"],
+    ...rows,
+  ]);
 }
 
 function requests({ plan }: PlanReport): string[] {
@@ -116,19 +119,18 @@ function requests({ plan }: PlanReport): string[] {
 function floor({ plan }: PlanReport, index: number): string[] {
   const table = plan.floors[index];
   if (table === undefined) return [];
-  const rows = table.steps.map((step) => [
+  const fitting = table.steps.filter(({ fits }) => fits);
+  if (fitting.length === 0) return [`FLOOR AT ${whole(table.tokens)} TOKENS: not one request fits.`];
+  const rows = fitting.map((step) => [
     whole(step.batchSize),
     step.expertsTouched.toFixed(1),
     gib(step.weightBytes),
     gib(step.kvBytes),
     step.stepMs.toFixed(2),
     whole(step.tokensPerSecond),
-    step.fits ? "" : "does not fit",
   ]);
-  return columns([
-    [`FLOOR AT ${whole(table.tokens)} TOKENS`, "experts", "weights GiB", "KV GiB", "ms a step", "tokens/s", ""],
-    ...rows,
-  ]);
+  const head = [`FLOOR AT ${whole(table.tokens)} TOKENS`, "experts", "weights GiB", "KV GiB", "ms a step", "tokens/s"];
+  return [...columns([head, ...rows]), ...(fitting.length < table.steps.length ? ["More at once do not fit."] : [])];
 }
 
 const kvText = (format: FleetRequest["kvFormat"]): string =>

@@ -53,14 +53,14 @@ const state = clusterStateOf({
 
 describe("topPage", () => {
   it("shows the cluster, its lanes, its KV by kind, hits as predicted and as they were, and where experts are hot", () => {
-    expect(topPage(state)).toEqual([
-      "maverick: ready   3 workers, 1 router   leader scheduler-01234567 at 7   expert map complete at 12",
+    expect(topPage(state, new Map([["attention-0", 123.4]]))).toEqual([
+      "maverick: ready   3 workers, 1 router   123 tokens/s   leader scheduler-01234567   expert map complete",
       "",
       "lane  waiting  oldest  predicted wait  each",
       "long        2  1 min   2 min           4.5 s",
       "",
-      "decoding     state  roles             running  waiting  prompts  of a step  row ms",
-      "attention-0  ready  attention+vision        3        0  1.5 s    25%          0.25",
+      "decoding     state  roles             running  waiting  tokens/s  prompts  of a step  row ms",
+      "attention-0  ready  attention+vision        3        0       123  1.5 s    25%          0.25",
       "",
       "KV           as    used      of        global    cached    local    cached  blocks  hits  predicted",
       "attention-0  int8  60.0 GiB  80.0 GiB  49.0 GiB  10.0 GiB  1.0 GiB  0 B     16.4k   48%   50%",
@@ -77,9 +77,7 @@ describe("topPage", () => {
   it("says so while no scheduler was heard of, and leaves out what there is none of", () => {
     expect(topPage(undefined)).toEqual(["The router has not heard of a leading scheduler yet."]);
     const page = topPage(clusterStateOf({ modelId: "nano", schedulerId: "scheduler-1", leaderEpoch: 0n }));
-    expect(page).toEqual([
-      "nano: NOT READY   0 workers, 0 routers   leader scheduler-1 at 0   expert map incomplete at 0",
-    ]);
+    expect(page).toEqual(["nano: NOT READY   0 workers, 0 routers   leader scheduler-1   expert map incomplete"]);
   });
 
   it("shows the stripes that context workers hold among the KV", () => {

@@ -3,17 +3,22 @@ import { HOT_EXPERTS_MAX, TOP_SILENT_MS } from "../limits.ts";
 import { columns } from "./columns.ts";
 import { amount, byteAmount, milliseconds, percent } from "./top-amounts.ts";
 
-/** The lines of `drover top`: the cluster, its lanes, who decodes, who holds experts, and which experts are asked for most. */
-export function topPage(state: ClusterState | undefined): string[] {
+type Rates = ReadonlyMap<string, number>;
+
+/**
+ * The lines of `drover top`: the cluster, its lanes, who decodes, who holds experts, and which experts are asked for most. `rates` are tokens a
+ * second by worker's id, where they are known.
+ */
+export function topPage(state: ClusterState | undefined, rates: Rates = new Map()): string[] {
   if (state === undefined) return ["The router has not heard of a leading scheduler yet."];
   const attention = state.workers.filter(({ roles }) => roles.includes("attention"));
   const rest = state.workers.filter((worker) => !attention.includes(worker));
   const holders = state.workers.filter(({ roles }) => roles.includes("experts"));
   return [
-    headline(state),
+    headline(state, rates),
     ...(state.expertShortage === undefined ? [] : [state.expertShortage]),
     ...section(LANE_HEAD, state.lanes.map(laneCells)),
-    ...section(ATTENTION_HEAD, attention.map(attentionCells)),
+    ...section(ATTENTION_HEAD, attention.map(attentionCells(rates))),
     ...section(KV_HEAD, [...attention, ...rest.filter(holdsStripes)].map(kvCells)),
     ...section(EXPERTS_HEAD, holders.map(expertCells(holders))),
     ...section(
@@ -24,11 +29,13 @@ export function topPage(state: ClusterState | undefined): string[] {
   ];
 }
 
-function headline({ modelId, ready, expertMap, schedulerId, leaderEpoch, routerIds, workers }: ClusterState): string {
-  const map = `${expertMap.complete ? "complete" : "incomplete"} at ${expertMap.epoch}`;
-  const leader = `${schedulerId.slice(0, "scheduler-".length + 8)} at ${leaderEpoch}`;
+function headline({ modelId, ready, expertMap, schedulerId, routerIds, workers }: ClusterState, rates: Rates): string {
+  const map = expertMap.complete ? "complete" : "incomplete";
+  const leader = schedulerId.slice(0, "scheduler-".length + 8);
+  const speed =
+    rates.size === 0 ? "" : `   ${amount([...rates.values()].reduce((sum, rate) => sum + rate, 0))} tokens/s`;
   const counts = `${plural(workers.length, "worker")}, ${plural(routerIds.length, "router")}`;
-  return `${modelId}: ${ready ? "ready" : "NOT READY"}   ${counts}   leader ${leader}   expert map ${map}`;
+  return `${modelId}: ${ready ? "ready" : "NOT READY"}   ${counts}${speed}   leader ${leader}   expert map ${map}`;
 }
 
 const LANE_HEAD = ["lane", "waiting", "oldest", "predicted wait", "each"];
@@ -47,21 +54,28 @@ const laneCells = ({
   milliseconds(waitMsPerJob),
 ];
 
-const ATTENTION_HEAD = ["decoding", "state", "roles", "running", "waiting", "prompts", "of a step", "row ms"];
+const ATTENTION_HEAD = [
+  ...["decoding", "state", "roles", "running", "waiting"],
+  ...["tokens/s", "prompts", "of a step", "row ms"],
+];
 
-function attentionCells(worker: WorkerState): string[] {
-  const { runningCount, waitingCount, costs, pendingPromptMs } = worker.status ?? NO_STATUS;
-  const promptsMs = pendingPromptMs.reduce((sum, ms) => sum + ms, 0);
-  return [
-    worker.workerId,
-    ...whoIs(worker),
-    String(runningCount),
-    String(waitingCount),
-    milliseconds(promptsMs),
-    costs.stepMsMax === 0 ? "-" : percent(costs.decodeMs, costs.stepMsMax),
-    costs.promptRowMs === 0 ? "-" : costs.promptRowMs.toPrecision(2),
-  ];
-}
+const attentionCells =
+  (rates: Rates) =>
+  (worker: WorkerState): string[] => {
+    const rate = rates.get(worker.workerId);
+    const { runningCount, waitingCount, costs, pendingPromptMs } = worker.status ?? NO_STATUS;
+    const promptsMs = pendingPromptMs.reduce((sum, ms) => sum + ms, 0);
+    return [
+      worker.workerId,
+      ...whoIs(worker),
+      String(runningCount),
+      String(waitingCount),
+      rate === undefined ? "-" : amount(rate),
+      milliseconds(promptsMs),
+      costs.stepMsMax === 0 ? "-" : percent(costs.decodeMs, costs.stepMsMax),
+      costs.promptRowMs === 0 ? "-" : costs.promptRowMs.toPrecision(2),
+    ];
+  };
 
 /** Of context workers all KV is stripes: global rows of sequences that others decode. */
 const holdsStripes = ({ roles }: WorkerState) => roles.includes("context");

@@ -10,14 +10,14 @@ function terminal(isTTY: boolean) {
 }
 
 describe("TopScreen", () => {
-  it("on a terminal, a page is shown in place and cut to its size, and the terminal comes back", () => {
+  it("on a terminal, a page is shown in place and cut to its size with a sign, and the terminal comes back", () => {
     const { output, text } = terminal(true);
     {
       using screen = new TopScreen(output);
       screen.show(["first line", "second", "third"]);
-      expect(text()).toContain("first");
-      expect(text()).not.toContain("first ");
+      expect(text()).toContain("firs…");
       expect(text()).not.toContain("third");
+      expect(text()).toContain("… 2 …");
     }
     expect(text().endsWith("\u001b[?1049l")).toBe(true);
   });

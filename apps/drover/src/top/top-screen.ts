@@ -30,7 +30,7 @@ export class TopScreen implements Disposable {
       this.#shown = true;
       return;
     }
-    const visible = lines.slice(0, rows).map((line) => `${printable(line).slice(0, columns)}${CLEAR_LINE}`);
+    const visible = cut(lines, rows).map((line) => `${narrowed(printable(line), columns)}${CLEAR_LINE}`);
     this.#output.write(`${this.#shown ? "" : ENTER}${HOME}${visible.join("\n")}${CLEAR_BELOW}`);
     this.#shown = true;
   }
@@ -39,6 +39,15 @@ export class TopScreen implements Disposable {
     if (this.#shown && this.#output.isTTY === true) this.#output.write(LEAVE);
   }
 }
+
+/** Of a page that is longer than the screen, the last line says so. */
+function cut(lines: readonly string[], rows: number): readonly string[] {
+  if (lines.length <= rows) return lines;
+  return [...lines.slice(0, rows - 1), `… ${lines.length - rows + 1} more lines: --once prints them all`];
+}
+
+const narrowed = (line: string, columns: number): string =>
+  line.length <= columns ? line : `${line.slice(0, columns - 1)}…`;
 
 /** Names come from other processes: none of them moves the cursor. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.

@@ -39,6 +39,8 @@ export type WorkerStatus = Readonly<{
   sentAtMs: number;
   /** Counts since the worker started. */
   prefix: PrefixCounts;
+  /** Tokens that its requests were given. */
+  generatedTokenCount: number;
   /** Rows that its own experts have computed. */
   expertRowCount: number;
   /** Experts that its requests' rows were routed to most, best first. */
@@ -65,6 +67,7 @@ export const NO_STATUS: WorkerStatus = {
   progress: 0,
   sentAtMs: 0,
   prefix: { promptTokenCount: 0, cachedTokenCount: 0 },
+  generatedTokenCount: 0,
   expertRowCount: 0,
   hottest: [],
 };

@@ -93,6 +93,7 @@ export const workerStatus: fc.Arbitrary<WorkerStatus> = fc.record({
   progress: u53,
   sentAtMs: u53,
   prefix: prefixCounts,
+  generatedTokenCount: u53,
   expertRowCount: u53,
   hottest: fc.array(fc.record({ layer: u32, expert: u32, rowCount: u53 }), { maxLength: 8 }),
 });

@@ -1,14 +1,13 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Engine } from "@drover/engine";
 import { DistributedExchange, type ExpertPeer } from "@drover/exchange";
-import type { PrefixCounts } from "@drover/fleet";
 import { GrammarMasks } from "@drover/masks";
 import { ContextStreamHolder, ExpertStreamPeer } from "@drover/rpc";
 import type { RoleContext } from "../../role-context.ts";
 import type { FeatureCache } from "../vision/feature-cache.ts";
 import { tellTokenBytes } from "./attention-load.ts";
 import { ContextPeers } from "./context-peers.ts";
-import { engineMetrics } from "./engine-metrics.ts";
+import { type EngineMetrics, engineMetrics } from "./engine-metrics.ts";
 import { exchangeMetrics } from "./exchange-metrics.ts";
 import type { Executor } from "./executor.ts";
 import { ExpertHeat } from "./expert-heat.ts";
@@ -30,7 +29,7 @@ export type AttentionParts = Disposable &
     contextPeers: ContextPeers;
     heat: ExpertHeat;
     /** Prompt tokens that requests have brought, and found cached. */
-    prefix: () => PrefixCounts;
+    counts: EngineMetrics["counts"];
     /** A sequence that may get longer has its old rows with context workers. */
     stripeAbove: number;
   }>;
@@ -58,7 +57,7 @@ export async function attentionParts(context: RoleContext, local: LocalParts): P
   const features = held.use(
     new RemoteFeatures({ clock, hiddenSize, ...(local.features && { local: local.features }) }),
   );
-  const { observer, prefix } = engineMetrics(metrics, modelName);
+  const { observer, counts } = engineMetrics(metrics, modelName);
   const engine = new Engine({
     runner,
     sequences,
@@ -75,5 +74,5 @@ export async function attentionParts(context: RoleContext, local: LocalParts): P
   const maps = new MapFollower({ peers, exchange, clock });
   const kept = held.move();
   const release = () => kept.dispose();
-  return { executor, engine, exchange, maps, contextPeers, heat, prefix, stripeAbove, [Symbol.dispose]: release };
+  return { executor, engine, exchange, maps, contextPeers, heat, counts, stripeAbove, [Symbol.dispose]: release };
 }

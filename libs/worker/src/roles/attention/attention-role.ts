@@ -69,7 +69,7 @@ export class AttentionRole implements Role {
   }
 
   status(): Partial<WorkerStatus> {
-    const { engine, executor, heat, prefix, stripeAbove } = this.#parts;
+    const { engine, executor, heat, counts, stripeAbove } = this.#parts;
     const { runningCount, waitingCount, tokenCountToStore } = engine.load();
     return {
       ready: executor.runner.usable,
@@ -80,7 +80,7 @@ export class AttentionRole implements Role {
       contextTokensMax: engine.contextTokensMax,
       progress: engine.stepCount,
       ...predictedLoad(engine),
-      prefix: prefix(),
+      ...counts(),
       hottest: heat.hottest(HOT_EXPERTS_MAX),
     };
   }

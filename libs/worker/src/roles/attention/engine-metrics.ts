@@ -2,8 +2,11 @@ import type { EngineObserver } from "@drover/engine";
 import type { PrefixCounts } from "@drover/fleet";
 import type { Metrics } from "@drover/telemetry";
 
-/** `prefix` counts the requests that got KV since the worker started. */
-export type EngineMetrics = Readonly<{ observer: EngineObserver; prefix: () => PrefixCounts }>;
+/** Counts since the worker started: `prefix` those of requests that got KV, `generatedTokenCount` tokens. */
+export type EngineMetrics = Readonly<{
+  observer: EngineObserver;
+  counts: () => Readonly<{ prefix: PrefixCounts; generatedTokenCount: number }>;
+}>;
 
 const RATIO_BUCKETS = [0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 4];
 const STEP_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1];
@@ -23,11 +26,13 @@ export function engineMetrics(metrics: Metrics, modelName: string): EngineMetric
   const prefixHits = counter("vllm:prefix_cache_hits_total", "Prompt tokens of them that were cached");
   const parked = counter("drover_parked_choices_total", "Steps of choices that an expert did not answer in time");
   const prefix = { promptTokenCount: 0, cachedTokenCount: 0 };
+  let generatedTokenCount = 0;
   const observer: EngineObserver = {
     stepEnded: stepMetrics(metrics, modelName),
     tokensComputed: (prompt, generated) => {
       promptTokens.inc(model, prompt);
       generatedTokens.inc(model, generated);
+      generatedTokenCount += generated;
     },
     preempted: () => preemptions.inc(model),
     prefixFound: (prompt, cached) => {
@@ -38,7 +43,7 @@ export function engineMetrics(metrics: Metrics, modelName: string): EngineMetric
     },
     parked: (count) => parked.inc(model, count),
   };
-  return { observer, prefix: () => prefix };
+  return { observer, counts: () => ({ prefix, generatedTokenCount }) };
 }
 
 /** Where the time of steps goes, and how well it was predicted. */
