@@ -17,6 +17,8 @@ export type KillReport = Readonly<{
   violations: readonly string[];
   /** From each kill to the next right answer. */
   recoveryMs: readonly number[];
+  /** The longest pause between two tokens of each stream. */
+  pausesMs: readonly number[];
 }>;
 
 const STREAMS = 8;
@@ -78,8 +80,8 @@ export async function strikeUnderLoad(
   } finally {
     await endStreams();
   }
-  const { right, errors, violations } = tally;
-  return { kills: strikes, right, errors, violations, recoveryMs };
+  const { right, errors, violations, pausesMs } = tally;
+  return { kills: strikes, right, errors, violations, recoveryMs, pausesMs };
 }
 
 /** Until the victim is back and a new request is answered rightly. */

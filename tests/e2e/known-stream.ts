@@ -11,6 +11,8 @@ export type Streamed = Readonly<{
   text: string;
   /** `done`, `cut` for a connection that ended without a word, or the error's code. */
   end: string;
+  /** The longest wait between two events of its text, milliseconds; 0 where fewer than two came. */
+  pauseMs: number;
 }>;
 
 const TOKENS = 48;
@@ -58,22 +60,28 @@ export async function knownAnswers(post: Post): Promise<KnownAnswer[]> {
 /** One streamed answer, to its end, whatever that is. */
 export async function streamAnswer(post: Post, prompt: string): Promise<Streamed> {
   let text = "";
+  let pauseMs = 0;
+  let lastMs: number | undefined;
   try {
     const response = await post("/v1/chat/completions", requestOf(prompt), AbortSignal.timeout(STREAM_MS_MAX));
     if (!response.ok || response.body === null) {
       const { error } = (await response.json()) as { error: { code: string } };
-      return { text, end: `${response.status} ${error.code}` };
+      return { text, end: `${response.status} ${error.code}`, pauseMs };
     }
     for await (const data of readSse(response.body)) {
-      if (data === "[DONE]") return { text, end: "done" };
+      if (data === "[DONE]") return { text, end: "done", pauseMs };
       const event = JSON.parse(data) as { error?: { code: string }; choices?: { delta: { content?: string } }[] };
-      if (event.error !== undefined) return { text, end: `in the stream: ${event.error.code}` };
+      if (event.error !== undefined) return { text, end: `in the stream: ${event.error.code}`, pauseMs };
+      const nowMs = performance.now();
+      pauseMs = Math.max(pauseMs, nowMs - (lastMs ?? nowMs));
+      lastMs = nowMs;
       text += event.choices?.[0]?.delta.content ?? "";
     }
-    return { text, end: "cut" };
+    return { text, end: "cut", pauseMs };
   } catch (error) {
-    if (error instanceof Error && error.name === "TimeoutError") return { text: `${text}…`, end: "cut" };
-    return { text, end: text === "" ? `no connection: ${error instanceof Error ? error.message : error}` : "cut" };
+    if (error instanceof Error && error.name === "TimeoutError") return { text: `${text}…`, end: "cut", pauseMs };
+    const away = `no connection: ${error instanceof Error ? error.message : error}`;
+    return { text, end: text === "" ? away : "cut", pauseMs };
   }
 }
 
@@ -85,8 +93,11 @@ export class StreamTally {
   readonly errors = new Map<string, number>();
   /** What must never be: wrong, shortened, repeated or unending text. */
   readonly violations: string[] = [];
+  /** The longest pause of each stream. */
+  readonly pausesMs: number[] = [];
 
-  note(answer: KnownAnswer, { text, end }: Streamed): void {
+  note(answer: KnownAnswer, { text, end, pauseMs }: Streamed): void {
+    this.pausesMs.push(pauseMs);
     const known = JSON.stringify(answer.text);
     if (end === "done" && text === answer.text) this.right += 1;
     else if (end === "done") this.violations.push(`finished with ${JSON.stringify(text)} instead of ${known}`);

@@ -7,6 +7,9 @@ export const RESTART_DELAY_MS_MAX = 10_000;
 /** A child that lived this long has recovered: its next death counts as the first. */
 export const STABLE_AFTER_MS = 30_000;
 
+/** One that was ready for so long has served well: what ended it came from outside, and a wait that grows would only prolong the pause. */
+export const SERVED_AFTER_MS = 2_000;
+
 /** A child that does not end by itself within this time is killed. */
 export const STOP_GRACE_MS = 5_000;
 

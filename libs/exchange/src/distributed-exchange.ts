@@ -15,12 +15,20 @@ export type WhenSent = () => Promise<unknown>;
 /** The rows that go to one peer, sorted by expert. */
 type Share = { readonly peer: ExpertPeer; experts: number[]; counts: number[]; rows: number[] };
 
+/** The step's rows that one expert has. */
+type ExpertRows = Readonly<{ expert: number; rows: Int32Array }>;
+
 /** A step's rows by the peer that answers them, and those whose expert nobody connected holds. */
 type Shares = Readonly<{ shares: readonly Share[]; missing: readonly number[] }>;
 
+/** Peers that have not answered a call of this layer and step. */
+type Silent = ReadonlySet<ExpertPeer>;
+const NOBODY: Silent = new Set();
+
 /**
  * Sends a step's rows to the workers that hold their experts: one call for each worker, in parallel, and those of this process while the others
- * compute. A row whose expert nobody connected holds, or whose peer gives no answer, tries the expert's next holder once and is otherwise missing.
+ * compute. Where a peer gives no answer, its rows go on at once to the next holder of each of their experts, without waiting for the other calls. A row is missing
+ * when nobody connected is left that holds its expert.
  */
 export class DistributedExchange implements ExpertExchange {
   readonly #hiddenSize: number;
@@ -62,13 +70,13 @@ export class DistributedExchange implements ExpertExchange {
   async exchange(request: ExchangeRequest): Promise<ExchangeResult> {
     const width = this.#hiddenSize;
     const y_aD = new Float32Array(request.rowCount * width);
-    const { shares, missing } = this.#share(request);
-    const call = (share: Share) => this.#call(share, request, y_aD);
-    const lostElsewhere = shares.filter(({ peer }) => !peer.isHere).map(call);
+    const { shares, missing } = this.#share(request.layer, this.#rowsByExpert(request), NOBODY);
+    const answer = (share: Share) => this.#answer(share, request, y_aD, NOBODY);
+    const lostElsewhere = shares.filter(({ peer }) => !peer.isHere).map(answer);
     const own = shares.filter(({ peer }) => peer.isHere);
     // What is computed here holds up the loop that sends: the others' rows leave before.
     if (lostElsewhere.length > 0 && own.length > 0) await this.#whenSent();
-    const lost = await Promise.all([...lostElsewhere, ...own.map(call)]);
+    const lost = await Promise.all([...lostElsewhere, ...own.map(answer)]);
     const all = [...missing, ...lost.flat()].sort((a, b) => a - b);
     // A peer may have answered some rows of a call that failed.
     for (const row of all) y_aD.fill(0, row * width, (row + 1) * width);
@@ -76,35 +84,43 @@ export class DistributedExchange implements ExpertExchange {
     return { y_aD, missing: all };
   }
 
-  #share({ layer, expert_a }: ExchangeRequest): Shares {
-    const { layers, expertCount } = this.#map;
-    const holders = layers.get(layer) ?? [];
-    const { order, experts, counts } = dispatchByExpert(expert_a, Math.max(expertCount, 1 + maxOf(expert_a)));
+  #rowsByExpert({ layer, expert_a }: ExchangeRequest): ExpertRows[] {
+    const { order, experts, counts } = dispatchByExpert(expert_a, Math.max(this.#map.expertCount, 1 + maxOf(expert_a)));
+    let place = 0;
+    return [...experts].map((expert, i) => {
+      const rows = order.subarray(place, place + at(counts, i));
+      place += rows.length;
+      this.#observer.rowsRouted(layer, expert, rows.length);
+      return { expert, rows };
+    });
+  }
+
+  #share(layer: number, byExpert: readonly ExpertRows[], silent: Silent): Shares {
+    const holders = this.#map.layers.get(layer);
     const shares = new Map<string, Share>();
     const missing: number[] = [];
-    let place = 0;
-    for (const [i, expert] of experts.entries()) {
-      const count = at(counts, i);
-      const rows = order.subarray(place, place + count);
-      place += count;
-      this.#observer.rowsRouted(layer, expert, count);
-      const peer = this.#holder(holders[expert], undefined);
+    for (const { expert, rows } of byExpert) {
+      const peer = this.#holder(holders?.[expert], silent);
       if (peer === undefined) missing.push(...rows);
       else addRows(shares, peer, expert, rows);
     }
     return { shares: [...shares.values()], missing };
   }
 
-  #holder(holders: readonly string[] | undefined, except: ExpertPeer | undefined): ExpertPeer | undefined {
+  #holder(holders: readonly string[] | undefined, silent: Silent): ExpertPeer | undefined {
     for (const id of holders ?? []) {
       const peer = this.#peer(id);
-      if (peer?.connected && peer !== except) return peer;
+      if (peer?.connected && !silent.has(peer)) return peer;
     }
     return undefined;
   }
 
-  /** Writes a share's rows of `y_aD`. Returns those of them that got no answer. */
-  async #call(share: Share, { layer, z_aD, traceCall }: ExchangeRequest, y_aD: Float32Array): Promise<number[]> {
+  /**
+   * Has a share's rows of `y_aD` written, by its peer or whoever else holds their experts. Returns those of them that got no answer. It ends: with each
+   * peer that is silent there are fewer to ask.
+   */
+  async #answer(share: Share, request: ExchangeRequest, y_aD: Float32Array, silent: Silent): Promise<number[]> {
+    const { layer, z_aD, traceCall } = request;
     const call = {
       layer,
       experts: Int32Array.from(share.experts),
@@ -115,12 +131,21 @@ export class DistributedExchange implements ExpertExchange {
       width: this.#hiddenSize,
     };
     if (await traced(share.peer, call, traceCall)) return [];
-    // Experts are pure functions, so any other holder of all of them may answer instead.
-    const holders = this.#map.layers.get(layer);
-    const other = this.#holder(holders?.[at(share.experts, 0)], share.peer);
-    const holdsAll = other !== undefined && share.experts.every((e) => holders?.[e]?.includes(other.workerId));
-    return holdsAll && (await traced(other, call, traceCall)) ? [] : share.rows;
+    const others = new Set([...silent, share.peer]);
+    const { shares, missing } = this.#share(layer, expertRowsOf(call), others);
+    const lost = await Promise.all(shares.map((next) => this.#answer(next, request, y_aD, others)));
+    return [...missing, ...lost.flat()];
   }
+}
+
+/** A call's rows, by expert. */
+function expertRowsOf({ experts, counts, rows }: PeerCall): ExpertRows[] {
+  let place = 0;
+  return [...experts].map((expert, i) => {
+    const from = place;
+    place += at(counts, i);
+    return { expert, rows: rows.subarray(from, place) };
+  });
 }
 
 /** One call to one peer, under a span of its own where the step is traced. */

@@ -81,6 +81,34 @@ test("another holder answers for a silent worker", async () => {
   expect([...y_aD]).toEqual([3, 3, 2, 2, 6, 6, 12, 12]);
 });
 
+test("a silent worker's rows go on to as many others as hold their experts, and a second silent one's again", async () => {
+  const silent = ["a", "b"];
+  const peers = ["a", "b", "c", "d"].map((id) => fakePeer(id, () => !silent.includes(id)));
+  const exchange = exchangeOver(peers, [["a", "b", "c"], ["a", "d"], ["a"]]);
+  const { y_aD, missing } = await exchange.exchange(request);
+  expect(missing).toEqual([0, 3]);
+  expect([...y_aD]).toEqual([0, 0, 2, 2, 6, 6, 0, 0]);
+});
+
+test("rows of a peer that broke are asked for elsewhere while the others still compute", async () => {
+  const slow = Promise.withResolvers<void>();
+  const rescued = Promise.withResolvers<void>();
+  const held = fakePeer("slow");
+  const peers = [
+    { ...held, call: (asked: PeerCall) => slow.promise.then(() => held.call(asked)) },
+    fakePeer("broken", () => false),
+    fakePeer("other", () => {
+      rescued.resolve();
+      return true;
+    }),
+  ];
+  const exchange = exchangeOver(peers, [["slow"], ["broken", "other"], ["slow"]]);
+  const answer = exchange.exchange(request);
+  await rescued.promise;
+  slow.resolve();
+  expect((await answer).missing).toEqual([]);
+});
+
 test("an expert that nobody holds leaves its rows missing", async () => {
   const exchange = exchangeOver([fakePeer("a")], [["a"], [], ["a"]]);
   expect(exchange.usable).toBe(false);

@@ -63,6 +63,12 @@ export const RESERVATION_SLACK_MS = 100;
 /** A lost worker keeps its experts this long, so that a restart finds them its own. */
 export const EXPERT_GRACE_MS = 15_000;
 
+/** Of what workers have counted of their experts' rows, half is forgotten in this time. */
+export const HEAT_HALF_LIFE_MS = 10 * 60_000;
+
+/** The part of an expert's heat that is the same for all: an expert that nobody asks for is still asked for sometimes. */
+export const HEAT_REST = 0.1;
+
 /** The first plan waits this long at most for the expected number of expert workers. */
 export const FIRST_PLAN_WAIT_MS = 10_000;
 

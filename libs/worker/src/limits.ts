@@ -42,6 +42,9 @@ export const HOT_EXPERTS_MAX = 8;
 /** Bytes that may wait for a router that does not read; beyond them its stream is broken off, and it resumes from the log. */
 export const UNREAD_BYTES_MAX = 64 * 2 ** 20;
 
+/** While experts are being loaded, those that are there are told of this often: each time the map changes. */
+export const LOADED_REPORT_MS = 100;
+
 /** Attention workers that have ended their connections to experts may be back within this time. */
 export const EXPERTS_UNUSED_MS = 3000;
 

@@ -37,6 +37,8 @@ export class Supervised {
   readonly #lastLines: string[] = [];
   #addresses: Addresses | undefined;
   #wasReady = false;
+  /** When it was ready in its present life, or its last one; undefined where it was not. */
+  #readyAtMs: number | undefined;
   #current: Launched | undefined;
   #ended: Promise<void> | undefined;
 
@@ -95,7 +97,8 @@ export class Supervised {
         );
         return;
       }
-      const restartMs = this.#backoff.afterDeath(this.#clock.monotonic() - begin);
+      const died = this.#clock.monotonic();
+      const restartMs = this.#backoff.afterDeath(died - begin, died - (this.#readyAtMs ?? died));
       this.#emit({ kind: "died", name: this.name, exit, restartMs });
       await sleepUnlessAborted(this.#clock, restartMs, this.#stop.signal);
     }
@@ -103,7 +106,7 @@ export class Supervised {
 
   async #live(): Promise<Exit> {
     this.#lastLines.length = 0;
-    let readyInThisLife = false;
+    this.#readyAtMs = undefined;
     const launched = this.#plan.launch(this.#addresses, {
       announce: (message) => {
         if (message.kind === "progress") this.#emit({ kind: "progress", name: this.name, text: message.text });
@@ -112,8 +115,8 @@ export class Supervised {
           this.#isListening.resolve(message.addresses);
         }
         if (message.kind === "ready") {
-          if (!readyInThisLife) this.#emit({ kind: "ready", name: this.name, again: this.#wasReady });
-          readyInThisLife = true;
+          if (this.#readyAtMs === undefined) this.#emit({ kind: "ready", name: this.name, again: this.#wasReady });
+          this.#readyAtMs ??= this.#clock.monotonic();
           this.#wasReady = true;
           this.#isReady.resolve();
         }

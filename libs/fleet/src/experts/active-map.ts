@@ -1,5 +1,6 @@
 import type { WorkerId } from "@drover/core";
-import type { ExpertAssignment, PartialAssignment } from "./expert-assignment.ts";
+import type { PartialAssignment } from "./expert-assignment.ts";
+import type { ExpertHolders } from "./expert-copies.ts";
 
 /** An expert worker as the planner sees it. */
 export type ExpertWorker = Readonly<{
@@ -23,11 +24,11 @@ export type ExpertWorker = Readonly<{
 export type ActiveExperts = ReadonlyMap<number, readonly (readonly WorkerId[])[]>;
 
 /**
- * Make before break: the desired owner as soon as it reports the expert loaded, and until then whoever else still holds it;
+ * Make before break: the desired holders that report the expert loaded, the owner first, and while there are none whoever else still holds it;
  * workers that are silent, draining or leaving come last. Empty for an expert that nobody holds.
  */
 export function activeExperts(
-  desired: ExpertAssignment,
+  desired: ExpertHolders,
   workers: readonly ExpertWorker[],
   layers: readonly number[],
   expertCount: number,
@@ -36,12 +37,13 @@ export function activeExperts(
   const ordered = workers.toSorted((a, b) => doubtful(a) - doubtful(b) || (a.workerId < b.workerId ? -1 : 1));
   return new Map(
     layers.map((layer) => {
-      const owners = desired.get(layer) ?? [];
+      const wanted = desired.get(layer) ?? [];
       const holders: (readonly WorkerId[])[] = [];
       for (let expert = 0; expert < expertCount; expert += 1) {
         const loaded = ordered.filter((worker) => worker.loaded?.get(layer)?.has(expert));
-        const owner = loaded.filter((worker) => worker.workerId === owners[expert] && !doubtful(worker));
-        holders.push((owner.length > 0 ? owner : loaded).map((worker) => worker.workerId));
+        const sure = new Set(loaded.filter((worker) => !doubtful(worker)).map(({ workerId }) => workerId));
+        const meant = wanted[expert]?.filter((worker) => sure.has(worker)) ?? [];
+        holders.push(meant.length > 0 ? meant : loaded.map(({ workerId }) => workerId));
       }
       return [layer, holders];
     }),

@@ -1,9 +1,10 @@
 import type { ExpertWorker } from "./active-map.ts";
+import type { ExpertHeat } from "./expert-heat.ts";
 import type { ExpertOrder } from "./moved-experts.ts";
 
 /**
- * The whole set that one worker is to hold: what it has loaded and is needed, and of its share as much as it then has room for. The rest is
- * ordered once it could unload something.
+ * The whole set that one worker is to hold, in each layer the hottest first: what it has loaded and is needed, and of its share as much as it then has
+ * room for. The rest is ordered once it could unload something.
  */
 export function expertOrder(
   worker: ExpertWorker,
@@ -11,6 +12,7 @@ export function expertOrder(
   expertCount: number,
   isOwned: (layer: number, expert: number) => boolean,
   isNeeded: (layer: number, expert: number) => boolean,
+  heat: ExpertHeat,
 ): ExpertOrder {
   const isLoaded = (layer: number, expert: number) => worker.loaded?.get(layer)?.has(expert) ?? false;
   let room = worker.expertCountMax;
@@ -24,12 +26,14 @@ export function expertOrder(
     order.set(layer, kept);
   }
   for (const [layer, experts] of order) {
-    for (let expert = 0; expert < expertCount && room > 0; expert += 1) {
-      if (!isOwned(layer, expert) || isLoaded(layer, expert)) continue;
-      experts.push(expert);
-      room -= 1;
-    }
-    experts.sort((a, b) => a - b);
+    const byHeat = (a: number, b: number) => heat.of(layer, b) - heat.of(layer, a) || a - b;
+    const owned = Array.from({ length: expertCount }, (_, expert) => expert).filter(
+      (expert) => isOwned(layer, expert) && !isLoaded(layer, expert),
+    );
+    const taken = owned.sort(byHeat).slice(0, Math.max(0, room));
+    room -= taken.length;
+    experts.push(...taken);
+    experts.sort(byHeat);
   }
   return order;
 }

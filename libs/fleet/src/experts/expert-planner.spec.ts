@@ -7,7 +7,7 @@ import { ExpertPlanner, firstMapEpoch } from "./expert-planner.ts";
 
 const TESTDATA = new URL("./testdata/", import.meta.url);
 
-/** A fleet by script: one command a line (`AT join|loaded|obey|leave|drain|undrain|lose|tick [WORKER] [EXPERTS]`; `join` may name a room), answered by `>` lines. */
+/** A fleet by script: one command a line (`AT join|loaded|obey|leave|drain|undrain|suspect|lose|heat|tick [WORKER] [EXPERTS]`; `join` may name a room, `heat` names an expert for each row), answered by `>` lines. */
 class Script {
   readonly #planner: ExpertPlanner;
   readonly #workers = new Map<string, ExpertWorker>();
@@ -15,12 +15,13 @@ class Script {
   #session = 0;
 
   constructor(header: string) {
-    const [, layer, , experts, , expected] = header.split(" ").map(Number);
+    const [, layer, , experts, , expected, , holdersMin = 1] = header.split(" ").map(Number);
     this.#planner = new ExpertPlanner({
       layers: [layer ?? Number.NaN],
       expertCount: experts ?? Number.NaN,
       expectExperts: expected ?? Number.NaN,
       epoch: firstMapEpoch(1n),
+      holdersMin,
     });
   }
 
@@ -28,11 +29,14 @@ class Script {
     const [at = "", command, name = "", ...rest] = line.split(" ");
     const now = Number(at);
     const worker = this.#workers.get(name);
-    if (command === "lose") this.#workers.delete(name);
+    if (command === "heat")
+      for (const [layer, experts] of parseRows(line)) this.#planner.observe(new Map([[layer, experts]]), now);
+    else if (command === "lose") this.#workers.delete(name);
     else if (command === "join") this.#workers.set(name, this.#joined(name, now, rest[0]));
     else if (worker !== undefined) {
       if (command === "drain" || command === "undrain")
         this.#workers.set(name, { ...worker, draining: command === "drain" });
+      if (command === "suspect") this.#workers.set(name, { ...worker, suspected: true });
       if (command === "leave") this.#workers.set(name, { ...worker, leaving: true });
       if (command === "loaded") this.#workers.set(name, { ...worker, loaded: parseExperts(rest.join(" ")) });
       if (command === "obey") {
@@ -90,6 +94,17 @@ function parseExperts(text: string): ReadonlyMap<number, ReadonlySet<number>> {
       Number(layer),
       new Set(experts.split(" ").map(Number)),
     ]),
+  );
+}
+
+/** Rows of each expert, by layer, of a line that names an expert for each row. */
+function parseRows(text: string): ReadonlyMap<number, readonly number[]> {
+  return new Map(
+    [...text.matchAll(/(\d+)\[([\d ]*)\]/g)].map(([, layer, experts = ""]) => {
+      const rows: number[] = [];
+      for (const expert of experts.split(" ").map(Number)) rows[expert] = (rows[expert] ?? 0) + 1;
+      return [Number(layer), Array.from(rows, (count) => count ?? 0)];
+    }),
   );
 }
 

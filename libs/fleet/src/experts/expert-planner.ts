@@ -8,6 +8,8 @@ import {
   isComplete,
 } from "./active-map.ts";
 import { type ExpertAssignment, planExpertMap } from "./expert-assignment.ts";
+import { type ExpertHolders, ownersAmong, planCopies } from "./expert-copies.ts";
+import { ExpertHeat, type ExpertRows } from "./expert-heat.ts";
 import { expertOrder } from "./expert-order.ts";
 import { chooseOwners, type ExpertShortage, roomOf } from "./expert-owners.ts";
 import { firstPlanDueMs } from "./first-plan.ts";
@@ -21,6 +23,8 @@ export type ExpertPlannerOptions = Readonly<{
   /** Epochs rise from here: `firstMapEpoch` of the leader. */
   epoch: bigint;
   graceMs?: number;
+  /** How many workers hold each expert at least, where memory allows it; 1 unless given. */
+  holdersMin?: number;
 }>;
 
 export type PlannerUpdate = Readonly<{
@@ -36,7 +40,8 @@ export function firstMapEpoch(leaderEpoch: bigint): bigint {
 
 /**
  * The expert map over time. Desired: every expert has one owner, changed only when the set of owners changes, where a lost
- * worker stays an owner for its grace, and one that is lost or wants to end as long as the others lack memory for its share. Active: who really answers, by what workers report as loaded. Orders: what a worker is
+ * worker stays an owner for its grace, and one that is lost or wants to end as long as the others lack memory for its share; and as many copies as are
+ * wanted, or one while its owner is away. Active: who really answers, by what workers report as loaded. Orders: what a worker is
  * to hold, which is its share and whatever the active map still needs from it.
  */
 export class ExpertPlanner {
@@ -50,7 +55,9 @@ export class ExpertPlanner {
   #ownersKey = "";
   #room = new Map<WorkerId, number>();
   #shortage: ExpertShortage | undefined;
-  #desired: ExpertAssignment = new Map();
+  readonly #heat: ExpertHeat;
+  #assignment: ExpertAssignment = new Map();
+  #desired: ExpertHolders = new Map();
   #active: ActiveExperts = new Map();
   #activeKey = "";
   #orderKeys = new Map<WorkerId, string>();
@@ -61,6 +68,7 @@ export class ExpertPlanner {
     this.#options = options;
     this.#graceMs = options.graceMs ?? EXPERT_GRACE_MS;
     this.#epoch = options.epoch;
+    this.#heat = new ExpertHeat(options.expertCount);
     this.#active = activeExperts(new Map(), [], options.layers, options.expertCount);
   }
 
@@ -69,7 +77,8 @@ export class ExpertPlanner {
     return this.#epoch;
   }
 
-  get desired(): ExpertAssignment {
+  /** Who is to hold each expert, its owner first. */
+  get desired(): ExpertHolders {
     return this.#desired;
   }
 
@@ -97,11 +106,17 @@ export class ExpertPlanner {
     return this.#dueMs;
   }
 
+  /** Learns how many rows experts were asked for since the last time. What is planned follows with the next `update`. */
+  observe(rows: ExpertRows, now: number): void {
+    this.#heat.add(rows, now);
+  }
+
   /** Takes the present expert workers as they are now. To be called after every change of theirs, and at `dueMs`. */
   update(workers: readonly ExpertWorker[], now: number): PlannerUpdate {
     this.#dueMs = Number.POSITIVE_INFINITY;
     const before = this.#active;
     this.#plan(workers, now);
+    this.#copy(workers);
     const mapChanged = this.#activate(workers);
     this.#moved.observe(workers, before, this.#active, now);
     return { mapChanged, orders: this.#changedOrders(workers, now) };
@@ -128,18 +143,48 @@ export class ExpertPlanner {
     this.#shortage = workers.length === 0 ? undefined : shortage;
     const key = JSON.stringify(owners.map((worker) => [worker, this.#room.get(worker)]));
     if (owners.length === 0 || key === this.#ownersKey) return;
-    const previous = this.#desired.size > 0 ? this.#desired : assignmentFromLoaded(workers, layers, expertCount);
-    this.#desired = planExpertMap(previous, owners, layers, expertCount, this.#room);
+    const previous =
+      this.#desired.size > 0
+        ? ownersAmong(this.#desired, new Set(owners))
+        : assignmentFromLoaded(workers, layers, expertCount);
+    this.#assignment = planExpertMap(previous, owners, layers, expertCount, this.#room);
     this.#owners = owners;
     this.#ownersKey = key;
     for (const known of [this.#lostAtMs, this.#room])
       for (const worker of known.keys()) if (!owners.includes(worker) && !present.has(worker)) known.delete(worker);
   }
 
+  /** Holders beside the owners. What fits nowhere while its owner is away is a shortage too. */
+  #copy(workers: readonly ExpertWorker[]): void {
+    if (this.#owners.length === 0) return;
+    const { holdersMin = 1 } = this.#options;
+    const byId = new Map(workers.map((worker) => [worker.workerId, worker]));
+    const members = new Set(this.#owners);
+    const speaking = workers.filter(({ suspected }) => !suspected);
+    const takers = speaking.filter(({ workerId, leaving, draining }) => members.has(workerId) && !leaving && !draining);
+    const answering = new Set(speaking.map(({ workerId }) => workerId));
+    const { holders, orphanCount } = planCopies({
+      owners: this.#assignment,
+      earlier: this.#desired,
+      members,
+      takers: takers.map(({ workerId }) => workerId),
+      room: this.#room,
+      heat: this.#heat,
+      wanted: () => holdersMin,
+      answers: (worker) => answering.has(worker),
+      isLoaded: (worker, layer, expert) => byId.get(worker)?.loaded?.get(layer)?.has(expert) ?? false,
+    });
+    this.#desired = holders;
+    if (orphanCount === 0 || workers.length === 0) return;
+    const keeps = this.#owners.filter((owner) => !answering.has(owner));
+    this.#shortage ??= { missingCount: orphanCount, stayCount: takers.length, keeps };
+  }
+
   /** The whole fleet is lost: who comes back is waited for as at the start, and each has its own experts again. */
   #restart(): void {
     this.#owners = [];
     this.#ownersKey = "";
+    this.#desired = new Map([...this.#assignment].map(([layer, owners]) => [layer, owners.map((owner) => [owner])]));
     this.#lostAtMs.clear();
     this.#firstJoinedAtMs = Number.POSITIVE_INFINITY;
   }
@@ -185,7 +230,9 @@ export class ExpertPlanner {
     const keys = new Map<WorkerId, string>();
     for (const worker of workers) {
       const order = this.#order(worker, now);
-      const key = JSON.stringify([worker.session, [...order]]);
+      // What the order names; that its experts' heat has changed is no reason to send it again.
+      const named = [...order].map(([layer, experts]) => [layer, experts.toSorted((a, b) => a - b)]);
+      const key = JSON.stringify([worker.session, named]);
       keys.set(worker.workerId, key);
       if (this.#orderKeys.get(worker.workerId) !== key) changed.set(worker.workerId, order);
     }
@@ -195,9 +242,10 @@ export class ExpertPlanner {
 
   #order(worker: ExpertWorker, now: number): ExpertOrder {
     const { layers, expertCount } = this.#options;
-    const isOwned = (layer: number, expert: number) => this.#desired.get(layer)?.[expert] === worker.workerId;
+    const isOwned = (layer: number, expert: number) =>
+      this.#desired.get(layer)?.[expert]?.includes(worker.workerId) ?? false;
     const isNeeded = (layer: number, expert: number) => this.#stillNeeded(worker, layer, expert, now);
-    return expertOrder(worker, layers, expertCount, isOwned, isNeeded);
+    return expertOrder(worker, layers, expertCount, isOwned, isNeeded, this.#heat);
   }
 
   #stillNeeded(worker: ExpertWorker, layer: number, expert: number, now: number): boolean {

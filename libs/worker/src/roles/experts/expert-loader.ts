@@ -1,5 +1,6 @@
-import { type Logger, toDroverError } from "@drover/core";
+import { type Clock, type Logger, toDroverError } from "@drover/core";
 import type { ExpertSet } from "@drover/fleet";
+import { LOADED_REPORT_MS } from "../../limits.ts";
 
 /** Where experts are loaded; `libs/onnx` implements it. */
 export interface ExpertStore {
@@ -9,19 +10,24 @@ export interface ExpertStore {
   loaded(): { layer: number; experts: number[] }[];
 }
 
-/** Follows the scheduler's latest wish: unloads what it does not name, which nobody needs, then loads what it does. A newer wish interrupts an older one. */
+/**
+ * Follows the scheduler's latest wish: unloads what it does not name, which nobody needs, then loads what it does, the first of every layer before the second of
+ * any, and tells of what has been loaded as it goes: rows wait for it. A newer wish interrupts an older one.
+ */
 export class ExpertLoader implements Disposable {
   readonly #store: ExpertStore;
   readonly #onChange: () => void;
+  readonly #clock: Clock;
   readonly #logger: Logger;
   #wish: ExpertSet = new Map();
   #wished = false;
   #running: Promise<void> | undefined;
   #stopped = false;
 
-  constructor(store: ExpertStore, onChange: () => void, logger: Logger) {
+  constructor(store: ExpertStore, onChange: () => void, clock: Clock, logger: Logger) {
     this.#store = store;
     this.#onChange = onChange;
+    this.#clock = clock;
     this.#logger = logger;
   }
 
@@ -62,11 +68,15 @@ export class ExpertLoader implements Disposable {
     for (const { layer, experts } of this.#store.loaded()) {
       for (const expert of experts) if (!wish.get(layer)?.has(expert)) this.#store.unload(layer, expert);
     }
-    for (const [layer, experts] of wish) {
-      for (const expert of experts) {
-        if (wish !== this.#wish || this.#stopped) return;
-        await this.#store.load(layer, expert);
-      }
+    let toldAtMs = this.#clock.monotonic();
+    for (const { layer, expert } of acrossLayers(wish)) {
+      if (wish !== this.#wish || this.#stopped) return;
+      if (this.#store.has(layer, expert)) continue;
+      await this.#store.load(layer, expert);
+      const now = this.#clock.monotonic();
+      if (now - toldAtMs < LOADED_REPORT_MS) continue;
+      toldAtMs = now;
+      this.#onChange();
     }
   }
 
@@ -74,4 +84,10 @@ export class ExpertLoader implements Disposable {
   [Symbol.dispose](): void {
     this.#stopped = true;
   }
+}
+
+/** A wish's experts in the order in which they are loaded: a step needs some of every layer. */
+function acrossLayers(wish: ExpertSet): Readonly<{ layer: number; expert: number }>[] {
+  const ranked = [...wish].flatMap(([layer, experts]) => [...experts].map((expert, rank) => ({ layer, expert, rank })));
+  return ranked.sort((a, b) => a.rank - b.rank);
 }

@@ -40,7 +40,7 @@ export class ExpertsRole implements Role {
     this.#ended = ended;
     this.#store = store;
     this.#counted = new CountedExperts(this.#store, metrics);
-    this.#loader = new ExpertLoader(this.#store, () => link.reportLoaded(), logger);
+    this.#loader = new ExpertLoader(this.#store, () => link.reportLoaded(), clock, logger);
     this.peer = new LocalPeer(workerId, this.#counted);
     this.introduction = { expertCountMax: countMax };
     const streams = {
