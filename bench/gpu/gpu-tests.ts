@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { loadModelConfig, openCheckpoint, TextWeights } from "@drover/checkpoint";
+import { loadModelConfig, openCheckpoint, StoredTextRows, TextWeights } from "@drover/checkpoint";
 import { DroverError } from "@drover/core";
 import { CUDA_LIBRARIES, type Cuda, CudaText, openCuda } from "@drover/cuda";
 import type { Precision } from "../../libs/cuda/src/kernels/activations.ts";
@@ -74,7 +74,8 @@ async function checkGoldens(cuda: Cuda, name: string, precision: Precision, kv: 
   await using checkpoint = await openCheckpoint(folder);
   const began = performance.now();
   const options = { precision, kv, kvBytesMax: KV_BYTES, rowsMax: ROWS_MAX, cacheFolder: values.cache };
-  const text = await CudaText.load(cuda, config, new TextWeights(checkpoint, config), options);
+  const source = { rows: new StoredTextRows(new TextWeights(checkpoint, config)), quantization: null };
+  const text = await CudaText.load(cuda, config, source, options);
   const loaded = performance.now();
   const cases = textCases(file, Number(values["tokens-max"])).slice(0, Number(values.cases));
   const results: GoldenResult[] = [];

@@ -1,4 +1,4 @@
-import { loadModelConfig, openCheckpoint, TextWeights } from "@drover/checkpoint";
+import { loadModelConfig, openCheckpoint, StoredTextRows, TextWeights } from "@drover/checkpoint";
 import { at, greedyParams, type RankedToken, type SamplingParams } from "@drover/core";
 import { type Cuda, CudaRunner, CudaText, openCuda } from "@drover/cuda";
 import { servedModelSeed } from "@drover/kv";
@@ -88,7 +88,8 @@ async function cardEngine(
   const config = await loadModelConfig(directory);
   await using checkpoint = await openCheckpoint(directory);
   const loading = { precision: "f32", kv: "f32", kvBytesMax, rowsMax: 80, cacheFolder: undefined } as const;
-  const text = await CudaText.load(cuda, config, new TextWeights(checkpoint, config), loading);
+  const source = { rows: new StoredTextRows(new TextWeights(checkpoint, config)), quantization: null };
+  const text = await CudaText.load(cuda, config, source, loading);
   const sequences = new StoredSequences(text.geometry, text.store, {
     cache: { bytesMax: kvBytesMax, prefixCache: true },
     hashSeed: servedModelSeed("", ""),

@@ -28,6 +28,8 @@ export {
   quantizationOf,
 } from "./tensors/quantization.ts";
 export { dequantizeLinear, quantizeLinear } from "./tensors/quantize.ts";
+export type { NumberForm, StoredLines } from "./tensors/stored-lines.ts";
+export { type MlpRows, StoredTextRows, type TextRows } from "./tensors/text-rows.ts";
 export { TextWeights } from "./tensors/text-weights.ts";
 export { VisionWeights } from "./tensors/vision-weights.ts";
 
@@ -35,6 +37,7 @@ export { VisionWeights } from "./tensors/vision-weights.ts";
 
 export { type ConversionProgress, convertCheckpoint } from "./converted/convert.ts";
 export { convertedFiles } from "./converted/converted-sizes.ts";
+export { ConvertedTextRows } from "./converted/converted-text-rows.ts";
 export { ConvertedWeights } from "./converted/converted-weights.ts";
 export { type Manifest, manifestFingerprint, readManifest } from "./converted/manifest.ts";
 export type { PackedMatrix, Packer, QuantizedMatrix } from "./converted/packing.ts";

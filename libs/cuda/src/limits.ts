@@ -1,8 +1,11 @@
 /** Arguments of one kernel launch: the longest list of the kernels here, with room. More is a bug. */
 export const KERNEL_ARGUMENTS_MAX = 32;
 
-/** Bytes of a matrix that are in this process's memory at once on their way to the card; more are read in turns. */
+/** Bytes of a matrix that are on the card at once in the form in which they are stored, before they are in that in which they are computed with; an expert of a tensor of all experts is there whole. */
 export const UPLOAD_BYTES = 64 * 2 ** 20;
+
+/** Pinned memory that weights come to the card through: parts that are read at once, and bytes of one. It bounds what of a checkpoint is in this process's memory. */
+export const PINNED = { count: 8, bytes: 16 * 2 ** 20 } as const;
 
 /** Routed experts of a layer: what one block of the routing kernel sorts. A model with more is refused. */
 export const EXPERTS_MAX = 1024;

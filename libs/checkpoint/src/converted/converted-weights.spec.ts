@@ -6,8 +6,11 @@ import { expect, test } from "vitest";
 import { loadModelConfig } from "../config/model-config.ts";
 import { openCheckpoint } from "../files/checkpoint.ts";
 import { LayerWeights, type ServedLinear } from "../tensors/layer-weights.ts";
+import { type LinearRows, readAllRows } from "../tensors/linear-rows.ts";
+import { dequantizeLinear } from "../tensors/quantize.ts";
 import { TextWeights } from "../tensors/text-weights.ts";
 import { temporaryFolder } from "../testing/write-safetensors.ts";
+import { ConvertedTextRows } from "./converted-text-rows.ts";
 import { ConvertedWeights } from "./converted-weights.ts";
 import { MANIFEST, readManifest } from "./manifest.ts";
 import { convert, sourceFolder } from "./testing/conversions.ts";
@@ -29,6 +32,7 @@ async function opened(packing = "test") {
   return {
     folder: out.path,
     open,
+    rows: async () => new ConvertedTextRows(await open(), new TextWeights(checkpoints[1], config), config),
     onTheFly,
     async [Symbol.asyncDispose]() {
       for (const checkpoint of checkpoints) await checkpoint[Symbol.asyncDispose]();
@@ -91,6 +95,31 @@ test("converted weights are those that quantizing while reading gives, bit by bi
   (await weights.embedding()).gather(Int32Array.of(3, 31), rows[0], 0);
   (await it.onTheFly.embedding()).gather(Int32Array.of(3, 31), rows[1], 0);
   expect(rows[0]).toEqual(rows[1]);
+});
+
+test("read as lines they have the same bytes and scales, and stand for the same numbers", async () => {
+  await using it = await opened();
+  const rows = await it.rows();
+  const expectLines = async ({ stored, ...linear }: LinearRows, served: ServedLinear) => {
+    if (served.kind !== "quantized" || stored === undefined) throw new Error("both are integers in blocks");
+    const packed = new Uint8Array(stored.lineCount * stored.lineBytes);
+    await stored.fill(1, packed.subarray(stored.lineBytes));
+    await stored.fill(0, packed.subarray(0, stored.lineBytes));
+    expect([stored.form, stored.groupSize]).toEqual([served.bits === 4 ? "U4" : "U8", served.blockSize]);
+    expect(packed).toEqual(served.packed);
+    expect(await stored.scales()).toEqual(served.scales);
+    const { outSize, inSize } = linear;
+    expect(await readAllRows({ ...linear, stored })).toEqual(dequantizeLinear(served, outSize, inSize));
+  };
+  const { qkv, output } = await rows.attention(1);
+  await expectLines(qkv, (await it.onTheFly.attention(1)).qkv);
+  await expectLines(output, await it.onTheFly.output(1));
+  await expectLines((await rows.dense(0)).down, (await it.onTheFly.dense(0)).down);
+  await expectLines((await rows.shared(1)).gateUp, (await it.onTheFly.shared(1)).gateUp);
+  await expectLines((await rows.expert(1, 2)).gateUp, (await it.onTheFly.expert(1, 2)).gateUp);
+  await expectLines(await rows.head(), await it.onTheFly.head());
+  expect(await readAllRows(await rows.router(1))).toEqual((await (await it.open()).gate(1)).data);
+  expect((await rows.embedding()).stored?.form).toBe("BF16");
 });
 
 test("what was packed is used by CPUs of the same kind only", async () => {

@@ -46,7 +46,7 @@ export class ConvertedWeights {
   }
 
   async vector(name: string): Promise<Float32Array> {
-    await this.#check("text.safetensors");
+    await this.checkKept("text.safetensors");
     return this.#kept.vector(name);
   }
 
@@ -74,7 +74,7 @@ export class ConvertedWeights {
   }
 
   async gate(layer: number): Promise<Readonly<{ kind: "f32"; data: Float32Array }>> {
-    await this.#check("text.safetensors");
+    await this.checkKept("text.safetensors");
     return { kind: "f32", data: await this.#kept.linear(`model.layers.${layer}.feed_forward.router`) };
   }
 
@@ -83,12 +83,12 @@ export class ConvertedWeights {
     for (const unit of headUnits(this.#config, this.#manifest.setting)) linears.push(...(await this.#unit(unit)));
     const [first] = linears;
     if (first !== undefined) return { ...first, parts: linears.flatMap(({ parts }) => parts) };
-    await this.#check("embedding.safetensors");
+    await this.checkKept("embedding.safetensors");
     return { kind: "f32", data: await this.#kept.linear("lm_head") };
   }
 
   async embedding(): Promise<Embedding> {
-    await this.#check("embedding.safetensors");
+    await this.checkKept("embedding.safetensors");
     return this.#kept.embedding();
   }
 
@@ -114,7 +114,8 @@ export class ConvertedWeights {
     return mappedLinear(path, layout, this.#usePrepared ? record.prepared : null);
   }
 
-  async #check(file: string): Promise<void> {
+  /** Checks a file of what the conversion left as it was, once. */
+  async checkKept(file: "text.safetensors" | "embedding.safetensors"): Promise<void> {
     const record = this.#records.get(file) ?? fail(`${MANIFEST} does not name ${file}`);
     await this.#once(file, () =>
       verifyFile(join(this.#directory, file), record, record.byteCount, false, this.#signal),

@@ -7,7 +7,7 @@ import { isWeightDtype, toF32, WEIGHT_DTYPES, type WeightDtype } from "./dtype.t
 import { recognizeWeights } from "./foreign-folder.ts";
 import { readRegularFile } from "./json-file.ts";
 import { quoted } from "./quoted.ts";
-import { openFile, readExactly, readSafetensorsHeader, type TensorInfo } from "./safetensors.ts";
+import { fillExactly, openFile, readSafetensorsHeader, type TensorInfo } from "./safetensors.ts";
 import { exists, INDEX_FILE, readShardIndex, SINGLE_FILE } from "./shard-index.ts";
 
 /** The fault of a checkpoint that lacks a tensor, as one does that is not copied whole yet: `invalid_argument`. */
@@ -62,11 +62,18 @@ export class Checkpoint implements AsyncDisposable {
 
   /** Bytes [start, start + byteCount) of a tensor, and no others: one positional read. */
   async readBytes(name: string, start = 0, byteCount = this.info(name).byteCount - start): Promise<Uint8Array> {
+    const bytes = Buffer.allocUnsafeSlow(byteCount);
+    await this.fill(name, start, bytes);
+    return bytes;
+  }
+
+  /** Reads the bytes of a tensor from `start` on into all of `target`: one positional read, without a copy. */
+  async fill(name: string, start: number, target: Uint8Array): Promise<void> {
     const info = this.info(name);
     const file = this.#files.get(info.file);
     assert(file !== undefined, "every tensor's file is open");
-    assert(start >= 0 && byteCount >= 0 && start + byteCount <= info.byteCount, "a read stays inside its tensor");
-    return readExactly(file, info.offset + start, byteCount, basename(info.file));
+    assert(start >= 0 && start + target.byteLength <= info.byteCount, "a read stays inside its tensor");
+    await fillExactly(file, info.offset + start, target, basename(info.file));
   }
 
   /** A whole tensor as f32, row-major; FP8 without its scale. */

@@ -108,23 +108,23 @@ export async function openFile(path: string): Promise<FileHandle> {
   }
 }
 
-/** Exactly these bytes, in a buffer of their own. Errors: `invalid_argument` when the file ends before them. */
-export async function readExactly(
-  file: FileHandle,
-  position: number,
-  byteCount: number,
-  name: string,
-): Promise<Buffer> {
+/** Exactly these bytes, in a buffer of their own. Errors: as of {@link fillExactly}. */
+async function readExactly(file: FileHandle, position: number, byteCount: number, name: string): Promise<Buffer> {
   const buffer = Buffer.allocUnsafeSlow(byteCount);
-  for (let done = 0; done < byteCount; ) {
-    const wanted = Math.min(byteCount - done, READ_BYTES_MAX);
-    const { bytesRead } = await file.read(buffer, done, wanted, position + done).catch((cause: unknown) => {
+  await fillExactly(file, position, buffer, name);
+  return buffer;
+}
+
+/** Reads the bytes from `position` on into all of `target`. Errors: `invalid_argument` when the file ends before them, `unavailable` when it cannot be read. */
+export async function fillExactly(file: FileHandle, position: number, target: Uint8Array, name: string): Promise<void> {
+  for (let done = 0; done < target.byteLength; ) {
+    const wanted = Math.min(target.byteLength - done, READ_BYTES_MAX);
+    const { bytesRead } = await file.read(target, done, wanted, position + done).catch((cause: unknown) => {
       throw new DroverError("unavailable", `${name} cannot be read at byte ${position + done}`, { cause });
     });
     if (bytesRead === 0) fail(name, `ends at byte ${position + done}: it is truncated`);
     done += bytesRead;
   }
-  return buffer;
 }
 
 function isCounts(value: unknown): value is number[] {

@@ -1,14 +1,5 @@
 import { assert } from "@drover/core";
-import { bytesOf, type WeightDtype } from "../files/dtype.ts";
-
-/** A Linear's weight [out, in] as the checkpoint has it: its own type, and of FP8 a scale for each output. */
-export type StoredRows = Readonly<{
-  dtype: WeightDtype;
-  /** [out]; undefined where the type needs none. */
-  scales: Float32Array | undefined;
-  /** Rows [first, first + count), row-major, little-endian. Errors: the checkpoint's. */
-  read(first: number, count: number): Promise<Uint8Array>;
-}>;
+import { type StoredLines, sliceLines, stackLines } from "./stored-lines.ts";
 
 /** A Linear's weight [out, in] of which some rows are read at a time, dequantized to f32: what is in memory stays small whatever its size. */
 export type LinearRows = Readonly<{
@@ -16,8 +7,8 @@ export type LinearRows = Readonly<{
   inSize: number;
   /** Rows [first, first + count), row-major. Errors: the checkpoint's. */
   read(first: number, count: number): Promise<Float32Array>;
-  /** The same without a conversion; undefined where parts of it are stored in different ways. */
-  stored: StoredRows | undefined;
+  /** The same without a conversion; undefined where parts of it are stored in different ways, or in one that only {@link LinearRows.read} knows. */
+  stored: StoredLines | undefined;
 }>;
 
 /** Linears of one input as one, their rows in order. */
@@ -37,7 +28,7 @@ export function stackRows(linears: readonly LinearRows[]): LinearRows {
     return out;
   };
   const outSize = linears.reduce((sum, linear) => sum + linear.outSize, 0);
-  return { outSize, inSize, read, stored: stackStored(linears, inSize) };
+  return { outSize, inSize, read, stored: stackLines(linears.map(({ stored }) => stored)) };
 }
 
 /** Rows [first, first + count) of stacked Linears: rows [from, to) of each, which are rows `at` and on of what is read. */
@@ -52,37 +43,13 @@ function partsOf(linears: readonly LinearRows[], first: number, count: number) {
   });
 }
 
-function stackStored(linears: readonly LinearRows[], inSize: number): StoredRows | undefined {
-  const stored = linears.flatMap((linear) => linear.stored ?? []);
-  const [one] = stored;
-  const alike = stored.every(
-    ({ dtype, scales }) => dtype === one?.dtype && (scales === undefined) === (one.scales === undefined),
-  );
-  if (one === undefined || stored.length < linears.length || !alike) return undefined;
-  const scales = one.scales && Float32Array.from(stored.flatMap((part) => [...(part.scales ?? [])]));
-  const read = async (first: number, count: number): Promise<Uint8Array> => {
-    const rowBytes = bytesOf(one.dtype, inSize);
-    const out = new Uint8Array(count * rowBytes);
-    for (const { linear, from, to, at } of partsOf(linears, first, count)) {
-      assert(linear.stored !== undefined, "all parts are stored alike");
-      out.set(await linear.stored.read(from, to - from), at * rowBytes);
-    }
-    return out;
-  };
-  return { dtype: one.dtype, scales, read };
-}
-
 /** Rows [first, first + count) as a Linear of their own. */
 export function sliceRows({ inSize, read, stored }: LinearRows, first: number, count: number): LinearRows {
   return {
     outSize: count,
     inSize,
     read: (from, rowCount) => read(first + from, rowCount),
-    stored: stored && {
-      dtype: stored.dtype,
-      scales: stored.scales?.subarray(first, first + count),
-      read: (from, rowCount) => stored.read(first + from, rowCount),
-    },
+    stored: sliceLines(stored, first, count),
   };
 }
 

@@ -1,4 +1,4 @@
-import { loadModelConfig, openCheckpoint, TextWeights } from "@drover/checkpoint";
+import { loadModelConfig, openCheckpoint, StoredTextRows, TextWeights } from "@drover/checkpoint";
 import { at } from "@drover/core";
 import { seededRandom, tinyModel } from "@drover/testkit";
 import { afterAll, describe, expect, test } from "vitest";
@@ -21,7 +21,13 @@ describe.skipIf(!hasCpuCard)("experts on a card (a CPU in its place; needs g++)"
     await checkpoint[Symbol.asyncDispose]();
     await folder[Symbol.asyncDispose]();
   });
-  const open = () => CardExperts.open(cuda, config, source, { precision: "f32", cacheFolder: undefined });
+  const open = () =>
+    CardExperts.open(
+      cuda,
+      config,
+      { rows: new StoredTextRows(source), quantization: null },
+      { precision: "f32", cacheFolder: undefined },
+    );
   const random = seededRandom(5);
   const rows = (count: number) => Float32Array.from({ length: count * d }, () => 2 * random() - 1);
 

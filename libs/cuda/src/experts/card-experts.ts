@@ -66,7 +66,7 @@ export class CardExperts implements ExpertRunner, Disposable {
   static async open(
     cuda: Cuda,
     config: ModelConfig,
-    source: Pick<TextSource, "expertRows">,
+    source: TextSource,
     { precision, cacheFolder }: CardExpertsOptions,
   ): Promise<CardExperts> {
     checkModelForCard(config);
@@ -77,7 +77,7 @@ export class CardExperts implements ExpertRunner, Disposable {
     // Kernels of attention are not compiled before somebody asks for them.
     const sizes = { ...config, pageRows: 1, kv: "f32" } as const;
     const { linears } = new ModelKernels(device, library, sizes, precision, streams.upload);
-    const uploader = new LinearUploader(device, memory, linears, () => device.synchronize(streams.upload));
+    const uploader = new LinearUploader(device, memory, linears, streams.upload);
     const tables = await ExpertTables.open(config, source, { device, memory, uploader, stream: streams.upload });
     const rows = new ExpertRows({ device, library, memory, stream: streams.rows }, config, precision);
     const [layer] = config.moeLayers;

@@ -29,18 +29,16 @@ export type ExpertUpload = Readonly<{
  */
 export class ExpertTables {
   readonly #upload: ExpertUpload;
-  readonly #source: Pick<TextSource, "expertRows">;
+  readonly #source: TextSource;
   readonly #layers: ReadonlyMap<number, DeviceMlp>;
   readonly #held = new Map<number, Map<number, Expert>>();
   readonly #retirement = new Retirement();
   readonly #record: HostMemory;
+  /** The end of the last load. */
+  #loaded: Promise<void> = Promise.resolve();
   #version = 0;
 
-  private constructor(
-    upload: ExpertUpload,
-    source: Pick<TextSource, "expertRows">,
-    layers: ReadonlyMap<number, DeviceMlp>,
-  ) {
+  private constructor(upload: ExpertUpload, source: TextSource, layers: ReadonlyMap<number, DeviceMlp>) {
     this.#upload = upload;
     this.#source = source;
     this.#layers = layers;
@@ -48,25 +46,21 @@ export class ExpertTables {
   }
 
   /** Tables of all layers, without an expert. Errors: the checkpoint's; `overloaded` where the card is full. */
-  static async open(
-    config: ModelConfig,
-    source: Pick<TextSource, "expertRows">,
-    upload: ExpertUpload,
-  ): Promise<ExpertTables> {
+  static async open(config: ModelConfig, source: TextSource, upload: ExpertUpload): Promise<ExpertTables> {
     const layers = new Map<number, DeviceMlp>();
     const { memory, uploader } = upload;
     for (const layer of config.moeLayers) {
-      const rows = await source.expertRows(layer, 0);
-      const table = ({ outSize, inSize }: LinearRows, of: LinearRows): DeviceLinear => ({
-        format: uploader.formatOf(of),
-        outSize,
-        inSize,
+      const rows = await source.rows.expert(layer, 0);
+      const table = (of: LinearRows): DeviceLinear => ({
+        format: uploader.formatOf(of, source.quantization),
+        outSize: of.outSize,
+        inSize: of.inSize,
         count: config.expertCount,
         table: memory.allocate("weights", RECORD_BYTES * config.expertCount),
         records: new BigUint64Array(0),
       });
       const { gateUp, down } = rows;
-      layers.set(layer, { gateUp: table(gateUp, gateUp), down: table(down, down), width: config.expertWidth });
+      layers.set(layer, { gateUp: table(gateUp), down: table(down), width: config.expertWidth });
     }
     return new ExpertTables(upload, source, layers);
   }
@@ -95,15 +89,26 @@ export class ExpertTables {
       .map(([layer, experts]) => ({ layer, experts: [...experts.keys()].sort((a, b) => a - b) }));
   }
 
-  /** Brings an expert to the card; nothing where it is there. Errors: the checkpoint's; `overloaded` where the card is full. */
-  async load(layer: number, expert: number): Promise<void> {
+  /** Brings an expert to the card; nothing where it is there. One after the other, so that a fault of reading is told of whose it is. Errors: the checkpoint's; `overloaded` where the card is full. */
+  load(layer: number, expert: number): Promise<void> {
+    const done = this.#loaded.then(() => this.#load(layer, expert));
+    this.#loaded = done.then(
+      () => undefined,
+      () => undefined,
+    );
+    return done;
+  }
+
+  async #load(layer: number, expert: number): Promise<void> {
     if (this.has(layer, expert)) return;
     const { uploader } = this.#upload;
-    const rows = await this.#source.expertRows(layer, expert);
-    const gateUp = await uploader.upload([rows.gateUp], true);
+    const { rows: source, quantization } = this.#source;
+    const rows = await source.expert(layer, expert);
+    const gateUp = await uploader.upload([rows.gateUp], { isGated: true, quantization });
     let down: DeviceLinear | undefined;
     try {
-      down = await uploader.upload([rows.down]);
+      down = await uploader.upload([rows.down], { quantization });
+      await uploader.finish();
       this.#publish(layer, expert, { gateUp, down });
     } catch (error) {
       for (const made of [gateUp, down]) if (made !== undefined) uploader.release(made);

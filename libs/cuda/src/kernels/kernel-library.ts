@@ -7,19 +7,23 @@ import { CodeCache } from "./code-cache.ts";
 /** Files of this folder, without `.cu`, and which of its other files they begin with. */
 const FILES = {
   attention: ["prelude", "kv"],
+  centre: ["prelude"],
   embed: ["prelude"],
   few_rows: ["prelude", "tensor"],
+  floats: ["prelude", "source"],
   linear: ["prelude"],
   many_rows: ["prelude", "tensor"],
   norm: ["prelude"],
   pack: ["prelude", "tensor"],
   prompt_attention: ["prelude", "kv", "group"],
+  quantize: ["prelude", "source"],
   rank: ["prelude"],
   rotate: ["prelude", "kv"],
   route: ["prelude"],
   router: ["prelude"],
   swiglu: ["prelude"],
   take: ["prelude"],
+  turn: ["prelude"],
 } as const;
 /** The architecture that group.cuh's products are of. */
 export const HOPPER = 90;

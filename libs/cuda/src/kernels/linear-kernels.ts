@@ -4,6 +4,7 @@ import { formatMacros, type RowFormat } from "../model/weight-format.ts";
 import { Activations, type Precision } from "./activations.ts";
 import { i32, type KernelLauncher, NULL } from "./kernel-launcher.ts";
 import type { GatedProduct, Product } from "./product.ts";
+import { SourceKernels } from "./source-kernels.ts";
 import { shapeOf, TileKernels } from "./tile-kernels.ts";
 
 const ROWS_A_JOB = 8;
@@ -23,12 +24,15 @@ export function jobCountMax(rowCount: number, expertCount: number, precision: Pr
 /** Products of rows and matrices, each enqueued by one call. */
 export class LinearKernels {
   readonly activations: Activations;
+  /** What brings stored numbers into a form that is multiplied. */
+  readonly sources: SourceKernels;
   readonly #launcher: KernelLauncher;
   readonly #tiles: TileKernels;
 
   constructor(launcher: KernelLauncher, precision: Precision) {
     this.#launcher = launcher;
     this.activations = new Activations(precision);
+    this.sources = new SourceKernels(launcher);
     this.#tiles = new TileKernels(launcher, this.activations);
   }
 

@@ -1,6 +1,6 @@
 // Rows of a matrix as a checkpoint stores them to tiles (tensor.cuh), WEIGHT being what they become. SOURCE: 4 and 8, integers in blocks of BLOCK inputs as MatMulNBits has
 // them; 2, e4m3; 1, bf16 and 0, f32, which become f16 over a power of two for each output: what is 2^-27 of an output's greatest weight or more keeps bf16's bits.
-// The rows from `first` on of n; of GATED matrices, the gate's half and then the up's, tiles are in turns. Outputs and inputs that there are not are zero.
+// The rows from `first` on of n, which `stored` has the scales of; of GATED matrices, the gate's half and then the up's, tiles are in turns. Outputs and inputs that there are not are zero.
 __device__ __forceinline__ long long tileOf(int row, int n, int isGated) {
   if (!isGated) return row / 16;
   return row < n / 2 ? row / 16 * 2 : (row - n / 2) / 16 * 2 + 1;
@@ -28,7 +28,7 @@ extern "C" __global__ void __launch_bounds__(128) outputScales(const void *sourc
   const int exponent = (int)(__float_as_uint(peak) >> 23) - 14;
   scale = __uint_as_float((u32)(exponent < 1 ? 1 : exponent) << 23);
 #else
-  scale = stored[row] * 256.f;
+  scale = stored[blockIdx.x] * 256.f;
 #endif
   if (threadIdx.x == 0) ((float *)(scales + tileOf(row, n, isGated) * 8 + row % 8))[row % 16 / 8] = scale;
 }
@@ -52,7 +52,7 @@ extern "C" __global__ void __launch_bounds__(128) pack(const void *source, const
     }
   if (input % BLOCK == 0 && t == 0)
     for (int high = 0; high < 2; high++)
-      ((float *)(scales + (tile * gridDim.x * 64 / BLOCK + input / BLOCK) * 8 + g))[high] = low + 8 * high < rows && input < k ? stored[(long long)(first + low + 8 * high) * blocks + input / BLOCK] : 0.f;
+      ((float *)(scales + (tile * gridDim.x * 64 / BLOCK + input / BLOCK) * 8 + g))[high] = low + 8 * high < rows && input < k ? stored[(long long)(low + 8 * high) * blocks + input / BLOCK] : 0.f;
 #endif
 #if WEIGHT == 4
   u32 word = 0;

@@ -49,7 +49,7 @@ export function shapeOf(work: Work): TileShape {
   return { file: "many_rows", rows: 2 * WARP_ROWS, OUT_WARPS: 4, ROW_WARPS: 2, K_WARPS: 1, STAGES: 3 };
 }
 
-/** Rows as a checkpoint stores them, on the card: [first, first + rows) of a matrix. */
+/** Rows [first, first + rows) of a matrix on the card, row by row, and their scales. */
 export type StoredPart = Readonly<{ source: DeviceAddress; stored: DeviceAddress; first: number; rows: number }>;
 
 /** Products of f16 rows and matrices in tiles (tensor.cuh). */

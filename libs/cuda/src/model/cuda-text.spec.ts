@@ -1,4 +1,4 @@
-import { loadModelConfig, openCheckpoint, TextWeights } from "@drover/checkpoint";
+import { loadModelConfig, openCheckpoint, StoredTextRows, TextWeights } from "@drover/checkpoint";
 import { BlockHashes, KvCache, type KvKind, segmentRowsOf, servedModelSeed } from "@drover/kv";
 import { tinyModel } from "@drover/testkit";
 import { describe, expect, test } from "vitest";
@@ -52,7 +52,7 @@ describe.skipIf(!hasCpuCard)("a tiny model on a CPU in a card's place (needs g++
     await using checkpoint = await openCheckpoint(folder.path);
     const cuda = await openCuda(0, cpuCardLibraries());
     const free = cuda.device.freeBytes;
-    const source = new TextWeights(checkpoint, config);
+    const source = { rows: new StoredTextRows(new TextWeights(checkpoint, config)), quantization: null };
     const options = {
       precision: "f32",
       kv: "f32",

@@ -104,9 +104,8 @@ export class CudaText {
     const sizes = { ...config, pageRows: pageRowsOf(geometry), kv };
     const kernels = new ModelKernels(device, library, sizes, precision, stream);
     const onLayer = options.onLayer ?? (() => undefined);
-    const uploader = new LinearUploader(device, memory, kernels.linears, () => device.synchronize(stream));
-    const weights = await loadDeviceWeights(config, source, uploader, onLayer);
-    uploader.close();
+    const uploader = new LinearUploader(device, memory, kernels.linears, stream);
+    const weights = await loadDeviceWeights(config, source, uploader, onLayer).finally(() => uploader.close());
     const buffers = allocateBuffers(config, rowsMax, kernels.activations, memory, (address, byteCount) =>
       device.fill(address, 0, byteCount, stream),
     );

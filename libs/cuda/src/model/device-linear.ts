@@ -1,11 +1,14 @@
-import type { LinearRows } from "@drover/checkpoint";
+import type { LinearRows, Quantization } from "@drover/checkpoint";
 import { assert, at } from "@drover/core";
-import type { CudaDevice, DeviceAddress } from "../driver/cuda-device.ts";
+import type { CudaDevice, DeviceAddress, Stream } from "../driver/cuda-device.ts";
 import type { LinearKernels } from "../kernels/linear-kernels.ts";
 import type { DeviceLinear, RowMatrix } from "../kernels/product.ts";
 import { UPLOAD_BYTES } from "../limits.ts";
 import type { DeviceMemory } from "../memory/device-memory.ts";
-import { matrixBytes, type RowFormat, type TileFormat, type WeightFormat } from "./weight-format.ts";
+import { PinnedStream } from "./pinned-stream.ts";
+import { linesOf, type PreparedRows, preparation, preparedFormat, scalesFor, tilesOf } from "./prepared-rows.ts";
+import { StagedRows } from "./staged-rows.ts";
+import { matrixBytes, type RowFormat, type WeightFormat } from "./weight-format.ts";
 
 const RECORD_BYTES = 16;
 /** Rows that are brought into tiles together come in multiples of this. */
@@ -14,38 +17,58 @@ const TILE_ROWS = 16;
 /** Where a matrix's numbers and scales are. */
 type Placed = Readonly<{ weights: DeviceAddress; scales: DeviceAddress }>;
 
-/** Brings matrices to the card as they are stored; f16, and what is stored in several ways, as f32. With kernels of f16, products' matrices are brought into tiles there. */
+export type UploadOptions = Readonly<{
+  /** Gate's rows and then as many of up. */
+  isGated?: boolean;
+  /** How they are quantized on the way; null: they are kept as they are stored, where a kernel multiplies that, else as floats. */
+  quantization: Quantization | null;
+}>;
+
+/**
+ * Brings matrices to the card: as they are stored, quantized, or as floats. With kernels of f16, products' matrices are brought into tiles there. Calls return while
+ * parts are still being read: what they return may be used after {@link LinearUploader.finish}.
+ */
 export class LinearUploader {
   readonly #device: CudaDevice;
   readonly #memory: DeviceMemory;
-  readonly #kernels: Pick<LinearKernels, "activations" | "pack">;
-  readonly #wait: () => void;
-  /** Rows on their way into tiles. */
-  #staging: Readonly<{ address: DeviceAddress; byteCount: number }> | undefined;
+  readonly #kernels: LinearKernels;
+  readonly #stream: Stream;
+  readonly #pinned: PinnedStream;
+  readonly #staged: StagedRows;
+  /** The end of the last call. */
+  #turn: Promise<void> = Promise.resolve();
+  /** What the call under way has allocated. */
+  #allocated: DeviceAddress[] = [];
 
-  /** `wait`: until what the kernels were given to do is done. */
-  constructor(
-    device: CudaDevice,
-    memory: DeviceMemory,
-    kernels: Pick<LinearKernels, "activations" | "pack">,
-    wait: () => void,
-  ) {
+  constructor(device: CudaDevice, memory: DeviceMemory, kernels: LinearKernels, stream: Stream) {
     this.#device = device;
     this.#memory = memory;
     this.#kernels = kernels;
-    this.#wait = wait;
+    this.#stream = stream;
+    this.#pinned = new PinnedStream(device, stream);
+    this.#staged = new StagedRows(memory, kernels.sources, this.#pinned);
   }
 
-  /** All of one shape and format; `isGated`: gate's rows and then as many of up. Errors: the checkpoint's; `overloaded` where the card is full. */
-  async upload(matrices: readonly LinearRows[], isGated = false): Promise<DeviceLinear> {
+  /**
+   * All of one shape; one call after the other. Errors, also those of earlier calls: the checkpoint's; `overloaded` where the card is full. Nothing stays on the card of a call that
+   * throws.
+   */
+  upload(matrices: readonly LinearRows[], options: UploadOptions): Promise<DeviceLinear> {
+    return this.#inTurn(() => this.#upload(matrices, options));
+  }
+
+  async #upload(
+    matrices: readonly LinearRows[],
+    { isGated = false, quantization }: UploadOptions,
+  ): Promise<DeviceLinear> {
     const { outSize, inSize } = at(matrices, 0);
-    const stored = formatOf(matrices);
-    const format = this.#formatOf(stored);
+    const prepared = preparedFormat(matrices, quantization);
+    const format = this.#onCard(prepared);
     const records = new BigUint64Array(2 * matrices.length);
     for (const [i, rows] of matrices.entries()) {
       assert(rows.outSize === outSize && rows.inSize === inSize, "matrices of one table have one shape");
-      const placed =
-        format.kind === "tiles" ? await this.#tiles(rows, stored, format, isGated) : await this.#rows(rows, stored);
+      const how = preparation(linesOf(rows), prepared, quantization);
+      const placed = await this.#place(rows, how, format, isGated);
       records.set([placed.weights, placed.scales], 2 * i);
     }
     return this.#table(format, outSize, inSize, records);
@@ -59,8 +82,8 @@ export class LinearUploader {
   }
 
   /** What a matrix becomes when it is uploaded alone. */
-  formatOf(rows: LinearRows): WeightFormat {
-    return this.#formatOf(formatOf([rows]));
+  formatOf(rows: LinearRows, quantization: Quantization | null): WeightFormat {
+    return this.#onCard(preparedFormat([rows], quantization));
   }
 
   /** Frees what {@link upload} has made. */
@@ -70,9 +93,13 @@ export class LinearUploader {
   }
 
   /** One matrix row by row, as bf16 or f32. Errors: as of {@link upload}. */
-  async matrix(rows: LinearRows): Promise<RowMatrix> {
-    const kind = formatOf([rows]).kind === "bf16" ? "bf16" : "f32";
-    return { kind, address: (await this.#rows(rows, { kind })).weights };
+  matrix(rows: LinearRows): Promise<RowMatrix> {
+    const kind = preparedFormat([rows], null).kind === "bf16" ? "bf16" : "f32";
+    const format: RowFormat = { kind };
+    return this.#inTurn(async () => {
+      const { weights } = await this.#place(rows, preparation(linesOf(rows), format, null), format, false);
+      return { kind, address: weights };
+    });
   }
 
   /** A list of numbers, such as a norm's weight. */
@@ -82,14 +109,45 @@ export class LinearUploader {
     return address;
   }
 
-  /** Lets go of what rows came through. */
-  close(): void {
-    if (this.#staging !== undefined) this.#memory.free(this.#staging.address);
-    this.#staging = undefined;
+  /** Waits until everything is where it is to be. Errors: as of {@link upload}. */
+  async finish(): Promise<void> {
+    await this.#pinned.drain();
   }
 
-  #formatOf(stored: RowFormat): WeightFormat {
-    return this.#kernels.activations.precision === "f32" ? stored : tilesOf(stored);
+  /** Lets go of what rows came through. */
+  close(): void {
+    this.#pinned.close();
+    this.#staged.close();
+  }
+
+  #onCard(prepared: RowFormat): WeightFormat {
+    return this.#kernels.activations.precision === "f32" ? prepared : tilesOf(prepared);
+  }
+
+  /** Rows of two matrices would meet in the room that they come through. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const allocated: DeviceAddress[] = [];
+    const done = this.#turn.then(async () => {
+      this.#allocated = allocated;
+      try {
+        return await work();
+      } catch (error) {
+        await this.#pinned.settle();
+        for (const address of allocated) this.#memory.free(address);
+        throw error;
+      }
+    });
+    this.#turn = done.then(
+      () => undefined,
+      () => undefined,
+    );
+    return done;
+  }
+
+  #allocate(byteCount: number): DeviceAddress {
+    const address = this.#memory.allocate("weights", byteCount);
+    this.#allocated.push(address);
+    return address;
   }
 
   #table(format: WeightFormat, outSize: number, inSize: number, records: BigUint64Array): DeviceLinear {
@@ -99,89 +157,37 @@ export class LinearUploader {
     return { format, outSize, inSize, count, table, records };
   }
 
-  async #rows(rows: LinearRows, format: RowFormat): Promise<Placed> {
-    const { weightBytes, scaleCount } = matrixBytes(format, rows.outSize, rows.inSize);
-    const weights = this.#memory.allocate("weights", weightBytes);
-    const rowBytes = weightBytes / rows.outSize;
-    await eachPart(rows, format, rowBytes, 1, async (first, bytes) =>
-      this.#device.write(weights + BigInt(first * rowBytes), bytes),
-    );
-    if (scaleCount === 0) return { weights, scales: 0n };
-    return { weights, scales: this.vector(scalesOf(rows, scaleCount)) };
-  }
-
-  async #tiles(rows: LinearRows, stored: RowFormat, format: TileFormat, isGated: boolean): Promise<Placed> {
+  async #place(rows: LinearRows, how: PreparedRows, format: WeightFormat, isGated: boolean): Promise<Placed> {
     const { outSize, inSize } = rows;
     const { weightBytes, scaleCount } = matrixBytes(format, outSize, inSize);
-    const tiles = this.#memory.allocate("weights", weightBytes);
-    const scales = this.#memory.allocate("weights", 4 * scaleCount);
-    const plain = matrixBytes(stored, outSize, inSize);
-    const rowBytes = plain.weightBytes / outSize;
-    const own = plain.scaleCount === 0 ? undefined : this.vector(scalesOf(rows, plain.scaleCount));
-    const source = this.#stage(Math.min(plain.weightBytes, partRows(rowBytes, TILE_ROWS) * rowBytes));
-    await eachPart(rows, stored, rowBytes, TILE_ROWS, async (first, bytes) => {
-      this.#device.write(source, bytes);
-      const part = { source, stored: own ?? 0n, first, rows: bytes.byteLength / rowBytes };
-      this.#kernels.pack({ ...part, kind: stored.kind, format, tiles, scales, outSize, inSize, isGated });
-      this.#wait();
-    });
-    if (own !== undefined) this.#memory.free(own);
-    return { weights: tiles, scales };
-  }
-
-  #stage(byteCount: number): DeviceAddress {
-    if (this.#staging === undefined || this.#staging.byteCount < byteCount) {
-      this.close();
-      this.#staging = { address: this.#memory.allocate("weights", byteCount), byteCount };
+    const weights = this.#allocate(weightBytes);
+    const scales = scaleCount === 0 ? 0n : this.#allocate(4 * scaleCount);
+    const lines = linesOf(rows);
+    const stored = await scalesFor(lines, how, rows);
+    const rowsMax = lines.isTransposed ? outSize : partRows(lines.lineBytes);
+    for (let first = 0; first < outSize; first += rowsMax) {
+      const part = { first, rowCount: Math.min(rowsMax, outSize - first), outSize, inSize };
+      const { source, sourceScales } = await this.#staged.prepare(lines, how, stored, part);
+      this.#pinned.run(() => {
+        if (format.kind === "tiles") {
+          const of = { source, stored: sourceScales, first, rows: part.rowCount, kind: how.format.kind };
+          this.#kernels.pack({ ...of, format, tiles: weights, scales, outSize, inSize, isGated });
+          return;
+        }
+        const own = matrixBytes(how.format, part.rowCount, inSize);
+        const each = { weights: own.weightBytes / part.rowCount, scales: (4 * own.scaleCount) / part.rowCount };
+        this.#device.copy(weights + BigInt(first * each.weights), source, own.weightBytes, this.#stream);
+        if (scaleCount > 0)
+          this.#device.copy(scales + BigInt(first * each.scales), sourceScales, 4 * own.scaleCount, this.#stream);
+      });
     }
-    return this.#staging.address;
+    return { weights, scales };
   }
 }
 
-/** Rows that come at once: a multiple of `unit`. */
-function partRows(rowBytes: number, unit: number): number {
-  return Math.max(1, Math.floor(UPLOAD_BYTES / rowBytes / unit)) * unit;
-}
-
-async function eachPart(
-  rows: LinearRows,
-  format: RowFormat,
-  rowBytes: number,
-  unit: number,
-  use: (first: number, bytes: Uint8Array) => Promise<void>,
-): Promise<void> {
-  const rowsMax = partRows(rowBytes, unit);
-  for (let first = 0; first < rows.outSize; first += rowsMax) {
-    const count = Math.min(rowsMax, rows.outSize - first);
-    const bytes = format.kind === "f32" ? bytesOf(await rows.read(first, count)) : await stored(rows, first, count);
-    assert(bytes.byteLength === count * rowBytes, "a matrix has its shape's bytes");
-    await use(first, bytes);
-  }
-}
-
-function stored(rows: LinearRows, first: number, count: number): Promise<Uint8Array> {
-  assert(rows.stored !== undefined, "the format is the stored one");
-  return rows.stored.read(first, count);
-}
-
-function scalesOf({ stored }: LinearRows, count: number): Float32Array {
-  assert(stored?.scales?.length === count, "a matrix has the scales of its format");
-  return stored.scales;
-}
-
-/** What all are stored as, if the card's kernels read it. */
-function formatOf(matrices: readonly LinearRows[]): RowFormat {
-  const [first, ...others] = matrices.map(({ stored }) => stored?.dtype);
-  if (others.some((dtype) => dtype !== first)) return { kind: "f32" };
-  if (first === "BF16") return { kind: "bf16" };
-  return first === "F8_E4M3" ? { kind: "e4m3" } : { kind: "f32" };
-}
-
-/** What rows of a format become in tiles. */
-function tilesOf(format: RowFormat): TileFormat {
-  if (format.kind === "e4m3") return { kind: "tiles", numbers: "e4m3" };
-  if (format.kind === "blocks") return { kind: "tiles", numbers: { bits: format.bits, blockSize: format.blockSize } };
-  return { kind: "tiles", numbers: "f16" };
+/** Rows that come at once: whole tiles. */
+function partRows(lineBytes: number): number {
+  return Math.max(1, Math.floor(UPLOAD_BYTES / lineBytes / TILE_ROWS)) * TILE_ROWS;
 }
 
 function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {

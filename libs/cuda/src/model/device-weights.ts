@@ -1,11 +1,18 @@
-import { type LinearRows, type ModelConfig, stackRows, type TextWeights } from "@drover/checkpoint";
+import {
+  headFormat,
+  type LinearRows,
+  type MlpRows,
+  type ModelConfig,
+  type Quantization,
+  type TextRows,
+} from "@drover/checkpoint";
 import { ropeTables } from "@drover/llama4";
 import type { DeviceAddress } from "../driver/cuda-device.ts";
 import type { DeviceLinear, RowMatrix } from "../kernels/product.ts";
 import type { LinearUploader } from "./device-linear.ts";
 
-/** Where a model's matrices come from. */
-export type TextSource = Pick<TextWeights, "vector" | "linearRows" | "expertRows" | "embeddingRows">;
+/** Where a model's matrices come from, and how they are quantized on their way to the card: the head in its own way; router, embedding and norms never. */
+export type TextSource = Readonly<{ rows: TextRows; quantization: Quantization | null }>;
 
 /** A SwiGLU block: gate rows, then up rows, in one matrix; and down. Of experts a matrix each. */
 export type DeviceMlp = Readonly<{ gateUp: DeviceLinear; down: DeviceLinear; width: number }>;
@@ -54,6 +61,7 @@ export async function loadDeviceWeights(
   uploader: LinearUploader,
   onLayer: (done: number, total: number) => void,
 ): Promise<DeviceWeights> {
+  const { rows, quantization } = source;
   const layers: DeviceLayer[] = [];
   const counts = { global: 0, local: 0 };
   for (let layer = 0; layer < config.layerCount; layer++) {
@@ -65,70 +73,62 @@ export async function loadDeviceWeights(
   const { cos, sin } = ropeTables(config, config.chunkSize);
   const angles = new Float32Array(2 * cos.length);
   for (const [i, value] of cos.entries()) angles.set([value, sin[i] as number], 2 * i);
-  return {
-    embedding: await uploader.matrix(await source.embeddingRows()),
+  const weights = {
+    embedding: await uploader.matrix(await rows.embedding()),
     layers,
-    norm: uploader.vector(await source.vector("model.norm.weight")),
-    head: await uploader.upload([await source.linearRows("lm_head")]),
+    norm: uploader.vector(await rows.vector("model.norm.weight")),
+    head: await uploader.upload([await rows.head()], { quantization: headFormat(quantization) }),
     angles: uploader.vector(angles),
     places: uploader.vector(Int32Array.from({ length: config.expertCount }, (_, expert) => expert)),
   };
+  await uploader.finish();
+  return weights;
 }
 
 async function loadLayer(
   config: ModelConfig,
   layer: number,
-  source: TextSource,
+  { rows, quantization }: TextSource,
   uploader: LinearUploader,
 ): Promise<Omit<DeviceLayer, "isGlobal" | "kindIndex">> {
   const path = `model.layers.${layer}`;
-  const rows = async (...names: readonly string[]): Promise<LinearRows> => {
-    const parts: LinearRows[] = [];
-    for (const name of names) parts.push(await source.linearRows(`${path}.${name}`));
-    return stackRows(parts);
+  const linear = (matrix: LinearRows): Promise<DeviceLinear> => uploader.upload([matrix], { quantization });
+  const mlps = async (all: readonly MlpRows[], width: number): Promise<DeviceMlp> => {
+    const gateUp = all.map((each) => each.gateUp);
+    const down = all.map((each) => each.down);
+    return {
+      gateUp: await uploader.upload(gateUp, { isGated: true, quantization }),
+      down: await uploader.upload(down, { quantization }),
+      width,
+    };
   };
-  const linear = async (...names: readonly string[]): Promise<DeviceLinear> => uploader.upload([await rows(...names)]);
-  const mlp = async (name: string, width: number): Promise<DeviceMlp> => ({
-    gateUp: await uploader.upload([await rows(`${name}.gate_proj`, `${name}.up_proj`)], true),
-    down: await linear(`${name}.down_proj`),
-    width,
-  });
+  const { qkv, output } = await rows.attention(layer);
   const moeIndex = config.moeLayers.indexOf(layer);
   return {
-    inputNorm: uploader.vector(await source.vector(`${path}.input_layernorm.weight`)),
-    qkv: await linear("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-    output: await linear("self_attn.o_proj"),
-    postNorm: uploader.vector(await source.vector(`${path}.post_attention_layernorm.weight`)),
+    inputNorm: uploader.vector(await rows.vector(`${path}.input_layernorm.weight`)),
+    qkv: await linear(qkv),
+    output: await linear(output),
+    postNorm: uploader.vector(await rows.vector(`${path}.post_attention_layernorm.weight`)),
     feedForward:
       moeIndex < 0
-        ? { kind: "dense", mlp: await mlp("feed_forward", config.denseWidth) }
+        ? { kind: "dense", mlp: await mlps([await rows.dense(layer)], config.denseWidth) }
         : {
             kind: "moe",
             moeIndex,
-            router: await uploader.matrix(await source.linearRows(`${path}.feed_forward.router`)),
+            router: await uploader.matrix(await rows.router(layer)),
             ...withShared(
               uploader,
-              await loadExperts(config, layer, source, uploader),
-              await mlp("feed_forward.shared_expert", config.expertWidth),
+              await mlps(await expertsOf(rows, layer, config.expertCount), config.expertWidth),
+              await mlps([await rows.shared(layer)], config.expertWidth),
             ),
           },
   };
 }
 
-async function loadExperts(
-  { expertCount, expertWidth }: ModelConfig,
-  layer: number,
-  source: TextSource,
-  uploader: LinearUploader,
-): Promise<DeviceMlp> {
-  const gateUp: LinearRows[] = [];
-  const down: LinearRows[] = [];
-  for (let expert = 0; expert < expertCount; expert++) {
-    const rows = await source.expertRows(layer, expert);
-    gateUp.push(rows.gateUp);
-    down.push(rows.down);
-  }
-  return { gateUp: await uploader.upload(gateUp, true), down: await uploader.upload(down), width: expertWidth };
+async function expertsOf(rows: TextRows, layer: number, count: number): Promise<readonly MlpRows[]> {
+  const experts: MlpRows[] = [];
+  for (let expert = 0; expert < count; expert++) experts.push(await rows.expert(layer, expert));
+  return experts;
 }
 
 /** In tiles one launch can multiply all experts, if the shared one is of their format. */

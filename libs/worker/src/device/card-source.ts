@@ -1,17 +1,17 @@
-import { readManifest, TextWeights } from "@drover/checkpoint";
-import { DroverError } from "@drover/core";
+import { ConvertedTextRows, ConvertedWeights, readManifest, StoredTextRows, TextWeights } from "@drover/checkpoint";
+import type { TextSource } from "@drover/cuda";
 import type { RoleContext } from "../role-context.ts";
 
-/** Where a card's weights come from. Errors: `invalid_argument` with the field, for weights that only CPUs compute with. */
-export async function cardSource({ options, model }: Pick<RoleContext, "options" | "model">): Promise<TextWeights> {
+/**
+ * The checkpoint's weights as a card reads them: of a converted one its integers, which opening it has compared with what was asked for; else quantized on the way, if that was asked for.
+ * Errors: the checkpoint's.
+ */
+export async function cardSource({ options, model }: Pick<RoleContext, "options" | "model">): Promise<TextSource> {
   const { config, checkpoint } = model;
-  const { directory } = checkpoint;
-  if (options.quantization !== null) refuse("quantize", "a card computes with weights as the checkpoint stores them");
-  if ((await readManifest(directory)) !== null)
-    refuse("model", `${directory} was converted for CPUs; give a card the checkpoint that it was made of`);
-  return new TextWeights(checkpoint, config);
-}
-
-function refuse(field: string, sentence: string): never {
-  throw new DroverError("invalid_argument", `--${field}: ${sentence}`, { field });
+  const kept = new TextWeights(checkpoint, config);
+  const manifest = await readManifest(checkpoint.directory);
+  if (manifest === null) return { rows: new StoredTextRows(kept), quantization: options.quantization };
+  // A card packs by itself: what was packed for a CPU is not read.
+  const converted = new ConvertedWeights(checkpoint, config, manifest, "", options.ending.asked);
+  return { rows: new ConvertedTextRows(converted, kept, config), quantization: null };
 }

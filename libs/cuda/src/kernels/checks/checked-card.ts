@@ -68,6 +68,12 @@ export class CheckedCard {
     return values;
   }
 
+  bytes(address: DeviceAddress, count: number): Uint8Array {
+    const values = new Uint8Array(count);
+    this.#read(address, values);
+    return values;
+  }
+
   readActivations(address: DeviceAddress, rowCount: number, width: number, precision: Precision): Float32Array {
     if (precision === "f32") return this.floats(address, rowCount * width);
     const stride = new Activations(precision).stride(width);
@@ -86,7 +92,7 @@ export class CheckedCard {
     this.device.destroyStream(this.stream);
   }
 
-  #read(address: DeviceAddress, values: Float32Array | Int32Array | Uint16Array): void {
+  #read(address: DeviceAddress, values: Float32Array | Int32Array | Uint16Array | Uint8Array): void {
     this.device.synchronize(this.stream);
     this.device.read(address, new Uint8Array(values.buffer));
   }

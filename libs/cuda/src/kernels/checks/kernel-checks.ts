@@ -3,6 +3,13 @@ import type { KernelCheck } from "./kernel-check.ts";
 import { linearChecks } from "./linear-check.ts";
 import { routeChecks } from "./route-check.ts";
 import { rowChecks } from "./row-checks.ts";
+import { sourceChecks } from "./source-check.ts";
 
 /** Every kernel beside its reference. */
-export const kernelChecks: readonly KernelCheck[] = [...linearChecks, ...rowChecks, ...routeChecks, ...attentionChecks];
+export const kernelChecks: readonly KernelCheck[] = [
+  ...sourceChecks,
+  ...linearChecks,
+  ...rowChecks,
+  ...routeChecks,
+  ...attentionChecks,
+];

@@ -55,13 +55,16 @@ function inTiles(card: CheckedCard, rows: Stored, kind: RowFormat["kind"], tiled
   const { outSize, inSize } = shape;
   const { weightBytes, scaleCount } = matrixBytes(format, outSize, inSize);
   const placed = { tiles: card.room(weightBytes), scales: card.room(4 * scaleCount) };
-  const rowBytes = matrixBytes(tiled.stored, outSize, inSize).weightBytes / outSize;
+  const plain = matrixBytes(tiled.stored, outSize, inSize);
+  const rowBytes = plain.weightBytes / outSize;
+  const scaleBytes = (4 * plain.scaleCount) / outSize;
   for (const [first, to] of [
     [0, 16],
     [16, outSize],
   ] as const)
     card.linears("f16").pack({
-      ...{ source: rows.weights + BigInt(first * rowBytes), stored: rows.scales, first, rows: to - first },
+      ...{ source: rows.weights + BigInt(first * rowBytes), stored: rows.scales + BigInt(first * scaleBytes) },
+      ...{ first, rows: to - first },
       ...{ kind, format, ...placed, outSize, inSize, isGated },
     });
   return { weights: placed.tiles, scales: placed.scales, values: rows.values };
