@@ -78,6 +78,43 @@ describe("clients of other servers", () => {
     ).toBe(2);
   });
 
+  test("words are banned, tokens allowed, stops shown and prompts cut as vLLM's fields say", async () => {
+    const messages = [{ role: "user", content: "What is the capital of France?" }];
+    const text = async (body: object) => (await chat({ messages, max_tokens: 12, ...body })).choices[0].message.content;
+    expect(await text({ bad_words: ["Paris"] })).not.toContain("Paris");
+    expect(await text({ stop: "France", include_stop_str_in_output: true })).toBe("The capital of France");
+    expect(await text({ skip_special_tokens: false, include_stop_str_in_output: true })).toMatch(/Paris\.<\|eot\|>$/);
+    const { tokens } = await ask("/tokenize", { model: "nano", prompt: "one two", add_special_tokens: false });
+    const asked = { prompt: "The capital of", max_tokens: 6, temperature: 1, return_token_ids: true };
+    const allowed = (await complete({ ...asked, allowed_token_ids: tokens })).choices[0];
+    for (const id of allowed.token_ids) expect(tokens).toContain(id);
+    const cut = await complete({ prompt: "The capital of", truncate_prompt_tokens: 1, echo: true, max_tokens: 0 });
+    expect([cut.choices[0].text, cut.usage.prompt_tokens]).toEqual([" of", 1]);
+    expect((await complete({ prompt: "a", truncate_prompt_tokens: 0 })).error.param).toBe("truncate_prompt_tokens");
+  });
+
+  test("a prompt's log-probabilities are those of its echo, whole and streamed", async () => {
+    const asked = { prompt: "The capital of France", max_tokens: 1, temperature: 0, prompt_logprobs: 2 };
+    const [alone, echoed] = [await complete(asked), await complete({ ...asked, echo: true, logprobs: 1 })];
+    const told = alone.choices[0].prompt_logprobs;
+    expect(alone.choices[0].logprobs).toBeNull();
+    expect(told[0]).toBeNull();
+    const { tokens, token_logprobs, top_logprobs } = echoed.choices[0].logprobs;
+    for (let i = 1; i < told.length; i++) {
+      const own = Object.values<Json>(told[i]).find(({ decoded_token }) => decoded_token === tokens[i]);
+      expect(own.logprob).toBe(token_logprobs[i]);
+      expect(Object.values<Json>(told[i]).map(({ rank }) => rank)).toEqual(expect.arrayContaining([1, 2]));
+      expect(Object.keys(top_logprobs[i]).length).toBeLessThanOrEqual(2);
+    }
+    expect(echoed.choices[0].prompt_logprobs).toEqual(told);
+    const reply = await cluster.post("/v1/completions", { model: "nano", ...asked, stream: true });
+    const [first] = (await reply.text()).split("\n\n");
+    expect(JSON.parse((first ?? "").slice(6)).choices[0].prompt_logprobs).toEqual(told);
+    const messages = [{ role: "user", content: "hi" }];
+    const chatted = await chat({ messages, prompt_logprobs: 0 });
+    expect(chatted.prompt_logprobs).toHaveLength(chatted.usage.prompt_tokens);
+  });
+
   test("a chat's log-probabilities are of its text", async () => {
     const body = {
       messages: [{ role: "user", content: "What is the capital of France?" }],

@@ -39,6 +39,35 @@ describe("a generated gRPC client works against the public interface", () => {
     expect(last?.usage?.completionTokens).toBe(replies.flatMap(({ tokenIds }) => tokenIds).length);
   });
 
+  test("Options that vLLM has besides are those of HTTP: words, prompts that are cut, what is told of them", async () => {
+    const ask = (options: MessageInitShape<typeof publicApi.SamplingOptionsSchema>) =>
+      all(
+        client.serverStream(
+          generate,
+          create(publicApi.GenerateRequestSchema, {
+            model: MODEL,
+            prompt: { case: "text", value: "The capital of" },
+            addSpecialTokens: false,
+            options: { temperature: 0, maxTokens: 4, ...options },
+          }),
+        ),
+      );
+    const [plain] = await ask({ promptLogprobs: 1 });
+    expect(plain?.logprobs.map(({ tokenId }: publicApi.TokenLogprob) => tokenId)).toEqual(plain?.promptTokenIds);
+    const [cut] = await ask({ truncatePromptTokens: 1 });
+    expect(cut?.promptTokenIds).toEqual(plain?.promptTokenIds.slice(-1));
+    const allowedTokenIds = plain?.promptTokenIds.slice(0, 2) ?? [];
+    const chosen = (await ask({ allowedTokenIds })).flatMap(({ tokenIds }) => tokenIds);
+    for (const id of chosen) expect(allowedTokenIds).toContain(id);
+    const wordless = await all(
+      client.serverStream(chat, {
+        ...question("What is the capital of France?"),
+        options: create(publicApi.SamplingOptionsSchema, { temperature: 0, maxTokens: 12, badWords: ["Paris"] }),
+      }),
+    );
+    expect(wordless.map(({ text }) => text).join("")).not.toContain("Paris");
+  });
+
   test("Generate continues text and token ids alike, with log-probabilities and experts", async () => {
     const options = { temperature: 0, maxTokens: 8, topLogprobs: 1, returnRoutedExperts: true };
     const byText = await all(

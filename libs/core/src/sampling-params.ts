@@ -16,6 +16,10 @@ export type SamplingParams = Readonly<{
   frequencyPenalty: number;
   /** Added to logits before everything else. */
   logitBias: ReadonlyArray<readonly [tokenId: number, bias: number]>;
+  /** Tokens that may not follow one another: each one's last is never chosen behind the others, which are the output's end. */
+  bannedSequences: ReadonlyArray<readonly number[]>;
+  /** The only tokens that may be chosen; empty: every one. */
+  allowedTokenIds: readonly number[];
   /** Unsigned 53-bit. A draw is a pure function of (seed, choice, token index). */
   seed: number;
   /** Choices: independent continuations of one prompt. */
@@ -43,6 +47,8 @@ export const greedyParams = (maxTokens: number): SamplingParams => ({
   presencePenalty: 0,
   frequencyPenalty: 0,
   logitBias: [],
+  bannedSequences: [],
+  allowedTokenIds: [],
   seed: 1,
   n: 1,
   maxTokens,

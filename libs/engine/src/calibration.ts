@@ -109,7 +109,7 @@ function throwAway(sequence: KvSequence, rowCount: number, salt: number): StepEn
   };
 }
 
-const NO_HISTORY: DrawHistory = { output: () => [], seen: () => [] };
+const NO_HISTORY: DrawHistory = { output: () => [], seen: () => [], endsWith: () => false };
 
 const throwAwayIds = ({ length }: KvSequence, rowCount: number, salt: number): Int32Array =>
   Int32Array.from({ length: rowCount }, (_, i) => ((length + i) * 97 + salt * 31) % TOKEN_IDS);

@@ -14,6 +14,15 @@ export const STOP_TOKEN_IDS_MAX = 64;
 /** Tokens with a bias; more are refused. */
 export const LOGIT_BIAS_ENTRIES_MAX = 1024;
 
+/** Words that an answer may not have, and characters of each; more are refused. Sum: 32 KiB of text that is tokenized twice. */
+export const BAD_WORDS_MAX = 128;
+export const BAD_WORD_LENGTH_MAX = 128;
+/** Tokens of one of them; a longer one is refused: so many of an output's last tokens are compared with it. */
+export const BAD_WORD_TOKENS_MAX = 64;
+
+/** Token ids that a request allows, where it does not allow all; more are refused. */
+export const ALLOWED_TOKEN_IDS_MAX = 8192;
+
 /** Messages of one conversation; more are refused. Their text is bounded by the body's bytes. */
 export const MESSAGES_MAX = 4096;
 

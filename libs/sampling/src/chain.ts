@@ -1,7 +1,9 @@
 import { at, type SamplingParams } from "@drover/core";
 import { scoreScratch } from "./scratch.ts";
 import type { LimitStep, NextToken, SampleInput, ScoreStep } from "./step.ts";
+import { allowedTokenIds } from "./steps/allowed-token-ids.ts";
 import { allowedTokens } from "./steps/allowed-tokens.ts";
+import { bannedSequences } from "./steps/banned-sequences.ts";
 import { draw } from "./steps/draw.ts";
 import { logitBias } from "./steps/logit-bias.ts";
 import { minP } from "./steps/min-p.ts";
@@ -13,7 +15,15 @@ import { topK } from "./steps/top-k.ts";
 import { topP } from "./steps/top-p.ts";
 
 // The order is vLLM's: v1/worker/gpu_model_runner.py applies the grammar's mask, v1/sample/sampler.py all others.
-const SCORE_STEPS: readonly ScoreStep[] = [allowedTokens, minTokens, logitBias, repetitionPenalty, outputPenalties];
+const SCORE_STEPS: readonly ScoreStep[] = [
+  allowedTokens,
+  allowedTokenIds,
+  minTokens,
+  bannedSequences,
+  logitBias,
+  repetitionPenalty,
+  outputPenalties,
+];
 const LIMIT_STEPS: readonly LimitStep[] = [minP, topK, topP];
 
 /** Whether choosing a token takes the row's whole logits; plain greedy needs only the likeliest token. */

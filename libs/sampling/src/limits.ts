@@ -9,3 +9,6 @@ export const EXPONENT_LEAST = -80;
  * logits spread over a few nats it holds some thousands.
  */
 export const BUCKET_COUNT = 1024;
+
+/** Tokens of an output's end that are compared with banned sequences; a longer one never matches, and routers write none. */
+export const ENDING_TOKENS_MAX = 64;

@@ -1,7 +1,10 @@
+import { ENDING_TOKENS_MAX } from "./limits.ts";
+
 /** What penalties need to know of a sequence: which tokens its prompt has, and how often each is in its output. */
 export class TokenHistory {
   readonly #promptTokenIds: Iterable<number>;
   readonly #output = new Map<number, number>();
+  readonly #last: number[] = [];
   #seen: Set<number> | undefined = undefined;
 
   /**
@@ -16,6 +19,14 @@ export class TokenHistory {
   append(tokenId: number): void {
     this.#output.set(tokenId, (this.#output.get(tokenId) ?? 0) + 1);
     this.#seen?.add(tokenId);
+    this.#last.push(tokenId);
+    if (this.#last.length >= 2 * ENDING_TOKENS_MAX) this.#last.splice(0, ENDING_TOKENS_MAX);
+  }
+
+  /** Of at most `ENDING_TOKENS_MAX` tokens, as many as are kept. */
+  endsWith(tokenIds: readonly number[]): boolean {
+    const start = this.#last.length - tokenIds.length;
+    return start >= 0 && tokenIds.every((id, i) => this.#last[start + i] === id);
   }
 
   /** Tokens of the output with their counts. */

@@ -10,7 +10,6 @@ import { wireFault } from "./wire-fault.ts";
 /** The request as a job's payload. */
 export function generationRequestToWire(request: GenerationRequest): Uint8Array {
   const { params, trace, delivered, grammar, ...names } = request;
-  const sampling = samplingParamsToWire(params);
   const isNew = delivered.every(({ tokenIds, finished }) => tokenIds.length === 0 && !finished);
   return toBinary(
     GenerationRequestSchema,
@@ -19,7 +18,7 @@ export function generationRequestToWire(request: GenerationRequest): Uint8Array 
       ...trace,
       promptTokenIds: u32ToWire(request.promptTokenIds),
       deadlineMs: BigInt(request.deadlineMs),
-      ...(grammar === undefined ? { sampling } : { constrained: { sampling, grammar } }),
+      ...samplingParts(params, grammar),
       images: request.images.map(promptImageToWire),
       delivered: isNew ? [] : delivered.map(({ tokenIds, finished }) => ({ tokenIds: [...tokenIds], finished })),
     }),
@@ -29,8 +28,8 @@ export function generationRequestToWire(request: GenerationRequest): Uint8Array 
 /** A job's payload. Errors: `invalid_argument`, naming the field, for what no router writes. */
 export function generationRequestFromWire(payload: Uint8Array): GenerationRequest {
   const message = decoded(payload);
-  const { constrained } = message;
-  const sampling = constrained?.sampling ?? message.sampling;
+  const { constrained, limited } = message;
+  const sampling = limited?.sampling ?? constrained?.sampling ?? message.sampling;
   if (sampling === undefined) throw wireFault("sampling", "is missing");
   if (constrained?.grammar === "") throw wireFault("constrained.grammar", "is empty");
   const promptTokenIds = u32FromWire(message.promptTokenIds, "prompt_token_ids");
@@ -45,11 +44,19 @@ export function generationRequestFromWire(payload: Uint8Array): GenerationReques
     // A copy: the message's bytes are a view of the whole payload, which would stay with it.
     blockHashes: new Uint8Array(message.blockHashes),
     params,
-    ...(constrained && { grammar: constrained.grammar }),
+    ...grammarOf(constrained?.grammar ?? limited?.grammar),
     delivered: deliveredFromWire(message.delivered, params.n),
     deadlineMs: numberFromWire(message.deadlineMs, "deadline_ms"),
     ...traceFromWire(message),
   };
+}
+
+/** How tokens are chosen, in a field that a build knows only if it knows all that it asks for. */
+function samplingParts(params: GenerationRequest["params"], grammar: string | undefined) {
+  const sampling = samplingParamsToWire(params);
+  if (params.bannedSequences.length > 0 || params.allowedTokenIds.length > 0)
+    return { limited: { sampling, grammar: grammar ?? "" } };
+  return grammar === undefined ? { sampling } : { constrained: { sampling, grammar } };
 }
 
 function decoded(payload: Uint8Array): Message {
@@ -59,6 +66,8 @@ function decoded(payload: Uint8Array): Message {
     throw wireFault("payload", `is no generation request: ${cause instanceof Error ? cause.message : String(cause)}`);
   }
 }
+
+const grammarOf = (grammar: string | undefined) => (grammar === undefined || grammar === "" ? {} : { grammar });
 
 /** Of a new request nothing is delivered, and the message says nothing. */
 function deliveredFromWire(delivered: Message["delivered"], n: number): GenerationRequest["delivered"] {

@@ -5,16 +5,21 @@ import { numberFromWire } from "./numbers.ts";
 import { wireFault } from "./wire-fault.ts";
 
 /** What SamplingParams and the message say differently. Every other parameter has one name and one type in both, and needs no line here. */
-type Translated = "logitBias" | "seed";
-type TranslatedFields = "logitBiasIds" | "logitBiasValues" | "seed";
+type Translated = "logitBias" | "seed" | "bannedSequences";
+type TranslatedFields = "logitBiasIds" | "logitBiasValues" | "seed" | "bannedSequences";
 type SameFields = Omit<Sampling, keyof Message | TranslatedFields>;
 
 /** The parameters as a message. The compiler refuses a field of the message that SamplingParams does not have. */
-export function samplingParamsToWire({ logitBias, seed, ...params }: SamplingParams): Sampling {
-  const same: SameFields = { ...params, stopTokenIds: [...params.stopTokenIds] };
+export function samplingParamsToWire({ logitBias, seed, bannedSequences, ...params }: SamplingParams): Sampling {
+  const same: SameFields = {
+    ...params,
+    stopTokenIds: [...params.stopTokenIds],
+    allowedTokenIds: [...params.allowedTokenIds],
+  };
   return create(SamplingSchema, {
     ...same,
     seed: BigInt(seed),
+    bannedSequences: bannedSequences.map((tokenIds) => ({ tokenIds: [...tokenIds] })),
     logitBiasIds: logitBias.map(([id]) => id),
     logitBiasValues: logitBias.map(([, bias]) => bias),
   });
@@ -25,7 +30,7 @@ export function samplingParamsToWire({ logitBias, seed, ...params }: SamplingPar
  * A parameter that an older build does not know reads as 0, so a new one is off at 0, or changes the protocol's version.
  */
 export function samplingParamsFromWire(message: Sampling): SamplingParams {
-  const { $typeName: _, $unknown: __, logitBiasIds, logitBiasValues, seed, ...same } = message;
+  const { $typeName: _, $unknown: __, logitBiasIds, logitBiasValues, seed, bannedSequences, ...same } = message;
   const params: Omit<SamplingParams, Translated> = same;
   if (logitBiasIds.length !== logitBiasValues.length)
     throw wireFault("logit_bias_values", `has ${logitBiasValues.length} entries for ${logitBiasIds.length} ids`);
@@ -33,6 +38,7 @@ export function samplingParamsFromWire(message: Sampling): SamplingParams {
   return {
     ...params,
     seed: numberFromWire(seed, "seed"),
+    bannedSequences: bannedSequences.map(({ tokenIds }) => tokenIds),
     logitBias: logitBiasIds.map((id, i) => [id, at(logitBiasValues, i)]),
   };
 }

@@ -12,6 +12,8 @@ export interface DrawHistory {
   output(): Iterable<readonly [tokenId: number, count: number]>;
   /** Tokens of prompt and output, each once. */
   seen(): Iterable<number>;
+  /** Whether the output's last tokens are these. */
+  endsWith(tokenIds: readonly number[]): boolean;
 }
 
 /** How one token is drawn: a draw is a pure function of its row's logits and of these. */

@@ -29,7 +29,7 @@ export async function logprobsOf(
   const sequence = sequences.open();
   sequences.reserve(sequence, tokenIds.length);
   const params = { ...greedyParams(1), topLogprobs: vocabSize };
-  const history = { output: () => [], seen: () => [] };
+  const history = { output: () => [], seen: () => [], endsWith: () => false };
   const draw = { params, history, choice: 0, index: 0, allowed: undefined };
   const entry: StepEntry = { sequence, tokenIds, embeddings: [], prompt: undefined, draw, experts: false };
   const step = await model.submit({ entries: [entry], traceCall: undefined }).result();

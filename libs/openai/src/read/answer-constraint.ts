@@ -18,12 +18,19 @@ export function answerConstraint(
   return { grammar: eitherGrammar(asked.grammar, calls.grammar, asked.field), field: asked.field };
 }
 
-/** The constraint, of an answer that may end. Errors: `invalid_argument` for what would keep it from that. */
-export function endingConstraint(
-  constraint: Constraint | undefined,
-  ignoreEos: boolean | null | undefined,
-): Constraint | undefined {
-  if (constraint !== undefined && ignoreEos === true)
+type Limits = Readonly<{
+  ignore_eos?: boolean | null | undefined;
+  bad_words?: readonly unknown[] | null | undefined;
+  allowed_token_ids?: readonly unknown[] | null | undefined;
+}>;
+
+/** The constraint, of an answer that can match it and end. Errors: `invalid_argument` for what would keep it from that. */
+export function possibleConstraint(constraint: Constraint | undefined, body: Limits): Constraint | undefined {
+  if (constraint === undefined) return undefined;
+  if (body.ignore_eos === true)
     throw fieldError("ignore_eos", `cannot be combined with ${constraint.field}: the answer ends where it matches`);
+  for (const name of ["bad_words", "allowed_token_ids"] as const)
+    if ((body[name] ?? []).length > 0)
+      throw fieldError(name, `cannot be combined with ${constraint.field}: no token might be left that matches`);
   return constraint;
 }

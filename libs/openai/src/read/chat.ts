@@ -5,12 +5,12 @@ import type { ChatPrompt, GenerationQuery } from "../request/generation-query.ts
 import type { ModelFacts } from "../request/model-facts.ts";
 import { fieldError, parserOf } from "../schema/check.ts";
 import { optional } from "../schema/fields.ts";
-import { answerConstraint, endingConstraint } from "./answer-constraint.ts";
+import { answerConstraint, possibleConstraint } from "./answer-constraint.ts";
 import { readConstraint } from "./constraint.ts";
 import { checkMinTokens, generationFields, refuseUnserved } from "./generation-fields.ts";
 import { checkReadsImages } from "./images.ts";
 import { Messages, readMessages } from "./messages.ts";
-import { readReplyOptions, readStop } from "./reply-options.ts";
+import { readPromptTokensKept, readReplyOptions, readShown, readStop } from "./reply-options.ts";
 import { readSampling } from "./sampling.ts";
 import { checkModel } from "./served-model.ts";
 import { checkToolChoice, mustCall, readToolCallRules, readTools, toolFields } from "./tools.ts";
@@ -84,16 +84,18 @@ export function readChat(value: unknown, facts: ModelFacts): GenerationQuery {
     prompt: readChatPrompt(body, facts),
     sampling: readSampling(body, facts, {
       topLogprobs: body.logprobs === true ? (body.top_logprobs ?? 0) : -1,
-      promptTopLogprobs: -1,
+      promptTopLogprobs: body.prompt_logprobs ?? -1,
     }),
     budget: { asked, field, unasked: facts.defaults.maxNewTokens ?? Number.POSITIVE_INFINITY },
     stop: readStop(body),
     toolCalls: readToolCallRules(body, body.parallel_tool_calls),
-    constraint: endingConstraint(
+    constraint: possibleConstraint(
       answerConstraint(mustCall(body) ? undefined : readConstraint(body), body, body.parallel_tool_calls),
-      body.ignore_eos,
+      body,
     ),
     echo: false,
+    shown: readShown(body),
+    promptTokensKept: readPromptTokensKept(body),
     reply,
   };
 }

@@ -4,11 +4,11 @@ import type { GenerationQuery, PromptQuery } from "../request/generation-query.t
 import type { ModelFacts } from "../request/model-facts.ts";
 import { parserOf } from "../schema/check.ts";
 import { optional } from "../schema/fields.ts";
-import { endingConstraint } from "./answer-constraint.ts";
+import { possibleConstraint } from "./answer-constraint.ts";
 import { readConstraint } from "./constraint.ts";
 import { checkMinTokens, generationFields, refuseUnserved } from "./generation-fields.ts";
 import { promptFields, readPrompt, readPrompts } from "./prompt.ts";
-import { readReplyOptions, readStop } from "./reply-options.ts";
+import { readPromptTokensKept, readReplyOptions, readShown, readStop } from "./reply-options.ts";
 import { readSampling } from "./sampling.ts";
 import { checkModel } from "./served-model.ts";
 import { checkToolChoice, toolFields } from "./tools.ts";
@@ -37,14 +37,18 @@ const parseCompletion = parserOf(CompletionBody);
 /** Reads a completion's body of one prompt. Errors: `invalid_argument`, `model_not_found` or `context_length_exceeded`, naming the field. */
 export function readCompletion(value: unknown, facts: ModelFacts): GenerationQuery {
   const body = readBody(value, facts);
-  return queryOf(body, readPrompt(body, facts), facts);
+  return queryOf(body, readPrompt(body, untruncated(body, facts)), facts);
 }
 
 /** Reads a completion's body of any number of prompts, a query for each in their order. Errors: those of `readCompletion`; more choices than one request may have. */
 export function readCompletions(value: unknown, facts: ModelFacts): readonly GenerationQuery[] {
   const body = readBody(value, facts);
-  return readPrompts(body, facts, body.n ?? 1).map((prompt) => queryOf(body, prompt, facts));
+  return readPrompts(body, untruncated(body, facts), body.n ?? 1).map((prompt) => queryOf(body, prompt, facts));
 }
+
+/** Facts by which a prompt that is cut may be longer than the context. */
+const untruncated = ({ truncate_prompt_tokens: kept }: CompletionBody, facts: ModelFacts): ModelFacts =>
+  typeof kept === "number" ? { ...facts, contextTokensMax: Number.POSITIVE_INFINITY } : facts;
 
 function readBody(value: unknown, facts: ModelFacts): CompletionBody {
   checkModel(value, facts);
@@ -58,14 +62,20 @@ function readBody(value: unknown, facts: ModelFacts): CompletionBody {
 function queryOf(body: CompletionBody, prompt: PromptQuery, facts: ModelFacts): GenerationQuery {
   const topLogprobs = body.logprobs ?? -1;
   const echo = body.echo ?? false;
+  const promptTokensKept = readPromptTokensKept(body);
   return {
     prompt,
-    sampling: readSampling(body, facts, { topLogprobs, promptTopLogprobs: echo ? topLogprobs : -1 }),
+    sampling: readSampling(body, facts, {
+      topLogprobs,
+      promptTopLogprobs: Math.max(echo ? topLogprobs : -1, body.prompt_logprobs ?? -1),
+    }),
     budget: { asked: body.max_tokens ?? undefined, field: "max_tokens", unasked: COMPLETION_TOKENS_DEFAULT },
     stop: readStop(body),
     toolCalls: undefined,
-    constraint: endingConstraint(readConstraint(body), body.ignore_eos),
+    constraint: possibleConstraint(readConstraint(body), body),
     echo,
+    shown: readShown(body),
+    promptTokensKept,
     reply: readReplyOptions(body),
   };
 }

@@ -1,6 +1,6 @@
 import { type Static, Type } from "typebox";
-import { STOP_STRING_LENGTH_MAX, STOP_STRINGS_MAX } from "../limits.ts";
-import type { ReplyOptions } from "../request/generation-query.ts";
+import { STOP_STRING_LENGTH_MAX, STOP_STRINGS_MAX, TOP_LOGPROBS_MAX } from "../limits.ts";
+import type { GenerationQuery, ReplyOptions, ShownText } from "../request/generation-query.ts";
 import { fieldError } from "../schema/check.ts";
 import { optional } from "../schema/fields.ts";
 import { SAYS, UNNAMED } from "../schema/sentences.ts";
@@ -32,6 +32,28 @@ export const replyFields = {
       { description: "Only with `stream`." },
     ),
   ),
+  include_stop_str_in_output: optional(
+    Type.Boolean({ description: "The text ends with the stop string or token that ended it.", default: false }),
+  ),
+  skip_special_tokens: optional(
+    Type.Boolean({ description: "When false, the text has the names of special tokens.", default: true }),
+  ),
+  spaces_between_special_tokens: optional(
+    Type.Boolean({ description: "Taken and without effect: no spaces are put there." }),
+  ),
+  truncate_prompt_tokens: optional(
+    Type.Integer({
+      minimum: -1,
+      description: "Of the prompt, so many of its last tokens are read; -1: as many as fit. Not with images.",
+    }),
+  ),
+  prompt_logprobs: optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: TOP_LOGPROBS_MAX,
+      description: "Gives the log-probability of each of the prompt's tokens, with so many of the likeliest.",
+    }),
+  ),
   return_token_ids: optional(
     Type.Boolean({ description: "Gives the token ids of the prompt and of each choice too.", default: false }),
   ),
@@ -54,5 +76,20 @@ export function readReplyOptions(body: Static<typeof ReplyBody>): ReplyOptions {
     stream,
     includeUsage: options?.include_usage ?? false,
     returnTokenIds: body.return_token_ids ?? false,
+    ...(typeof body.prompt_logprobs === "number" && { promptLogprobs: body.prompt_logprobs }),
   };
+}
+
+/** What the text shows besides; undefined for nothing. */
+export function readShown(body: Static<typeof ReplyBody>): ShownText | undefined {
+  const shown = { stop: body.include_stop_str_in_output === true, special: body.skip_special_tokens === false };
+  return shown.stop || shown.special ? shown : undefined;
+}
+
+/** How many of the prompt's last tokens are read. Errors: `invalid_argument` for none. */
+export function readPromptTokensKept({
+  truncate_prompt_tokens: kept,
+}: Static<typeof ReplyBody>): GenerationQuery["promptTokensKept"] {
+  if (kept === 0) throw fieldError("truncate_prompt_tokens", "must be at least 1, or -1");
+  return kept === -1 ? "fit" : (kept ?? undefined);
 }

@@ -1,6 +1,13 @@
 import type { SamplingParams } from "@drover/core";
 import { type Static, Type } from "typebox";
-import { CHOICES_MAX, LOGIT_BIAS_ENTRIES_MAX, STOP_TOKEN_IDS_MAX } from "../limits.ts";
+import {
+  ALLOWED_TOKEN_IDS_MAX,
+  BAD_WORD_LENGTH_MAX,
+  BAD_WORDS_MAX,
+  CHOICES_MAX,
+  LOGIT_BIAS_ENTRIES_MAX,
+  STOP_TOKEN_IDS_MAX,
+} from "../limits.ts";
 import type { SamplingQuery } from "../request/generation-query.ts";
 import type { ModelFacts } from "../request/model-facts.ts";
 import { fieldError } from "../schema/check.ts";
@@ -90,6 +97,15 @@ export const samplingFields = {
     tokenIdList("Tokens that end a choice besides the model's own.", { maxItems: STOP_TOKEN_IDS_MAX }),
   ),
   ignore_eos: optional(Type.Boolean({ description: "Only `stop_token_ids` end a choice.", default: false })),
+  bad_words: optional(
+    Type.Array(Type.String({ minLength: 1, maxLength: BAD_WORD_LENGTH_MAX }), {
+      maxItems: BAD_WORDS_MAX,
+      description: "Texts that the answer does not have, as they are tokenized with and without a space before them.",
+    }),
+  ),
+  allowed_token_ids: optional(
+    tokenIdList("The only tokens that may be chosen; without any, every one.", { maxItems: ALLOWED_TOKEN_IDS_MAX }),
+  ),
   return_routed_experts: optional(
     Type.Boolean({ description: "Reports the expert of each MoE layer for every token computed.", default: false }),
   ),
@@ -111,6 +127,8 @@ export function readSampling(
   const topK = body.top_k ?? (sampled ? (defaults.topK ?? 0) : 0);
   const ownStops = body.stop_token_ids ?? [];
   checkTokenIds("stop_token_ids", ownStops, vocabSize);
+  const allowed = body.allowed_token_ids ?? [];
+  checkTokenIds("allowed_token_ids", allowed, vocabSize);
   return {
     n: body.n ?? 1,
     // No share at all is the likeliest token's: what is greedy at temperature 0.
@@ -122,6 +140,8 @@ export function readSampling(
     presencePenalty: body.presence_penalty ?? 0,
     frequencyPenalty: body.frequency_penalty ?? 0,
     logitBias: readLogitBias(body.logit_bias ?? {}, vocabSize),
+    badWords: body.bad_words ?? [],
+    allowedTokenIds: allowed,
     seed: body.seed === undefined || body.seed === null ? undefined : unsignedSeed(body.seed),
     minTokens: body.min_tokens ?? 0,
     stopTokenIds: [...new Set(body.ignore_eos === true ? ownStops : [...defaults.eosTokenIds, ...ownStops])],

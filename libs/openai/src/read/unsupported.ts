@@ -6,7 +6,6 @@ type Neutral = (value: unknown, body: Readonly<Record<string, unknown>>) => bool
 const never: Neutral = () => false;
 const isFalse: Neutral = (value) => value === false;
 const isTrue: Neutral = (value) => value === true;
-const isBoolean: Neutral = (value) => typeof value === "boolean";
 const isEmptyText: Neutral = (value) => value === "";
 const isEmptyList: Neutral = (value) => Array.isArray(value) && value.length === 0;
 /** Front ends send all the fields that they know, with nothing in most of them. */
@@ -39,24 +38,17 @@ const UNSUPPORTED: Readonly<Record<string, Neutral>> = {
   suffix: isEmptyText,
   web_search_options: never,
   // vLLM's.
-  allowed_token_ids: isEmptyList,
-  bad_words: isEmptyList,
   chat_template: never,
   documents: isEmptyList,
   guided_decoding_backend: (value) => value === "auto" || value === "xgrammar",
   guided_whitespace_pattern: never,
-  include_stop_str_in_output: isFalse,
   kv_transfer_params: never,
   length_penalty: (value) => value === 1,
   logits_processors: isEmptyList,
   mm_processor_kwargs: never,
   prompt_embeds: never,
-  prompt_logprobs: never,
   return_tokens_as_token_ids: isFalse,
-  skip_special_tokens: isTrue,
-  spaces_between_special_tokens: isBoolean,
   structural_tag: never,
-  truncate_prompt_tokens: never,
   use_beam_search: isFalse,
   vllm_xargs: isEmpty,
   // llama.cpp's, and its relatives'.

@@ -1,10 +1,11 @@
+import { byteTokenizer } from "@drover/testkit";
 import { describe, expect, it } from "vitest";
 import { readChat } from "../read/chat.ts";
 import { readCompletion } from "../read/completion.ts";
 import { refused, tinyFacts } from "../testing/tiny-facts.ts";
 import { fit } from "./fit.ts";
 
-const fitting = { contextTokensMax: 100, drawnSeed: 42 };
+const fitting = { contextTokensMax: 100, drawnSeed: 42, tokenizer: byteTokenizer() };
 const prompt = (tokenCount: number) => ({
   tokenIds: new Uint32Array(tokenCount),
   images: [],
@@ -63,6 +64,16 @@ describe("a query that meets its tokens", () => {
     const [, message] = refused(() => fit(chat({}), prompt(150), fitting));
     for (const words of ["prompt is too long: 150 tokens > 100 maximum", "exceeds the context window"])
       expect(message).toContain(words);
+  });
+
+  it("bans its words as they are, and with a space where that makes as many tokens with another begin", () => {
+    const ids = (text: string) => [...new TextEncoder().encode(text)];
+    const banned = (words: readonly string[], tokenizer = fitting.tokenizer) =>
+      fit(chat({ bad_words: words }), prompt(1), { ...fitting, tokenizer }).sampling.bannedSequences;
+    expect(banned(["ab", "c"])).toEqual([ids("ab"), ids("c")]);
+    const words = { ...fitting.tokenizer, encode: (text: string) => Uint32Array.of(text.length) };
+    expect(banned(["ab"], words)).toEqual([[2], [3]]);
+    expect(refused(() => banned(["x".repeat(65)]))[1]).toMatch(/^bad_words\[0\]: may have at most 64 tokens/);
   });
 
   it("gets the drawn seed where it has none", () => {

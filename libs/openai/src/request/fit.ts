@@ -1,4 +1,6 @@
 import { DroverError } from "@drover/core";
+import type { Tokenizer } from "@drover/tokenizer";
+import { badWordTokens } from "./bad-words.ts";
 import { answerTooLong, promptTooLong } from "./context-overflow.ts";
 import type { GenerationQuery, TokenBudget } from "./generation-query.ts";
 import type { InferenceRequest, PreparedPrompt } from "./inference-request.ts";
@@ -8,11 +10,13 @@ export type Fitting = Readonly<{
   contextTokensMax: number;
   /** For the client that gives no seed. */
   drawnSeed: number;
+  tokenizer: Pick<Tokenizer, "encode">;
 }>;
 
 /** The request that a query becomes once its prompt is tokenized. Errors: `context_length_exceeded` naming the prompt or the count that was asked for. */
 export function fit(query: GenerationQuery, prompt: PreparedPrompt, fitting: Fitting): InferenceRequest {
-  const { sampling, budget, stop, toolCalls, constraint } = query;
+  const { budget, stop, toolCalls, constraint, shown } = query;
+  const { badWords, ...sampling } = query.sampling;
   const maxTokens = fittingTokens(budget, prompt.tokenIds.length, query.prompt.field, fitting.contextTokensMax);
   return {
     promptTokenIds: prompt.tokenIds,
@@ -21,7 +25,13 @@ export function fit(query: GenerationQuery, prompt: PreparedPrompt, fitting: Fit
     stop,
     toolCalls,
     constraint,
-    sampling: { ...sampling, seed: sampling.seed ?? fitting.drawnSeed, maxTokens },
+    shown,
+    sampling: {
+      ...sampling,
+      bannedSequences: badWordTokens(badWords, fitting.tokenizer),
+      seed: sampling.seed ?? fitting.drawnSeed,
+      maxTokens,
+    },
   };
 }
 

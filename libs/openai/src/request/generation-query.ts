@@ -46,8 +46,17 @@ export type PackedPrompt = Readonly<{
 /** What a model continues; `field` is the client's name for it. */
 export type PromptQuery = ChatPrompt | TextPrompt | TokenPrompt | PackedPrompt;
 
-/** How tokens are chosen, but for what chance and the prompt's length add: the seed of who gives none, and how many fit. */
-export type SamplingQuery = Omit<SamplingParams, "seed" | "maxTokens"> & Readonly<{ seed: number | undefined }>;
+/** How tokens are chosen, but for what chance, the prompt's length and the tokenizer add: the seed of who gives none, how many fit, and banned words' tokens. */
+export type SamplingQuery = Omit<SamplingParams, "seed" | "maxTokens" | "bannedSequences"> &
+  Readonly<{ seed: number | undefined; badWords: readonly string[] }>;
+
+/** What an answer's text shows that it usually does not. */
+export type ShownText = Readonly<{
+  /** The stop string or token that ended it. */
+  stop: boolean;
+  /** Names of special tokens. */
+  special: boolean;
+}>;
 
 /** How many tokens a client asks for. */
 export type TokenBudget = Readonly<{
@@ -79,6 +88,8 @@ export type ReplyOptions = Readonly<{
   stream: boolean;
   includeUsage: boolean;
   returnTokenIds: boolean;
+  /** Of the prompt's log-probabilities that are told apart from an echo, so many alternatives each; absent for none. */
+  promptLogprobs?: number | undefined;
   /** Fields of the request that the reply repeats. */
   repeated?: Readonly<Record<string, unknown>>;
   /** The conversation that is kept with the reply, for requests that go on with it. */
@@ -101,5 +112,9 @@ export type GenerationQuery = Readonly<{
   constraint?: Constraint | undefined;
   /** The reply begins with the prompt's text. */
   echo: boolean;
+  /** Absent where it shows text alone. */
+  shown?: ShownText | undefined;
+  /** Of the prompt so many last tokens are read, `"fit"`: as many as fit; absent for all. */
+  promptTokensKept?: number | "fit" | undefined;
   reply: ReplyOptions;
 }>;

@@ -13,7 +13,7 @@ export type PreparedPrompt = Readonly<{
 }>;
 
 /** A request that can run: tokenized, and known to fit the context. */
-export type InferenceRequest = Pick<GenerationQuery, "stop" | "toolCalls" | "constraint"> &
+export type InferenceRequest = Pick<GenerationQuery, "stop" | "toolCalls" | "constraint" | "shown"> &
   Readonly<{
     promptTokenIds: Uint32Array;
     images: readonly RequestImage[];

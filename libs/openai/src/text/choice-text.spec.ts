@@ -33,7 +33,41 @@ function run(parts: readonly (string | number)[], stop: readonly string[], tools
   };
 }
 
+/** What a choice shows of these texts and special tokens. */
+function show(
+  shown: Readonly<{ stop: boolean; special: boolean }>,
+  parts: readonly (string | number)[],
+  stop: string[],
+) {
+  const named = { ...marked, tokenText: (id: number) => (id >= 256 ? `<${id}>` : tokenizer.tokenText(id)) };
+  const choice = new ChoiceText(named, { stop, sampling, toolCalls: undefined, shown }, "0-1", 0);
+  const ids = parts.flatMap((part) => (typeof part === "string" ? [...new TextEncoder().encode(part)] : [part]));
+  let text = "";
+  for (const [i, id] of ids.entries()) {
+    const isLast = i === ids.length - 1;
+    const piece = choice.push(id, isLast, isLast && id === BYTE_EOS);
+    text += piece.text;
+    if (piece.stopString !== undefined) break;
+  }
+  return text;
+}
+
 describe("ChoiceText", () => {
+  it("shows what ended it, and special tokens by their names, where it is asked to", () => {
+    const eos = `<${BYTE_EOS}>`;
+    for (const [stop, special, expected] of [
+      [false, false, ["ab", "ab"]],
+      [true, false, ["abST", "ab"]],
+      [false, true, ["ab", `<${BYTE_EOS}>ab`]],
+      [true, true, ["abST", `${eos}ab${eos}`]],
+    ] as const) {
+      expect(show({ stop, special }, ["abSTOP"], ["ST"]), `${stop} ${special}`).toBe(expected[0]);
+      expect(show({ stop, special }, [BYTE_EOS, "ab", BYTE_EOS], [])).toBe(expected[1]);
+    }
+    // A character that a special token cuts is one no more.
+    expect(show({ stop: false, special: true }, [0xc3, BYTE_EOS, "a"], [])).toBe(`\ufffd${eos}a`);
+  });
+
   it("without tools gives the text as it is, silent about special tokens", () => {
     expect(run([START, "[f()]", END, BYTE_EOS], [], undefined)).toEqual({
       text: "[f()]",

@@ -14,6 +14,7 @@ export class ChoiceText {
   readonly #stream: ReturnType<Tokenizer["stream"]>;
   readonly #matcher: StopMatcher;
   readonly #minTokens: number;
+  readonly #shown: InferenceRequest["shown"];
   readonly #toolCalls: ChoiceToolCalls | undefined;
   /** Only where log-probabilities are told. */
   readonly #places: TokenPlaces | undefined;
@@ -21,7 +22,7 @@ export class ChoiceText {
 
   constructor(
     tokenizer: Tokenizer,
-    { stop, sampling, toolCalls }: Pick<InferenceRequest, "stop" | "sampling" | "toolCalls">,
+    { stop, sampling, toolCalls, shown }: Pick<InferenceRequest, "stop" | "sampling" | "toolCalls" | "shown">,
     requestId: string,
     choice: number,
   ) {
@@ -29,6 +30,7 @@ export class ChoiceText {
     this.#stream = tokenizer.stream();
     this.#matcher = new StopMatcher(stop);
     this.#minTokens = sampling.minTokens;
+    this.#shown = shown;
     if (sampling.topLogprobs >= 0) this.#places = new TokenPlaces();
     if (toolCalls !== undefined)
       this.#toolCalls = new ChoiceToolCalls(toolCalls, tokenizer, toolCallIdPrefix(requestId, choice));
@@ -45,7 +47,11 @@ export class ChoiceText {
    */
   push(tokenId: number, last: boolean, silent: boolean): ChoicePiece {
     this.#tokenCount++;
-    let piece = silent || this.#tokenizer.isSpecial(tokenId) ? "" : this.#stream.push(tokenId);
+    let piece = this.#tokenizer.isSpecial(tokenId)
+      ? this.#special(tokenId, silent)
+      : silent && this.#shown?.stop !== true
+        ? ""
+        : this.#stream.push(tokenId);
     if (last) piece += this.#stream.flush();
     this.#toolCalls?.read(tokenId, piece);
     const { text, stopString } = this.#match(piece, last);
@@ -57,6 +63,12 @@ export class ChoiceText {
     return { ...part, stopString, ...places };
   }
 
+  /** A special token's name, where it is shown and marks no call; then no character goes on behind it. */
+  #special(tokenId: number, silent: boolean): string {
+    if (this.#shown?.special !== true || this.#toolCalls !== undefined) return "";
+    return silent && !this.#shown.stop ? "" : this.#stream.flush() + this.#tokenizer.tokenText(tokenId);
+  }
+
   #place(read: string, given: string): Pick<ChoicePiece, "textOffset" | "shownCount"> {
     if (this.#places === undefined) return { textOffset: 0, shownCount: 0 };
     return { textOffset: this.#places.read(read), shownCount: this.#places.give(given) };
@@ -65,6 +77,7 @@ export class ChoiceText {
   #match(piece: string, last: boolean): { text: string; stopString: string | undefined } {
     if (this.#tokenCount < this.#minTokens) return { text: piece, stopString: undefined };
     const { text, matched } = this.#matcher.push(piece);
-    return { text: last && matched === undefined ? text + this.#matcher.flush() : text, stopString: matched };
+    if (matched !== undefined) return { text: this.#shown?.stop === true ? text + matched : text, stopString: matched };
+    return { text: last ? text + this.#matcher.flush() : text, stopString: undefined };
   }
 }

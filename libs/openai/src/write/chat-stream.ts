@@ -3,6 +3,7 @@ import { type Static, Type } from "typebox";
 import type { Output, TokenLogprob, TokenOutput, ToolCall } from "../text/output.ts";
 import { chatFinishReason } from "./chat.ts";
 import { ChatLogprobs, chatLogprobs } from "./logprobs.ts";
+import { promptLogprobs, promptLogprobsField } from "./prompt-logprobs.ts";
 import { ReplyChunks } from "./reply-chunks.ts";
 import { errorEvent, eventJson, frameFields, type ReplyFrame, type ReplyStream } from "./reply-frame.ts";
 import { promptIdsField, routedExpertsField, tokenIdsField } from "./token-facts.ts";
@@ -35,6 +36,7 @@ const ChunkChoice = Type.Object({
   finish_reason: Type.Union([chatFinishReason, Type.Null()]),
   ...tokenIdsField,
   ...promptIdsField,
+  ...promptLogprobsField,
   ...routedExpertsField,
 });
 type ChunkChoice = Static<typeof ChunkChoice>;
@@ -61,6 +63,7 @@ export class ChatReplyStream implements ReplyStream {
   /** Of each choice, those whose text was not given yet. */
   readonly #unshown: TokenLogprob[][];
   readonly #promptExperts: number[][] = [];
+  readonly #promptLogprobs: TokenLogprob[] = [];
 
   constructor(frame: ReplyFrame) {
     this.#frame = frame;
@@ -75,6 +78,7 @@ export class ChatReplyStream implements ReplyStream {
     switch (output.kind) {
       case "prompt":
         for (const experts of output.experts) this.#promptExperts.push(experts);
+        for (const logprob of output.logprobs) this.#promptLogprobs.push(logprob);
         return "";
       case "token":
         return this.#chunks.token(output.choice, this.#token(output), output.finish);
@@ -138,6 +142,7 @@ export class ChatReplyStream implements ReplyStream {
       logprobs: null,
       finish_reason: null,
       ...(options.returnTokenIds && isFirst && { prompt_token_ids: Array.from(request.promptTokenIds) }),
+      ...(isFirst && promptLogprobs(this.#frame, this.#promptLogprobs)),
       ...(request.sampling.routedExperts && { routed_experts: this.#promptExperts }),
     });
   }

@@ -2,6 +2,7 @@ import { at } from "@drover/core";
 import { type Static, Type } from "typebox";
 import type { Answer, ChoiceAnswer } from "./answer.ts";
 import { ChatLogprobs, chatLogprobs } from "./logprobs.ts";
+import { promptLogprobs, promptLogprobsField } from "./prompt-logprobs.ts";
 import { frameFields, promptTokenCount, type ReplyFrame } from "./reply-frame.ts";
 import { promptIdsField, routedExpertsField, tokenIdsField } from "./token-facts.ts";
 import { Usage, usage } from "./usage.ts";
@@ -42,13 +43,14 @@ export const ChatCompletion = Type.Object({
   ),
   usage: Usage,
   ...promptIdsField,
+  ...promptLogprobsField,
 });
 export type ChatCompletion = Static<typeof ChatCompletion>;
 
 /** The body of a chat completion that is not streamed. */
 export function chatCompletion(frame: ReplyFrame, answer: Answer): ChatCompletion {
   const { id, created, model, request, options } = frame;
-  const { experts: promptExperts } = at(answer.prompts, 0);
+  const { experts: promptExperts, logprobs } = at(answer.prompts, 0);
   return {
     id,
     object: "chat.completion",
@@ -67,6 +69,7 @@ export function chatCompletion(frame: ReplyFrame, answer: Answer): ChatCompletio
     })),
     usage: usage(promptTokenCount(frame), answer.completionTokenCount, answer.cachedTokenCount),
     ...(options.returnTokenIds && { prompt_token_ids: Array.from(request.promptTokenIds) }),
+    ...promptLogprobs(frame, logprobs),
   };
 }
 

@@ -4,6 +4,7 @@ import { codePointCount } from "../text/token-places.ts";
 import type { PromptAnswer } from "./answer.ts";
 import { COMPLETION_OBJECT, type CompletionChunkChoice } from "./completion.ts";
 import { completionLogprobs, promptTextOffsets } from "./logprobs.ts";
+import { promptLogprobs } from "./prompt-logprobs.ts";
 import { ReplyChunks } from "./reply-chunks.ts";
 import { errorEvent, eventJson, type ReplyFrame, type ReplyStream } from "./reply-frame.ts";
 
@@ -75,7 +76,14 @@ export class CompletionReplyStream implements ReplyStream {
     const request = at(requests, prompt);
     const { logprobs, experts } = at(this.#prompts, prompt);
     const { topLogprobs, routedExperts } = request.sampling;
-    if (request.echoText === undefined && !options.returnTokenIds && !routedExperts) return "";
+    const told = promptLogprobs(this.#frame, logprobs);
+    if (
+      request.echoText === undefined &&
+      !options.returnTokenIds &&
+      !routedExperts &&
+      told.prompt_logprobs === undefined
+    )
+      return "";
     const withLogprobs = request.echoText !== undefined && topLogprobs >= 0;
     return this.#chunk({
       index: choice,
@@ -90,6 +98,7 @@ export class CompletionReplyStream implements ReplyStream {
         : null,
       finish_reason: null,
       ...(options.returnTokenIds && { prompt_token_ids: Array.from(request.promptTokenIds) }),
+      ...told,
       ...(routedExperts && { routed_experts: experts }),
     });
   }

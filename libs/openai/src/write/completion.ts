@@ -5,6 +5,7 @@ import type { InferenceRequest } from "../request/inference-request.ts";
 import { codePointCount } from "../text/token-places.ts";
 import type { Answer, ChoiceAnswer, PromptAnswer } from "./answer.ts";
 import { CompletionLogprobs, completionLogprobs, promptTextOffsets } from "./logprobs.ts";
+import { promptLogprobs, promptLogprobsField } from "./prompt-logprobs.ts";
 import { frameFields, promptTokenCount, type ReplyFrame } from "./reply-frame.ts";
 import { promptIdsField, routedExpertsField, tokenIdsField } from "./token-facts.ts";
 import { Usage, usage } from "./usage.ts";
@@ -20,6 +21,7 @@ const choiceFields = {
   logprobs: Type.Union([CompletionLogprobs, Type.Null()]),
   ...tokenIdsField,
   ...promptIdsField,
+  ...promptLogprobsField,
   ...routedExpertsField,
 };
 
@@ -69,6 +71,7 @@ export function completion(frame: ReplyFrame, answer: Answer): Completion {
         finish_reason: choice.finish,
         ...(options.returnTokenIds && { token_ids: choice.tokenIds }),
         ...idsOf(asked),
+        ...promptLogprobs(frame, prompt.logprobs),
         ...(request.sampling.routedExperts && { routed_experts: [...prompt.experts, ...choice.experts] }),
       };
     }),
@@ -88,7 +91,7 @@ function logprobsOf(
   const promptOffsets = echoText === undefined ? [] : promptTextOffsets(promptTokenIds, tokenizer);
   const echoLength = codePointCount(echoText ?? "");
   return completionLogprobs(
-    [...prompt.logprobs, ...choice.logprobs],
+    [...(echoText === undefined ? [] : prompt.logprobs), ...choice.logprobs],
     [...promptOffsets, ...choice.textOffsets.map((offset) => echoLength + offset)],
     sampling.topLogprobs,
     tokenizer,

@@ -37,7 +37,7 @@ export const CompletionLogprobs = Type.Object({
 });
 
 /** JSON has no minus infinity; OpenAI writes this for what cannot happen. */
-const IMPOSSIBLE = -9999;
+export const IMPOSSIBLE = -9999;
 const finite = (logprob: number) => (Number.isFinite(logprob) ? logprob : IMPOSSIBLE);
 
 export function chatLogprobs(tokens: readonly TokenLogprob[], tokenizer: Tokenizer): Static<typeof ChatLogprobs> {
@@ -66,14 +66,21 @@ export function completionLogprobs(
     tokens: tokens.map(({ tokenId }) => tokenizer.tokenText(tokenId)),
     token_logprobs: tokens.map(({ logprob }) => (logprob === undefined ? null : finite(logprob))),
     top_logprobs:
-      topCount <= 0 ? null : tokens.map((token) => (token.logprob === undefined ? null : topMap(token, tokenizer))),
+      topCount <= 0
+        ? null
+        : tokens.map((token) => (token.logprob === undefined ? null : topMap(token, topCount, tokenizer))),
     text_offset: textOffsets,
   };
 }
 
-function topMap({ tokenId, logprob, top }: TokenLogprob, tokenizer: Tokenizer): Record<string, number> {
+function topMap(
+  { tokenId, logprob, top }: TokenLogprob,
+  topCount: number,
+  tokenizer: Tokenizer,
+): Record<string, number> {
   const map = new Map<string, number>();
-  for (const ranked of top) {
+  // A prompt's tokens may have more, of which another field tells.
+  for (const ranked of top.slice(0, topCount)) {
     const text = tokenizer.tokenText(ranked.tokenId);
     // Different tokens may look the same where they are parts of a character: the likelier one stands.
     if (!map.has(text)) map.set(text, finite(ranked.logprob));

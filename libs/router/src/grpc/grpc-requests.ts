@@ -23,6 +23,8 @@ export function readChatMessage(message: publicApi.ChatRequest, facts: ModelFact
     ...chatFields(message),
     ...samplingFields(options),
     parallel_tool_calls: message.parallelToolCalls,
+    add_generation_prompt: message.addGenerationPrompt,
+    continue_final_message: message.continueFinalMessage,
     logprobs: options?.topLogprobs !== undefined,
     top_logprobs: options?.topLogprobs,
   };
@@ -37,6 +39,8 @@ export function readGenerateMessage(message: publicApi.GenerateRequest, facts: M
     ...named(message.model),
     prompt: prompt.case === "tokenIds" ? prompt.value.ids : prompt.value,
     echo: message.echo,
+    add_special_tokens: message.addSpecialTokens,
+    parse_special: message.parseSpecial,
     logprobs: options?.topLogprobs,
   };
   return readCompletion(fields, facts);

@@ -33,6 +33,7 @@ import { refusal } from "./refusal.ts";
 import { laneOf, QueueAway } from "./request-job.ts";
 import type { RequestNames } from "./request-names.ts";
 import { type Incoming, RequestTrace } from "./request-trace.ts";
+import { truncatedPrompt } from "./truncated-prompt.ts";
 
 export type InferenceOptions = Readonly<{
   model: ServedModel;
@@ -160,7 +161,9 @@ export class Inference {
     signal: AbortSignal,
   ): Promise<InferenceRequest> {
     const prompt = await this.#preparer.prepare(query.prompt, query.echo, permit, signal);
-    return fit(query, prompt, { contextTokensMax, drawnSeed: randomInt(2 ** 48 - 1) });
+    const { tokenizer } = this.model;
+    const read = await truncatedPrompt(query, prompt, contextTokensMax, tokenizer);
+    return fit(query, read, { contextTokensMax, drawnSeed: randomInt(2 ** 48 - 1), tokenizer });
   }
 
   async #start(

@@ -14,6 +14,8 @@ export const samplingParams = (
     presencePenalty: f64,
     frequencyPenalty: f64,
     logitBias: fc.array(fc.tuple(u32, f64), { maxLength: 5 }),
+    bannedSequences: fc.array(fc.array(u32, { maxLength: 3 }), { maxLength: 2 }),
+    allowedTokenIds: fc.array(u32, { maxLength: 3 }),
     seed: u53,
     n,
     maxTokens: u32,

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file drover/internal/v1/generation.proto.
  */
 export const file_drover_internal_v1_generation: GenFile = /*@__PURE__*/
-  fileDesc("CiNkcm92ZXIvaW50ZXJuYWwvdjEvZ2VuZXJhdGlvbi5wcm90bxISZHJvdmVyLmludGVybmFsLnYxIvQCCghTYW1wbGluZxITCgt0ZW1wZXJhdHVyZRgBIAEoARINCgV0b3BfcBgCIAEoARINCgV0b3BfaxgDIAEoDRINCgVtaW5fcBgEIAEoARIaChJyZXBldGl0aW9uX3BlbmFsdHkYBSABKAESGAoQcHJlc2VuY2VfcGVuYWx0eRgGIAEoARIZChFmcmVxdWVuY3lfcGVuYWx0eRgHIAEoARIWCg5sb2dpdF9iaWFzX2lkcxgIIAMoDRIZChFsb2dpdF9iaWFzX3ZhbHVlcxgJIAMoARIMCgRzZWVkGAogASgEEgkKAW4YCyABKA0SEgoKbWF4X3Rva2VucxgMIAEoDRISCgptaW5fdG9rZW5zGA0gASgNEhYKDnN0b3BfdG9rZW5faWRzGA4gAygNEhQKDHRvcF9sb2dwcm9icxgPIAEoBRIbChNwcm9tcHRfdG9wX2xvZ3Byb2JzGBAgASgFEhYKDnJvdXRlZF9leHBlcnRzGBEgASgIIjYKD0RlbGl2ZXJlZENob2ljZRIRCgl0b2tlbl9pZHMYASADKA0SEAoIZmluaXNoZWQYAiABKAgikQMKEUdlbmVyYXRpb25SZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEAoIbW9kZWxfaWQYAiABKAkSEQoJcm91dGVyX2lkGAMgASgJEhgKEHByb21wdF90b2tlbl9pZHMYBCABKAwSLgoIc2FtcGxpbmcYBSABKAsyHC5kcm92ZXIuaW50ZXJuYWwudjEuU2FtcGxpbmcSNgoJZGVsaXZlcmVkGAYgAygLMiMuZHJvdmVyLmludGVybmFsLnYxLkRlbGl2ZXJlZENob2ljZRITCgtkZWFkbGluZV9tcxgHIAEoBBITCgt0cmFjZXBhcmVudBgIIAEoCRIvCgZpbWFnZXMYCSADKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuUHJvbXB0SW1hZ2USFAoMYmxvY2tfaGFzaGVzGAogASgMEhIKCnRyYWNlc3RhdGUYCyABKAkSPAoLY29uc3RyYWluZWQYDCABKAsyJy5kcm92ZXIuaW50ZXJuYWwudjEuQ29uc3RyYWluZWRTYW1wbGluZyJWChNDb25zdHJhaW5lZFNhbXBsaW5nEi4KCHNhbXBsaW5nGAEgASgLMhwuZHJvdmVyLmludGVybmFsLnYxLlNhbXBsaW5nEg8KB2dyYW1tYXIYAiABKAkiWwoLUHJvbXB0SW1hZ2USFAoMY29udGVudF9oYXNoGAEgASgMEhIKCnJ1bl9zdGFydHMYAiADKA0SEgoKcnVuX2NvdW50cxgDIAMoDRIOCgZob2xkZXIYBCABKAkiIAoHU3RhcnRlZBIVCg1zdGFydF9pbmRpY2VzGAEgAygNIjIKC1RvcExvZ3Byb2JzEhEKCXRva2VuX2lkcxgBIAMoDRIQCghsb2dwcm9icxgCIAMoAiJ8CgpQcm9tcHRJbmZvEg0KBXN0YXJ0GAEgASgNEg0KBWNvdW50GAIgASgNEhAKCGxvZ3Byb2JzGAMgAygCEi0KBHRvcHMYBCADKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuVG9wTG9ncHJvYnMSDwoHZXhwZXJ0cxgFIAEoDCK/AQoKVG9rZW5FdmVudBIOCgZjaG9pY2UYASABKA0SDQoFaW5kZXgYAiABKA0SEAoIdG9rZW5faWQYAyABKA0SDwoHbG9ncHJvYhgEIAEoAhIsCgN0b3AYBSABKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuVG9wTG9ncHJvYnMSDwoHZXhwZXJ0cxgGIAEoDBIwCgZmaW5pc2gYByABKA4yIC5kcm92ZXIuaW50ZXJuYWwudjEuRmluaXNoUmVhc29uIk8KBkZhaWxlZBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEQoJcmV0cnlhYmxlGAMgASgIEhMKC2hhbmRlZF9iYWNrGAQgASgIIqcCCgxSZXF1ZXN0RXZlbnQSEgoKcmVxdWVzdF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEi4KB3N0YXJ0ZWQYAyABKAsyGy5kcm92ZXIuaW50ZXJuYWwudjEuU3RhcnRlZEgAEjAKBnByb21wdBgEIAEoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5Qcm9tcHRJbmZvSAASLwoFdG9rZW4YBSABKAsyHi5kcm92ZXIuaW50ZXJuYWwudjEuVG9rZW5FdmVudEgAEiwKBmZhaWxlZBgGIAEoCzIaLmRyb3Zlci5pbnRlcm5hbC52MS5GYWlsZWRIABIoCgRkb25lGAcgASgLMhguZHJvdmVyLmludGVybmFsLnYxLkRvbmVIAEIHCgVldmVudCIiCgREb25lEhoKEmNhY2hlZF90b2tlbl9jb3VudBgBIAEoDSJyCgZSZXN1bWUSEgoKcmVxdWVzdF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEhQKDG5leHRfaW5kaWNlcxgDIAMoDRIcChRuZXh0X3Byb21wdF9wb3NpdGlvbhgEIAEoDRIPCgdzdGFydGVkGAUgASgIImUKC1JvdXRlckhlbGxvEhEKCXJvdXRlcl9pZBgCIAEoCRIQCghtb2RlbF9pZBgDIAEoCRIrCgdyZXN1bWVzGAQgAygLMhouZHJvdmVyLmludGVybmFsLnYxLlJlc3VtZUoECAEQAiItCgZDYW5jZWwSEgoKcmVxdWVzdF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNInoKDVJvdXRlck1lc3NhZ2USMAoFaGVsbG8YASABKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuUm91dGVySGVsbG9IABIsCgZjYW5jZWwYAiABKAsyGi5kcm92ZXIuaW50ZXJuYWwudjEuQ2FuY2VsSABCCQoHbWVzc2FnZSJNCgtXb3JrZXJIZWxsbxIRCgl3b3JrZXJfaWQYAiABKAkSEwoLaW5jYXJuYXRpb24YAyABKAkSEAoIbW9kZWxfaWQYBCABKAlKBAgBEAIiPgoKU3RlcEV2ZW50cxIwCgZldmVudHMYASADKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuUmVxdWVzdEV2ZW50IgoKCEZhcmV3ZWxsIq4BCg1Xb3JrZXJNZXNzYWdlEjAKBWhlbGxvGAEgASgLMh8uZHJvdmVyLmludGVybmFsLnYxLldvcmtlckhlbGxvSAASLgoEc3RlcBgCIAEoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5TdGVwRXZlbnRzSAASMAoIZmFyZXdlbGwYAyABKAsyHC5kcm92ZXIuaW50ZXJuYWwudjEuRmFyZXdlbGxIAEIJCgdtZXNzYWdlIkYKDFBsYWNlUmVxdWVzdBIUCgxsZWFkZXJfZXBvY2gYASABKAQSDwoHYXR0ZW1wdBgCIAEoDRIPCgdwYXlsb2FkGAMgASgMIk0KClBsYWNlUmVwbHkSEAoIYWNjZXB0ZWQYASABKAgSFAoMcmVmdXNhbF9jb2RlGAIgASgJEhcKD3JlZnVzYWxfbWVzc2FnZRgDIAEoCSpfCgxGaW5pc2hSZWFzb24SHQoZRklOSVNIX1JFQVNPTl9VTlNQRUNJRklFRBAAEhYKEkZJTklTSF9SRUFTT05fU1RPUBABEhgKFEZJTklTSF9SRUFTT05fTEVOR1RIEAIysAEKD0F0dGVudGlvbldvcmtlchJJCgVQbGFjZRIgLmRyb3Zlci5pbnRlcm5hbC52MS5QbGFjZVJlcXVlc3QaHi5kcm92ZXIuaW50ZXJuYWwudjEuUGxhY2VSZXBseRJSCgZUb2tlbnMSIS5kcm92ZXIuaW50ZXJuYWwudjEuUm91dGVyTWVzc2FnZRohLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJNZXNzYWdlKAEwAWIGcHJvdG8z");
+  fileDesc("CiNkcm92ZXIvaW50ZXJuYWwvdjEvZ2VuZXJhdGlvbi5wcm90bxISZHJvdmVyLmludGVybmFsLnYxIswDCghTYW1wbGluZxITCgt0ZW1wZXJhdHVyZRgBIAEoARINCgV0b3BfcBgCIAEoARINCgV0b3BfaxgDIAEoDRINCgVtaW5fcBgEIAEoARIaChJyZXBldGl0aW9uX3BlbmFsdHkYBSABKAESGAoQcHJlc2VuY2VfcGVuYWx0eRgGIAEoARIZChFmcmVxdWVuY3lfcGVuYWx0eRgHIAEoARIWCg5sb2dpdF9iaWFzX2lkcxgIIAMoDRIZChFsb2dpdF9iaWFzX3ZhbHVlcxgJIAMoARIMCgRzZWVkGAogASgEEgkKAW4YCyABKA0SEgoKbWF4X3Rva2VucxgMIAEoDRISCgptaW5fdG9rZW5zGA0gASgNEhYKDnN0b3BfdG9rZW5faWRzGA4gAygNEhQKDHRvcF9sb2dwcm9icxgPIAEoBRIbChNwcm9tcHRfdG9wX2xvZ3Byb2JzGBAgASgFEhYKDnJvdXRlZF9leHBlcnRzGBEgASgIEjsKEGJhbm5lZF9zZXF1ZW5jZXMYEiADKAsyIS5kcm92ZXIuaW50ZXJuYWwudjEuVG9rZW5TZXF1ZW5jZRIZChFhbGxvd2VkX3Rva2VuX2lkcxgTIAMoDSIiCg1Ub2tlblNlcXVlbmNlEhEKCXRva2VuX2lkcxgBIAMoDSI2Cg9EZWxpdmVyZWRDaG9pY2USEQoJdG9rZW5faWRzGAEgAygNEhAKCGZpbmlzaGVkGAIgASgIIssDChFHZW5lcmF0aW9uUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhAKCG1vZGVsX2lkGAIgASgJEhEKCXJvdXRlcl9pZBgDIAEoCRIYChBwcm9tcHRfdG9rZW5faWRzGAQgASgMEi4KCHNhbXBsaW5nGAUgASgLMhwuZHJvdmVyLmludGVybmFsLnYxLlNhbXBsaW5nEjYKCWRlbGl2ZXJlZBgGIAMoCzIjLmRyb3Zlci5pbnRlcm5hbC52MS5EZWxpdmVyZWRDaG9pY2USEwoLZGVhZGxpbmVfbXMYByABKAQSEwoLdHJhY2VwYXJlbnQYCCABKAkSLwoGaW1hZ2VzGAkgAygLMh8uZHJvdmVyLmludGVybmFsLnYxLlByb21wdEltYWdlEhQKDGJsb2NrX2hhc2hlcxgKIAEoDBISCgp0cmFjZXN0YXRlGAsgASgJEjwKC2NvbnN0cmFpbmVkGAwgASgLMicuZHJvdmVyLmludGVybmFsLnYxLkNvbnN0cmFpbmVkU2FtcGxpbmcSOAoHbGltaXRlZBgNIAEoCzInLmRyb3Zlci5pbnRlcm5hbC52MS5Db25zdHJhaW5lZFNhbXBsaW5nIlYKE0NvbnN0cmFpbmVkU2FtcGxpbmcSLgoIc2FtcGxpbmcYASABKAsyHC5kcm92ZXIuaW50ZXJuYWwudjEuU2FtcGxpbmcSDwoHZ3JhbW1hchgCIAEoCSJbCgtQcm9tcHRJbWFnZRIUCgxjb250ZW50X2hhc2gYASABKAwSEgoKcnVuX3N0YXJ0cxgCIAMoDRISCgpydW5fY291bnRzGAMgAygNEg4KBmhvbGRlchgEIAEoCSIgCgdTdGFydGVkEhUKDXN0YXJ0X2luZGljZXMYASADKA0iMgoLVG9wTG9ncHJvYnMSEQoJdG9rZW5faWRzGAEgAygNEhAKCGxvZ3Byb2JzGAIgAygCInwKClByb21wdEluZm8SDQoFc3RhcnQYASABKA0SDQoFY291bnQYAiABKA0SEAoIbG9ncHJvYnMYAyADKAISLQoEdG9wcxgEIAMoCzIfLmRyb3Zlci5pbnRlcm5hbC52MS5Ub3BMb2dwcm9icxIPCgdleHBlcnRzGAUgASgMIr8BCgpUb2tlbkV2ZW50Eg4KBmNob2ljZRgBIAEoDRINCgVpbmRleBgCIAEoDRIQCgh0b2tlbl9pZBgDIAEoDRIPCgdsb2dwcm9iGAQgASgCEiwKA3RvcBgFIAEoCzIfLmRyb3Zlci5pbnRlcm5hbC52MS5Ub3BMb2dwcm9icxIPCgdleHBlcnRzGAYgASgMEjAKBmZpbmlzaBgHIAEoDjIgLmRyb3Zlci5pbnRlcm5hbC52MS5GaW5pc2hSZWFzb24iTwoGRmFpbGVkEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIRCglyZXRyeWFibGUYAyABKAgSEwoLaGFuZGVkX2JhY2sYBCABKAgipwIKDFJlcXVlc3RFdmVudBISCgpyZXF1ZXN0X2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SLgoHc3RhcnRlZBgDIAEoCzIbLmRyb3Zlci5pbnRlcm5hbC52MS5TdGFydGVkSAASMAoGcHJvbXB0GAQgASgLMh4uZHJvdmVyLmludGVybmFsLnYxLlByb21wdEluZm9IABIvCgV0b2tlbhgFIAEoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5Ub2tlbkV2ZW50SAASLAoGZmFpbGVkGAYgASgLMhouZHJvdmVyLmludGVybmFsLnYxLkZhaWxlZEgAEigKBGRvbmUYByABKAsyGC5kcm92ZXIuaW50ZXJuYWwudjEuRG9uZUgAQgcKBWV2ZW50IiIKBERvbmUSGgoSY2FjaGVkX3Rva2VuX2NvdW50GAEgASgNInIKBlJlc3VtZRISCgpyZXF1ZXN0X2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SFAoMbmV4dF9pbmRpY2VzGAMgAygNEhwKFG5leHRfcHJvbXB0X3Bvc2l0aW9uGAQgASgNEg8KB3N0YXJ0ZWQYBSABKAgiZQoLUm91dGVySGVsbG8SEQoJcm91dGVyX2lkGAIgASgJEhAKCG1vZGVsX2lkGAMgASgJEisKB3Jlc3VtZXMYBCADKAsyGi5kcm92ZXIuaW50ZXJuYWwudjEuUmVzdW1lSgQIARACIi0KBkNhbmNlbBISCgpyZXF1ZXN0X2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0iegoNUm91dGVyTWVzc2FnZRIwCgVoZWxsbxgBIAEoCzIfLmRyb3Zlci5pbnRlcm5hbC52MS5Sb3V0ZXJIZWxsb0gAEiwKBmNhbmNlbBgCIAEoCzIaLmRyb3Zlci5pbnRlcm5hbC52MS5DYW5jZWxIAEIJCgdtZXNzYWdlIk0KC1dvcmtlckhlbGxvEhEKCXdvcmtlcl9pZBgCIAEoCRITCgtpbmNhcm5hdGlvbhgDIAEoCRIQCghtb2RlbF9pZBgEIAEoCUoECAEQAiI+CgpTdGVwRXZlbnRzEjAKBmV2ZW50cxgBIAMoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5SZXF1ZXN0RXZlbnQiCgoIRmFyZXdlbGwirgEKDVdvcmtlck1lc3NhZ2USMAoFaGVsbG8YASABKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VySGVsbG9IABIuCgRzdGVwGAIgASgLMh4uZHJvdmVyLmludGVybmFsLnYxLlN0ZXBFdmVudHNIABIwCghmYXJld2VsbBgDIAEoCzIcLmRyb3Zlci5pbnRlcm5hbC52MS5GYXJld2VsbEgAQgkKB21lc3NhZ2UiRgoMUGxhY2VSZXF1ZXN0EhQKDGxlYWRlcl9lcG9jaBgBIAEoBBIPCgdhdHRlbXB0GAIgASgNEg8KB3BheWxvYWQYAyABKAwiTQoKUGxhY2VSZXBseRIQCghhY2NlcHRlZBgBIAEoCBIUCgxyZWZ1c2FsX2NvZGUYAiABKAkSFwoPcmVmdXNhbF9tZXNzYWdlGAMgASgJKl8KDEZpbmlzaFJlYXNvbhIdChlGSU5JU0hfUkVBU09OX1VOU1BFQ0lGSUVEEAASFgoSRklOSVNIX1JFQVNPTl9TVE9QEAESGAoURklOSVNIX1JFQVNPTl9MRU5HVEgQAjKwAQoPQXR0ZW50aW9uV29ya2VyEkkKBVBsYWNlEiAuZHJvdmVyLmludGVybmFsLnYxLlBsYWNlUmVxdWVzdBoeLmRyb3Zlci5pbnRlcm5hbC52MS5QbGFjZVJlcGx5ElIKBlRva2VucxIhLmRyb3Zlci5pbnRlcm5hbC52MS5Sb3V0ZXJNZXNzYWdlGiEuZHJvdmVyLmludGVybmFsLnYxLldvcmtlck1lc3NhZ2UoATABYgZwcm90bzM");
 
 /**
  * How tokens are chosen; see SamplingParams in libs/core.
@@ -106,6 +106,20 @@ export type Sampling = Message<"drover.internal.v1.Sampling"> & {
    * @generated from field: bool routed_experts = 17;
    */
   routedExperts: boolean;
+
+  /**
+   * Of each, the last token does not come behind the others.
+   *
+   * @generated from field: repeated drover.internal.v1.TokenSequence banned_sequences = 18;
+   */
+  bannedSequences: TokenSequence[];
+
+  /**
+   * Empty: every one.
+   *
+   * @generated from field: repeated uint32 allowed_token_ids = 19;
+   */
+  allowedTokenIds: number[];
 };
 
 /**
@@ -114,6 +128,23 @@ export type Sampling = Message<"drover.internal.v1.Sampling"> & {
  */
 export const SamplingSchema: GenMessage<Sampling> = /*@__PURE__*/
   messageDesc(file_drover_internal_v1_generation, 0);
+
+/**
+ * @generated from message drover.internal.v1.TokenSequence
+ */
+export type TokenSequence = Message<"drover.internal.v1.TokenSequence"> & {
+  /**
+   * @generated from field: repeated uint32 token_ids = 1;
+   */
+  tokenIds: number[];
+};
+
+/**
+ * Describes the message drover.internal.v1.TokenSequence.
+ * Use `create(TokenSequenceSchema)` to create a new message.
+ */
+export const TokenSequenceSchema: GenMessage<TokenSequence> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_generation, 1);
 
 /**
  * What the client already has of one choice; the attempt prefills it and goes on after it.
@@ -137,7 +168,7 @@ export type DeliveredChoice = Message<"drover.internal.v1.DeliveredChoice"> & {
  * Use `create(DeliveredChoiceSchema)` to create a new message.
  */
 export const DeliveredChoiceSchema: GenMessage<DeliveredChoice> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 1);
+  messageDesc(file_drover_internal_v1_generation, 2);
 
 /**
  * The payload of a queue job.
@@ -216,6 +247,13 @@ export type GenerationRequest = Message<"drover.internal.v1.GenerationRequest"> 
    * @generated from field: drover.internal.v1.ConstrainedSampling constrained = 12;
    */
   constrained?: ConstrainedSampling | undefined;
+
+  /**
+   * In place of both, where tokens are banned or not all are allowed: a build that does not know that then refuses the request. The grammar may be empty.
+   *
+   * @generated from field: drover.internal.v1.ConstrainedSampling limited = 13;
+   */
+  limited?: ConstrainedSampling | undefined;
 };
 
 /**
@@ -223,7 +261,7 @@ export type GenerationRequest = Message<"drover.internal.v1.GenerationRequest"> 
  * Use `create(GenerationRequestSchema)` to create a new message.
  */
 export const GenerationRequestSchema: GenMessage<GenerationRequest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 2);
+  messageDesc(file_drover_internal_v1_generation, 3);
 
 /**
  * How tokens are chosen of which every output must match a grammar.
@@ -249,7 +287,7 @@ export type ConstrainedSampling = Message<"drover.internal.v1.ConstrainedSamplin
  * Use `create(ConstrainedSamplingSchema)` to create a new message.
  */
 export const ConstrainedSamplingSchema: GenMessage<ConstrainedSampling> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 3);
+  messageDesc(file_drover_internal_v1_generation, 4);
 
 /**
  * An image of the prompt, by reference.
@@ -289,7 +327,7 @@ export type PromptImage = Message<"drover.internal.v1.PromptImage"> & {
  * Use `create(PromptImageSchema)` to create a new message.
  */
 export const PromptImageSchema: GenMessage<PromptImage> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 4);
+  messageDesc(file_drover_internal_v1_generation, 5);
 
 /**
  * The worker has begun; start_indices[c] is the first index of choice c that this attempt will send.
@@ -308,7 +346,7 @@ export type Started = Message<"drover.internal.v1.Started"> & {
  * Use `create(StartedSchema)` to create a new message.
  */
 export const StartedSchema: GenMessage<Started> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 5);
+  messageDesc(file_drover_internal_v1_generation, 6);
 
 /**
  * @generated from message drover.internal.v1.TopLogprobs
@@ -330,7 +368,7 @@ export type TopLogprobs = Message<"drover.internal.v1.TopLogprobs"> & {
  * Use `create(TopLogprobsSchema)` to create a new message.
  */
 export const TopLogprobsSchema: GenMessage<TopLogprobs> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 6);
+  messageDesc(file_drover_internal_v1_generation, 7);
 
 /**
  * Facts about prompt positions [start, start + count), sent in order before the first token, only where asked for and only when no token was delivered.
@@ -373,7 +411,7 @@ export type PromptInfo = Message<"drover.internal.v1.PromptInfo"> & {
  * Use `create(PromptInfoSchema)` to create a new message.
  */
 export const PromptInfoSchema: GenMessage<PromptInfo> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 7);
+  messageDesc(file_drover_internal_v1_generation, 8);
 
 /**
  * @generated from message drover.internal.v1.TokenEvent
@@ -424,7 +462,7 @@ export type TokenEvent = Message<"drover.internal.v1.TokenEvent"> & {
  * Use `create(TokenEventSchema)` to create a new message.
  */
 export const TokenEventSchema: GenMessage<TokenEvent> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 8);
+  messageDesc(file_drover_internal_v1_generation, 9);
 
 /**
  * The request ends here without an answer. `code` is a code of the error table; the router may add the request again when `retryable`.
@@ -460,7 +498,7 @@ export type Failed = Message<"drover.internal.v1.Failed"> & {
  * Use `create(FailedSchema)` to create a new message.
  */
 export const FailedSchema: GenMessage<Failed> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 9);
+  messageDesc(file_drover_internal_v1_generation, 10);
 
 /**
  * @generated from message drover.internal.v1.RequestEvent
@@ -519,7 +557,7 @@ export type RequestEvent = Message<"drover.internal.v1.RequestEvent"> & {
  * Use `create(RequestEventSchema)` to create a new message.
  */
 export const RequestEventSchema: GenMessage<RequestEvent> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 10);
+  messageDesc(file_drover_internal_v1_generation, 11);
 
 /**
  * @generated from message drover.internal.v1.Done
@@ -536,7 +574,7 @@ export type Done = Message<"drover.internal.v1.Done"> & {
  * Use `create(DoneSchema)` to create a new message.
  */
 export const DoneSchema: GenMessage<Done> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 11);
+  messageDesc(file_drover_internal_v1_generation, 12);
 
 /**
  * What the router still waits for: the worker answers with all events from these indices on, from its bounded log.
@@ -575,7 +613,7 @@ export type Resume = Message<"drover.internal.v1.Resume"> & {
  * Use `create(ResumeSchema)` to create a new message.
  */
 export const ResumeSchema: GenMessage<Resume> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 12);
+  messageDesc(file_drover_internal_v1_generation, 13);
 
 /**
  * @generated from message drover.internal.v1.RouterHello
@@ -602,7 +640,7 @@ export type RouterHello = Message<"drover.internal.v1.RouterHello"> & {
  * Use `create(RouterHelloSchema)` to create a new message.
  */
 export const RouterHelloSchema: GenMessage<RouterHello> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 13);
+  messageDesc(file_drover_internal_v1_generation, 14);
 
 /**
  * @generated from message drover.internal.v1.Cancel
@@ -626,7 +664,7 @@ export type Cancel = Message<"drover.internal.v1.Cancel"> & {
  * Use `create(CancelSchema)` to create a new message.
  */
 export const CancelSchema: GenMessage<Cancel> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 14);
+  messageDesc(file_drover_internal_v1_generation, 15);
 
 /**
  * @generated from message drover.internal.v1.RouterMessage
@@ -655,7 +693,7 @@ export type RouterMessage = Message<"drover.internal.v1.RouterMessage"> & {
  * Use `create(RouterMessageSchema)` to create a new message.
  */
 export const RouterMessageSchema: GenMessage<RouterMessage> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 15);
+  messageDesc(file_drover_internal_v1_generation, 16);
 
 /**
  * @generated from message drover.internal.v1.WorkerHello
@@ -682,7 +720,7 @@ export type WorkerHello = Message<"drover.internal.v1.WorkerHello"> & {
  * Use `create(WorkerHelloSchema)` to create a new message.
  */
 export const WorkerHelloSchema: GenMessage<WorkerHello> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 16);
+  messageDesc(file_drover_internal_v1_generation, 17);
 
 /**
  * One message a step with the events of all of this router's requests.
@@ -701,7 +739,7 @@ export type StepEvents = Message<"drover.internal.v1.StepEvents"> & {
  * Use `create(StepEventsSchema)` to create a new message.
  */
 export const StepEventsSchema: GenMessage<StepEvents> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 17);
+  messageDesc(file_drover_internal_v1_generation, 18);
 
 /**
  * The worker ends and holds nothing of this router any more; nothing follows.
@@ -716,7 +754,7 @@ export type Farewell = Message<"drover.internal.v1.Farewell"> & {
  * Use `create(FarewellSchema)` to create a new message.
  */
 export const FarewellSchema: GenMessage<Farewell> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 18);
+  messageDesc(file_drover_internal_v1_generation, 19);
 
 /**
  * @generated from message drover.internal.v1.WorkerMessage
@@ -751,7 +789,7 @@ export type WorkerMessage = Message<"drover.internal.v1.WorkerMessage"> & {
  * Use `create(WorkerMessageSchema)` to create a new message.
  */
 export const WorkerMessageSchema: GenMessage<WorkerMessage> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 19);
+  messageDesc(file_drover_internal_v1_generation, 20);
 
 /**
  * @generated from message drover.internal.v1.PlaceRequest
@@ -782,7 +820,7 @@ export type PlaceRequest = Message<"drover.internal.v1.PlaceRequest"> & {
  * Use `create(PlaceRequestSchema)` to create a new message.
  */
 export const PlaceRequestSchema: GenMessage<PlaceRequest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 20);
+  messageDesc(file_drover_internal_v1_generation, 21);
 
 /**
  * @generated from message drover.internal.v1.PlaceReply
@@ -812,7 +850,7 @@ export type PlaceReply = Message<"drover.internal.v1.PlaceReply"> & {
  * Use `create(PlaceReplySchema)` to create a new message.
  */
 export const PlaceReplySchema: GenMessage<PlaceReply> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 21);
+  messageDesc(file_drover_internal_v1_generation, 22);
 
 /**
  * @generated from enum drover.internal.v1.FinishReason

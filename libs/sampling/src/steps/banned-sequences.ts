@@ -1,0 +1,20 @@
+import type { ScoreStep } from "../step.ts";
+
+/**
+ * The ban of words: a sequence's last token is not chosen where the output ends with those before it. Where only allowed tokens may come and
+ * all are banned, the ban gives way: something must come. Source: vLLM, apply_bad_words (v1/sample/ops/bad_words.py).
+ */
+export const bannedSequences: ScoreStep = {
+  needed: ({ params }) => params.bannedSequences.length > 0,
+  apply: (scores, { params, history }) => {
+    const banned = new Set<number>();
+    for (const sequence of params.bannedSequences) {
+      const last = sequence.at(-1);
+      if (last !== undefined && history.endsWith(sequence.slice(0, -1))) banned.add(last);
+    }
+    const isLeft = (id: number) =>
+      !banned.has(id) && (scores[id] ?? Number.NEGATIVE_INFINITY) > Number.NEGATIVE_INFINITY;
+    if (params.allowedTokenIds.length > 0 && !params.allowedTokenIds.some(isLeft)) return;
+    for (const id of banned) scores[id] = Number.NEGATIVE_INFINITY;
+  },
+};
