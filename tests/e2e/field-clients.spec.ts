@@ -1,16 +1,28 @@
+import { mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { TestCluster } from "./test-cluster.ts";
+import { canTrace, foreignPeer, straceCommand, systemCalls, touched } from "./system-calls.ts";
+import { ROOT, TestCluster } from "./test-cluster.ts";
 
 type Json = ReturnType<typeof JSON.parse>;
 
 /** What users of other servers reported, where only a whole cluster shows it; docs/field-reports.md has the rest. */
 describe("clients of other servers", () => {
   let cluster: TestCluster;
+  const folder = mkdtempSync(join(tmpdir(), "drover-trace-"));
+  const trace = join(folder, "trace");
 
   beforeAll(async () => {
-    cluster = await TestCluster.start({ expertWorkers: 1, flags: ["--cors-origins", "https://a.example"] });
+    // All that is asked below is traced for the last test.
+    const wrapper = canTrace() ? straceCommand(trace) : [];
+    const flags = ["--cors-origins", "https://a.example"];
+    cluster = await TestCluster.start({ expertWorkers: 1, flags, wrapper });
   });
-  afterAll(() => cluster?.[Symbol.asyncDispose]());
+  afterAll(async () => {
+    await cluster?.[Symbol.asyncDispose]();
+    rmSync(folder, { recursive: true, force: true });
+  });
 
   const ask = async (path: string, body: object): Promise<Json> => (await cluster.post(path, body)).json();
   const complete = (body: object) => ask("/v1/completions", { model: "nano", max_tokens: 3, ...body });
@@ -161,5 +173,29 @@ describe("clients of other servers", () => {
     const placement: Json = await (await fetch(`${cluster.url}/debug/placement?request=ticket-7`)).json();
     expect(placement.xRequestId).toBe("ticket-7");
     expect(placement.decisions.length).toBeGreaterThan(0);
+  });
+
+  test("no process looked up a name, spoke to anybody but loopback, or touched a file that the documentation does not name", async (context) => {
+    if (cluster.process.spawnfile !== "strace") return context.skip("there is no strace here");
+    await chat({ messages: [{ role: "user", content: "What is the capital of France?" }] });
+    await cluster[Symbol.asyncDispose]();
+    const calls = systemCalls(trace);
+    for (const main of ["router", "scheduler", "worker"])
+      expect(calls.some(({ name, text }) => name === "execve" && text.includes(`apps/${main}/src/main.ts`))).toBe(true);
+    expect(calls.filter(({ name }) => name === "connect").length).toBeGreaterThan(3);
+    expect(calls.flatMap((call) => foreignPeer(call) ?? [])).toEqual([]);
+
+    const compiled = process.env.NODE_COMPILE_CACHE ?? ROOT;
+    const ownTemporary = [join(tmpdir(), "drover-up-"), join(tmpdir(), "drover-queue-")];
+    const writable = [...ownTemporary, compiled, "/dev/null"];
+    const node = realpathSync(process.execPath).replace(/\/bin\/node$/, "");
+    const system = ["/dev/", "/etc/", "/lib/", "/lib64/", "/proc/", "/sys/", "/usr/", "/var/run/nscd/"];
+    const readable = [...writable, `${ROOT}/`, node, ...system];
+    const isIn = (path: string, folders: readonly string[]) => folders.some((one) => path.startsWith(one));
+    const strange = calls.flatMap(touched).filter(({ path, written }) => {
+      const whole = resolve(ROOT, path);
+      return whole !== ROOT && !isIn(whole, written ? writable : readable);
+    });
+    expect(strange).toEqual([]);
   });
 });

@@ -1,9 +1,13 @@
 """Asks a cluster by today's Python clients; prints `all well`. Used by python-clients.spec.ts: python_clients.py URL."""
 
 import json
+import os
 import sys
 
 import httpx
+
+# LiteLLM would ask the network for prices, three times.
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 url = sys.argv[1]
 TOO_LONG = "a b c " * 400_000

@@ -14,6 +14,8 @@ export type ClusterOptions = Readonly<{
   queue?: string;
   flags?: readonly string[];
   env?: Readonly<Record<string, string>>;
+  /** A command that is given the whole command line and becomes it. */
+  wrapper?: readonly string[];
 }>;
 
 const READY_TIMEOUT_MS = 120_000;
@@ -45,7 +47,9 @@ export class TestCluster implements AsyncDisposable {
     if (options.attentionWorkers !== undefined) flags.push("--attention-workers", String(options.attentionWorkers));
     if (options.prefillChunk !== undefined) flags.push("--prefill-chunk", String(options.prefillChunk));
     flags.push("--queue", options.queue ?? "embedded", ...(options.flags ?? []));
-    const child = spawn(process.execPath, ["--conditions=@drover/source", "apps/drover/src/main.ts", "up", ...flags], {
+    const node = [process.execPath, "--conditions=@drover/source", "apps/drover/src/main.ts", "up", ...flags];
+    const [command = "", ...args] = [...(options.wrapper ?? []), ...node];
+    const child = spawn(command, args, {
       cwd: ROOT,
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...options.env },
