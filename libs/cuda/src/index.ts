@@ -7,5 +7,6 @@ export { PRECISIONS, type Precision } from "./kernels/activations.ts";
 export { DECODE_ROWS_MAX, KV_AUTO_SPARED } from "./limits.ts";
 export { CudaText, type CudaTextOptions } from "./model/cuda-text.ts";
 export type { TextSource } from "./model/device-weights.ts";
+export type { RemoteExperts } from "./model/step-exchange.ts";
 // An attention worker's steps on it.
 export { CudaRunner } from "./runner/cuda-runner.ts";

@@ -2,7 +2,7 @@ import { at } from "@drover/core";
 
 /** The order in which a step's rows go to their experts: rows sorted by expert, stable. */
 export type Dispatch = Readonly<{
-  /** `order[i]` is the step's row that stands at place i after sorting, [a]. */
+  /** `order[i]` is the step's row that stands at place i after sorting: all that have an expert. */
   order: Int32Array;
   /** Experts that have rows, ascending, and how many each has. */
   experts: Int32Array;
@@ -10,12 +10,17 @@ export type Dispatch = Readonly<{
 }>;
 
 /**
- * Sorts rows by expert in O(a + E). `expert_a` [a] with values in [0, expertCount). Source: MetaShuffling's token
+ * Sorts rows by expert in O(a + E). `expert_a` [a] with values below expertCount; rows of negative ones are left out. Source: MetaShuffling's token
  * order, a counting sort.
  */
 export function dispatchByExpert(expert_a: Int32Array, expertCount: number): Dispatch {
   const starts = new Int32Array(expertCount + 1);
-  for (const e of expert_a) starts[e + 1] = (starts[e + 1] ?? 0) + 1;
+  let rowCount = 0;
+  for (const e of expert_a) {
+    if (e < 0) continue;
+    starts[e + 1] = (starts[e + 1] ?? 0) + 1;
+    rowCount += 1;
+  }
   const experts: number[] = [];
   const counts: number[] = [];
   for (let e = 0; e < expertCount; e++) {
@@ -26,9 +31,10 @@ export function dispatchByExpert(expert_a: Int32Array, expertCount: number): Dis
     }
     starts[e + 1] = (starts[e] ?? 0) + count;
   }
-  const order = new Int32Array(expert_a.length);
+  const order = new Int32Array(rowCount);
   for (let row = 0; row < expert_a.length; row++) {
-    const e = expert_a[row] ?? 0;
+    const e = at(expert_a, row);
+    if (e < 0) continue;
     const place = starts[e] ?? 0;
     order[place] = row;
     starts[e] = place + 1;

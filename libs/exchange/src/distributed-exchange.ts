@@ -69,7 +69,7 @@ export class DistributedExchange implements ExpertExchange {
 
   async exchange(request: ExchangeRequest): Promise<ExchangeResult> {
     const width = this.#hiddenSize;
-    const y_aD = new Float32Array(request.rowCount * width);
+    const y_aD = request.y_aD ?? new Float32Array(request.rowCount * width);
     const { shares, missing } = this.#share(request.layer, this.#rowsByExpert(request), NOBODY);
     const answer = (share: Share) => this.#answer(share, request, y_aD, NOBODY);
     const lostElsewhere = shares.filter(({ peer }) => !peer.isHere).map(answer);

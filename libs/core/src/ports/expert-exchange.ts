@@ -5,9 +5,11 @@ export type ExchangeRequest = Readonly<{
   layer: number;
   /** Scaled expert input, [a, D] row-major. Not changed or reused until the result is there. */
   z_aD: Float32Array;
-  /** The expert of each row, [a]. */
+  /** The expert of each row, [a]; negative: the row asks for none, and its answer is not touched. */
   expert_a: Int32Array;
   rowCount: number;
+  /** Where the answers go; undefined: to rows made for them. */
+  y_aD?: Float32Array;
   /** Begins a span for each of its calls, where the step is traced. */
   traceCall?: TraceCall | undefined;
 }>;

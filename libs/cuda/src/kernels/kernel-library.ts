@@ -11,6 +11,7 @@ const FILES = {
   embed: ["prelude"],
   few_rows: ["prelude", "tensor"],
   floats: ["prelude", "source"],
+  give: ["prelude"],
   linear: ["prelude"],
   many_rows: ["prelude", "tensor"],
   norm: ["prelude"],

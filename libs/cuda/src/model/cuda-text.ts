@@ -1,10 +1,11 @@
 import type { ModelConfig } from "@drover/checkpoint";
-import { assert } from "@drover/core";
+import { assert, type TraceCall } from "@drover/core";
 import { type KvGeometry, kvGeometry } from "@drover/kv";
 import type { CudaDevice, Event, Stream } from "../driver/cuda-device.ts";
 import type { Cuda } from "../driver/open-cuda.ts";
 import { passed } from "../driver/passed.ts";
 import type { Precision } from "../kernels/activations.ts";
+import { ExchangeKernels } from "../kernels/exchange-kernels.ts";
 import { KernelLibrary } from "../kernels/kernel-library.ts";
 import { ModelKernels } from "../kernels/model-kernels.ts";
 import { KV_AUTO_SPARED, TABLE_WORDS_MAX } from "../limits.ts";
@@ -15,10 +16,12 @@ import { checkModelForCard } from "./check-model.ts";
 import { LinearUploader } from "./device-linear.ts";
 import { loadDeviceWeights, type TextSource } from "./device-weights.ts";
 import { allocateBuffers } from "./step-buffers.ts";
+import { type RemoteExperts, StepExchange } from "./step-exchange.ts";
 import { StepGraphs } from "./step-graphs.ts";
 import { StepInputs } from "./step-inputs.ts";
 import { type RankedRow, StepOutputs } from "./step-outputs.ts";
 import { type RowRun, type StepRows, stepRows } from "./step-rows.ts";
+import { runSections, type StepSections } from "./step-sections.ts";
 import { type HeadRun, headRuns, shapeOf, TextProgram } from "./text-program.ts";
 
 export type CudaTextOptions = Readonly<{
@@ -32,6 +35,8 @@ export type CudaTextOptions = Readonly<{
   /** Where machine code is kept from one start to the next; undefined: nowhere. */
   cacheFolder: string | undefined;
   onLayer?: (done: number, total: number) => void;
+  /** Undefined: all experts are on this card. */
+  remote?: RemoteExperts;
 }>;
 
 /** Rows of an input embedding that take the place of their tokens', [n, D] from a row of the step on. */
@@ -46,10 +51,18 @@ export type Question = Readonly<{
   whole: readonly number[];
 }>;
 
-/** What came of a step: the wanted rows in order; and the experts of all rows, [rows, MoE layers]. */
-export type Answer = Readonly<{ rows: readonly RankedRow[]; experts: Uint16Array }>;
+/**
+ * What came of a step: the wanted rows in order; the experts of all rows, [rows, MoE layers]; the runs of which a row was answered by nobody, whose rows say
+ * nothing, and where all are lost there are none; and how long it waited for other workers.
+ */
+export type Answer = Readonly<{
+  rows: readonly RankedRow[];
+  experts: Uint16Array;
+  lost: ReadonlySet<number>;
+  exchangeMs: number;
+}>;
 
-/** A text model on one card, with all of its experts: rows in, likeliest tokens out. One step at a time. */
+/** A text model on one card, with all of its experts or beside others': rows in, likeliest tokens out. One step at a time. */
 export class CudaText {
   readonly config: ModelConfig;
   readonly geometry: KvGeometry;
@@ -68,6 +81,7 @@ export class CudaText {
   readonly #outputs: StepOutputs;
   readonly #program: TextProgram;
   readonly #graphs: StepGraphs;
+  readonly #exchange: StepExchange | undefined;
   readonly #h: bigint;
   readonly #tileRows: number;
   #isBusy = false;
@@ -87,6 +101,7 @@ export class CudaText {
     this.#outputs = parts.outputs;
     this.#program = parts.program;
     this.#graphs = parts.graphs;
+    this.#exchange = parts.exchange;
     this.#h = parts.h;
     this.#tileRows = parts.tileRows;
     this.#done = parts.device.createEvent();
@@ -105,25 +120,48 @@ export class CudaText {
     const kernels = new ModelKernels(device, library, sizes, precision, stream);
     const onLayer = options.onLayer ?? (() => undefined);
     const uploader = new LinearUploader(device, memory, kernels.linears, stream);
-    const weights = await loadDeviceWeights(config, source, uploader, onLayer).finally(() => uploader.close());
+    const { remote } = options;
+    const held = remote && ((layer: number) => remote.held?.layer(layer));
+    const loading = loadDeviceWeights(config, source, uploader, onLayer, held);
+    const weights = await loading.finally(() => uploader.close());
     const buffers = allocateBuffers(config, rowsMax, kernels.activations, memory, (address, byteCount) =>
       device.fill(address, 0, byteCount, stream),
     );
     const outputs = new StepOutputs(device, buffers, rowsMax, config);
-    const kvBytesMax = options.kvBytesMax === "auto" ? freeForKv(device) : options.kvBytesMax;
+    const exchangeKernels = new ExchangeKernels(device, library, precision, stream);
+    const exchange =
+      remote && new StepExchange({ device, memory, stream, kernels: exchangeKernels }, config, remote, rowsMax);
+    const kvBytesMax = options.kvBytesMax === "auto" ? freeForKv(device, remote?.bytesLeft) : options.kvBytesMax;
     const store = new PageStore(geometry, kvBytesMax, device, memory, stream, {
       dtype: kv,
       kvHeadCount: config.kvHeadCount,
     });
     const tableMax = tableWords(store.layout, rowsMax);
     const inputs = new StepInputs(device, memory, rowsMax, tableMax);
-    const program = new TextProgram(config, kernels, weights, buffers, inputs, store.address);
+    const program = new TextProgram(config, kernels, weights, buffers, inputs, store.address, exchange);
     const graphs = new StepGraphs(device, stream, program, { rowsMax, vocabSize: config.vocabSize });
     graphs.prepare();
     const { h } = buffers;
     const { tileRows } = kernels;
     const shared = { config, geometry, store, kvBytesMax, rowsMax, tableMax, memory };
-    return new CudaText({ ...shared, device, library, stream, inputs, outputs, program, graphs, h, tileRows });
+    return new CudaText({
+      ...shared,
+      device,
+      library,
+      stream,
+      inputs,
+      outputs,
+      program,
+      graphs,
+      exchange,
+      h,
+      tileRows,
+    });
+  }
+
+  /** Whether every expert can be reached. */
+  get usable(): boolean {
+    return this.#exchange?.usable ?? true;
   }
 
   /** Computes rows, stores their keys and values, and answers. Errors: the card's, after which it is unusable. */
@@ -131,6 +169,7 @@ export class CudaText {
     runs: readonly RowRun[],
     given: readonly GivenRows[],
     { wanted, asked, topCount, whole }: Question,
+    traceCall?: TraceCall,
   ): Promise<Answer> {
     assert(!this.#isBusy, "one step at a time");
     this.#isBusy = true;
@@ -141,33 +180,59 @@ export class CudaText {
     // A graph's head has all rows, and its rows are those of tokens.
     const isDecode = given.length === 0 && wanted.length === rowCount;
     const shape = isDecode ? this.#graphs.shapeOf({ rowCount, parts: rows.parts }, topCount) : undefined;
+    const end = this.#exchange?.begin();
     this.#inputs.send(rows, shape?.rowCount ?? rowCount, wanted, asked, this.#stream);
-    const heads = shape === undefined ? this.#enqueue(rows, given, headRuns(wanted.length, topCount)) : [];
-    if (shape !== undefined) {
-      this.#graphs.launch(shape);
-      heads.push({ first: 0, count: rowCount, topCount: shape.topCount });
-      for (const run of heads) this.#outputs.fetchLogits(run, this.#stream);
-    }
+    const pieces = shape === undefined ? this.#singly(rows, given) : this.#recorded(shape);
+    const away = await runSections(pieces, runs, this.#exchange, traceCall);
+    const heads = away.lost.size === runs.length ? [] : this.#heads(shape, wanted.length, rowCount, topCount);
     this.#outputs.fetch(heads, rowCount, this.#stream);
     this.#device.record(this.#done, this.#stream);
     await passed(this.#device, this.#done);
+    end?.();
     this.#isBusy = false;
+    const experts = this.#outputs.experts(0, rowCount);
+    this.#exchange?.tell(experts);
+    return { rows: heads.flatMap((run) => this.#outputs.rows(run, topCount)), experts, ...away };
+  }
+
+  #recorded(shape: NonNullable<ReturnType<StepGraphs["shapeOf"]>>): StepSections {
     return {
-      rows: heads.flatMap((run) => this.#outputs.rows(run, topCount)),
-      experts: this.#outputs.experts(0, rowCount),
+      section: (index) => this.#graphs.section(index, shape),
+      meanwhile: (index) => this.#graphs.meanwhile(index, shape),
     };
   }
 
-  /** Enqueues a step kernel by kernel, and the copies of what its heads make. */
-  #enqueue(rows: StepRows, given: readonly GivenRows[], heads: readonly HeadRun[]): HeadRun[] {
-    this.#program.embed(rows.rowCount);
-    for (const { row, rows_aD } of given) this.#give(row, rows_aD);
-    this.#program.layers(shapeOf(rows));
+  /** A step kernel by kernel; its heads are not among its sections. */
+  #singly(rows: StepRows, given: readonly GivenRows[]): StepSections {
+    const shape = shapeOf(rows);
+    const section = (index: number) => {
+      if (index === 0) {
+        this.#program.embed(rows.rowCount);
+        for (const { row, rows_aD } of given) this.#give(row, rows_aD);
+      }
+      this.#program.section(index, shape);
+    };
+    return { section, meanwhile: (index) => this.#program.meanwhile(index, shape) };
+  }
+
+  /** The heads of a step, and the copies of what they make: enqueued here where no graph has done so. */
+  #heads(
+    shape: ReturnType<StepGraphs["shapeOf"]>,
+    wantedCount: number,
+    rowCount: number,
+    topCount: number,
+  ): readonly HeadRun[] {
+    if (shape !== undefined) {
+      const run = { first: 0, count: rowCount, topCount: shape.topCount };
+      this.#outputs.fetchLogits(run, this.#stream);
+      return [run];
+    }
+    const heads = headRuns(wantedCount, topCount);
     for (const run of heads) {
       this.#program.head(run);
       this.#outputs.fetchLogits(run, this.#stream);
     }
-    return [...heads];
+    return heads;
   }
 
   /** Gives everything back to the card. */
@@ -177,6 +242,7 @@ export class CudaText {
     this.#device.destroyEvent(this.#done);
     this.#inputs.close();
     this.#outputs.close();
+    this.#exchange?.close();
     this.#library.close();
     this.memory.close();
     this.#device.destroyStream(this.#stream);
@@ -205,13 +271,15 @@ type Parts = Readonly<{
   outputs: StepOutputs;
   program: TextProgram;
   graphs: StepGraphs;
+  exchange: StepExchange | undefined;
   h: bigint;
   tileRows: number;
 }>;
 
 /** What is left of the card for keys and values. */
-function freeForKv({ freeBytes }: CudaDevice): number {
-  return Math.max(1, Math.floor(freeBytes * (1 - KV_AUTO_SPARED.share)) - KV_AUTO_SPARED.bytes);
+function freeForKv({ freeBytes }: CudaDevice, expertBytes = 0): number {
+  const free = freeBytes - expertBytes;
+  return Math.max(1, Math.floor(free * (1 - KV_AUTO_SPARED.share)) - KV_AUTO_SPARED.bytes);
 }
 
 /** Pages that the sequences of a step can have at most, in both kinds of layers, where each has a row. */

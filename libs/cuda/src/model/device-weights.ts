@@ -26,7 +26,8 @@ export type DeviceFeedForward =
       moeIndex: number;
       router: RowMatrix;
       shared: DeviceMlp;
-      experts: DeviceMlp;
+      /** Those that are on this card; undefined: none ever is. */
+      experts: DeviceMlp | undefined;
       /** Whether the shared expert is the last of the experts too. */
       isJoined: boolean;
     }>;
@@ -42,7 +43,10 @@ export type DeviceLayer = Readonly<{
   feedForward: DeviceFeedForward;
 }>;
 
-/** A text model on a card, with all of its experts. */
+/** Where a layer's experts are kept that come and go; undefined: on other cards alone. */
+export type HeldExperts = (layer: number) => DeviceMlp | undefined;
+
+/** A text model on a card, with all of its experts or those that are held. */
 export type DeviceWeights = Readonly<{
   embedding: RowMatrix;
   layers: readonly DeviceLayer[];
@@ -54,12 +58,13 @@ export type DeviceWeights = Readonly<{
   places: DeviceAddress;
 }>;
 
-/** Brings all of a text model's weights to the card. Errors: the checkpoint's; `overloaded` where the card is full. */
+/** Brings a text model's weights to the card: all of them, or all but the experts, which are those that are held. Errors: the checkpoint's; `overloaded` where the card is full. */
 export async function loadDeviceWeights(
   config: ModelConfig,
   source: TextSource,
   uploader: LinearUploader,
   onLayer: (done: number, total: number) => void,
+  held?: HeldExperts,
 ): Promise<DeviceWeights> {
   const { rows, quantization } = source;
   const layers: DeviceLayer[] = [];
@@ -67,7 +72,7 @@ export async function loadDeviceWeights(
   for (let layer = 0; layer < config.layerCount; layer++) {
     const isGlobal = config.isGlobalLayer[layer] === true;
     const kindIndex = counts[isGlobal ? "global" : "local"]++;
-    layers.push({ isGlobal, kindIndex, ...(await loadLayer(config, layer, source, uploader)) });
+    layers.push({ isGlobal, kindIndex, ...(await loadLayer(config, layer, source, uploader, held)) });
     onLayer(layer + 1, config.layerCount);
   }
   const { cos, sin } = ropeTables(config, config.chunkSize);
@@ -90,6 +95,7 @@ async function loadLayer(
   layer: number,
   { rows, quantization }: TextSource,
   uploader: LinearUploader,
+  held: HeldExperts | undefined,
 ): Promise<Omit<DeviceLayer, "isGlobal" | "kindIndex">> {
   const path = `model.layers.${layer}`;
   const linear = (matrix: LinearRows): Promise<DeviceLinear> => uploader.upload([matrix], { quantization });
@@ -116,11 +122,17 @@ async function loadLayer(
             kind: "moe",
             moeIndex,
             router: await uploader.matrix(await rows.router(layer)),
-            ...withShared(
-              uploader,
-              await mlps(await expertsOf(rows, layer, config.expertCount), config.expertWidth),
-              await mlps([await rows.shared(layer)], config.expertWidth),
-            ),
+            ...(held === undefined
+              ? withShared(
+                  uploader,
+                  await mlps(await expertsOf(rows, layer, config.expertCount), config.expertWidth),
+                  await mlps([await rows.shared(layer)], config.expertWidth),
+                )
+              : {
+                  experts: held(layer),
+                  shared: await mlps([await rows.shared(layer)], config.expertWidth),
+                  isJoined: false,
+                }),
           },
   };
 }

@@ -1,3 +1,4 @@
+import { at } from "@drover/core";
 import type { CudaDevice, Graph, Stream } from "../driver/cuda-device.ts";
 import { PARTS_MAX } from "../kernels/attention-kernels.ts";
 import { HEAD_ROWS_MAX, TOP_COUNT_MAX } from "../limits.ts";
@@ -12,8 +13,8 @@ const PARTS = [4, 16, PARTS_MAX] as const;
 type GraphShape = StepShape & Readonly<{ topCount: number }>;
 
 /**
- * Steps all of whose rows are wanted, as sequences decode, each launched as one graph: all that is new in a step lies in the card's memory, where the graph finds it. A shape's graph
- * is recorded when it is first launched, some milliseconds; there are at most 54, of some 2 MB each.
+ * Steps all of whose rows are wanted, as sequences decode, each launched as one graph, or as one for each section where rows go to other workers: all that is new in a step lies in the card's memory, where the graph finds it. A shape's graph
+ * is recorded when it is first launched, some milliseconds; there are at most 54 shapes, of some 2 MB each.
  */
 export class StepGraphs {
   readonly #device: CudaDevice;
@@ -21,7 +22,7 @@ export class StepGraphs {
   readonly #program: TextProgram;
   readonly #buckets: readonly number[];
   readonly #topCountMax: number;
-  readonly #graphs = new Map<string, Graph>();
+  readonly #graphs = new Map<string, readonly Graph[]>();
 
   /** `rowsMax`: of the largest step. */
   constructor(
@@ -56,31 +57,51 @@ export class StepGraphs {
     const parts = { global: 1, local: 1 };
     for (const rowCount of this.#buckets) {
       const shape = this.shapeOf({ rowCount, parts }, 1);
-      if (shape !== undefined) this.#graph(shape);
+      if (shape !== undefined) this.#pieces(shape);
     }
   }
 
-  /** Enqueues a step. */
-  launch(shape: GraphShape): void {
-    this.#device.launchGraph(this.#graph(shape), this.#stream);
+  /** Enqueues a section of a step, the first with its input embeddings, the last with its head. */
+  section(index: number, shape: GraphShape): void {
+    this.#device.launchGraph(at(this.#pieces(shape), 2 * index), this.#stream);
+  }
+
+  /** Enqueues what is computed while the rows of an exchange are away. */
+  meanwhile(index: number, shape: GraphShape): void {
+    this.#device.launchGraph(at(this.#pieces(shape), 2 * index + 1), this.#stream);
   }
 
   close(): void {
-    for (const graph of this.#graphs.values()) this.#device.destroyGraph(graph);
+    for (const graph of [...this.#graphs.values()].flat()) this.#device.destroyGraph(graph);
     this.#graphs.clear();
   }
 
-  #graph(shape: GraphShape): Graph {
+  /** A step's sections, and between two of them what is computed while rows are away. */
+  #pieces(shape: GraphShape): readonly Graph[] {
     const { rowCount, parts, topCount } = shape;
     const key = `${rowCount} ${parts.global} ${topCount}`;
     const known = this.#graphs.get(key);
     if (known !== undefined) return known;
+    const program = this.#program;
+    const pieces: Graph[] = [];
+    for (let index = 0; index <= program.exchangeCount; index++) {
+      const isLast = index === program.exchangeCount;
+      pieces.push(
+        this.#record(() => {
+          if (index === 0) program.embed(rowCount);
+          program.section(index, shape);
+          if (isLast) program.head({ first: 0, count: rowCount, topCount });
+        }),
+      );
+      if (!isLast) pieces.push(this.#record(() => program.meanwhile(index, shape)));
+    }
+    this.#graphs.set(key, pieces);
+    return pieces;
+  }
+
+  #record(enqueue: () => void): Graph {
     this.#device.beginCapture(this.#stream);
-    this.#program.embed(rowCount);
-    this.#program.layers(shape);
-    this.#program.head({ first: 0, count: rowCount, topCount });
-    const graph = this.#device.endCapture(this.#stream);
-    this.#graphs.set(key, graph);
-    return graph;
+    enqueue();
+    return this.#device.endCapture(this.#stream);
   }
 }

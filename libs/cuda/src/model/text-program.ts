@@ -1,12 +1,15 @@
 import type { ModelConfig } from "@drover/checkpoint";
+import { assert, at } from "@drover/core";
 import type { KvKind } from "@drover/kv";
 import type { DeviceAddress } from "../driver/cuda-device.ts";
 import type { RowSpan } from "../kernels/attention-kernels.ts";
 import { jobCountMax } from "../kernels/linear-kernels.ts";
 import type { ModelKernels } from "../kernels/model-kernels.ts";
+import type { Routing } from "../kernels/product.ts";
 import { HEAD_ROWS_MAX, TOP_COUNT_MAX } from "../limits.ts";
 import type { DeviceFeedForward, DeviceLayer, DeviceWeights } from "./device-weights.ts";
 import type { StepBuffers } from "./step-buffers.ts";
+import type { StepExchange } from "./step-exchange.ts";
 import type { StepInputs } from "./step-inputs.ts";
 import type { StepRows } from "./step-rows.ts";
 import { swigluRows } from "./swiglu-rows.ts";
@@ -29,7 +32,13 @@ export type HeadRun = Readonly<{ first: number; count: number; topCount: number 
 /** Rows whose shared expert is one more expert of the same launch; of more rows it has products of its own, that read its weights once. */
 const JOINED_ROWS_MAX = 16;
 
-/** Llama 4's text model as a sequence of kernels on one stream, with all of its experts. */
+/** What follows a layer's gate: an exchange of a layer with experts, by its place among them. */
+type ExpertPart = Extract<DeviceFeedForward, { kind: "moe" }>;
+
+/**
+ * Llama 4's text model as a sequence of kernels on one stream, with all of its experts; or in sections, between which rows go to other workers' experts and come
+ * back.
+ */
 export class TextProgram {
   readonly #config: ModelConfig;
   readonly #kernels: ModelKernels;
@@ -37,6 +46,7 @@ export class TextProgram {
   readonly #buffers: StepBuffers;
   readonly #inputs: StepInputs;
   readonly #pages: DeviceAddress;
+  readonly #exchange: StepExchange | undefined;
 
   constructor(
     config: ModelConfig,
@@ -45,6 +55,7 @@ export class TextProgram {
     buffers: StepBuffers,
     inputs: StepInputs,
     pages: DeviceAddress,
+    exchange?: StepExchange,
   ) {
     this.#config = config;
     this.#kernels = kernels;
@@ -52,6 +63,12 @@ export class TextProgram {
     this.#buffers = buffers;
     this.#inputs = inputs;
     this.#pages = pages;
+    this.#exchange = exchange;
+  }
+
+  /** How often a step's rows go to other workers: once in each layer with experts, or never. */
+  get exchangeCount(): number {
+    return this.#exchange?.count ?? 0;
   }
 
   /** Enqueues the input embeddings of the rows' tokens. */
@@ -61,16 +78,39 @@ export class TextProgram {
     this.#kernels.embed(rowCount, { ids: this.#inputs.list("tokenIds"), table: this.#weights.embedding, h, width });
   }
 
-  /** Enqueues all layers: what the head reads is in `h`, and what is to be added to it. */
+  /** Enqueues all layers of a model whose rows never go to other workers: what the head reads is in `h`. */
   layers(shape: StepShape): void {
-    let added: readonly DeviceAddress[] = [];
-    for (const layer of this.#weights.layers) {
+    this.section(0, shape);
+  }
+
+  /**
+   * Enqueues a section: from the answers of exchange `index - 1`, or from the input embeddings, up to the rows of exchange `index`, or to the end, where what the
+   * head reads is in `h`.
+   */
+  section(index: number, shape: StepShape): void {
+    const { h, x, added: own, routed } = this.#buffers;
+    let added: readonly DeviceAddress[] = index === 0 ? [] : [own, routed];
+    if (index > 0) this.#exchange?.bring(shape.rowCount, this.#buffers);
+    const first = index === 0 ? 0 : at(this.#config.moeLayers, index - 1) + 1;
+    for (const layer of this.#weights.layers.slice(first)) {
+      const { feedForward, postNorm } = layer;
       this.#attention(layer, shape, added);
-      added = this.#feedForward(layer.feedForward, layer.postNorm, shape.rowCount);
+      if (this.#exchange !== undefined && feedForward.kind === "moe") {
+        this.#gate(feedForward, postNorm, shape.rowCount, this.#exchange.places(feedForward.moeIndex), false);
+        this.#exchange.give(shape.rowCount, feedForward.moeIndex, this.#buffers, this.#inputs.live);
+        return;
+      }
+      added = this.#feedForward(feedForward, postNorm, shape.rowCount);
     }
-    const { h, x } = this.#buffers;
     // The last layer's sums are added here, so that the head reads any rows of h.
     this.#normalize(shape.rowCount, h, added, this.#weights.norm, x);
+  }
+
+  /** Enqueues what an exchange's rows are not needed for: the shared expert, and the experts that are here. */
+  meanwhile(index: number, { rowCount }: StepShape): void {
+    const part = this.#weights.layers[at(this.#config.moeLayers, index)]?.feedForward;
+    assert(part?.kind === "moe", "an exchange is of a layer with experts");
+    this.#experts(part, rowCount, false);
   }
 
   /** Enqueues the head for some of the wanted rows; their likeliest tokens come to their places among all wanted rows. */
@@ -108,7 +148,7 @@ export class TextProgram {
   #attention(layer: DeviceLayer, { rowCount, parts, tiling: all }: StepShape, added: readonly DeviceAddress[]): void {
     const { h, x, qkv, q, attended, sums, marks, added: out } = this.#buffers;
     const kind = layer.isGlobal ? "global" : "local";
-    const at = { pages: this.#pages, table: this.#inputs.table, layer: layer.kindIndex };
+    const place = { pages: this.#pages, table: this.#inputs.table, layer: layer.kindIndex };
     const places = this.#inputs.places(kind);
     const positions = this.#inputs.list("positions");
     this.#normalize(rowCount, h, added, layer.inputNorm, x);
@@ -116,7 +156,7 @@ export class TextProgram {
     this.#kernels.rotate(rowCount, {
       qkv,
       q,
-      at,
+      at: place,
       places,
       positions,
       angles: layer.isGlobal ? undefined : this.#weights.angles,
@@ -129,40 +169,73 @@ export class TextProgram {
       tileCount: all.tileCount,
       positions: all.seen[kind],
     };
-    this.#kernels.attend(rowCount, { q, at, places, positions, parts: parts[kind], tiling, sums, marks, y: attended });
+    this.#kernels.attend(rowCount, {
+      q,
+      at: place,
+      places,
+      positions,
+      parts: parts[kind],
+      tiling,
+      sums,
+      marks,
+      y: attended,
+    });
     this.#kernels.linear(rowCount, { linear: layer.output, x: attended, y: out });
   }
 
   /** What is to be added to h after it. */
   #feedForward(part: DeviceFeedForward, norm: DeviceAddress, rowCount: number): readonly DeviceAddress[] {
-    const { h, x, exact, added, gateUp, hidden, hiddenShared, routed } = this.#buffers;
-    const { routerLogits, chosen, routing: lists } = this.#buffers;
-    const { expertCount, moeLayers, hiddenSize: width } = this.#config;
+    const { h, x, added, gateUp, hidden, routed } = this.#buffers;
     if (part.kind === "dense") {
       this.#normalize(rowCount, h, [added], norm, x);
       swigluRows(this.#kernels, part.mlp, rowCount, { x, y: added, gateUp, hidden });
       return [added];
     }
+    const isJoined = part.isJoined && rowCount <= JOINED_ROWS_MAX;
+    this.#gate(part, norm, rowCount, this.#weights.places, isJoined);
+    this.#experts(part, rowCount, isJoined);
+    return [added, routed];
+  }
+
+  /** Each row's expert, and the jobs of those that `places` says are here; of the shared one too where it is joined to them. */
+  #gate(part: ExpertPart, norm: DeviceAddress, rowCount: number, places: DeviceAddress, isJoined: boolean): void {
+    const { h, x, exact, added, routerLogits, chosen } = this.#buffers;
+    const { expertCount, moeLayers, hiddenSize: width } = this.#config;
     this.#normalize(rowCount, h, [added], norm, x, exact);
     this.#kernels.router(rowCount, { x: exact, matrix: part.router, logits: routerLogits, expertCount, width });
-    const { precision } = this.#kernels.activations;
-    const routing = { ...lists, jobCountMax: jobCountMax(rowCount, expertCount, precision), expertCount };
-    const fold = part.isJoined && rowCount <= JOINED_ROWS_MAX ? this.#buffers.rowsMax : 0;
+    const count = part.experts?.gateUp.count ?? 0;
     this.#kernels.route(rowCount, {
       logits: routerLogits,
       live: this.#inputs.live,
-      places: this.#weights.places,
+      places,
       chosen,
-      routing,
+      routing: this.#routing(rowCount),
       expertCount,
       stride: moeLayers.length,
       column: part.moeIndex,
-      ...(fold > 0 && { shared: { matrix: part.experts.gateUp.count - 1, fold } }),
+      ...(isJoined && { shared: { matrix: count - 1, fold: this.#buffers.rowsMax } }),
     });
+  }
+
+  /** The rows of the experts that are here, and of the shared one. */
+  #experts({ experts, shared }: ExpertPart, rowCount: number, isJoined: boolean): void {
+    const { x, added, gateUp, hidden, hiddenShared, routed } = this.#buffers;
+    const routing = this.#routing(rowCount);
     const { scales } = routing;
-    swigluRows(this.#kernels, part.experts, rowCount, { x, y: routed, gateUp, hidden, routing, scales, fold });
-    if (fold === 0) swigluRows(this.#kernels, part.shared, rowCount, { x, y: added, gateUp, hidden: hiddenShared });
-    return [added, routed];
+    const fold = isJoined ? this.#buffers.rowsMax : 0;
+    if (experts !== undefined)
+      swigluRows(this.#kernels, experts, rowCount, { x, y: routed, gateUp, hidden, routing, scales, fold });
+    if (!isJoined) swigluRows(this.#kernels, shared, rowCount, { x, y: added, gateUp, hidden: hiddenShared });
+  }
+
+  #routing(rowCount: number): Routing {
+    const { expertCount } = this.#config;
+    const { precision } = this.#kernels.activations;
+    return {
+      ...this.#buffers.routing,
+      jobCountMax: jobCountMax(rowCount, expertCount, precision),
+      expertCount,
+    };
   }
 
   #normalize(

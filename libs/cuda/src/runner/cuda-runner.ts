@@ -4,7 +4,7 @@ import { TOP_COUNT_MAX } from "../limits.ts";
 import type { Answer, CudaText, GivenRows, Question } from "../model/cuda-text.ts";
 import { type StepBatch, stepBatches } from "./step-batches.ts";
 
-/** Llama 4's text model on one card, with all of its experts. A step is handed over to the card and computed while this thread does other things. */
+/** Llama 4's text model on one card. A step is handed over to the card and computed while this thread does other things. */
 export class CudaRunner implements StepRunner, Disposable {
   readonly #text: CudaText;
   /** The last step that was submitted. */
@@ -18,9 +18,8 @@ export class CudaRunner implements StepRunner, Disposable {
     return this.#text.config.hiddenSize;
   }
 
-  /** All experts are on the card. */
   get usable(): boolean {
-    return true;
+    return this.#text.usable;
   }
 
   submit(step: Step): PendingStep {
@@ -36,8 +35,9 @@ export class CudaRunner implements StepRunner, Disposable {
     return { result: settle };
   }
 
-  async #compute({ entries }: Step): Promise<StepResult> {
+  async #compute({ entries, traceCall }: Step): Promise<StepResult> {
     const began = performance.now();
+    let exchangeMs = 0;
     const results: EntryResult[] = [];
     for (const batch of stepBatches(entries, this.#text)) {
       const { parts } = batch;
@@ -48,11 +48,13 @@ export class CudaRunner implements StepRunner, Disposable {
           parts.flatMap(({ wanted }) => wanted),
           this.#text.config.vocabSize,
         ),
+        traceCall,
       );
+      exchangeMs += answer.exchangeMs;
       results.push(...resultsOf(batch, answer, this.#text.config.moeLayers.length));
     }
     const totalMs = performance.now() - began;
-    return { entries: results, times: { computeMs: totalMs, exchangeMs: 0, totalMs } };
+    return { entries: results, times: { computeMs: totalMs - exchangeMs, exchangeMs, totalMs } };
   }
 
   /** Gives everything back to the card. */
@@ -77,9 +79,13 @@ function givenRows({ entry, offset }: StepBatch["parts"][number]): readonly Give
 }
 
 /** What each entry of a batch gets. */
-function resultsOf({ parts }: StepBatch, { rows, experts }: Answer, moeCount: number): readonly EntryResult[] {
+function resultsOf({ parts }: StepBatch, { rows, experts, lost }: Answer, moeCount: number): readonly EntryResult[] {
   let next = 0;
-  return parts.map(({ entry, offset, wanted }) => {
+  return parts.map(({ entry, offset, wanted }, run) => {
+    if (lost.has(run)) {
+      next += wanted.length;
+      return { kind: "parked" };
+    }
     const rowCount = entry.tokenIds.length;
     const answers = entryAnswers(wanted, rows.slice(next, next + wanted.length));
     next += wanted.length;

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Engine } from "@drover/engine";
-import { DistributedExchange, type ExpertPeer } from "@drover/exchange";
+import { DistributedExchange } from "@drover/exchange";
 import { GrammarMasks } from "@drover/masks";
 import { ContextStreamHolder, ExpertStreamPeer } from "@drover/rpc";
 import type { RoleContext } from "../../role-context.ts";
@@ -9,7 +9,7 @@ import { tellTokenBytes } from "./attention-load.ts";
 import { ContextPeers } from "./context-peers.ts";
 import { type EngineMetrics, engineMetrics } from "./engine-metrics.ts";
 import { exchangeMetrics } from "./exchange-metrics.ts";
-import type { Executor } from "./executor.ts";
+import type { Executor, LocalExperts } from "./executor.ts";
 import { ExpertHeat } from "./expert-heat.ts";
 import { ExpertPeers } from "./expert-peers.ts";
 import { RemoteFeatures } from "./feature-remote.ts";
@@ -17,7 +17,7 @@ import { MapFollower } from "./map-follower.ts";
 import { openExecutor } from "./open-executor.ts";
 
 /** What other roles of the same process do for it without a network. */
-export type LocalParts = Readonly<{ experts: ExpertPeer | undefined; features: FeatureCache | undefined }>;
+export type LocalParts = Readonly<{ experts: LocalExperts | undefined; features: FeatureCache | undefined }>;
 
 /** What the role attention is made of. */
 export type AttentionParts = Disposable &
@@ -44,12 +44,13 @@ export async function attentionParts(context: RoleContext, local: LocalParts): P
   const heat = new ExpertHeat();
   const { routing, meter } = exchangeMetrics(metrics, modelName, heat);
   const peers = held.use(
-    new ExpertPeers((id, address) => new ExpertStreamPeer(id, address, clock, logger, meter), local.experts),
+    new ExpertPeers((id, address) => new ExpertStreamPeer(id, address, clock, logger, meter), local.experts?.peer),
   );
   const exchange = new DistributedExchange(hiddenSize, (id) => peers.get(id), routing, nextTurn);
   const executor = await openExecutor(context, {
     exchange,
-    remoteExperts: local.experts === undefined,
+    experts: local.experts,
+    rowsRouted: routing.rowsRouted,
     holders: () => contextPeers.holders,
   });
   const { runner, sequences, geometry, stripeAbove } = executor;

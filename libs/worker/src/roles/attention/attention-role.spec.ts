@@ -62,13 +62,16 @@ async function scene() {
     model: directory,
     ending: { asked: refusing.signal, refusing: refusing.signal, over: ended.signal },
   };
+  const local = { peer: experts, areWhole: false, card: undefined, bytesMax: 0, countRows: () => undefined };
   // What the role does not ask for is left out.
   const context = {
     ...{ options, incarnation: "1", model: { config, checkpoint, weights, fingerprint } },
     ...{ device: { kind: "cpu" }, kv: { dtype: "f32", bytesMax: 2 ** 26 } },
     ...{ link: new FakeLink(events), ended: ended.signal, clock: systemClock },
   } as unknown as RoleContext;
-  const role = held.use(new AttentionRole(context, await attentionParts(context, { experts, features: undefined })));
+  const role = held.use(
+    new AttentionRole(context, await attentionParts(context, { experts: local, features: undefined })),
+  );
   const server = createServer();
   held.defer(() => server.forceShutdown());
   for (const service of role.services) server.addService(...service);

@@ -17,7 +17,7 @@ import { predictedLoad } from "./predicted-load.ts";
 
 /** Starts the role `attention`: loads the text weights. What experts and images' features the same worker has, it uses directly. */
 export async function startAttention(context: RoleContext, before: readonly Role[]): Promise<AttentionRole> {
-  const experts = before.find((role) => role instanceof ExpertsRole)?.peer;
+  const experts = before.find((role) => role instanceof ExpertsRole)?.local;
   const features = before.find((role) => role instanceof VisionRole)?.features;
   return new AttentionRole(context, await attentionParts(context, { experts, features }));
 }

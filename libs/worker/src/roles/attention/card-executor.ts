@@ -1,31 +1,32 @@
 import { assert, DroverError } from "@drover/core";
-import { CudaRunner, CudaText, DECODE_ROWS_MAX, PRECISIONS, type Precision } from "@drover/cuda";
+import { CudaRunner, CudaText, DECODE_ROWS_MAX, PRECISIONS, type Precision, type RemoteExperts } from "@drover/cuda";
 import { servedModelSeed } from "@drover/kv";
 import { StoredSequences } from "@drover/sequences";
 import { cardSource } from "../../device/card-source.ts";
 import type { WorkerDevice } from "../../device/worker-device.ts";
 import type { RoleContext } from "../../role-context.ts";
-import type { Executor, ExecutorOptions } from "./executor.ts";
+import type { Executor, ExecutorOptions, LocalExperts } from "./executor.ts";
 
 /**
- * Computes on a card, with all experts and the KV there. Errors: the checkpoint's; `overloaded` where the card is too small; `invalid_argument` for what a card
+ * Computes on a card, with the KV there, and all experts or those that the map gives it: rows of others go to their holders. Errors: the checkpoint's; `overloaded` where the card is too small; `invalid_argument` for what a card
  * does not compute.
  */
 export async function openCardExecutor(
   context: RoleContext,
   { cuda, precision, kernelFolder }: Extract<WorkerDevice, { kind: "cuda" }>,
-  { remoteExperts }: ExecutorOptions,
+  { exchange, experts, rowsRouted }: ExecutorOptions,
 ): Promise<Executor> {
   const { options, model, kv } = context;
   const { modelName, prefixCache, prefillChunk, progress, resources } = options;
   const { config, fingerprint } = model;
-  refuseOthers(options, remoteExperts);
+  refuseStripes(options);
   const text = await CudaText.load(cuda, config, await cardSource(context), {
     precision,
     kv: cardDtype(kv),
     kvBytesMax: kv.bytesMax,
     rowsMax: prefillChunk + DECODE_ROWS_MAX,
     cacheFolder: kernelFolder,
+    ...(experts?.areWhole !== true && { remote: remoteOf(experts, exchange, rowsRouted) }),
     onLayer: (done, total) => progress(`layer ${done} of ${total}`),
   });
   const runner = resources.use(new CudaRunner(text));
@@ -43,10 +44,25 @@ function cardDtype({ dtype }: RoleContext["kv"]): Precision {
   return known;
 }
 
+/** Where the steps' rows find the experts that are not on their card, or not yet. */
+function remoteOf(
+  experts: LocalExperts | undefined,
+  exchange: ExecutorOptions["exchange"],
+  rowsRouted: ExecutorOptions["rowsRouted"],
+): RemoteExperts {
+  return {
+    exchange,
+    held: experts?.card?.tables,
+    bytesLeft: experts?.card === undefined ? 0 : experts.bytesMax,
+    rowsHere: (layer, expert, rowCount) => {
+      rowsRouted(layer, expert, rowCount);
+      experts?.countRows(layer, expert, rowCount);
+    },
+  };
+}
+
 /** What CPUs compute and cards do not. */
-function refuseOthers({ stripeAbove }: RoleContext["options"], remoteExperts: boolean): void {
-  if (remoteExperts)
-    refuse("roles", "on a card the role attention takes the role experts with it (up --expert-workers 0)");
+function refuseStripes({ stripeAbove }: RoleContext["options"]): void {
   if (stripeAbove !== undefined) refuse("stripe-above", "a card's old rows do not go to context workers");
 }
 

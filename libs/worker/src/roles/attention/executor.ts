@@ -1,12 +1,28 @@
 import type { ContextHolder, ExpertExchange, StepRunner } from "@drover/core";
+import type { CardExperts } from "@drover/cuda";
+import type { ExpertPeer } from "@drover/exchange";
 import type { KvGeometry } from "@drover/kv";
 import type { StoredSequences } from "@drover/sequences";
+
+/** Experts of the same worker, for its own steps. */
+export type LocalExperts = Readonly<{
+  peer: ExpertPeer;
+  /** Whether the device of the worker's steps has all of them, whatever the map gives it. */
+  areWhole: boolean;
+  /** Those that a card holds, and bytes that they may take. */
+  card: CardExperts | undefined;
+  bytesMax: number;
+  /** Counts rows that the worker's own steps have computed. */
+  countRows: (layer: number, expert: number, rowCount: number) => void;
+}>;
 
 export type ExecutorOptions = Readonly<{
   /** Where the routed experts' rows are computed. */
   exchange: ExpertExchange;
-  /** Whether experts answer from other processes alone. */
-  remoteExperts: boolean;
+  /** The experts of the same worker, where it holds some. */
+  experts: LocalExperts | undefined;
+  /** Learns of rows that are routed to an expert of the same card. */
+  rowsRouted: (layer: number, expert: number, rowCount: number) => void;
   /** The context workers that there are now. */
   holders: () => readonly ContextHolder[];
 }>;

@@ -8,7 +8,7 @@ import type { Executor, ExecutorOptions } from "./executor.ts";
 /** Computes on the CPU, by ONNX Runtime, with KV in main memory. Errors: the checkpoint's. */
 export async function openHostExecutor(
   { options, incarnation, model, kv }: RoleContext,
-  { exchange, remoteExperts, holders }: ExecutorOptions,
+  { exchange, experts, holders }: ExecutorOptions,
 ): Promise<Executor> {
   const { workerId, modelName, threads, prefixCache, progress } = options;
   const { config, weights, fingerprint } = model;
@@ -26,7 +26,7 @@ export async function openHostExecutor(
   });
   const runner = await TextModel.load(config, weights, {
     threads,
-    remoteExperts,
+    remoteExperts: experts === undefined,
     storage,
     exchange,
     onLayer: (done, total) => progress(`layer ${done} of ${total}`),

@@ -1,4 +1,4 @@
-import type { ExpertRunner } from "@drover/core";
+import { at, type ExpertRunner } from "@drover/core";
 import type { Metrics } from "@drover/telemetry";
 
 /** What counts its experts: the sessions of this process. */
@@ -63,7 +63,7 @@ export class CountedExperts implements ExpertRunner {
     const began = performance.now();
     const count = () => {
       this.#seconds.observe((performance.now() - began) / 1000);
-      this.#count(layer, experts, counts);
+      for (let i = 0; i < experts.length; i++) this.countRows(layer, at(experts, i), at(counts, i));
     };
     const running = this.#experts.run(layer, experts, counts, z_aD, y_aD);
     if (running !== undefined) return running.then(count);
@@ -71,14 +71,12 @@ export class CountedExperts implements ExpertRunner {
     return undefined;
   }
 
-  #count(layer: number, experts: ArrayLike<number>, counts: ArrayLike<number>): void {
+  /** Counts rows that were computed with an expert of this worker by others than {@link run}. */
+  countRows(layer: number, expert: number, count: number): void {
     const sums = this.#counts.get(layer) ?? new Map<number, number>();
     this.#counts.set(layer, sums);
-    for (let i = 0; i < experts.length; i++) {
-      const [expert, count] = [experts[i] ?? 0, counts[i] ?? 0];
-      sums.set(expert, (sums.get(expert) ?? 0) + count);
-      this.#rowCount += count;
-    }
+    sums.set(expert, (sums.get(expert) ?? 0) + count);
+    this.#rowCount += count;
   }
 
   #collect(): void {

@@ -1,4 +1,3 @@
-import type { CardExperts } from "@drover/cuda";
 import { LocalPeer } from "@drover/exchange";
 import type { ExpertSet, WorkerStatus } from "@drover/fleet";
 import { expertService, type RpcService } from "@drover/rpc";
@@ -6,6 +5,7 @@ import type { WorkerOrder } from "@drover/wire";
 import type { Role, RoleIntroduction } from "../../role.ts";
 import type { RoleContext } from "../../role-context.ts";
 import type { UnfinishedWork } from "../../unfinished-work.ts";
+import type { LocalExperts } from "../attention/executor.ts";
 import { CountedExperts, type HeldExperts } from "./counted-experts.ts";
 import { ExpertLoader, type ExpertStore } from "./expert-loader.ts";
 import { ExpertRelease } from "./expert-release.ts";
@@ -23,25 +23,24 @@ export class ExpertsRole implements Role {
   readonly introduction: RoleIntroduction;
   readonly services: readonly RpcService[];
   readonly unfinished: UnfinishedWork;
-  /** The same experts, for a role of this process that asks for their answers. */
-  readonly peer: LocalPeer;
-  /** Those that a card holds, for steps of the same card. */
-  readonly card: CardExperts | undefined;
+  /** The same experts, for steps of the same worker. */
+  readonly local: LocalExperts;
   readonly #store: ExpertStore & HeldExperts;
   readonly #ended: AbortSignal;
   readonly #counted: CountedExperts;
   readonly #loader: ExpertLoader;
   readonly #release = new ExpertRelease();
 
-  constructor({ options, link, clock, ended }: RoleContext, { store, countMax, card }: OpenedExperts) {
+  constructor({ options, link, clock, ended }: RoleContext, opened: OpenedExperts) {
+    const { store, countMax, card, bytesMax, areWhole } = opened;
     const { workerId, metrics, tracer, logger } = options;
     const release = this.#release;
-    this.card = card;
     this.#ended = ended;
     this.#store = store;
     this.#counted = new CountedExperts(this.#store, metrics);
     this.#loader = new ExpertLoader(this.#store, () => link.reportLoaded(), clock, logger);
-    this.peer = new LocalPeer(workerId, this.#counted);
+    const countRows = this.#counted.countRows.bind(this.#counted);
+    this.local = { peer: new LocalPeer(workerId, this.#counted), areWhole, card, bytesMax, countRows };
     this.introduction = { expertCountMax: countMax };
     const streams = {
       streamOpened: () => release.streamOpened(),
@@ -78,11 +77,12 @@ export class ExpertsRole implements Role {
 
   /** Its services answer; there is no loop. Rejects when its card has failed. */
   async run(): Promise<void> {
-    if (this.card === undefined || this.#ended.aborted) return;
+    const { card } = this.local;
+    if (card === undefined || this.#ended.aborted) return;
     const ended = new Promise<void>((resolve) =>
       this.#ended.addEventListener("abort", () => resolve(), { once: true }),
     );
-    await Promise.race([this.card.failed, ended]);
+    await Promise.race([card.failed, ended]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

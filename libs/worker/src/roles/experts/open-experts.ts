@@ -15,6 +15,10 @@ export type OpenedExperts = Readonly<{
   countMax: number;
   /** The same on a card that holds what the map gives it; undefined elsewhere. */
   card: CardExperts | undefined;
+  /** Bytes that they may take on the card. */
+  bytesMax: number;
+  /** Whether the device has all of them, whatever the map says. */
+  areWhole: boolean;
 }>;
 
 /**
@@ -27,10 +31,11 @@ export async function openExperts(context: RoleContext): Promise<OpenedExperts> 
   const { expertMemory, threads, roles } = options;
   if (device.kind === "cpu") {
     const store = new ExpertSessions(config, weights, { threads });
-    return { store, countMax: await expertCountMax(config, weights, expertMemory), card: undefined };
+    const countMax = await expertCountMax(config, weights, expertMemory);
+    return { store, countMax, card: undefined, bytesMax: 0, areWhole: false };
   }
   if (roles.includes("attention") && expertMemory === undefined)
-    return { store: new WholeExperts(config.hiddenSize), countMax: 0, card: undefined };
+    return { store: new WholeExperts(config.hiddenSize), countMax: 0, card: undefined, bytesMax: 0, areWhole: true };
   return openCardExperts(context, device);
 }
 
@@ -45,5 +50,6 @@ async function openCardExperts(
   const { freeBytes } = cuda.device;
   const bytesMax = options.expertMemory ?? freeBytes * (1 - KV_AUTO_SPARED.share) - KV_AUTO_SPARED.bytes;
   // 0 on the wire is no limit: what holds nothing at all is taken to hold one.
-  return { store: card, countMax: Math.max(1, Math.floor(bytesMax / Math.max(1, card.expertBytes))), card };
+  const countMax = Math.max(1, Math.floor(bytesMax / Math.max(1, card.expertBytes)));
+  return { store: card, countMax, card, bytesMax, areWhole: false };
 }

@@ -1,0 +1,129 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { Served } from "./served.ts";
+
+/**
+ * One model over two cards: the goldens' text cases over HTTP, where each of two processes has attention and some of the experts, and where the experts are with processes of
+ * their own; and streams whose tokens are compared with those of quiet times while a process is killed again and again.
+ */
+const { values } = parseArgs({
+  options: {
+    goldens: { type: "string", default: "../shared/goldens" },
+    checkpoints: { type: "string", default: "../shared" },
+    models: { type: "string", default: "scout,nano-ct-fp8" },
+    precisions: { type: "string", default: "f16,f32" },
+    "max-ids": { type: "string", default: "100000" },
+    cards: { type: "string", default: "2" },
+    kills: { type: "string", default: "3" },
+    only: { type: "string", default: "" },
+  },
+});
+const [FIRST, SECOND] = ["cuda:0", values.cards === "2" ? "cuda:1" : "cuda:0"];
+/** Bytes of somewhat more than half of the experts, as a card keeps them. */
+const HALF: Readonly<Record<string, string>> = { f16: "2600KiB", f32: "1200KiB" };
+const STREAMS = 16;
+const TOKENS = 200;
+const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
+let [passed, failed] = [0, 0];
+
+function report(ok: boolean, line: string): void {
+  if (ok) passed += 1;
+  else failed += 1;
+  console.log(`${ok ? "passed" : "FAILED"}  ${line}`);
+}
+
+const clusters = (precision: string): Readonly<Record<string, readonly string[]>> => ({
+  "attention and half of the experts on each": [
+    ...(values.cards === "2"
+      ? ["--gpus", "2"]
+      : ["--device", FIRST, "--attention-workers", "2", "--expert-workers", "0"]),
+    ...["--expert-memory", HALF[precision] ?? "1MiB"],
+  ],
+  "attention on one, two expert workers on the other": [
+    ...["--device", FIRST, "--expert-workers", "2", "--expert-device", SECOND],
+  ],
+});
+
+/** Processes whose command line has a text. */
+function processesOf(text: string): readonly number[] {
+  const lines = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return lines.flatMap((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").includes(text) ? [Number(pid)] : [];
+    } catch {
+      // It has ended meanwhile.
+      return [];
+    }
+  });
+}
+
+const prompt = (i: number) => Array.from({ length: 40 }, (_, k) => 1 + ((k * 37 + i * 101) % 400));
+
+/** Streams run without a pause while a worker is killed, each time after it is back. */
+async function kill(served: Served, victim: string): Promise<string> {
+  const expected = await Promise.all(Array.from({ length: STREAMS }, (_, i) => served.tokens(prompt(i), TOKENS)));
+  let isOver = false;
+  const counts = { right: 0, wrong: 0, errors: 0 };
+  const streams = expected.map(async (tokens, i) => {
+    while (!isOver) {
+      const found = await served.tokens(prompt(i), TOKENS).catch(() => undefined);
+      if (found === undefined) counts.errors += 1;
+      else if (found.join() === tokens.join()) counts.right += 1;
+      else counts.wrong += 1;
+    }
+  });
+  for (let i = 0; i < Number(values.kills); i++) {
+    await pause(1500);
+    for (const pid of processesOf(`--worker-id ${victim} `)) process.kill(pid, "SIGKILL");
+    const before = counts.right;
+    for (const until = performance.now() + 60_000; counts.right < before + STREAMS && performance.now() < until; )
+      await pause(50);
+  }
+  isOver = true;
+  await Promise.all(streams);
+  return `${counts.wrong} wrong, ${counts.errors} errors, ${counts.right} right`;
+}
+
+async function run(model: string, precision: string, name: string, flags: readonly string[]): Promise<void> {
+  const file = resolve(values.goldens, model, "goldens.jsonl");
+  const folder = model === "scout" ? resolve(values.goldens, "scout/checkpoint") : resolve(values.checkpoints, model);
+  const began = performance.now();
+  await using served = await Served.start(folder, [
+    ...flags,
+    ...["--precision", precision, "--kv-memory", "256MiB", "--prefill-chunk", "256"],
+  ]);
+  const ready = performance.now();
+  const tolerance = precision === "f32" ? "2e-3" : "5e-2";
+  const more = ["--concurrency", "16", "--max-ids", values["max-ids"], "--tolerance", tolerance, "--without", "images"];
+  const { ok, lines } = await served.check(file, more);
+  const seconds = `ready in ${((ready - began) / 1e3).toFixed(1)} s, ran ${((performance.now() - ready) / 1e3).toFixed(1)} s`;
+  const [missing, asked] = await Promise.all(
+    ["drover_exchange_missing_rows_total", "drover_exchange_seconds_count"].map((series) => served.metric(series)),
+  );
+  report(
+    ok && (asked ?? 0) > 0,
+    `${model}, ${precision}, ${name}: ${lines.at(-1)} (${seconds}; ${asked} calls, ${missing} rows missing)`,
+  );
+  for (const line of lines.slice(0, -1)) console.log(`        ${line.slice(0, 300)}`);
+  if (Number(values.kills) === 0 || precision !== "f16") return;
+  const victim = name.startsWith("attention and") ? "attention-1" : "experts-0";
+  const said = await kill(served, victim);
+  report(said.startsWith("0 wrong"), `${model}, ${name}: ${victim} killed ${values.kills} times: ${said}`);
+}
+
+for (const precision of values.precisions.split(","))
+  for (const model of values.models.split(","))
+    for (const [name, flags] of Object.entries(clusters(precision))) {
+      if (!name.includes(values.only)) continue;
+      try {
+        await run(model, precision, name, flags);
+      } catch (error) {
+        report(
+          false,
+          `${model}, ${precision}, ${name}: ${error instanceof Error ? error.message.slice(-3000) : error}`,
+        );
+      }
+    }
+console.log(`two cards: ${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;
