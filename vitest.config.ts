@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
+import { FailureReasons } from "./scripts/failure-reasons.ts";
 
 /** The file that takes minutes first, whole clusters next: what is short fills the gaps at the end. */
 class LongestFirst extends BaseSequencer {
@@ -10,6 +11,9 @@ class LongestFirst extends BaseSequencer {
     return (await super.sort(files)).sort((a, b) => rank(a) - rank(b));
   }
 }
+
+/** Where npm test wants the counts. */
+const reportFile = process.env.DROVER_TEST_REPORT;
 
 export default defineConfig({
   resolve: { conditions: ["@drover/source"] },
@@ -21,6 +25,11 @@ export default defineConfig({
     // The processes that tests start compile the same sources: from the second one on they find them compiled, which is half of a start.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, ".cache/compile") },
     maxWorkers: 2,
+    reporters: [
+      "default",
+      new FailureReasons(),
+      ...(reportFile === undefined ? [] : [["json", { outputFile: reportFile }] as ["json", { outputFile: string }]]),
+    ],
     sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,
     hookTimeout: 120_000,

@@ -27,7 +27,7 @@ const threads = Number(values.threads);
 
 const config = await loadVisionConfig(values.model);
 if (config === undefined) throw new Error(`${values.model} has no vision encoder`);
-const checkpoint = await openCheckpoint(values.model);
+await using checkpoint = await openCheckpoint(values.model);
 const encoder = await VisionEncoder.load(checkpoint, config, { threads });
 let encodedCount = 0;
 const thread = await VisionThread.start({

@@ -13,6 +13,8 @@ import { affectedFolders } from "./nx.ts";
  * `N passed, N failed`, a gate counting as one test.
  */
 const args = process.argv.slice(2);
+// A file or a pipe is read as it is, also where a tool would take CI for a terminal.
+if (!process.stdout.isTTY && process.env.FORCE_COLOR === undefined) process.env.NO_COLOR = "1";
 const isAffected = args.includes("--affected");
 const NONE = { passedCount: 0, failedCount: 0 };
 const gates = args.length === 0 || isAffected ? await runGates(GATES) : NONE;
@@ -33,13 +35,7 @@ async function runVitest(patterns: readonly string[]): Promise<{ passedCount: nu
   const folder = mkdtempSync(join(tmpdir(), "drover-test-"));
   const reportFile = join(folder, "report.json");
   try {
-    const exitCode = await run("vitest", [
-      "run",
-      "--reporter=default",
-      "--reporter=json",
-      `--outputFile.json=${reportFile}`,
-      ...patterns,
-    ]);
+    const exitCode = await run("vitest", ["run", ...patterns], { DROVER_TEST_REPORT: reportFile });
     if (!existsSync(reportFile)) return { passedCount: 0, failedCount: 1 };
     const report: Report = JSON.parse(readFileSync(reportFile, "utf8"));
     // A file that could not even be loaded has no test in it to fail.
@@ -54,9 +50,9 @@ async function runVitest(patterns: readonly string[]): Promise<{ passedCount: nu
   }
 }
 
-function run(command: string, args: readonly string[]): Promise<number> {
+function run(command: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: repository, stdio: "inherit" });
+    const child = spawn(command, args, { cwd: repository, stdio: "inherit", env: { ...process.env, ...env } });
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => child.kill(signal));
     child.on("error", reject);
     child.on("close", (code) => resolve(code ?? 1));

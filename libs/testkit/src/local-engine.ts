@@ -103,7 +103,7 @@ async function openExecutor(
   options: LocalEngineOptions,
 ): Promise<LocalExecutor> {
   const quantization = options.quantization ?? null;
-  const checkpoint = await openCheckpoint(directory);
+  await using checkpoint = await openCheckpoint(directory);
   const { weights } = await openWeights(checkpoint, config, quantization, silentLogger, neverAborted);
   const experts = new ExpertSessions(config, weights, { threads: options.threads ?? 1 });
   for (const layer of config.moeLayers) for (let e = 0; e < config.expertCount; e++) await experts.load(layer, e);
