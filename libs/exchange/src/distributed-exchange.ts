@@ -75,7 +75,9 @@ export class DistributedExchange implements ExpertExchange {
     const lostElsewhere = shares.filter(({ peer }) => !peer.isHere).map(answer);
     const own = shares.filter(({ peer }) => peer.isHere);
     // What is computed here holds up the loop that sends: the others' rows leave before.
-    if (lostElsewhere.length > 0 && own.length > 0) await this.#whenSent();
+    const { meanwhile } = request;
+    if (lostElsewhere.length > 0 && (own.length > 0 || meanwhile !== undefined)) await this.#whenSent();
+    meanwhile?.();
     const lost = await Promise.all([...lostElsewhere, ...own.map(answer)]);
     const all = [...missing, ...lost.flat()].sort((a, b) => a - b);
     // A peer may have answered some rows of a call that failed.

@@ -63,8 +63,14 @@ test("rows for others have left before this process computes its own, and it wai
   expect(told.splice(0)).toEqual(["call b", "sent", "call here"]);
   const own = exchangeOver([peer("here", true)], [["here"], ["here"], ["here"]], whenSent);
   const pending = own.exchange(request);
-  expect(told).toEqual(["call here"]);
+  expect(told.splice(0)).toEqual(["call here"]);
   expect((await pending).missing).toEqual([]);
+  const meanwhile = () => void told.push("meanwhile");
+  expect((await mixed.exchange({ ...request, meanwhile })).missing).toEqual([]);
+  expect(told.splice(0)).toEqual(["call b", "sent", "meanwhile", "call here"]);
+  const others = exchangeOver([peer("b", false)], [["b"], ["b"], ["b"]], whenSent);
+  expect((await others.exchange({ ...request, meanwhile })).missing).toEqual([]);
+  expect(told).toEqual(["call b", "sent", "meanwhile"]);
 });
 
 test("rows of a silent worker are missing and the others are answered", async () => {

@@ -19,6 +19,8 @@ export class BytePairTokenizer implements SharableTokenizer {
   readonly #words: WordSplitter | undefined;
   readonly #specialIds: ReadonlyMap<string, number>;
   readonly #isSpecial: ReadonlySet<number>;
+  /** One of each token at most. */
+  readonly #wholeTexts = new Map<number, string | null>();
   readonly #cache = new PieceCache();
   readonly #utf8 = new Utf8Scratch();
   readonly #merger: BytePairMerger;
@@ -137,11 +139,34 @@ export class BytePairTokenizer implements SharableTokenizer {
 
   stream(): TokenStream {
     const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+    // Whether a character may have begun that is not whole.
+    let isOpen = false;
     return {
-      // A decoder reads no shared memory.
-      push: (id) => (this.isSpecial(id) ? "" : decoder.decode(this.tokenBytes(id).slice(), { stream: true })),
+      push: (id) => {
+        if (this.isSpecial(id)) return "";
+        const whole = this.#wholeText(id);
+        if (whole === "" || (!isOpen && whole !== null)) return whole;
+        isOpen = whole === null;
+        // A decoder reads no shared memory.
+        return decoder.decode(this.tokenBytes(id).slice(), { stream: true });
+      },
       flush: () => decoder.decode(),
     };
+  }
+
+  /** The text of a token whose characters are all whole; null for any other. Kept: a stream then does no more than look it up. */
+  #wholeText(id: number): string | null {
+    const known = this.#wholeTexts.get(id);
+    if (known !== undefined) return known;
+    let text: string | null;
+    try {
+      text = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true }).decode(this.tokenBytes(id).slice());
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      text = null;
+    }
+    if (id < this.vocabSize) this.#wholeTexts.set(id, text);
+    return text;
   }
 }
 

@@ -43,6 +43,7 @@ export { queueJobFromWire, queueJobToWire } from "./queue-job.ts";
 
 export { requestEventFromWire, requestEventToWire } from "./request-event.ts";
 export { type RouterMessage, routerMessageFromWire, routerMessageToWire } from "./router-message.ts";
+export { TokenColumnsReader, TokenColumnsWriter } from "./token-columns.ts";
 export { type WorkerMessage, workerMessageFromWire, workerMessageToWire } from "./worker-message.ts";
 
 // An image's tiles on their way to a vision worker, and its features from there.

@@ -1,2 +1,8 @@
 /** Prompts that a worker's status speaks of one by one. The worker adds up what are more; a reader passes over them. */
 export const PENDING_PROMPTS_MAX = 64;
+
+/** Attempts that a token stream names by slots at once; tokens of more are told one by one. An engine has 512 choices at most. */
+export const TOKEN_SLOTS_MAX = 2048;
+
+/** Of them so many stay from one message to the next: those that have had a slot for longest are named anew. */
+export const TOKEN_SLOTS_KEPT_MAX = 1024;

@@ -3,7 +3,6 @@ import {
   assertNever,
   at,
   errorCode,
-  type FinishReason,
   type GenerationEvent,
   type PromptEvent,
   type RankedToken,
@@ -26,10 +25,9 @@ import {
   FinishReason as WireFinish,
 } from "@drover/proto";
 import { enumNameFromWire } from "./enum-name.ts";
+import { FINISH_REASONS } from "./finish-reasons.ts";
 import { u16FromWire, u16ToWire } from "./numbers.ts";
 import { wireFault } from "./wire-fault.ts";
-
-const FINISH_REASONS: Readonly<Record<FinishReason, WireFinish>> = { stop: WireFinish.STOP, length: WireFinish.LENGTH };
 
 export function requestEventToWire({ requestId, attempt, event }: RequestEvent): Message {
   const message = create(RequestEventSchema, { requestId, attempt });

@@ -10,16 +10,23 @@ import {
 /** What a router says on its token stream to an attention worker. */
 export type RouterMessage =
   /** First: who it is, which model it serves, and what it still waits for. */
-  | Readonly<{ kind: "hello"; routerId: RouterId; modelId: string; resumes: readonly Resume[] }>
+  | Readonly<{
+      kind: "hello";
+      routerId: RouterId;
+      modelId: string;
+      resumes: readonly Resume[];
+      /** It reads a step's tokens in columns. */
+      tokenColumns: boolean;
+    }>
   /** Every attempt of the request up to this one ends. */
   | Readonly<{ kind: "cancel"; requestId: RequestId; attempt: number }>;
 
 export function routerMessageToWire(message: RouterMessage): Message {
   switch (message.kind) {
     case "hello": {
-      const { routerId, modelId, resumes } = message;
+      const { routerId, modelId, resumes, tokenColumns } = message;
       return create(RouterMessageSchema, {
-        message: { case: "hello", value: { routerId, modelId, resumes: resumes.map(resumeToWire) } },
+        message: { case: "hello", value: { routerId, modelId, resumes: resumes.map(resumeToWire), tokenColumns } },
       });
     }
     case "cancel": {
@@ -35,12 +42,13 @@ export function routerMessageToWire(message: RouterMessage): Message {
 export function routerMessageFromWire({ message }: Message): RouterMessage | undefined {
   switch (message.case) {
     case "hello": {
-      const { modelId, resumes } = message.value;
+      const { modelId, resumes, tokenColumns } = message.value;
       return {
         kind: "hello",
         routerId: routerId(message.value.routerId),
         modelId,
         resumes: resumes.map(resumeFromWire),
+        tokenColumns,
       };
     }
     case "cancel":

@@ -1,14 +1,20 @@
 import { create } from "@bufbuild/protobuf";
 import { assertNever, type RequestEvent } from "@drover/core";
-import { FarewellSchema, type WorkerMessage as Message, WorkerMessageSchema } from "@drover/proto";
+import { FarewellSchema, type WorkerMessage as Message, StepEventsSchema, WorkerMessageSchema } from "@drover/proto";
 import { requestEventFromWire, requestEventToWire } from "./request-event.ts";
+import { type TokenColumns, tokenColumnsFromWire, tokenColumnsToWire } from "./token-columns.ts";
 
 /** What an attention worker says on a router's token stream. */
 export type WorkerMessage =
   /** First: which life of which worker answers, and what it serves. Not checked here: the router compares it with what it asked for. */
   | Readonly<{ kind: "hello"; workerId: string; incarnation: string; modelId: string }>
-  /** What one step has told of all of this router's requests. */
-  | Readonly<{ kind: "step"; events: readonly RequestEvent[] }>
+  /** What one step has told of all of this router's requests, of each attempt in this order. Only `events` for a router that takes no columns. */
+  | Readonly<{
+      kind: "step";
+      events: readonly RequestEvent[];
+      tokens: TokenColumns | undefined;
+      ends: readonly RequestEvent[];
+    }>
   /** Last: the worker ends, and holds nothing of this router any more. */
   | Readonly<{ kind: "farewell" }>;
 
@@ -18,10 +24,13 @@ export function workerMessageToWire(message: WorkerMessage): Message {
       const { workerId, incarnation, modelId } = message;
       return create(WorkerMessageSchema, { message: { case: "hello", value: { workerId, incarnation, modelId } } });
     }
-    case "step":
-      return create(WorkerMessageSchema, {
-        message: { case: "step", value: { events: message.events.map(requestEventToWire) } },
-      });
+    case "step": {
+      const step = create(StepEventsSchema);
+      step.events = message.events.map(requestEventToWire);
+      if (message.tokens !== undefined) step.tokens = tokenColumnsToWire(message.tokens);
+      step.ends = message.ends.map(requestEventToWire);
+      return create(WorkerMessageSchema, { message: { case: "step", value: step } });
+    }
     case "farewell":
       return create(WorkerMessageSchema, { message: { case: "farewell", value: create(FarewellSchema) } });
     default:
@@ -36,8 +45,15 @@ export function workerMessageFromWire({ message }: Message): WorkerMessage | und
       const { workerId, incarnation, modelId } = message.value;
       return { kind: "hello", workerId, incarnation, modelId };
     }
-    case "step":
-      return { kind: "step", events: message.value.events.flatMap((event) => requestEventFromWire(event) ?? []) };
+    case "step": {
+      const { events, tokens, ends } = message.value;
+      return {
+        kind: "step",
+        events: events.flatMap((event) => requestEventFromWire(event) ?? []),
+        tokens: tokens && tokenColumnsFromWire(tokens),
+        ends: ends.flatMap((event) => requestEventFromWire(event) ?? []),
+      };
+    }
     case "farewell":
       return { kind: "farewell" };
     case undefined:

@@ -12,6 +12,8 @@ export type ExchangeRequest = Readonly<{
   y_aD?: Float32Array;
   /** Begins a span for each of its calls, where the step is traced. */
   traceCall?: TraceCall | undefined;
+  /** What the caller computes beside it, on this thread: called once, when what goes to other processes has left, and before experts of this one are computed. */
+  meanwhile?: () => void;
 }>;
 
 export type ExchangeResult = Readonly<{
@@ -23,7 +25,7 @@ export type ExchangeResult = Readonly<{
 
 /** Where a step's rows meet their experts: in this process, or on others over gRPC. Never throws for a lost peer: such rows are missing. */
 export interface ExpertExchange {
-  /** Starts at once; the caller computes the shared expert meanwhile. */
+  /** Starts at once. An exchange that has nothing to wait for may leave `meanwhile` to its caller. */
   exchange(request: ExchangeRequest): Promise<ExchangeResult>;
   /** Whether every expert of every layer has a reachable holder. */
   readonly usable: boolean;

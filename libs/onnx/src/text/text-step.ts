@@ -120,18 +120,19 @@ export class TextStep {
     const { exchange, config } = this.#parts;
     const layout = this.#layout;
     const { z_aD, expert_a, shared } = this.#gate(stages, attended);
-    // Where all experts are of this process, they are computed inside the call; others while the shared expert runs.
-    const calledMs = performance.now();
+    let s_aD: Float32Array | undefined;
+    const meanwhile = () => {
+      s_aD ??= shared();
+      return s_aD;
+    };
     const { traceCall } = this.#step;
-    const pending = exchange.exchange({ layer, z_aD, expert_a, rowCount: layout.rowCount, traceCall });
-    this.#exchangeMs += performance.now() - calledMs;
-    const s_aD = shared();
-    const waitedMs = performance.now();
-    const { y_aD, missing } = await pending;
-    this.#exchangeMs += performance.now() - waitedMs;
+    const began = { ms: performance.now(), computeMs: this.#computeMs };
+    const request = { layer, z_aD, expert_a, rowCount: layout.rowCount, traceCall, meanwhile };
+    const { y_aD, missing } = await exchange.exchange(request);
+    this.#exchangeMs += performance.now() - began.ms - (this.#computeMs - began.computeMs);
     for (let row = 0; row < layout.rowCount; row++)
       layout.experts[row * layout.moeCount + stages.moeIndex] = at(expert_a, row);
-    const kept = dropParked(layout, missing, [s_aD, y_aD], config.hiddenSize);
+    const kept = dropParked(layout, missing, [meanwhile(), y_aD], config.hiddenSize);
     this.#layout = kept.layout;
     const [s, routed] = kept.buffers;
     return { s: this.#rows(s), routed: this.#rows(routed) };

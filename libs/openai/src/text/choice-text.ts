@@ -8,6 +8,9 @@ import { TokenPlaces } from "./token-places.ts";
 export type ChoicePiece = ChoicePart &
   Readonly<{ stopString: string | undefined; textOffset: number; shownCount: number }>;
 
+const NO_CALLS: ChoicePart["toolCalls"] = [];
+const NO_PLACES = { textOffset: 0, shownCount: 0 } as const;
+
 /** One choice's text: tokens in, complete characters and tool calls out, up to a stop string. */
 export class ChoiceText {
   readonly #tokenizer: Tokenizer;
@@ -55,12 +58,13 @@ export class ChoiceText {
     if (last) piece += this.#stream.flush();
     this.#toolCalls?.read(tokenId, piece);
     const { text, stopString } = this.#match(piece, last);
-    const places = this.#place(piece, text);
+    const { textOffset, shownCount } = this.#place(piece, text);
+    if (this.#toolCalls === undefined) return { text, toolCalls: NO_CALLS, stopString, textOffset, shownCount };
     const stopped = stopString !== undefined;
     // A stop token that is none of the model's special ones is the client's: it cuts the model off.
     const byModel = silent && !stopped && this.#tokenizer.isSpecial(tokenId);
-    const part = this.#toolCalls?.parse(text, last || stopped, byModel) ?? { text, toolCalls: [] };
-    return { ...part, stopString, ...places };
+    const part = this.#toolCalls.parse(text, last || stopped, byModel);
+    return { text: part.text, toolCalls: part.toolCalls, stopString, textOffset, shownCount };
   }
 
   /** A special token's name, where it is shown and marks no call; then no character goes on behind it. */
@@ -70,7 +74,7 @@ export class ChoiceText {
   }
 
   #place(read: string, given: string): Pick<ChoicePiece, "textOffset" | "shownCount"> {
-    if (this.#places === undefined) return { textOffset: 0, shownCount: 0 };
+    if (this.#places === undefined) return NO_PLACES;
     return { textOffset: this.#places.read(read), shownCount: this.#places.give(given) };
   }
 

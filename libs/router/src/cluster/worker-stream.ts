@@ -10,7 +10,7 @@ import {
   type RouterId,
 } from "@drover/core";
 import { LivingStream, STREAM_LIMITS } from "@drover/rpc";
-import type { RouterMessage, WorkerMessage } from "@drover/wire";
+import { type RouterMessage, TokenColumnsReader, type WorkerMessage } from "@drover/wire";
 import { REMEMBERED_CANCELS_MAX } from "../limits.ts";
 import type { WorkerKey } from "../requests/request-state.ts";
 import type { ClusterCalls } from "./cluster-calls.ts";
@@ -39,6 +39,8 @@ export class WorkerStream {
   readonly #stream: LivingStream<RouterMessage, WorkerMessage | undefined>;
   readonly #closed = new AbortController();
   readonly #cancelled = new BoundedMap<RequestId, number>({ entriesMax: REMEMBERED_CANCELS_MAX });
+  /** Of the call under way. */
+  #columns = new TokenColumnsReader();
   #wrongLife = false;
   #left = false;
   #downSinceMs: number;
@@ -106,18 +108,26 @@ export class WorkerStream {
 
   #hello(): RouterMessage {
     const { modelId, routerId, resumes } = this.#options;
-    return { kind: "hello", routerId, modelId, resumes: resumes() };
+    this.#columns = new TokenColumnsReader();
+    return { kind: "hello", routerId, modelId, resumes: resumes(), tokenColumns: true };
   }
 
   #take(message: WorkerMessage | undefined): void {
     if (message?.kind === "step") {
-      if (this.connected) for (const event of message.events) this.#options.onEvent(event);
+      if (this.connected) this.#takeStep(message);
     } else if (message?.kind === "farewell") {
       this.#left = true;
     } else if (message?.kind === "hello") {
       this.#left = false;
       this.#accept(message);
     }
+  }
+
+  #takeStep({ events, tokens, ends }: Extract<WorkerMessage, { kind: "step" }>): void {
+    const { onEvent } = this.#options;
+    for (const event of events) onEvent(event);
+    if (tokens !== undefined) this.#columns.read(tokens, onEvent);
+    for (const event of ends) onEvent(event);
   }
 
   #accept(hello: Extract<WorkerMessage, { kind: "hello" }>): void {

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { at, DroverError, type Logger, toDroverError } from "@drover/core";
 import {
@@ -88,7 +87,7 @@ async function streamReply(
     for await (const outputs of batch.outputs()) {
       let text = "";
       for (const output of outputs) text += stream.push(output);
-      if (text !== "" && !events.write(text)) await drained(raw, batch.failed);
+      if (text !== "" && !events.write(text)) await drained(raw, events, batch.failed);
     }
     if (stream.kept !== undefined) await keep(stream.kept);
     raw.setTimeout(READER_STALL_MS_MAX);
@@ -109,13 +108,13 @@ async function streamReply(
 }
 
 /** Waits until the client has read what was written, is gone or cut off for taking nothing, or the request has failed. */
-async function drained(raw: ServerResponse, failed: AbortSignal): Promise<void> {
+async function drained(raw: ServerResponse, events: EventStream, failed: AbortSignal): Promise<void> {
   if (raw.destroyed || failed.aborted) return;
   const over = new AbortController();
   const { signal } = over;
   raw.setTimeout(READER_STALL_MS_MAX);
   try {
-    await Promise.race([once(raw, "drain", { signal }), once(raw, "close", { signal }), aborted(failed, signal)]);
+    await Promise.race([events.room(signal), aborted(failed, signal)]);
   } finally {
     over.abort(new DroverError("cancelled", "the wait for the reader is over"));
     raw.setTimeout(0);

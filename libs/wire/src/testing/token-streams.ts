@@ -1,5 +1,6 @@
 import type { GenerationEvent, RankedToken, RequestEvent, Resume } from "@drover/core";
 import fc from "fast-check";
+import { TOKEN_SLOTS_MAX } from "../limits.ts";
 import type { RouterMessage } from "../router-message.ts";
 import type { WorkerMessage } from "../worker-message.ts";
 import { aRequestId, aRouterId, errorCode, f32, u32 } from "./values.ts";
@@ -63,9 +64,25 @@ export const routerMessage: fc.Arbitrary<RouterMessage> = fc.oneof(
     routerId: aRouterId,
     modelId: fc.string(),
     resumes: fc.array(resume, { maxLength: 3 }),
+    tokenColumns: fc.boolean(),
   }),
   fc.record({ kind: fc.constant("cancel" as const), requestId: aRequestId, attempt: u32 }),
 );
+
+/** As many of each as there are tokens, or none where the column may be left out. */
+const columns = (count: number) => {
+  const of = <T>(value: fc.Arbitrary<T>) => fc.array(value, { minLength: count, maxLength: count });
+  return fc.record({
+    attempts: fc.array(fc.record({ slot: fc.nat(TOKEN_SLOTS_MAX - 1), requestId: aRequestId, attempt: u32 }), {
+      maxLength: 3,
+    }),
+    slots: of(u32),
+    choices: fc.oneof(fc.constant([]), of(u32)),
+    indices: of(u32),
+    tokenIds: of(u32),
+    finishes: fc.oneof(fc.constant([]), of(fc.constantFrom("stop" as const, "length" as const, undefined))),
+  });
+};
 
 export const workerMessage: fc.Arbitrary<WorkerMessage> = fc.oneof(
   fc.record({
@@ -74,6 +91,11 @@ export const workerMessage: fc.Arbitrary<WorkerMessage> = fc.oneof(
     incarnation: fc.string(),
     modelId: fc.string(),
   }),
-  fc.record({ kind: fc.constant("step" as const), events: fc.array(requestEvent, { maxLength: 4 }) }),
+  fc.record({
+    kind: fc.constant("step" as const),
+    events: fc.array(requestEvent, { maxLength: 4 }),
+    tokens: fc.oneof(fc.constant(undefined), fc.nat(5).chain(columns)),
+    ends: fc.array(requestEvent, { maxLength: 2 }),
+  }),
   fc.record({ kind: fc.constant("farewell" as const) }),
 );

@@ -2,7 +2,13 @@ import { DroverError, type Logger, type RequestEvent, type RouterId, toDroverErr
 import type { Engine, EventSink } from "@drover/engine";
 import type { RouterMessage as RouterData, WorkerMessage as WorkerData } from "@drover/proto";
 import { failStream } from "@drover/rpc";
-import { type RouterMessage, routerMessageFromWire, type WorkerMessage, workerMessageToWire } from "@drover/wire";
+import {
+  type RouterMessage,
+  routerMessageFromWire,
+  TokenColumnsWriter,
+  type WorkerMessage,
+  workerMessageToWire,
+} from "@drover/wire";
 import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { UNREAD_BYTES_MAX } from "../../limits.ts";
 
@@ -24,6 +30,8 @@ export class RouterStream implements EventSink {
   readonly #options: RouterStreamOptions;
   /** Whose events go out here; undefined before it has greeted, and when the stream is over. */
   #router: RouterId | undefined;
+  /** Undefined for a router that does not read them. */
+  #columns: TokenColumnsWriter | undefined;
 
   private constructor(stream: Stream, options: RouterStreamOptions) {
     this.#stream = stream;
@@ -52,7 +60,8 @@ export class RouterStream implements EventSink {
   send(events: readonly RequestEvent[]): void {
     if (this.#stream.writableLength > UNREAD_BYTES_MAX)
       this.#fail(new DroverError("overloaded", "the router does not read its tokens"));
-    else this.#say({ kind: "step", events });
+    else if (this.#columns === undefined) this.#say({ kind: "step", events, tokens: undefined, ends: [] });
+    else this.#say({ kind: "step", ...this.#columns.write(events) });
   }
 
   #receive(data: RouterData): void {
@@ -65,10 +74,12 @@ export class RouterStream implements EventSink {
     }
   }
 
-  #greet({ modelId: wanted, routerId: router, resumes }: Extract<RouterMessage, { kind: "hello" }>): void {
+  #greet(hello: Extract<RouterMessage, { kind: "hello" }>): void {
+    const { modelId: wanted, routerId: router, resumes, tokenColumns } = hello;
     const { engine, workerId, incarnation, modelId, logger } = this.#options;
     if (wanted !== modelId) throw new DroverError("model_not_found", `this worker serves ${modelId}`);
     this.#say({ kind: "hello", workerId, incarnation, modelId });
+    if (tokenColumns) this.#columns = new TokenColumnsWriter();
     engine.attach(router, this, resumes);
     this.#router = router;
     logger.info("router.attached", { router });

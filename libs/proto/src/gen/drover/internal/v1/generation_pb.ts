@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file drover/internal/v1/generation.proto.
  */
 export const file_drover_internal_v1_generation: GenFile = /*@__PURE__*/
-  fileDesc("CiNkcm92ZXIvaW50ZXJuYWwvdjEvZ2VuZXJhdGlvbi5wcm90bxISZHJvdmVyLmludGVybmFsLnYxIswDCghTYW1wbGluZxITCgt0ZW1wZXJhdHVyZRgBIAEoARINCgV0b3BfcBgCIAEoARINCgV0b3BfaxgDIAEoDRINCgVtaW5fcBgEIAEoARIaChJyZXBldGl0aW9uX3BlbmFsdHkYBSABKAESGAoQcHJlc2VuY2VfcGVuYWx0eRgGIAEoARIZChFmcmVxdWVuY3lfcGVuYWx0eRgHIAEoARIWCg5sb2dpdF9iaWFzX2lkcxgIIAMoDRIZChFsb2dpdF9iaWFzX3ZhbHVlcxgJIAMoARIMCgRzZWVkGAogASgEEgkKAW4YCyABKA0SEgoKbWF4X3Rva2VucxgMIAEoDRISCgptaW5fdG9rZW5zGA0gASgNEhYKDnN0b3BfdG9rZW5faWRzGA4gAygNEhQKDHRvcF9sb2dwcm9icxgPIAEoBRIbChNwcm9tcHRfdG9wX2xvZ3Byb2JzGBAgASgFEhYKDnJvdXRlZF9leHBlcnRzGBEgASgIEjsKEGJhbm5lZF9zZXF1ZW5jZXMYEiADKAsyIS5kcm92ZXIuaW50ZXJuYWwudjEuVG9rZW5TZXF1ZW5jZRIZChFhbGxvd2VkX3Rva2VuX2lkcxgTIAMoDSIiCg1Ub2tlblNlcXVlbmNlEhEKCXRva2VuX2lkcxgBIAMoDSI2Cg9EZWxpdmVyZWRDaG9pY2USEQoJdG9rZW5faWRzGAEgAygNEhAKCGZpbmlzaGVkGAIgASgIIssDChFHZW5lcmF0aW9uUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhAKCG1vZGVsX2lkGAIgASgJEhEKCXJvdXRlcl9pZBgDIAEoCRIYChBwcm9tcHRfdG9rZW5faWRzGAQgASgMEi4KCHNhbXBsaW5nGAUgASgLMhwuZHJvdmVyLmludGVybmFsLnYxLlNhbXBsaW5nEjYKCWRlbGl2ZXJlZBgGIAMoCzIjLmRyb3Zlci5pbnRlcm5hbC52MS5EZWxpdmVyZWRDaG9pY2USEwoLZGVhZGxpbmVfbXMYByABKAQSEwoLdHJhY2VwYXJlbnQYCCABKAkSLwoGaW1hZ2VzGAkgAygLMh8uZHJvdmVyLmludGVybmFsLnYxLlByb21wdEltYWdlEhQKDGJsb2NrX2hhc2hlcxgKIAEoDBISCgp0cmFjZXN0YXRlGAsgASgJEjwKC2NvbnN0cmFpbmVkGAwgASgLMicuZHJvdmVyLmludGVybmFsLnYxLkNvbnN0cmFpbmVkU2FtcGxpbmcSOAoHbGltaXRlZBgNIAEoCzInLmRyb3Zlci5pbnRlcm5hbC52MS5Db25zdHJhaW5lZFNhbXBsaW5nIlYKE0NvbnN0cmFpbmVkU2FtcGxpbmcSLgoIc2FtcGxpbmcYASABKAsyHC5kcm92ZXIuaW50ZXJuYWwudjEuU2FtcGxpbmcSDwoHZ3JhbW1hchgCIAEoCSJbCgtQcm9tcHRJbWFnZRIUCgxjb250ZW50X2hhc2gYASABKAwSEgoKcnVuX3N0YXJ0cxgCIAMoDRISCgpydW5fY291bnRzGAMgAygNEg4KBmhvbGRlchgEIAEoCSIgCgdTdGFydGVkEhUKDXN0YXJ0X2luZGljZXMYASADKA0iMgoLVG9wTG9ncHJvYnMSEQoJdG9rZW5faWRzGAEgAygNEhAKCGxvZ3Byb2JzGAIgAygCInwKClByb21wdEluZm8SDQoFc3RhcnQYASABKA0SDQoFY291bnQYAiABKA0SEAoIbG9ncHJvYnMYAyADKAISLQoEdG9wcxgEIAMoCzIfLmRyb3Zlci5pbnRlcm5hbC52MS5Ub3BMb2dwcm9icxIPCgdleHBlcnRzGAUgASgMIr8BCgpUb2tlbkV2ZW50Eg4KBmNob2ljZRgBIAEoDRINCgVpbmRleBgCIAEoDRIQCgh0b2tlbl9pZBgDIAEoDRIPCgdsb2dwcm9iGAQgASgCEiwKA3RvcBgFIAEoCzIfLmRyb3Zlci5pbnRlcm5hbC52MS5Ub3BMb2dwcm9icxIPCgdleHBlcnRzGAYgASgMEjAKBmZpbmlzaBgHIAEoDjIgLmRyb3Zlci5pbnRlcm5hbC52MS5GaW5pc2hSZWFzb24iTwoGRmFpbGVkEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIRCglyZXRyeWFibGUYAyABKAgSEwoLaGFuZGVkX2JhY2sYBCABKAgipwIKDFJlcXVlc3RFdmVudBISCgpyZXF1ZXN0X2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SLgoHc3RhcnRlZBgDIAEoCzIbLmRyb3Zlci5pbnRlcm5hbC52MS5TdGFydGVkSAASMAoGcHJvbXB0GAQgASgLMh4uZHJvdmVyLmludGVybmFsLnYxLlByb21wdEluZm9IABIvCgV0b2tlbhgFIAEoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5Ub2tlbkV2ZW50SAASLAoGZmFpbGVkGAYgASgLMhouZHJvdmVyLmludGVybmFsLnYxLkZhaWxlZEgAEigKBGRvbmUYByABKAsyGC5kcm92ZXIuaW50ZXJuYWwudjEuRG9uZUgAQgcKBWV2ZW50IiIKBERvbmUSGgoSY2FjaGVkX3Rva2VuX2NvdW50GAEgASgNInIKBlJlc3VtZRISCgpyZXF1ZXN0X2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SFAoMbmV4dF9pbmRpY2VzGAMgAygNEhwKFG5leHRfcHJvbXB0X3Bvc2l0aW9uGAQgASgNEg8KB3N0YXJ0ZWQYBSABKAgiZQoLUm91dGVySGVsbG8SEQoJcm91dGVyX2lkGAIgASgJEhAKCG1vZGVsX2lkGAMgASgJEisKB3Jlc3VtZXMYBCADKAsyGi5kcm92ZXIuaW50ZXJuYWwudjEuUmVzdW1lSgQIARACIi0KBkNhbmNlbBISCgpyZXF1ZXN0X2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0iegoNUm91dGVyTWVzc2FnZRIwCgVoZWxsbxgBIAEoCzIfLmRyb3Zlci5pbnRlcm5hbC52MS5Sb3V0ZXJIZWxsb0gAEiwKBmNhbmNlbBgCIAEoCzIaLmRyb3Zlci5pbnRlcm5hbC52MS5DYW5jZWxIAEIJCgdtZXNzYWdlIk0KC1dvcmtlckhlbGxvEhEKCXdvcmtlcl9pZBgCIAEoCRITCgtpbmNhcm5hdGlvbhgDIAEoCRIQCghtb2RlbF9pZBgEIAEoCUoECAEQAiI+CgpTdGVwRXZlbnRzEjAKBmV2ZW50cxgBIAMoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5SZXF1ZXN0RXZlbnQiCgoIRmFyZXdlbGwirgEKDVdvcmtlck1lc3NhZ2USMAoFaGVsbG8YASABKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VySGVsbG9IABIuCgRzdGVwGAIgASgLMh4uZHJvdmVyLmludGVybmFsLnYxLlN0ZXBFdmVudHNIABIwCghmYXJld2VsbBgDIAEoCzIcLmRyb3Zlci5pbnRlcm5hbC52MS5GYXJld2VsbEgAQgkKB21lc3NhZ2UiRgoMUGxhY2VSZXF1ZXN0EhQKDGxlYWRlcl9lcG9jaBgBIAEoBBIPCgdhdHRlbXB0GAIgASgNEg8KB3BheWxvYWQYAyABKAwiTQoKUGxhY2VSZXBseRIQCghhY2NlcHRlZBgBIAEoCBIUCgxyZWZ1c2FsX2NvZGUYAiABKAkSFwoPcmVmdXNhbF9tZXNzYWdlGAMgASgJKl8KDEZpbmlzaFJlYXNvbhIdChlGSU5JU0hfUkVBU09OX1VOU1BFQ0lGSUVEEAASFgoSRklOSVNIX1JFQVNPTl9TVE9QEAESGAoURklOSVNIX1JFQVNPTl9MRU5HVEgQAjKwAQoPQXR0ZW50aW9uV29ya2VyEkkKBVBsYWNlEiAuZHJvdmVyLmludGVybmFsLnYxLlBsYWNlUmVxdWVzdBoeLmRyb3Zlci5pbnRlcm5hbC52MS5QbGFjZVJlcGx5ElIKBlRva2VucxIhLmRyb3Zlci5pbnRlcm5hbC52MS5Sb3V0ZXJNZXNzYWdlGiEuZHJvdmVyLmludGVybmFsLnYxLldvcmtlck1lc3NhZ2UoATABYgZwcm90bzM");
+  fileDesc("CiNkcm92ZXIvaW50ZXJuYWwvdjEvZ2VuZXJhdGlvbi5wcm90bxISZHJvdmVyLmludGVybmFsLnYxIswDCghTYW1wbGluZxITCgt0ZW1wZXJhdHVyZRgBIAEoARINCgV0b3BfcBgCIAEoARINCgV0b3BfaxgDIAEoDRINCgVtaW5fcBgEIAEoARIaChJyZXBldGl0aW9uX3BlbmFsdHkYBSABKAESGAoQcHJlc2VuY2VfcGVuYWx0eRgGIAEoARIZChFmcmVxdWVuY3lfcGVuYWx0eRgHIAEoARIWCg5sb2dpdF9iaWFzX2lkcxgIIAMoDRIZChFsb2dpdF9iaWFzX3ZhbHVlcxgJIAMoARIMCgRzZWVkGAogASgEEgkKAW4YCyABKA0SEgoKbWF4X3Rva2VucxgMIAEoDRISCgptaW5fdG9rZW5zGA0gASgNEhYKDnN0b3BfdG9rZW5faWRzGA4gAygNEhQKDHRvcF9sb2dwcm9icxgPIAEoBRIbChNwcm9tcHRfdG9wX2xvZ3Byb2JzGBAgASgFEhYKDnJvdXRlZF9leHBlcnRzGBEgASgIEjsKEGJhbm5lZF9zZXF1ZW5jZXMYEiADKAsyIS5kcm92ZXIuaW50ZXJuYWwudjEuVG9rZW5TZXF1ZW5jZRIZChFhbGxvd2VkX3Rva2VuX2lkcxgTIAMoDSIiCg1Ub2tlblNlcXVlbmNlEhEKCXRva2VuX2lkcxgBIAMoDSI2Cg9EZWxpdmVyZWRDaG9pY2USEQoJdG9rZW5faWRzGAEgAygNEhAKCGZpbmlzaGVkGAIgASgIIssDChFHZW5lcmF0aW9uUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhAKCG1vZGVsX2lkGAIgASgJEhEKCXJvdXRlcl9pZBgDIAEoCRIYChBwcm9tcHRfdG9rZW5faWRzGAQgASgMEi4KCHNhbXBsaW5nGAUgASgLMhwuZHJvdmVyLmludGVybmFsLnYxLlNhbXBsaW5nEjYKCWRlbGl2ZXJlZBgGIAMoCzIjLmRyb3Zlci5pbnRlcm5hbC52MS5EZWxpdmVyZWRDaG9pY2USEwoLZGVhZGxpbmVfbXMYByABKAQSEwoLdHJhY2VwYXJlbnQYCCABKAkSLwoGaW1hZ2VzGAkgAygLMh8uZHJvdmVyLmludGVybmFsLnYxLlByb21wdEltYWdlEhQKDGJsb2NrX2hhc2hlcxgKIAEoDBISCgp0cmFjZXN0YXRlGAsgASgJEjwKC2NvbnN0cmFpbmVkGAwgASgLMicuZHJvdmVyLmludGVybmFsLnYxLkNvbnN0cmFpbmVkU2FtcGxpbmcSOAoHbGltaXRlZBgNIAEoCzInLmRyb3Zlci5pbnRlcm5hbC52MS5Db25zdHJhaW5lZFNhbXBsaW5nIlYKE0NvbnN0cmFpbmVkU2FtcGxpbmcSLgoIc2FtcGxpbmcYASABKAsyHC5kcm92ZXIuaW50ZXJuYWwudjEuU2FtcGxpbmcSDwoHZ3JhbW1hchgCIAEoCSJbCgtQcm9tcHRJbWFnZRIUCgxjb250ZW50X2hhc2gYASABKAwSEgoKcnVuX3N0YXJ0cxgCIAMoDRISCgpydW5fY291bnRzGAMgAygNEg4KBmhvbGRlchgEIAEoCSIgCgdTdGFydGVkEhUKDXN0YXJ0X2luZGljZXMYASADKA0iMgoLVG9wTG9ncHJvYnMSEQoJdG9rZW5faWRzGAEgAygNEhAKCGxvZ3Byb2JzGAIgAygCInwKClByb21wdEluZm8SDQoFc3RhcnQYASABKA0SDQoFY291bnQYAiABKA0SEAoIbG9ncHJvYnMYAyADKAISLQoEdG9wcxgEIAMoCzIfLmRyb3Zlci5pbnRlcm5hbC52MS5Ub3BMb2dwcm9icxIPCgdleHBlcnRzGAUgASgMIr8BCgpUb2tlbkV2ZW50Eg4KBmNob2ljZRgBIAEoDRINCgVpbmRleBgCIAEoDRIQCgh0b2tlbl9pZBgDIAEoDRIPCgdsb2dwcm9iGAQgASgCEiwKA3RvcBgFIAEoCzIfLmRyb3Zlci5pbnRlcm5hbC52MS5Ub3BMb2dwcm9icxIPCgdleHBlcnRzGAYgASgMEjAKBmZpbmlzaBgHIAEoDjIgLmRyb3Zlci5pbnRlcm5hbC52MS5GaW5pc2hSZWFzb24iTwoGRmFpbGVkEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIRCglyZXRyeWFibGUYAyABKAgSEwoLaGFuZGVkX2JhY2sYBCABKAgipwIKDFJlcXVlc3RFdmVudBISCgpyZXF1ZXN0X2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SLgoHc3RhcnRlZBgDIAEoCzIbLmRyb3Zlci5pbnRlcm5hbC52MS5TdGFydGVkSAASMAoGcHJvbXB0GAQgASgLMh4uZHJvdmVyLmludGVybmFsLnYxLlByb21wdEluZm9IABIvCgV0b2tlbhgFIAEoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5Ub2tlbkV2ZW50SAASLAoGZmFpbGVkGAYgASgLMhouZHJvdmVyLmludGVybmFsLnYxLkZhaWxlZEgAEigKBGRvbmUYByABKAsyGC5kcm92ZXIuaW50ZXJuYWwudjEuRG9uZUgAQgcKBWV2ZW50IiIKBERvbmUSGgoSY2FjaGVkX3Rva2VuX2NvdW50GAEgASgNInIKBlJlc3VtZRISCgpyZXF1ZXN0X2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SFAoMbmV4dF9pbmRpY2VzGAMgAygNEhwKFG5leHRfcHJvbXB0X3Bvc2l0aW9uGAQgASgNEg8KB3N0YXJ0ZWQYBSABKAgifAoLUm91dGVySGVsbG8SEQoJcm91dGVyX2lkGAIgASgJEhAKCG1vZGVsX2lkGAMgASgJEisKB3Jlc3VtZXMYBCADKAsyGi5kcm92ZXIuaW50ZXJuYWwudjEuUmVzdW1lEhUKDXRva2VuX2NvbHVtbnMYBSABKAhKBAgBEAIiLQoGQ2FuY2VsEhIKCnJlcXVlc3RfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDSJ6Cg1Sb3V0ZXJNZXNzYWdlEjAKBWhlbGxvGAEgASgLMh8uZHJvdmVyLmludGVybmFsLnYxLlJvdXRlckhlbGxvSAASLAoGY2FuY2VsGAIgASgLMhouZHJvdmVyLmludGVybmFsLnYxLkNhbmNlbEgAQgkKB21lc3NhZ2UiTQoLV29ya2VySGVsbG8SEQoJd29ya2VyX2lkGAIgASgJEhMKC2luY2FybmF0aW9uGAMgASgJEhAKCG1vZGVsX2lkGAQgASgJSgQIARACIqABCgpTdGVwRXZlbnRzEjAKBmV2ZW50cxgBIAMoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5SZXF1ZXN0RXZlbnQSMAoGdG9rZW5zGAIgASgLMiAuZHJvdmVyLmludGVybmFsLnYxLlRva2VuQ29sdW1ucxIuCgRlbmRzGAMgAygLMiAuZHJvdmVyLmludGVybmFsLnYxLlJlcXVlc3RFdmVudCJBCgxOYW1lZEF0dGVtcHQSDAoEc2xvdBgBIAEoDRISCgpyZXF1ZXN0X2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKA0iugEKDFRva2VuQ29sdW1ucxIyCghhdHRlbXB0cxgBIAMoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5OYW1lZEF0dGVtcHQSDQoFc2xvdHMYAiADKA0SDwoHY2hvaWNlcxgDIAMoDRIPCgdpbmRpY2VzGAQgAygNEhEKCXRva2VuX2lkcxgFIAMoDRIyCghmaW5pc2hlcxgGIAMoDjIgLmRyb3Zlci5pbnRlcm5hbC52MS5GaW5pc2hSZWFzb24iCgoIRmFyZXdlbGwirgEKDVdvcmtlck1lc3NhZ2USMAoFaGVsbG8YASABKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VySGVsbG9IABIuCgRzdGVwGAIgASgLMh4uZHJvdmVyLmludGVybmFsLnYxLlN0ZXBFdmVudHNIABIwCghmYXJld2VsbBgDIAEoCzIcLmRyb3Zlci5pbnRlcm5hbC52MS5GYXJld2VsbEgAQgkKB21lc3NhZ2UiRgoMUGxhY2VSZXF1ZXN0EhQKDGxlYWRlcl9lcG9jaBgBIAEoBBIPCgdhdHRlbXB0GAIgASgNEg8KB3BheWxvYWQYAyABKAwiTQoKUGxhY2VSZXBseRIQCghhY2NlcHRlZBgBIAEoCBIUCgxyZWZ1c2FsX2NvZGUYAiABKAkSFwoPcmVmdXNhbF9tZXNzYWdlGAMgASgJKl8KDEZpbmlzaFJlYXNvbhIdChlGSU5JU0hfUkVBU09OX1VOU1BFQ0lGSUVEEAASFgoSRklOSVNIX1JFQVNPTl9TVE9QEAESGAoURklOSVNIX1JFQVNPTl9MRU5HVEgQAjKwAQoPQXR0ZW50aW9uV29ya2VyEkkKBVBsYWNlEiAuZHJvdmVyLmludGVybmFsLnYxLlBsYWNlUmVxdWVzdBoeLmRyb3Zlci5pbnRlcm5hbC52MS5QbGFjZVJlcGx5ElIKBlRva2VucxIhLmRyb3Zlci5pbnRlcm5hbC52MS5Sb3V0ZXJNZXNzYWdlGiEuZHJvdmVyLmludGVybmFsLnYxLldvcmtlck1lc3NhZ2UoATABYgZwcm90bzM");
 
 /**
  * How tokens are chosen; see SamplingParams in libs/core.
@@ -633,6 +633,13 @@ export type RouterHello = Message<"drover.internal.v1.RouterHello"> & {
    * @generated from field: repeated drover.internal.v1.Resume resumes = 4;
    */
   resumes: Resume[];
+
+  /**
+   * The router reads StepEvents.tokens and ends.
+   *
+   * @generated from field: bool token_columns = 5;
+   */
+  tokenColumns: boolean;
 };
 
 /**
@@ -723,7 +730,7 @@ export const WorkerHelloSchema: GenMessage<WorkerHello> = /*@__PURE__*/
   messageDesc(file_drover_internal_v1_generation, 17);
 
 /**
- * One message a step with the events of all of this router's requests.
+ * One message a step with the events of all of this router's requests. What is told of one attempt is in order: `events`, `tokens`, `ends`.
  *
  * @generated from message drover.internal.v1.StepEvents
  */
@@ -732,6 +739,18 @@ export type StepEvents = Message<"drover.internal.v1.StepEvents"> & {
    * @generated from field: repeated drover.internal.v1.RequestEvent events = 1;
    */
   events: RequestEvent[];
+
+  /**
+   * Of both of these nothing goes to a router that does not say that it takes them.
+   *
+   * @generated from field: drover.internal.v1.TokenColumns tokens = 2;
+   */
+  tokens?: TokenColumns | undefined;
+
+  /**
+   * @generated from field: repeated drover.internal.v1.RequestEvent ends = 3;
+   */
+  ends: RequestEvent[];
 };
 
 /**
@@ -740,6 +759,83 @@ export type StepEvents = Message<"drover.internal.v1.StepEvents"> & {
  */
 export const StepEventsSchema: GenMessage<StepEvents> = /*@__PURE__*/
   messageDesc(file_drover_internal_v1_generation, 18);
+
+/**
+ * From now on the slot stands for this attempt on this stream.
+ *
+ * @generated from message drover.internal.v1.NamedAttempt
+ */
+export type NamedAttempt = Message<"drover.internal.v1.NamedAttempt"> & {
+  /**
+   * @generated from field: uint32 slot = 1;
+   */
+  slot: number;
+
+  /**
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * @generated from field: uint32 attempt = 3;
+   */
+  attempt: number;
+};
+
+/**
+ * Describes the message drover.internal.v1.NamedAttempt.
+ * Use `create(NamedAttemptSchema)` to create a new message.
+ */
+export const NamedAttemptSchema: GenMessage<NamedAttempt> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_generation, 19);
+
+/**
+ * Tokens that are nothing but tokens: element i of each column is of token i. They are a quarter of what TokenEvents take, and read in one go.
+ *
+ * @generated from message drover.internal.v1.TokenColumns
+ */
+export type TokenColumns = Message<"drover.internal.v1.TokenColumns"> & {
+  /**
+   * @generated from field: repeated drover.internal.v1.NamedAttempt attempts = 1;
+   */
+  attempts: NamedAttempt[];
+
+  /**
+   * @generated from field: repeated uint32 slots = 2;
+   */
+  slots: number[];
+
+  /**
+   * Empty: all of them are 0.
+   *
+   * @generated from field: repeated uint32 choices = 3;
+   */
+  choices: number[];
+
+  /**
+   * @generated from field: repeated uint32 indices = 4;
+   */
+  indices: number[];
+
+  /**
+   * @generated from field: repeated uint32 token_ids = 5;
+   */
+  tokenIds: number[];
+
+  /**
+   * Empty: none of them is the last of its choice.
+   *
+   * @generated from field: repeated drover.internal.v1.FinishReason finishes = 6;
+   */
+  finishes: FinishReason[];
+};
+
+/**
+ * Describes the message drover.internal.v1.TokenColumns.
+ * Use `create(TokenColumnsSchema)` to create a new message.
+ */
+export const TokenColumnsSchema: GenMessage<TokenColumns> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_generation, 20);
 
 /**
  * The worker ends and holds nothing of this router any more; nothing follows.
@@ -754,7 +850,7 @@ export type Farewell = Message<"drover.internal.v1.Farewell"> & {
  * Use `create(FarewellSchema)` to create a new message.
  */
 export const FarewellSchema: GenMessage<Farewell> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 19);
+  messageDesc(file_drover_internal_v1_generation, 21);
 
 /**
  * @generated from message drover.internal.v1.WorkerMessage
@@ -789,7 +885,7 @@ export type WorkerMessage = Message<"drover.internal.v1.WorkerMessage"> & {
  * Use `create(WorkerMessageSchema)` to create a new message.
  */
 export const WorkerMessageSchema: GenMessage<WorkerMessage> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 20);
+  messageDesc(file_drover_internal_v1_generation, 22);
 
 /**
  * @generated from message drover.internal.v1.PlaceRequest
@@ -820,7 +916,7 @@ export type PlaceRequest = Message<"drover.internal.v1.PlaceRequest"> & {
  * Use `create(PlaceRequestSchema)` to create a new message.
  */
 export const PlaceRequestSchema: GenMessage<PlaceRequest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 21);
+  messageDesc(file_drover_internal_v1_generation, 23);
 
 /**
  * @generated from message drover.internal.v1.PlaceReply
@@ -850,7 +946,7 @@ export type PlaceReply = Message<"drover.internal.v1.PlaceReply"> & {
  * Use `create(PlaceReplySchema)` to create a new message.
  */
 export const PlaceReplySchema: GenMessage<PlaceReply> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 22);
+  messageDesc(file_drover_internal_v1_generation, 24);
 
 /**
  * @generated from enum drover.internal.v1.FinishReason
