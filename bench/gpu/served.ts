@@ -61,10 +61,19 @@ export class Served implements AsyncDisposable {
     return read.choices[0].token_ids;
   }
 
+  /** Lines that its processes have written and that match. */
+  lines(pattern: RegExp): readonly string[] {
+    return this.#output.split("\n").filter((line) => pattern.test(line));
+  }
+
+  /** What the first attention worker says of itself. */
+  async debug(): Promise<unknown> {
+    return (await fetch(`http://${this.#admin}/debug/worker`)).json();
+  }
+
   /** The sum of a series that the first attention worker shows. */
   async metric(name: string): Promise<number> {
-    const [, admin] = /attention-0 .* admin (\S+)/.exec(this.#output) ?? [];
-    const text = await (await fetch(`http://${admin}/metrics`)).text();
+    const text = await (await fetch(`http://${this.#admin}/metrics`)).text();
     const lines = text.split("\n").filter((line) => line.startsWith(name));
     return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
   }
@@ -73,6 +82,10 @@ export class Served implements AsyncDisposable {
     if (this.#child.exitCode !== null) return;
     this.#child.kill("SIGTERM");
     await once(this.#child, "exit");
+  }
+
+  get #admin(): string {
+    return /attention-0 .* admin (\S+)/.exec(this.#output)?.[1] ?? "";
   }
 
   async #isReady(): Promise<boolean> {

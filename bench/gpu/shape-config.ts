@@ -11,7 +11,7 @@ const WIDE = {
 };
 /** Shapes that are computed in no time. */
 const TINY = {
-  vocabSize: 512,
+  vocabSize: 5120,
   hiddenSize: 256,
   headCount: 4,
   kvHeadCount: 2,

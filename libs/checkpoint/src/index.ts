@@ -39,6 +39,7 @@ export { type ConversionProgress, convertCheckpoint } from "./converted/convert.
 export { convertedFiles } from "./converted/converted-sizes.ts";
 export { ConvertedTextRows } from "./converted/converted-text-rows.ts";
 export { ConvertedWeights } from "./converted/converted-weights.ts";
+export { HashThreads } from "./converted/hash-threads.ts";
 export { type Manifest, manifestFingerprint, readManifest } from "./converted/manifest.ts";
 export type { PackedMatrix, Packer, QuantizedMatrix } from "./converted/packing.ts";
 export { describeSetting } from "./converted/setting.ts";

@@ -57,3 +57,6 @@ export const JSON_DEPTH_MAX = 64;
 
 /** Lists and objects in a JSON file: an unfused Maverick's header has three for each of 37,000 tensors. At 50 bytes each they are 50 MB. */
 export const JSON_CONTAINERS_MAX = 1_000_000;
+
+/** Files that wait to be hashed by threads: two layers' experts of a Maverick, and what belongs to them. Their reader asks for no more at once. */
+export const HASH_QUEUE_MAX = 320;

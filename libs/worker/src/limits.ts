@@ -79,3 +79,6 @@ export const FETCHED_FEATURE_BYTES_MAX = 256 * 2 ** 20;
 
 /** Vision workers with an open connection; the one that was idle longest is closed for another. */
 export const VISION_CONNECTIONS_MAX = 16;
+
+/** Threads that hash a converted checkpoint's files while a card loads them: some 1.5 GB/s each, together more than a disk reads. */
+export const HASH_THREADS_MAX = 8;

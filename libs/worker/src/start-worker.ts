@@ -22,7 +22,7 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
   const link = new SchedulerLink({ addresses: options.scheduler, open: joinOverGrpc, clock, logger });
   const device = await openDevice(options);
   const kv = kvSettings(device, options);
-  const model = await openModel(options);
+  const model = await openModel(options, device);
   const made = { options, incarnation: randomUUID(), model, device, kv, link };
   const context: RoleContext = { ...made, ended: ended.signal, clock };
   const roles = await startRoles(context, startersOf(options.roles));

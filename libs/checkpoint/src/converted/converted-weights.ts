@@ -6,7 +6,7 @@ import type { ModelConfig } from "../config/model-config.ts";
 import type { Checkpoint } from "../files/checkpoint.ts";
 import type { Embedding } from "../tensors/embedding.ts";
 import { TextWeights } from "../tensors/text-weights.ts";
-import { verifyFile } from "./file-hash.ts";
+import { hashHere, type RangeHasher, verifyFile } from "./file-hash.ts";
 import type { FileRecord } from "./file-record.ts";
 import type { UnitLayout } from "./layout.ts";
 import { MANIFEST, type Manifest } from "./manifest.ts";
@@ -27,14 +27,23 @@ export class ConvertedWeights {
   readonly #records: ReadonlyMap<string, FileRecord>;
   readonly #usePrepared: boolean;
   readonly #signal: AbortSignal;
+  readonly #hash: RangeHasher;
   /** Checked once: attention's file is asked for twice, those of norms many times. */
   readonly #checked = new Map<string, Promise<void>>();
 
   /**
    * `checkpoint` is the converted folder's. `packing` is how this process's kernels pack: where they do it otherwise than those that converted, weights
-   * are packed again in memory. Errors: `invalid_argument` where the manifest lacks a file or has another model's.
+   * are packed again in memory. `hash`: where files are hashed. Errors: `invalid_argument` where the manifest lacks a file or has another model's.
    */
-  constructor(checkpoint: Checkpoint, config: ModelConfig, manifest: Manifest, packing: string, signal: AbortSignal) {
+  constructor(
+    checkpoint: Checkpoint,
+    config: ModelConfig,
+    manifest: Manifest,
+    packing: string,
+    signal: AbortSignal,
+    hash: RangeHasher = hashHere,
+  ) {
+    this.#hash = hash;
     this.#directory = checkpoint.directory;
     this.#config = config;
     this.#manifest = manifest;
@@ -109,7 +118,7 @@ export class ConvertedWeights {
     const path = await realpath(join(this.#directory, record.file)).catch((cause) =>
       fail(`${record.file} is missing`, cause),
     );
-    const verify = () => verifyFile(path, record, layout.preparedStart, this.#usePrepared, this.#signal);
+    const verify = () => verifyFile(path, record, layout.preparedStart, this.#usePrepared, this.#signal, this.#hash);
     await (id.kind === "attention" ? this.#once(record.file, verify) : verify());
     return mappedLinear(path, layout, this.#usePrepared ? record.prepared : null);
   }
@@ -118,7 +127,7 @@ export class ConvertedWeights {
   async checkKept(file: "text.safetensors" | "embedding.safetensors"): Promise<void> {
     const record = this.#records.get(file) ?? fail(`${MANIFEST} does not name ${file}`);
     await this.#once(file, () =>
-      verifyFile(join(this.#directory, file), record, record.byteCount, false, this.#signal),
+      verifyFile(join(this.#directory, file), record, record.byteCount, false, this.#signal, this.#hash),
     );
   }
 

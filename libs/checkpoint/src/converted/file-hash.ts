@@ -61,6 +61,15 @@ async function eachPiece(
   }
 }
 
+/** Hashes bytes [start, end) of the file at a path. Errors: as of {@link hashRange}; the signal's reason. */
+export type RangeHasher = (path: string, start: number, end: number, signal: AbortSignal) => Promise<string>;
+
+/** On this thread. */
+export const hashHere: RangeHasher = async (path, start, end, signal) => {
+  await using file = await openFile(path);
+  return await hashRange(file, basename(path), start, end, signal);
+};
+
 /**
  * Checks that a file of a converted folder is what its manifest says; the packed half only where it will be used.
  * Errors: `invalid_argument` naming the file.
@@ -71,20 +80,24 @@ export async function verifyFile(
   preparedStart: number,
   withPrepared: boolean,
   signal: AbortSignal,
+  hash: RangeHasher = hashHere,
 ): Promise<void> {
-  await using file = await openFile(path);
-  const { size } = await file.stat();
+  const size = await fileSize(path);
   if (size !== record.byteCount) {
     fail(record, `has ${size} bytes where its manifest says ${record.byteCount}`);
   }
-  const name = basename(path);
-  if ((await hashRange(file, name, 0, preparedStart, signal)) !== record.sha256) {
+  if ((await hash(path, 0, preparedStart, signal)) !== record.sha256) {
     fail(record, "does not have the hash that its manifest says: its weights were changed");
   }
   if (record.prepared === null || !withPrepared) return;
-  if ((await hashRange(file, name, preparedStart, size, signal)) !== record.prepared.sha256) {
+  if ((await hash(path, preparedStart, size, signal)) !== record.prepared.sha256) {
     fail(record, "does not have the hash that its manifest says: its packed weights were changed");
   }
+}
+
+async function fileSize(path: string): Promise<number> {
+  await using file = await openFile(path);
+  return (await file.stat()).size;
 }
 
 function fail({ file }: FileRecord, what: string): never {

@@ -6,10 +6,12 @@ import {
   type Quantization,
   type TextRows,
 } from "@drover/checkpoint";
+import { at } from "@drover/core";
 import { ropeTables } from "@drover/llama4";
 import type { DeviceAddress } from "../driver/cuda-device.ts";
 import type { DeviceLinear, RowMatrix } from "../kernels/product.ts";
 import type { LinearUploader } from "./device-linear.ts";
+import { type LayerRows, layerRows } from "./layer-rows.ts";
 
 /** Where a model's matrices come from, and how they are quantized on their way to the card: the head in its own way; router, embedding and norms never. */
 export type TextSource = Readonly<{ rows: TextRows; quantization: Quantization | null }>;
@@ -69,10 +71,17 @@ export async function loadDeviceWeights(
   const { rows, quantization } = source;
   const layers: DeviceLayer[] = [];
   const counts = { global: 0, local: 0 };
+  // The next layer's files are opened, and hashed where they are, while this one's are read.
+  const opening = async (layer: number) =>
+    at(await Promise.allSettled([layerRows(config, layer, rows, held === undefined)]), 0);
+  let next = opening(0);
   for (let layer = 0; layer < config.layerCount; layer++) {
     const isGlobal = config.isGlobalLayer[layer] === true;
     const kindIndex = counts[isGlobal ? "global" : "local"]++;
-    layers.push({ isGlobal, kindIndex, ...(await loadLayer(config, layer, source, uploader, held)) });
+    const found = await next;
+    if (found.status === "rejected") throw found.reason;
+    if (layer + 1 < config.layerCount) next = opening(layer + 1);
+    layers.push({ isGlobal, kindIndex, ...(await loadLayer(config, layer, found.value, source, uploader, held)) });
     onLayer(layer + 1, config.layerCount);
   }
   const { cos, sin } = ropeTables(config, config.chunkSize);
@@ -93,11 +102,11 @@ export async function loadDeviceWeights(
 async function loadLayer(
   config: ModelConfig,
   layer: number,
-  { rows, quantization }: TextSource,
+  { inputNorm, qkv, output, postNorm, mlp, moe }: LayerRows,
+  { quantization }: TextSource,
   uploader: LinearUploader,
   held: HeldExperts | undefined,
 ): Promise<Omit<DeviceLayer, "isGlobal" | "kindIndex">> {
-  const path = `model.layers.${layer}`;
   const linear = (matrix: LinearRows): Promise<DeviceLinear> => uploader.upload([matrix], { quantization });
   const mlps = async (all: readonly MlpRows[], width: number): Promise<DeviceMlp> => {
     const gateUp = all.map((each) => each.gateUp);
@@ -108,39 +117,24 @@ async function loadLayer(
       width,
     };
   };
-  const { qkv, output } = await rows.attention(layer);
-  const moeIndex = config.moeLayers.indexOf(layer);
+  const { expertWidth, denseWidth } = config;
   return {
-    inputNorm: uploader.vector(await rows.vector(`${path}.input_layernorm.weight`)),
+    inputNorm: uploader.vector(inputNorm),
     qkv: await linear(qkv),
     output: await linear(output),
-    postNorm: uploader.vector(await rows.vector(`${path}.post_attention_layernorm.weight`)),
+    postNorm: uploader.vector(postNorm),
     feedForward:
-      moeIndex < 0
-        ? { kind: "dense", mlp: await mlps([await rows.dense(layer)], config.denseWidth) }
+      moe === undefined
+        ? { kind: "dense", mlp: await mlps([mlp], denseWidth) }
         : {
             kind: "moe",
-            moeIndex,
-            router: await uploader.matrix(await rows.router(layer)),
+            moeIndex: moe.moeIndex,
+            router: await uploader.matrix(moe.router),
             ...(held === undefined
-              ? withShared(
-                  uploader,
-                  await mlps(await expertsOf(rows, layer, config.expertCount), config.expertWidth),
-                  await mlps([await rows.shared(layer)], config.expertWidth),
-                )
-              : {
-                  experts: held(layer),
-                  shared: await mlps([await rows.shared(layer)], config.expertWidth),
-                  isJoined: false,
-                }),
+              ? withShared(uploader, await mlps(moe.experts, expertWidth), await mlps([mlp], expertWidth))
+              : { experts: held(layer), shared: await mlps([mlp], expertWidth), isJoined: false }),
           },
   };
-}
-
-async function expertsOf(rows: TextRows, layer: number, count: number): Promise<readonly MlpRows[]> {
-  const experts: MlpRows[] = [];
-  for (let expert = 0; expert < count; expert++) experts.push(await rows.expert(layer, expert));
-  return experts;
 }
 
 /** In tiles one launch can multiply all experts, if the shared one is of their format. */

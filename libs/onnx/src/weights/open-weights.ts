@@ -20,7 +20,7 @@ export type OpenedWeights = Readonly<{ weights: ModelWeights; fingerprint: strin
 
 /**
  * A checkpoint's weights: mapped where the folder was converted, otherwise read and quantized as `quantization` says (null: in f32).
- * Errors: the checkpoint's; `invalid_argument` with the field `quantize` where a converted folder is another's.
+ * `isMapped`: whether the weights are for this CPU's kernels; if not, how these pack is not asked. Errors: the checkpoint's; `invalid_argument` with the field `quantize` where a converted folder is another's.
  */
 export async function openWeights(
   checkpoint: Checkpoint,
@@ -28,6 +28,7 @@ export async function openWeights(
   quantization: Quantization | null,
   logger: Logger,
   signal: AbortSignal,
+  isMapped = true,
 ): Promise<OpenedWeights> {
   if (config.storedForms?.quantizesActivations === true)
     logger.info("weights.activations", {
@@ -40,8 +41,8 @@ export async function openWeights(
     return { weights, fingerprint: name === null ? checkpoint.fingerprint : `${checkpoint.fingerprint}-${name}` };
   }
   refuseOther(manifest, quantization, checkpoint.directory);
-  const packing = await packingKind(manifest.setting.layers);
-  if (packing !== manifest.packing) {
+  const packing = isMapped ? await packingKind(manifest.setting.layers) : "";
+  if (isMapped && packing !== manifest.packing) {
     logger.warn("weights.repacked", { reason: "converted on another kind of CPU; packing in memory, not mapped" });
   }
   const weights = new ConvertedWeights(checkpoint, config, manifest, packing, signal);

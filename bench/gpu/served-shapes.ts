@@ -1,0 +1,123 @@
+import { execFileSync } from "node:child_process";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { makeConverted, makeReleased } from "./made-scout.ts";
+import { Served } from "./served.ts";
+import { rank, type StreamTokens, streamTokens } from "./stream-tokens.ts";
+
+/**
+ * Scout's true shapes through the whole server, over HTTP: makes a checkpoint of random weights (`--form converted`: int4, all layers, linked from one; `released`: bf16, which is
+ * quantized on its way, as many layers as the disk has room for), starts `drover up` on a card, and measures decode behind cached prompts, a prompt's prefill, and first tokens.
+ */
+const { values } = parseArgs({
+  options: {
+    form: { type: "string", default: "converted" },
+    layers: { type: "string", default: "48" },
+    tiny: { type: "boolean", default: false },
+    folder: { type: "string", default: join(tmpdir(), "made-scout") },
+    flags: { type: "string", default: "--device cuda:0 --quantize int4 --expert-workers 0 --prefill-chunk 2048" },
+    streams: { type: "string", default: "1,8,32,64" },
+    fresh: { type: "string", default: "1,8,32" },
+    cached: { type: "string", default: "1000" },
+    generated: { type: "string", default: "160" },
+    prompt: { type: "string", default: "8192" },
+  },
+});
+const [cached, generated, promptLength] = [Number(values.cached), Number(values.generated), Number(values.prompt)];
+const shape = { layers: Number(values.layers), isTiny: values.tiny };
+const numbersOf = (list: string) => list.split(",").filter(Boolean).map(Number);
+const seconds = (since: number) => ((performance.now() - since) / 1e3).toFixed(1);
+let salt = 1;
+
+const making = performance.now();
+await (values.form === "released" ? makeReleased : makeConverted)(values.folder, shape);
+console.log(`${values.form}, ${shape.layers} layers: made in ${seconds(making)} s`);
+const starting = performance.now();
+await using served = await Served.start(values.folder, values.flags.split(" ").filter(Boolean));
+console.log(`ready ${seconds(starting)} s after the command`);
+for (const line of served.lines(/device\.opened|card\.loaded|worker\.ready|weights/))
+  console.log(`  ${line.slice(0, 400)}`);
+console.log(`  the card says: ${cardUse()}`);
+const model = ((await (await fetch(`${served.url}/v1/models`)).json()) as { data: { id: string }[] }).data[0]?.id ?? "";
+const facts = await served.debug();
+console.log(`  worker: ${JSON.stringify(facts).slice(0, 1500)}`);
+
+/** Ids that no other prompt begins with. */
+function promptOf(length: number, of: number): number[] {
+  return Array.from({ length }, (_, i) => 1 + ((of * 7919 + i * 104_729 + ((i * i) % 977) * 31) % 4000));
+}
+const ask = (prompt: readonly number[], count: number) => streamTokens(served.url, model, prompt, count);
+
+/** Tokens a second while all streams decode: from the last first token to the first end. */
+function decodeRate(found: readonly StreamTokens[]): number {
+  const from = Math.max(...found.map(({ times }) => times[0] ?? 0));
+  const to = Math.min(...found.map(({ times }) => times.at(-1) ?? 0));
+  const count = found.reduce((sum, { times }) => sum + times.filter((time) => time > from && time <= to).length, 0);
+  return (1000 * count) / (to - from);
+}
+
+async function stepFacts(): Promise<Readonly<{ steps: number; seconds: number; computed: number }>> {
+  const [steps, took, computed] = await Promise.all(
+    ["drover_step_seconds_count", "drover_step_seconds_sum", "drover_step_seconds_by_part_total{"].map((name) =>
+      served.metric(name),
+    ),
+  );
+  return { steps: steps ?? 0, seconds: took ?? 0, computed: computed ?? 0 };
+}
+
+async function level(streams: number): Promise<void> {
+  const before = await stepFacts();
+  const began = performance.now();
+  const found = await Promise.all(Array.from({ length: streams }, (_, i) => ask(promptOf(cached, i), generated)));
+  const wall = performance.now() - began;
+  const after = await stepFacts();
+  const gaps = found.flatMap(({ times }) => times.slice(1).map((time, i) => time - (times[i] as number)));
+  const steps = after.steps - before.steps;
+  const cells = [
+    `${decodeRate(found).toFixed(0)} tokens/s`,
+    `between tokens p50 ${rank(gaps, 0.5).toFixed(2)} p99 ${rank(gaps, 0.99).toFixed(2)} ms`,
+    `first token p50 ${rank(
+      found.map(({ firstMs }) => firstMs),
+      0.5,
+    ).toFixed(0)} ms`,
+    `${steps} steps of ${((1e3 * (after.seconds - before.seconds)) / steps).toFixed(2)} ms, ${((1e5 * (after.seconds - before.seconds)) / wall).toFixed(0)}% of the time`,
+  ];
+  console.log(`${streams} streams, ${cached} cached: ${cells.join(", ")}`);
+}
+
+async function fresh(streams: number): Promise<void> {
+  const prompts = Array.from({ length: streams }, () => promptOf(cached, 1000 + salt++));
+  const found = await Promise.all(prompts.map((prompt) => ask(prompt, 32)));
+  const firsts = found.map(({ firstMs }) => firstMs);
+  const gaps = found.flatMap(({ times }) => times.slice(1).map((time, i) => time - (times[i] as number)));
+  console.log(
+    `${streams} streams, ${cached} new: first token p50 ${rank(firsts, 0.5).toFixed(0)} p99 ${rank(firsts, 0.99).toFixed(0)} ms, between tokens p50 ${rank(gaps, 0.5).toFixed(2)} p99 ${rank(gaps, 0.99).toFixed(2)} ms`,
+  );
+}
+
+/** What the card's own tool says is in use, MiB. */
+function cardUse(): string {
+  try {
+    return execFileSync("nvidia-smi", ["--query-gpu=memory.used", "--format=csv,noheader"], {
+      encoding: "utf8",
+    }).trim();
+  } catch (error) {
+    return `nothing (${error instanceof Error ? error.message : error})`;
+  }
+}
+
+const all = numbersOf(values.streams);
+const warming = performance.now();
+await Promise.all(Array.from({ length: Math.max(...all) }, (_, i) => ask(promptOf(cached, i), 1)));
+console.log(`${Math.max(...all)} prompts of ${cached} computed in ${seconds(warming)} s`);
+for (const streams of all) await level(streams);
+for (const streams of numbersOf(values.fresh)) await fresh(streams);
+if (promptLength > 0)
+  for (let round = 0; round < 2; round++) {
+    const { firstMs } = await ask(promptOf(promptLength, 5000 + salt++), 1);
+    console.log(
+      `prompt of ${promptLength}: ${firstMs.toFixed(0)} ms, ${((1e3 * promptLength) / firstMs).toFixed(0)} tokens/s`,
+    );
+  }
+console.log(`  the card says: ${cardUse()}`);
