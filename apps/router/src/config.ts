@@ -49,6 +49,7 @@ export const routerFlags = defineConfig({
     valueName: "ORIGIN",
     help: "Pages that may use the OpenAI API from a browser, such as https://app.example; * for all. None when absent.",
   },
+  page: { kind: "boolean", default: true, help: "A page for people at /: a chat, the cluster live, the API." },
   maxRequests: {
     kind: "integer",
     default: REQUESTS_MAX_DEFAULT,

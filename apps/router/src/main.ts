@@ -43,6 +43,7 @@ await serve(
       ],
       keys: await ApiKeys.load(config.apiKeyFile),
       corsOrigins: config.corsOrigins,
+      page: config.page,
       requestsMax: config.maxRequests,
       host: config.listen,
       httpPort: config.httpPort,

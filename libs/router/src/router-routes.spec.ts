@@ -52,3 +52,21 @@ describe("what is asked for by the wrong way", () => {
     expect(await reply.text()).toContain("/openapi.json");
   });
 });
+
+describe("the page for people", () => {
+  const html = { headers: { accept: "text/html,*/*" } };
+
+  it("is at / for browsers, with its parts below it, and is not sent twice", async () => {
+    const reply = await fetch(scene.url, html);
+    const text = await reply.text();
+    expect([reply.status, reply.headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"]);
+    expect(reply.headers.get("content-security-policy")).toMatch(/default-src 'none'; script-src 'self' 'sha256-/);
+    for (const [, path] of text.matchAll(/"(\/page\/[^"]+)"/g))
+      expect((await fetch(scene.url + path)).status, path).toBe(200);
+    const etag = reply.headers.get("etag") ?? "";
+    expect((await fetch(scene.url, { headers: { ...html.headers, "if-none-match": etag } })).status).toBe(304);
+    expect((await fetch(`${scene.url}/docs`)).headers.get("content-type")).toContain("text/html");
+    expect((await fetch(`${scene.url}/page/nothing.js`)).status).toBe(404);
+    expect((await fetch(`${scene.url}/page/..%2f..%2fpackage.json`)).status).toBe(404);
+  });
+});

@@ -30,6 +30,8 @@ export type RouterOptions = Readonly<{
   keys: ApiKeys;
   /** Origins of pages that may use the API from a browser, `*` for all; none unless given. */
   corsOrigins?: readonly string[];
+  /** Whether a page for people is at `/`; it is unless told otherwise. */
+  page?: boolean;
   /** Requests in flight, of all models together; more are refused. */
   requestsMax: number;
   host: string;
@@ -90,6 +92,7 @@ export class Router {
       ready: () => this.ready,
       version: options.version,
       corsOrigins: options.corsOrigins ?? [],
+      page: options.page ?? true,
       ending: ending.asked,
       bodies: options.bodies,
     });

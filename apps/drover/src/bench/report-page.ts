@@ -7,7 +7,7 @@ import { firstTokenMs } from "./service-level.ts";
 const STYLE = `:root{color-scheme:light dark;--ink:light-dark(#1b1f24,#e8eaed);--faint:light-dark(#d5d9de,#3c4248);--page:light-dark(#fff,#15181b)}
 body{margin:2rem auto;max-width:72rem;padding:0 1rem;font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--page)}
 table{border-collapse:collapse;display:block;overflow-x:auto}th,td{padding:.3rem .7rem;border-bottom:1px solid var(--faint);text-align:right}
-th:nth-child(-n+2),td:nth-child(-n+2){text-align:left}figure{display:inline-block;margin:1rem 1rem 0 0}svg text{fill:var(--ink);font-size:12px}`;
+th:nth-child(-n+2),td:nth-child(-n+2){text-align:left}figure{display:inline-block;vertical-align:top;margin:1rem 1rem 0 0}svg text{fill:var(--ink);font-size:12px}`;
 
 /** A page of its own, without anything from elsewhere: the table, and plots by level and over the requests. */
 export function reportPage(report: LoadReport): string {

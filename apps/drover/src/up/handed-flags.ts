@@ -17,6 +17,7 @@ export const HANDED_FLAGS = {
     "modelAlias",
     "apiKeyFile",
     "corsOrigins",
+    "page",
     "maxRequests",
     "maxQueueWait",
     "maxReadyWait",

@@ -145,6 +145,7 @@ export const upSpec = defineConfig({
     valueName: "ORIGIN",
     help: "Pages that may use the OpenAI API from a browser, such as http://localhost:3000; * for all.",
   },
+  page: { kind: "boolean", default: true, help: "A page for people at the router's /; --no-page leaves it out." },
   clusterSecretFile: {
     kind: "string",
     valueName: "FILE",

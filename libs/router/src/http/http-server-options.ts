@@ -15,6 +15,8 @@ export type HttpServerOptions = Readonly<{
   version: string;
   /** Origins of pages that may use it from a browser; `*` for all. */
   corsOrigins: readonly string[];
+  /** Whether a page for people is at `/`. */
+  page: boolean;
   /** Aborts when the router was asked to end: clients are told to connect anew, to another one. */
   ending: AbortSignal;
   /** Other limits for bodies than the router's own. */

@@ -1,7 +1,8 @@
 import { openApiDocument } from "@drover/openai";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply } from "fastify";
 import { modelServerMetrics } from "../metrics/model-server-metrics.ts";
 import type { HttpServerOptions } from "./http-server-options.ts";
+import { addPageRoutes } from "./page-routes.ts";
 
 const WELCOME = `This is a router of Drover. It serves Llama 4 models by OpenAI's interface and speaks JSON.
 
@@ -12,16 +13,19 @@ const WELCOME = `This is a router of Drover. It serves Llama 4 models by OpenAI'
   GET  /ready                 tells whether requests can be served now
   GET  /metrics               has the metrics, for Prometheus
 
-Clients of OpenAI's interface take this address with /v1 behind it as their base URL. At a terminal: drover chat --url URL
+Clients of OpenAI's interface take this address with /v1 behind it as their base URL. At a terminal: drover chat --url URL;
+in a browser this address shows a page.
 `;
 
 /** What is answered without an API key: health, metrics, and how the interface is used. */
 export function addOpenRoutes(
   server: FastifyInstance,
-  { deployments, metrics, ready, version }: HttpServerOptions,
+  { deployments, metrics, ready, version, page }: HttpServerOptions,
 ): void {
   const document = JSON.stringify(openApiDocument());
-  server.get("/", (_request, reply) => reply.header("content-type", "text/plain; charset=utf-8").send(WELCOME));
+  const welcome = (reply: FastifyReply) => reply.header("content-type", "text/plain; charset=utf-8").send(WELCOME);
+  if (page) addPageRoutes(server, welcome);
+  else server.get("/", (_request, reply) => welcome(reply));
   server.get("/health", () => ({ status: "ok" }));
   server.get("/ping", () => ({ status: "ok" }));
   server.get("/version", () => ({ version }));

@@ -13,6 +13,7 @@ export type TestRouterOptions = Readonly<{
   readyWaitMsMax?: number;
   keys?: readonly string[];
   corsOrigins?: readonly string[];
+  page?: boolean;
   /** How the model reads images; it reads none without. */
   images?: ServedImages;
   ending?: RouterEnding;
@@ -57,6 +58,7 @@ export async function startTestRouter(cluster: FakeCluster, options: TestRouterO
     ],
     keys: new ApiKeys(keys),
     ...(options.corsOrigins && { corsOrigins: options.corsOrigins }),
+    ...(options.page !== undefined && { page: options.page }),
     requestsMax,
     version: "0.0.0-test",
     host: "127.0.0.1",

@@ -1,0 +1,66 @@
+import { h } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+
+import { NO_SETTINGS, readSettings } from "./chat-settings.js";
+import { Composer } from "./composer.js";
+import { answerTurn, askedTurn, chatBody,           } from "./conversation.js";
+import { SettingsPanel } from "./settings-panel.js";
+import { TurnView } from "./turn-view.js";
+
+/** A conversation: turns, a box to write in, and settings beside it. */
+export function ChatView({ client, models }                                                  ) {
+  const [turns, setTurns] = useState                 ([]);
+  const [model, setModel] = useState("");
+  const [settings, setSettings] = useState(NO_SETTINGS);
+  const stop = useRef                 (null);
+  const end = useRef                (null);
+  const chosen = model === "" ? (models[0] ?? "") : model;
+  const read = readSettings(settings);
+  const isBusy = ["waiting", "streaming"].includes(turns.at(-1)?.state ?? "");
+  useEffect(() => end.current?.scrollIntoView({ block: "end" }), [turns]);
+
+  const ask = async (asked                 ) => {
+    const turn = asked.at(-1);
+    if (turn === undefined || "problem" in read) return;
+    const controller = new AbortController();
+    stop.current = controller;
+    setTurns(asked);
+    const change = (changed      ) => setTurns([...asked.slice(0, -1), changed]);
+    await answerTurn(client, chatBody(asked, chosen, read), turn, controller.signal, change);
+  };
+  const send = (question        , attachments                       ) =>
+    void ask([...turns, askedTurn(question, attachments, performance.now())]);
+  const retry = () => {
+    const last = turns.at(-1);
+    if (last !== undefined)
+      void ask([...turns.slice(0, -1), askedTurn(last.question, last.attachments, performance.now())]);
+  };
+  return h(
+    "div",
+    { class: "chat" },
+    h(
+      "main",
+      {},
+      h(
+        "div",
+        { class: "turns", role: "log", "aria-live": "polite", "aria-busy": isBusy, "aria-label": "Conversation" },
+        turns.length === 0
+          ? h("p", { class: "faint" }, "Ask something. Pictures and files of text can be dropped here.")
+          : null,
+        turns.map((turn, i) => h(TurnView, { turn, onRetry: i === turns.length - 1 && !isBusy ? retry : undefined })),
+        h("div", { ref: end }),
+      ),
+      "problem" in read ? h("p", { class: "problem", role: "alert" }, read.problem) : null,
+      h(Composer, {
+        isBusy,
+        canSend: chosen !== "" && !("problem" in read),
+        onSend: send,
+        onStop: () => stop.current?.abort(new Error("stopped")),
+      }),
+    ),
+    h(SettingsPanel, {
+      ...{ models, model: chosen, settings, onModel: setModel, onSettings: setSettings },
+      onClear: isBusy || turns.length === 0 ? undefined : () => setTurns([]),
+    }),
+  );
+}

@@ -1,0 +1,1 @@
+export { type PageFile, type PageFiles, pageFiles } from "./page-files.ts";
