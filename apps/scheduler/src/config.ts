@@ -31,6 +31,20 @@ export const schedulerFlags = defineConfig({
     min: 1,
     help: "Expert workers that the first expert map waits for, 10 s at most.",
   },
+  expertHolders: {
+    kind: "integer",
+    default: 1,
+    min: 1,
+    max: 64,
+    help: "Workers that hold each expert, where memory allows it; 2: one may be lost without a pause.",
+  },
+  expertReplicas: {
+    kind: "integer",
+    default: 0,
+    min: 0,
+    max: 65_536,
+    help: "Further copies of each layer's most used experts, over all workers.",
+  },
   beginWithin: {
     kind: "duration",
     default: `${BEGIN_WITHIN_MS / 1000}s`,

@@ -27,9 +27,10 @@ await serve(
       openQueue({ url, cluster, modelId: model, address: grpc, clock: systemClock, logger }),
     );
     const { queue, payloads, lease } = adapters;
-    const { expectExperts, beginWithin: beginWithinMs } = config;
+    const { expectExperts, beginWithin: beginWithinMs, expertHolders, expertReplicas } = config;
+    const planned = { expectExperts, replicas: { holdersMin: expertHolders, spareCount: expertReplicas } };
     const ports = { queue, payloads, lease, clock: systemClock, logger, metrics, tracer };
-    const scheduler = new Scheduler({ ...ports, modelId: model, schedulerId: id, expectExperts, beginWithinMs });
+    const scheduler = new Scheduler({ ...ports, modelId: model, schedulerId: id, ...planned, beginWithinMs });
     adapters.addTo(server);
     scheduler.addTo(server);
     // What nobody leads any more is not answered: who asks turns to the next leader.

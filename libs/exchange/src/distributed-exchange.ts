@@ -2,6 +2,7 @@ import { at, type ExchangeRequest, type ExchangeResult, type ExpertExchange, typ
 import { dispatchByExpert } from "./dispatch.ts";
 import type { ExpertPeer, PeerCall } from "./expert-peer.ts";
 import { EMPTY_MAP, type HolderMap, isReachable } from "./holder-map.ts";
+import { type BalancedExpert, balanceRows } from "./row-balance.ts";
 
 /** What the exchange reports as it decides: tokens by expert, rows that found no answer. */
 export interface ExchangeObserver {
@@ -27,7 +28,7 @@ const NOBODY: Silent = new Set();
 
 /**
  * Sends a step's rows to the workers that hold their experts: one call for each worker, in parallel, and those of this process while the others
- * compute. Where a peer gives no answer, its rows go on at once to the next holder of each of their experts, without waiting for the other calls. A row is missing
+ * compute. Of an expert's holders the rows go to those that have least to do. Where a peer gives no answer, its rows go on at once to the next holder of each of their experts, without waiting for the other calls. A row is missing
  * when nobody connected is left that holds its expert.
  */
 export class DistributedExchange implements ExpertExchange {
@@ -35,6 +36,8 @@ export class DistributedExchange implements ExpertExchange {
   readonly #peer: (workerId: string) => ExpertPeer | undefined;
   readonly #observer: ExchangeObserver;
   readonly #whenSent: WhenSent;
+  /** Rows that are asked for and not answered yet. */
+  readonly #ahead = new WeakMap<ExpertPeer, number>();
   #map: HolderMap = EMPTY_MAP;
 
   constructor(
@@ -97,24 +100,38 @@ export class DistributedExchange implements ExpertExchange {
     });
   }
 
+  /** Gives rows out to those that hold their experts, so that all are done as soon as can be. */
   #share(layer: number, byExpert: readonly ExpertRows[], silent: Silent): Shares {
     const holders = this.#map.layers.get(layer);
-    const shares = new Map<string, Share>();
+    const known = new ReachedPeers(this.#peer, silent);
     const missing: number[] = [];
-    for (const { expert, rows } of byExpert) {
-      const peer = this.#holder(holders?.[expert], silent);
-      if (peer === undefined) missing.push(...rows);
-      else addRows(shares, peer, expert, rows);
+    const held: ExpertRows[] = [];
+    const balanced: BalancedExpert[] = [];
+    for (const asked of byExpert) {
+      const reached = known.indicesOf(holders?.[asked.expert]);
+      if (reached.length === 0) missing.push(...asked.rows);
+      else {
+        held.push(asked);
+        balanced.push({ rowCount: asked.rows.length, holders: reached });
+      }
+    }
+    const { peers } = known;
+    const ahead = peers.map((peer) => this.#ahead.get(peer) ?? 0);
+    const counts = balanceRows(
+      balanced,
+      ahead,
+      peers.map(() => 1),
+    );
+    const shares = new Map<string, Share>();
+    for (const [i, { expert, rows }] of held.entries()) {
+      let from = 0;
+      for (const [place, count] of at(counts, i).entries()) {
+        if (count === 0) continue;
+        addRows(shares, at(peers, at(at(balanced, i).holders, place)), expert, rows.subarray(from, from + count));
+        from += count;
+      }
     }
     return { shares: [...shares.values()], missing };
-  }
-
-  #holder(holders: readonly string[] | undefined, silent: Silent): ExpertPeer | undefined {
-    for (const id of holders ?? []) {
-      const peer = this.#peer(id);
-      if (peer?.connected && !silent.has(peer)) return peer;
-    }
-    return undefined;
   }
 
   /**
@@ -132,11 +149,51 @@ export class DistributedExchange implements ExpertExchange {
       y_aD,
       width: this.#hiddenSize,
     };
-    if (await traced(share.peer, call, traceCall)) return [];
+    if (await this.#ask(share.peer, call, traceCall)) return [];
     const others = new Set([...silent, share.peer]);
     const { shares, missing } = this.#share(layer, expertRowsOf(call), others);
     const lost = await Promise.all(shares.map((next) => this.#answer(next, request, y_aD, others)));
     return [...missing, ...lost.flat()];
+  }
+
+  /** One call, whose rows count as the peer's until it is over. */
+  async #ask(peer: ExpertPeer, call: PeerCall, traceCall: TraceCall | undefined): Promise<boolean> {
+    const count = (change: number) => this.#ahead.set(peer, (this.#ahead.get(peer) ?? 0) + change);
+    count(call.rows.length);
+    try {
+      return await traced(peer, call, traceCall);
+    } finally {
+      count(-call.rows.length);
+    }
+  }
+}
+
+/** The peers that can be asked now, by an index for each. */
+class ReachedPeers {
+  readonly peers: ExpertPeer[] = [];
+  readonly #peer: (workerId: string) => ExpertPeer | undefined;
+  readonly #silent: Silent;
+  readonly #indices = new Map<string, number | undefined>();
+
+  constructor(peer: (workerId: string) => ExpertPeer | undefined, silent: Silent) {
+    this.#peer = peer;
+    this.#silent = silent;
+  }
+
+  /** Of these workers, those that can be asked, in the same order. */
+  indicesOf(workers: readonly string[] | undefined): number[] {
+    const indices: number[] = [];
+    for (const worker of workers ?? []) {
+      if (!this.#indices.has(worker)) this.#indices.set(worker, this.#reach(worker));
+      const index = this.#indices.get(worker);
+      if (index !== undefined) indices.push(index);
+    }
+    return indices;
+  }
+
+  #reach(worker: string): number | undefined {
+    const peer = this.#peer(worker);
+    return peer?.connected && !this.#silent.has(peer) ? this.peers.push(peer) - 1 : undefined;
   }
 }
 

@@ -96,6 +96,34 @@ test("a silent worker's rows go on to as many others as hold their experts, and 
   expect([...y_aD]).toEqual([0, 0, 2, 2, 6, 6, 0, 0]);
 });
 
+test("an expert's rows are shared by its holders, and each comes back to its own place", async () => {
+  const asked = new Map<string, number>();
+  const peers = ["a", "b"].map((id) => {
+    const peer = fakePeer(id);
+    const counted = (call: PeerCall) => {
+      asked.set(id, call.rows.length);
+      return peer.call(call);
+    };
+    return { ...peer, call: counted };
+  });
+  const rowCount = 40;
+  const exchange = exchangeOver(peers, [["a"], ["a", "b"]]);
+  const { y_aD, missing } = await exchange.exchange({
+    layer: 1,
+    z_aD: Float32Array.from({ length: 2 * rowCount }, (_, i) => i),
+    expert_a: Int32Array.from({ length: rowCount }, (_, row) => (row < 10 ? 0 : 1)),
+    rowCount,
+  });
+  expect(missing).toEqual([]);
+  expect([...y_aD]).toEqual(Array.from({ length: 2 * rowCount }, (_, i) => (i < 20 ? i : 2 * i)));
+  expect(asked).toEqual(
+    new Map([
+      ["a", 20],
+      ["b", 20],
+    ]),
+  );
+});
+
 test("rows of a peer that broke are asked for elsewhere while the others still compute", async () => {
   const slow = Promise.withResolvers<void>();
   const rescued = Promise.withResolvers<void>();

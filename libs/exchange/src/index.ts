@@ -2,6 +2,7 @@
 
 export { DistributedExchange, type ExchangeObserver } from "./distributed-exchange.ts";
 export { type HolderMap, isReachable } from "./holder-map.ts";
+export { type BalancedExpert, balanceRows } from "./row-balance.ts";
 
 // Those that answer: this very process, or another one's stream, which counts what it has asked.
 

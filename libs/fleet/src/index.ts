@@ -44,10 +44,12 @@ export { type IndexAnswer, PrefixIndex } from "./prefixes/prefix-index.ts";
 // Which workers hold which experts.
 
 export type { ActiveExperts, ExpertWorker } from "./experts/active-map.ts";
+export type { ExpertRows } from "./experts/expert-heat.ts";
 export type { ExpertMap, WorkerEndpoint } from "./experts/expert-map.ts";
 export type { ExpertShortage } from "./experts/expert-owners.ts";
 export { ExpertPlanner, firstMapEpoch } from "./experts/expert-planner.ts";
 export type { ExpertOrder } from "./experts/moved-experts.ts";
+export { NO_REPLICAS, type ReplicaPolicy } from "./experts/replica-plan.ts";
 
 // Bounds that others keep to.
 

@@ -69,6 +69,24 @@ export const HEAT_HALF_LIFE_MS = 10 * 60_000;
 /** The part of an expert's heat that is the same for all: an expert that nobody asks for is still asked for sometimes. */
 export const HEAT_REST = 0.1;
 
+/** Copies of experts follow the heat this often. */
+export const REPLICA_PLAN_MS = 60_000;
+
+/** Weights that are copied for the heat's sake in one plan, so in a minute: 16 GiB, some 65 of Maverick's experts in bf16. What nobody answers for is copied at once, whatever it takes. */
+export const REPLICA_BYTES_PER_PLAN = 16 * 2 ** 30;
+
+/** A weight takes this many bytes where it is not quantized, bf16 or f16. */
+export const WEIGHT_BYTES = 2;
+
+/** A layer's heat counts from so many rows an expert on: fewer are chance. */
+export const HEAT_ROWS_PER_EXPERT = 8;
+
+/** A copy moves to an expert whose holders each have so many times as many rows as those of the one that it leaves. */
+export const HEAT_GAIN_MIN = 1.25;
+
+/** What a row that another worker could take as well weighs beside one that nobody else can take. */
+export const SHARED_STIFFNESS = 0.3;
+
 /** The first plan waits this long at most for the expected number of expert workers. */
 export const FIRST_PLAN_WAIT_MS = 10_000;
 

@@ -19,6 +19,7 @@ import {
   type DrainReply,
   type DrainRequest,
   type PlacementRecord,
+  type ReplicaPolicy,
 } from "@drover/fleet";
 import { Cluster } from "@drover/proto";
 import { RpcClient } from "@drover/rpc";
@@ -38,6 +39,8 @@ export type SchedulerOptions = Readonly<{
   schedulerId: string;
   /** The first expert map waits for so many expert workers, or 10 s from the first. */
   expectExperts: number;
+  /** What copies of experts there are to be; none unless given. */
+  replicas?: ReplicaPolicy;
   /** A worker gets nothing that it is predicted to begin later than this; BEGIN_WITHIN_MS unless given. */
   beginWithinMs?: number;
   queue: QueueConsumer;

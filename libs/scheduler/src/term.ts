@@ -16,7 +16,7 @@ import {
   Wakeup,
   withTimeout,
 } from "@drover/core";
-import type { ClusterState, DrainReply, DrainRequest, MembershipChange } from "@drover/fleet";
+import type { ClusterState, DrainReply, DrainRequest, MembershipChange, ReplicaPolicy } from "@drover/fleet";
 import type { JoinHello, WorkerReport } from "@drover/wire";
 import { clusterState, isServing } from "./fleet/cluster-state.ts";
 import { Fleet } from "./fleet/fleet.ts";
@@ -37,6 +37,8 @@ export type TermOptions = Readonly<{
   schedulerId: string;
   leaderEpoch: bigint;
   expectExperts: number;
+  /** What copies of experts there are to be; none unless given. */
+  replicas?: ReplicaPolicy;
   /** A worker gets nothing that it is predicted to begin later than this. */
   beginWithinMs: number;
   decisions: DecisionLog;

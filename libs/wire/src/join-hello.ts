@@ -3,6 +3,7 @@ import { modelId, workerId } from "@drover/core";
 import type { ServedCheckpoint, WorkerProfile } from "@drover/fleet";
 import { JoinHelloSchema, type JoinHello as Message } from "@drover/proto";
 import { kvDtypeFromWire } from "./kv-dtype.ts";
+import { numberFromWire } from "./numbers.ts";
 import { wireFault } from "./wire-fault.ts";
 import { workerRolesFromWire, workerRolesToWire } from "./worker-role.ts";
 
@@ -10,12 +11,13 @@ import { workerRolesFromWire, workerRolesToWire } from "./worker-role.ts";
 export type JoinHello = Readonly<{ profile: WorkerProfile; checkpoint: ServedCheckpoint }>;
 
 export function joinHelloToWire({ profile, checkpoint }: JoinHello): Message {
-  const { roles, expertCountMax = 0, kvDtype = "", ...names } = profile;
+  const { roles, expertCountMax = 0, expertParameters = 0, kvDtype = "", ...names } = profile;
   const { fingerprint, moeLayers, expertCount, chunkTokens } = checkpoint;
   return create(JoinHelloSchema, {
     ...names,
     roles: workerRolesToWire(roles),
     expertCountMax,
+    expertParameters: BigInt(expertParameters),
     kvDtype,
     modelFingerprint: fingerprint,
     moeLayers: [...moeLayers],
@@ -32,6 +34,7 @@ export function joinHelloFromWire(message: Message): JoinHello {
   if (message.address === "") throw wireFault("address", "is empty; a worker says where it is reached");
   const { expertCountMax, moeLayers, expertCount, chunkTokens } = message;
   const kvDtype = kvDtypeFromWire(message.kvDtype, "kv_dtype");
+  const expertParameters = numberFromWire(message.expertParameters, "expert_parameters");
   return {
     profile: {
       workerId: workerId(message.workerId),
@@ -41,6 +44,7 @@ export function joinHelloFromWire(message: Message): JoinHello {
       address: message.address,
       adminAddress: message.adminAddress,
       ...(expertCountMax > 0 && { expertCountMax }),
+      ...(expertParameters > 0 && { expertParameters }),
       ...(kvDtype !== undefined && { kvDtype }),
     },
     checkpoint: { fingerprint: message.modelFingerprint, moeLayers, expertCount, chunkTokens },

@@ -14,7 +14,7 @@ import { PENDING_PROMPTS_MAX } from "./limits.ts";
 import { numberFromWire } from "./numbers.ts";
 
 export function workerStatusToWire(status: WorkerStatus): Message {
-  const { globalKv, localKv, striping, costs, prefix, pendingPromptMs, hottest, ...same } = status;
+  const { globalKv, localKv, striping, costs, prefix, pendingPromptMs, hottest, expertRows, ...same } = status;
   return create(WorkerStatusSchema, {
     ...same,
     waitingTokenCount: BigInt(status.waitingTokenCount),
@@ -35,6 +35,7 @@ export function workerStatusToWire(status: WorkerStatus): Message {
     generatedTokenCount: BigInt(status.generatedTokenCount),
     expertRowCount: BigInt(status.expertRowCount),
     hottest: hottest.map((expert) => ({ ...expert, rowCount: BigInt(expert.rowCount) })),
+    expertRows: [...expertRows].map(([layer, rows]) => ({ layer, rows: rows.map(BigInt) })),
   });
 }
 
@@ -67,6 +68,12 @@ export function workerStatusFromWire(message: Message): WorkerStatus {
       expert,
       rowCount: numberFromWire(rowCount, "hottest.row_count"),
     })),
+    expertRows: new Map(
+      message.expertRows.map(({ layer, rows }) => [
+        layer,
+        rows.map((count) => numberFromWire(count, "expert_rows.rows")),
+      ]),
+    ),
   };
 }
 

@@ -36,6 +36,9 @@ export const CACHE_FRAME_BYTES = 256 * 1024;
 /** Prompts whose remaining time a status names one by one. */
 export const REPORTED_PROMPTS_MAX = 64;
 
+/** How often a worker tells how many rows each expert was asked for. */
+export const EXPERT_ROWS_MS = 5000;
+
 /** Experts that a status names as the hottest. */
 export const HOT_EXPERTS_MAX = 8;
 

@@ -1,5 +1,5 @@
 import type { KvDtype, WorkerRole } from "@drover/core";
-import type { ExpertSet, WorkerStatus } from "@drover/fleet";
+import type { ExpertRows, ExpertSet, WorkerStatus } from "@drover/fleet";
 import type { RpcService } from "@drover/rpc";
 import type { WorkerOrder } from "@drover/wire";
 import type { ReportedCache } from "./link/cache-report.ts";
@@ -38,6 +38,8 @@ export interface Role extends AsyncDisposable {
   run(): Promise<void>;
   /** The experts that it holds, where it holds experts. */
   loaded?(): ExpertSet;
+  /** Rows that its requests were routed to each expert since it started, where it has requests. */
+  expertRows?(): ExpertRows;
   /** What placement may know of its prefix cache, where it has one. */
   readonly cache?: ReportedCache;
 }

@@ -37,6 +37,7 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
     hello: helloOf(context, worker, address),
     status: () => worker.status(),
     loaded: () => worker.loaded(),
+    expertRows: () => worker.expertRows(),
     obey: (order) => worker.obey(order),
     ...(cache && { cache }),
   });
@@ -59,10 +60,11 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
 function helloOf({ options, incarnation, model }: RoleContext, worker: Worker, address: string): JoinHello {
   const { roles, adminAddress } = options;
   const { fingerprint, config } = model;
-  const { moeLayers, expertCount, chunkSize: chunkTokens } = config;
+  const { hiddenSize, expertWidth, moeLayers, expertCount, chunkSize: chunkTokens } = config;
+  const expertParameters = 3 * hiddenSize * expertWidth;
   const names = { workerId: workerId(options.workerId), modelId: modelId(options.modelName) };
   return {
-    profile: { ...names, incarnation, roles, address, adminAddress, ...worker.introduction },
+    profile: { ...names, incarnation, roles, address, adminAddress, expertParameters, ...worker.introduction },
     checkpoint: { fingerprint, moeLayers, expertCount, chunkTokens },
   };
 }

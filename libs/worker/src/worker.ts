@@ -1,5 +1,5 @@
 import { type Clock, DroverError, type Logger } from "@drover/core";
-import { type ExpertSet, NO_STATUS, type WorkerStatus } from "@drover/fleet";
+import { type ExpertRows, type ExpertSet, NO_STATUS, type WorkerStatus } from "@drover/fleet";
 import type { Ending } from "@drover/process";
 import type { WorkerOrder } from "@drover/wire";
 import { LEADERLESS_MS_MAX } from "./limits.ts";
@@ -58,6 +58,11 @@ export class Worker {
   /** The experts of all roles that hold some. */
   loaded(): ExpertSet {
     return new Map(this.#parts.roles.flatMap((role) => [...(role.loaded?.() ?? [])]));
+  }
+
+  /** Rows that its requests were routed to each expert; empty of a worker without requests. */
+  expertRows(): ExpertRows {
+    return new Map(this.#parts.roles.flatMap((role) => [...(role.expertRows?.() ?? [])]));
   }
 
   /** Why it is not ready, in a sentence; null when it is. Nothing here waits for another worker's readiness, only for its work. */

@@ -26,7 +26,7 @@ export const HANDED_FLAGS = {
     "allowPrivateImageUrls",
     "imageThreads",
   ],
-  scheduler: [...EVERYWHERE, "cluster", "beginWithin"],
+  scheduler: [...EVERYWHERE, "cluster", "beginWithin", "expertHolders", "expertReplicas"],
   attention: [
     ...OF_WORKERS,
     "precision",

@@ -118,6 +118,18 @@ export const upSpec = defineConfig({
     ...TIME,
     help: "No worker gets a request that it is predicted to begin later than this; it waits in the queue. Default: 10s.",
   },
+  expertHolders: {
+    kind: "integer",
+    min: 1,
+    max: 64,
+    help: "Workers that hold each expert, where memory allows it; 2: one may be lost without a pause. Default: 1.",
+  },
+  expertReplicas: {
+    kind: "integer",
+    min: 0,
+    max: 65_536,
+    help: "Further copies of each layer's most used experts, over all workers. Default: 0.",
+  },
   imageUrls: {
     kind: "boolean",
     default: true,

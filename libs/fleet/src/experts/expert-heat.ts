@@ -40,6 +40,11 @@ export class ExpertHeat {
       );
   }
 
+  /** Rows of the layer that are not forgotten. */
+  rowCount(layer: number): number {
+    return this.#sums.get(layer) ?? 0;
+  }
+
   /** The expert's part of its layer's rows; over all experts of a layer they sum to 1. */
   of(layer: number, expert: number): number {
     const even = 1 / this.#expertCount;

@@ -15,13 +15,13 @@ class Script {
   #session = 0;
 
   constructor(header: string) {
-    const [, layer, , experts, , expected, , holdersMin = 1] = header.split(" ").map(Number);
+    const [, layer, , experts, , expected, , holdersMin = 1, , spareCount = 0] = header.split(" ").map(Number);
     this.#planner = new ExpertPlanner({
       layers: [layer ?? Number.NaN],
       expertCount: experts ?? Number.NaN,
       expectExperts: expected ?? Number.NaN,
       epoch: firstMapEpoch(1n),
-      holdersMin,
+      replicas: { holdersMin, spareCount },
     });
   }
 

@@ -14,6 +14,7 @@ import { expertOrder } from "./expert-order.ts";
 import { chooseOwners, type ExpertShortage, roomOf } from "./expert-owners.ts";
 import { firstPlanDueMs } from "./first-plan.ts";
 import { type ExpertOrder, MovedExperts } from "./moved-experts.ts";
+import { NO_REPLICAS, ReplicaPlan, type ReplicaPolicy } from "./replica-plan.ts";
 
 export type ExpertPlannerOptions = Readonly<{
   layers: readonly number[];
@@ -23,8 +24,10 @@ export type ExpertPlannerOptions = Readonly<{
   /** Epochs rise from here: `firstMapEpoch` of the leader. */
   epoch: bigint;
   graceMs?: number;
-  /** How many workers hold each expert at least, where memory allows it; 1 unless given. */
-  holdersMin?: number;
+  /** What copies there are to be; none unless given. */
+  replicas?: ReplicaPolicy;
+  /** Weights of one expert; what is copied for the heat's sake is bounded by it. */
+  expertParameters?: number | undefined;
 }>;
 
 export type PlannerUpdate = Readonly<{
@@ -56,6 +59,7 @@ export class ExpertPlanner {
   #room = new Map<WorkerId, number>();
   #shortage: ExpertShortage | undefined;
   readonly #heat: ExpertHeat;
+  readonly #replicas: ReplicaPlan;
   #assignment: ExpertAssignment = new Map();
   #desired: ExpertHolders = new Map();
   #active: ActiveExperts = new Map();
@@ -68,6 +72,7 @@ export class ExpertPlanner {
     this.#options = options;
     this.#graceMs = options.graceMs ?? EXPERT_GRACE_MS;
     this.#epoch = options.epoch;
+    this.#replicas = new ReplicaPlan(options.replicas ?? NO_REPLICAS);
     this.#heat = new ExpertHeat(options.expertCount);
     this.#active = activeExperts(new Map(), [], options.layers, options.expertCount);
   }
@@ -109,6 +114,7 @@ export class ExpertPlanner {
   /** Learns how many rows experts were asked for since the last time. What is planned follows with the next `update`. */
   observe(rows: ExpertRows, now: number): void {
     this.#heat.add(rows, now);
+    if (this.#replicas.dueMs <= now) this.#due(now);
   }
 
   /** Takes the present expert workers as they are now. To be called after every change of theirs, and at `dueMs`. */
@@ -116,7 +122,7 @@ export class ExpertPlanner {
     this.#dueMs = Number.POSITIVE_INFINITY;
     const before = this.#active;
     this.#plan(workers, now);
-    this.#copy(workers);
+    this.#copy(workers, now);
     const mapChanged = this.#activate(workers);
     this.#moved.observe(workers, before, this.#active, now);
     return { mapChanged, orders: this.#changedOrders(workers, now) };
@@ -155,9 +161,10 @@ export class ExpertPlanner {
   }
 
   /** Holders beside the owners. What fits nowhere while its owner is away is a shortage too. */
-  #copy(workers: readonly ExpertWorker[]): void {
+  #copy(workers: readonly ExpertWorker[], now: number): void {
     if (this.#owners.length === 0) return;
-    const { holdersMin = 1 } = this.#options;
+    this.#replicas.plan(this.#assignment, this.#heat, this.#options.expertParameters, now);
+    if (this.#replicas.dueMs > now) this.#due(this.#replicas.dueMs);
     const byId = new Map(workers.map((worker) => [worker.workerId, worker]));
     const members = new Set(this.#owners);
     const speaking = workers.filter(({ suspected }) => !suspected);
@@ -170,7 +177,7 @@ export class ExpertPlanner {
       takers: takers.map(({ workerId }) => workerId),
       room: this.#room,
       heat: this.#heat,
-      wanted: () => holdersMin,
+      wanted: (layer, expert) => this.#replicas.wanted(layer, expert),
       answers: (worker) => answering.has(worker),
       isLoaded: (worker, layer, expert) => byId.get(worker)?.loaded?.get(layer)?.has(expert) ?? false,
     });

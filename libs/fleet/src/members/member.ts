@@ -13,6 +13,8 @@ export type WorkerProfile = Readonly<{
   adminAddress: string;
   /** Routed experts, of all layers together, that its memory holds; absent: it has set no limit. */
   expertCountMax?: number;
+  /** Weights of one routed expert; absent: it has not said. */
+  expertParameters?: number;
   /** What it keeps keys and values as; absent where it keeps none. */
   kvDtype?: KvDtype;
 }>;

@@ -1,4 +1,5 @@
 import { type KvUse, NO_COSTS, type StepCosts } from "@drover/core";
+import type { ExpertRows } from "../experts/expert-heat.ts";
 
 /** Tokens of prompts that began, and those of them that were found in the prefix cache. */
 export type PrefixCounts = Readonly<{ promptTokenCount: number; cachedTokenCount: number }>;
@@ -45,6 +46,8 @@ export type WorkerStatus = Readonly<{
   expertRowCount: number;
   /** Experts that its requests' rows were routed to most, best first. */
   hottest: readonly HotExpert[];
+  /** Rows that its requests were routed to each expert since it started. Empty most of the time: it is told now and then. */
+  expertRows: ExpertRows;
 }>;
 
 /** What a worker says that has nothing to say. */
@@ -70,6 +73,7 @@ export const NO_STATUS: WorkerStatus = {
   generatedTokenCount: 0,
   expertRowCount: 0,
   hottest: [],
+  expertRows: new Map(),
 };
 
 /** Bytes that only the prefix cache keeps: they give way to requests. */

@@ -11,7 +11,12 @@ import {
   type Member,
   Membership,
   type MembershipChange,
+  NO_REPLICAS,
+  NO_STATUS,
+  type ReplicaPolicy,
   type ServedCheckpoint,
+  type WorkerProfile,
+  type WorkerStatus,
 } from "@drover/fleet";
 import type { CacheChanges, JoinHello, WorkerReport } from "@drover/wire";
 import { Agreement } from "./agreement.ts";
@@ -20,6 +25,7 @@ import { DrainNews, drainReply, memberNamed } from "./drain-news.ts";
 import { drainState, shortageText } from "./drain-state.ts";
 import { emptyMap, expertMap } from "./expert-map.ts";
 import { expertWorkers } from "./expert-workers.ts";
+import { HeatReports } from "./heat-reports.ts";
 import { JoinStreams, type OrderSink } from "./join-streams.ts";
 import type { PrefixDirectory } from "./prefix-directory.ts";
 
@@ -28,6 +34,8 @@ export type FleetOptions = Readonly<{
   schedulerId: string;
   leaderEpoch: bigint;
   expectExperts: number;
+  /** What copies of experts there are to be; none unless given. */
+  replicas?: ReplicaPolicy;
   logger: Logger;
   prefixes: PrefixDirectory;
   /** After everything that follows from a report has been decided and sent. */
@@ -47,6 +55,7 @@ export class Fleet {
   readonly #streams = new JoinStreams();
   readonly #agreement: Agreement;
   readonly #drains = new DrainNews();
+  readonly #heat = new HeatReports();
   #planner: ExpertPlanner | undefined;
   #map: ExpertMap;
   /** Maps go out from the first complete one on, or once workers had the time to come back. */
@@ -98,7 +107,7 @@ export class Fleet {
    */
   join(hello: JoinHello, sink: OrderSink, now: number): number {
     const { profile, checkpoint } = hello;
-    if (this.#agreement.check(hello, this.members)) this.#serve(checkpoint);
+    if (this.#agreement.check(hello, this.members)) this.#serve(checkpoint, profile);
     const session = this.#streams.open(sink);
     const changes = this.#membership.join(profile, session, now);
     const { leaderEpoch, schedulerId, logger } = this.#options;
@@ -163,7 +172,7 @@ export class Fleet {
     const member = this.#membership.bySession(session);
     switch (report.kind) {
       case "status":
-        return this.#membership.status(session, report.status, now);
+        return this.#takeStatus(session, report.status, now);
       case "loaded":
         return this.#membership.loaded(session, report.experts, now);
       case "leaving":
@@ -181,16 +190,24 @@ export class Fleet {
     }
   }
 
+  /** Which experts were asked for is the planner's, and told nobody else. */
+  #takeStatus(session: number, { expertRows, ...status }: WorkerStatus, now: number): readonly MembershipChange[] {
+    const member = this.#membership.bySession(session);
+    if (member !== undefined && expertRows.size > 0) this.#planner?.observe(this.#heat.news(member, expertRows), now);
+    return this.#membership.status(session, { ...status, expertRows: NO_STATUS.expertRows }, now);
+  }
+
   #takeCacheChanges(member: Member, changes: CacheChanges, now: number): void {
     const isInexact = this.#options.prefixes.change(member.profile.workerId, changes, now);
     if (isInexact) this.#streams.send(member, { kind: "send_cache" });
   }
 
-  #serve({ chunkTokens, moeLayers, expertCount }: ServedCheckpoint): void {
+  #serve({ chunkTokens, moeLayers, expertCount }: ServedCheckpoint, { expertParameters }: WorkerProfile): void {
     this.#options.prefixes.serve(chunkTokens);
     const epoch = this.#planner?.epoch ?? firstMapEpoch(this.#options.leaderEpoch);
-    const { expectExperts } = this.#options;
-    this.#planner = new ExpertPlanner({ layers: moeLayers, expertCount, expectExperts, epoch });
+    const { expectExperts, replicas = NO_REPLICAS } = this.#options;
+    const served = { layers: moeLayers, expertCount, expertParameters };
+    this.#planner = new ExpertPlanner({ ...served, expectExperts, replicas, epoch });
   }
 
   #settle(changes: readonly MembershipChange[], now: number): void {
@@ -206,6 +223,7 @@ export class Fleet {
       // Also of the same life on another stream: its digest tells whether anything is missing.
       this.#options.prefixes.forget(change.member.profile.workerId);
       this.#streams.close(change.member.session, GONE[change.reason]);
+      if (change.reason !== "replaced") this.#heat.forget(change.member.profile.workerId);
       this.#drains.forget(change.member.session);
     }
     if (changes.length > 0 || mapChanged) this.#options.onChange(changes, mapChanged);

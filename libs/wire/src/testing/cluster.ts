@@ -50,6 +50,7 @@ const profile: fc.Arbitrary<WorkerProfile> = fc.record(
     address: fc.string({ minLength: 1 }),
     adminAddress: fc.string(),
     expertCountMax: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
+    expertParameters: fc.integer({ min: 1, max: 2 ** 40 }),
     kvDtype,
   },
   { requiredKeys: ["workerId", "incarnation", "modelId", "roles", "address", "adminAddress"] },
@@ -96,6 +97,9 @@ export const workerStatus: fc.Arbitrary<WorkerStatus> = fc.record({
   generatedTokenCount: u53,
   expertRowCount: u53,
   hottest: fc.array(fc.record({ layer: u32, expert: u32, rowCount: u53 }), { maxLength: 8 }),
+  expertRows: fc
+    .array(fc.tuple(u32, fc.array(u53, { maxLength: 4 })), { maxLength: 4 })
+    .map((layers): WorkerStatus["expertRows"] => new Map(layers)),
 });
 
 const expertSet: fc.Arbitrary<ExpertSet> = fc

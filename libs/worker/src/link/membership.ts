@@ -1,8 +1,8 @@
 import { type Clock, DroverError, type Logger, sleepUnlessAborted, Wakeup } from "@drover/core";
-import type { ExpertSet, WorkerStatus } from "@drover/fleet";
+import type { ExpertRows, ExpertSet, WorkerStatus } from "@drover/fleet";
 import { LivingStream, type OpenStream, STREAM_LIMITS } from "@drover/rpc";
 import type { JoinHello, WorkerOrder, WorkerReport } from "@drover/wire";
-import { CACHE_CHANGE_MS, HEARTBEAT_MS, KV_STEPS_TOLD, STATUS_CHANGE_MS } from "../limits.ts";
+import { CACHE_CHANGE_MS, EXPERT_ROWS_MS, HEARTBEAT_MS, KV_STEPS_TOLD, STATUS_CHANGE_MS } from "../limits.ts";
 import { changesOf, type ReportedCache, snapshotParts } from "./cache-report.ts";
 import { EpochFence } from "./epoch-fence.ts";
 
@@ -21,6 +21,8 @@ export type Member = Readonly<{
   status: () => WorkerStatus;
   loaded: () => ExpertSet;
   obey: (order: WorkerOrder) => void;
+  /** Rows that its requests were routed to each expert since it started; a worker without requests has none. */
+  expertRows?: () => ExpertRows;
   /** What placement may know of the prefix cache; nothing is reported without it. */
   cache?: ReportedCache;
 }>;
@@ -39,6 +41,7 @@ export class Membership implements Disposable {
   #reported = "";
   #reportedAtMs = Number.NEGATIVE_INFINITY;
   #cacheReportedAtMs = Number.NEGATIVE_INFINITY;
+  #rowsReportedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: MembershipOptions, member: Member) {
     const { addresses, open, clock, logger } = options;
@@ -127,9 +130,17 @@ export class Membership implements Disposable {
     if (isChanged || status.sentAtMs - this.#reportedAtMs >= this.#heartbeatMs) {
       this.#reported = facts;
       this.#reportedAtMs = status.sentAtMs;
-      this.#send({ kind: "status", status });
+      this.#send({ kind: "status", status: this.#withRows(status) });
     }
     return !isChanged && status.ready && !status.draining && status.runningCount + status.waitingCount === 0;
+  }
+
+  /** The status, now and then with the rows that each expert was asked for: they are many numbers, and nobody decides by them soon. */
+  #withRows(status: WorkerStatus): WorkerStatus {
+    const { expertRows } = this.#member;
+    if (expertRows === undefined || status.sentAtMs - this.#rowsReportedAtMs < EXPERT_ROWS_MS) return status;
+    this.#rowsReportedAtMs = status.sentAtMs;
+    return { ...status, expertRows: expertRows() };
   }
 
   /**

@@ -1,5 +1,5 @@
 import { assertNever, sleepUnlessAborted } from "@drover/core";
-import type { ExpertMap, WorkerStatus } from "@drover/fleet";
+import type { ExpertMap, ExpertRows, WorkerStatus } from "@drover/fleet";
 import type { RpcService } from "@drover/rpc";
 import type { WorkerOrder } from "@drover/wire";
 import { HOT_EXPERTS_MAX, MAP_USABLE_MS_MAX, MAP_USABLE_POLL_MS } from "../../limits.ts";
@@ -83,6 +83,10 @@ export class AttentionRole implements Role {
       ...counts(),
       hottest: heat.hottest(HOT_EXPERTS_MAX),
     };
+  }
+
+  expertRows(): ExpertRows {
+    return this.#parts.heat.rows();
   }
 
   facts() {

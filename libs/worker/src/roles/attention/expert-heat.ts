@@ -1,3 +1,5 @@
+import type { ExpertRows } from "@drover/fleet";
+
 export type HotExpert = Readonly<{ layer: number; expert: number; rowCount: number }>;
 
 /** How many rows each expert was asked for, since the worker started. */
@@ -8,6 +10,11 @@ export class ExpertHeat {
     const counts = this.#layers.get(layer) ?? [];
     this.#layers.set(layer, counts);
     counts[expert] = (counts[expert] ?? 0) + rowCount;
+  }
+
+  /** By layer, for each expert up to the last one that was asked for. */
+  rows(): ExpertRows {
+    return new Map([...this.#layers].map(([layer, counts]) => [layer, Array.from(counts, (count) => count ?? 0)]));
   }
 
   /** The `count` hottest, hottest first. */

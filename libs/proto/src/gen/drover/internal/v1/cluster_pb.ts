@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file drover/internal/v1/cluster.proto.
  */
 export const file_drover_internal_v1_cluster: GenFile = /*@__PURE__*/
-  fileDesc("CiBkcm92ZXIvaW50ZXJuYWwvdjEvY2x1c3Rlci5wcm90bxISZHJvdmVyLmludGVybmFsLnYxIi4KDExheWVyRXhwZXJ0cxINCgVsYXllchgBIAEoDRIPCgdleHBlcnRzGAIgAygNIqkCCglKb2luSGVsbG8SEQoJd29ya2VyX2lkGAIgASgJEhMKC2luY2FybmF0aW9uGAMgASgJEhAKCG1vZGVsX2lkGAQgASgJEhkKEW1vZGVsX2ZpbmdlcnByaW50GAUgASgJEi0KBXJvbGVzGAYgAygOMh4uZHJvdmVyLmludGVybmFsLnYxLldvcmtlclJvbGUSDwoHYWRkcmVzcxgHIAEoCRIVCg1hZG1pbl9hZGRyZXNzGAggASgJEhIKCm1vZV9sYXllcnMYCSADKA0SFAoMZXhwZXJ0X2NvdW50GAogASgNEhQKDGNodW5rX3Rva2VucxgLIAEoDRIQCghrdl9kdHlwZRgMIAEoCRIYChBleHBlcnRfY291bnRfbWF4GA0gASgNSgQIARACIpsFCgxXb3JrZXJTdGF0dXMSDQoFcmVhZHkYASABKAgSFQoNa3ZfYnl0ZXNfdXNlZBgCIAEoBBIUCgxrdl9ieXRlc19tYXgYAyABKAQSFQoNcnVubmluZ19jb3VudBgEIAEoDRIVCg13YWl0aW5nX2NvdW50GAUgASgNEhoKEmNvbnRleHRfdG9rZW5zX21heBgGIAEoBBIQCghwcm9ncmVzcxgHIAEoBBISCgpzZW50X2F0X21zGAggASgEEhoKEmt2X2J5dGVzX3Blcl90b2tlbhgJIAEoBBIWCg5rdl9ieXRlc19maXhlZBgKIAEoBBIbChN3YWl0aW5nX3Rva2VuX2NvdW50GAsgASgEEiwKBWNvc3RzGAwgASgLMh0uZHJvdmVyLmludGVybmFsLnYxLlN0ZXBDb3N0cxIZChFwZW5kaW5nX3Byb21wdF9tcxgNIAMoARIuCglnbG9iYWxfa3YYDiABKAsyGy5kcm92ZXIuaW50ZXJuYWwudjEuS3ZCeXRlcxItCghsb2NhbF9rdhgPIAEoCzIbLmRyb3Zlci5pbnRlcm5hbC52MS5LdkJ5dGVzEjAKBnByZWZpeBgQIAEoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5QcmVmaXhDb3VudHMSGAoQZXhwZXJ0X3Jvd19jb3VudBgRIAEoBBIvCgdob3R0ZXN0GBIgAygLMh4uZHJvdmVyLmludGVybmFsLnYxLkV4cGVydEhlYXQSGwoTc3RyaXBlX2Fib3ZlX3Rva2VucxgTIAEoBBIbChNzdHJpcGVkX3Rva2Vuc19rZXB0GBQgASgEEhAKCGRyYWluaW5nGBUgASgIEh0KFWdlbmVyYXRlZF90b2tlbl9jb3VudBgWIAEoBCJ7CglTdGVwQ29zdHMSFQoNcHJvbXB0X3Jvd19tcxgBIAEoARIYChBjb250ZXh0X3Rva2VuX21zGAIgASgBEhEKCWRlY29kZV9tcxgDIAEoARIVCg1kZWNvZGVfcm93X21zGAQgASgBEhMKC3N0ZXBfbXNfbWF4GAUgASgBIi0KB0t2Qnl0ZXMSEgoKcmVmZXJlbmNlZBgBIAEoBBIOCgZjYWNoZWQYAiABKAQiRgoMUHJlZml4Q291bnRzEhoKEnByb21wdF90b2tlbl9jb3VudBgBIAEoBBIaChJjYWNoZWRfdG9rZW5fY291bnQYAiABKAQiPgoKRXhwZXJ0SGVhdBINCgVsYXllchgBIAEoDRIOCgZleHBlcnQYAiABKA0SEQoJcm93X2NvdW50GAMgASgEIkEKDUV4cGVydHNMb2FkZWQSMAoGbGF5ZXJzGAEgAygLMiAuZHJvdmVyLmludGVybmFsLnYxLkxheWVyRXhwZXJ0cyLdAgoMV29ya2VyUmVwb3J0Ei4KBWhlbGxvGAEgASgLMh0uZHJvdmVyLmludGVybmFsLnYxLkpvaW5IZWxsb0gAEjIKBnN0YXR1cxgCIAEoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJTdGF0dXNIABIzCgZsb2FkZWQYAyABKAsyIS5kcm92ZXIuaW50ZXJuYWwudjEuRXhwZXJ0c0xvYWRlZEgAEi4KB2xlYXZpbmcYBCABKAsyGy5kcm92ZXIuaW50ZXJuYWwudjEuTGVhdmluZ0gAEjkKDWNhY2hlX2NoYW5nZXMYBSABKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuQ2FjaGVDaGFuZ2VzSAASPwoOY2FjaGVfc25hcHNob3QYBiABKAsyJS5kcm92ZXIuaW50ZXJuYWwudjEuQ2FjaGVTbmFwc2hvdFBhcnRIAEIICgZyZXBvcnQiaQoKQ2FjaGVFdmVudBIQCghzZXF1ZW5jZRgBIAEoBBIPCgdyZW1vdmVkGAIgASgIEigKBGtpbmQYAyABKA4yGi5kcm92ZXIuaW50ZXJuYWwudjEuS3ZLaW5kEg4KBmhhc2hlcxgEIAEoDCI6Cg5CbG9ja1NldERpZ2VzdBILCgNsb3cYASABKAcSDAoEaGlnaBgCIAEoBxINCgVjb3VudBgDIAEoBCKGAQoLQ2FjaGVEaWdlc3QSEAoIc2VxdWVuY2UYASABKAQSMgoGZ2xvYmFsGAIgASgLMiIuZHJvdmVyLmludGVybmFsLnYxLkJsb2NrU2V0RGlnZXN0EjEKBWxvY2FsGAMgASgLMiIuZHJvdmVyLmludGVybmFsLnYxLkJsb2NrU2V0RGlnZXN0Im8KDENhY2hlQ2hhbmdlcxIuCgZldmVudHMYASADKAsyHi5kcm92ZXIuaW50ZXJuYWwudjEuQ2FjaGVFdmVudBIvCgZkaWdlc3QYAiABKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuQ2FjaGVEaWdlc3QifAoRQ2FjaGVTbmFwc2hvdFBhcnQSEAoIc2VxdWVuY2UYASABKAQSKAoEa2luZBgCIAEoDjIaLmRyb3Zlci5pbnRlcm5hbC52MS5LdktpbmQSDgoGaGFzaGVzGAMgASgMEg0KBWZpcnN0GAQgASgIEgwKBGxhc3QYBSABKAgiCQoHTGVhdmluZyJQCgxKb2luQWNjZXB0ZWQSFAoMbGVhZGVyX2Vwb2NoGAEgASgEEhQKDHNjaGVkdWxlcl9pZBgCIAEoCRIUCgxoZWFydGJlYXRfbXMYAyABKA0iUQoKU2V0RXhwZXJ0cxIRCgltYXBfZXBvY2gYASABKAQSMAoGbGF5ZXJzGAIgAygLMiAuZHJvdmVyLmludGVybmFsLnYxLkxheWVyRXhwZXJ0cyIgCg1FeHBlcnRIb2xkZXJzEg8KB2hvbGRlcnMYASADKA0iTQoITGF5ZXJNYXASDQoFbGF5ZXIYASABKA0SMgoHZXhwZXJ0cxgCIAMoCzIhLmRyb3Zlci5pbnRlcm5hbC52MS5FeHBlcnRIb2xkZXJzIlMKBkhvbGRlchIRCgl3b3JrZXJfaWQYASABKAkSEwoLaW5jYXJuYXRpb24YAiABKAkSDwoHYWRkcmVzcxgDIAEoCRIQCghkcmFpbmluZxgEIAEoCCKZAQoJRXhwZXJ0TWFwEhAKCG1vZGVsX2lkGAEgASgJEg0KBWVwb2NoGAIgASgEEisKB2hvbGRlcnMYAyADKAsyGi5kcm92ZXIuaW50ZXJuYWwudjEuSG9sZGVyEiwKBmxheWVycxgEIAMoCzIcLmRyb3Zlci5pbnRlcm5hbC52MS5MYXllck1hcBIQCghjb21wbGV0ZRgFIAEoCCKWAwoLV29ya2VyT3JkZXISNAoIYWNjZXB0ZWQYASABKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuSm9pbkFjY2VwdGVkSAASNQoLc2V0X2V4cGVydHMYAiABKAsyHi5kcm92ZXIuaW50ZXJuYWwudjEuU2V0RXhwZXJ0c0gAEjMKCmV4cGVydF9tYXAYAyABKAsyHS5kcm92ZXIuaW50ZXJuYWwudjEuRXhwZXJ0TWFwSAASMwoKc2VuZF9jYWNoZRgEIAEoCzIdLmRyb3Zlci5pbnRlcm5hbC52MS5TZW5kQ2FjaGVIABI9Cg9jb250ZXh0X3dvcmtlcnMYBSABKAsyIi5kcm92ZXIuaW50ZXJuYWwudjEuQ29udGV4dFdvcmtlcnNIABIxCglzZXRfZHJhaW4YBiABKAsyHC5kcm92ZXIuaW50ZXJuYWwudjEuU2V0RHJhaW5IABI1CgtkcmFpbl9zdGF0ZRgHIAEoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5EcmFpblN0YXRlSABCBwoFb3JkZXIiGgoIU2V0RHJhaW4SDgoGd2FudGVkGAEgASgIInUKCkRyYWluU3RhdGUSDwoHZHJhaW5lZBgBIAEoCBIXCg9leHBlcnRzX2RyYWluZWQYAiABKAgSEAoIb2JzdGFjbGUYAyABKAkSFAoMZXhwZXJ0X2NvdW50GAQgASgNEhUKDXJlcXVlc3RfY291bnQYBSABKA0iPQoOQ29udGV4dFdvcmtlcnMSKwoHaG9sZGVycxgBIAMoCzIaLmRyb3Zlci5pbnRlcm5hbC52MS5Ib2xkZXIiCwoJU2VuZENhY2hlIoEDCgtXb3JrZXJTdGF0ZRIRCgl3b3JrZXJfaWQYASABKAkSEwoLaW5jYXJuYXRpb24YAiABKAkSLQoFcm9sZXMYAyADKA4yHi5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VyUm9sZRIPCgdhZGRyZXNzGAQgASgJEhUKDWFkbWluX2FkZHJlc3MYBSABKAkSMAoGc3RhdHVzGAYgASgLMiAuZHJvdmVyLmludGVybmFsLnYxLldvcmtlclN0YXR1cxIUCgxleHBlcnRfY291bnQYByABKA0SEQoJc2lsZW50X21zGAggASgNEjoKEHByZWRpY3RlZF9wcmVmaXgYCSABKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuUHJlZml4Q291bnRzEhsKE2luZGV4ZWRfYmxvY2tfY291bnQYCiABKAQSEAoIa3ZfZHR5cGUYCyABKAkSLQoFZHJhaW4YDCABKAsyHi5kcm92ZXIuaW50ZXJuYWwudjEuRHJhaW5TdGF0ZSJ7CglMYW5lU3RhdGUSDAoEbGFuZRgBIAEoCRIVCg13YWl0aW5nX2NvdW50GAIgASgNEhUKDW9sZGVzdF9hZ2VfbXMYAyABKAQSGQoRcHJlZGljdGVkX3dhaXRfbXMYBCABKAQSFwoPd2FpdF9tc19wZXJfam9iGAUgASgBIkoKDFdhdGNoUmVxdWVzdBIRCglyb3V0ZXJfaWQYAiABKAkSEAoIbW9kZWxfaWQYAyABKAkSDwoHYWRkcmVzcxgEIAEoCUoECAEQAiK2AgoMQ2x1c3RlclN0YXRlEhAKCG1vZGVsX2lkGAEgASgJEhQKDHNjaGVkdWxlcl9pZBgCIAEoCRIUCgxsZWFkZXJfZXBvY2gYAyABKAQSMAoHd29ya2VycxgEIAMoCzIfLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJTdGF0ZRIxCgpleHBlcnRfbWFwGAUgASgLMh0uZHJvdmVyLmludGVybmFsLnYxLkV4cGVydE1hcBIsCgVsYW5lcxgGIAMoCzIdLmRyb3Zlci5pbnRlcm5hbC52MS5MYW5lU3RhdGUSEgoKcm91dGVyX2lkcxgHIAMoCRINCgVyZWFkeRgIIAEoCBIZChFtb2RlbF9maW5nZXJwcmludBgJIAEoCRIXCg9leHBlcnRfc2hvcnRhZ2UYCiABKAkiRAoMRHJhaW5SZXF1ZXN0EhEKCXdvcmtlcl9pZBgBIAEoCRIMCgR1bmRvGAIgASgIEhMKC2luY2FybmF0aW9uGAMgASgJImIKCkRyYWluUmVwbHkSEwoLaW5jYXJuYXRpb24YASABKAkSEAoIZHJhaW5pbmcYAiABKAgSLQoFc3RhdGUYAyABKAsyHi5kcm92ZXIuaW50ZXJuYWwudjEuRHJhaW5TdGF0ZSIkCg5FeHBsYWluUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJIrEBCg5DYW5kaWRhdGVUaW1lcxIRCgl3b3JrZXJfaWQYASABKAkSDwoHcmVmdXNhbBgCIAEoCRIQCghxdWV1ZV9tcxgDIAEoARISCgpwcmVmaWxsX21zGAQgASgBEg8KB2xvYWRfbXMYBiABKAESGgoSY2FjaGVkX3Rva2VuX2NvdW50GAcgASgEEhUKDWt2X2J5dGVzX2ZyZWUYCCABKANKBAgFEAZSC3RyYW5zZmVyX21zIq0CChFQbGFjZW1lbnREZWNpc2lvbhISCgpyZXF1ZXN0X2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDAoEbGFuZRgDIAEoCRIaChJwcm9tcHRfdG9rZW5fY291bnQYBCABKAQSDAoEa2luZBgFIAEoCRIRCgl3b3JrZXJfaWQYBiABKAkSDgoGcmVhc29uGAcgASgJEhMKC2ZpcnN0X2F0X21zGAggASgEEhIKCmxhc3RfYXRfbXMYCSABKAQSDQoFdGltZXMYCiABKA0SDwoHb3V0Y29tZRgLIAEoCRI2CgpjYW5kaWRhdGVzGAwgAygLMiIuZHJvdmVyLmludGVybmFsLnYxLkNhbmRpZGF0ZVRpbWVzEhcKD2NhbmRpZGF0ZV9jb3VudBgNIAEoDSJICgxFeHBsYWluUmVwbHkSOAoJZGVjaXNpb25zGAEgAygLMiUuZHJvdmVyLmludGVybmFsLnYxLlBsYWNlbWVudERlY2lzaW9uKo4BCgpXb3JrZXJSb2xlEhsKF1dPUktFUl9ST0xFX1VOU1BFQ0lGSUVEEAASGQoVV09SS0VSX1JPTEVfQVRURU5USU9OEAESFwoTV09SS0VSX1JPTEVfRVhQRVJUUxACEhcKE1dPUktFUl9ST0xFX0NPTlRFWFQQAxIWChJXT1JLRVJfUk9MRV9WSVNJT04QBCpICgZLdktpbmQSFwoTS1ZfS0lORF9VTlNQRUNJRklFRBAAEhIKDktWX0tJTkRfR0xPQkFMEAESEQoNS1ZfS0lORF9MT0NBTBACMsMCCgdDbHVzdGVyEk0KBEpvaW4SIC5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VyUmVwb3J0Gh8uZHJvdmVyLmludGVybmFsLnYxLldvcmtlck9yZGVyKAEwARJNCgVXYXRjaBIgLmRyb3Zlci5pbnRlcm5hbC52MS5XYXRjaFJlcXVlc3QaIC5kcm92ZXIuaW50ZXJuYWwudjEuQ2x1c3RlclN0YXRlMAESTwoHRXhwbGFpbhIiLmRyb3Zlci5pbnRlcm5hbC52MS5FeHBsYWluUmVxdWVzdBogLmRyb3Zlci5pbnRlcm5hbC52MS5FeHBsYWluUmVwbHkSSQoFRHJhaW4SIC5kcm92ZXIuaW50ZXJuYWwudjEuRHJhaW5SZXF1ZXN0Gh4uZHJvdmVyLmludGVybmFsLnYxLkRyYWluUmVwbHliBnByb3RvMw");
+  fileDesc("CiBkcm92ZXIvaW50ZXJuYWwvdjEvY2x1c3Rlci5wcm90bxISZHJvdmVyLmludGVybmFsLnYxIi4KDExheWVyRXhwZXJ0cxINCgVsYXllchgBIAEoDRIPCgdleHBlcnRzGAIgAygNIsQCCglKb2luSGVsbG8SEQoJd29ya2VyX2lkGAIgASgJEhMKC2luY2FybmF0aW9uGAMgASgJEhAKCG1vZGVsX2lkGAQgASgJEhkKEW1vZGVsX2ZpbmdlcnByaW50GAUgASgJEi0KBXJvbGVzGAYgAygOMh4uZHJvdmVyLmludGVybmFsLnYxLldvcmtlclJvbGUSDwoHYWRkcmVzcxgHIAEoCRIVCg1hZG1pbl9hZGRyZXNzGAggASgJEhIKCm1vZV9sYXllcnMYCSADKA0SFAoMZXhwZXJ0X2NvdW50GAogASgNEhQKDGNodW5rX3Rva2VucxgLIAEoDRIQCghrdl9kdHlwZRgMIAEoCRIYChBleHBlcnRfY291bnRfbWF4GA0gASgNEhkKEWV4cGVydF9wYXJhbWV0ZXJzGA4gASgESgQIARACIs8FCgxXb3JrZXJTdGF0dXMSDQoFcmVhZHkYASABKAgSFQoNa3ZfYnl0ZXNfdXNlZBgCIAEoBBIUCgxrdl9ieXRlc19tYXgYAyABKAQSFQoNcnVubmluZ19jb3VudBgEIAEoDRIVCg13YWl0aW5nX2NvdW50GAUgASgNEhoKEmNvbnRleHRfdG9rZW5zX21heBgGIAEoBBIQCghwcm9ncmVzcxgHIAEoBBISCgpzZW50X2F0X21zGAggASgEEhoKEmt2X2J5dGVzX3Blcl90b2tlbhgJIAEoBBIWCg5rdl9ieXRlc19maXhlZBgKIAEoBBIbChN3YWl0aW5nX3Rva2VuX2NvdW50GAsgASgEEiwKBWNvc3RzGAwgASgLMh0uZHJvdmVyLmludGVybmFsLnYxLlN0ZXBDb3N0cxIZChFwZW5kaW5nX3Byb21wdF9tcxgNIAMoARIuCglnbG9iYWxfa3YYDiABKAsyGy5kcm92ZXIuaW50ZXJuYWwudjEuS3ZCeXRlcxItCghsb2NhbF9rdhgPIAEoCzIbLmRyb3Zlci5pbnRlcm5hbC52MS5LdkJ5dGVzEjAKBnByZWZpeBgQIAEoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5QcmVmaXhDb3VudHMSGAoQZXhwZXJ0X3Jvd19jb3VudBgRIAEoBBIvCgdob3R0ZXN0GBIgAygLMh4uZHJvdmVyLmludGVybmFsLnYxLkV4cGVydEhlYXQSGwoTc3RyaXBlX2Fib3ZlX3Rva2VucxgTIAEoBBIbChNzdHJpcGVkX3Rva2Vuc19rZXB0GBQgASgEEhAKCGRyYWluaW5nGBUgASgIEh0KFWdlbmVyYXRlZF90b2tlbl9jb3VudBgWIAEoBBIyCgtleHBlcnRfcm93cxgXIAMoCzIdLmRyb3Zlci5pbnRlcm5hbC52MS5MYXllclJvd3MiewoJU3RlcENvc3RzEhUKDXByb21wdF9yb3dfbXMYASABKAESGAoQY29udGV4dF90b2tlbl9tcxgCIAEoARIRCglkZWNvZGVfbXMYAyABKAESFQoNZGVjb2RlX3Jvd19tcxgEIAEoARITCgtzdGVwX21zX21heBgFIAEoASItCgdLdkJ5dGVzEhIKCnJlZmVyZW5jZWQYASABKAQSDgoGY2FjaGVkGAIgASgEIkYKDFByZWZpeENvdW50cxIaChJwcm9tcHRfdG9rZW5fY291bnQYASABKAQSGgoSY2FjaGVkX3Rva2VuX2NvdW50GAIgASgEIigKCUxheWVyUm93cxINCgVsYXllchgBIAEoDRIMCgRyb3dzGAIgAygEIj4KCkV4cGVydEhlYXQSDQoFbGF5ZXIYASABKA0SDgoGZXhwZXJ0GAIgASgNEhEKCXJvd19jb3VudBgDIAEoBCJBCg1FeHBlcnRzTG9hZGVkEjAKBmxheWVycxgBIAMoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5MYXllckV4cGVydHMi3QIKDFdvcmtlclJlcG9ydBIuCgVoZWxsbxgBIAEoCzIdLmRyb3Zlci5pbnRlcm5hbC52MS5Kb2luSGVsbG9IABIyCgZzdGF0dXMYAiABKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VyU3RhdHVzSAASMwoGbG9hZGVkGAMgASgLMiEuZHJvdmVyLmludGVybmFsLnYxLkV4cGVydHNMb2FkZWRIABIuCgdsZWF2aW5nGAQgASgLMhsuZHJvdmVyLmludGVybmFsLnYxLkxlYXZpbmdIABI5Cg1jYWNoZV9jaGFuZ2VzGAUgASgLMiAuZHJvdmVyLmludGVybmFsLnYxLkNhY2hlQ2hhbmdlc0gAEj8KDmNhY2hlX3NuYXBzaG90GAYgASgLMiUuZHJvdmVyLmludGVybmFsLnYxLkNhY2hlU25hcHNob3RQYXJ0SABCCAoGcmVwb3J0ImkKCkNhY2hlRXZlbnQSEAoIc2VxdWVuY2UYASABKAQSDwoHcmVtb3ZlZBgCIAEoCBIoCgRraW5kGAMgASgOMhouZHJvdmVyLmludGVybmFsLnYxLkt2S2luZBIOCgZoYXNoZXMYBCABKAwiOgoOQmxvY2tTZXREaWdlc3QSCwoDbG93GAEgASgHEgwKBGhpZ2gYAiABKAcSDQoFY291bnQYAyABKAQihgEKC0NhY2hlRGlnZXN0EhAKCHNlcXVlbmNlGAEgASgEEjIKBmdsb2JhbBgCIAEoCzIiLmRyb3Zlci5pbnRlcm5hbC52MS5CbG9ja1NldERpZ2VzdBIxCgVsb2NhbBgDIAEoCzIiLmRyb3Zlci5pbnRlcm5hbC52MS5CbG9ja1NldERpZ2VzdCJvCgxDYWNoZUNoYW5nZXMSLgoGZXZlbnRzGAEgAygLMh4uZHJvdmVyLmludGVybmFsLnYxLkNhY2hlRXZlbnQSLwoGZGlnZXN0GAIgASgLMh8uZHJvdmVyLmludGVybmFsLnYxLkNhY2hlRGlnZXN0InwKEUNhY2hlU25hcHNob3RQYXJ0EhAKCHNlcXVlbmNlGAEgASgEEigKBGtpbmQYAiABKA4yGi5kcm92ZXIuaW50ZXJuYWwudjEuS3ZLaW5kEg4KBmhhc2hlcxgDIAEoDBINCgVmaXJzdBgEIAEoCBIMCgRsYXN0GAUgASgIIgkKB0xlYXZpbmciUAoMSm9pbkFjY2VwdGVkEhQKDGxlYWRlcl9lcG9jaBgBIAEoBBIUCgxzY2hlZHVsZXJfaWQYAiABKAkSFAoMaGVhcnRiZWF0X21zGAMgASgNIlEKClNldEV4cGVydHMSEQoJbWFwX2Vwb2NoGAEgASgEEjAKBmxheWVycxgCIAMoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5MYXllckV4cGVydHMiIAoNRXhwZXJ0SG9sZGVycxIPCgdob2xkZXJzGAEgAygNIk0KCExheWVyTWFwEg0KBWxheWVyGAEgASgNEjIKB2V4cGVydHMYAiADKAsyIS5kcm92ZXIuaW50ZXJuYWwudjEuRXhwZXJ0SG9sZGVycyJTCgZIb2xkZXISEQoJd29ya2VyX2lkGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEg8KB2FkZHJlc3MYAyABKAkSEAoIZHJhaW5pbmcYBCABKAgimQEKCUV4cGVydE1hcBIQCghtb2RlbF9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIrCgdob2xkZXJzGAMgAygLMhouZHJvdmVyLmludGVybmFsLnYxLkhvbGRlchIsCgZsYXllcnMYBCADKAsyHC5kcm92ZXIuaW50ZXJuYWwudjEuTGF5ZXJNYXASEAoIY29tcGxldGUYBSABKAgilgMKC1dvcmtlck9yZGVyEjQKCGFjY2VwdGVkGAEgASgLMiAuZHJvdmVyLmludGVybmFsLnYxLkpvaW5BY2NlcHRlZEgAEjUKC3NldF9leHBlcnRzGAIgASgLMh4uZHJvdmVyLmludGVybmFsLnYxLlNldEV4cGVydHNIABIzCgpleHBlcnRfbWFwGAMgASgLMh0uZHJvdmVyLmludGVybmFsLnYxLkV4cGVydE1hcEgAEjMKCnNlbmRfY2FjaGUYBCABKAsyHS5kcm92ZXIuaW50ZXJuYWwudjEuU2VuZENhY2hlSAASPQoPY29udGV4dF93b3JrZXJzGAUgASgLMiIuZHJvdmVyLmludGVybmFsLnYxLkNvbnRleHRXb3JrZXJzSAASMQoJc2V0X2RyYWluGAYgASgLMhwuZHJvdmVyLmludGVybmFsLnYxLlNldERyYWluSAASNQoLZHJhaW5fc3RhdGUYByABKAsyHi5kcm92ZXIuaW50ZXJuYWwudjEuRHJhaW5TdGF0ZUgAQgcKBW9yZGVyIhoKCFNldERyYWluEg4KBndhbnRlZBgBIAEoCCJ1CgpEcmFpblN0YXRlEg8KB2RyYWluZWQYASABKAgSFwoPZXhwZXJ0c19kcmFpbmVkGAIgASgIEhAKCG9ic3RhY2xlGAMgASgJEhQKDGV4cGVydF9jb3VudBgEIAEoDRIVCg1yZXF1ZXN0X2NvdW50GAUgASgNIj0KDkNvbnRleHRXb3JrZXJzEisKB2hvbGRlcnMYASADKAsyGi5kcm92ZXIuaW50ZXJuYWwudjEuSG9sZGVyIgsKCVNlbmRDYWNoZSKBAwoLV29ya2VyU3RhdGUSEQoJd29ya2VyX2lkGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEi0KBXJvbGVzGAMgAygOMh4uZHJvdmVyLmludGVybmFsLnYxLldvcmtlclJvbGUSDwoHYWRkcmVzcxgEIAEoCRIVCg1hZG1pbl9hZGRyZXNzGAUgASgJEjAKBnN0YXR1cxgGIAEoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJTdGF0dXMSFAoMZXhwZXJ0X2NvdW50GAcgASgNEhEKCXNpbGVudF9tcxgIIAEoDRI6ChBwcmVkaWN0ZWRfcHJlZml4GAkgASgLMiAuZHJvdmVyLmludGVybmFsLnYxLlByZWZpeENvdW50cxIbChNpbmRleGVkX2Jsb2NrX2NvdW50GAogASgEEhAKCGt2X2R0eXBlGAsgASgJEi0KBWRyYWluGAwgASgLMh4uZHJvdmVyLmludGVybmFsLnYxLkRyYWluU3RhdGUiewoJTGFuZVN0YXRlEgwKBGxhbmUYASABKAkSFQoNd2FpdGluZ19jb3VudBgCIAEoDRIVCg1vbGRlc3RfYWdlX21zGAMgASgEEhkKEXByZWRpY3RlZF93YWl0X21zGAQgASgEEhcKD3dhaXRfbXNfcGVyX2pvYhgFIAEoASJKCgxXYXRjaFJlcXVlc3QSEQoJcm91dGVyX2lkGAIgASgJEhAKCG1vZGVsX2lkGAMgASgJEg8KB2FkZHJlc3MYBCABKAlKBAgBEAIitgIKDENsdXN0ZXJTdGF0ZRIQCghtb2RlbF9pZBgBIAEoCRIUCgxzY2hlZHVsZXJfaWQYAiABKAkSFAoMbGVhZGVyX2Vwb2NoGAMgASgEEjAKB3dvcmtlcnMYBCADKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VyU3RhdGUSMQoKZXhwZXJ0X21hcBgFIAEoCzIdLmRyb3Zlci5pbnRlcm5hbC52MS5FeHBlcnRNYXASLAoFbGFuZXMYBiADKAsyHS5kcm92ZXIuaW50ZXJuYWwudjEuTGFuZVN0YXRlEhIKCnJvdXRlcl9pZHMYByADKAkSDQoFcmVhZHkYCCABKAgSGQoRbW9kZWxfZmluZ2VycHJpbnQYCSABKAkSFwoPZXhwZXJ0X3Nob3J0YWdlGAogASgJIkQKDERyYWluUmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkSDAoEdW5kbxgCIAEoCBITCgtpbmNhcm5hdGlvbhgDIAEoCSJiCgpEcmFpblJlcGx5EhMKC2luY2FybmF0aW9uGAEgASgJEhAKCGRyYWluaW5nGAIgASgIEi0KBXN0YXRlGAMgASgLMh4uZHJvdmVyLmludGVybmFsLnYxLkRyYWluU3RhdGUiJAoORXhwbGFpblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCSKxAQoOQ2FuZGlkYXRlVGltZXMSEQoJd29ya2VyX2lkGAEgASgJEg8KB3JlZnVzYWwYAiABKAkSEAoIcXVldWVfbXMYAyABKAESEgoKcHJlZmlsbF9tcxgEIAEoARIPCgdsb2FkX21zGAYgASgBEhoKEmNhY2hlZF90b2tlbl9jb3VudBgHIAEoBBIVCg1rdl9ieXRlc19mcmVlGAggASgDSgQIBRAGUgt0cmFuc2Zlcl9tcyKtAgoRUGxhY2VtZW50RGVjaXNpb24SEgoKcmVxdWVzdF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEgwKBGxhbmUYAyABKAkSGgoScHJvbXB0X3Rva2VuX2NvdW50GAQgASgEEgwKBGtpbmQYBSABKAkSEQoJd29ya2VyX2lkGAYgASgJEg4KBnJlYXNvbhgHIAEoCRITCgtmaXJzdF9hdF9tcxgIIAEoBBISCgpsYXN0X2F0X21zGAkgASgEEg0KBXRpbWVzGAogASgNEg8KB291dGNvbWUYCyABKAkSNgoKY2FuZGlkYXRlcxgMIAMoCzIiLmRyb3Zlci5pbnRlcm5hbC52MS5DYW5kaWRhdGVUaW1lcxIXCg9jYW5kaWRhdGVfY291bnQYDSABKA0iSAoMRXhwbGFpblJlcGx5EjgKCWRlY2lzaW9ucxgBIAMoCzIlLmRyb3Zlci5pbnRlcm5hbC52MS5QbGFjZW1lbnREZWNpc2lvbiqOAQoKV29ya2VyUm9sZRIbChdXT1JLRVJfUk9MRV9VTlNQRUNJRklFRBAAEhkKFVdPUktFUl9ST0xFX0FUVEVOVElPThABEhcKE1dPUktFUl9ST0xFX0VYUEVSVFMQAhIXChNXT1JLRVJfUk9MRV9DT05URVhUEAMSFgoSV09SS0VSX1JPTEVfVklTSU9OEAQqSAoGS3ZLaW5kEhcKE0tWX0tJTkRfVU5TUEVDSUZJRUQQABISCg5LVl9LSU5EX0dMT0JBTBABEhEKDUtWX0tJTkRfTE9DQUwQAjLDAgoHQ2x1c3RlchJNCgRKb2luEiAuZHJvdmVyLmludGVybmFsLnYxLldvcmtlclJlcG9ydBofLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJPcmRlcigBMAESTQoFV2F0Y2gSIC5kcm92ZXIuaW50ZXJuYWwudjEuV2F0Y2hSZXF1ZXN0GiAuZHJvdmVyLmludGVybmFsLnYxLkNsdXN0ZXJTdGF0ZTABEk8KB0V4cGxhaW4SIi5kcm92ZXIuaW50ZXJuYWwudjEuRXhwbGFpblJlcXVlc3QaIC5kcm92ZXIuaW50ZXJuYWwudjEuRXhwbGFpblJlcGx5EkkKBURyYWluEiAuZHJvdmVyLmludGVybmFsLnYxLkRyYWluUmVxdWVzdBoeLmRyb3Zlci5pbnRlcm5hbC52MS5EcmFpblJlcGx5YgZwcm90bzM");
 
 /**
  * @generated from message drover.internal.v1.LayerExperts
@@ -111,6 +111,13 @@ export type JoinHello = Message<"drover.internal.v1.JoinHello"> & {
    * @generated from field: uint32 expert_count_max = 13;
    */
   expertCountMax: number;
+
+  /**
+   * Weights of one routed expert; 0: not said. What moves in a minute is bounded by it.
+   *
+   * @generated from field: uint64 expert_parameters = 14;
+   */
+  expertParameters: bigint;
 };
 
 /**
@@ -257,6 +264,13 @@ export type WorkerStatus = Message<"drover.internal.v1.WorkerStatus"> & {
    * @generated from field: uint64 generated_token_count = 22;
    */
   generatedTokenCount: bigint;
+
+  /**
+   * Rows that its requests were routed to each expert since the worker started; only now and then, and only to the scheduler.
+   *
+   * @generated from field: repeated drover.internal.v1.LayerRows expert_rows = 23;
+   */
+  expertRows: LayerRows[];
 };
 
 /**
@@ -364,6 +378,30 @@ export const PrefixCountsSchema: GenMessage<PrefixCounts> = /*@__PURE__*/
   messageDesc(file_drover_internal_v1_cluster, 5);
 
 /**
+ * Rows of one layer that were routed to each expert, in order.
+ *
+ * @generated from message drover.internal.v1.LayerRows
+ */
+export type LayerRows = Message<"drover.internal.v1.LayerRows"> & {
+  /**
+   * @generated from field: uint32 layer = 1;
+   */
+  layer: number;
+
+  /**
+   * @generated from field: repeated uint64 rows = 2;
+   */
+  rows: bigint[];
+};
+
+/**
+ * Describes the message drover.internal.v1.LayerRows.
+ * Use `create(LayerRowsSchema)` to create a new message.
+ */
+export const LayerRowsSchema: GenMessage<LayerRows> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_cluster, 6);
+
+/**
  * @generated from message drover.internal.v1.ExpertHeat
  */
 export type ExpertHeat = Message<"drover.internal.v1.ExpertHeat"> & {
@@ -388,7 +426,7 @@ export type ExpertHeat = Message<"drover.internal.v1.ExpertHeat"> & {
  * Use `create(ExpertHeatSchema)` to create a new message.
  */
 export const ExpertHeatSchema: GenMessage<ExpertHeat> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 6);
+  messageDesc(file_drover_internal_v1_cluster, 7);
 
 /**
  * The whole set that is loaded, sent when it changes and after every join.
@@ -407,7 +445,7 @@ export type ExpertsLoaded = Message<"drover.internal.v1.ExpertsLoaded"> & {
  * Use `create(ExpertsLoadedSchema)` to create a new message.
  */
 export const ExpertsLoadedSchema: GenMessage<ExpertsLoaded> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 7);
+  messageDesc(file_drover_internal_v1_cluster, 8);
 
 /**
  * @generated from message drover.internal.v1.WorkerReport
@@ -462,7 +500,7 @@ export type WorkerReport = Message<"drover.internal.v1.WorkerReport"> & {
  * Use `create(WorkerReportSchema)` to create a new message.
  */
 export const WorkerReportSchema: GenMessage<WorkerReport> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 8);
+  messageDesc(file_drover_internal_v1_cluster, 9);
 
 /**
  * Blocks that entered or left the worker's prefix cache.
@@ -500,7 +538,7 @@ export type CacheEvent = Message<"drover.internal.v1.CacheEvent"> & {
  * Use `create(CacheEventSchema)` to create a new message.
  */
 export const CacheEventSchema: GenMessage<CacheEvent> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 9);
+  messageDesc(file_drover_internal_v1_cluster, 10);
 
 /**
  * Names a set of blocks whatever their order.
@@ -531,7 +569,7 @@ export type BlockSetDigest = Message<"drover.internal.v1.BlockSetDigest"> & {
  * Use `create(BlockSetDigestSchema)` to create a new message.
  */
 export const BlockSetDigestSchema: GenMessage<BlockSetDigest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 10);
+  messageDesc(file_drover_internal_v1_cluster, 11);
 
 /**
  * What is cached after event `sequence`.
@@ -560,7 +598,7 @@ export type CacheDigest = Message<"drover.internal.v1.CacheDigest"> & {
  * Use `create(CacheDigestSchema)` to create a new message.
  */
 export const CacheDigestSchema: GenMessage<CacheDigest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 11);
+  messageDesc(file_drover_internal_v1_cluster, 12);
 
 /**
  * Sent after changes, and alone each second.
@@ -586,7 +624,7 @@ export type CacheChanges = Message<"drover.internal.v1.CacheChanges"> & {
  * Use `create(CacheChangesSchema)` to create a new message.
  */
 export const CacheChangesSchema: GenMessage<CacheChanges> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 12);
+  messageDesc(file_drover_internal_v1_cluster, 13);
 
 /**
  * All that is cached after event `sequence`, in parts that follow each other.
@@ -627,7 +665,7 @@ export type CacheSnapshotPart = Message<"drover.internal.v1.CacheSnapshotPart"> 
  * Use `create(CacheSnapshotPartSchema)` to create a new message.
  */
 export const CacheSnapshotPartSchema: GenMessage<CacheSnapshotPart> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 13);
+  messageDesc(file_drover_internal_v1_cluster, 14);
 
 /**
  * @generated from message drover.internal.v1.Leaving
@@ -640,7 +678,7 @@ export type Leaving = Message<"drover.internal.v1.Leaving"> & {
  * Use `create(LeavingSchema)` to create a new message.
  */
 export const LeavingSchema: GenMessage<Leaving> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 14);
+  messageDesc(file_drover_internal_v1_cluster, 15);
 
 /**
  * @generated from message drover.internal.v1.JoinAccepted
@@ -667,7 +705,7 @@ export type JoinAccepted = Message<"drover.internal.v1.JoinAccepted"> & {
  * Use `create(JoinAcceptedSchema)` to create a new message.
  */
 export const JoinAcceptedSchema: GenMessage<JoinAccepted> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 15);
+  messageDesc(file_drover_internal_v1_cluster, 16);
 
 /**
  * Load these and report; unload what is not named once no active map needs it.
@@ -691,7 +729,7 @@ export type SetExperts = Message<"drover.internal.v1.SetExperts"> & {
  * Use `create(SetExpertsSchema)` to create a new message.
  */
 export const SetExpertsSchema: GenMessage<SetExperts> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 16);
+  messageDesc(file_drover_internal_v1_cluster, 17);
 
 /**
  * @generated from message drover.internal.v1.ExpertHolders
@@ -710,7 +748,7 @@ export type ExpertHolders = Message<"drover.internal.v1.ExpertHolders"> & {
  * Use `create(ExpertHoldersSchema)` to create a new message.
  */
 export const ExpertHoldersSchema: GenMessage<ExpertHolders> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 17);
+  messageDesc(file_drover_internal_v1_cluster, 18);
 
 /**
  * @generated from message drover.internal.v1.LayerMap
@@ -734,7 +772,7 @@ export type LayerMap = Message<"drover.internal.v1.LayerMap"> & {
  * Use `create(LayerMapSchema)` to create a new message.
  */
 export const LayerMapSchema: GenMessage<LayerMap> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 18);
+  messageDesc(file_drover_internal_v1_cluster, 19);
 
 /**
  * @generated from message drover.internal.v1.Holder
@@ -768,7 +806,7 @@ export type Holder = Message<"drover.internal.v1.Holder"> & {
  * Use `create(HolderSchema)` to create a new message.
  */
 export const HolderSchema: GenMessage<Holder> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 19);
+  messageDesc(file_drover_internal_v1_cluster, 20);
 
 /**
  * @generated from message drover.internal.v1.ExpertMap
@@ -807,7 +845,7 @@ export type ExpertMap = Message<"drover.internal.v1.ExpertMap"> & {
  * Use `create(ExpertMapSchema)` to create a new message.
  */
 export const ExpertMapSchema: GenMessage<ExpertMap> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 20);
+  messageDesc(file_drover_internal_v1_cluster, 21);
 
 /**
  * @generated from message drover.internal.v1.WorkerOrder
@@ -866,7 +904,7 @@ export type WorkerOrder = Message<"drover.internal.v1.WorkerOrder"> & {
  * Use `create(WorkerOrderSchema)` to create a new message.
  */
 export const WorkerOrderSchema: GenMessage<WorkerOrder> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 21);
+  messageDesc(file_drover_internal_v1_cluster, 22);
 
 /**
  * An operator wants the worker to drain, or wants it back. A worker that was asked to end drains all the same.
@@ -885,7 +923,7 @@ export type SetDrain = Message<"drover.internal.v1.SetDrain"> & {
  * Use `create(SetDrainSchema)` to create a new message.
  */
 export const SetDrainSchema: GenMessage<SetDrain> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 22);
+  messageDesc(file_drover_internal_v1_cluster, 23);
 
 /**
  * How far a draining worker is, to itself and to who asks. It may end once it is drained; others may still load its experts before.
@@ -934,7 +972,7 @@ export type DrainState = Message<"drover.internal.v1.DrainState"> & {
  * Use `create(DrainStateSchema)` to create a new message.
  */
 export const DrainStateSchema: GenMessage<DrainState> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 23);
+  messageDesc(file_drover_internal_v1_cluster, 24);
 
 /**
  * All workers that hold stripes of long contexts, to attention workers at every change.
@@ -953,7 +991,7 @@ export type ContextWorkers = Message<"drover.internal.v1.ContextWorkers"> & {
  * Use `create(ContextWorkersSchema)` to create a new message.
  */
 export const ContextWorkersSchema: GenMessage<ContextWorkers> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 24);
+  messageDesc(file_drover_internal_v1_cluster, 25);
 
 /**
  * Send a snapshot of the prefix cache: the index of it is not exact any more.
@@ -968,7 +1006,7 @@ export type SendCache = Message<"drover.internal.v1.SendCache"> & {
  * Use `create(SendCacheSchema)` to create a new message.
  */
 export const SendCacheSchema: GenMessage<SendCache> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 25);
+  messageDesc(file_drover_internal_v1_cluster, 26);
 
 /**
  * @generated from message drover.internal.v1.WorkerState
@@ -1050,7 +1088,7 @@ export type WorkerState = Message<"drover.internal.v1.WorkerState"> & {
  * Use `create(WorkerStateSchema)` to create a new message.
  */
 export const WorkerStateSchema: GenMessage<WorkerState> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 26);
+  messageDesc(file_drover_internal_v1_cluster, 27);
 
 /**
  * @generated from message drover.internal.v1.LaneState
@@ -1089,7 +1127,7 @@ export type LaneState = Message<"drover.internal.v1.LaneState"> & {
  * Use `create(LaneStateSchema)` to create a new message.
  */
 export const LaneStateSchema: GenMessage<LaneState> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 27);
+  messageDesc(file_drover_internal_v1_cluster, 28);
 
 /**
  * @generated from message drover.internal.v1.WatchRequest
@@ -1116,7 +1154,7 @@ export type WatchRequest = Message<"drover.internal.v1.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 28);
+  messageDesc(file_drover_internal_v1_cluster, 29);
 
 /**
  * The whole state, sent at the start, at every change of membership or map, and each second.
@@ -1186,7 +1224,7 @@ export type ClusterState = Message<"drover.internal.v1.ClusterState"> & {
  * Use `create(ClusterStateSchema)` to create a new message.
  */
 export const ClusterStateSchema: GenMessage<ClusterState> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 29);
+  messageDesc(file_drover_internal_v1_cluster, 30);
 
 /**
  * @generated from message drover.internal.v1.DrainRequest
@@ -1217,7 +1255,7 @@ export type DrainRequest = Message<"drover.internal.v1.DrainRequest"> & {
  * Use `create(DrainRequestSchema)` to create a new message.
  */
 export const DrainRequestSchema: GenMessage<DrainRequest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 30);
+  messageDesc(file_drover_internal_v1_cluster, 31);
 
 /**
  * @generated from message drover.internal.v1.DrainReply
@@ -1248,7 +1286,7 @@ export type DrainReply = Message<"drover.internal.v1.DrainReply"> & {
  * Use `create(DrainReplySchema)` to create a new message.
  */
 export const DrainReplySchema: GenMessage<DrainReply> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 31);
+  messageDesc(file_drover_internal_v1_cluster, 32);
 
 /**
  * @generated from message drover.internal.v1.ExplainRequest
@@ -1265,7 +1303,7 @@ export type ExplainRequest = Message<"drover.internal.v1.ExplainRequest"> & {
  * Use `create(ExplainRequestSchema)` to create a new message.
  */
 export const ExplainRequestSchema: GenMessage<ExplainRequest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 32);
+  messageDesc(file_drover_internal_v1_cluster, 33);
 
 /**
  * One worker as a placement saw it. Milliseconds are predictions.
@@ -1316,7 +1354,7 @@ export type CandidateTimes = Message<"drover.internal.v1.CandidateTimes"> & {
  * Use `create(CandidateTimesSchema)` to create a new message.
  */
 export const CandidateTimesSchema: GenMessage<CandidateTimes> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 33);
+  messageDesc(file_drover_internal_v1_cluster, 34);
 
 /**
  * @generated from message drover.internal.v1.PlacementDecision
@@ -1405,7 +1443,7 @@ export type PlacementDecision = Message<"drover.internal.v1.PlacementDecision"> 
  * Use `create(PlacementDecisionSchema)` to create a new message.
  */
 export const PlacementDecisionSchema: GenMessage<PlacementDecision> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 34);
+  messageDesc(file_drover_internal_v1_cluster, 35);
 
 /**
  * Every decision about the request that is remembered, oldest first.
@@ -1424,7 +1462,7 @@ export type ExplainReply = Message<"drover.internal.v1.ExplainReply"> & {
  * Use `create(ExplainReplySchema)` to create a new message.
  */
 export const ExplainReplySchema: GenMessage<ExplainReply> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 35);
+  messageDesc(file_drover_internal_v1_cluster, 36);
 
 /**
  * @generated from enum drover.internal.v1.WorkerRole
