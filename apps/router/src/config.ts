@@ -1,5 +1,7 @@
 import { defineConfig, PROCESS_FLAGS } from "@drover/process";
 import {
+  BATCH_REQUESTS_DEFAULT,
+  KEEP_FILES_MS_DEFAULT,
   KEEP_RESPONSES_MS_DEFAULT,
   QUEUE_WAIT_MS_MAX_DEFAULT,
   READY_WAIT_MS_MAX_DEFAULT,
@@ -76,6 +78,19 @@ export const routerFlags = defineConfig({
     min: 0,
     valueName: "TIME",
     help: "A response is kept so long, beside the queue, for requests that go on with it; 0: not at all.",
+  },
+  keepFiles: {
+    kind: "duration",
+    default: `${KEEP_FILES_MS_DEFAULT / 60_000}m`,
+    min: 1000,
+    valueName: "TIME",
+    help: "Files and batches are kept so long, beside the queue.",
+  },
+  batchRequests: {
+    kind: "integer",
+    default: BATCH_REQUESTS_DEFAULT,
+    min: 1,
+    help: "Requests of batches that this router has running at once; they begin while nobody else waits.",
   },
   imageUrls: {
     kind: "boolean",

@@ -45,6 +45,8 @@ await serve(
       corsOrigins: config.corsOrigins,
       page: config.page,
       requestsMax: config.maxRequests,
+      batchRequestsMax: config.batchRequests,
+      keepFilesMs: config.keepFiles,
       host: config.listen,
       httpPort: config.httpPort,
       grpcPort: config.grpcPort,

@@ -42,6 +42,19 @@ export { modelCard, modelList, type ServedModelFacts } from "./write/models.ts";
 export { event, type ReplyFrame, type ReplyStream } from "./write/reply-frame.ts";
 export type { TokenizeReply, TokenizerInfo } from "./write/tokens.ts";
 
+// Batches: files of requests that come up, and of answers.
+
+export {
+  answeredLine,
+  type BatchLine,
+  type BatchLineFault,
+  readBatchLine,
+  unansweredLine,
+} from "./batches/batch-line.ts";
+export { type BatchBody, type BatchObject, readBatch } from "./batches/batch-object.ts";
+export { type FileObject, noSuchFile, readUpload, type UploadedFile } from "./batches/file-object.ts";
+export { readForm } from "./batches/multipart.ts";
+
 // All this by endpoint, and the document that describes them.
 
 export type { Endpoint, GenerationEndpoint } from "./document/endpoint.ts";

@@ -37,3 +37,15 @@ export const IMAGES_MAX = 16;
 
 /** `max_tokens` of a completion that does not say, as OpenAI has it. */
 export const COMPLETION_TOKENS_DEFAULT = 16;
+
+/** Fields of an uploaded form; more are refused. */
+export const FORM_PARTS_MAX = 16;
+
+/** Characters of a file's name; a longer one is cut. */
+export const FILE_NAME_LENGTH_MAX = 255;
+
+/** Characters of what a batch's client notes of it, as JSON; more are refused. */
+export const BATCH_METADATA_MAX = 16_384;
+
+/** Characters of a client's name for one request of a batch; a longer one is refused. */
+export const BATCH_CUSTOM_ID_LENGTH_MAX = 512;

@@ -1,6 +1,7 @@
 import {
   at,
   type Clock,
+  LANES,
   type Logger,
   type ModelId,
   type PayloadStore,
@@ -124,6 +125,16 @@ export class Deployment {
 
   get modelId(): ModelId {
     return this.#options.model.modelId;
+  }
+
+  /** Where payloads lie, and what is kept for clients. */
+  get store(): PayloadStore {
+    return this.#options.store;
+  }
+
+  /** How long a request that comes now is predicted to wait for a worker, in the slower lane. */
+  get waitMs(): number {
+    return Math.max(...LANES.map((lane) => this.#watch.predictedWaitMs(lane)));
   }
 
   get model(): ServedModel {

@@ -8,6 +8,8 @@ export type { ServedModel } from "./served-model.ts";
 
 export { ApiKeys } from "./api-keys.ts";
 export {
+  BATCH_REQUESTS_DEFAULT,
+  KEEP_FILES_MS_DEFAULT,
   KEEP_RESPONSES_MS_DEFAULT,
   QUEUE_WAIT_MS_MAX_DEFAULT,
   READY_WAIT_MS_MAX_DEFAULT,

@@ -148,3 +148,33 @@ export const FLUSH_INTERVAL_MS = 20;
 
 /** gRPC connections of a draining router are not cut by gRPC's own timer: `close` does. The largest that a timer takes. */
 export const DRAIN_MS_MAX = 2 ** 31 - 1;
+
+/** Files and batches are kept for so long, unless `--keep-files` says otherwise. */
+export const KEEP_FILES_MS_DEFAULT = 72 * 3_600_000;
+/** Bytes of files that one router has kept; an upload beyond them is refused with 429. They lie beside the payloads of waiting requests, of which a store in the scheduler has 1 GiB. */
+export const FILES_BYTES_MAX = 256 * 1024 * 1024;
+/** Files and batches that are listed; the oldest go from the list and stay until their time is over. */
+export const LISTED_MAX = 1000;
+/** Entries of one page of a list. */
+export const LIST_PAGE_MAX = 100;
+export const LIST_PAGE_DEFAULT = 20;
+/** A file lies in the store in parts of this. */
+export const FILE_CHUNK_BYTES = 1024 * 1024;
+/** Requests of a batch, and bytes of each; a file that has more fails when it is looked at. */
+export const BATCH_LINES_MAX = 50_000;
+export const BATCH_LINE_BYTES_MAX = 1024 * 1024;
+/** Lines of a file that are told of as wrong. */
+export const BATCH_ERRORS_MAX = 100;
+/** Requests of batches that one router has running, unless `--batch-requests` says otherwise. */
+export const BATCH_REQUESTS_DEFAULT = 8;
+/** What is not answered within this time is told as expired. */
+export const BATCH_WINDOW_MS = 24 * 3_600_000;
+/** A request of a batch begins only where one that came now is predicted to wait no longer for a worker than this. */
+export const BATCH_WAIT_MS_MAX = 20;
+/** Looked at again after this where it may not begin now, or was refused for a reason that passes. */
+export const BATCH_PAUSE_MS = 500;
+/** Answers are put into the store, and a batch's router says that it lives, this often; another router takes a batch over that was silent for so long. */
+export const BATCH_BEAT_MS = 2000;
+export const BATCH_SILENCE_MS_MAX = 15_000;
+/** How often a router looks for batches that nobody works on. */
+export const BATCH_LOOK_MS = 5000;

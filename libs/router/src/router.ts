@@ -19,7 +19,13 @@ import { Deployments } from "./deployments.ts";
 import { createGrpcServer, type GrpcServer } from "./grpc/grpc-server.ts";
 import { closeHttp } from "./http/close-http.ts";
 import { createHttpServer } from "./http/http-server.ts";
-import { DRAIN_MS_MAX, FLUSH_MS_MAX, SWEEP_INTERVAL_MS } from "./limits.ts";
+import {
+  BATCH_REQUESTS_DEFAULT,
+  DRAIN_MS_MAX,
+  FLUSH_MS_MAX,
+  KEEP_FILES_MS_DEFAULT,
+  SWEEP_INTERVAL_MS,
+} from "./limits.ts";
 import { routerSeries } from "./metrics/router-series.ts";
 import { Admission } from "./requests/admission.ts";
 import { neverEnding, type RouterEnding } from "./router-ending.ts";
@@ -34,6 +40,10 @@ export type RouterOptions = Readonly<{
   page?: boolean;
   /** Requests in flight, of all models together; more are refused. */
   requestsMax: number;
+  /** Of them, so many of batches; BATCH_REQUESTS_DEFAULT unless given. */
+  batchRequestsMax?: number;
+  /** How long files and batches are kept; KEEP_FILES_MS_DEFAULT unless given. */
+  keepFilesMs?: number;
   host: string;
   httpPort: number;
   grpcPort: number;
@@ -94,6 +104,12 @@ export class Router {
       corsOrigins: options.corsOrigins ?? [],
       page: options.page ?? true,
       ending: ending.asked,
+      batches: {
+        routerId: parts.routerId,
+        keptMs: options.keepFilesMs ?? KEEP_FILES_MS_DEFAULT,
+        requestsMax: options.batchRequestsMax ?? BATCH_REQUESTS_DEFAULT,
+      },
+      clock,
       bodies: options.bodies,
     });
     this.#grpc = createGrpcServer({ deployments: this.#deployments, keys, logger });

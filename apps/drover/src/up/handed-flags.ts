@@ -22,6 +22,8 @@ export const HANDED_FLAGS = {
     "maxQueueWait",
     "maxReadyWait",
     "keepResponses",
+    "keepFiles",
+    "batchRequests",
     "imageUrls",
     "allowPrivateImageUrls",
     "imageThreads",

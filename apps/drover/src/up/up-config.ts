@@ -177,6 +177,12 @@ export const upSpec = defineConfig({
     ...TIME,
     help: "A response is kept so long for requests that go on with it; 0: not at all. Default: 60m.",
   },
+  keepFiles: { ...TIME, help: "Files and batches are kept so long, beside the queue. Default: 72h." },
+  batchRequests: {
+    kind: "integer",
+    min: 1,
+    help: "Requests of batches that run at once; they begin while nobody else waits. Default: 8.",
+  },
   otlpEndpoint: {
     kind: "string",
     form: "url",

@@ -18,6 +18,8 @@ What only asks for speed, price, effort or keeping passes, without effect: ${lis
 What changes an answer's form, what it may hold or what it is made from is served, or refused by its name unless its value changes nothing: \
 ${list(UNSUPPORTED_FIELDS)}.
 
+\`/v1/embeddings\` is refused: Llama 4 writes text, and no model for embeddings is served.
+
 Every error is OpenAI's error object (Anthropic's for its messages): a sentence, the field at fault, and a code. Errors that may pass (429, 503) say in \`Retry-After\` when \
 to come back.
 

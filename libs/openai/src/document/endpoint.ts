@@ -14,12 +14,14 @@ export type Endpoint = Readonly<{
   method: "get" | "post" | "delete";
   /** With `{names}` for its variable parts. */
   path: string;
-  tag: "Generating" | "Models and tokens" | "Operating";
+  tag: "Generating" | "Batches" | "Models and tokens" | "Operating";
   summary: string;
   description?: string;
   /** Variable parts of the path and the query string, by name. */
   parameters?: Readonly<Record<string, Readonly<{ in: "path" | "query"; description: string; isRequired?: boolean }>>>;
   body?: NamedSchema;
+  /** What the body is; JSON unless given. */
+  bodyType?: "multipart/form-data";
   answer: NamedSchema | Readonly<{ mediaType: string; description: string }>;
   /** The data of each server-sent event, where the answer can be streamed. */
   chunk?: NamedSchema;

@@ -18,6 +18,7 @@ import { Completion, CompletionChunk, completion } from "../write/completion.ts"
 import { CompletionReplyStream } from "../write/completion-stream.ts";
 import { ModelCard, ModelList } from "../write/models.ts";
 import { DetokenizeReply, TokenizeReply, TokenizerInfo } from "../write/tokens.ts";
+import { BATCH_ENDPOINTS } from "./batch-endpoints.ts";
 import type { Endpoint, GenerationEndpoint, NamedSchema } from "./endpoint.ts";
 
 const named = (name: string, schema: TSchema): NamedSchema => ({ name, schema });
@@ -138,6 +139,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     answer: status("DeletedResponse", { id: Type.String(), deleted: Type.Literal(true) }),
     errors: ["not_found"],
   },
+  ...BATCH_ENDPOINTS,
   {
     method: "get",
     path: "/v1/models",

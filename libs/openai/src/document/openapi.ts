@@ -72,7 +72,7 @@ function schemasOf({ body, answer, chunk }: Endpoint): readonly NamedSchema[] {
 }
 
 function operation(endpoint: Endpoint, names: SchemaNames): Operation {
-  const { tag, summary, description, parameters, body, isOpen = false } = endpoint;
+  const { tag, summary, description, parameters, body, bodyType = "application/json", isOpen = false } = endpoint;
   return {
     tags: [tag],
     summary,
@@ -81,7 +81,7 @@ function operation(endpoint: Endpoint, names: SchemaNames): Operation {
     security: isOpen ? [] : [{ key: [] }, {}],
     ...(parameters !== undefined && { parameters: parametersOf(parameters) }),
     ...(body !== undefined && {
-      requestBody: { required: true, content: { "application/json": { schema: names.reference(body.schema) } } },
+      requestBody: { required: true, content: { [bodyType]: { schema: names.reference(body.schema) } } },
     }),
     responses: { "200": answered(endpoint, names), ...refused(endpoint, names) },
   };

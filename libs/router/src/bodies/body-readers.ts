@@ -29,8 +29,12 @@ const READERS: ReadonlyMap<string, BodyReader> = new Map<string, BodyReader>([
   ["/v1/messages/count_tokens", { read: (body, facts) => ({ prompt: readAnthropicCount(body, facts) }) }],
 ]);
 
+/** Routes that read a body in a way of their own. */
+const OTHERS: ReadonlySet<string> = new Set(["/v1/files", "/v1/batches"]);
+
 /** Whether the route of this path reads a body. */
-export const readsBody = (path: string | undefined): boolean => path !== undefined && READERS.has(path);
+export const readsBody = (path: string | undefined): boolean =>
+  path !== undefined && (READERS.has(path) || OTHERS.has(path));
 
 /** The reader of a route that has one. */
 export function readerOf(path: string): BodyReader {

@@ -1,3 +1,4 @@
+import { DroverError } from "@drover/core";
 import { GENERATION_ENDPOINTS, modelCard, modelList, type ServedModelFacts } from "@drover/openai";
 import type { FastifyInstance } from "fastify";
 import type { Bodies } from "../bodies/bodies.ts";
@@ -15,6 +16,10 @@ export function addApiRoutes(api: FastifyInstance, options: HttpServerOptions, b
   for (const endpoint of GENERATION_ENDPOINTS)
     api.post(endpoint.path, (request, reply) => serveGeneration(request, reply, endpoint, parts));
   addResponseRoutes(api, deployments);
+  api.post("/v1/embeddings", () => {
+    const reason = "makes no embeddings: Llama 4 writes text, and no model for embeddings is served here";
+    throw new DroverError("invalid_argument", reason, { field: "model" });
+  });
   api.post("/v1/messages/count_tokens", (request, reply) => countTokens(request, reply, parts));
   api.get("/v1/models", () => modelList([...deployments].map(servedFacts)));
   api.get<{ Params: { "*": string } }>("/v1/models/*", ({ params }) =>

@@ -1,20 +1,13 @@
 import type { ServerResponse } from "node:http";
-import { at, DroverError, type Logger, toDroverError } from "@drover/core";
-import {
-  Answer,
-  type GenerationEndpoint,
-  type GenerationQuery,
-  type KeptNames,
-  type KeptResponse,
-  type ReplyFrame,
-  type ReplyStream,
-} from "@drover/openai";
+import { DroverError, type Logger, toDroverError } from "@drover/core";
+import type { GenerationEndpoint, GenerationQuery, KeptNames, KeptResponse, ReplyStream } from "@drover/openai";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { type Bodies, receivedBody } from "../bodies/bodies.ts";
 import type { Deployments } from "../deployments.ts";
 import { READER_STALL_MS_MAX, STREAM_WAIT_MS_MAX } from "../limits.ts";
 import type { GenerationBatch } from "../requests/generation-batch.ts";
 import type { Incoming } from "../requests/request-trace.ts";
+import { replyFrame, wholeAnswer } from "../requests/whole-answer.ts";
 import { clientSignal } from "./client-signal.ts";
 import { EventStream } from "./event-stream.ts";
 
@@ -37,25 +30,14 @@ export async function serveGeneration(
   using permit = inference.admit(incoming(request));
   const running = await inference.begin(queries, permit, client, () => body[Symbol.dispose]());
   const { options, batch } = running;
-  const { requests } = batch;
-  const asked = at(requests, 0);
-  const frame: ReplyFrame = {
-    id: endpoint.idPrefix + batch.requestId,
-    created: Math.floor(inference.clock.now() / 1000),
-    model: inference.model,
-    request: asked,
-    requests,
-    options,
-  };
+  const frame = replyFrame(endpoint, inference, running);
   try {
     if (options.stream) {
       const stream = endpoint.stream(frame);
       await streamReply(reply, batch, stream, (kept) => responses.keep(frame.id, kept, client), logger);
       return reply;
     }
-    const answer = await Answer.collect(batch.outputs(), requests.length, asked.sampling.n);
-    const { body, kept } = endpoint.whole(frame, answer);
-    if (kept !== undefined) await responses.keep(frame.id, kept, client);
+    const body = await wholeAnswer(endpoint, frame, batch, responses, client);
     return reply.header("content-type", "application/json; charset=utf-8").send(JSON.stringify(body));
   } finally {
     inference.cancel(batch);

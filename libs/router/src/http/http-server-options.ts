@@ -1,6 +1,7 @@
-import type { Logger } from "@drover/core";
+import type { Clock, Logger } from "@drover/core";
 import type { Metrics } from "@drover/telemetry";
 import type { ApiKeys } from "../api-keys.ts";
+import type { BatchSettings } from "../batches/batch-settings.ts";
 import type { BodyLimits } from "../bodies/bodies.ts";
 import type { Deployments } from "../deployments.ts";
 
@@ -19,6 +20,9 @@ export type HttpServerOptions = Readonly<{
   page: boolean;
   /** Aborts when the router was asked to end: clients are told to connect anew, to another one. */
   ending: AbortSignal;
+  /** Batches that it answers besides. */
+  batches: BatchSettings;
+  clock: Clock;
   /** Other limits for bodies than the router's own. */
   bodies?: BodyLimits | undefined;
 }>;

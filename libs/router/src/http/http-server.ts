@@ -1,9 +1,14 @@
 import type { IncomingMessage } from "node:http";
 import { at, DroverError, type ErrorCode, type Logger } from "@drover/core";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import { BatchAnswers } from "../batches/batch-answers.ts";
+import { BatchRunner } from "../batches/batch-runner.ts";
+import { StoredBatches } from "../batches/stored-batches.ts";
+import { StoredFiles } from "../batches/stored-files.ts";
 import { Bodies } from "../bodies/bodies.ts";
 import { readsBody } from "../bodies/body-readers.ts";
 import { addApiRoutes } from "./api-routes.ts";
+import { addBatchRoutes, type BatchParts } from "./batch-routes.ts";
 import { CrossOrigin } from "./cross-origin.ts";
 import { addDebugRoutes } from "./debug-routes.ts";
 import { discardBody } from "./discard-body.ts";
@@ -40,8 +45,24 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     );
     addDebugRoutes(api, options);
     addApiRoutes(api, options, bodies);
+    addBatchRoutes(api, batchParts(server, options, bodies));
   });
   return server;
+}
+
+/** Batches, which are worked on from when the server listens until the router is asked to end. */
+function batchParts(server: FastifyInstance, options: HttpServerOptions, bodies: Bodies): BatchParts {
+  const { deployments, clock, logger, ending } = options;
+  const { keptMs, requestsMax, routerId } = options.batches;
+  const { store } = deployments.named(undefined);
+  const files = new StoredFiles(store, clock, keptMs);
+  const batches = new StoredBatches(store, keptMs);
+  const answers = new BatchAnswers({ bodies, deployments, clock });
+  const runner = new BatchRunner({ files, batches, answers, requestsMax, clock, logger, routerId });
+  server.addHook("onListen", async () => runner.start());
+  server.addHook("preClose", () => runner.close());
+  ending.addEventListener("abort", () => void runner.close(), { once: true });
+  return { files, batches, runner };
 }
 
 /** The header by which clients of Anthropic's interface say their key. */

@@ -1,0 +1,36 @@
+import { at } from "@drover/core";
+import { Answer, type GenerationEndpoint, type ReplyFrame } from "@drover/openai";
+import type { GenerationBatch } from "./generation-batch.ts";
+import type { Inference, Running } from "./inference.ts";
+import type { KeptResponses } from "./kept-responses.ts";
+
+/** What every part of a running request's reply carries. */
+export function replyFrame(
+  endpoint: GenerationEndpoint,
+  inference: Inference,
+  { options, batch }: Running,
+): ReplyFrame {
+  const { requests } = batch;
+  return {
+    id: endpoint.idPrefix + batch.requestId,
+    created: Math.floor(inference.clock.now() / 1000),
+    model: inference.model,
+    request: at(requests, 0),
+    requests,
+    options,
+  };
+}
+
+/** A running request's reply, whole, and kept where its client wants that. Errors: what ended the request. */
+export async function wholeAnswer(
+  endpoint: GenerationEndpoint,
+  frame: ReplyFrame,
+  batch: GenerationBatch,
+  responses: KeptResponses,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const answer = await Answer.collect(batch.outputs(), frame.requests.length, frame.request.sampling.n);
+  const { body, kept } = endpoint.whole(frame, answer);
+  if (kept !== undefined) await responses.keep(frame.id, kept, signal);
+  return body;
+}
