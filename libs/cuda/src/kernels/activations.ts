@@ -9,18 +9,35 @@ export type Precision = (typeof PRECISIONS)[number];
 const ROW_UNIT = 128;
 /** f16 whose sum is a number. */
 const TERMS = 2;
+/** Rows a matrix up to which few_rows.cu multiplies. */
+export const DENSE_ROWS_MAX = 64;
+/** The architecture that group.cuh's products are of: Hopper. */
+export const HOPPER = 90;
 
 /** How rows lie between products, as prelude.cuh says. */
 export class Activations {
   readonly precision: Precision;
+  readonly #isHopper: boolean;
 
-  constructor(precision: Precision) {
+  /** `architecture`: the card's. */
+  constructor(precision: Precision, architecture: number) {
     this.precision = precision;
+    this.#isHopper = architecture === HOPPER;
   }
 
   /** Value of the kernels' macro TERMS. */
   get terms(): number {
     return this.precision === "f32" ? 0 : TERMS;
+  }
+
+  /** Whether so many rows lie as group.cuh's products read them. */
+  isGrouped(rowCount: number): boolean {
+    return this.#isHopper && this.precision === "f16" && rowCount > DENSE_ROWS_MAX;
+  }
+
+  /** Macros of the kernels that read or write so many rows. */
+  macros(rowCount: number): Readonly<{ TERMS: number; ORDER: number }> {
+    return { TERMS: this.terms, ORDER: this.isGrouped(rowCount) ? 1 : 0 };
   }
 
   /** Numbers from one row's first term to its second's, or to the next row. */

@@ -1,9 +1,9 @@
 import { assert } from "@drover/core";
 import type { DeviceAddress, DeviceFacts } from "../driver/cuda-device.ts";
 import { ATTENTION_PARTS_MAX } from "../limits.ts";
-import type { Activations } from "./activations.ts";
+import { type Activations, HOPPER } from "./activations.ts";
 import { i32, type KernelLauncher, NULL } from "./kernel-launcher.ts";
-import { HOPPER, type KernelMacros } from "./kernel-library.ts";
+import type { KernelMacros } from "./kernel-library.ts";
 import { type KernelSizes, kvType, type LayerPages, type RowPlaces } from "./kernel-sizes.ts";
 
 /** Rows of a step that lie behind each other, and whether tiles have them. */
@@ -43,7 +43,7 @@ export function partCount(positionCount: number): number {
 }
 
 /** Queries of a tile of prompt_attention.cu, its threads, the largest head, and the positions that are at least worth a block of their own. */
-const [TILE_QUERIES, TILE_THREADS, TILE_HEAD_MAX, TILE_POSITIONS_MIN] = [128, 384, 128, 512];
+const [TILE_QUERIES, TILE_THREADS, TILE_HEAD_MAX, TILE_POSITIONS_MIN] = [128, 512, 128, 512];
 /** Numbers of a slab's row, positions of a turn, turns that are there at once; and bytes up to where slabs may begin. */
 const [SLAB_WIDTH, TURN_KEYS, STAGES, SLAB_BYTES] = [64, 64, 2, 1024];
 
@@ -77,14 +77,14 @@ export class AttentionKernels {
   attend(rowCount: number, step: Attention): void {
     const { tiling } = step;
     if (tiling === undefined || tiling.tileCount === 0) {
-      this.#rows({ first: 0, count: rowCount }, step);
+      this.#rows(rowCount, { first: 0, count: rowCount }, step);
       return;
     }
     this.#tiles(rowCount, step, tiling);
-    for (const span of tiling.spans) if (!span.isTiled) this.#rows(span, step);
+    for (const span of tiling.spans) if (!span.isTiled) this.#rows(rowCount, span, step);
   }
 
-  #macros(): KernelMacros {
+  #macros(rowCount: number): KernelMacros {
     const { headCount, kvHeadCount, headDim, pageRows } = this.#sizes;
     return {
       HEAD: headDim,
@@ -92,14 +92,14 @@ export class AttentionKernels {
       KV_HEADS: kvHeadCount,
       PAGE_ROWS: pageRows,
       KV: kvType(this.#sizes),
-      TERMS: this.#activations.terms,
+      ...this.#activations.macros(rowCount),
     };
   }
 
   /** Each row by itself, as many at once as have room for their parts' sums. */
-  #rows(span: Readonly<{ first: number; count: number }>, step: Attention): void {
+  #rows(stepRows: number, span: Readonly<{ first: number; count: number }>, step: Attention): void {
     const { headCount, kvHeadCount, headDim } = this.#sizes;
-    const attend = this.#launcher.kernel("attention", "attend", this.#macros());
+    const attend = this.#launcher.kernel("attention", "attend", this.#macros(stepRows));
     const { at, parts, sums, marks } = step;
     const rowsMax = Math.max(1, Math.floor(ATTENTION_PARTS_MAX / parts));
     const scale = { f32: 1 / Math.sqrt(headDim) };
@@ -111,7 +111,7 @@ export class AttentionKernels {
       const q = step.q + BigInt(4 * first * headCount * headDim);
       const args = [q, at.pages, at.table, ...lists, sums, marks, i32(at.layer), scale];
       this.#launcher.launch(attend, [parts, kvHeadCount, rows], 128, args);
-      this.#merge({ first, count: rows }, step, { sums, marks, parts, partRows: 0 });
+      this.#merge(stepRows, { first, count: rows }, step, { sums, marks, parts, partRows: 0 });
     }
   }
 
@@ -123,7 +123,7 @@ export class AttentionKernels {
     const most = Math.max(1, Math.min(wanted, Math.floor(ATTENTION_PARTS_MAX / rowCount)));
     const partRows = Math.max(TILE_POSITIONS_MIN, Math.ceil(positions / most / PART_UNIT) * PART_UNIT);
     const parts = Math.ceil(positions / partRows);
-    const kernel = this.#launcher.kernel("prompt_attention", "attendTiles", this.#macros());
+    const kernel = this.#launcher.kernel("prompt_attention", "attendTiles", this.#macros(rowCount));
     const { q, at, places, y, sums, marks } = step;
     const lists = [at.table, places.starts, places.firsts, step.positions, list];
     const stride = i32(this.#activations.stride(headCount * headDim));
@@ -137,18 +137,19 @@ export class AttentionKernels {
     const pairs = headCount * parts;
     for (const { first, count, isTiled } of spans) {
       const own = { sums: sums + BigInt(4 * first * pairs * headDim), marks: marks + BigInt(8 * first * pairs) };
-      if (isTiled) this.#merge({ first, count }, step, { ...own, parts, partRows });
+      if (isTiled) this.#merge(rowCount, { first, count }, step, { ...own, parts, partRows });
     }
   }
 
   #merge(
+    stepRows: number,
     { first, count }: Readonly<{ first: number; count: number }>,
     step: Attention,
     of: Readonly<{ sums: DeviceAddress; marks: DeviceAddress; parts: number; partRows: number }>,
   ): void {
     const { headCount, headDim } = this.#sizes;
     const width = headCount * headDim;
-    const merge = this.#launcher.kernel("attention", "merge", this.#macros());
+    const merge = this.#launcher.kernel("attention", "merge", this.#macros(stepRows));
     const from = (list: DeviceAddress) => list + BigInt(4 * first);
     const y = step.y + BigInt(first * this.#activations.rowBytes(width));
     const lse = step.lse === undefined ? NULL : step.lse + BigInt(4 * first * headCount);

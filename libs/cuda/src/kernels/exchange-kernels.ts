@@ -12,12 +12,12 @@ export class ExchangeKernels {
 
   constructor(device: CudaDevice, library: KernelLibrary, precision: Precision, stream: Stream) {
     this.#launcher = new KernelLauncher(device, library, stream);
-    this.#activations = new Activations(precision);
+    this.#activations = new Activations(precision, device.facts.architecture);
   }
 
   /** x as activations of z [rows, width] f32. */
   take(rowCount: number, { z, x, width }: Readonly<{ z: DeviceAddress; x: DeviceAddress; width: number }>): void {
-    const kernel = this.#launcher.kernel("take", "take", { TERMS: this.#activations.terms });
+    const kernel = this.#launcher.kernel("take", "take", this.#activations.macros(rowCount));
     const sizes = [i32(width), i32(this.#activations.stride(width))];
     this.#launcher.launch(kernel, [rowCount, 1, 1], THREADS, [z, x, ...sizes]);
   }

@@ -114,6 +114,19 @@ template <int N> __device__ __forceinline__ void multiplySlabs(float *c, Slab a,
   asm volatile(WGMMA(64) "{" R32 "}, %32, %33, 1, 1, 1, 0, 0;" : C32(c, 0) : "l"(descriptor<16>(a)), "l"(descriptor<16>(b)));
 #endif
 }
+// a in registers; b in shared memory, k along its rows as above.
+template <int N> __device__ __forceinline__ void multiplyAlong(float *c, const u32 *a, Slab b) {
+#ifdef CPU_CARD
+  const int shift = (int)((u64)b.at & 127) / 2;
+  productsOf<N>(c, a, [&](int k, int column) { return numberIn(Slab{b.at - 2 * shift}, column, shift + k); });
+#else
+  static_assert(N == 32 || N == 64 || N == 128, "the columns that are asked for");
+  const u64 slab = descriptor<16>(b);
+  if constexpr (N == 32) asm volatile(WGMMA(32) "{" R16 "}, {%16,%17,%18,%19}, %20, 1, 1, 1, 0;" : C8(c, 0), C8(c, 8) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(slab));
+  else if constexpr (N == 64) asm volatile(WGMMA(64) "{" R32 "}, {%32,%33,%34,%35}, %36, 1, 1, 1, 0;" : C32(c, 0) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(slab));
+  else asm volatile(WGMMA(128) "{" R64 "}, {%64,%65,%66,%67}, %68, 1, 1, 1, 0;" : C32(c, 0), C32(c, 32) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(slab));
+#endif
+}
 // a in registers; b in shared memory, its columns along the rows, 64 of them in a slab: row k of a slab is k. From one slab to the next it is ACROSS bytes.
 template <int N, int ACROSS> __device__ __forceinline__ void multiplyAcross(float *c, const u32 *a, Slab b) {
 #ifdef CPU_CARD
@@ -123,6 +136,18 @@ template <int N, int ACROSS> __device__ __forceinline__ void multiplyAcross(floa
   const u64 slab = descriptor<ACROSS>(b);
   if constexpr (N == 64) asm volatile(WGMMA(64) "{" R32 "}, {%32,%33,%34,%35}, %36, 1, 1, 1, 1;" : C32(c, 0) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(slab));
   else asm volatile(WGMMA(128) "{" R64 "}, {%64,%65,%66,%67}, %68, 1, 1, 1, 1;" : C32(c, 0), C32(c, 32) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(slab));
+#endif
+}
+
+// A group's threads have so many registers from now on: more than a block began with where another has fewer. A multiple of eight.
+template <int COUNT> __device__ __forceinline__ void takeRegisters() {
+#ifndef CPU_CARD
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(COUNT));
+#endif
+}
+template <int COUNT> __device__ __forceinline__ void giveRegisters() {
+#ifndef CPU_CARD
+  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(COUNT));
 #endif
 }
 

@@ -21,6 +21,11 @@ export class KernelLauncher {
     this.#stream = stream;
   }
 
+  /** Of the card. */
+  get architecture(): number {
+    return this.#device.facts.architecture;
+  }
+
   /** Compiled when it is first asked for. Errors: the compiler's. */
   kernel(file: KernelFile, name: string, macros: KernelMacros): Kernel {
     const key = JSON.stringify([name, macros]);

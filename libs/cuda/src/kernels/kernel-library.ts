@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Kernel, Module } from "../driver/cuda-device.ts";
 import type { Cuda } from "../driver/open-cuda.ts";
+import { HOPPER } from "./activations.ts";
 import { CodeCache } from "./code-cache.ts";
 
 /** Files of this folder, without `.cu`, and which of its other files they begin with. */
@@ -10,8 +11,10 @@ const FILES = {
   centre: ["prelude"],
   embed: ["prelude"],
   few_rows: ["prelude", "tensor"],
+  group_rows: ["prelude", "tensor", "group"],
   floats: ["prelude", "source"],
   give: ["prelude"],
+
   linear: ["prelude"],
   many_rows: ["prelude", "tensor"],
   norm: ["prelude"],
@@ -26,8 +29,6 @@ const FILES = {
   take: ["prelude"],
   turn: ["prelude"],
 } as const;
-/** The architecture that group.cuh's products are of. */
-export const HOPPER = 90;
 export type KernelFile = keyof typeof FILES;
 
 /** What a kernel's file leaves open, such as sizes and types: macros of its source. */

@@ -31,7 +31,7 @@ export class LinearKernels {
 
   constructor(launcher: KernelLauncher, precision: Precision) {
     this.#launcher = launcher;
-    this.activations = new Activations(precision);
+    this.activations = new Activations(precision, launcher.architecture);
     this.sources = new SourceKernels(launcher);
     this.#tiles = new TileKernels(launcher, this.activations);
   }

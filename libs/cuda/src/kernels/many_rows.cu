@@ -10,26 +10,6 @@ constexpr int ROWS = 64 * ROW_WARPS, THREADS = 32 * OUT_WARPS * ROW_WARPS * K_WA
 // Units of 16 bytes of a part's rows in one turn.
 constexpr int UNITS = TERMS * ROWS * 8;
 
-// From global to shared memory, beside what the thread goes on with.
-__device__ __forceinline__ void copyAhead(uint4 *to, const void *from) {
-#ifdef CPU_CARD
-  *to = *(const uint4 *)from;
-#else
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"((u32)__cvta_generic_to_shared(to)), "l"(from));
-#endif
-}
-__device__ __forceinline__ void endTurn() {
-#ifndef CPU_CARD
-  asm volatile("cp.async.commit_group;");
-#endif
-}
-// Until all but the last STAGES - 2 turns are there.
-__device__ __forceinline__ void awaitTurn() {
-#ifndef CPU_CARD
-  asm volatile("cp.async.wait_group %0;" ::"n"(STAGES - 2));
-#endif
-}
-
 extern "C" __global__ void __launch_bounds__(THREADS, 1) manyRows(const Matrix *matrices, const Job *jobs, const int *jobCount, const int *order, const float *rowScales, const f16 *x, Output *y, int rowCount, int fold, int n, int spans, int xStride, int yStride, float factor) {
   if (jobs) awaitPrevious();
   if (jobs && (int)blockIdx.x >= *jobCount) return;
@@ -82,7 +62,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) manyRows(const Matrix *
 #pragma unroll
     for (int h = 0; h < 2; h++) {
       const int turn = 2 * pair + h;
-      awaitTurn();
+      awaitTurns<STAGES - 2>();
       __syncthreads();
       bring(turn + STAGES - 1);
       if (span >= to || isIdle) continue;
@@ -128,7 +108,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) manyRows(const Matrix *
   }
 #if K_WARPS > 1
   // The parts behind the first come to shared memory, and are added in their order.
-  awaitTurn();
+  awaitTurns<STAGES - 2>();
   __syncthreads();
   float4 *given = (float4 *)room + (outWarp + rowWarp * OUT_WARPS) * 16 * 32 + lane;
   constexpr int PART = OUT_WARPS * ROW_WARPS * 16 * 32;

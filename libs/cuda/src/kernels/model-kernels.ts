@@ -79,7 +79,7 @@ export class ModelKernels {
     assert(more === undefined, "a layer adds two rows at most");
     assert(width % 4 === 0 && width <= NORM_WIDTH_MAX, "a row is kept by one block");
     const THREADS = threadsFor(width / 4, 1024);
-    const macros = { TERMS: this.activations.terms, WIDTH: width, THREADS };
+    const macros = { ...this.activations.macros(rowCount), WIDTH: width, THREADS };
     const kernel = this.#launcher.kernel("norm", "normalize", macros);
     this.#launcher.launch(kernel, [rowCount, 1, 1], THREADS, [
       step.rows ?? NULL,

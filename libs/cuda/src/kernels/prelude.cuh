@@ -17,6 +17,26 @@ __device__ __forceinline__ void awaitPrevious() {
 #endif
 }
 
+// From global to shared memory, beside what the thread goes on with: in turns, each of which ends, and can be waited for.
+__device__ __forceinline__ void copyAhead(uint4 *to, const void *from) {
+#ifdef CPU_CARD
+  *to = *(const uint4 *)from;
+#else
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"((u32)__cvta_generic_to_shared(to)), "l"(from));
+#endif
+}
+__device__ __forceinline__ void endTurn() {
+#ifndef CPU_CARD
+  asm volatile("cp.async.commit_group;");
+#endif
+}
+// Until all but the last LEFT turns are there.
+template <int LEFT> __device__ __forceinline__ void awaitTurns() {
+#ifndef CPU_CARD
+  asm volatile("cp.async.wait_group %0;" ::"n"(LEFT) : "memory");
+#endif
+}
+
 constexpr unsigned ALL_LANES = 0xffffffffu;
 constexpr float NONE = -3.0e38f;  // less than any score or logit
 
@@ -67,7 +87,8 @@ __device__ __forceinline__ void unpack16(const bf16 *at, float *out) {
 }
 
 // Activations, as a kernel's macro TERMS says: f32 (0), f16 (1), or the sum of two f16 (2), which has some 22 bits. A row of f16 is [TERMS, stride], stride a
-// multiple of 128 and zero behind the width; within 64 numbers the order is that of matrix instructions: number 16 s + 4 t + j lies at 16 t + 4 s + j.
+// multiple of 128 and zero behind the width. Its numbers lie as matrix instructions read them, as the macro ORDER says: number 16 s + 4 t + j of 64 lies at 16 t + 4 s + j (0), where each lane
+// reads its own; or at 16 s + 8 (j / 2) + 2 t + j % 2 (1), where instructions of four warps read rows from shared memory (group.cuh).
 #ifdef TERMS
 #if TERMS == 0
 typedef float Activation;
@@ -75,7 +96,10 @@ typedef float Activation;
 typedef f16 Activation;
 #endif
 __device__ __forceinline__ long long rowSize(int stride) { return (long long)stride * (TERMS == 2 ? 2 : 1); }
-__device__ __forceinline__ int placeOf(int i) { return TERMS == 0 ? i : (i & ~63) | (i >> 2 & 3) << 4 | (i >> 4 & 3) << 2 | (i & 3); }
+__device__ __forceinline__ int placeOf(int i) {
+  if (TERMS == 0) return i;
+  return ORDER == 0 ? (i & ~63) | (i >> 2 & 3) << 4 | (i >> 4 & 3) << 2 | (i & 3) : (i & ~15) | (i >> 1 & 1) << 3 | (i >> 2 & 3) << 1 | (i & 1);
+}
 // Number i of a row.
 __device__ __forceinline__ void putNumber(Activation *row, int stride, int i, float x) {
 #if TERMS == 0
@@ -100,13 +124,14 @@ __device__ __forceinline__ void putFour(Activation *row, int stride, int i, floa
     upper[j] = halfBits(x);
     lower[j] = halfBits(x - value(f16{upper[j]}));
   }
-  uint2 words;
-  words.x = upper[0] | (u32)upper[1] << 16, words.y = upper[2] | (u32)upper[3] << 16;
-  *(uint2 *)(row + placeOf(i)) = words;
-  if (TERMS == 2) {
-    words.x = lower[0] | (u32)lower[1] << 16, words.y = lower[2] | (u32)lower[3] << 16;
-    *(uint2 *)(row + stride + placeOf(i)) = words;
-  }
+  const auto put = [&](Activation *at, const u16 *bits) {
+    uint2 words;
+    words.x = bits[0] | (u32)bits[1] << 16, words.y = bits[2] | (u32)bits[3] << 16;
+    if (ORDER == 0) *(uint2 *)at = words;
+    else *(u32 *)at = words.x, *(u32 *)(at + 8) = words.y;
+  };
+  put(row + placeOf(i), upper);
+  if (TERMS == 2) put(row + stride + placeOf(i), lower);
 #endif
 }
 #endif

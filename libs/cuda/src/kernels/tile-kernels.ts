@@ -1,8 +1,9 @@
 import { assert } from "@drover/core";
 import type { DeviceAddress, Kernel } from "../driver/cuda-device.ts";
 import { bitsOf, type TileFormat, tileExtent, tileMacros } from "../model/weight-format.ts";
-import type { Activations } from "./activations.ts";
+import { type Activations, DENSE_ROWS_MAX } from "./activations.ts";
 import { i32, type KernelLauncher, NULL } from "./kernel-launcher.ts";
+import type { KernelMacros } from "./kernel-library.ts";
 import type { Product } from "./product.ts";
 
 /** Which kernel multiplies, with which macros, and how many rows a job of it has. */
@@ -17,8 +18,10 @@ const [WARP_ROWS, TURN_BYTES] = [64, 8192];
 const GROUP_ROWS = 4;
 /** From so many outputs on a block may have 64 of them and all multiprocessors have blocks. */
 const [WIDE_OUTPUTS, HEAD_OUTPUTS] = [12_000, 100_000];
-/** Rows a matrix, beyond which rows come through shared memory. */
-const [DENSE_ROWS_MAX, EXPERT_ROWS_MAX] = [64, 32];
+/** Rows an expert, beyond which rows come through shared memory. */
+const EXPERT_ROWS_MAX = 32;
+/** Rows, tiles and threads of a block of group_rows.cu; turns that are there at once, of integers of 4 bits and of longer numbers; and bytes up to where slabs may begin. */
+const GROUP = { rows: 128, tiles: 16, threads: 384, stages: { short: 4, long: 3 }, slabBytes: 1024 } as const;
 
 /** What is multiplied: so many rows, by experts that they are spread over (0: by one matrix), of so many outputs and numbers of so many bits. */
 type Work = Readonly<{ rowCount: number; expertCount: number; outSize: number; bits: number }>;
@@ -52,6 +55,8 @@ export function shapeOf(work: Work): TileShape {
 /** Rows [first, first + rows) of a matrix on the card, row by row, and their scales. */
 export type StoredPart = Readonly<{ source: DeviceAddress; stored: DeviceAddress; first: number; rows: number }>;
 
+type LaunchedKernel = Readonly<{ kernel: Kernel; threads: number; sharedBytes: number }>;
+
 /** Products of f16 rows and matrices in tiles (tensor.cuh). */
 export class TileKernels {
   readonly #launcher: KernelLauncher;
@@ -74,14 +79,17 @@ export class TileKernels {
     assert(activations.precision === "f16", "tiles multiply rows of f16");
     const shape = shapeOf({ rowCount, expertCount: routing?.expertCount ?? 0, outSize, bits: bitsOf(format) });
     const { tileCount, spanCount } = tileExtent(outSize, inSize);
+    const isGrouped = activations.isGrouped(rowCount) && shape.rows === GROUP.rows;
+    const jobCount = routing?.jobCountMax ?? Math.ceil(rowCount / shape.rows);
     const blockTiles = shape.file === "few_rows" ? shape.TILES : 2 * shape.OUT_WARPS;
     // Jobs of one matrix are neighbours, so that its weights come from memory once.
-    const grid = [
-      routing?.jobCountMax ?? Math.ceil(rowCount / shape.rows),
-      Math.ceil(tileCount / blockTiles),
-      1,
-    ] as const;
-    const { kernel, threads, sharedBytes } = this.#kernel(format, shape, gated !== undefined);
+    const grid = isGrouped
+      ? ([jobCount * Math.ceil(tileCount / GROUP.tiles), 1, 1] as const)
+      : ([jobCount, Math.ceil(tileCount / blockTiles), 1] as const);
+    const macros = { ...activations.macros(rowCount), GATED: gated === undefined ? 0 : 1 };
+    const { kernel, threads, sharedBytes } = isGrouped
+      ? this.#groupKernel(format, macros)
+      : this.#kernel(format, shape, macros);
     const jobs = routing === undefined ? [NULL, NULL, NULL] : [routing.jobs, routing.jobCount, routing.order];
     const yStride = gated === undefined ? outSize : activations.stride(outSize / 2);
     const sizes = [rowCount, fold, outSize, spanCount, activations.stride(inSize), yStride].map(i32);
@@ -122,14 +130,10 @@ export class TileKernels {
     this.#launcher.launch(kernel, grid, 128, [source, stored, tiles, scales, ...sizes, isGated]);
   }
 
-  #kernel(
-    format: TileFormat,
-    shape: TileShape,
-    isGated: boolean,
-  ): Readonly<{ kernel: Kernel; threads: number; sharedBytes: number }> {
+  #kernel(format: TileFormat, shape: TileShape, own: KernelMacros): LaunchedKernel {
     const { file, rows: _, ...sizes } = shape;
     const { terms } = this.#activations;
-    const macros = { ...tileMacros(format), TERMS: terms, GATED: isGated ? 1 : 0, ...sizes };
+    const macros = { ...tileMacros(format), ...own, ...sizes };
     if (shape.file === "few_rows") {
       const kernel = this.#launcher.kernel("few_rows", "fewRows", macros);
       return { kernel, threads: 32 * shape.WARPS, sharedBytes: 0 };
@@ -139,5 +143,14 @@ export class TileKernels {
     const turns = STAGES * K_WARPS * ROW_WARPS * terms * TURN_BYTES;
     const sums = OUT_WARPS * ROW_WARPS * (K_WARPS - 1) * TURN_BYTES;
     return { kernel, threads: 32 * OUT_WARPS * ROW_WARPS * K_WARPS, sharedBytes: Math.max(turns, sums) };
+  }
+
+  #groupKernel(format: TileFormat, own: KernelMacros): LaunchedKernel {
+    const STAGES = bitsOf(format) === 4 ? GROUP.stages.short : GROUP.stages.long;
+    const macros = { ...tileMacros(format), ...own, TILES: 2, STAGES };
+    const kernel = this.#launcher.kernel("group_rows", "groupRows", macros);
+    const rowBytes = (2 * GROUP.rows * TURN_BYTES) / WARP_ROWS;
+    const weightBytes = GROUP.tiles * 128 * bitsOf(format);
+    return { kernel, threads: GROUP.threads, sharedBytes: STAGES * (rowBytes + weightBytes) + GROUP.slabBytes };
   }
 }

@@ -180,12 +180,12 @@ const chunks: Setting = {
     { first: 1, count: 32, position: 40 },
   ],
 };
-/** Three tiles, the last of few rows, behind a prefix. */
+/** Three tiles, the last of few rows, behind a prefix, and as rows lie for many. */
 const prefixed: Setting = {
   ...long,
-  positions: Int32Array.from(range(140, 199, (p) => p)),
-  firsts: new Int32Array(59),
-  runs: [{ first: 0, count: 59, position: 140 }],
+  positions: Int32Array.from(range(129, 199, (p) => p)),
+  firsts: new Int32Array(70),
+  runs: [{ first: 0, count: 70, position: 129 }],
 };
 /** Two parts of the positions, the second of which the first rows do not see. */
 const parted: Setting = {

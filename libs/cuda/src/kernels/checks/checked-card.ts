@@ -43,10 +43,11 @@ export class CheckedCard {
     return address;
   }
 
-  /** Rows of these numbers as activations. */
-  activations(values: Float32Array, width: number, precision: Precision): DeviceAddress {
+  /** Rows of these numbers as activations of a step of so many rows. */
+  activations(values: Float32Array, width: number, precision: Precision, rowCount: number): DeviceAddress {
+    const placeOf = this.#placeOf(precision, rowCount);
     if (precision === "f32") return this.put(values);
-    const stride = new Activations(precision).stride(width);
+    const stride = this.#activations(precision).stride(width);
     const halves = new Uint16Array((2 * stride * values.length) / width);
     for (const [i, value] of values.entries()) {
       const at = 2 * stride * Math.floor(i / width) + placeOf(i % width);
@@ -74,9 +75,16 @@ export class CheckedCard {
     return values;
   }
 
-  readActivations(address: DeviceAddress, rowCount: number, width: number, precision: Precision): Float32Array {
+  readActivations(
+    address: DeviceAddress,
+    rowCount: number,
+    width: number,
+    precision: Precision,
+    stepRows = rowCount,
+  ): Float32Array {
+    const placeOf = this.#placeOf(precision, stepRows);
     if (precision === "f32") return this.floats(address, rowCount * width);
-    const stride = new Activations(precision).stride(width);
+    const stride = this.#activations(precision).stride(width);
     const halves = new Uint16Array(2 * stride * rowCount);
     this.#read(address, halves);
     return Float32Array.from({ length: rowCount * width }, (_, i) => {
@@ -92,6 +100,17 @@ export class CheckedCard {
     this.device.destroyStream(this.stream);
   }
 
+  #activations(precision: Precision): Activations {
+    return new Activations(precision, this.device.facts.architecture);
+  }
+
+  /** Where a row of f16 of a step has its number i: prelude.cuh's orders. */
+  #placeOf(precision: Precision, rowCount: number): (i: number) => number {
+    return this.#activations(precision).isGrouped(rowCount)
+      ? (i) => (i & ~15) | (((i >> 1) & 1) << 3) | (((i >> 2) & 3) << 1) | (i & 1)
+      : (i) => (i & ~63) | (((i >> 2) & 3) << 4) | (((i >> 4) & 3) << 2) | (i & 3);
+  }
+
   #read(address: DeviceAddress, values: Float32Array | Int32Array | Uint16Array | Uint8Array): void {
     this.device.synchronize(this.stream);
     this.device.read(address, new Uint8Array(values.buffer));
@@ -102,11 +121,6 @@ export class CheckedCard {
 export function toBf16(values: Float32Array): Uint16Array {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   return Uint16Array.from(bits, (word) => (word + 0x7fff + ((word >>> 16) & 1)) >>> 16);
-}
-
-/** Where a row of f16 has its number i: prelude.cuh's order. */
-function placeOf(i: number): number {
-  return (i & ~63) | (((i >> 2) & 3) << 4) | (((i >> 4) & 3) << 2) | (i & 3);
 }
 
 /** IEEE 754 binary16, rounded to the nearest, ties to even. */

@@ -166,7 +166,7 @@ function tiledError(card: CheckedCard, random: Random, setting: TiledSetting): n
   };
   const linears = card.linears("f16");
   const { activations } = linears;
-  const input = card.activations(inputs, inSize, "f16");
+  const input = card.activations(inputs, inSize, "f16", rowCount);
   const product = { linear, x: input, factor: 0.5, ...(isShared && { fold: rowCount }), ...routing };
   const y = card.room(everyRow.length * (isGated ? activations.rowBytes(width) : 4 * width));
   if (isGated) linears.gate(rowCount, { ...product, y, scales: card.put(scales) });
@@ -176,7 +176,7 @@ function tiledError(card: CheckedCard, random: Random, setting: TiledSetting): n
   const scaleOf = (row: number) => (fold > 0 && row >= fold ? 1 : (scales[row] as number));
   const expected = (isGated ? gatedRows(sums, scaleOf, outSize) : sums).map((v) => v / 2);
   const found = isGated
-    ? card.readActivations(y, everyRow.length, width, "f16")
+    ? card.readActivations(y, everyRow.length, width, "f16", rowCount)
     : card.floats(y, everyRow.length * width);
   return relativeError(found, expected);
 }
@@ -223,4 +223,8 @@ export const linearChecks: readonly KernelCheck[] = [
   tilesCheck({ kind: "e4m3" }, { outSize: 160, inSize: 136, rowCount: 130, matrixCount: 1 }, true),
   tilesCheck(int4, { outSize: 64, inSize: 256, rowCount: 150, matrixCount: 2 }, true, true),
   tilesCheck({ kind: "blocks", bits: 8, blockSize: 32 }, { outSize: 32, inSize: 192, rowCount: 70, matrixCount: 1 }),
+  tilesCheck(int4, { outSize: 288, inSize: 640, rowCount: 128, matrixCount: 1 }),
+  tilesCheck({ kind: "bf16" }, { outSize: 72, inSize: 384, rowCount: 140, matrixCount: 1 }),
+  tilesCheck({ kind: "blocks", bits: 8, blockSize: 64 }, { outSize: 40, inSize: 256, rowCount: 150, matrixCount: 3 }),
+  tilesCheck({ kind: "blocks", bits: 4, blockSize: 32 }, { outSize: 40, inSize: 192, rowCount: 70, matrixCount: 5 }),
 ];

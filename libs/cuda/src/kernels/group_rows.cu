@@ -1,0 +1,249 @@
+// The same products as few_rows.cu's for many rows, on Hopper: a block has a job of up to 128 rows and 256 outputs. A group of warps brings rows and weights to shared memory, 64 inputs a turn and up to
+// STAGES turns ahead; each of two groups of four warps has 128 outputs, 16 and 16 a warp, brings their weights to the registers that instructions of four warps (group.cuh) multiply rows
+// from, the next turn's while this one's are multiplied. Of integers a scale of its own goes with each BLOCK inputs: sums are kept over the last one's scale. Blocks that lie behind each other
+// have up to BAND jobs and then the next outputs, so that what they read is in the cache. Grid (jobs * ((tiles + 15) / 16)), 384 threads, STAGES STAGE_BYTES and 1 KiB of shared memory.
+#if GATED
+typedef Activation Output;
+#else
+typedef float Output;
+#endif
+constexpr int ROWS = 128, BLOCK_TILES = 16, BAND = 8, GROUP_THREADS = 128, PAIR = 2 * GROUP_THREADS, THREADS = 3 * GROUP_THREADS;
+constexpr int TERM_BYTES = ROWS * SLAB_ROW, ROW_BYTES = 2 * TERM_BYTES, STAGE_BYTES = ROW_BYTES + BLOCK_TILES * WORDS * 512;
+// Barriers: a stage is there for one of the groups; both have read it.
+constexpr int FILLED = 1, EMPTIED = 1 + 2 * STAGES, ENDED = 1 + 3 * STAGES;
+// What sums go through to y: of each row a group's outputs, and what keeps rows apart in banks.
+constexpr int GROUP_OUTPUTS = 128, SUMS = GROUP_OUTPUTS + 4;
+static_assert(2 * ROWS * SUMS * 4 <= STAGES * STAGE_BYTES, "sums take the stages' place");
+// Runs of a turn between which a scale changes, and instructions of one.
+constexpr int RUNS = BLOCK == 32 ? 2 : 1, STEPS = 4 / RUNS;
+static_assert(TERMS == 2 && ORDER == 1, "rows lie as group.cuh reads them");
+
+// What the sums of a pair of outputs are kept over: the scale of the last block, but 2^-40 of the greatest so far where it is less, beside which all that such a block adds is nothing.
+struct Unit {
+  float now[2], most[2];
+  // What sums are multiplied by for the next scale.
+  __device__ __forceinline__ float next(int half, float scale) {
+    const float size = fabsf(scale);
+    most[half] = size > most[half] ? size : most[half];
+    const float least = most[half] * 9.094947e-13f > 7.52316e-37f ? most[half] * 9.094947e-13f : 7.52316e-37f;
+    const float unit = size < least ? least : scale, share = now[half] / unit;
+    now[half] = unit;
+    return share;
+  }
+};
+
+// Copies turns of a job's first `used` rows, which begin at x + 8 places[row], and of the block's tiles. All threads of a group.
+struct Bringer {
+  const f16 *x;
+  const u32 *places;
+  const uint4 *tiles;
+  u8 *stages;
+  int used, xStride, tile, tileCount, turns;
+
+  __device__ __forceinline__ void copy(int turn) const {
+    const int thread = threadIdx.x % GROUP_THREADS, piece = thread & 7, lane = thread & 31;
+    u8 *stage = stages + turn % STAGES * STAGE_BYTES;
+#pragma unroll 4
+    for (int row = thread / 8; row < used; row += GROUP_THREADS / 8) {
+      const f16 *from = x + 8ll * places[row] + 64 * turn + 8 * piece;
+      uint4 *to = (uint4 *)stage + unitAt(row, piece);
+      copyAhead(to, from), copyAhead(to + TERM_BYTES / 16, from + xStride);
+    }
+#pragma unroll
+    for (int i = 0; i < BLOCK_TILES / 4; i++) {
+      const int m = thread / 32 * (BLOCK_TILES / 4) + i;
+      const long long own = tile + m < tileCount ? tile + m : tileCount - 1;
+      const uint4 *from = tiles + (own * turns + turn) * WORDS * 32 + lane;
+      uint4 *to = (uint4 *)(stage + ROW_BYTES) + m * WORDS * 32 + lane;
+#pragma unroll
+      for (int word = 0; word < WORDS; word++) copyAhead(to + 32 * word, from + 32 * word);
+    }
+    endTurn();
+  }
+  __device__ __forceinline__ void announceTurn(int turn) const {
+    publishSlabs();
+    for (int group = 0; group < 2; group++) announce(FILLED + 2 * (turn % STAGES) + group, PAIR);
+  }
+  __device__ __forceinline__ void run() const {
+    for (int turn = 0; turn < turns; turn++) {
+      if (turn >= STAGES) meet(EMPTIED + turn % STAGES, THREADS);
+      copy(turn);
+      awaitTurns<STAGES - 2>();
+      if (turn >= STAGES - 2) announceTurn(turn - (STAGES - 2));
+    }
+    awaitTurns<0>();
+    for (int turn = turns > STAGES - 2 ? turns - (STAGES - 2) : 0; turn < turns; turn++) announceTurn(turn);
+  }
+};
+
+// A group's warp: two tiles times N rows.
+template <int N> struct Multiplier {
+  const u8 *stages;
+  const float2 *scales[2];
+  int group, turns;
+  float sums[2][N / 2];
+  Unit units[2];
+  float2 next[2];
+
+  __device__ __forceinline__ void load(u32 (&a)[2][4][4], int turn) const {
+    const uint4 *at = (const uint4 *)(stages + turn % STAGES * STAGE_BYTES + ROW_BYTES) + (threadIdx.x >> 5) * 2 * WORDS * 32 + (threadIdx.x & 31);
+#pragma unroll
+    for (int m = 0; m < 2; m++) {
+      uint4 words[WORDS];
+#pragma unroll
+      for (int i = 0; i < WORDS; i++) words[i] = at[(m * WORDS + i) * 32];
+#pragma unroll
+      for (int s = 0; s < 4; s++) operands(words, s, a[m][s]);
+    }
+  }
+  // Before the inputs of the next block.
+  __device__ __forceinline__ void rescale(int block, int blocks) {
+#pragma unroll
+    for (int m = 0; m < 2; m++) {
+      const float share[2] = {units[m].next(0, next[m].x), units[m].next(1, next[m].y)};
+#pragma unroll
+      for (int i = 0; i < N / 2; i++) sums[m][i] *= share[i / 2 % 2];
+      if (block + 1 < blocks) next[m] = __ldg(scales[m] + (block + 1) * 8);
+    }
+  }
+  __device__ __forceinline__ void multiply(u32 (&a)[2][4][4], u32 (&after)[2][4][4], int turn) {
+    const Slab rows = slabAt(stages + turn % STAGES * STAGE_BYTES);
+#pragma unroll
+    for (int run = 0; run < RUNS; run++) {
+#if BLOCK > 0
+      const int input = 64 * turn + 32 * run;
+      if (input % BLOCK == 0) rescale(input / BLOCK, 64 * turns / BLOCK);
+#endif
+#pragma unroll
+      for (int m = 0; m < 2; m++) pin<N / 2>(sums[m]);
+      beginProducts();
+#pragma unroll
+      for (int s = STEPS * run; s < STEPS * run + STEPS; s++)
+#pragma unroll
+        for (int m = 0; m < 2; m++) {
+          multiplyAlong<N>(sums[m], a[m][s], rows.behind(32 * s));
+          multiplyAlong<N>(sums[m], a[m][s], rows.behind(32 * s + TERM_BYTES));
+        }
+      endProducts();
+      if (run + 1 == RUNS && turn + 1 < turns) {
+        meet(FILLED + 2 * ((turn + 1) % STAGES) + group, PAIR);
+        load(after, turn + 1);
+      }
+      awaitProducts<0>();
+#pragma unroll
+      for (int m = 0; m < 2; m++) pin<N / 2>(sums[m]);
+    }
+    if (turn + STAGES < turns) announce(EMPTIED + turn % STAGES, THREADS);
+  }
+  __device__ __forceinline__ void run() {
+    u32 even[2][4][4], odd[2][4][4];
+#pragma unroll
+    for (int m = 0; m < 2; m++) {
+#pragma unroll
+      for (int i = 0; i < N / 2; i++) sums[m][i] = 0.f;
+      units[m] = Unit{{0.f, 0.f}, {0.f, 0.f}};
+#if BLOCK > 0
+      next[m] = __ldg(scales[m]);
+#endif
+    }
+    meet(FILLED + group, PAIR);
+    load(even, 0);
+    for (int turn = 0; turn < turns; turn += 2) {
+      multiply(even, odd, turn);
+      multiply(odd, even, turn + 1);
+    }
+  }
+};
+
+// Where sums go: rows of y, from a group's first tile on.
+struct Target {
+  Output *y;
+  const float *rowScales;
+  int fold, n, yStride, tile;
+  float factor;
+
+  // Four numbers of a row, from those of the group's outputs in `sums`.
+  __device__ __forceinline__ void put(const float *sums, int row, int four) const {
+#if GATED
+    const int at = four / 4 * 32 + four % 4 * 4, own = 8 * tile + 4 * four;
+    if (own >= n / 2) return;
+    const float scale = rowScales && (fold == 0 || row < fold) ? rowScales[row] : 1.f;
+    float out[4];
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      const float gate = scale * sums[at + i], up = scale * sums[at + 16 + i];
+      out[i] = factor * (gate / (1.f + expf(-gate)) * up);
+    }
+    putFour(y + row * rowSize(yStride), yStride, own, make_float4(out[0], out[1], out[2], out[3]));
+#else
+    const int own = 16 * tile + 4 * four;
+    const float4 out = *(const float4 *)(sums + 4 * four);
+    float *to = y + (long long)row * yStride + own;
+    if (own + 4 <= n && yStride % 4 == 0) *(float4 *)to = make_float4(factor * out.x, factor * out.y, factor * out.z, factor * out.w);
+    else {
+      const float each[4] = {out.x, out.y, out.z, out.w};
+      for (int i = 0; i < 4 && own + i < n; i++) to[i] = factor * each[i];
+    }
+#endif
+  }
+};
+template <int N> __device__ __forceinline__ void finish(const Multiplier<N> &own, const Target &to, float *sums, const int *rows, int count) {
+  const int lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3, warp = threadIdx.x >> 5 & 3, thread = threadIdx.x % GROUP_THREADS;
+  // Both groups have multiplied what lies where sums go.
+  meet(ENDED, PAIR);
+#pragma unroll
+  for (int m = 0; m < 2; m++) {
+    const float2 scale = BLOCK > 0 ? make_float2(own.units[m].now[0], own.units[m].now[1]) : __ldg(own.scales[m]);
+#pragma unroll
+    for (int j = 0; j < N / 8; j++)
+#pragma unroll
+      for (int i = 0; i < 4; i++) sums[(8 * j + 2 * t + i % 2) * SUMS + 16 * (2 * warp + m) + g + i / 2 * 8] = own.sums[m][4 * j + i] * (i < 2 ? scale.x : scale.y);
+  }
+  meet(FILLED + own.group, GROUP_THREADS);
+  constexpr int FOURS = GROUP_OUTPUTS / 4 / (GATED ? 2 : 1);
+  for (int i = thread; i < count * FOURS; i += GROUP_THREADS) to.put(sums + i / FOURS * SUMS, rows[i / FOURS], i % FOURS);
+}
+
+template <int N> __device__ __forceinline__ void work(const u8 *stages, const float2 *const *scales, int group, int turns, const Target &to, float *sums, const int *rows, int count) {
+  Multiplier<N> own;
+  own.stages = stages, own.scales[0] = scales[0], own.scales[1] = scales[1], own.group = group, own.turns = turns;
+  own.run();
+  finish(own, to, sums, rows, count);
+}
+
+extern "C" __global__ void __launch_bounds__(384, 1) groupRows(const Matrix *matrices, const Job *jobs, const int *jobCount, const int *order, const float *rowScales, const f16 *x, Output *y, int rowCount, int fold, int n, int spans, int xStride, int yStride, float factor) {
+  awaitPrevious();
+  const int tileCount = (n + 15) / 16, across = (tileCount + BLOCK_TILES - 1) / BLOCK_TILES, all = jobs ? *jobCount : (rowCount + ROWS - 1) / ROWS;
+  const int band = blockIdx.x / (BAND * across), within = blockIdx.x % (BAND * across), wide = all - BAND * band < BAND ? all - BAND * band : BAND;
+  if (wide <= 0 || within >= wide * across) return;
+  DYNAMIC_SHARED(uint4, room);
+  __shared__ int rows[ROWS];
+  __shared__ u32 places[ROWS];
+  const int index = BAND * band + within % wide, start = index * ROWS, firstTile = within / wide * BLOCK_TILES;
+  const Job job = jobs ? jobs[index] : Job{0, start, rowCount - start < ROWS ? rowCount - start : ROWS, 0};
+  const Matrix matrix = matrices[job.matrix];
+  for (int i = threadIdx.x; i < ROWS; i += THREADS) {
+    const int place = job.first + (i < job.count ? i : job.count - 1);
+    int own = rows[i] = order ? order[place] : place;
+    if (GATED && fold > 0 && own >= fold) own -= fold;
+    places[i] = (u32)(own * rowSize(xStride) / 8);
+  }
+  __syncthreads();
+  u8 *const stages = firstSlab(room);
+  const int used = job.count <= 32 ? 32 : job.count <= 64 ? 64 : ROWS, warp = threadIdx.x >> 5, group = warp / 4, turns = 2 * spans;
+  if (group == 2) {
+    giveRegisters<40>();
+    Bringer{x, places, matrix.tiles, stages, used, xStride, firstTile, tileCount, turns}.run();
+  } else {
+    takeRegisters<232>();
+    const int tile = firstTile + 2 * warp;
+    const Target to = {y, rowScales, fold, n, yStride, firstTile + 8 * group, factor};
+    const float2 *scales[2];
+#pragma unroll
+    for (int m = 0; m < 2; m++) scales[m] = matrix.scales + (long long)(tile + m < tileCount ? tile + m : tileCount - 1) * (BLOCK > 0 ? spans * SCALES : 1) * 8 + (threadIdx.x & 31) / 4;
+    float *sums = (float *)stages + group * ROWS * SUMS;
+    if (used == 32) work<32>(stages, scales, group, turns, to, sums, rows, job.count);
+    else if (used == 64) work<64>(stages, scales, group, turns, to, sums, rows, job.count);
+    else work<128>(stages, scales, group, turns, to, sums, rows, job.count);
+  }
+}
