@@ -8,7 +8,6 @@ import { flags } from "./flags.ts";
 import { type Gate, runTool } from "./gate.ts";
 import { generated } from "./generated.ts";
 import { length } from "./length.ts";
-import { pageModulesGate } from "./page-modules.ts";
 import { pages } from "./pages.ts";
 import { protoBreaking } from "./proto-breaking.ts";
 import { purity } from "./purity.ts";
@@ -58,7 +57,6 @@ export const GATES: readonly Gate[] = [
   protoLint,
   protoBreaking,
   dashboards,
-  pageModulesGate,
   apiPageGate,
   flags,
   pages,
@@ -72,7 +70,6 @@ export {
   flags,
   generated,
   length,
-  pageModulesGate,
   pages,
   protoBreaking,
   purity,

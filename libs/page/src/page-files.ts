@@ -1,44 +1,50 @@
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
 
 /** What is answered at one path. `etag` changes with the body; `inlineScripts` are the hashes by which a policy allows those of a document. */
 export type PageFile = Readonly<{ type: string; body: Buffer; etag: string; inlineScripts: readonly string[] }>;
 
+/** The document, and what it loads by the name behind `/page/`. */
+export type PageFiles = Readonly<{ document: PageFile; parts: ReadonlyMap<string, PageFile> }>;
+
 const SITE = join(import.meta.dirname, "site");
-/** The site's modules without their types: `npm run page`. */
-const BUILT = join(import.meta.dirname, "built");
 const JAVASCRIPT = "text/javascript; charset=utf-8";
-
 const INLINE_SCRIPT = /<script type="importmap">([^<]*)</g;
-
-const sha256 = (text: string, encoding: "base64" | "base64url"): string =>
-  createHash("sha256").update(text).digest(encoding);
 
 /** Modules of packages: the map in index.html leads from their names to these. */
 const PACKAGES = { "preact.js": "preact", "preact-hooks.js": "preact/hooks" } as const;
 
-/** The document, and what it loads by the name behind `/page/`. */
-export type PageFiles = Readonly<{ document: PageFile; parts: ReadonlyMap<string, PageFile> }>;
+const readText = (path: string): string => readFileSync(path, "utf8");
 
 /**
- * Everything that the page for people consists of: its document, its style and its modules. Nothing comes from another host. Reads the files
- * anew with each call.
+ * Everything that the page for people consists of: its document, its style and its modules without their types. Nothing comes from another host.
+ * Reads the files anew with each call.
  */
-export function pageFiles(): PageFiles {
-  const parts = new Map<string, PageFile>();
-  parts.set("style.css", pageFile("text/css; charset=utf-8", readFileSync(join(SITE, "style.css"), "utf8")));
-  for (const name of readdirSync(BUILT)) parts.set(name, pageFile(JAVASCRIPT, readFileSync(join(BUILT, name), "utf8")));
+export async function pageFiles(): Promise<PageFiles> {
+  const parts = new Map([["style.css", pageFile("text/css; charset=utf-8", readText(join(SITE, "style.css")))]]);
+  const names = readdirSync(SITE).filter((name) => name.endsWith(".ts") && !name.endsWith(".spec.ts"));
+  const modules = await withoutTypes(names.map((name) => readText(join(SITE, name))));
+  for (const [i, text] of modules.entries()) parts.set(names[i] ?? "", pageFile(JAVASCRIPT, text));
   for (const [name, module] of Object.entries(PACKAGES)) {
+    const text = readText(fileURLToPath(import.meta.resolve(module)));
     // Maps of sources are for those who build the package.
-    const text = readFileSync(fileURLToPath(import.meta.resolve(module)), "utf8").replace(
-      /\n\/\/# sourceMappingURL=.*/,
-      "",
-    );
-    parts.set(name, pageFile(JAVASCRIPT, text));
+    parts.set(name, pageFile(JAVASCRIPT, text.replace(/\n\/\/# sourceMappingURL=.*/, "")));
   }
-  return { document: pageFile("text/html; charset=utf-8", readFileSync(join(SITE, "index.html"), "utf8")), parts };
+  return { document: pageFile("text/html; charset=utf-8", readText(join(SITE, "index.html"))), parts };
+}
+
+/** In a thread: Node warns wherever types are stripped by a call, and can be told not to for a whole thread alone. */
+async function withoutTypes(sources: readonly string[]): Promise<string[]> {
+  const thread = new Worker(new URL("./strip-types.ts", import.meta.url), {
+    workerData: sources,
+    execArgv: [...process.execArgv, "--disable-warning=ExperimentalWarning"],
+  });
+  const [modules] = (await once(thread, "message")) as [string[]];
+  return modules;
 }
 
 function pageFile(type: string, text: string): PageFile {
@@ -47,3 +53,6 @@ function pageFile(type: string, text: string): PageFile {
   );
   return { type, body: Buffer.from(text), etag: `"${sha256(text, "base64url")}"`, inlineScripts };
 }
+
+const sha256 = (text: string, encoding: "base64" | "base64url"): string =>
+  createHash("sha256").update(text).digest(encoding);

@@ -12,7 +12,6 @@ import {
   generated,
   length,
   lint,
-  pageModulesGate,
   pages,
   protoBreaking,
   protoLint,
@@ -229,12 +228,6 @@ export const PLANTS: readonly Plant[] = [
     violation: "a dashboard that nothing describes",
     files: { "helm/drover/files/dashboards/forgotten.json": "{}\n" },
     finding: "forgotten.json",
-  },
-  {
-    gate: pageModulesGate,
-    violation: "a module of the page edited by hand",
-    files: { "libs/page/src/built/main.js": "1;\n" },
-    finding: "main.js is not what",
   },
   {
     gate: apiPageGate,

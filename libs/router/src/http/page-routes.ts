@@ -17,18 +17,18 @@ const policy = (inlineScripts: readonly string[]): string =>
 
 /** The page for people, at `/` for whoever asks for HTML, and at `/docs`. `welcome` answers others at `/`. */
 export function addPageRoutes(server: FastifyInstance, welcome: (reply: FastifyReply) => FastifyReply): void {
-  let read: PageFiles | undefined;
+  let read: Promise<PageFiles> | undefined;
   // At the first use: most routers are asked by programs alone.
   const files = () => {
     read ??= pageFiles();
     return read;
   };
-  server.get("/", (request, reply) =>
-    request.headers.accept?.includes("text/html") ? send(request, reply, files().document) : welcome(reply),
+  server.get("/", async (request, reply) =>
+    request.headers.accept?.includes("text/html") ? send(request, reply, (await files()).document) : welcome(reply),
   );
-  server.get("/docs", (request, reply) => send(request, reply, files().document));
-  server.get<{ Params: { part: string } }>("/page/:part", (request, reply) => {
-    const part = files().parts.get(request.params.part);
+  server.get("/docs", async (request, reply) => send(request, reply, (await files()).document));
+  server.get<{ Params: { part: string } }>("/page/:part", async (request, reply) => {
+    const part = (await files()).parts.get(request.params.part);
     if (part === undefined) throw new DroverError("not_found", `there is no GET /page/${request.params.part}`);
     return send(request, reply, part);
   });
