@@ -2,20 +2,21 @@ import { execFileSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { makeConverted, makeReleased } from "./made-scout.ts";
+import { type MadeShape, makeConverted, makeReleased } from "./made-checkpoint.ts";
 import { Served } from "./served.ts";
 import { rank, type StreamTokens, streamTokens } from "./stream-tokens.ts";
 
 /**
- * Scout's true shapes through the whole server, over HTTP: makes a checkpoint of random weights (`--form converted`: int4, all layers, linked from one; `released`: bf16, which is
+ * Scout's true shapes, or Maverick's (`--model maverick`, over two cards), through the whole server, over HTTP: makes a checkpoint of random weights (`--form converted`: int4, all layers, linked from one; `released`: bf16, which is
  * quantized on its way, as many layers as the disk has room for), starts `drover up` on a card, and measures decode behind cached prompts, a prompt's prefill, and first tokens.
  */
 const { values } = parseArgs({
   options: {
+    model: { type: "string", default: "scout" },
     form: { type: "string", default: "converted" },
     layers: { type: "string", default: "48" },
     tiny: { type: "boolean", default: false },
-    folder: { type: "string", default: join(tmpdir(), "made-scout") },
+    folder: { type: "string", default: join(tmpdir(), "made-checkpoint") },
     flags: { type: "string", default: "--device cuda:0 --quantize int4 --expert-workers 0 --prefill-chunk 2048" },
     streams: { type: "string", default: "1,8,32,64" },
     fresh: { type: "string", default: "1,8,32" },
@@ -25,7 +26,11 @@ const { values } = parseArgs({
   },
 });
 const [cached, generated, promptLength] = [Number(values.cached), Number(values.generated), Number(values.prompt)];
-const shape = { layers: Number(values.layers), isTiny: values.tiny };
+const shape: MadeShape = {
+  model: values.model === "maverick" ? "maverick" : "scout",
+  layers: Number(values.layers),
+  isTiny: values.tiny,
+};
 const numbersOf = (list: string) => list.split(",").filter(Boolean).map(Number);
 const seconds = (since: number) => ((performance.now() - since) / 1e3).toFixed(1);
 let salt = 1;

@@ -9,8 +9,8 @@ import { conversionSetting } from "../../libs/checkpoint/src/converted/setting.t
 import { layoutOf, modelUnits, type UnitId, unitFile } from "../../libs/checkpoint/src/converted/units.ts";
 import { shapeConfig } from "./shape-config.ts";
 
-/** What a made checkpoint is: its layers, and whether all but their number is small too. */
-export type MadeShape = Readonly<{ layers: number; isTiny: boolean }>;
+/** What a made checkpoint is: whose shapes it has, how many layers, and whether all but their number is small too. */
+export type MadeShape = Readonly<{ model: "scout" | "maverick"; layers: number; isTiny: boolean }>;
 
 /** Files of a kind that differ; the others are links to them. */
 const EXPERT_FILES = 4;
@@ -19,7 +19,7 @@ const PIECE = 16 * 2 ** 20;
 const TOKENIZER = join(import.meta.dirname, "../../models/nano");
 
 /**
- * Writes a checkpoint of random weights in Scout's shapes to `folder`: converted to int4 by blocks of 128, the head in 8 bits, as `drover convert` leaves it, but for what it packs for CPUs.
+ * Writes a checkpoint of random weights in a model's shapes to `folder`: converted to int4 by blocks of 128, the head in 8 bits, as `drover convert` leaves it, but for what it packs for CPUs.
  * A layer's files are links to one layer's, and its experts to four: on a card they are apart all the same.
  */
 export async function makeConverted(folder: string, shape: MadeShape): Promise<void> {
@@ -138,11 +138,11 @@ function randomHalves(): Uint8Array {
 
 const PREFIX = "language_model.";
 
-function keptTensors({ layers, isTiny }: MadeShape): KeptTensor[] {
-  return releasedTensors({ layers, isTiny }).filter(({ name }) => /norm|router|embed_tokens|lm_head/.test(name));
+function keptTensors(shape: MadeShape): KeptTensor[] {
+  return releasedTensors(shape).filter(({ name }) => /norm|router|embed_tokens|lm_head/.test(name));
 }
 
-function releasedTensors({ layers, isTiny }: MadeShape): KeptTensor[] {
+function releasedTensors({ model, layers, isTiny }: MadeShape): KeptTensor[] {
   const {
     hiddenSize: d,
     vocabSize,
@@ -151,7 +151,9 @@ function releasedTensors({ layers, isTiny }: MadeShape): KeptTensor[] {
     headCount,
     kvHeadCount,
     headDim,
-  } = shapeConfig("scout", layers, isTiny);
+    denseWidth,
+    moeLayers,
+  } = shapeConfig(model, layers, isTiny);
   const all: KeptTensor[] = [];
   const add = (name: string, ...shape: number[]) => all.push({ name: PREFIX + name, dtype: "BF16", shape });
   for (let layer = 0; layer < layers; layer++) {
@@ -164,9 +166,12 @@ function releasedTensors({ layers, isTiny }: MadeShape): KeptTensor[] {
     ] as const)
       add(`${path}.self_attn.${name}_proj.weight`, heads * headDim, d);
     add(`${path}.self_attn.o_proj.weight`, d, headCount * headDim);
+    const isDense = !moeLayers.includes(layer);
+    const [mlp, width] = isDense ? ["feed_forward", denseWidth] : ["feed_forward.shared_expert", f];
+    for (const name of ["gate", "up"]) add(`${path}.${mlp}.${name}_proj.weight`, width, d);
+    add(`${path}.${mlp}.down_proj.weight`, d, width);
+    if (isDense) continue;
     add(`${path}.feed_forward.router.weight`, e, d);
-    for (const name of ["gate", "up"]) add(`${path}.feed_forward.shared_expert.${name}_proj.weight`, f, d);
-    add(`${path}.feed_forward.shared_expert.down_proj.weight`, d, f);
     add(`${path}.feed_forward.experts.gate_up_proj`, e, d, 2 * f);
     add(`${path}.feed_forward.experts.down_proj`, e, f, d);
   }
@@ -199,10 +204,10 @@ async function writeIndex(
 }
 
 /** config.json, and nano's tokenizer with made-up tokens behind its own up to the vocabulary's size. */
-async function writeModelFiles(folder: string, { layers, isTiny }: MadeShape): Promise<void> {
+async function writeModelFiles(folder: string, { model, layers, isTiny }: MadeShape): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  const config = shapeConfig("scout", layers, isTiny);
+  const config = shapeConfig(model, layers, isTiny);
   const text = {
     model_type: "llama4_text",
     vocab_size: config.vocabSize,
@@ -215,7 +220,7 @@ async function writeModelFiles(folder: string, { layers, isTiny }: MadeShape): P
     head_dim: config.headDim,
     num_local_experts: config.expertCount,
     num_experts_per_tok: 1,
-    interleave_moe_layer_step: 1,
+    interleave_moe_layer_step: model === "scout" ? 1 : 2,
     no_rope_layer_interval: 4,
     attention_chunk_size: config.chunkSize,
     max_position_embeddings: config.maxPositionEmbeddings,
