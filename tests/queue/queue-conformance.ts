@@ -70,6 +70,26 @@ export function queueConformance(name: string, open: () => Promise<QueueUnderTes
       expect(await take()).toBeUndefined();
     });
 
+    test("a tenant that floods waits behind itself, by its weight, and a lower priority behind all others", async () => {
+      const tenant = (name: string, weight = 1, priority: "normal" | "low" = "normal") =>
+        jobOf({ tenant: { name, weight, priority, cacheSalt: "" } });
+      const flood = Array.from({ length: 12 }, () => tenant("flood"));
+      const light = [tenant("light"), tenant("light"), tenant("heavy", 2), tenant("heavy", 2), tenant("heavy", 2)];
+      await add(tenant("idle", 1, "low"), ...flood);
+      await add(...light);
+      const order = [];
+      for (let lease = await take(); lease !== undefined; lease = await take()) {
+        order.push(lease.job.tenant?.name);
+        await lease.complete(neverAborted);
+      }
+      expect(order).toHaveLength(18);
+      expect(order.at(-1)).toBe("idle");
+      // Two of the light one's and three of the heavy one's, beside as much of the flood as its part is.
+      expect(order.lastIndexOf("light")).toBeLessThan(10);
+      expect(order.lastIndexOf("heavy")).toBeLessThan(10);
+      expect(order.slice(0, 10)).toContain("flood");
+    });
+
     test("jobs come in the order of their adds, and those in front before the others", async () => {
       const [first, second, third, fourth] = [jobOf(), jobOf(), jobOf({ front: true }), jobOf({ front: true })];
       await add(first, second);

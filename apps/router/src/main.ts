@@ -1,5 +1,5 @@
 import { systemClock } from "@drover/core";
-import { serve } from "@drover/process";
+import { serve, watchFileText } from "@drover/process";
 import { ApiKeys, Router } from "@drover/router";
 import packageFile from "../package.json" with { type: "json" };
 import { ROUTER_USAGE, routerFlags } from "./config.ts";
@@ -26,6 +26,10 @@ await serve(
         logger,
       }),
     );
+    const keys = new ApiKeys();
+    const file = config.apiKeyFile;
+    if (file !== undefined)
+      resources.use(await watchFileText(file, { setting: "api-key-file", use: (text) => keys.use(text), logger }));
     const ready = Promise.withResolvers<void>();
     const { router, addresses } = await Router.start({
       deployments: [
@@ -41,7 +45,7 @@ await serve(
           keepResponsesMs: config.keepResponses,
         },
       ],
-      keys: await ApiKeys.load(config.apiKeyFile),
+      keys,
       corsOrigins: config.corsOrigins,
       page: config.page,
       requestsMax: config.maxRequests,

@@ -4,6 +4,8 @@ export type Candidate = Readonly<{
   id: number;
   /** Of the request that it belongs to, rising with admission: requests share a step, not their choices. */
   requestOrder: number;
+  /** Whose it is, and its part beside others'; absent: nobody is told apart. */
+  tenant?: Readonly<{ name: string; weight: number }> | undefined;
   /** Committed rows. */
   computedCount: number;
   /** Rows that are known and not computed yet. */

@@ -1,7 +1,8 @@
 import { type Candidate, type PlannedRows, rowsOf } from "./candidate.ts";
 import { BURST_STRETCH, DECODE_STRETCH, PROMPT_SHARE_MIN, STEP_MS_ALONE, STEP_MS_MAX } from "./limits.ts";
-import { type PromptBudget, PromptShares } from "./prompt-shares.ts";
+import type { PromptBudget } from "./prompt-shares.ts";
 import type { StepCost } from "./step-cost.ts";
+import { tenantShares } from "./tenant-shares.ts";
 
 export type StepBudget = Readonly<{
   /** The step that is planned; rises by one with each. */
@@ -28,8 +29,8 @@ export function planStep<T extends Candidate>(
   const prompts = candidates.filter(({ isDecoding }) => !isDecoding);
   if (prompts.length === 0) return decoding;
   const rowsMax = Math.min(budget.prefillRowsMax, cost.rowsTrusted);
-  const shares = new PromptShares(prompts, cost, { ...promptBudget(decoding, cost, budget), rowsMax }, budget.step);
-  return [...decoding, ...shares.rows()];
+  const promptsMay = { ...promptBudget(decoding, cost, budget), rowsMax };
+  return [...decoding, ...tenantShares(prompts, cost, promptsMay, budget.step)];
 }
 
 /** Sequences that decode in this step: all, unless they are too many or too deep; then one of each request goes before another's second, the longest waiting first. */

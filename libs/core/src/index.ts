@@ -109,6 +109,7 @@ export {
   type TraceSpan,
 } from "./ports/tracer.ts";
 export { SaidReasons } from "./said-reasons.ts";
+export type { TenantShare } from "./tenant-share.ts";
 
 // A map that forgets the oldest.
 

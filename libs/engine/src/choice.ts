@@ -1,3 +1,4 @@
+import type { Candidate } from "@drover/batching";
 import { assert, type KvSequence, type MaskCursor, type RowLogprobs, type SequenceStore } from "@drover/core";
 import { TokenHistory } from "@drover/sampling";
 import type { ActiveRequest } from "./active-request.ts";
@@ -182,6 +183,10 @@ export class Choice {
   /** The last step that served it, or the one in which it arrived. */
   get lastStep(): number {
     return this.#lastStep;
+  }
+
+  get tenant(): Candidate["tenant"] {
+    return this.request.task.tenant;
   }
 
   get requestOrder(): number {

@@ -97,10 +97,11 @@ export class KvRoom {
   }
 
   #open(choice: Choice): KvSequence {
-    const { blockHashes, images } = choice.request.task;
+    const { blockHashes, images, tenant } = choice.request.task;
     const sequence = this.#options.sequences.open({
       tokenIds: choice.tokens,
       blockHashes,
+      ...(tenant && { salt: tenant.cacheSalt }),
       images,
       reuse: !choice.reportsPrompt,
       rowCountMax: choice.tokenCountMax,

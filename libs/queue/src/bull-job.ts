@@ -12,19 +12,16 @@ export type BullJobData = { job: string; protocol: string };
 /** What BullMQ keeps of jobs that have ended. */
 export const ENDED_JOBS = { count: ENDED_JOBS_KEPT, age: ENDED_JOBS_KEPT_S };
 
-/** BullMQ takes jobs without a priority first, so every job has one. */
-const FRONT_PRIORITY = 1;
-const PRIORITY = 2;
-
 /** The id under which BullMQ keeps a job: a repeated add of it is ignored. */
 export function bullJobId({ requestId, attemptBase }: JobName): string {
   return `${requestId}.${attemptBase}`;
 }
 
-/** A job as BullMQ is given it. */
+/** A job as BullMQ is given it; what has the lower priority is taken first. */
 export function bullJob(
   job: QueueJob,
   protocol: Protocol,
+  priority: number,
 ): Readonly<{ name: string; data: BullJobData; opts: BulkJobOptions }> {
   const bytes = toBinary(JobSchema, queueJobToWire(job));
   return {
@@ -32,7 +29,7 @@ export function bullJob(
     data: { protocol: protocolText(protocol), job: Buffer.from(bytes).toString("base64") },
     opts: {
       jobId: bullJobId(job),
-      priority: job.front ? FRONT_PRIORITY : PRIORITY,
+      priority,
       removeOnComplete: ENDED_JOBS,
     },
   };

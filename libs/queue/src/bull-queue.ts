@@ -36,6 +36,7 @@ import {
   STALLED_MS,
 } from "./limits.ts";
 import { overRedis, unreachable } from "./redis.ts";
+import { RedisFairOrder } from "./redis-fair-order.ts";
 
 export type BullQueueOptions = Readonly<{
   redis: Redis;
@@ -50,7 +51,11 @@ export type BullQueueOptions = Readonly<{
   protocol?: Protocol;
 }>;
 
-type LaneQueue = Readonly<{ queue: Queue<BullJobData>; worker: Worker<BullJobData> | undefined }>;
+type LaneQueue = Readonly<{
+  queue: Queue<BullJobData>;
+  worker: Worker<BullJobData> | undefined;
+  fair: RedisFairOrder;
+}>;
 
 /** The queue in Redis, by BullMQ: one BullMQ queue for each lane. Jobs are fetched by hand, so that only what can be placed is taken. */
 export class BullQueue implements QueueProducer, QueueConsumer {
@@ -92,7 +97,8 @@ export class BullQueue implements QueueProducer, QueueConsumer {
       skipVersionCheck: true,
     });
     queue.on("error", () => undefined);
-    if (this.#options.consumer === undefined) return { queue, worker: undefined };
+    const fair = new RedisFairOrder(this.#options.redis, this.#key(`fair:${lane}`), queue.toKey("prioritized"));
+    if (this.#options.consumer === undefined) return { queue, worker: undefined, fair };
     const worker = new Worker<BullJobData>(name, null, {
       connection: this.#options.consumer,
       prefix: this.#prefix,
@@ -105,7 +111,7 @@ export class BullQueue implements QueueProducer, QueueConsumer {
     });
     worker.on("error", () => undefined);
     worker.startStalledCheckTimer().catch(() => undefined);
-    return { queue, worker };
+    return { queue, worker, fair };
   }
 
   async add(jobs: readonly QueueJob[], signal: AbortSignal): Promise<void> {
@@ -116,11 +122,12 @@ export class BullQueue implements QueueProducer, QueueConsumer {
       for (const lane of LANES) {
         const mine = jobs.filter((job) => job.lane === lane);
         if (mine.length === 0) continue;
-        const { queue } = this.#lane(lane);
+        const { queue, fair } = this.#lane(lane);
         if ((await queue.getPrioritizedCount()) + mine.length > LANE_JOBS_MAX) {
           throw new DroverError("overloaded", `the ${lane} lane is full`, { retryAfterMs: RETRY_AFTER_MS });
         }
-        await queue.addBulk(mine.map((job) => bullJob(job, this.#protocol)));
+        const priorities = await fair.priorities(mine);
+        await queue.addBulk(mine.map((job, i) => bullJob(job, this.#protocol, at(priorities, i))));
       }
     });
     // The jobs are there: schedulers look by themselves too, and a word that is lost costs a moment.
@@ -155,7 +162,7 @@ export class BullQueue implements QueueProducer, QueueConsumer {
   }
 
   async take(lane: Lane, signal: AbortSignal): Promise<JobLease | undefined> {
-    const { worker } = this.#lane(lane);
+    const { worker, fair } = this.#lane(lane);
     if (worker === undefined) throw new DroverError("internal", "a producer takes no jobs");
     return overRedis(signal, async () => {
       for (;;) {
@@ -167,6 +174,7 @@ export class BullQueue implements QueueProducer, QueueConsumer {
           await this.#putAside(taken, token);
           continue;
         }
+        fair.taken(taken.opts.priority);
         const job = this.#read(taken);
         if (job === undefined) {
           // Nobody of this version can ever place it.

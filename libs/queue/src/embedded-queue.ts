@@ -1,4 +1,5 @@
 import {
+  assert,
   BoundedMap,
   type Clock,
   DroverError,
@@ -12,14 +13,16 @@ import {
   type RequestId,
   type RouterId,
 } from "@drover/core";
+import { FairOrder, isBefore, type Rank } from "./fair-order.ts";
 import { KNOWN_JOBS_MAX, LANE_JOBS_MAX, RETRY_AFTER_MS, TOMBSTONE_MS, TOMBSTONES_MAX } from "./limits.ts";
 
-type WaitingJob = { readonly job: QueueJob; attempt: number };
+type WaitingJob = { readonly job: QueueJob; readonly rank: Rank; attempt: number };
 
 /** The queue in the scheduler's own memory: what waits is lost with the process, and routers add it again. */
 export class EmbeddedQueue implements QueueProducer, QueueConsumer {
   readonly #clock: Clock;
   readonly #lanes = new Map<Lane, WaitingJob[]>(LANES.map((lane) => [lane, []]));
+  readonly #orders = new Map<Lane, FairOrder>(LANES.map((lane) => [lane, new FairOrder()]));
   readonly #tombstones = new BoundedMap<RequestId, number>({ entriesMax: TOMBSTONES_MAX });
   /** Adds that are known. */
   readonly #known = new BoundedMap<string, true>({ entriesMax: KNOWN_JOBS_MAX });
@@ -42,9 +45,9 @@ export class EmbeddedQueue implements QueueProducer, QueueConsumer {
       const key = `${job.requestId} ${job.attemptBase}`;
       if (this.#known.has(key)) continue;
       this.#known.set(key, true);
-      const waiting = { job, attempt: job.attemptBase };
+      const waiting = { job, rank: job.front ? FRONT_RANK : this.#order(job.lane).rank(job), attempt: job.attemptBase };
       if (job.front) front.push(waiting);
-      else this.#lane(job.lane).push(waiting);
+      else insert(this.#lane(job.lane), waiting);
     }
     for (const waiting of front.reverse()) this.#lane(waiting.job.lane).unshift(waiting);
     this.#notify();
@@ -66,6 +69,8 @@ export class EmbeddedQueue implements QueueProducer, QueueConsumer {
     signal.throwIfAborted();
     const waiting = this.#lane(lane);
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      this.#order(lane).taken(next.rank);
+      if (waiting.length === 0) this.#order(lane).reset();
       if (next.job.deadlineMs > this.#clock.now() && !this.#isDead(next.job.requestId)) return this.#lease(next);
     }
     return undefined;
@@ -125,6 +130,7 @@ export class EmbeddedQueue implements QueueProducer, QueueConsumer {
       const kept = waiting.filter(keep);
       dropped += waiting.length - kept.length;
       this.#lanes.set(lane, kept);
+      if (kept.length < waiting.length) this.#order(lane).keepOnly(kept.map(({ job }) => job));
     }
     return dropped;
   }
@@ -137,9 +143,24 @@ export class EmbeddedQueue implements QueueProducer, QueueConsumer {
     return this.#lanes.get(lane) ?? [];
   }
 
+  #order(lane: Lane): FairOrder {
+    const order = this.#orders.get(lane);
+    assert(order !== undefined, "every lane has its order");
+    return order;
+  }
+
   #notify(): void {
     for (const listener of this.#listeners) listener();
   }
 }
 
 const NEVER = new AbortController().signal;
+
+/** Of what is added again. */
+const FRONT_RANK: Rank = { priorityClass: -2, tag: 0 };
+
+/** Behind all that goes before it or came earlier. */
+function insert(lane: WaitingJob[], waiting: WaitingJob): void {
+  const behind = lane.findLastIndex((other) => !isBefore(waiting.rank, other.rank));
+  lane.splice(behind + 1, 0, waiting);
+}

@@ -75,3 +75,15 @@ export const REDIS_WORDS_MAX = 120;
 
 /** When to come back to a queue that is full or away. */
 export const RETRY_AFTER_MS = 1000;
+
+/** What tenants' parts of a lane are counted in, tokens. */
+export const COST_TOKENS = 256;
+
+/** Tokens of an answer that count where more may come: most answers are shorter than what they may be. */
+export const ANSWER_TOKENS_COUNTED = 512;
+
+/**
+ * Tags of one class that Redis tells apart: BullMQ has 2^21 priorities. After 134 million tokens without a moment in which nothing waits, a lane is
+ * first come, first served until that moment comes.
+ */
+export const TAG_MAX = 2 ** 19 - 1;

@@ -1,41 +1,68 @@
-import { createHash, timingSafeEqual } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { DroverError } from "@drover/core";
+import { type Account, Accounts, LimitReached } from "@drover/tenants";
+import type { TenantUsage } from "./requests/tenant-usage.ts";
 
-/** The keys that may use the API. Without any, everybody may. */
+/** Anybody, where no key is asked for. */
+export const ANYBODY: Account = { salt: "" };
+
+/** The keys that may use the API, and whose they are. Without any, everybody may. */
 export class ApiKeys {
-  readonly #digests: readonly Buffer[];
+  readonly #accounts = new Accounts();
+  readonly #now: () => number;
 
-  constructor(keys: readonly string[]) {
-    this.#digests = keys.map(digest);
+  /** `now`: of a monotonic clock, milliseconds. */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
   }
 
-  /** One key a line; empty lines and lines that begin with # are skipped. Errors: `invalid_argument` when the file has no key. */
-  static async load(path: string | undefined): Promise<ApiKeys> {
-    if (path === undefined || path === "") return new ApiKeys([]);
-    const text = await readFile(path, "utf8").catch((cause: unknown) => {
-      throw new DroverError("invalid_argument", `cannot read the API keys in ${path}`, { cause });
-    });
-    const keys = text.split("\n").map((line) => line.trim());
-    const used = keys.filter((key) => key !== "" && !key.startsWith("#"));
-    if (used.length === 0) throw new DroverError("invalid_argument", `${path} holds no API key`);
-    return new ApiKeys(used);
+  /** The house's own keys, as they are; for a router without tenants. */
+  static of(keys: readonly string[]): ApiKeys {
+    const made = new ApiKeys();
+    if (keys.length > 0) made.use(keys.join("\n"));
+    return made;
   }
 
-  /** Checks `Authorization: Bearer KEY`. Errors: `unauthenticated`. */
-  check(authorization: string | undefined): void {
-    if (this.#digests.length === 0) return;
+  /** What a keys file says, from now on. Errors: `invalid_argument`, and then all stays as it was. */
+  use(text: string): void {
+    this.#accounts.use(text, this.#now());
+  }
+
+  /** Who says `Authorization: Bearer KEY`. Errors: `unauthenticated`. */
+  check(authorization: string | undefined): Account {
+    if (this.#accounts.isOpen) return ANYBODY;
     const key = /^Bearer +(\S+)\s*$/i.exec(authorization ?? "")?.[1];
     if (key === undefined)
       throw new DroverError("unauthenticated", "an API key is required: Authorization: Bearer KEY");
-    const given = digest(key);
-    // Every key is compared, so that the time taken tells nothing.
-    let known = false;
-    for (const wanted of this.#digests) known = timingSafeEqual(wanted, given) || known;
-    if (!known) throw new DroverError("unauthenticated", "the API key is not known");
+    return this.#accounts.of(key);
+  }
+
+  /** Counts a request of an account that begins. What comes back is disposed of when it is over. Errors: `LimitReached`. */
+  begin({ allowance }: Account): BegunRequest {
+    allowance?.begin(this.#now());
+    let isOver = false;
+    return {
+      headers: allowance?.headers(this.#now()) ?? NO_HEADERS,
+      [Symbol.dispose]: () => {
+        if (!isOver) allowance?.end();
+        isOver = true;
+      },
+    };
   }
 }
 
-function digest(key: string): Buffer {
-  return createHash("sha256").update(key).digest();
+/** A request that counts against its account until it is disposed of, and what its answer says of the limits. */
+export type BegunRequest = Disposable & Readonly<{ headers: ReadonlyMap<string, string> }>;
+
+const NO_HEADERS: ReadonlyMap<string, string> = new Map();
+
+/** As `ApiKeys.begin`, and counted as used or refused. */
+export function beginFor(account: Account, keys: ApiKeys, usage: TenantUsage): BegunRequest {
+  try {
+    const begun = keys.begin(account);
+    usage.began(account);
+    return begun;
+  } catch (error) {
+    if (error instanceof LimitReached) usage.refused(account, error.limit);
+    throw error;
+  }
 }

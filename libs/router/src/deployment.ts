@@ -24,6 +24,7 @@ import { Generations } from "./requests/generations.ts";
 import { Inference } from "./requests/inference.ts";
 import { KeptResponses } from "./requests/kept-responses.ts";
 import { RequestNames } from "./requests/request-names.ts";
+import type { TenantUsage } from "./requests/tenant-usage.ts";
 import type { ServedModel } from "./served-model.ts";
 
 export type DeploymentOptions = Readonly<{
@@ -49,6 +50,7 @@ export type RouterParts = Readonly<{
   routerId: RouterId;
   admission: Admission;
   series: RouterSeries;
+  usage: TenantUsage;
   clock: Clock;
   logger: Logger;
   tracer: Tracer | undefined;
@@ -80,7 +82,7 @@ export class Deployment {
 
   constructor(options: DeploymentOptions, parts: RouterParts) {
     const { model, queue, store, schedulers } = options;
-    const { routerId, clock, logger, series, onChange } = parts;
+    const { routerId, clock, logger, series, usage, onChange } = parts;
     const { modelId } = model;
     this.#options = options;
     this.#parts = parts;
@@ -96,6 +98,7 @@ export class Deployment {
       queue,
       store,
       metrics: this.metrics,
+      usage,
       vision: this.#vision,
       hashSeed: () => servedModelSeed(modelId, this.#watch.modelFingerprint),
       cancelAt: (...attempt) => this.#streams.cancel(...attempt),

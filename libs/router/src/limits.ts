@@ -1,5 +1,8 @@
 import type { TimeLimit } from "@drover/core";
 
+/** Tenants that metrics and the export of usage know by name; those that come later are counted together, as `(other)`. */
+export const TENANT_SERIES_MAX = 200;
+
 /** Largest HTTP body and gRPC message. */
 export const BODY_BYTES_MAX = 32 * 1024 * 1024;
 

@@ -28,6 +28,7 @@ import {
 } from "./limits.ts";
 import { routerSeries } from "./metrics/router-series.ts";
 import { Admission } from "./requests/admission.ts";
+import { TenantUsage } from "./requests/tenant-usage.ts";
 import { neverEnding, type RouterEnding } from "./router-ending.ts";
 
 export type RouterOptions = Readonly<{
@@ -83,10 +84,13 @@ export class Router {
     this.#clock = clock;
     this.#ending = ending;
     this.#admission = new Admission({ requestsMax, refusing: ending.refusing, clock });
+    const series = routerSeries(metrics);
+    const usage = new TenantUsage(series);
     const parts = {
       routerId: routerId(`router-${randomUUID()}`),
       admission: this.#admission,
-      series: routerSeries(metrics),
+      series,
+      usage,
       clock,
       logger,
       tracer,
@@ -97,6 +101,7 @@ export class Router {
     this.#http = createHttpServer({
       deployments: this.#deployments,
       keys,
+      usage,
       metrics,
       logger,
       ready: () => this.ready,
@@ -112,7 +117,7 @@ export class Router {
       clock,
       bodies: options.bodies,
     });
-    this.#grpc = createGrpcServer({ deployments: this.#deployments, keys, logger });
+    this.#grpc = createGrpcServer({ deployments: this.#deployments, keys, usage, logger });
   }
 
   /** Listens on both ports and begins to watch the clusters. Errors: `unavailable` when an address is taken. */

@@ -28,6 +28,7 @@ const BY_STATUS: Partial<Record<number, ErrorCode>> = {
   [status.RESOURCE_EXHAUSTED]: "overloaded",
   [status.UNAVAILABLE]: "unavailable",
   [status.UNAUTHENTICATED]: "unauthenticated",
+  [status.PERMISSION_DENIED]: "permission_denied",
 };
 
 /** The other direction: the peer's own code where it sent one, else the nearest for the gRPC status. */

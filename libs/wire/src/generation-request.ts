@@ -4,18 +4,20 @@ import { GenerationRequestSchema, type GenerationRequest as Message } from "@dro
 import { numberFromWire, u32FromWire, u32ToWire } from "./numbers.ts";
 import { promptImageFromWire, promptImageToWire } from "./prompt-image.ts";
 import { samplingParamsFromWire, samplingParamsToWire } from "./sampling-params.ts";
+import { tenantFromWire, tenantToWire } from "./tenant.ts";
 import { traceFromWire } from "./trace-context.ts";
 import { wireFault } from "./wire-fault.ts";
 
 /** The request as a job's payload. */
 export function generationRequestToWire(request: GenerationRequest): Uint8Array {
-  const { params, trace, delivered, grammar, ...names } = request;
+  const { params, trace, delivered, grammar, tenant, ...names } = request;
   const isNew = delivered.every(({ tokenIds, finished }) => tokenIds.length === 0 && !finished);
   return toBinary(
     GenerationRequestSchema,
     create(GenerationRequestSchema, {
       ...names,
       ...trace,
+      ...tenantToWire({ ...(tenant && { tenant }) }),
       promptTokenIds: u32ToWire(request.promptTokenIds),
       deadlineMs: BigInt(request.deadlineMs),
       ...samplingParts(params, grammar),
@@ -47,6 +49,7 @@ export function generationRequestFromWire(payload: Uint8Array): GenerationReques
     ...grammarOf(constrained?.grammar ?? limited?.grammar),
     delivered: deliveredFromWire(message.delivered, params.n),
     deadlineMs: numberFromWire(message.deadlineMs, "deadline_ms"),
+    ...tenantFromWire(message.tenant),
     ...traceFromWire(message),
   };
 }

@@ -3,15 +3,17 @@ import { type JobPayload, LANES, modelId, type QueueJob, requestId, routerId } f
 import { JobSchema, type Job as Message, PayloadReferenceSchema } from "@drover/proto";
 import { blockHashesFromWire } from "./block-hashes.ts";
 import { numberFromWire } from "./numbers.ts";
+import { tenantFromWire, tenantToWire } from "./tenant.ts";
 import { nameFromWire } from "./text.ts";
 import { traceFromWire } from "./trace-context.ts";
 import { wireFault } from "./wire-fault.ts";
 
 /** A job as it travels to the queue, and as Redis keeps it. */
-export function queueJobToWire({ trace, payload, ...job }: QueueJob): Message {
+export function queueJobToWire({ trace, payload, tenant, ...job }: QueueJob): Message {
   return create(JobSchema, {
     ...job,
     ...trace,
+    ...tenantToWire({ ...(tenant && { tenant }) }),
     deadlineMs: BigInt(job.deadlineMs),
     enqueuedAtMs: BigInt(job.enqueuedAtMs),
     promptTokenCount: BigInt(job.promptTokenCount),
@@ -36,6 +38,7 @@ export function queueJobFromWire(message: Message): QueueJob {
     newTokenCountMax: numberFromWire(message.newTokenCountMax, "new_token_count_max"),
     choiceCount,
     blockHashes: blockHashesFromWire(message.blockHashes, "block_hashes"),
+    ...tenantFromWire(message.tenant),
     ...traceFromWire(message),
     payload: payloadFromWire(message.payload),
   };

@@ -1,4 +1,5 @@
 import type { ModelId, RequestId, RouterId } from "../ids.ts";
+import type { TenantShare } from "../tenant-share.ts";
 import type { TraceContext } from "./tracer.ts";
 
 /** Lanes are queues of their own, so that a long prompt never holds up short ones. */
@@ -11,28 +12,29 @@ export type JobPayload =
   | Readonly<{ kind: "reference"; key: string; byteCount: number }>;
 
 /** One waiting request: what the scheduler needs to place it, and the payload that it hands to the worker unread. */
-export type QueueJob = Readonly<{
-  requestId: RequestId;
-  modelId: ModelId;
-  routerId: RouterId;
-  lane: Lane;
-  /** First in its lane: a request that is added again after its worker was lost. */
-  front: boolean;
-  /** The attempt that the first delivery has; each further delivery counts one more. Rises by ATTEMPT_STRIDE with each re-add. */
-  attemptBase: number;
-  /** Unix milliseconds; what is past it is dropped. */
-  deadlineMs: number;
-  enqueuedAtMs: number;
-  /** Prompt and delivered tokens that must be prefilled, and the most that may be generated, summed over choices. */
-  promptTokenCount: number;
-  newTokenCountMax: number;
-  choiceCount: number;
-  /** Hashes of the prompt's first blocks and of ever fewer later ones, for finding cached prefixes: see libs/placement. Empty: nothing to look for. */
-  blockHashes: Uint8Array;
-  /** The request's span, where it is traced. */
-  trace?: TraceContext;
-  payload: JobPayload;
-}>;
+export type QueueJob = TenantShare &
+  Readonly<{
+    requestId: RequestId;
+    modelId: ModelId;
+    routerId: RouterId;
+    lane: Lane;
+    /** First in its lane: a request that is added again after its worker was lost. */
+    front: boolean;
+    /** The attempt that the first delivery has; each further delivery counts one more. Rises by ATTEMPT_STRIDE with each re-add. */
+    attemptBase: number;
+    /** Unix milliseconds; what is past it is dropped. */
+    deadlineMs: number;
+    enqueuedAtMs: number;
+    /** Prompt and delivered tokens that must be prefilled, and the most that may be generated, summed over choices. */
+    promptTokenCount: number;
+    newTokenCountMax: number;
+    choiceCount: number;
+    /** Hashes of the prompt's first blocks and of ever fewer later ones, for finding cached prefixes: see libs/placement. Empty: nothing to look for. */
+    blockHashes: Uint8Array;
+    /** The request's span, where it is traced. */
+    trace?: TraceContext;
+    payload: JobPayload;
+  }>;
 
 /** What names one add. */
 export type JobName = Pick<QueueJob, "requestId" | "attemptBase" | "lane">;

@@ -21,6 +21,8 @@ export type SequencePrompt = Readonly<{
   tokenIds: readonly number[];
   /** The chain over the prompt's whole blocks, where it is known; empty: it is computed. See `BlockHashes` in libs/kv. */
   blockHashes: Uint8Array;
+  /** What its chain begins with besides the model: prefixes are found again by those of the same salt. Absent: "". */
+  salt?: string;
   images: readonly PromptImage[];
   /** False: every row is computed. */
   reuse: boolean;

@@ -9,6 +9,8 @@ const TYPES: Partial<Readonly<Record<ErrorCode, string>>> = {
   model_not_found: "not_found_error",
   not_found: "not_found_error",
   payload_too_large: "request_too_large",
+  permission_denied: "permission_error",
+  rate_limit_exceeded: "rate_limit_error",
   overloaded: "rate_limit_error",
   unavailable: "overloaded_error",
 };

@@ -16,6 +16,9 @@ import type { Deployments } from "../deployments.ts";
 import { BATCH_PAUSE_MS, BATCH_WAIT_MS_MAX } from "../limits.ts";
 import { replyFrame, wholeAnswer } from "../requests/whole-answer.ts";
 
+/** Whose responses a batch goes on with and keeps: who may use batches shares them. */
+const OWN = "";
+
 export type BatchAnswersOptions = Readonly<{ bodies: Bodies; deployments: Deployments; clock: Clock }>;
 
 /** The line of one request's answer, and whether it is none of an error. */
@@ -66,13 +69,19 @@ export class BatchAnswers {
     blocks.append(Buffer.from(body));
     const received = { blocks, [Symbol.dispose]: () => undefined };
     const keptFor = (model: string | undefined, names: KeptNames) =>
-      deployments.reading(model).responses.parts(names, signal);
+      deployments.reading(model).responses.parts(OWN, names, signal);
     const { model, query } = await bodies.read<readonly GenerationQuery[]>(received, endpoint.path, signal, keptFor);
     const { inference, responses } = deployments.reading(model);
     using permit = inference.admit({ operation: `batch ${endpoint.path}` });
     const running = await inference.begin(query, permit, signal);
     try {
-      return await wholeAnswer(endpoint, replyFrame(endpoint, inference, running), running.batch, responses, signal);
+      return await wholeAnswer(
+        endpoint,
+        replyFrame(endpoint, inference, running),
+        running.batch,
+        { responses, owner: OWN },
+        signal,
+      );
     } finally {
       inference.cancel(running.batch);
     }

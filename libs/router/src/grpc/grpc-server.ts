@@ -8,9 +8,10 @@ import { channelOptions, dropCancelledCalls, failStream, type RpcService, rpcSer
 import { type Metadata, Server, type ServerWritableStream } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation, service as healthService } from "grpc-health-check";
-import type { ApiKeys } from "../api-keys.ts";
+import { type ApiKeys, beginFor } from "../api-keys.ts";
 import type { Deployments } from "../deployments.ts";
 import { BODY_BYTES_MAX, READER_STALL_LIMIT } from "../limits.ts";
+import type { TenantUsage } from "../requests/tenant-usage.ts";
 import { GrpcReplies } from "./grpc-replies.ts";
 import {
   messageField,
@@ -20,7 +21,12 @@ import {
   tokenizeModel,
 } from "./grpc-requests.ts";
 
-export type GrpcServerOptions = Readonly<{ deployments: Deployments; keys: ApiKeys; logger: Logger }>;
+export type GrpcServerOptions = Readonly<{
+  deployments: Deployments;
+  keys: ApiKeys;
+  usage: TenantUsage;
+  logger: Logger;
+}>;
 
 export type GrpcServer = Readonly<{ server: Server; setReady: (ready: boolean) => void }>;
 
@@ -78,7 +84,7 @@ function unary<Q, R>(options: GrpcServerOptions, handle: Handle<Q, R>): Unary<Q,
   return async (request, call) => {
     try {
       const client = clientOf(call);
-      authenticate(options, call.metadata);
+      using _begun = authenticate(options, call.metadata).begun();
       return await handle(request, client);
     } catch (error) {
       throw refusal(error, options.logger);
@@ -97,8 +103,9 @@ function serve<T extends Named>(call: StreamCall<T>, options: GrpcServerOptions,
 
 async function stream<T extends Named>(call: StreamCall<T>, options: GrpcServerOptions, read: Read<T>): Promise<void> {
   const { inference } = options.deployments.reading(call.request.model);
-  authenticate(options, call.metadata);
-  using permit = inference.admit({ operation: call.getPath().slice(1), ...traceOf(call.metadata) });
+  const { account, begun } = authenticate(options, call.metadata);
+  using _begun = begun();
+  using permit = inference.admit({ operation: call.getPath().slice(1), ...traceOf(call.metadata) }, account);
   const client = clientOf(call);
   const { batch } = await inference.begin((facts) => [read(call.request, facts)], permit, client);
   const replies = new GrpcReplies(batch.requestId, inference.model, at(batch.requests, 0));
@@ -130,9 +137,11 @@ function clientOf(call: Cancellable): AbortSignal {
   return client.signal;
 }
 
-function authenticate({ keys }: GrpcServerOptions, metadata: Metadata): void {
+/** Whose call it is; `begun` counts it until it is over. Errors: `unauthenticated`; of `begun`, `rate_limit_exceeded`. */
+function authenticate({ keys, usage }: GrpcServerOptions, metadata: Metadata) {
   const given = metadata.get("authorization")[0];
-  keys.check(typeof given === "string" ? given : undefined);
+  const account = keys.check(typeof given === "string" ? given : undefined);
+  return { account, begun: () => beginFor(account, keys, usage) };
 }
 
 /** What a client is told; faults of this side are logged. */

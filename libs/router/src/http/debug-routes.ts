@@ -12,7 +12,8 @@ type Query = Readonly<{ Querystring: QueryString }>;
 const ID_PREFIXES = GENERATION_ENDPOINTS.map(({ idPrefix }) => idPrefix);
 
 /** What an operator asks of a model's cluster. */
-export function addDebugRoutes(api: FastifyInstance, { deployments }: HttpServerOptions): void {
+export function addDebugRoutes(api: FastifyInstance, { deployments, usage }: HttpServerOptions): void {
+  api.get("/debug/usage", () => ({ tenants: usage.export() }));
   api.get<Query>("/debug/cluster", ({ query }) => {
     const state = deployments.named(queryParameter(query, "model")).clusterState;
     if (state === undefined) return { ready: false };

@@ -10,6 +10,7 @@ import type { Incoming } from "../requests/request-trace.ts";
 import { replyFrame, wholeAnswer } from "../requests/whole-answer.ts";
 import { clientSignal } from "./client-signal.ts";
 import { EventStream } from "./event-stream.ts";
+import { accountOf } from "./request-accounts.ts";
 
 /** What generating endpoints share. */
 export type GenerationParts = Readonly<{ bodies: Bodies; deployments: Deployments; logger: Logger }>;
@@ -23,21 +24,23 @@ export async function serveGeneration(
 ): Promise<FastifyReply> {
   const client = clientSignal(reply.raw);
   using body = receivedBody(request);
+  const account = accountOf(request);
+  const owner = account.tenant?.name ?? "";
   const keptFor = (model: string | undefined, names: KeptNames) =>
-    deployments.reading(model).responses.parts(names, client);
+    deployments.reading(model).responses.parts(owner, names, client);
   const { model, query: queries } = await bodies.read<readonly GenerationQuery[]>(body, endpoint.path, client, keptFor);
   const { inference, responses } = deployments.reading(model);
-  using permit = inference.admit(incoming(request));
+  using permit = inference.admit(incoming(request), account);
   const running = await inference.begin(queries, permit, client, () => body[Symbol.dispose]());
   const { options, batch } = running;
   const frame = replyFrame(endpoint, inference, running);
   try {
     if (options.stream) {
       const stream = endpoint.stream(frame);
-      await streamReply(reply, batch, stream, (kept) => responses.keep(frame.id, kept, client), logger);
+      await streamReply(reply, batch, stream, (kept) => responses.keep(owner, frame.id, kept, client), logger);
       return reply;
     }
-    const body = await wholeAnswer(endpoint, frame, batch, responses, client);
+    const body = await wholeAnswer(endpoint, frame, batch, { responses, owner }, client);
     return reply.header("content-type", "application/json; charset=utf-8").send(JSON.stringify(body));
   } finally {
     inference.cancel(batch);

@@ -4,11 +4,13 @@ import type { ApiKeys } from "../api-keys.ts";
 import type { BatchSettings } from "../batches/batch-settings.ts";
 import type { BodyLimits } from "../bodies/bodies.ts";
 import type { Deployments } from "../deployments.ts";
+import type { TenantUsage } from "../requests/tenant-usage.ts";
 
 /** What the HTTP interface answers from. */
 export type HttpServerOptions = Readonly<{
   deployments: Deployments;
   keys: ApiKeys;
+  usage: TenantUsage;
   metrics: Metrics;
   logger: Logger;
   ready: () => boolean;

@@ -16,11 +16,12 @@ import { answerBrokenRequest, fromHttpError, sendError } from "./http-errors.ts"
 import type { HttpServerOptions } from "./http-server-options.ts";
 import { KnownRoutes } from "./known-routes.ts";
 import { addOpenRoutes } from "./open-routes.ts";
+import { checkAccounts } from "./request-accounts.ts";
 import { requestIdOf, tellRequestId } from "./request-id.ts";
 
 /** The OpenAI interface, vLLM's tokenizer routes, and the router's own health, metrics and cluster view. Not yet listening. */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
-  const { keys, logger, ending, deployments } = options;
+  const { logger, ending, deployments } = options;
   const server = fastify({
     keepAliveTimeout: 75_000,
     forceCloseConnections: "idle",
@@ -40,9 +41,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   new CrossOrigin(options.corsOrigins).addTo(server, refuseUnknownRoutes(server));
   addOpenRoutes(server, options);
   server.register(async (api) => {
-    api.addHook("onRequest", async (request) =>
-      keys.check(request.headers.authorization ?? bearer(request.headers["x-api-key"])),
-    );
+    checkAccounts(api, options);
     addDebugRoutes(api, options);
     addApiRoutes(api, options, bodies);
     addBatchRoutes(api, batchParts(server, options, bodies));
@@ -64,9 +63,6 @@ function batchParts(server: FastifyInstance, options: HttpServerOptions, bodies:
   ending.addEventListener("abort", () => void runner.close(), { once: true });
   return { files, batches, runner };
 }
-
-/** The header by which clients of Anthropic's interface say their key. */
-const bearer = (key: string | string[] | undefined) => (typeof key === "string" ? `Bearer ${key}` : undefined);
 
 /** Every body is JSON, whatever its content type says; nobody reads one that no route asks for. */
 function receiveBodies(server: FastifyInstance, bodies: Bodies): void {

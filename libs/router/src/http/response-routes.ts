@@ -5,34 +5,39 @@ import { receivedBody } from "../bodies/bodies.ts";
 import type { Deployment } from "../deployment.ts";
 import type { Deployments } from "../deployments.ts";
 import { clientSignal } from "./client-signal.ts";
+import { accountOf } from "./request-accounts.ts";
 import type { BodyParts } from "./tokenize-routes.ts";
 
 /** Responses that are kept: asked for again, and forgotten. */
 export function addResponseRoutes(api: FastifyInstance, deployments: Deployments): void {
   type Named = { Params: { response: string } };
-  api.get<Named>("/v1/responses/:response", async ({ params }) => {
-    const { kept } = await holderOf(deployments, params.response);
+  api.get<Named>("/v1/responses/:response", async (request) => {
+    const { kept } = await holderOf(deployments, ownerOf(request), request.params.response);
     return kept.response;
   });
-  api.delete<Named>("/v1/responses/:response", async ({ params }) => {
-    const { deployment } = await holderOf(deployments, params.response);
-    await deployment.responses.forget(params.response, neverAborted);
-    return { id: params.response, object: "response", deleted: true };
+  api.delete<Named>("/v1/responses/:response", async (request) => {
+    const id = request.params.response;
+    const { deployment } = await holderOf(deployments, ownerOf(request), id);
+    await deployment.responses.forget(ownerOf(request), id, neverAborted);
+    return { id, object: "response", deleted: true };
   });
 }
 
-/** Every model keeps its own. Errors: `not_found`. */
+const ownerOf = (request: FastifyRequest): string => accountOf(request).tenant?.name ?? "";
+
+/** Every model keeps its own, and a tenant finds only its own. Errors: `not_found`. */
 async function holderOf(
   deployments: Deployments,
+  owner: string,
   id: string,
 ): Promise<Readonly<{ deployment: Deployment; kept: KeptResponse }>> {
   const [first, ...others] = deployments;
   for (const deployment of others) {
-    const kept = await deployment.responses.get(id, neverAborted);
+    const kept = await deployment.responses.get(owner, id, neverAborted);
     if (kept !== undefined) return { deployment, kept };
   }
   const deployment = first ?? deployments.named(undefined);
-  return { deployment, kept: await deployment.responses.named(id, neverAborted) };
+  return { deployment, kept: await deployment.responses.named(owner, id, neverAborted) };
 }
 
 /** POST /v1/messages/count_tokens. */

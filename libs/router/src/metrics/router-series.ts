@@ -24,6 +24,7 @@ export function routerSeries(metrics: Metrics) {
     ...endSeries(metrics),
     ...stateSeries(metrics),
     ...imageSeries(metrics),
+    ...tenantSeries(metrics),
   };
 }
 export type RouterSeries = ReturnType<typeof routerSeries>;
@@ -120,6 +121,34 @@ function stateSeries(metrics: Metrics) {
     inFlight: metrics.gauge("drover_router_requests_in_flight", "Requests admitted and not ended", label),
     streams: metrics.gauge("drover_router_token_streams", "Token streams that are up", label),
     staleEvents: metrics.counter("drover_router_stale_events_total", "Events of superseded attempts", label),
+  };
+}
+
+/** What tenants use: by their names, of which there is a bounded number. */
+function tenantSeries(metrics: Metrics) {
+  const tenant = ["tenant"] as const;
+  return {
+    tenantRequests: metrics.counter("drover_router_tenant_requests_total", "Requests begun, by tenant", tenant),
+    tenantRefusals: metrics.counter(
+      "drover_router_tenant_refusals_total",
+      "Requests refused for a tenant's limit, by the limit",
+      [...tenant, "limit"],
+    ),
+    tenantPromptTokens: metrics.counter(
+      "drover_router_tenant_prompt_tokens_total",
+      "Prompt tokens of finished requests, by tenant",
+      tenant,
+    ),
+    tenantCachedTokens: metrics.counter(
+      "drover_router_tenant_cached_tokens_total",
+      "Of them, those that were cached, by tenant",
+      tenant,
+    ),
+    tenantGenerationTokens: metrics.counter(
+      "drover_router_tenant_generation_tokens_total",
+      "Generated tokens, by tenant",
+      tenant,
+    ),
   };
 }
 

@@ -1,4 +1,6 @@
 import { type Clock, DroverError, whenAborted } from "@drover/core";
+import type { Account } from "@drover/tenants";
+import { ANYBODY } from "../api-keys.ts";
 import { IMAGE_BYTES_HELD_MAX, RETRY_AFTER_MS } from "../limits.ts";
 import type { RouterMetrics } from "../metrics/router-metrics.ts";
 import { Permit } from "./permit.ts";
@@ -44,7 +46,12 @@ export class Admission {
   }
 
   /** `name` is what its client calls it; `trace` begins the spans of what is let in. Errors: `overloaded` when the router is full, `unavailable` when it ends: another one takes the request. */
-  admit(metrics: RouterMetrics, name: string | undefined, trace: () => RequestTrace | undefined): Permit {
+  admit(
+    metrics: RouterMetrics,
+    name: string | undefined,
+    trace: () => RequestTrace | undefined,
+    account: Account = ANYBODY,
+  ): Permit {
     const { requestsMax, refusing, clock } = this.#options;
     const retry = { retryAfterMs: RETRY_AFTER_MS };
     if (refusing.aborted)
@@ -59,7 +66,7 @@ export class Admission {
         metrics,
         undefined,
       );
-    const permit = new Permit({ room: this, metrics, trace: trace(), name, arrivedMs: clock.monotonic() });
+    const permit = new Permit({ room: this, metrics, trace: trace(), name, arrivedMs: clock.monotonic(), account });
     this.#permits.add(permit);
     metrics.inFlight(1);
     return permit;

@@ -1,6 +1,8 @@
 import { at, DroverError, type PromptEvent, type RequestId, type TokenEvent } from "@drover/core";
 import { ChoiceText, type InferenceRequest, type Output } from "@drover/openai";
+import type { Account } from "@drover/tenants";
 import type { Tokenizer } from "@drover/tokenizer";
+import { ANYBODY } from "../api-keys.ts";
 import { OutputBuffer } from "./output-buffer.ts";
 import { RequestState } from "./request-state.ts";
 import type { RequestTrace } from "./request-trace.ts";
@@ -27,6 +29,8 @@ export class Generation {
   handBackCount = 0;
   /** What its client calls it. */
   name: string | undefined = undefined;
+  /** Whose it is. */
+  account: Account = ANYBODY;
   /** Its spans, where it is traced. */
   trace: RequestTrace | undefined = undefined;
   /** When a worker was lost that may have held this request without having said so. */

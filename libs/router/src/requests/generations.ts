@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import {
   DroverError,
-  type ErrorCode,
   type Logger,
   neverAborted,
   type QueueProducer,
@@ -13,6 +12,7 @@ import {
   withTimeout,
 } from "@drover/core";
 import type { InferenceRequest } from "@drover/openai";
+import { ANYBODY } from "../api-keys.ts";
 import { PROMPT_TOKEN_DEADLINE_MS, QUEUE_CALL_LIMIT, REQUEST_DEADLINE_MS, RETRY_AFTER_MS } from "../limits.ts";
 import type { RouterMetrics } from "../metrics/router-metrics.ts";
 import { type AddAgain, addFirst } from "./first-add.ts";
@@ -25,12 +25,16 @@ import { Recovery } from "./recovery.ts";
 import { addJob, type JobOptions } from "./request-job.ts";
 import type { WorkerKey } from "./request-state.ts";
 import { RequestTimer } from "./request-timer.ts";
+import type { TenantUsage } from "./tenant-usage.ts";
+import { faultOf } from "./worker-fault.ts";
 
 export type GenerationsOptions = JobOptions &
   Readonly<{
     queue: QueueProducer;
     logger: Logger;
     metrics: RouterMetrics;
+    /** Counts what tenants use. */
+    usage?: TenantUsage | undefined;
     /** Tells a worker, or all of them when nobody knows who has it, that attempts up to this one must end. */
     cancelAt: (worker: WorkerKey | undefined, requestId: RequestId, attempt: number, force?: boolean) => void;
   }>;
@@ -83,7 +87,12 @@ export class Generations {
    */
   async start(
     request: InferenceRequest,
-    { arrivedMs, trace, name }: Pick<Permit, "arrivedMs" | "trace"> & Partial<Pick<Permit, "name">>,
+    {
+      arrivedMs,
+      trace,
+      name,
+      account = ANYBODY,
+    }: Pick<Permit, "arrivedMs" | "trace"> & Partial<Pick<Permit, "name" | "account">>,
     client: AbortSignal,
     again: AddAgain = async () => false,
   ): Promise<Generation> {
@@ -97,6 +106,7 @@ export class Generations {
     );
     generation.trace = trace;
     generation.name = name;
+    generation.account = account;
     trace?.named(generation);
     this.#running.set(generation.requestId, { generation, timer: new RequestTimer(metrics, clock, arrivedMs) });
     const leave = () => this.cancel(generation);
@@ -151,6 +161,7 @@ export class Generations {
       case "token":
         timer.token();
         generation.trace?.token();
+        this.#options.usage?.generated(generation.account, 1, this.#options.clock.monotonic());
         if (!generation.takeToken(decision.token)) this.#tooSlow(generation);
         else if (generation.state.finished && generation.state.cutShort) this.#stopped(generation);
         return;
@@ -256,6 +267,7 @@ export class Generations {
     const timer = this.#forget(generation);
     timer?.completed(generation, cachedTokenCount);
     generation.trace?.completed(cachedTokenCount);
+    this.#options.usage?.prompt(generation.account, generation.request.promptTokenIds.length, cachedTokenCount);
     generation.complete(cachedTokenCount);
   }
 
@@ -285,13 +297,4 @@ export class Generations {
     }
     return running?.timer;
   }
-}
-
-/** What a worker says of a request that it cannot answer. Of one that it took, it refuses nothing but its grammar: the field that asked for that is named. */
-function faultOf(
-  { code, message }: Readonly<{ code: ErrorCode; message: string }>,
-  { constraint }: InferenceRequest,
-): DroverError {
-  const field = code === "invalid_argument" ? constraint?.field : undefined;
-  return new DroverError(code, message, field === undefined ? {} : { field });
 }

@@ -17,6 +17,8 @@ import {
   type PromptQuery,
   type ReplyOptions,
 } from "@drover/openai";
+import type { Account } from "@drover/tenants";
+import { ANYBODY } from "../api-keys.ts";
 import type { ClusterWatch } from "../cluster/cluster-watch.ts";
 import { QUEUE_RETRY_MS, RETRY_AFTER_MS, RETRY_AFTER_MS_MAX } from "../limits.ts";
 import type { RouterMetrics } from "../metrics/router-metrics.ts";
@@ -33,6 +35,8 @@ import { refusal } from "./refusal.ts";
 import { laneOf, QueueAway } from "./request-job.ts";
 import type { RequestNames } from "./request-names.ts";
 import { type Incoming, RequestTrace } from "./request-trace.ts";
+import { checkModel, takeLimits } from "./tenant-limits.ts";
+import type { TenantUsage } from "./tenant-usage.ts";
 import { truncatedPrompt } from "./truncated-prompt.ts";
 
 export type InferenceOptions = Readonly<{
@@ -40,7 +44,7 @@ export type InferenceOptions = Readonly<{
   generations: Generations;
   names: Pick<RequestNames, "add">;
   admission: Admission;
-  cluster: Pick<ClusterWatch, "contextTokensMax" | "predictedWaitMs" | "noteAdded">;
+  cluster: Pick<ClusterWatch, "contextTokensMax" | "predictedWaitMs" | "noteAdded" | "state">;
   readiness: Pick<Readiness, "serves" | "takes">;
   /** A request that is predicted to wait longer for a worker is refused. */
   queueWaitMsMax: number;
@@ -49,6 +53,7 @@ export type InferenceOptions = Readonly<{
   clock: Clock;
   logger: Logger;
   metrics: RouterMetrics;
+  usage?: TenantUsage | undefined;
   tracer?: Tracer | undefined;
   /** Aborts when nothing new is taken any more. */
   refusing: AbortSignal;
@@ -95,10 +100,11 @@ export class Inference {
     return modelFacts(model, Math.min(model.config.maxPositionEmbeddings, contextTokensMax));
   }
 
-  /** Errors: `overloaded` when the router is full, `unavailable` when it ends. */
-  admit(incoming: Incoming): Permit {
+  /** Errors: `model_not_found` for an account that may not ask this model, `overloaded` when the router is full, `unavailable` when it ends. */
+  admit(incoming: Incoming, account: Account = ANYBODY): Permit {
+    checkModel(account, this.model.modelId);
     const { admission, metrics, tracer = noTracer, model } = this.#options;
-    return admission.admit(metrics, incoming.name, () => RequestTrace.begin(tracer, incoming, model.modelId));
+    return admission.admit(metrics, incoming.name, () => RequestTrace.begin(tracer, incoming, model.modelId), account);
   }
 
   /**
@@ -115,6 +121,7 @@ export class Inference {
   ): Promise<Running> {
     const { options, requests } = await this.#read(read, permit, client);
     onPrepared();
+    this.#takeLimits(requests, permit);
     const { cluster, readiness, readyWaitMsMax } = this.#options;
     const untilMs = this.clock.monotonic() + readyWaitMsMax;
     if (!readiness.takes) await this.#whenReady(untilMs, permit, client);
@@ -232,6 +239,15 @@ export class Inference {
     const retryAfterMs = Math.min(RETRY_AFTER_MS_MAX, Math.max(RETRY_AFTER_MS, waitMs - queueWaitMsMax));
     const sentence = `requests of this length wait ${Math.ceil(waitMs / 1000)} s for a worker now; come back later`;
     throw this.#refusal(new DroverError("overloaded", sentence, { retryAfterMs }), permit);
+  }
+
+  #takeLimits(requests: readonly InferenceRequest[], permit: Permit): void {
+    const { cluster, usage } = this.#options;
+    try {
+      takeLimits(requests, permit, cluster.state, usage, this.clock.monotonic());
+    } catch (error) {
+      throw this.#refusal(error, permit);
+    }
   }
 
   #refusal(error: unknown, permit: Permit): unknown {

@@ -28,21 +28,21 @@ describe("kept responses", () => {
   it("are given as they were until they are forgotten, each router's to any other", async () => {
     const store = new Store();
     const [one, other] = [1, 2].map(() => new KeptResponses(store, 1000, new RecordingLogger()));
-    await one?.keep("resp_a", response("é"), neverAborted);
-    expect(await other?.get("resp_a", neverAborted)).toEqual(response("é"));
-    await other?.forget("resp_a", neverAborted);
-    expect(await one?.get("resp_a", neverAborted)).toBeUndefined();
-    await expect(one?.named("resp_a", neverAborted)).rejects.toMatchObject({ code: "not_found" });
+    await one?.keep("", "resp_a", response("é"), neverAborted);
+    expect(await other?.get("", "resp_a", neverAborted)).toEqual(response("é"));
+    await other?.forget("", "resp_a", neverAborted);
+    expect(await one?.get("", "resp_a", neverAborted)).toBeUndefined();
+    await expect(one?.named("", "resp_a", neverAborted)).rejects.toMatchObject({ code: "not_found" });
   });
 
   it("have no more bytes than their bounds, the oldest going first", async () => {
     const store = new Store();
     const kept = new KeptResponses(store, 1000, new RecordingLogger());
-    await kept.keep("resp_huge", response("x".repeat(KEPT_RESPONSE_BYTES_MAX)), neverAborted);
+    await kept.keep("", "resp_huge", response("x".repeat(KEPT_RESPONSE_BYTES_MAX)), neverAborted);
     expect(store.values.size).toBe(0);
     const text = "x".repeat(KEPT_RESPONSE_BYTES_MAX / 2);
     const count = (2 * KEPT_RESPONSES_BYTES_MAX) / KEPT_RESPONSE_BYTES_MAX;
-    for (let i = 0; i < count; i++) await kept.keep(`resp_${i}`, response(text), neverAborted);
+    for (let i = 0; i < count; i++) await kept.keep("", `resp_${i}`, response(text), neverAborted);
     expect([...store.values.keys()]).toEqual(Array.from({ length: count - 1 }, (_, i) => `response/resp_${i + 1}`));
   });
 
@@ -50,16 +50,18 @@ describe("kept responses", () => {
     const store = new Store();
     const logger = new RecordingLogger();
     store.fault = new DroverError("unavailable", "away");
-    await new KeptResponses(store, 1000, logger).keep("resp_a", response("secret"), neverAborted);
+    await new KeptResponses(store, 1000, logger).keep("", "resp_a", response("secret"), neverAborted);
     expect(JSON.stringify(logger.lines)).toContain("response.not_kept");
     expect(JSON.stringify(logger.lines)).not.toContain("secret");
   });
 
   it("are none where none is wanted, and other keys of the store are never given", async () => {
     const store = new Store();
-    await new KeptResponses(store, 0, new RecordingLogger()).keep("resp_a", response("a"), neverAborted);
+    await new KeptResponses(store, 0, new RecordingLogger()).keep("", "resp_a", response("a"), neverAborted);
     expect(store.values.size).toBe(0);
     store.values.set("response/../payload", new Uint8Array(1));
-    expect(await new KeptResponses(store, 1, new RecordingLogger()).get("../payload", neverAborted)).toBeUndefined();
+    expect(
+      await new KeptResponses(store, 1, new RecordingLogger()).get("", "../payload", neverAborted),
+    ).toBeUndefined();
   });
 });

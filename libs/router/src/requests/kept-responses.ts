@@ -2,7 +2,10 @@ import { DroverError, type Logger, type PayloadStore, toDroverError } from "@dro
 import { type KeptNames, type KeptParts, type KeptResponse, keptItem, responseOfItem } from "@drover/openai";
 import { KEPT_RESPONSE_BYTES_MAX, KEPT_RESPONSES_BYTES_MAX } from "../limits.ts";
 
-const keyOf = (id: string) => `response/${id}`;
+/** Whose a response is: a tenant's name, empty for the house's own and where nobody is told apart. */
+type Owner = string;
+
+const keyOf = (owner: Owner, id: string) => (owner === "" ? `response/${id}` : `response/${owner}/${id}`);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -25,16 +28,16 @@ export class KeptResponses {
     this.#logger = logger;
   }
 
-  /** A response by its id; undefined where it is not kept. Errors: `unavailable` when the store cannot be reached. */
-  async get(id: string, signal: AbortSignal): Promise<KeptResponse | undefined> {
+  /** A response by its id; undefined where it is not kept, or is another owner's. Errors: `unavailable` when the store cannot be reached. */
+  async get(owner: Owner, id: string, signal: AbortSignal): Promise<KeptResponse | undefined> {
     if (this.#keptMs === 0 || !/^resp_[\w-]{1,100}$/.test(id)) return undefined;
-    const bytes = await this.#store.get(keyOf(id), signal);
+    const bytes = await this.#store.get(keyOf(owner, id), signal);
     return bytes && (JSON.parse(decoder.decode(bytes)) as KeptResponse);
   }
 
   /** What is kept of what a request names. Errors: as {@link get}. */
-  async parts({ previousId, itemIds }: KeptNames, signal: AbortSignal): Promise<KeptParts> {
-    const previous = previousId === undefined ? undefined : await this.get(previousId, signal);
+  async parts(owner: Owner, { previousId, itemIds }: KeptNames, signal: AbortSignal): Promise<KeptParts> {
+    const previous = previousId === undefined ? undefined : await this.get(owner, previousId, signal);
     const items = new Map<string, unknown>();
     const idsOf = new Map<string, string[]>();
     for (const id of itemIds) {
@@ -43,27 +46,28 @@ export class KeptResponses {
     }
     // One after the other, and only the items stay: together they may be much.
     for (const [response, ids] of idsOf) {
-      const kept = await this.get(response, signal);
+      const kept = await this.get(owner, response, signal);
       if (kept !== undefined) for (const id of ids) items.set(id, keptItem(kept, id));
     }
     return { previous, items };
   }
 
   /** As {@link get}. Errors: `not_found` where it is not kept. */
-  async named(id: string, signal: AbortSignal): Promise<KeptResponse> {
-    const kept = await this.get(id, signal);
+  async named(owner: Owner, id: string, signal: AbortSignal): Promise<KeptResponse> {
+    const kept = await this.get(owner, id, signal);
     if (kept === undefined) throw new DroverError("not_found", "the response is not kept here");
     return kept;
   }
 
   /** Keeps a response; one that is too large, or that the store does not take, is not. */
-  async keep(id: string, response: KeptResponse, signal: AbortSignal): Promise<void> {
+  async keep(owner: Owner, id: string, response: KeptResponse, signal: AbortSignal): Promise<void> {
     if (this.#keptMs === 0) return;
     const bytes = encoder.encode(JSON.stringify(response));
     if (bytes.length > KEPT_RESPONSE_BYTES_MAX) return;
     try {
-      await this.#store.put(keyOf(id), bytes, this.#keptMs, signal);
-      this.#sizes.set(id, bytes.length);
+      const key = keyOf(owner, id);
+      await this.#store.put(key, bytes, this.#keptMs, signal);
+      this.#sizes.set(key, bytes.length);
       this.#byteCount += bytes.length;
       await this.#dropOldest(signal);
     } catch (error) {
@@ -73,23 +77,24 @@ export class KeptResponses {
   }
 
   /** Forgets a response, where it is kept. Errors: `unavailable` when the store cannot be reached. */
-  async forget(id: string, signal: AbortSignal): Promise<void> {
-    this.#count(id);
-    await this.#store.delete([keyOf(id)], signal);
+  async forget(owner: Owner, id: string, signal: AbortSignal): Promise<void> {
+    const key = keyOf(owner, id);
+    this.#count(key);
+    await this.#store.delete([key], signal);
   }
 
   async #dropOldest(signal: AbortSignal): Promise<void> {
     const dropped: string[] = [];
-    for (const id of this.#sizes.keys()) {
+    for (const key of this.#sizes.keys()) {
       if (this.#byteCount <= KEPT_RESPONSES_BYTES_MAX) break;
-      this.#count(id);
-      dropped.push(keyOf(id));
+      this.#count(key);
+      dropped.push(key);
     }
     if (dropped.length > 0) await this.#store.delete(dropped, signal);
   }
 
-  #count(id: string): void {
-    this.#byteCount -= this.#sizes.get(id) ?? 0;
-    this.#sizes.delete(id);
+  #count(key: string): void {
+    this.#byteCount -= this.#sizes.get(key) ?? 0;
+    this.#sizes.delete(key);
   }
 }

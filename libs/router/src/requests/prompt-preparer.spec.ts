@@ -2,6 +2,7 @@ import { DroverError, type ImageTiles, neverAborted, silentLogger, systemClock }
 import type { ChatPrompt } from "@drover/openai";
 import { RecordingLogger } from "@drover/testkit";
 import { describe, expect, it } from "vitest";
+import { ANYBODY } from "../api-keys.ts";
 import type { ServedImages } from "../served-model.ts";
 import { tinyModel } from "../testing/tiny-model.ts";
 import { PromptPreparer } from "./prompt-preparer.ts";
@@ -118,6 +119,7 @@ describe("a prompt is prepared", () => {
     let held = 0;
     const holder = {
       trace: undefined,
+      account: ANYBODY,
       holdBytes: (byteCount: number) => {
         held += byteCount;
       },

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { assert, type Clock, DroverError, type ImageTiles, type Logger } from "@drover/core";
 import type { ImageReference, PreparedPrompt, PromptQuery, TextReading } from "@drover/openai";
 import type { RouterMetrics } from "../metrics/router-metrics.ts";
@@ -15,7 +16,7 @@ export type PromptPreparerOptions = Readonly<{
 }>;
 
 /** Whose prompt it is: a request that keeps its images until its permit ends, or nobody's, whose images are gone with the reply. */
-type ImagesPermit = Pick<Permit, "holdBytes" | "trace"> | undefined;
+type ImagesPermit = Pick<Permit, "holdBytes" | "trace" | "account"> | undefined;
 
 /** Makes tokens and tiles of what clients send, on the threads of its model. */
 export class PromptPreparer {
@@ -108,11 +109,17 @@ export class PromptPreparer {
       metrics.imageOpened((clock.monotonic() - beganMs) / 1000);
       span?.end();
       holder?.holdBytes(tiles.pixels.byteLength);
-      return tiles;
+      return keptApart(tiles, holder?.account.salt);
     } catch (error) {
       throw withField(error, field);
     }
   }
+}
+
+/** Features are found again by the hash: those of tenants apart never are each other's. */
+function keptApart(tiles: ImageTiles, salt = ""): ImageTiles {
+  if (salt === "") return tiles;
+  return { ...tiles, contentHash: hash("sha256", `${salt} ${tiles.contentHash}`, "hex") };
 }
 
 /** Errors: `invalid_argument` for a text without a token. */

@@ -6,12 +6,14 @@ import {
   type PromptImage,
   type QueueJob,
   type RouterId,
+  type TenantShare,
   toDroverError,
   withTimeout,
 } from "@drover/core";
 import { sampleHashes } from "@drover/fleet";
 import type { HashSeed } from "@drover/kv";
 import type { InferenceRequest } from "@drover/openai";
+import type { Account } from "@drover/tenants";
 import { generationRequestToWire } from "@drover/wire";
 import type { VisionClient } from "../cluster/vision-client.ts";
 import {
@@ -66,7 +68,11 @@ export async function addJob(
     throw error;
   });
   encoding?.end();
-  generation.blockHashes ??= await hashPrompt(generation.request, options.hashSeed(), generation.ended);
+  generation.blockHashes ??= await hashPrompt(
+    generation.request,
+    { ...options.hashSeed(), salt: generation.account.salt },
+    generation.ended,
+  );
   try {
     await jobs.add(await putJob(generation, images, front, options), generation.ended);
   } catch (error) {
@@ -104,6 +110,7 @@ async function putJob(
     blockHashes,
     params: request.sampling,
     grammar: request.constraint?.grammar,
+    ...shareOf(generation.account),
     delivered: state.choices,
     deadlineMs,
     trace,
@@ -123,6 +130,7 @@ async function putJob(
     promptTokenCount: request.promptTokenIds.length + deliveredCount,
     newTokenCountMax: Math.max(0, n * maxTokens - deliveredCount),
     choiceCount: n,
+    ...shareOf(generation.account),
     ...(trace && { trace }),
     blockHashes: reusesPrefix(request) ? sampleHashes(blockHashes) : new Uint8Array(),
   } as const;
@@ -134,4 +142,10 @@ async function putJob(
     options.store.put(key, bytes, ttlMs, signal),
   );
   return { ...job, payload: { kind: "reference", key, byteCount: bytes.byteLength } };
+}
+
+/** By what queue and workers share themselves among tenants. */
+function shareOf({ tenant, salt }: Account): TenantShare {
+  if (tenant === undefined) return {};
+  return { tenant: { name: tenant.name, weight: tenant.weight, priority: tenant.priority, cacheSalt: salt } };
 }

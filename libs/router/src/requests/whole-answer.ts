@@ -21,16 +21,16 @@ export function replyFrame(
   };
 }
 
-/** A running request's reply, whole, and kept where its client wants that. Errors: what ended the request. */
+/** A running request's reply, whole, and kept for its owner where its client wants that. Errors: what ended the request. */
 export async function wholeAnswer(
   endpoint: GenerationEndpoint,
   frame: ReplyFrame,
   batch: GenerationBatch,
-  responses: KeptResponses,
+  { responses, owner }: Readonly<{ responses: KeptResponses; owner: string }>,
   signal: AbortSignal,
 ): Promise<unknown> {
   const answer = await Answer.collect(batch.outputs(), frame.requests.length, frame.request.sampling.n);
   const { body, kept } = endpoint.whole(frame, answer);
-  if (kept !== undefined) await responses.keep(frame.id, kept, signal);
+  if (kept !== undefined) await responses.keep(owner, frame.id, kept, signal);
   return body;
 }

@@ -56,7 +56,7 @@ export async function startTestRouter(cluster: FakeCluster, options: TestRouterO
         readyWaitMsMax,
       })),
     ],
-    keys: new ApiKeys(keys),
+    keys: ApiKeys.of(keys),
     ...(options.corsOrigins && { corsOrigins: options.corsOrigins }),
     ...(options.page !== undefined && { page: options.page }),
     requestsMax,

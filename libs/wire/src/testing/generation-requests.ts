@@ -1,6 +1,6 @@
 import type { DeliveredChoice, GenerationRequest, PromptImage, SamplingParams } from "@drover/core";
 import fc from "fast-check";
-import { aModelId, aRequestId, aRouterId, f64, hashes, trace, u32, u53 } from "./values.ts";
+import { aModelId, aRequestId, aRouterId, f64, hashes, tenantShare, trace, u32, u53 } from "./values.ts";
 
 export const samplingParams = (
   n: fc.Arbitrary<number> = fc.integer({ min: 1, max: 8 }),
@@ -61,6 +61,7 @@ export const generationRequest: fc.Arbitrary<GenerationRequest> = fc
         deadlineMs: u53,
         grammar: fc.string({ minLength: 1 }),
         trace,
+        tenant: tenantShare,
       },
       {
         requiredKeys: [

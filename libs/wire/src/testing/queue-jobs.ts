@@ -1,7 +1,7 @@
 import type { JobPayload, QueueJob } from "@drover/core";
 import fc from "fast-check";
 import type { PlaceRefusal, PlaceRequest } from "../place.ts";
-import { aModelId, aRequestId, aRouterId, errorCode, hashes, lane, trace, u32, u53 } from "./values.ts";
+import { aModelId, aRequestId, aRouterId, errorCode, hashes, lane, tenantShare, trace, u32, u53 } from "./values.ts";
 
 export const bytes = fc.uint8Array({ maxLength: 64 });
 
@@ -26,7 +26,10 @@ const job = {
   payload,
 };
 
-export const queueJob: fc.Arbitrary<QueueJob> = fc.oneof(fc.record(job), fc.record({ ...job, trace }));
+export const queueJob: fc.Arbitrary<QueueJob> = fc.oneof(
+  fc.record(job),
+  fc.record({ ...job, trace, tenant: tenantShare }),
+);
 
 export const placeRequest: fc.Arbitrary<PlaceRequest> = fc.record({
   leaderEpoch: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),

@@ -34,3 +34,11 @@ export const lane = fc.constantFrom(...LANES);
 export const errorCode = fc.constantFrom(...(Object.keys(ERROR_CODES) as ErrorCode[]));
 /** A text that is there or not. In messages no text is empty. */
 export const optionalText = fc.option(fc.string({ minLength: 1 }), { nil: undefined });
+
+/** Whose a request is. */
+export const tenantShare = fc.record({
+  name: fc.string(),
+  weight: fc.double({ min: 0.01, max: 100, noNaN: true }),
+  priority: fc.constantFrom("high", "normal", "low"),
+  cacheSalt: fc.string(),
+});

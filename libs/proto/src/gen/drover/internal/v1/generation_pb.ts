@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file drover/internal/v1/generation.proto.
  */
 export const file_drover_internal_v1_generation: GenFile = /*@__PURE__*/
-  fileDesc("CiNkcm92ZXIvaW50ZXJuYWwvdjEvZ2VuZXJhdGlvbi5wcm90bxISZHJvdmVyLmludGVybmFsLnYxIswDCghTYW1wbGluZxITCgt0ZW1wZXJhdHVyZRgBIAEoARINCgV0b3BfcBgCIAEoARINCgV0b3BfaxgDIAEoDRINCgVtaW5fcBgEIAEoARIaChJyZXBldGl0aW9uX3BlbmFsdHkYBSABKAESGAoQcHJlc2VuY2VfcGVuYWx0eRgGIAEoARIZChFmcmVxdWVuY3lfcGVuYWx0eRgHIAEoARIWCg5sb2dpdF9iaWFzX2lkcxgIIAMoDRIZChFsb2dpdF9iaWFzX3ZhbHVlcxgJIAMoARIMCgRzZWVkGAogASgEEgkKAW4YCyABKA0SEgoKbWF4X3Rva2VucxgMIAEoDRISCgptaW5fdG9rZW5zGA0gASgNEhYKDnN0b3BfdG9rZW5faWRzGA4gAygNEhQKDHRvcF9sb2dwcm9icxgPIAEoBRIbChNwcm9tcHRfdG9wX2xvZ3Byb2JzGBAgASgFEhYKDnJvdXRlZF9leHBlcnRzGBEgASgIEjsKEGJhbm5lZF9zZXF1ZW5jZXMYEiADKAsyIS5kcm92ZXIuaW50ZXJuYWwudjEuVG9rZW5TZXF1ZW5jZRIZChFhbGxvd2VkX3Rva2VuX2lkcxgTIAMoDSIiCg1Ub2tlblNlcXVlbmNlEhEKCXRva2VuX2lkcxgBIAMoDSI2Cg9EZWxpdmVyZWRDaG9pY2USEQoJdG9rZW5faWRzGAEgAygNEhAKCGZpbmlzaGVkGAIgASgIIssDChFHZW5lcmF0aW9uUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhAKCG1vZGVsX2lkGAIgASgJEhEKCXJvdXRlcl9pZBgDIAEoCRIYChBwcm9tcHRfdG9rZW5faWRzGAQgASgMEi4KCHNhbXBsaW5nGAUgASgLMhwuZHJvdmVyLmludGVybmFsLnYxLlNhbXBsaW5nEjYKCWRlbGl2ZXJlZBgGIAMoCzIjLmRyb3Zlci5pbnRlcm5hbC52MS5EZWxpdmVyZWRDaG9pY2USEwoLZGVhZGxpbmVfbXMYByABKAQSEwoLdHJhY2VwYXJlbnQYCCABKAkSLwoGaW1hZ2VzGAkgAygLMh8uZHJvdmVyLmludGVybmFsLnYxLlByb21wdEltYWdlEhQKDGJsb2NrX2hhc2hlcxgKIAEoDBISCgp0cmFjZXN0YXRlGAsgASgJEjwKC2NvbnN0cmFpbmVkGAwgASgLMicuZHJvdmVyLmludGVybmFsLnYxLkNvbnN0cmFpbmVkU2FtcGxpbmcSOAoHbGltaXRlZBgNIAEoCzInLmRyb3Zlci5pbnRlcm5hbC52MS5Db25zdHJhaW5lZFNhbXBsaW5nIlYKE0NvbnN0cmFpbmVkU2FtcGxpbmcSLgoIc2FtcGxpbmcYASABKAsyHC5kcm92ZXIuaW50ZXJuYWwudjEuU2FtcGxpbmcSDwoHZ3JhbW1hchgCIAEoCSJbCgtQcm9tcHRJbWFnZRIUCgxjb250ZW50X2hhc2gYASABKAwSEgoKcnVuX3N0YXJ0cxgCIAMoDRISCgpydW5fY291bnRzGAMgAygNEg4KBmhvbGRlchgEIAEoCSIgCgdTdGFydGVkEhUKDXN0YXJ0X2luZGljZXMYASADKA0iMgoLVG9wTG9ncHJvYnMSEQoJdG9rZW5faWRzGAEgAygNEhAKCGxvZ3Byb2JzGAIgAygCInwKClByb21wdEluZm8SDQoFc3RhcnQYASABKA0SDQoFY291bnQYAiABKA0SEAoIbG9ncHJvYnMYAyADKAISLQoEdG9wcxgEIAMoCzIfLmRyb3Zlci5pbnRlcm5hbC52MS5Ub3BMb2dwcm9icxIPCgdleHBlcnRzGAUgASgMIr8BCgpUb2tlbkV2ZW50Eg4KBmNob2ljZRgBIAEoDRINCgVpbmRleBgCIAEoDRIQCgh0b2tlbl9pZBgDIAEoDRIPCgdsb2dwcm9iGAQgASgCEiwKA3RvcBgFIAEoCzIfLmRyb3Zlci5pbnRlcm5hbC52MS5Ub3BMb2dwcm9icxIPCgdleHBlcnRzGAYgASgMEjAKBmZpbmlzaBgHIAEoDjIgLmRyb3Zlci5pbnRlcm5hbC52MS5GaW5pc2hSZWFzb24iTwoGRmFpbGVkEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIRCglyZXRyeWFibGUYAyABKAgSEwoLaGFuZGVkX2JhY2sYBCABKAgipwIKDFJlcXVlc3RFdmVudBISCgpyZXF1ZXN0X2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SLgoHc3RhcnRlZBgDIAEoCzIbLmRyb3Zlci5pbnRlcm5hbC52MS5TdGFydGVkSAASMAoGcHJvbXB0GAQgASgLMh4uZHJvdmVyLmludGVybmFsLnYxLlByb21wdEluZm9IABIvCgV0b2tlbhgFIAEoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5Ub2tlbkV2ZW50SAASLAoGZmFpbGVkGAYgASgLMhouZHJvdmVyLmludGVybmFsLnYxLkZhaWxlZEgAEigKBGRvbmUYByABKAsyGC5kcm92ZXIuaW50ZXJuYWwudjEuRG9uZUgAQgcKBWV2ZW50IiIKBERvbmUSGgoSY2FjaGVkX3Rva2VuX2NvdW50GAEgASgNInIKBlJlc3VtZRISCgpyZXF1ZXN0X2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SFAoMbmV4dF9pbmRpY2VzGAMgAygNEhwKFG5leHRfcHJvbXB0X3Bvc2l0aW9uGAQgASgNEg8KB3N0YXJ0ZWQYBSABKAgifAoLUm91dGVySGVsbG8SEQoJcm91dGVyX2lkGAIgASgJEhAKCG1vZGVsX2lkGAMgASgJEisKB3Jlc3VtZXMYBCADKAsyGi5kcm92ZXIuaW50ZXJuYWwudjEuUmVzdW1lEhUKDXRva2VuX2NvbHVtbnMYBSABKAhKBAgBEAIiLQoGQ2FuY2VsEhIKCnJlcXVlc3RfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDSJ6Cg1Sb3V0ZXJNZXNzYWdlEjAKBWhlbGxvGAEgASgLMh8uZHJvdmVyLmludGVybmFsLnYxLlJvdXRlckhlbGxvSAASLAoGY2FuY2VsGAIgASgLMhouZHJvdmVyLmludGVybmFsLnYxLkNhbmNlbEgAQgkKB21lc3NhZ2UiTQoLV29ya2VySGVsbG8SEQoJd29ya2VyX2lkGAIgASgJEhMKC2luY2FybmF0aW9uGAMgASgJEhAKCG1vZGVsX2lkGAQgASgJSgQIARACIqABCgpTdGVwRXZlbnRzEjAKBmV2ZW50cxgBIAMoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5SZXF1ZXN0RXZlbnQSMAoGdG9rZW5zGAIgASgLMiAuZHJvdmVyLmludGVybmFsLnYxLlRva2VuQ29sdW1ucxIuCgRlbmRzGAMgAygLMiAuZHJvdmVyLmludGVybmFsLnYxLlJlcXVlc3RFdmVudCJBCgxOYW1lZEF0dGVtcHQSDAoEc2xvdBgBIAEoDRISCgpyZXF1ZXN0X2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKA0iugEKDFRva2VuQ29sdW1ucxIyCghhdHRlbXB0cxgBIAMoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5OYW1lZEF0dGVtcHQSDQoFc2xvdHMYAiADKA0SDwoHY2hvaWNlcxgDIAMoDRIPCgdpbmRpY2VzGAQgAygNEhEKCXRva2VuX2lkcxgFIAMoDRIyCghmaW5pc2hlcxgGIAMoDjIgLmRyb3Zlci5pbnRlcm5hbC52MS5GaW5pc2hSZWFzb24iCgoIRmFyZXdlbGwirgEKDVdvcmtlck1lc3NhZ2USMAoFaGVsbG8YASABKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VySGVsbG9IABIuCgRzdGVwGAIgASgLMh4uZHJvdmVyLmludGVybmFsLnYxLlN0ZXBFdmVudHNIABIwCghmYXJld2VsbBgDIAEoCzIcLmRyb3Zlci5pbnRlcm5hbC52MS5GYXJld2VsbEgAQgkKB21lc3NhZ2UiRgoMUGxhY2VSZXF1ZXN0EhQKDGxlYWRlcl9lcG9jaBgBIAEoBBIPCgdhdHRlbXB0GAIgASgNEg8KB3BheWxvYWQYAyABKAwiTQoKUGxhY2VSZXBseRIQCghhY2NlcHRlZBgBIAEoCBIUCgxyZWZ1c2FsX2NvZGUYAiABKAkSFwoPcmVmdXNhbF9tZXNzYWdlGAMgASgJKl8KDEZpbmlzaFJlYXNvbhIdChlGSU5JU0hfUkVBU09OX1VOU1BFQ0lGSUVEEAASFgoSRklOSVNIX1JFQVNPTl9TVE9QEAESGAoURklOSVNIX1JFQVNPTl9MRU5HVEgQAjKwAQoPQXR0ZW50aW9uV29ya2VyEkkKBVBsYWNlEiAuZHJvdmVyLmludGVybmFsLnYxLlBsYWNlUmVxdWVzdBoeLmRyb3Zlci5pbnRlcm5hbC52MS5QbGFjZVJlcGx5ElIKBlRva2VucxIhLmRyb3Zlci5pbnRlcm5hbC52MS5Sb3V0ZXJNZXNzYWdlGiEuZHJvdmVyLmludGVybmFsLnYxLldvcmtlck1lc3NhZ2UoATABYgZwcm90bzM");
+  fileDesc("CiNkcm92ZXIvaW50ZXJuYWwvdjEvZ2VuZXJhdGlvbi5wcm90bxISZHJvdmVyLmludGVybmFsLnYxIswDCghTYW1wbGluZxITCgt0ZW1wZXJhdHVyZRgBIAEoARINCgV0b3BfcBgCIAEoARINCgV0b3BfaxgDIAEoDRINCgVtaW5fcBgEIAEoARIaChJyZXBldGl0aW9uX3BlbmFsdHkYBSABKAESGAoQcHJlc2VuY2VfcGVuYWx0eRgGIAEoARIZChFmcmVxdWVuY3lfcGVuYWx0eRgHIAEoARIWCg5sb2dpdF9iaWFzX2lkcxgIIAMoDRIZChFsb2dpdF9iaWFzX3ZhbHVlcxgJIAMoARIMCgRzZWVkGAogASgEEgkKAW4YCyABKA0SEgoKbWF4X3Rva2VucxgMIAEoDRISCgptaW5fdG9rZW5zGA0gASgNEhYKDnN0b3BfdG9rZW5faWRzGA4gAygNEhQKDHRvcF9sb2dwcm9icxgPIAEoBRIbChNwcm9tcHRfdG9wX2xvZ3Byb2JzGBAgASgFEhYKDnJvdXRlZF9leHBlcnRzGBEgASgIEjsKEGJhbm5lZF9zZXF1ZW5jZXMYEiADKAsyIS5kcm92ZXIuaW50ZXJuYWwudjEuVG9rZW5TZXF1ZW5jZRIZChFhbGxvd2VkX3Rva2VuX2lkcxgTIAMoDSIiCg1Ub2tlblNlcXVlbmNlEhEKCXRva2VuX2lkcxgBIAMoDSI2Cg9EZWxpdmVyZWRDaG9pY2USEQoJdG9rZW5faWRzGAEgAygNEhAKCGZpbmlzaGVkGAIgASgIIvcDChFHZW5lcmF0aW9uUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhAKCG1vZGVsX2lkGAIgASgJEhEKCXJvdXRlcl9pZBgDIAEoCRIYChBwcm9tcHRfdG9rZW5faWRzGAQgASgMEi4KCHNhbXBsaW5nGAUgASgLMhwuZHJvdmVyLmludGVybmFsLnYxLlNhbXBsaW5nEjYKCWRlbGl2ZXJlZBgGIAMoCzIjLmRyb3Zlci5pbnRlcm5hbC52MS5EZWxpdmVyZWRDaG9pY2USEwoLZGVhZGxpbmVfbXMYByABKAQSEwoLdHJhY2VwYXJlbnQYCCABKAkSLwoGaW1hZ2VzGAkgAygLMh8uZHJvdmVyLmludGVybmFsLnYxLlByb21wdEltYWdlEhQKDGJsb2NrX2hhc2hlcxgKIAEoDBISCgp0cmFjZXN0YXRlGAsgASgJEioKBnRlbmFudBgOIAEoCzIaLmRyb3Zlci5pbnRlcm5hbC52MS5UZW5hbnQSPAoLY29uc3RyYWluZWQYDCABKAsyJy5kcm92ZXIuaW50ZXJuYWwudjEuQ29uc3RyYWluZWRTYW1wbGluZxI4CgdsaW1pdGVkGA0gASgLMicuZHJvdmVyLmludGVybmFsLnYxLkNvbnN0cmFpbmVkU2FtcGxpbmcicAoGVGVuYW50EgwKBG5hbWUYASABKAkSDgoGd2VpZ2h0GAIgASgBEjQKCHByaW9yaXR5GAMgASgOMiIuZHJvdmVyLmludGVybmFsLnYxLlRlbmFudFByaW9yaXR5EhIKCmNhY2hlX3NhbHQYBCABKAkiVgoTQ29uc3RyYWluZWRTYW1wbGluZxIuCghzYW1wbGluZxgBIAEoCzIcLmRyb3Zlci5pbnRlcm5hbC52MS5TYW1wbGluZxIPCgdncmFtbWFyGAIgASgJIlsKC1Byb21wdEltYWdlEhQKDGNvbnRlbnRfaGFzaBgBIAEoDBISCgpydW5fc3RhcnRzGAIgAygNEhIKCnJ1bl9jb3VudHMYAyADKA0SDgoGaG9sZGVyGAQgASgJIiAKB1N0YXJ0ZWQSFQoNc3RhcnRfaW5kaWNlcxgBIAMoDSIyCgtUb3BMb2dwcm9icxIRCgl0b2tlbl9pZHMYASADKA0SEAoIbG9ncHJvYnMYAiADKAIifAoKUHJvbXB0SW5mbxINCgVzdGFydBgBIAEoDRINCgVjb3VudBgCIAEoDRIQCghsb2dwcm9icxgDIAMoAhItCgR0b3BzGAQgAygLMh8uZHJvdmVyLmludGVybmFsLnYxLlRvcExvZ3Byb2JzEg8KB2V4cGVydHMYBSABKAwivwEKClRva2VuRXZlbnQSDgoGY2hvaWNlGAEgASgNEg0KBWluZGV4GAIgASgNEhAKCHRva2VuX2lkGAMgASgNEg8KB2xvZ3Byb2IYBCABKAISLAoDdG9wGAUgASgLMh8uZHJvdmVyLmludGVybmFsLnYxLlRvcExvZ3Byb2JzEg8KB2V4cGVydHMYBiABKAwSMAoGZmluaXNoGAcgASgOMiAuZHJvdmVyLmludGVybmFsLnYxLkZpbmlzaFJlYXNvbiJPCgZGYWlsZWQSDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhEKCXJldHJ5YWJsZRgDIAEoCBITCgtoYW5kZWRfYmFjaxgEIAEoCCKnAgoMUmVxdWVzdEV2ZW50EhIKCnJlcXVlc3RfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDRIuCgdzdGFydGVkGAMgASgLMhsuZHJvdmVyLmludGVybmFsLnYxLlN0YXJ0ZWRIABIwCgZwcm9tcHQYBCABKAsyHi5kcm92ZXIuaW50ZXJuYWwudjEuUHJvbXB0SW5mb0gAEi8KBXRva2VuGAUgASgLMh4uZHJvdmVyLmludGVybmFsLnYxLlRva2VuRXZlbnRIABIsCgZmYWlsZWQYBiABKAsyGi5kcm92ZXIuaW50ZXJuYWwudjEuRmFpbGVkSAASKAoEZG9uZRgHIAEoCzIYLmRyb3Zlci5pbnRlcm5hbC52MS5Eb25lSABCBwoFZXZlbnQiIgoERG9uZRIaChJjYWNoZWRfdG9rZW5fY291bnQYASABKA0icgoGUmVzdW1lEhIKCnJlcXVlc3RfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDRIUCgxuZXh0X2luZGljZXMYAyADKA0SHAoUbmV4dF9wcm9tcHRfcG9zaXRpb24YBCABKA0SDwoHc3RhcnRlZBgFIAEoCCJ8CgtSb3V0ZXJIZWxsbxIRCglyb3V0ZXJfaWQYAiABKAkSEAoIbW9kZWxfaWQYAyABKAkSKwoHcmVzdW1lcxgEIAMoCzIaLmRyb3Zlci5pbnRlcm5hbC52MS5SZXN1bWUSFQoNdG9rZW5fY29sdW1ucxgFIAEoCEoECAEQAiItCgZDYW5jZWwSEgoKcmVxdWVzdF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNInoKDVJvdXRlck1lc3NhZ2USMAoFaGVsbG8YASABKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuUm91dGVySGVsbG9IABIsCgZjYW5jZWwYAiABKAsyGi5kcm92ZXIuaW50ZXJuYWwudjEuQ2FuY2VsSABCCQoHbWVzc2FnZSJNCgtXb3JrZXJIZWxsbxIRCgl3b3JrZXJfaWQYAiABKAkSEwoLaW5jYXJuYXRpb24YAyABKAkSEAoIbW9kZWxfaWQYBCABKAlKBAgBEAIioAEKClN0ZXBFdmVudHMSMAoGZXZlbnRzGAEgAygLMiAuZHJvdmVyLmludGVybmFsLnYxLlJlcXVlc3RFdmVudBIwCgZ0b2tlbnMYAiABKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuVG9rZW5Db2x1bW5zEi4KBGVuZHMYAyADKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuUmVxdWVzdEV2ZW50IkEKDE5hbWVkQXR0ZW1wdBIMCgRzbG90GAEgASgNEhIKCnJlcXVlc3RfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoDSK6AQoMVG9rZW5Db2x1bW5zEjIKCGF0dGVtcHRzGAEgAygLMiAuZHJvdmVyLmludGVybmFsLnYxLk5hbWVkQXR0ZW1wdBINCgVzbG90cxgCIAMoDRIPCgdjaG9pY2VzGAMgAygNEg8KB2luZGljZXMYBCADKA0SEQoJdG9rZW5faWRzGAUgAygNEjIKCGZpbmlzaGVzGAYgAygOMiAuZHJvdmVyLmludGVybmFsLnYxLkZpbmlzaFJlYXNvbiIKCghGYXJld2VsbCKuAQoNV29ya2VyTWVzc2FnZRIwCgVoZWxsbxgBIAEoCzIfLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJIZWxsb0gAEi4KBHN0ZXAYAiABKAsyHi5kcm92ZXIuaW50ZXJuYWwudjEuU3RlcEV2ZW50c0gAEjAKCGZhcmV3ZWxsGAMgASgLMhwuZHJvdmVyLmludGVybmFsLnYxLkZhcmV3ZWxsSABCCQoHbWVzc2FnZSJGCgxQbGFjZVJlcXVlc3QSFAoMbGVhZGVyX2Vwb2NoGAEgASgEEg8KB2F0dGVtcHQYAiABKA0SDwoHcGF5bG9hZBgDIAEoDCJNCgpQbGFjZVJlcGx5EhAKCGFjY2VwdGVkGAEgASgIEhQKDHJlZnVzYWxfY29kZRgCIAEoCRIXCg9yZWZ1c2FsX21lc3NhZ2UYAyABKAkqgAEKDlRlbmFudFByaW9yaXR5Eh8KG1RFTkFOVF9QUklPUklUWV9VTlNQRUNJRklFRBAAEhgKFFRFTkFOVF9QUklPUklUWV9ISUdIEAESGgoWVEVOQU5UX1BSSU9SSVRZX05PUk1BTBACEhcKE1RFTkFOVF9QUklPUklUWV9MT1cQAypfCgxGaW5pc2hSZWFzb24SHQoZRklOSVNIX1JFQVNPTl9VTlNQRUNJRklFRBAAEhYKEkZJTklTSF9SRUFTT05fU1RPUBABEhgKFEZJTklTSF9SRUFTT05fTEVOR1RIEAIysAEKD0F0dGVudGlvbldvcmtlchJJCgVQbGFjZRIgLmRyb3Zlci5pbnRlcm5hbC52MS5QbGFjZVJlcXVlc3QaHi5kcm92ZXIuaW50ZXJuYWwudjEuUGxhY2VSZXBseRJSCgZUb2tlbnMSIS5kcm92ZXIuaW50ZXJuYWwudjEuUm91dGVyTWVzc2FnZRohLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJNZXNzYWdlKAEwAWIGcHJvdG8z");
 
 /**
  * How tokens are chosen; see SamplingParams in libs/core.
@@ -242,6 +242,13 @@ export type GenerationRequest = Message<"drover.internal.v1.GenerationRequest"> 
   tracestate: string;
 
   /**
+   * Whose it is; absent: nobody is told apart.
+   *
+   * @generated from field: drover.internal.v1.Tenant tenant = 14;
+   */
+  tenant?: Tenant | undefined;
+
+  /**
    * In place of `sampling`: a build that knows no grammars then refuses the request, and does not answer freely.
    *
    * @generated from field: drover.internal.v1.ConstrainedSampling constrained = 12;
@@ -262,6 +269,46 @@ export type GenerationRequest = Message<"drover.internal.v1.GenerationRequest"> 
  */
 export const GenerationRequestSchema: GenMessage<GenerationRequest> = /*@__PURE__*/
   messageDesc(file_drover_internal_v1_generation, 3);
+
+/**
+ * By what queue and workers share themselves among those that ask.
+ *
+ * @generated from message drover.internal.v1.Tenant
+ */
+export type Tenant = Message<"drover.internal.v1.Tenant"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Its part beside others of its priority.
+   *
+   * @generated from field: double weight = 2;
+   */
+  weight: number;
+
+  /**
+   * All of a higher one goes before any of a lower one.
+   *
+   * @generated from field: drover.internal.v1.TenantPriority priority = 3;
+   */
+  priority: TenantPriority;
+
+  /**
+   * Cached prefixes are found again by those of the same salt.
+   *
+   * @generated from field: string cache_salt = 4;
+   */
+  cacheSalt: string;
+};
+
+/**
+ * Describes the message drover.internal.v1.Tenant.
+ * Use `create(TenantSchema)` to create a new message.
+ */
+export const TenantSchema: GenMessage<Tenant> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_generation, 4);
 
 /**
  * How tokens are chosen of which every output must match a grammar.
@@ -287,7 +334,7 @@ export type ConstrainedSampling = Message<"drover.internal.v1.ConstrainedSamplin
  * Use `create(ConstrainedSamplingSchema)` to create a new message.
  */
 export const ConstrainedSamplingSchema: GenMessage<ConstrainedSampling> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 4);
+  messageDesc(file_drover_internal_v1_generation, 5);
 
 /**
  * An image of the prompt, by reference.
@@ -327,7 +374,7 @@ export type PromptImage = Message<"drover.internal.v1.PromptImage"> & {
  * Use `create(PromptImageSchema)` to create a new message.
  */
 export const PromptImageSchema: GenMessage<PromptImage> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 5);
+  messageDesc(file_drover_internal_v1_generation, 6);
 
 /**
  * The worker has begun; start_indices[c] is the first index of choice c that this attempt will send.
@@ -346,7 +393,7 @@ export type Started = Message<"drover.internal.v1.Started"> & {
  * Use `create(StartedSchema)` to create a new message.
  */
 export const StartedSchema: GenMessage<Started> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 6);
+  messageDesc(file_drover_internal_v1_generation, 7);
 
 /**
  * @generated from message drover.internal.v1.TopLogprobs
@@ -368,7 +415,7 @@ export type TopLogprobs = Message<"drover.internal.v1.TopLogprobs"> & {
  * Use `create(TopLogprobsSchema)` to create a new message.
  */
 export const TopLogprobsSchema: GenMessage<TopLogprobs> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 7);
+  messageDesc(file_drover_internal_v1_generation, 8);
 
 /**
  * Facts about prompt positions [start, start + count), sent in order before the first token, only where asked for and only when no token was delivered.
@@ -411,7 +458,7 @@ export type PromptInfo = Message<"drover.internal.v1.PromptInfo"> & {
  * Use `create(PromptInfoSchema)` to create a new message.
  */
 export const PromptInfoSchema: GenMessage<PromptInfo> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 8);
+  messageDesc(file_drover_internal_v1_generation, 9);
 
 /**
  * @generated from message drover.internal.v1.TokenEvent
@@ -462,7 +509,7 @@ export type TokenEvent = Message<"drover.internal.v1.TokenEvent"> & {
  * Use `create(TokenEventSchema)` to create a new message.
  */
 export const TokenEventSchema: GenMessage<TokenEvent> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 9);
+  messageDesc(file_drover_internal_v1_generation, 10);
 
 /**
  * The request ends here without an answer. `code` is a code of the error table; the router may add the request again when `retryable`.
@@ -498,7 +545,7 @@ export type Failed = Message<"drover.internal.v1.Failed"> & {
  * Use `create(FailedSchema)` to create a new message.
  */
 export const FailedSchema: GenMessage<Failed> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 10);
+  messageDesc(file_drover_internal_v1_generation, 11);
 
 /**
  * @generated from message drover.internal.v1.RequestEvent
@@ -557,7 +604,7 @@ export type RequestEvent = Message<"drover.internal.v1.RequestEvent"> & {
  * Use `create(RequestEventSchema)` to create a new message.
  */
 export const RequestEventSchema: GenMessage<RequestEvent> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 11);
+  messageDesc(file_drover_internal_v1_generation, 12);
 
 /**
  * @generated from message drover.internal.v1.Done
@@ -574,7 +621,7 @@ export type Done = Message<"drover.internal.v1.Done"> & {
  * Use `create(DoneSchema)` to create a new message.
  */
 export const DoneSchema: GenMessage<Done> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 12);
+  messageDesc(file_drover_internal_v1_generation, 13);
 
 /**
  * What the router still waits for: the worker answers with all events from these indices on, from its bounded log.
@@ -613,7 +660,7 @@ export type Resume = Message<"drover.internal.v1.Resume"> & {
  * Use `create(ResumeSchema)` to create a new message.
  */
 export const ResumeSchema: GenMessage<Resume> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 13);
+  messageDesc(file_drover_internal_v1_generation, 14);
 
 /**
  * @generated from message drover.internal.v1.RouterHello
@@ -647,7 +694,7 @@ export type RouterHello = Message<"drover.internal.v1.RouterHello"> & {
  * Use `create(RouterHelloSchema)` to create a new message.
  */
 export const RouterHelloSchema: GenMessage<RouterHello> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 14);
+  messageDesc(file_drover_internal_v1_generation, 15);
 
 /**
  * @generated from message drover.internal.v1.Cancel
@@ -671,7 +718,7 @@ export type Cancel = Message<"drover.internal.v1.Cancel"> & {
  * Use `create(CancelSchema)` to create a new message.
  */
 export const CancelSchema: GenMessage<Cancel> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 15);
+  messageDesc(file_drover_internal_v1_generation, 16);
 
 /**
  * @generated from message drover.internal.v1.RouterMessage
@@ -700,7 +747,7 @@ export type RouterMessage = Message<"drover.internal.v1.RouterMessage"> & {
  * Use `create(RouterMessageSchema)` to create a new message.
  */
 export const RouterMessageSchema: GenMessage<RouterMessage> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 16);
+  messageDesc(file_drover_internal_v1_generation, 17);
 
 /**
  * @generated from message drover.internal.v1.WorkerHello
@@ -727,7 +774,7 @@ export type WorkerHello = Message<"drover.internal.v1.WorkerHello"> & {
  * Use `create(WorkerHelloSchema)` to create a new message.
  */
 export const WorkerHelloSchema: GenMessage<WorkerHello> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 17);
+  messageDesc(file_drover_internal_v1_generation, 18);
 
 /**
  * One message a step with the events of all of this router's requests. What is told of one attempt is in order: `events`, `tokens`, `ends`.
@@ -758,7 +805,7 @@ export type StepEvents = Message<"drover.internal.v1.StepEvents"> & {
  * Use `create(StepEventsSchema)` to create a new message.
  */
 export const StepEventsSchema: GenMessage<StepEvents> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 18);
+  messageDesc(file_drover_internal_v1_generation, 19);
 
 /**
  * From now on the slot stands for this attempt on this stream.
@@ -787,7 +834,7 @@ export type NamedAttempt = Message<"drover.internal.v1.NamedAttempt"> & {
  * Use `create(NamedAttemptSchema)` to create a new message.
  */
 export const NamedAttemptSchema: GenMessage<NamedAttempt> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 19);
+  messageDesc(file_drover_internal_v1_generation, 20);
 
 /**
  * Tokens that are nothing but tokens: element i of each column is of token i. They are a quarter of what TokenEvents take, and read in one go.
@@ -835,7 +882,7 @@ export type TokenColumns = Message<"drover.internal.v1.TokenColumns"> & {
  * Use `create(TokenColumnsSchema)` to create a new message.
  */
 export const TokenColumnsSchema: GenMessage<TokenColumns> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 20);
+  messageDesc(file_drover_internal_v1_generation, 21);
 
 /**
  * The worker ends and holds nothing of this router any more; nothing follows.
@@ -850,7 +897,7 @@ export type Farewell = Message<"drover.internal.v1.Farewell"> & {
  * Use `create(FarewellSchema)` to create a new message.
  */
 export const FarewellSchema: GenMessage<Farewell> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 21);
+  messageDesc(file_drover_internal_v1_generation, 22);
 
 /**
  * @generated from message drover.internal.v1.WorkerMessage
@@ -885,7 +932,7 @@ export type WorkerMessage = Message<"drover.internal.v1.WorkerMessage"> & {
  * Use `create(WorkerMessageSchema)` to create a new message.
  */
 export const WorkerMessageSchema: GenMessage<WorkerMessage> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 22);
+  messageDesc(file_drover_internal_v1_generation, 23);
 
 /**
  * @generated from message drover.internal.v1.PlaceRequest
@@ -916,7 +963,7 @@ export type PlaceRequest = Message<"drover.internal.v1.PlaceRequest"> & {
  * Use `create(PlaceRequestSchema)` to create a new message.
  */
 export const PlaceRequestSchema: GenMessage<PlaceRequest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 23);
+  messageDesc(file_drover_internal_v1_generation, 24);
 
 /**
  * @generated from message drover.internal.v1.PlaceReply
@@ -946,7 +993,43 @@ export type PlaceReply = Message<"drover.internal.v1.PlaceReply"> & {
  * Use `create(PlaceReplySchema)` to create a new message.
  */
 export const PlaceReplySchema: GenMessage<PlaceReply> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_generation, 24);
+  messageDesc(file_drover_internal_v1_generation, 25);
+
+/**
+ * @generated from enum drover.internal.v1.TenantPriority
+ */
+export const TenantPriority = {
+  /**
+   * @generated from enum value: TENANT_PRIORITY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: TENANT_PRIORITY_HIGH = 1;
+   */
+  HIGH: 1,
+
+  /**
+   * @generated from enum value: TENANT_PRIORITY_NORMAL = 2;
+   */
+  NORMAL: 2,
+
+  /**
+   * @generated from enum value: TENANT_PRIORITY_LOW = 3;
+   */
+  LOW: 3,
+} as const;
+
+/**
+ * @generated from enum drover.internal.v1.TenantPriority
+ */
+export type TenantPriority = (typeof TenantPriority)[keyof typeof TenantPriority] | UnknownEnum;
+
+/**
+ * Describes the enum drover.internal.v1.TenantPriority.
+ */
+export const TenantPrioritySchema: GenEnum<TenantPriority> = /*@__PURE__*/
+  enumDesc(file_drover_internal_v1_generation, 0);
 
 /**
  * @generated from enum drover.internal.v1.FinishReason
@@ -979,7 +1062,7 @@ export type FinishReason = (typeof FinishReason)[keyof typeof FinishReason] | Un
  * Describes the enum drover.internal.v1.FinishReason.
  */
 export const FinishReasonSchema: GenEnum<FinishReason> = /*@__PURE__*/
-  enumDesc(file_drover_internal_v1_generation, 0);
+  enumDesc(file_drover_internal_v1_generation, 1);
 
 /**
  * The attention role of a worker.
