@@ -45,7 +45,7 @@ export const upSpec = defineConfig({
   gpus: {
     kind: "string",
     valueName: "all|N",
-    help: "An attention worker on each of the first N cards of this machine, or on all of them, each with all experts.",
+    help: "An attention worker on each of the first N cards of this machine, or on all of them, each with all experts unless --expert-memory says how much.",
   },
   precision: {
     kind: "choice",

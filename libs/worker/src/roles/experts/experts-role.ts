@@ -10,6 +10,7 @@ import { CountedExperts, type HeldExperts } from "./counted-experts.ts";
 import { ExpertLoader, type ExpertStore } from "./expert-loader.ts";
 import { ExpertRelease } from "./expert-release.ts";
 import { type OpenedExperts, openExperts } from "./open-experts.ts";
+import { UnansweredExperts } from "./whole-experts.ts";
 
 /** Starts the role `experts`, which holds nothing until the scheduler says what. Errors: the checkpoint's, and the card's. */
 export async function startExperts(context: RoleContext): Promise<ExpertsRole> {
@@ -46,7 +47,8 @@ export class ExpertsRole implements Role {
       streamOpened: () => release.streamOpened(),
       streamClosed: () => release.streamClosed(clock.monotonic()),
     };
-    this.services = [expertService(this.#counted, streams, tracer)];
+    const asked = areWhole ? new UnansweredExperts(store.hiddenSize) : this.#counted;
+    this.services = [expertService(asked, streams, tracer)];
     this.unfinished = { isBusy: () => release.isNeeded(clock.monotonic(), link.isJoined) };
   }
 

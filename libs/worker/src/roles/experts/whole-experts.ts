@@ -1,10 +1,10 @@
-import { assert } from "@drover/core";
+import { assert, type ExpertRunner } from "@drover/core";
 import type { HeldExperts } from "./counted-experts.ts";
 import type { ExpertStore } from "./expert-loader.ts";
 
 /**
- * The experts of a worker whose card has all of them, for its own steps: what the scheduler's map gives it is there already. Nobody else asks for their
- * answers, because every worker that computes steps on a card has them all.
+ * The experts of a worker whose card has all of them, for its own steps: what the scheduler's map gives it is there already. Who else asks
+ * for their answers gets none, see {@link UnansweredExperts}.
  */
 export class WholeExperts implements ExpertStore, HeldExperts {
   readonly hiddenSize: number;
@@ -33,5 +33,22 @@ export class WholeExperts implements ExpertStore, HeldExperts {
 
   run(): never {
     assert(false, "a card's experts answer within its own steps");
+  }
+}
+
+/** Experts that answer nobody: whoever asks is refused, and asks another holder, if there is one. */
+export class UnansweredExperts implements ExpertRunner {
+  readonly hiddenSize: number;
+
+  constructor(hiddenSize: number) {
+    this.hiddenSize = hiddenSize;
+  }
+
+  has(): boolean {
+    return false;
+  }
+
+  run(): never {
+    assert(false, "nobody is answered");
   }
 }
