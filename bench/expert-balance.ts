@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { at, type ExpertExchange, type WorkerId, workerId } from "@drover/core";
+import { at, type ExpertExchange, systemClock, type WorkerId, workerId } from "@drover/core";
 import { type BalancedExpert, balanceRows, DistributedExchange } from "@drover/exchange";
 import { ExpertPlanner, type ExpertWorker } from "@drover/fleet";
 import { drain, greedyTask, openLocalEngine, seededRandom } from "@drover/testkit";
@@ -192,6 +192,7 @@ async function exchangeMs(holders: readonly (readonly WorkerId[])[], steps: read
     (id) => connected.get(id),
     quiet,
     async () => undefined,
+    systemClock,
   );
   exchange.update({ epoch: 1n, expertCount: EXPERTS, layers: new Map([[LAYER, holders]]) });
   const z_aD = new Float32Array(ROWS);

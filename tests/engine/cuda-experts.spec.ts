@@ -1,5 +1,5 @@
 import { loadModelConfig, openCheckpoint, StoredTextRows, TextWeights } from "@drover/checkpoint";
-import { at, neverAborted, silentLogger } from "@drover/core";
+import { at, neverAborted, silentLogger, systemClock } from "@drover/core";
 import { CardExperts, CudaRunner, CudaText, openCuda } from "@drover/cuda";
 import { DistributedExchange, type ExpertPeer, LocalPeer } from "@drover/exchange";
 import { servedModelSeed } from "@drover/kv";
@@ -59,6 +59,7 @@ describe.skipIf(!hasCpuCard)("a card whose experts are partly elsewhere (a CPU i
       (id) => peers.find(({ workerId }) => workerId === id),
       observer,
       async () => undefined,
+      systemClock,
     );
     const holders = [["here"], ["card"], ["card", "cpu"], ["cpu"]];
     const layers = new Map(config.moeLayers.map((layer) => [layer, holders]));

@@ -1,5 +1,6 @@
-import { at, type ExchangeRequest, type ExchangeResult, type ExpertExchange, type TraceCall } from "@drover/core";
+import { at, type Clock, type ExchangeRequest, type ExchangeResult, type ExpertExchange } from "@drover/core";
 import { dispatchByExpert } from "./dispatch.ts";
+import { ExpertCalls } from "./expert-calls.ts";
 import type { ExpertPeer, PeerCall } from "./expert-peer.ts";
 import { EMPTY_MAP, type HolderMap, isReachable } from "./holder-map.ts";
 import { type BalancedExpert, balanceRows } from "./row-balance.ts";
@@ -8,6 +9,8 @@ import { type BalancedExpert, balanceRows } from "./row-balance.ts";
 export interface ExchangeObserver {
   rowsRouted(layer: number, expert: number, rowCount: number): void;
   rowsMissing(layer: number, rowCount: number): void;
+  /** Rows of a late worker were asked for elsewhere too; whether these answered first. */
+  rowsRepeated?(workerId: string, rowCount: number, isRescued: boolean): void;
 }
 
 /** Resolves once what was written to other processes has left this one. */
@@ -22,13 +25,17 @@ type ExpertRows = Readonly<{ expert: number; rows: Int32Array }>;
 /** A step's rows by the peer that answers them, and those whose expert nobody connected holds. */
 type Shares = Readonly<{ shares: readonly Share[]; missing: readonly number[] }>;
 
+/** A layer's rows while they are asked for, and whether somebody else has answered them meanwhile. */
+type Asking = Readonly<{ request: ExchangeRequest; y_aD: Float32Array; isOver: () => boolean }>;
+
 /** Peers that have not answered a call of this layer and step. */
 type Silent = ReadonlySet<ExpertPeer>;
 const NOBODY: Silent = new Set();
 
 /**
  * Sends a step's rows to the workers that hold their experts: one call for each worker, in parallel, and those of this process while the others
- * compute. Of an expert's holders the rows go to those that have least to do. Where a peer gives no answer, its rows go on at once to the next holder of each of their experts, without waiting for the other calls. A row is missing
+ * compute. Of an expert's holders the rows go to those that have least to do. Where a call is late, its rows go to other holders too, and the first answer counts.
+ * Where a peer gives no answer, its rows go on at once to the next holder of each of their experts, without waiting for the other calls. A row is missing
  * when nobody connected is left that holds its expert.
  */
 export class DistributedExchange implements ExpertExchange {
@@ -36,8 +43,7 @@ export class DistributedExchange implements ExpertExchange {
   readonly #peer: (workerId: string) => ExpertPeer | undefined;
   readonly #observer: ExchangeObserver;
   readonly #whenSent: WhenSent;
-  /** Rows that are asked for and not answered yet. */
-  readonly #ahead = new WeakMap<ExpertPeer, number>();
+  readonly #calls: ExpertCalls;
   #map: HolderMap = EMPTY_MAP;
 
   constructor(
@@ -45,7 +51,9 @@ export class DistributedExchange implements ExpertExchange {
     peer: (workerId: string) => ExpertPeer | undefined,
     observer: ExchangeObserver,
     whenSent: WhenSent,
+    clock: Clock,
   ) {
+    this.#calls = new ExpertCalls(clock);
     this.#hiddenSize = hiddenSize;
     this.#peer = peer;
     this.#observer = observer;
@@ -54,12 +62,25 @@ export class DistributedExchange implements ExpertExchange {
 
   /** Takes a newer map; an older epoch is ignored. */
   update(map: HolderMap): void {
-    if (map.epoch >= this.#map.epoch) this.#map = map;
+    if (map.epoch < this.#map.epoch) return;
+    this.#map = map;
+    this.#calls.keep(new Set([...map.layers.values()].flat(2)));
   }
 
   /** After a new leader, whose epochs may start anew. */
   reset(): void {
     this.#map = EMPTY_MAP;
+  }
+
+  /** How many times as long as the others each of these workers takes, of those that are clearly slow. */
+  slowPeers(): ReadonlyMap<string, number> {
+    const named = new Set([...this.#map.layers.values()].flat(2));
+    const slow = [...named].flatMap((id) => {
+      const peer = this.#peer(id);
+      const times = peer === undefined ? 1 : this.#calls.slowness(peer);
+      return times > 1 ? [[id, times] as const] : [];
+    });
+    return new Map(slow);
   }
 
   get map(): HolderMap {
@@ -74,7 +95,9 @@ export class DistributedExchange implements ExpertExchange {
     const width = this.#hiddenSize;
     const y_aD = request.y_aD ?? new Float32Array(request.rowCount * width);
     const { shares, missing } = this.#share(request.layer, this.#rowsByExpert(request), NOBODY);
-    const answer = (share: Share) => this.#answer(share, request, y_aD, NOBODY);
+    this.#calls.routed(request.rowCount);
+    const asking = { request, y_aD, isOver: () => false };
+    const answer = (share: Share) => this.#answer(share, asking, NOBODY);
     const lostElsewhere = shares.filter(({ peer }) => !peer.isHere).map(answer);
     const own = shares.filter(({ peer }) => peer.isHere);
     // What is computed here holds up the loop that sends: the others' rows leave before.
@@ -116,12 +139,9 @@ export class DistributedExchange implements ExpertExchange {
       }
     }
     const { peers } = known;
-    const ahead = peers.map((peer) => this.#ahead.get(peer) ?? 0);
-    const counts = balanceRows(
-      balanced,
-      ahead,
-      peers.map(() => 1),
-    );
+    const ahead = peers.map((peer) => this.#calls.ahead(peer));
+    const speeds = peers.map((peer) => 1 / this.#calls.slowness(peer));
+    const counts = balanceRows(balanced, ahead, speeds);
     const shares = new Map<string, Share>();
     for (const [i, { expert, rows }] of held.entries()) {
       let from = 0;
@@ -138,33 +158,71 @@ export class DistributedExchange implements ExpertExchange {
    * Has a share's rows of `y_aD` written, by its peer or whoever else holds their experts. Returns those of them that got no answer. It ends: with each
    * peer that is silent there are fewer to ask.
    */
-  async #answer(share: Share, request: ExchangeRequest, y_aD: Float32Array, silent: Silent): Promise<number[]> {
-    const { layer, z_aD, traceCall } = request;
+  async #answer(share: Share, asking: Asking, silent: Silent): Promise<number[]> {
+    const { layer, z_aD, traceCall } = asking.request;
+    let isOver = false;
     const call = {
       layer,
       experts: Int32Array.from(share.experts),
       counts: Int32Array.from(share.counts),
       rows: Int32Array.from(share.rows),
       z_aD,
-      y_aD,
+      y_aD: asking.y_aD,
       width: this.#hiddenSize,
+      isOver: () => isOver || asking.isOver(),
     };
-    if (await this.#ask(share.peer, call, traceCall)) return [];
     const others = new Set([...silent, share.peer]);
-    const { shares, missing } = this.#share(layer, expertRowsOf(call), others);
-    const lost = await Promise.all(shares.map((next) => this.#answer(next, request, y_aD, others)));
-    return [...missing, ...lost.flat()];
+    const asked = this.#calls.ask(share.peer, call, traceCall);
+    const elsewhere = await this.#repeat(share, asked, call, asking, others);
+    if (elsewhere !== undefined) {
+      isOver = elsewhere.length === 0;
+      return elsewhere;
+    }
+    if (await asked) return [];
+    return await this.#next(expertRowsOf(call), asking, others);
   }
 
-  /** One call, whose rows count as the peer's until it is over. */
-  async #ask(peer: ExpertPeer, call: PeerCall, traceCall: TraceCall | undefined): Promise<boolean> {
-    const count = (change: number) => this.#ahead.set(peer, (this.#ahead.get(peer) ?? 0) + change);
-    count(call.rows.length);
-    try {
-      return await traced(peer, call, traceCall);
-    } finally {
-      count(-call.rows.length);
-    }
+  /**
+   * Where a call is late, and others hold all of its experts, its rows go to these too, and the first answer counts. Undefined where the call itself has been answered, or is to be waited for; else the rows
+   * that nobody has answered.
+   */
+  async #repeat(
+    { peer }: Share,
+    asked: Promise<boolean>,
+    call: PeerCall,
+    asking: Asking,
+    others: Silent,
+  ): Promise<number[] | undefined> {
+    const rowCount = call.rows.length;
+    if (await this.#calls.isInTime(asked, peer, rowCount)) return undefined;
+    const byExpert = expertRowsOf(call);
+    const holders = this.#map.layers.get(call.layer);
+    const isHeld = byExpert.every(({ expert }) => this.#holds(holders?.[expert], others));
+    if (!isHeld || !this.#calls.mayRepeat(rowCount)) return undefined;
+    let isAnswered = false;
+    const repeated = this.#next(byExpert, { ...asking, isOver: () => isAnswered || asking.isOver() }, others);
+    // Whoever has all of it first counts; where one has not, the other is waited for.
+    const outcome = await Promise.race([
+      asked.then(async (isDone): Promise<number[] | undefined> => (isDone ? undefined : await repeated)),
+      repeated.then(async (lost) => (lost.length > 0 && (await asked) ? undefined : lost)),
+    ]);
+    isAnswered = outcome === undefined;
+    this.#observer.rowsRepeated?.(peer.workerId, rowCount, !isAnswered);
+    return outcome;
+  }
+
+  #holds(holders: readonly string[] | undefined, silent: Silent): boolean {
+    return (holders ?? []).some((id) => {
+      const peer = this.#peer(id);
+      return peer?.connected === true && !silent.has(peer);
+    });
+  }
+
+  /** Gives rows to the holders that are left. Returns those that got no answer. */
+  async #next(byExpert: readonly ExpertRows[], asking: Asking, silent: Silent): Promise<number[]> {
+    const { shares, missing } = this.#share(asking.request.layer, byExpert, silent);
+    const lost = await Promise.all(shares.map((share) => this.#answer(share, asking, silent)));
+    return [...missing, ...lost.flat()];
   }
 }
 
@@ -205,20 +263,6 @@ function expertRowsOf({ experts, counts, rows }: PeerCall): ExpertRows[] {
     place += at(counts, i);
     return { expert, rows: rows.subarray(from, place) };
   });
-}
-
-/** One call to one peer, under a span of its own where the step is traced. */
-async function traced(peer: ExpertPeer, call: PeerCall, traceCall: TraceCall | undefined): Promise<boolean> {
-  const span = traceCall?.("expert call", {
-    "drover.worker": peer.workerId,
-    "drover.layer": call.layer,
-    "drover.experts": call.experts.length,
-    "drover.rows": call.rows.length,
-  });
-  if (span === undefined) return peer.call(call);
-  const isAnswered = await peer.call({ ...call, trace: span.context });
-  span.end(isAnswered ? undefined : "unavailable");
-  return isAnswered;
 }
 
 function addRows(shares: Map<string, Share>, peer: ExpertPeer, expert: number, rows: Int32Array): void {

@@ -17,6 +17,8 @@ export type PeerCall = Readonly<{
   y_aD: Float32Array;
   /** D. */
   width: number;
+  /** Whether somebody else has answered meanwhile: then nothing is written any more, and the call may end as if it had no answer. */
+  isOver?: () => boolean;
   /** The span that the call is. */
   trace?: TraceContext | undefined;
 }>;

@@ -56,7 +56,7 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
   }
 
   /** True once the frame's rows are answered. They are copied here from the step's rows, and there to them. */
-  async #send({ layer, rows, z_aD, y_aD, width, trace }: PeerCall, frame: Frame): Promise<boolean> {
+  async #send({ layer, rows, z_aD, y_aD, width, isOver, trace }: PeerCall, frame: Frame): Promise<boolean> {
     const named = rows.subarray(frame.from, frame.to);
     const byteCount = named.length * width * FLOAT_BYTES;
     const reply = await this.#stream.call(byteCount, (correlationId) => {
@@ -73,6 +73,7 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
         rows: payload,
       });
     });
+    if (isOver?.()) return false;
     if (reply?.errorCode !== "" || reply.rows.byteLength !== byteCount) return false;
     scatterRows(rowsOf(reply.rows), named, width, y_aD);
     return true;

@@ -135,6 +135,7 @@ function localExchange(config: ModelConfig, experts: ExpertSessions): Distribute
     () => peer,
     observer,
     async () => undefined,
+    systemClock,
   );
   const everyone = Array.from({ length: config.expertCount }, () => ["local"]);
   exchange.update({

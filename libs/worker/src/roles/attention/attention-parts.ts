@@ -46,7 +46,7 @@ export async function attentionParts(context: RoleContext, local: LocalParts): P
   const peers = held.use(
     new ExpertPeers((id, address) => new ExpertStreamPeer(id, address, clock, logger, meter), local.experts?.peer),
   );
-  const exchange = new DistributedExchange(hiddenSize, (id) => peers.get(id), routing, nextTurn);
+  const exchange = new DistributedExchange(hiddenSize, (id) => peers.get(id), routing, nextTurn, clock);
   const executor = await openExecutor(context, {
     exchange,
     experts: local.experts,

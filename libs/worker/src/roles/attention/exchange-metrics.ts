@@ -30,6 +30,11 @@ export function exchangeMetrics(
     "peer",
     "direction",
   ]);
+  const repeated = metrics.counter(
+    "drover_exchange_repeated_rows_total",
+    "Rows of a late worker that were asked for elsewhere too, by who answered first",
+    [...labels, "peer", "first"],
+  );
   // Counted here and handed to the registry at a scrape: this runs for every expert of every layer and step.
   const routed = new Map<number, number>();
   metrics.beforeScrape(() => {
@@ -43,6 +48,8 @@ export function exchangeMetrics(
         heat.rowsRouted(layer, expert, count);
       },
       rowsMissing: (_layer, count) => missing.inc(model, count),
+      rowsRepeated: (peer, count, isRescued) =>
+        repeated.inc({ ...model, peer, first: isRescued ? "other" : "peer" }, count),
     },
     meter: {
       exchanged: (peer, tookSeconds, bytesOut, bytesIn) => {

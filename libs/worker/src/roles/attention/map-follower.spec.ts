@@ -48,6 +48,7 @@ class Scene {
       (id) => this.peers.get(id),
       observer,
       async () => undefined,
+      this.clock,
     );
     this.follower = new MapFollower({ ...this, clock: this.clock });
   }

@@ -1,0 +1,94 @@
+import { type Clock, DroverError, sleepUnlessAborted, type TraceCall } from "@drover/core";
+import type { ExpertPeer, PeerCall } from "./expert-peer.ts";
+import { HedgeBudget } from "./hedge-budget.ts";
+import { SLOW_FACTOR_MAX } from "./limits.ts";
+import { PeerPaces } from "./peer-pace.ts";
+
+/** The calls to peers: what is under way, how long they take, and which may be repeated elsewhere. */
+export class ExpertCalls {
+  readonly #clock: Clock;
+  readonly #paces = new PeerPaces();
+  readonly #budget = new HedgeBudget();
+  /** Rows that are asked for and not answered yet. */
+  readonly #ahead = new WeakMap<ExpertPeer, number>();
+  /** Calls that are late and not over. */
+  readonly #late = new WeakMap<ExpertPeer, number>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Rows that a peer has been asked for and has not answered. */
+  ahead(peer: ExpertPeer): number {
+    return this.#ahead.get(peer) ?? 0;
+  }
+
+  /** How many times as long as others a peer takes; 1 unless it is clearly slow. */
+  slowness(peer: ExpertPeer): number {
+    if ((this.#late.get(peer) ?? 0) > 0) return SLOW_FACTOR_MAX;
+    return this.#paces.slowness(peer.workerId, this.#clock.monotonic());
+  }
+
+  /** Peers that a new map does not name are forgotten. */
+  keep(workerIds: ReadonlySet<string>): void {
+    this.#paces.keep(workerIds);
+  }
+
+  /** Rows are routed: a part as many may be asked for twice. */
+  routed(rowCount: number): void {
+    this.#budget.earn(rowCount);
+  }
+
+  /** One call. Its rows count as the peer's until it is over, and the time is noted that it took, also of an answer that nobody wanted any more. */
+  ask(peer: ExpertPeer, call: PeerCall, traceCall: TraceCall | undefined): Promise<boolean> {
+    const began = this.#clock.monotonic();
+    const asked = traced(peer, call, traceCall).then((isAnswered) => {
+      const now = this.#clock.monotonic();
+      const isOver = call.isOver?.() ?? false;
+      if (!peer.isHere && (isAnswered || isOver)) this.#paces.note(peer.workerId, call.rows.length, now - began, now);
+      return isAnswered;
+    });
+    this.#count(this.#ahead, peer, asked, call.rows.length);
+    return asked;
+  }
+
+  /** Resolves with true as soon as the call is over, and with false when it is late: while it is, its peer counts as slow as can be. */
+  async isInTime(asked: Promise<boolean>, peer: ExpertPeer, rowCount: number): Promise<boolean> {
+    const lateMs = peer.isHere ? undefined : this.#paces.lateMs(peer.workerId, rowCount);
+    if (lateMs === undefined) return true;
+    const timer = new AbortController();
+    const late = sleepUnlessAborted(this.#clock, lateMs, timer.signal).then(() => timer.signal.aborted);
+    const isInTime = await Promise.race([asked.then(() => true), late]);
+    timer.abort(ANSWERED);
+    if (!isInTime) this.#count(this.#late, peer, asked, 1);
+    return isInTime;
+  }
+
+  /** Whether so many rows may be asked for twice; then they count as asked for. */
+  mayRepeat(rowCount: number): boolean {
+    return this.#budget.spend(rowCount);
+  }
+
+  /** Counts something of a peer until the call is over. */
+  #count(counts: WeakMap<ExpertPeer, number>, peer: ExpertPeer, asked: Promise<boolean>, count: number): void {
+    const add = (change: number) => counts.set(peer, (counts.get(peer) ?? 0) + change);
+    add(count);
+    void asked.finally(() => add(-count));
+  }
+}
+
+const ANSWERED = new DroverError("cancelled", "the call is over");
+
+/** One call to one peer, under a span of its own where the step is traced. */
+async function traced(peer: ExpertPeer, call: PeerCall, traceCall: TraceCall | undefined): Promise<boolean> {
+  const span = traceCall?.("expert call", {
+    "drover.worker": peer.workerId,
+    "drover.layer": call.layer,
+    "drover.experts": call.experts.length,
+    "drover.rows": call.rows.length,
+  });
+  if (span === undefined) return peer.call(call);
+  const isAnswered = await peer.call({ ...call, trace: span.context });
+  span.end(isAnswered ? undefined : "unavailable");
+  return isAnswered;
+}
