@@ -104,7 +104,11 @@ function tell(pid: number, usAToken: number): void {
   const inUs = (us: number) => ((us / whole) * usAToken).toFixed(1);
   const byLibrary = Map.groupBy(spent, ({ library }) => library);
   const libraries = [...byLibrary].map(([name, of]) => [name, of.reduce((sum, { us }) => sum + us, 0)] as const);
-  console.log(`\n${nameOf(pid)}: ${usAToken.toFixed(1)} us a token on its main thread`);
+  const pauses = JSON.parse(readFileSync(join(folder, `${pid}.gc`), "utf8")) as number[];
+  const pausedMs = pauses.reduce((sum, ms) => sum + ms, 0);
+  console.log(
+    `\n${nameOf(pid)}: ${usAToken.toFixed(1)} us a token on its main thread; ${pauses.length} pauses for garbage, ${pausedMs.toFixed(0)} ms in all, ${Math.max(0, ...pauses).toFixed(1)} ms the longest`,
+  );
   console.log(
     libraries
       .toSorted(([, a], [, b]) => b - a)

@@ -1,5 +1,6 @@
 import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { assert, at } from "@drover/core";
+import { flatMessage } from "./flat-message.ts";
 import type { MessageCodec } from "./message-codec.ts";
 import { Payload } from "./payload.ts";
 
@@ -20,7 +21,7 @@ const ID_BYTES_MAX = 10;
  * The codec of messages that are mostly one field of bytes. It writes what protobuf-es writes, but copies no payload
  * that has room before it ({@link Payload}) and any other once. A payload begins where the receiver can read its
  * numbers as they lie: for that the id and the payload's length take up to 7 bytes more than they need, as protobuf
- * allows. Reading is protobuf-es's, which copies nothing and throws for bytes that are no such message.
+ * allows. Reading copies nothing, and throws for bytes that are no such message: protobuf-es does, which reads whatever is not flat ({@link flatMessage}).
  */
 export function payloadCodec<D extends DescMessage>(schema: D): MessageCodec<MessageShape<D>> {
   const numbers = schema.fields.map((field) => field.number);
@@ -31,12 +32,17 @@ export function payloadCodec<D extends DescMessage>(schema: D): MessageCodec<Mes
     "the payload is its last, with a tag of one byte",
   );
   const tag = (payload.number << 3) | BYTES_WIRE_TYPE;
+  const flat = flatMessage(schema);
+  assert(flat !== undefined, "a message with a payload has numbers and texts beside it");
   return {
     serialize: (message) => {
       const { rows } = message as MessageShape<D> & PayloadMessage;
-      return withPayload(toBinary(schema, { ...message, rows: EMPTY }), tag, rows);
+      const rest = flat.write(message, "rows");
+      if (rest === undefined) return withPayload(toBinary(schema, { ...message, rows: EMPTY }), tag, rows);
+      // The next message is written where this one's fields are.
+      return rows.length === 0 ? Buffer.from(rest) : withPayload(rest, tag, rows);
     },
-    deserialize: (bytes) => fromBinary(schema, bytes),
+    deserialize: (bytes) => flat.read(bytes) ?? fromBinary(schema, bytes),
   };
 }
 
