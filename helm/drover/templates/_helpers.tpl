@@ -224,3 +224,37 @@ app.kubernetes.io/name: {{ include "drover.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 drover.dev/worker: "true"
 {{- end -}}
+
+{{/* The Secret by which the processes know each other; empty: they answer everybody. */}}
+{{- define "drover.clusterSecretName" -}}
+{{- if .Values.clusterSecret.existingSecret -}}
+{{- .Values.clusterSecret.existingSecret -}}
+{{- else if .Values.clusterSecret.create -}}
+{{- include "drover.fullname" . }}-cluster
+{{- end -}}
+{{- end -}}
+
+{{- define "drover.clusterSecretArgs" -}}
+{{- if include "drover.clusterSecretName" . -}}
+- --cluster-secret-file=/etc/drover-cluster/cluster-secret
+{{- if not .Values.clusterSecret.membersOnly }}
+- --no-members-only
+{{- end }}
+{{- end -}}
+{{- end -}}
+
+{{- define "drover.clusterSecretMount" -}}
+{{- if include "drover.clusterSecretName" . -}}
+- {name: cluster-secret, mountPath: /etc/drover-cluster, readOnly: true}
+{{- end -}}
+{{- end -}}
+
+{{- define "drover.clusterSecretVolume" -}}
+{{- with include "drover.clusterSecretName" . -}}
+- name: cluster-secret
+  secret:
+    secretName: {{ . }}
+    items:
+      - {key: {{ $.Values.clusterSecret.key }}, path: cluster-secret}
+{{- end -}}
+{{- end -}}
