@@ -7,7 +7,7 @@ export const TENANT_SERIES_MAX = 200;
 export const BODY_BYTES_MAX = 32 * 1024 * 1024;
 
 /**
- * Bytes of all HTTP bodies that a router has received and not yet made prompts of; one that goes beyond them is refused with 429. A router's
+ * Bytes of all HTTP bodies and gRPC messages that a router has received and not yet made prompts of; one that goes beyond them is refused with 429. A router's
  * memory for bodies is some five times this: parsed they take about as much again on a thread, and once more on their way to the next one.
  */
 export const BODIES_BYTES_MAX = 256 * 1024 * 1024;

@@ -1,8 +1,13 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { neverAborted } from "@drover/core";
+import { publicApi } from "@drover/proto";
+import { RpcClient } from "@drover/rpc";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { BodyBudget } from "./bodies/body-budget.ts";
+import { isConstrained } from "./bodies/body-readers.ts";
 import { BODY_BYTES_MAX, LARGE_BODY_BYTES } from "./limits.ts";
 import { type Json, RouterScene } from "./testing/router-scene.ts";
 import type { TestRouterOptions } from "./testing/test-router.ts";
@@ -35,6 +40,8 @@ const BODIES: readonly (readonly [path: string, body: unknown])[] = [
   ["/v1/chat/completions", "nothing"],
 ];
 
+const first = <T>(stream: AsyncIterable<T>) => stream[Symbol.asyncIterator]().next();
+
 /** A body of a little more than these bytes, of one piece again and again. */
 const filled = (head: string, piece: string, tail: string, byteCount: number) =>
   head + piece.repeat(Math.ceil(byteCount / piece.length)) + tail;
@@ -62,6 +69,45 @@ describe("a body that is read on a thread", () => {
       return all;
     };
     expect(await answers(ON_A_THREAD)).toEqual(await answers({}));
+  });
+
+  it("is answered over gRPC as one that is read where it is, and one that is no message is refused", async () => {
+    const { chat, generate, tokenize } = publicApi.Inference.method;
+    const { ChatRequestSchema, GenerateRequestSchema, TokenizeRequestSchema } = publicApi;
+    const answers = async (options: TestRouterOptions) => {
+      await scene.startRouter(options);
+      using client = new RpcClient(scene.grpc);
+      const reason = (call: Promise<unknown>) =>
+        call.then(String, ({ code, field, message }) => [code, field, message]);
+      const ask = (init: MessageInitShape<typeof TokenizeRequestSchema>) =>
+        client.unary(tokenize, create(TokenizeRequestSchema, init), neverAborted);
+      const talk = (init: MessageInitShape<typeof ChatRequestSchema>) =>
+        reason(first(client.serverStream(chat, create(ChatRequestSchema, init))));
+      const prompt = { case: "tokenIds", value: create(publicApi.TokenIdsSchema, { ids: [300] }) } as const;
+      const all = [
+        await ask({ input: { case: "text", value: "a🙂b" } }),
+        await reason(ask({ model: "other", input: { case: "text", value: "x" } })),
+        await talk({ model: "tiny" }),
+        await reason(first(client.serverStream(generate, create(GenerateRequestSchema, { prompt })))),
+        await talk({ messages: [{ role: "user", content: "x" }], tools: ["no JSON"] }),
+      ];
+      await scene.router?.close();
+      return all;
+    };
+    expect(await answers(ON_A_THREAD)).toEqual(await answers({}));
+  });
+
+  it("is read on a thread, however small, where a grammar is to be made of it", () => {
+    for (const body of [
+      { response_format: {} },
+      { regex: "a" },
+      { tools: [{ function: { strict: true } }] },
+      { tools: [], tool_choice: "required" },
+      { tools: [], tool_choice: { type: "function" } },
+    ])
+      expect(isConstrained(body), JSON.stringify(body)).toBe(true);
+    for (const body of [{ tools: [{}] }, { tools: [], tool_choice: "auto" }, { prompt: "regex" }, null, "x"])
+      expect(isConstrained(body), JSON.stringify(body)).toBe(false);
   });
 
   it("reaches the queue with the prompt that it has", async () => {

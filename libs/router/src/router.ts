@@ -13,7 +13,7 @@ import {
 import { listen, shutDown } from "@drover/rpc";
 import type { Metrics } from "@drover/telemetry";
 import type { ApiKeys } from "./api-keys.ts";
-import type { BodyLimits } from "./bodies/bodies.ts";
+import { Bodies, type BodyLimits } from "./bodies/bodies.ts";
 import { Deployment, type DeploymentOptions } from "./deployment.ts";
 import { Deployments } from "./deployments.ts";
 import { createGrpcServer, type GrpcServer } from "./grpc/grpc-server.ts";
@@ -98,6 +98,9 @@ export class Router {
       onChange: () => this.#observeReady(),
     };
     this.#deployments = new Deployments(options.deployments.map((model) => new Deployment(model, parts)));
+    const facts = () =>
+      new Map([...this.#deployments].map(({ modelId, inference }) => [modelId, inference.facts] as const));
+    const bodies = new Bodies({ logger, facts, ...options.bodies });
     this.#http = createHttpServer({
       deployments: this.#deployments,
       keys,
@@ -115,9 +118,9 @@ export class Router {
         requestsMax: options.batchRequestsMax ?? BATCH_REQUESTS_DEFAULT,
       },
       clock,
-      bodies: options.bodies,
+      bodies,
     });
-    this.#grpc = createGrpcServer({ deployments: this.#deployments, keys, usage, logger });
+    this.#grpc = createGrpcServer({ deployments: this.#deployments, keys, usage, logger, bodies });
   }
 
   /** Listens on both ports and begins to watch the clusters. Errors: `unavailable` when an address is taken. */

@@ -3,7 +3,14 @@
 export { dropCancelledCalls } from "./cancelled-calls.ts";
 export { RpcClient } from "./client.ts";
 export { fromServiceError, toServiceError } from "./errors.ts";
-export { failStream, type RpcHandlers, type RpcService, rpcService } from "./rpc-service.ts";
+export {
+  type BytesHandlers,
+  bytesService,
+  failStream,
+  type RpcHandlers,
+  type RpcService,
+  rpcService,
+} from "./rpc-service.ts";
 export { createServer, listen, type PeerIdentity, shutDown } from "./server.ts";
 export { serviceDefinition } from "./service.ts";
 export { channelOptions } from "./settings.ts";

@@ -40,6 +40,17 @@ export type RpcHandlers<Service extends DescService> = {
   readonly [Name in keyof Service["method"]]: Handler<Service["method"][Name]>;
 };
 
+type OfBytes<Handle> = Handle extends (call: ServerWritableStream<infer _I, infer O>) => void
+  ? (call: ServerWritableStream<Uint8Array, O>) => void
+  : Handle extends UnaryHandler<infer _I, infer O>
+    ? UnaryHandler<Uint8Array, O>
+    : never;
+
+/** What answers a service whose requests its handlers read themselves, such as on a thread: they get their bytes. */
+export type BytesHandlers<Service extends DescService> = {
+  readonly [Name in keyof Service["method"]]: OfBytes<Handler<Service["method"][Name]>>;
+};
+
 /** A service as grpc-js's servers take it: `server.addService(...service)`. */
 export type RpcService = readonly [definition: ServiceDefinition, implementation: UntypedServiceImplementation];
 
@@ -64,6 +75,18 @@ export function rpcService<Service extends DescService>(service: Service, handle
     else implementation[localName] = (call: unknown) => void handle(call);
   }
   return [serviceDefinition(service), implementation as unknown as UntypedServiceImplementation];
+}
+
+/** As `rpcService`, but its handlers get the bytes of each request. */
+export function bytesService<Service extends DescService>(
+  service: Service,
+  handlers: BytesHandlers<Service>,
+): RpcService {
+  const [definition, implementation] = rpcService(service, handlers as unknown as RpcHandlers<Service>);
+  const asBytes = Object.entries(definition).map(
+    ([name, method]) => [name, { ...method, requestDeserialize: (bytes: Buffer) => bytes }] as const,
+  );
+  return [Object.fromEntries(asBytes), implementation];
 }
 
 /** Ends a stream of replies with a fault. A stream that is destroyed would send no status. */

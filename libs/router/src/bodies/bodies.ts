@@ -51,7 +51,7 @@ export function receivedBody({ body }: Readonly<{ body: unknown }>): ReceivedBod
   return { blocks, [Symbol.dispose]: () => undefined };
 }
 
-/** The bodies of HTTP requests: how many bytes come at once, how long they may take, and that reading them holds nobody up. */
+/** The bodies of HTTP requests and the messages of gRPC's: how many bytes come at once, how long they may take, and that reading them holds nobody up. */
 export class Bodies implements AsyncDisposable {
   readonly #options: BodiesOptions;
   readonly #budget: BodyBudget;
@@ -86,6 +86,13 @@ export class Bodies implements AsyncDisposable {
     }
   }
 
+  /** Takes a message that has come whole, against the same budget. Errors: `overloaded`. */
+  take(bytes: Uint8Array): ReceivedBody {
+    const hold = this.#budget.hold();
+    hold.add(bytes.byteLength);
+    return { blocks: BodyBlocks.of(bytes), [Symbol.dispose]: () => hold[Symbol.dispose]() };
+  }
+
   /**
    * Reads a body as the route of this path does; its blocks are used up. `keptFor` looks for what it names of kept responses. Errors:
    * `invalid_argument` for what is no JSON or too much of it, `deadline_exceeded` for what takes too long, `overloaded` when too many wait, and
@@ -108,7 +115,10 @@ export class Bodies implements AsyncDisposable {
 
   async #read(blocks: BodyRequest["blocks"], context: BodyContext, signal: AbortSignal): Promise<ReadBody> {
     signal.throwIfAborted();
-    if (!context.packs) return readBody(joined(blocks), context);
+    if (!context.packs) {
+      const read = readBody(joined(blocks), context);
+      return read.outcome.kind === "deferred" ? this.#read(blocks, { ...context, packs: true }, signal) : read;
+    }
     const byteLength = blocks.reduce((sum, block) => sum + block.byteLength, 0);
     return this.#pool.run(
       { post: () => [{ blocks, context }, blocks.map(({ buffer }) => buffer)], byteLength },
@@ -125,6 +135,7 @@ export class Bodies implements AsyncDisposable {
 function answerOf<T>({ model, outcome }: ReadBody): BodyAnswer<T> {
   const query = () => {
     assert(outcome.kind !== "continues", "a body is read once what it goes on with was looked for");
+    assert(outcome.kind !== "deferred", "a thread reads whatever comes to it");
     if (outcome.kind === "read") return outcome.query as T;
     const { code, message, field } = outcome;
     throw new DroverError(code, message, field === undefined ? {} : { field });

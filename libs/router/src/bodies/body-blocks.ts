@@ -1,10 +1,24 @@
 import { BODY_BLOCK_BYTES } from "../limits.ts";
 
+/** A gRPC message's flag and length, which lie before it. */
+const MESSAGE_HEAD_BYTES = 5;
+
 /** A body's bytes in buffers of its own, as they come: what is handed to a thread is not copied again. */
 export class BodyBlocks {
   readonly #blocks: Uint8Array<ArrayBuffer>[] = [];
   #free = new Uint8Array(0);
   byteLength = 0;
+
+  /** Takes over bytes that lie in a buffer of their own, as large messages do; others are copied. */
+  static of(bytes: Uint8Array): BodyBlocks {
+    const made = new BodyBlocks();
+    const { buffer, byteOffset, byteLength } = bytes;
+    if (buffer instanceof ArrayBuffer && byteLength > 0 && buffer.byteLength - byteLength <= MESSAGE_HEAD_BYTES) {
+      made.#blocks.push(new Uint8Array(buffer, byteOffset, byteLength));
+      made.byteLength = byteLength;
+    } else made.append(bytes);
+    return made;
+  }
 
   /** Copies a chunk behind the others. */
   append(chunk: Uint8Array): void {

@@ -10,12 +10,19 @@ import {
   readDetokenize,
   readTokenize,
 } from "@drover/openai";
+import { MESSAGE_READERS } from "../grpc/message-readers.ts";
 
 /** What a body is read into: what is to be generated, prompt by prompt; a prompt that is only tokenized; or token ids. */
 export type BodyQuery = readonly GenerationQuery[] | Readonly<{ prompt: PromptQuery }> | Uint32Array;
 
-/** How the body of a route is read: out of parsed JSON, without a thread or a model. */
+/** How the body of a route, or the message of a method, is read: without a thread or a model. */
 export type BodyReader = Readonly<{
+  /** What its bytes hold; JSON unless given. Errors: `invalid_argument`. */
+  parse?: (bytes: Uint8Array) => unknown;
+  /** The name of the model in what they hold; the field `model` unless given. */
+  modelOf?: (body: unknown) => string | undefined;
+  /** Whether a small one is read on a thread too, for a grammar that is to be made of it; those of `isConstrained` unless given. */
+  isConstrained?: (body: unknown) => boolean;
   /** Errors: `invalid_argument`, `model_not_found`. */
   read: (body: unknown, facts: ModelFacts, kept: KeptParts | undefined) => BodyQuery;
   /** What a body names of kept responses; undefined where it names none. */
@@ -27,6 +34,7 @@ const READERS: ReadonlyMap<string, BodyReader> = new Map<string, BodyReader>([
   ["/tokenize", { read: readTokenize }],
   ["/detokenize", { read: (body, facts) => Uint32Array.from(readDetokenize(body, facts)) }],
   ["/v1/messages/count_tokens", { read: (body, facts) => ({ prompt: readAnthropicCount(body, facts) }) }],
+  ...MESSAGE_READERS,
 ]);
 
 /** Routes that read a body in a way of their own. */
@@ -41,4 +49,24 @@ export function readerOf(path: string): BodyReader {
   const reader = READERS.get(path);
   assert(reader !== undefined, `${path} takes a body and has a reader`);
   return reader;
+}
+
+/** Fields of all APIs of which a grammar may be made: that may take half a second, however small the body is. */
+const CONSTRAINTS = [
+  ...["response_format", "structured_outputs", "guided_json", "guided_regex", "guided_choice", "guided_grammar"],
+  ...["json_schema", "grammar", "regex", "ebnf", "text", "output_config", "output_format"],
+];
+
+/** Whether a body asks for an answer of a certain form. */
+export function isConstrained(body: unknown): boolean {
+  if (typeof body !== "object" || body === null) return false;
+  return CONSTRAINTS.some((name) => name in body) || ("tools" in body && constrainsTools(body));
+}
+
+/** Whether a tool's arguments must match its schema, or a call must come. */
+function constrainsTools(body: object): boolean {
+  const { tools, tool_choice: choice } = body as Readonly<{ tools: unknown; tool_choice?: unknown }>;
+  const kind = typeof choice === "object" && choice !== null && "type" in choice ? choice.type : choice;
+  const isFree = kind === undefined || kind === null || kind === "auto" || kind === "none";
+  return !isFree || JSON.stringify(tools).includes('"strict":true');
 }

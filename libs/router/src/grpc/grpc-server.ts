@@ -2,39 +2,34 @@ import { once } from "node:events";
 import { create, type DescFile, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { at, type Clock, DroverError, type Logger, toDroverError, withTimeout } from "@drover/core";
-import { type GenerationQuery, type ModelFacts, publicError } from "@drover/openai";
+import { type GenerationQuery, publicError, type TokenizeQuery } from "@drover/openai";
 import { publicApi } from "@drover/proto";
-import { channelOptions, dropCancelledCalls, failStream, type RpcService, rpcService, traceOf } from "@drover/rpc";
+import { bytesService, channelOptions, dropCancelledCalls, failStream, type RpcService, traceOf } from "@drover/rpc";
 import { type Metadata, Server, type ServerWritableStream } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation, service as healthService } from "grpc-health-check";
 import { type ApiKeys, beginFor } from "../api-keys.ts";
+import type { Bodies } from "../bodies/bodies.ts";
 import type { Deployments } from "../deployments.ts";
 import { BODY_BYTES_MAX, READER_STALL_LIMIT } from "../limits.ts";
 import type { TenantUsage } from "../requests/tenant-usage.ts";
 import { GrpcReplies } from "./grpc-replies.ts";
-import {
-  messageField,
-  readChatMessage,
-  readGenerateMessage,
-  readTokenizeMessage,
-  tokenizeModel,
-} from "./grpc-requests.ts";
+import { messageField } from "./grpc-requests.ts";
+import { messagePath } from "./message-readers.ts";
 
 export type GrpcServerOptions = Readonly<{
   deployments: Deployments;
   keys: ApiKeys;
   usage: TenantUsage;
   logger: Logger;
+  bodies: Bodies;
 }>;
 
 export type GrpcServer = Readonly<{ server: Server; setReady: (ready: boolean) => void }>;
 
-/** A message that names its model. */
-type Named = Readonly<{ model: string }>;
+type StreamCall = ServerWritableStream<Uint8Array, publicApi.GenerateReply>;
 
-type StreamCall<T> = ServerWritableStream<T, publicApi.GenerateReply>;
-type Read<T> = (message: T, facts: ModelFacts) => GenerationQuery;
+const { chat, generate, tokenize } = publicApi.Inference.method;
 
 /** drover.v1.Inference with health and reflection. Not yet listening. */
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
@@ -56,18 +51,20 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
 }
 
 function inferenceService(options: GrpcServerOptions): RpcService {
-  return rpcService(publicApi.Inference, {
-    chat: (call) => serve(call, options, readChatMessage),
-    generate: (call) => serve(call, options, readGenerateMessage),
-    tokenize: unary(options, async (message, client) => {
-      const { inference } = options.deployments.reading(tokenizeModel(message));
-      const prompt = readTokenizeMessage(message, inference.facts);
-      const tokenIds = Array.from(await inference.tokenize(prompt, client));
+  const { bodies, deployments } = options;
+  return bytesService(publicApi.Inference, {
+    chat: (call) => serve(call, options, messagePath(chat)),
+    generate: (call) => serve(call, options, messagePath(generate)),
+    tokenize: unary(options, async (bytes, client) => {
+      using body = bodies.take(bytes);
+      const { model, query } = await bodies.read<TokenizeQuery>(body, messagePath(tokenize), client);
+      const { inference } = deployments.reading(model);
+      const tokenIds = Array.from(await inference.tokenize(query().prompt, client));
       return create(publicApi.TokenizeReplySchema, { tokenIds });
     }),
     listModels: unary(options, async () =>
       create(publicApi.ListModelsReplySchema, {
-        models: [...options.deployments].map(({ modelId, inference }) => ({
+        models: [...deployments].map(({ modelId, inference }) => ({
           id: modelId,
           contextTokensMax: BigInt(inference.facts.contextTokensMax),
         })),
@@ -92,8 +89,8 @@ function unary<Q, R>(options: GrpcServerOptions, handle: Handle<Q, R>): Unary<Q,
   };
 }
 
-function serve<T extends Named>(call: StreamCall<T>, options: GrpcServerOptions, read: Read<T>): void {
-  stream(call, options, read).then(
+function serve(call: StreamCall, options: GrpcServerOptions, path: string): void {
+  stream(call, options, path).then(
     () => call.end(),
     (error: unknown) => {
       if (!call.cancelled) failStream(call, refusal(error, options.logger));
@@ -101,13 +98,16 @@ function serve<T extends Named>(call: StreamCall<T>, options: GrpcServerOptions,
   );
 }
 
-async function stream<T extends Named>(call: StreamCall<T>, options: GrpcServerOptions, read: Read<T>): Promise<void> {
-  const { inference } = options.deployments.reading(call.request.model);
+async function stream(call: StreamCall, options: GrpcServerOptions, path: string): Promise<void> {
+  const { bodies, deployments } = options;
   const { account, begun } = authenticate(options, call.metadata);
   using _begun = begun();
-  using permit = inference.admit({ operation: call.getPath().slice(1), ...traceOf(call.metadata) }, account);
   const client = clientOf(call);
-  const { batch } = await inference.begin((facts) => [read(call.request, facts)], permit, client);
+  using body = bodies.take(call.request);
+  const { model, query } = await bodies.read<readonly GenerationQuery[]>(body, path, client);
+  const { inference } = deployments.reading(model);
+  using permit = inference.admit({ operation: call.getPath().slice(1), ...traceOf(call.metadata) }, account);
+  const { batch } = await inference.begin(query, permit, client, () => body[Symbol.dispose]());
   const replies = new GrpcReplies(batch.requestId, inference.model, at(batch.requests, 0));
   const over = AbortSignal.any([client, batch.failed]);
   try {
@@ -124,7 +124,7 @@ async function stream<T extends Named>(call: StreamCall<T>, options: GrpcServerO
 }
 
 /** Errors: what the signal says, or `cancelled` for a client that takes nothing for too long. */
-async function drained<T>(call: StreamCall<T>, clock: Clock, over: AbortSignal): Promise<void> {
+async function drained(call: StreamCall, clock: Clock, over: AbortSignal): Promise<void> {
   await withTimeout(READER_STALL_LIMIT, clock, over, (signal) => once(call, "drain", { signal }));
 }
 

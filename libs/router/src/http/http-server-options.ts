@@ -2,7 +2,7 @@ import type { Clock, Logger } from "@drover/core";
 import type { Metrics } from "@drover/telemetry";
 import type { ApiKeys } from "../api-keys.ts";
 import type { BatchSettings } from "../batches/batch-settings.ts";
-import type { BodyLimits } from "../bodies/bodies.ts";
+import type { Bodies } from "../bodies/bodies.ts";
 import type { Deployments } from "../deployments.ts";
 import type { TenantUsage } from "../requests/tenant-usage.ts";
 
@@ -25,6 +25,6 @@ export type HttpServerOptions = Readonly<{
   /** Batches that it answers besides. */
   batches: BatchSettings;
   clock: Clock;
-  /** Other limits for bodies than the router's own. */
-  bodies?: BodyLimits | undefined;
+  /** What reads the bodies, and gRPC's messages too; it ends with the server. */
+  bodies: Bodies;
 }>;

@@ -5,7 +5,7 @@ import { BatchAnswers } from "../batches/batch-answers.ts";
 import { BatchRunner } from "../batches/batch-runner.ts";
 import { StoredBatches } from "../batches/stored-batches.ts";
 import { StoredFiles } from "../batches/stored-files.ts";
-import { Bodies } from "../bodies/bodies.ts";
+import type { Bodies } from "../bodies/bodies.ts";
 import { readsBody } from "../bodies/body-readers.ts";
 import { addApiRoutes } from "./api-routes.ts";
 import { addBatchRoutes, type BatchParts } from "./batch-routes.ts";
@@ -21,7 +21,7 @@ import { requestIdOf, tellRequestId } from "./request-id.ts";
 
 /** The OpenAI interface, vLLM's tokenizer routes, and the router's own health, metrics and cluster view. Not yet listening. */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
-  const { logger, ending, deployments } = options;
+  const { logger, ending, bodies } = options;
   const server = fastify({
     keepAliveTimeout: 75_000,
     forceCloseConnections: "idle",
@@ -34,8 +34,6 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     tellRequestId(reply.raw, request.url, request.id);
     if (ending.aborted) reply.raw.setHeader("connection", "close");
   });
-  const facts = () => new Map([...deployments].map(({ modelId, inference }) => [modelId, inference.facts] as const));
-  const bodies = new Bodies({ logger, facts, ...options.bodies });
   receiveBodies(server, bodies);
   answerErrors(server, logger);
   new CrossOrigin(options.corsOrigins).addTo(server, refuseUnknownRoutes(server));
