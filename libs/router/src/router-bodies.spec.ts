@@ -140,7 +140,7 @@ describe("a body that is read on a thread", () => {
     expect(await ask("/v1/completions", filled('{"model":"tiny","x":[', "[],", "[]]}", bytes))).toBe(400);
     const tools = filled('{"model":"tiny","messages":[{"role":"user","content":"x"}],"tools":[', "1.0,", "1]}", bytes);
     expect(await ask("/v1/chat/completions", tools)).toBe(400);
-    expect(await ask("/v1/embeddings", filled('{"input":"', "x", '"}', bytes))).toBe(404);
+    expect(await ask("/v1/nothing", filled('{"input":"', "x", '"}', bytes))).toBe(404);
     const reply = await tokenize(filled('{"prompt":"', "x", `","x":[${"1.0,".repeat(bytes / 4)}1.0]}`, bytes));
     expect([reply.count, reply.tokens.length]).toEqual([bytes + 1, bytes + 1]);
     const words = await scene.post("/detokenize", { tokens: reply.tokens.slice(1) });
