@@ -1,7 +1,7 @@
 import { DroverError } from "@drover/core";
 import { isDataUrl, packPrompt, readDataUrl } from "@drover/intake";
 import type { ImageReference, PackedPrompt, PromptQuery } from "@drover/openai";
-import type { BodyQuery } from "./body-readers.ts";
+import type { BodyQuery } from "./body-reader.ts";
 
 /**
  * The query, or each of several, with its prompt in the form in which it leaves the thread: a conversation packed, so that the thread that it comes to does not walk

@@ -2,7 +2,7 @@ import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/proto
 import { DroverError } from "@drover/core";
 import type { ModelFacts } from "@drover/openai";
 import { publicApi } from "@drover/proto";
-import type { BodyQuery, BodyReader } from "../bodies/body-readers.ts";
+import type { BodyQuery, BodyReader } from "../bodies/body-reader.ts";
 import { readChatMessage, readGenerateMessage, readTokenizeMessage, tokenizeModel } from "./grpc-requests.ts";
 
 /** A method's path, as calls name it. */
