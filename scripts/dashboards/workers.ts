@@ -98,6 +98,29 @@ export const workers = dashboard({
       ],
     },
     {
+      title: "Card",
+      panels: [
+        graph({
+          title: "Card memory",
+          about: "Of each worker's card by use; zeros without a card. Other: kernels' code, graphs, other processes.",
+          unit: "bytes",
+          queries: [{ expr: "sum by (worker, kind) (drover_card_bytes{$W})", legend: "{{worker}} {{kind}}" }],
+        }),
+        graph({
+          title: "Graphs",
+          about: "Recorded steps that cards launch, each second. A step that is enqueued kernel by kernel is none.",
+          unit: "short",
+          queries: [
+            { expr: "sum by (worker) (rate(drover_card_graph_replays_total{$W}[$R]))", legend: "{{worker}} launched" },
+            {
+              expr: "sum by (worker) (rate(drover_card_graphs_recorded_total{$W}[$R]))",
+              legend: "{{worker}} recorded",
+            },
+          ],
+        }),
+      ],
+    },
+    {
       title: "Process",
       panels: [
         graph({

@@ -1,10 +1,12 @@
 // A card, through the driver's own calls.
+export { type CardReport, type CardsReport, inspectCards } from "./driver/inspect-cards.ts";
 export { CUDA_LIBRARIES, type Cuda, type CudaLibraries, countCards, openCuda } from "./driver/open-cuda.ts";
 // Routed experts on it, for rows of this and other workers.
 export { CardExperts, type CardExpertsOptions } from "./experts/card-experts.ts";
 // The text model on it.
 export { PRECISIONS, type Precision } from "./kernels/activations.ts";
 export { DECODE_ROWS_MAX, KV_AUTO_SPARED } from "./limits.ts";
+export { type DeviceMemory, MEMORY_KINDS, type MemoryKind } from "./memory/device-memory.ts";
 export { CudaText, type CudaTextOptions } from "./model/cuda-text.ts";
 export type { TextSource } from "./model/device-weights.ts";
 export type { RemoteExperts } from "./model/step-exchange.ts";

@@ -3,6 +3,7 @@ import { modelId, systemClock, workerId } from "@drover/core";
 import type { StartedProcess } from "@drover/process";
 import { createServer, listen, shutDown } from "@drover/rpc";
 import type { JoinHello } from "@drover/wire";
+import { watchCard } from "./device/card-use.ts";
 import { kvSettings } from "./device/kv-settings.ts";
 import { openDevice } from "./device/worker-device.ts";
 import { SHUT_DOWN_MS_MAX } from "./limits.ts";
@@ -21,6 +22,8 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
   const ended = new AbortController();
   const link = new SchedulerLink({ addresses: options.scheduler, open: joinOverGrpc, clock, logger });
   const device = await openDevice(options);
+  const use = device.kind === "cuda" ? device.use : undefined;
+  watchCard(options.metrics, use);
   const kv = kvSettings(device, options);
   const model = await openModel(options, device);
   const made = { options, incarnation: randomUUID(), model, device, kv, link };
@@ -51,7 +54,12 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
       await shutDown(server, SHUT_DOWN_MS_MAX);
     },
     routes: {
-      "/debug/worker": () => ({ workerId: options.workerId, incarnation: context.incarnation, ...worker.facts() }),
+      "/debug/worker": () => ({
+        workerId: options.workerId,
+        incarnation: context.incarnation,
+        ...(use && { card: use.bytes }),
+        ...worker.facts(),
+      }),
     },
   };
 }

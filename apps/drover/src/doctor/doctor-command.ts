@@ -1,7 +1,10 @@
+import { existsSync } from "node:fs";
 import { neverAborted, silentLogger, toDroverError } from "@drover/core";
+import { inspectCards } from "@drover/cuda";
 import { commandConfig, defineConfig, enterCluster, MEMBER_FLAGS } from "@drover/process";
 import { TopClient } from "../top/top-client.ts";
 import { readApiKey } from "../up/api-key.ts";
+import { judgeCards } from "./card-check.ts";
 import { checkCluster, checkRouterClock, checkSchedulers } from "./cluster-check.ts";
 import { doctorReport } from "./doctor-report.ts";
 import { exitStatus, type Finding } from "./finding.ts";
@@ -41,12 +44,13 @@ export async function runDoctor(
     neededBytes: model?.weightBytes,
     loadRuntime: async () => (await import("@drover/onnx")).runtimeVersion(),
   });
+  const cards = judgeCards(await inspectCards(), existsSync("/dev/nvidiactl"), model?.weightBytes);
   const others = await Promise.all([
     config.redis === undefined ? [] : checkRedis(config.redis),
     checkSchedulers(config.scheduler, neverAborted),
     config.url === undefined ? [] : checkRouter(config.url, config.apiKeyFile),
   ]);
-  const findings = [...machine, ...(model?.findings ?? []), ...others.flat()];
+  const findings = [...machine, ...cards, ...(model?.findings ?? []), ...others.flat()];
   print(
     config.json ? `${JSON.stringify({ status: exitStatus(findings), findings }, null, 2)}\n` : doctorReport(findings),
   );

@@ -23,3 +23,5 @@ export const PEERS_ASKED_AT_ONCE = 16;
 export const SILENT_MS_WARN = 2_500;
 /** Of a router's HTTP `Date` header, which has whole seconds. */
 export const DATE_HEADER_MS = 1_000;
+/** A card of which others hold more leaves little to keys and values. */
+export const CARD_FREE_SHARE_MIN = 0.5;

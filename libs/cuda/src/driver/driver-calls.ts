@@ -4,11 +4,13 @@ import type { NativeFunction, NativeLibrary, NativeType, NativeValue } from "./n
 /** The functions of CUDA's driver that are used, with what they take. Source: cuda.h of CUDA 13; the suffixes are those of its macros. */
 const SIGNATURES = {
   cuInit: ["uint32_t"],
+  cuDriverGetVersion: ["void *"],
   cuDeviceGetCount: ["void *"],
   cuDeviceGet: ["void *", "int"],
   cuDeviceGetName: ["void *", "int", "int"],
   cuDeviceTotalMem_v2: ["void *", "int"],
   cuDeviceGetAttribute: ["void *", "int", "int"],
+  cuDeviceCanAccessPeer: ["void *", "int", "int"],
   cuDevicePrimaryCtxRetain: ["void *", "int"],
   cuDevicePrimaryCtxRelease_v2: ["int"],
   cuCtxSetCurrent: ["void *"],

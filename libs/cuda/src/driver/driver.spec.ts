@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { cpuCardLibraries, hasCpuCard } from "../testing/cpu-card.ts";
 import { deviceFault } from "./device-fault.ts";
+import { inspectCards } from "./inspect-cards.ts";
 import { countCards, openCuda } from "./open-cuda.ts";
 
 test("a result of the driver is a fault with its own words: full memory is overload, a missing card is unavailable, the rest internal", () => {
@@ -18,6 +19,11 @@ test("a machine without the driver says so, and what to do", async () => {
     code: "unavailable",
     message: expect.stringMatching(/^NVIDIA's driver cannot be loaded .*libno-such-driver.*--device cpu/),
   });
+});
+
+test("looking at a machine without the driver is no error: it is told what is missing", async () => {
+  const missing = { driver: ["libno-such-driver.so.1"], compiler: [] };
+  expect(await inspectCards(missing)).toEqual({ kind: "no driver", fault: expect.stringMatching(/no-such-driver/) });
 });
 
 describe.skipIf(!hasCpuCard)("through the driver's own calls (a CPU in a card's place; needs g++)", () => {
@@ -45,6 +51,18 @@ describe.skipIf(!hasCpuCard)("through the driver's own calls (a CPU in a card's 
     for (const address of [a, b]) device.free(address);
     expect(device.freeBytes).toBe(free);
     device.close();
+  });
+
+  test("what a machine has, and a compiler that it lacks", async () => {
+    const { driver } = cpuCardLibraries();
+    const found = await inspectCards({ driver, compiler: ["libno-such-compiler.so.1"] });
+    expect(found).toMatchObject({
+      kind: "driver",
+      cudaVersion: "13.0",
+      compiler: { fault: expect.stringMatching(/no-such-compiler.*LD_LIBRARY_PATH/) },
+      cards: [{ ordinal: 0, freeBytes: 2 ** 32, facts: { byteCount: 2 ** 32 } }],
+      apart: [],
+    });
   });
 
   test("a card that is not there, memory that is not there, and code that does not compile", async () => {

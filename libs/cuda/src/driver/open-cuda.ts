@@ -14,7 +14,7 @@ export const CUDA_LIBRARIES: CudaLibraries = {
 };
 
 /** What to do where a library is missing. */
-const REMEDIES = {
+export const LIBRARY_REMEDIES = {
   driver: "install it on this machine, or compute on the CPU (--device cpu)",
   compiler: "install it (a part of CUDA 12 and 13, on PyPI nvidia-cuda-nvrtc) and name its folder in LD_LIBRARY_PATH",
 } as const;
@@ -24,14 +24,14 @@ export type Cuda = Readonly<{ device: CudaDevice; compiler: KernelCompiler }>;
 
 /** Opens the card of this number. Errors: `unavailable` where the driver, the compiler, or the card is missing. */
 export async function openCuda(ordinal: number, libraries: CudaLibraries = CUDA_LIBRARIES): Promise<Cuda> {
-  const driver = await NativeLibrary.open("NVIDIA's driver", libraries.driver, REMEDIES.driver);
-  const compiler = await NativeLibrary.open("NVIDIA's compiler NVRTC", libraries.compiler, REMEDIES.compiler);
+  const driver = await NativeLibrary.open("NVIDIA's driver", libraries.driver, LIBRARY_REMEDIES.driver);
+  const compiler = await NativeLibrary.open("NVIDIA's compiler NVRTC", libraries.compiler, LIBRARY_REMEDIES.compiler);
   return { device: new NativeDevice(new DriverCalls(driver), ordinal), compiler: new Nvrtc(compiler) };
 }
 
 /** How many cards there are. Errors: `unavailable` where there is no driver. */
 export async function countCards(libraries: CudaLibraries = CUDA_LIBRARIES): Promise<number> {
-  const calls = new DriverCalls(await NativeLibrary.open("NVIDIA's driver", libraries.driver, REMEDIES.driver));
+  const calls = new DriverCalls(await NativeLibrary.open("NVIDIA's driver", libraries.driver, LIBRARY_REMEDIES.driver));
   calls.call("cuInit", 0);
   return calls.number("cuDeviceGetCount");
 }

@@ -17,7 +17,7 @@ import { LinearUploader } from "./device-linear.ts";
 import { loadDeviceWeights, type TextSource } from "./device-weights.ts";
 import { allocateBuffers } from "./step-buffers.ts";
 import { type RemoteExperts, StepExchange } from "./step-exchange.ts";
-import { StepGraphs } from "./step-graphs.ts";
+import { type GraphCounts, StepGraphs } from "./step-graphs.ts";
 import { StepInputs } from "./step-inputs.ts";
 import { type RankedRow, StepOutputs } from "./step-outputs.ts";
 import { type RowRun, type StepRows, stepRows } from "./step-rows.ts";
@@ -162,6 +162,10 @@ export class CudaText {
   /** Whether every expert can be reached. */
   get usable(): boolean {
     return this.#exchange?.usable ?? true;
+  }
+
+  get graphCounts(): GraphCounts {
+    return this.#graphs.counts;
   }
 
   /** Computes rows, stores their keys and values, and answers. Errors: the card's, after which it is unusable. */

@@ -9,6 +9,8 @@ const BUCKETS = [1, 2, 4, 8, 16, 24, 32, 48, HEAD_ROWS_MAX] as const;
 /** Parts that positions are cut into at most, that there are graphs for. */
 const PARTS = [4, 16, PARTS_MAX] as const;
 
+export type GraphCounts = Readonly<{ recorded: number; replayed: number }>;
+
 /** What decides which graph a step is. */
 type GraphShape = StepShape & Readonly<{ topCount: number }>;
 
@@ -23,6 +25,8 @@ export class StepGraphs {
   readonly #buckets: readonly number[];
   readonly #topCountMax: number;
   readonly #graphs = new Map<string, readonly Graph[]>();
+  #recordedCount = 0;
+  #replayedCount = 0;
 
   /** `rowsMax`: of the largest step. */
   constructor(
@@ -36,6 +40,11 @@ export class StepGraphs {
     this.#program = program;
     this.#buckets = BUCKETS.filter((count) => count <= rowsMax);
     this.#topCountMax = Math.min(TOP_COUNT_MAX, vocabSize);
+  }
+
+  /** Graphs that were recorded, and launches of them, since the start. */
+  get counts(): GraphCounts {
+    return { recorded: this.#recordedCount, replayed: this.#replayedCount };
   }
 
   /** The shape of so many rows' graph, idle ones among them; undefined: there is none. */
@@ -63,12 +72,12 @@ export class StepGraphs {
 
   /** Enqueues a section of a step, the first with its input embeddings, the last with its head. */
   section(index: number, shape: GraphShape): void {
-    this.#device.launchGraph(at(this.#pieces(shape), 2 * index), this.#stream);
+    this.#launch(at(this.#pieces(shape), 2 * index));
   }
 
   /** Enqueues what is computed while the rows of an exchange are away. */
   meanwhile(index: number, shape: GraphShape): void {
-    this.#device.launchGraph(at(this.#pieces(shape), 2 * index + 1), this.#stream);
+    this.#launch(at(this.#pieces(shape), 2 * index + 1));
   }
 
   close(): void {
@@ -99,7 +108,13 @@ export class StepGraphs {
     return pieces;
   }
 
+  #launch(graph: Graph): void {
+    this.#replayedCount += 1;
+    this.#device.launchGraph(graph, this.#stream);
+  }
+
   #record(enqueue: () => void): Graph {
+    this.#recordedCount += 1;
     this.#device.beginCapture(this.#stream);
     enqueue();
     return this.#device.endCapture(this.#stream);

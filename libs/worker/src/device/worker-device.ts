@@ -3,11 +3,20 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { DroverError, type Logger, toDroverError } from "@drover/core";
 import { type Cuda, openCuda, type Precision } from "@drover/cuda";
+import { CardUse } from "./card-use.ts";
 
 /** What a worker computes with: its CPU, in f32, or a card. */
 export type WorkerDevice =
   | Readonly<{ kind: "cpu" }>
-  | Readonly<{ kind: "cuda"; name: string; cuda: Cuda; precision: Precision; kernelFolder: string | undefined }>;
+  | Readonly<{
+      kind: "cuda";
+      name: string;
+      cuda: Cuda;
+      precision: Precision;
+      kernelFolder: string | undefined;
+      /** What the worker's parts have there: each adds itself. */
+      use: CardUse;
+    }>;
 
 export type DeviceOptions = Readonly<{
   /** `cpu`, `cuda:N`, or `auto`: card 0 where it can be used, else the CPU. */
@@ -37,7 +46,12 @@ export async function openDevice({ device, precision, logger, resources }: Devic
   const { name: card, byteCount, architecture } = opened.device.facts;
   const name = `cuda:${ordinal}`;
   logger.info("device.opened", { device: name, card, byteCount, architecture, precision: precision ?? PRECISION });
-  return { kind: "cuda", name, cuda: opened, precision: precision ?? PRECISION, kernelFolder: kernelFolder(logger) };
+  const use = new CardUse(opened.device);
+  return {
+    ...{ kind: "cuda", name, cuda: opened, use },
+    precision: precision ?? PRECISION,
+    kernelFolder: kernelFolder(logger),
+  };
 }
 
 /** Where machine code of kernels is kept from one start to the next; undefined where this user can keep nothing. */

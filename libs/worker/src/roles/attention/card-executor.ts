@@ -13,7 +13,7 @@ import type { Executor, ExecutorOptions, LocalExperts } from "./executor.ts";
  */
 export async function openCardExecutor(
   context: RoleContext,
-  { cuda, precision, kernelFolder }: Extract<WorkerDevice, { kind: "cuda" }>,
+  { cuda, precision, kernelFolder, use }: Extract<WorkerDevice, { kind: "cuda" }>,
   { exchange, experts, rowsRouted }: ExecutorOptions,
 ): Promise<Executor> {
   const { options, model, kv } = context;
@@ -29,6 +29,7 @@ export async function openCardExecutor(
     ...(experts?.areWhole !== true && { remote: remoteOf(experts, exchange, rowsRouted) }),
     onLayer: (done, total) => progress(`layer ${done} of ${total}`),
   });
+  use.add({ memory: text.memory, graphCounts: () => text.graphCounts });
   const runner = resources.use(new CudaRunner(text));
   const sequences = new StoredSequences(text.geometry, text.store, {
     cache: { bytesMax: text.kvBytesMax, prefixCache: prefixCache === "on" },

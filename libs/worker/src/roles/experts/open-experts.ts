@@ -41,12 +41,13 @@ export async function openExperts(context: RoleContext): Promise<OpenedExperts> 
 
 async function openCardExperts(
   context: RoleContext,
-  { cuda, precision, kernelFolder }: Extract<WorkerDevice, { kind: "cuda" }>,
+  { cuda, precision, kernelFolder, use }: Extract<WorkerDevice, { kind: "cuda" }>,
 ): Promise<OpenedExperts> {
   const { options, model } = context;
   const source = await cardSource(context);
   const opened = await CardExperts.open(cuda, model.config, source, { precision, cacheFolder: kernelFolder });
   const card = options.resources.use(opened);
+  use.add(card);
   const { freeBytes } = cuda.device;
   const bytesMax = options.expertMemory ?? freeBytes * (1 - KV_AUTO_SPARED.share) - KV_AUTO_SPARED.bytes;
   // 0 on the wire is no limit: what holds nothing at all is taken to hold one.
