@@ -72,15 +72,11 @@ export class DistributedExchange implements ExpertExchange {
     this.#map = EMPTY_MAP;
   }
 
-  /** How many times as long as the others each of these workers takes, of those that are clearly slow. */
-  slowPeers(): ReadonlyMap<string, number> {
+  /** How many times as long as the others each other worker of the map takes; 1 unless it is clearly slow. */
+  slowness(): ReadonlyMap<string, number> {
     const named = new Set([...this.#map.layers.values()].flat(2));
-    const slow = [...named].flatMap((id) => {
-      const peer = this.#peer(id);
-      const times = peer === undefined ? 1 : this.#calls.slowness(peer);
-      return times > 1 ? [[id, times] as const] : [];
-    });
-    return new Map(slow);
+    const peers = [...named].map((id) => this.#peer(id)).filter((peer) => peer !== undefined && !peer.isHere);
+    return new Map(peers.flatMap((peer) => (peer === undefined ? [] : [[peer.workerId, this.#calls.slowness(peer)]])));
   }
 
   get map(): HolderMap {

@@ -224,6 +224,14 @@ test("a late call's rows go to another holder, whose answer counts, and the late
   expect(asked).toEqual(["b"]);
 });
 
+test("a map of an older epoch changes nothing that a newer one said", async () => {
+  const exchange = exchangeOver([fakePeer("a"), fakePeer("b")], [["a"], ["b"], ["a"]]);
+  const { map } = exchange;
+  exchange.update({ epoch: 0n, expertCount: 3, layers: new Map([[1, [[], [], []]]]) });
+  expect(exchange.map).toBe(map);
+  expect((await exchange.exchange(request)).missing).toEqual([]);
+});
+
 test("an expert that nobody holds leaves its rows missing", async () => {
   const exchange = exchangeOver([fakePeer("a")], [["a"], [], ["a"]]);
   expect(exchange.usable).toBe(false);

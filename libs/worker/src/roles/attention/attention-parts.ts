@@ -8,7 +8,7 @@ import type { FeatureCache } from "../vision/feature-cache.ts";
 import { tellTokenBytes } from "./attention-load.ts";
 import { ContextPeers } from "./context-peers.ts";
 import { type EngineMetrics, engineMetrics } from "./engine-metrics.ts";
-import { exchangeMetrics } from "./exchange-metrics.ts";
+import { exchangeMetrics, watchSlowness } from "./exchange-metrics.ts";
 import type { Executor, LocalExperts } from "./executor.ts";
 import { ExpertHeat } from "./expert-heat.ts";
 import { ExpertPeers } from "./expert-peers.ts";
@@ -47,6 +47,7 @@ export async function attentionParts(context: RoleContext, local: LocalParts): P
     new ExpertPeers((id, address) => new ExpertStreamPeer(id, address, clock, logger, meter), local.experts?.peer),
   );
   const exchange = new DistributedExchange(hiddenSize, (id) => peers.get(id), routing, nextTurn, clock);
+  watchSlowness(metrics, modelName, () => exchange.slowness());
   const executor = await openExecutor(context, {
     exchange,
     experts: local.experts,
