@@ -75,7 +75,7 @@ export class ExpertRows {
     words.set([jobs.length / JOB_WORDS]);
     words.set(jobs, 1);
     this.#device.copyFromHost(lists, this.#host.lists, 0, words.byteLength, this.#stream);
-    this.#exchange.take(rowCount, { z: this.#host.z.address, x, width: this.#width });
+    this.#exchange.take(rowCount, { z: this.#host.z.address, x, width: this.#width, expertCount });
     const jobCountMax = Math.max(1, jobs.length / JOB_WORDS);
     const list = { jobs: lists + BigInt(F32), jobCount: lists, jobCountMax, expertCount };
     const routing = { ...list, scales: NULL, order: NULL };

@@ -9,8 +9,8 @@ export type Precision = (typeof PRECISIONS)[number];
 const ROW_UNIT = 128;
 /** f16 whose sum is a number. */
 const TERMS = 2;
-/** Rows a matrix up to which few_rows.cu multiplies. */
-export const DENSE_ROWS_MAX = 64;
+/** Rows of one matrix, and of an expert, up to which few_rows.cu multiplies. */
+export const [DENSE_ROWS_MAX, EXPERT_ROWS_MAX] = [64, 32];
 /** The architecture that group.cuh's products are of: Hopper. */
 export const HOPPER = 90;
 
@@ -30,14 +30,15 @@ export class Activations {
     return this.precision === "f32" ? 0 : TERMS;
   }
 
-  /** Whether so many rows lie as group.cuh's products read them. */
-  isGrouped(rowCount: number): boolean {
-    return this.#isHopper && this.precision === "f16" && rowCount > DENSE_ROWS_MAX;
+  /** Whether so many rows lie as group.cuh's products read them: all times one matrix, or spread over so many experts. */
+  isGrouped(rowCount: number, expertCount = 0): boolean {
+    const isMany = expertCount === 0 ? rowCount > DENSE_ROWS_MAX : rowCount > EXPERT_ROWS_MAX * expertCount;
+    return this.#isHopper && this.precision === "f16" && isMany;
   }
 
-  /** Macros of the kernels that read or write so many rows. */
-  macros(rowCount: number): Readonly<{ TERMS: number; ORDER: number }> {
-    return { TERMS: this.terms, ORDER: this.isGrouped(rowCount) ? 1 : 0 };
+  /** Macros of the kernels that read or write rows of a product. */
+  macros(rowCount: number, expertCount = 0): Readonly<{ TERMS: number; ORDER: number }> {
+    return { TERMS: this.terms, ORDER: this.isGrouped(rowCount, expertCount) ? 1 : 0 };
   }
 
   /** Numbers from one row's first term to its second's, or to the next row. */

@@ -15,9 +15,12 @@ export class ExchangeKernels {
     this.#activations = new Activations(precision, device.facts.architecture);
   }
 
-  /** x as activations of z [rows, width] f32. */
-  take(rowCount: number, { z, x, width }: Readonly<{ z: DeviceAddress; x: DeviceAddress; width: number }>): void {
-    const kernel = this.#launcher.kernel("take", "take", this.#activations.macros(rowCount));
+  /** x as activations of z [rows, width] f32, for a product of so many experts. */
+  take(
+    rowCount: number,
+    { z, x, width, expertCount }: Readonly<{ z: DeviceAddress; x: DeviceAddress; width: number; expertCount: number }>,
+  ): void {
+    const kernel = this.#launcher.kernel("take", "take", this.#activations.macros(rowCount, expertCount));
     const sizes = [i32(width), i32(this.#activations.stride(width))];
     this.#launcher.launch(kernel, [rowCount, 1, 1], THREADS, [z, x, ...sizes]);
   }

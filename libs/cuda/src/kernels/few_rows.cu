@@ -29,7 +29,7 @@ template <int USED> __device__ __forceinline__ void multiply(const Matrix &matri
     const int own = r * GROUP_ROWS + g / TERMS, place = job.first + (own < job.count ? own : job.count - 1);
     int row = order ? order[place] : place;
     if (GATED && fold > 0 && row >= fold) row -= fold;
-    inputs[r] = x + row * rowSize(xStride) + g % TERMS * xStride + (ORDER == 0 ? 16 : 2) * t;
+    inputs[r] = x + row * rowSize(xStride) + g % TERMS * xStride + 16 * t;
   }
   float2 sums[TILES][USED];
   float part[TILES][USED][4];
@@ -56,14 +56,8 @@ template <int USED> __device__ __forceinline__ void multiply(const Matrix &matri
       uint4 b[USED][2];
 #pragma unroll
       for (int r = 0; r < USED; r++) {
-        const f16 *at = inputs[r] + span * SPAN + 64 * h;
-        if (ORDER == 0) b[r][0] = __ldg((const uint4 *)at), b[r][1] = __ldg((const uint4 *)at + 1);
-        else
-#pragma unroll
-          for (int i = 0; i < 2; i++) {
-            const u32 *words = (const u32 *)at + 16 * i;
-            b[r][i] = make_uint4(__ldg(words), __ldg(words + 4), __ldg(words + 8), __ldg(words + 12));
-          }
+        const uint4 *at = (const uint4 *)(inputs[r] + span * SPAN + 64 * h);
+        b[r][0] = __ldg(at), b[r][1] = __ldg(at + 1);
       }
 #pragma unroll
       for (int m = 0; m < TILES; m++) {

@@ -69,6 +69,8 @@ export class ModelKernels {
       weight: DeviceAddress;
       x: DeviceAddress;
       exact?: DeviceAddress;
+      /** The same as few_rows.cu reads it, for experts where x lies otherwise. */
+      other?: DeviceAddress;
       rows?: DeviceAddress;
       width: number;
       epsilon: number;
@@ -89,6 +91,7 @@ export class ModelKernels {
       weight,
       x,
       step.exact ?? NULL,
+      step.other ?? NULL,
       i32(this.activations.stride(width)),
       { f32: epsilon },
     ]);

@@ -1,7 +1,7 @@
 // h[row] += a[row] + b[row] (either may be null), and x[i] = weight * h[row] / rms(h[row]). rows names the row of each i; null: i itself.
-// x is of activations; exact, where it is not null, the same in f32. width is WIDTH, a multiple of 4. Grid (rows), THREADS threads: each keeps its numbers.
+// x is of activations; exact, where it is not null, the same in f32, and other, where it is not null, the same as activations of ORDER 0. width is WIDTH, a multiple of 4. Grid (rows), THREADS threads: each keeps its numbers.
 constexpr int FOURS = (WIDTH + 4 * THREADS - 1) / (4 * THREADS);
-extern "C" __global__ void __launch_bounds__(THREADS) normalize(const int *rows, float *h, const float *a, const float *b, const float *weight, Activation *x, float *exact, int stride, float epsilon) {
+extern "C" __global__ void __launch_bounds__(THREADS) normalize(const int *rows, float *h, const float *a, const float *b, const float *weight, Activation *x, float *exact, Activation *other, int stride, float epsilon) {
   awaitPrevious();
   constexpr int width = WIDTH;
   __shared__ float room[32];
@@ -34,7 +34,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) normalize(const int *rows,
     if (i >= width) break;
     const float4 w = weights[n];
     const float4 v = make_float4(w.x * (own[n].x * scale), w.y * (own[n].y * scale), w.z * (own[n].z * scale), w.w * (own[n].w * scale));
-    putFour(to, stride, i, v);
+    putFour<>(to, stride, i, v);
+    if (other) putFour<0>(other + blockIdx.x * rowSize(stride), stride, i, v);
     if (exact) *(float4 *)(exact + (long long)blockIdx.x * width + i) = v;
   }
 }

@@ -96,9 +96,9 @@ typedef float Activation;
 typedef f16 Activation;
 #endif
 __device__ __forceinline__ long long rowSize(int stride) { return (long long)stride * (TERMS == 2 ? 2 : 1); }
-__device__ __forceinline__ int placeOf(int i) {
+template <int IN = ORDER> __device__ __forceinline__ int placeOf(int i) {
   if (TERMS == 0) return i;
-  return ORDER == 0 ? (i & ~63) | (i >> 2 & 3) << 4 | (i >> 4 & 3) << 2 | (i & 3) : (i & ~15) | (i >> 1 & 1) << 3 | (i >> 2 & 3) << 1 | (i & 1);
+  return IN == 0 ? (i & ~63) | (i >> 2 & 3) << 4 | (i >> 4 & 3) << 2 | (i & 3) : (i & ~15) | (i >> 1 & 1) << 3 | (i >> 2 & 3) << 1 | (i & 1);
 }
 // Number i of a row.
 __device__ __forceinline__ void putNumber(Activation *row, int stride, int i, float x) {
@@ -107,12 +107,12 @@ __device__ __forceinline__ void putNumber(Activation *row, int stride, int i, fl
 #else
   x = x > 65504.f ? 65504.f : x < -65504.f ? -65504.f : x;
   const f16 upper = {halfBits(x)};
-  row[placeOf(i)] = upper;
-  if (TERMS == 2) row[stride + placeOf(i)] = f16{halfBits(x - value(upper))};
+  row[placeOf<>(i)] = upper;
+  if (TERMS == 2) row[stride + placeOf<>(i)] = f16{halfBits(x - value(upper))};
 #endif
 }
 // Numbers i to i + 3 of a row; i is a multiple of four.
-__device__ __forceinline__ void putFour(Activation *row, int stride, int i, float4 v) {
+template <int IN = ORDER> __device__ __forceinline__ void putFour(Activation *row, int stride, int i, float4 v) {
 #if TERMS == 0
   *(float4 *)(row + i) = v;
 #else
@@ -127,11 +127,11 @@ __device__ __forceinline__ void putFour(Activation *row, int stride, int i, floa
   const auto put = [&](Activation *at, const u16 *bits) {
     uint2 words;
     words.x = bits[0] | (u32)bits[1] << 16, words.y = bits[2] | (u32)bits[3] << 16;
-    if (ORDER == 0) *(uint2 *)at = words;
+    if (IN == 0) *(uint2 *)at = words;
     else *(u32 *)at = words.x, *(u32 *)(at + 8) = words.y;
   };
-  put(row + placeOf(i), upper);
-  if (TERMS == 2) put(row + stride + placeOf(i), lower);
+  put(row + placeOf<IN>(i), upper);
+  if (TERMS == 2) put(row + stride + placeOf<IN>(i), lower);
 #endif
 }
 #endif

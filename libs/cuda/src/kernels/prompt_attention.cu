@@ -239,7 +239,7 @@ __device__ __forceinline__ void attendGroup(const Tile &tile) {
     four.x *= share, four.y *= share, four.z *= share, four.w *= share;
     const int d = 8 * j + 4 * (t / 2);
     if (!isThere) continue;
-    if (isWhole) putFour(tile.y + ownRow * rowSize(tile.stride), tile.stride, head * HEAD + d, four);
+    if (isWhole) putFour<>(tile.y + ownRow * rowSize(tile.stride), tile.stride, head * HEAD + d, four);
     else *(float4 *)(tile.o + place * HEAD + d) = four;
   }
   if (!isThere || t >= 2) return;

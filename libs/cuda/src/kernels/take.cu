@@ -3,5 +3,5 @@ extern "C" __global__ void __launch_bounds__(256) take(const float *z, Activatio
   awaitPrevious();
   const float *from = z + (long long)blockIdx.x * width;
   Activation *to = x + blockIdx.x * rowSize(stride);
-  for (int i = 4 * threadIdx.x; i < width; i += 4 * 256) putFour(to, stride, i, *(const float4 *)(from + i));
+  for (int i = 4 * threadIdx.x; i < width; i += 4 * 256) putFour<>(to, stride, i, *(const float4 *)(from + i));
 }

@@ -1,7 +1,7 @@
 import { assert } from "@drover/core";
 import type { DeviceAddress, Kernel } from "../driver/cuda-device.ts";
 import { bitsOf, type TileFormat, tileExtent, tileMacros } from "../model/weight-format.ts";
-import { type Activations, DENSE_ROWS_MAX } from "./activations.ts";
+import { type Activations, DENSE_ROWS_MAX, EXPERT_ROWS_MAX } from "./activations.ts";
 import { i32, type KernelLauncher, NULL } from "./kernel-launcher.ts";
 import type { KernelMacros } from "./kernel-library.ts";
 import type { Product } from "./product.ts";
@@ -18,8 +18,6 @@ const [WARP_ROWS, TURN_BYTES] = [64, 8192];
 const GROUP_ROWS = 4;
 /** From so many outputs on a block may have 64 of them and all multiprocessors have blocks. */
 const [WIDE_OUTPUTS, HEAD_OUTPUTS] = [12_000, 100_000];
-/** Rows an expert, beyond which rows come through shared memory. */
-const EXPERT_ROWS_MAX = 32;
 /** Rows, tiles and threads of a block of group_rows.cu; turns that are there at once, of integers of 4 bits and of longer numbers; and bytes up to where slabs may begin. */
 const GROUP = { rows: 128, tiles: 16, threads: 384, stages: { short: 4, long: 3 }, slabBytes: 1024 } as const;
 
@@ -55,7 +53,13 @@ export function shapeOf(work: Work): TileShape {
 /** Rows [first, first + rows) of a matrix on the card, row by row, and their scales. */
 export type StoredPart = Readonly<{ source: DeviceAddress; stored: DeviceAddress; first: number; rows: number }>;
 
-type LaunchedKernel = Readonly<{ kernel: Kernel; threads: number; sharedBytes: number }>;
+type LaunchedKernel = Readonly<{
+  kernel: Kernel;
+  threads: number;
+  sharedBytes: number;
+  rows: number;
+  blockTiles: number;
+}>;
 
 /** Products of f16 rows and matrices in tiles (tensor.cuh). */
 export class TileKernels {
@@ -77,19 +81,18 @@ export class TileKernels {
     const { outSize, inSize, table } = linear;
     const activations = this.#activations;
     assert(activations.precision === "f16", "tiles multiply rows of f16");
-    const shape = shapeOf({ rowCount, expertCount: routing?.expertCount ?? 0, outSize, bits: bitsOf(format) });
+    const expertCount = routing?.expertCount ?? 0;
+    const bits = bitsOf(format);
     const { tileCount, spanCount } = tileExtent(outSize, inSize);
-    const isGrouped = activations.isGrouped(rowCount) && shape.rows === GROUP.rows;
-    const jobCount = routing?.jobCountMax ?? Math.ceil(rowCount / shape.rows);
-    const blockTiles = shape.file === "few_rows" ? shape.TILES : 2 * shape.OUT_WARPS;
-    // Jobs of one matrix are neighbours, so that its weights come from memory once.
-    const grid = isGrouped
-      ? ([jobCount * Math.ceil(tileCount / GROUP.tiles), 1, 1] as const)
-      : ([jobCount, Math.ceil(tileCount / blockTiles), 1] as const);
-    const macros = { ...activations.macros(rowCount), GATED: gated === undefined ? 0 : 1 };
-    const { kernel, threads, sharedBytes } = isGrouped
+    const macros = { ...activations.macros(rowCount, expertCount), GATED: gated === undefined ? 0 : 1 };
+    const launched = activations.isGrouped(rowCount, expertCount)
       ? this.#groupKernel(format, macros)
-      : this.#kernel(format, shape, macros);
+      : this.#kernel(format, macros, shapeOf({ rowCount, expertCount, outSize, bits }));
+    const { kernel, threads, sharedBytes, rows, blockTiles } = launched;
+    const jobCount = routing?.jobCountMax ?? Math.ceil(rowCount / rows);
+    const blocks = Math.ceil(tileCount / blockTiles);
+    // Jobs of one matrix are neighbours, so that its weights come from memory once.
+    const grid = macros.ORDER === 1 ? ([jobCount * blocks, 1, 1] as const) : ([jobCount, blocks, 1] as const);
     const jobs = routing === undefined ? [NULL, NULL, NULL] : [routing.jobs, routing.jobCount, routing.order];
     const yStride = gated === undefined ? outSize : activations.stride(outSize / 2);
     const sizes = [rowCount, fold, outSize, spanCount, activations.stride(inSize), yStride].map(i32);
@@ -130,27 +133,28 @@ export class TileKernels {
     this.#launcher.launch(kernel, grid, 128, [source, stored, tiles, scales, ...sizes, isGated]);
   }
 
-  #kernel(format: TileFormat, shape: TileShape, own: KernelMacros): LaunchedKernel {
-    const { file, rows: _, ...sizes } = shape;
+  #kernel(format: TileFormat, own: KernelMacros, shape: TileShape): LaunchedKernel {
+    const { file, rows, ...sizes } = shape;
     const { terms } = this.#activations;
     const macros = { ...tileMacros(format), ...own, ...sizes };
     if (shape.file === "few_rows") {
       const kernel = this.#launcher.kernel("few_rows", "fewRows", macros);
-      return { kernel, threads: 32 * shape.WARPS, sharedBytes: 0 };
+      return { kernel, threads: 32 * shape.WARPS, sharedBytes: 0, rows, blockTiles: shape.TILES };
     }
     const { OUT_WARPS, ROW_WARPS, K_WARPS, STAGES } = shape;
     const kernel = this.#launcher.kernel("many_rows", "manyRows", { ...macros, TILES: 2 });
     const turns = STAGES * K_WARPS * ROW_WARPS * terms * TURN_BYTES;
     const sums = OUT_WARPS * ROW_WARPS * (K_WARPS - 1) * TURN_BYTES;
-    return { kernel, threads: 32 * OUT_WARPS * ROW_WARPS * K_WARPS, sharedBytes: Math.max(turns, sums) };
+    const threads = 32 * OUT_WARPS * ROW_WARPS * K_WARPS;
+    return { kernel, threads, sharedBytes: Math.max(turns, sums), rows, blockTiles: 2 * OUT_WARPS };
   }
 
   #groupKernel(format: TileFormat, own: KernelMacros): LaunchedKernel {
-    const STAGES = bitsOf(format) === 4 ? GROUP.stages.short : GROUP.stages.long;
+    const { rows, tiles: blockTiles, threads, stages, slabBytes } = GROUP;
+    const STAGES = bitsOf(format) === 4 ? stages.short : stages.long;
     const macros = { ...tileMacros(format), ...own, TILES: 2, STAGES };
     const kernel = this.#launcher.kernel("group_rows", "groupRows", macros);
-    const rowBytes = (2 * GROUP.rows * TURN_BYTES) / WARP_ROWS;
-    const weightBytes = GROUP.tiles * 128 * bitsOf(format);
-    return { kernel, threads: GROUP.threads, sharedBytes: STAGES * (rowBytes + weightBytes) + GROUP.slabBytes };
+    const turnBytes = (2 * rows * TURN_BYTES) / WARP_ROWS + blockTiles * 128 * bitsOf(format);
+    return { kernel, threads, sharedBytes: STAGES * turnBytes + slabBytes, rows, blockTiles };
   }
 }

@@ -1,6 +1,6 @@
 import type { ModelConfig } from "@drover/checkpoint";
 import type { DeviceAddress } from "../driver/cuda-device.ts";
-import type { Activations } from "../kernels/activations.ts";
+import { type Activations, EXPERT_ROWS_MAX } from "../kernels/activations.ts";
 import { jobCountMax } from "../kernels/linear-kernels.ts";
 import { rankBytes } from "../kernels/model-kernels.ts";
 import type { Routing } from "../kernels/product.ts";
@@ -16,6 +16,8 @@ export type StepBuffers = Readonly<{
   /** What a projection reads: activations; and the same in f32, which the router reads. */
   x: DeviceAddress;
   exact: DeviceAddress;
+  /** What experts read of few rows, where x lies otherwise. */
+  routedX: DeviceAddress;
   qkv: DeviceAddress;
   q: DeviceAddress;
   /** Activations. */
@@ -75,6 +77,7 @@ export function allocateBuffers(
     h: make(rowsMax * d),
     x: rows(d),
     exact: make(rowsMax * d),
+    routedX: rows(d, Math.min(rowsMax, EXPERT_ROWS_MAX * expertCount)),
     qkv: make(rowsMax * (queryWidth + 2 * kvHeadCount * headDim)),
     q: make(rowsMax * queryWidth),
     attended: rows(queryWidth),

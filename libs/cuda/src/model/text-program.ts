@@ -201,7 +201,9 @@ export class TextProgram {
   #gate(part: ExpertPart, norm: DeviceAddress, rowCount: number, places: DeviceAddress, isJoined: boolean): void {
     const { h, x, exact, added, routerLogits, chosen } = this.#buffers;
     const { expertCount, moeLayers, hiddenSize: width } = this.#config;
-    this.#normalize(rowCount, h, [added], norm, x, exact);
+    const other = this.#expertRows(rowCount) === x ? {} : { other: this.#buffers.routedX };
+    const { rmsNormEps: epsilon } = this.#config;
+    this.#kernels.normalize(rowCount, { h, added: [added], weight: norm, x, exact, ...other, width, epsilon });
     this.#kernels.router(rowCount, { x: exact, matrix: part.router, logits: routerLogits, expertCount, width });
     const count = part.experts?.gateUp.count ?? 0;
     this.#kernels.route(rowCount, {
@@ -224,8 +226,18 @@ export class TextProgram {
     const { scales } = routing;
     const fold = isJoined ? this.#buffers.rowsMax : 0;
     if (experts !== undefined)
-      swigluRows(this.#kernels, experts, rowCount, { x, y: routed, gateUp, hidden, routing, scales, fold });
+      swigluRows(this.#kernels, experts, rowCount, {
+        ...{ x: this.#expertRows(rowCount), y: routed, gateUp, hidden },
+        ...{ routing, scales, fold },
+      });
     if (!isJoined) swigluRows(this.#kernels, shared, rowCount, { x, y: added, gateUp, hidden: hiddenShared });
+  }
+
+  /** What so many rows' experts read. */
+  #expertRows(rowCount: number): DeviceAddress {
+    const { activations } = this.#kernels;
+    const isAlike = activations.isGrouped(rowCount) === activations.isGrouped(rowCount, this.#config.expertCount);
+    return isAlike ? this.#buffers.x : this.#buffers.routedX;
   }
 
   #routing(rowCount: number): Routing {
@@ -244,10 +256,9 @@ export class TextProgram {
     added: readonly DeviceAddress[],
     weight: DeviceAddress,
     x: DeviceAddress,
-    exact?: DeviceAddress,
   ): void {
     const { hiddenSize: width, rmsNormEps: epsilon } = this.#config;
-    this.#kernels.normalize(rowCount, { h, added, weight, x, width, epsilon, ...(exact !== undefined && { exact }) });
+    this.#kernels.normalize(rowCount, { h, added, weight, x, width, epsilon });
   }
 }
 

@@ -44,8 +44,14 @@ export class CheckedCard {
   }
 
   /** Rows of these numbers as activations of a step of so many rows. */
-  activations(values: Float32Array, width: number, precision: Precision, rowCount: number): DeviceAddress {
-    const placeOf = this.#placeOf(precision, rowCount);
+  activations(
+    values: Float32Array,
+    width: number,
+    precision: Precision,
+    rowCount: number,
+    expertCount = 0,
+  ): DeviceAddress {
+    const placeOf = this.#placeOf(precision, rowCount, expertCount);
     if (precision === "f32") return this.put(values);
     const stride = this.#activations(precision).stride(width);
     const halves = new Uint16Array((2 * stride * values.length) / width);
@@ -81,8 +87,9 @@ export class CheckedCard {
     width: number,
     precision: Precision,
     stepRows = rowCount,
+    expertCount = 0,
   ): Float32Array {
-    const placeOf = this.#placeOf(precision, stepRows);
+    const placeOf = this.#placeOf(precision, stepRows, expertCount);
     if (precision === "f32") return this.floats(address, rowCount * width);
     const stride = this.#activations(precision).stride(width);
     const halves = new Uint16Array(2 * stride * rowCount);
@@ -105,8 +112,8 @@ export class CheckedCard {
   }
 
   /** Where a row of f16 of a step has its number i: prelude.cuh's orders. */
-  #placeOf(precision: Precision, rowCount: number): (i: number) => number {
-    return this.#activations(precision).isGrouped(rowCount)
+  #placeOf(precision: Precision, rowCount: number, expertCount: number): (i: number) => number {
+    return this.#activations(precision).isGrouped(rowCount, expertCount)
       ? (i) => (i & ~15) | (((i >> 1) & 1) << 3) | (((i >> 2) & 3) << 1) | (i & 1)
       : (i) => (i & ~63) | (((i >> 2) & 3) << 4) | (((i >> 4) & 3) << 2) | (i & 3);
   }

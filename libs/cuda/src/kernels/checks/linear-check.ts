@@ -164,9 +164,10 @@ function tiledError(card: CheckedCard, random: Random, setting: TiledSetting): n
   const routing = matrixCount > 1 && {
     routing: routingOf(card, everyRow, rowsOfJob(rowCount, expertCount, "f16"), expertCount),
   };
+  const spread = routing === false ? 0 : expertCount;
   const linears = card.linears("f16");
   const { activations } = linears;
-  const input = card.activations(inputs, inSize, "f16", rowCount);
+  const input = card.activations(inputs, inSize, "f16", rowCount, spread);
   const product = { linear, x: input, factor: 0.5, ...(isShared && { fold: rowCount }), ...routing };
   const y = card.room(everyRow.length * (isGated ? activations.rowBytes(width) : 4 * width));
   if (isGated) linears.gate(rowCount, { ...product, y, scales: card.put(scales) });
@@ -176,7 +177,7 @@ function tiledError(card: CheckedCard, random: Random, setting: TiledSetting): n
   const scaleOf = (row: number) => (fold > 0 && row >= fold ? 1 : (scales[row] as number));
   const expected = (isGated ? gatedRows(sums, scaleOf, outSize) : sums).map((v) => v / 2);
   const found = isGated
-    ? card.readActivations(y, everyRow.length, width, "f16", rowCount)
+    ? card.readActivations(y, everyRow.length, width, "f16", rowCount, spread)
     : card.floats(y, everyRow.length * width);
   return relativeError(found, expected);
 }
