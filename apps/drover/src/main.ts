@@ -3,6 +3,7 @@ import { DroverError } from "@drover/core";
 import { helpText, likest, USAGE_EXIT_STATUS, VERSION } from "@drover/process";
 import { runChat } from "./chat/chat-command.ts";
 import { runDrain } from "./drain/drain-command.ts";
+import { runKeys } from "./keys/keys-command.ts";
 import { runPlan } from "./plan/plan-command.ts";
 import { runSecret } from "./secret/secret-command.ts";
 import { runTop } from "./top/top-command.ts";
@@ -32,6 +33,7 @@ const COMMANDS = [
   "convert",
   "tokenize",
   "secret",
+  "keys",
   "router",
   "scheduler",
   "worker",
@@ -61,6 +63,8 @@ async function run(): Promise<number | undefined> {
       return (await import("./convert/convert-command.ts")).runConvert(argv, process.env);
     case "tokenize":
       return (await import("./tokenize/tokenize-command.ts")).runTokenize(argv, process.env);
+    case "keys":
+      return runKeys(argv, process.env);
     case "secret":
       return runSecret(argv, process.env);
     case "router":

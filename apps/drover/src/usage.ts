@@ -13,6 +13,7 @@ Commands:
   plan        Say what fits on which GPUs, from a checkpoint's headers
   convert     Write a checkpoint's weights quantized and packed, to be mapped
   tokenize    Turn texts and conversations into the tokens that a model would see
+  keys        Make, list and revoke the keys of tenants
   secret      Make the secret by which a cluster's processes know each other
   router      Run one router: the HTTP and gRPC APIs
   scheduler   Run one scheduler: places requests, and with --queue scheduler holds the queue
