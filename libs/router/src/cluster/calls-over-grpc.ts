@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import { DroverError } from "@drover/core";
 import { AttentionWorker, Cluster, ExplainRequestSchema } from "@drover/proto";
 import { bidiStreamOf, RpcClient, serverStreamOf, translated } from "@drover/rpc";
 import {
@@ -22,6 +23,12 @@ export const callsOverGrpc: ClusterCalls = {
   explain: async (scheduler, requestId, signal) => {
     using client = new RpcClient(scheduler);
     const request = create(ExplainRequestSchema, { requestId });
-    return explainReplyFromWire(await client.unary(Cluster.method.explain, request, signal));
+    const reply = await client.unary(Cluster.method.explain, request, signal);
+    try {
+      return explainReplyFromWire(reply);
+    } catch (cause) {
+      // Who asked the router has made no mistake.
+      throw new DroverError("unavailable", "the scheduler's answer cannot be read", { cause });
+    }
   },
 };

@@ -31,12 +31,11 @@ async function holderOf(
   owner: string,
   id: string,
 ): Promise<Readonly<{ deployment: Deployment; kept: KeptResponse }>> {
-  const [first, ...others] = deployments;
-  for (const deployment of others) {
+  for (const deployment of deployments) {
     const kept = await deployment.responses.get(owner, id, neverAborted);
     if (kept !== undefined) return { deployment, kept };
   }
-  const deployment = first ?? deployments.named(undefined);
+  const deployment = deployments.named(undefined);
   return { deployment, kept: await deployment.responses.named(owner, id, neverAborted) };
 }
 
