@@ -6,6 +6,7 @@ import {
   QUEUE_WAIT_MS_MAX_DEFAULT,
   READY_WAIT_MS_MAX_DEFAULT,
   REQUESTS_MAX_DEFAULT,
+  STREAM_WAIT_MS_DEFAULT,
 } from "@drover/router";
 
 export const ROUTER_USAGE = `Usage: drover router --model DIR --scheduler HOST:PORT[,HOST:PORT] [flags]
@@ -78,6 +79,13 @@ export const routerFlags = defineConfig({
     min: 0,
     valueName: "TIME",
     help: "A response is kept so long, beside the queue, for requests that go on with it; 0: not at all.",
+  },
+  streamWait: {
+    kind: "duration",
+    default: `${STREAM_WAIT_MS_DEFAULT / 1000}s`,
+    min: 100,
+    valueName: "TIME",
+    help: "A streamed reply gets a comment as a sign of life when it has had nothing for so long.",
   },
   keepFiles: {
     kind: "duration",

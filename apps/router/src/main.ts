@@ -51,6 +51,7 @@ await serve(
       requestsMax: config.maxRequests,
       batchRequestsMax: config.batchRequests,
       keepFilesMs: config.keepFiles,
+      streamWaitMs: config.streamWait,
       host: config.listen,
       httpPort: config.httpPort,
       grpcPort: config.grpcPort,

@@ -98,8 +98,8 @@ export const READD_BACKOFF_MS = 50;
 /** What a reader may leave unread before its request is cancelled. Sum over the router: requests in flight times this. */
 export const OUTPUT_BUFFER_BYTES_MAX = 4 * 1024 * 1024;
 
-/** A streamed reply without text gets a sign of life this often; common clients wait 300 s. */
-export const STREAM_WAIT_MS_MAX = 30_000;
+/** A streamed reply without text gets a sign of life this often, unless `--stream-wait` says otherwise; common clients wait 300 s. */
+export const STREAM_WAIT_MS_DEFAULT = 30_000;
 
 /** A reader whose connection takes nothing for so long is cut off, and counts as one who has left. */
 export const READER_STALL_MS_MAX = 60_000;

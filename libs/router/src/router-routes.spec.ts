@@ -30,8 +30,12 @@ describe("what is asked for by the wrong way", () => {
 
   it("a path that nobody serves is not found by any method", async () => {
     for (const method of ["GET", "POST", "DELETE"]) {
-      const reply = await fetch(`${scene.url}/v1/rerank`, { method, ...(method !== "GET" && { body: "{}" }) });
+      const reply = await fetch(`${scene.url}/v1/embeddings`, { method, ...(method !== "GET" && { body: "{}" }) });
       expect([method, reply.status]).toEqual([method, 404]);
+      const { message } = ((await reply.json()) as Json).error;
+      expect(message).toBe(
+        `there is no ${method} /v1/embeddings: Llama 4 writes text, and no model for embeddings is served`,
+      );
     }
   });
 

@@ -24,6 +24,7 @@ import {
   DRAIN_MS_MAX,
   FLUSH_MS_MAX,
   KEEP_FILES_MS_DEFAULT,
+  STREAM_WAIT_MS_DEFAULT,
   SWEEP_INTERVAL_MS,
 } from "./limits.ts";
 import { routerSeries } from "./metrics/router-series.ts";
@@ -43,6 +44,8 @@ export type RouterOptions = Readonly<{
   requestsMax: number;
   /** Of them, so many of batches; BATCH_REQUESTS_DEFAULT unless given. */
   batchRequestsMax?: number;
+  /** A streamed reply without text gets a sign of life this often; STREAM_WAIT_MS_DEFAULT unless given. */
+  streamWaitMs?: number;
   /** How long files and batches are kept; KEEP_FILES_MS_DEFAULT unless given. */
   keepFilesMs?: number;
   host: string;
@@ -112,6 +115,7 @@ export class Router {
       corsOrigins: options.corsOrigins ?? [],
       page: options.page ?? true,
       ending: ending.asked,
+      streamWaitMs: options.streamWaitMs ?? STREAM_WAIT_MS_DEFAULT,
       batches: {
         routerId: parts.routerId,
         keptMs: options.keepFilesMs ?? KEEP_FILES_MS_DEFAULT,

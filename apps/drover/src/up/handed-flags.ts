@@ -22,6 +22,7 @@ export const HANDED_FLAGS = {
     "maxQueueWait",
     "maxReadyWait",
     "keepResponses",
+    "streamWait",
     "keepFiles",
     "batchRequests",
     "imageUrls",

@@ -177,6 +177,10 @@ export const upSpec = defineConfig({
     ...TIME,
     help: "A response is kept so long for requests that go on with it; 0: not at all. Default: 60m.",
   },
+  streamWait: {
+    ...TIME,
+    help: "A streamed reply gets a comment as a sign of life when it has had nothing for so long. Default: 30s.",
+  },
   keepFiles: { ...TIME, help: "Files and batches are kept so long, beside the queue. Default: 72h." },
   batchRequests: {
     kind: "integer",

@@ -58,9 +58,12 @@ export class BatchRun {
     const over = new AbortController();
     const working = AbortSignal.any([closing, this.#stop.signal]);
     const beats = this.#beat([output, errors], counts, AbortSignal.any([over.signal, closing]));
-    await this.#answerAll(open, output, errors, working);
-    over.abort(new DroverError("cancelled", "the requests are over"));
-    await beats;
+    try {
+      await this.#answerAll(open, output, errors, working);
+    } finally {
+      over.abort(new DroverError("cancelled", "the requests are over"));
+      await beats;
+    }
     if (this.#stop.signal.reason === LOST) return;
     if (closing.aborted) return this.#letGo([output, errors]);
     await this.#finish(open, output, errors, counts);

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { DroverError, neverAborted, sleepUnlessAborted, toDroverError } from "@drover/core";
 import { type BatchBody, type BatchObject, noSuchFile } from "@drover/openai";
-import { BATCH_LOOK_MS, BATCH_PAUSE_MS, BATCH_SILENCE_MS_MAX, BATCH_WINDOW_MS } from "../limits.ts";
+import { BATCH_LOOK_MS, BATCH_PAUSE_MS, BATCH_SILENCE_MS_MAX, BATCH_WINDOW_MS, FLUSH_MS_MAX } from "../limits.ts";
 import { BatchRun, type BatchRunOptions } from "./batch-run.ts";
 import { type BatchRecord, hasEnded } from "./stored-batches.ts";
 import { StoredFiles } from "./stored-files.ts";
@@ -27,10 +27,12 @@ export class BatchRunner {
     this.#over = this.#work(this.#closed.signal);
   }
 
-  /** Lets go of what it works on, for other routers. */
+  /** Lets go of what it works on, for other routers; where that cannot be said in time, they wait until it counts as dead. */
   async close(): Promise<void> {
     this.#closed.abort(new DroverError("unavailable", "this router has ended"));
-    await this.#over;
+    const said = new AbortController();
+    const over = this.#over.then(() => said.abort(new DroverError("cancelled", "it is said")));
+    await Promise.race([over, sleepUnlessAborted(this.#options.clock, FLUSH_MS_MAX, said.signal)]);
   }
 
   /** Takes a batch, to be worked on. Errors: `not_found` for a file that is not kept; those of the store. */

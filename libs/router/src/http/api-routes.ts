@@ -1,4 +1,3 @@
-import { DroverError } from "@drover/core";
 import { GENERATION_ENDPOINTS, modelCard, modelList, type ServedModelFacts } from "@drover/openai";
 import type { FastifyInstance } from "fastify";
 import type { Bodies } from "../bodies/bodies.ts";
@@ -11,15 +10,11 @@ import { tokenizerInfo } from "./tokenizer-info.ts";
 
 /** OpenAI's interface, and vLLM's routes for tokens. */
 export function addApiRoutes(api: FastifyInstance, options: HttpServerOptions, bodies: Bodies): void {
-  const { deployments, logger } = options;
-  const parts = { bodies, deployments, logger };
+  const { deployments, logger, streamWaitMs } = options;
+  const parts = { bodies, deployments, logger, streamWaitMs };
   for (const endpoint of GENERATION_ENDPOINTS)
     api.post(endpoint.path, (request, reply) => serveGeneration(request, reply, endpoint, parts));
   addResponseRoutes(api, deployments);
-  api.post("/v1/embeddings", () => {
-    const reason = "makes no embeddings: Llama 4 writes text, and no model for embeddings is served here";
-    throw new DroverError("invalid_argument", reason, { field: "model" });
-  });
   api.post("/v1/messages/count_tokens", (request, reply) => countTokens(request, reply, parts));
   api.get("/v1/models", () => modelList([...deployments].map(servedFacts)));
   api.get<{ Params: { "*": string } }>("/v1/models/*", ({ params }) =>

@@ -4,7 +4,7 @@ import type { GenerationEndpoint, GenerationQuery, KeptNames, KeptResponse, Repl
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { type Bodies, receivedBody } from "../bodies/bodies.ts";
 import type { Deployments } from "../deployments.ts";
-import { READER_STALL_MS_MAX, STREAM_WAIT_MS_MAX } from "../limits.ts";
+import { READER_STALL_MS_MAX } from "../limits.ts";
 import type { GenerationBatch } from "../requests/generation-batch.ts";
 import type { Incoming } from "../requests/request-trace.ts";
 import { replyFrame, wholeAnswer } from "../requests/whole-answer.ts";
@@ -13,15 +13,22 @@ import { EventStream } from "./event-stream.ts";
 import { accountOf } from "./request-accounts.ts";
 
 /** What generating endpoints share. */
-export type GenerationParts = Readonly<{ bodies: Bodies; deployments: Deployments; logger: Logger }>;
+export type GenerationParts = Readonly<{
+  bodies: Bodies;
+  deployments: Deployments;
+  logger: Logger;
+  /** A streamed reply without text gets a sign of life this often. */
+  streamWaitMs: number;
+}>;
 
 /** Runs one request from body to reply, as its endpoint reads and writes them. Errors before the first byte are thrown; later ones go into the stream. */
 export async function serveGeneration(
   request: FastifyRequest,
   reply: FastifyReply,
   endpoint: GenerationEndpoint,
-  { bodies, deployments, logger }: GenerationParts,
+  parts: GenerationParts,
 ): Promise<FastifyReply> {
+  const { bodies, deployments } = parts;
   const client = clientSignal(reply.raw);
   using body = receivedBody(request);
   const account = accountOf(request);
@@ -37,7 +44,7 @@ export async function serveGeneration(
   try {
     if (options.stream) {
       const stream = endpoint.stream(frame);
-      await streamReply(reply, batch, stream, (kept) => responses.keep(owner, frame.id, kept, client), logger);
+      await streamReply(reply, batch, stream, (kept) => responses.keep(owner, frame.id, kept, client), parts);
       return reply;
     }
     const body = await wholeAnswer(endpoint, frame, batch, { responses, owner }, client);
@@ -64,10 +71,10 @@ async function streamReply(
   batch: GenerationBatch,
   stream: ReplyStream,
   keep: (kept: KeptResponse) => Promise<void>,
-  logger: Logger,
+  { logger, streamWaitMs }: GenerationParts,
 ): Promise<void> {
   const { raw } = reply;
-  using events = new EventStream(reply, STREAM_WAIT_MS_MAX);
+  using events = new EventStream(reply, streamWaitMs);
   try {
     for await (const outputs of batch.outputs()) {
       let text = "";

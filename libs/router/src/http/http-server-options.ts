@@ -22,6 +22,8 @@ export type HttpServerOptions = Readonly<{
   page: boolean;
   /** Aborts when the router was asked to end: clients are told to connect anew, to another one. */
   ending: AbortSignal;
+  /** A streamed reply without text gets a sign of life this often. */
+  streamWaitMs: number;
   /** Batches that it answers besides. */
   batches: BatchSettings;
   clock: Clock;

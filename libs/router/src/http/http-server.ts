@@ -5,6 +5,7 @@ import { BatchAnswers } from "../batches/batch-answers.ts";
 import { BatchRunner } from "../batches/batch-runner.ts";
 import { StoredBatches } from "../batches/stored-batches.ts";
 import { StoredFiles } from "../batches/stored-files.ts";
+import { timedStore } from "../batches/timed-store.ts";
 import type { Bodies } from "../bodies/bodies.ts";
 import { readsBody } from "../bodies/body-readers.ts";
 import { addApiRoutes } from "./api-routes.ts";
@@ -51,7 +52,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
 function batchParts(server: FastifyInstance, options: HttpServerOptions, bodies: Bodies): BatchParts {
   const { deployments, clock, logger, ending } = options;
   const { keptMs, requestsMax, routerId } = options.batches;
-  const { store } = deployments.named(undefined);
+  const store = timedStore(deployments.named(undefined).store, clock);
   const files = new StoredFiles(store, clock, keptMs);
   const batches = new StoredBatches(store, keptMs);
   const answers = new BatchAnswers({ bodies, deployments, clock });
@@ -97,6 +98,10 @@ async function endBody(raw: IncomingMessage, reply: FastifyReply, { code }: Drov
   if (code === "request_timeout") reply.header("connection", "close");
 }
 
+/** Why a path that clients of other servers know is not served. */
+const reasonFor = (path: string) =>
+  /^\/v1\/embeddings\/?$/.test(path) ? ": Llama 4 writes text, and no model for embeddings is served" : "";
+
 /** A path that is served by other methods says which. Returns the routes that are served. */
 function refuseUnknownRoutes(server: FastifyInstance): KnownRoutes {
   const routes = new KnownRoutes();
@@ -105,7 +110,7 @@ function refuseUnknownRoutes(server: FastifyInstance): KnownRoutes {
     const path = at(request.url.split("?"), 0);
     const methods = routes.methodsOf(path);
     if (methods.length === 0)
-      return sendError(reply, new DroverError("not_found", `there is no ${request.method} ${path}`));
+      return sendError(reply, new DroverError("not_found", `there is no ${request.method} ${path}${reasonFor(path)}`));
     const allow = methods.join(", ");
     reply.header("allow", allow);
     return sendError(reply, new DroverError("method_not_allowed", `${path} takes ${allow}, not ${request.method}`));
