@@ -1,4 +1,5 @@
-// The longest time for which a router's event loop stands still while a body of each shape comes, the largest that is taken. Envelope: nobody but a
+// The longest wait for a router's /health while a body of each shape comes, the largest that is taken: how long its event loop stands still, and
+// this process's own, which sends, on top; on a busy machine only the least of several rounds says something. Envelope: nobody but a
 // thread walks through a body's values, so what is left is to receive 32 MiB (some 10 ms in all, in pieces) and to hand them over. Prints a line a
 // shape; ends with 1 where a pause is above 50 ms in every round. Usage: node scripts/run.mjs bench/loop-pauses.ts [--mebibytes 30] [--rounds 3]
 import { parseArgs } from "node:util";
