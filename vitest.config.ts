@@ -24,7 +24,8 @@ export default defineConfig({
     execArgv: ["--conditions=@drover/source"],
     // The processes that tests start compile the same sources: from the second one on they find them compiled, which is half of a start.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, ".cache/compile") },
-    maxWorkers: 2,
+    // One more than the cores that CI has: specs of clusters wait for much of their time.
+    maxWorkers: 3,
     reporters: [
       "default",
       new FailureReasons(),
