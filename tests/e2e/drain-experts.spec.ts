@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { ClusterSecret } from "./cluster-secret.ts";
 import { knownAnswers } from "./known-stream.ts";
 import { SteadyStreams } from "./steady-streams.ts";
 import { ROOT, TestCluster } from "./test-cluster.ts";
@@ -51,12 +52,14 @@ async function parkedCount(cluster: TestCluster): Promise<number> {
 test("one of three expert workers drains under load, by command and by SIGTERM, and no stream notices", {
   timeout: 240_000,
 }, async () => {
-  await using cluster = await TestCluster.start({ expertWorkers: 2 });
+  using secret = new ClusterSecret();
+  await using cluster = await TestCluster.start({ expertWorkers: 2, flags: secret.flags });
   const answers = await knownAnswers(cluster.post.bind(cluster));
   const scheduler = /^ +scheduler .* grpc (\S+)/m.exec(cluster.output)?.[1] ?? "";
   const streams = new SteadyStreams(cluster, answers);
   const extra = start(
     ...["worker", "--roles", "experts", "--worker-id", "extra", "--model", "models/nano", "--scheduler", scheduler],
+    ...secret.flags,
     ...["--drain-delay", "0s", "--drain-grace", "60s"],
   );
   try {

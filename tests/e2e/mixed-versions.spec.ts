@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { freePort } from "@drover/testkit";
 import { expect, test } from "vitest";
+import { ClusterSecret } from "./cluster-secret.ts";
 import { ROOT, TestCluster } from "./test-cluster.ts";
 
 const TIMEOUT_MS = 30_000;
@@ -45,9 +46,9 @@ async function answer(cluster: TestCluster): Promise<string | undefined> {
 }
 
 /** The flags of a process that joins the cluster. */
-function joining(cluster: TestCluster): readonly string[] {
+function joining(cluster: TestCluster, { flags }: ClusterSecret): readonly string[] {
   const scheduler = /^ +scheduler .* grpc (\S+)/m.exec(cluster.output)?.[1] ?? "";
-  return ["--model", "models/nano", "--scheduler", scheduler, ...LIFE];
+  return ["--model", "models/nano", "--scheduler", scheduler, ...flags, ...LIFE];
 }
 
 type Member = Readonly<{ workerId: string; status?: { ready?: boolean; runningCount?: number; draining?: boolean } }>;
@@ -60,16 +61,17 @@ async function members(cluster: TestCluster): Promise<readonly Member[]> {
 test("a worker and a router of a build that does not agree are refused, say why, and change no answer", {
   timeout: 180_000,
 }, async () => {
-  await using cluster = await TestCluster.start({ expertWorkers: 2 });
+  using secret = new ClusterSecret();
+  await using cluster = await TestCluster.start({ expertWorkers: 2, flags: secret.flags });
   const before = await answer(cluster);
   expect(before).toMatch(/Paris/);
 
   const hook = "./tests/e2e/other-build.ts";
   const httpPort = await freePort();
   const roles = ["--roles", "attention,experts", "--worker-id", "newer"];
-  await using worker = new OtherBuild(hook, "worker", ...roles, ...joining(cluster));
+  await using worker = new OtherBuild(hook, "worker", ...roles, ...joining(cluster, secret));
   const flags = ["--http-port", String(httpPort), "--grpc-port", "0", "--max-ready-wait", "0s"];
-  await using router = new OtherBuild(hook, "router", ...flags, ...joining(cluster));
+  await using router = new OtherBuild(hook, "router", ...flags, ...joining(cluster, secret));
   await expect.poll(() => worker.output, { timeout: TIMEOUT_MS }).toMatch(REFUSED);
   await expect.poll(() => router.output, { timeout: TIMEOUT_MS }).toMatch(REFUSED);
 
@@ -86,11 +88,12 @@ test("a worker and a router of a build that does not agree are refused, say why,
 test("workers of a newer build that agrees serve beside the others, and answers are the same", {
   timeout: 180_000,
 }, async () => {
-  await using cluster = await TestCluster.start({ expertWorkers: 1 });
+  using secret = new ClusterSecret();
+  await using cluster = await TestCluster.start({ expertWorkers: 1, flags: secret.flags });
   const before = await answer(cluster);
   const hook = "./tests/e2e/other-build.ts?agrees";
   const roles = ["--roles", "attention,experts", "--worker-id", "newer"];
-  await using newer = new OtherBuild(hook, "worker", ...roles, ...joining(cluster));
+  await using newer = new OtherBuild(hook, "worker", ...roles, ...joining(cluster, secret));
   const isReady = async () => (await members(cluster)).find(({ workerId }) => workerId === "newer")?.status?.ready;
   await expect.poll(isReady, { timeout: TIMEOUT_MS }).toBe(true);
   // Only the newer worker is left to decode, with experts in both.

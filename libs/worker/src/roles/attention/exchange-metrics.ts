@@ -48,6 +48,12 @@ export function exchangeMetrics(
     "Rows of a late worker that were asked for elsewhere too, by who answered first",
     [...labels, "peer", "first"],
   );
+  // A rate of what has not happened yet needs a series at zero.
+  const begun = new Set<string>();
+  const begin = (peer: string) => {
+    begun.add(peer);
+    for (const first of ["peer", "other"]) repeated.inc({ ...model, peer, first }, 0);
+  };
   // Counted here and handed to the registry at a scrape: this runs for every expert of every layer and step.
   const routed = new Map<number, number>();
   metrics.beforeScrape(() => {
@@ -66,6 +72,7 @@ export function exchangeMetrics(
     },
     meter: {
       exchanged: (peer, tookSeconds, bytesOut, bytesIn) => {
+        if (!begun.has(peer)) begin(peer);
         seconds.observe({ ...model, peer }, tookSeconds);
         bytes.inc({ ...model, peer, direction: "out" }, bytesOut);
         bytes.inc({ ...model, peer, direction: "in" }, bytesIn);
