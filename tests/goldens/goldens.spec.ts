@@ -4,7 +4,7 @@ import { freePort, redisBinary, TestRedis } from "@drover/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { TestCluster } from "../e2e/test-cluster.ts";
 import { checkFile, runGoldens, SHARED } from "./run-goldens.ts";
-import { pairwiseSettings } from "./settings.ts";
+import { testedSettings } from "./settings.ts";
 
 const present = existsSync(SHARED);
 if (!present && process.env.CI) throw new Error("the goldens are read from ../shared, which is absent");
@@ -31,7 +31,7 @@ describe.skipIf(!present)("the goldens hold through the public interface (needs 
     expect(Math.max(...hits)).toBeGreaterThan(1000);
   });
 
-  for (const settings of pairwiseSettings()) {
+  for (const settings of testedSettings()) {
     const {
       checkpoint,
       expertWorkers,

@@ -1,10 +1,14 @@
 import { freePort, redisBinary, TestRedis } from "@drover/testkit";
 import { runGoldens } from "./run-goldens.ts";
-import { allSettings } from "./settings.ts";
+import { allSettings, pairwiseSettings } from "./settings.ts";
 
-/** The whole matrix of settings, one cluster each. Arguments filter: `checkpoint=scout expertWorkers=8`. */
-const wanted = process.argv.slice(2).map((argument) => argument.split("=", 2));
-const rows = allSettings().filter((row) =>
+/**
+ * The whole matrix of settings, one cluster each; with `pairs` the few in which every pair of settings occurs. Other arguments filter:
+ * `checkpoint=scout expertWorkers=8`.
+ */
+const args = process.argv.slice(2);
+const wanted = args.filter((argument) => argument !== "pairs").map((argument) => argument.split("=", 2));
+const rows = (args.includes("pairs") ? pairwiseSettings() : allSettings()).filter((row) =>
   wanted.every(([name = "", value]) => String(row[name as keyof typeof row]) === value),
 );
 const binary = redisBinary();
