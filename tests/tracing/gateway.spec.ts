@@ -16,8 +16,10 @@ test("a router's serving port shows what an endpoint picker asks for, each name 
   await using cluster = await TestCluster.start({ expertWorkers: 1 });
   const body = { model: "nano", prompt: "hello", max_tokens: 4 };
   expect((await cluster.post("/v1/completions", body)).status).toBe(200);
-  const page = await (await fetch(`${cluster.url}/metrics`)).text();
-  for (const line of ASKED) expect(page).toMatch(line);
+  const metrics = async () => (await fetch(`${cluster.url}/metrics`)).text();
+  // The fleet's figures come a moment behind what they are of.
+  for (const line of ASKED) await expect.poll(metrics, { timeout: 20_000 }).toMatch(line);
+  const page = await metrics();
   const types = [...page.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name);
   expect(types).toEqual([...new Set(types)]);
   const admin = await (await fetch(`${await cluster.adminUrl("router")}/metrics`)).text();
