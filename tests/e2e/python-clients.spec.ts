@@ -47,8 +47,9 @@ async function pythonWithClients(folder: string): Promise<string> {
   if (has) return own;
   await run("python3", ["-m", "venv", folder]);
   const python = join(folder, "bin/python");
-  // What is run once need not be compiled ahead: that is half of the installation.
-  await run(python, ["-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check", ...PACKAGES], {
+  await run(python, ["-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check", "uv"]);
+  // uv takes a third of pip's time for the some hundred packages that they need.
+  await run(join(folder, "bin/uv"), ["pip", "install", "--quiet", "--no-cache", "--python", python, ...PACKAGES], {
     timeout: 800_000,
   });
   return python;
