@@ -47,12 +47,7 @@ export class PlantedWorkspace implements Disposable {
 
   constructor(files: Readonly<Record<string, string>> = {}) {
     for (const name of CONFIGURATION) cpSync(join(repository, name), join(this.root, name), { recursive: true });
-    for (const generated of [
-      "libs/proto/src/gen",
-      "libs/page/src/built",
-      "helm/drover/files/dashboards",
-      "docs/api.md",
-    ])
+    for (const generated of ["libs/proto/src/gen", "helm/drover/files/dashboards", "docs/api.md"])
       cpSync(join(repository, generated), join(this.root, generated), { recursive: true });
     for (const [path, text] of Object.entries({ ...CLEAN, ...files })) {
       mkdirSync(dirname(join(this.root, path)), { recursive: true });

@@ -19,13 +19,18 @@ export type WatchedFileOptions = Readonly<{
  */
 export async function watchFileText(path: string, options: WatchedFileOptions): Promise<Disposable> {
   const { setting, use, logger, pollMs = WATCHED_FILE_POLL_MS } = options;
-  use(await readSmallFile(path, setting));
+  let latest = await readSmallFile(path, setting);
+  use(latest);
   let reading = Promise.resolve();
   const onChange = (now: Stats, before: Stats) => {
     if (now.mtimeMs === before.mtimeMs && now.ino === before.ino && now.size === before.size) return;
     reading = reading.then(async () => {
       try {
-        use(await readSmallFile(path, setting));
+        const text = await readSmallFile(path, setting);
+        // One writing may be seen twice: as it begins and as it ends.
+        if (text === latest) return;
+        latest = text;
+        use(text);
         logger.info("file.reloaded", { setting });
       } catch (error) {
         if (!(error instanceof DroverError)) throw error;
