@@ -25,8 +25,8 @@ type ExpertRows = Readonly<{ expert: number; rows: Int32Array }>;
 /** A step's rows by the peer that answers them, and those whose expert nobody connected holds. */
 type Shares = Readonly<{ shares: readonly Share[]; missing: readonly number[] }>;
 
-/** A layer's rows while they are asked for, and whether somebody else has answered them meanwhile. */
-type Asking = Readonly<{ request: ExchangeRequest; y_aD: Float32Array; isOver: () => boolean }>;
+/** A layer's rows while they are asked for. `isOver`: whether somebody else has answered them; absent where they are waited for in any case. */
+type Asking = Readonly<{ request: ExchangeRequest; y_aD: Float32Array; isOver?: () => boolean }>;
 
 /** Peers that have not answered a call of this layer and step. */
 type Silent = ReadonlySet<ExpertPeer>;
@@ -92,7 +92,7 @@ export class DistributedExchange implements ExpertExchange {
     const y_aD = request.y_aD ?? new Float32Array(request.rowCount * width);
     const { shares, missing } = this.#share(request.layer, this.#rowsByExpert(request), NOBODY);
     this.#calls.routed(request.rowCount);
-    const asking = { request, y_aD, isOver: () => false };
+    const asking = { request, y_aD };
     const answer = (share: Share) => this.#answer(share, asking, NOBODY);
     const lostElsewhere = shares.filter(({ peer }) => !peer.isHere).map(answer);
     const own = shares.filter(({ peer }) => peer.isHere);
@@ -165,7 +165,9 @@ export class DistributedExchange implements ExpertExchange {
       z_aD,
       y_aD: asking.y_aD,
       width: this.#hiddenSize,
-      isOver: () => isOver || asking.isOver(),
+      ...(share.peer.isHere && asking.isOver === undefined
+        ? {}
+        : { isOver: () => isOver || asking.isOver?.() === true }),
     };
     const others = new Set([...silent, share.peer]);
     const asked = this.#calls.ask(share.peer, call, traceCall);
@@ -196,7 +198,11 @@ export class DistributedExchange implements ExpertExchange {
     const isHeld = byExpert.every(({ expert }) => this.#holds(holders?.[expert], others));
     if (!isHeld || !this.#calls.mayRepeat(rowCount)) return undefined;
     let isAnswered = false;
-    const repeated = this.#next(byExpert, { ...asking, isOver: () => isAnswered || asking.isOver() }, others);
+    const repeated = this.#next(
+      byExpert,
+      { ...asking, isOver: () => isAnswered || asking.isOver?.() === true },
+      others,
+    );
     // Whoever has all of it first counts; where one has not, the other is waited for.
     const outcome = await Promise.race([
       asked.then(async (isDone): Promise<number[] | undefined> => (isDone ? undefined : await repeated)),

@@ -14,18 +14,21 @@ export class LocalPeer implements ExpertPeer {
     this.#runner = runner;
   }
 
-  async call({ layer, experts, counts, rows, z_aD, y_aD, width }: PeerCall): Promise<boolean> {
+  async call({ layer, experts, counts, rows, z_aD, y_aD, width, isOver }: PeerCall): Promise<boolean> {
     if (!experts.every((expert) => this.#runner.has(layer, expert))) return false;
     const z = consecutiveRows(z_aD, rows, width);
-    const y = consecutiveRows(y_aD, rows, width);
-    if (z !== undefined && y !== undefined) await this.#runner.run(layer, experts, counts, z, y);
-    else {
-      const sorted = new Float32Array(rows.length * width);
-      const answers = new Float32Array(rows.length * width);
-      gatherRows(z_aD, rows, width, sorted);
-      await this.#runner.run(layer, experts, counts, sorted, answers);
-      scatterRows(answers, rows, width, y_aD);
+    // What may be over before it is computed is not computed in place: its rows may be of another layer by then.
+    const y = isOver === undefined ? consecutiveRows(y_aD, rows, width) : undefined;
+    if (z !== undefined && y !== undefined) {
+      await this.#runner.run(layer, experts, counts, z, y);
+      return true;
     }
+    const sorted = new Float32Array(rows.length * width);
+    const answers = new Float32Array(rows.length * width);
+    gatherRows(z_aD, rows, width, sorted);
+    await this.#runner.run(layer, experts, counts, sorted, answers);
+    if (isOver?.()) return false;
+    scatterRows(answers, rows, width, y_aD);
     return true;
   }
 }
