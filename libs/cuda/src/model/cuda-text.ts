@@ -195,7 +195,8 @@ export class CudaText {
     end?.();
     this.#isBusy = false;
     const experts = this.#outputs.experts(0, rowCount);
-    this.#exchange?.tell(experts);
+    // Where all runs were lost the later layers have chosen nothing.
+    if (away.lost.size < runs.length) this.#exchange?.tell(experts);
     return { rows: heads.flatMap((run) => this.#outputs.rows(run, topCount)), experts, ...away };
   }
 
