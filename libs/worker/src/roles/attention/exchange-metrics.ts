@@ -43,17 +43,7 @@ export function exchangeMetrics(
     "peer",
     "direction",
   ]);
-  const repeated = metrics.counter(
-    "drover_exchange_repeated_rows_total",
-    "Rows of a late worker that were asked for elsewhere too, by who answered first",
-    [...labels, "peer", "first"],
-  );
-  // A rate of what has not happened yet needs a series at zero.
-  const begun = new Set<string>();
-  const begin = (peer: string) => {
-    begun.add(peer);
-    for (const first of ["peer", "other"]) repeated.inc({ ...model, peer, first }, 0);
-  };
+  const { begin, repeated } = repeatedRows(metrics, modelName);
   // Counted here and handed to the registry at a scrape: this runs for every expert of every layer and step.
   const routed = new Map<number, number>();
   metrics.beforeScrape(() => {
@@ -67,16 +57,33 @@ export function exchangeMetrics(
         heat.rowsRouted(layer, expert, count);
       },
       rowsMissing: (_layer, count) => missing.inc(model, count),
-      rowsRepeated: (peer, count, isRescued) =>
-        repeated.inc({ ...model, peer, first: isRescued ? "other" : "peer" }, count),
+      rowsRepeated: (peer, count, isRescued) => repeated(peer, isRescued ? "other" : "peer", count),
     },
     meter: {
       exchanged: (peer, tookSeconds, bytesOut, bytesIn) => {
-        if (!begun.has(peer)) begin(peer);
+        begin(peer);
         seconds.observe({ ...model, peer }, tookSeconds);
         bytes.inc({ ...model, peer, direction: "out" }, bytesOut);
         bytes.inc({ ...model, peer, direction: "in" }, bytesIn);
       },
     },
   };
+}
+
+/** Rows that were asked for twice. A rate of what has not happened yet needs a series at zero: `begin` makes a peer's. */
+function repeatedRows(metrics: Metrics, modelName: string) {
+  const counter = metrics.counter(
+    "drover_exchange_repeated_rows_total",
+    "Rows of a late worker that were asked for elsewhere too, by who answered first",
+    ["model_name", "peer", "first"],
+  );
+  const begun = new Set<string>();
+  const repeated = (peer: string, first: "peer" | "other", count: number) =>
+    counter.inc({ model_name: modelName, peer, first }, count);
+  const begin = (peer: string) => {
+    if (begun.has(peer)) return;
+    begun.add(peer);
+    for (const first of ["peer", "other"] as const) repeated(peer, first, 0);
+  };
+  return { begin, repeated };
 }
