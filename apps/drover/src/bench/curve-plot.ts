@@ -1,3 +1,5 @@
+import { escaped } from "./markup.ts";
+
 export type Curve = Readonly<{ name: string; points: readonly Readonly<{ x: number; y: number }>[] }>;
 
 /** `ticks` name the whole numbers of the x axis; without them it is numbered. */
@@ -27,7 +29,7 @@ export function plot({ title, curves, ticks }: Plot): string {
     const path = curve.points.filter((point) => Number.isFinite(point.y)).map((point) => `${x(point.x)},${y(point.y)}`);
     return `<polyline fill="none" stroke="${colourOf(i)}" stroke-width="2" points="${path.join(" ")}"/>`;
   });
-  return `<figure><figcaption>${escapedTitle(title)}</figcaption><svg role="img" aria-label="${escapedTitle(title)}" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}">
+  return `<figure><figcaption>${escaped(title)}</figcaption><svg role="img" aria-label="${escaped(title)}" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}">
 ${axis(xMax, yMax, x, y, ticks)}${drawn.join("")}${legend}</svg></figure>`;
 }
 
@@ -48,7 +50,7 @@ function axis(
     steps.map((share) => ({ text: shortNumber(share * xMax), at: share * xMax }));
   const columns = named.map(
     ({ text, at }) =>
-      `<text x="${x(at)}" y="${HEIGHT - 6}" text-anchor="${anchorOf(at, xMax)}">${escapedTitle(text)}</text>`,
+      `<text x="${x(at)}" y="${HEIGHT - 6}" text-anchor="${anchorOf(at, xMax)}">${escaped(text)}</text>`,
   );
   return rows.join("") + columns.join("");
 }
@@ -60,10 +62,8 @@ function anchorOf(at: number, xMax: number): string {
 }
 
 const legendLine = (name: string, i: number): string =>
-  `<rect x="${LEFT}" y="${HEIGHT + i * LINE}" width="10" height="10" fill="${colourOf(i)}"/><text x="${LEFT + 16}" y="${HEIGHT + i * LINE + 10}">${escapedTitle(name)}</text>`;
+  `<rect x="${LEFT}" y="${HEIGHT + i * LINE}" width="10" height="10" fill="${colourOf(i)}"/><text x="${LEFT + 16}" y="${HEIGHT + i * LINE + 10}">${escaped(name)}</text>`;
 
 const colourOf = (i: number): string => COLOURS[i % COLOURS.length] ?? "";
 const round = (value: number): number => Math.round(value * 10) / 10;
 const shortNumber = (value: number): string => (value >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(2))));
-const escapedTitle = (text: string): string =>
-  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");

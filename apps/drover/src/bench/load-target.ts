@@ -1,8 +1,12 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { DroverError, systemClock, withTimeout } from "@drover/core";
+import { errorMessage, serverAddress } from "../chat/server-words.ts";
 import { readEvents } from "../chat/sse.ts";
 import { ERROR_BODY_BYTES_MAX } from "../limits.ts";
+
+/** Of an answer in another shape than OpenAI's. */
+const WORDS_KEPT = 200;
 
 /** What one request showed. Times are in milliseconds of one monotonic clock. */
 export type Sample = Readonly<{
@@ -29,7 +33,7 @@ export class LoadTarget implements Disposable {
 
   constructor({ name, url, apiKey, timeoutMs }: TargetOptions) {
     this.name = name;
-    this.url = url.replace(/\/+$/, "").replace(/\/v1$/, "");
+    this.url = serverAddress(url);
     this.#timeoutMs = timeoutMs;
     this.#headers = {
       "content-type": "application/json",
@@ -104,15 +108,8 @@ type AnswerChunk = {
 async function refusal(response: IncomingMessage): Promise<DroverError> {
   let text = "";
   for await (const part of response) if (text.length < ERROR_BODY_BYTES_MAX) text += String(part);
-  return new DroverError("unavailable", `status ${response.statusCode}: ${messageIn(text)}`);
-}
-
-function messageIn(text: string): string {
-  try {
-    const { error } = JSON.parse(text) as { error?: { message?: string } | string };
-    return (typeof error === "string" ? error : error?.message) ?? text.slice(0, 200);
-  } catch {
-    // Not OpenAI's shape: the words as they came.
-    return text.slice(0, 200);
-  }
+  return new DroverError(
+    "unavailable",
+    `status ${response.statusCode}: ${errorMessage(text) ?? text.slice(0, WORDS_KEPT)}`,
+  );
 }

@@ -2,6 +2,7 @@ import { type Curve, plot } from "./curve-plot.ts";
 import { levelName } from "./load-level.ts";
 import { type LoadReport, type MeasuredLevel, reportNotes, reportRows } from "./load-report.ts";
 import { type LoadSummary, middleOf } from "./load-summary.ts";
+import { escaped } from "./markup.ts";
 import { firstTokenMs } from "./service-level.ts";
 
 const STYLE = `:root{color-scheme:light dark;--ink:light-dark(#1b1f24,#e8eaed);--faint:light-dark(#d5d9de,#3c4248);--page:light-dark(#fff,#15181b)}
@@ -64,6 +65,3 @@ function plots({ servers, measured }: LoadReport): string[] {
 
 const cumulative = (values: readonly number[]) =>
   [...values].sort((a, b) => a - b).map((x, i) => ({ x, y: (i + 1) / values.length }));
-
-const escaped = (text: string): string =>
-  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");

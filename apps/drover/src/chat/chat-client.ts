@@ -1,4 +1,5 @@
 import { DroverError, type ErrorCode } from "@drover/core";
+import { errorMessage, serverAddress } from "./server-words.ts";
 import { readEvents } from "./sse.ts";
 
 type MessagePart =
@@ -19,7 +20,7 @@ export class ChatClient {
   readonly #headers: Readonly<Record<string, string>>;
 
   constructor({ url, apiKey }: ChatClientOptions) {
-    this.url = url.replace(/\/+$/, "").replace(/\/v1$/, "");
+    this.url = serverAddress(url);
     this.#headers = {
       "content-type": "application/json",
       ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
@@ -89,7 +90,7 @@ export class ChatClient {
       throw new DroverError("unavailable", `no Drover answers at ${this.url}`, { cause });
     }
     if (response.ok) return response;
-    const said = messageIn(await response.text()) ?? `the server answered with status ${response.status}`;
+    const said = errorMessage(await response.text()) ?? `the server answered with status ${response.status}`;
     const hint = response.status === 401 ? " (--api-key-file FILE gives a key)" : "";
     throw new DroverError(codeOf(response.status), said + hint);
   }
@@ -101,14 +102,4 @@ function codeOf(status: number): ErrorCode {
   if (status === 429) return "overloaded";
   if (status === 503) return "unavailable";
   return status < 500 ? "invalid_argument" : "internal";
-}
-
-function messageIn(text: string): string | undefined {
-  try {
-    const { error } = JSON.parse(text) as { error?: { message?: string } };
-    return error?.message;
-  } catch {
-    // Not OpenAI's shape: something else listens there.
-    return undefined;
-  }
 }

@@ -3,6 +3,7 @@ import { DroverError, systemClock, withTimeout } from "@drover/core";
 import type { ClusterState } from "@drover/fleet";
 import { ClusterStateSchema } from "@drover/proto";
 import { clusterStateFromWire } from "@drover/wire";
+import { serverAddress } from "../chat/server-words.ts";
 import { TOP_ANSWER_LIMIT } from "../limits.ts";
 
 export type TopClientOptions = Readonly<{ url: string; apiKey?: string | undefined }>;
@@ -13,7 +14,7 @@ export class TopClient {
   readonly #headers: Readonly<Record<string, string>>;
 
   constructor({ url, apiKey }: TopClientOptions) {
-    this.#url = url.replace(/\/+$/, "").replace(/\/v1$/, "");
+    this.#url = serverAddress(url);
     this.#headers = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
   }
 
