@@ -15,12 +15,22 @@ const policy = (inlineScripts: readonly string[]): string =>
     "frame-ancestors 'none'",
   ].join("; ");
 
-/** The page for people, at `/` for whoever asks for HTML, and at `/docs`. `welcome` answers others at `/`. */
-export function addPageRoutes(server: FastifyInstance, welcome: (reply: FastifyReply) => FastifyReply): void {
+/**
+ * The page for people, at `/` for whoever asks for HTML, and at `/docs`. `welcome` answers others at `/`. `readFiles` is called at the page's first use, and again
+ * at the next one where it has rejected.
+ */
+export function addPageRoutes(
+  server: FastifyInstance,
+  welcome: (reply: FastifyReply) => FastifyReply,
+  readFiles: () => Promise<PageFiles> = pageFiles,
+): void {
   let read: Promise<PageFiles> | undefined;
   // At the first use: most routers are asked by programs alone.
   const files = () => {
-    read ??= pageFiles();
+    read ??= readFiles().catch((error: unknown) => {
+      read = undefined;
+      throw error;
+    });
     return read;
   };
   server.get("/", async (request, reply) =>
