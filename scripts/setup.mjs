@@ -16,6 +16,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { forgetLean, makeLean } from "./lean-packages.mjs";
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -61,9 +62,12 @@ export async function ensureSetup(scope = SCOPES.all) {
       `setting up ${scope === SCOPES.run ? "what running needs" : "all packages"}: the first start, or the dependencies have changed`,
     );
     mkdirSync(toolchain, { recursive: true });
+    // An interrupted set-up has installed nothing that counts.
+    rmSync(stampFile, { force: true });
     if (!(await toolchainWorks())) await installToolchain();
+    if (scope === SCOPES.all) forgetLean(root);
     await installPackages(scope);
-    if (scope === SCOPES.run) removeForeignFiles();
+    if (scope === SCOPES.run) makeLean(root);
     writeFileSync(stampFile, `${state} ${scope}`);
     say(`set up in ${Math.round((Date.now() - begin) / 1000)} s`);
   });
@@ -133,20 +137,6 @@ async function installPackages(scope) {
     run(nodeBinary, [...pnpm, ...parts, ...options], progress.read),
   );
   progress.end();
-}
-
-/** The runtime comes with libraries for all systems and Node with headers and a manual: 280 MB that nothing which runs here reads. */
-function removeForeignFiles() {
-  const remove = (path) => rmSync(path, { recursive: true, force: true });
-  for (const name of ["include", "share", "CHANGELOG.md"])
-    remove(join(toolchain, "node_modules/node/node_modules", `node-${process.platform}-${process.arch}`, name));
-  const packages = join(root, "node_modules/.pnpm");
-  for (const name of readdirSync(packages).filter((each) => each.startsWith("onnxruntime-node@"))) {
-    const binaries = join(packages, name, "node_modules/onnxruntime-node/bin/napi-v6");
-    // Those for Linux are what an image is made of.
-    for (const system of existsSync(binaries) ? readdirSync(binaries) : [])
-      if (system !== process.platform && system !== "linux") remove(join(binaries, system));
-  }
 }
 
 /** One line that grows with time: rewritten at a terminal, and written now and then elsewhere. */

@@ -1,0 +1,2 @@
+export function makeLean(root: string): void;
+export function forgetLean(root: string): void;
