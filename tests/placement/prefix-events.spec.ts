@@ -48,7 +48,7 @@ let running: Promise<void>;
 function join(): SchedulerLink {
   const link = new SchedulerLink({
     clock: systemClock,
-    open: joinOverGrpc,
+    open: joinOverGrpc(),
     addresses: [address],
     logger: silentLogger,
   });

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import {
   at,
   type Clock,
@@ -7,10 +8,12 @@ import {
   type PayloadStore,
   type QueueProducer,
   type RouterId,
+  requestId,
   type Tracer,
 } from "@drover/core";
 import type { ClusterState, PlacementRecord } from "@drover/fleet";
 import { servedModelSeed } from "@drover/kv";
+import { grpcNetwork, type Network } from "@drover/rpc";
 import { callsOverGrpc } from "./cluster/calls-over-grpc.ts";
 import { ClusterWatch } from "./cluster/cluster-watch.ts";
 import { TokenStreams } from "./cluster/token-streams.ts";
@@ -54,6 +57,10 @@ export type RouterParts = Readonly<{
   clock: Clock;
   logger: Logger;
   tracer: Tracer | undefined;
+  /** By which it reaches schedulers and workers; gRPC unless given. */
+  network?: Network;
+  /** Makes the id of a request; a random UUID unless given. */
+  newId?: () => string;
   /** Aborts when nothing new is taken any more. */
   refusing: AbortSignal;
   /** Called when `unready` may be another. */
@@ -82,13 +89,13 @@ export class Deployment {
 
   constructor(options: DeploymentOptions, parts: RouterParts) {
     const { model, queue, store, schedulers } = options;
-    const { routerId, clock, logger, series, usage, onChange } = parts;
+    const { routerId, clock, logger, series, usage, network = grpcNetwork, newId = randomUUID, onChange } = parts;
     const { modelId } = model;
     this.#options = options;
     this.#parts = parts;
     this.metrics = new RouterMetrics(series, modelId);
     this.responses = new KeptResponses(store, options.keepResponsesMs ?? KEEP_RESPONSES_MS_DEFAULT, logger);
-    const common = { calls: callsOverGrpc, modelId, routerId, clock, logger };
+    const common = { calls: callsOverGrpc(network), modelId, routerId, clock, logger };
     this.#watch = new ClusterWatch({ ...common, addresses: schedulers, onState: (state) => this.#see(state) });
     this.#vision = new VisionClient({ clock, metrics: this.metrics });
     // Requests and streams know each other: what a worker sends goes to its request, and a request ends where it runs.
@@ -99,6 +106,7 @@ export class Deployment {
       store,
       metrics: this.metrics,
       usage,
+      newRequestId: () => requestId(newId()),
       vision: this.#vision,
       hashSeed: () => servedModelSeed(modelId, this.#watch.modelFingerprint),
       cancelAt: (...attempt) => this.#streams.cancel(...attempt),

@@ -7,6 +7,7 @@ import type {
 } from "@bufbuild/protobuf";
 import { DroverError, type TraceContext } from "@drover/core";
 import {
+  type Channel,
   Client,
   type ClientDuplexStream,
   type ClientReadableStream,
@@ -28,7 +29,8 @@ import { traceMetadata } from "./trace-metadata.ts";
 /** Of calls whose request is sent at once. Streams of requests live long, and each of their messages would pass the interceptor. */
 const ONE_REQUEST = { interceptors: [cancelOnTheWire] };
 
-const connect = (address: string) => new Client(address, credentials.createInsecure(), channelOptions);
+/** What carries a connection's calls, where it is not gRPC's own HTTP/2: a simulated network in tests. */
+type ConnectionOptions = PeerIdentity & Readonly<{ channel?: (address: string) => Channel }>;
 
 /** Why a call failed that nobody here has cancelled: where it was cancelled all the same, the other side has dropped it. */
 function faultOf(error: ServiceError): DroverError {
@@ -43,19 +45,29 @@ export class RpcClient implements Disposable {
   #client: Client;
   readonly #protocol: Protocol;
   readonly #membership: Membership;
+  readonly #channel: ConnectionOptions["channel"];
 
-  constructor(address: string, { protocol = PROTOCOL, membership = ownMembership() }: PeerIdentity = {}) {
+  constructor(address: string, { protocol = PROTOCOL, membership = ownMembership(), channel }: ConnectionOptions = {}) {
     this.address = address;
     this.#protocol = protocol;
     this.#membership = membership;
-    this.#client = connect(address);
+    this.#channel = channel;
+    this.#client = this.#connect();
+  }
+
+  #connect(): Client {
+    const channel = this.#channel?.(this.address);
+    return new Client(this.address, credentials.createInsecure(), {
+      ...channelOptions,
+      ...(channel && { channelOverride: channel }),
+    });
   }
 
   /** The name may lead elsewhere by now: an address that does not even refuse would be tried for minutes. */
   #connectAnew(): void {
     if (this.#client.getChannel().getConnectivityState(false) !== connectivityState.CONNECTING) return;
     this.#client.close();
-    this.#client = connect(this.address);
+    this.#client = this.#connect();
   }
 
   /** Ends a call when the signal aborts, and has its caller told why. Returns what ends this care once the call is over. */

@@ -13,6 +13,7 @@ import { type ContextReply, type ContextRequest, ContextRequestSchema, ContextWo
 import { type AttendFrame, attendFrames, putFrames } from "./context-frames.ts";
 import { bytesOf, rowsOf } from "./expert-frames.ts";
 import { CONTEXT_REQUEST_LIMITS, PUT_FRAMES_AT_ONCE, STREAM_LIMITS } from "./limits.ts";
+import { grpcNetwork, type Network } from "./network.ts";
 import { RequestStream } from "./request-stream.ts";
 import { bidiStreamOf } from "./stream-call.ts";
 
@@ -31,12 +32,12 @@ export class ContextStreamHolder implements ContextHolder, Disposable {
   readonly #stream: RequestStream<ContextRequest, ContextReply>;
   #bytesFree = 0;
 
-  constructor(workerId: string, address: string, clock: Clock, logger: Logger) {
+  constructor(workerId: string, address: string, clock: Clock, logger: Logger, network: Network = grpcNetwork) {
     this.workerId = workerId;
     const log = logger.child({ peer: workerId, address });
     this.#stream = new RequestStream({
       addresses: [address],
-      open: bidiStreamOf(ContextWorker.method.hold),
+      open: bidiStreamOf(ContextWorker.method.hold, network),
       greeting: () => [GREETING],
       onMessage: (reply) => {
         this.#bytesFree = Number(reply.kvBytesFree);
@@ -52,6 +53,7 @@ export class ContextStreamHolder implements ContextHolder, Disposable {
       limits: STREAM_LIMITS.peer,
       requests: CONTEXT_REQUEST_LIMITS,
       clock,
+      chance: () => network.chance(),
     });
     this.#stream.start();
   }

@@ -4,6 +4,7 @@ import { type ExpertPeer, gatherRows, type PeerCall, scatterRows } from "@drover
 import { ActivationType, type ExpertReply, type ExpertRequest, ExpertRequestSchema, ExpertWorker } from "@drover/proto";
 import { FLOAT_BYTES, type Frame, framesOf, rowsOf } from "./expert-frames.ts";
 import { EXPERT_REQUEST_LIMITS, STREAM_LIMITS } from "./limits.ts";
+import { grpcNetwork, type Network } from "./network.ts";
 import { Payload } from "./payload.ts";
 import { RequestStream } from "./request-stream.ts";
 import { bidiStreamOf } from "./stream-call.ts";
@@ -19,7 +20,14 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
   readonly #meter: ExchangeMeter;
   readonly #stream: RequestStream<ExpertRequest, ExpertReply>;
 
-  constructor(workerId: string, address: string, clock: Clock, logger: Logger, meter: ExchangeMeter) {
+  constructor(
+    workerId: string,
+    address: string,
+    clock: Clock,
+    logger: Logger,
+    meter: ExchangeMeter,
+    network: Network = grpcNetwork,
+  ) {
     this.workerId = workerId;
     this.address = address;
     this.#clock = clock;
@@ -27,7 +35,7 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
     const log = logger.child({ peer: workerId, address });
     this.#stream = new RequestStream({
       addresses: [address],
-      open: bidiStreamOf(ExpertWorker.method.exchange),
+      open: bidiStreamOf(ExpertWorker.method.exchange, network),
       // It computes for whoever asks: its headers are all that there is to wait for.
       onHeaders: () => this.#stream.up(),
       onMessage: () => undefined,
@@ -37,6 +45,7 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
       limits: STREAM_LIMITS.peer,
       requests: EXPERT_REQUEST_LIMITS,
       clock,
+      chance: () => network.chance(),
     });
     this.#stream.start();
   }

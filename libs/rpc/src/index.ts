@@ -3,6 +3,7 @@
 export { dropCancelledCalls } from "./cancelled-calls.ts";
 export { RpcClient } from "./client.ts";
 export { fromServiceError, toServiceError } from "./errors.ts";
+export { grpcNetwork, type Network } from "./network.ts";
 export {
   type BytesHandlers,
   bytesService,

@@ -5,7 +5,8 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import { DroverError } from "@drover/core";
-import { RpcClient } from "./client.ts";
+import type { RpcClient } from "./client.ts";
+import { grpcNetwork, type Network } from "./network.ts";
 
 /** One streaming call to a peer, as its caller holds it. */
 export interface StreamCall<Request> {
@@ -32,10 +33,11 @@ export type OpenStream<Request, Reply> = (address: string, listener: StreamListe
 /** Messages in both directions, over gRPC. */
 export function bidiStreamOf<M extends DescMethodBiDiStreaming>(
   method: M,
+  network: Network = grpcNetwork,
 ): OpenStream<MessageShape<M["input"]>, MessageShape<M["output"]>> {
   return (address, listener) => {
     // A connection of its own for each call: the name may lead elsewhere by now.
-    const client = new RpcClient(address);
+    const client = network.dial(address);
     const stream = client.bidiStream(method);
     const cancel = listen(stream, client, listener);
     return { write: (request) => stream.write(request), cancel };
@@ -46,9 +48,10 @@ export function bidiStreamOf<M extends DescMethodBiDiStreaming>(
 export function serverStreamOf<M extends DescMethodServerStreaming>(
   method: M,
   request: MessageShape<M["input"]>,
+  network: Network = grpcNetwork,
 ): OpenStream<never, MessageShape<M["output"]>> {
   return (address, listener) => {
-    const client = new RpcClient(address);
+    const client = network.dial(address);
     const cancel = listen(client.serverStream(method, request), client, listener);
     return { write: () => false, cancel };
   };

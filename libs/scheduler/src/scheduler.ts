@@ -22,7 +22,7 @@ import {
   type ReplicaPolicy,
 } from "@drover/fleet";
 import { Cluster } from "@drover/proto";
-import { RpcClient } from "@drover/rpc";
+import { grpcNetwork, type Network } from "@drover/rpc";
 import type { Metrics } from "@drover/telemetry";
 import { drainReplyFromWire, drainRequestToWire } from "@drover/wire";
 import type { Server } from "@grpc/grpc-js";
@@ -50,7 +50,9 @@ export type SchedulerOptions = Readonly<{
   logger: Logger;
   tracer?: Tracer;
   metrics: Metrics;
-  /** Left out: gRPC. */
+  /** By which it reaches workers and other schedulers; gRPC unless given. */
+  network?: Network;
+  /** Hands requests to workers; over the network unless given. */
   caller?: PlaceCaller;
 }>;
 
@@ -96,7 +98,7 @@ export class Scheduler {
     if (this.#term !== undefined) return this.#term.drain(request);
     const address = await this.#leaderAddress();
     if (address === undefined) throw await this.#notLeader();
-    using client = new RpcClient(address);
+    using client = (this.#options.network ?? grpcNetwork).dial(address);
     const reply = await withTimeout(DRAIN_LIMIT, this.#options.clock, signal, (limited) =>
       client.unary(Cluster.method.drain, drainRequestToWire(request), limited),
     );
@@ -148,9 +150,9 @@ export class Scheduler {
   }
 
   async #lead(grant: LeaderGrant, signal: AbortSignal): Promise<void> {
-    const { logger, metrics: _, caller: given, ...options } = this.#options;
+    const { logger, metrics: _, caller: given, network = grpcNetwork, ...options } = this.#options;
     const fields = { epoch: Number(grant.epoch) };
-    using caller = given ?? new RpcPlaceCaller(options.clock);
+    using caller = given ?? new RpcPlaceCaller(options.clock, network);
     const { beginWithinMs = BEGIN_WITHIN_MS } = options;
     const decisions = this.#decisions;
     const term = new Term({

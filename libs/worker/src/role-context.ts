@@ -1,4 +1,5 @@
 import type { Clock } from "@drover/core";
+import type { Network } from "@drover/rpc";
 import type { KvSettings } from "./device/kv-settings.ts";
 import type { WorkerDevice } from "./device/worker-device.ts";
 import type { WorkerLink } from "./link/worker-link.ts";
@@ -19,4 +20,6 @@ export type RoleContext = Readonly<{
   /** Aborts when nothing is left to do for anybody. */
   ended: AbortSignal;
   clock: Clock;
+  /** By which it reaches its peers. */
+  network: Network;
 }>;

@@ -1,49 +1,39 @@
 import { randomUUID } from "node:crypto";
-import { modelId, systemClock, workerId } from "@drover/core";
+import { systemClock } from "@drover/core";
 import type { StartedProcess } from "@drover/process";
-import { createServer, listen, shutDown } from "@drover/rpc";
-import type { JoinHello } from "@drover/wire";
+import { createServer, grpcNetwork, listen, shutDown } from "@drover/rpc";
 import { watchCard } from "./device/card-use.ts";
 import { kvSettings } from "./device/kv-settings.ts";
 import { openDevice } from "./device/worker-device.ts";
+import { joinedWorker } from "./joined-worker.ts";
 import { SHUT_DOWN_MS_MAX } from "./limits.ts";
 import { joinOverGrpc } from "./link/join-over-grpc.ts";
 import { SchedulerLink } from "./link/scheduler-link.ts";
 import { openModel } from "./open-model.ts";
 import type { RoleContext } from "./role-context.ts";
 import { startersOf, startRoles } from "./start-roles.ts";
-import { Worker } from "./worker.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
 /** Makes one worker: loads what its roles need, serves its peers, and joins the scheduler. Errors: the checkpoint's; `unavailable` when the port is taken. */
 export async function startWorker(options: WorkerOptions): Promise<StartedProcess> {
-  const { logger, ending, resources } = options;
+  const { logger, resources } = options;
   const clock = systemClock;
   const ended = new AbortController();
-  const link = new SchedulerLink({ addresses: options.scheduler, open: joinOverGrpc, clock, logger });
+  const link = new SchedulerLink({ addresses: options.scheduler, open: joinOverGrpc(), clock, logger });
   const device = await openDevice(options);
   const use = device.kind === "cuda" ? device.use : undefined;
   watchCard(options.metrics, use);
   const kv = kvSettings(device, options);
   const model = await openModel(options, device);
   const made = { options, incarnation: randomUUID(), model, device, kv, link };
-  const context: RoleContext = { ...made, ended: ended.signal, clock };
+  const context: RoleContext = { ...made, ended: ended.signal, clock, network: grpcNetwork };
   const roles = await startRoles(context, startersOf(options.roles));
   showRoles(options);
-  const worker = new Worker({ roles, link, ending, ended, clock, logger });
   const server = createServer();
   for (const service of roles.flatMap((role) => role.services)) server.addService(...service);
   const address = `${options.advertise}:${await listen(server, `${options.listen}:${options.grpcPort}`)}`;
-  const cache = roles.map((role) => role.cache).find((one) => one !== undefined);
   resources.use(link);
-  link.join({
-    hello: helloOf(context, worker, address),
-    status: () => worker.status(),
-    loaded: () => worker.loaded(),
-    expertRows: () => worker.expertRows(),
-    obey: (order) => worker.obey(order),
-    ...(cache && { cache }),
-  });
+  const worker = joinedWorker({ context, roles, link, address, ended });
   return {
     addresses: { grpc: address },
     facts: { roles: options.roles.join(",") },
@@ -61,19 +51,6 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
         ...worker.facts(),
       }),
     },
-  };
-}
-
-/** What the worker says of itself when it joins. */
-function helloOf({ options, incarnation, model }: RoleContext, worker: Worker, address: string): JoinHello {
-  const { roles, adminAddress } = options;
-  const { fingerprint, config } = model;
-  const { hiddenSize, expertWidth, moeLayers, expertCount, chunkSize: chunkTokens } = config;
-  const expertParameters = 3 * hiddenSize * expertWidth;
-  const names = { workerId: workerId(options.workerId), modelId: modelId(options.modelName) };
-  return {
-    profile: { ...names, incarnation, roles, address, adminAddress, expertParameters, ...worker.introduction },
-    checkpoint: { fingerprint, moeLayers, expertCount, chunkTokens },
   };
 }
 

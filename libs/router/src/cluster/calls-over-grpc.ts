@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { DroverError } from "@drover/core";
 import { AttentionWorker, Cluster, ExplainRequestSchema } from "@drover/proto";
-import { bidiStreamOf, RpcClient, serverStreamOf, translated } from "@drover/rpc";
+import { bidiStreamOf, type Network, serverStreamOf, translated } from "@drover/rpc";
 import {
   clusterStateFromWire,
   explainReplyFromWire,
@@ -12,16 +12,17 @@ import {
 import type { ClusterCalls } from "./cluster-calls.ts";
 
 /** A router's calls over gRPC. */
-export const callsOverGrpc: ClusterCalls = {
+export const callsOverGrpc = (network: Network): ClusterCalls => ({
+  chance: () => network.chance(),
   watch: (request) =>
     translated(
-      serverStreamOf(Cluster.method.watch, watchRequestToWire(request)),
+      serverStreamOf(Cluster.method.watch, watchRequestToWire(request), network),
       (nothing: never) => nothing,
       clusterStateFromWire,
     ),
-  tokens: translated(bidiStreamOf(AttentionWorker.method.tokens), routerMessageToWire, workerMessageFromWire),
+  tokens: translated(bidiStreamOf(AttentionWorker.method.tokens, network), routerMessageToWire, workerMessageFromWire),
   explain: async (scheduler, requestId, signal) => {
-    using client = new RpcClient(scheduler);
+    using client = network.dial(scheduler);
     const request = create(ExplainRequestSchema, { requestId });
     const reply = await client.unary(Cluster.method.explain, request, signal);
     try {
@@ -31,4 +32,4 @@ export const callsOverGrpc: ClusterCalls = {
       throw new DroverError("unavailable", "the scheduler's answer cannot be read", { cause });
     }
   },
-};
+});

@@ -4,6 +4,8 @@ import type { RouterMessage, WatchRequest, WorkerMessage } from "@drover/wire";
 
 /** How a router reaches schedulers and attention workers. */
 export interface ClusterCalls {
+  /** Draws from [0, 1): what the waits between two calls are cut by. */
+  chance(): number;
   /** Calls a scheduler for its state of the cluster. */
   watch(request: WatchRequest): OpenStream<never, ClusterState>;
   /** Calls an attention worker for its tokens. A message that is undefined is one that only later builds know. */

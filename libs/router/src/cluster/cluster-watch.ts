@@ -47,6 +47,7 @@ export class ClusterWatch {
       onAway: (reason, scheduler) => logger.warn("watch.waiting", { scheduler, reason }),
       limits: STREAM_LIMITS.watch,
       clock,
+      chance: () => calls.chance(),
     });
     void this.#stream.run(this.#closed.signal);
   }

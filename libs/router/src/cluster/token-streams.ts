@@ -104,7 +104,7 @@ export class TokenStreams {
       workerId: worker.workerId,
       incarnation: worker.incarnation,
       address: worker.address,
-      open: calls.tokens,
+      calls,
       modelId,
       routerId,
       clock,

@@ -20,7 +20,7 @@ export type WorkerStreamOptions = Readonly<{
   workerId: string;
   incarnation: string;
   address: string;
-  open: ClusterCalls["tokens"];
+  calls: Pick<ClusterCalls, "tokens" | "chance">;
   modelId: ModelId;
   routerId: RouterId;
   clock: Clock;
@@ -46,7 +46,7 @@ export class WorkerStream {
   #downSinceMs: number;
 
   constructor(options: WorkerStreamOptions) {
-    const { key, address, open, clock, logger, onChange } = options;
+    const { key, address, calls, clock, logger, onChange } = options;
     this.#options = options;
     this.key = key;
     this.workerId = options.workerId;
@@ -54,7 +54,7 @@ export class WorkerStream {
     this.#downSinceMs = clock.monotonic();
     this.#stream = new LivingStream({
       addresses: [address],
-      open,
+      open: calls.tokens,
       greeting: () => [this.#hello()],
       onMessage: (message) => this.#take(message),
       onUp: () => {
@@ -70,6 +70,7 @@ export class WorkerStream {
       onAway: (reason) => logger.warn("token_stream.unreachable", { worker: key, reason }),
       limits: STREAM_LIMITS.tokens,
       clock,
+      chance: () => calls.chance(),
     });
     void this.#stream.run(this.#closed.signal);
   }

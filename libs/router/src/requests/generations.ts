@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import {
   DroverError,
   type Logger,
@@ -7,7 +6,6 @@ import {
   type RequestEvent,
   type RequestId,
   type Resume,
-  requestId,
   toDroverError,
   withTimeout,
 } from "@drover/core";
@@ -33,6 +31,7 @@ export type GenerationsOptions = JobOptions &
     queue: QueueProducer;
     logger: Logger;
     metrics: RouterMetrics;
+    newRequestId: () => RequestId;
     /** Counts what tenants use. */
     usage?: TenantUsage | undefined;
     /** Tells a worker, or all of them when nobody knows who has it, that attempts up to this one must end. */
@@ -97,9 +96,9 @@ export class Generations {
     again: AddAgain = async () => false,
   ): Promise<Generation> {
     client.throwIfAborted();
-    const { clock, model, metrics } = this.#options;
+    const { clock, model, metrics, newRequestId } = this.#options;
     const generation = new Generation(
-      requestId(randomUUID()),
+      newRequestId(),
       request,
       model.tokenizer,
       clock.now() + REQUEST_DEADLINE_MS + PROMPT_TOKEN_DEADLINE_MS * request.promptTokenIds.length,

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import {
   ATTEMPT_STRIDE,
@@ -8,6 +9,7 @@ import {
   neverAborted,
   type QueueJob,
   type QueueProducer,
+  requestId,
   routerId,
   silentLogger,
 } from "@drover/core";
@@ -75,6 +77,7 @@ class Scene {
   readonly queue = new LossyQueue();
   readonly metrics = createMetrics({ process: "router" });
   readonly generations = new Generations({
+    newRequestId: () => requestId(randomUUID()),
     model: tinyModel(),
     routerId: routerId("router"),
     queue: this.queue,

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import {
   ATTEMPT_STRIDE,
@@ -6,6 +7,7 @@ import {
   modelId,
   neverAborted,
   type RequestId,
+  requestId,
   routerId,
   silentLogger,
 } from "@drover/core";
@@ -52,6 +54,7 @@ class Scene {
   readonly cancels: Cancel[] = [];
   readonly metrics = createMetrics({ process: "router" });
   readonly generations = new Generations({
+    newRequestId: () => requestId(randomUUID()),
     model: tinyModel(),
     routerId: routerId("router"),
     queue: this.cluster,

@@ -1,6 +1,6 @@
 import { type Clock, type TraceContext, type WorkerId, withTimeout } from "@drover/core";
 import { AttentionWorker } from "@drover/proto";
-import { RpcClient } from "@drover/rpc";
+import type { Network, RpcClient } from "@drover/rpc";
 import { type PlaceRefusal, type PlaceRequest, placeReplyFromWire, placeRequestToWire } from "@drover/wire";
 import { PLACE_LIMIT } from "../limits.ts";
 
@@ -21,10 +21,12 @@ export interface PlaceCaller extends Disposable {
 /** One connection for each worker that something was placed on. */
 export class RpcPlaceCaller implements PlaceCaller {
   readonly #clock: Clock;
+  readonly #network: Network;
   readonly #clients = new Map<WorkerId, RpcClient>();
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, network: Network) {
     this.#clock = clock;
+    this.#network = network;
   }
 
   async place(
@@ -54,7 +56,7 @@ export class RpcPlaceCaller implements PlaceCaller {
     const known = this.#clients.get(worker);
     if (known?.address === address) return known;
     this.forget(worker);
-    const client = new RpcClient(address);
+    const client = this.#network.dial(address);
     this.#clients.set(worker, client);
     return client;
   }

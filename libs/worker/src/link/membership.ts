@@ -13,6 +13,8 @@ export type MembershipOptions = Readonly<{
   open: OpenStream<WorkerReport, WorkerOrder | undefined>;
   clock: Clock;
   logger: Logger;
+  /** Draws from [0, 1): what the waits between two calls are cut by; real chance unless given. */
+  chance?: () => number;
 }>;
 
 /** Who joins: what is told of it, and who takes the scheduler's orders. */
@@ -44,7 +46,7 @@ export class Membership implements Disposable {
   #rowsReportedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: MembershipOptions, member: Member) {
-    const { addresses, open, clock, logger } = options;
+    const { addresses, open, clock, logger, chance = Math.random } = options;
     this.#options = options;
     this.#member = member;
     this.#stream = new LivingStream({
@@ -64,6 +66,7 @@ export class Membership implements Disposable {
       onAway: (reason, address) => logger.warn("scheduler.waiting", { address, reason }),
       limits: STREAM_LIMITS.membership,
       clock,
+      chance,
     });
     void this.#stream.run(this.#ended.signal);
   }

@@ -9,7 +9,7 @@ import { tellTokenBytes } from "./attention-load.ts";
 import { ContextPeers } from "./context-peers.ts";
 import { type EngineMetrics, engineMetrics } from "./engine-metrics.ts";
 import { exchangeMetrics, watchSlowness } from "./exchange-metrics.ts";
-import type { Executor, LocalExperts } from "./executor.ts";
+import type { Executor, ExecutorOptions, LocalExperts } from "./executor.ts";
 import { ExpertHeat } from "./expert-heat.ts";
 import { ExpertPeers } from "./expert-peers.ts";
 import { RemoteFeatures } from "./feature-remote.ts";
@@ -34,21 +34,33 @@ export type AttentionParts = Disposable &
     stripeAbove: number;
   }>;
 
-/** Loads the model's text weights and makes what computes with them. Errors: the checkpoint's. */
-export async function attentionParts(context: RoleContext, local: LocalParts): Promise<AttentionParts> {
-  const { options, model, clock } = context;
+/** Makes what computes steps, given where experts' rows go: loads the model's text weights. Errors: the checkpoint's. */
+type OpenExecutor = (context: RoleContext, options: ExecutorOptions) => Promise<Executor>;
+
+/** Makes the role's parts around its executor, which is the device's unless given. Errors: the checkpoint's. */
+export async function attentionParts(
+  context: RoleContext,
+  local: LocalParts,
+  open: OpenExecutor = openExecutor,
+): Promise<AttentionParts> {
+  const { options, model, clock, network } = context;
   const { metrics, modelName, logger } = options;
   const { hiddenSize, vocabSize } = model.config;
   using held = new DisposableStack();
-  const contextPeers = held.use(new ContextPeers((id, address) => new ContextStreamHolder(id, address, clock, logger)));
+  const contextPeers = held.use(
+    new ContextPeers((id, address) => new ContextStreamHolder(id, address, clock, logger, network)),
+  );
   const heat = new ExpertHeat();
   const { routing, meter } = exchangeMetrics(metrics, modelName, heat);
   const peers = held.use(
-    new ExpertPeers((id, address) => new ExpertStreamPeer(id, address, clock, logger, meter), local.experts?.peer),
+    new ExpertPeers(
+      (id, address) => new ExpertStreamPeer(id, address, clock, logger, meter, network),
+      local.experts?.peer,
+    ),
   );
   const exchange = new DistributedExchange(hiddenSize, (id) => peers.get(id), routing, nextTurn, clock);
   watchSlowness(metrics, modelName, () => exchange.slowness());
-  const executor = await openExecutor(context, {
+  const executor = await open(context, {
     exchange,
     experts: local.experts,
     rowsRouted: routing.rowsRouted,
