@@ -3,6 +3,8 @@ import { dispatchByExpert } from "./dispatch.ts";
 import { ExpertCalls } from "./expert-calls.ts";
 import type { ExpertPeer, PeerCall } from "./expert-peer.ts";
 import { EMPTY_MAP, type HolderMap, isReachable } from "./holder-map.ts";
+import { UNREACHED_MS_MAX } from "./limits.ts";
+import { ReachedPeers } from "./reached-peers.ts";
 import { type BalancedExpert, balanceRows } from "./row-balance.ts";
 
 /** What the exchange reports as it decides: tokens by expert, rows that found no answer. */
@@ -12,6 +14,9 @@ export interface ExchangeObserver {
   /** Rows of a late worker were asked for elsewhere too; whether these answered first. */
   rowsRepeated?(workerId: string, rowCount: number, isRescued: boolean): void;
 }
+
+/** How another worker answers: how many times as long as the others it takes, 1 unless it is clearly slow, and whether it answers at all. */
+export type PeerState = Readonly<{ workerId: string; slowness: number; isSilent: boolean }>;
 
 /** Resolves once what was written to other processes has left this one. */
 export type WhenSent = () => Promise<unknown>;
@@ -25,7 +30,7 @@ type ExpertRows = Readonly<{ expert: number; rows: Int32Array }>;
 /** A step's rows by the peer that answers them, and those whose expert nobody connected holds. */
 type Shares = Readonly<{ shares: readonly Share[]; missing: readonly number[] }>;
 
-/** A layer's rows while they are asked for. `isOver`: whether somebody else has answered them; absent where they are waited for in any case. */
+/** A layer's rows while they are asked for. `isOver`: whether nobody waits for them any more; absent where they are waited for in any case. */
 type Asking = Readonly<{ request: ExchangeRequest; y_aD: Float32Array; isOver?: () => boolean }>;
 
 /** Peers that have not answered a call of this layer and step. */
@@ -44,7 +49,12 @@ export class DistributedExchange implements ExpertExchange {
   readonly #observer: ExchangeObserver;
   readonly #whenSent: WhenSent;
   readonly #calls: ExpertCalls;
+  readonly #clock: Clock;
+  /** Since when holders that the map names cannot be reached. */
+  readonly #unreachedSinceMs = new Map<string, number>();
   #map: HolderMap = EMPTY_MAP;
+  /** All that the map names. */
+  #holders: ReadonlySet<string> = new Set();
 
   constructor(
     hiddenSize: number,
@@ -54,6 +64,7 @@ export class DistributedExchange implements ExpertExchange {
     clock: Clock,
   ) {
     this.#calls = new ExpertCalls(clock);
+    this.#clock = clock;
     this.#hiddenSize = hiddenSize;
     this.#peer = peer;
     this.#observer = observer;
@@ -64,19 +75,36 @@ export class DistributedExchange implements ExpertExchange {
   update(map: HolderMap): void {
     if (map.epoch < this.#map.epoch) return;
     this.#map = map;
-    this.#calls.keep(new Set([...map.layers.values()].flat(2)));
+    this.#holders = new Set([...map.layers.values()].flat(2));
+    this.#calls.keep(this.#holders);
+    for (const workerId of this.#unreachedSinceMs.keys())
+      if (!this.#holders.has(workerId)) this.#unreachedSinceMs.delete(workerId);
   }
 
   /** After a new leader, whose epochs may start anew. */
   reset(): void {
     this.#map = EMPTY_MAP;
+    this.#holders = new Set();
   }
 
-  /** How many times as long as the others each other worker of the map takes; 1 unless it is clearly slow. */
-  slowness(): ReadonlyMap<string, number> {
-    const named = new Set([...this.#map.layers.values()].flat(2));
-    const peers = [...named].map((id) => this.#peer(id)).filter((peer) => peer !== undefined && !peer.isHere);
-    return new Map(peers.flatMap((peer) => (peer === undefined ? [] : [[peer.workerId, this.#calls.slowness(peer)]])));
+  /** How the map's other workers answer, each of them. */
+  pacesOfPeers(): readonly PeerState[] {
+    return [...this.#holders].flatMap((workerId) => {
+      const peer = this.#peer(workerId);
+      if (peer?.isHere === true) return [];
+      const slowness = peer === undefined ? 1 : this.#calls.slowness(peer);
+      const isSilent = this.#isUnreached(workerId, peer) || (peer !== undefined && this.#calls.isSilent(peer));
+      return [{ workerId, slowness, isSilent }];
+    });
+  }
+
+  /** Whether a holder could not be reached for too long, as far as it was asked. */
+  #isUnreached(workerId: string, peer: ExpertPeer | undefined): boolean {
+    const now = this.#clock.monotonic();
+    const sinceMs = this.#unreachedSinceMs.get(workerId) ?? now;
+    if (peer?.connected === true) this.#unreachedSinceMs.delete(workerId);
+    else this.#unreachedSinceMs.set(workerId, sinceMs);
+    return now - sinceMs >= UNREACHED_MS_MAX;
   }
 
   get map(): HolderMap {
@@ -84,7 +112,7 @@ export class DistributedExchange implements ExpertExchange {
   }
 
   get usable(): boolean {
-    return isReachable(this.#map, (id) => this.#peer(id)?.connected ?? false);
+    return isReachable(this.#map, (id) => this.#reach(id, NOBODY) !== undefined);
   }
 
   async exchange(request: ExchangeRequest): Promise<ExchangeResult> {
@@ -122,7 +150,7 @@ export class DistributedExchange implements ExpertExchange {
   /** Gives rows out to those that hold their experts, so that all are done as soon as can be. */
   #share(layer: number, byExpert: readonly ExpertRows[], silent: Silent): Shares {
     const holders = this.#map.layers.get(layer);
-    const known = new ReachedPeers(this.#peer, silent);
+    const known = new ReachedPeers((id) => this.#reach(id, silent));
     const missing: number[] = [];
     const held: ExpertRows[] = [];
     const balanced: BalancedExpert[] = [];
@@ -173,7 +201,7 @@ export class DistributedExchange implements ExpertExchange {
     const asked = this.#calls.ask(share.peer, call, traceCall);
     const elsewhere = await this.#repeat(share, asked, call, asking, others);
     if (elsewhere !== undefined) {
-      isOver = elsewhere.length === 0;
+      isOver = true;
       return elsewhere;
     }
     if (await asked) return [];
@@ -181,8 +209,8 @@ export class DistributedExchange implements ExpertExchange {
   }
 
   /**
-   * Where a call is late, and others hold all of its experts, its rows go to these too, and the first answer counts. Undefined where the call itself has been answered, or is to be waited for; else the rows
-   * that nobody has answered.
+   * Where a call is late, and others hold all of its experts, its rows go to these too, and the first answer counts. Where its peer stays silent, nobody waits for
+   * it any more, and its rows go to whoever else holds them. Undefined where the call itself has ended, or is to be waited for; else the rows that nobody has answered.
    */
   async #repeat(
     { peer }: Share,
@@ -193,10 +221,12 @@ export class DistributedExchange implements ExpertExchange {
   ): Promise<number[] | undefined> {
     const rowCount = call.rows.length;
     if (await this.#calls.isInTime(asked, peer, rowCount)) return undefined;
+    const answered = this.#calls.isAnswered(asked, peer, rowCount);
     const byExpert = expertRowsOf(call);
     const holders = this.#map.layers.get(call.layer);
-    const isHeld = byExpert.every(({ expert }) => this.#holds(holders?.[expert], others));
-    if (!isHeld || !this.#calls.mayRepeat(rowCount)) return undefined;
+    const isHeld = byExpert.every(({ expert }) => (holders?.[expert] ?? []).some((id) => this.#reach(id, others)));
+    if (!isHeld || !this.#calls.mayRepeat(rowCount))
+      return (await answered) ? undefined : await this.#next(byExpert, asking, others);
     let isAnswered = false;
     const repeated = this.#next(
       byExpert,
@@ -205,19 +235,18 @@ export class DistributedExchange implements ExpertExchange {
     );
     // Whoever has all of it first counts; where one has not, the other is waited for.
     const outcome = await Promise.race([
-      asked.then(async (isDone): Promise<number[] | undefined> => (isDone ? undefined : await repeated)),
-      repeated.then(async (lost) => (lost.length > 0 && (await asked) ? undefined : lost)),
+      answered.then(async (isDone): Promise<number[] | undefined> => (isDone ? undefined : await repeated)),
+      repeated.then(async (lost) => (lost.length > 0 && (await answered) ? undefined : lost)),
     ]);
     isAnswered = outcome === undefined;
     this.#observer.rowsRepeated?.(peer.workerId, rowCount, !isAnswered);
     return outcome;
   }
 
-  #holds(holders: readonly string[] | undefined, silent: Silent): boolean {
-    return (holders ?? []).some((id) => {
-      const peer = this.#peer(id);
-      return peer?.connected === true && !silent.has(peer);
-    });
+  /** Who can be asked by this name now. */
+  #reach(workerId: string, silent: Silent): ExpertPeer | undefined {
+    const peer = this.#peer(workerId);
+    return peer?.connected === true && !silent.has(peer) && !this.#calls.isWithheld(peer) ? peer : undefined;
   }
 
   /** Gives rows to the holders that are left. Returns those that got no answer. */
@@ -225,35 +254,6 @@ export class DistributedExchange implements ExpertExchange {
     const { shares, missing } = this.#share(asking.request.layer, byExpert, silent);
     const lost = await Promise.all(shares.map((share) => this.#answer(share, asking, silent)));
     return [...missing, ...lost.flat()];
-  }
-}
-
-/** The peers that can be asked now, by an index for each. */
-class ReachedPeers {
-  readonly peers: ExpertPeer[] = [];
-  readonly #peer: (workerId: string) => ExpertPeer | undefined;
-  readonly #silent: Silent;
-  readonly #indices = new Map<string, number | undefined>();
-
-  constructor(peer: (workerId: string) => ExpertPeer | undefined, silent: Silent) {
-    this.#peer = peer;
-    this.#silent = silent;
-  }
-
-  /** Of these workers, those that can be asked, in the same order. */
-  indicesOf(workers: readonly string[] | undefined): number[] {
-    const indices: number[] = [];
-    for (const worker of workers ?? []) {
-      if (!this.#indices.has(worker)) this.#indices.set(worker, this.#reach(worker));
-      const index = this.#indices.get(worker);
-      if (index !== undefined) indices.push(index);
-    }
-    return indices;
-  }
-
-  #reach(worker: string): number | undefined {
-    const peer = this.#peer(worker);
-    return peer?.connected && !this.#silent.has(peer) ? this.peers.push(peer) - 1 : undefined;
   }
 }
 

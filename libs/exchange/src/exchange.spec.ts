@@ -1,45 +1,7 @@
-import { at, type Clock, systemClock } from "@drover/core";
 import { expect, test } from "vitest";
-import { DistributedExchange, type WhenSent } from "./distributed-exchange.ts";
 import type { ExpertPeer, PeerCall } from "./expert-peer.ts";
 import { PendingCalls } from "./pending-calls.ts";
-
-const quiet = { rowsRouted: () => undefined, rowsMissing: () => undefined };
-
-/** Expert e multiplies its rows by e + 1; one that does not answer may have written some. */
-function fakePeer(workerId: string, answers: () => boolean = () => true): ExpertPeer {
-  return {
-    workerId,
-    connected: true,
-    isHere: false,
-    call: async ({ experts, counts, rows, z_aD, y_aD, width }: PeerCall) => {
-      const scales = [...experts].flatMap((e, i) => Array.from({ length: at(counts, i) }, () => e + 1));
-      for (const [i, row] of rows.entries())
-        for (let d = row * width; d < (row + 1) * width; d++) y_aD[d] = at(z_aD, d) * at(scales, i);
-      return answers();
-    },
-  };
-}
-
-const nothingToSend = () => Promise.reject(new Error("nothing is sent"));
-
-function exchangeOver(
-  peers: readonly ExpertPeer[],
-  layer: readonly (readonly string[])[],
-  whenSent: WhenSent = nothingToSend,
-  clock: Clock = systemClock,
-): DistributedExchange {
-  const exchange = new DistributedExchange(2, (id) => peers.find((p) => p.workerId === id), quiet, whenSent, clock);
-  exchange.update({ epoch: 1n, expertCount: layer.length, layers: new Map([[1, layer]]) });
-  return exchange;
-}
-
-const request = {
-  layer: 1,
-  z_aD: Float32Array.of(1, 1, 2, 2, 3, 3, 4, 4),
-  expert_a: Int32Array.of(2, 0, 1, 2),
-  rowCount: 4,
-};
+import { exchangeOver, fakePeer, request } from "./testing/exchange-scene.ts";
 
 test("every row comes back from its own expert, in the step's order", async () => {
   const exchange = exchangeOver([fakePeer("a"), fakePeer("b")], [["a"], ["b"], ["a"]]);
@@ -142,86 +104,6 @@ test("rows of a peer that broke are asked for elsewhere while the others still c
   await rescued.promise;
   slow.resolve();
   expect((await answer).missing).toEqual([]);
-});
-
-/** Time that calls are told to take; a sleep ends when time has come to its end. */
-class SteppedClock implements Clock {
-  #ms = 0;
-  readonly #sleepers = new Set<{ atMs: number; wake: () => void }>();
-
-  now = () => this.#ms;
-  monotonic = () => this.#ms;
-
-  sleep(ms: number, signal: AbortSignal): Promise<void> {
-    return new Promise((wake, reject) => {
-      const sleeper = { atMs: this.#ms + ms, wake };
-      this.#sleepers.add(sleeper);
-      signal.addEventListener("abort", () => {
-        this.#sleepers.delete(sleeper);
-        reject(signal.reason);
-      });
-    });
-  }
-
-  pass(ms: number): void {
-    this.#ms += ms;
-    for (const sleeper of this.#sleepers) if (sleeper.atMs <= this.#ms) sleeper.wake();
-  }
-}
-
-/** Two holders of everything; "a" has answered a while in a millisecond each, and then answers only when it is let. */
-async function lateScene() {
-  const clock = new SteppedClock();
-  const asked: string[] = [];
-  const held = { a: Promise.resolve(), b: Promise.resolve() };
-  const peers = (["a", "b"] as const).map((id): ExpertPeer => {
-    const peer = fakePeer(id);
-    const call = async (asking: PeerCall) => {
-      asked.push(id);
-      const waits = held[id];
-      clock.pass(1);
-      await waits;
-      return asking.isOver?.() ? false : peer.call(asking);
-    };
-    return { ...peer, call };
-  });
-  const exchange = exchangeOver(
-    peers,
-    [
-      ["a", "b"],
-      ["a", "b"],
-      ["a", "b"],
-    ],
-    nothingToSend,
-    clock,
-  );
-  for (let i = 0; i < 40; i++) await exchange.exchange(request);
-  asked.length = 0;
-  return { clock, asked, held, exchange };
-}
-
-test("a late call's rows go to another holder, whose answer counts, and the late one writes nothing any more", async () => {
-  const { clock, asked, held, exchange } = await lateScene();
-  const late = Promise.withResolvers<void>();
-  const turn = Promise.withResolvers<void>();
-  Object.assign(held, { a: late.promise, b: turn.promise });
-  const answer = exchange.exchange(request);
-  const rescued = [...asked];
-  clock.pass(1000);
-  turn.resolve();
-  const { y_aD, missing } = await answer;
-  expect(missing).toEqual([]);
-  expect([...y_aD]).toEqual([3, 3, 2, 2, 6, 6, 12, 12]);
-  expect(rescued).toContain("a");
-  y_aD.fill(0);
-  late.resolve();
-  await late.promise;
-  await Promise.resolve();
-  expect([...y_aD]).toEqual(new Array(8).fill(0));
-  // Slow as it was, it is asked for nothing that the other one can answer as well.
-  asked.length = 0;
-  await exchange.exchange(request);
-  expect(asked).toEqual(["b"]);
 });
 
 test("a map of an older epoch changes nothing that a newer one said", async () => {

@@ -1,7 +1,7 @@
 import { type Clock, DroverError, sleepUnlessAborted, type TraceCall } from "@drover/core";
 import type { ExpertPeer, PeerCall } from "./expert-peer.ts";
 import { HedgeBudget } from "./hedge-budget.ts";
-import { SLOW_FACTOR_MAX } from "./limits.ts";
+import { SILENT_WAIT_PARTS, SLOW_FACTOR_MAX } from "./limits.ts";
 import { PeerPaces } from "./peer-pace.ts";
 
 /** The calls to peers: what is under way, how long they take, and which may be repeated elsewhere. */
@@ -13,6 +13,10 @@ export class ExpertCalls {
   readonly #ahead = new WeakMap<ExpertPeer, number>();
   /** Calls that are late and not over. */
   readonly #late = new WeakMap<ExpertPeer, number>();
+  /** Calls that were given up and are not over. */
+  readonly #givenUp = new WeakMap<ExpertPeer, number>();
+  /** Peers that have answered nothing since a call was given up. */
+  readonly #silent = new WeakSet<ExpertPeer>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -27,6 +31,16 @@ export class ExpertCalls {
   slowness(peer: ExpertPeer): number {
     if ((this.#late.get(peer) ?? 0) > 0) return SLOW_FACTOR_MAX;
     return this.#paces.slowness(peer.workerId, this.#clock.monotonic());
+  }
+
+  /** Whether the peer has answered nothing since it was given up. */
+  isSilent(peer: ExpertPeer): boolean {
+    return this.#silent.has(peer);
+  }
+
+  /** Whether the peer is not to be asked now: what it was asked last was given up, and may still be answered. */
+  isWithheld(peer: ExpertPeer): boolean {
+    return (this.#givenUp.get(peer) ?? 0) > 0;
   }
 
   /** Peers that a new map does not name are forgotten. */
@@ -44,8 +58,11 @@ export class ExpertCalls {
     const began = this.#clock.monotonic();
     const asked = traced(peer, call, traceCall).then((isAnswered) => {
       const now = this.#clock.monotonic();
-      const isOver = call.isOver?.() ?? false;
-      if (!peer.isHere && (isAnswered || isOver)) this.#paces.note(peer.workerId, call.rows.length, now - began, now);
+      if (isAnswered) this.#silent.delete(peer);
+      if (peer.isHere) return isAnswered;
+      const took = [peer.workerId, call.rows.length, now - began, now] as const;
+      if (isAnswered) this.#paces.note(...took);
+      else if (call.isOver?.() === true) this.#paces.noteUnanswered(...took);
       return isAnswered;
     });
     this.#count(this.#ahead, peer, asked, call.rows.length);
@@ -56,12 +73,31 @@ export class ExpertCalls {
   async isInTime(asked: Promise<boolean>, peer: ExpertPeer, rowCount: number): Promise<boolean> {
     const lateMs = peer.isHere ? undefined : this.#paces.lateMs(peer.workerId, rowCount);
     if (lateMs === undefined) return true;
-    const timer = new AbortController();
-    const late = sleepUnlessAborted(this.#clock, lateMs, timer.signal).then(() => timer.signal.aborted);
-    const isInTime = await Promise.race([asked.then(() => true), late]);
-    timer.abort(ANSWERED);
+    const isInTime = await this.#isOverWithin(asked, lateMs);
     if (!isInTime) this.#count(this.#late, peer, asked, 1);
     return isInTime;
+  }
+
+  /**
+   * Of a call that is late: resolves with whether it was answered as soon as it is over, and with false once its peer has been silent for too long. Then the call
+   * is given up: nobody waits for it any more, and nobody asks its peer until it is over.
+   */
+  async isAnswered(asked: Promise<boolean>, peer: ExpertPeer, rowCount: number): Promise<boolean> {
+    const silentMs = this.#paces.silentMs(peer.workerId, rowCount);
+    if (silentMs === undefined) return asked;
+    for (let part = 0; part < SILENT_WAIT_PARTS; part++)
+      if (await this.#isOverWithin(asked, silentMs / SILENT_WAIT_PARTS)) return asked;
+    this.#silent.add(peer);
+    this.#count(this.#givenUp, peer, asked, 1);
+    return false;
+  }
+
+  async #isOverWithin(asked: Promise<boolean>, ms: number): Promise<boolean> {
+    const timer = new AbortController();
+    const late = sleepUnlessAborted(this.#clock, ms, timer.signal).then(() => timer.signal.aborted);
+    const isOver = await Promise.race([asked.then(() => true), late]);
+    timer.abort(ANSWERED);
+    return isOver;
   }
 
   /** Whether so many rows may be asked for twice; then they count as asked for. */

@@ -17,7 +17,7 @@ export type PeerCall = Readonly<{
   y_aD: Float32Array;
   /** D. */
   width: number;
-  /** Whether somebody else has answered meanwhile: then nothing is written any more, and the call may end as if it had no answer. */
+  /** Whether nobody waits for it any more: then nothing is written, and what the call ends with says only whether the peer has answered. */
   isOver?: () => boolean;
   /** The span that the call is. */
   trace?: TraceContext | undefined;

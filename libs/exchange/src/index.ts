@@ -1,6 +1,6 @@
 // A step's rows go to the workers that hold their experts, and come back.
 
-export { DistributedExchange, type ExchangeObserver } from "./distributed-exchange.ts";
+export { DistributedExchange, type ExchangeObserver, type PeerState } from "./distributed-exchange.ts";
 export { type HolderMap, isReachable } from "./holder-map.ts";
 export { type BalancedExpert, balanceRows } from "./row-balance.ts";
 

@@ -24,3 +24,13 @@ export const SLOW_FACTOR_MAX = 50;
 
 /** What is known of a slow peer counts half as much after so long without a call: it is tried again. */
 export const SLOW_HALF_LIFE_MS = 5000;
+
+/** A peer is silent once a call has taken so many times as long as all but a part of those before it (HEDGE_QUANTILE), and at least this long: a busy machine holds anybody up for a moment. */
+export const SILENT_FACTOR = 10;
+export const SILENT_MS_MIN = 700;
+
+/** The wait for a silent peer has so many parts, with a turn of the loop after each: who stood still itself reads the answers that came meanwhile before it judges. */
+export const SILENT_WAIT_PARTS = 4;
+
+/** A holder that the map names and that could not be reached for so long counts as silent too. */
+export const UNREACHED_MS_MAX = 1500;

@@ -1,6 +1,13 @@
 import { expect, test } from "vitest";
 import { HedgeBudget } from "./hedge-budget.ts";
-import { HEDGE_MS_MIN, HEDGE_ROWS_MAX, HEDGE_SHARE, SLOW_HALF_LIFE_MS } from "./limits.ts";
+import {
+  HEDGE_MS_MIN,
+  HEDGE_ROWS_MAX,
+  HEDGE_SHARE,
+  SILENT_FACTOR,
+  SILENT_MS_MIN,
+  SLOW_HALF_LIFE_MS,
+} from "./limits.ts";
 import { PeerPaces } from "./peer-pace.ts";
 
 function paces(...ms: readonly (readonly [string, number])[]): PeerPaces {
@@ -16,6 +23,16 @@ test("a call is late by what its peer usually takes, or the others, and by how m
   expect(known.lateMs("c", 8)).toBeCloseTo(24);
   expect(paces(["quick", 0.1]).lateMs("quick", 8)).toBe(HEDGE_MS_MIN);
   expect(known.lateMs("new", 8)).toBeUndefined();
+});
+
+test("a call is not waited for any more after many times what its own peer takes, however quick the others are", () => {
+  const known = paces(["a", 1], ["b", 12], ["c", 400]);
+  expect(known.silentMs("a", 8)).toBe(SILENT_MS_MIN);
+  expect(known.silentMs("c", 8)).toBeCloseTo(SILENT_FACTOR * 400);
+  expect(known.silentMs("new", 8)).toBeUndefined();
+  for (let i = 0; i < 100; i++) known.noteUnanswered("a", 8, 5000, 100 + i);
+  expect(known.silentMs("a", 8)).toBe(SILENT_MS_MIN);
+  expect(known.slowness("a", 200)).toBeGreaterThan(1);
 });
 
 test("a peer is slow that takes several times as long as others do, until that is long ago", () => {

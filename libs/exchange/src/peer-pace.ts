@@ -6,6 +6,8 @@ import {
   HEDGE_QUANTILE,
   PACE_SAMPLES_AT_ONCE,
   PACE_SAMPLES_MAX,
+  SILENT_FACTOR,
+  SILENT_MS_MIN,
   SLOW_FACTOR,
   SLOW_FACTOR_MAX,
   SLOW_HALF_LIFE_MS,
@@ -22,7 +24,7 @@ export class PeerPaces {
   readonly #paces = new Map<string, Pace>();
   #typical = { mean: Number.NaN, quantile: Number.NaN };
 
-  /** A call of so many rows took so long, or has taken so long and is not over. */
+  /** A call of so many rows was answered after so long. */
   note(workerId: string, rowCount: number, ms: number, now: number): void {
     const sample = ms / (rowCount + FIXED_ROWS);
     const known = this.#paces.get(workerId);
@@ -30,9 +32,19 @@ export class PeerPaces {
     this.#paces.set(workerId, pace);
     pace.samples[pace.count % PACE_SAMPLES_MAX] = sample;
     pace.count += 1;
+    this.#average(pace, sample, now);
+    if (known === undefined || pace.count % PACE_SAMPLES_AT_ONCE === 0) this.#measure(pace);
+  }
+
+  /** A call of so many rows has taken so long, and its answer never came: how long it takes to answer is as it was. */
+  noteUnanswered(workerId: string, rowCount: number, ms: number, now: number): void {
+    const pace = this.#paces.get(workerId);
+    if (pace !== undefined) this.#average(pace, ms / (rowCount + FIXED_ROWS), now);
+  }
+
+  #average(pace: Pace, sample: number, now: number): void {
     pace.mean = this.#aged(pace, now) * (1 - NEWEST) + sample * NEWEST;
     pace.atMs = now;
-    if (known === undefined || pace.count % PACE_SAMPLES_AT_ONCE === 0) this.#measure(pace);
   }
 
   /** Peers that the map does not name any more are forgotten. */
@@ -46,6 +58,13 @@ export class PeerPaces {
     if (pace === undefined || pace.count < PACE_SAMPLES_AT_ONCE) return undefined;
     const usual = Math.min(pace.quantile, this.#typical.quantile);
     return Math.max(HEDGE_MS_MIN, HEDGE_FACTOR * usual * (rowCount + FIXED_ROWS));
+  }
+
+  /** After how long a call of so many rows is not waited for any more, by what its peer has taken so far; undefined while nothing is known. */
+  silentMs(workerId: string, rowCount: number): number | undefined {
+    const pace = this.#paces.get(workerId);
+    if (pace === undefined || pace.count < PACE_SAMPLES_AT_ONCE) return undefined;
+    return Math.max(SILENT_MS_MIN, SILENT_FACTOR * pace.quantile * (rowCount + FIXED_ROWS));
   }
 
   /** How many times as long as others it takes; 1 unless it is clearly slow. */

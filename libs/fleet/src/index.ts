@@ -15,6 +15,7 @@ export {
   type HotExpert,
   NO_STATUS,
   type PrefixCounts,
+  type SlowPeer,
   type WorkerStatus,
 } from "./members/worker-status.ts";
 

@@ -6,6 +6,19 @@ export const HEARTBEAT_MS = 1000;
 /** Three heartbeats missed: nothing new is placed there, but what it holds is still used. */
 export const SUSPECT_AFTER_MS = 3 * HEARTBEAT_MS;
 
+/** A holder of experts that an attention worker finds silent, and that has missed its heartbeat by so much, is suspected at once. */
+export const ACCUSED_SILENT_MS = 1.25 * HEARTBEAT_MS;
+
+/** One that speaks with the scheduler is suspected when most of those who compute have found it silent for so long. */
+export const ACCUSATION_MS_MAX = 2000;
+
+/** When that happens again to a worker, it must be heard for so long before it is trusted; each time twice as long, up to the second. */
+export const ACCUSED_HOLD_MS = 1000;
+export const ACCUSED_HOLD_MS_MAX = 30_000;
+
+/** And is forgotten after this. */
+export const ACCUSATIONS_REMEMBERED_MS = 300_000;
+
 /** Ten heartbeats missed: the worker is gone, though its stream still stands (a dead host sends no reset). */
 export const GONE_AFTER_MS = 10 * HEARTBEAT_MS;
 

@@ -64,7 +64,7 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
     return true;
   }
 
-  /** True once the frame's rows are answered. They are copied here from the step's rows, and there to them. */
+  /** True once the frame's rows are answered. They are copied here from the step's rows, and there to them, unless nobody waits for them any more. */
   async #send({ layer, rows, z_aD, y_aD, width, isOver, trace }: PeerCall, frame: Frame): Promise<boolean> {
     const named = rows.subarray(frame.from, frame.to);
     const byteCount = named.length * width * FLOAT_BYTES;
@@ -82,8 +82,8 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
         rows: payload,
       });
     });
-    if (isOver?.()) return false;
     if (reply?.errorCode !== "" || reply.rows.byteLength !== byteCount) return false;
+    if (isOver?.()) return true;
     scatterRows(rowsOf(reply.rows), named, width, y_aD);
     return true;
   }

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { type KvUse, NO_COSTS, type StepCosts } from "@drover/core";
+import { workerId as idOf, type KvUse, NO_COSTS, type StepCosts } from "@drover/core";
 import type { PrefixCounts, WorkerStatus } from "@drover/fleet";
 import {
   type KvBytes,
@@ -10,11 +10,12 @@ import {
   type StepCosts as StepCostsMessage,
   WorkerStatusSchema,
 } from "@drover/proto";
-import { PENDING_PROMPTS_MAX } from "./limits.ts";
+import { PENDING_PROMPTS_MAX, SLOW_PEERS_MAX } from "./limits.ts";
 import { numberFromWire } from "./numbers.ts";
 
 export function workerStatusToWire(status: WorkerStatus): Message {
-  const { globalKv, localKv, striping, costs, prefix, pendingPromptMs, hottest, expertRows, ...same } = status;
+  const { globalKv, localKv, striping, costs, prefix, pendingPromptMs, hottest, expertRows, slowPeers, ...same } =
+    status;
   return create(WorkerStatusSchema, {
     ...same,
     waitingTokenCount: BigInt(status.waitingTokenCount),
@@ -35,6 +36,7 @@ export function workerStatusToWire(status: WorkerStatus): Message {
     generatedTokenCount: BigInt(status.generatedTokenCount),
     expertRowCount: BigInt(status.expertRowCount),
     hottest: hottest.map((expert) => ({ ...expert, rowCount: BigInt(expert.rowCount) })),
+    slowPeers: slowPeers.map(({ workerId, slowness, isSilent }) => ({ workerId, slowness, silent: isSilent })),
     expertRows: [...expertRows].map(([layer, rows]) => ({ layer, rows: rows.map(BigInt) })),
   });
 }
@@ -67,6 +69,11 @@ export function workerStatusFromWire(message: Message): WorkerStatus {
       layer,
       expert,
       rowCount: numberFromWire(rowCount, "hottest.row_count"),
+    })),
+    slowPeers: message.slowPeers.slice(0, SLOW_PEERS_MAX).map((peer) => ({
+      workerId: idOf(peer.workerId),
+      slowness: Number.isFinite(peer.slowness) ? Math.max(1, peer.slowness) : 1,
+      isSilent: peer.silent,
     })),
     expertRows: new Map(
       message.expertRows.map(({ layer, rows }) => [

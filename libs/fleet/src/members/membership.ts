@@ -1,5 +1,6 @@
 import { DroverError, type WorkerId } from "@drover/core";
 import { GONE_AFTER_MS, MEMBER_COUNT_MAX, SUSPECT_AFTER_MS } from "../limits.ts";
+import { Accusations } from "./accusations.ts";
 import type { ExpertSet, Member, WorkerProfile } from "./member.ts";
 import type { WorkerStatus } from "./worker-status.ts";
 
@@ -24,6 +25,7 @@ export class Membership {
   readonly #memberCountMax: number;
   readonly #byId = new Map<WorkerId, Member>();
   readonly #idBySession = new Map<number, WorkerId>();
+  readonly #accusations = new Accusations();
   #ids: readonly WorkerId[] = [];
   #members: readonly Member[] | undefined = [];
 
@@ -76,13 +78,15 @@ export class Membership {
     return changes;
   }
 
-  /** A heartbeat; whether the worker drains is told apart when it changes. Nothing for a session that was replaced. */
+  /** A heartbeat; whether the worker drains is told apart when it changes, and who is suspected for what it says. Nothing for a session that was replaced. */
   status(session: number, status: WorkerStatus, now: number): readonly MembershipChange[] {
     const before = this.bySession(session)?.status?.draining ?? false;
-    const changes = this.#report(session, "status", { status }, now);
+    const changes = [...this.#report(session, "status", { status }, now)];
     const member = this.bySession(session);
-    if (member === undefined || status.draining === before) return changes;
-    return [...changes, { kind: status.draining ? "draining" : "undrained", member }];
+    if (member === undefined) return changes;
+    if (status.draining !== before) changes.push({ kind: status.draining ? "draining" : "undrained", member });
+    if (status.slowPeers.some(({ isSilent }) => isSilent)) changes.push(...this.#suspectAccused(now));
+    return changes;
   }
 
   /** The whole set of experts that the worker has in memory now. */
@@ -103,15 +107,26 @@ export class Membership {
 
   /** Silence: suspected first, then gone. To be called a few times a second. */
   tick(now: number): readonly MembershipChange[] {
-    const changes: MembershipChange[] = [];
+    const changes = [...this.#suspectAccused(now)];
     for (const member of this.members) {
       const silentMs = now - member.heardAtMs;
       if (silentMs >= this.#goneAfterMs) changes.push(this.#remove(member, "silent"));
       else if (silentMs >= this.#suspectAfterMs && !member.suspected) {
-        changes.push({ kind: "suspected", member: this.#put({ ...member, suspected: true }) });
+        changes.push(this.#suspect(member));
       }
     }
     return changes;
+  }
+
+  /** Those whom others find silent. */
+  #suspectAccused(now: number): readonly MembershipChange[] {
+    this.#accusations.observe(this.members, now);
+    const accused = this.members.filter((member) => !member.suspected && this.#accusations.suspects(member, now));
+    return accused.map((member) => this.#suspect(member));
+  }
+
+  #suspect(member: Member): MembershipChange {
+    return { kind: "suspected", member: this.#put({ ...member, suspected: true }) };
   }
 
   #report(
@@ -122,9 +137,10 @@ export class Membership {
   ): readonly MembershipChange[] {
     const previous = this.bySession(session);
     if (previous === undefined) return [];
-    const member = this.#put({ ...previous, ...fields, suspected: false, heardAtMs: now });
+    const suspected = previous.suspected && !this.#accusations.mayRecover(previous, now);
+    const member = this.#put({ ...previous, ...fields, suspected, heardAtMs: now });
     const change: MembershipChange = { kind, member };
-    return previous.suspected ? [{ kind: "recovered", member }, change] : [change];
+    return previous.suspected && !suspected ? [{ kind: "recovered", member }, change] : [change];
   }
 
   #put(member: Member): Member {

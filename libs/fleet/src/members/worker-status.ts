@@ -1,4 +1,4 @@
-import { type KvUse, NO_COSTS, type StepCosts } from "@drover/core";
+import { type KvUse, NO_COSTS, type StepCosts, type WorkerId } from "@drover/core";
 import type { ExpertRows } from "../experts/expert-heat.ts";
 
 /** Tokens of prompts that began, and those of them that were found in the prefix cache. */
@@ -6,6 +6,9 @@ export type PrefixCounts = Readonly<{ promptTokenCount: number; cachedTokenCount
 
 /** Rows that an expert was asked for. */
 export type HotExpert = Readonly<{ layer: number; expert: number; rowCount: number }>;
+
+/** A holder of experts, as an attention worker finds it: how many times as long as the others it takes, 1 unless it is clearly slow, and whether it answers at all. */
+export type SlowPeer = Readonly<{ workerId: WorkerId; slowness: number; isSilent: boolean }>;
 
 /** What a worker says of itself with every heartbeat. Placement decides by the first half of it; people look at all of it. */
 export type WorkerStatus = Readonly<{
@@ -48,6 +51,8 @@ export type WorkerStatus = Readonly<{
   hottest: readonly HotExpert[];
   /** Rows that its requests were routed to each expert since it started. Empty most of the time: it is told now and then. */
   expertRows: ExpertRows;
+  /** Holders of experts that answer it slowly, or not at all. */
+  slowPeers: readonly SlowPeer[];
 }>;
 
 /** What a worker says that has nothing to say. */
@@ -74,6 +79,7 @@ export const NO_STATUS: WorkerStatus = {
   expertRowCount: 0,
   hottest: [],
   expertRows: new Map(),
+  slowPeers: [],
 };
 
 /** Bytes that only the prefix cache keeps: they give way to requests. */

@@ -100,6 +100,14 @@ export const workerStatus: fc.Arbitrary<WorkerStatus> = fc.record({
   expertRows: fc
     .array(fc.tuple(u32, fc.array(u53, { maxLength: 4 })), { maxLength: 4 })
     .map((layers): WorkerStatus["expertRows"] => new Map(layers)),
+  slowPeers: fc.array(
+    fc.record({
+      workerId: aWorkerId,
+      slowness: fc.double({ min: 1, max: 50, noNaN: true }),
+      isSilent: fc.boolean(),
+    }),
+    { maxLength: 3 },
+  ),
 });
 
 const expertSet: fc.Arbitrary<ExpertSet> = fc

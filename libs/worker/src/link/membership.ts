@@ -192,7 +192,8 @@ export class Membership implements Disposable {
 
 /** What of a status is told as soon as it changes: whatever else placement goes by grows slowly, and a heartbeat is soon enough for it. */
 function factsOf(status: WorkerStatus): string {
-  const { runningCount, waitingCount, kvBytesUsed, kvBytesMax, pendingPromptMs, ready, draining } = status;
+  const { runningCount, waitingCount, kvBytesUsed, kvBytesMax, pendingPromptMs, ready, draining, slowPeers } = status;
   const kvSteps = kvBytesMax === 0 ? 0 : Math.ceil((kvBytesUsed * KV_STEPS_TOLD) / kvBytesMax);
-  return `${runningCount} ${waitingCount} ${pendingPromptMs.length} ${kvSteps} ${ready} ${draining}`;
+  const silent = slowPeers.filter(({ isSilent }) => isSilent).map(({ workerId }) => workerId);
+  return `${runningCount} ${waitingCount} ${pendingPromptMs.length} ${kvSteps} ${ready} ${draining} ${silent}`;
 }

@@ -59,7 +59,7 @@ export async function attentionParts(
     ),
   );
   const exchange = new DistributedExchange(hiddenSize, (id) => peers.get(id), routing, nextTurn, clock);
-  watchSlowness(metrics, modelName, () => exchange.slowness());
+  watchSlowness(metrics, modelName, () => exchange.pacesOfPeers());
   const executor = await open(context, {
     exchange,
     experts: local.experts,

@@ -14,6 +14,7 @@ import { type AttentionParts, attentionParts } from "./attention-parts.ts";
 import { attentionService } from "./attention-service.ts";
 import { kvFacts } from "./kv-facts.ts";
 import { predictedLoad } from "./predicted-load.ts";
+import { slowPeers } from "./slow-peers.ts";
 
 /** Starts the role `attention`: loads the text weights. What experts and images' features the same worker has, it uses directly. */
 export async function startAttention(context: RoleContext, before: readonly Role[]): Promise<AttentionRole> {
@@ -69,7 +70,7 @@ export class AttentionRole implements Role {
   }
 
   status(): Partial<WorkerStatus> {
-    const { engine, executor, heat, counts, stripeAbove } = this.#parts;
+    const { engine, executor, exchange, heat, counts, stripeAbove } = this.#parts;
     const { runningCount, waitingCount, tokenCountToStore } = engine.load();
     return {
       ready: executor.runner.usable,
@@ -82,6 +83,7 @@ export class AttentionRole implements Role {
       ...predictedLoad(engine),
       ...counts(),
       hottest: heat.hottest(HOT_EXPERTS_MAX),
+      slowPeers: slowPeers(exchange),
     };
   }
 

@@ -1,4 +1,4 @@
-import type { ExchangeObserver } from "@drover/exchange";
+import type { ExchangeObserver, PeerState } from "@drover/exchange";
 import type { ExchangeMeter } from "@drover/rpc";
 import type { Metrics } from "@drover/telemetry";
 import type { ExpertHeat } from "./expert-heat.ts";
@@ -6,7 +6,7 @@ import type { ExpertHeat } from "./expert-heat.ts";
 const CALL_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 /** Tells at each scrape how many times as long as the others each holder of experts takes. */
-export function watchSlowness(metrics: Metrics, modelName: string, slowness: () => ReadonlyMap<string, number>): void {
+export function watchSlowness(metrics: Metrics, modelName: string, peers: () => readonly PeerState[]): void {
   const gauge = metrics.gauge(
     "drover_exchange_peer_slowness",
     "How many times as long as the others the worker takes for its rows; 1 unless it is clearly slow",
@@ -14,7 +14,7 @@ export function watchSlowness(metrics: Metrics, modelName: string, slowness: () 
   );
   metrics.beforeScrape(() => {
     gauge.reset();
-    for (const [peer, times] of slowness()) gauge.set({ model_name: modelName, peer }, times);
+    for (const { workerId: peer, slowness } of peers()) gauge.set({ model_name: modelName, peer }, slowness);
   });
 }
 

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file drover/internal/v1/cluster.proto.
  */
 export const file_drover_internal_v1_cluster: GenFile = /*@__PURE__*/
-  fileDesc("CiBkcm92ZXIvaW50ZXJuYWwvdjEvY2x1c3Rlci5wcm90bxISZHJvdmVyLmludGVybmFsLnYxIi4KDExheWVyRXhwZXJ0cxINCgVsYXllchgBIAEoDRIPCgdleHBlcnRzGAIgAygNIsQCCglKb2luSGVsbG8SEQoJd29ya2VyX2lkGAIgASgJEhMKC2luY2FybmF0aW9uGAMgASgJEhAKCG1vZGVsX2lkGAQgASgJEhkKEW1vZGVsX2ZpbmdlcnByaW50GAUgASgJEi0KBXJvbGVzGAYgAygOMh4uZHJvdmVyLmludGVybmFsLnYxLldvcmtlclJvbGUSDwoHYWRkcmVzcxgHIAEoCRIVCg1hZG1pbl9hZGRyZXNzGAggASgJEhIKCm1vZV9sYXllcnMYCSADKA0SFAoMZXhwZXJ0X2NvdW50GAogASgNEhQKDGNodW5rX3Rva2VucxgLIAEoDRIQCghrdl9kdHlwZRgMIAEoCRIYChBleHBlcnRfY291bnRfbWF4GA0gASgNEhkKEWV4cGVydF9wYXJhbWV0ZXJzGA4gASgESgQIARACIs8FCgxXb3JrZXJTdGF0dXMSDQoFcmVhZHkYASABKAgSFQoNa3ZfYnl0ZXNfdXNlZBgCIAEoBBIUCgxrdl9ieXRlc19tYXgYAyABKAQSFQoNcnVubmluZ19jb3VudBgEIAEoDRIVCg13YWl0aW5nX2NvdW50GAUgASgNEhoKEmNvbnRleHRfdG9rZW5zX21heBgGIAEoBBIQCghwcm9ncmVzcxgHIAEoBBISCgpzZW50X2F0X21zGAggASgEEhoKEmt2X2J5dGVzX3Blcl90b2tlbhgJIAEoBBIWCg5rdl9ieXRlc19maXhlZBgKIAEoBBIbChN3YWl0aW5nX3Rva2VuX2NvdW50GAsgASgEEiwKBWNvc3RzGAwgASgLMh0uZHJvdmVyLmludGVybmFsLnYxLlN0ZXBDb3N0cxIZChFwZW5kaW5nX3Byb21wdF9tcxgNIAMoARIuCglnbG9iYWxfa3YYDiABKAsyGy5kcm92ZXIuaW50ZXJuYWwudjEuS3ZCeXRlcxItCghsb2NhbF9rdhgPIAEoCzIbLmRyb3Zlci5pbnRlcm5hbC52MS5LdkJ5dGVzEjAKBnByZWZpeBgQIAEoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5QcmVmaXhDb3VudHMSGAoQZXhwZXJ0X3Jvd19jb3VudBgRIAEoBBIvCgdob3R0ZXN0GBIgAygLMh4uZHJvdmVyLmludGVybmFsLnYxLkV4cGVydEhlYXQSGwoTc3RyaXBlX2Fib3ZlX3Rva2VucxgTIAEoBBIbChNzdHJpcGVkX3Rva2Vuc19rZXB0GBQgASgEEhAKCGRyYWluaW5nGBUgASgIEh0KFWdlbmVyYXRlZF90b2tlbl9jb3VudBgWIAEoBBIyCgtleHBlcnRfcm93cxgXIAMoCzIdLmRyb3Zlci5pbnRlcm5hbC52MS5MYXllclJvd3MiewoJU3RlcENvc3RzEhUKDXByb21wdF9yb3dfbXMYASABKAESGAoQY29udGV4dF90b2tlbl9tcxgCIAEoARIRCglkZWNvZGVfbXMYAyABKAESFQoNZGVjb2RlX3Jvd19tcxgEIAEoARITCgtzdGVwX21zX21heBgFIAEoASItCgdLdkJ5dGVzEhIKCnJlZmVyZW5jZWQYASABKAQSDgoGY2FjaGVkGAIgASgEIkYKDFByZWZpeENvdW50cxIaChJwcm9tcHRfdG9rZW5fY291bnQYASABKAQSGgoSY2FjaGVkX3Rva2VuX2NvdW50GAIgASgEIigKCUxheWVyUm93cxINCgVsYXllchgBIAEoDRIMCgRyb3dzGAIgAygEIj4KCkV4cGVydEhlYXQSDQoFbGF5ZXIYASABKA0SDgoGZXhwZXJ0GAIgASgNEhEKCXJvd19jb3VudBgDIAEoBCJBCg1FeHBlcnRzTG9hZGVkEjAKBmxheWVycxgBIAMoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5MYXllckV4cGVydHMi3QIKDFdvcmtlclJlcG9ydBIuCgVoZWxsbxgBIAEoCzIdLmRyb3Zlci5pbnRlcm5hbC52MS5Kb2luSGVsbG9IABIyCgZzdGF0dXMYAiABKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VyU3RhdHVzSAASMwoGbG9hZGVkGAMgASgLMiEuZHJvdmVyLmludGVybmFsLnYxLkV4cGVydHNMb2FkZWRIABIuCgdsZWF2aW5nGAQgASgLMhsuZHJvdmVyLmludGVybmFsLnYxLkxlYXZpbmdIABI5Cg1jYWNoZV9jaGFuZ2VzGAUgASgLMiAuZHJvdmVyLmludGVybmFsLnYxLkNhY2hlQ2hhbmdlc0gAEj8KDmNhY2hlX3NuYXBzaG90GAYgASgLMiUuZHJvdmVyLmludGVybmFsLnYxLkNhY2hlU25hcHNob3RQYXJ0SABCCAoGcmVwb3J0ImkKCkNhY2hlRXZlbnQSEAoIc2VxdWVuY2UYASABKAQSDwoHcmVtb3ZlZBgCIAEoCBIoCgRraW5kGAMgASgOMhouZHJvdmVyLmludGVybmFsLnYxLkt2S2luZBIOCgZoYXNoZXMYBCABKAwiOgoOQmxvY2tTZXREaWdlc3QSCwoDbG93GAEgASgHEgwKBGhpZ2gYAiABKAcSDQoFY291bnQYAyABKAQihgEKC0NhY2hlRGlnZXN0EhAKCHNlcXVlbmNlGAEgASgEEjIKBmdsb2JhbBgCIAEoCzIiLmRyb3Zlci5pbnRlcm5hbC52MS5CbG9ja1NldERpZ2VzdBIxCgVsb2NhbBgDIAEoCzIiLmRyb3Zlci5pbnRlcm5hbC52MS5CbG9ja1NldERpZ2VzdCJvCgxDYWNoZUNoYW5nZXMSLgoGZXZlbnRzGAEgAygLMh4uZHJvdmVyLmludGVybmFsLnYxLkNhY2hlRXZlbnQSLwoGZGlnZXN0GAIgASgLMh8uZHJvdmVyLmludGVybmFsLnYxLkNhY2hlRGlnZXN0InwKEUNhY2hlU25hcHNob3RQYXJ0EhAKCHNlcXVlbmNlGAEgASgEEigKBGtpbmQYAiABKA4yGi5kcm92ZXIuaW50ZXJuYWwudjEuS3ZLaW5kEg4KBmhhc2hlcxgDIAEoDBINCgVmaXJzdBgEIAEoCBIMCgRsYXN0GAUgASgIIgkKB0xlYXZpbmciUAoMSm9pbkFjY2VwdGVkEhQKDGxlYWRlcl9lcG9jaBgBIAEoBBIUCgxzY2hlZHVsZXJfaWQYAiABKAkSFAoMaGVhcnRiZWF0X21zGAMgASgNIlEKClNldEV4cGVydHMSEQoJbWFwX2Vwb2NoGAEgASgEEjAKBmxheWVycxgCIAMoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5MYXllckV4cGVydHMiIAoNRXhwZXJ0SG9sZGVycxIPCgdob2xkZXJzGAEgAygNIk0KCExheWVyTWFwEg0KBWxheWVyGAEgASgNEjIKB2V4cGVydHMYAiADKAsyIS5kcm92ZXIuaW50ZXJuYWwudjEuRXhwZXJ0SG9sZGVycyJTCgZIb2xkZXISEQoJd29ya2VyX2lkGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEg8KB2FkZHJlc3MYAyABKAkSEAoIZHJhaW5pbmcYBCABKAgimQEKCUV4cGVydE1hcBIQCghtb2RlbF9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIrCgdob2xkZXJzGAMgAygLMhouZHJvdmVyLmludGVybmFsLnYxLkhvbGRlchIsCgZsYXllcnMYBCADKAsyHC5kcm92ZXIuaW50ZXJuYWwudjEuTGF5ZXJNYXASEAoIY29tcGxldGUYBSABKAgilgMKC1dvcmtlck9yZGVyEjQKCGFjY2VwdGVkGAEgASgLMiAuZHJvdmVyLmludGVybmFsLnYxLkpvaW5BY2NlcHRlZEgAEjUKC3NldF9leHBlcnRzGAIgASgLMh4uZHJvdmVyLmludGVybmFsLnYxLlNldEV4cGVydHNIABIzCgpleHBlcnRfbWFwGAMgASgLMh0uZHJvdmVyLmludGVybmFsLnYxLkV4cGVydE1hcEgAEjMKCnNlbmRfY2FjaGUYBCABKAsyHS5kcm92ZXIuaW50ZXJuYWwudjEuU2VuZENhY2hlSAASPQoPY29udGV4dF93b3JrZXJzGAUgASgLMiIuZHJvdmVyLmludGVybmFsLnYxLkNvbnRleHRXb3JrZXJzSAASMQoJc2V0X2RyYWluGAYgASgLMhwuZHJvdmVyLmludGVybmFsLnYxLlNldERyYWluSAASNQoLZHJhaW5fc3RhdGUYByABKAsyHi5kcm92ZXIuaW50ZXJuYWwudjEuRHJhaW5TdGF0ZUgAQgcKBW9yZGVyIhoKCFNldERyYWluEg4KBndhbnRlZBgBIAEoCCJ1CgpEcmFpblN0YXRlEg8KB2RyYWluZWQYASABKAgSFwoPZXhwZXJ0c19kcmFpbmVkGAIgASgIEhAKCG9ic3RhY2xlGAMgASgJEhQKDGV4cGVydF9jb3VudBgEIAEoDRIVCg1yZXF1ZXN0X2NvdW50GAUgASgNIj0KDkNvbnRleHRXb3JrZXJzEisKB2hvbGRlcnMYASADKAsyGi5kcm92ZXIuaW50ZXJuYWwudjEuSG9sZGVyIgsKCVNlbmRDYWNoZSKBAwoLV29ya2VyU3RhdGUSEQoJd29ya2VyX2lkGAEgASgJEhMKC2luY2FybmF0aW9uGAIgASgJEi0KBXJvbGVzGAMgAygOMh4uZHJvdmVyLmludGVybmFsLnYxLldvcmtlclJvbGUSDwoHYWRkcmVzcxgEIAEoCRIVCg1hZG1pbl9hZGRyZXNzGAUgASgJEjAKBnN0YXR1cxgGIAEoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJTdGF0dXMSFAoMZXhwZXJ0X2NvdW50GAcgASgNEhEKCXNpbGVudF9tcxgIIAEoDRI6ChBwcmVkaWN0ZWRfcHJlZml4GAkgASgLMiAuZHJvdmVyLmludGVybmFsLnYxLlByZWZpeENvdW50cxIbChNpbmRleGVkX2Jsb2NrX2NvdW50GAogASgEEhAKCGt2X2R0eXBlGAsgASgJEi0KBWRyYWluGAwgASgLMh4uZHJvdmVyLmludGVybmFsLnYxLkRyYWluU3RhdGUiewoJTGFuZVN0YXRlEgwKBGxhbmUYASABKAkSFQoNd2FpdGluZ19jb3VudBgCIAEoDRIVCg1vbGRlc3RfYWdlX21zGAMgASgEEhkKEXByZWRpY3RlZF93YWl0X21zGAQgASgEEhcKD3dhaXRfbXNfcGVyX2pvYhgFIAEoASJKCgxXYXRjaFJlcXVlc3QSEQoJcm91dGVyX2lkGAIgASgJEhAKCG1vZGVsX2lkGAMgASgJEg8KB2FkZHJlc3MYBCABKAlKBAgBEAIitgIKDENsdXN0ZXJTdGF0ZRIQCghtb2RlbF9pZBgBIAEoCRIUCgxzY2hlZHVsZXJfaWQYAiABKAkSFAoMbGVhZGVyX2Vwb2NoGAMgASgEEjAKB3dvcmtlcnMYBCADKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VyU3RhdGUSMQoKZXhwZXJ0X21hcBgFIAEoCzIdLmRyb3Zlci5pbnRlcm5hbC52MS5FeHBlcnRNYXASLAoFbGFuZXMYBiADKAsyHS5kcm92ZXIuaW50ZXJuYWwudjEuTGFuZVN0YXRlEhIKCnJvdXRlcl9pZHMYByADKAkSDQoFcmVhZHkYCCABKAgSGQoRbW9kZWxfZmluZ2VycHJpbnQYCSABKAkSFwoPZXhwZXJ0X3Nob3J0YWdlGAogASgJIkQKDERyYWluUmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkSDAoEdW5kbxgCIAEoCBITCgtpbmNhcm5hdGlvbhgDIAEoCSJiCgpEcmFpblJlcGx5EhMKC2luY2FybmF0aW9uGAEgASgJEhAKCGRyYWluaW5nGAIgASgIEi0KBXN0YXRlGAMgASgLMh4uZHJvdmVyLmludGVybmFsLnYxLkRyYWluU3RhdGUiJAoORXhwbGFpblJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCSKxAQoOQ2FuZGlkYXRlVGltZXMSEQoJd29ya2VyX2lkGAEgASgJEg8KB3JlZnVzYWwYAiABKAkSEAoIcXVldWVfbXMYAyABKAESEgoKcHJlZmlsbF9tcxgEIAEoARIPCgdsb2FkX21zGAYgASgBEhoKEmNhY2hlZF90b2tlbl9jb3VudBgHIAEoBBIVCg1rdl9ieXRlc19mcmVlGAggASgDSgQIBRAGUgt0cmFuc2Zlcl9tcyKtAgoRUGxhY2VtZW50RGVjaXNpb24SEgoKcmVxdWVzdF9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgNEgwKBGxhbmUYAyABKAkSGgoScHJvbXB0X3Rva2VuX2NvdW50GAQgASgEEgwKBGtpbmQYBSABKAkSEQoJd29ya2VyX2lkGAYgASgJEg4KBnJlYXNvbhgHIAEoCRITCgtmaXJzdF9hdF9tcxgIIAEoBBISCgpsYXN0X2F0X21zGAkgASgEEg0KBXRpbWVzGAogASgNEg8KB291dGNvbWUYCyABKAkSNgoKY2FuZGlkYXRlcxgMIAMoCzIiLmRyb3Zlci5pbnRlcm5hbC52MS5DYW5kaWRhdGVUaW1lcxIXCg9jYW5kaWRhdGVfY291bnQYDSABKA0iSAoMRXhwbGFpblJlcGx5EjgKCWRlY2lzaW9ucxgBIAMoCzIlLmRyb3Zlci5pbnRlcm5hbC52MS5QbGFjZW1lbnREZWNpc2lvbiqOAQoKV29ya2VyUm9sZRIbChdXT1JLRVJfUk9MRV9VTlNQRUNJRklFRBAAEhkKFVdPUktFUl9ST0xFX0FUVEVOVElPThABEhcKE1dPUktFUl9ST0xFX0VYUEVSVFMQAhIXChNXT1JLRVJfUk9MRV9DT05URVhUEAMSFgoSV09SS0VSX1JPTEVfVklTSU9OEAQqSAoGS3ZLaW5kEhcKE0tWX0tJTkRfVU5TUEVDSUZJRUQQABISCg5LVl9LSU5EX0dMT0JBTBABEhEKDUtWX0tJTkRfTE9DQUwQAjLDAgoHQ2x1c3RlchJNCgRKb2luEiAuZHJvdmVyLmludGVybmFsLnYxLldvcmtlclJlcG9ydBofLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJPcmRlcigBMAESTQoFV2F0Y2gSIC5kcm92ZXIuaW50ZXJuYWwudjEuV2F0Y2hSZXF1ZXN0GiAuZHJvdmVyLmludGVybmFsLnYxLkNsdXN0ZXJTdGF0ZTABEk8KB0V4cGxhaW4SIi5kcm92ZXIuaW50ZXJuYWwudjEuRXhwbGFpblJlcXVlc3QaIC5kcm92ZXIuaW50ZXJuYWwudjEuRXhwbGFpblJlcGx5EkkKBURyYWluEiAuZHJvdmVyLmludGVybmFsLnYxLkRyYWluUmVxdWVzdBoeLmRyb3Zlci5pbnRlcm5hbC52MS5EcmFpblJlcGx5YgZwcm90bzM");
+  fileDesc("CiBkcm92ZXIvaW50ZXJuYWwvdjEvY2x1c3Rlci5wcm90bxISZHJvdmVyLmludGVybmFsLnYxIi4KDExheWVyRXhwZXJ0cxINCgVsYXllchgBIAEoDRIPCgdleHBlcnRzGAIgAygNIsQCCglKb2luSGVsbG8SEQoJd29ya2VyX2lkGAIgASgJEhMKC2luY2FybmF0aW9uGAMgASgJEhAKCG1vZGVsX2lkGAQgASgJEhkKEW1vZGVsX2ZpbmdlcnByaW50GAUgASgJEi0KBXJvbGVzGAYgAygOMh4uZHJvdmVyLmludGVybmFsLnYxLldvcmtlclJvbGUSDwoHYWRkcmVzcxgHIAEoCRIVCg1hZG1pbl9hZGRyZXNzGAggASgJEhIKCm1vZV9sYXllcnMYCSADKA0SFAoMZXhwZXJ0X2NvdW50GAogASgNEhQKDGNodW5rX3Rva2VucxgLIAEoDRIQCghrdl9kdHlwZRgMIAEoCRIYChBleHBlcnRfY291bnRfbWF4GA0gASgNEhkKEWV4cGVydF9wYXJhbWV0ZXJzGA4gASgESgQIARACIoEGCgxXb3JrZXJTdGF0dXMSDQoFcmVhZHkYASABKAgSFQoNa3ZfYnl0ZXNfdXNlZBgCIAEoBBIUCgxrdl9ieXRlc19tYXgYAyABKAQSFQoNcnVubmluZ19jb3VudBgEIAEoDRIVCg13YWl0aW5nX2NvdW50GAUgASgNEhoKEmNvbnRleHRfdG9rZW5zX21heBgGIAEoBBIQCghwcm9ncmVzcxgHIAEoBBISCgpzZW50X2F0X21zGAggASgEEhoKEmt2X2J5dGVzX3Blcl90b2tlbhgJIAEoBBIWCg5rdl9ieXRlc19maXhlZBgKIAEoBBIbChN3YWl0aW5nX3Rva2VuX2NvdW50GAsgASgEEiwKBWNvc3RzGAwgASgLMh0uZHJvdmVyLmludGVybmFsLnYxLlN0ZXBDb3N0cxIZChFwZW5kaW5nX3Byb21wdF9tcxgNIAMoARIuCglnbG9iYWxfa3YYDiABKAsyGy5kcm92ZXIuaW50ZXJuYWwudjEuS3ZCeXRlcxItCghsb2NhbF9rdhgPIAEoCzIbLmRyb3Zlci5pbnRlcm5hbC52MS5LdkJ5dGVzEjAKBnByZWZpeBgQIAEoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5QcmVmaXhDb3VudHMSGAoQZXhwZXJ0X3Jvd19jb3VudBgRIAEoBBIvCgdob3R0ZXN0GBIgAygLMh4uZHJvdmVyLmludGVybmFsLnYxLkV4cGVydEhlYXQSGwoTc3RyaXBlX2Fib3ZlX3Rva2VucxgTIAEoBBIbChNzdHJpcGVkX3Rva2Vuc19rZXB0GBQgASgEEhAKCGRyYWluaW5nGBUgASgIEh0KFWdlbmVyYXRlZF90b2tlbl9jb3VudBgWIAEoBBIyCgtleHBlcnRfcm93cxgXIAMoCzIdLmRyb3Zlci5pbnRlcm5hbC52MS5MYXllclJvd3MSMAoKc2xvd19wZWVycxgYIAMoCzIcLmRyb3Zlci5pbnRlcm5hbC52MS5TbG93UGVlciI/CghTbG93UGVlchIRCgl3b3JrZXJfaWQYASABKAkSEAoIc2xvd25lc3MYAiABKAESDgoGc2lsZW50GAMgASgIInsKCVN0ZXBDb3N0cxIVCg1wcm9tcHRfcm93X21zGAEgASgBEhgKEGNvbnRleHRfdG9rZW5fbXMYAiABKAESEQoJZGVjb2RlX21zGAMgASgBEhUKDWRlY29kZV9yb3dfbXMYBCABKAESEwoLc3RlcF9tc19tYXgYBSABKAEiLQoHS3ZCeXRlcxISCgpyZWZlcmVuY2VkGAEgASgEEg4KBmNhY2hlZBgCIAEoBCJGCgxQcmVmaXhDb3VudHMSGgoScHJvbXB0X3Rva2VuX2NvdW50GAEgASgEEhoKEmNhY2hlZF90b2tlbl9jb3VudBgCIAEoBCIoCglMYXllclJvd3MSDQoFbGF5ZXIYASABKA0SDAoEcm93cxgCIAMoBCI+CgpFeHBlcnRIZWF0Eg0KBWxheWVyGAEgASgNEg4KBmV4cGVydBgCIAEoDRIRCglyb3dfY291bnQYAyABKAQiQQoNRXhwZXJ0c0xvYWRlZBIwCgZsYXllcnMYASADKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuTGF5ZXJFeHBlcnRzIt0CCgxXb3JrZXJSZXBvcnQSLgoFaGVsbG8YASABKAsyHS5kcm92ZXIuaW50ZXJuYWwudjEuSm9pbkhlbGxvSAASMgoGc3RhdHVzGAIgASgLMiAuZHJvdmVyLmludGVybmFsLnYxLldvcmtlclN0YXR1c0gAEjMKBmxvYWRlZBgDIAEoCzIhLmRyb3Zlci5pbnRlcm5hbC52MS5FeHBlcnRzTG9hZGVkSAASLgoHbGVhdmluZxgEIAEoCzIbLmRyb3Zlci5pbnRlcm5hbC52MS5MZWF2aW5nSAASOQoNY2FjaGVfY2hhbmdlcxgFIAEoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5DYWNoZUNoYW5nZXNIABI/Cg5jYWNoZV9zbmFwc2hvdBgGIAEoCzIlLmRyb3Zlci5pbnRlcm5hbC52MS5DYWNoZVNuYXBzaG90UGFydEgAQggKBnJlcG9ydCJpCgpDYWNoZUV2ZW50EhAKCHNlcXVlbmNlGAEgASgEEg8KB3JlbW92ZWQYAiABKAgSKAoEa2luZBgDIAEoDjIaLmRyb3Zlci5pbnRlcm5hbC52MS5LdktpbmQSDgoGaGFzaGVzGAQgASgMIjoKDkJsb2NrU2V0RGlnZXN0EgsKA2xvdxgBIAEoBxIMCgRoaWdoGAIgASgHEg0KBWNvdW50GAMgASgEIoYBCgtDYWNoZURpZ2VzdBIQCghzZXF1ZW5jZRgBIAEoBBIyCgZnbG9iYWwYAiABKAsyIi5kcm92ZXIuaW50ZXJuYWwudjEuQmxvY2tTZXREaWdlc3QSMQoFbG9jYWwYAyABKAsyIi5kcm92ZXIuaW50ZXJuYWwudjEuQmxvY2tTZXREaWdlc3QibwoMQ2FjaGVDaGFuZ2VzEi4KBmV2ZW50cxgBIAMoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5DYWNoZUV2ZW50Ei8KBmRpZ2VzdBgCIAEoCzIfLmRyb3Zlci5pbnRlcm5hbC52MS5DYWNoZURpZ2VzdCJ8ChFDYWNoZVNuYXBzaG90UGFydBIQCghzZXF1ZW5jZRgBIAEoBBIoCgRraW5kGAIgASgOMhouZHJvdmVyLmludGVybmFsLnYxLkt2S2luZBIOCgZoYXNoZXMYAyABKAwSDQoFZmlyc3QYBCABKAgSDAoEbGFzdBgFIAEoCCIJCgdMZWF2aW5nIlAKDEpvaW5BY2NlcHRlZBIUCgxsZWFkZXJfZXBvY2gYASABKAQSFAoMc2NoZWR1bGVyX2lkGAIgASgJEhQKDGhlYXJ0YmVhdF9tcxgDIAEoDSJRCgpTZXRFeHBlcnRzEhEKCW1hcF9lcG9jaBgBIAEoBBIwCgZsYXllcnMYAiADKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuTGF5ZXJFeHBlcnRzIiAKDUV4cGVydEhvbGRlcnMSDwoHaG9sZGVycxgBIAMoDSJNCghMYXllck1hcBINCgVsYXllchgBIAEoDRIyCgdleHBlcnRzGAIgAygLMiEuZHJvdmVyLmludGVybmFsLnYxLkV4cGVydEhvbGRlcnMiUwoGSG9sZGVyEhEKCXdvcmtlcl9pZBgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRIPCgdhZGRyZXNzGAMgASgJEhAKCGRyYWluaW5nGAQgASgIIpkBCglFeHBlcnRNYXASEAoIbW9kZWxfaWQYASABKAkSDQoFZXBvY2gYAiABKAQSKwoHaG9sZGVycxgDIAMoCzIaLmRyb3Zlci5pbnRlcm5hbC52MS5Ib2xkZXISLAoGbGF5ZXJzGAQgAygLMhwuZHJvdmVyLmludGVybmFsLnYxLkxheWVyTWFwEhAKCGNvbXBsZXRlGAUgASgIIpYDCgtXb3JrZXJPcmRlchI0CghhY2NlcHRlZBgBIAEoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5Kb2luQWNjZXB0ZWRIABI1CgtzZXRfZXhwZXJ0cxgCIAEoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5TZXRFeHBlcnRzSAASMwoKZXhwZXJ0X21hcBgDIAEoCzIdLmRyb3Zlci5pbnRlcm5hbC52MS5FeHBlcnRNYXBIABIzCgpzZW5kX2NhY2hlGAQgASgLMh0uZHJvdmVyLmludGVybmFsLnYxLlNlbmRDYWNoZUgAEj0KD2NvbnRleHRfd29ya2VycxgFIAEoCzIiLmRyb3Zlci5pbnRlcm5hbC52MS5Db250ZXh0V29ya2Vyc0gAEjEKCXNldF9kcmFpbhgGIAEoCzIcLmRyb3Zlci5pbnRlcm5hbC52MS5TZXREcmFpbkgAEjUKC2RyYWluX3N0YXRlGAcgASgLMh4uZHJvdmVyLmludGVybmFsLnYxLkRyYWluU3RhdGVIAEIHCgVvcmRlciIaCghTZXREcmFpbhIOCgZ3YW50ZWQYASABKAgidQoKRHJhaW5TdGF0ZRIPCgdkcmFpbmVkGAEgASgIEhcKD2V4cGVydHNfZHJhaW5lZBgCIAEoCBIQCghvYnN0YWNsZRgDIAEoCRIUCgxleHBlcnRfY291bnQYBCABKA0SFQoNcmVxdWVzdF9jb3VudBgFIAEoDSI9Cg5Db250ZXh0V29ya2VycxIrCgdob2xkZXJzGAEgAygLMhouZHJvdmVyLmludGVybmFsLnYxLkhvbGRlciILCglTZW5kQ2FjaGUigQMKC1dvcmtlclN0YXRlEhEKCXdvcmtlcl9pZBgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRItCgVyb2xlcxgDIAMoDjIeLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJSb2xlEg8KB2FkZHJlc3MYBCABKAkSFQoNYWRtaW5fYWRkcmVzcxgFIAEoCRIwCgZzdGF0dXMYBiABKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VyU3RhdHVzEhQKDGV4cGVydF9jb3VudBgHIAEoDRIRCglzaWxlbnRfbXMYCCABKA0SOgoQcHJlZGljdGVkX3ByZWZpeBgJIAEoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5QcmVmaXhDb3VudHMSGwoTaW5kZXhlZF9ibG9ja19jb3VudBgKIAEoBBIQCghrdl9kdHlwZRgLIAEoCRItCgVkcmFpbhgMIAEoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5EcmFpblN0YXRlInsKCUxhbmVTdGF0ZRIMCgRsYW5lGAEgASgJEhUKDXdhaXRpbmdfY291bnQYAiABKA0SFQoNb2xkZXN0X2FnZV9tcxgDIAEoBBIZChFwcmVkaWN0ZWRfd2FpdF9tcxgEIAEoBBIXCg93YWl0X21zX3Blcl9qb2IYBSABKAEiSgoMV2F0Y2hSZXF1ZXN0EhEKCXJvdXRlcl9pZBgCIAEoCRIQCghtb2RlbF9pZBgDIAEoCRIPCgdhZGRyZXNzGAQgASgJSgQIARACIrYCCgxDbHVzdGVyU3RhdGUSEAoIbW9kZWxfaWQYASABKAkSFAoMc2NoZWR1bGVyX2lkGAIgASgJEhQKDGxlYWRlcl9lcG9jaBgDIAEoBBIwCgd3b3JrZXJzGAQgAygLMh8uZHJvdmVyLmludGVybmFsLnYxLldvcmtlclN0YXRlEjEKCmV4cGVydF9tYXAYBSABKAsyHS5kcm92ZXIuaW50ZXJuYWwudjEuRXhwZXJ0TWFwEiwKBWxhbmVzGAYgAygLMh0uZHJvdmVyLmludGVybmFsLnYxLkxhbmVTdGF0ZRISCgpyb3V0ZXJfaWRzGAcgAygJEg0KBXJlYWR5GAggASgIEhkKEW1vZGVsX2ZpbmdlcnByaW50GAkgASgJEhcKD2V4cGVydF9zaG9ydGFnZRgKIAEoCSJECgxEcmFpblJlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJEgwKBHVuZG8YAiABKAgSEwoLaW5jYXJuYXRpb24YAyABKAkiYgoKRHJhaW5SZXBseRITCgtpbmNhcm5hdGlvbhgBIAEoCRIQCghkcmFpbmluZxgCIAEoCBItCgVzdGF0ZRgDIAEoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5EcmFpblN0YXRlIiQKDkV4cGxhaW5SZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkisQEKDkNhbmRpZGF0ZVRpbWVzEhEKCXdvcmtlcl9pZBgBIAEoCRIPCgdyZWZ1c2FsGAIgASgJEhAKCHF1ZXVlX21zGAMgASgBEhIKCnByZWZpbGxfbXMYBCABKAESDwoHbG9hZF9tcxgGIAEoARIaChJjYWNoZWRfdG9rZW5fY291bnQYByABKAQSFQoNa3ZfYnl0ZXNfZnJlZRgIIAEoA0oECAUQBlILdHJhbnNmZXJfbXMirQIKEVBsYWNlbWVudERlY2lzaW9uEhIKCnJlcXVlc3RfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoDRIMCgRsYW5lGAMgASgJEhoKEnByb21wdF90b2tlbl9jb3VudBgEIAEoBBIMCgRraW5kGAUgASgJEhEKCXdvcmtlcl9pZBgGIAEoCRIOCgZyZWFzb24YByABKAkSEwoLZmlyc3RfYXRfbXMYCCABKAQSEgoKbGFzdF9hdF9tcxgJIAEoBBINCgV0aW1lcxgKIAEoDRIPCgdvdXRjb21lGAsgASgJEjYKCmNhbmRpZGF0ZXMYDCADKAsyIi5kcm92ZXIuaW50ZXJuYWwudjEuQ2FuZGlkYXRlVGltZXMSFwoPY2FuZGlkYXRlX2NvdW50GA0gASgNIkgKDEV4cGxhaW5SZXBseRI4CglkZWNpc2lvbnMYASADKAsyJS5kcm92ZXIuaW50ZXJuYWwudjEuUGxhY2VtZW50RGVjaXNpb24qjgEKCldvcmtlclJvbGUSGwoXV09SS0VSX1JPTEVfVU5TUEVDSUZJRUQQABIZChVXT1JLRVJfUk9MRV9BVFRFTlRJT04QARIXChNXT1JLRVJfUk9MRV9FWFBFUlRTEAISFwoTV09SS0VSX1JPTEVfQ09OVEVYVBADEhYKEldPUktFUl9ST0xFX1ZJU0lPThAEKkgKBkt2S2luZBIXChNLVl9LSU5EX1VOU1BFQ0lGSUVEEAASEgoOS1ZfS0lORF9HTE9CQUwQARIRCg1LVl9LSU5EX0xPQ0FMEAIywwIKB0NsdXN0ZXISTQoESm9pbhIgLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJSZXBvcnQaHy5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VyT3JkZXIoATABEk0KBVdhdGNoEiAuZHJvdmVyLmludGVybmFsLnYxLldhdGNoUmVxdWVzdBogLmRyb3Zlci5pbnRlcm5hbC52MS5DbHVzdGVyU3RhdGUwARJPCgdFeHBsYWluEiIuZHJvdmVyLmludGVybmFsLnYxLkV4cGxhaW5SZXF1ZXN0GiAuZHJvdmVyLmludGVybmFsLnYxLkV4cGxhaW5SZXBseRJJCgVEcmFpbhIgLmRyb3Zlci5pbnRlcm5hbC52MS5EcmFpblJlcXVlc3QaHi5kcm92ZXIuaW50ZXJuYWwudjEuRHJhaW5SZXBseWIGcHJvdG8z");
 
 /**
  * @generated from message drover.internal.v1.LayerExperts
@@ -271,6 +271,13 @@ export type WorkerStatus = Message<"drover.internal.v1.WorkerStatus"> & {
    * @generated from field: repeated drover.internal.v1.LayerRows expert_rows = 23;
    */
   expertRows: LayerRows[];
+
+  /**
+   * Holders of experts that are clearly slower than the others, or do not answer it.
+   *
+   * @generated from field: repeated drover.internal.v1.SlowPeer slow_peers = 24;
+   */
+  slowPeers: SlowPeer[];
 };
 
 /**
@@ -279,6 +286,39 @@ export type WorkerStatus = Message<"drover.internal.v1.WorkerStatus"> & {
  */
 export const WorkerStatusSchema: GenMessage<WorkerStatus> = /*@__PURE__*/
   messageDesc(file_drover_internal_v1_cluster, 2);
+
+/**
+ * A holder of experts, as one attention worker finds it.
+ *
+ * @generated from message drover.internal.v1.SlowPeer
+ */
+export type SlowPeer = Message<"drover.internal.v1.SlowPeer"> & {
+  /**
+   * @generated from field: string worker_id = 1;
+   */
+  workerId: string;
+
+  /**
+   * How many times as long as the others it takes; 1 unless it is clearly slow.
+   *
+   * @generated from field: double slowness = 2;
+   */
+  slowness: number;
+
+  /**
+   * It has not answered for too long, or cannot be reached.
+   *
+   * @generated from field: bool silent = 3;
+   */
+  silent: boolean;
+};
+
+/**
+ * Describes the message drover.internal.v1.SlowPeer.
+ * Use `create(SlowPeerSchema)` to create a new message.
+ */
+export const SlowPeerSchema: GenMessage<SlowPeer> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_cluster, 3);
 
 /**
  * What a worker predicts of its steps, in milliseconds; all 0 while it has measured nothing.
@@ -327,7 +367,7 @@ export type StepCosts = Message<"drover.internal.v1.StepCosts"> & {
  * Use `create(StepCostsSchema)` to create a new message.
  */
 export const StepCostsSchema: GenMessage<StepCosts> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 3);
+  messageDesc(file_drover_internal_v1_cluster, 4);
 
 /**
  * Of one kind of layer: what open sequences use, and what only the prefix cache keeps.
@@ -351,7 +391,7 @@ export type KvBytes = Message<"drover.internal.v1.KvBytes"> & {
  * Use `create(KvBytesSchema)` to create a new message.
  */
 export const KvBytesSchema: GenMessage<KvBytes> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 4);
+  messageDesc(file_drover_internal_v1_cluster, 5);
 
 /**
  * Since the worker started, in tokens of prompts that began.
@@ -375,7 +415,7 @@ export type PrefixCounts = Message<"drover.internal.v1.PrefixCounts"> & {
  * Use `create(PrefixCountsSchema)` to create a new message.
  */
 export const PrefixCountsSchema: GenMessage<PrefixCounts> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 5);
+  messageDesc(file_drover_internal_v1_cluster, 6);
 
 /**
  * Rows of one layer that were routed to each expert, in order.
@@ -399,7 +439,7 @@ export type LayerRows = Message<"drover.internal.v1.LayerRows"> & {
  * Use `create(LayerRowsSchema)` to create a new message.
  */
 export const LayerRowsSchema: GenMessage<LayerRows> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 6);
+  messageDesc(file_drover_internal_v1_cluster, 7);
 
 /**
  * @generated from message drover.internal.v1.ExpertHeat
@@ -426,7 +466,7 @@ export type ExpertHeat = Message<"drover.internal.v1.ExpertHeat"> & {
  * Use `create(ExpertHeatSchema)` to create a new message.
  */
 export const ExpertHeatSchema: GenMessage<ExpertHeat> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 7);
+  messageDesc(file_drover_internal_v1_cluster, 8);
 
 /**
  * The whole set that is loaded, sent when it changes and after every join.
@@ -445,7 +485,7 @@ export type ExpertsLoaded = Message<"drover.internal.v1.ExpertsLoaded"> & {
  * Use `create(ExpertsLoadedSchema)` to create a new message.
  */
 export const ExpertsLoadedSchema: GenMessage<ExpertsLoaded> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 8);
+  messageDesc(file_drover_internal_v1_cluster, 9);
 
 /**
  * @generated from message drover.internal.v1.WorkerReport
@@ -500,7 +540,7 @@ export type WorkerReport = Message<"drover.internal.v1.WorkerReport"> & {
  * Use `create(WorkerReportSchema)` to create a new message.
  */
 export const WorkerReportSchema: GenMessage<WorkerReport> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 9);
+  messageDesc(file_drover_internal_v1_cluster, 10);
 
 /**
  * Blocks that entered or left the worker's prefix cache.
@@ -538,7 +578,7 @@ export type CacheEvent = Message<"drover.internal.v1.CacheEvent"> & {
  * Use `create(CacheEventSchema)` to create a new message.
  */
 export const CacheEventSchema: GenMessage<CacheEvent> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 10);
+  messageDesc(file_drover_internal_v1_cluster, 11);
 
 /**
  * Names a set of blocks whatever their order.
@@ -569,7 +609,7 @@ export type BlockSetDigest = Message<"drover.internal.v1.BlockSetDigest"> & {
  * Use `create(BlockSetDigestSchema)` to create a new message.
  */
 export const BlockSetDigestSchema: GenMessage<BlockSetDigest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 11);
+  messageDesc(file_drover_internal_v1_cluster, 12);
 
 /**
  * What is cached after event `sequence`.
@@ -598,7 +638,7 @@ export type CacheDigest = Message<"drover.internal.v1.CacheDigest"> & {
  * Use `create(CacheDigestSchema)` to create a new message.
  */
 export const CacheDigestSchema: GenMessage<CacheDigest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 12);
+  messageDesc(file_drover_internal_v1_cluster, 13);
 
 /**
  * Sent after changes, and alone each second.
@@ -624,7 +664,7 @@ export type CacheChanges = Message<"drover.internal.v1.CacheChanges"> & {
  * Use `create(CacheChangesSchema)` to create a new message.
  */
 export const CacheChangesSchema: GenMessage<CacheChanges> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 13);
+  messageDesc(file_drover_internal_v1_cluster, 14);
 
 /**
  * All that is cached after event `sequence`, in parts that follow each other.
@@ -665,7 +705,7 @@ export type CacheSnapshotPart = Message<"drover.internal.v1.CacheSnapshotPart"> 
  * Use `create(CacheSnapshotPartSchema)` to create a new message.
  */
 export const CacheSnapshotPartSchema: GenMessage<CacheSnapshotPart> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 14);
+  messageDesc(file_drover_internal_v1_cluster, 15);
 
 /**
  * @generated from message drover.internal.v1.Leaving
@@ -678,7 +718,7 @@ export type Leaving = Message<"drover.internal.v1.Leaving"> & {
  * Use `create(LeavingSchema)` to create a new message.
  */
 export const LeavingSchema: GenMessage<Leaving> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 15);
+  messageDesc(file_drover_internal_v1_cluster, 16);
 
 /**
  * @generated from message drover.internal.v1.JoinAccepted
@@ -705,7 +745,7 @@ export type JoinAccepted = Message<"drover.internal.v1.JoinAccepted"> & {
  * Use `create(JoinAcceptedSchema)` to create a new message.
  */
 export const JoinAcceptedSchema: GenMessage<JoinAccepted> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 16);
+  messageDesc(file_drover_internal_v1_cluster, 17);
 
 /**
  * Load these and report; unload what is not named once no active map needs it.
@@ -729,7 +769,7 @@ export type SetExperts = Message<"drover.internal.v1.SetExperts"> & {
  * Use `create(SetExpertsSchema)` to create a new message.
  */
 export const SetExpertsSchema: GenMessage<SetExperts> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 17);
+  messageDesc(file_drover_internal_v1_cluster, 18);
 
 /**
  * @generated from message drover.internal.v1.ExpertHolders
@@ -748,7 +788,7 @@ export type ExpertHolders = Message<"drover.internal.v1.ExpertHolders"> & {
  * Use `create(ExpertHoldersSchema)` to create a new message.
  */
 export const ExpertHoldersSchema: GenMessage<ExpertHolders> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 18);
+  messageDesc(file_drover_internal_v1_cluster, 19);
 
 /**
  * @generated from message drover.internal.v1.LayerMap
@@ -772,7 +812,7 @@ export type LayerMap = Message<"drover.internal.v1.LayerMap"> & {
  * Use `create(LayerMapSchema)` to create a new message.
  */
 export const LayerMapSchema: GenMessage<LayerMap> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 19);
+  messageDesc(file_drover_internal_v1_cluster, 20);
 
 /**
  * @generated from message drover.internal.v1.Holder
@@ -806,7 +846,7 @@ export type Holder = Message<"drover.internal.v1.Holder"> & {
  * Use `create(HolderSchema)` to create a new message.
  */
 export const HolderSchema: GenMessage<Holder> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 20);
+  messageDesc(file_drover_internal_v1_cluster, 21);
 
 /**
  * @generated from message drover.internal.v1.ExpertMap
@@ -845,7 +885,7 @@ export type ExpertMap = Message<"drover.internal.v1.ExpertMap"> & {
  * Use `create(ExpertMapSchema)` to create a new message.
  */
 export const ExpertMapSchema: GenMessage<ExpertMap> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 21);
+  messageDesc(file_drover_internal_v1_cluster, 22);
 
 /**
  * @generated from message drover.internal.v1.WorkerOrder
@@ -904,7 +944,7 @@ export type WorkerOrder = Message<"drover.internal.v1.WorkerOrder"> & {
  * Use `create(WorkerOrderSchema)` to create a new message.
  */
 export const WorkerOrderSchema: GenMessage<WorkerOrder> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 22);
+  messageDesc(file_drover_internal_v1_cluster, 23);
 
 /**
  * An operator wants the worker to drain, or wants it back. A worker that was asked to end drains all the same.
@@ -923,7 +963,7 @@ export type SetDrain = Message<"drover.internal.v1.SetDrain"> & {
  * Use `create(SetDrainSchema)` to create a new message.
  */
 export const SetDrainSchema: GenMessage<SetDrain> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 23);
+  messageDesc(file_drover_internal_v1_cluster, 24);
 
 /**
  * How far a draining worker is, to itself and to who asks. It may end once it is drained; others may still load its experts before.
@@ -972,7 +1012,7 @@ export type DrainState = Message<"drover.internal.v1.DrainState"> & {
  * Use `create(DrainStateSchema)` to create a new message.
  */
 export const DrainStateSchema: GenMessage<DrainState> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 24);
+  messageDesc(file_drover_internal_v1_cluster, 25);
 
 /**
  * All workers that hold stripes of long contexts, to attention workers at every change.
@@ -991,7 +1031,7 @@ export type ContextWorkers = Message<"drover.internal.v1.ContextWorkers"> & {
  * Use `create(ContextWorkersSchema)` to create a new message.
  */
 export const ContextWorkersSchema: GenMessage<ContextWorkers> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 25);
+  messageDesc(file_drover_internal_v1_cluster, 26);
 
 /**
  * Send a snapshot of the prefix cache: the index of it is not exact any more.
@@ -1006,7 +1046,7 @@ export type SendCache = Message<"drover.internal.v1.SendCache"> & {
  * Use `create(SendCacheSchema)` to create a new message.
  */
 export const SendCacheSchema: GenMessage<SendCache> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 26);
+  messageDesc(file_drover_internal_v1_cluster, 27);
 
 /**
  * @generated from message drover.internal.v1.WorkerState
@@ -1088,7 +1128,7 @@ export type WorkerState = Message<"drover.internal.v1.WorkerState"> & {
  * Use `create(WorkerStateSchema)` to create a new message.
  */
 export const WorkerStateSchema: GenMessage<WorkerState> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 27);
+  messageDesc(file_drover_internal_v1_cluster, 28);
 
 /**
  * @generated from message drover.internal.v1.LaneState
@@ -1127,7 +1167,7 @@ export type LaneState = Message<"drover.internal.v1.LaneState"> & {
  * Use `create(LaneStateSchema)` to create a new message.
  */
 export const LaneStateSchema: GenMessage<LaneState> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 28);
+  messageDesc(file_drover_internal_v1_cluster, 29);
 
 /**
  * @generated from message drover.internal.v1.WatchRequest
@@ -1154,7 +1194,7 @@ export type WatchRequest = Message<"drover.internal.v1.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 29);
+  messageDesc(file_drover_internal_v1_cluster, 30);
 
 /**
  * The whole state, sent at the start, at every change of membership or map, and each second.
@@ -1224,7 +1264,7 @@ export type ClusterState = Message<"drover.internal.v1.ClusterState"> & {
  * Use `create(ClusterStateSchema)` to create a new message.
  */
 export const ClusterStateSchema: GenMessage<ClusterState> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 30);
+  messageDesc(file_drover_internal_v1_cluster, 31);
 
 /**
  * @generated from message drover.internal.v1.DrainRequest
@@ -1255,7 +1295,7 @@ export type DrainRequest = Message<"drover.internal.v1.DrainRequest"> & {
  * Use `create(DrainRequestSchema)` to create a new message.
  */
 export const DrainRequestSchema: GenMessage<DrainRequest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 31);
+  messageDesc(file_drover_internal_v1_cluster, 32);
 
 /**
  * @generated from message drover.internal.v1.DrainReply
@@ -1286,7 +1326,7 @@ export type DrainReply = Message<"drover.internal.v1.DrainReply"> & {
  * Use `create(DrainReplySchema)` to create a new message.
  */
 export const DrainReplySchema: GenMessage<DrainReply> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 32);
+  messageDesc(file_drover_internal_v1_cluster, 33);
 
 /**
  * @generated from message drover.internal.v1.ExplainRequest
@@ -1303,7 +1343,7 @@ export type ExplainRequest = Message<"drover.internal.v1.ExplainRequest"> & {
  * Use `create(ExplainRequestSchema)` to create a new message.
  */
 export const ExplainRequestSchema: GenMessage<ExplainRequest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 33);
+  messageDesc(file_drover_internal_v1_cluster, 34);
 
 /**
  * One worker as a placement saw it. Milliseconds are predictions.
@@ -1354,7 +1394,7 @@ export type CandidateTimes = Message<"drover.internal.v1.CandidateTimes"> & {
  * Use `create(CandidateTimesSchema)` to create a new message.
  */
 export const CandidateTimesSchema: GenMessage<CandidateTimes> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 34);
+  messageDesc(file_drover_internal_v1_cluster, 35);
 
 /**
  * @generated from message drover.internal.v1.PlacementDecision
@@ -1443,7 +1483,7 @@ export type PlacementDecision = Message<"drover.internal.v1.PlacementDecision"> 
  * Use `create(PlacementDecisionSchema)` to create a new message.
  */
 export const PlacementDecisionSchema: GenMessage<PlacementDecision> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 35);
+  messageDesc(file_drover_internal_v1_cluster, 36);
 
 /**
  * Every decision about the request that is remembered, oldest first.
@@ -1462,7 +1502,7 @@ export type ExplainReply = Message<"drover.internal.v1.ExplainReply"> & {
  * Use `create(ExplainReplySchema)` to create a new message.
  */
 export const ExplainReplySchema: GenMessage<ExplainReply> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 36);
+  messageDesc(file_drover_internal_v1_cluster, 37);
 
 /**
  * @generated from enum drover.internal.v1.WorkerRole
