@@ -1,6 +1,7 @@
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { DroverError } from "@drover/core";
 import { helpText, likest, USAGE_EXIT_STATUS, VERSION } from "@drover/process";
+import { runCertificates } from "./certificates/certificates-command.ts";
 import { runChat } from "./chat/chat-command.ts";
 import { runDrain } from "./drain/drain-command.ts";
 import { runKeys } from "./keys/keys-command.ts";
@@ -33,6 +34,7 @@ const COMMANDS = [
   "convert",
   "tokenize",
   "secret",
+  "certificates",
   "keys",
   "router",
   "scheduler",
@@ -67,6 +69,8 @@ async function run(): Promise<number | undefined> {
       return runKeys(argv, process.env);
     case "secret":
       return runSecret(argv, process.env);
+    case "certificates":
+      return runCertificates(argv, process.env);
     case "router":
     case "scheduler":
     case "worker":

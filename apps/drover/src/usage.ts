@@ -15,6 +15,7 @@ Commands:
   tokenize    Turn texts and conversations into the tokens that a model would see
   keys        Make, list and revoke the keys of tenants
   secret      Make the secret by which a cluster's processes know each other
+  certificates  Make the certificates by which a cluster's processes encrypt what they say
   router      Run one router: the HTTP and gRPC APIs
   scheduler   Run one scheduler: places requests, and with --queue scheduler holds the queue
   worker      Run one worker: attention, experts, vision, context

@@ -46,6 +46,12 @@ export const routerFlags = defineConfig({
   httpPort: { ...PORT, default: 8080, help: "Port of the OpenAI API, /health, /ready and /metrics; 0: any." },
   grpcPort: { ...PORT, default: 50_051, help: "Port of the gRPC API; 0: any." },
   ...PROCESS_FLAGS,
+  tlsCertificateFile: {
+    kind: "string",
+    valueName: "FILE",
+    help: "A certificate in PEM, with those between it and its authority: HTTP and gRPC speak TLS alone. Needs --tls-key-file.",
+  },
+  tlsKeyFile: { kind: "string", valueName: "FILE", help: "The certificate's key in PEM, without a passphrase." },
   apiKeyFile: { kind: "string", valueName: "FILE", help: "One API key a line; without it everybody may ask." },
   corsOrigins: {
     kind: "list",

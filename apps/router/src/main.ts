@@ -1,5 +1,5 @@
-import { systemClock } from "@drover/core";
-import { serve, watchFileText } from "@drover/process";
+import { DroverError, type Logger, systemClock } from "@drover/core";
+import { serve, watchCertificates, watchFileText } from "@drover/process";
 import { ApiKeys, Router } from "@drover/router";
 import packageFile from "../package.json" with { type: "json" };
 import { ROUTER_USAGE, routerFlags } from "./config.ts";
@@ -27,9 +27,9 @@ await serve(
       }),
     );
     const keys = new ApiKeys();
-    const file = config.apiKeyFile;
-    if (file !== undefined)
-      resources.use(await watchFileText(file, { setting: "api-key-file", use: (text) => keys.use(text), logger }));
+    const setting = { setting: "api-key-file", use: (text: string) => keys.use(text), logger };
+    if (config.apiKeyFile !== undefined) resources.use(await watchFileText(config.apiKeyFile, setting));
+    const door = resources.use(await openDoor(config, logger));
     const ready = Promise.withResolvers<void>();
     const { router, addresses } = await Router.start({
       deployments: [
@@ -62,6 +62,7 @@ await serve(
       tracer,
       ending,
       bodies: { startsAtOnce: true },
+      ...(door && { certificates: door.certificates }),
       onReady: ready.resolve,
     });
     resources.defer(() => router.close());
@@ -74,3 +75,13 @@ await serve(
     };
   },
 );
+
+type DoorFiles = Readonly<{ tlsCertificateFile: string | undefined; tlsKeyFile: string | undefined }>;
+
+/** The certificate that clients see; undefined where the door is plain. Errors: `invalid_argument` for one file without the other, or a wrong one. */
+async function openDoor({ tlsCertificateFile: certificate, tlsKeyFile: key }: DoorFiles, logger: Logger) {
+  if (certificate === undefined && key === undefined) return undefined;
+  if (certificate === undefined || key === undefined)
+    throw new DroverError("invalid_argument", "--tls-certificate-file and --tls-key-file: name both, or neither.");
+  return watchCertificates({ certificate, key }, { setting: "tls-certificate-file", logger });
+}

@@ -1,20 +1,39 @@
 import { DroverError, type Logger } from "@drover/core";
-import type { ClusterSecret } from "@drover/rpc";
+import type { Certificates, ClusterSecret } from "@drover/rpc";
+import { certificateFilesIn, watchCertificates } from "./files/watched-certificates.ts";
 import { watchFileText } from "./files/watched-file.ts";
 import type { Config } from "./flags/flag.ts";
 import type { MEMBER_FLAGS } from "./flags/member-flags.ts";
 
 /**
- * Makes this process a member of its cluster, before it dials or listens, and keeps up with the secret's file until it is disposed. Errors:
- * `invalid_argument` for a file that cannot be used.
+ * Makes this process a member of its cluster, before it dials or listens, and keeps up with the files of the secret and of the certificates until it
+ * is disposed. Errors: `invalid_argument` for a file that cannot be used.
  */
 export async function enterCluster(
-  { clusterSecretFile: file, membersOnly }: Config<typeof MEMBER_FLAGS>,
+  { clusterSecretFile, clusterTls, membersOnly }: Config<typeof MEMBER_FLAGS>,
   logger: Logger,
 ): Promise<Disposable> {
-  if (file === undefined) return { [Symbol.dispose]: () => undefined };
+  const resources = new DisposableStack();
+  if (clusterSecretFile === undefined && clusterTls === undefined) return resources;
   // Loaded here: commands that dial nobody share this library.
-  const { ClusterSecret, joinCluster, secretsOf } = await import("@drover/rpc");
+  const { joinCluster } = await import("@drover/rpc");
+  let secret: ClusterSecret | undefined;
+  let certificates: Certificates | undefined;
+  if (clusterSecretFile !== undefined) {
+    const watched = resources.use(await watchSecret(clusterSecretFile, logger));
+    secret = watched.secret;
+  }
+  if (clusterTls !== undefined) {
+    const files = certificateFilesIn(clusterTls);
+    const watched = resources.use(await watchCertificates(files, { setting: "cluster-tls", logger }));
+    certificates = watched.certificates;
+  }
+  joinCluster({ ...(secret && { secret }), ...(certificates && { certificates }), asksNobody: !membersOnly });
+  return resources;
+}
+
+async function watchSecret(file: string, logger: Logger): Promise<Disposable & Readonly<{ secret: ClusterSecret }>> {
+  const { ClusterSecret, secretsOf } = await import("@drover/rpc");
   const setting = "cluster-secret-file";
   let secret: ClusterSecret | undefined;
   const use = (text: string) => {
@@ -27,6 +46,6 @@ export async function enterCluster(
     }
   };
   const watch = await watchFileText(file, { setting, use, logger });
-  joinCluster({ ...(secret && { secret }), asksNobody: !membersOnly });
-  return watch;
+  if (secret === undefined) throw new DroverError("internal", "a watched file is used before it is watched");
+  return { secret, [Symbol.dispose]: () => watch[Symbol.dispose]() };
 }

@@ -10,7 +10,7 @@ import {
   type Tracer,
   whenAborted,
 } from "@drover/core";
-import { listen, shutDown } from "@drover/rpc";
+import { type Certificates, listen, shutDown } from "@drover/rpc";
 import type { Metrics } from "@drover/telemetry";
 import type { ApiKeys } from "./api-keys.ts";
 import { Bodies, type BodyLimits } from "./bodies/bodies.ts";
@@ -63,6 +63,8 @@ export type RouterOptions = Readonly<{
   /** How it ends; only by `close` unless given. */
   ending?: RouterEnding;
   clock?: Clock;
+  /** With them both interfaces speak TLS alone. */
+  certificates?: Certificates;
   /** Other limits for bodies than `limits.ts` has. */
   bodies?: BodyLimits;
 }>;
@@ -122,6 +124,7 @@ export class Router {
         requestsMax: options.batchRequestsMax ?? BATCH_REQUESTS_DEFAULT,
       },
       clock,
+      certificates: options.certificates,
       bodies,
     });
     this.#grpc = createGrpcServer({ deployments: this.#deployments, keys, usage, logger, bodies });
@@ -133,7 +136,7 @@ export class Router {
   ): Promise<{ router: Router; addresses: Readonly<{ http: string; grpc: string }> }> {
     const router = new Router(options);
     const { host, advertise } = options;
-    const grpcPort = await listen(router.#grpc.server, `${bracketed(host)}:${options.grpcPort}`);
+    const grpcPort = await listen(router.#grpc.server, `${bracketed(host)}:${options.grpcPort}`, options.certificates);
     router.#grpcAddress = `${bracketed(host)}:${grpcPort}`;
     await router.#http.listen({ host, port: options.httpPort }).catch((cause: Error) => {
       const message = `cannot listen on ${bracketed(host)}:${options.httpPort}: ${cause.message}`;

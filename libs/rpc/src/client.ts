@@ -57,9 +57,12 @@ export class RpcClient implements Disposable {
 
   #connect(): Client {
     const channel = this.#channel?.(this.address);
-    return new Client(this.address, credentials.createInsecure(), {
+    const { certificates } = this.#membership;
+    return new Client(this.address, certificates?.forChannels ?? credentials.createInsecure(), {
       ...channelOptions,
       ...(channel && { channelOverride: channel }),
+      // TLS names a server, and an address is no name.
+      ...(certificates?.name !== undefined && { "grpc.ssl_target_name_override": certificates.name }),
     });
   }
 

@@ -19,6 +19,8 @@ export { traceOf } from "./trace-metadata.ts";
 
 // Processes of one cluster know each other.
 
+export { Certificates, type CertificateTexts, certificatesOf } from "./certificates/certificates.ts";
+export { type CertificatesOrder, makeCertificates } from "./certificates/make-certificates.ts";
 export { ClusterSecret, secretsOf } from "./membership/cluster-secret.ts";
 export { joinCluster, type Membership, OPEN_CLUSTER } from "./membership/membership.ts";
 

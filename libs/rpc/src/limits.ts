@@ -82,3 +82,9 @@ export const MESSAGE_BYTES_MAX = 256 * 2 ** 20;
 
 /** Calls at once of one connection; those beyond them wait at the caller. A router's largest burst of adds and cancels is far below. */
 export const STREAMS_MAX = 4096;
+
+/** Certificates that are made begin so long ago, for machines whose clocks are behind. */
+export const CERTIFICATE_EARLY_MS = 3_600_000;
+
+/** Peers' certificates that are remembered; when there are more, all are looked at anew. */
+export const PEERS_KNOWN_MAX = 1024;

@@ -1,5 +1,6 @@
 import { DroverError } from "@drover/core";
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from "@grpc/grpc-js";
+import type { Certificates } from "./certificates/certificates.ts";
 import { guardedService } from "./guarded-service.ts";
 import { membersOnly } from "./membership/members-only.ts";
 import { type Membership, ownMembership } from "./membership/membership.ts";
@@ -19,10 +20,12 @@ export function createServer({ protocol = PROTOCOL, membership = ownMembership()
 
 class GuardedServer extends Server {
   readonly #protocol: Protocol;
+  readonly certificates: Certificates | undefined;
 
   constructor(protocol: Protocol, membership: Membership) {
     super({ ...serverOptions, interceptors: [membersOnly(membership)] });
     this.#protocol = protocol;
+    this.certificates = membership.certificates;
   }
 
   override addService(definition: ServiceDefinition, service: UntypedServiceImplementation): void {
@@ -30,10 +33,18 @@ class GuardedServer extends Server {
   }
 }
 
-/** Binds `host:port` (port 0: any free one) and returns the port. Errors: `unavailable` when the address is taken. */
-export function listen(server: Server, address: string): Promise<number> {
+/**
+ * Binds `host:port` (port 0: any free one) and returns the port. With certificates it speaks TLS; a server for peers has those of its membership.
+ * Errors: `unavailable` when the address is taken.
+ */
+export function listen(
+  server: Server,
+  address: string,
+  certificates = server instanceof GuardedServer ? server.certificates : undefined,
+): Promise<number> {
+  const credentials = certificates?.forServers ?? ServerCredentials.createInsecure();
   return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+    server.bindAsync(address, credentials, (error, port) => {
       if (error)
         reject(new DroverError("unavailable", `cannot listen on ${address}: ${error.message}`, { cause: error }));
       else resolve(port);

@@ -5,6 +5,7 @@ import { commandConfig, defineConfig, enterCluster, MEMBER_FLAGS } from "@drover
 import { TopClient } from "../top/top-client.ts";
 import { readApiKey } from "../up/api-key.ts";
 import { judgeCards } from "./card-check.ts";
+import { checkCertificates } from "./certificate-check.ts";
 import { checkCluster, checkRouterClock, checkSchedulers } from "./cluster-check.ts";
 import { doctorReport } from "./doctor-report.ts";
 import { exitStatus, type Finding } from "./finding.ts";
@@ -23,6 +24,16 @@ const doctorSpec = defineConfig({
   url: { kind: "string", form: "url", valueName: "URL", help: "A router's HTTP address: its workers are asked too." },
   apiKeyFile: { kind: "string", valueName: "FILE", help: "A file whose first key is used for --url." },
   clusterSecretFile: MEMBER_FLAGS.clusterSecretFile,
+  clusterTls: {
+    kind: "string",
+    valueName: "DIR",
+    help: "The folder of a process's --cluster-tls: its certificate is looked at, and peers are asked with it.",
+  },
+  tlsCertificateFile: {
+    kind: "string",
+    valueName: "FILE",
+    help: "A router's certificate: its dates, and whether it names the host of --url.",
+  },
   model: { kind: "string", valueName: "DIR", help: "A checkpoint's folder." },
   deep: { kind: "boolean", help: "Hash every file of a converted checkpoint." },
   ports: { kind: "list", valueName: "PORT[,...]", help: "Ports that should be free on this machine." },
@@ -36,7 +47,10 @@ export async function runDoctor(
   print: (text: string) => void = (text) => process.stdout.write(text),
 ): Promise<number> {
   const config = commandConfig(doctorSpec, { argv, env, command: "drover doctor", usage: USAGE });
-  using _membership = await enterCluster({ ...config, membersOnly: true }, silentLogger);
+  const certificates = await checkCertificates(config, Date.now());
+  // With one that cannot be used nobody can be asked.
+  const clusterTls = certificates.some(({ state }) => state === "fail") ? undefined : config.clusterTls;
+  using _membership = await enterCluster({ ...config, clusterTls, membersOnly: true }, silentLogger);
   const model =
     config.model === undefined ? undefined : await checkModelFolder(config.model, config.deep, neverAborted);
   const machine = await checkMachine({
@@ -50,7 +64,7 @@ export async function runDoctor(
     checkSchedulers(config.scheduler, neverAborted),
     config.url === undefined ? [] : checkRouter(config.url, config.apiKeyFile),
   ]);
-  const findings = [...machine, ...cards, ...(model?.findings ?? []), ...others.flat()];
+  const findings = [...machine, ...cards, ...certificates, ...(model?.findings ?? []), ...others.flat()];
   print(
     config.json ? `${JSON.stringify({ status: exitStatus(findings), findings }, null, 2)}\n` : doctorReport(findings),
   );

@@ -25,3 +25,6 @@ export const SILENT_MS_WARN = 2_500;
 export const DATE_HEADER_MS = 1_000;
 /** A card of which others hold more leaves little to keys and values. */
 export const CARD_FREE_SHARE_MIN = 0.5;
+
+/** A certificate that is good for less is warned of. */
+export const CERTIFICATE_LEFT_MS_WARN = 21 * 86_400_000;

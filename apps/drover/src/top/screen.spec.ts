@@ -10,7 +10,7 @@ describe("screen", () => {
     const text = screen({
       modelName: "nano",
       queue: "embedded",
-      http: "127.0.0.1:8080",
+      url: "http://127.0.0.1:8080",
       grpc: "127.0.0.1:50051",
       rows,
     });

@@ -2,9 +2,9 @@ import type { Addresses } from "../up/supervised.ts";
 
 export type ScreenRow = Readonly<{ name: string; pid: number | undefined; addresses: Addresses }>;
 
-/** The one screen of `drover up`: where to ask, where requests wait, and what runs where. */
+/** The one screen of `drover up`: where to ask (`url`, of the HTTP API), where requests wait, and what runs where. */
 export function screen(
-  facts: Readonly<{ modelName: string; queue: string; http: string; grpc: string; rows: readonly ScreenRow[] }>,
+  facts: Readonly<{ modelName: string; queue: string; url: string; grpc: string; rows: readonly ScreenRow[] }>,
 ): string {
   const table = facts.rows.map((row) => [
     row.name,
@@ -22,15 +22,15 @@ export function screen(
   return `
 Drover serves ${facts.modelName}.
 
-  OpenAI API   http://${facts.http}/v1
+  OpenAI API   ${facts.url}/v1
   gRPC API     ${facts.grpc}
-  metrics      http://${facts.http}/metrics
+  metrics      ${facts.url}/metrics
   queue        ${facts.queue}
 
 ${lines.join("\n")}
 
-Try it:   bin/drover chat --url http://${facts.http}
-          curl http://${facts.http}/v1/chat/completions -H 'content-type: application/json' \\
+Try it:   bin/drover chat --url ${facts.url}
+          curl ${facts.url}/v1/chat/completions -H 'content-type: application/json' \\
             -d '${body}'
 Ctrl-C ends everything.
 `;

@@ -5,7 +5,15 @@ import type { UpConfig } from "./up-config.ts";
 /** What a process of a cluster is: a router, a scheduler, or a worker's roles. */
 export type Part = "router" | "scheduler" | WorkerRole;
 
-const EVERYWHERE = ["listen", "advertise", "otlpEndpoint", "traceRatio", "logLevel", "stallAfter"] as const;
+const EVERYWHERE = [
+  "listen",
+  "advertise",
+  "clusterTls",
+  "otlpEndpoint",
+  "traceRatio",
+  "logLevel",
+  "stallAfter",
+] as const;
 
 const OF_WORKERS = [...EVERYWHERE, "quantize", "quantizeBlock", "threads"] as const;
 
@@ -15,6 +23,8 @@ export const HANDED_FLAGS = {
     ...EVERYWHERE,
     "cluster",
     "modelAlias",
+    "tlsCertificateFile",
+    "tlsKeyFile",
     "apiKeyFile",
     "corsOrigins",
     "page",

@@ -15,6 +15,11 @@ export async function checkStart(config: UpConfig, modelFolder: string): Promise
   await checkKvMemory(config, modelFolder);
   const { listen, prompt } = config;
   const isServing = prompt === undefined;
+  if (!isServing && config.tlsCertificateFile !== undefined)
+    throw new DroverError(
+      "invalid_argument",
+      "--prompt: it asks on a port that nobody else is told of; leave --tls-certificate-file out.",
+    );
   await checkPort("http-port", listen, config.httpPort ?? (isServing ? HTTP_PORT_DEFAULT : 0));
   await checkPort("grpc-port", listen, config.grpcPort ?? (isServing ? GRPC_PORT_DEFAULT : 0));
   return id;

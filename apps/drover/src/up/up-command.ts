@@ -70,7 +70,9 @@ export async function runUp({ argv, env, mains, defaultModel }: UpOptions): Prom
     await untilAborted(cluster.start(), ended).finally(() => clearInterval(notice));
     const { http = "", grpc = "" } = cluster.routerAddresses;
     const queue = describeQueue(choice, cluster.rows);
-    if (config.prompt === undefined) process.stdout.write(screen({ modelName, queue, http, grpc, rows: cluster.rows }));
+    const scheme = config.tlsCertificateFile === undefined ? "http" : "https";
+    const url = `${scheme}://${http}`;
+    if (config.prompt === undefined) process.stdout.write(screen({ modelName, queue, url, grpc, rows: cluster.rows }));
     else say(`all is ready; asking ${modelName}`);
     parent.announce({ kind: "listening", addresses: cluster.routerAddresses });
     parent.announce({ kind: "ready" });
@@ -78,7 +80,7 @@ export async function runUp({ argv, env, mains, defaultModel }: UpOptions): Prom
       await whenAborted(ended);
       return 0;
     }
-    const client = new ChatClient({ url: `http://${http}`, apiKey });
+    const client = new ChatClient({ url, apiKey });
     process.stdout.write(`${await answerOnce(config.prompt, client, ended)}\n`);
     return 0;
   } catch (error) {

@@ -163,6 +163,17 @@ export const upSpec = defineConfig({
     valueName: "FILE",
     help: "The secret that the processes know each other by; one of their own, which ends with them, when absent.",
   },
+  clusterTls: {
+    kind: "string",
+    valueName: "DIR",
+    help: "Encrypt all between the processes, by tls.crt, tls.key and ca.crt in DIR.",
+  },
+  tlsCertificateFile: {
+    kind: "string",
+    valueName: "FILE",
+    help: "The router's certificate: HTTP and gRPC speak TLS alone. Needs --tls-key-file.",
+  },
+  tlsKeyFile: { kind: "string", valueName: "FILE", help: "The certificate's key." },
   apiKeyFile: { kind: "string", valueName: "FILE", help: "One API key a line; without it everybody may ask." },
   maxRequests: { kind: "integer", min: 1, help: "Requests that the router admits at once." },
   maxQueueWait: {

@@ -5,6 +5,11 @@ export const MEMBER_FLAGS = {
     valueName: "FILE",
     help: "A secret that all processes of the cluster share: others are not answered between them. drover secret makes one.",
   },
+  clusterTls: {
+    kind: "string",
+    valueName: "DIR",
+    help: "Encrypt all between the cluster's processes, by tls.crt, tls.key and ca.crt in DIR. drover certificates makes them.",
+  },
   membersOnly: {
     kind: "boolean",
     default: true,

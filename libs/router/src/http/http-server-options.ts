@@ -1,4 +1,5 @@
 import type { Clock, Logger } from "@drover/core";
+import type { Certificates } from "@drover/rpc";
 import type { Metrics } from "@drover/telemetry";
 import type { ApiKeys } from "../api-keys.ts";
 import type { BatchSettings } from "../batches/batch-settings.ts";
@@ -27,6 +28,8 @@ export type HttpServerOptions = Readonly<{
   /** Batches that it answers besides. */
   batches: BatchSettings;
   clock: Clock;
+  /** With them it speaks TLS alone. */
+  certificates?: Certificates | undefined;
   /** What reads the bodies, and gRPC's messages too; it ends with the server. */
   bodies: Bodies;
 }>;

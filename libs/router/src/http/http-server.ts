@@ -10,6 +10,7 @@ import type { Bodies } from "../bodies/bodies.ts";
 import { readsBody } from "../bodies/body-readers.ts";
 import { addApiRoutes } from "./api-routes.ts";
 import { addBatchRoutes, type BatchParts } from "./batch-routes.ts";
+import { httpsOptions, keepUpWith } from "./certified-server.ts";
 import { CrossOrigin } from "./cross-origin.ts";
 import { addDebugRoutes } from "./debug-routes.ts";
 import { discardBody } from "./discard-body.ts";
@@ -22,8 +23,9 @@ import { requestIdOf, tellRequestId } from "./request-id.ts";
 
 /** The OpenAI interface, vLLM's tokenizer routes, and the router's own health, metrics and cluster view. Not yet listening. */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
-  const { logger, ending, bodies } = options;
+  const { logger, ending, bodies, certificates } = options;
   const server = fastify({
+    ...httpsOptions(certificates),
     keepAliveTimeout: 75_000,
     forceCloseConnections: "idle",
     genReqId: ({ headers }) => requestIdOf(headers),
@@ -35,6 +37,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     tellRequestId(reply.raw, request.url, request.id);
     if (ending.aborted) reply.raw.setHeader("connection", "close");
   });
+  if (certificates !== undefined) keepUpWith(server, certificates);
   receiveBodies(server, bodies);
   answerErrors(server, logger);
   new CrossOrigin(options.corsOrigins).addTo(server, refuseUnknownRoutes(server));

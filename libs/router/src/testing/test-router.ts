@@ -1,4 +1,5 @@
 import { type Clock, type QueueProducer, silentLogger } from "@drover/core";
+import type { Certificates } from "@drover/rpc";
 import { createMetrics } from "@drover/telemetry";
 import { ApiKeys } from "../api-keys.ts";
 import type { BodyLimits } from "../bodies/bodies.ts";
@@ -24,12 +25,13 @@ export type TestRouterOptions = Readonly<{
   others?: readonly FakeCluster[];
   clock?: Clock;
   bodies?: BodyLimits;
+  certificates?: Certificates;
 }>;
 
 /** A real router on free ports of the loopback, before a cluster that the test plays. */
 export async function startTestRouter(cluster: FakeCluster, options: TestRouterOptions) {
   const { requestsMax = 4, readyWaitMsMax = 60_000, keys = [], images, ending, queueTrouble, clock } = options;
-  const { others = [], bodies } = options;
+  const { others = [], bodies, certificates } = options;
   const isReady = Promise.withResolvers<void>();
   const { router, addresses } = await Router.start({
     deployments: [
@@ -71,6 +73,12 @@ export async function startTestRouter(cluster: FakeCluster, options: TestRouterO
     ...(ending && { ending }),
     ...(clock && { clock }),
     ...(bodies && { bodies }),
+    ...(certificates && { certificates }),
   });
-  return { router, url: `http://${addresses.http}`, grpc: addresses.grpc, ready: isReady.promise };
+  return {
+    router,
+    url: `${certificates ? "https" : "http"}://${addresses.http}`,
+    grpc: addresses.grpc,
+    ready: isReady.promise,
+  };
 }

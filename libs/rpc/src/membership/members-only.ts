@@ -13,10 +13,18 @@ export function membersOnly(membership: Membership): ServerInterceptor {
       start: (next) =>
         next({
           onReceiveMetadata: (metadata, toHandler) => {
-            const refusal = strangerRefusal(metadata, path, membership);
+            const peer = call.getAuthContext().sslPeerCertificate?.raw;
+            const refusal = otherName(peer, membership) ?? strangerRefusal(metadata, path, membership);
             if (refusal === undefined) toHandler(metadata);
             else call.sendStatus(toServiceError(new DroverError("not_a_member", refusal)));
           },
         }),
     });
+}
+
+/** Why somebody with a certificate of the cluster's authority is no member; undefined where it is. */
+function otherName(peer: Uint8Array | undefined, { certificates }: Membership): string | undefined {
+  if (certificates === undefined) return undefined;
+  const isPeer = peer !== undefined && certificates.isPeer(peer);
+  return isPeer ? undefined : "the caller's certificate names nobody of this cluster";
 }

@@ -1,4 +1,5 @@
 import type { Metadata } from "@grpc/grpc-js";
+import type { Certificates } from "../certificates/certificates.ts";
 import type { ClusterSecret } from "./cluster-secret.ts";
 
 /** By what the processes of one cluster know each other. */
@@ -7,6 +8,8 @@ export type Membership = Readonly<{
   secret?: ClusterSecret;
   /** Proofs are given and not asked for: while processes without a secret are being replaced. */
   asksNobody?: boolean;
+  /** With them all connections are encrypted, and both ends show theirs. */
+  certificates?: Certificates;
 }>;
 
 /** Everybody is a member: for tests, and where the network keeps strangers out. */
