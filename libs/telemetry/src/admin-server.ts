@@ -8,7 +8,7 @@ import {
   json,
   type ToAdminThread,
 } from "./admin-messages.ts";
-import { ADMIN_THREAD_HEAP_MB, BEAT_MS } from "./limits.ts";
+import { ADMIN_THREAD_HEAP_MB, BEAT_MS, QUIET_BEAT_MS } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** What a path answers in JSON to what is asked after its question mark. A DroverError gets its HTTP status. */
@@ -29,7 +29,7 @@ export type AdminServerOptions = Readonly<{
 
 /** What a process that has started shows of itself. */
 export type AdminSubject = Readonly<{
-  /** Null when the process can do its work now, else a sentence that says what is missing. Asked four times a second. */
+  /** Null when the process can do its work now, else a sentence that says what is missing. Asked once to four times a second. */
   unready: () => string | null;
   /** Served by GET, such as `/debug/worker`. */
   routes?: Readonly<Record<string, AdminRoute>>;
@@ -68,9 +68,14 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
     told = reason;
     tell({ kind: "readiness", reason });
   };
+  // A loop that beats seldom must not look like one that stands.
+  const quietMs = Math.min(QUIET_BEAT_MS, stallAfterMs / 2);
+  let timer: NodeJS.Timeout | undefined;
   const turn = () => {
     Atomics.store(beat, 0, process.hrtime.bigint());
     refresh();
+    const isQuiet = !metrics.turned() && told === null;
+    timer = setTimeout(turn, isQuiet ? quietMs : BEAT_MS);
   };
   const answer = async ({ id, question }: Extract<FromAdminThread, { kind: "ask" }>) =>
     tell({ kind: "answer", id, answer: await answerTo(question, metrics, subject ?? starting) });
@@ -83,9 +88,8 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   });
   turn();
   ending.addEventListener("abort", refresh, { once: true });
-  const timer = setInterval(turn, BEAT_MS);
   const close = async () => {
-    clearInterval(timer);
+    clearTimeout(timer);
     await thread.terminate();
   };
   const show = (started: AdminSubject) => {

@@ -1,6 +1,6 @@
 // Metrics and the admin port.
 
-/** Samples of the event loop's delay, one each so many milliseconds: each wakes a process that has nothing else to do. */
+/** Samples of the event loop's delay while it has something to do, one each so many milliseconds. */
 export const EVENT_LOOP_SAMPLE_MS = 100;
 
 /** The event loop's lag is that of one to two windows of this length. */
@@ -17,8 +17,12 @@ export const ADMIN_CONNECTIONS_MAX = 64;
 /** A probe's client that does not finish its request within this time is cut off. */
 export const ADMIN_REQUEST_TIMEOUT_MS = 10_000;
 
-/** How often the main loop shows that it turns, and says whether it is ready. */
+/** How often the main loop shows that it turns, and says whether it is ready: while it has something to do or is not ready, and else. */
 export const BEAT_MS = 250;
+export const QUIET_BEAT_MS = 1000;
+
+/** An event loop that is active for a larger part of the time has something to do. */
+export const BUSY_LOOP_SHARE = 0.02;
 
 /** The main loop answers what the admin port was asked within this time; scrapers give up after 10 s. */
 export const ADMIN_ANSWER_MS_MAX = 3000;

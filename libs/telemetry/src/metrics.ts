@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { DEFAULT_SECONDS_BUCKETS } from "./limits.ts";
+import { LoopLag } from "./loop-lag.ts";
 import { watchProcess } from "./process-metrics.ts";
 
 /** One process's metrics. Labels come from closed sets; a name is registered once. */
@@ -16,6 +17,8 @@ export interface Metrics {
   ): Histogram<L>;
   /** Calls back before every scrape: for gauges whose value is read from somewhere else. */
   beforeScrape(collect: () => void | Promise<void>): void;
+  /** To be called some times a minute by whoever turns the event loop, whose lag is measured while it has something to do: whether it had. */
+  turned(): boolean;
   /** All metrics in Prometheus' text format. */
   text(): Promise<string>;
   /** The HTTP content type of `text()`. */
@@ -34,7 +37,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const registry = new Registry();
   registry.setDefaultLabels(options);
   const registers = [registry];
-  const collectors: Array<() => void | Promise<void>> = [watchProcess(registry)];
+  const loopLag = new LoopLag();
+  const collectors: Array<() => void | Promise<void>> = [watchProcess(registry, loopLag)];
   return {
     labels: options,
     counter: (name, help, labelNames) => new Counter({ name, help, labelNames, registers }),
@@ -42,6 +46,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     histogram: (name, help, labelNames, buckets) =>
       new Histogram({ name, help, labelNames, buckets: [...(buckets ?? DEFAULT_SECONDS_BUCKETS)], registers }),
     beforeScrape: (collect) => void collectors.push(collect),
+    turned: () => loopLag.turned(),
     text: async () => {
       for (const collect of collectors) await collect();
       return registry.metrics();
