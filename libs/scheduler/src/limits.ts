@@ -39,8 +39,8 @@ export const QUEUE_RETRY_MS = 500;
 /** Completing and releasing a lease, whose own signals may be gone by then, and what else a leader asks its queue. */
 export const QUEUE_CALL_LIMIT: TimeLimit = { ms: 5000, message: "the queue did not answer within 5 s" };
 
-/** Silences are looked at this often. */
-export const TICK_MS = 250;
+/** What is due by time is looked at when it is due, and this often at least. */
+export const TICK_MS_MAX = 1000;
 
 /** Routers are told of a change this long after the last state: 20 states a second at most. */
 export const STATE_CHANGE_MS = 50;

@@ -29,7 +29,7 @@ import { LaneForecasts } from "./lanes/lane-forecasts.ts";
 import { LanePlacer } from "./lanes/lane-placer.ts";
 import type { PlaceCaller } from "./lanes/place-caller.ts";
 import { Placer } from "./lanes/placer.ts";
-import { QUEUE_CALL_LIMIT, SETTLE_MS, STATE_INTERVAL_MS, TICK_MS } from "./limits.ts";
+import { QUEUE_CALL_LIMIT, SETTLE_MS, STATE_INTERVAL_MS, TICK_MS_MAX } from "./limits.ts";
 import type { SchedulerMetrics } from "./scheduler-metrics.ts";
 
 export type TermOptions = Readonly<{
@@ -64,6 +64,8 @@ export class Term {
   readonly #startedAtMs: number;
   /** Something has changed that the tick tells, or that is due sooner than it knew. */
   readonly #news = new Wakeup();
+  /** When the tick looks again, unless it is woken. */
+  #tickAtMs = Number.POSITIVE_INFINITY;
   #settled = false;
   #serving = false;
   #depths: readonly LaneDepth[] = [];
@@ -98,6 +100,7 @@ export class Term {
 
   report(session: number, report: WorkerReport): void {
     this.#fleet.report(session, report, this.#now());
+    if (this.#fleet.planDueMs < this.#tickAtMs) this.#news.wake();
   }
 
   end(session: number): void {
@@ -187,8 +190,13 @@ export class Term {
     }
     if (serving !== this.#serving) this.#options.logger.info("cluster.serving", { serving });
     this.#serving = serving;
-    this.#settled ||= this.#isFresh();
-    this.#wakeLanes();
+    if (!this.#settled && this.#isFresh()) {
+      this.#settled = true;
+      this.#news.wake();
+    }
+    // Heartbeats come from every worker each second, and most of them say what is known.
+    if (changes.some(({ kind }) => kind !== "status")) this.#wakeLanes();
+    else for (const lane of this.#lanes.values()) lane.wakeForRoom();
   }
 
   /** All who are here have just started: no router can know workers that are still to come back. */
@@ -209,14 +217,14 @@ export class Term {
         this.#fleet.publish();
         this.#routers.flush(() => this.state(), now);
       }
-      await this.#news.wait(this.#untilNextTickMs(), clock, signal);
+      this.#tickAtMs = this.#nextTickMs();
+      await this.#news.wait(Math.max(0, this.#tickAtMs - this.#now()), clock, signal);
     }
   }
 
-  #untilNextTickMs(): number {
-    const now = this.#now();
+  #nextTickMs(): number {
     const settledMs = this.#settled ? this.#routers.dueMs : this.#startedAtMs + SETTLE_MS;
-    return Math.max(0, Math.min(TICK_MS, this.#fleet.dueMs - now, settledMs - now));
+    return Math.min(this.#now() + TICK_MS_MAX, this.#fleet.dueMs, settledMs);
   }
 
   /** Depths and routers that are gone; a queue that cannot be reached is said once. */

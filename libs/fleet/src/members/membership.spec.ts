@@ -44,6 +44,22 @@ describe("Membership", () => {
     expect(told(membership.status(1, status, GONE_AFTER_MS + 2))).toEqual([]);
   });
 
+  it("says when the next silence is due: nothing changes before, and something then", () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(2000), { minLength: 1, maxLength: 5 }), (joinedMs) => {
+        const membership = new Membership();
+        const inTurn = joinedMs.toSorted((a, b) => a - b);
+        for (const [i, ms] of inTurn.entries()) membership.join(profile(`w${i}`), i + 1, ms);
+        while (membership.members.length > 0) {
+          const { dueMs } = membership;
+          expect(membership.tick(dueMs - 1)).toEqual([]);
+          expect(membership.tick(dueMs)).not.toEqual([]);
+        }
+        expect(membership.dueMs).toBe(Number.POSITIVE_INFINITY);
+      }),
+    );
+  });
+
   it("a worker is gone as soon as its stream ends", () => {
     const membership = new Membership();
     membership.join(profile("a"), 1, 0);

@@ -105,7 +105,15 @@ export class Membership {
     return member === undefined ? [] : [this.#remove(member, "disconnected")];
   }
 
-  /** Silence: suspected first, then gone. To be called a few times a second. */
+  /** When the next member is suspected or gone, if nothing is heard of it. */
+  get dueMs(): number {
+    let dueMs = Number.POSITIVE_INFINITY;
+    for (const { heardAtMs, suspected } of this.members)
+      dueMs = Math.min(dueMs, heardAtMs + (suspected ? this.#goneAfterMs : this.#suspectAfterMs));
+    return dueMs;
+  }
+
+  /** Silence: suspected first, then gone. To be called at {@link dueMs}. */
   tick(now: number): readonly MembershipChange[] {
     const changes = [...this.#suspectAccused(now)];
     for (const member of this.members) {

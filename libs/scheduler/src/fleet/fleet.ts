@@ -151,15 +151,20 @@ export class Fleet {
     for (const member of this.members) this.#sendMap(member);
   }
 
-  /** When the planner has something to do though nothing was reported. */
+  /** When somebody is silent for too long, or the planner has something to do, though nothing was reported. */
   get dueMs(): number {
+    return Math.min(this.#membership.dueMs, this.planDueMs);
+  }
+
+  /** When the planner has something to do though nothing was reported. */
+  get planDueMs(): number {
     return this.#planner?.dueMs ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Silences, and what the planner has to do by now. To be called a few times a second, and at `dueMs`. */
+  /** Silences, and what the planner has to do by now. To be called at `dueMs`. */
   tick(now: number): void {
     const changes = this.#membership.tick(now);
-    if (changes.length > 0 || now >= this.dueMs) this.#settle(changes, now);
+    if (changes.length > 0 || now >= this.planDueMs) this.#settle(changes, now);
   }
 
   /** Ends all streams: the workers look for the next leader. */

@@ -58,6 +58,8 @@ export class LanePlacer {
   readonly #wakeup = new Wakeup();
   readonly #held: HeldJob[] = [];
   readonly #placing = new Set<Promise<void>>();
+  /** Whether its last round would have placed a job. */
+  #foundRoom = false;
   /** The job that is first of those held, and since when it is passed over. */
   #passedOver: Readonly<{ requestId: string; sinceMs: number }> | undefined;
 
@@ -74,6 +76,11 @@ export class LanePlacer {
   /** A job may have come, or room for one. */
   wake(): void {
     this.#wakeup.wake();
+  }
+
+  /** There may be room where there was none: nothing to somebody who waits for jobs alone. */
+  wakeForRoom(): void {
+    if (this.heldCount > 0 || !this.#foundRoom) this.#wakeup.wake();
   }
 
   /** Places until the signal aborts; then what is not placed goes back, and placements under way are waited for. Never rejects but for bugs. */
@@ -104,6 +111,7 @@ export class LanePlacer {
     const first = this.#held[0];
     if (first !== undefined && clock.monotonic() - first.heldSinceMs >= HOLD_MS_MAX) await this.#releaseHeld();
     const room = placer.hasRoom(lane) || (this.heldCount === 0 && placer.hasWorker());
+    this.#foundRoom = room;
     if (!room || this.heldCount >= LEASES_HELD_MAX || this.#overtakingEnds()) return HELD_POLL_MS;
     const lease = await queue.take(lane, signal);
     if (lease === undefined) return this.#held.length > 0 ? HELD_POLL_MS : IDLE_POLL_MS;
