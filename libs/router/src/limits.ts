@@ -119,8 +119,9 @@ export const REMEMBERED_CANCELS_MAX = 1024;
 /** A state that is older no longer vouches for the cluster. */
 export const CLUSTER_STATE_AGE_MS_MAX = 15_000;
 
-/** How often deadlines and lost streams are looked for. */
+/** How often deadlines and lost streams are looked for: while there are requests, and while there are none. */
 export const SWEEP_INTERVAL_MS = 500;
+export const IDLE_SWEEP_INTERVAL_MS = 1000;
 
 /** Bound on calls to the queue and the payload store. */
 export const QUEUE_CALL_LIMIT: TimeLimit = { ms: 5000, message: "the queue did not answer within 5 s" };

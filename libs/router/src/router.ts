@@ -23,6 +23,7 @@ import {
   BATCH_REQUESTS_DEFAULT,
   DRAIN_MS_MAX,
   FLUSH_MS_MAX,
+  IDLE_SWEEP_INTERVAL_MS,
   KEEP_FILES_MS_DEFAULT,
   STREAM_WAIT_MS_DEFAULT,
   SWEEP_INTERVAL_MS,
@@ -205,7 +206,8 @@ export class Router {
     while (!closed.aborted) {
       for (const deployment of this.#deployments) deployment.sweep();
       this.#observeReady();
-      await sleepUnlessAborted(this.#clock, SWEEP_INTERVAL_MS, closed);
+      const pauseMs = this.#admission.inFlight === 0 ? IDLE_SWEEP_INTERVAL_MS : SWEEP_INTERVAL_MS;
+      await sleepUnlessAborted(this.#clock, pauseMs, closed);
     }
   }
 
