@@ -4,6 +4,13 @@ export type { DeploymentOptions } from "./deployment.ts";
 export { Router } from "./router.ts";
 export type { ServedModel } from "./served-model.ts";
 
+// A deployment alone, for who stands behind a router's doors.
+
+export { Deployment } from "./deployment.ts";
+export { routerSeries } from "./metrics/router-series.ts";
+export { Admission } from "./requests/admission.ts";
+export { TenantUsage } from "./requests/tenant-usage.ts";
+
 // Who may ask, and how many may at once.
 
 export { ApiKeys } from "./api-keys.ts";

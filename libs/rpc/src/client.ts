@@ -7,7 +7,6 @@ import type {
 } from "@bufbuild/protobuf";
 import { DroverError, type TraceContext } from "@drover/core";
 import {
-  type Channel,
   Client,
   type ClientDuplexStream,
   type ClientReadableStream,
@@ -30,6 +29,8 @@ import { traceMetadata } from "./trace-metadata.ts";
 const ONE_REQUEST = { interceptors: [cancelOnTheWire] };
 
 /** What carries a connection's calls, where it is not gRPC's own HTTP/2: a simulated network in tests. */
+export type Channel = NonNullable<NonNullable<ConstructorParameters<typeof Client>[2]>["channelOverride"]>;
+
 type ConnectionOptions = PeerIdentity & Readonly<{ channel?: (address: string) => Channel }>;
 
 /** Why a call failed that nobody here has cancelled: where it was cancelled all the same, the other side has dropped it. */

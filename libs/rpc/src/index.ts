@@ -1,7 +1,7 @@
 // A process asks another one, and serves what others ask.
 
 export { dropCancelledCalls } from "./cancelled-calls.ts";
-export { RpcClient } from "./client.ts";
+export { type Channel, RpcClient } from "./client.ts";
 export { fromServiceError, toServiceError } from "./errors.ts";
 export { grpcNetwork, type Network } from "./network.ts";
 export {

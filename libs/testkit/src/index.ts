@@ -4,6 +4,13 @@ export { seededRandom } from "@drover/core";
 export { RecordingLogger } from "./recording-logger.ts";
 export { SimClock, settled } from "./sim-clock.ts";
 
+// Many processes in one simulated time, and the network between them.
+
+export { SimNetwork } from "./simulation/sim-network.ts";
+export { SimProcess } from "./simulation/sim-process.ts";
+export { SimServer } from "./simulation/sim-server.ts";
+export { SimWorld } from "./simulation/sim-world.ts";
+
 // A real engine on a real model, in the test's own process.
 
 export { BYTE_BOS, BYTE_EOS, byteTokenizer } from "./byte-tokenizer.ts";
