@@ -96,7 +96,8 @@ async function newcomers(signal: AbortSignal): Promise<void> {
 
 /** How far the long prompt is; 0 while only short ones wait. */
 async function position(): Promise<number> {
-  const { load } = (await (await fetch(`${admin}/debug/worker`)).json()) as { load: { pendingTokenCount: number } };
+  const worker = await cluster.askMember("attention-0", "GET /debug/worker");
+  const { load } = (await worker.json()) as { load: { pendingTokenCount: number } };
   return load.pendingTokenCount > SHORT_PROMPT_TOKENS * 10 ? TOKENS - load.pendingTokenCount : 0;
 }
 

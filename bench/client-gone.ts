@@ -2,12 +2,9 @@ import { TestCluster } from "../tests/e2e/test-cluster.ts";
 
 /** How long the KV of eight streams stays in use after their clients have gone: milliseconds from the disconnect until it is zero. */
 await using cluster = await TestCluster.start({});
-const state = (await (await fetch(`${cluster.url}/debug/cluster`)).json()) as {
-  workers: { workerId: string; adminAddress: string }[];
-};
-const admin = state.workers.find((worker) => worker.workerId === "attention-0")?.adminAddress;
 const used = async () => {
-  const { load } = (await (await fetch(`http://${admin}/debug/worker`)).json()) as { load: { kvBytesUsed: number } };
+  const worker = await cluster.askMember("attention-0", "GET /debug/worker");
+  const { load } = (await worker.json()) as { load: { kvBytesUsed: number } };
   return load.kvBytesUsed;
 };
 const times: number[] = [];

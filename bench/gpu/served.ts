@@ -1,5 +1,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { createHmac } from "node:crypto";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -68,7 +70,12 @@ export class Served implements AsyncDisposable {
 
   /** What the first attention worker says of itself. */
   async debug(): Promise<unknown> {
-    return (await fetch(`http://${this.#admin}/debug/worker`)).json();
+    const file = /^ +secret +(\S+)/m.exec(this.#output)?.[1] ?? "";
+    const [timeS, asked] = [Math.floor(Date.now() / 1000), "GET /debug/worker"];
+    // As `drover secret --prove` does; only the sources of what is served travel with this file.
+    const mac = createHmac("sha256", readFileSync(file, "utf8").trim()).update(`drover-member\n${timeS}\n${asked}`);
+    const headers = { "drover-member": `${timeS}.${mac.digest("base64url")}` };
+    return (await fetch(`http://${this.#admin}/debug/worker`, { headers })).json();
   }
 
   /** The sum of a series that the first attention worker shows. */

@@ -102,5 +102,14 @@ test("a cluster that serves has nothing wrong, every peer of it is asked, and a 
       expect([status.UNAUTHENTICATED, status.UNIMPLEMENTED]).toContain(code);
       expect(replies).toBe(0);
     }
+  const admin = [
+    ...cluster.output.matchAll(/^ +(?:router|scheduler|attention-0|context-0|experts-\d) .*admin (\S+)/gm),
+  ];
+  expect(admin).toHaveLength(6);
+  const forMembers = ["GET /debug/worker", "GET /debug/cluster", "POST /drain?worker=attention-0"];
+  for (const [, address] of admin)
+    for (const [method = "", path] of forMembers.map((asked) => asked.split(" ")))
+      expect((await fetch(`http://${address}${path}`, { method })).status).toBe(401);
+  expect((await cluster.askMember("attention-0", "GET /debug/worker")).status).toBe(200);
   await rm(folder, { recursive: true });
 });

@@ -28,7 +28,8 @@ function start(...args: readonly string[]): { child: ChildProcess; ended: Promis
 
 /** `drover drain` at the scheduler's admin port. */
 const drain = async (cluster: TestCluster, ...args: readonly string[]): Promise<Ended> =>
-  start("drain", ...args, "--url", await cluster.adminUrl("scheduler")).ended;
+  start("drain", ...args, "--url", await cluster.adminUrl("scheduler"), "--cluster-secret-file", cluster.secretFile)
+    .ended;
 
 type WorkerView = Readonly<{ workerId: string; expertCount?: number; drain?: { obstacle?: string } }>;
 

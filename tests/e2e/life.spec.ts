@@ -82,9 +82,10 @@ describe("one cluster with a key file, from its first request to its end", () =>
   });
 
   test("a client that leaves in mid-stream frees its KV, and whoever stays is not disturbed", async () => {
-    const worker = `${await cluster.adminUrl("attention-0")}/debug/worker`;
     const kvBytesUsed = async () => {
-      const { load } = (await (await fetch(worker)).json()) as { load: { kvBytesUsed: number } };
+      const { load } = (await (await cluster.askMember("attention-0", "GET /debug/worker")).json()) as {
+        load: { kvBytesUsed: number };
+      };
       return load.kvBytesUsed;
     };
     const body = { model: "nano", prompt: "Once upon a time", ignore_eos: true, max_tokens: 20_000, stream: true };

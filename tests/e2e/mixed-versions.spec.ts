@@ -97,8 +97,7 @@ test("workers of a newer build that agrees serve beside the others, and answers 
   const isReady = async () => (await members(cluster)).find(({ workerId }) => workerId === "newer")?.status?.ready;
   await expect.poll(isReady, { timeout: TIMEOUT_MS }).toBe(true);
   // Only the newer worker is left to decode, with experts in both.
-  const admin = await cluster.adminUrl("scheduler");
-  await fetch(`${admin}/drain?worker=attention-0`, { method: "POST" });
+  await cluster.askMember("scheduler", "POST /drain?worker=attention-0");
   const drains = async () => (await members(cluster)).some(({ status }) => status?.draining);
   await expect.poll(drains, { timeout: TIMEOUT_MS }).toBe(true);
   expect(await answer(cluster)).toBe(before);

@@ -19,10 +19,10 @@ async function complete(cluster: TestCluster, length: number): Promise<{ tokens:
 
 type ContextFacts = { context: { segmentCount: number; byteCount: number } };
 
-async function heldSegments(admins: readonly string[]): Promise<number[]> {
+async function heldSegments(cluster: TestCluster, names: readonly string[]): Promise<number[]> {
   return await Promise.all(
-    admins.map(async (url) => {
-      const { context } = (await (await fetch(`${url}/debug/worker`)).json()) as ContextFacts;
+    names.map(async (name) => {
+      const { context } = (await (await cluster.askMember(name, "GET /debug/worker")).json()) as ContextFacts;
       return context.segmentCount;
     }),
   );
@@ -41,9 +41,10 @@ test("a context worker that is killed while it holds a part of a request costs t
     expertWorkers: 1,
     flags: ["--context-workers", "2", "--stripe-above", "1000", "--prefix-cache", "off"],
   });
-  const admins = await Promise.all([cluster.adminUrl("context-0"), cluster.adminUrl("context-1")]);
+  const holders = ["context-0", "context-1"];
   const long = complete(cluster, 12_000);
-  while ((await heldSegments(admins)).some((count) => count < 2)) await new Promise((done) => setTimeout(done, 10));
+  while ((await heldSegments(cluster, holders)).some((count) => count < 2))
+    await new Promise((done) => setTimeout(done, 10));
   const [pid] = cluster.pids("--worker-id=context-1");
   process.kill(pid ?? 0, "SIGKILL");
   const answers = [await long, await complete(cluster, 500)];
@@ -52,7 +53,7 @@ test("a context worker that is killed while it holds a part of a request costs t
     for (const [at, logprob] of logprobs.entries())
       expect(Math.abs((answers[i]?.logprobs[at] ?? Number.NaN) - logprob)).toBeLessThan(2e-3);
   }
-  for (let tries = 0; tries < 200 && (await heldSegments(admins.slice(0, 1)))[0] !== 0; tries++)
+  for (let tries = 0; tries < 200 && (await heldSegments(cluster, holders.slice(0, 1)))[0] !== 0; tries++)
     await new Promise((done) => setTimeout(done, 50));
-  expect((await heldSegments(admins.slice(0, 1)))[0]).toBe(0);
+  expect((await heldSegments(cluster, holders.slice(0, 1)))[0]).toBe(0);
 });

@@ -2,6 +2,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { MEMBER_HEADER } from "@drover/core";
+import { ClusterSecret } from "@drover/rpc";
 import { freePort } from "@drover/testkit";
 
 export const ROOT = join(import.meta.dirname, "../..");
@@ -118,6 +120,21 @@ export class TestCluster implements AsyncDisposable {
         throw new Error(`no administration address of ${name}:\n${this.#output}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
+  }
+
+  /** The file of the secret that its processes know each other by, from the screen. */
+  get secretFile(): string {
+    const file = /^ +secret +(\S+)/m.exec(this.#output)?.[1];
+    if (file === undefined) throw new Error(`no secret is shown:\n${this.#output}`);
+    return file;
+  }
+
+  /** Asks a process's administration address as a member of the cluster: of `GET /debug/worker`, or what else is for members alone. */
+  async askMember(name: string, asked: string): Promise<Response> {
+    const admin = await this.adminUrl(name);
+    const [method = "", target = ""] = asked.split(" ");
+    const headers = { [MEMBER_HEADER]: ClusterSecret.read(readFileSync(this.secretFile, "utf8")).prove(asked) };
+    return fetch(`${admin}${target}`, { method, headers });
   }
 
   async post(path: string, body: unknown, signal?: AbortSignal): Promise<Response> {

@@ -164,8 +164,7 @@ describe.skipIf(!present)("a live cluster, as a real Prometheus sees it (needs p
   });
 
   test("a worker that is drained is counted as draining, and as ready once that is taken back", async () => {
-    const admin = await cluster.adminUrl("scheduler");
-    const ask = (query: string) => fetch(`${admin}/drain?worker=vision-0${query}`, { method: "POST" });
+    const ask = (query: string) => cluster.askMember("scheduler", `POST /drain?worker=vision-0${query}`);
     const readyCount = async () => {
       const [range] = await prometheus.range('role:drover_workers:ready{role="vision"}', 2);
       return Number(range?.values.at(-1)?.[1]);

@@ -5,6 +5,13 @@ import { watchFileText } from "./files/watched-file.ts";
 import type { Config } from "./flags/flag.ts";
 import type { MEMBER_FLAGS } from "./flags/member-flags.ts";
 
+/** A process that is a member until this is disposed, and why others are none. */
+type EnteredCluster = Disposable &
+  Readonly<{
+    /** Why who gives this proof for what it asks, `GET /path?query`, is no member; undefined where it is. */
+    refusal: (proof: string | undefined, asked: string) => string | undefined;
+  }>;
+
 /**
  * Makes this process a member of its cluster, before it dials or listens, and keeps up with the files of the secret and of the certificates until it
  * is disposed. Errors: `invalid_argument` for a file that cannot be used.
@@ -12,11 +19,13 @@ import type { MEMBER_FLAGS } from "./flags/member-flags.ts";
 export async function enterCluster(
   { clusterSecretFile, clusterTls, membersOnly }: Config<typeof MEMBER_FLAGS>,
   logger: Logger,
-): Promise<Disposable> {
+): Promise<EnteredCluster> {
   const resources = new DisposableStack();
-  if (clusterSecretFile === undefined && clusterTls === undefined) return resources;
+  const leave = () => resources.dispose();
+  if (clusterSecretFile === undefined && clusterTls === undefined)
+    return { refusal: () => undefined, [Symbol.dispose]: leave };
   // Loaded here: commands that dial nobody share this library.
-  const { joinCluster } = await import("@drover/rpc");
+  const { joinCluster, proofRefusal } = await import("@drover/rpc");
   let secret: ClusterSecret | undefined;
   let certificates: Certificates | undefined;
   if (clusterSecretFile !== undefined) {
@@ -28,8 +37,9 @@ export async function enterCluster(
     const watched = resources.use(await watchCertificates(files, { setting: "cluster-tls", logger }));
     certificates = watched.certificates;
   }
-  joinCluster({ ...(secret && { secret }), ...(certificates && { certificates }), asksNobody: !membersOnly });
-  return resources;
+  const membership = { ...(secret && { secret }), ...(certificates && { certificates }), asksNobody: !membersOnly };
+  joinCluster(membership);
+  return { refusal: (proof, asked) => proofRefusal(proof, asked, membership), [Symbol.dispose]: leave };
 }
 
 async function watchSecret(file: string, logger: Logger): Promise<Disposable & Readonly<{ secret: ClusterSecret }>> {

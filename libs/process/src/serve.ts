@@ -139,13 +139,13 @@ async function live<S extends ConfigSpec & ProcessFlags>(
       stallAfterMs: stallAfter,
     }),
   );
-  resources.use(await enterCluster(common, logger));
+  const { refusal } = resources.use(await enterCluster(common, logger));
   const { tracer } = resources.use(await openTracing({ ...common, process: kind, instance: id, logger }));
   const progress = (text: string) => parent.announce({ kind: "progress", text });
   const adminAddress = `${host}:${admin.port}`;
   const started = await start({ ...known, adminAddress, ending, tracer, progress });
   ending.asked.removeEventListener("abort", leave);
-  admin.show(started);
+  admin.show({ ...started, refusal });
   const addresses = { ...started.addresses, admin: adminAddress };
   logger.info(`${kind}.listening`, { ...addresses, ...started.facts });
   parent.announce({ kind: "listening", addresses });

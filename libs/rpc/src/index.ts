@@ -22,7 +22,7 @@ export { traceOf } from "./trace-metadata.ts";
 export { Certificates, type CertificateTexts, certificatesOf } from "./certificates/certificates.ts";
 export { type CertificatesOrder, makeCertificates } from "./certificates/make-certificates.ts";
 export { ClusterSecret, secretsOf } from "./membership/cluster-secret.ts";
-export { joinCluster, type Membership, OPEN_CLUSTER } from "./membership/membership.ts";
+export { joinCluster, type Membership, memberHeaders, OPEN_CLUSTER, proofRefusal } from "./membership/membership.ts";
 
 // Builds that agree serve together.
 

@@ -21,7 +21,13 @@ export type FromAdminThread =
   | Readonly<{ kind: "ask"; id: number; question: AdminQuestion }>;
 
 /** What only the main loop can answer. */
-export type AdminQuestion = Readonly<{ method: "GET" | "POST"; path: string; query: string }>;
+export type AdminQuestion = Readonly<{
+  method: "GET" | "POST";
+  path: string;
+  query: string;
+  /** That the one who asks is of the cluster. */
+  proof?: string | undefined;
+}>;
 
 export type AdminAnswer = Readonly<{ status: number; contentType: string; body: string }>;
 

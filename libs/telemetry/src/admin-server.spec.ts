@@ -110,6 +110,27 @@ describe("startAdminServer", () => {
     });
   });
 
+  it("says nothing of its routes and does nothing for who is refused, and serves probes and metrics to all", async () => {
+    const done: string[] = [];
+    const server = await serve({
+      refusal: (proof, asked) => (proof === `for ${asked}` ? undefined : "a proof is missing"),
+      routes: { "/debug/x": () => "read" },
+      actions: { "/drain": (query) => done.push(query.get("worker") ?? "") },
+    });
+    const ask = async (method: string, path: string, proof?: string) =>
+      (await fetch(url(server, path), { method, ...(proof !== undefined && { headers: { "drover-member": proof } }) }))
+        .status;
+    for (const path of ["/debug/x", "/drain?worker=a", "/nothing"])
+      for (const method of ["GET", "POST", "HEAD"])
+        for (const proof of [undefined, "", "for GET /other", "for POST /drain"])
+          expect(await ask(method, path, proof)).toBe(401);
+    expect(done).toEqual([]);
+    for (const path of ["/livez", "/readyz", "/metrics"]) expect(await ask("GET", path)).toBe(200);
+    expect(await ask("GET", "/debug/x", "for GET /debug/x")).toBe(200);
+    expect(await ask("POST", "/drain?worker=b", "for POST /drain?worker=b")).toBe(200);
+    expect(done).toEqual(["b"]);
+  });
+
   it("serves actions by POST alone, and routes by GET alone", async () => {
     const done: string[] = [];
     const server = await serve({

@@ -31,6 +31,11 @@ export type AdminServerOptions = Readonly<{
 export type AdminSubject = Readonly<{
   /** Null when the process can do its work now, else a sentence that says what is missing. Asked once to four times a second. */
   unready: () => string | null;
+  /**
+   * Why routes and actions are not for whoever gives this proof for what it asks, `GET /path?query`; undefined where they are. All may ask unless it
+   * is given.
+   */
+  refusal?: (proof: string | undefined, asked: string) => string | undefined;
   /** Served by GET, such as `/debug/worker`. */
   routes?: Readonly<Record<string, AdminRoute>>;
   /** Served by POST: they change something. */
@@ -44,11 +49,13 @@ export type AdminServer = AsyncDisposable &
     show(subject: AdminSubject): void;
   }>;
 
+const UNAUTHENTICATED = ERROR_CODES.unauthenticated.http;
+
 const PROGRAM = new URL("./admin-thread.ts", import.meta.url);
 
 /**
  * Serves the admin port on a thread of its own: `/livez` (200 while the main loop turns), `/readyz` (200 while the process is ready, else 503
- * with the reason), `/metrics`, and the routes of what is shown; `/health` and `/ready` are older names of the first two. Errors:
+ * with the reason), `/metrics`, and, to whom they are for, the routes of what is shown; `/health` and `/ready` are older names of the first two. Errors:
  * `unavailable` when the address is taken.
  */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
@@ -110,12 +117,14 @@ async function answerTo(
   metrics: Metrics,
   subject: AdminSubject | string,
 ): Promise<AdminAnswer> {
-  const { method, path, query } = question;
+  const { method, path, query, proof } = question;
   try {
     if (method === "GET" && path === "/metrics")
       return { status: 200, contentType: metrics.contentType, body: await metrics.text() };
     if (typeof subject === "string") return json(503, { error: subject });
-    const { routes = {}, actions = {} } = subject;
+    const { routes = {}, actions = {}, refusal } = subject;
+    const refused = refusal?.(proof, `${method} ${path}${query === "" ? "" : `?${query}`}`);
+    if (refused !== undefined) return json(UNAUTHENTICATED, { error: refused });
     const served = method === "GET" ? routes : actions;
     const route = Object.hasOwn(served, path) ? served[path] : undefined;
     if (route !== undefined) return json(200, await route(new URLSearchParams(query)));

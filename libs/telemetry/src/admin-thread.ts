@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage } from "node:http";
 import { parentPort, workerData } from "node:worker_threads";
+import { MEMBER_HEADER } from "@drover/core";
 import type {
   AdminAnswer,
   AdminQuestion,
@@ -53,10 +54,11 @@ server.listen(settings.port, settings.host, () => {
 });
 
 /** HEAD is GET without the body. */
-function questionOf({ method, url = "/" }: IncomingMessage): AdminQuestion | undefined {
+function questionOf({ method, url = "/", headers }: IncomingMessage): AdminQuestion | undefined {
   const mark = url.indexOf("?");
   const path = mark < 0 ? url : url.slice(0, mark);
   const query = mark < 0 ? "" : url.slice(mark + 1);
-  if (method === "GET" || method === "HEAD") return { method: "GET", path, query };
-  return method === "POST" ? { method, path, query } : undefined;
+  const proof = [headers[MEMBER_HEADER]].flat()[0];
+  if (method === "GET" || method === "HEAD") return { method: "GET", path, query, proof };
+  return method === "POST" ? { method, path, query, proof } : undefined;
 }

@@ -31,6 +31,7 @@ describe("DrainClient", () => {
   it.each([
     [404, { error: 'no worker is called "a b": there are no workers' }, "not_found", /there are no workers/],
     [404, { error: "nothing is served at /drain" }, "invalid_argument", /no scheduler's admin port/],
+    [401, { error: "only members are answered" }, "unauthenticated", /only members/],
     [503, { error: "this scheduler stands by; nobody is known to lead" }, "unavailable", /stands by/],
     [500, "<html>", "unavailable", /no scheduler answers/],
   ])("says what is wrong with %s %o", async (status, body, code, message) => {

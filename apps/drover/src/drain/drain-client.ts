@@ -1,7 +1,8 @@
 import { fromJson, type JsonValue } from "@bufbuild/protobuf";
-import { DroverError, systemClock, withTimeout } from "@drover/core";
+import { DroverError, ERROR_CODES, systemClock, withTimeout } from "@drover/core";
 import type { DrainReply } from "@drover/fleet";
 import { DrainReplySchema } from "@drover/proto";
+import { memberHeaders } from "@drover/rpc";
 import { drainReplyFromWire } from "@drover/wire";
 import { DRAIN_ANSWER_LIMIT } from "../limits.ts";
 
@@ -20,14 +21,19 @@ export class DrainClient {
     this.#url = url.replace(/\/+$/, "");
   }
 
-  /** Errors: `not_found` with the names that there are; `unavailable` where no scheduler answers, or none leads. */
+  /** Errors: `unauthenticated` without the cluster's secret; `not_found` with the names that there are; `unavailable` where no scheduler answers, or none leads. */
   async ask({ worker, undo, incarnation }: DrainQuestion, signal: AbortSignal): Promise<DrainReply> {
     const query = new URLSearchParams({ worker, undo: String(undo), incarnation: incarnation ?? "" });
+    const target = `/drain?${query}`;
     let status: number;
     let answer: JsonValue;
     try {
       [status, answer] = await withTimeout(DRAIN_ANSWER_LIMIT, systemClock, signal, async (limited) => {
-        const response = await fetch(`${this.#url}/drain?${query}`, { method: "POST", signal: limited });
+        const response = await fetch(`${this.#url}${target}`, {
+          method: "POST",
+          headers: memberHeaders(`POST ${target}`),
+          signal: limited,
+        });
         return [response.status, (await response.json()) as JsonValue] as const;
       });
     } catch (cause) {
@@ -37,6 +43,7 @@ export class DrainClient {
     }
     if (status === 200) return drainReplyFromWire(fromJson(DrainReplySchema, answer, { ignoreUnknownFields: true }));
     const said = typeof answer === "object" && answer !== null && "error" in answer ? String(answer.error) : "";
+    if (status === ERROR_CODES.unauthenticated.http) throw new DroverError("unauthenticated", said);
     // Another process's admin port answers 404 too, and knows of no workers.
     const known = said.startsWith("no worker is called");
     if (status === 404 && !known) {

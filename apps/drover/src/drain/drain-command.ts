@@ -1,5 +1,5 @@
-import { type Clock, DroverError, sleepUnlessAborted, systemClock, toDroverError } from "@drover/core";
-import { commandConfig, defineConfig } from "@drover/process";
+import { type Clock, DroverError, silentLogger, sleepUnlessAborted, systemClock, toDroverError } from "@drover/core";
+import { commandConfig, defineConfig, enterCluster, MEMBER_FLAGS } from "@drover/process";
 import { endSignals } from "../end-signals.ts";
 import { DRAIN_POLL_MS } from "../limits.ts";
 import { takeOperand } from "../operand.ts";
@@ -19,6 +19,7 @@ const drainSpec = defineConfig({
     variable: "DROVER_SCHEDULER_URL",
     help: "The admin address of any scheduler. In the environment DROVER_SCHEDULER_URL: DROVER_URL is a router's.",
   },
+  clusterSecretFile: MEMBER_FLAGS.clusterSecretFile,
   undo: { kind: "boolean", help: "Let the worker serve again." },
   timeout: { kind: "duration", default: "10m", min: 0, valueName: "TIME", help: "How long to wait." },
 });
@@ -33,6 +34,8 @@ export async function runDrain(
   const config = commandConfig(drainSpec, { argv: flags, env, command: "drover drain", usage: USAGE });
   if (worker === undefined)
     throw new DroverError("invalid_argument", "drain needs a worker's id: drover drain WORKER [flags].");
+  const { clusterSecretFile } = config;
+  using _membership = await enterCluster({ clusterSecretFile, clusterTls: undefined, membersOnly: true }, silentLogger);
   const { ended } = endSignals([]);
   const client = new DrainClient(config.url);
   if (config.undo) {
@@ -40,7 +43,7 @@ export async function runDrain(
     print(`${worker} is asked to serve again.`);
     return 0;
   }
-  return waitUntilDrained({ worker, client, timeoutMs: config.timeout, clock: systemClock, print }, ended);
+  return await waitUntilDrained({ worker, client, timeoutMs: config.timeout, clock: systemClock, print }, ended);
 }
 
 type DrainWait = Readonly<{
@@ -73,6 +76,7 @@ export async function waitUntilDrained(
       if (signal.aborted) return 1;
       // Another scheduler may be about to lead.
       const { code, message } = toDroverError(error);
+      if (code === "unauthenticated") throw error;
       say(code === "not_found" ? `${worker} is gone before it was drained.` : message);
       if (code === "not_found") return 1;
     }

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
-import { DroverError, neverAborted } from "@drover/core";
-import { commandConfig, defineConfig } from "@drover/process";
+import { DroverError, MEMBER_HEADER, neverAborted } from "@drover/core";
+import { commandConfig, defineConfig, readSmallFile } from "@drover/process";
 import { say } from "../report.ts";
 import { inClusterApi, makeKubernetesSecret } from "./kubernetes-secret.ts";
 
@@ -12,6 +12,12 @@ there already stays as it is.`;
 
 const secretSpec = defineConfig({
   out: { kind: "string", valueName: "FILE", help: "A new file, which only this user can read." },
+  prove: {
+    kind: "string",
+    valueName: "ASKED",
+    help: "Print the header by which an admin port answers: of 'GET /debug/worker', for two minutes.",
+  },
+  clusterSecretFile: { kind: "string", valueName: "FILE", help: "The secret that --prove shows to have." },
   kubernetes: {
     kind: "string",
     form: "name",
@@ -39,6 +45,10 @@ export async function runSecret(
 ): Promise<number> {
   const config = commandConfig(secretSpec, { argv, env, command: "drover secret", usage: USAGE });
   const { out, kubernetes, entries } = config;
+  if (config.prove !== undefined) {
+    print(`${await proofHeader(config.prove, config.clusterSecretFile)}\n`);
+    return 0;
+  }
   if (out !== undefined && kubernetes !== undefined)
     throw new DroverError("invalid_argument", "--out and --kubernetes: name one place, or none.");
   if (out !== undefined) say((await writeNew(out)) ? `${out} is made` : `${out} is there already`);
@@ -48,6 +58,15 @@ export async function runSecret(
     say(`the Secret ${kubernetes} is ${made ? "made" : "there already"}`);
   } else print(`${newSecret()}\n`);
   return 0;
+}
+
+/** `drover-member: PROOF`, as curl takes it. Errors: `invalid_argument` without a secret that can be used. */
+async function proofHeader(asked: string, file: string | undefined): Promise<string> {
+  if (file === undefined)
+    throw new DroverError("invalid_argument", "--prove: name the secret by --cluster-secret-file.");
+  const text = await readSmallFile(file, "cluster-secret-file");
+  const { ClusterSecret } = await import("@drover/rpc");
+  return `${MEMBER_HEADER}: ${ClusterSecret.read(text).prove(asked)}`;
 }
 
 /** False where the file is there already. */

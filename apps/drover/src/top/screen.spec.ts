@@ -12,6 +12,7 @@ describe("screen", () => {
       queue: "embedded",
       url: "http://127.0.0.1:8080",
       grpc: "127.0.0.1:50051",
+      secretFile: "/tmp/secret",
       rows,
     });
     expect(text).toContain("OpenAI API   http://127.0.0.1:8080/v1\n");

@@ -4,7 +4,14 @@ export type ScreenRow = Readonly<{ name: string; pid: number | undefined; addres
 
 /** The one screen of `drover up`: where to ask (`url`, of the HTTP API), where requests wait, and what runs where. */
 export function screen(
-  facts: Readonly<{ modelName: string; queue: string; url: string; grpc: string; rows: readonly ScreenRow[] }>,
+  facts: Readonly<{
+    modelName: string;
+    queue: string;
+    url: string;
+    grpc: string;
+    secretFile: string;
+    rows: readonly ScreenRow[];
+  }>,
 ): string {
   const table = facts.rows.map((row) => [
     row.name,
@@ -26,6 +33,7 @@ Drover serves ${facts.modelName}.
   gRPC API     ${facts.grpc}
   metrics      ${facts.url}/metrics
   queue        ${facts.queue}
+  secret       ${facts.secretFile}
 
 ${lines.join("\n")}
 

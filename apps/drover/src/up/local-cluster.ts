@@ -24,6 +24,7 @@ export class LocalCluster {
   readonly #guard: Guard;
   readonly #emit: (event: SupervisedEvent) => void;
   #queueServer: Supervised | undefined;
+  #clusterSecretFile = "";
   #processes: Supervised[] = [];
   #stopping = false;
 
@@ -44,6 +45,7 @@ export class LocalCluster {
     const folder = await mkdtemp(join(tmpdir(), "drover-up-"));
     this.#guard.removeAtEnd(folder);
     const clusterSecretFile = this.#options.config.clusterSecretFile ?? (await makeSecret(folder));
+    this.#clusterSecretFile = clusterSecretFile;
     const queue = await this.#openQueue(folder);
     const plans = new ProcessPlans({ ...this.#options, queue, clusterSecretFile });
     const scheduler = this.#add(plans.scheduler());
@@ -60,6 +62,11 @@ export class LocalCluster {
 
   get rows(): ScreenRow[] {
     return this.#all.map(({ name, pid, addresses }) => ({ name, pid, addresses: addresses ?? NO_ADDRESSES }));
+  }
+
+  /** By which others of this machine's user may ask as members; empty before the start. */
+  get clusterSecretFile(): string {
+    return this.#clusterSecretFile;
   }
 
   /** What the router announced: `http` and `grpc`. */

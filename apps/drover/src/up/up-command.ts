@@ -72,7 +72,9 @@ export async function runUp({ argv, env, mains, defaultModel }: UpOptions): Prom
     const queue = describeQueue(choice, cluster.rows);
     const scheme = config.tlsCertificateFile === undefined ? "http" : "https";
     const url = `${scheme}://${http}`;
-    if (config.prompt === undefined) process.stdout.write(screen({ modelName, queue, url, grpc, rows: cluster.rows }));
+    const secretFile = cluster.clusterSecretFile;
+    if (config.prompt === undefined)
+      process.stdout.write(screen({ modelName, queue, url, grpc, secretFile, rows: cluster.rows }));
     else say(`all is ready; asking ${modelName}`);
     parent.announce({ kind: "listening", addresses: cluster.routerAddresses });
     parent.announce({ kind: "ready" });

@@ -1,3 +1,4 @@
+import { MEMBER_HEADER } from "@drover/core";
 import type { Metadata } from "@grpc/grpc-js";
 import type { Certificates } from "../certificates/certificates.ts";
 import type { ClusterSecret } from "./cluster-secret.ts";
@@ -15,8 +16,6 @@ export type Membership = Readonly<{
 /** Everybody is a member: for tests, and where the network keeps strangers out. */
 export const OPEN_CLUSTER: Membership = {};
 
-const PROOF_HEADER = "drover-member";
-
 let own = OPEN_CLUSTER;
 
 /**
@@ -32,16 +31,21 @@ export const ownMembership = (): Membership => own;
 
 /** Adds the proof to a call's metadata. */
 export function setProof(metadata: Metadata, path: string, { secret }: Membership): Metadata {
-  if (secret !== undefined) metadata.set(PROOF_HEADER, secret.prove(path));
+  if (secret !== undefined) metadata.set(MEMBER_HEADER, secret.prove(path));
   return metadata;
 }
 
 /** Why the call is no member's; undefined where it is. */
-export function strangerRefusal(
-  metadata: Metadata,
-  path: string,
-  { secret, asksNobody }: Membership,
-): string | undefined {
-  if (asksNobody) return undefined;
-  return secret?.refusal(metadata.get(PROOF_HEADER)[0], path);
+export const strangerRefusal = (metadata: Metadata, path: string, membership: Membership): string | undefined =>
+  proofRefusal(metadata.get(MEMBER_HEADER)[0], path, membership);
+
+/** As `strangerRefusal`, of whoever gives this proof for what it asks: a gRPC method's path, or `GET /path?query` of HTTP. */
+export function proofRefusal(proof: unknown, asked: string, { secret, asksNobody }: Membership): string | undefined {
+  return asksNobody ? undefined : secret?.refusal(proof, asked);
+}
+
+/** The headers by which this process shows at another one's admin port that it is a member; none where it has no secret. */
+export function memberHeaders(asked: string): Readonly<Record<string, string>> {
+  const { secret } = own;
+  return secret === undefined ? {} : { [MEMBER_HEADER]: secret.prove(asked) };
 }
