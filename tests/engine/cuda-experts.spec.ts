@@ -7,7 +7,7 @@ import { ExpertSessions, openWeights } from "@drover/onnx";
 import { StoredSequences } from "@drover/sequences";
 import { openLocalEngine, tinyModel } from "@drover/testkit";
 import { describe, expect, test } from "vitest";
-import { cpuCardLibraries, hasCpuCard } from "../../libs/cuda/src/testing/cpu-card.ts";
+import { cpuCardKernels, cpuCardLibraries, hasCpuCard } from "../../libs/cuda/src/testing/cpu-card.ts";
 import { answersOf, expectAlike } from "./engine-answers.ts";
 
 const KV_BYTES = 2 ** 22;
@@ -41,7 +41,7 @@ describe.skipIf(!hasCpuCard)("a card whose experts are partly elsewhere (a CPU i
     const free = cuda.device.freeBytes;
     const source = { rows: new StoredTextRows(new TextWeights(checkpoint, config)), quantization: null };
     const { weights } = await openWeights(checkpoint, config, null, silentLogger, neverAborted);
-    const held = { precision: "f32", cacheFolder: undefined } as const;
+    const held = { precision: "f32", cacheFolder: cpuCardKernels() } as const;
     const here = await CardExperts.open(cuda, config, source, held);
     const card = await CardExperts.open(cuda, config, source, held);
     using cpu = new ExpertSessions(config, weights, { threads: 1 });
@@ -63,7 +63,13 @@ describe.skipIf(!hasCpuCard)("a card whose experts are partly elsewhere (a CPU i
     );
     const holders = [["here"], ["card"], ["card", "cpu"], ["cpu"]];
     const layers = new Map(config.moeLayers.map((layer) => [layer, holders]));
-    const loading = { precision: "f32", kv: "f32", kvBytesMax: KV_BYTES, rowsMax: 80, cacheFolder: undefined } as const;
+    const loading = {
+      precision: "f32",
+      kv: "f32",
+      kvBytesMax: KV_BYTES,
+      rowsMax: 80,
+      cacheFolder: cpuCardKernels(),
+    } as const;
     const remote = {
       exchange,
       held: here.tables,

@@ -1,14 +1,12 @@
-import { loadModelConfig, openCheckpoint, StoredTextRows, TextWeights } from "@drover/checkpoint";
 import { at } from "@drover/core";
-import { type Cuda, CudaRunner, CudaText, openCuda } from "@drover/cuda";
-import { servedModelSeed } from "@drover/kv";
-import { StoredSequences } from "@drover/sequences";
+import { openCuda } from "@drover/cuda";
+import type { StoredSequences } from "@drover/sequences";
 import { drain, greedyTask, type LocalEngine, openLocalEngine, tinyModel } from "@drover/testkit";
 import { afterAll, describe, expect, test } from "vitest";
 import { cpuCardLibraries, hasCpuCard } from "../../libs/cuda/src/testing/cpu-card.ts";
+import { cardEngine } from "./card-engine.ts";
 import { answersOf, expectAlike, prompt, tokensOf } from "./engine-answers.ts";
 
-const KV_BYTES = 2 ** 22;
 describe.skipIf(!hasCpuCard)("an engine whose executor is a card (a CPU in its place; needs g++)", async () => {
   if (!hasCpuCard) return;
   const folder = await tinyModel(11);
@@ -58,28 +56,6 @@ describe.skipIf(!hasCpuCard)("an engine whose executor is a card (a CPU in its p
 
   test("nothing stays on the card", () => expect(cuda.device.freeBytes).toBe(free));
 });
-
-/** A checkpoint on a card, in f32. */
-async function cardEngine(
-  cuda: Cuda,
-  directory: string,
-  { prefillRowsMax, kvBytesMax = KV_BYTES }: Readonly<{ prefillRowsMax: number; kvBytesMax?: number }>,
-) {
-  const config = await loadModelConfig(directory);
-  await using checkpoint = await openCheckpoint(directory);
-  const loading = { precision: "f32", kv: "f32", kvBytesMax, rowsMax: 80, cacheFolder: undefined } as const;
-  const source = { rows: new StoredTextRows(new TextWeights(checkpoint, config)), quantization: null };
-  const text = await CudaText.load(cuda, config, source, loading);
-  const sequences = new StoredSequences(text.geometry, text.store, {
-    cache: { bytesMax: kvBytesMax, prefixCache: true },
-    hashSeed: servedModelSeed("", ""),
-    stripes: undefined,
-  });
-  const runner = new CudaRunner(text);
-  const executor = { runner, sequences, geometry: text.geometry };
-  const local = await openLocalEngine(directory, { prefillRowsMax, executor });
-  return { local, text, sequences, [Symbol.dispose]: () => runner[Symbol.dispose]() };
-}
 
 function cachedOf(local: LocalEngine): number {
   return local.events.reduce((sum, { event }) => sum + (event.kind === "done" ? event.cachedTokenCount : 0), 0);

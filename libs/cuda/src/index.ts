@@ -12,3 +12,5 @@ export type { TextSource } from "./model/device-weights.ts";
 export type { RemoteExperts } from "./model/step-exchange.ts";
 // An attention worker's steps on it.
 export { CudaRunner } from "./runner/cuda-runner.ts";
+// Segments of other workers' contexts on it.
+export { CardContext, type CardContextOptions } from "./stripes/card-context.ts";

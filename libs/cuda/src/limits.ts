@@ -28,5 +28,11 @@ export const DECODE_ROWS_MAX = 256;
 /** Numbers of one step's lists of pages, for all of its sequences. A step whose sequences have more is computed in several; one sequence has fewer than fit. */
 export const TABLE_WORDS_MAX = 2 ** 24;
 
+/** Rows of queries that a card attends with at once for other workers; more are computed in turns. */
+export const CONTEXT_ROWS_MAX = 256;
+
+/** Pinned memory that a segment's rows leave a card or come to it through, some pages of a layer at a time. */
+export const TRANSFER_BYTES = 8 * 2 ** 20;
+
 /** Of the memory that is free behind the weights, what `auto` does not give to keys and values: room for kernels' code, and for other users of the card. */
 export const KV_AUTO_SPARED = { share: 0.04, bytes: 512 * 2 ** 20 } as const;

@@ -31,7 +31,7 @@ export class LocalContextHolder implements ContextHolder {
     try {
       // The caller's buffers are used again once the segment is here.
       const layers = rows.layers.map(({ k, v }) => ({ k: k.slice(), v: v.slice() }));
-      this.#storage.put({ ...rows, layers });
+      await this.#storage.put({ ...rows, layers });
       return true;
     } catch (error) {
       if (error instanceof DroverError && error.code === "overloaded") return false;

@@ -17,7 +17,7 @@ import { failStream, type RpcService, rpcService } from "./rpc-service.ts";
 /** What the service reports as it happens. */
 export type ContextObserver = Readonly<{ attended: (rowCount: number, seconds: number) => void }>;
 
-/** The server side of the context role: every frame is served at once and in order. What a stream has put goes with it. */
+/** The server side of the context role: every frame is begun at once and in order, and answered when it is done. What a stream has put goes with it. */
 export function contextService(
   storage: ContextStorage,
   observer: ContextObserver,
@@ -44,9 +44,10 @@ export function contextService(
         if (request.request.case === "put") holds.set(request.request.value.sequenceId, held);
         if (request.request.case === "drop") holds.delete(request.request.value.sequenceId);
         const span = request.traceparent === "" ? undefined : tracer.join("attend", request, { kind: "server" });
-        const reply = held.serve(request);
-        span?.end(faultIn(reply));
-        stream.write(reply);
+        void held.serve(request).then((reply) => {
+          span?.end(faultIn(reply));
+          if (!ended) stream.write(reply);
+        });
       });
       stream.on("end", () => {
         end();
@@ -58,13 +59,15 @@ export function contextService(
         stream.destroy();
       });
     },
-    get: (stream) => {
+    get: async (stream) => {
       const { sequenceId, segment } = stream.request;
-      const rows = holds.get(sequenceId)?.get(sequenceId, segment);
-      if (rows === undefined) failStream(stream, new DroverError("not_found", "not held here"));
-      else {
+      try {
+        const rows = await holds.get(sequenceId)?.get(sequenceId, segment);
+        if (rows === undefined) throw new DroverError("not_found", "not held here");
         for (const frame of putFrames(rows)) stream.write({ ...frame, sequenceId });
         stream.end();
+      } catch (error) {
+        failStream(stream, toDroverError(error));
       }
     },
   });
@@ -87,11 +90,11 @@ class HeldStream {
   }
 
   /** One frame's reply, or in the error table's codes why there is none. */
-  serve({ correlationId, request }: ContextRequest): ContextReply {
+  async serve({ correlationId, request }: ContextRequest): Promise<ContextReply> {
     const reply = create(ContextReplySchema, { correlationId });
     try {
-      if (request.case === "put") this.#put(request.value);
-      else if (request.case === "attend") Object.assign(reply, this.#attend(request.value));
+      if (request.case === "put") await this.#put(request.value);
+      else if (request.case === "attend") Object.assign(reply, await this.#attend(request.value));
       else if (request.case === "drop") this.#drop(request.value.sequenceId);
     } catch (error) {
       const { code, message } = toDroverError(error);
@@ -111,7 +114,7 @@ class HeldStream {
     for (const sequenceId of [...this.#sequences]) this.#drop(sequenceId);
   }
 
-  #put(frame: PutRows): void {
+  async #put(frame: PutRows): Promise<void> {
     const name = `${frame.segment} ${frame.sequenceId}`;
     const isFirst = frame.layer === 0 && !frame.values && frame.offset === 0;
     if (isFirst) this.#begin(name, frame);
@@ -120,13 +123,15 @@ class HeldStream {
     try {
       const rows = assembly.add(frame);
       if (rows === undefined) return;
-      this.#storage.put({ ...rows, sequenceId: this.#key(frame.sequenceId) });
+      const kept = this.#storage.put({ ...rows, sequenceId: this.#key(frame.sequenceId) });
       this.#sequences.add(frame.sequenceId);
+      // The storage counts it from here on.
+      this.#end(name);
+      await kept;
     } catch (error) {
       this.#end(name);
       throw error;
     }
-    this.#end(name);
   }
 
   #begin(name: string, frame: PutRows): void {
@@ -145,10 +150,10 @@ class HeldStream {
     this.#assemblies.delete(name);
   }
 
-  #attend({ layer, queries, rows }: AttendRows): Pick<ContextReply, "attended" | "lse"> {
+  async #attend({ layer, queries, rows }: AttendRows): Promise<Pick<ContextReply, "attended" | "lse">> {
     const began = performance.now();
     const keyed = queries.map((query) => ({ ...query, sequenceId: this.#key(query.sequenceId) }));
-    const { attended_aQ, lse_aH } = this.#storage.attend({ layer, queries: keyed, q_aQ: rowsOf(rows) });
+    const { attended_aQ, lse_aH } = await this.#storage.attend({ layer, queries: keyed, q_aQ: rowsOf(rows) });
     const rowCount = queries.reduce((sum, query) => sum + query.rowCount, 0);
     this.#observer.attended(rowCount, (performance.now() - began) / 1000);
     return { attended: bytesOf(attended_aQ), lse: bytesOf(lse_aH) };

@@ -78,7 +78,7 @@ export class ProcessPlans {
   workers(schedulerAddress: string): ProcessPlan[] {
     const { config, workers, modelFolder, readsImages } = this.#options;
     const { attentionWorkers, expertWorkers, deviceOf, expertDeviceOf } = workers;
-    const plan = (roles: readonly WorkerRole[], name: string, device?: string) => {
+    const plan = (roles: readonly WorkerRole[], name: string, device?: string, more: Flags = {}) => {
       const flags = {
         roles: roles.join(","),
         "worker-id": name,
@@ -88,6 +88,7 @@ export class ProcessPlans {
         device,
         ...HURRY,
         ...handedFlags(roles, config),
+        ...more,
       };
       return this.#plan("worker", name, flags, { "grpc-port": "grpc", "admin-port": "admin" });
     };
@@ -98,9 +99,17 @@ export class ProcessPlans {
     return [
       ...count(attentionWorkers).map((index) => plan(roles, `attention-${index}`, deviceOf(index))),
       ...count(expertWorkers).map((index) => plan(["experts"], `experts-${index}`, expertDeviceOf(index))),
-      ...count(config.contextWorkers).map((index) => plan(["context"], `context-${index}`)),
+      ...count(config.contextWorkers).map((index) =>
+        plan(["context"], `context-${index}`, config.contextDevice, this.#contextFlags),
+      ),
       ...count(visionWorkers).map((index) => plan(["vision"], `vision-${index}`)),
     ];
+  }
+
+  /** `auto` measures a card: context workers without one have what goes without saying. */
+  get #contextFlags(): Flags {
+    const { contextDevice, kvMemory } = this.#options.config;
+    return contextDevice === "cpu" && kvMemory === "auto" ? { "kv-memory": undefined } : {};
   }
 
   /** Without expert workers the attention workers hold the experts too. */

@@ -66,6 +66,12 @@ export const upSpec = defineConfig({
     max: WORKERS_MAX,
     help: "Workers that hold parts of long contexts, each as much as --kv-memory says.",
   },
+  contextDevice: {
+    kind: "string",
+    default: "cpu",
+    valueName: "cpu|cuda:N|auto",
+    help: "Where context workers keep those parts and attend to them.",
+  },
   stripeAbove: {
     kind: "integer",
     min: 1,

@@ -57,7 +57,7 @@ export interface ContextHolder {
   drop(sequenceId: StripeSequenceId): void;
 }
 
-/** Segments of other workers' sequences in this process's memory, and attention over them. Synchronous. */
+/** Segments of other workers' sequences in this process's memory, whose calls return at once, or on its card, whose calls are promises; and attention over them. */
 export interface ContextStorage {
   readonly bytesFree: number;
   readonly bytesMax: number;
@@ -67,10 +67,10 @@ export interface ContextStorage {
   /** Bytes of one row's keys in one layer. */
   readonly rowBytes: number;
   /** Keeps the arrays. Errors: `overloaded` when there is no room, `invalid_argument` for rows of another shape or type. */
-  put(rows: SegmentRows): void;
+  put(rows: SegmentRows): void | Promise<void>;
   /** Errors: `not_found` where segments are not held, `invalid_argument` for rows that do not fit the model. */
-  attend(call: AttendCall): AttendedPart;
+  attend(call: AttendCall): AttendedPart | Promise<AttendedPart>;
   drop(sequenceId: StripeSequenceId): void;
   /** A segment as it was stored; undefined where it is not here. */
-  get(sequenceId: StripeSequenceId, segment: number): SegmentRows | undefined;
+  get(sequenceId: StripeSequenceId, segment: number): SegmentRows | undefined | Promise<SegmentRows | undefined>;
 }

@@ -3,7 +3,7 @@ import { at } from "@drover/core";
 import { seededRandom, tinyModel } from "@drover/testkit";
 import { afterAll, describe, expect, test } from "vitest";
 import { openCuda } from "../driver/open-cuda.ts";
-import { cpuCardLibraries, hasCpuCard } from "../testing/cpu-card.ts";
+import { cpuCardKernels, cpuCardLibraries, hasCpuCard } from "../testing/cpu-card.ts";
 import { CardExperts } from "./card-experts.ts";
 
 describe.skipIf(!hasCpuCard)("experts on a card (a CPU in its place; needs g++)", async () => {
@@ -26,7 +26,7 @@ describe.skipIf(!hasCpuCard)("experts on a card (a CPU in its place; needs g++)"
       cuda,
       config,
       { rows: new StoredTextRows(source), quantization: null },
-      { precision: "f32", cacheFolder: undefined },
+      { precision: "f32", cacheFolder: cpuCardKernels() },
     );
   const random = seededRandom(5);
   const rows = (count: number) => Float32Array.from({ length: count * d }, () => 2 * random() - 1);

@@ -84,6 +84,18 @@ export class AttentionKernels {
     for (const span of tiling.spans) if (!span.isTiled) this.#rows(rowCount, span, step);
   }
 
+  /** Enqueues that attention over what other workers keep is taken into `y`: given [rows, H*d] and givenLse [rows, H] f32, of pinned memory too; `NONE` of prelude.cuh where there is nothing. */
+  fold(
+    rowCount: number,
+    { given, givenLse, lse, y }: Readonly<Record<"given" | "givenLse" | "lse" | "y", DeviceAddress>>,
+  ): void {
+    const { headCount, headDim } = this.#sizes;
+    const macros = { HEAD: headDim, ...this.#activations.macros(rowCount) };
+    const kernel = this.#launcher.kernel("fold", "fold", macros);
+    const stride = i32(this.#activations.stride(headCount * headDim));
+    this.#launcher.launch(kernel, [headCount, rowCount, 1], headDim, [given, givenLse, lse, y, stride]);
+  }
+
   #macros(rowCount: number): KernelMacros {
     const { headCount, kvHeadCount, headDim, pageRows } = this.#sizes;
     return {

@@ -13,6 +13,7 @@ const FILES = {
   few_rows: ["prelude", "tensor"],
   group_rows: ["prelude", "tensor", "group"],
   floats: ["prelude", "source"],
+  fold: ["prelude"],
   give: ["prelude"],
 
   linear: ["prelude"],

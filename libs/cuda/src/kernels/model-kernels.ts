@@ -161,6 +161,11 @@ export class ModelKernels {
     this.#attention.attend(rowCount, step);
   }
 
+  /** See {@link AttentionKernels.fold}. */
+  fold(rowCount: number, step: Parameters<AttentionKernels["fold"]>[1]): void {
+    this.#attention.fold(rowCount, step);
+  }
+
   /**
    * Each row's expert. `live`: how many of the rows are routed; `chosen` [rows, stride] takes the experts in a column of its own. `shared`: the matrix that all rows go to
    * too, as rows from `fold` on.

@@ -5,6 +5,7 @@ import type { CudaDevice, DeviceAddress, Stream } from "../driver/cuda-device.ts
 import type { DeviceMemory } from "./device-memory.ts";
 import { type PageLayout, pageLayout } from "./page-layout.ts";
 import { type PageId, type PageMove, PagePool } from "./page-pool.ts";
+import { PageTransfer } from "./page-transfer.ts";
 
 /** What a row of a layer is: keys, and values, of so many heads. */
 export type KeptRows = Readonly<{ dtype: KvDtype; kvHeadCount: number }>;
@@ -23,7 +24,7 @@ export class PageStore implements SequenceStorage {
   readonly #device: CudaDevice;
   readonly #stream: Stream;
   readonly #pool: PagePool;
-  readonly #kvHeadCount: number;
+  readonly #transfer: PageTransfer;
   readonly #extents = new Map<ExtentId, Pages>();
 
   /** Allocates all of it at once. Errors: `overloaded` where the card has not so much. */
@@ -36,13 +37,13 @@ export class PageStore implements SequenceStorage {
     kept: KeptRows,
   ) {
     this.dtype = kept.dtype;
-    this.#kvHeadCount = kept.kvHeadCount;
     this.layout = pageLayout(geometry, bytesMax);
     const { unitBytes, slabUnits, slabCount } = this.layout;
     this.address = memory.allocate("kv", slabCount * slabUnits * unitBytes);
     this.#device = device;
     this.#stream = stream;
     this.#pool = new PagePool(this.layout);
+    this.#transfer = new PageTransfer({ device, stream }, this.layout, this.address, kept.kvHeadCount);
   }
 
   /** Bytes of the pages of all extents. */
@@ -94,27 +95,26 @@ export class PageStore implements SequenceStorage {
     this.#extents.delete(extent);
   }
 
-  /** Copies of the rows, by head; waits for the steps before it. */
-  async read(extent: ExtentId): Promise<SegmentRows["layers"]> {
+  /** Copies of the rows, by head; waits for the steps before it without holding this thread. */
+  read(extent: ExtentId): Promise<SegmentRows["layers"]> {
     const { kind, pages } = this.#get(extent);
-    const { pageRows, pageUnits, unitBytes } = this.layout;
-    const rowCount = pages.length * pageRows;
-    const headBytes = unitBytes / (2 * pageRows * this.#kvHeadCount);
-    this.#device.synchronize(this.#stream);
-    const unit = new Uint8Array(unitBytes);
-    return Array.from({ length: pageUnits[kind] }, (_, layer) => {
-      const halves = [0, 1].map(() => new Uint8Array(rowCount * this.#kvHeadCount * headBytes));
-      for (const [i, page] of pages.entries()) {
-        this.#device.read(this.address + BigInt((page + layer) * unitBytes), unit);
-        for (const [half, target] of halves.entries())
-          for (let row = 0; row < pageRows; row++)
-            for (let head = 0; head < this.#kvHeadCount; head++) {
-              const from = ((half * pageRows + row) * this.#kvHeadCount + head) * headBytes;
-              target.set(unit.subarray(from, from + headBytes), (head * rowCount + i * pageRows + row) * headBytes);
-            }
-      }
-      return { k: at(halves, 0), v: at(halves, 1) };
-    });
+    return this.#transfer.read(pages.length, this.layout.pageUnits[kind], () => this.#extents.get(extent)?.pages);
+  }
+
+  /** Writes what {@link read} reads into an extent; where that is freed meanwhile, nothing more. */
+  write(extent: ExtentId, layers: SegmentRows["layers"]): Promise<void> {
+    const { pages } = this.#get(extent);
+    return this.#transfer.write(layers, pages.length, () => this.#extents.get(extent)?.pages);
+  }
+
+  /** Gives back what is not the card's memory. */
+  close(): void {
+    this.#transfer.close();
+  }
+
+  /** The pages of an extent's rows. Good until the next call that allocates. */
+  pagesOf(extent: ExtentId): readonly PageId[] {
+    return this.#get(extent).pages;
   }
 
   /** The page that holds a row of an extent. Good until the next call that allocates. */

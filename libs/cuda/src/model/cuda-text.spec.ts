@@ -3,7 +3,7 @@ import { BlockHashes, KvCache, type KvKind, segmentRowsOf, servedModelSeed } fro
 import { tinyModel } from "@drover/testkit";
 import { describe, expect, test } from "vitest";
 import { openCuda } from "../driver/open-cuda.ts";
-import { cpuCardLibraries, hasCpuCard } from "../testing/cpu-card.ts";
+import { cpuCardKernels, cpuCardLibraries, hasCpuCard } from "../testing/cpu-card.ts";
 import { CudaText } from "./cuda-text.ts";
 import { pageTable } from "./page-table.ts";
 
@@ -58,7 +58,7 @@ describe.skipIf(!hasCpuCard)("a tiny model on a CPU in a card's place (needs g++
       kv: "f32",
       kvBytesMax: KV_BYTES,
       rowsMax: 64,
-      cacheFolder: undefined,
+      cacheFolder: cpuCardKernels(),
     } as const;
     const text = await CudaText.load(cuda, config, source, options);
     const cache = new KvCache(text.geometry, text.store, { bytesMax: KV_BYTES, prefixCache: false });

@@ -8,10 +8,12 @@ import type { Precision } from "../kernels/activations.ts";
 import { ExchangeKernels } from "../kernels/exchange-kernels.ts";
 import { KernelLibrary } from "../kernels/kernel-library.ts";
 import { ModelKernels } from "../kernels/model-kernels.ts";
-import { KV_AUTO_SPARED, TABLE_WORDS_MAX } from "../limits.ts";
+import { TABLE_WORDS_MAX } from "../limits.ts";
 import { DeviceMemory } from "../memory/device-memory.ts";
+import { freeForKv } from "../memory/free-for-kv.ts";
 import { type PageLayout, pageRowsOf } from "../memory/page-layout.ts";
 import { PageStore } from "../memory/page-store.ts";
+import { StepStripes } from "../stripes/step-stripes.ts";
 import { checkModelForCard } from "./check-model.ts";
 import { LinearUploader } from "./device-linear.ts";
 import { loadDeviceWeights, type TextSource } from "./device-weights.ts";
@@ -20,9 +22,10 @@ import { type RemoteExperts, StepExchange } from "./step-exchange.ts";
 import { type GraphCounts, StepGraphs } from "./step-graphs.ts";
 import { StepInputs } from "./step-inputs.ts";
 import { type RankedRow, StepOutputs } from "./step-outputs.ts";
-import { type RowRun, type StepRows, stepRows } from "./step-rows.ts";
+import { type RowRun, stepRows } from "./step-rows.ts";
 import { runSections, type StepSections } from "./step-sections.ts";
-import { type HeadRun, headRuns, shapeOf, TextProgram } from "./text-program.ts";
+import { type StepShape, shapeOf } from "./step-shape.ts";
+import { type HeadRun, headRuns, TextProgram } from "./text-program.ts";
 
 export type CudaTextOptions = Readonly<{
   precision: Precision;
@@ -81,6 +84,7 @@ export class CudaText {
   readonly #outputs: StepOutputs;
   readonly #program: TextProgram;
   readonly #graphs: StepGraphs;
+  readonly #stripes: StepStripes;
   readonly #exchange: StepExchange | undefined;
   readonly #h: bigint;
   readonly #tileRows: number;
@@ -101,6 +105,7 @@ export class CudaText {
     this.#outputs = parts.outputs;
     this.#program = parts.program;
     this.#graphs = parts.graphs;
+    this.#stripes = parts.stripes;
     this.#exchange = parts.exchange;
     this.#h = parts.h;
     this.#tileRows = parts.tileRows;
@@ -138,7 +143,8 @@ export class CudaText {
     });
     const tableMax = tableWords(store.layout, rowsMax);
     const inputs = new StepInputs(device, memory, rowsMax, tableMax);
-    const program = new TextProgram(config, kernels, weights, buffers, inputs, store.address, exchange);
+    const stripes = new StepStripes({ device, stream, kernels }, config, rowsMax, buffers.lse);
+    const program = new TextProgram(config, kernels, weights, buffers, inputs, store.address, exchange, stripes);
     const graphs = new StepGraphs(device, stream, program, { rowsMax, vocabSize: config.vocabSize });
     graphs.prepare();
     const { h } = buffers;
@@ -153,6 +159,7 @@ export class CudaText {
       outputs,
       program,
       graphs,
+      stripes,
       exchange,
       h,
       tileRows,
@@ -182,12 +189,15 @@ export class CudaText {
     assert(rowCount > 0 && rowCount <= this.rowsMax, "a step has rows that fit");
     this.#outputs.expectLogits(whole);
     // A graph's head has all rows, and its rows are those of tokens.
-    const isDecode = given.length === 0 && wanted.length === rowCount;
+    const isStriped = this.#stripes.begin(runs);
+    const isDecode = given.length === 0 && wanted.length === rowCount && !isStriped;
     const shape = isDecode ? this.#graphs.shapeOf({ rowCount, parts: rows.parts }, topCount) : undefined;
     const end = this.#exchange?.begin();
     this.#inputs.send(rows, shape?.rowCount ?? rowCount, wanted, asked, this.#stream);
-    const pieces = shape === undefined ? this.#singly(rows, given) : this.#recorded(shape);
-    const away = await runSections(pieces, runs, this.#exchange, traceCall);
+    const single = shapeOf(rows, isStriped);
+    const pieces = shape === undefined ? this.#singly(single, given) : this.#recorded(shape);
+    const stops = this.#program.stops(single);
+    const away = await runSections(pieces, runs, stops, (kind) => this.#program.port(kind), traceCall);
     const heads = away.lost.size === runs.length ? [] : this.#heads(shape, wanted.length, rowCount, topCount);
     this.#outputs.fetch(heads, rowCount, this.#stream);
     this.#device.record(this.#done, this.#stream);
@@ -208,11 +218,10 @@ export class CudaText {
   }
 
   /** A step kernel by kernel; its heads are not among its sections. */
-  #singly(rows: StepRows, given: readonly GivenRows[]): StepSections {
-    const shape = shapeOf(rows);
+  #singly(shape: StepShape, given: readonly GivenRows[]): StepSections {
     const section = (index: number) => {
       if (index === 0) {
-        this.#program.embed(rows.rowCount);
+        this.#program.embed(shape.rowCount);
         for (const { row, rows_aD } of given) this.#give(row, rows_aD);
       }
       this.#program.section(index, shape);
@@ -247,6 +256,8 @@ export class CudaText {
     this.#device.destroyEvent(this.#done);
     this.#inputs.close();
     this.#outputs.close();
+    this.#stripes.close();
+    this.store.close();
     this.#exchange?.close();
     this.#library.close();
     this.memory.close();
@@ -276,16 +287,11 @@ type Parts = Readonly<{
   outputs: StepOutputs;
   program: TextProgram;
   graphs: StepGraphs;
+  stripes: StepStripes;
   exchange: StepExchange | undefined;
   h: bigint;
   tileRows: number;
 }>;
-
-/** What is left of the card for keys and values. */
-function freeForKv({ freeBytes }: CudaDevice, expertBytes = 0): number {
-  const free = freeBytes - expertBytes;
-  return Math.max(1, Math.floor(free * (1 - KV_AUTO_SPARED.share)) - KV_AUTO_SPARED.bytes);
-}
 
 /** Pages that the sequences of a step can have at most, in both kinds of layers, where each has a row. */
 function tableWords({ slabCount, slabUnits }: PageLayout, rowsMax: number): number {

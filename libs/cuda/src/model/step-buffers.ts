@@ -24,6 +24,8 @@ export type StepBuffers = Readonly<{
   attended: DeviceAddress;
   sums: DeviceAddress;
   marks: DeviceAddress;
+  /** Logarithms of sums of weights, [rows, H], where context workers have a part of what is attended to. */
+  lse: DeviceAddress;
   /** What routed experts add to h; and behind its last row what attention, and the shared or dense MLP, add. */
   routed: DeviceAddress;
   added: DeviceAddress;
@@ -83,6 +85,7 @@ export function allocateBuffers(
     attended: rows(queryWidth),
     sums: make(ATTENTION_PARTS_MAX * queryWidth),
     marks: make(ATTENTION_PARTS_MAX * headCount, 2 * F32),
+    lse: make(rowsMax * headCount),
     routed,
     added: routed + BigInt(F32 * rowsMax * d),
     gateUp: make(activations.precision === "f32" ? rowsMax * 2 * mlpWidth : 1),

@@ -2,7 +2,8 @@ import { at } from "@drover/core";
 import type { CudaDevice, Graph, Stream } from "../driver/cuda-device.ts";
 import { PARTS_MAX } from "../kernels/attention-kernels.ts";
 import { HEAD_ROWS_MAX, TOP_COUNT_MAX } from "../limits.ts";
-import type { StepShape, TextProgram } from "./text-program.ts";
+import type { StepShape } from "./step-shape.ts";
+import type { TextProgram } from "./text-program.ts";
 
 /** Numbers of rows that there are graphs for: a step has the next one, and idle rows. */
 const BUCKETS = [1, 2, 4, 8, 16, 24, 32, 48, HEAD_ROWS_MAX] as const;
@@ -93,8 +94,9 @@ export class StepGraphs {
     if (known !== undefined) return known;
     const program = this.#program;
     const pieces: Graph[] = [];
-    for (let index = 0; index <= program.exchangeCount; index++) {
-      const isLast = index === program.exchangeCount;
+    const stopCount = program.stops(shape).length;
+    for (let index = 0; index <= stopCount; index++) {
+      const isLast = index === stopCount;
       pieces.push(
         this.#record(() => {
           if (index === 0) program.embed(rowCount);

@@ -2,6 +2,7 @@ import type { ModelConfig } from "@drover/checkpoint";
 import type { KvKind } from "@drover/kv";
 import { queryTemperature } from "@drover/llama4";
 import { partCount, type RowSpan } from "../kernels/attention-kernels.ts";
+import type { RemoteSegments } from "../stripes/remote-segments.ts";
 import { type PageTable, slotOf } from "./page-table.ts";
 import { rowTiles } from "./row-tiles.ts";
 
@@ -10,6 +11,8 @@ export type RowRun = Readonly<{
   position: number;
   tokenIds: Int32Array;
   tables: Readonly<Record<KvKind, PageTable>>;
+  /** Positions before the global table's first are with context workers; undefined: there are none. */
+  remote?: RemoteSegments | undefined;
 }>;
 
 /** Of each row where its pages are in the table, the first position that it sees, and its slot. */
@@ -33,7 +36,7 @@ export type StepRows = Readonly<{
   spans: readonly RowSpan[];
 }>;
 
-/** Lays runs out one behind the other. Every row sees its sequence's rows up to itself, in local layers those of its chunk. `tileRows`: of a tile, 0: there are none. */
+/** Lays runs out one behind the other. Every row sees its sequence's rows up to itself, but for those that context workers have; in local layers those of its chunk. `tileRows`: of a tile, 0: there are none. */
 export function stepRows(
   runs: readonly RowRun[],
   config: Pick<ModelConfig, "temperatureTuning" | "chunkSize">,
@@ -67,7 +70,7 @@ export function stepRows(
       rows.positions[row] = position;
       rows.temperatures[row] = queryTemperature(config, position);
       for (const each of ["global", "local"] as const) {
-        const first = each === "global" ? 0 : position - (position % config.chunkSize);
+        const first = each === "global" ? tables.global.firstPosition : position - (position % config.chunkSize);
         rows[each].starts[row] = starts[each];
         rows[each].firsts[row] = first;
         rows[each].slots[row] = slotOf(tables[each], position, pageRows);

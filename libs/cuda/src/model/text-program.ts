@@ -1,30 +1,19 @@
 import type { ModelConfig } from "@drover/checkpoint";
 import { assert, at } from "@drover/core";
-import type { KvKind } from "@drover/kv";
 import type { DeviceAddress } from "../driver/cuda-device.ts";
-import type { RowSpan } from "../kernels/attention-kernels.ts";
 import { jobCountMax } from "../kernels/linear-kernels.ts";
 import type { ModelKernels } from "../kernels/model-kernels.ts";
 import type { Routing } from "../kernels/product.ts";
 import { HEAD_ROWS_MAX, TOP_COUNT_MAX } from "../limits.ts";
+import type { StepStripes } from "../stripes/step-stripes.ts";
 import type { DeviceFeedForward, DeviceLayer, DeviceWeights } from "./device-weights.ts";
+import { LayerAttention } from "./layer-attention.ts";
 import type { StepBuffers } from "./step-buffers.ts";
 import type { StepExchange } from "./step-exchange.ts";
 import type { StepInputs } from "./step-inputs.ts";
-import type { StepRows } from "./step-rows.ts";
+import type { AwayPort, StepStop } from "./step-sections.ts";
+import type { StepShape } from "./step-shape.ts";
 import { swigluRows } from "./swiglu-rows.ts";
-
-/** What decides which kernels a step is, and with which grids. */
-export type StepShape = Readonly<{
-  /** Rows, idle ones among them. */
-  rowCount: number;
-  parts: Readonly<Record<KvKind, number>>;
-  /** Undefined: no rows attend in tiles. */
-  tiling: StepTiling | undefined;
-}>;
-
-/** Tiles of a step's rows, and the most positions that one of them sees. */
-type StepTiling = Readonly<{ tileCount: number; spans: readonly RowSpan[]; seen: Readonly<Record<KvKind, number>> }>;
 
 /** Rows [first, first + count) of the wanted ones, and how many of the likeliest tokens are found for each. */
 export type HeadRun = Readonly<{ first: number; count: number; topCount: number }>;
@@ -45,8 +34,10 @@ export class TextProgram {
   readonly #weights: DeviceWeights;
   readonly #buffers: StepBuffers;
   readonly #inputs: StepInputs;
-  readonly #pages: DeviceAddress;
+  readonly #attention: LayerAttention;
+  readonly #stripes: StepStripes | undefined;
   readonly #exchange: StepExchange | undefined;
+  readonly #stops: Readonly<Record<"whole" | "striped", readonly StepStop[]>>;
 
   constructor(
     config: ModelConfig,
@@ -56,19 +47,32 @@ export class TextProgram {
     inputs: StepInputs,
     pages: DeviceAddress,
     exchange?: StepExchange,
+    stripes?: StepStripes,
   ) {
     this.#config = config;
     this.#kernels = kernels;
     this.#weights = weights;
     this.#buffers = buffers;
     this.#inputs = inputs;
-    this.#pages = pages;
+    this.#attention = new LayerAttention(config, kernels, buffers, inputs, pages, weights.angles);
+    this.#stripes = stripes;
     this.#exchange = exchange;
+    const stops = weights.layers.flatMap(stopsOf);
+    const whole = stops.filter(({ kind }) => kind === "experts" && exchange !== undefined);
+    const striped = stops.filter(({ kind }) => kind === "stripes" || exchange !== undefined);
+    this.#stops = { whole, striped };
   }
 
-  /** How often a step's rows go to other workers: once in each layer with experts, or never. */
-  get exchangeCount(): number {
-    return this.#exchange?.count ?? 0;
+  /** Where a step waits for other workers: in each layer with experts where they have some, and in each global layer where they have old rows. */
+  stops({ isStriped = false }: Pick<StepShape, "isStriped">): readonly StepStop[] {
+    return isStriped ? this.#stops.striped : this.#stops.whole;
+  }
+
+  /** Who answers the rows of a stop. */
+  port(kind: StepStop["kind"]): AwayPort {
+    const port = kind === "stripes" ? this.#stripes : this.#exchange;
+    assert(port !== undefined, "a step stops where other workers have a part of it");
+    return port;
   }
 
   /** Enqueues the input embeddings of the rows' tokens. */
@@ -84,33 +88,60 @@ export class TextProgram {
   }
 
   /**
-   * Enqueues a section: from the answers of exchange `index - 1`, or from the input embeddings, up to the rows of exchange `index`, or to the end, where what the
+   * Enqueues a section: from the answers of stop `index - 1`, or from the input embeddings, up to the rows of stop `index`, or to the end, where what the
    * head reads is in `h`.
    */
   section(index: number, shape: StepShape): void {
-    const { h, x, added: own, routed } = this.#buffers;
-    let added: readonly DeviceAddress[] = index === 0 ? [] : [own, routed];
-    if (index > 0) this.#exchange?.bring(shape.rowCount, this.#buffers);
-    const first = index === 0 ? 0 : at(this.#config.moeLayers, index - 1) + 1;
-    for (const layer of this.#weights.layers.slice(first)) {
-      const { feedForward, postNorm } = layer;
-      this.#attention(layer, shape, added);
-      if (this.#exchange !== undefined && feedForward.kind === "moe") {
-        this.#gate(feedForward, postNorm, shape.rowCount, this.#exchange.places(feedForward.moeIndex), false);
-        this.#exchange.give(shape.rowCount, feedForward.moeIndex, this.#buffers, this.#inputs.live);
+    const { h, x, q } = this.#buffers;
+    const stops = this.stops(shape);
+    const [from, until] = [stops[index - 1], stops[index]];
+    const { layers } = this.#weights;
+    let added = from === undefined ? [] : this.#resume(from, shape);
+    for (let i = from === undefined ? 0 : from.layer + 1; added !== undefined && i < layers.length; i++) {
+      const layer = at(layers, i);
+      this.#normalize(shape.rowCount, h, added, layer.inputNorm, x);
+      this.#attention.queries(layer, shape.rowCount);
+      if (until?.kind === "stripes" && until.layer === i) {
+        this.#stripes?.give(q);
         return;
       }
-      added = this.#feedForward(feedForward, postNorm, shape.rowCount);
+      this.#attention.attend(layer, shape);
+      added = this.#afterAttention(layer, shape);
     }
+    if (added === undefined) return;
     // The last layer's sums are added here, so that the head reads any rows of h.
     this.#normalize(shape.rowCount, h, added, this.#weights.norm, x);
   }
 
-  /** Enqueues what an exchange's rows are not needed for: the shared expert, and the experts that are here. */
-  meanwhile(index: number, { rowCount }: StepShape): void {
-    const part = this.#weights.layers[at(this.#config.moeLayers, index)]?.feedForward;
-    assert(part?.kind === "moe", "an exchange is of a layer with experts");
-    this.#experts(part, rowCount, false);
+  /** Enqueues what the rows of a stop are not needed for: the shared expert, and the experts that are here; or attention over what is here. */
+  meanwhile(index: number, shape: StepShape): void {
+    const stop = at(this.stops(shape), index);
+    const layer = at(this.#weights.layers, stop.layer);
+    if (stop.kind === "stripes") this.#attention.attend(layer, shape);
+    else this.#experts(expertsOf(layer), shape.rowCount, false);
+  }
+
+  /** Takes in the answers of a stop and enqueues the rest of its layer. What is to be added to h after it; undefined: the layer has another stop. */
+  #resume({ kind, layer }: StepStop, shape: StepShape): readonly DeviceAddress[] | undefined {
+    const { added, routed, attended } = this.#buffers;
+    if (kind === "stripes") {
+      this.#stripes?.bring(shape.rowCount, attended);
+      return this.#afterAttention(at(this.#weights.layers, layer), shape);
+    }
+    this.#exchange?.bring(shape.rowCount, this.#buffers);
+    return [added, routed];
+  }
+
+  /** A layer from what its rows attend to on. What is to be added to h after it; undefined: rows wait for other workers' experts. */
+  #afterAttention(layer: DeviceLayer, { rowCount }: StepShape): readonly DeviceAddress[] | undefined {
+    const { attended, added } = this.#buffers;
+    const { feedForward, postNorm } = layer;
+    this.#kernels.linear(rowCount, { linear: layer.output, x: attended, y: added });
+    if (this.#exchange === undefined || feedForward.kind !== "moe")
+      return this.#feedForward(feedForward, postNorm, rowCount);
+    this.#gate(feedForward, postNorm, rowCount, this.#exchange.places(feedForward.moeIndex), false);
+    this.#exchange.give(rowCount, feedForward.moeIndex, this.#buffers, this.#inputs.live);
+    return undefined;
   }
 
   /** Enqueues the head for some of the wanted rows; their likeliest tokens come to their places among all wanted rows. */
@@ -143,44 +174,6 @@ export class TextProgram {
       vocabSize,
       topCount,
     });
-  }
-
-  #attention(layer: DeviceLayer, { rowCount, parts, tiling: all }: StepShape, added: readonly DeviceAddress[]): void {
-    const { h, x, qkv, q, attended, sums, marks, added: out } = this.#buffers;
-    const kind = layer.isGlobal ? "global" : "local";
-    const place = { pages: this.#pages, table: this.#inputs.table, layer: layer.kindIndex };
-    const places = this.#inputs.places(kind);
-    const positions = this.#inputs.list("positions");
-    this.#normalize(rowCount, h, added, layer.inputNorm, x);
-    this.#kernels.linear(rowCount, { linear: layer.qkv, x, y: qkv });
-    this.#kernels.rotate(rowCount, {
-      qkv,
-      q,
-      at: place,
-      places,
-      positions,
-      angles: layer.isGlobal ? undefined : this.#weights.angles,
-      temperatures: layer.isGlobal ? this.#inputs.list("temperatures") : undefined,
-      epsilon: this.#config.useQkNorm && !layer.isGlobal ? this.#config.rmsNormEps : 0,
-    });
-    const tiling = all && {
-      spans: all.spans,
-      list: this.#inputs.list("tiles"),
-      tileCount: all.tileCount,
-      positions: all.seen[kind],
-    };
-    this.#kernels.attend(rowCount, {
-      q,
-      at: place,
-      places,
-      positions,
-      parts: parts[kind],
-      tiling,
-      sums,
-      marks,
-      y: attended,
-    });
-    this.#kernels.linear(rowCount, { linear: layer.output, x: attended, y: out });
   }
 
   /** What is to be added to h after it. */
@@ -270,7 +263,15 @@ export function headRuns(wantedCount: number, topCount: number): readonly HeadRu
   });
 }
 
-/** How a step's rows attend, where none of them is idle. */
-export function shapeOf({ rowCount, parts, tiles, spans, seen }: StepRows): StepShape {
-  return { rowCount, parts, tiling: tiles.length === 0 ? undefined : { tileCount: tiles.length, spans, seen } };
+/** Where a layer's rows may have to wait. */
+function stopsOf({ isGlobal, kindIndex, feedForward }: DeviceLayer, layer: number): readonly StepStop[] {
+  return [
+    ...(isGlobal ? [{ kind: "stripes", layer, place: kindIndex } as const] : []),
+    ...(feedForward.kind === "moe" ? [{ kind: "experts", layer, place: feedForward.moeIndex } as const] : []),
+  ];
+}
+
+function expertsOf({ feedForward }: DeviceLayer): ExpertPart {
+  assert(feedForward.kind === "moe", "rows of experts are of a layer that has some");
+  return feedForward;
 }

@@ -53,6 +53,11 @@ function runOf({ sequence, tokenIds }: StepEntry, { config, geometry, store }: B
       end: position + tokenIds.length,
       writeFrom: kv.writeFrom(kind),
     });
-  const tables = { global: table("global", 0), local: table("local", position - (position % config.chunkSize)) };
-  return { position, tokenIds, tables };
+  const { stripes, remoteEnd: end } = kv;
+  const tables = {
+    global: table("global", end * geometry.segmentRows),
+    local: table("local", position - (position % config.chunkSize)),
+  };
+  const remote = stripes !== undefined && end > 0 ? { stripes, end } : undefined;
+  return { position, tokenIds, tables, remote };
 }

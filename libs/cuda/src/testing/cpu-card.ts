@@ -17,12 +17,21 @@ if (!hasCpuCard && process.env.CI) throw new Error("these tests need g++, which 
  * files. Throws with what g++ says.
  */
 export function cpuCardLibraries(): CudaLibraries {
+  const library = join(cardFolder(), "card.so");
+  return { driver: [library], compiler: [library] };
+}
+
+/** Where what g++ makes of kernels is kept from one test to the next, beside the library that makes it. */
+export function cpuCardKernels(): string {
+  return join(cardFolder(), "kernels");
+}
+
+function cardFolder(): string {
   const sources = ["card.cc", "block.hpp"].map((name) => readFileSync(join(FOLDER, name)));
   const key = createHash("sha256").update(Buffer.concat(sources)).digest("hex").slice(0, 16);
   const folder = join(tmpdir(), `drover-cpu-card-${key}`);
   if (!existsSync(folder)) make(folder);
-  const library = join(folder, "card.so");
-  return { driver: [library], compiler: [library] };
+  return folder;
 }
 
 /** The library, and what kernels are compiled with; whole or not at all. */

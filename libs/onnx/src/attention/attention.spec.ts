@@ -1,11 +1,11 @@
 import { HOST_KV_DTYPES, type HostKvDtype } from "@drover/core";
 import { BlockHashes, KvCache, kvHeadBytes } from "@drover/kv";
-import { SequenceStripes, StoredSequence } from "@drover/sequences";
+import { mergePartials, SequenceStripes, StoredSequence } from "@drover/sequences";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ContextStore } from "../kv/context-store.ts";
 import { ExtentStore } from "../kv/extent-store.ts";
-import { Attention, mergePartials } from "./attention.ts";
+import { Attention } from "./attention.ts";
 import { DecodeAttention } from "./decode-attention.ts";
 import { rowsContext, SequenceRows } from "./sequence-rows.ts";
 

@@ -1,5 +1,6 @@
 import { type AttendedPart, assert, type HostKvDtype } from "@drover/core";
 import type { GraphDims } from "@drover/llama4";
+import { mergePartials } from "@drover/sequences";
 import { attentionGraph } from "../graphs/attention.ts";
 import { MASKS_MAX } from "../limits.ts";
 import { type Feeds, f32, f32Of, Session, type SessionOptions } from "../session.ts";
@@ -132,25 +133,3 @@ export class Attention implements Disposable {
 }
 
 const EMPTY = new Float32Array(0);
-
-/** Folds one part into another, exactly: o = (e^la oa + e^lb ob) / (e^la + e^lb), per row and head. `oa` and `la` are updated. Source: LLAMA4 context parallelism, arXiv 2411.01783. */
-export function mergePartials(
-  oa: Float32Array,
-  la: Float32Array,
-  ob: Float32Array,
-  lb: Float32Array,
-  headDim: number,
-): void {
-  for (let i = 0; i < la.length; i++) {
-    const a = la[i] ?? 0;
-    const b = lb[i] ?? 0;
-    const peak = Math.max(a, b);
-    const wa = Math.exp(a - peak);
-    const wb = Math.exp(b - peak);
-    const total = wa + wb;
-    la[i] = peak + Math.log(total);
-    const fa = wa / total;
-    const fb = wb / total;
-    for (let j = i * headDim; j < (i + 1) * headDim; j++) oa[j] = (oa[j] ?? 0) * fa + (ob[j] ?? 0) * fb;
-  }
-}

@@ -1,8 +1,9 @@
 import type { HostKvDtype } from "@drover/core";
 import type { GraphDims } from "@drover/llama4";
+import { mergePartials } from "@drover/sequences";
 import { decodeAttentionGraph } from "../graphs/attention.ts";
 import { type Feeds, f32, f32Of, Session, type SessionOptions } from "../session.ts";
-import { type Attention, mergePartials } from "./attention.ts";
+import type { Attention } from "./attention.ts";
 import { feedHeads, type HeadViews } from "./head-views.ts";
 
 /** Pairs of a row and a run in one session run, largest first; what is left over runs by itself. */

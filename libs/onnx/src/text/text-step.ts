@@ -1,6 +1,7 @@
 import { assert, at, type Step, type StepResult } from "@drover/core";
+import { askStripes } from "@drover/sequences";
 import type { DecodeRow } from "../attention/decode-attention.ts";
-import { askStripes, mergeStripes, type StripedAttention } from "../attention/striped-attention.ts";
+import { mergeStripes, type StripedAttention, stripedRows } from "../attention/striped-attention.ts";
 import { type Feeds, f32, i64, type Session } from "../session.ts";
 import { readHead } from "./head.ts";
 import type { LayerStages, MoeStages } from "./layers.ts";
@@ -93,7 +94,8 @@ export class TextStep {
     const beganMs = performance.now();
     const striped = this.#striped(layer);
     const { index } = at(this.#parts.rowsContext.places, layer);
-    const asked = striped.length > 0 ? askStripes(index, striped, q_aQ, config, this.#step.traceCall) : undefined;
+    const asked =
+      striped.length > 0 ? askStripes(index, stripedRows(striped), q_aQ, config, this.#step.traceCall) : undefined;
     const lse_aH = new Float32Array(asked === undefined ? 0 : this.#layout.rowCount * config.headCount);
     const decoding: DecodeRow[] = [];
     for (const part of this.#layout.parts) {

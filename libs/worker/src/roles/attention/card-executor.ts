@@ -1,11 +1,11 @@
-import { assert, DroverError } from "@drover/core";
+import { assert } from "@drover/core";
 import { CudaRunner, CudaText, DECODE_ROWS_MAX, PRECISIONS, type Precision, type RemoteExperts } from "@drover/cuda";
 import { servedModelSeed } from "@drover/kv";
 import { StoredSequences } from "@drover/sequences";
 import { cardSource } from "../../device/card-source.ts";
 import type { WorkerDevice } from "../../device/worker-device.ts";
 import type { RoleContext } from "../../role-context.ts";
-import type { Executor, ExecutorOptions, LocalExperts } from "./executor.ts";
+import { type Executor, type ExecutorOptions, halfOf, type LocalExperts } from "./executor.ts";
 
 /**
  * Computes on a card, with the KV there, and all experts or those that the map gives it: rows of others go to their holders. Errors: the checkpoint's; `overloaded` where the card is too small; `invalid_argument` for what a card
@@ -14,12 +14,11 @@ import type { Executor, ExecutorOptions, LocalExperts } from "./executor.ts";
 export async function openCardExecutor(
   context: RoleContext,
   { cuda, precision, kernelFolder, use }: Extract<WorkerDevice, { kind: "cuda" }>,
-  { exchange, experts, rowsRouted }: ExecutorOptions,
+  { exchange, experts, rowsRouted, holders }: ExecutorOptions,
 ): Promise<Executor> {
-  const { options, model, kv } = context;
-  const { modelName, prefixCache, prefillChunk, progress, resources } = options;
+  const { options, incarnation, model, kv } = context;
+  const { workerId, modelName, prefixCache, prefillChunk, progress, resources } = options;
   const { config, fingerprint } = model;
-  refuseStripes(options);
   const text = await CudaText.load(cuda, config, await cardSource(context), {
     precision,
     kv: cardDtype(kv),
@@ -31,12 +30,13 @@ export async function openCardExecutor(
   });
   use.add({ memory: text.memory, graphCounts: () => text.graphCounts });
   const runner = resources.use(new CudaRunner(text));
+  const above = options.stripeAbove ?? halfOf(text.geometry, text.kvBytesMax, prefillChunk);
   const sequences = new StoredSequences(text.geometry, text.store, {
     cache: { bytesMax: text.kvBytesMax, prefixCache: prefixCache === "on" },
     hashSeed: servedModelSeed(modelName, fingerprint),
-    stripes: undefined,
+    stripes: { above, name: `${workerId}/${incarnation}`, holders },
   });
-  return { runner, sequences, geometry: text.geometry, stripeAbove: Number.POSITIVE_INFINITY };
+  return { runner, sequences, geometry: text.geometry, stripeAbove: above };
 }
 
 function cardDtype({ dtype }: RoleContext["kv"]): Precision {
@@ -60,13 +60,4 @@ function remoteOf(
       experts?.countRows(layer, expert, rowCount);
     },
   };
-}
-
-/** What CPUs compute and cards do not. */
-function refuseStripes({ stripeAbove }: RoleContext["options"]): void {
-  if (stripeAbove !== undefined) refuse("stripe-above", "a card's old rows do not go to context workers");
-}
-
-function refuse(flag: string, sentence: string): never {
-  throw new DroverError("invalid_argument", `--${flag}: ${sentence}`, { field: flag.replaceAll("-", "_") });
 }

@@ -1,7 +1,7 @@
 import type { ContextHolder, ExpertExchange, StepRunner } from "@drover/core";
 import type { CardExperts } from "@drover/cuda";
 import type { ExpertPeer } from "@drover/exchange";
-import type { KvGeometry } from "@drover/kv";
+import { contextTokensMax, type KvGeometry } from "@drover/kv";
 import type { StoredSequences } from "@drover/sequences";
 
 /** Experts of the same worker, for its own steps. */
@@ -32,6 +32,11 @@ export type Executor = Readonly<{
   runner: StepRunner;
   sequences: StoredSequences;
   geometry: KvGeometry;
-  /** A sequence that may get longer has its old rows with context workers; infinite: none has. */
+  /** A sequence that may get longer has its old rows with context workers, where there are some. */
   stripeAbove: number;
 }>;
+
+/** From how many tokens on contexts are striped where nothing is said: what half of the KV holds. */
+export function halfOf(geometry: KvGeometry, bytesMax: number, prefillChunk: number): number {
+  return contextTokensMax(geometry, bytesMax / 2, prefillChunk);
+}

@@ -3,7 +3,7 @@ import { contextTokensMax, KV_TOKENS_MIN, type KvGeometry, kvBytesPeak, kvGeomet
 import { ExtentStore, TextModel } from "@drover/onnx";
 import { StoredSequences } from "@drover/sequences";
 import type { RoleContext } from "../../role-context.ts";
-import type { Executor, ExecutorOptions } from "./executor.ts";
+import { type Executor, type ExecutorOptions, halfOf } from "./executor.ts";
 
 /** Computes on the CPU, by ONNX Runtime, with KV in main memory. Errors: the checkpoint's. */
 export async function openHostExecutor(
@@ -48,9 +48,4 @@ function checkKvMemory(geometry: KvGeometry, bytesMax: number, prefillChunk: num
   const least = kvBytesPeak(geometry, KV_TOKENS_MIN, prefillChunk);
   const sentence = `--kv-memory: ${bytesMax} bytes hold ${tokens} tokens; the least that works is ${least}, for ${KV_TOKENS_MIN}`;
   throw new DroverError("invalid_argument", sentence, { field: "kv_memory" });
-}
-
-/** From how many tokens on contexts are striped where nothing is said: what half of the KV holds. */
-function halfOf(geometry: KvGeometry, bytesMax: number, prefillChunk: number): number {
-  return contextTokensMax(geometry, bytesMax / 2, prefillChunk);
 }

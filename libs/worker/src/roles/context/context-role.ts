@@ -1,22 +1,14 @@
-import { assert, DroverError } from "@drover/core";
 import type { WorkerStatus } from "@drover/fleet";
-import { type KvGeometry, kvGeometry } from "@drover/kv";
-import { ContextStore } from "@drover/onnx";
 import { contextService, type RpcService } from "@drover/rpc";
 import type { Role, RoleIntroduction } from "../../role.ts";
 import type { RoleContext } from "../../role-context.ts";
 import type { UnfinishedWork } from "../../unfinished-work.ts";
-import { hostKvDtype } from "../attention/host-executor.ts";
 import { contextMetrics } from "./context-metrics.ts";
+import { type ContextParts, type OpenedContext, openContext } from "./open-context.ts";
 
-/** Starts the role `context`, which needs no weights. */
+/** Starts the role `context`, which needs no weights, on the CPU or the worker's card. */
 export async function startContext(context: RoleContext): Promise<ContextRole> {
-  const { device, kv, model } = context;
-  if (device.kind === "cuda") {
-    const message = "--roles: the role context keeps rows in main memory, and has no device but cpu";
-    throw new DroverError("invalid_argument", message, { field: "roles" });
-  }
-  return new ContextRole(context, kvGeometry(model.config, kv.dtype));
+  return new ContextRole(context, openContext(context));
 }
 
 /** Holds segments of long contexts for attention workers, and attends over them. */
@@ -26,16 +18,16 @@ export class ContextRole implements Role {
   readonly introduction: RoleIntroduction;
   readonly services: readonly RpcService[];
   readonly unfinished: UnfinishedWork;
-  readonly #store: ContextStore;
+  readonly #store: OpenedContext;
+  readonly #failed: Promise<never> | undefined;
+  readonly #ended: AbortSignal;
 
-  constructor({ options, model, kv }: RoleContext, geometry: KvGeometry) {
-    const { threads, metrics, modelName, tracer } = options;
-    const { bytesMax } = kv;
-    assert(bytesMax !== "auto", "main memory for KV has a size");
-    const kvDtype = hostKvDtype(kv.dtype);
-    const store = new ContextStore(model.config, geometry, { threads, bytesMax, kvDtype });
+  constructor({ options, ended }: RoleContext, { store, failed }: ContextParts) {
+    const { metrics, modelName, tracer } = options;
     this.#store = store;
-    this.introduction = { kvDtype };
+    this.#failed = failed;
+    this.#ended = ended;
+    this.introduction = { kvDtype: store.dtype };
     const service = contextService(store, contextMetrics(metrics, modelName, store), tracer);
     this.services = [service];
     this.unfinished = { isBusy: () => store.segmentCount > 0 };
@@ -59,8 +51,13 @@ export class ContextRole implements Role {
     // Attention workers say what it holds; the scheduler only says to them that it is there.
   }
 
+  /** Its services answer; there is no loop. Rejects when its card has failed. */
   async run(): Promise<void> {
-    // Its services answer; there is no loop.
+    if (this.#failed === undefined || this.#ended.aborted) return;
+    const ended = new Promise<void>((resolve) =>
+      this.#ended.addEventListener("abort", () => resolve(), { once: true }),
+    );
+    await Promise.race([this.#failed, ended]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
