@@ -43,10 +43,13 @@ export type RpcHandlers<Service extends DescService> = {
 type OfBytes<Handle> = Handle extends (call: ServerWritableStream<infer _I, infer O>) => void
   ? (call: ServerWritableStream<Uint8Array, O>) => void
   : Handle extends UnaryHandler<infer _I, infer O>
-    ? UnaryHandler<Uint8Array, O>
+    ? UnaryHandler<Uint8Array, O | Buffer>
     : never;
 
-/** What answers a service whose requests its handlers read themselves, such as on a thread: they get their bytes. */
+/**
+ * What answers a service whose requests its handlers read themselves, such as on a thread: they get their bytes. One reply may be bytes too, where
+ * writing it in one go would take long.
+ */
 export type BytesHandlers<Service extends DescService> = {
   readonly [Name in keyof Service["method"]]: OfBytes<Handler<Service["method"][Name]>>;
 };
@@ -77,14 +80,22 @@ export function rpcService<Service extends DescService>(service: Service, handle
   return [serviceDefinition(service), implementation as unknown as UntypedServiceImplementation];
 }
 
-/** As `rpcService`, but its handlers get the bytes of each request. */
+/** As `rpcService`, but its handlers get the bytes of each request, and may answer one with the bytes of its reply. */
 export function bytesService<Service extends DescService>(
   service: Service,
   handlers: BytesHandlers<Service>,
 ): RpcService {
   const [definition, implementation] = rpcService(service, handlers as unknown as RpcHandlers<Service>);
   const asBytes = Object.entries(definition).map(
-    ([name, method]) => [name, { ...method, requestDeserialize: (bytes: Buffer) => bytes }] as const,
+    ([name, method]) =>
+      [
+        name,
+        {
+          ...method,
+          requestDeserialize: (bytes: Buffer) => bytes,
+          responseSerialize: (reply: unknown) => (Buffer.isBuffer(reply) ? reply : method.responseSerialize(reply)),
+        },
+      ] as const,
   );
   return [Object.fromEntries(asBytes), implementation];
 }

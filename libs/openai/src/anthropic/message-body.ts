@@ -20,7 +20,12 @@ const ToolUseBlock = Type.Object({
   type: Type.Literal("tool_use"),
   id: Type.String(),
   name: Type.String(),
-  input: Type.Record(Type.String(), Type.Unknown(), { description: "The call's arguments." }),
+  input: Type.Optional(
+    Type.Unknown({
+      description:
+        "The call's arguments, an object. Text, such as that of a call that was cut short, is shown to the model as it stands; absent is none.",
+    }),
+  ),
 });
 
 const ResultContent = Type.Union(
@@ -121,7 +126,7 @@ export const AnthropicBody = Type.Object({
   max_tokens: Type.Integer({ minimum: 1, description: "Tokens that may be generated." }),
   temperature: optional(Type.Number({ minimum: 0, maximum: 2, description: "The checkpoint's own when absent." })),
   top_p: optional(Type.Number({ minimum: 0, maximum: 1, description: "The checkpoint's own when absent." })),
-  top_k: optional(Type.Integer({ minimum: 0, description: "The checkpoint's own when absent." })),
+  top_k: optional(Type.Integer({ minimum: -1, description: "0 and -1 keep all. The checkpoint's own when absent." })),
   stop_sequences: optional(
     Type.Array(Type.String({ minLength: 1, maxLength: STOP_STRING_LENGTH_MAX }), {
       maxItems: STOP_STRINGS_MAX,

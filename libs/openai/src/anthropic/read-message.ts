@@ -6,7 +6,7 @@ import { addImage, checkReadsImages } from "../read/images.ts";
 import { readSampling } from "../read/sampling.ts";
 import { checkModel } from "../read/served-model.ts";
 import { checkToolChoice, readTemplateTools, readToolCallRules, type ToolBody } from "../read/tools.ts";
-import { refuseUnsupported } from "../read/unsupported.ts";
+import { unsupportedIn } from "../read/unsupported.ts";
 import type { ChatPrompt, Constraint, GenerationQuery, ImageReference } from "../request/generation-query.ts";
 import type { ModelFacts } from "../request/model-facts.ts";
 import { fieldError, parserOf } from "../schema/check.ts";
@@ -19,14 +19,14 @@ import {
 } from "./message-body.ts";
 
 const parseBody = parserOf(AnthropicBody);
+const refuseUnsupported = unsupportedIn(AnthropicBody);
 const parseCount = parserOf(AnthropicCountBody);
 
 /** Reads the body of `POST /v1/messages`. Errors: `invalid_argument` or `model_not_found`, naming the field. */
 export function readAnthropic(value: unknown, facts: ModelFacts): GenerationQuery {
   checkModel(value, facts);
   const body = parseBody(value);
-  const { stop_sequences: stop, ...others } = body;
-  refuseUnsupported(others);
+  refuseUnsupported(body);
   const tools = toolBodyOf(body);
   checkToolChoice(tools);
   const parallel = body.tool_choice?.disable_parallel_tool_use !== true;
@@ -38,7 +38,7 @@ export function readAnthropic(value: unknown, facts: ModelFacts): GenerationQuer
       { topLogprobs: -1, promptTopLogprobs: -1 },
     ),
     budget: { asked: body.max_tokens, field: "max_tokens", unasked: Number.POSITIVE_INFINITY },
-    stop: stop ?? [],
+    stop: body.stop_sequences ?? [],
     toolCalls: readToolCallRules(tools, parallel),
     constraint: answerConstraint(formatOf(body), tools, parallel),
     echo: false,
@@ -130,7 +130,7 @@ function templateMessages({ role, content }: AnthropicMessage, field: string, im
 }
 
 function templateCall({ id, name, input }: Extract<AnthropicBlock, { type: "tool_use" }>) {
-  return { id, type: "function", function: { name, arguments: JSON.stringify(input) } };
+  return { id, type: "function", function: { name, arguments: input ?? "" } };
 }
 
 function resultMessage(

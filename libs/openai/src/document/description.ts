@@ -1,7 +1,7 @@
 import { ContentPart } from "../read/content.ts";
 import { Message } from "../read/messages.ts";
 import { Tool } from "../read/tools.ts";
-import { HINT_FIELDS, UNSUPPORTED_FIELDS } from "../read/unsupported.ts";
+import { HINT_FIELDS, SERVED_ELSEWHERE_FIELDS, UNSUPPORTED_FIELDS } from "../read/unsupported.ts";
 import { ChatLogprobs, CompletionLogprobs } from "../write/logprobs.ts";
 import { Usage } from "../write/usage.ts";
 import type { NamedSchema } from "./endpoint.ts";
@@ -16,7 +16,7 @@ A field that is \`null\` is a field that is absent. Fields that nobody knows are
 What only asks for speed, price, effort or keeping passes, without effect: ${list(HINT_FIELDS)}.
 
 What changes an answer's form, what it may hold or what it is made from is served, or refused by its name unless its value changes nothing: \
-${list(UNSUPPORTED_FIELDS)}.
+${list(UNSUPPORTED_FIELDS)}. So is what one endpoint serves and another does not: ${list(SERVED_ELSEWHERE_FIELDS)}.
 
 \`/v1/embeddings\` is refused: Llama 4 writes text, and no model for embeddings is served.
 

@@ -7,7 +7,7 @@ import { fieldError, parserOf } from "../schema/check.ts";
 import { optional } from "../schema/fields.ts";
 import { answerConstraint, possibleConstraint } from "./answer-constraint.ts";
 import { readConstraint } from "./constraint.ts";
-import { checkMinTokens, generationFields, refuseUnserved } from "./generation-fields.ts";
+import { checkMinTokens, generationFields, unservedIn } from "./generation-fields.ts";
 import { checkReadsImages } from "./images.ts";
 import { Messages, readMessages } from "./messages.ts";
 import { readPromptTokensKept, readReplyOptions, readShown, readStop } from "./reply-options.ts";
@@ -67,6 +67,7 @@ export const ChatBody = Type.Object({
 export type ChatBody = Static<typeof ChatBody>;
 
 const parseChat = parserOf(ChatBody);
+const refuseUnserved = unservedIn(ChatBody);
 
 /** Reads a chat completion's body. Errors: `invalid_argument` or `model_not_found`, naming the field. */
 export function readChat(value: unknown, facts: ModelFacts): GenerationQuery {

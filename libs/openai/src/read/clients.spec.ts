@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { readAnthropic } from "../anthropic/read-message.ts";
 import type { ChatPrompt } from "../request/generation-query.ts";
+import { readResponse } from "../responses/read-response.ts";
 import { refused, tinyFacts } from "../testing/tiny-facts.ts";
 import { readChat } from "./chat.ts";
 import { readCompletion } from "./completion.ts";
@@ -8,6 +10,8 @@ import { readTokenize } from "./tokens.ts";
 const messages = [{ role: "user", content: "hi" }];
 const chat = (body: object, facts = tinyFacts()) => readChat({ model: "tiny", messages, ...body }, facts);
 const completion = (body: object) => readCompletion({ model: "tiny", prompt: "hi", ...body }, tinyFacts());
+const response = (body: object) => readResponse({ model: "tiny", input: "hi", ...body }, tinyFacts(), undefined);
+const message = (body: object) => readAnthropic({ model: "tiny", max_tokens: 5, messages, ...body }, tinyFacts());
 const tokenize = (body: object) => readTokenize(body, tinyFacts());
 /** What a template is given of a message. */
 const seen = (message: object) => (chat({ messages: [message] }).prompt as ChatPrompt).input.messages[0];
@@ -49,6 +53,34 @@ describe("what clients of other servers send", () => {
     expect(chat({ [name]: neutral })).toEqual(chat({}));
   });
 
+  it.each<[string, unknown, unknown, ((body: object) => unknown)[]]>([
+    ["guided_json", { type: "object" }, null, [response, message]],
+    ["response_format", { type: "json_object" }, { type: "text" }, [response, message]],
+    ["structured_outputs", { regex: "a" }, { regex: null }, [response, message]],
+    ["grammar", 'root ::= "a"', "", [response, message]],
+    ["text", { format: { type: "json_object" } }, { format: { type: "text" } }, [chat, completion, message]],
+    ["output_format", { type: "json_schema", schema: {} }, null, [chat, completion, response]],
+    ["output_config", { format: { type: "json_schema", schema: {} } }, { effort: "low" }, [chat, completion, response]],
+    ["stop", ["a"], [], [response, message]],
+    ["n", 2, 1, [response, message]],
+    ["max_tokens", 7, null, [response]],
+    ["max_output_tokens", 7, -1, [chat, completion, message]],
+    ["max_completion_tokens", 7, null, [completion, response, message]],
+    ["logprobs", true, false, [response, message]],
+    ["prompt_logprobs", 1, null, [response, message]],
+    ["echo", true, false, [chat, response, message]],
+    ["tools", [{ type: "function", function: { name: "f" } }], [], [completion]],
+    ["system", "be kind", "", [chat, completion, response]],
+    ["instructions", "be kind", "", [chat, completion, message]],
+    ["previous_response_id", "resp_1", null, [chat, completion, message]],
+    ["truncate_prompt_tokens", 3, null, [response, message]],
+  ])("what another endpoint serves is refused by name: %s is not %j, but may be %j", (name, asked, neutral, reads) => {
+    for (const read of reads) {
+      expect(refused(() => read({ [name]: asked }))).toEqual(["invalid_argument", `${name}: is not supported`]);
+      expect(read({ [name]: neutral })).toEqual(read({}));
+    }
+  });
+
   it("a limit by another server's name passes where ours says the same", () => {
     expect(chat({ max_new_tokens: 9, max_tokens: 9, min_new_tokens: 2, min_tokens: 2 })).toEqual(
       chat({ max_tokens: 9, min_tokens: 2 }),
@@ -64,6 +96,9 @@ describe("what clients of other servers send", () => {
       temperature: 0,
       topP: 1,
     });
+    const narrow = response({ top_p: 0, temperature: 1.5 });
+    expect(narrow.sampling).toEqual(response({ temperature: 0 }).sampling);
+    expect(narrow.reply.repeated).toMatchObject({ top_p: 0, temperature: 1.5 });
     for (const logprobs of [false, null, undefined])
       expect(chat({ top_logprobs: 0, logprobs }).sampling.topLogprobs).toBe(-1);
     expect(chat({ top_logprobs: 0, logprobs: true }).sampling.topLogprobs).toBe(0);
@@ -144,5 +179,50 @@ describe("what agents keep of a conversation", () => {
     expect(seen({ role: "assistant", tool_calls: [{ function: { name: "f", arguments: given } }] })).toMatchObject({
       tool_calls: [{ function: { name: "f", arguments: given ?? "" } }],
     });
+  });
+
+  it.each([[undefined], [null], ['{"city": "Par'], [[1]], [5], [{ city: "Paris" }]])(
+    "a call's arguments are taken whatever they are, in every interface: %j",
+    (given) => {
+      const shown = (read: Readonly<{ prompt: unknown }>) =>
+        (read.prompt as ChatPrompt).input.messages.flatMap(({ tool_calls: calls }) => calls as { function: object }[]);
+      const called = shown(
+        chat({ messages: [{ role: "assistant", tool_calls: [{ function: { name: "f", arguments: given } }] }] }),
+      );
+      expect(called).toMatchObject([{ function: { name: "f", arguments: given ?? "" } }]);
+      const item = { type: "function_call", call_id: "1", name: "f", arguments: given };
+      expect(shown(response({ input: [item] }))).toMatchObject(called.map(({ function: one }) => ({ function: one })));
+      const block = { type: "tool_use", id: "1", name: "f", input: given };
+      expect(shown(message({ messages: [{ role: "assistant", content: [block] }] }))).toMatchObject(
+        called.map(({ function: one }) => ({ function: one })),
+      );
+    },
+  );
+
+  it("who has said nothing is read as that, and a user has to say something", () => {
+    for (const role of ["assistant", "tool", "function"])
+      for (const content of [null, undefined]) expect(seen({ role, content })).toMatchObject({ content: "" });
+    expect(refused(() => seen({ role: "user", content: null }))[1]).toBe("messages[0].content: is required");
+    const items = [{ type: "function_call_output", call_id: "1" }];
+    expect((response({ input: items }).prompt as ChatPrompt).input.messages).toMatchObject([
+      { role: "tool", content: "" },
+    ]);
+  });
+
+  it("thoughts in a history are left out, and images are read by any interface's name", () => {
+    const thoughts = ["thinking", "redacted_thinking", "reasoning"].map((type) => ({ type, [type]: "hm" }));
+    expect(seen({ role: "assistant", content: [...thoughts, { type: "text", text: "a" }] })).toMatchObject({
+      content: [{ type: "text", text: "a" }],
+    });
+    const url = "data:image/png;base64,AAAA";
+    for (const type of ["image_url", "input_image"])
+      for (const image_url of [url, { url }]) {
+        const content = [{ type, image_url }];
+        for (const read of [
+          chat({ messages: [{ role: "user", content }] }),
+          response({ input: [{ role: "user", content }] }),
+        ])
+          expect((read.prompt as ChatPrompt).images).toMatchObject([{ url }]);
+      }
   });
 });

@@ -6,7 +6,7 @@ import { parserOf } from "../schema/check.ts";
 import { optional } from "../schema/fields.ts";
 import { possibleConstraint } from "./answer-constraint.ts";
 import { readConstraint } from "./constraint.ts";
-import { checkMinTokens, generationFields, refuseUnserved } from "./generation-fields.ts";
+import { checkMinTokens, generationFields, unservedIn } from "./generation-fields.ts";
 import { promptFields, readPrompt, readPrompts } from "./prompt.ts";
 import { readPromptTokensKept, readReplyOptions, readShown, readStop } from "./reply-options.ts";
 import { readSampling } from "./sampling.ts";
@@ -33,6 +33,7 @@ export const CompletionBody = Type.Object({
 export type CompletionBody = Static<typeof CompletionBody>;
 
 const parseCompletion = parserOf(CompletionBody);
+const refuseUnserved = unservedIn(CompletionBody);
 
 /** Reads a completion's body of one prompt. Errors: `invalid_argument`, `model_not_found` or `context_length_exceeded`, naming the field. */
 export function readCompletion(value: unknown, facts: ModelFacts): GenerationQuery {

@@ -2,7 +2,7 @@ import { type Static, Type } from "typebox";
 import type { ImageReference } from "../request/generation-query.ts";
 import { optional } from "../schema/fields.ts";
 import { SAYS } from "../schema/sentences.ts";
-import { addImage } from "./images.ts";
+import { addImage, imageAt } from "./images.ts";
 
 const TextPart = Type.Object({ type: Type.Literal("text"), text: Type.String() });
 
@@ -15,28 +15,51 @@ const RefusalPart = Type.Object({
   refusal: Type.String({ description: "Of an assistant: read as text." }),
 });
 
-const ImagePart = Type.Object({
-  type: Type.Literal("image_url"),
-  image_url: Type.Object({
-    url: Type.String({
-      description:
-        "`data:image/...;base64,...`, or an http(s) URL where the router may fetch those. What is no PNG, JPEG, WebP or GIF image is refused with 400.",
-    }),
-    detail: optional(
-      Type.Enum(["auto", "low", "high"], {
-        type: "string",
-        description: "Taken and without effect: images are cut as the model was trained.",
-        [SAYS]: "must be auto, low or high",
-      }),
-    ),
-  }),
+const IMAGE_URL = Type.String({
+  description:
+    "`data:image/...;base64,...`, or an http(s) URL where the router may fetch those. What is no PNG, JPEG, WebP or GIF image is refused with 400.",
 });
 
+/** Where an image is. Chats name it in an object, other interfaces and older clients by the text alone. */
+export const ImageUrl = Type.Union(
+  [
+    Type.Object({
+      url: IMAGE_URL,
+      detail: optional(
+        Type.Enum(["auto", "low", "high"], {
+          type: "string",
+          description: "Taken and without effect: images are cut as the model was trained.",
+          [SAYS]: "must be auto, low or high",
+        }),
+      ),
+    }),
+    IMAGE_URL,
+  ],
+  { [SAYS]: "must be a JSON object or a string" },
+);
+
+const imagePart = <T extends "image_url" | "input_image">(type: T) =>
+  Type.Object({ type: Type.Literal(type), image_url: ImageUrl });
+
+/** What a model has thought, in histories that clients keep: templates have no place for it. */
+const thoughtPart = <T extends "thinking" | "redacted_thinking" | "reasoning">(type: T) =>
+  Type.Object({ type: Type.Literal(type) });
+
 /** A part of a message: text, or an image. */
-export const ContentPart = Type.Union([TextPart, InputTextPart, OutputTextPart, RefusalPart, ImagePart], {
-  discriminator: { propertyName: "type" },
-  [SAYS]: "is not supported: a part must be text or image_url",
-});
+export const ContentPart = Type.Union(
+  [
+    TextPart,
+    InputTextPart,
+    OutputTextPart,
+    RefusalPart,
+    imagePart("image_url"),
+    imagePart("input_image"),
+    thoughtPart("thinking"),
+    thoughtPart("redacted_thinking"),
+    thoughtPart("reasoning"),
+  ],
+  { discriminator: { propertyName: "type" }, [SAYS]: "is not supported: a part must be text or image_url" },
+);
 
 /** What a message says. */
 export const Content = Type.Union([Type.String(), Type.Array(ContentPart)], {
@@ -54,11 +77,20 @@ export function readContent(
   images: ImageReference[],
 ): string | TemplatePart[] {
   if (typeof content === "string") return content;
-  return content.map((part, i) => {
-    if (part.type === "refusal") return { type: "text", text: part.refusal };
-    if (part.type !== "image_url") return { type: "text", text: part.text };
-    const name = `${field}[${i}].image_url`;
-    addImage(images, { url: part.image_url.url, field: `${name}.url` }, name);
-    return { type: "image_url" };
+  return content.flatMap((part, i): TemplatePart[] => {
+    switch (part.type) {
+      case "thinking":
+      case "redacted_thinking":
+      case "reasoning":
+        return [];
+      case "image_url":
+      case "input_image": {
+        const name = `${field}[${i}].image_url`;
+        addImage(images, imageAt(part.image_url, name), name);
+        return [{ type: "image_url" }];
+      }
+      default:
+        return [{ type: "text", text: part.type === "refusal" ? part.refusal : part.text }];
+    }
   });
 }

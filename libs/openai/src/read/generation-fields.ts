@@ -5,7 +5,7 @@ import { constraintFields } from "./constraint.ts";
 import { replyFields } from "./reply-options.ts";
 import { samplingFields } from "./sampling.ts";
 import { modelField } from "./served-model.ts";
-import { refuseUnsupported } from "./unsupported.ts";
+import { unsupportedIn } from "./unsupported.ts";
 
 /** The fields that all generating endpoints share. */
 export const generationFields = {
@@ -18,10 +18,13 @@ export const generationFields = {
 
 const GenerationBody = Type.Object(generationFields);
 
-/** Refuses what is known and not served, also in combination. Errors: `invalid_argument` naming the field. */
-export function refuseUnserved(body: Static<typeof GenerationBody>): void {
-  refuseUnsupported(body);
-  if ((body.best_of ?? 1) > (body.n ?? 1)) throw fieldError("best_of", "is not supported above n");
+/** A check of an endpoint's body that refuses what is known and not served, also in combination. Errors: `invalid_argument` naming the field. */
+export function unservedIn(schema: Readonly<{ properties: object }>) {
+  const refuseUnsupported = unsupportedIn(schema);
+  return (body: Static<typeof GenerationBody>): void => {
+    refuseUnsupported(body);
+    if ((body.best_of ?? 1) > (body.n ?? 1)) throw fieldError("best_of", "is not supported above n");
+  };
 }
 
 /** Errors: `invalid_argument` where an answer may not end before more tokens than are asked for, `asked` by `field`. */

@@ -13,3 +13,8 @@ export function addImage(images: ImageReference[], image: ImageReference, place:
 export function checkReadsImages([first]: readonly ImageReference[], { readsImages }: ModelFacts): void {
   if (first !== undefined && !readsImages) throw fieldError(first.field, "the model reads no images");
 }
+
+/** The image of a part's `image_url`, which OpenAI's chats write as an object and its responses, among others, as a text. */
+export function imageAt(given: string | Readonly<{ url: string }>, field: string): ImageReference {
+  return typeof given === "string" ? { url: given, field } : { url: given.url, field: `${field}.url` };
+}

@@ -14,7 +14,7 @@ const OLD_ROLES = ["function"] as const;
 const CALL_LACKS = "must have a name and arguments, both strings";
 
 /** OpenAI's are text, which need not be JSON: models cut calls short, and agents keep what came. */
-const CallArguments = Type.Unknown({
+export const CallArguments = Type.Unknown({
   description:
     "A JSON object as text, or as it is. Other text, such as that of a call that was cut short, is shown to the model as it stands; absent is none.",
 });
@@ -65,7 +65,8 @@ export function readMessages(messages: Static<typeof Messages>): {
 function readMessage(message: Static<typeof Message>, field: string, images: ImageReference[]): ChatMessage {
   const { role, tool_call_id: callId, name } = message;
   const calls = callsOf(message, field);
-  const content = message.content ?? message.refusal ?? (role === "function" ? "" : null);
+  const content =
+    message.content ?? message.refusal ?? (calls === undefined && MAY_SAY_NOTHING.includes(role) ? "" : null);
   if (content === null && calls === undefined) throw fieldError(`${field}.content`, "is required");
   return {
     role: TEMPLATE_ROLES[role] ?? role,
@@ -75,6 +76,9 @@ function readMessage(message: Static<typeof Message>, field: string, images: Ima
     ...(typeof name === "string" && { name }),
   };
 }
+
+/** A function may return nothing, and a model may have ended its turn at once: agents keep that as null, and send it from then on. */
+const MAY_SAY_NOTHING: readonly string[] = ["assistant", "tool", "function"];
 
 /** Roles that templates know by another name. */
 const TEMPLATE_ROLES: Readonly<Record<string, string>> = { developer: "system", function: "tool" };

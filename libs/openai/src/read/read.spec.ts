@@ -45,7 +45,7 @@ const CHATS: readonly (readonly [body: object, message: string])[] = [
     "messages[0].content[0].input_audio: is not supported: a part must be text or image_url",
   ],
   [said([image(undefined)]), "messages[0].content[0].image_url: is required"],
-  [said([image("u")]), "messages[0].content[0].image_url: messages[0].content[0].image_url must be a JSON object"],
+  [said([image(5)]), "messages[0].content[0].image_url: must be a JSON object or a string"],
   [said([image({})]), "messages[0].content[0].image_url.url: is required"],
   [said([image({ url: "u", detail: "huge" })]), "messages[0].content[0].image_url.detail: must be auto, low or high"],
   [said(many(17, image({ url: "u" }))), "messages[0].content[16].image_url: a request may have at most 16 images"],

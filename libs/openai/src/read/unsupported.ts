@@ -21,9 +21,23 @@ const isSaidBy =
   (value, body) =>
     also(value, body) || names.some((name) => JSON.stringify(body[name] ?? null) === JSON.stringify(value));
 
-const isUnlimited = isSaidBy(["max_tokens", "max_completion_tokens"], (value) => value === -1);
+const LIMITS = ["max_tokens", "max_completion_tokens", "max_output_tokens"] as const;
+/** A limit of the answer that is none, or that another of these fields says too. */
+const isUnlimitedBut = (own?: (typeof LIMITS)[number]) =>
+  isSaidBy(
+    LIMITS.filter((name) => name !== own),
+    (value) => value === -1,
+  );
+const isUnlimited = isUnlimitedBut();
 const isUnbounded = isSaidBy(["min_tokens"], (value) => value === 0 || value === -1);
 const isStop = isSaidBy(["stop"], isEmptyList);
+const isZero: Neutral = (value) => value === 0;
+const isOne: Neutral = (value) => value === 1;
+/** A format of the answer that is none. */
+const isFree: Neutral = (value) =>
+  typeof value !== "object" || value === null || !("type" in value) || value.type === "text";
+const hasFreeFormat: Neutral = (value) =>
+  typeof value !== "object" || value === null || !("format" in value) || isFree(value.format, {});
 
 /**
  * Fields of other interfaces that change the form of an answer, what it may hold or what it is made from, and are not served; each with the values
@@ -43,7 +57,7 @@ const UNSUPPORTED: Readonly<Record<string, Neutral>> = {
   guided_decoding_backend: (value) => value === "auto" || value === "xgrammar",
   guided_whitespace_pattern: never,
   kv_transfer_params: never,
-  length_penalty: (value) => value === 1,
+  length_penalty: isOne,
   logits_processors: isEmptyList,
   mm_processor_kwargs: never,
   prompt_embeds: never,
@@ -58,22 +72,37 @@ const UNSUPPORTED: Readonly<Record<string, Neutral>> = {
   grammar_lazy: isFalse,
   grammar_string: isEmptyText,
   grammar_triggers: isEmptyList,
+  image_data: isEmptyList,
   lora: isEmptyList,
   n_predict: isUnlimited,
+  n_probs: isZero,
   regex_pattern: isEmptyText,
+  response_fields: isEmptyList,
+  t_max_predict_ms: (value) => typeof value === "number" && value <= 0,
   // Ollama's.
   format: isEmptyText,
+  num_predict: isUnlimited,
+  options: isEmpty,
+  // Anthropic's, and of those who sell others' models.
+  context_length_exceeded_behavior: (value) => value === "error",
+  max_tokens_to_sample: isUnlimited,
+  mcp_servers: isEmptyList,
+  prompt_truncate_len: never,
+  response_schema: never,
+  transforms: isEmptyList,
   // SGLang's.
   custom_logit_processor: isEmpty,
   lora_path: isEmpty,
   no_stop_trim: isFalse,
   return_hidden_states: isFalse,
+  return_logprob: isFalse,
   sampling_params: isEmpty,
   session_params: isEmpty,
   stop_regex: isEmpty,
   // TGI's, and transformers'.
   adapter_id: isEmpty,
   bad_words_ids: isEmptyList,
+  decoder_input_details: isFalse,
   force_words_ids: isEmptyList,
   forced_bos_token_id: never,
   forced_eos_token_id: never,
@@ -85,15 +114,15 @@ const UNSUPPORTED: Readonly<Record<string, Neutral>> = {
   no_repeat_ngram_size: (value) => value === 0 || value === -1,
   return_full_text: isFalse,
   sequence_bias: isEmpty,
-  stop_sequences: isStop,
   suppress_tokens: isEmptyList,
   tool_prompt: isEmptyText,
+  top_n_tokens: isZero,
   truncate: isFalse,
   watermark: isFalse,
   // TensorRT-LLM's, Triton's and NIM's.
   bad: isEmpty,
   bad_token_ids: isEmptyList,
-  beam_width: (value) => value === 1,
+  beam_width: isOne,
   detokenize: isTrue,
   disaggregated_params: isEmpty,
   embedding_bias: isEmpty,
@@ -103,14 +132,65 @@ const UNSUPPORTED: Readonly<Record<string, Neutral>> = {
   guided_decoding_guide_type: isEmpty,
   lora_request: isEmpty,
   nvext: saysNothing,
-  repetition_ngram_size: (value) => value === 0,
+  repetition_ngram_size: isZero,
   return_context_logits: isFalse,
   return_generation_logits: isFalse,
   stop_words: isStop,
 };
 
-/** The fields that `refuseUnsupported` knows. */
+/**
+ * Fields of the same kinds that one of Drover's endpoints serves: another one, whose body has no such field, does not let a client believe that it
+ * was heard.
+ */
+const SERVED_ELSEWHERE: Readonly<Record<string, Neutral>> = {
+  add_generation_prompt: isTrue,
+  allowed_token_ids: isEmptyList,
+  bad_words: isEmptyList,
+  best_of: isOne,
+  continue_final_message: isFalse,
+  ebnf: isEmptyText,
+  echo: isFalse,
+  grammar: isEmptyText,
+  guided_choice: isEmptyList,
+  guided_grammar: isEmptyText,
+  guided_json: isEmptyText,
+  guided_regex: isEmptyText,
+  ignore_eos: isFalse,
+  include_stop_str_in_output: isFalse,
+  instructions: isEmptyText,
+  json_schema: isEmptyText,
+  logit_bias: isEmpty,
+  logprobs: isFalse,
+  max_completion_tokens: isUnlimitedBut("max_completion_tokens"),
+  max_output_tokens: isUnlimitedBut("max_output_tokens"),
+  max_tokens: isUnlimitedBut("max_tokens"),
+  min_tokens: isUnbounded,
+  n: isOne,
+  output_config: hasFreeFormat,
+  output_format: isFree,
+  parallel_tool_calls: isTrue,
+  previous_response_id: isEmptyText,
+  prompt_logprobs: never,
+  regex: isEmptyText,
+  response_format: isFree,
+  return_routed_experts: isFalse,
+  return_token_ids: isFalse,
+  skip_special_tokens: isTrue,
+  stop: isSaidBy(["stop_sequences"], isEmpty),
+  stop_sequences: isStop,
+  stop_token_ids: isEmptyList,
+  structured_outputs: saysNothing,
+  system: isEmpty,
+  text: hasFreeFormat,
+  tools: isEmptyList,
+  top_logprobs: isZero,
+  truncate_prompt_tokens: never,
+};
+
+/** The fields that no endpoint serves. */
 export const UNSUPPORTED_FIELDS: readonly string[] = Object.keys(UNSUPPORTED);
+/** The fields that some endpoints serve and the others refuse. */
+export const SERVED_ELSEWHERE_FIELDS: readonly string[] = Object.keys(SERVED_ELSEWHERE);
 
 /** Fields that ask only for speed, price, effort or keeping: they change no answer's form, and are taken without effect whatever they say. */
 export const HINT_FIELDS = [
@@ -127,10 +207,17 @@ export const HINT_FIELDS = [
   "verbosity",
 ] as const;
 
-/** Refuses, by name, a known field that asks for what is not served. Hints and fields that nobody knows are ignored. Errors: `invalid_argument`. */
-export function refuseUnsupported(body: Readonly<Record<string, unknown>>): void {
-  for (const [name, value] of Object.entries(body)) {
-    if (value === null || value === undefined || !Object.hasOwn(UNSUPPORTED, name)) continue;
-    if (UNSUPPORTED[name]?.(value, body) !== true) throw fieldError(name, "is not supported");
-  }
+/**
+ * A check that refuses, by name, a known field that asks for what the endpoint of this body does not serve. Hints and fields that nobody knows are
+ * ignored. Errors: `invalid_argument`.
+ */
+export function unsupportedIn({ properties }: Readonly<{ properties: object }>) {
+  const elsewhere = Object.entries(SERVED_ELSEWHERE).filter(([name]) => !Object.hasOwn(properties, name));
+  const refused = new Map([...Object.entries(UNSUPPORTED), ...elsewhere]);
+  return (body: Readonly<Record<string, unknown>>): void => {
+    for (const [name, value] of Object.entries(body)) {
+      if (value === null || value === undefined) continue;
+      if (refused.get(name)?.(value, body) === false) throw fieldError(name, "is not supported");
+    }
+  };
 }

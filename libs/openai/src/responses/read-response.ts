@@ -2,11 +2,11 @@ import type { ChatMessage } from "@drover/chat";
 import { DroverError } from "@drover/core";
 import { answerConstraint } from "../read/answer-constraint.ts";
 import { jsonObjectConstraint, schemaConstraint } from "../read/constraint.ts";
-import { addImage, checkReadsImages } from "../read/images.ts";
+import { addImage, checkReadsImages, imageAt } from "../read/images.ts";
 import { readSampling } from "../read/sampling.ts";
 import { checkModel } from "../read/served-model.ts";
 import { checkToolChoice, readTemplateTools, readToolCallRules, type ToolBody } from "../read/tools.ts";
-import { refuseUnsupported } from "../read/unsupported.ts";
+import { unsupportedIn } from "../read/unsupported.ts";
 import type { Constraint, Conversation, GenerationQuery, ImageReference } from "../request/generation-query.ts";
 import type { ModelFacts } from "../request/model-facts.ts";
 import { parserOf } from "../schema/check.ts";
@@ -15,6 +15,7 @@ import type { KeptParts } from "./kept-response.ts";
 import { ResponseBody, type ResponseItem, type ResponseParts } from "./response-body.ts";
 
 const parseBody = parserOf(ResponseBody);
+const refuseUnsupported = unsupportedIn(ResponseBody);
 const LOGPROBS = "message.output_text.logprobs";
 
 /**
@@ -51,15 +52,10 @@ export function readResponse(value: unknown, facts: ModelFacts, kept: KeptParts 
       },
       images: conversation.images,
     },
-    sampling: readSampling(
-      {
-        temperature: body.temperature ?? null,
-        // The likeliest token alone is what has at least a share of 0.
-        ...(body.top_p === 0 ? { top_k: 1 } : { top_p: body.top_p ?? null }),
-      },
-      facts,
-      { topLogprobs: hasLogprobs ? (body.top_logprobs ?? 0) : -1, promptTopLogprobs: -1 },
-    ),
+    sampling: readSampling({ temperature: body.temperature ?? null, top_p: body.top_p ?? null }, facts, {
+      topLogprobs: hasLogprobs ? (body.top_logprobs ?? 0) : -1,
+      promptTopLogprobs: -1,
+    }),
     budget: {
       asked: body.max_output_tokens ?? undefined,
       field: "max_output_tokens",
@@ -87,6 +83,9 @@ function repeatedFields(body: ResponseBody): Readonly<Record<string, unknown>> {
     metadata: body.metadata ?? {},
     parallel_tool_calls: body.parallel_tool_calls ?? true,
     previous_response_id: body.previous_response_id ?? null,
+    // As they were sent, whatever the choice of tokens has made of them.
+    ...(typeof body.temperature === "number" && { temperature: body.temperature }),
+    ...(typeof body.top_p === "number" && { top_p: body.top_p }),
     store: body.store ?? true,
     text: { ...body.text, format: body.text?.format ?? { type: "text" } },
     tool_choice: body.tool_choice ?? "auto",
@@ -123,7 +122,7 @@ function conversationOf({ input }: ResponseBody, previous: Conversation | undefi
 function addItem(item: ResponseItem, field: string, messages: ChatMessage[], images: ImageReference[]): void {
   if (item.type === "reasoning") return;
   if (item.type === "function_call_output") {
-    const content = templateContent(item.output, `${field}.output`, images);
+    const content = templateContent(item.output ?? "", `${field}.output`, images);
     messages.push({ role: "tool", tool_call_id: item.call_id, content });
     return;
   }
@@ -132,7 +131,7 @@ function addItem(item: ResponseItem, field: string, messages: ChatMessage[], ima
     messages.push({ role: item.role === "developer" ? "system" : item.role, content });
     return;
   }
-  const call = { id: item.call_id, type: "function", function: { name: item.name, arguments: item.arguments } };
+  const call = { id: item.call_id, type: "function", function: { name: item.name, arguments: item.arguments ?? "" } };
   const last = messages.at(-1);
   if (last?.role !== "assistant") messages.push({ role: "assistant", content: null, tool_calls: [call] });
   else messages[messages.length - 1] = { ...last, tool_calls: [...callsOf(last), call] };
@@ -144,8 +143,8 @@ function templateContent(content: ResponseParts, field: string, images: ImageRef
   if (typeof content === "string") return content;
   return content.map((part, i) => {
     if (part.type === "refusal") return { type: "text", text: part.refusal };
-    if (part.type !== "input_image") return { type: "text", text: part.text };
-    addImage(images, { url: part.image_url, field: `${field}[${i}].image_url` }, `${field}[${i}]`);
+    if (part.type !== "input_image" && part.type !== "image_url") return { type: "text", text: part.text };
+    addImage(images, imageAt(part.image_url, `${field}[${i}].image_url`), `${field}[${i}]`);
     return { type: "image_url" };
   });
 }

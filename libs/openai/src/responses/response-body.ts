@@ -1,5 +1,7 @@
 import { type Static, Type } from "typebox";
 import { MESSAGES_MAX, TOOLS_MAX, TOP_LOGPROBS_MAX } from "../limits.ts";
+import { ImageUrl } from "../read/content.ts";
+import { CallArguments } from "../read/messages.ts";
 import { modelField } from "../read/served-model.ts";
 import { toolFields } from "../read/tools.ts";
 import { optional } from "../schema/fields.ts";
@@ -8,20 +10,20 @@ import { SAYS } from "../schema/sentences.ts";
 const textPart = <T extends "input_text" | "output_text" | "text">(type: T) =>
   Type.Object({ type: Type.Literal(type), text: Type.String() });
 
-const ImagePart = Type.Object({
-  type: Type.Literal("input_image"),
-  image_url: Type.String({
-    description: "`data:image/...;base64,...`, or an http(s) URL where the router may fetch those.",
-  }),
-  detail: optional(Type.String({ description: "Taken and without effect." })),
-});
+const imagePart = <T extends "input_image" | "image_url">(type: T) =>
+  Type.Object({
+    type: Type.Literal(type),
+    image_url: ImageUrl,
+    detail: optional(Type.String({ description: "Taken and without effect." })),
+  });
 
 const parts = [
   textPart("input_text"),
   textPart("output_text"),
   textPart("text"),
   Type.Object({ type: Type.Literal("refusal"), refusal: Type.String() }),
-  ImagePart,
+  imagePart("input_image"),
+  imagePart("image_url"),
 ] as const;
 
 const Parts = Type.Union(
@@ -53,9 +55,9 @@ const Item = Type.Union(
       type: Type.Literal("function_call"),
       call_id: Type.String(),
       name: Type.String(),
-      arguments: Type.String({ description: "A JSON object, as text." }),
+      arguments: Type.Optional(CallArguments),
     }),
-    Type.Object({ type: Type.Literal("function_call_output"), call_id: Type.String(), output: Parts }),
+    Type.Object({ type: Type.Literal("function_call_output"), call_id: Type.String(), output: optional(Parts) }),
     Type.Object({ type: Type.Literal("reasoning") }),
   ],
   {

@@ -16,6 +16,7 @@ import type { TenantUsage } from "../requests/tenant-usage.ts";
 import { GrpcReplies } from "./grpc-replies.ts";
 import { messageField } from "./grpc-requests.ts";
 import { messagePath } from "./message-readers.ts";
+import { tokenizeReply } from "./tokenize-reply.ts";
 
 export type GrpcServerOptions = Readonly<{
   deployments: Deployments;
@@ -59,8 +60,7 @@ function inferenceService(options: GrpcServerOptions): RpcService {
       using body = bodies.take(bytes);
       const { model, query } = await bodies.read<TokenizeQuery>(body, messagePath(tokenize), client);
       const { inference } = deployments.reading(model);
-      const tokenIds = Array.from(await inference.tokenize(query().prompt, client));
-      return create(publicApi.TokenizeReplySchema, { tokenIds });
+      return tokenizeReply(await inference.tokenize(query().prompt, client));
     }),
     listModels: unary(options, async () =>
       create(publicApi.ListModelsReplySchema, {
