@@ -54,7 +54,7 @@ export class SchedulerMetrics {
     // What has not happened yet is counted as 0, so that its first time is a rise.
     for (const lane of LANES) {
       this.#placements.inc({ lane }, 0);
-      this.#queueSeconds.zero({ lane });
+      this.#queueSeconds.of({ lane });
     }
     for (const code of Object.keys(ERROR_CODES)) this.#refusals.inc({ code }, 0);
     for (const reason of DROP_REASONS) this.#dropped.inc({ reason }, 0);

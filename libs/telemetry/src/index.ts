@@ -1,7 +1,8 @@
 // What a process says of itself: lines, numbers, spans.
 
+export type { HistogramSeries } from "./histogram.ts";
 export { createLogger, LOG_LEVELS } from "./logger.ts";
-export { createMetrics, type Metrics } from "./metrics.ts";
+export { createMetrics, type Metrics, type Tally } from "./metrics.ts";
 export { openTracing } from "./tracing/open-tracing.ts";
 export { TRACE_FLAGS } from "./tracing/trace-flags.ts";
 

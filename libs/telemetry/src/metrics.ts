@@ -1,4 +1,5 @@
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, type Histogram as RegisteredHistogram, Registry } from "prom-client";
+import { Histogram } from "./histogram.ts";
 import { DEFAULT_SECONDS_BUCKETS } from "./limits.ts";
 import { LoopLag } from "./loop-lag.ts";
 import { watchProcess } from "./process-metrics.ts";
@@ -15,6 +16,8 @@ export interface Metrics {
     labelNames: readonly L[],
     buckets?: readonly number[],
   ): Histogram<L>;
+  /** Counts for a counter's series without asking for it each time: what was added is handed over at every scrape. */
+  tally<L extends string>(counter: Counter<L>, labels: Readonly<Record<L, string>>): Tally;
   /** Calls back before every scrape: for gauges whose value is read from somewhere else. */
   beforeScrape(collect: () => void | Promise<void>): void;
   /** To be called some times a minute by whoever turns the event loop, whose lag is measured while it has something to do: whether it had. */
@@ -24,6 +27,9 @@ export interface Metrics {
   /** The HTTP content type of `text()`. */
   readonly contentType: string;
 }
+
+/** What is added to one series, many times a second. */
+export type Tally = Readonly<{ add: (count: number) => void }>;
 
 export type MetricsOptions = Readonly<{
   /** The kind of process that they are of. */
@@ -43,8 +49,25 @@ export function createMetrics(options: MetricsOptions): Metrics {
     labels: options,
     counter: (name, help, labelNames) => new Counter({ name, help, labelNames, registers }),
     gauge: (name, help, labelNames) => new Gauge({ name, help, labelNames, registers }),
-    histogram: (name, help, labelNames, buckets) =>
-      new Histogram({ name, help, labelNames, buckets: [...(buckets ?? DEFAULT_SECONDS_BUCKETS)], registers }),
+    histogram: (name, help, labelNames, buckets) => {
+      const made = new Histogram({ name, help, labelNames, bounds: buckets ?? DEFAULT_SECONDS_BUCKETS });
+      // All that the registry asks of a metric is its name and `get`, whatever its types say.
+      registry.registerMetric(made as unknown as RegisteredHistogram);
+      return made;
+    },
+    tally: (counter, labels) => {
+      let sum = 0;
+      counter.inc(labels, 0);
+      collectors.push(() => {
+        counter.inc(labels, sum);
+        sum = 0;
+      });
+      return {
+        add: (count) => {
+          sum += count;
+        },
+      };
+    },
     beforeScrape: (collect) => void collectors.push(collect),
     turned: () => loopLag.turned(),
     text: async () => {

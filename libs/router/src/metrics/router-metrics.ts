@@ -1,4 +1,5 @@
 import { ERROR_CODES, LANES, type Lane, type ModelId } from "@drover/core";
+import type { HistogramSeries, Tally } from "@drover/telemetry";
 import type { RouterSeries } from "./router-series.ts";
 
 /** What a wait for an image's features came to: they were there, were made, are nowhere, or the request ended or timed out before that was known. */
@@ -11,10 +12,14 @@ const FINISH_REASONS = ["stop", "length", "abort"] as const;
 export class RouterMetrics {
   readonly #series: RouterSeries;
   readonly #model: { model_name: string };
+  readonly #interToken: HistogramSeries;
+  readonly #generatedTokens: Tally;
 
   constructor(series: RouterSeries, modelId: ModelId) {
     this.#series = series;
     this.#model = { model_name: modelId };
+    this.#interToken = series.interTokenLatency.of(this.#model);
+    this.#generatedTokens = series.tally(series.generationTokens, this.#model);
     this.#emitZeros();
   }
 
@@ -33,7 +38,7 @@ export class RouterMetrics {
       this.#series.cachedShare,
       this.#series.imageOpenSeconds,
     ])
-      histogram.zero(this.#model);
+      histogram.of(this.#model);
     for (const outcome of DRAIN_OUTCOMES) this.#series.drained.inc({ ...this.#model, outcome }, 0);
     this.waitingForCluster(0);
     for (const counter of [this.#series.staleEvents, this.#series.slowReaders]) counter.inc(this.#model, 0);
@@ -43,10 +48,10 @@ export class RouterMetrics {
     this.#series.timeToFirstToken.observe(this.#model, seconds);
   }
   nextToken(seconds: number): void {
-    this.#series.interTokenLatency.observe(this.#model, seconds);
+    this.#interToken.observe(seconds);
   }
   token(): void {
-    this.#series.generationTokens.inc(this.#model);
+    this.#generatedTokens.add(1);
   }
   ended(seconds: number): void {
     this.#series.requestLatency.observe(this.#model, seconds);

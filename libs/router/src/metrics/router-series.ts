@@ -25,6 +25,7 @@ export function routerSeries(metrics: Metrics) {
     ...stateSeries(metrics),
     ...imageSeries(metrics),
     ...tenantSeries(metrics),
+    tally: metrics.tally,
   };
 }
 export type RouterSeries = ReturnType<typeof routerSeries>;

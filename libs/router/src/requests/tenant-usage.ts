@@ -1,4 +1,5 @@
 import { BoundedMap } from "@drover/core";
+import type { Tally } from "@drover/telemetry";
 import { type Account, LIMIT_NAMES, type LimitName } from "@drover/tenants";
 import { TENANT_SERIES_MAX } from "../limits.ts";
 import type { RouterSeries } from "../metrics/router-series.ts";
@@ -20,6 +21,8 @@ const OTHERS = "(other)";
 export class TenantUsage {
   readonly #series: RouterSeries;
   readonly #used = new BoundedMap<string, Used>({ entriesMax: TENANT_SERIES_MAX });
+  /** What is counted with each token, by tenant. */
+  readonly #generated = new BoundedMap<string, Tally>({ entriesMax: TENANT_SERIES_MAX });
 
   constructor(series: RouterSeries) {
     this.#series = series;
@@ -51,7 +54,7 @@ export class TenantUsage {
     account.allowance?.generated(tokenCount, nowMs);
     const tenant = this.#label(account);
     this.#of(tenant).generatedTokens += tokenCount;
-    this.#series.tenantGenerationTokens.inc({ tenant }, tokenCount);
+    this.#generatedOf(tenant).add(tokenCount);
   }
 
   /** Of a finished request. */
@@ -72,6 +75,14 @@ export class TenantUsage {
   #label({ tenant }: Account): string {
     const name = tenant?.name ?? OWN;
     return this.#used.has(name) || this.#used.size < TENANT_SERIES_MAX - 1 ? name : OTHERS;
+  }
+
+  #generatedOf(tenant: string): Tally {
+    const known = this.#generated.get(tenant);
+    if (known !== undefined) return known;
+    const made = this.#series.tally(this.#series.tenantGenerationTokens, { tenant });
+    this.#generated.set(tenant, made);
+    return made;
   }
 
   #of(tenant: string): Used {

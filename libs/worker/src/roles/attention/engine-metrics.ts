@@ -14,11 +14,7 @@ const STEP_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 
 /** Counts what the decode loop does. What has not happened yet is counted as 0 from here on, so that a first time is a rise. */
 export function engineMetrics(metrics: Metrics, modelName: string): EngineMetrics {
   const model = { model_name: modelName };
-  const counter = (name: string, help: string) => {
-    const made = metrics.counter(name, help, ["model_name"]);
-    made.inc(model, 0);
-    return made;
-  };
+  const counter = (name: string, help: string) => metrics.tally(metrics.counter(name, help, ["model_name"]), model);
   const promptTokens = counter("vllm:prompt_tokens_total", "Prompt tokens computed");
   const generatedTokens = counter("vllm:generation_tokens_total", "Tokens generated");
   const preemptions = counter("vllm:num_preemptions_total", "Sequences whose KV was given up and is computed again");
@@ -30,18 +26,18 @@ export function engineMetrics(metrics: Metrics, modelName: string): EngineMetric
   const observer: EngineObserver = {
     stepEnded: stepMetrics(metrics, modelName),
     tokensComputed: (prompt, generated) => {
-      promptTokens.inc(model, prompt);
-      generatedTokens.inc(model, generated);
+      promptTokens.add(prompt);
+      generatedTokens.add(generated);
       generatedTokenCount += generated;
     },
-    preempted: () => preemptions.inc(model),
+    preempted: () => preemptions.add(1),
     prefixFound: (prompt, cached) => {
       prefix.promptTokenCount += prompt;
       prefix.cachedTokenCount += cached;
-      prefixQueries.inc(model, prompt);
-      prefixHits.inc(model, cached);
+      prefixQueries.add(prompt);
+      prefixHits.add(cached);
     },
-    parked: (count) => parked.inc(model, count),
+    parked: (count) => parked.add(count),
   };
   return { observer, counts: () => ({ prefix, generatedTokenCount }) };
 }
@@ -50,25 +46,25 @@ export function engineMetrics(metrics: Metrics, modelName: string): EngineMetric
 function stepMetrics(metrics: Metrics, modelName: string): EngineObserver["stepEnded"] {
   const model = { model_name: modelName };
   const labels = ["model_name"] as const;
-  const steps = metrics.histogram("drover_step_seconds", "Length of a step", labels, STEP_BUCKETS);
-  const predicted = metrics.counter("drover_step_predicted_seconds_total", "Predicted length of the steps", labels);
-  const measured = metrics.counter("drover_step_measured_seconds_total", "Length of the same steps", labels);
-  const ratio = metrics.histogram(
-    "drover_step_ratio",
-    "Measured length of a step by its predicted one",
-    labels,
-    RATIO_BUCKETS,
-  );
+  const tally = (name: string, help: string) => metrics.tally(metrics.counter(name, help, labels), model);
+  const steps = metrics.histogram("drover_step_seconds", "Length of a step", labels, STEP_BUCKETS).of(model);
+  const predicted = tally("drover_step_predicted_seconds_total", "Predicted length of the steps");
+  const measured = tally("drover_step_measured_seconds_total", "Length of the same steps");
+  const ratio = metrics
+    .histogram("drover_step_ratio", "Measured length of a step by its predicted one", labels, RATIO_BUCKETS)
+    .of(model);
   const share = metrics.counter("drover_step_seconds_by_part_total", "Where steps' time went", [...labels, "part"]);
-  const rows = metrics.counter("drover_step_rows_total", "Rows computed", labels);
+  const part = (name: string) => metrics.tally(share, { ...model, part: name });
+  const [sessions, exchange, other] = [part("sessions"), part("exchange"), part("other")];
+  const rows = tally("drover_step_rows_total", "Rows computed");
   return ({ rowCount, totalMs, computeMs, exchangeMs, predictedMs, measuredMs }) => {
-    predicted.inc(model, predictedMs / 1000);
-    measured.inc(model, measuredMs / 1000);
-    ratio.observe(model, measuredMs / predictedMs);
-    steps.observe(model, totalMs / 1000);
-    rows.inc(model, rowCount);
-    share.inc({ ...model, part: "sessions" }, computeMs / 1000);
-    share.inc({ ...model, part: "exchange" }, exchangeMs / 1000);
-    share.inc({ ...model, part: "other" }, Math.max(0, totalMs - computeMs - exchangeMs) / 1000);
+    predicted.add(predictedMs / 1000);
+    measured.add(measuredMs / 1000);
+    ratio.observe(measuredMs / predictedMs);
+    steps.observe(totalMs / 1000);
+    rows.add(rowCount);
+    sessions.add(computeMs / 1000);
+    exchange.add(exchangeMs / 1000);
+    other.add(Math.max(0, totalMs - computeMs - exchangeMs) / 1000);
   };
 }

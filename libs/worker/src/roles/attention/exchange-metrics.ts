@@ -1,6 +1,6 @@
 import type { ExchangeObserver, PeerState } from "@drover/exchange";
 import type { ExchangeMeter } from "@drover/rpc";
-import type { Metrics } from "@drover/telemetry";
+import type { HistogramSeries, Metrics, Tally } from "@drover/telemetry";
 import type { ExpertHeat } from "./expert-heat.ts";
 
 const CALL_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -32,18 +32,8 @@ export function exchangeMetrics(
   ]);
   const missing = metrics.counter("drover_exchange_missing_rows_total", "Of them, those without an answer", labels);
   missing.inc(model, 0);
-  const seconds = metrics.histogram(
-    "drover_exchange_seconds",
-    "One worker's rows of one layer, there and back",
-    [...labels, "peer"],
-    CALL_BUCKETS,
-  );
-  const bytes = metrics.counter("drover_exchange_bytes_total", "Activations exchanged", [
-    ...labels,
-    "peer",
-    "direction",
-  ]);
   const { begin, repeated } = repeatedRows(metrics, modelName);
+  const seriesOf = peerSeries(metrics, modelName);
   // Counted here and handed to the registry at a scrape: this runs for every expert of every layer and step.
   const routed = new Map<number, number>();
   metrics.beforeScrape(() => {
@@ -62,11 +52,37 @@ export function exchangeMetrics(
     meter: {
       exchanged: (peer, tookSeconds, bytesOut, bytesIn) => {
         begin(peer);
-        seconds.observe({ ...model, peer }, tookSeconds);
-        bytes.inc({ ...model, peer, direction: "out" }, bytesOut);
-        bytes.inc({ ...model, peer, direction: "in" }, bytesIn);
+        const series = seriesOf(peer);
+        series.seconds.observe(tookSeconds);
+        series.out.add(bytesOut);
+        series.in.add(bytesIn);
       },
     },
+  };
+}
+
+/** What a call to one peer adds to. */
+type PeerSeries = Readonly<{ seconds: HistogramSeries; out: Tally; in: Tally }>;
+
+/** Finds a peer's series, which are made with its first call. */
+function peerSeries(metrics: Metrics, modelName: string): (peer: string) => PeerSeries {
+  const labels = ["model_name", "peer"] as const;
+  const seconds = metrics.histogram(
+    "drover_exchange_seconds",
+    "One worker's rows of one layer, there and back",
+    labels,
+    CALL_BUCKETS,
+  );
+  const bytes = metrics.counter("drover_exchange_bytes_total", "Activations exchanged", [...labels, "direction"]);
+  const known = new Map<string, PeerSeries>();
+  return (peer) => {
+    const found = known.get(peer);
+    if (found !== undefined) return found;
+    const own = { model_name: modelName, peer };
+    const direction = (name: string) => metrics.tally(bytes, { ...own, direction: name });
+    const made = { seconds: seconds.of(own), out: direction("out"), in: direction("in") };
+    known.set(peer, made);
+    return made;
   };
 }
 

@@ -17,7 +17,7 @@ export function contextMetrics(
     "kind",
   ]);
   const segments = metrics.gauge("drover_context_segments", "Segments that are held for others", labels);
-  seconds.zero(model);
+  seconds.of(model);
   rows.inc(model, 0);
   metrics.beforeScrape(() => {
     bytes.set({ ...model, kind: "used" }, store.byteCount);

@@ -26,12 +26,14 @@ export class CountedExperts implements ExpertRunner {
 
   constructor(experts: HeldExperts, metrics: Metrics) {
     this.#experts = experts;
-    this.#seconds = metrics.histogram(
-      "drover_expert_compute_seconds",
-      "Experts of one frame: rows of one layer from one worker",
-      [],
-      FRAME_BUCKETS,
-    );
+    this.#seconds = metrics
+      .histogram(
+        "drover_expert_compute_seconds",
+        "Experts of one frame: rows of one layer from one worker",
+        [],
+        FRAME_BUCKETS,
+      )
+      .of({});
     this.#rows = metrics.counter("drover_expert_rows_total", "Rows that each expert held here has computed", [
       "layer",
       "expert",

@@ -18,7 +18,7 @@ export function visionMetrics(metrics: Metrics, modelName: string) {
   ]);
   const bytes = metrics.gauge("drover_vision_cache_bytes", "Bytes of features", [...labels, "kind"]);
   const entries = metrics.gauge("drover_vision_cache_images", "Images whose features are kept", labels);
-  encodes.zero(model);
+  encodes.of(model);
   tiles.inc(model, 0);
   return {
     encoded: (tileCount: number, seconds: number) => {
