@@ -10,12 +10,15 @@ const WAITING = ": waiting\n\n";
  */
 export class EventStream implements Disposable {
   readonly #reply: FastifyReply;
-  readonly #timer: NodeJS.Timeout;
+  readonly #waitMsMax: number;
+  #timer: NodeJS.Timeout;
+  #wroteMs = performance.now();
   #begun = false;
 
   constructor(reply: FastifyReply, waitMsMax: number) {
     this.#reply = reply;
-    this.#timer = setInterval(() => this.write(WAITING), waitMsMax);
+    this.#waitMsMax = waitMsMax;
+    this.#timer = setTimeout(() => this.#showLife(), waitMsMax);
   }
 
   /** Whether the headers are out: what fails from now on is told in the stream. */
@@ -26,7 +29,7 @@ export class EventStream implements Disposable {
   /** False when the client should be waited for: see {@link room}. */
   write(text: string): boolean {
     const { raw } = this.#reply;
-    this.#timer.refresh();
+    this.#wroteMs = performance.now();
     if (!this.#begun) {
       this.#begun = true;
       this.#reply.hijack();
@@ -41,7 +44,17 @@ export class EventStream implements Disposable {
     // the connection goes first.
     const { socket } = raw;
     if (socket === null || !raw.chunkedEncoding || text === "") return raw.write(text);
-    return socket.write(`${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`);
+    const byteCount = Buffer.byteLength(text);
+    const chunk = `${byteCount.toString(16)}\r\n${text}\r\n`;
+    // Nothing but ASCII: that is copied as it is.
+    return byteCount === text.length ? socket.write(chunk, "latin1") : socket.write(chunk);
+  }
+
+  /** A timer that is set anew with every text would be set some thousand times a second. */
+  #showLife(): void {
+    const leftMs = this.#wroteMs + this.#waitMsMax - performance.now();
+    if (leftMs <= 0) this.write(WAITING);
+    this.#timer = setTimeout(() => this.#showLife(), leftMs <= 0 ? this.#waitMsMax : leftMs);
   }
 
   /** Resolves when the client has taken what was written, or is gone. Rejects when the signal aborts. */
@@ -54,6 +67,6 @@ export class EventStream implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
   }
 }

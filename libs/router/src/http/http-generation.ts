@@ -76,11 +76,11 @@ async function streamReply(
   const { raw } = reply;
   using events = new EventStream(reply, streamWaitMs);
   try {
-    for await (const outputs of batch.outputs()) {
+    await batch.read((outputs) => {
       let text = "";
       for (const output of outputs) text += stream.push(output);
-      if (text !== "" && !events.write(text)) await drained(raw, events, batch.failed);
-    }
+      return text === "" || events.write(text) ? undefined : drained(raw, events, batch.failed);
+    });
     if (stream.kept !== undefined) await keep(stream.kept);
     raw.setTimeout(READER_STALL_MS_MAX);
     raw.end();

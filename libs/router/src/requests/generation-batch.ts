@@ -1,6 +1,7 @@
 import { assert, at, type RequestId } from "@drover/core";
 import type { InferenceRequest, Output } from "@drover/openai";
 import type { Generation } from "./generation.ts";
+import type { TakeOutputs } from "./output-buffer.ts";
 
 type Turn = Readonly<{ index: number; result: IteratorResult<readonly Output[], void> }>;
 
@@ -33,6 +34,12 @@ export class GenerationBatch {
   /** For one reader; one end for all. Errors: the DroverError that ended one of them. */
   outputs(): AsyncIterable<readonly Output[]> {
     return this.generations.length === 1 ? this.#first.outputs() : this.#merged();
+  }
+
+  /** As {@link outputs}, each step's given to one reader, as {@link OutputBuffer.read}. */
+  async read(take: TakeOutputs): Promise<void> {
+    if (this.generations.length === 1) return this.#first.read(take);
+    for await (const outputs of this.#merged()) await take(outputs);
   }
 
   /** Whatever comes first; nothing is read from a generation before what it gave last was taken. */

@@ -3,7 +3,7 @@ import { ChoiceText, type InferenceRequest, type Output } from "@drover/openai";
 import type { Account } from "@drover/tenants";
 import type { Tokenizer } from "@drover/tokenizer";
 import { ANYBODY } from "../api-keys.ts";
-import { OutputBuffer } from "./output-buffer.ts";
+import { OutputBuffer, type TakeOutputs } from "./output-buffer.ts";
 import { RequestState } from "./request-state.ts";
 import type { RequestTrace } from "./request-trace.ts";
 
@@ -58,6 +58,11 @@ export class Generation {
   /** For one reader. Errors: the DroverError that ended the request. */
   outputs(): AsyncIterable<readonly Output[]> {
     return this.#buffer;
+  }
+
+  /** For one reader, as {@link OutputBuffer.read}. */
+  read(take: TakeOutputs): Promise<void> {
+    return this.#buffer.read(take);
   }
 
   takePrompt(prompt: PromptEvent, skip: number): boolean {

@@ -1,6 +1,9 @@
 import type { Output, ToolCall } from "@drover/openai";
 import { OUTPUT_BUFFER_BYTES_MAX } from "../limits.ts";
 
+/** Takes outputs. A promise says that it is to be left alone until that has resolved. */
+export type TakeOutputs = (outputs: readonly Output[]) => Promise<void> | undefined;
+
 /** Between the shared token stream, which never waits, and one reader, which may be slow. */
 export class OutputBuffer implements AsyncIterable<readonly Output[]> {
   #waiting: Output[] = [];
@@ -28,15 +31,56 @@ export class OutputBuffer implements AsyncIterable<readonly Output[]> {
     this.#wake?.();
   }
 
+  /**
+   * One reader, who is given all that is waiting once the step that brought it is read: without a promise for each of them. Rejects with the
+   * error of the end, once what was waiting is taken, and with whatever the reader throws.
+   */
+  read(take: TakeOutputs): Promise<void> {
+    const over = Promise.withResolvers<void>();
+    let isDue = false;
+    const fail = (error: unknown) => {
+      this.#wake = undefined;
+      over.reject(error);
+    };
+    const give = () => {
+      isDue = false;
+      try {
+        while (this.#waiting.length > 0) {
+          const taken = take(this.#takeWaiting());
+          if (taken === undefined) continue;
+          isDue = true;
+          taken.then(give, fail);
+          return;
+        }
+      } catch (error) {
+        fail(error);
+        return;
+      }
+      if (!this.#ended) return;
+      if (this.#error === undefined) over.resolve();
+      else fail(this.#error);
+    };
+    this.#wake = () => {
+      if (isDue) return;
+      isDue = true;
+      soon(give);
+    };
+    this.#wake();
+    return over.promise;
+  }
+
+  #takeWaiting(): readonly Output[] {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#byteCount = 0;
+    return waiting;
+  }
+
   /** One reader. Each turn gives all that is waiting. */
   async *[Symbol.asyncIterator](): AsyncGenerator<readonly Output[], void, undefined> {
     while (true) {
-      if (this.#waiting.length > 0) {
-        const batch = this.#waiting;
-        this.#waiting = [];
-        this.#byteCount = 0;
-        yield batch;
-      } else if (this.#ended) {
+      if (this.#waiting.length > 0) yield this.#takeWaiting();
+      else if (this.#ended) {
         if (this.#error !== undefined) throw this.#error;
         return;
       } else {
@@ -47,6 +91,16 @@ export class OutputBuffer implements AsyncIterable<readonly Output[]> {
       }
     }
   }
+}
+
+/** Who has something to give once the message that is being read is read: a step has something for every request. */
+const due: (() => void)[] = [];
+
+function soon(give: () => void): void {
+  if (due.push(give) > 1) return;
+  queueMicrotask(() => {
+    for (const each of due.splice(0)) each();
+  });
 }
 
 /** About what an output takes while it waits. */
