@@ -7,7 +7,7 @@ export type StreamTimes = Readonly<{ firstMs: number; gapsMs: readonly number[] 
 
 let serial = 0;
 /** Words that no other prompt of this process begins with. */
-function distinctPrompt(words = WORDS): string {
+function distinctPrompt(words: number): string {
   const prompt = Array.from({ length: words }, (_, at) => `word${(serial * 37 + at * 11) % 997}`).join(" ");
   serial++;
   return prompt;
@@ -20,8 +20,10 @@ export function streamCompletion(
     tokens,
     agent,
     model = "nano",
-    prompt = distinctPrompt(),
-  }: Readonly<{ tokens: number; agent: Agent; model?: string; prompt?: string }>,
+    words = WORDS,
+    prompt = distinctPrompt(words),
+    onFirst = () => undefined,
+  }: Readonly<{ tokens: number; agent: Agent; model?: string; words?: number; prompt?: string; onFirst?: () => void }>,
 ): Promise<StreamTimes> {
   const began = performance.now();
   const body = { model, prompt, max_tokens: tokens, min_tokens: tokens, ignore_eos: true, stream: true };
@@ -37,6 +39,7 @@ export function streamCompletion(
     let tail = "";
     answer.on("data", (bytes: Buffer) => {
       times.push(performance.now());
+      if (times.length === 1) onFirst();
       tail = (tail + bytes.toString("latin1")).slice(-300);
     });
     answer.on("error", reject);

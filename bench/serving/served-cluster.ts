@@ -3,8 +3,6 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 
-const MICROSECONDS_A_TICK = 10_000;
-
 /** A whole cluster of a checkout's `bin/drover up`, with the embedded queue, on ports of its own. */
 export type ServedCluster = Readonly<{
   url: string;
@@ -49,12 +47,19 @@ function childrenOf(pid: number): number[] {
   return [...found, ...found.flatMap(childrenOf)];
 }
 
-/** User and system time of a process so far, in microseconds, of all of its threads or of its main one; fields 14 and 15 of proc(5)'s stat. */
+/** CPU time of a process so far, in microseconds, of all of its threads that live or of its main one. Source: the kernel's schedstats, in nanoseconds. */
 export function cpuOf(pid: number, threads: "all" | "main" = "all"): number {
-  const fields = readFileSync(threads === "all" ? `/proc/${pid}/stat` : `/proc/${pid}/task/${pid}/stat`, "utf8")
-    .replace(/^.*\) /, "")
-    .split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * MICROSECONDS_A_TICK;
+  const tasks = threads === "all" ? readdirSync(`/proc/${pid}/task`) : [String(pid)];
+  return tasks.reduce((sum, task) => sum + nanosecondsOf(`/proc/${pid}/task/${task}/schedstat`), 0) / 1000;
+}
+
+/** 0 of a thread that has ended meanwhile. */
+function nanosecondsOf(schedstat: string): number {
+  try {
+    return Number(readFileSync(schedstat, "utf8").split(" ")[0]);
+  } catch {
+    return 0;
+  }
 }
 
 /** What a process of Drover is called: its main with its id, `worker attention-0`. Undefined for any other. */
