@@ -2,6 +2,7 @@ import { BLOCK_SIZE_NAMES, QUANTIZATIONS } from "@drover/checkpoint";
 import { KV_DTYPES, WORKER_ROLES } from "@drover/core";
 import { PRECISIONS } from "@drover/cuda";
 import { defineConfig, PROCESS_FLAGS } from "@drover/process";
+import { EXCHANGES } from "@drover/rpc";
 
 export const WORKER_USAGE = "drover worker --roles ROLE[,ROLE] --model DIR --scheduler HOST:PORT [FLAGS]";
 
@@ -125,6 +126,12 @@ export const workerFlags = defineConfig({
     valueName: "N",
   },
   threads: { kind: "integer", default: 1, min: 1, max: 1024, help: "Threads of one computation", valueName: "N" },
+  exchange: {
+    kind: "choice",
+    choices: EXCHANGES,
+    default: "auto",
+    help: "How rows go to other workers' experts and come back; auto: through memory on the same host, else over gRPC",
+  },
   detachGrace: {
     kind: "duration",
     default: "10s",

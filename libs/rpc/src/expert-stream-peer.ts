@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import type { Clock, Logger } from "@drover/core";
+import { type Clock, DroverError, type Logger, SaidReasons } from "@drover/core";
 import { type ExpertPeer, gatherRows, type PeerCall, scatterRows } from "@drover/exchange";
 import { ActivationType, type ExpertReply, type ExpertRequest, ExpertRequestSchema, ExpertWorker } from "@drover/proto";
 import { FLOAT_BYTES, type Frame, framesOf, rowsOf } from "./expert-frames.ts";
@@ -7,18 +7,37 @@ import { EXPERT_REQUEST_LIMITS, STREAM_LIMITS } from "./limits.ts";
 import { grpcNetwork, type Network } from "./network.ts";
 import { Payload } from "./payload.ts";
 import { RequestStream } from "./request-stream.ts";
+import { SharedCalls } from "./shared/shared-calls.ts";
 import { bidiStreamOf } from "./stream-call.ts";
 
-export type ExchangeMeter = { exchanged(workerId: string, seconds: number, bytesOut: number, bytesIn: number): void };
+/** How rows may go: through memory to workers of the same host and over gRPC to others, or always over gRPC. */
+export const EXCHANGES = ["auto", "grpc"] as const;
+export type Exchange = (typeof EXCHANGES)[number];
 
-/** A worker that holds experts, over one long-lived stream in both directions. */
+/** How a frame's rows went. */
+export type Transport = "shared_memory" | "grpc";
+
+export type ExchangeMeter = {
+  exchanged(workerId: string, seconds: number, bytesOut: number, bytesIn: number): void;
+  /** A frame was sent to another worker. */
+  sent?(workerId: string, transport: Transport): void;
+};
+
+/** A worker that holds experts, over one long-lived stream in both directions; on the same host rows go through memory beside it. */
 export class ExpertStreamPeer implements ExpertPeer, Disposable {
   readonly workerId: string;
   readonly isHere = false;
   readonly address: string;
   readonly #clock: Clock;
   readonly #meter: ExchangeMeter;
+  readonly #network: Network;
+  readonly #log: Logger;
   readonly #stream: RequestStream<ExpertRequest, ExpertReply>;
+  readonly #saidReasons = new SaidReasons();
+  /** There while the worker has taken a segment. */
+  #shared: SharedCalls | undefined;
+  #callCount = 0;
+  #retired = false;
 
   constructor(
     workerId: string,
@@ -32,15 +51,23 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
     this.address = address;
     this.#clock = clock;
     this.#meter = meter;
+    this.#network = network;
     const log = logger.child({ peer: workerId, address });
+    this.#log = log;
     this.#stream = new RequestStream({
       addresses: [address],
       open: bidiStreamOf(ExpertWorker.method.exchange, network),
       // It computes for whoever asks: its headers are all that there is to wait for.
       onHeaders: () => this.#stream.up(),
       onMessage: () => undefined,
-      onUp: () => log.info("peer.connected"),
-      onDown: (reason) => log.warn("peer.lost", { reason }),
+      onUp: (down) => {
+        log.info("peer.connected");
+        void this.#share(down);
+      },
+      onDown: (reason) => {
+        this.#unshare();
+        log.warn("peer.lost", { reason });
+      },
       onAway: (reason) => log.warn("peer.unreachable", { reason }),
       limits: STREAM_LIMITS.peer,
       requests: EXPERT_REQUEST_LIMITS,
@@ -57,15 +84,25 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
   async call(call: PeerCall): Promise<boolean> {
     const began = this.#clock.monotonic();
     const frames = framesOf(call, call.width * FLOAT_BYTES);
+    this.#callCount += 1;
     const answers = await Promise.all(frames.map((frame) => this.#send(call, frame)));
+    this.#callCount -= 1;
+    this.#endIfRetired();
     if (!answers.every(Boolean)) return false;
     const byteCount = call.rows.length * call.width * FLOAT_BYTES;
     this.#meter.exchanged(this.workerId, (this.#clock.monotonic() - began) / 1000, byteCount, byteCount);
     return true;
   }
 
-  /** True once the frame's rows are answered. They are copied here from the step's rows, and there to them, unless nobody waits for them any more. */
-  async #send({ layer, rows, z_aD, y_aD, width, isOver, trace }: PeerCall, frame: Frame): Promise<boolean> {
+  /** True once the frame's rows are answered. They go through memory where there is any, and room in it. */
+  #send(call: PeerCall, frame: Frame): Promise<boolean> {
+    const shared = this.#shared?.send(call, frame);
+    this.#meter.sent?.(this.workerId, shared === undefined ? "grpc" : "shared_memory");
+    return shared ?? this.#sendOver(call, frame);
+  }
+
+  /** The same over the stream. Rows are copied here from the step's rows, and there to them, unless nobody waits for them any more. */
+  async #sendOver({ layer, rows, z_aD, y_aD, width, isOver, trace }: PeerCall, frame: Frame): Promise<boolean> {
     const named = rows.subarray(frame.from, frame.to);
     const byteCount = named.length * width * FLOAT_BYTES;
     const reply = await this.#stream.call(byteCount, (correlationId) => {
@@ -88,12 +125,56 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
     return true;
   }
 
+  /** Has memory together with the worker, if it is on this host, until the stream is down. */
+  async #share(down: AbortSignal): Promise<void> {
+    const { memory } = this.#network;
+    if (memory === undefined) return;
+    try {
+      // Its end is that of the worker: what the stream may learn much later.
+      const onGone = () => this.#gone(shared);
+      const shared = await SharedCalls.offer(
+        await memory(),
+        this.#network.dial(this.address),
+        this.#clock,
+        onGone,
+        down,
+      );
+      this.#shared = shared;
+      this.#log.info("peer.shares_memory");
+    } catch (error) {
+      if (!(error instanceof DroverError)) throw error;
+      if (!down.aborted && this.#saidReasons.isNew(error.sentence))
+        this.#log.debug("peer.shares_no_memory", { reason: error.sentence });
+    }
+  }
+
+  /** What was unanswered in memory is given up. */
+  #unshare(): void {
+    const shared = this.#shared;
+    this.#shared = undefined;
+    shared?.[Symbol.dispose]();
+  }
+
+  #gone(shared: SharedCalls): void {
+    if (this.#shared !== shared) return;
+    this.#shared = undefined;
+    if (this.#retired) return;
+    this.#stream.renew("the worker has left the memory that it had together with this process");
+  }
+
   /** No more calls are made; the connection ends once those under way are answered, or too late to be. */
   retire(): void {
-    this.#stream.retire();
+    this.#retired = true;
+    this.#endIfRetired();
+  }
+
+  #endIfRetired(): void {
+    if (this.#retired && this.#callCount === 0) this.#stream.retire();
   }
 
   [Symbol.dispose](): void {
+    this.#retired = true;
+    this.#unshare();
     this.#stream[Symbol.dispose]();
   }
 }

@@ -38,7 +38,14 @@ export { bidiStreamOf, type OpenStream, serverStreamOf, translated } from "./str
 
 export { bytesOf } from "./expert-frames.ts";
 export { expertService } from "./expert-service.ts";
-export { type ExchangeMeter, ExpertStreamPeer } from "./expert-stream-peer.ts";
+export {
+  EXCHANGES,
+  type Exchange,
+  type ExchangeMeter,
+  ExpertStreamPeer,
+  type Transport,
+} from "./expert-stream-peer.ts";
+export { sharedExpertService } from "./shared/shared-answers.ts";
 
 // Old rows of long contexts are held by others.
 

@@ -53,6 +53,15 @@ export const EXPERT_REQUEST_LIMITS: RequestLimits = {
 };
 
 /**
+ * Frames of a peer of the same host that are in memory at once, a power of two: each has room for 256 KiB of rows and as much of answers, 33 MiB together, of which
+ * pages count that were used. Frames beyond them go over the stream.
+ */
+export const SHARED_SLOT_COUNT = 64;
+
+/** A peer that has not said within this time whether it takes a segment is asked over the stream alone. */
+export const SHARE_MS_MAX = 5_000;
+
+/**
  * A context holder's: several steps of prefill, and the segments that finish meanwhile. A frame over a holder's part of
  * a million tokens takes seconds; rows without an answer are parked and tried again.
  */

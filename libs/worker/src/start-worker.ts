@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "@drover/core";
 import type { StartedProcess } from "@drover/process";
-import { createServer, grpcNetwork, listen, shutDown } from "@drover/rpc";
+import { createServer, grpcNetwork, listen, type Network, shutDown } from "@drover/rpc";
+import { SharedMemory } from "@drover/shared-memory";
 import { watchCard } from "./device/card-use.ts";
 import { kvSettings } from "./device/kv-settings.ts";
 import { openDevice } from "./device/worker-device.ts";
@@ -26,7 +27,7 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
   const kv = kvSettings(device, options);
   const model = await openModel(options, device);
   const made = { options, incarnation: randomUUID(), model, device, kv, link };
-  const context: RoleContext = { ...made, ended: ended.signal, clock, network: grpcNetwork };
+  const context: RoleContext = { ...made, ended: ended.signal, clock, network: networkOf(options) };
   const roles = await startRoles(context, startersOf(options.roles));
   showRoles(options);
   const server = createServer();
@@ -52,6 +53,11 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
       }),
     },
   };
+}
+
+/** By memory too, where the worker's flags let it: what that needs is loaded when another worker of the same host is met. */
+function networkOf({ exchange }: WorkerOptions): Network {
+  return exchange === "grpc" ? grpcNetwork : { ...grpcNetwork, memory: () => SharedMemory.load() };
 }
 
 function showRoles({ roles, metrics }: WorkerOptions): void {

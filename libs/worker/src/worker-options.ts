@@ -2,6 +2,7 @@ import type { Quantization } from "@drover/checkpoint";
 import type { KvDtype, Logger, Tracer, WorkerRole } from "@drover/core";
 import type { Precision } from "@drover/cuda";
 import type { Ending } from "@drover/process";
+import type { Exchange } from "@drover/rpc";
 import type { Metrics } from "@drover/telemetry";
 
 /** What one worker is made of: its flags, and what its process gives it. */
@@ -32,6 +33,8 @@ export type WorkerOptions = Readonly<{
   threads: number;
   visionCache: number;
   visionThreads: number;
+  /** How rows go to other workers and come from them. */
+  exchange: Exchange;
   detachGrace: number;
   ending: Ending;
   /** Tells how far the weights are. */

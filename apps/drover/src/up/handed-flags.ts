@@ -50,8 +50,9 @@ export const HANDED_FLAGS = {
     "stepMs",
     "stripeAbove",
     "detachGrace",
+    "exchange",
   ],
-  experts: [...OF_WORKERS, "precision", "expertMemory"],
+  experts: [...OF_WORKERS, "precision", "expertMemory", "exchange"],
   context: [...OF_WORKERS, "kvMemory", "kvDtype"],
   vision: [...OF_WORKERS, "visionCache", "visionThreads"],
 } as const satisfies Readonly<Record<Part, readonly (keyof UpConfig)[]>>;

@@ -2,6 +2,7 @@ import { BLOCK_SIZE_NAMES, QUANTIZATIONS } from "@drover/checkpoint";
 import { KV_DTYPES } from "@drover/core";
 import { PRECISIONS } from "@drover/cuda";
 import { type Config, defineConfig, PROCESS_FLAGS } from "@drover/process";
+import { EXCHANGES } from "@drover/rpc";
 import { WORKERS_MAX } from "../limits.ts";
 
 export const UP_USAGE = `Usage: drover up [flags]
@@ -119,6 +120,11 @@ export const upSpec = defineConfig({
     help: "Threads of the vision encoder, in each worker that has one. Default: 1.",
   },
   visionCache: { kind: "size", min: 1, help: "Images' features that each vision encoder keeps. Default: 1GiB." },
+  exchange: {
+    kind: "choice",
+    choices: EXCHANGES,
+    help: "How rows go to other workers' experts and back; auto: through memory on the same host, else over gRPC. Default: auto.",
+  },
   detachGrace: { ...TIME, help: "How long a request outlives its router's broken stream. Default: 10s." },
   beginWithin: {
     ...TIME,

@@ -1,6 +1,6 @@
 import { LocalPeer } from "@drover/exchange";
 import type { ExpertSet, WorkerStatus } from "@drover/fleet";
-import { expertService, type RpcService } from "@drover/rpc";
+import { expertService, type RpcService, sharedExpertService } from "@drover/rpc";
 import type { WorkerOrder } from "@drover/wire";
 import type { Role, RoleIntroduction } from "../../role.ts";
 import type { RoleContext } from "../../role-context.ts";
@@ -32,7 +32,8 @@ export class ExpertsRole implements Role {
   readonly #loader: ExpertLoader;
   readonly #release = new ExpertRelease();
 
-  constructor({ options, link, clock, ended }: RoleContext, opened: OpenedExperts) {
+  constructor(context: RoleContext, opened: OpenedExperts) {
+    const { options, link, clock, ended } = context;
     const { store, countMax, card, bytesMax, areWhole } = opened;
     const { workerId, metrics, tracer, logger } = options;
     const release = this.#release;
@@ -48,7 +49,11 @@ export class ExpertsRole implements Role {
       streamClosed: () => release.streamClosed(clock.monotonic()),
     };
     const asked = areWhole ? new UnansweredExperts(store.hiddenSize) : this.#counted;
-    this.services = [expertService(asked, streams, tracer)];
+    const memory = () => context.network.memory?.();
+    this.services = [
+      expertService(asked, streams, tracer),
+      ...(areWhole ? [] : [sharedExpertService(asked, memory, tracer)]),
+    ];
     this.unfinished = { isBusy: () => release.isNeeded(clock.monotonic(), link.isJoined) };
   }
 

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file drover/internal/v1/expert.proto.
  */
 export const file_drover_internal_v1_expert: GenFile = /*@__PURE__*/
-  fileDesc("Ch9kcm92ZXIvaW50ZXJuYWwvdjEvZXhwZXJ0LnByb3RvEhJkcm92ZXIuaW50ZXJuYWwudjEi8wEKDUV4cGVydFJlcXVlc3QSFgoOY29ycmVsYXRpb25faWQYASABKAQSDQoFbGF5ZXIYAiABKA0SOwoPYWN0aXZhdGlvbl90eXBlGAMgASgOMiIuZHJvdmVyLmludGVybmFsLnYxLkFjdGl2YXRpb25UeXBlEg8KB2V4cGVydHMYBCADKA0SEgoKcm93X2NvdW50cxgFIAMoDRITCgt0cmFjZXBhcmVudBgIIAEoCRISCgp0cmFjZXN0YXRlGAkgASgJEgwKBHJvd3MYDyABKAxKBAgGEAdKBAgHEAhSC2RlYWRsaW5lX21zUgltYXBfZXBvY2gimwEKC0V4cGVydFJlcGx5EhYKDmNvcnJlbGF0aW9uX2lkGAEgASgEEjsKD2FjdGl2YXRpb25fdHlwZRgCIAEoDjIiLmRyb3Zlci5pbnRlcm5hbC52MS5BY3RpdmF0aW9uVHlwZRISCgplcnJvcl9jb2RlGAMgASgJEhUKDWVycm9yX21lc3NhZ2UYBCABKAkSDAoEcm93cxgPIAEoDCp9Cg5BY3RpdmF0aW9uVHlwZRIfChtBQ1RJVkFUSU9OX1RZUEVfVU5TUEVDSUZJRUQQABIXChNBQ1RJVkFUSU9OX1RZUEVfRjMyEAESGAoUQUNUSVZBVElPTl9UWVBFX0JGMTYQAhIXChNBQ1RJVkFUSU9OX1RZUEVfRjE2EAMyYgoMRXhwZXJ0V29ya2VyElIKCEV4Y2hhbmdlEiEuZHJvdmVyLmludGVybmFsLnYxLkV4cGVydFJlcXVlc3QaHy5kcm92ZXIuaW50ZXJuYWwudjEuRXhwZXJ0UmVwbHkoATABYgZwcm90bzM");
+  fileDesc("Ch9kcm92ZXIvaW50ZXJuYWwvdjEvZXhwZXJ0LnByb3RvEhJkcm92ZXIuaW50ZXJuYWwudjEi8wEKDUV4cGVydFJlcXVlc3QSFgoOY29ycmVsYXRpb25faWQYASABKAQSDQoFbGF5ZXIYAiABKA0SOwoPYWN0aXZhdGlvbl90eXBlGAMgASgOMiIuZHJvdmVyLmludGVybmFsLnYxLkFjdGl2YXRpb25UeXBlEg8KB2V4cGVydHMYBCADKA0SEgoKcm93X2NvdW50cxgFIAMoDRITCgt0cmFjZXBhcmVudBgIIAEoCRISCgp0cmFjZXN0YXRlGAkgASgJEgwKBHJvd3MYDyABKAxKBAgGEAdKBAgHEAhSC2RlYWRsaW5lX21zUgltYXBfZXBvY2gimwEKC0V4cGVydFJlcGx5EhYKDmNvcnJlbGF0aW9uX2lkGAEgASgEEjsKD2FjdGl2YXRpb25fdHlwZRgCIAEoDjIiLmRyb3Zlci5pbnRlcm5hbC52MS5BY3RpdmF0aW9uVHlwZRISCgplcnJvcl9jb2RlGAMgASgJEhUKDWVycm9yX21lc3NhZ2UYBCABKAkSDAoEcm93cxgPIAEoDCKMAQoMU2VnbWVudE9mZmVyEg4KBmxheW91dBgBIAEoDRISCgpwcm9jZXNzX2lkGAIgASgNEhEKCW1lbW9yeV9mZBgDIAEoDRIQCgh3b2tlbl9mZBgEIAEoDRIQCgh3YWtlc19mZBgFIAEoDRISCgpieXRlX2NvdW50GAYgASgNEg0KBW5vbmNlGAcgASgMIg4KDFNlZ21lbnRUYWtlbip9Cg5BY3RpdmF0aW9uVHlwZRIfChtBQ1RJVkFUSU9OX1RZUEVfVU5TUEVDSUZJRUQQABIXChNBQ1RJVkFUSU9OX1RZUEVfRjMyEAESGAoUQUNUSVZBVElPTl9UWVBFX0JGMTYQAhIXChNBQ1RJVkFUSU9OX1RZUEVfRjE2EAMyYgoMRXhwZXJ0V29ya2VyElIKCEV4Y2hhbmdlEiEuZHJvdmVyLmludGVybmFsLnYxLkV4cGVydFJlcXVlc3QaHy5kcm92ZXIuaW50ZXJuYWwudjEuRXhwZXJ0UmVwbHkoATABMlsKDEV4cGVydE1lbW9yeRJLCgVTaGFyZRIgLmRyb3Zlci5pbnRlcm5hbC52MS5TZWdtZW50T2ZmZXIaIC5kcm92ZXIuaW50ZXJuYWwudjEuU2VnbWVudFRha2VuYgZwcm90bzM");
 
 /**
  * One frame of a worker's rows for one layer and step; a large call is cut into frames of at most 256 KiB, each answered by itself.
@@ -114,6 +114,76 @@ export const ExpertReplySchema: GenMessage<ExpertReply> = /*@__PURE__*/
   messageDesc(file_drover_internal_v1_expert, 1);
 
 /**
+ * Memory that the caller offers to have together with a worker of its own host, as it has it open itself; good until the call ends.
+ *
+ * @generated from message drover.internal.v1.SegmentOffer
+ */
+export type SegmentOffer = Message<"drover.internal.v1.SegmentOffer"> & {
+  /**
+   * By which both understand what is in it; one that the worker does not know is refused.
+   *
+   * @generated from field: uint32 layout = 1;
+   */
+  layout: number;
+
+  /**
+   * @generated from field: uint32 process_id = 2;
+   */
+  processId: number;
+
+  /**
+   * Numbers of open files of that process: the memory, the pipe by which the worker is woken, and the one by which it wakes.
+   *
+   * @generated from field: uint32 memory_fd = 3;
+   */
+  memoryFd: number;
+
+  /**
+   * @generated from field: uint32 woken_fd = 4;
+   */
+  wokenFd: number;
+
+  /**
+   * @generated from field: uint32 wakes_fd = 5;
+   */
+  wakesFd: number;
+
+  /**
+   * @generated from field: uint32 byte_count = 6;
+   */
+  byteCount: number;
+
+  /**
+   * What the memory begins with.
+   *
+   * @generated from field: bytes nonce = 7;
+   */
+  nonce: Uint8Array;
+};
+
+/**
+ * Describes the message drover.internal.v1.SegmentOffer.
+ * Use `create(SegmentOfferSchema)` to create a new message.
+ */
+export const SegmentOfferSchema: GenMessage<SegmentOffer> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_expert, 2);
+
+/**
+ * The worker has mapped it, and answers what it finds there.
+ *
+ * @generated from message drover.internal.v1.SegmentTaken
+ */
+export type SegmentTaken = Message<"drover.internal.v1.SegmentTaken"> & {
+};
+
+/**
+ * Describes the message drover.internal.v1.SegmentTaken.
+ * Use `create(SegmentTakenSchema)` to create a new message.
+ */
+export const SegmentTakenSchema: GenMessage<SegmentTaken> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_expert, 3);
+
+/**
  * @generated from enum drover.internal.v1.ActivationType
  */
 export const ActivationType = {
@@ -165,4 +235,21 @@ export const ExpertWorker: GenService<{
   },
 }> = /*@__PURE__*/
   serviceDesc(file_drover_internal_v1_expert, 0);
+
+/**
+ * Of a worker with the expert role: beside an exchange, whose frames may then go through memory. Refused by whoever is on another host.
+ *
+ * @generated from service drover.internal.v1.ExpertMemory
+ */
+export const ExpertMemory: GenService<{
+  /**
+   * @generated from rpc drover.internal.v1.ExpertMemory.Share
+   */
+  share: {
+    methodKind: "unary";
+    input: typeof SegmentOfferSchema;
+    output: typeof SegmentTakenSchema;
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_drover_internal_v1_expert, 1);
 
