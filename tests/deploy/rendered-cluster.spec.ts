@@ -23,11 +23,19 @@ const NANO = join(CHART, "values-nano.yaml");
 const ALL_ROLES = "tests/deploy/testdata/all-roles.yaml";
 const PROMPT = "What is the capital of France?";
 const ANSWER = "The capital of France is Paris.";
+const AS_MEMBER = ["--cluster-secret-file", "/etc/drover-cluster/cluster-secret"];
 const KEY = "a-key-of-this-test";
 const SECRET = {
   kind: "Secret",
   metadata: { name: "drover-api-keys" },
   stringData: { "api-keys": `${KEY}\n` },
+} satisfies KubernetesObject;
+
+/** What the Job of the manifest makes. */
+const CLUSTER_SECRET = {
+  kind: "Secret",
+  metadata: { name: "drover-cluster" },
+  stringData: { "cluster-secret": "a-secret-of-this-test-alone" },
 } satisfies KubernetesObject;
 
 /** What a right cluster takes: a wrong one gets twice the time, and is not ready then. */
@@ -61,7 +69,7 @@ describe.skipIf(!hasDeployTools || !allowed)(`pods as rendered (${NEEDED}, and r
     timeout: 240_000,
   }, async () => {
     const manifest = readFileSync(join(REPOSITORY, "deploy/kubernetes.yaml"), "utf8");
-    await using cluster = await RenderedCluster.start(manifest, image);
+    await using cluster = await RenderedCluster.start(manifest, image, [CLUSTER_SECRET]);
     const begin = Date.now();
     await cluster.ready(READY_MS);
     readyMs = Date.now() - begin;
@@ -76,7 +84,7 @@ describe.skipIf(!hasDeployTools || !allowed)(`pods as rendered (${NEEDED}, and r
     timeout: 300_000,
   }, async () => {
     const rendered = await renderChart({ values: [NANO, ALL_ROLES] });
-    await using cluster = await RenderedCluster.start(rendered, image, [SECRET]);
+    await using cluster = await RenderedCluster.start(rendered, image, [SECRET, CLUSTER_SECRET]);
     await cluster.ready(READY_MS);
     expect(await post(cluster, "/v1/chat/completions", asked(PROMPT))).toMatch(/^401 /);
 
@@ -114,7 +122,7 @@ describe.skipIf(!hasDeployTools || !allowed)(`pods as rendered (${NEEDED}, and r
     expect(chat.text).toBe(ANSWER);
 
     // As an operator would, at each of the schedulers: one of them leads, and the other asks it.
-    const drain = ["node", "/app/bin/drover.js", "drain", "drover-experts-0", "--undo"];
+    const drain = ["node", "/app/bin/drover.js", "drain", "drover-experts-0", "--undo", ...AS_MEMBER];
     for (const pod of cluster.pods.filter(({ component }) => component === "scheduler"))
       expect(await cluster.exec(pod, drain), pod.name).toBe(true);
     sample();

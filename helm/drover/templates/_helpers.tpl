@@ -229,7 +229,7 @@ drover.dev/worker: "true"
 {{- define "drover.clusterSecretName" -}}
 {{- if .Values.clusterSecret.existingSecret -}}
 {{- .Values.clusterSecret.existingSecret -}}
-{{- else if .Values.clusterSecret.create -}}
+{{- else if or .Values.clusterSecret.create .Values.clusterSecret.job -}}
 {{- include "drover.fullname" . }}-cluster
 {{- end -}}
 {{- end -}}
@@ -240,12 +240,34 @@ drover.dev/worker: "true"
 {{- if not .Values.clusterSecret.membersOnly }}
 - --no-members-only
 {{- end }}
+{{ end -}}
+{{- if include "drover.clusterTlsName" . -}}
+- --cluster-tls=/etc/drover-cluster-tls
+{{- end -}}
+{{- end -}}
+
+{{/* The Secret of the certificates by which all between the processes is encrypted; empty: it is not. */}}
+{{- define "drover.clusterTlsName" -}}
+{{- with .Values.clusterTls -}}
+{{- if .enabled -}}
+{{- default (printf "%s-cluster-tls" (include "drover.fullname" $)) .existingSecret -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Whether a Job makes them. */}}
+{{- define "drover.clusterTlsJob" -}}
+{{- with .Values.clusterTls -}}
+{{- if and .enabled (not .existingSecret) (not .certManager.issuer) -}}yes{{- end -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "drover.clusterSecretMount" -}}
 {{- if include "drover.clusterSecretName" . -}}
 - {name: cluster-secret, mountPath: /etc/drover-cluster, readOnly: true}
+{{ end -}}
+{{- if include "drover.clusterTlsName" . -}}
+- {name: cluster-tls, mountPath: /etc/drover-cluster-tls, readOnly: true}
 {{- end -}}
 {{- end -}}
 
@@ -256,5 +278,10 @@ drover.dev/worker: "true"
     secretName: {{ . }}
     items:
       - {key: {{ $.Values.clusterSecret.key }}, path: cluster-secret}
+{{ end -}}
+{{- with include "drover.clusterTlsName" . -}}
+- name: cluster-tls
+  secret:
+    secretName: {{ . }}
 {{- end -}}
 {{- end -}}

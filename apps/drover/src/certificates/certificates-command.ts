@@ -1,16 +1,23 @@
 import { access, mkdir, writeFile } from "node:fs/promises";
-import { DroverError } from "@drover/core";
+import { DroverError, neverAborted } from "@drover/core";
 import { certificateFilesIn, commandConfig, defineConfig } from "@drover/process";
-import { makeCertificates } from "@drover/rpc";
+import { type CertificateTexts, makeCertificates } from "@drover/rpc";
 import { say } from "../report.ts";
+import { inClusterApi, makeKubernetesSecret } from "../secret/kubernetes-secret.ts";
 
-const USAGE = `Usage: drover certificates --out DIR [flags]
+const USAGE = `Usage: drover certificates --out DIR|--kubernetes NAME [flags]
 
 Makes a certificate with its key and its authority, for --cluster-tls: all processes of a cluster share them. The authority's own key is
 not kept, so that nobody can make another. What is there already stays as it is.`;
 
 const certificatesSpec = defineConfig({
-  out: { kind: "string", valueName: "DIR", required: true, help: "A folder for tls.crt, tls.key and ca.crt." },
+  out: { kind: "string", valueName: "DIR", help: "A folder for tls.crt, tls.key and ca.crt." },
+  kubernetes: {
+    kind: "string",
+    form: "name",
+    valueName: "NAME",
+    help: "A Secret beside this pod, with the same; the pod's service account must be allowed to create it.",
+  },
   names: {
     kind: "list",
     default: ["drover.internal"],
@@ -27,18 +34,32 @@ export async function runCertificates(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<number> {
-  const { out, names, days } = commandConfig(certificatesSpec, {
+  const { out, kubernetes, names, days } = commandConfig(certificatesSpec, {
     argv,
     env,
     command: "drover certificates",
     usage: USAGE,
   });
+  if ((out === undefined) === (kubernetes === undefined))
+    throw new DroverError("invalid_argument", "--out and --kubernetes: name one place.");
+  const make = () => makeCertificates({ names, nowMs: Date.now(), validMs: days * DAY_MS });
+  if (out !== undefined) await writeNew(out, make);
+  else if (kubernetes !== undefined) {
+    const { certificate, key, ca = "" } = make();
+    const values = { "tls.crt": certificate, "tls.key": key, "ca.crt": ca };
+    const made = await makeKubernetesSecret(await inClusterApi(env), kubernetes, values, neverAborted);
+    say(`the Secret ${kubernetes} is ${made ? "made" : "there already"}`);
+  }
+  return 0;
+}
+
+async function writeNew(out: string, make: () => CertificateTexts): Promise<void> {
   const files = certificateFilesIn(out);
   if (await isThere(files.certificate)) {
     say(`${files.certificate} is there already`);
-    return 0;
+    return;
   }
-  const { certificate, key, ca = "" } = makeCertificates({ names, nowMs: Date.now(), validMs: days * DAY_MS });
+  const { certificate, key, ca = "" } = make();
   try {
     await mkdir(out, { recursive: true, mode: 0o700 });
     await writeFile(files.key, key, { mode: 0o600, flag: "wx" });
@@ -48,7 +69,6 @@ export async function runCertificates(
     throw new DroverError("unavailable", `--out: ${out} cannot be written: ${(cause as Error).message}`, { cause });
   }
   say(`${files.certificate}, its key and its authority are made`);
-  return 0;
 }
 
 const isThere = (file: string): Promise<boolean> =>
