@@ -1,6 +1,7 @@
 import { defineConfig, PROCESS_FLAGS } from "@drover/process";
 import {
   BATCH_REQUESTS_DEFAULT,
+  CONNECTIONS_MAX_DEFAULT,
   KEEP_FILES_MS_DEFAULT,
   KEEP_RESPONSES_MS_DEFAULT,
   QUEUE_WAIT_MS_MAX_DEFAULT,
@@ -64,6 +65,12 @@ export const routerFlags = defineConfig({
     default: REQUESTS_MAX_DEFAULT,
     min: 1,
     help: "Requests in flight; more are answered with 429.",
+  },
+  maxConnections: {
+    kind: "integer",
+    default: CONNECTIONS_MAX_DEFAULT,
+    min: 1,
+    help: "HTTP connections at once; more are closed as they come.",
   },
   maxQueueWait: {
     kind: "duration",

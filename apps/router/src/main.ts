@@ -49,6 +49,7 @@ await serve(
       corsOrigins: config.corsOrigins,
       page: config.page,
       requestsMax: config.maxRequests,
+      connectionsMax: config.maxConnections,
       batchRequestsMax: config.batchRequests,
       keepFilesMs: config.keepFiles,
       streamWaitMs: config.streamWait,

@@ -16,6 +16,7 @@ export { TenantUsage } from "./requests/tenant-usage.ts";
 export { ApiKeys } from "./api-keys.ts";
 export {
   BATCH_REQUESTS_DEFAULT,
+  CONNECTIONS_MAX_DEFAULT,
   KEEP_FILES_MS_DEFAULT,
   KEEP_RESPONSES_MS_DEFAULT,
   QUEUE_WAIT_MS_MAX_DEFAULT,

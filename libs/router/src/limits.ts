@@ -34,6 +34,23 @@ export const REPLY_SLICE_TOKENS = 4096;
 export const DISCARD_BYTES_MAX = 512 * 1024 * 1024;
 export const DISCARD_MS_MAX = 10_000;
 
+/**
+ * HTTP connections at once unless `--max-connections`; one more is closed as it comes, before anything of it is read: its client connects again, to
+ * another router. Each takes some 20 KiB: 80 MiB in all.
+ */
+export const CONNECTIONS_MAX_DEFAULT = 4096;
+/** Connections that are turned away are told of in the log this often at most. */
+export const CONNECTIONS_FULL_SAID_MS = 10_000;
+/** A connection that has not said a request's headers in this time, or nothing at all, is answered with 408 and closed; looked for this often. */
+export const HEADERS_MS_MAX = 15_000;
+export const HEADERS_CHECK_MS = 2_000;
+/** Bytes of a request's line and headers; more are answered with 431. */
+export const HEADERS_BYTES_MAX = 16 * 1024;
+/** A connection that has not agreed on TLS in this time is closed. */
+export const HANDSHAKE_MS_MAX = 10_000;
+/** Calls at once of one gRPC connection; those beyond wait at the client. */
+export const GRPC_STREAMS_MAX = 1024;
+
 /** Requests in flight unless `--max-requests`; more are refused with 429. */
 export const REQUESTS_MAX_DEFAULT = 256;
 

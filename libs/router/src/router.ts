@@ -21,6 +21,7 @@ import { closeHttp } from "./http/close-http.ts";
 import { createHttpServer } from "./http/http-server.ts";
 import {
   BATCH_REQUESTS_DEFAULT,
+  CONNECTIONS_MAX_DEFAULT,
   DRAIN_MS_MAX,
   FLUSH_MS_MAX,
   IDLE_SWEEP_INTERVAL_MS,
@@ -64,6 +65,8 @@ export type RouterOptions = Readonly<{
   /** How it ends; only by `close` unless given. */
   ending?: RouterEnding;
   clock?: Clock;
+  /** HTTP connections at once; CONNECTIONS_MAX_DEFAULT unless given. */
+  connectionsMax?: number;
   /** With them both interfaces speak TLS alone. */
   certificates?: Certificates;
   /** Other limits for bodies than `limits.ts` has. */
@@ -125,6 +128,7 @@ export class Router {
         requestsMax: options.batchRequestsMax ?? BATCH_REQUESTS_DEFAULT,
       },
       clock,
+      connectionsMax: options.connectionsMax ?? CONNECTIONS_MAX_DEFAULT,
       certificates: options.certificates,
       bodies,
     });

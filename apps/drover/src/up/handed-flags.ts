@@ -29,6 +29,7 @@ export const HANDED_FLAGS = {
     "corsOrigins",
     "page",
     "maxRequests",
+    "maxConnections",
     "maxQueueWait",
     "maxReadyWait",
     "keepResponses",

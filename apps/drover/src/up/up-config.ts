@@ -187,6 +187,7 @@ export const upSpec = defineConfig({
   },
   tlsKeyFile: { kind: "string", valueName: "FILE", help: "The certificate's key." },
   apiKeyFile: { kind: "string", valueName: "FILE", help: "One API key a line; without it everybody may ask." },
+  maxConnections: { kind: "integer", min: 1, help: "HTTP connections that the router has at once." },
   maxRequests: { kind: "integer", min: 1, help: "Requests that the router admits at once." },
   maxQueueWait: {
     ...TIME,

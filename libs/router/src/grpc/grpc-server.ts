@@ -11,7 +11,7 @@ import { HealthImplementation, service as healthService } from "grpc-health-chec
 import { type ApiKeys, beginFor } from "../api-keys.ts";
 import type { Bodies } from "../bodies/bodies.ts";
 import type { Deployments } from "../deployments.ts";
-import { BODY_BYTES_MAX, READER_STALL_LIMIT } from "../limits.ts";
+import { BODY_BYTES_MAX, GRPC_STREAMS_MAX, READER_STALL_LIMIT } from "../limits.ts";
 import type { TenantUsage } from "../requests/tenant-usage.ts";
 import { GrpcReplies } from "./grpc-replies.ts";
 import { messageField } from "./grpc-requests.ts";
@@ -37,6 +37,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   const server = new Server({
     ...channelOptions,
     "grpc.max_receive_message_length": BODY_BYTES_MAX,
+    "grpc.max_concurrent_streams": GRPC_STREAMS_MAX,
     interceptors: [dropCancelledCalls],
   });
   server.addService(...inferenceService(options));

@@ -1,12 +1,38 @@
 import { Server } from "node:https";
-import { assert } from "@drover/core";
+import { assert, type Clock, type Logger } from "@drover/core";
 import type { Certificates } from "@drover/rpc";
 import type { FastifyInstance, FastifyServerOptions } from "fastify";
+import {
+  CONNECTIONS_FULL_SAID_MS,
+  HANDSHAKE_MS_MAX,
+  HEADERS_BYTES_MAX,
+  HEADERS_CHECK_MS,
+  HEADERS_MS_MAX,
+} from "../limits.ts";
 
-/** Has Fastify speak TLS where there is a certificate. Its types tell http from https all the way down, and nothing here does. */
-export function httpsOptions(certificates: Certificates | undefined): Partial<FastifyServerOptions> {
-  if (certificates === undefined) return {};
-  return { https: contextOf(certificates) } as Partial<FastifyServerOptions>;
+/** What a server of HTTP, or HTTPS, bears of who connects. */
+const LIMITS = {
+  headersTimeout: HEADERS_MS_MAX,
+  connectionsCheckingInterval: HEADERS_CHECK_MS,
+  maxHeaderSize: HEADERS_BYTES_MAX,
+};
+
+/** How Fastify makes its server: with TLS where there is a certificate. Its types tell http from https all the way down, and nothing here does. */
+export function serverOptions(certificates: Certificates | undefined): Partial<FastifyServerOptions> {
+  if (certificates === undefined) return { http: LIMITS } as Partial<FastifyServerOptions>;
+  const https = { ...LIMITS, handshakeTimeout: HANDSHAKE_MS_MAX, ...contextOf(certificates) };
+  return { https } as Partial<FastifyServerOptions>;
+}
+
+/** Closes connections beyond `max` as they come, and says so now and then. */
+export function limitConnections({ server }: FastifyInstance, max: number, clock: Clock, logger: Logger): void {
+  server.maxConnections = max;
+  let saidAtMs = Number.NEGATIVE_INFINITY;
+  server.on("drop", () => {
+    if (clock.monotonic() - saidAtMs < CONNECTIONS_FULL_SAID_MS) return;
+    saidAtMs = clock.monotonic();
+    logger.warn("http.connections_full", { connectionsMax: max });
+  });
 }
 
 /** Uses each new certificate for the connections that come after it; those that are there go on. */

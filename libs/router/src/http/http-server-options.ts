@@ -28,6 +28,8 @@ export type HttpServerOptions = Readonly<{
   /** Batches that it answers besides. */
   batches: BatchSettings;
   clock: Clock;
+  /** Connections at once; more are closed as they come. */
+  connectionsMax: number;
   /** With them it speaks TLS alone. */
   certificates?: Certificates | undefined;
   /** What reads the bodies, and gRPC's messages too; it ends with the server. */

@@ -10,7 +10,7 @@ import type { Bodies } from "../bodies/bodies.ts";
 import { readsBody } from "../bodies/body-readers.ts";
 import { addApiRoutes } from "./api-routes.ts";
 import { addBatchRoutes, type BatchParts } from "./batch-routes.ts";
-import { httpsOptions, keepUpWith } from "./certified-server.ts";
+import { keepUpWith, limitConnections, serverOptions } from "./certified-server.ts";
 import { CrossOrigin } from "./cross-origin.ts";
 import { addDebugRoutes } from "./debug-routes.ts";
 import { discardBody } from "./discard-body.ts";
@@ -25,7 +25,7 @@ import { requestIdOf, tellRequestId } from "./request-id.ts";
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const { logger, ending, bodies, certificates } = options;
   const server = fastify({
-    ...httpsOptions(certificates),
+    ...serverOptions(certificates),
     keepAliveTimeout: 75_000,
     forceCloseConnections: "idle",
     genReqId: ({ headers }) => requestIdOf(headers),
@@ -37,6 +37,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     tellRequestId(reply.raw, request.url, request.id);
     if (ending.aborted) reply.raw.setHeader("connection", "close");
   });
+  limitConnections(server, options.connectionsMax, options.clock, logger);
   if (certificates !== undefined) keepUpWith(server, certificates);
   receiveBodies(server, bodies);
   answerErrors(server, logger);

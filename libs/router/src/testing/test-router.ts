@@ -26,6 +26,7 @@ export type TestRouterOptions = Readonly<{
   clock?: Clock;
   bodies?: BodyLimits;
   certificates?: Certificates;
+  connectionsMax?: number;
 }>;
 
 /** A real router on free ports of the loopback, before a cluster that the test plays. */
@@ -74,6 +75,7 @@ export async function startTestRouter(cluster: FakeCluster, options: TestRouterO
     ...(clock && { clock }),
     ...(bodies && { bodies }),
     ...(certificates && { certificates }),
+    ...(options.connectionsMax !== undefined && { connectionsMax: options.connectionsMax }),
   });
   return {
     router,
