@@ -22,6 +22,7 @@ const { values } = parseArgs({
     kills: { type: "string", default: "50" },
     freeze: { type: "string", default: "20000" },
     "expert-workers": { type: "string", default: "4" },
+    signal: { type: "string", default: "KILL" },
     flags: { type: "string", default: "" },
     "attention-workers": { type: "string", default: "1" },
   },
@@ -65,10 +66,22 @@ async function strikeRedis(): Promise<() => boolean> {
 const answers = await knownAnswers(cluster);
 const onStrike = (kill: number, ms: number) => console.error(`kill ${kill}: answered again after ${Math.round(ms)} ms`);
 const strikes = Number(values.kills);
+const isFrozen = values.signal === "STOP";
+/** Freezes the victim for a while. */
+async function freeze(text: string): Promise<() => boolean> {
+  const [pid] = cluster.pids(text);
+  if (pid === undefined) throw new Error(`no process runs ${text}`);
+  process.kill(pid, "SIGSTOP");
+  await sleep(Number(values.freeze));
+  process.kill(pid, "SIGCONT");
+  return () => true;
+}
 const report =
-  victim === undefined
-    ? await strikeUnderLoad(cluster, answers, { name, strike: strikeRedis, strikes, onStrike })
-    : await killUnderLoad(cluster, answers, { victim, kills: strikes, onKill: onStrike });
+  isFrozen && victim !== undefined
+    ? await strikeUnderLoad(cluster, answers, { name, strike: () => freeze(victim), strikes, onStrike })
+    : victim === undefined
+      ? await strikeUnderLoad(cluster, answers, { name, strike: strikeRedis, strikes, onStrike })
+      : await killUnderLoad(cluster, answers, { victim, kills: strikes, onKill: onStrike });
 
 /** The value below which the given part of them lies; 0 of none. */
 function quantile(values: readonly number[], part: number): number {

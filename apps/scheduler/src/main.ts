@@ -3,6 +3,7 @@ import { modelId, systemClock } from "@drover/core";
 import { serve } from "@drover/process";
 import { createServer, listen } from "@drover/rpc";
 import { Scheduler } from "@drover/scheduler";
+import { askPulse } from "@drover/telemetry";
 import { clusterStateToWire, drainReplyToWire, explainReplyToWire } from "@drover/wire";
 import { SCHEDULER_USAGE, schedulerFlags } from "./config.ts";
 import { openQueue } from "./queue-adapters.ts";
@@ -30,7 +31,7 @@ await serve(
     const { expectExperts, beginWithin: beginWithinMs, expertHolders, expertReplicas } = config;
     const planned = { expectExperts, replicas: { holdersMin: expertHolders, spareCount: expertReplicas } };
     const ports = { queue, payloads, lease, clock: systemClock, logger, metrics, tracer };
-    const scheduler = new Scheduler({ ...ports, modelId: model, schedulerId: id, ...planned, beginWithinMs });
+    const scheduler = new Scheduler({ ...ports, askPulse, modelId: model, schedulerId: id, ...planned, beginWithinMs });
     adapters.addTo(server);
     scheduler.addTo(server);
     // What nobody leads any more is not answered: who asks turns to the next leader.

@@ -18,6 +18,8 @@ export type WorkerState = Readonly<{
   expertCount: number;
   /** Milliseconds since its last report. */
   silentMs: number;
+  /** Its process does not answer, though its connections may stand: what it has goes on elsewhere. */
+  frozen: boolean;
   /** Tokens that the index expected to be cached, of the requests that this leader has placed there. */
   predictedPrefix: PrefixCounts;
   /** Blocks of its prefix cache that the index knows. */

@@ -67,6 +67,53 @@ describe("a router that loses a worker or its leader", () => {
     next.stop();
   });
 
+  it("a frozen worker's request goes on elsewhere though its stream stands, and what it says when it wakes changes nothing", async () => {
+    const other = await new FakeWorker("v").start();
+    scene.cluster.show([scene.worker, other]);
+    await scene.startRouter();
+    await other.hellos.at(0);
+    const reply = scene.post("/v1/chat/completions", chatBody);
+    const { requestId } = await scene.cluster.jobs.at(0);
+    scene.worker.send(requestId, 0, started(0));
+    scene.worker.sendText(requestId, 0, "ab");
+    scene.worker.send("nobody", 0, started(0));
+    await scene.worker.cancels.at(0);
+    scene.worker.frozen = true;
+    scene.cluster.show([scene.worker, other]);
+    const again = await scene.cluster.jobs.at(1);
+    expect(again).toMatchObject({ requestId, attemptBase: ATTEMPT_STRIDE, front: true });
+    expect(scene.cluster.request(again.payload).delivered[0]?.tokenIds).toEqual([97, 98]);
+    // It wakes: it is told to stop, and its next tokens are nobody's.
+    expect(await scene.worker.cancels.at(1)).toMatchObject({ requestId, attempt: 0 });
+    scene.worker.sendText(requestId, 0, "xyz", 2);
+    scene.worker.send(requestId, 0, end(5), done);
+    scene.worker.frozen = false;
+    scene.cluster.show([scene.worker, other]);
+    other.send(requestId, ATTEMPT_STRIDE, started(2));
+    other.sendText(requestId, ATTEMPT_STRIDE, "c", 2);
+    other.send(requestId, ATTEMPT_STRIDE, end(3), done);
+    const body = (await (await reply).json()) as Json;
+    expect(body.choices[0].message.content).toBe("abc");
+    expect(scene.cluster.jobs.all).toHaveLength(2);
+    other.stop();
+  });
+
+  it("a frozen worker's request waits for it where nobody else decodes", async () => {
+    await scene.startRouter();
+    const reply = scene.post("/v1/chat/completions", chatBody);
+    const { requestId } = await scene.cluster.jobs.at(0);
+    scene.worker.send(requestId, 0, started(0));
+    scene.worker.frozen = true;
+    scene.cluster.show([scene.worker]);
+    scene.worker.frozen = false;
+    scene.cluster.show([scene.worker]);
+    scene.worker.sendText(requestId, 0, "a");
+    scene.worker.send(requestId, 0, end(1), done);
+    const body = (await (await reply).json()) as Json;
+    expect(body.choices[0].message.content).toBe("a");
+    expect(scene.cluster.jobs.all).toHaveLength(1);
+  });
+
   it("a stream that breaks and comes back resumes at the next index", async () => {
     await scene.startRouter();
     const reply = scene.post("/v1/chat/completions", chatBody);

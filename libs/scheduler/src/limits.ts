@@ -65,3 +65,20 @@ export const LEADER_ADDRESS_LIMIT: TimeLimit = { ms: 500, message: "the queue di
 
 /** A standby that is asked to drain a worker asks the leader, who has so long to answer. */
 export const DRAIN_LIMIT: TimeLimit = { ms: 5000, message: "the leader did not answer within 5 s" };
+
+/** An attention worker with requests, or with a placement to answer, that has said nothing for so long is asked whether it lives; it speaks every 200 ms. */
+export const PULSE_SILENT_MS = 350;
+
+/** Others are asked this often, so that it is known how long an answer takes. */
+export const PULSE_REFRESH_MS = 20_000;
+
+/** It has so many times as long to answer as the slowest of its last answers took, within these bounds; one that has not answered yet has the longest. */
+export const PULSE_ANSWER_FACTOR = 8;
+export const PULSE_ANSWER_MS_MIN = 250;
+export const PULSE_ANSWER_MS_MAX = 2000;
+
+/** Answers by which that is measured. */
+export const PULSE_ANSWERS_KEPT = 16;
+
+/** The wait for it has so many parts, with a turn of the loop after each. */
+export const PULSE_WAIT_PARTS = 5;

@@ -27,6 +27,7 @@ import type { Metrics } from "@drover/telemetry";
 import { drainReplyFromWire, drainRequestToWire } from "@drover/wire";
 import type { Server } from "@grpc/grpc-js";
 import { clusterService } from "./cluster-service.ts";
+import type { AskPulse } from "./fleet/pulses.ts";
 import { DecisionLog } from "./lanes/decision-log.ts";
 import { type PlaceCaller, RpcPlaceCaller } from "./lanes/place-caller.ts";
 import { DRAIN_LIMIT, LEADER_ADDRESS_LIMIT, QUEUE_RETRY_MS } from "./limits.ts";
@@ -54,6 +55,8 @@ export type SchedulerOptions = Readonly<{
   network?: Network;
   /** Hands requests to workers; over the network unless given. */
   caller?: PlaceCaller;
+  /** Asks a worker's process whether it lives; nobody is found frozen without it. */
+  askPulse?: AskPulse;
 }>;
 
 /** The scheduler's behaviour: waits for the lease, leads while it holds it, and stands by again. */

@@ -22,6 +22,7 @@ import { clusterState, isServing } from "./fleet/cluster-state.ts";
 import { Fleet } from "./fleet/fleet.ts";
 import type { OrderSink } from "./fleet/join-streams.ts";
 import { PrefixDirectory } from "./fleet/prefix-directory.ts";
+import { type AskPulse, Pulses } from "./fleet/pulses.ts";
 import { Routers, type StateSink } from "./fleet/routers.ts";
 import { Capacities } from "./lanes/capacities.ts";
 import type { DecisionLog } from "./lanes/decision-log.ts";
@@ -45,6 +46,8 @@ export type TermOptions = Readonly<{
   queue: QueueConsumer;
   payloads: PayloadStore;
   caller: PlaceCaller;
+  /** Asks a worker's process whether it lives; nobody is found frozen without it. */
+  askPulse?: AskPulse;
   clock: Clock;
   logger: Logger;
   tracer?: Tracer;
@@ -61,6 +64,7 @@ export class Term {
   readonly #prefixes = new PrefixDirectory();
   readonly #decisions: DecisionLog;
   readonly #forecasts: LaneForecasts;
+  readonly #pulses: Pulses;
   readonly #startedAtMs: number;
   /** Something has changed that the tick tells, or that is due sooner than it knew. */
   readonly #news = new Wakeup();
@@ -80,11 +84,18 @@ export class Term {
       prefixes: this.#prefixes,
       onChange: (changes, mapChanged) => this.#changed(changes, mapChanged),
     });
+    this.#pulses = new Pulses({
+      ask: options.askPulse,
+      clock: options.clock,
+      member: (session) => this.#fleet.bySession(session),
+      onFrozen: (session) => this.#fleet.freeze(session, this.#now()),
+      onDue: () => this.#news.wake(),
+    });
     this.#capacities = new Capacities(() => this.#fleet.members);
     const known = { ...options, capacities: this.#capacities, prefixes: this.#prefixes, decisions: this.#decisions };
     const placer = new Placer(known);
     const onPlaced = (lane: Lane) => this.#forecasts.placed(lane);
-    const shared = { ...known, placer, onPlaced, routers: this.#routers };
+    const shared = { ...known, placer, onPlaced, routers: this.#routers, pulses: this.#pulses };
     const member = this.#fleet.get.bind(this.#fleet);
     this.#lanes = new Map(LANES.map((lane) => [lane, new LanePlacer({ ...shared, member, lane })]));
   }
@@ -100,7 +111,8 @@ export class Term {
 
   report(session: number, report: WorkerReport): void {
     this.#fleet.report(session, report, this.#now());
-    if (this.#fleet.planDueMs < this.#tickAtMs) this.#news.wake();
+    const askDueMs = this.#pulses.dueMsOf(this.#fleet.bySession(session));
+    if (Math.min(this.#fleet.planDueMs, askDueMs) < this.#tickAtMs) this.#news.wake();
   }
 
   end(session: number): void {
@@ -212,6 +224,7 @@ export class Term {
     while (!signal.aborted) {
       const now = this.#now();
       this.#fleet.tick(now);
+      this.#pulses.look(this.#fleet.members, now);
       this.#settled ||= now - this.#startedAtMs >= SETTLE_MS;
       if (this.#settled) {
         this.#fleet.publish();
@@ -224,7 +237,7 @@ export class Term {
 
   #nextTickMs(): number {
     const settledMs = this.#settled ? this.#routers.dueMs : this.#startedAtMs + SETTLE_MS;
-    return Math.min(this.#now() + TICK_MS_MAX, this.#fleet.dueMs, settledMs);
+    return Math.min(this.#now() + TICK_MS_MAX, this.#fleet.dueMs, this.#pulses.dueMs, settledMs);
   }
 
   /** Depths and routers that are gone; a queue that cannot be reached is said once. */

@@ -9,6 +9,7 @@ export { TRACE_FLAGS } from "./tracing/trace-flags.ts";
 // Who is told: probes and scrapers, on a thread of their own.
 
 export { type AdminSubject, startAdminServer } from "./admin-server.ts";
+export { askPulse } from "./ask-pulse.ts";
 
 // For tests.
 

@@ -20,6 +20,7 @@ export function workerStateOf({ workerId: id = "w", status, ...facts }: WorkerFa
     kvDtype: undefined,
     expertCount: 0,
     silentMs: 0,
+    frozen: false,
     predictedPrefix: { promptTokenCount: 0, cachedTokenCount: 0 },
     indexedBlockCount: 0,
     drain: undefined,

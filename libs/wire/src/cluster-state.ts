@@ -64,7 +64,7 @@ function workerStateToWire(worker: WorkerState): WorkerMessage {
 }
 
 function workerStateFromWire(message: WorkerMessage): WorkerState {
-  const { incarnation, address, adminAddress, status, expertCount, silentMs, drain } = message;
+  const { incarnation, address, adminAddress, status, expertCount, silentMs, drain, frozen } = message;
   return {
     workerId: workerId(message.workerId),
     incarnation,
@@ -75,6 +75,7 @@ function workerStateFromWire(message: WorkerMessage): WorkerState {
     status: status && workerStatusFromWire(status),
     expertCount,
     silentMs,
+    frozen,
     predictedPrefix: prefixCountsFromWire(message.predictedPrefix, "workers.predicted_prefix"),
     indexedBlockCount: numberFromWire(message.indexedBlockCount, "workers.indexed_block_count"),
     drain: drain && drainStateFromWire(drain),

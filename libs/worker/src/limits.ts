@@ -21,6 +21,9 @@ export const MAP_USABLE_POLL_MS = 20;
 /** How often the status is reported, unless the scheduler says otherwise. */
 export const HEARTBEAT_MS = 1000;
 
+/** While it has requests it reports this often: who has them would wait for a frozen one. */
+export const BUSY_HEARTBEAT_MS = 200;
+
 /** Placement counts what it has handed out until the next status: a change is told this soon. */
 export const STATUS_CHANGE_MS = 100;
 

@@ -43,9 +43,14 @@ export class Accusations {
   suspects({ profile: { workerId }, heardAtMs }: Member, now: number): boolean {
     const isFrozen = this.#byAnyMs.has(workerId) && now - heardAtMs >= ACCUSED_SILENT_MS;
     if (!isFrozen && !this.#isCutOff(workerId, now)) return false;
-    const count = (this.#holds.get(workerId)?.count ?? 0) + 1;
-    this.#holds.set(workerId, { count, suspectedAtMs: now, heardSinceMs: undefined });
+    this.noteSuspected(workerId, now);
     return true;
+  }
+
+  /** The worker is suspected, for this or another reason that may come again. */
+  noteSuspected(worker: WorkerId, now: number): void {
+    const count = (this.#holds.get(worker)?.count ?? 0) + 1;
+    this.#holds.set(worker, { count, suspectedAtMs: now, heardSinceMs: undefined });
   }
 
   /** Whether a suspected member that has just been heard is to be trusted again. `member`: as it was before. */

@@ -47,6 +47,8 @@ export type Member = Readonly<{
   heardAtMs: number;
   /** Silent for too long; still a member. */
   suspected: boolean;
+  /** Its process does not answer, though it may be there: what it has goes on elsewhere. Until it is heard again. */
+  frozen: boolean;
   /** Going away by itself: gets nothing new. */
   leaving: boolean;
   /** Undefined until the first report. */

@@ -35,6 +35,22 @@ describe("Membership", () => {
     expect(membership.get(workerId("a"))?.suspected).toBe(false);
   });
 
+  it("a frozen worker is suspected until it is heard again, and each time for longer while others decode", () => {
+    const membership = new Membership();
+    const decodes = (id: string): WorkerProfile => ({ ...profile(id), roles: ["attention"] });
+    for (const [i, id] of ["a", "b"].entries()) membership.join(decodes(id), i + 1, 0);
+    const frozen = () => membership.get(workerId("a"))?.frozen;
+    expect(told(membership.freeze(1, 10))).toEqual(["a suspected"]);
+    expect([frozen(), told(membership.freeze(1, 20))]).toEqual([true, []]);
+    expect(told(membership.status(1, status, 30))).toEqual(["a recovered", "a status"]);
+    expect(frozen()).toBe(false);
+    membership.freeze(1, 40);
+    expect(told(membership.status(1, status, 50))).toEqual(["a status"]);
+    // Where nobody else decodes, it is all that there is.
+    membership.disconnect(2);
+    expect(told(membership.status(1, status, 60))).toEqual(["a recovered", "a status"]);
+  });
+
   it("a worker that stays silent is gone once", () => {
     const membership = new Membership();
     membership.join(profile("a"), 1, 0);

@@ -69,6 +69,7 @@ export class Membership {
       joinedAtMs: now,
       heardAtMs: now,
       suspected: false,
+      frozen: false,
       leaving: false,
       status: sameLife?.status,
       loaded: sameLife?.loaded,
@@ -126,6 +127,14 @@ export class Membership {
     return changes;
   }
 
+  /** The worker's process does not answer. */
+  freeze(session: number, now: number): readonly MembershipChange[] {
+    const member = this.bySession(session);
+    if (member === undefined || member.frozen) return [];
+    if (!member.suspected) this.#accusations.noteSuspected(member.profile.workerId, now);
+    return [this.#suspect({ ...member, frozen: true })];
+  }
+
   /** Those whom others find silent. */
   #suspectAccused(now: number): readonly MembershipChange[] {
     this.#accusations.observe(this.members, now);
@@ -145,10 +154,18 @@ export class Membership {
   ): readonly MembershipChange[] {
     const previous = this.bySession(session);
     if (previous === undefined) return [];
-    const suspected = previous.suspected && !this.#accusations.mayRecover(previous, now);
-    const member = this.#put({ ...previous, ...fields, suspected, heardAtMs: now });
+    const suspected = previous.suspected && !this.#mayRecover(previous, now);
+    const member = this.#put({ ...previous, ...fields, suspected, frozen: false, heardAtMs: now });
     const change: MembershipChange = { kind, member };
     return previous.suspected && !suspected ? [{ kind: "recovered", member }, change] : [change];
+  }
+
+  /** Who decodes is waited for only where others decode meanwhile. */
+  #mayRecover(member: Member, now: number): boolean {
+    const { roles } = member.profile;
+    const isElsewhere = ({ profile, suspected }: Member) => !suspected && profile.roles.includes("attention");
+    if (roles.includes("attention") && !this.members.some(isElsewhere)) return true;
+    return this.#accusations.mayRecover(member, now);
   }
 
   #put(member: Member): Member {

@@ -26,7 +26,17 @@ export type TokenStreamsOptions = Readonly<{
   onStreamCount: (count: number) => void;
 }>;
 
-type Entry = { stream: WorkerStream; absentSinceMs: number | undefined; seenEpoch: bigint; lost: boolean };
+type Entry = {
+  readonly stream: WorkerStream;
+  absentSinceMs: number | undefined;
+  seenEpoch: bigint;
+  lost: boolean;
+  /** Its process does not answer, and others decode: its requests go on there, though its stream stands. */
+  isFrozen: boolean;
+};
+
+const decodes = ({ roles, status, frozen }: WorkerState): boolean =>
+  roles.includes("attention") && status?.ready === true && !frozen;
 
 /** One token stream to every attention worker of the cluster, and the judgement of when one of them is gone for good. */
 export class TokenStreams {
@@ -58,6 +68,7 @@ export class TokenStreams {
       const entry = this.#entries.get(key) ?? this.#open(key, worker);
       entry.absentSinceMs = undefined;
       entry.seenEpoch = state.leaderEpoch;
+      entry.isFrozen = worker.frozen && state.workers.some(decodes);
     }
     for (const [key, entry] of this.#entries) {
       if (named.has(key)) continue;
@@ -76,7 +87,7 @@ export class TokenStreams {
         // A new leader may not have heard of a worker yet: while its stream stands, it is given time to join.
         const graceMs = entry.seenEpoch === this.#epoch ? RECONNECT_GRACE_MS : NEW_LEADER_GRACE_MS;
         if (!stream.connected || now - absentSinceMs >= graceMs) this.#remove(key, entry);
-      } else if (stream.wrongLife) {
+      } else if (stream.wrongLife || entry.isFrozen) {
         this.#lose(key, entry);
       } else if (stream.connected) {
         entry.lost = false;
@@ -116,7 +127,7 @@ export class TokenStreams {
         this.sweep();
       },
     });
-    const entry: Entry = { stream, absentSinceMs: undefined, seenEpoch: this.#epoch, lost: false };
+    const entry: Entry = { stream, absentSinceMs: undefined, seenEpoch: this.#epoch, lost: false, isFrozen: false };
     this.#entries.set(key, entry);
     return entry;
   }

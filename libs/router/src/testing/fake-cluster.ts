@@ -58,6 +58,8 @@ export class FakeWorker {
   readonly #server: Server = createServer();
   #stream: Tokens | undefined;
   address = "";
+  /** Whether its process answers nobody, as the scheduler finds it. */
+  frozen = false;
 
   constructor(workerId: string, incarnation = "1") {
     this.workerId = workerId;
@@ -153,10 +155,11 @@ export class FakeCluster implements QueueProducer, PayloadStore {
       modelId: this.modelId,
       leaderEpoch,
       ready,
-      workers: workers.map(({ workerId, incarnation, address }) => ({
+      workers: workers.map(({ workerId, incarnation, address, frozen }) => ({
         workerId,
         incarnation,
         address,
+        frozen,
         roles: ["attention"],
         status: { ready: true, contextTokensMax: 20_000 },
       })),

@@ -69,6 +69,7 @@ function workerState(member: Member, { fleet, capacities, prefixes, nowMs }: Clu
     status: member.status,
     expertCount: loadedCount(member.loaded),
     silentMs: Math.max(0, Math.round(nowMs - member.heardAtMs)),
+    frozen: member.frozen,
     predictedPrefix: capacities.predictedPrefix(workerId),
     indexedBlockCount: prefixes.blockCount(workerId),
     drain: fleet.drainState(member),

@@ -35,6 +35,7 @@ function member(role: WorkerRole, fields: Partial<Member>, ready: boolean, drain
     joinedAtMs: 0,
     heardAtMs: 0,
     suspected: false,
+    frozen: false,
     leaving: false,
     status: { ...NO_STATUS, ready, draining },
     loaded: undefined,

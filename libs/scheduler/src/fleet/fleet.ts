@@ -129,6 +129,16 @@ export class Fleet {
     if (changes.length > 0) this.#settle(changes, now);
   }
 
+  /** A member that speaks by this session as it was when it was last heard. */
+  bySession(session: number): Member | undefined {
+    return this.#membership.bySession(session);
+  }
+
+  /** The worker's process does not answer: what it has goes on elsewhere. */
+  freeze(session: number, now: number): void {
+    this.#settle(this.#membership.freeze(session, now), now);
+  }
+
   /** The stream ended. */
   end(session: number, now: number): void {
     this.#settle(this.#membership.disconnect(session), now);

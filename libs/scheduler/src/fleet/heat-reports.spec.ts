@@ -16,6 +16,7 @@ const member = (incarnation: string): Member => ({
   joinedAtMs: 0,
   heardAtMs: 0,
   suspected: false,
+  frozen: false,
   leaving: false,
   status: undefined,
   loaded: undefined,

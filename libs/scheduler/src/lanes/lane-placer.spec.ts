@@ -35,6 +35,24 @@ describe("LanePlacer", () => {
     expect(await scene.count("drover_scheduler_placements_total", 'lane="short"')).toBe(1);
   });
 
+  it("a job whose worker is found frozen before it answers goes elsewhere at once, under a newer number", async () => {
+    scene.members = [member("a"), member("b", { runningCount: 2 })];
+    scene.answer = (worker) =>
+      worker === "b"
+        ? undefined
+        : new Promise((resolve) => {
+            const gone = new DroverError("cancelled", "the call was ended");
+            scene.frozen.get(worker)?.signal.addEventListener("abort", () => resolve(gone));
+          });
+    scene.start();
+    scene.queue.add(job("one"));
+    await settled();
+    scene.members = [{ ...member("a"), suspected: true, frozen: true }, member("b")];
+    scene.frozen.get("a")?.abort();
+    await scene.clock.advance(HELD_POLL_MS);
+    expect(scene.placed).toEqual(["one on a as 0", "one on b as 1"]);
+  });
+
   it("while no worker has room, only the first job is taken, and nothing while there is no worker", async () => {
     scene.members = [];
     scene.start();

@@ -8,6 +8,7 @@ import {
   toDroverError,
   type WorkerId,
 } from "@drover/core";
+import type { Pulses } from "../fleet/pulses.ts";
 import type { DropReason } from "./held-job.ts";
 import type { PlaceCaller } from "./place-caller.ts";
 
@@ -34,6 +35,7 @@ export type AttemptPorts = Readonly<{
   queue: QueueConsumer;
   payloads: PayloadStore;
   caller: PlaceCaller;
+  pulses: Pick<Pulses, "placing">;
   leaderEpoch: bigint;
   logger: Logger;
 }>;
@@ -54,8 +56,9 @@ export async function attemptPlacement(
   const payload = job.payload.kind === "inline" ? job.payload.bytes : await ports.payloads.get(job.payload.key, lost);
   if (payload === undefined) return { kind: "drop", reason: "payload_missing" };
   const request = { leaderEpoch: ports.leaderEpoch, attempt, payload };
+  using waiting = ports.pulses.placing(worker);
   try {
-    const refusal = await ports.caller.place(worker, address, request, lost, trace);
+    const refusal = await ports.caller.place(worker, address, request, AbortSignal.any([lost, waiting.frozen]), trace);
     if (refusal === undefined) return { kind: "accepted" };
     ports.logger.debug("placement.refused", { request: job.requestId, attempt, worker, ...refusal });
     const end = ENDS[refusal.code];

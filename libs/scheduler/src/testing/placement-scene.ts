@@ -39,6 +39,7 @@ export const member = (id: string, fields: Partial<WorkerStatus> = {}): Member =
   joinedAtMs: 0,
   heardAtMs: 0,
   suspected: false,
+  frozen: false,
   leaving: false,
   loaded: undefined,
   status: { ...idleStatus, ...fields },
@@ -67,6 +68,15 @@ export class PlacementScene implements PlaceCaller {
     decisions: this.decisions,
     clock: this.clock,
   });
+  /** Workers whose placements end as those of a frozen one do. */
+  readonly frozen = new Map<string, AbortController>();
+  readonly pulses = {
+    placing: (worker: WorkerId) => {
+      const controller = new AbortController();
+      this.frozen.set(worker, controller);
+      return { frozen: controller.signal, [Symbol.dispose]: () => undefined };
+    },
+  };
   readonly #ended = new AbortController();
   readonly #runs: Promise<void>[] = [];
 
@@ -76,6 +86,7 @@ export class PlacementScene implements PlaceCaller {
       queue: this.queue,
       payloads: this.queue,
       caller: this,
+      pulses: this.pulses,
       leaderEpoch: EPOCH,
       logger: silentLogger,
       capacities: this.capacities,

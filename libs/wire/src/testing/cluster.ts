@@ -225,6 +225,7 @@ export const clusterState: fc.Arbitrary<ClusterState> = fc.record({
       status: optional(workerStatus),
       expertCount: u32,
       silentMs: u32,
+      frozen: fc.boolean(),
       predictedPrefix: prefixCounts,
       indexedBlockCount: u53,
       drain: optional(drainState),

@@ -3,7 +3,7 @@ import { NO_STATUS, type WorkerStatus } from "@drover/fleet";
 import { SimClock } from "@drover/testkit";
 import type { JoinHello, WorkerReport } from "@drover/wire";
 import { expect, test } from "vitest";
-import { STATUS_CHANGE_MS } from "../limits.ts";
+import { BUSY_HEARTBEAT_MS, STATUS_CHANGE_MS } from "../limits.ts";
 import { Membership, type MembershipOptions } from "./membership.ts";
 
 const HEARTBEAT_MS = 1000;
@@ -58,6 +58,13 @@ test("a worker without work says so once a heartbeat, and looks at itself no mor
   expect(it.looked.count).toBe(10);
 });
 
+test("a worker with requests speaks several times a second, though nothing of it changes", async () => {
+  using it = joined();
+  it.told.runningCount = 1;
+  await it.pass(3 * HEARTBEAT_MS);
+  expect(await it.pass(10 * BUSY_HEARTBEAT_MS)).toBe(10);
+});
+
 test("what a worker takes on is told at once, and each change of it soon, until nothing is left", async () => {
   using it = joined();
   await it.pass(3 * HEARTBEAT_MS);
@@ -73,7 +80,7 @@ test("what a worker takes on is told at once, and each change of it soon, until 
   expect(await it.pass(10 * HEARTBEAT_MS)).toBe(10);
 });
 
-test("while streams only run, their KV is told once a heartbeat, and sooner where it takes a large part of all", async () => {
+test("while streams only run, their KV is told with each sign of life, and sooner where it takes a large part of all", async () => {
   using it = joined();
   it.told.runningCount = 1;
   await it.pass(HEARTBEAT_MS);
@@ -83,7 +90,7 @@ test("while streams only run, their KV is told once a heartbeat, and sooner wher
   }
   it.reports.length = 0;
   it.told.kvBytesUsed = 99;
-  expect(await it.pass(10 * HEARTBEAT_MS)).toBe(10);
+  expect(await it.pass(10 * BUSY_HEARTBEAT_MS)).toBe(10);
   it.told.kvBytesUsed = 101;
   expect(await it.pass(STATUS_CHANGE_MS)).toBe(1);
 });

@@ -2,7 +2,14 @@ import { type Clock, DroverError, type Logger, sleepUnlessAborted, Wakeup } from
 import type { ExpertRows, ExpertSet, WorkerStatus } from "@drover/fleet";
 import { LivingStream, type OpenStream, STREAM_LIMITS } from "@drover/rpc";
 import type { JoinHello, WorkerOrder, WorkerReport } from "@drover/wire";
-import { CACHE_CHANGE_MS, EXPERT_ROWS_MS, HEARTBEAT_MS, KV_STEPS_TOLD, STATUS_CHANGE_MS } from "../limits.ts";
+import {
+  BUSY_HEARTBEAT_MS,
+  CACHE_CHANGE_MS,
+  EXPERT_ROWS_MS,
+  HEARTBEAT_MS,
+  KV_STEPS_TOLD,
+  STATUS_CHANGE_MS,
+} from "../limits.ts";
 import { changesOf, type ReportedCache, snapshotParts } from "./cache-report.ts";
 import { EpochFence } from "./epoch-fence.ts";
 
@@ -130,12 +137,14 @@ export class Membership implements Disposable {
     const facts = factsOf(status);
     const isChanged = facts !== this.#reported;
     this.#reportCache(status.sentAtMs, isChanged);
-    if (isChanged || status.sentAtMs - this.#reportedAtMs >= this.#heartbeatMs) {
+    const isBusy = status.runningCount + status.waitingCount > 0;
+    const heartbeatMs = isBusy ? Math.min(BUSY_HEARTBEAT_MS, this.#heartbeatMs) : this.#heartbeatMs;
+    if (isChanged || status.sentAtMs - this.#reportedAtMs >= heartbeatMs) {
       this.#reported = facts;
       this.#reportedAtMs = status.sentAtMs;
       this.#send({ kind: "status", status: this.#withRows(status) });
     }
-    return !isChanged && status.ready && !status.draining && status.runningCount + status.waitingCount === 0;
+    return !isChanged && status.ready && !status.draining && !isBusy;
   }
 
   /** The status, now and then with the rows that each expert was asked for: they are many numbers, and nobody decides by them soon. */
