@@ -9,8 +9,9 @@ export type Precision = (typeof PRECISIONS)[number];
 const ROW_UNIT = 128;
 /** f16 whose sum is a number. */
 const TERMS = 2;
-/** Rows of one matrix, and of an expert, up to which few_rows.cu multiplies. */
-export const [DENSE_ROWS_MAX, EXPERT_ROWS_MAX] = [64, 32];
+/** Rows of one matrix up to which few_rows.cu multiplies on Hopper, and rows an expert on any card. */
+const ALONE_ROWS_MAX = 16;
+export const EXPERT_ROWS_MAX = 32;
 /** The architecture that group.cuh's products are of: Hopper. */
 export const HOPPER = 90;
 
@@ -32,7 +33,7 @@ export class Activations {
 
   /** Whether so many rows lie as group.cuh's products read them: all times one matrix, or spread over so many experts. */
   isGrouped(rowCount: number, expertCount = 0): boolean {
-    const isMany = expertCount === 0 ? rowCount > DENSE_ROWS_MAX : rowCount > EXPERT_ROWS_MAX * expertCount;
+    const isMany = expertCount === 0 ? rowCount > ALONE_ROWS_MAX : rowCount > EXPERT_ROWS_MAX * expertCount;
     return this.#isHopper && this.precision === "f16" && isMany;
   }
 

@@ -1,21 +1,25 @@
-// The same products as few_rows.cu's for many rows, on Hopper: a block has a job of up to 128 rows and 256 outputs. A group of warps brings rows and weights to shared memory, 64 inputs a turn and up to
-// STAGES turns ahead; each of two groups of four warps has 128 outputs, 16 and 16 a warp, brings their weights to the registers that instructions of four warps (group.cuh) multiply rows
+// The same products as few_rows.cu's for many rows, on Hopper: a block has a job of up to ROWS rows, 64 or 128. A group of warps brings rows and weights to shared memory, 64 inputs a turn and up to
+// STAGES turns ahead; each of two groups of four warps has 64 TILES outputs, 16 TILES a warp: other ones than the other group (OUT_GROUPS 2), or the same of every second turn (1); it brings their weights to the registers that instructions of four warps (group.cuh) multiply rows
 // from, the next turn's while this one's are multiplied. Of integers a scale of its own goes with each BLOCK inputs: sums are kept over the last one's scale. Blocks that lie behind each other
-// have up to BAND jobs and then the next outputs, so that what they read is in the cache. Grid (jobs * ((tiles + 15) / 16)), 384 threads, STAGES STAGE_BYTES and 1 KiB of shared memory.
+// have up to BAND jobs and then the next outputs, so that what they read is in the cache. Grid (jobs * (tiles / (4 TILES OUT_GROUPS) rounded up)), 384 threads, STAGES STAGE_BYTES and 1 KiB of shared memory.
 #if GATED
 typedef Activation Output;
 #else
 typedef float Output;
 #endif
-constexpr int ROWS = 128, BLOCK_TILES = 16, BAND = 8, GROUP_THREADS = 128, PAIR = 2 * GROUP_THREADS, THREADS = 3 * GROUP_THREADS;
+constexpr int BLOCK_TILES = 4 * TILES * OUT_GROUPS, STEP = OUT_GROUPS == 1 ? 2 : 1, BAND = 8, GROUP_THREADS = 128, PAIR = 2 * GROUP_THREADS, THREADS = 3 * GROUP_THREADS;
 constexpr int TERM_BYTES = ROWS * SLAB_ROW, ROW_BYTES = 2 * TERM_BYTES, STAGE_BYTES = ROW_BYTES + BLOCK_TILES * WORDS * 512;
-// Barriers: a stage is there for one of the groups; both have read it.
-constexpr int FILLED = 1, EMPTIED = 1 + 2 * STAGES, ENDED = 1 + 3 * STAGES;
+// Barriers: a stage is there for one of the groups; those that it is for have read it.
+constexpr int FILLED = 1, EMPTIED = 1 + OUT_GROUPS * STAGES, ENDED = EMPTIED + STAGES, EMPTYING = (1 + OUT_GROUPS) * GROUP_THREADS;
+static_assert(ENDED + 2 <= 15, "a block has fifteen barriers");
+// Turns that may be on their way: a group lets go of a turn when its next one is there, which therefore must not wait for room that this one has.
+constexpr int AHEAD = STAGES - 1 - STEP;
 // What sums go through to y: of each row a group's outputs, and what keeps rows apart in banks.
-constexpr int GROUP_OUTPUTS = 128, SUMS = GROUP_OUTPUTS + 4;
+constexpr int GROUP_OUTPUTS = 64 * TILES, SUMS = GROUP_OUTPUTS + 4;
 static_assert(2 * ROWS * SUMS * 4 <= STAGES * STAGE_BYTES, "sums take the stages' place");
 // Runs of a turn between which a scale changes, and instructions of one.
 constexpr int RUNS = BLOCK == 32 ? 2 : 1, STEPS = 4 / RUNS;
+static_assert(!GATED || TILES == 2, "a warp has a tile of gate and one of up");
 static_assert(TERMS == 2 && ORDER == 1, "rows lie as group.cuh reads them");
 
 // What the sums of a pair of outputs are kept over: the scale of the last block, but 2^-40 of the greatest so far where it is less, beside which all that such a block adds is nothing.
@@ -50,7 +54,7 @@ struct Bringer {
       copyAhead(to, from), copyAhead(to + TERM_BYTES / 16, from + xStride);
     }
 #pragma unroll
-    for (int i = 0; i < BLOCK_TILES / 4; i++) {
+    for (int i = 0; i < (BLOCK_TILES + 3) / 4; i++) {
       const int m = thread / 32 * (BLOCK_TILES / 4) + i;
       const long long own = tile + m < tileCount ? tile + m : tileCount - 1;
       const uint4 *from = tiles + (own * turns + turn) * WORDS * 32 + lane;
@@ -62,33 +66,35 @@ struct Bringer {
   }
   __device__ __forceinline__ void announceTurn(int turn) const {
     publishSlabs();
-    for (int group = 0; group < 2; group++) announce(FILLED + 2 * (turn % STAGES) + group, PAIR);
+    for (int group = 0; group < OUT_GROUPS; group++) announce(FILLED + OUT_GROUPS * (turn % STAGES) + group, PAIR);
   }
   __device__ __forceinline__ void run() const {
     for (int turn = 0; turn < turns; turn++) {
-      if (turn >= STAGES) meet(EMPTIED + turn % STAGES, THREADS);
+      if (turn >= STAGES) meet(EMPTIED + turn % STAGES, EMPTYING);
       copy(turn);
-      awaitTurns<STAGES - 2>();
-      if (turn >= STAGES - 2) announceTurn(turn - (STAGES - 2));
+      awaitTurns<AHEAD>();
+      if (turn >= AHEAD) announceTurn(turn - AHEAD);
     }
     awaitTurns<0>();
-    for (int turn = turns > STAGES - 2 ? turns - (STAGES - 2) : 0; turn < turns; turn++) announceTurn(turn);
+    for (int turn = turns > AHEAD ? turns - AHEAD : 0; turn < turns; turn++) announceTurn(turn);
   }
 };
 
-// A group's warp: two tiles times N rows.
+// A group's warp: TILES tiles times N rows.
 template <int N> struct Multiplier {
   const u8 *stages;
-  const float2 *scales[2];
+  const float2 *scales[TILES];
   int group, turns;
-  float sums[2][N / 2];
-  Unit units[2];
-  float2 next[2];
+  float sums[TILES][N / 2];
+  Unit units[TILES];
+  float2 next[TILES];
 
-  __device__ __forceinline__ void load(u32 (&a)[2][4][4], int turn) const {
-    const uint4 *at = (const uint4 *)(stages + turn % STAGES * STAGE_BYTES + ROW_BYTES) + (threadIdx.x >> 5) * 2 * WORDS * 32 + (threadIdx.x & 31);
+  __device__ __forceinline__ int filled(int turn) const { return FILLED + (OUT_GROUPS == 1 ? turn % STAGES : 2 * (turn % STAGES) + group); }
+
+  __device__ __forceinline__ void load(u32 (&a)[TILES][4][4], int turn) const {
+    const uint4 *at = (const uint4 *)(stages + turn % STAGES * STAGE_BYTES + ROW_BYTES) + (OUT_GROUPS == 1 ? threadIdx.x >> 5 & 3 : threadIdx.x >> 5) * TILES * WORDS * 32 + (threadIdx.x & 31);
 #pragma unroll
-    for (int m = 0; m < 2; m++) {
+    for (int m = 0; m < TILES; m++) {
       uint4 words[WORDS];
 #pragma unroll
       for (int i = 0; i < WORDS; i++) words[i] = at[(m * WORDS + i) * 32];
@@ -97,60 +103,62 @@ template <int N> struct Multiplier {
     }
   }
   // Before the inputs of the next block.
-  __device__ __forceinline__ void rescale(int block, int blocks) {
+  __device__ __forceinline__ void rescale(int after, int blocks) {
 #pragma unroll
-    for (int m = 0; m < 2; m++) {
+    for (int m = 0; m < TILES; m++) {
       const float share[2] = {units[m].next(0, next[m].x), units[m].next(1, next[m].y)};
 #pragma unroll
       for (int i = 0; i < N / 2; i++) sums[m][i] *= share[i / 2 % 2];
-      if (block + 1 < blocks) next[m] = __ldg(scales[m] + (block + 1) * 8);
+      if (after < blocks) next[m] = __ldg(scales[m] + after * 8);
     }
   }
-  __device__ __forceinline__ void multiply(u32 (&a)[2][4][4], u32 (&after)[2][4][4], int turn) {
+  __device__ __forceinline__ void multiply(u32 (&a)[TILES][4][4], u32 (&after)[TILES][4][4], int turn) {
     const Slab rows = slabAt(stages + turn % STAGES * STAGE_BYTES);
 #pragma unroll
     for (int run = 0; run < RUNS; run++) {
 #if BLOCK > 0
       const int input = 64 * turn + 32 * run;
-      if (input % BLOCK == 0) rescale(input / BLOCK, 64 * turns / BLOCK);
+      // Of every second turn each begins with another scale.
+      if (STEP == 2 || input % BLOCK == 0) rescale(run + 1 < RUNS ? input / BLOCK + 1 : STEP == 2 ? 64 * (turn + 2) / BLOCK : input / BLOCK + 1, 64 * turns / BLOCK);
 #endif
 #pragma unroll
-      for (int m = 0; m < 2; m++) pin<N / 2>(sums[m]);
+      for (int m = 0; m < TILES; m++) pin<N / 2>(sums[m]);
       beginProducts();
 #pragma unroll
       for (int s = STEPS * run; s < STEPS * run + STEPS; s++)
 #pragma unroll
-        for (int m = 0; m < 2; m++) {
+        for (int m = 0; m < TILES; m++) {
           multiplyAlong<N>(sums[m], a[m][s], rows.behind(32 * s));
           multiplyAlong<N>(sums[m], a[m][s], rows.behind(32 * s + TERM_BYTES));
         }
       endProducts();
-      if (run + 1 == RUNS && turn + 1 < turns) {
-        meet(FILLED + 2 * ((turn + 1) % STAGES) + group, PAIR);
-        load(after, turn + 1);
+      if (run + 1 == RUNS && turn + STEP < turns) {
+        meet(filled(turn + STEP), PAIR);
+        load(after, turn + STEP);
       }
       awaitProducts<0>();
 #pragma unroll
-      for (int m = 0; m < 2; m++) pin<N / 2>(sums[m]);
+      for (int m = 0; m < TILES; m++) pin<N / 2>(sums[m]);
     }
-    if (turn + STAGES < turns) announce(EMPTIED + turn % STAGES, THREADS);
+    if (turn + STAGES < turns) announce(EMPTIED + turn % STAGES, EMPTYING);
   }
   __device__ __forceinline__ void run() {
-    u32 even[2][4][4], odd[2][4][4];
+    const int first = OUT_GROUPS == 1 ? group : 0;
+    u32 even[TILES][4][4], odd[TILES][4][4];
 #pragma unroll
-    for (int m = 0; m < 2; m++) {
+    for (int m = 0; m < TILES; m++) {
 #pragma unroll
       for (int i = 0; i < N / 2; i++) sums[m][i] = 0.f;
       units[m] = Unit{{0.f, 0.f}, {0.f, 0.f}};
 #if BLOCK > 0
-      next[m] = __ldg(scales[m]);
+      next[m] = __ldg(scales[m] + 64 * first / BLOCK * 8);
 #endif
     }
-    meet(FILLED + group, PAIR);
-    load(even, 0);
-    for (int turn = 0; turn < turns; turn += 2) {
+    meet(filled(first), PAIR);
+    load(even, first);
+    for (int turn = first; turn < turns; turn += 2 * STEP) {
       multiply(even, odd, turn);
-      multiply(odd, even, turn + 1);
+      if (turn + STEP < turns) multiply(odd, even, turn + STEP);
     }
   }
 };
@@ -162,7 +170,9 @@ struct Target {
   int fold, n, yStride, tile;
   float factor;
 
-  // Four numbers of a row, from those of the group's outputs in `sums`.
+  // Number i of a row of sums: of one group, or of both.
+  static __device__ __forceinline__ float sumAt(const float *sums, int i) { return OUT_GROUPS == 1 ? sums[i] + sums[ROWS * SUMS + i] : sums[i]; }
+  // Four numbers of a row.
   __device__ __forceinline__ void put(const float *sums, int row, int four) const {
 #if GATED
     const int at = four / 4 * 32 + four % 4 * 4, own = 8 * tile + 4 * four;
@@ -171,42 +181,46 @@ struct Target {
     float out[4];
 #pragma unroll
     for (int i = 0; i < 4; i++) {
-      const float gate = scale * sums[at + i], up = scale * sums[at + 16 + i];
+      const float gate = scale * sumAt(sums, at + i), up = scale * sumAt(sums, at + 16 + i);
       out[i] = factor * (gate / (1.f + expf(-gate)) * up);
     }
-    putFour(y + row * rowSize(yStride), yStride, own, make_float4(out[0], out[1], out[2], out[3]));
+    putFour<>(y + row * rowSize(yStride), yStride, own, make_float4(out[0], out[1], out[2], out[3]));
 #else
     const int own = 16 * tile + 4 * four;
-    const float4 out = *(const float4 *)(sums + 4 * four);
+    const float each[4] = {sumAt(sums, 4 * four), sumAt(sums, 4 * four + 1), sumAt(sums, 4 * four + 2), sumAt(sums, 4 * four + 3)};
     float *to = y + (long long)row * yStride + own;
-    if (own + 4 <= n && yStride % 4 == 0) *(float4 *)to = make_float4(factor * out.x, factor * out.y, factor * out.z, factor * out.w);
-    else {
-      const float each[4] = {out.x, out.y, out.z, out.w};
-      for (int i = 0; i < 4 && own + i < n; i++) to[i] = factor * each[i];
-    }
+    if (own + 4 <= n && yStride % 4 == 0) *(float4 *)to = make_float4(factor * each[0], factor * each[1], factor * each[2], factor * each[3]);
+    else
+#pragma unroll
+      for (int i = 0; i < 4; i++)
+        if (own + i < n) to[i] = factor * each[i];
 #endif
   }
 };
-template <int N> __device__ __forceinline__ void finish(const Multiplier<N> &own, const Target &to, float *sums, const int *rows, int count) {
-  const int lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3, warp = threadIdx.x >> 5 & 3, thread = threadIdx.x % GROUP_THREADS;
+template <int N> __device__ __forceinline__ void finish(const Multiplier<N> &own, const Target &to, float *room, const int *rows, int count) {
+  const int lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3, warp = threadIdx.x >> 5 & 3;
+  float *sums = room + own.group * ROWS * SUMS;
   // Both groups have multiplied what lies where sums go.
   meet(ENDED, PAIR);
 #pragma unroll
-  for (int m = 0; m < 2; m++) {
+  for (int m = 0; m < TILES; m++) {
     const float2 scale = BLOCK > 0 ? make_float2(own.units[m].now[0], own.units[m].now[1]) : __ldg(own.scales[m]);
 #pragma unroll
     for (int j = 0; j < N / 8; j++)
 #pragma unroll
-      for (int i = 0; i < 4; i++) sums[(8 * j + 2 * t + i % 2) * SUMS + 16 * (2 * warp + m) + g + i / 2 * 8] = own.sums[m][4 * j + i] * (i < 2 ? scale.x : scale.y);
+      for (int i = 0; i < 4; i++) sums[(8 * j + 2 * t + i % 2) * SUMS + 16 * (TILES * warp + m) + g + i / 2 * 8] = own.sums[m][4 * j + i] * (i < 2 ? scale.x : scale.y);
   }
-  meet(FILLED + own.group, GROUP_THREADS);
-  constexpr int FOURS = GROUP_OUTPUTS / 4 / (GATED ? 2 : 1);
-  for (int i = thread; i < count * FOURS; i += GROUP_THREADS) to.put(sums + i / FOURS * SUMS, rows[i / FOURS], i % FOURS);
+  constexpr int FOURS = GROUP_OUTPUTS / 4 / (GATED ? 2 : 1), WRITERS = OUT_GROUPS == 1 ? PAIR : GROUP_THREADS;
+  if (OUT_GROUPS == 1) meet(ENDED, PAIR), sums = room;
+  else meet(ENDED + 1 + own.group, GROUP_THREADS);
+  for (int i = threadIdx.x % WRITERS; i < count * FOURS; i += WRITERS) to.put(sums + i / FOURS * SUMS, rows[i / FOURS], i % FOURS);
 }
 
 template <int N> __device__ __forceinline__ void work(const u8 *stages, const float2 *const *scales, int group, int turns, const Target &to, float *sums, const int *rows, int count) {
   Multiplier<N> own;
-  own.stages = stages, own.scales[0] = scales[0], own.scales[1] = scales[1], own.group = group, own.turns = turns;
+  own.stages = stages, own.group = group, own.turns = turns;
+#pragma unroll
+  for (int m = 0; m < TILES; m++) own.scales[m] = scales[m];
   own.run();
   finish(own, to, sums, rows, count);
 }
@@ -236,14 +250,14 @@ extern "C" __global__ void __launch_bounds__(384, 1) groupRows(const Matrix *mat
     Bringer{x, places, matrix.tiles, stages, used, xStride, firstTile, tileCount, turns}.run();
   } else {
     takeRegisters<232>();
-    const int tile = firstTile + 2 * warp;
-    const Target to = {y, rowScales, fold, n, yStride, firstTile + 8 * group, factor};
-    const float2 *scales[2];
+    const int tile = firstTile + TILES * (OUT_GROUPS == 1 ? warp & 3 : warp);
+    const Target to = {y, rowScales, fold, n, yStride, OUT_GROUPS == 1 ? firstTile : firstTile + 4 * TILES * group, factor};
+    const float2 *scales[TILES];
 #pragma unroll
-    for (int m = 0; m < 2; m++) scales[m] = matrix.scales + (long long)(tile + m < tileCount ? tile + m : tileCount - 1) * (BLOCK > 0 ? spans * SCALES : 1) * 8 + (threadIdx.x & 31) / 4;
-    float *sums = (float *)stages + group * ROWS * SUMS;
+    for (int m = 0; m < TILES; m++) scales[m] = matrix.scales + (long long)(tile + m < tileCount ? tile + m : tileCount - 1) * (BLOCK > 0 ? spans * SCALES : 1) * 8 + (threadIdx.x & 31) / 4;
+    float *sums = (float *)stages;
     if (used == 32) work<32>(stages, scales, group, turns, to, sums, rows, job.count);
-    else if (used == 64) work<64>(stages, scales, group, turns, to, sums, rows, job.count);
-    else work<128>(stages, scales, group, turns, to, sums, rows, job.count);
+    else if (ROWS == 64 || used == 64) work<64>(stages, scales, group, turns, to, sums, rows, job.count);
+    else work<ROWS>(stages, scales, group, turns, to, sums, rows, job.count);
   }
 }

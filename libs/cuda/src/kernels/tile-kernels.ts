@@ -1,7 +1,8 @@
 import { assert } from "@drover/core";
 import type { DeviceAddress, Kernel } from "../driver/cuda-device.ts";
 import { bitsOf, type TileFormat, tileExtent, tileMacros } from "../model/weight-format.ts";
-import { type Activations, DENSE_ROWS_MAX, EXPERT_ROWS_MAX } from "./activations.ts";
+import { type Activations, EXPERT_ROWS_MAX } from "./activations.ts";
+import { type GroupShape, groupBytes, groupShape } from "./group-shape.ts";
 import { i32, type KernelLauncher, NULL } from "./kernel-launcher.ts";
 import type { KernelMacros } from "./kernel-library.ts";
 import type { Product } from "./product.ts";
@@ -18,8 +19,8 @@ const [WARP_ROWS, TURN_BYTES] = [64, 8192];
 const GROUP_ROWS = 4;
 /** From so many outputs on a block may have 64 of them and all multiprocessors have blocks. */
 const [WIDE_OUTPUTS, HEAD_OUTPUTS] = [12_000, 100_000];
-/** Rows, tiles and threads of a block of group_rows.cu; turns that are there at once, of integers of 4 bits and of longer numbers; and bytes up to where slabs may begin. */
-const GROUP = { rows: 128, tiles: 16, threads: 384, stages: { short: 4, long: 3 }, slabBytes: 1024 } as const;
+/** Rows a matrix, beyond which rows come through shared memory on cards other than Hopper's. */
+const DENSE_ROWS_MAX = 64;
 
 /** What is multiplied: so many rows, by experts that they are spread over (0: by one matrix), of so many outputs and numbers of so many bits. */
 type Work = Readonly<{ rowCount: number; expertCount: number; outSize: number; bits: number }>;
@@ -86,7 +87,11 @@ export class TileKernels {
     const { tileCount, spanCount } = tileExtent(outSize, inSize);
     const macros = { ...activations.macros(rowCount, expertCount), GATED: gated === undefined ? 0 : 1 };
     const launched = activations.isGrouped(rowCount, expertCount)
-      ? this.#groupKernel(format, macros)
+      ? this.#groupKernel(
+          format,
+          macros,
+          groupShape({ rowCount, expertCount, outSize, bits, isGated: macros.GATED === 1 }),
+        )
       : this.#kernel(format, macros, shapeOf({ rowCount, expertCount, outSize, bits }));
     const { kernel, threads, sharedBytes, rows, blockTiles } = launched;
     const jobCount = routing?.jobCountMax ?? Math.ceil(rowCount / rows);
@@ -149,12 +154,9 @@ export class TileKernels {
     return { kernel, threads, sharedBytes: Math.max(turns, sums), rows, blockTiles: 2 * OUT_WARPS };
   }
 
-  #groupKernel(format: TileFormat, own: KernelMacros): LaunchedKernel {
-    const { rows, tiles: blockTiles, threads, stages, slabBytes } = GROUP;
-    const STAGES = bitsOf(format) === 4 ? stages.short : stages.long;
-    const macros = { ...tileMacros(format), ...own, TILES: 2, STAGES };
-    const kernel = this.#launcher.kernel("group_rows", "groupRows", macros);
-    const turnBytes = (2 * rows * TURN_BYTES) / WARP_ROWS + blockTiles * 128 * bitsOf(format);
-    return { kernel, threads, sharedBytes: STAGES * turnBytes + slabBytes, rows, blockTiles };
+  #groupKernel(format: TileFormat, own: KernelMacros, shape: GroupShape): LaunchedKernel {
+    const kernel = this.#launcher.kernel("group_rows", "groupRows", { ...tileMacros(format), ...own, ...shape });
+    const { TILES, OUT_GROUPS, ROWS } = shape;
+    return { kernel, ...groupBytes(shape, bitsOf(format)), rows: ROWS, blockTiles: 4 * TILES * OUT_GROUPS };
   }
 }
