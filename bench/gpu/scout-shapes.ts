@@ -149,7 +149,7 @@ async function decode(context: number, batch: number): Promise<void> {
   const wanted = Int32Array.from({ length: batch }, (_, row) => row);
   const step = () => {
     program.embed(batch);
-    program.layers({ rowCount: batch, parts: rows.parts, tiling: undefined });
+    program.layers({ rowCount: batch, seen: rows.seen, tiling: undefined });
     program.head({ first: 0, count: batch, topCount: 1 });
   };
   inputs.send(rows, batch, wanted, new Int32Array(batch), stream);

@@ -1,7 +1,7 @@
 import { assert } from "@drover/core";
 import type { DeviceAddress, DeviceFacts } from "../driver/cuda-device.ts";
 import { ATTENTION_PARTS_MAX } from "../limits.ts";
-import { type Activations, HOPPER } from "./activations.ts";
+import { type Activations, HOPPER, type Precision } from "./activations.ts";
 import { i32, type KernelLauncher, NULL } from "./kernel-launcher.ts";
 import type { KernelMacros } from "./kernel-library.ts";
 import { type KernelSizes, kvType, type LayerPages, type RowPlaces } from "./kernel-sizes.ts";
@@ -18,8 +18,8 @@ export type Attention = Readonly<{
   at: LayerPages;
   places: RowPlaces;
   positions: DeviceAddress;
-  /** The most that a row's positions are cut into, see {@link partCount}. */
-  parts: number;
+  /** The most positions that a row sees. */
+  seen: number;
   /** Undefined: every row reads its keys and values by itself. */
   tiling: Tiling | undefined;
   /** [ATTENTION_PARTS_MAX, H, d] f32, and as many pairs. */
@@ -36,10 +36,23 @@ export const PARTS_MAX = 64;
 /** Positions that those of a part are a multiple of. */
 const PART_UNIT = 64;
 
-/** Parts that a row's positions are cut into, as `partRows` of attention.cu does it: each of whole 64 positions. */
-export function partCount(positionCount: number): number {
-  const rows = Math.max(1, Math.ceil(Math.ceil(positionCount / PARTS_MAX) / PART_UNIT)) * PART_UNIT;
-  return Math.ceil(positionCount / rows);
+/** Up to so many rows a part has at least so many positions: of few rows all multiprocessors get some, of more a block does more for what it begins and ends with. Measured on an H200. */
+const PART_SIZES = [
+  { rowsMax: 2, positions: PART_UNIT },
+  { rowsMax: 4, positions: 2 * PART_UNIT },
+  { rowsMax: 32, positions: 3 * PART_UNIT },
+] as const;
+const PART_SIZE_LAST = 4 * PART_UNIT;
+
+/** Positions that a part of so many rows' has at least. In f32 it is always the same, so that a row's result has the same bits beside any others. */
+export function partRowsMin(rowCount: number, precision: Precision): number {
+  if (precision === "f32") return PART_UNIT;
+  return PART_SIZES.find(({ rowsMax }) => rowCount <= rowsMax)?.positions ?? PART_SIZE_LAST;
+}
+
+/** The most parts that rows which see so many positions or fewer have, of so many at least: what `partRows` of attention.cu makes of any such number. */
+export function partCount(seen: number, partRows: number): number {
+  return Math.min(PARTS_MAX, Math.ceil(seen / partRows));
 }
 
 /** Queries of a tile of prompt_attention.cu, its threads, the largest head, and the positions that are at least worth a block of their own. */
@@ -112,7 +125,9 @@ export class AttentionKernels {
   #rows(stepRows: number, span: Readonly<{ first: number; count: number }>, step: Attention): void {
     const { headCount, kvHeadCount, headDim } = this.#sizes;
     const attend = this.#launcher.kernel("attention", "attend", this.#macros(stepRows));
-    const { at, parts, sums, marks } = step;
+    const { at, sums, marks } = step;
+    const least = partRowsMin(stepRows, this.#activations.precision);
+    const parts = partCount(step.seen, least);
     const rowsMax = Math.max(1, Math.floor(ATTENTION_PARTS_MAX / parts));
     const scale = { f32: 1 / Math.sqrt(headDim) };
     const end = span.first + span.count;
@@ -121,9 +136,9 @@ export class AttentionKernels {
       const from = (list: DeviceAddress) => list + BigInt(4 * first);
       const lists = [from(step.places.starts), from(step.places.firsts), from(step.positions)];
       const q = step.q + BigInt(4 * first * headCount * headDim);
-      const args = [q, at.pages, at.table, ...lists, sums, marks, i32(at.layer), scale];
+      const args = [q, at.pages, at.table, ...lists, sums, marks, i32(at.layer), i32(least), scale];
       this.#launcher.launch(attend, [parts, kvHeadCount, rows], 128, args);
-      this.#merge(stepRows, { first, count: rows }, step, { sums, marks, parts, partRows: 0 });
+      this.#merge(stepRows, { first, count: rows }, step, { sums, marks, parts, given: 0, least });
     }
   }
 
@@ -149,7 +164,7 @@ export class AttentionKernels {
     const pairs = headCount * parts;
     for (const { first, count, isTiled } of spans) {
       const own = { sums: sums + BigInt(4 * first * pairs * headDim), marks: marks + BigInt(8 * first * pairs) };
-      if (isTiled) this.#merge(rowCount, { first, count }, step, { ...own, parts, partRows });
+      if (isTiled) this.#merge(rowCount, { first, count }, step, { ...own, parts, given: partRows, least: 0 });
     }
   }
 
@@ -157,7 +172,7 @@ export class AttentionKernels {
     stepRows: number,
     { first, count }: Readonly<{ first: number; count: number }>,
     step: Attention,
-    of: Readonly<{ sums: DeviceAddress; marks: DeviceAddress; parts: number; partRows: number }>,
+    of: Readonly<{ sums: DeviceAddress; marks: DeviceAddress; parts: number; given: number; least: number }>,
   ): void {
     const { headCount, headDim } = this.#sizes;
     const width = headCount * headDim;
@@ -167,7 +182,7 @@ export class AttentionKernels {
     const lse = step.lse === undefined ? NULL : step.lse + BigInt(4 * first * headCount);
     this.#launcher.launch(merge, [headCount, count, 1], headDim, [
       ...[of.sums, of.marks, from(step.places.firsts), from(step.positions), y, lse],
-      ...[i32(of.parts), i32(of.partRows), i32(this.#activations.stride(width))],
+      ...[i32(of.parts), i32(of.given), i32(of.least), i32(this.#activations.stride(width))],
     ]);
   }
 }

@@ -1,14 +1,15 @@
-// The same products as few_rows.cu's for many rows, on Hopper: a block has a job of up to ROWS rows, 64 or 128. A group of warps brings rows and weights to shared memory, 64 inputs a turn and up to
-// STAGES turns ahead; each of two groups of four warps has 64 TILES outputs, 16 TILES a warp: other ones than the other group (OUT_GROUPS 2), or the same of every second turn (1); it brings their weights to the registers that instructions of four warps (group.cuh) multiply rows
-// from, the next turn's while this one's are multiplied. Of integers a scale of its own goes with each BLOCK inputs: sums are kept over the last one's scale. Blocks that lie behind each other
-// have up to BAND jobs and then the next outputs, so that what they read is in the cache. Grid (jobs * (tiles / (4 TILES OUT_GROUPS) rounded up)), 384 threads, STAGES STAGE_BYTES and 1 KiB of shared memory.
+// The same products as few_rows.cu's for many rows, on Hopper: a block has a job of up to ROWS rows, 64 or 128. A group of warps brings rows and weights to shared memory, 64 SLABS inputs
+// a turn and up to STAGES turns ahead; each of two groups of four warps has 64 TILES outputs, 16 TILES a warp: other ones than the other group (OUT_GROUPS 2), or the same of every second turn
+// (1). It brings their weights to the registers that instructions of four warps (group.cuh) multiply rows from, the next 64 inputs' while these are multiplied. Of integers a scale of its own
+// goes with each BLOCK inputs: sums are kept over the last one's scale. Blocks that lie behind each other have up to BAND jobs and then the next outputs, so that what they read is in the
+// cache. Grid (jobs * (tiles / BLOCK_TILES rounded up)), 384 threads, STAGES STAGE_BYTES and 1 KiB of shared memory.
 #if GATED
 typedef Activation Output;
 #else
 typedef float Output;
 #endif
 constexpr int BLOCK_TILES = 4 * TILES * OUT_GROUPS, STEP = OUT_GROUPS == 1 ? 2 : 1, BAND = 8, GROUP_THREADS = 128, PAIR = 2 * GROUP_THREADS, THREADS = 3 * GROUP_THREADS;
-constexpr int TERM_BYTES = ROWS * SLAB_ROW, ROW_BYTES = 2 * TERM_BYTES, STAGE_BYTES = ROW_BYTES + BLOCK_TILES * WORDS * 512;
+constexpr int TERM_BYTES = ROWS * SLAB_ROW, ROW_BYTES = 2 * TERM_BYTES, TURN = 64 * SLABS, TURN_WORDS = SLABS * WORDS * 32, TILES_AT = SLABS * ROW_BYTES, STAGE_BYTES = TILES_AT + BLOCK_TILES * TURN_WORDS * 16;
 // Barriers: a stage is there for one of the groups; those that it is for have read it.
 constexpr int FILLED = 1, EMPTIED = 1 + OUT_GROUPS * STAGES, ENDED = EMPTIED + STAGES, EMPTYING = (1 + OUT_GROUPS) * GROUP_THREADS;
 static_assert(ENDED + 2 <= 15, "a block has fifteen barriers");
@@ -17,9 +18,12 @@ constexpr int AHEAD = STAGES - 1 - STEP;
 // What sums go through to y: of each row a group's outputs, and what keeps rows apart in banks.
 constexpr int GROUP_OUTPUTS = 64 * TILES, SUMS = GROUP_OUTPUTS + 4;
 static_assert(2 * ROWS * SUMS * 4 <= STAGES * STAGE_BYTES, "sums take the stages' place");
-// Runs of a turn between which a scale changes, and instructions of one.
+// Of few rows weights are what is waited for: they are asked for so many turns before they are brought.
+constexpr int EXPECTED = ROWS == 64 ? 8 : 0;
+// Runs of 64 inputs between which a scale changes, and instructions of one.
 constexpr int RUNS = BLOCK == 32 ? 2 : 1, STEPS = 4 / RUNS;
 static_assert(!GATED || TILES == 2, "a warp has a tile of gate and one of up");
+static_assert(STEP == 1 || SLABS == 2, "a group's turns begin with a scale of their own");
 static_assert(TERMS == 2 && ORDER == 1, "rows lie as group.cuh reads them");
 
 // What the sums of a pair of outputs are kept over: the scale of the last block, but 2^-40 of the greatest so far where it is less, beside which all that such a block adds is nothing.
@@ -49,18 +53,20 @@ struct Bringer {
     u8 *stage = stages + turn % STAGES * STAGE_BYTES;
 #pragma unroll 4
     for (int row = thread / 8; row < used; row += GROUP_THREADS / 8) {
-      const f16 *from = x + 8ll * places[row] + 64 * turn + 8 * piece;
+      const f16 *from = x + 8ll * places[row] + TURN * turn + 8 * piece;
       uint4 *to = (uint4 *)stage + unitAt(row, piece);
-      copyAhead(to, from), copyAhead(to + TERM_BYTES / 16, from + xStride);
+#pragma unroll
+      for (int slab = 0; slab < SLABS; slab++) copyAhead(to + slab * (ROW_BYTES / 16), from + 64 * slab), copyAhead(to + slab * (ROW_BYTES / 16) + TERM_BYTES / 16, from + 64 * slab + xStride);
     }
 #pragma unroll
     for (int i = 0; i < (BLOCK_TILES + 3) / 4; i++) {
       const int m = thread / 32 * (BLOCK_TILES / 4) + i;
       const long long own = tile + m < tileCount ? tile + m : tileCount - 1;
-      const uint4 *from = tiles + (own * turns + turn) * WORDS * 32 + lane;
-      uint4 *to = (uint4 *)(stage + ROW_BYTES) + m * WORDS * 32 + lane;
+      const uint4 *from = tiles + (own * turns + turn) * TURN_WORDS + lane;
+      uint4 *to = (uint4 *)(stage + TILES_AT) + m * TURN_WORDS + lane;
 #pragma unroll
-      for (int word = 0; word < WORDS; word++) copyAhead(to + 32 * word, from + 32 * word);
+      for (int word = 0; word < SLABS * WORDS; word++) copyAhead(to + 32 * word, from + 32 * word);
+      if (EXPECTED > 0 && turn + EXPECTED < turns && 8 * lane < TURN_WORDS) toCache(from + EXPECTED * TURN_WORDS + 7 * lane);
     }
     endTurn();
   }
@@ -91,35 +97,38 @@ template <int N> struct Multiplier {
 
   __device__ __forceinline__ int filled(int turn) const { return FILLED + (OUT_GROUPS == 1 ? turn % STAGES : 2 * (turn % STAGES) + group); }
 
-  __device__ __forceinline__ void load(u32 (&a)[TILES][4][4], int turn) const {
-    const uint4 *at = (const uint4 *)(stages + turn % STAGES * STAGE_BYTES + ROW_BYTES) + (OUT_GROUPS == 1 ? threadIdx.x >> 5 & 3 : threadIdx.x >> 5) * TILES * WORDS * 32 + (threadIdx.x & 31);
+  __device__ __forceinline__ void load(u32 (&a)[TILES][4][4], int turn, int slab) const {
+    const uint4 *at = (const uint4 *)(stages + turn % STAGES * STAGE_BYTES + TILES_AT) + (OUT_GROUPS == 1 ? threadIdx.x >> 5 & 3 : threadIdx.x >> 5) * TILES * TURN_WORDS + slab * WORDS * 32 + (threadIdx.x & 31);
 #pragma unroll
     for (int m = 0; m < TILES; m++) {
       uint4 words[WORDS];
 #pragma unroll
-      for (int i = 0; i < WORDS; i++) words[i] = at[(m * WORDS + i) * 32];
+      for (int i = 0; i < WORDS; i++) words[i] = at[m * TURN_WORDS + 32 * i];
 #pragma unroll
       for (int s = 0; s < 4; s++) operands(words, s, a[m][s]);
     }
   }
-  // Before the inputs of the next block.
-  __device__ __forceinline__ void rescale(int after, int blocks) {
+  // Before inputs whose scale is the next; that of input `after` comes then.
+  __device__ __forceinline__ void rescale(int after) {
 #pragma unroll
     for (int m = 0; m < TILES; m++) {
       const float share[2] = {units[m].next(0, next[m].x), units[m].next(1, next[m].y)};
 #pragma unroll
       for (int i = 0; i < N / 2; i++) sums[m][i] *= share[i / 2 % 2];
-      if (after < blocks) next[m] = __ldg(scales[m] + after * 8);
+#if BLOCK > 0
+      if (after < TURN * turns) next[m] = __ldg(scales[m] + after / BLOCK * 8);
+#endif
     }
   }
-  __device__ __forceinline__ void multiply(u32 (&a)[TILES][4][4], u32 (&after)[TILES][4][4], int turn) {
-    const Slab rows = slabAt(stages + turn % STAGES * STAGE_BYTES);
+  __device__ __forceinline__ void multiply(u32 (&a)[TILES][4][4], u32 (&after)[TILES][4][4], int turn, int slab) {
+    const Slab rows = slabAt(stages + turn % STAGES * STAGE_BYTES + slab * ROW_BYTES);
+    const bool isInner = slab + 1 < SLABS;
+    const int nextTurn = isInner ? turn : turn + STEP;
 #pragma unroll
     for (int run = 0; run < RUNS; run++) {
 #if BLOCK > 0
-      const int input = 64 * turn + 32 * run;
-      // Of every second turn each begins with another scale.
-      if (STEP == 2 || input % BLOCK == 0) rescale(run + 1 < RUNS ? input / BLOCK + 1 : STEP == 2 ? 64 * (turn + 2) / BLOCK : input / BLOCK + 1, 64 * turns / BLOCK);
+      const int input = TURN * turn + 64 * slab + 32 * run;
+      if (input % BLOCK == 0) rescale(STEP == 1 || input + BLOCK < TURN * (turn + 1) ? input + BLOCK : TURN * (turn + STEP));
 #endif
 #pragma unroll
       for (int m = 0; m < TILES; m++) pin<N / 2>(sums[m]);
@@ -132,15 +141,15 @@ template <int N> struct Multiplier {
           multiplyAlong<N>(sums[m], a[m][s], rows.behind(32 * s + TERM_BYTES));
         }
       endProducts();
-      if (run + 1 == RUNS && turn + STEP < turns) {
-        meet(filled(turn + STEP), PAIR);
-        load(after, turn + STEP);
+      if (run + 1 == RUNS && nextTurn < turns) {
+        if (!isInner) meet(filled(nextTurn), PAIR);
+        load(after, nextTurn, isInner ? slab + 1 : 0);
       }
       awaitProducts<0>();
 #pragma unroll
       for (int m = 0; m < TILES; m++) pin<N / 2>(sums[m]);
     }
-    if (turn + STAGES < turns) announce(EMPTIED + turn % STAGES, EMPTYING);
+    if (!isInner && turn + STAGES < turns) announce(EMPTIED + turn % STAGES, EMPTYING);
   }
   __device__ __forceinline__ void run() {
     const int first = OUT_GROUPS == 1 ? group : 0;
@@ -150,15 +159,19 @@ template <int N> struct Multiplier {
 #pragma unroll
       for (int i = 0; i < N / 2; i++) sums[m][i] = 0.f;
       units[m] = Unit{{0.f, 0.f}, {0.f, 0.f}};
-#if BLOCK > 0
-      next[m] = __ldg(scales[m] + 64 * first / BLOCK * 8);
-#endif
     }
+    // Of one turn the second group has none.
+    if (first >= turns) return;
+#if BLOCK > 0
+#pragma unroll
+    for (int m = 0; m < TILES; m++) next[m] = __ldg(scales[m] + TURN * first / BLOCK * 8);
+#endif
     meet(filled(first), PAIR);
-    load(even, first);
-    for (int turn = first; turn < turns; turn += 2 * STEP) {
-      multiply(even, odd, turn);
-      if (turn + STEP < turns) multiply(odd, even, turn + STEP);
+    load(even, first, 0);
+    for (int turn = first; turn < turns; turn += SLABS == 2 ? STEP : 2 * STEP) {
+      multiply(even, odd, turn, 0);
+      if (SLABS == 2) multiply(odd, even, turn, 1);
+      else if (turn + STEP < turns) multiply(odd, even, turn + STEP, 0);
     }
   }
 };
@@ -226,7 +239,7 @@ template <int N> __device__ __forceinline__ void work(const u8 *stages, const fl
 }
 
 extern "C" __global__ void __launch_bounds__(384, 1) groupRows(const Matrix *matrices, const Job *jobs, const int *jobCount, const int *order, const float *rowScales, const f16 *x, Output *y, int rowCount, int fold, int n, int spans, int xStride, int yStride, float factor) {
-  awaitPrevious();
+  if (jobs) awaitPrevious();
   const int tileCount = (n + 15) / 16, across = (tileCount + BLOCK_TILES - 1) / BLOCK_TILES, all = jobs ? *jobCount : (rowCount + ROWS - 1) / ROWS;
   const int band = blockIdx.x / (BAND * across), within = blockIdx.x % (BAND * across), wide = all - BAND * band < BAND ? all - BAND * band : BAND;
   if (wide <= 0 || within >= wide * across) return;
@@ -236,6 +249,16 @@ extern "C" __global__ void __launch_bounds__(384, 1) groupRows(const Matrix *mat
   const int index = BAND * band + within % wide, start = index * ROWS, firstTile = within / wide * BLOCK_TILES;
   const Job job = jobs ? jobs[index] : Job{0, start, rowCount - start < ROWS ? rowCount - start : ROWS, 0};
   const Matrix matrix = matrices[job.matrix];
+  const int turns = 2 * spans / SLABS;
+  if (!jobs) {
+    // Weights do not depend on what was computed before: of each tile the first ones are asked for, and all scales, which are needed one at a time.
+    for (int m = threadIdx.x / 32, at = threadIdx.x % 32; m < BLOCK_TILES && firstTile + m < tileCount; m += THREADS / 32) {
+      const long long own = firstTile + m;
+      for (int i = 8 * at; i < EXPECTED * TURN_WORDS && i < turns * TURN_WORDS; i += 8 * 32) toCache(matrix.tiles + own * turns * TURN_WORDS + i);
+      for (int i = 16 * at; i < spans * SCALES * 8; i += 16 * 32) toCache(matrix.scales + own * spans * SCALES * 8 + i);
+    }
+    awaitPrevious();
+  }
   for (int i = threadIdx.x; i < ROWS; i += THREADS) {
     const int place = job.first + (i < job.count ? i : job.count - 1);
     int own = rows[i] = order ? order[place] : place;
@@ -244,7 +267,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) groupRows(const Matrix *mat
   }
   __syncthreads();
   u8 *const stages = firstSlab(room);
-  const int used = job.count <= 32 ? 32 : job.count <= 64 ? 64 : ROWS, warp = threadIdx.x >> 5, group = warp / 4, turns = 2 * spans;
+  const int used = job.count <= 32 ? 32 : job.count <= 64 ? 64 : ROWS, warp = threadIdx.x >> 5, group = warp / 4;
   if (group == 2) {
     giveRegisters<40>();
     Bringer{x, places, matrix.tiles, stages, used, xStride, firstTile, tileCount, turns}.run();

@@ -2,18 +2,24 @@
 // x is of activations; exact, where it is not null, the same in f32, and other, where it is not null, the same as activations of ORDER 0. width is WIDTH, a multiple of 4. Grid (rows), THREADS threads: each keeps its numbers.
 constexpr int FOURS = (WIDTH + 4 * THREADS - 1) / (4 * THREADS);
 extern "C" __global__ void __launch_bounds__(THREADS) normalize(const int *rows, float *h, const float *a, const float *b, const float *weight, Activation *x, float *exact, Activation *other, int stride, float epsilon) {
-  awaitPrevious();
+  letNextCome();
   constexpr int width = WIDTH;
   __shared__ float room[32];
+  float4 own[FOURS], weights[FOURS];
+  // Weights do not depend on what was computed before.
+#pragma unroll
+  for (int n = 0; n < FOURS; n++) {
+    const int i = 4 * (threadIdx.x + n * THREADS);
+    if (i < width) weights[n] = *(const float4 *)(weight + i);
+  }
+  awaitPrevious();
   const long long from = (long long)(rows ? rows[blockIdx.x] : (int)blockIdx.x) * width;
   Activation *to = x + blockIdx.x * rowSize(stride);
-  float4 own[FOURS], weights[FOURS];
   float sum = 0.f;
 #pragma unroll
   for (int n = 0; n < FOURS; n++) {
     const int i = 4 * (threadIdx.x + n * THREADS);
     if (i >= width) break;
-    weights[n] = *(const float4 *)(weight + i);
     float4 v = *(const float4 *)(h + from + i);
     if (a) {
       const float4 more = *(const float4 *)(a + from + i);

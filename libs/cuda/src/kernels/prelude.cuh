@@ -9,11 +9,27 @@ typedef unsigned long long u64;
 #define DYNAMIC_SHARED(type, name) extern __shared__ type name[]
 #endif
 
-// Every kernel calls it before it reads or writes what others write or read: until then it may run beside the end of the one before it. Then the next may come.
+// The next kernel's blocks may come where there is room, and wait. Without it they come when all of this one's have waited for the one before.
+__device__ __forceinline__ void letNextCome() {
+#if !defined(CPU_CARD) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+// Every kernel calls it before it reads or writes what others write or read: until then it may run beside the end of the one before it, which has waited for all before that.
 __device__ __forceinline__ void awaitPrevious() {
 #if !defined(CPU_CARD) && __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.wait;" ::: "memory");
-  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+  letNextCome();
+}
+
+// What was there before the kernel that this one may run beside began, read before awaitPrevious: not from a cache that may have what was there earlier.
+__device__ __forceinline__ int early(const int *at) { return *(const volatile int *)at; }
+
+// Asks for what is read soon, which others may yet write: the cache that all share has it then.
+__device__ __forceinline__ void toCache(const void *at) {
+#ifndef CPU_CARD
+  asm volatile("prefetch.global.L2 [%0];" ::"l"(at));
 #endif
 }
 

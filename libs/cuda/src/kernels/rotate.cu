@@ -4,6 +4,7 @@
 // A page of a layer is its keys, [PAGE_ROWS, KV_HEADS, HEAD], and then its values; slot = page * PAGE_ROWS + row. Grid (heads, rows), 32 threads.
 constexpr int HALF = HEAD / 2, PAIRS = (HALF + 31) / 32;
 extern "C" __global__ void __launch_bounds__(32) rotate(const float *qkv, float *q, KV *pages, const int *positions, const int *slots, const float2 *angles, const float *temperatures, int layer, float epsilon) {
+  letNextCome();
   awaitPrevious();
   const int head = blockIdx.x, row = blockIdx.y, lane = threadIdx.x;
   const bool isValue = head >= QUERY_HEADS + KV_HEADS, isQuery = head < QUERY_HEADS;

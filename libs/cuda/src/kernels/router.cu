@@ -2,10 +2,12 @@
 // width is a multiple of 8.
 constexpr int ROWS = 4;
 extern "C" __global__ void __launch_bounds__(256) router(const float *x, const STORED *w, float *logits, int rowCount, int width) {
-  awaitPrevious();
+  letNextCome();
   __shared__ float room[ROWS][8];
   const int expert = blockIdx.x, first = blockIdx.y * ROWS;
   const STORED *own = w + (long long)expert * width;
+  for (int i = 8 * threadIdx.x; i < width; i += 8 * (int)blockDim.x) toCache(own + i);
+  awaitPrevious();
   float sums[ROWS] = {};
   for (int i = 8 * threadIdx.x; i < width; i += 8 * (int)blockDim.x) {
     float v[8];

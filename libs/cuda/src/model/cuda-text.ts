@@ -191,7 +191,7 @@ export class CudaText {
     // A graph's head has all rows, and its rows are those of tokens.
     const isStriped = this.#stripes.begin(runs);
     const isDecode = given.length === 0 && wanted.length === rowCount && !isStriped;
-    const shape = isDecode ? this.#graphs.shapeOf({ rowCount, parts: rows.parts }, topCount) : undefined;
+    const shape = isDecode ? this.#graphs.shapeOf({ rowCount, seen: rows.seen }, topCount) : undefined;
     const end = this.#exchange?.begin();
     this.#inputs.send(rows, shape?.rowCount ?? rowCount, wanted, asked, this.#stream);
     const single = shapeOf(rows, isStriped);

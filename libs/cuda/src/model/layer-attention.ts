@@ -47,19 +47,19 @@ export class LayerAttention {
   }
 
   /** Enqueues the rows' attention to what is on the card. */
-  attend(layer: DeviceLayer, { rowCount, parts, tiling: all, isStriped }: StepShape): void {
+  attend(layer: DeviceLayer, { rowCount, seen, tiling: all, isStriped }: StepShape): void {
     const { q, attended, sums, marks, lse } = this.#buffers;
     const kind = layer.isGlobal ? "global" : "local";
     const tiling = all && {
       spans: all.spans,
       list: this.#inputs.list("tiles"),
       tileCount: all.tileCount,
-      positions: all.seen[kind],
+      positions: seen[kind],
     };
     this.#kernels.attend(rowCount, {
       q,
       ...this.#placesOf(layer),
-      parts: parts[kind],
+      seen: seen[kind],
       tiling,
       sums,
       marks,

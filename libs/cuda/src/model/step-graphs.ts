@@ -1,14 +1,14 @@
 import { at } from "@drover/core";
 import type { CudaDevice, Graph, Stream } from "../driver/cuda-device.ts";
-import { PARTS_MAX } from "../kernels/attention-kernels.ts";
 import { HEAD_ROWS_MAX, TOP_COUNT_MAX } from "../limits.ts";
 import type { StepShape } from "./step-shape.ts";
 import type { TextProgram } from "./text-program.ts";
 
 /** Numbers of rows that there are graphs for: a step has the next one, and idle rows. */
 const BUCKETS = [1, 2, 4, 8, 16, 24, 32, 48, HEAD_ROWS_MAX] as const;
-/** Parts that positions are cut into at most, that there are graphs for. */
-const PARTS = [4, 16, PARTS_MAX] as const;
+/** Positions that a row sees at most, that there are graphs for; and that of all that see more. Blocks of attention that have no part of them cost time, so there are several. */
+const SEEN = [256, 512, 1024, 1280, 1536, 2048, 3072, 4096, 8192] as const;
+const SEEN_LAST = Number.MAX_SAFE_INTEGER;
 
 export type GraphCounts = Readonly<{ recorded: number; replayed: number }>;
 
@@ -17,7 +17,7 @@ type GraphShape = StepShape & Readonly<{ topCount: number }>;
 
 /**
  * Steps all of whose rows are wanted, as sequences decode, each launched as one graph, or as one for each section where rows go to other workers: all that is new in a step lies in the card's memory, where the graph finds it. A shape's graph
- * is recorded when it is first launched, some milliseconds; there are at most 54 shapes, of some 2 MB each.
+ * is recorded when it is first launched, some milliseconds; there are at most 180 shapes, of some 2 MB each, most of which never come.
  */
 export class StepGraphs {
   readonly #device: CudaDevice;
@@ -49,14 +49,14 @@ export class StepGraphs {
   }
 
   /** The shape of so many rows' graph, idle ones among them; undefined: there is none. */
-  shapeOf({ rowCount, parts }: Pick<StepShape, "rowCount" | "parts">, topCount: number): GraphShape | undefined {
+  shapeOf({ rowCount, seen }: Pick<StepShape, "rowCount" | "seen">, topCount: number): GraphShape | undefined {
     const bucket = this.#buckets.find((count) => count >= rowCount);
     if (bucket === undefined) return undefined;
-    const most = Math.max(parts.global, parts.local);
-    const both = PARTS.find((count) => count >= most) ?? PARTS_MAX;
+    const most = Math.max(seen.global, seen.local);
+    const both = SEEN.find((count) => count >= most) ?? SEEN_LAST;
     return {
       rowCount: bucket,
-      parts: { global: both, local: both },
+      seen: { global: both, local: both },
       tiling: undefined,
       topCount: topCount === 1 ? 1 : this.#topCountMax,
     };
@@ -64,9 +64,9 @@ export class StepGraphs {
 
   /** Records the graphs of all numbers of rows, which compiles their kernels. Errors: the compiler's. */
   prepare(): void {
-    const parts = { global: 1, local: 1 };
+    const seen = { global: 1, local: 1 };
     for (const rowCount of this.#buckets) {
-      const shape = this.shapeOf({ rowCount, parts }, 1);
+      const shape = this.shapeOf({ rowCount, seen }, 1);
       if (shape !== undefined) this.#pieces(shape);
     }
   }
@@ -88,8 +88,8 @@ export class StepGraphs {
 
   /** A step's sections, and between two of them what is computed while rows are away. */
   #pieces(shape: GraphShape): readonly Graph[] {
-    const { rowCount, parts, topCount } = shape;
-    const key = `${rowCount} ${parts.global} ${topCount}`;
+    const { rowCount, seen, topCount } = shape;
+    const key = `${rowCount} ${seen.global} ${topCount}`;
     const known = this.#graphs.get(key);
     if (known !== undefined) return known;
     const program = this.#program;

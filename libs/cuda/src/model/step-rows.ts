@@ -1,7 +1,7 @@
 import type { ModelConfig } from "@drover/checkpoint";
 import type { KvKind } from "@drover/kv";
 import { queryTemperature } from "@drover/llama4";
-import { partCount, type RowSpan } from "../kernels/attention-kernels.ts";
+import type { RowSpan } from "../kernels/attention-kernels.ts";
 import type { RemoteSegments } from "../stripes/remote-segments.ts";
 import { type PageTable, slotOf } from "./page-table.ts";
 import { rowTiles } from "./row-tiles.ts";
@@ -28,9 +28,8 @@ export type StepRows = Readonly<{
   local: KindRows;
   /** Pages of all sequences in both kinds of layers, one list behind the other. */
   table: Int32Array;
-  /** The most positions that a row sees in each kind of layers, and parts that they are cut into. */
+  /** The most positions that a row sees in each kind of layers. */
   seen: Readonly<Record<KvKind, number>>;
-  parts: Readonly<Record<KvKind, number>>;
   /** See {@link rowTiles}. */
   tiles: Int32Array;
   spans: readonly RowSpan[];
@@ -79,7 +78,6 @@ export function stepRows(
       row += 1;
     }
   }
-  const parts = { global: partCount(seen.global), local: partCount(seen.local) };
   const tiled = rowTiles(ranges, config.chunkSize, tileRows);
-  return { rowCount, ...rows, table: Int32Array.from(table), seen, parts, ...tiled };
+  return { rowCount, ...rows, table: Int32Array.from(table), seen, ...tiled };
 }

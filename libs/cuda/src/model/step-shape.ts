@@ -6,22 +6,19 @@ import type { StepRows } from "./step-rows.ts";
 export type StepShape = Readonly<{
   /** Rows, idle ones among them. */
   rowCount: number;
-  parts: Readonly<Record<KvKind, number>>;
+  /** The most positions that a row sees in each kind of layers. */
+  seen: Readonly<Record<KvKind, number>>;
   /** Undefined: no rows attend in tiles. */
   tiling: StepTiling | undefined;
   /** Whether context workers have a part of what its rows attend to. */
   isStriped?: boolean;
 }>;
 
-/** Tiles of a step's rows, and the most positions that one of them sees. */
-type StepTiling = Readonly<{ tileCount: number; spans: readonly RowSpan[]; seen: Readonly<Record<KvKind, number>> }>;
+/** Tiles of a step's rows. */
+type StepTiling = Readonly<{ tileCount: number; spans: readonly RowSpan[] }>;
 
 /** How a step's rows attend, where none of them is idle. */
-export function shapeOf({ rowCount, parts, tiles, spans, seen }: StepRows, isStriped = false): StepShape {
-  return {
-    rowCount,
-    parts,
-    isStriped,
-    tiling: tiles.length === 0 ? undefined : { tileCount: tiles.length, spans, seen },
-  };
+export function shapeOf({ rowCount, tiles, spans, seen }: StepRows, isStriped = false): StepShape {
+  const tiling = tiles.length === 0 ? undefined : { tileCount: tiles.length, spans };
+  return { rowCount, seen, isStriped, tiling };
 }

@@ -1,6 +1,6 @@
 import type { CudaDevice, DeviceAddress, HostMemory, Stream } from "../driver/cuda-device.ts";
 import { Activations } from "../kernels/activations.ts";
-import { AttentionKernels, partCount } from "../kernels/attention-kernels.ts";
+import { AttentionKernels } from "../kernels/attention-kernels.ts";
 import { KernelLauncher } from "../kernels/kernel-launcher.ts";
 import type { KernelLibrary } from "../kernels/kernel-library.ts";
 import type { KernelSizes } from "../kernels/kernel-sizes.ts";
@@ -85,7 +85,7 @@ export class ContextRows {
       at: { pages: this.#pages, table: list(3), layer },
       places: { starts: list(0), firsts: list(1), slots: list(0) },
       positions: list(2),
-      parts: partCount(longest),
+      seen: longest,
       tiling: undefined,
       ...{ sums, marks, y, lse },
     });

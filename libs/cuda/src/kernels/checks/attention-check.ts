@@ -1,7 +1,6 @@
 import { at } from "@drover/core";
 import { rowTiles } from "../../model/row-tiles.ts";
 import type { Precision } from "../activations.ts";
-import { partCount } from "../attention-kernels.ts";
 import type { KernelSizes } from "../kernel-sizes.ts";
 import { type CheckedCard, relativeError } from "./checked-card.ts";
 import type { KernelCheck, Random } from "./kernel-check.ts";
@@ -117,7 +116,7 @@ function attentionError(
   });
   const rows = positions.length;
   const y = card.room(rows * kernels.activations.rowBytes(headCount * headDim));
-  const parts = Math.max(...[...positions].map((p, i) => partCount(p - (firsts[i] as number) + 1)));
+  const seen = Math.max(...[...positions].map((p, i) => p - (firsts[i] as number) + 1));
   const asking = length - rows;
   const runs = setting.runs ?? [];
   const { tiles, spans } = rowTiles(runs, chunkSize, kernels.tileRows);
@@ -127,7 +126,7 @@ function attentionError(
     at: layerPages,
     places: { starts: zeros, firsts: card.put(firsts), slots: zeros },
     positions: card.put(positions),
-    parts,
+    seen,
     tiling: { spans, list: card.put(Int32Array.of(...tiles, 0)), tileCount: tiles.length, positions: length },
     sums: card.room(4 * PARTS_ROOM * headCount * headDim),
     marks: card.room(8 * PARTS_ROOM * headCount),
