@@ -27,8 +27,7 @@ await serve(
       }),
     );
     const keys = new ApiKeys();
-    const setting = { setting: "api-key-file", use: (text: string) => keys.use(text), logger };
-    if (config.apiKeyFile !== undefined) resources.use(await watchFileText(config.apiKeyFile, setting));
+    resources.use(await watchKeys(keys, config.apiKeyFile, logger));
     const door = resources.use(await openDoor(config, logger));
     const ready = Promise.withResolvers<void>();
     const { router, addresses } = await Router.start({
@@ -76,6 +75,12 @@ await serve(
     };
   },
 );
+
+/** Has the keys of a file used; without one, everybody may ask. */
+async function watchKeys(keys: ApiKeys, file: string | undefined, logger: Logger): Promise<Disposable | undefined> {
+  const options = { setting: "api-key-file", use: (text: string) => keys.use(text), logger };
+  return file === undefined ? undefined : watchFileText(file, options);
+}
 
 type DoorFiles = Readonly<{ tlsCertificateFile: string | undefined; tlsKeyFile: string | undefined }>;
 

@@ -36,6 +36,11 @@ export class ApiKeys {
     return this.#accounts.of(key);
   }
 
+  /** A tenant by its name; empty: the house's own. Errors: `permission_denied` for one that has no key any more. */
+  named(tenant: string): Account {
+    return tenant === "" ? ANYBODY : this.#accounts.named(tenant);
+  }
+
   /** Counts a request of an account that begins. What comes back is disposed of when it is over. Errors: `LimitReached`. */
   begin({ allowance }: Account): BegunRequest {
     allowance?.begin(this.#now());

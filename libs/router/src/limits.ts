@@ -174,7 +174,9 @@ export const DRAIN_MS_MAX = 2 ** 31 - 1;
 export const KEEP_FILES_MS_DEFAULT = 72 * 3_600_000;
 /** Bytes of files that one router has kept; an upload beyond them is refused with 429. They lie beside the payloads of waiting requests, of which a store in the scheduler has 1 GiB. */
 export const FILES_BYTES_MAX = 256 * 1024 * 1024;
-/** Files and batches that are listed; the oldest go from the list and stay until their time is over. */
+/** Of them, those that one tenant may have. */
+export const TENANT_FILES_BYTES_MAX = 64 * 1024 * 1024;
+/** Files and batches of a tenant that are listed; the oldest go from the list and stay until their time is over. */
 export const LISTED_MAX = 1000;
 /** Entries of one page of a list. */
 export const LIST_PAGE_MAX = 100;

@@ -104,3 +104,51 @@ describe("a router with tenants", () => {
     expect(usage.tenants).toEqual([expect.objectContaining({ tenant: "acme", requests: 1, generatedTokens: 1 })]);
   });
 });
+
+describe("files and batches", () => {
+  const entry = JSON.stringify({ custom_id: "one", method: "POST", url: "/v1/completions", body: completion });
+  const keys = [line("acme", { rights: ["batches"], group: "a" }), line("other", { rights: ["batches"] }), "key-house"];
+
+  async function upload(name: string): Promise<Json> {
+    const form = new FormData();
+    form.append("purpose", "batch");
+    form.append("file", new Blob([entry]), "requests.jsonl");
+    const headers = { authorization: `Bearer key-${name}` };
+    return (await fetch(`${scene.url}/v1/files`, { method: "POST", body: form, headers })).json();
+  }
+  const get = (name: string, path: string, method = "GET") =>
+    fetch(scene.url + path, { method, headers: { authorization: `Bearer key-${name}` } });
+  const batchOf = (name: string, input_file_id: string) =>
+    scene.post("/v1/batches", { input_file_id, endpoint: "/v1/completions", completion_window: "24h" }, as(name));
+
+  it("are found, listed, cancelled and deleted by their own tenant alone, and the batch's requests are its own", async () => {
+    await scene.startRouter({ keys });
+    const file = await upload("acme");
+    for (const stranger of ["other", "house"]) {
+      for (const path of [`/v1/files/${file.id}`, `/v1/files/${file.id}/content`])
+        expect((await get(stranger, path)).status).toBe(404);
+      expect((await get(stranger, `/v1/files/${file.id}`, "DELETE")).status).toBe(404);
+      expect((await batchOf(stranger, file.id)).status).toBe(404);
+      expect(((await (await get(stranger, "/v1/files")).json()) as Json).data).toEqual([]);
+    }
+    const index = scene.cluster.jobs.all.length;
+    const batch: Json = await (await batchOf("acme", file.id)).json();
+    const job = await scene.cluster.jobs.at(index);
+    const { job: own } = await answered("acme");
+    expect([job.tenant, job.blockHashes]).toEqual([own.tenant, own.blockHashes]);
+    for (const stranger of ["other", "house"]) {
+      expect((await get(stranger, `/v1/batches/${batch.id}`)).status).toBe(404);
+      expect((await get(stranger, `/v1/batches/${batch.id}/cancel`, "POST")).status).toBe(404);
+      expect(((await (await get(stranger, "/v1/batches")).json()) as Json).data).toEqual([]);
+    }
+    scene.worker.send(job.requestId, 0, started(0), end(0), done);
+    const ended = async (): Promise<Json> => (await get("acme", `/v1/batches/${batch.id}`)).json();
+    await expect.poll(ended, { timeout: 15_000 }).toMatchObject({ status: "completed" });
+    const { output_file_id: output } = await ended();
+    expect((await get("acme", `/v1/files/${output}/content`)).status).toBe(200);
+    expect((await get("other", `/v1/files/${output}/content`)).status).toBe(404);
+    const listed: Json = await (await get("acme", "/v1/files")).json();
+    expect(listed.data.map(({ id }: { id: string }) => id)).toEqual([output, file.id]);
+    expect((await get("acme", `/v1/files/${file.id}`, "DELETE")).status).toBe(200);
+  });
+});

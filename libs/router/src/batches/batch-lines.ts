@@ -7,15 +7,16 @@ type LineFault = NonNullable<BatchObject["errors"]>["data"][number];
 /** The requests of a batch's file, or what is wrong with its lines. */
 export type BatchLines = Readonly<{ lines: readonly BatchLine[]; faults: readonly LineFault[] }>;
 
-/** Reads a batch's file, a part of it at a time. Errors: `not_found` for a file that is gone; `unavailable` of the store. */
+/** Reads the file of a tenant's batch, a part of it at a time. Errors: `not_found` for a file that is gone; `unavailable` of the store. */
 export async function batchLines(
   files: StoredFiles,
   { input_file_id: id, endpoint }: BatchObject,
+  tenant: string,
   signal: AbortSignal,
 ): Promise<BatchLines> {
   const reading = new BatchReading(endpoint);
-  if ((await files.find(id, signal)) === undefined) throw noSuchFile("input_file_id");
-  for await (const chunk of files.bytes(id, signal)) {
+  if ((await files.find(id, tenant, signal)) === undefined) throw noSuchFile("input_file_id");
+  for await (const chunk of files.bytes(id, tenant, signal)) {
     reading.push(chunk);
     if (reading.isFull) break;
   }

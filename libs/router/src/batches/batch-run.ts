@@ -6,6 +6,7 @@ import { batchLines } from "./batch-lines.ts";
 import { LineFile } from "./line-file.ts";
 import type { BatchRecord, StoredBatches } from "./stored-batches.ts";
 import type { StoredFiles } from "./stored-files.ts";
+import { ownerOf } from "./stored-list.ts";
 
 export type BatchRunOptions = Readonly<{
   files: StoredFiles;
@@ -36,7 +37,8 @@ export class BatchRun {
   async run(closing: AbortSignal): Promise<void> {
     const { files } = this.#options;
     const { batch, outputId, errorId } = this.#record;
-    const { lines, faults } = await batchLines(files, batch, closing).catch(missingFile);
+    const tenant = ownerOf(this.#record);
+    const { lines, faults } = await batchLines(files, batch, tenant, closing).catch(missingFile);
     if (faults.length > 0)
       return this.#put({ status: "failed", failed_at: this.#nowS, errors: { object: "list", data: [...faults] } });
     const done = new Set<string>();
@@ -45,6 +47,7 @@ export class BatchRun {
       id,
       filename: `${batch.id}_${kind}.jsonl`,
       purpose: "batch_output" as const,
+      tenant,
     });
     const output = await LineFile.open(files, file(outputId, "output"), note, closing);
     const errors = await LineFile.open(files, file(errorId, "error"), note, closing);
@@ -85,7 +88,7 @@ export class BatchRun {
       for (const line of left) {
         if (signal.aborted) return;
         try {
-          const answered = await answers.answer(this.#record.batch.endpoint, line, signal);
+          const answered = await answers.answer(this.#record.batch.endpoint, line, ownerOf(this.#record), signal);
           (answered.isAnswer ? output : errors).write(answered.line);
           this.#answered.add(line.customId);
         } catch (error) {

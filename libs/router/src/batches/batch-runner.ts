@@ -35,10 +35,10 @@ export class BatchRunner {
     await Promise.race([over, sleepUnlessAborted(this.#options.clock, FLUSH_MS_MAX, said.signal)]);
   }
 
-  /** Takes a batch, to be worked on. Errors: `not_found` for a file that is not kept; those of the store. */
-  async create(body: BatchBody, signal: AbortSignal): Promise<BatchObject> {
+  /** Takes a tenant's batch, to be worked on. Errors: `not_found` for a file that is not kept, or another tenant's; those of the store. */
+  async create(body: BatchBody, tenant: string, signal: AbortSignal): Promise<BatchObject> {
     const { files, batches, clock, routerId } = this.#options;
-    const file = await files.find(body.input_file_id, signal);
+    const file = await files.find(body.input_file_id, tenant, signal);
     if (file === undefined) throw noSuchFile("input_file_id");
     const nowMs = clock.now();
     const createdS = Math.floor(nowMs / 1000);
@@ -57,17 +57,18 @@ export class BatchRunner {
       request_counts: { total: 0, completed: 0, failed: 0 },
       metadata: body.metadata ?? null,
     };
-    const owned = { owner: routerId, aliveAtMs: nowMs };
+    const owned = { owner: routerId, tenant, aliveAtMs: nowMs };
     await batches.put({ batch, outputId: StoredFiles.newId(), errorId: StoredFiles.newId(), ...owned }, signal);
+    await batches.lists.of(tenant).add(batch.id, signal);
     await batches.list.add(batch.id, signal);
     this.#wake.abort(new DroverError("cancelled", "there is a batch"));
     return batch;
   }
 
-  /** Asks for a batch's end. Errors: `not_found`; `invalid_argument` for one that has ended; those of the store. */
-  async cancel(id: string, signal: AbortSignal): Promise<BatchObject> {
+  /** Asks for the end of a tenant's batch. Errors: `not_found`; `invalid_argument` for one that has ended; those of the store. */
+  async cancel(id: string, tenant: string, signal: AbortSignal): Promise<BatchObject> {
     const { batches, clock } = this.#options;
-    const record = await batches.find(id, signal);
+    const record = await batches.findFor(id, tenant, signal);
     if (record === undefined) throw new DroverError("not_found", "the batch is not kept here");
     const { batch } = record;
     if (hasEnded(batch))

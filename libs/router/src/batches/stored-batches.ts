@@ -1,6 +1,6 @@
 import type { PayloadStore } from "@drover/core";
 import type { BatchObject } from "@drover/openai";
-import { StoredList } from "./stored-list.ts";
+import { ownerOf, StoredList, StoredLists } from "./stored-list.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -11,18 +11,23 @@ export type BatchRecord = Readonly<{
   outputId: string;
   errorId: string;
   owner: string;
+  /** Whose it is; absent or empty: the house's own. */
+  tenant?: string;
   /** Unix milliseconds when its router last said that it lives; 0: it has let go of it. */
   aliveAtMs: number;
 }>;
 
 /** Batches, beside the payloads of waiting requests. */
 export class StoredBatches {
+  /** Of all tenants, for who works on them. */
   readonly list: StoredList;
+  readonly lists: StoredLists;
   readonly #store: PayloadStore;
   readonly #keptMs: number;
 
   constructor(store: PayloadStore, keptMs: number) {
     this.list = new StoredList(store, "batches", keptMs);
+    this.lists = new StoredLists(store, "batches", keptMs);
     this.#store = store;
     this.#keptMs = keptMs;
   }
@@ -37,6 +42,12 @@ export class StoredBatches {
     if (!/^batch_[0-9a-f]{32}$/.test(id)) return undefined;
     const bytes = await this.#store.get(batchKey(id), signal);
     return bytes && (JSON.parse(decoder.decode(bytes)) as BatchRecord);
+  }
+
+  /** As `find`, for a tenant: undefined also where it is another one's. Errors: as `find`. */
+  async findFor(id: string, tenant: string, signal: AbortSignal): Promise<BatchRecord | undefined> {
+    const record = await this.find(id, signal);
+    return record !== undefined && ownerOf(record) === tenant ? record : undefined;
   }
 
   /** Asks whoever works on it to end it. Under a key of its own, which nobody else writes. Errors: those of the store. */

@@ -1,28 +1,29 @@
 import { randomUUID } from "node:crypto";
 import { type Clock, DroverError, type PayloadStore } from "@drover/core";
 import { type FileObject, noSuchFile } from "@drover/openai";
-import { FILE_CHUNK_BYTES, FILES_BYTES_MAX, RETRY_AFTER_MS } from "../limits.ts";
-import { StoredList } from "./stored-list.ts";
+import { FILE_CHUNK_BYTES, FILES_BYTES_MAX, RETRY_AFTER_MS, TENANT_FILES_BYTES_MAX } from "../limits.ts";
+import { ownerOf, StoredLists } from "./stored-list.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-type Stored = Readonly<{ file: FileObject; chunkCount: number }>;
+/** Without a tenant it is the house's own. */
+type Stored = Readonly<{ file: FileObject; chunkCount: number; tenant?: string }>;
 
-/** What is known of a file before its bytes are. */
-export type FileFacts = Pick<FileObject, "id" | "filename" | "purpose">;
+/** What is known of a file before its bytes are: `tenant` is whose it is, empty for the house's own keys and where nobody is told apart. */
+export type FileFacts = Pick<FileObject, "id" | "filename" | "purpose"> & Readonly<{ tenant: string }>;
 
-/** Files in parts, beside the payloads of waiting requests: kept by time, and of each router by bytes. */
+/** Files in parts, beside the payloads of waiting requests: each found by its tenant alone, kept by time, and of each router by bytes. */
 export class StoredFiles {
-  readonly list: StoredList;
+  readonly lists: StoredLists;
   readonly #store: PayloadStore;
   readonly #clock: Clock;
   readonly #keptMs: number;
   /** Of what this router has put: bytes, and when they are gone. */
-  readonly #own = new Map<string, Readonly<{ byteCount: number; untilMs: number }>>();
+  readonly #own = new Map<string, Readonly<{ tenant: string; byteCount: number; untilMs: number }>>();
 
   constructor(store: PayloadStore, clock: Clock, keptMs: number) {
-    this.list = new StoredList(store, "files", keptMs);
+    this.lists = new StoredLists(store, "files", keptMs);
     this.#store = store;
     this.#clock = clock;
     this.#keptMs = keptMs;
@@ -32,9 +33,9 @@ export class StoredFiles {
     return `file-${randomUUID().replaceAll("-", "")}`;
   }
 
-  /** Keeps a file. Errors: `overloaded` when this router has kept too much; `unavailable` or `overloaded` of the store. */
+  /** Keeps a file. Errors: `overloaded` when this router has kept too much, of all or of this tenant; `unavailable` or `overloaded` of the store. */
   async keep(facts: FileFacts, bytes: Uint8Array, signal: AbortSignal): Promise<FileObject> {
-    this.#hold(facts.id, bytes.byteLength);
+    this.#hold(facts, bytes.byteLength);
     let chunkCount = 0;
     for (let at = 0; at < bytes.byteLength; at += FILE_CHUNK_BYTES)
       await this.putChunk(facts.id, chunkCount++, bytes.slice(at, at + FILE_CHUNK_BYTES), signal);
@@ -64,20 +65,20 @@ export class StoredFiles {
       purpose: facts.purpose,
       status: "processed",
     };
-    const stored: Stored = { file, chunkCount };
+    const stored: Stored = { file, chunkCount, tenant: facts.tenant };
     await this.#store.put(fileKey(facts.id), encoder.encode(JSON.stringify(stored)), this.#keptMs, signal);
-    await this.list.add(facts.id, signal);
+    await this.lists.of(facts.tenant).add(facts.id, signal);
     return file;
   }
 
-  /** Undefined where it is not kept. Errors: `unavailable` of the store. */
-  async find(id: string, signal: AbortSignal): Promise<FileObject | undefined> {
-    return (await this.#stored(id, signal))?.file;
+  /** Undefined where it is not kept, or is another tenant's. Errors: `unavailable` of the store. */
+  async find(id: string, tenant: string, signal: AbortSignal): Promise<FileObject | undefined> {
+    return (await this.#stored(id, tenant, signal))?.file;
   }
 
-  /** Its bytes, part by part. Errors: `not_found` where it is not kept; `unavailable` of the store. */
-  async *bytes(id: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const stored = await this.#stored(id, signal);
+  /** Its bytes, part by part. Errors: `not_found` where it is not kept, or is another tenant's; `unavailable` of the store. */
+  async *bytes(id: string, tenant: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const stored = await this.#stored(id, tenant, signal);
     for (let index = 0; index < (stored?.chunkCount ?? 1); index++) {
       const chunk = stored && (await this.chunk(id, index, signal));
       if (chunk === undefined) throw noSuchFile();
@@ -85,31 +86,34 @@ export class StoredFiles {
     }
   }
 
-  /** Errors: `not_found` where it is not kept; `unavailable` of the store. */
-  async forget(id: string, signal: AbortSignal): Promise<void> {
-    const stored = await this.#stored(id, signal);
+  /** Errors: as `bytes`. */
+  async forget(id: string, tenant: string, signal: AbortSignal): Promise<void> {
+    const stored = await this.#stored(id, tenant, signal);
     if (stored === undefined) throw noSuchFile();
     const chunks = Array.from({ length: stored.chunkCount }, (_, index) => chunkKey(id, index));
     await this.#store.delete([fileKey(id), ...chunks], signal);
     this.#own.delete(id);
-    await this.list.remove(id, signal);
+    await this.lists.of(tenant).remove(id, signal);
   }
 
-  async #stored(id: string, signal: AbortSignal): Promise<Stored | undefined> {
+  async #stored(id: string, tenant: string, signal: AbortSignal): Promise<Stored | undefined> {
     if (!/^file-[0-9a-f]{32}$/.test(id)) return undefined;
     const bytes = await this.#store.get(fileKey(id), signal);
-    return bytes && (JSON.parse(decoder.decode(bytes)) as Stored);
+    const stored = bytes && (JSON.parse(decoder.decode(bytes)) as Stored);
+    return stored !== undefined && ownerOf(stored) === tenant ? stored : undefined;
   }
 
-  #hold(id: string, byteCount: number): void {
+  #hold({ id, tenant }: FileFacts, byteCount: number): void {
     const nowMs = this.#clock.monotonic();
     for (const [own, { untilMs }] of this.#own) if (untilMs <= nowMs) this.#own.delete(own);
-    const held = [...this.#own.values()].reduce((sum, one) => sum + one.byteCount, 0);
-    if (held + byteCount > FILES_BYTES_MAX)
+    const all = [...this.#own.values()];
+    const sum = (kept: typeof all) => kept.reduce((bytes, one) => bytes + one.byteCount, byteCount);
+    const ofTenant = all.filter((one) => one.tenant === tenant);
+    if (sum(all) > FILES_BYTES_MAX || (tenant !== "" && sum(ofTenant) > TENANT_FILES_BYTES_MAX))
       throw new DroverError("overloaded", "too many bytes of files are kept here: delete some", {
         retryAfterMs: RETRY_AFTER_MS,
       });
-    this.#own.set(id, { byteCount, untilMs: nowMs + this.#keptMs });
+    this.#own.set(id, { tenant, byteCount, untilMs: nowMs + this.#keptMs });
   }
 }
 

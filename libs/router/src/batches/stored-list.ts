@@ -4,6 +4,31 @@ import { LISTED_MAX } from "../limits.ts";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/** Whose something is that is kept; empty: the house's own. */
+export const ownerOf = ({ tenant }: Readonly<{ tenant?: string }>): string => tenant ?? "";
+
+/** A list for each tenant. */
+export class StoredLists {
+  readonly #store: PayloadStore;
+  readonly #noun: string;
+  readonly #keptMs: number;
+  readonly #lists = new Map<string, StoredList>();
+
+  constructor(store: PayloadStore, noun: string, keptMs: number) {
+    this.#store = store;
+    this.#noun = noun;
+    this.#keptMs = keptMs;
+  }
+
+  of(tenant: string): StoredList {
+    const known = this.#lists.get(tenant);
+    if (known !== undefined) return known;
+    const list = new StoredList(this.#store, `${this.#noun}/of/${tenant}`, this.#keptMs);
+    this.#lists.set(tenant, list);
+    return list;
+  }
+}
+
 /**
  * Ids of what is kept, the oldest first, under one key of the store. Routers write it one after the other without a lock: of two that do so at
  * once one entry may be missing, until its router writes it again.

@@ -54,12 +54,12 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
 
 /** Batches, which are worked on from when the server listens until the router is asked to end. */
 function batchParts(server: FastifyInstance, options: HttpServerOptions, bodies: Bodies): BatchParts {
-  const { deployments, clock, logger, ending } = options;
+  const { deployments, keys, clock, logger, ending } = options;
   const { keptMs, requestsMax, routerId } = options.batches;
   const store = timedStore(deployments.named(undefined).store, clock);
   const files = new StoredFiles(store, clock, keptMs);
   const batches = new StoredBatches(store, keptMs);
-  const answers = new BatchAnswers({ bodies, deployments, clock });
+  const answers = new BatchAnswers({ bodies, deployments, keys, clock });
   const runner = new BatchRunner({ files, batches, answers, requestsMax, clock, logger, routerId });
   server.addHook("onListen", async () => runner.start());
   server.addHook("preClose", () => runner.close());

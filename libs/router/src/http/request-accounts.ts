@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { ANYBODY, beginFor } from "../api-keys.ts";
 import type { HttpServerOptions } from "./http-server-options.ts";
 
-/** What not every key may do. Files and batches are shared by all who may use them. */
+/** What not every key may do. */
 const RIGHT_OF_PATHS: readonly (readonly [RegExp, Right])[] = [
   [/^\/debug\//, "debug"],
   [/^\/v1\/(files|batches)\b/, "batches"],
