@@ -38,6 +38,7 @@ export type { ChatCompletion } from "./write/chat.ts";
 export type { ChatCompletionChunk } from "./write/chat-stream.ts";
 export type { Completion } from "./write/completion.ts";
 export { errorReply, publicError } from "./write/error.ts";
+export { jsonPieces } from "./write/long-list.ts";
 export { modelCard, modelList, type ServedModelFacts } from "./write/models.ts";
 export { event, type ReplyFrame, type ReplyStream } from "./write/reply-frame.ts";
 export type { TokenizeReply, TokenizerInfo } from "./write/tokens.ts";

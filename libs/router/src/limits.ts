@@ -29,6 +29,8 @@ export const BODY_READ_MS_MAX = 20_000;
 export const BODY_THREAD_HEAP_MB = 1024;
 /** Token ids that are turned into text, or text of ids into JSON, before the event loop gets its turn: under a millisecond. */
 export const REPLY_SLICE_TOKENS = 4096;
+/** Tokens of a prompt whose log-probabilities, twenty each at most, or experts are written before the event loop gets its turn: some 2 ms. */
+export const REPLY_SLICE_FACTS = 128;
 
 /** What is read and thrown away of a body that is too large, so that its sender gets to read the answer; and for how long. */
 export const DISCARD_BYTES_MAX = 512 * 1024 * 1024;

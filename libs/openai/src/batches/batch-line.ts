@@ -38,10 +38,11 @@ function parsed(text: string): unknown {
   }
 }
 
-/** The line of a request that was answered, with an answer or an error. */
-export function answeredLine(id: string, customId: string, status: number, body: unknown): string {
-  const response = { status_code: status, request_id: id, body };
-  return `${JSON.stringify({ id, custom_id: customId, response, error: null })}\n`;
+/** The line of a request that was answered, with an answer or an error as JSON. */
+export function answeredLine(id: string, customId: string, status: number, body: string): string {
+  const head = JSON.stringify({ id, custom_id: customId }).slice(0, -1);
+  const answered = JSON.stringify({ status_code: status, request_id: id }).slice(0, -1);
+  return `${head},"response":${answered},"body":${body}},"error":null}\n`;
 }
 
 /** The line of a request whose time was over, or whose batch was cancelled, before it had an answer. */

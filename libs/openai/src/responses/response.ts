@@ -3,6 +3,7 @@ import { type Static, Type } from "typebox";
 import type { FinishReason, TokenLogprob, ToolCall } from "../text/output.ts";
 import type { Answer } from "../write/answer.ts";
 import { chatLogprobs } from "../write/logprobs.ts";
+import type { Written } from "../write/long-list.ts";
 import type { ReplyFrame } from "../write/reply-frame.ts";
 import type { KeptResponse } from "./kept-response.ts";
 
@@ -30,7 +31,7 @@ const OutputItem = Type.Union([
     status: Type.Enum(["in_progress", "completed"]),
   }),
 ]);
-export type OutputItem = Static<typeof OutputItem>;
+export type OutputItem = Written<Static<typeof OutputItem>>;
 
 const ResponseUsage = Type.Object({
   input_tokens: Type.Integer(),
@@ -54,7 +55,8 @@ export const ResponseObject = Type.Object({
   output: Type.Array(OutputItem),
   usage: Type.Union([ResponseUsage, Type.Null()]),
 });
-export type ResponseObject = Static<typeof ResponseObject>;
+export type ResponseObject = Omit<Static<typeof ResponseObject>, "output"> &
+  Readonly<{ output: readonly OutputItem[] }>;
 
 /** What every response says of itself before anything has come of it. */
 export function begunResponse({ id, created, model, request, options }: ReplyFrame): ResponseObject {
@@ -83,7 +85,7 @@ export function begunResponse({ id, created, model, request, options }: ReplyFra
 /** A response that has ended. */
 export function endedResponse(
   frame: ReplyFrame,
-  output: OutputItem[],
+  output: readonly OutputItem[],
   finish: FinishReason,
   counts: Readonly<{ cached: number; generated: number }>,
 ): ResponseObject {
@@ -163,7 +165,7 @@ export function keptResponse({ model, options }: ReplyFrame, response: ResponseO
 
 /** The answer as a template takes it: one turn of the assistant's. */
 function answerTurn(output: readonly OutputItem[]): ChatMessage {
-  const said = output.flatMap((item) => (item.type === "message" ? item.content.map(({ text }) => text) : []));
+  const said = output.flatMap((item) => (item.type === "message" ? [...item.content].map(({ text }) => text) : []));
   const calls = output.flatMap((item) =>
     item.type === "function_call"
       ? [{ id: item.call_id, type: "function", function: { name: item.name, arguments: item.arguments } }]

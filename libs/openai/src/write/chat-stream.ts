@@ -3,6 +3,7 @@ import { type Static, Type } from "typebox";
 import type { Output, TokenLogprob, TokenOutput, ToolCall } from "../text/output.ts";
 import { chatFinishReason } from "./chat.ts";
 import { ChatLogprobs, chatLogprobs } from "./logprobs.ts";
+import type { Written } from "./long-list.ts";
 import { promptLogprobs, promptLogprobsField } from "./prompt-logprobs.ts";
 import { ReplyChunks } from "./reply-chunks.ts";
 import { errorEvent, eventJson, frameFields, type ReplyFrame, type ReplyStream } from "./reply-frame.ts";
@@ -39,7 +40,7 @@ const ChunkChoice = Type.Object({
   ...promptLogprobsField,
   ...routedExpertsField,
 });
-type ChunkChoice = Static<typeof ChunkChoice>;
+type ChunkChoice = Written<Static<typeof ChunkChoice>>;
 
 /** The data of one event of a streamed chat completion. */
 export const ChatCompletionChunk = Type.Object({
@@ -69,7 +70,7 @@ export class ChatReplyStream implements ReplyStream {
     this.#frame = frame;
     this.#unshown = Array.from({ length: frame.request.sampling.n }, () => []);
     this.#chunks = new ReplyChunks(frame, OBJECT, {
-      begin: (choice) => this.#begin(choice),
+      begin: (choice) => [this.#begin(choice)],
       finish: (choice, reason) => this.#chunk({ index: choice, delta: {}, logprobs: null, finish_reason: reason }),
     });
   }
@@ -85,6 +86,10 @@ export class ChatReplyStream implements ReplyStream {
       case "end":
         return this.#chunks.end(output.cachedTokenCount);
     }
+  }
+
+  opening(output: Output): Iterable<string> | undefined {
+    return this.#chunks.opening(output);
   }
 
   fail(error: DroverError): string {
@@ -132,11 +137,11 @@ export class ChatReplyStream implements ReplyStream {
       .join("");
   }
 
-  #begin(choice: number): string {
+  #begin(choice: number): ChunkChoice {
     const { options, request } = this.#frame;
     const isFirst = this.#first;
     this.#first = false;
-    return this.#chunk({
+    return {
       index: choice,
       delta: { role: "assistant", content: "" },
       logprobs: null,
@@ -144,7 +149,7 @@ export class ChatReplyStream implements ReplyStream {
       ...(options.returnTokenIds && isFirst && { prompt_token_ids: Array.from(request.promptTokenIds) }),
       ...(isFirst && promptLogprobs(this.#frame, this.#promptLogprobs)),
       ...(request.sampling.routedExperts && { routed_experts: this.#promptExperts }),
-    });
+    };
   }
 
   #chunk(choice: ChunkChoice): string {

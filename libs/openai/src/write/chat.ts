@@ -2,6 +2,7 @@ import { at } from "@drover/core";
 import { type Static, Type } from "typebox";
 import type { Answer, ChoiceAnswer } from "./answer.ts";
 import { ChatLogprobs, chatLogprobs } from "./logprobs.ts";
+import { chained, type Written } from "./long-list.ts";
 import { promptLogprobs, promptLogprobsField } from "./prompt-logprobs.ts";
 import { frameFields, promptTokenCount, type ReplyFrame } from "./reply-frame.ts";
 import { promptIdsField, routedExpertsField, tokenIdsField } from "./token-facts.ts";
@@ -48,7 +49,7 @@ export const ChatCompletion = Type.Object({
 export type ChatCompletion = Static<typeof ChatCompletion>;
 
 /** The body of a chat completion that is not streamed. */
-export function chatCompletion(frame: ReplyFrame, answer: Answer): ChatCompletion {
+export function chatCompletion(frame: ReplyFrame, answer: Answer): Written<ChatCompletion> {
   const { id, created, model, request, options } = frame;
   const { experts: promptExperts, logprobs } = at(answer.prompts, 0);
   return {
@@ -65,7 +66,7 @@ export function chatCompletion(frame: ReplyFrame, answer: Answer): ChatCompletio
           : chatLogprobs(choice.logprobs.slice(0, choice.shownCount), model.tokenizer),
       finish_reason: choice.finish,
       ...(options.returnTokenIds && { token_ids: choice.tokenIds }),
-      ...(request.sampling.routedExperts && { routed_experts: [...promptExperts, ...choice.experts] }),
+      ...(request.sampling.routedExperts && { routed_experts: chained(promptExperts, choice.experts) }),
     })),
     usage: usage(promptTokenCount(frame), answer.completionTokenCount, answer.cachedTokenCount),
     ...(options.returnTokenIds && { prompt_token_ids: Array.from(request.promptTokenIds) }),

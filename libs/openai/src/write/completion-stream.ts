@@ -41,6 +41,10 @@ export class CompletionReplyStream implements ReplyStream {
     }
   }
 
+  opening(output: Output): Iterable<string> | undefined {
+    return this.#chunks.opening(output);
+  }
+
   fail(error: DroverError): string {
     return errorEvent(error);
   }
@@ -70,7 +74,7 @@ export class CompletionReplyStream implements ReplyStream {
   }
 
   /** What comes before a choice's first token, where there is something: the echo, the prompt's ids and facts. */
-  #begin(choice: number): string {
+  #begin(choice: number): readonly CompletionChunkChoice[] {
     const { model, options, requests } = this.#frame;
     const prompt = this.#promptOf(choice);
     const request = at(requests, prompt);
@@ -83,9 +87,9 @@ export class CompletionReplyStream implements ReplyStream {
       !routedExperts &&
       told.prompt_logprobs === undefined
     )
-      return "";
+      return [];
     const withLogprobs = request.echoText !== undefined && topLogprobs >= 0;
-    return this.#chunk({
+    const begun: CompletionChunkChoice = {
       index: choice,
       text: request.echoText ?? "",
       logprobs: withLogprobs
@@ -100,7 +104,8 @@ export class CompletionReplyStream implements ReplyStream {
       ...(options.returnTokenIds && { prompt_token_ids: Array.from(request.promptTokenIds) }),
       ...told,
       ...(routedExperts && { routed_experts: experts }),
-    });
+    };
+    return [begun];
   }
 
   #promptOf(choice: number): number {

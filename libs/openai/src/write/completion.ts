@@ -5,6 +5,7 @@ import type { InferenceRequest } from "../request/inference-request.ts";
 import { codePointCount } from "../text/token-places.ts";
 import type { Answer, ChoiceAnswer, PromptAnswer } from "./answer.ts";
 import { CompletionLogprobs, completionLogprobs, promptTextOffsets } from "./logprobs.ts";
+import { chained, type Written } from "./long-list.ts";
 import { promptLogprobs, promptLogprobsField } from "./prompt-logprobs.ts";
 import { frameFields, promptTokenCount, type ReplyFrame } from "./reply-frame.ts";
 import { promptIdsField, routedExpertsField, tokenIdsField } from "./token-facts.ts";
@@ -36,7 +37,7 @@ export const Completion = Type.Object({
 export type Completion = Static<typeof Completion>;
 
 const ChunkChoice = Type.Object({ ...choiceFields, finish_reason: Type.Union([finishReason, Type.Null()]) });
-export type CompletionChunkChoice = Static<typeof ChunkChoice>;
+export type CompletionChunkChoice = Written<Static<typeof ChunkChoice>>;
 
 /** The data of one event of a streamed completion. */
 export const CompletionChunk = Type.Object({
@@ -51,7 +52,7 @@ export const CompletionChunk = Type.Object({
 });
 
 /** The body of a completion that is not streamed. */
-export function completion(frame: ReplyFrame, answer: Answer): Completion {
+export function completion(frame: ReplyFrame, answer: Answer): Written<Completion> {
   const { id, created, model, request, requests, options } = frame;
   const promptOf = (choice: number) => Math.floor(choice / request.sampling.n);
   const idsOf = ({ promptTokenIds }: InferenceRequest) =>
@@ -72,7 +73,7 @@ export function completion(frame: ReplyFrame, answer: Answer): Completion {
         ...(options.returnTokenIds && { token_ids: choice.tokenIds }),
         ...idsOf(asked),
         ...promptLogprobs(frame, prompt.logprobs),
-        ...(request.sampling.routedExperts && { routed_experts: [...prompt.experts, ...choice.experts] }),
+        ...(request.sampling.routedExperts && { routed_experts: chained(prompt.experts, choice.experts) }),
       };
     }),
     usage: usage(promptTokenCount(frame), answer.completionTokenCount, answer.cachedTokenCount),
@@ -86,13 +87,14 @@ function logprobsOf(
   prompt: PromptAnswer,
   { sampling, echoText, promptTokenIds }: InferenceRequest,
   tokenizer: Tokenizer,
-): Completion["choices"][number]["logprobs"] {
+): Written<Completion["choices"][number]["logprobs"]> {
   if (sampling.topLogprobs < 0) return null;
   const promptOffsets = echoText === undefined ? [] : promptTextOffsets(promptTokenIds, tokenizer);
   const echoLength = codePointCount(echoText ?? "");
+  const textOffsets = choice.textOffsets.map((offset) => echoLength + offset);
   return completionLogprobs(
-    [...(echoText === undefined ? [] : prompt.logprobs), ...choice.logprobs],
-    [...promptOffsets, ...choice.textOffsets.map((offset) => echoLength + offset)],
+    chained(echoText === undefined ? [] : prompt.logprobs, choice.logprobs),
+    chained<number>(promptOffsets, textOffsets),
     sampling.topLogprobs,
     tokenizer,
   );

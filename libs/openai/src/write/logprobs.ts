@@ -2,6 +2,7 @@ import type { Tokenizer } from "@drover/tokenizer";
 import { type Static, Type } from "typebox";
 import type { TokenLogprob } from "../text/output.ts";
 import { codePointCount } from "../text/token-places.ts";
+import { LongList, type Written } from "./long-list.ts";
 
 const tokenFields = {
   token: Type.String({ description: "Its text; U+FFFD where it is a part of a character." }),
@@ -40,38 +41,43 @@ export const CompletionLogprobs = Type.Object({
 export const IMPOSSIBLE = -9999;
 const finite = (logprob: number) => (Number.isFinite(logprob) ? logprob : IMPOSSIBLE);
 
-export function chatLogprobs(tokens: readonly TokenLogprob[], tokenizer: Tokenizer): Static<typeof ChatLogprobs> {
+export function chatLogprobs(
+  tokens: readonly TokenLogprob[],
+  tokenizer: Tokenizer,
+): Written<Static<typeof ChatLogprobs>> {
   const entry = (tokenId: number, logprob: number) => ({
     token: tokenizer.tokenText(tokenId),
     logprob: finite(logprob),
     bytes: [...tokenizer.tokenBytes(tokenId)],
   });
-  return {
-    content: tokens.map(({ tokenId, logprob, top }) => ({
-      ...entry(tokenId, logprob ?? IMPOSSIBLE),
-      top_logprobs: top.map((ranked) => entry(ranked.tokenId, ranked.logprob)),
-    })),
-    refusal: null,
-  };
+  const content = ({ tokenId, logprob, top }: TokenLogprob) => ({
+    ...entry(tokenId, logprob ?? IMPOSSIBLE),
+    top_logprobs: top.map((ranked) => entry(ranked.tokenId, ranked.logprob)),
+  });
+  return { content: listOf(tokens, content), refusal: null };
 }
 
 /** The chosen token is always among `top_logprobs`, where those are asked for. */
 export function completionLogprobs(
-  tokens: readonly TokenLogprob[],
-  textOffsets: number[],
+  tokens: Iterable<TokenLogprob>,
+  textOffsets: Iterable<number>,
   topCount: number,
   tokenizer: Tokenizer,
-): Static<typeof CompletionLogprobs> {
+): Written<Static<typeof CompletionLogprobs>> {
+  const top = (token: TokenLogprob) => (token.logprob === undefined ? null : topMap(token, topCount, tokenizer));
   return {
-    tokens: tokens.map(({ tokenId }) => tokenizer.tokenText(tokenId)),
-    token_logprobs: tokens.map(({ logprob }) => (logprob === undefined ? null : finite(logprob))),
-    top_logprobs:
-      topCount <= 0
-        ? null
-        : tokens.map((token) => (token.logprob === undefined ? null : topMap(token, topCount, tokenizer))),
-    text_offset: textOffsets,
+    tokens: listOf(tokens, ({ tokenId }) => tokenizer.tokenText(tokenId)),
+    token_logprobs: listOf(tokens, ({ logprob }) => (logprob === undefined ? null : finite(logprob))),
+    top_logprobs: topCount <= 0 ? null : listOf(tokens, top),
+    text_offset: listOf(textOffsets, (offset) => offset),
   };
 }
+
+/** A list of what is made of each entry when it is written. */
+const listOf = <S, T>(source: Iterable<S>, entry: (one: S) => T): LongList<T> =>
+  new LongList(function* () {
+    for (const one of source) yield entry(one);
+  });
 
 function topMap(
   { tokenId, logprob, top }: TokenLogprob,
@@ -91,12 +97,13 @@ function topMap(
 }
 
 /** Where each prompt token begins in the prompt's text, in code points. */
-export function promptTextOffsets(promptTokenIds: Uint32Array, tokenizer: Tokenizer): number[] {
-  const stream = tokenizer.stream();
-  let length = 0;
-  return Array.from(promptTokenIds, (id) => {
-    const offset = length;
-    if (!tokenizer.isSpecial(id)) length += codePointCount(stream.push(id));
-    return offset;
+export function promptTextOffsets(promptTokenIds: Uint32Array, tokenizer: Tokenizer): LongList<number> {
+  return new LongList(function* () {
+    const stream = tokenizer.stream();
+    let length = 0;
+    for (const id of promptTokenIds) {
+      yield length;
+      if (!tokenizer.isSpecial(id)) length += codePointCount(stream.push(id));
+    }
   });
 }

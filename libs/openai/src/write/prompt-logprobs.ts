@@ -2,6 +2,7 @@ import type { Tokenizer } from "@drover/tokenizer";
 import { type Static, Type } from "typebox";
 import type { TokenLogprob } from "../text/output.ts";
 import { IMPOSSIBLE } from "./logprobs.ts";
+import { LongList } from "./long-list.ts";
 import type { ReplyFrame } from "./reply-frame.ts";
 
 const Entry = Type.Object({
@@ -24,7 +25,10 @@ export const promptLogprobsField = {
 export function promptLogprobs({ options, model }: ReplyFrame, tokens: readonly TokenLogprob[]) {
   const { promptLogprobs: topCount } = options;
   if (topCount === undefined) return {};
-  return { prompt_logprobs: tokens.map((token) => entries(token, topCount, model.tokenizer)) };
+  const told = function* () {
+    for (const token of tokens) yield entries(token, topCount, model.tokenizer);
+  };
+  return { prompt_logprobs: new LongList(told) };
 }
 
 function entries(

@@ -1,10 +1,11 @@
 import { greedyParams } from "@drover/core";
 import { byteTokenizer } from "@drover/testkit";
 import { describe, expect, it } from "vitest";
+import type { ReplyOptions } from "../request/generation-query.ts";
 import { ReplyChunks } from "./reply-chunks.ts";
 
 /** The chunks of a reply with so many choices, each written as its number and what happens to it. */
-function chunksOf(n: number, includeUsage = false): ReplyChunks {
+function chunksOf(n: number, includeUsage = false, asked: Partial<ReplyOptions> = {}): ReplyChunks {
   const request = {
     promptTokenIds: Uint32Array.of(1),
     images: [],
@@ -13,21 +14,34 @@ function chunksOf(n: number, includeUsage = false): ReplyChunks {
     stop: [],
     toolCalls: undefined,
   };
-  const options = { stream: true, includeUsage, returnTokenIds: false };
+  const options = { stream: true, includeUsage, returnTokenIds: false, ...asked };
   const model = { modelId: "tiny", tokenizer: byteTokenizer() };
   const frame = { id: "id", created: 0, model, request, requests: [request], options };
   return new ReplyChunks(frame, "chunk", {
-    begin: (choice) => `${choice} begins. `,
+    begin: (choice) => [{ begins: choice }],
     finish: (choice, reason) => `${choice} ends by ${reason}. `,
   });
 }
 
+/** The chunk that begins a choice. */
+const begins = (choice: number) => chunksOf(2).chunk(JSON.stringify({ begins: choice }));
+
 describe("the chunks of a streamed reply", () => {
+  it("open a choice before its first token where the prompt is told of, and then begin it no more", () => {
+    const chunks = chunksOf(2, false, { promptLogprobs: 0 });
+    const token = { kind: "token", choice: 1 } as Parameters<typeof chunks.opening>[0];
+    expect([...(chunks.opening(token) ?? [])].join("")).toBe(begins(1));
+    expect(chunks.opening(token)).toBeUndefined();
+    expect(chunks.token(1, "a. ", undefined)).toBe("a. ");
+    expect([...(chunks.opening({ kind: "end", cachedTokenCount: 0 }) ?? [])].join("")).toBe(begins(0));
+    expect(chunksOf(2).opening(token)).toBeUndefined();
+  });
+
   it("begin a choice with its first token and end it with its last, each once", () => {
     const chunks = chunksOf(2);
-    expect(chunks.token(1, "a. ", undefined)).toBe("1 begins. a. ");
+    expect(chunks.token(1, "a. ", undefined)).toBe(`${begins(1)}a. `);
     expect(chunks.token(1, "b. ", undefined)).toBe("b. ");
-    expect(chunks.token(0, "", "stop")).toBe("0 begins. 0 ends by stop. ");
+    expect(chunks.token(0, "", "stop")).toBe(`${begins(0)}0 ends by stop. `);
     expect(chunks.token(1, "c. ", "length")).toBe("c. 1 ends by length. ");
     expect(chunks.end(0)).toBe("data: [DONE]\n\n");
   });
@@ -35,7 +49,7 @@ describe("the chunks of a streamed reply", () => {
   it("begin and end a choice that no token came for", () => {
     const chunks = chunksOf(2);
     chunks.token(0, "a", undefined);
-    expect(chunks.end(0)).toBe("0 ends by length. 1 begins. 1 ends by length. data: [DONE]\n\n");
+    expect(chunks.end(0)).toBe(`0 ends by length. ${begins(1)}1 ends by length. data: [DONE]\n\n`);
   });
 
   it("close with the usage where it was asked for, and say in every other chunk that there is none yet", () => {

@@ -1,9 +1,11 @@
-import type { FinishReason } from "../text/output.ts";
-import { closingEvents, eventJson, type ReplyFrame } from "./reply-frame.ts";
+import type { FinishReason, Output } from "../text/output.ts";
+import { joined, parts } from "./long-list.ts";
+import { closingEvents, eventJson, oneLine, type ReplyFrame } from "./reply-frame.ts";
 
-/** How one of the APIs writes a choice's first and last chunk; either may be empty. */
+/** How one of the APIs writes a choice's first and last chunk. */
 export type ChoiceChunks = Readonly<{
-  begin: (choice: number) => string;
+  /** What its first chunks say of it, none or one each. */
+  begin: (choice: number) => readonly unknown[];
   finish: (choice: number, reason: FinishReason) => string;
 }>;
 
@@ -16,6 +18,7 @@ export class ReplyChunks {
   readonly #head: string;
   readonly #tail: string;
   readonly #choices: ChoiceChunks;
+  readonly #tellsPrompt: boolean;
   readonly #begun: boolean[];
   readonly #finished: boolean[];
   #tokenCount = 0;
@@ -31,6 +34,8 @@ export class ReplyChunks {
     this.#head = `data: ${eventJson(head).slice(0, -1)},"choices":[`;
     this.#tail = options.includeUsage ? `],"usage":null}\n\n` : "]}\n\n";
     this.isPlain = topLogprobs < 0 && !options.returnTokenIds && !routedExperts;
+    this.#tellsPrompt =
+      !this.isPlain || options.promptLogprobs !== undefined || requests.some(({ echoText }) => echoText !== undefined);
     this.#begun = Array(requests.length * n).fill(false);
     this.#finished = Array(requests.length * n).fill(false);
   }
@@ -57,10 +62,30 @@ export class ReplyChunks {
     return written + closingEvents(this.#frame, this.#object, this.#tokenCount, cachedTokenCount);
   }
 
-  #begin(choice: number): string {
-    if (this.#begun[choice] !== false) return "";
+  /** The first chunks of the choices that an output begins, where what they tell of the prompt may be long; undefined where nothing is due. */
+  opening(output: Output): Iterable<string> | undefined {
+    if (output.kind === "prompt" || !this.#tellsPrompt) return undefined;
+    const all = output.kind === "token" ? [output.choice] : this.#begun.map((_, choice) => choice);
+    const due = all.filter((choice) => this.#begun[choice] === false);
+    return due.length === 0 ? undefined : joined(this.#openedAll(due));
+  }
+
+  *#openedAll(choices: readonly number[]): Generator<string> {
+    for (const choice of choices) yield* this.#opened(choice);
+  }
+
+  *#opened(choice: number): Generator<string> {
+    if (this.#begun[choice] !== false) return;
     this.#begun[choice] = true;
-    return this.#choices.begin(choice);
+    for (const said of this.#choices.begin(choice)) {
+      yield this.#head;
+      for (const part of parts(said)) yield oneLine(part);
+      yield this.#tail;
+    }
+  }
+
+  #begin(choice: number): string {
+    return this.#begun[choice] === false ? [...this.#opened(choice)].join("") : "";
   }
 
   #finish(choice: number, reason: FinishReason): string {

@@ -35,6 +35,11 @@ export function promptTokenCount({ requests }: Pick<ReplyFrame, "requests">): nu
 
 /** Writes a streamed reply: outputs in, server-sent events out. */
 export interface ReplyStream {
+  /**
+   * What is due before an output is pushed where that may be much, such as what is known of the prompt: texts of whole events in pieces, made one
+   * after the other; undefined where nothing is. What is not asked for comes with the output.
+   */
+  opening?(output: Output): Iterable<string> | undefined;
   /** The text of the events, often empty. */
   push(output: Output): string;
   /** The text of the event that tells what ended the reply, once it has begun. */
@@ -56,7 +61,11 @@ const ALL_LINE_ENDS = new RegExp(LINE_ENDS, "g");
 
 /** JSON that every client reads as one line. */
 export function eventJson(value: unknown): string {
-  const json = JSON.stringify(value);
+  return oneLine(JSON.stringify(value));
+}
+
+/** JSON, or a piece of it, without what some reader takes for the end of a line. */
+export function oneLine(json: string): string {
   if (!LINE_ENDS.test(json)) return json;
   return json.replace(ALL_LINE_ENDS, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

@@ -15,6 +15,7 @@ import type { Bodies } from "../bodies/bodies.ts";
 import { BodyBlocks } from "../bodies/body-blocks.ts";
 import type { Deployments } from "../deployments.ts";
 import { BATCH_PAUSE_MS, BATCH_WAIT_MS_MAX } from "../limits.ts";
+import { jsonText } from "../requests/json-text.ts";
 import { replyFrame, wholeAnswer } from "../requests/whole-answer.ts";
 
 export type BatchAnswersOptions = Readonly<{ bodies: Bodies; deployments: Deployments; keys: ApiKeys; clock: Clock }>;
@@ -47,14 +48,15 @@ export class BatchAnswers {
       signal.throwIfAborted();
       try {
         await this.#quiet(signal);
-        const answer = await this.#once(endpoint, body, tenant, signal);
+        const answer = await jsonText(await this.#once(endpoint, body, tenant, signal));
         return { line: answeredLine(id, customId, 200, answer), isAnswer: true };
       } catch (error) {
         signal.throwIfAborted();
         const fault = toDroverError(error);
         if (!PASSING.has(fault.code)) {
           const told = (endpoint.refusal ?? errorReply)(publicError(fault));
-          return { line: answeredLine(id, customId, ERROR_CODES[fault.code].http, told), isAnswer: false };
+          const line = answeredLine(id, customId, ERROR_CODES[fault.code].http, JSON.stringify(told));
+          return { line, isAnswer: false };
         }
         const waitMs = fault.retryAfterMs === undefined ? BATCH_PAUSE_MS : Math.max(BATCH_PAUSE_MS, fault.retryAfterMs);
         await sleepUnlessAborted(this.#options.clock, waitMs, signal);

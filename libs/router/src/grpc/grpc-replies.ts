@@ -1,6 +1,8 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { InferenceRequest, Output, TokenLogprob, ToolCall } from "@drover/openai";
 import { publicApi } from "@drover/proto";
+import { REPLY_SLICE_FACTS } from "../limits.ts";
+import { slicesOf } from "../requests/token-text.ts";
 import type { ServedModel } from "../served-model.ts";
 
 /** Turns outputs into messages of the public gRPC interface: one for each token, and a last one with the usage. */
@@ -23,7 +25,7 @@ export class GrpcReplies {
     this.#begun = Array.from({ length: request.sampling.n }, () => false);
   }
 
-  push(output: Output): publicApi.GenerateReply[] {
+  push(output: Output): (publicApi.GenerateReply | OpeningReply)[] {
     if (output.kind === "prompt") {
       this.#promptLogprobs.push(...output.logprobs);
       this.#promptExperts.push(...output.experts);
@@ -57,25 +59,32 @@ export class GrpcReplies {
   }
 
   /** The prompt's ids in the call's first message, and each choice's echo and prompt facts. */
-  #begin(choice: number): publicApi.GenerateReply[] {
+  #begin(choice: number): OpeningReply[] {
     if (this.#begun[choice] !== false) return [];
     this.#begun[choice] = true;
-    const promptTokenIds = this.#first ? [...this.#request.promptTokenIds] : [];
+    const promptTokenIds = this.#first ? this.#request.promptTokenIds : new Uint32Array();
     this.#first = false;
-    return [
-      this.#reply(choice, {
-        text: this.#request.echoText ?? "",
-        promptTokenIds,
-        logprobs: this.#promptLogprobs.map(wireLogprob),
-        routedExperts: this.#promptExperts.map(wireExperts),
-      }),
-    ];
+    return [{ kind: "opening", parts: this.#openingParts(choice, promptTokenIds) }];
+  }
+
+  *#openingParts(choice: number, promptTokenIds: Uint32Array): Generator<GenerateReplyInit> {
+    yield this.#reply(choice, { text: this.#request.echoText ?? "" });
+    for (const slice of slicesOf(promptTokenIds)) yield { promptTokenIds: [...slice] };
+    for (let at = 0; at < this.#promptLogprobs.length; at += REPLY_SLICE_FACTS)
+      yield { logprobs: this.#promptLogprobs.slice(at, at + REPLY_SLICE_FACTS).map(wireLogprob) };
+    for (let at = 0; at < this.#promptExperts.length; at += REPLY_SLICE_FACTS)
+      yield { routedExperts: this.#promptExperts.slice(at, at + REPLY_SLICE_FACTS).map(wireExperts) };
   }
 
   #reply(choice: number, fields: Parts): publicApi.GenerateReply {
     return create(publicApi.GenerateReplySchema, { id: this.#id, model: this.#model.modelId, choice, ...fields });
   }
 }
+
+type GenerateReplyInit = MessageInitShape<typeof publicApi.GenerateReplySchema>;
+
+/** A choice's first message, in parts: what is known of a prompt may be much. */
+export type OpeningReply = Readonly<{ kind: "opening"; parts: Iterable<GenerateReplyInit> }>;
 
 type Parts = Partial<
   Pick<

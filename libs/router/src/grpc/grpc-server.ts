@@ -16,6 +16,7 @@ import type { TenantUsage } from "../requests/tenant-usage.ts";
 import { GrpcReplies } from "./grpc-replies.ts";
 import { messageField } from "./grpc-requests.ts";
 import { messagePath } from "./message-readers.ts";
+import { messageOfParts } from "./reply-bytes.ts";
 import { tokenizeReply } from "./tokenize-reply.ts";
 
 export type GrpcServerOptions = Readonly<{
@@ -28,7 +29,7 @@ export type GrpcServerOptions = Readonly<{
 
 export type GrpcServer = Readonly<{ server: Server; setReady: (ready: boolean) => void }>;
 
-type StreamCall = ServerWritableStream<Uint8Array, publicApi.GenerateReply>;
+type StreamCall = ServerWritableStream<Uint8Array, publicApi.GenerateReply | Buffer>;
 
 const { chat, generate, tokenize } = publicApi.Inference.method;
 
@@ -115,7 +116,9 @@ async function stream(call: StreamCall, options: GrpcServerOptions, path: string
     for await (const outputs of batch.outputs()) {
       for (const output of outputs) {
         for (const reply of replies.push(output)) {
-          if (!call.write(reply)) await drained(call, inference.clock, over);
+          const isOpening = "kind" in reply;
+          const written = isOpening ? await messageOfParts(publicApi.GenerateReplySchema, reply.parts) : reply;
+          if (!call.write(written)) await drained(call, inference.clock, over);
         }
       }
     }

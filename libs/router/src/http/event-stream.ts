@@ -14,6 +14,8 @@ export class EventStream implements Disposable {
   #timer: NodeJS.Timeout;
   #wroteMs = performance.now();
   #begun = false;
+  /** An event of which more is to come: nothing may come in between. */
+  #isWithin = false;
 
   constructor(reply: FastifyReply, waitMsMax: number) {
     this.#reply = reply;
@@ -24,6 +26,16 @@ export class EventStream implements Disposable {
   /** Whether the headers are out: what fails from now on is told in the stream. */
   get begun(): boolean {
     return this.#begun;
+  }
+
+  /** A part of an event, until `endParts`. False as `write`. */
+  writePart(text: string): boolean {
+    this.#isWithin = true;
+    return this.write(text);
+  }
+
+  endParts(): void {
+    this.#isWithin = false;
   }
 
   /** False when the client should be waited for: see {@link room}. */
@@ -53,7 +65,7 @@ export class EventStream implements Disposable {
   /** A timer that is set anew with every text would be set some thousand times a second. */
   #showLife(): void {
     const leftMs = this.#wroteMs + this.#waitMsMax - performance.now();
-    if (leftMs <= 0) this.write(WAITING);
+    if (leftMs <= 0 && !this.#isWithin) this.write(WAITING);
     this.#timer = setTimeout(() => this.#showLife(), leftMs <= 0 ? this.#waitMsMax : leftMs);
   }
 

@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
+import { setImmediate } from "node:timers/promises";
 import { DroverError, type Logger, toDroverError } from "@drover/core";
-import type { GenerationEndpoint, GenerationQuery, KeptNames, KeptResponse, ReplyStream } from "@drover/openai";
+import type { GenerationEndpoint, GenerationQuery, KeptNames, KeptResponse, Output, ReplyStream } from "@drover/openai";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { type Bodies, receivedBody } from "../bodies/bodies.ts";
 import type { Deployments } from "../deployments.ts";
@@ -10,6 +11,7 @@ import type { Incoming } from "../requests/request-trace.ts";
 import { replyFrame, wholeAnswer } from "../requests/whole-answer.ts";
 import { clientSignal } from "./client-signal.ts";
 import { EventStream } from "./event-stream.ts";
+import { sendJson } from "./json-reply.ts";
 import { accountOf } from "./request-accounts.ts";
 
 /** What generating endpoints share. */
@@ -48,7 +50,7 @@ export async function serveGeneration(
       return reply;
     }
     const body = await wholeAnswer(endpoint, frame, batch, { responses, owner }, client);
-    return reply.header("content-type", "application/json; charset=utf-8").send(JSON.stringify(body));
+    return sendJson(reply, body);
   } finally {
     inference.cancel(batch);
   }
@@ -76,11 +78,7 @@ async function streamReply(
   const { raw } = reply;
   using events = new EventStream(reply, streamWaitMs);
   try {
-    await batch.read((outputs) => {
-      let text = "";
-      for (const output of outputs) text += stream.push(output);
-      return text === "" || events.write(text) ? undefined : drained(raw, events, batch.failed);
-    });
+    await batch.read((outputs) => sendOutputs(outputs, stream, { raw, events, failed: batch.failed }));
     if (stream.kept !== undefined) await keep(stream.kept);
     raw.setTimeout(READER_STALL_MS_MAX);
     raw.end();
@@ -97,6 +95,34 @@ async function streamReply(
     raw.setTimeout(READER_STALL_MS_MAX);
     raw.end(stream.fail(fault));
   }
+}
+
+/** Where a stream's events go, and what ends the wait for its reader. */
+type Sink = Readonly<{ raw: ServerResponse; events: EventStream; failed: AbortSignal }>;
+
+/** Sends what becomes of outputs. A promise where the reader is to be waited for, or much is due before one of them. */
+function sendOutputs(outputs: readonly Output[], stream: ReplyStream, sink: Sink): Promise<void> | undefined {
+  const { raw, events, failed } = sink;
+  let text = "";
+  for (const [i, output] of outputs.entries()) {
+    const opening = stream.opening?.(output);
+    if (opening !== undefined)
+      return sendOpening(text, opening, sink).then(() => sendOutputs(outputs.slice(i), stream, sink));
+    text += stream.push(output);
+  }
+  return text === "" || events.write(text) ? undefined : drained(raw, events, failed);
+}
+
+/** Sends a text, then one in pieces, between which everybody else gets their turn. */
+async function sendOpening(text: string, pieces: Iterable<string>, { raw, events, failed }: Sink): Promise<void> {
+  if (text !== "") events.write(text);
+  for (const piece of pieces) {
+    if (!events.writePart(piece)) await drained(raw, events, failed);
+    // Nobody reads the rest.
+    if (raw.destroyed) return;
+    await setImmediate();
+  }
+  events.endParts();
 }
 
 /** Waits until the client has read what was written, is gone or cut off for taking nothing, or the request has failed. */
