@@ -68,7 +68,8 @@ function tokenizing(name: string, message: publicApi.TokenizeRequest): Shape {
 function asking(name: string, ask: (client: RpcClient) => Promise<string>): Shape {
   const send = async ({ grpcPort }: TestCluster) => {
     using client = new RpcClient(`127.0.0.1:${grpcPort}`);
-    return ask(client).catch((error: unknown) => {
+    // Awaited: the client is closed with this scope.
+    return await ask(client).catch((error: unknown) => {
       const { code, message } = toDroverError(error);
       return `${code}: ${message}`.slice(0, 120);
     });

@@ -40,6 +40,8 @@ export type PackedPrompt = Readonly<{
   bytes: Uint8Array<ArrayBuffer>;
   /** Of a text. */
   reading: TextReading | undefined;
+  /** Of a text that the reply repeats: itself, in UTF-8. */
+  echoed?: Uint8Array<ArrayBuffer> | undefined;
   images: readonly ImageReference[];
 }>;
 

@@ -1,10 +1,10 @@
-import { assert, jsonValue, property } from "fast-check";
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { jsonPieces, LongList } from "./long-list.ts";
 
 test("pieces together are what JSON.stringify writes", () => {
-  assert(
-    property(jsonValue(), jsonValue(), (one, other) => {
+  fc.assert(
+    fc.property(fc.jsonValue(), fc.jsonValue(), (one, other) => {
       const value = { one, absent: undefined, list: new LongList(() => [one, other]), empty: new LongList(() => []) };
       expect([...jsonPieces(value)].join("")).toBe(JSON.stringify(value));
     }),

@@ -5,7 +5,7 @@ import type { BodyQuery } from "./body-reader.ts";
 
 /**
  * The query, or each of several, with its prompt in the form in which it leaves the thread: a conversation packed, so that the thread that it comes to does not walk
- * through its values, and the images of data URLs as bytes. A text that the reply repeats stays as it is.
+ * through its values, and the images of data URLs and a text that the reply repeats as bytes.
  * Errors: `invalid_argument` by the field for a data URL that holds no image.
  */
 export function packedQuery(query: BodyQuery): BodyQuery {
@@ -22,7 +22,8 @@ function packed(prompt: PromptQuery, isEchoed: boolean): PromptQuery {
     case "text": {
       const { field, text, first, isMarked, looksMarked } = prompt;
       const reading = { first, isMarked, looksMarked };
-      return isEchoed ? prompt : packedPrompt(field, packPrompt({ kind: "text", text, isMarked }), reading, []);
+      const packed = packedPrompt(field, packPrompt({ kind: "text", text, isMarked }), reading, []);
+      return isEchoed ? { ...packed, echoed: new TextEncoder().encode(text) } : packed;
     }
     case "chat": {
       const { field, input, images } = prompt;
@@ -58,7 +59,8 @@ export function buffersOf(query: unknown): ArrayBuffer[] {
     typeof query === "object" && query !== null && "prompt" in query ? (query.prompt as PromptQuery) : undefined;
   if (prompt?.kind === "tokens") return own(prompt.ids);
   if (prompt?.kind !== "packed") return [];
-  return [prompt.bytes, ...prompt.images.flatMap(({ file }) => (file === undefined ? [] : [file]))].flatMap(own);
+  const files = prompt.images.flatMap(({ file }) => (file === undefined ? [] : [file]));
+  return [prompt.bytes, ...(prompt.echoed === undefined ? [] : [prompt.echoed]), ...files].flatMap(own);
 }
 
 function own({ buffer }: Uint8Array | Uint32Array): ArrayBuffer[] {

@@ -8,9 +8,9 @@ export function sendJson(reply: FastifyReply, body: unknown): FastifyReply {
   const pieces = jsonPieces(body);
   const first = pieces.next();
   const second = pieces.next();
-  reply.header("content-type", "application/json; charset=utf-8");
-  if (first.done === true || second.done === true) return reply.send(first.value ?? "");
-  return reply.send(Readable.from(following([first.value, second.value], pieces)));
+  const typed = reply.header("content-type", "application/json; charset=utf-8");
+  if (first.done === true || second.done === true) return typed.send(first.value ?? "");
+  return typed.send(Readable.from(following([first.value, second.value], pieces)));
 }
 
 async function* following(made: readonly string[], pieces: Iterable<string>): AsyncGenerator<string> {

@@ -18,6 +18,8 @@ export type PromptPreparerOptions = Readonly<{
 /** Whose prompt it is: a request that keeps its images until its permit ends, or nobody's, whose images are gone with the reply. */
 type ImagesPermit = Pick<Permit, "holdBytes" | "trace" | "account"> | undefined;
 
+const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
 /** Makes tokens and tiles of what clients send, on the threads of its model. */
 export class PromptPreparer {
   readonly #options: PromptPreparerOptions;
@@ -51,7 +53,7 @@ export class PromptPreparer {
         const encoded = await model.prompts.encodePacked(query.bytes, grids, signal);
         const tokenIds = this.#withFirst(query.reading, query.field, encoded);
         const images = model.images === undefined ? [] : placeImages(tokenIds, opened, model.images);
-        return { tokenIds, images, echoText: undefined };
+        return { tokenIds, images, echoText: query.echoed && UTF8.decode(query.echoed) };
       }
       case "chat": {
         const opened = await this.#openImages(query.images, holder, signal);
