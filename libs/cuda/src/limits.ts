@@ -28,6 +28,9 @@ export const DECODE_ROWS_MAX = 256;
 /** Numbers of one step's lists of pages, for all of its sequences. A step whose sequences have more is computed in several; one sequence has fewer than fit. */
 export const TABLE_WORDS_MAX = 2 ** 24;
 
+/** What a card is told of the draws of one step: ids of masks, bans, biases and penalties' tokens, and values of biases. Draws that have no room are the CPU's. */
+export const [DRAW_WORDS_MAX, DRAW_VALUES_MAX] = [2 ** 19, 2 ** 13] as const;
+
 /** Rows of queries that a card attends with at once for other workers; more are computed in turns. */
 export const CONTEXT_ROWS_MAX = 256;
 

@@ -22,8 +22,10 @@ export type HeadOutput = Readonly<{
   topValues: ArrayLike<number>;
   logSumExp: number;
   askedLogit: number;
-  /** The raw logits, [V], where they are needed. */
+  /** The raw logits, [V], where they are needed and nobody has drawn yet. */
   logits: Float32Array | undefined;
+  /** The token that was drawn where the logits are, as `sampleToken` draws it, and its raw logit. */
+  drawn?: Readonly<{ tokenId: number; logit: number }> | undefined;
 }>;
 
 /** What an entry's rows answer: its prompt query, and the token that is drawn behind them. */
@@ -55,14 +57,17 @@ export function entryAnswers(rows: readonly HeadRow[], outputs: readonly HeadOut
   return { prompt, tokens };
 }
 
-/** Draws a row's token: plain greedy is the likeliest one. */
+/** A row's token, drawn here or where its logits are: plain greedy is the likeliest one. */
 function drawn(draw: TokenDraw, output: HeadOutput): DrawnToken {
-  const { logits, topIds, topValues } = output;
-  const tokenId = logits === undefined ? at(topIds, 0) : sampleToken({ logits, ...draw });
+  const { tokenId, logit } = output.drawn ?? drawnHere(draw, output);
   const { topLogprobs } = draw.params;
-  if (topLogprobs < 0) return { tokenId, logprobs: undefined };
-  const logit = logits === undefined ? at(topValues, 0) : at(logits, tokenId);
-  return { tokenId, logprobs: logprobsOf(output, logit, topLogprobs) };
+  return { tokenId, logprobs: topLogprobs < 0 ? undefined : logprobsOf(output, logit, topLogprobs) };
+}
+
+function drawnHere(draw: TokenDraw, { logits, topIds, topValues }: HeadOutput): NonNullable<HeadOutput["drawn"]> {
+  if (logits === undefined) return { tokenId: at(topIds, 0), logit: at(topValues, 0) };
+  const tokenId = sampleToken({ logits, ...draw });
+  return { tokenId, logit: at(logits, tokenId) };
 }
 
 function logprobsOf({ topIds, topValues, logSumExp }: HeadOutput, logit: number, topCount: number): RowLogprobs {

@@ -9,6 +9,7 @@ import { CodeCache } from "./code-cache.ts";
 const FILES = {
   attention: ["prelude", "kv"],
   centre: ["prelude"],
+  draw: ["prelude"],
   embed: ["prelude"],
   few_rows: ["prelude", "tensor"],
   group_rows: ["prelude", "tensor", "group"],

@@ -12,6 +12,8 @@ import type { GatedProduct, Product, Routing, RowMatrix } from "./product.ts";
 const [NORM_WIDTH_MAX, ROUTER_ROWS, ROUTE_ROWS_FEW] = [32_768, 4, 64];
 /** Parts that rank.cu cuts a row's logits into, and how many a part has at least. */
 const [RANK_PARTS_MAX, RANK_PART_MIN] = [32, 4096];
+/** A row of logits from which on draw.cu has many threads. */
+const DRAW_ROW_LARGE = 8192;
 
 /** Whole warps for so many things to do at once. */
 function threadsFor(count: number, most: number): number {
@@ -234,6 +236,20 @@ export class ModelKernels {
     const out = [step.ids, step.values, step.logSumExps, step.askedValues];
     const kernel = this.#launcher.kernel("rank", "rank", macros);
     this.#launcher.launch(kernel, [rowCount, 1, 1], 128, [logits, candidates, marks, step.asked, ...out, ...sizes]);
+  }
+
+  /** A token of each draw, as draw.cu says; `scores` has room for as many rows as there are draws. */
+  draw(
+    drawCount: number,
+    step: Readonly<
+      Record<"logits" | "scores" | "draws" | "words" | "values" | "drawn", DeviceAddress> & { vocabSize: number }
+    >,
+  ): void {
+    const THREADS = step.vocabSize < DRAW_ROW_LARGE ? 128 : 1024;
+    const kernel = this.#launcher.kernel("draw", "draw", { THREADS });
+    const { logits, scores, draws, words, values, drawn } = step;
+    const args = [logits, scores, draws, words, values, drawn, i32(step.vocabSize)];
+    this.#launcher.launch(kernel, [drawCount, 1, 1], THREADS, args);
   }
 }
 

@@ -20,12 +20,13 @@ import { loadDeviceWeights, type TextSource } from "./device-weights.ts";
 import { allocateBuffers } from "./step-buffers.ts";
 import { type RemoteExperts, StepExchange } from "./step-exchange.ts";
 import { type GraphCounts, StepGraphs } from "./step-graphs.ts";
+import { type Question, type StepHeads, stepHeads } from "./step-heads.ts";
 import { StepInputs } from "./step-inputs.ts";
 import { type RankedRow, StepOutputs } from "./step-outputs.ts";
 import { type RowRun, stepRows } from "./step-rows.ts";
 import { runSections, type StepSections } from "./step-sections.ts";
 import { type StepShape, shapeOf } from "./step-shape.ts";
-import { type HeadRun, headRuns, TextProgram } from "./text-program.ts";
+import { TextProgram } from "./text-program.ts";
 
 export type CudaTextOptions = Readonly<{
   precision: Precision;
@@ -44,15 +45,6 @@ export type CudaTextOptions = Readonly<{
 
 /** Rows of an input embedding that take the place of their tokens', [n, D] from a row of the step on. */
 export type GivenRows = Readonly<{ row: number; rows_aD: Float32Array }>;
-
-/** What is asked of a step: rows whose likeliest tokens are wanted, of each the id whose logit is asked for, and how many likeliest. */
-export type Question = Readonly<{
-  wanted: Int32Array;
-  asked: Int32Array;
-  topCount: number;
-  /** Which of the wanted are to have all of their logits, ascending. */
-  whole: readonly number[];
-}>;
 
 /**
  * What came of a step: the wanted rows in order; the experts of all rows, [rows, MoE layers]; the runs of which a row was answered by nobody, whose rows say
@@ -85,6 +77,7 @@ export class CudaText {
   readonly #program: TextProgram;
   readonly #graphs: StepGraphs;
   readonly #stripes: StepStripes;
+  readonly #heads: StepHeads;
   readonly #exchange: StepExchange | undefined;
   readonly #h: bigint;
   readonly #tileRows: number;
@@ -106,6 +99,7 @@ export class CudaText {
     this.#program = parts.program;
     this.#graphs = parts.graphs;
     this.#stripes = parts.stripes;
+    this.#heads = parts.heads;
     this.#exchange = parts.exchange;
     this.#h = parts.h;
     this.#tileRows = parts.tileRows;
@@ -147,7 +141,9 @@ export class CudaText {
     const program = new TextProgram(config, kernels, weights, buffers, inputs, store.address, exchange, stripes);
     const graphs = new StepGraphs(device, stream, program, { rowsMax, vocabSize: config.vocabSize });
     graphs.prepare();
-    const { h } = buffers;
+    const { h, logits } = buffers;
+    const { vocabSize } = config;
+    const heads = stepHeads({ device, memory, kernels, stream, program, outputs, logits, vocabSize }, rowsMax);
     const { tileRows } = kernels;
     const shared = { config, geometry, store, kvBytesMax, rowsMax, tableMax, memory };
     return new CudaText({
@@ -160,6 +156,7 @@ export class CudaText {
       program,
       graphs,
       stripes,
+      heads,
       exchange,
       h,
       tileRows,
@@ -179,7 +176,7 @@ export class CudaText {
   async step(
     runs: readonly RowRun[],
     given: readonly GivenRows[],
-    { wanted, asked, topCount, whole }: Question,
+    question: Question,
     traceCall?: TraceCall,
   ): Promise<Answer> {
     assert(!this.#isBusy, "one step at a time");
@@ -187,7 +184,8 @@ export class CudaText {
     const rows = stepRows(runs, this.config, this.store.layout.pageRows, this.#tileRows);
     const { rowCount } = rows;
     assert(rowCount > 0 && rowCount <= this.rowsMax, "a step has rows that fit");
-    this.#outputs.expectLogits(whole);
+    const { wanted, asked, topCount } = question;
+    this.#heads.begin(question);
     // A graph's head has all rows, and its rows are those of tokens.
     const isStriped = this.#stripes.begin(runs);
     const isDecode = given.length === 0 && wanted.length === rowCount && !isStriped;
@@ -198,7 +196,8 @@ export class CudaText {
     const pieces = shape === undefined ? this.#singly(single, given) : this.#recorded(shape);
     const stops = this.#program.stops(single);
     const away = await runSections(pieces, runs, stops, (kind) => this.#program.port(kind), traceCall);
-    const heads = away.lost.size === runs.length ? [] : this.#heads(shape, wanted.length, rowCount, topCount);
+    const recorded = shape && { first: 0, count: rowCount, topCount: shape.topCount };
+    const heads = away.lost.size === runs.length ? [] : this.#heads.enqueue(question, recorded);
     this.#outputs.fetch(heads, rowCount, this.#stream);
     this.#device.record(this.#done, this.#stream);
     await passed(this.#device, this.#done);
@@ -207,7 +206,7 @@ export class CudaText {
     const experts = this.#outputs.experts(0, rowCount);
     // Where all runs were lost the later layers have chosen nothing.
     if (away.lost.size < runs.length) this.#exchange?.tell(experts);
-    return { rows: heads.flatMap((run) => this.#outputs.rows(run, topCount)), experts, ...away };
+    return { rows: this.#heads.answer(heads, topCount), experts, ...away };
   }
 
   #recorded(shape: NonNullable<ReturnType<StepGraphs["shapeOf"]>>): StepSections {
@@ -229,26 +228,6 @@ export class CudaText {
     return { section, meanwhile: (index) => this.#program.meanwhile(index, shape) };
   }
 
-  /** The heads of a step, and the copies of what they make: enqueued here where no graph has done so. */
-  #heads(
-    shape: ReturnType<StepGraphs["shapeOf"]>,
-    wantedCount: number,
-    rowCount: number,
-    topCount: number,
-  ): readonly HeadRun[] {
-    if (shape !== undefined) {
-      const run = { first: 0, count: rowCount, topCount: shape.topCount };
-      this.#outputs.fetchLogits(run, this.#stream);
-      return [run];
-    }
-    const heads = headRuns(wantedCount, topCount);
-    for (const run of heads) {
-      this.#program.head(run);
-      this.#outputs.fetchLogits(run, this.#stream);
-    }
-    return heads;
-  }
-
   /** Gives everything back to the card. */
   close(): void {
     this.#device.synchronize(this.#stream);
@@ -257,6 +236,7 @@ export class CudaText {
     this.#inputs.close();
     this.#outputs.close();
     this.#stripes.close();
+    this.#heads.close();
     this.store.close();
     this.#exchange?.close();
     this.#library.close();
@@ -288,6 +268,7 @@ type Parts = Readonly<{
   program: TextProgram;
   graphs: StepGraphs;
   stripes: StepStripes;
+  heads: StepHeads;
   exchange: StepExchange | undefined;
   h: bigint;
   tileRows: number;

@@ -2,6 +2,7 @@ import type { ModelConfig } from "@drover/checkpoint";
 import type { CudaDevice, HostMemory, Stream } from "../driver/cuda-device.ts";
 import { TOP_COUNT_MAX } from "../limits.ts";
 import type { StepBuffers } from "./step-buffers.ts";
+import type { DrawnRow } from "./step-draws.ts";
 import type { HeadRun } from "./text-program.ts";
 
 const WORD = 4;
@@ -13,8 +14,10 @@ export type RankedRow = Readonly<{
   topValues: Float32Array;
   logSumExp: number;
   askedLogit: number;
-  /** All of them, [V], where they were asked for. */
+  /** All of them, [V], where they were asked for, or the card could not say for certain what is drawn. */
   logits: Float32Array | undefined;
+  /** What the card has drawn. */
+  drawn?: DrawnRow | undefined;
 }>;
 
 /** What a step answers, in pinned memory. */

@@ -1,7 +1,9 @@
 import type { EntryResult, PendingStep, Step, StepResult, StepRunner } from "@drover/core";
-import { entryAnswers, type HeadRow } from "@drover/sampling";
+import { entryAnswers, type HeadRow, rowDraw } from "@drover/sampling";
 import { TOP_COUNT_MAX } from "../limits.ts";
-import type { Answer, CudaText, GivenRows, Question } from "../model/cuda-text.ts";
+import type { Answer, CudaText, GivenRows } from "../model/cuda-text.ts";
+import type { PlacedDraw } from "../model/step-draws.ts";
+import type { Question } from "../model/step-heads.ts";
 import { type StepBatch, stepBatches } from "./step-batches.ts";
 
 /** Llama 4's text model on one card. A step is handed over to the card and computed while this thread does other things. */
@@ -65,11 +67,20 @@ export class CudaRunner implements StepRunner, Disposable {
 
 function questionOf(wanted: readonly HeadRow[], vocabSize: number): Question {
   const topCount = wanted.reduce((most, row) => Math.max(most, row.topCount), 1);
+  const whole: number[] = [];
+  const draws: PlacedDraw[] = [];
+  for (const [place, { draw, needsLogits }] of wanted.entries()) {
+    if (!needsLogits || draw === undefined) continue;
+    const known = rowDraw(draw, vocabSize);
+    if (known === undefined) whole.push(place);
+    else draws.push({ place, draw: known });
+  }
   return {
     wanted: Int32Array.from(wanted, ({ row }) => row),
     asked: Int32Array.from(wanted, ({ asked }) => asked),
     topCount: Math.min(topCount, vocabSize, TOP_COUNT_MAX),
-    whole: wanted.flatMap(({ needsLogits }, i) => (needsLogits ? [i] : [])),
+    whole,
+    draws,
   };
 }
 

@@ -1,4 +1,5 @@
 import { attentionChecks } from "./attention-check.ts";
+import { drawChecks } from "./draw-check.ts";
 import type { KernelCheck } from "./kernel-check.ts";
 import { linearChecks } from "./linear-check.ts";
 import { routeChecks } from "./route-check.ts";
@@ -11,5 +12,6 @@ export const kernelChecks: readonly KernelCheck[] = [
   ...linearChecks,
   ...rowChecks,
   ...routeChecks,
+  ...drawChecks,
   ...attentionChecks,
 ];

@@ -44,6 +44,7 @@ inline int32_t __float_as_int(float f) { return (int32_t)__float_as_uint(f); }
 inline float __int_as_float(int32_t i) { return __uint_as_float((uint32_t)i); }
 inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
 template <class T> inline T __ldg(const T *p) { return *p; }
+inline double atomicAdd(double *p, double v) { double old = *p; *p += v; return old; }
 inline int atomicAdd(int *p, int v) { int old = *p; *p += v; return old; }
 
 // A block's memory that a launch says the size of: as much as a card has.
