@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { systemClock } from "@drover/core";
+import { systemClock, type WorkerRole } from "@drover/core";
 import type { StartedProcess } from "@drover/process";
 import { createServer, grpcNetwork, listen, type Network, shutDown } from "@drover/rpc";
 import { SharedMemory } from "@drover/shared-memory";
+import { claimCard } from "./device/card-claim.ts";
 import { watchCard } from "./device/card-use.ts";
 import { kvSettings } from "./device/kv-settings.ts";
 import { openDevice } from "./device/worker-device.ts";
@@ -15,7 +16,10 @@ import type { RoleContext } from "./role-context.ts";
 import { startersOf, startRoles } from "./start-roles.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 
-/** Makes one worker: loads what its roles need, serves its peers, and joins the scheduler. Errors: the checkpoint's; `unavailable` when the port is taken. */
+/** Roles that keep keys and values. */
+const KV_ROLES: readonly WorkerRole[] = ["attention", "context"];
+
+/** Makes one worker: loads what its roles need, serves its peers, and joins the scheduler. Errors: the checkpoint's; `unavailable` when the port is taken, or the card. */
 export async function startWorker(options: WorkerOptions): Promise<StartedProcess> {
   const { logger, resources } = options;
   const clock = systemClock;
@@ -25,6 +29,8 @@ export async function startWorker(options: WorkerOptions): Promise<StartedProces
   const use = device.kind === "cuda" ? device.use : undefined;
   watchCard(options.metrics, use);
   const kv = kvSettings(device, options);
+  const claim = options.roles.some((role) => KV_ROLES.includes(role)) ? await claimCard(device, kv) : undefined;
+  if (claim !== undefined) resources.use(claim);
   const model = await openModel(options, device);
   const made = { options, incarnation: randomUUID(), model, device, kv, link };
   const context: RoleContext = { ...made, ended: ended.signal, clock, network: networkOf(options) };

@@ -3,7 +3,13 @@ import { expect, test } from "vitest";
 import { judgeCards } from "./card-check.ts";
 
 const GIB = 2 ** 30;
-const facts = { name: "NVIDIA H200", byteCount: 140 * GIB, architecture: 90, multiprocessorCount: 132 };
+const facts = {
+  name: "NVIDIA H200",
+  id: "ab".repeat(16),
+  byteCount: 140 * GIB,
+  architecture: 90,
+  multiprocessorCount: 132,
+};
 const well: Extract<CardsReport, { kind: "driver" }> = {
   kind: "driver",
   cudaVersion: "13.0",

@@ -20,6 +20,8 @@ export type HostMemory = Readonly<{ address: bigint; bytes: Uint8Array<ArrayBuff
 /** What a card says of itself. */
 export type DeviceFacts = Readonly<{
   name: string;
+  /** The card's own, or its part's that is lent as a card: 32 hexadecimal digits. */
+  id: string;
   byteCount: number;
   /** Compute capability, such as 90 for Hopper: what machine code is made for. */
   architecture: number;

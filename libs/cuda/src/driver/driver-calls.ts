@@ -8,6 +8,7 @@ const SIGNATURES = {
   cuDeviceGetCount: ["void *"],
   cuDeviceGet: ["void *", "int"],
   cuDeviceGetName: ["void *", "int", "int"],
+  cuDeviceGetUuid_v2: ["void *", "int"],
   cuDeviceTotalMem_v2: ["void *", "int"],
   cuDeviceGetAttribute: ["void *", "int", "int"],
   cuDeviceCanAccessPeer: ["void *", "int", "int"],

@@ -19,7 +19,7 @@ import { LaunchConfig } from "./launch-config.ts";
 import type { NativeValue } from "./native-library.ts";
 
 /** Values of cuda.h that the calls below take. */
-const NAME_BYTES = 256;
+const [NAME_BYTES, UUID_BYTES] = [256, 16];
 const ATTRIBUTE = { multiprocessorCount: 16, major: 75, minor: 76 } as const;
 const STREAM_NON_BLOCKING = 1;
 /** Other threads' calls, such as an allocation, do not end a capture. */
@@ -50,9 +50,12 @@ export class NativeDevice implements CudaDevice {
     this.#device = calls.number("cuDeviceGet", ordinal);
     const name = new Uint8Array(NAME_BYTES);
     calls.call("cuDeviceGetName", name, NAME_BYTES, this.#device);
+    const uuid = new Uint8Array(UUID_BYTES);
+    calls.call("cuDeviceGetUuid_v2", uuid, this.#device);
     const attribute = (id: number) => calls.number("cuDeviceGetAttribute", id, this.#device);
     this.facts = {
       name: new TextDecoder().decode(name.subarray(0, name.indexOf(0))),
+      id: Buffer.from(uuid).toString("hex"),
       byteCount: Number(calls.made("cuDeviceTotalMem_v2", this.#device)),
       architecture: 10 * attribute(ATTRIBUTE.major) + attribute(ATTRIBUTE.minor),
       multiprocessorCount: attribute(ATTRIBUTE.multiprocessorCount),

@@ -26,7 +26,7 @@ export class FakeDevice implements CudaDevice {
   launchCount = 0;
 
   constructor(byteCount: number) {
-    this.facts = { name: "fake", byteCount, architecture: 90, multiprocessorCount: 1 };
+    this.facts = { name: "fake", id: "0".repeat(32), byteCount, architecture: 90, multiprocessorCount: 1 };
   }
 
   get freeBytes(): number {

@@ -20,6 +20,8 @@ test("what a device cannot keep is refused with the field", () => {
   const refused = (field: string) => expect.objectContaining({ code: "invalid_argument", field });
   expect(() => kvSettings({ kind: "cpu" }, asked("bf16"))).toThrow(refused("kv_dtype"));
   expect(() => kvSettings({ kind: "cpu" }, asked(undefined, "auto"))).toThrow(refused("kv_memory"));
-  for (const dtype of ["int8", "bf16"] as const)
+  for (const dtype of ["int8", "bf16"] as const) {
     expect(() => kvSettings({ kind: "cuda" }, asked(dtype))).toThrow(refused("kv_dtype"));
+    expect(() => kvSettings({ kind: "cuda" }, asked(dtype))).toThrow(`not as ${dtype}: f16`);
+  }
 });

@@ -4,6 +4,15 @@ import { PRECISIONS } from "@drover/cuda";
 /** What a worker keeps keys and values as, and how many bytes of them; `auto`: as many as its card has free. */
 export type KvSettings = Readonly<{ dtype: KvDtype; bytesMax: number | "auto" }>;
 
+/** Why a type is not kept. */
+type Reasons = Readonly<Partial<Record<KvDtype, string>>>;
+
+/** Of cards. */
+const CARD_REASONS: Reasons = {
+  int8: "f16, some hundred times as exact, gives some tokens other experts already",
+  bf16: "f16 takes the same bytes and is some hundred times as exact",
+};
+
 /** Bytes where nothing is said, in main memory. */
 const HOST_KV_BYTES = 2 ** 30;
 
@@ -16,15 +25,17 @@ export function kvSettings(
   asked: Readonly<{ kvDtype: KvDtype | undefined; kvMemory: number | "auto" | undefined }>,
 ): KvSettings {
   if (device.kind === "cuda")
-    return { dtype: keptAs("card", PRECISIONS, asked.kvDtype), bytesMax: asked.kvMemory ?? "auto" };
+    return { dtype: keptAs("card", PRECISIONS, asked.kvDtype, CARD_REASONS), bytesMax: asked.kvMemory ?? "auto" };
   if (asked.kvMemory === "auto") refuse("kv_memory", "--kv-memory: auto measures a card; for a CPU say how much");
   return { dtype: keptAs("CPU", HOST_KV_DTYPES, asked.kvDtype), bytesMax: asked.kvMemory ?? HOST_KV_BYTES };
 }
 
 /** f32 where nothing is said: 16 bits are as much as a mixture's router may turn on. */
-function keptAs(device: string, dtypes: readonly KvDtype[], asked: KvDtype = "f32"): KvDtype {
-  if (!dtypes.includes(asked))
-    refuse("kv_dtype", `--kv-dtype: a ${device} keeps keys and values as ${dtypes.join(" or ")}, not as ${asked}`);
+function keptAs(device: string, dtypes: readonly KvDtype[], asked: KvDtype = "f32", reasons: Reasons = {}): KvDtype {
+  if (!dtypes.includes(asked)) {
+    const sentence = `--kv-dtype: a ${device} keeps keys and values as ${dtypes.join(" or ")}, not as ${asked}`;
+    refuse("kv_dtype", reasons[asked] === undefined ? sentence : `${sentence}: ${reasons[asked]}`);
+  }
   return asked;
 }
 

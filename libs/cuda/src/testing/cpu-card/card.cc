@@ -67,6 +67,7 @@ int cuGetErrorString(int code, const char **out) { *out = code == OUT_OF_MEMORY 
 int cuDeviceGetCount(int *out) { *out = 1; return OK; }
 int cuDeviceGet(int *out, int ordinal) { *out = ordinal; return ordinal == 0 ? OK : INVALID_DEVICE; }
 int cuDeviceGetName(char *out, int size, int) { snprintf(out, (size_t)size, "a CPU in a card's place"); return OK; }
+int cuDeviceGetUuid_v2(void *out, int) { memset(out, 0, 16); return OK; }
 int cuDeviceTotalMem_v2(size_t *out, int) { *out = CARD_BYTES; return OK; }
 int cuDeviceGetAttribute(int *out, int attribute, int) { *out = attribute == 16 ? 4 : attribute == 75 ? 9 : 0; return OK; }
 int cuDevicePrimaryCtxRetain(void **out, int) { *out = (void *)1; return OK; }
