@@ -13,7 +13,7 @@ export const BURST_STRETCH = 1.5;
 /** The part of a step's budget that prompts get however long decoding takes. */
 export const PROMPT_SHARE_MIN = 0.25;
 
-/** The part of the prompts' budget that goes to the request that was served longest ago. */
+/** The part of the prompts' budget that goes to the request that was served longest ago of those that later ones pass. */
 export const TURN_SHARE = 0.25;
 
 /** A prompt that is neither on turn nor at its end gets no fewer rows: each entry has costs of its own. */

@@ -30,9 +30,9 @@ export class PromptShares<T extends Candidate> {
 
   /** What each prompt gets; those that get nothing are left out. */
   rows(): PlannedRows<T>[] {
-    const [onTurn] = [...this.#waiting].sort((a, b) => a.lastStep - b.lastStep || a.order - b.order);
-    if (onTurn !== undefined) this.#serveOldest(onTurn, this.#waiting.length === 1 ? 1 : TURN_SHARE);
     const shortestFirst = [...this.#waiting].sort((a, b) => a.needMs - b.needMs || a.order - b.order);
+    const [onTurn] = passedOver(shortestFirst).sort((a, b) => a.lastStep - b.lastStep || a.order - b.order);
+    if (onTurn !== undefined) this.#serveOldest(onTurn, this.#waiting.length === 1 ? 1 : TURN_SHARE);
     for (const request of shortestFirst) for (const prompt of request.prompts) this.#serve(prompt);
     const [first] = shortestFirst;
     const prompt = first?.prompts[0];
@@ -43,7 +43,7 @@ export class PromptShares<T extends Candidate> {
   }
 
   /**
-   * The request that was served longest ago gets its part before shorter ones pass; parts that it did not take add up. A prompt so deep that its reads
+   * The request that was served longest ago, of those that are passed over, gets its part before shorter ones pass; parts that it did not take add up. A prompt so deep that its reads
    * would be most of what a few rows cost waits until it may take a burst of them, so that all of them share the reads. Where a burst is too short
    * for that, waiting helps nobody: it goes as soon as its parts are a step's budget, be it with one row that takes longer.
    */
@@ -94,6 +94,19 @@ export class PromptShares<T extends Candidate> {
     this.#rowsLeft -= rowCount - has;
     this.#rows.set(prompt, rowCount);
   }
+}
+
+/**
+ * Those that are to have a part though others go before them: the first, and whoever is passed by a request that came later. Behind earlier ones alone
+ * nobody waits for ever, and parts of all would only make all of them late.
+ */
+function passedOver<T>(shortestFirst: readonly WaitingPrompts<T>[]): WaitingPrompts<T>[] {
+  let newest = Number.NEGATIVE_INFINITY;
+  return shortestFirst.filter(({ order }, at) => {
+    const isPassed = order < newest;
+    newest = Math.max(newest, order);
+    return isPassed || at === 0;
+  });
 }
 
 function grouped<T extends Candidate>(prompts: readonly T[], cost: StepCost, stepRows: number): WaitingPrompts<T>[] {

@@ -17,8 +17,8 @@ export type StepBudget = Readonly<{
 
 /**
  * Chooses the rows of one step. Decoding sequences all get theirs, as far as the hard bound allows; prompts share what is left of the budget
- * of milliseconds, and always some of it: the shortest first, with a part for the request that was served longest ago, which may save it up for a while. Nobody is passed
- * over for ever.
+ * of milliseconds, and always some of it: the shortest first, with a part for one that later requests pass, which may save it up for a while. Nobody is passed over for
+ * ever.
  */
 export function planStep<T extends Candidate>(
   candidates: readonly T[],
