@@ -52,7 +52,9 @@ export function kvGeometry(
 
 /** Layers of a kind. */
 export function layerCountOf({ isGlobalLayer }: Pick<KvGeometry, "isGlobalLayer">, kind: KvKind): number {
-  return isGlobalLayer.filter((isGlobal) => isGlobal === (kind === "global")).length;
+  let count = 0;
+  for (const isGlobal of isGlobalLayer) if (isGlobal === (kind === "global")) count += 1;
+  return count;
 }
 
 /** Bytes of one row in all layers of a kind. */

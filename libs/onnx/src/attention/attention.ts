@@ -4,7 +4,7 @@ import { mergePartials } from "@drover/sequences";
 import { attentionGraph } from "../graphs/attention.ts";
 import { MASKS_MAX } from "../limits.ts";
 import { type Feeds, f32, f32Of, Session, type SessionOptions } from "../session.ts";
-import { feedHeads, type HeadViews } from "./head-views.ts";
+import { feedHeads, type HeadNames, type HeadViews, headNames } from "./head-views.ts";
 import type { SequenceRows } from "./sequence-rows.ts";
 
 type Part = Readonly<{ attended: Float32Array; lse: Float32Array }>;
@@ -12,6 +12,7 @@ type Part = Readonly<{ attended: Float32Array; lse: Float32Array }>;
 /** Attention of new rows over a sequence's stored rows, run by run, merged exactly by log-sum-exp. */
 export class Attention implements Disposable {
   readonly #dims: GraphDims;
+  readonly #names: HeadNames;
   readonly #whole: Session;
   readonly #wholeMasked: Session;
   readonly #partial: Session;
@@ -20,6 +21,7 @@ export class Attention implements Disposable {
 
   constructor(dims: GraphDims, kv: HostKvDtype, options: SessionOptions) {
     this.#dims = dims;
+    this.#names = headNames(dims.kvHeadCount);
     const session = (masked: boolean, partial: boolean) =>
       new Session(
         "attention",
@@ -109,7 +111,7 @@ export class Attention implements Disposable {
 
   #feeds(q: Float32Array, count: number, views: HeadViews): Feeds {
     const feeds: Feeds = { q: f32(q, [count, this.#dims.headCount * this.#dims.headDim]) };
-    feedHeads(feeds, views, "", this.#dims.headDim);
+    feedHeads(feeds, views, this.#names, this.#dims.headDim);
     return feeds;
   }
 

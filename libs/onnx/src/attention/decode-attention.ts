@@ -1,10 +1,10 @@
-import type { HostKvDtype } from "@drover/core";
+import { at, type HostKvDtype } from "@drover/core";
 import type { GraphDims } from "@drover/llama4";
 import { mergePartials } from "@drover/sequences";
 import { decodeAttentionGraph } from "../graphs/attention.ts";
 import { type Feeds, f32, f32Of, Session, type SessionOptions } from "../session.ts";
 import type { Attention } from "./attention.ts";
-import { feedHeads, type HeadViews } from "./head-views.ts";
+import { feedHeads, type HeadNames, type HeadViews, headNames } from "./head-views.ts";
 
 /** Pairs of a row and a run in one session run, largest first; what is left over runs by itself. */
 const BATCH_SIZES = [32, 16, 8, 4] as const;
@@ -20,6 +20,8 @@ export class DecodeAttention implements Disposable {
   readonly #kv: HostKvDtype;
   readonly #attention: Pick<Attention, "attendRuns">;
   readonly #options: SessionOptions;
+  /** By the pair's place in its batch. */
+  readonly #names: readonly HeadNames[];
   readonly #sessions = new Map<string, Session>();
 
   /** `attention` takes what is too little for a batch. */
@@ -28,6 +30,7 @@ export class DecodeAttention implements Disposable {
     this.#kv = kv;
     this.#attention = attention;
     this.#options = options;
+    this.#names = Array.from({ length: BATCH_SIZES[0] }, (_, i) => headNames(dims.kvHeadCount, `${i}.`));
   }
 
   /** Attends and writes the rows' results into attended_aQ. Rows with one run and rows with several, whose parts are merged, go in batches of their own. */
@@ -104,7 +107,7 @@ export class DecodeAttention implements Disposable {
     const feeds: Feeds = { q: f32(q, [pairs.length, width]) };
     for (const [i, { row, views }] of pairs.entries()) {
       q.set(q_aQ.subarray(row * width, (row + 1) * width), i * width);
-      feedHeads(feeds, views, `${i}.`, headDim);
+      feedHeads(feeds, views, at(this.#names, i), headDim);
     }
     const out = this.#session(pairs.length, partial).run(feeds);
     const attended = f32Of(out, "attended");

@@ -1,3 +1,4 @@
+import { at } from "@drover/core";
 import type { KvLayout, KvRows } from "../kv/kv-rows.ts";
 import { type Feeds, f32, i8 } from "../session.ts";
 
@@ -35,20 +36,32 @@ function cut(
   return { rows: views, scales: cutScales };
 }
 
-/** Adds a run to the inputs of an attention graph, whose names begin with `prefix` behind their letter. */
-export function feedHeads(feeds: Feeds, { k, v, rowCount }: HeadViews, prefix: string, headDim: number): void {
-  feedRows(feeds, k, "k", prefix, [rowCount, headDim]);
-  feedRows(feeds, v, "v", prefix, [rowCount, headDim]);
+/** What an attention graph calls the inputs of one run, by KV head. */
+export type HeadNames = Readonly<Record<"k" | "v" | "kScales" | "vScales", readonly string[]>>;
+
+/** Made once: a step of many sequences has some thousand inputs. `prefix`: what stands behind the letter. */
+export function headNames(kvHeadCount: number, prefix = ""): HeadNames {
+  const names = (letters: string) => Array.from({ length: kvHeadCount }, (_, head) => `${letters}${prefix}${head}`);
+  return { k: names("k"), v: names("v"), kScales: names("ks"), vScales: names("vs") };
+}
+
+/** Adds a run to the inputs of an attention graph. */
+export function feedHeads(feeds: Feeds, { k, v, rowCount }: HeadViews, names: HeadNames, headDim: number): void {
+  const dims = [rowCount, headDim] as const;
+  feedRows(feeds, k, names.k, names.kScales, dims);
+  feedRows(feeds, v, names.v, names.vScales, dims);
 }
 
 function feedRows(
   feeds: Feeds,
   { rows, scales }: Heads,
-  name: "k" | "v",
-  prefix: string,
+  names: readonly string[],
+  scaleNames: readonly string[],
   dims: readonly [number, number],
 ): void {
-  for (const [head, view] of rows.entries())
-    feeds[`${name}${prefix}${head}`] = view instanceof Float32Array ? f32(view, dims) : i8(view, dims);
-  for (const [head, scale] of scales.entries()) feeds[`${name}s${prefix}${head}`] = f32(scale, [dims[0]]);
+  for (let head = 0; head < rows.length; head++) {
+    const view = at(rows, head);
+    feeds[at(names, head)] = view instanceof Float32Array ? f32(view, dims) : i8(view, dims);
+  }
+  for (let head = 0; head < scales.length; head++) feeds[at(scaleNames, head)] = f32(at(scales, head), [dims[0]]);
 }

@@ -21,6 +21,9 @@ export class SequenceRows {
   readonly #context: RowsContext;
   readonly #parts: Readonly<Record<KvKind, Map<number, readonly KvPart[]>>> = { global: new Map(), local: new Map() };
 
+  /** The part that was found last: the next row is likely in it, and so is the same row of the next layer. */
+  readonly #last: Record<KvKind, KvPart | undefined> = { global: undefined, local: undefined };
+
   constructor(sequence: StoredSequence, context: RowsContext) {
     this.sequence = sequence;
     this.first = sequence.length;
@@ -79,9 +82,12 @@ export class SequenceRows {
   }
 
   #partAt(kind: KvKind, position: number): KvPart {
+    const last = this.#last[kind];
+    if (last !== undefined && position >= last.position && position < last.position + last.rowCount) return last;
     const parts = this.#partsOf(kind, this.#segmentOf(kind, position));
     const part = parts.findLast((each) => each.position <= position);
     assert(part !== undefined && position < part.position + part.rowCount, "a row is reserved before it is used");
+    this.#last[kind] = part;
     return part;
   }
 

@@ -45,7 +45,9 @@ export class KvLayout {
   /** Writes d floats of `source` from `from` on as row `row`, counted over all heads. */
   write({ rows, scales }: KvRows, row: number, source: Float32Array, from: number): void {
     const { headDim } = this;
-    if (scales === undefined) rows.set(source.subarray(from, from + headDim), row * headDim);
+    // A head has so few floats that a view of them takes longer to make than they take to copy.
+    if (scales === undefined)
+      for (let i = 0, to = row * headDim; i < headDim; i++) rows[to + i] = source[from + i] ?? 0;
     else scales[row] = quantizeRow(source, from, headDim, rows, row * headDim);
   }
 
