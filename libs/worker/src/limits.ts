@@ -31,7 +31,7 @@ export const STATUS_CHANGE_MS = 100;
 export const KV_STEPS_TOLD = 64;
 
 /** What enters and leaves the prefix cache while nothing else changes is told this often at most. */
-export const CACHE_CHANGE_MS = 250;
+export const CACHE_CHANGE_MS = 400;
 
 /** Hashes of the prefix cache in one message to the scheduler, bytes. */
 export const CACHE_FRAME_BYTES = 256 * 1024;
