@@ -16,6 +16,7 @@ const { values } = parseArgs({
     "quantize-block": { type: "string", default: "128" },
     rounds: { type: "string", default: "5" },
     seed: { type: "string", default: "1" },
+    json: { type: "boolean", default: false },
   },
 });
 const PROMPT = 64;
@@ -76,6 +77,11 @@ for (let round = -1; round < Number(values.rounds); round++) {
 }
 
 const median = (list: readonly number[]) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? 0;
+if (values.json) {
+  const speeds = [...samples].map(([name, list]) => [name, median(list.map((s) => s.tokensPerSecond))]);
+  console.log(JSON.stringify(Object.fromEntries(speeds)));
+  process.exit(0);
+}
 const percent = (share: number) => `${(100 * share).toFixed(0)}%`;
 console.log(
   `${values.model}, ${quantizationName(quantization) ?? "f32"}, one process, one thread; ${cpus().length} x ${cpus()[0]?.model}; Node ${process.version}; seed ${values.seed}, ${values.rounds} rounds`,
