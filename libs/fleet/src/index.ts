@@ -10,6 +10,7 @@ export {
   type WorkerProfile,
 } from "./members/member.ts";
 export { type GoneReason, Membership, type MembershipChange } from "./members/membership.ts";
+export { type SlowWorker, slowWorkers } from "./members/slow-workers.ts";
 export {
   cachedBytes,
   type HotExpert,

@@ -1,5 +1,5 @@
 import { systemClock, toDroverError, withTimeout } from "@drover/core";
-import type { ClusterState, WorkerState } from "@drover/fleet";
+import { type ClusterState, type SlowWorker, slowWorkers, type WorkerState } from "@drover/fleet";
 import { judgeSkew } from "./clock-check.ts";
 import { type Finding, Findings } from "./finding.ts";
 import { DATE_HEADER_MS, DOCTOR_ANSWER_LIMIT, PEERS_ASKED_AT_ONCE, SILENT_MS_WARN } from "./limits.ts";
@@ -28,9 +28,16 @@ export async function checkCluster(
 ): Promise<readonly Finding[]> {
   const all = [...judgeCluster(state)];
   const workers = state?.workers ?? [];
+  const slow = slowWorkers(workers);
   for (let at = 0; at < workers.length; at += PEERS_ASKED_AT_ONCE) {
     const asked = workers.slice(at, at + PEERS_ASKED_AT_ONCE);
-    all.push(...(await Promise.all(asked.map((worker) => checkWorker(worker, readAtMs, signal)))).flat());
+    const found = await Promise.all(
+      asked.map(async (worker) => [
+        ...(await checkWorker(worker, readAtMs, signal)),
+        ...judgePace(worker, slow.get(worker.workerId)),
+      ]),
+    );
+    all.push(...found.flat());
   }
   return all;
 }
@@ -82,6 +89,26 @@ async function checkWorker(worker: WorkerState, readAtMs: number, signal: AbortS
     // The leader sends what it knows each second, and the router keeps the last: the report is up to so much older than it says.
     judgeSkew(findings, status.sentAtMs + silentMs - readAtMs, DATE_HEADER_MS);
   }
+  return findings.all;
+}
+
+/** What others find of it: whose experts are slow holds up every step of everybody. */
+function judgePace({ workerId, frozen }: WorkerState, slow: SlowWorker | undefined): readonly Finding[] {
+  const findings = new Findings(`worker ${workerId}`);
+  if (frozen)
+    findings.warn("process", "it is frozen, or its host is gone", "What it had goes on elsewhere. See its host.");
+  if (slow?.isSilent === true)
+    findings.warn(
+      "pace",
+      `${slow.foundBy} gets no answer of its experts`,
+      "Others load them meanwhile. It hangs, or the network between the two is cut: see its log.",
+    );
+  else if (slow !== undefined)
+    findings.warn(
+      "pace",
+      `${slow.foundBy} waits ${slow.slowness.toFixed(1)} times as long for its experts as for those of others`,
+      "It gets fewer rows where others hold the same experts. See what else its machine does, and the network between the two.",
+    );
   return findings.all;
 }
 

@@ -1,4 +1,4 @@
-import { neverAborted } from "@drover/core";
+import { neverAborted, workerId } from "@drover/core";
 import { createServer, expertService, listen, PROTOCOL, type Protocol, shutDown } from "@drover/rpc";
 import { clusterStateOf } from "@drover/testkit";
 import { describe, expect, it } from "vitest";
@@ -115,11 +115,15 @@ describe("doctor finds a planted fault, and only that one", () => {
       roles: ["experts"] as const,
       status: { ready: true, sentAtMs },
     });
+    const slowPeers = [
+      { workerId: workerId("gone"), slowness: 1, isSilent: true },
+      { workerId: workerId("skewed"), slowness: 4, isSilent: false },
+    ];
     const state = clusterStateOf({
       ready: true,
       expertMap: { ...clusterStateOf().expertMap, complete: true },
       workers: [
-        worker("same", same.address, nowMs),
+        { ...worker("same", same.address, nowMs), status: { ready: true, sentAtMs: nowMs, slowPeers } },
         worker("newer", newer.address, nowMs),
         worker("gone", gone.address, nowMs),
         worker("skewed", same.address, nowMs - 60_000),
@@ -132,6 +136,11 @@ describe("doctor finds a planted fault, and only that one", () => {
       "worker newer: protocol",
       "worker gone: reachable",
       "worker skewed: clock",
+    ]);
+    const paces = findings.filter(({ check }) => check === "pace");
+    expect(paces.map(({ subject, state, found }) => `${subject} ${state}: ${found}`)).toEqual([
+      "worker gone warn: same gets no answer of its experts",
+      "worker skewed warn: same waits 4.0 times as long for its experts as for those of others",
     ]);
     expect(bad(await checkSchedulers([gone.address], neverAborted))).toEqual(["reachable fail"]);
     for (const { server } of [same, newer]) server.forceShutdown();

@@ -1,4 +1,4 @@
-import { modelId, NO_COSTS, routerId } from "@drover/core";
+import { modelId, NO_COSTS, routerId, workerId } from "@drover/core";
 import type { DrainState } from "@drover/fleet";
 import { clusterStateOf, type WorkerFacts } from "@drover/testkit";
 import { describe, expect, it } from "vitest";
@@ -33,6 +33,7 @@ const state = clusterStateOf({
         localKv: { referenced: GIB, cached: 0 },
         prefix: { promptTokenCount: 1000, cachedTokenCount: 480 },
         hottest: [{ layer: 3, expert: 7, rowCount: 1500 }],
+        slowPeers: [{ workerId: workerId("experts-1"), slowness: 4.24, isSilent: false }],
       },
     },
     {
@@ -65,9 +66,9 @@ describe("topPage", () => {
       "KV           as    used      of        global    cached    local    cached  blocks  hits  predicted",
       "attention-0  int8  60.0 GiB  80.0 GiB  49.0 GiB  10.0 GiB  1.0 GiB  0 B     16.4k   48%   50%",
       "",
-      "experts    state         roles    held  rows  of all",
+      "experts    state         roles    held  rows  of all  pace",
       "experts-0  ready         experts    64    30  75%",
-      "experts-1  silent 4.0 s  experts    64    10  25%",
+      "experts-1  silent 4.0 s  experts    64    10  25%     4.2x as long",
       "",
       "hottest experts, layer/expert and rows",
       "3/7 1.5k",
@@ -92,6 +93,21 @@ describe("topPage", () => {
       /^context-0 +f32 +3.0 GiB +4.0 GiB +3.0 GiB +0 B/,
     );
     expect(page.filter((line) => line.startsWith("context-0"))).toHaveLength(2);
+  });
+
+  it("names workers that are frozen, and those whose experts do not answer, by whoever finds it worst", () => {
+    const finds = (isSilent: boolean, slowness: number) => ({
+      roles: ["attention"] as const,
+      status: { slowPeers: [{ workerId: workerId("e"), slowness, isSilent }] },
+    });
+    const workers: WorkerFacts[] = [
+      { workerId: "a", ...finds(true, 1) },
+      { workerId: "b", ...finds(false, 9), frozen: true },
+      { workerId: "e", roles: ["experts"] },
+    ];
+    const cells = topPage(clusterStateOf({ workers })).map((line) => line.split(/ {2,}/));
+    expect(cells.find(([name]) => name === "e")?.at(-1)).toBe("silent");
+    expect(cells.find(([name]) => name === "b")?.[1]).toBe("frozen");
   });
 
   it("shows how far draining workers are, and what memory forbids", () => {

@@ -1,4 +1,4 @@
-import { type ClusterState, NO_STATUS, type PrefixCounts, type WorkerState } from "@drover/fleet";
+import { type ClusterState, NO_STATUS, type PrefixCounts, slowWorkers, type WorkerState } from "@drover/fleet";
 import { HOT_EXPERTS_MAX, TOP_SILENT_MS } from "../limits.ts";
 import { columns } from "./columns.ts";
 import { amount, byteAmount, milliseconds, percent } from "./top-amounts.ts";
@@ -20,7 +20,7 @@ export function topPage(state: ClusterState | undefined, rates: Rates = new Map(
     ...section(LANE_HEAD, state.lanes.map(laneCells)),
     ...section(ATTENTION_HEAD, attention.map(attentionCells(rates))),
     ...section(KV_HEAD, [...attention, ...rest.filter(holdsStripes)].map(kvCells)),
-    ...section(EXPERTS_HEAD, holders.map(expertCells(holders))),
+    ...section(EXPERTS_HEAD, holders.map(expertCells(state, holders))),
     ...section(
       OTHER_HEAD,
       rest.filter(({ roles }) => !roles.includes("experts")).map((worker) => [worker.workerId, ...whoIs(worker)]),
@@ -102,9 +102,16 @@ function kvCells({ workerId, kvDtype, status, predictedPrefix, indexedBlockCount
   ];
 }
 
-const EXPERTS_HEAD = ["experts", "state", "roles", "held", "rows", "of all"];
+const EXPERTS_HEAD = ["experts", "state", "roles", "held", "rows", "of all", "pace"];
 
-function expertCells(holders: readonly WorkerState[]): (worker: WorkerState) => string[] {
+/** The pace is what attention workers find: that it is silent, or how many times as long as the others it takes; nothing where it keeps up. */
+function expertCells(state: ClusterState, holders: readonly WorkerState[]): (worker: WorkerState) => string[] {
+  const slow = slowWorkers(state.workers);
+  const paceOf = ({ workerId }: WorkerState) => {
+    const found = slow.get(workerId);
+    if (found === undefined) return "";
+    return found.isSilent ? "silent" : `${found.slowness.toFixed(1)}x as long`;
+  };
   const rowsOf = ({ status }: WorkerState) => (status ?? NO_STATUS).expertRowCount;
   const all = holders.reduce((sum, worker) => sum + rowsOf(worker), 0);
   return (worker) => [
@@ -113,14 +120,16 @@ function expertCells(holders: readonly WorkerState[]): (worker: WorkerState) => 
     String(worker.expertCount),
     amount(rowsOf(worker)),
     percent(rowsOf(worker), all),
+    paceOf(worker),
   ];
 }
 
 const OTHER_HEAD = ["others", "state", "roles"];
 
-function whoIs({ roles, status, silentMs, drain }: WorkerState): [state: string, roles: string] {
+function whoIs({ roles, status, silentMs, frozen, drain }: WorkerState): [state: string, roles: string] {
   const served = status?.ready ? "ready" : "starting";
   const drains = drain?.drained ? "drained" : drain?.obstacle === undefined ? "draining" : "cannot drain";
+  if (frozen) return ["frozen", roles.join("+")];
   const state = silentMs > TOP_SILENT_MS ? `silent ${milliseconds(silentMs)}` : drain === undefined ? served : drains;
   return [state, roles.join("+")];
 }
