@@ -60,7 +60,7 @@ export function drawn(global: Iterable<number>, local: Iterable<number>, choice:
   let word = mixed(choice, index);
   for (const row of global) word = mixed(word, row);
   for (const row of local) word = mixed(row, word);
-  return word % 41 === 0 ? MODEL.eosTokenId : word % 256;
+  return word % 151 === 0 ? MODEL.eosTokenId : word % 256;
 }
 
 /** The whole answer of one choice, as it must be: up to the token that ends it, or `tokensMax`. */

@@ -1,10 +1,11 @@
-import type { ExpertExchange, PayloadStore, QueueConsumer, QueueProducer, StepRunner } from "@drover/core";
+import type { ExpertExchange, LeaderLease, PayloadStore, QueueConsumer, QueueProducer, StepRunner } from "@drover/core";
 import type { OpenStream, RpcService } from "@drover/rpc";
 import type { StoredSequences } from "@drover/sequences";
 import type { SimProcess } from "@drover/testkit";
 import type { WorkerOrder, WorkerReport } from "@drover/wire";
 
-type Join = OpenStream<WorkerReport, WorkerOrder | undefined>;
+/** A worker's stream to schedulers, as it is opened. */
+export type Join = OpenStream<WorkerReport, WorkerOrder | undefined>;
 
 /**
  * Where a test may stand between two parts of the product: to watch, or to plant a fault that it must find. Each takes what is there and gives
@@ -19,5 +20,6 @@ export type Seams = Readonly<{
   runner?: (runner: StepRunner) => StepRunner;
   sequences?: (sequences: StoredSequences) => StoredSequences;
   producer?: (producer: QueueProducer & PayloadStore) => QueueProducer & PayloadStore;
+  lease?: (lease: LeaderLease) => LeaderLease;
   consumer?: (consumer: QueueConsumer, scheduler: SimProcess) => QueueConsumer;
 }>;

@@ -33,6 +33,9 @@ export class SimClient {
   router: SimRouter | undefined;
   end: ClientEnd | undefined;
   accepted = false;
+  onLeft: () => void = () => undefined;
+  /** By which the cluster knows it, once it is accepted. */
+  requestId: string | undefined;
 
   constructor(name: string, plan: ClientPlan, onFault: (sentence: string) => void) {
     this.name = name;
@@ -48,15 +51,21 @@ export class SimClient {
     return this.end !== undefined || this.router?.process.isGone === true;
   }
 
+  /** It waits for an answer that a router owes it. */
+  get isOwed(): boolean {
+    return this.accepted && !this.isOver;
+  }
+
   /** Asks a router. Never rejects. */
   async ask(router: SimRouter): Promise<void> {
     this.router = router;
     const leaving = new AbortController();
     const { leavesMs } = this.plan;
     if (leavesMs !== undefined)
-      router.process.after(leavesMs, `${this.name} leaves`, () =>
-        leaving.abort(new DroverError("cancelled", "the client has left")),
-      );
+      router.process.after(leavesMs, `${this.name} leaves`, () => {
+        leaving.abort(new DroverError("cancelled", "the client has left"));
+        this.onLeft();
+      });
     try {
       await this.#read(router, leaving.signal);
       this.#close({ kind: "answered" });
@@ -82,6 +91,7 @@ export class SimClient {
     using permit = inference.admit({ operation: "completion", name: this.name });
     const running = await inference.begin((facts) => [readCompletion(body, facts)], permit, signal);
     this.accepted = true;
+    this.requestId = running.batch.requestId;
     for await (const outputs of running.batch.outputs()) {
       for (const output of outputs) if (output.kind === "token") this.#take(output.choice, output.tokenId);
       if (readMs !== undefined) await sleepUnlessAborted(process, readMs, signal);

@@ -1,3 +1,4 @@
+import type { PayloadStore, QueueProducer } from "@drover/core";
 import { modelId, neverAborted, routerId, silentLogger, sleepUnlessAborted } from "@drover/core";
 import { RemoteQueue } from "@drover/queue";
 import { Admission, Deployment, routerSeries, type ServedModel, TenantUsage } from "@drover/router";
@@ -5,8 +6,14 @@ import { byteTokenizer, type SimNetwork, type SimProcess } from "@drover/testkit
 import { MODEL } from "./model.ts";
 import { noMetrics } from "./no-metrics.ts";
 import type { Seams } from "./seams.ts";
+import { RedisLink, type RedisPlace, SimQueue } from "./sim-redis-link.ts";
 
-export type SimRouterOptions = Readonly<{ schedulers: readonly string[]; address: string; seams: Seams }>;
+export type SimRouterOptions = Readonly<{
+  schedulers: readonly string[];
+  address: string;
+  seams: Seams;
+  redis?: RedisPlace;
+}>;
 
 /** As the router does: how often deadlines and lost streams are looked for. */
 const SWEEP_MS = 500;
@@ -18,17 +25,23 @@ export class SimRouter {
   readonly admission: Admission;
   readonly #address: string;
 
-  constructor(network: SimNetwork, process: SimProcess, { schedulers, address, seams }: SimRouterOptions) {
+  constructor(network: SimNetwork, process: SimProcess, { schedulers, address, seams, redis }: SimRouterOptions) {
     this.process = process;
     this.#address = address;
     this.admission = new Admission({ requestsMax: 256, refusing: neverAborted, clock: process });
-    const [scheduler] = schedulers;
-    const client = network.of(process).dial(scheduler ?? "");
-    const remote = new RemoteQueue(() => client);
-    const queue = seams.producer?.(remote) ?? remote;
+    const { queue: inner, trouble } =
+      redis === undefined ? inScheduler(network, process, schedulers) : inRedis(network, process, redis);
+    const queue = seams.producer?.(inner) ?? inner;
     const series = routerSeries(noMetrics);
     this.deployment = new Deployment(
-      { model: servedModel(), queue, store: remote, queueInScheduler: true, schedulers },
+      {
+        model: servedModel(),
+        queue,
+        store: queue,
+        queueInScheduler: redis === undefined,
+        schedulers,
+        queueTrouble: trouble,
+      },
       {
         routerId: routerId(process.newId()),
         admission: this.admission,
@@ -53,6 +66,19 @@ export class SimRouter {
       await sleepUnlessAborted(this.process, SWEEP_MS, neverAborted);
     }
   }
+}
+
+type Adapter = Readonly<{ queue: QueueProducer & PayloadStore; trouble: () => string | null }>;
+
+function inScheduler(network: SimNetwork, process: SimProcess, [scheduler = ""]: readonly string[]): Adapter {
+  const client = network.of(process).dial(scheduler);
+  return { queue: new RemoteQueue(() => client), trouble: () => null };
+}
+
+function inRedis(network: SimNetwork, process: SimProcess, place: RedisPlace): Adapter {
+  const link = new RedisLink(network, process, place);
+  const trouble = () => (link.isReady ? null : "the queue's Redis cannot be reached");
+  return { queue: new SimQueue(link, process, place), trouble };
 }
 
 function servedModel(): ServedModel {

@@ -12,7 +12,12 @@ async function history(seed: number) {
   const schedulers = ["scheduler-0:1"];
   const seams = {};
   const process = (name: string) => world.process(name);
-  void new SimScheduler(network, process("scheduler-0"), { address: "scheduler-0:1", expectExperts: 1, seams }).run();
+  void new SimScheduler(network, process("scheduler-0"), {
+    address: "scheduler-0:1",
+    expectExperts: 1,
+    holdersMin: 1,
+    seams,
+  }).run();
   const worker = await SimWorker.start(network, process("worker-0"), {
     roles: ["experts", "attention"],
     schedulers,

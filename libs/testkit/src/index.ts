@@ -6,6 +6,7 @@ export { SimClock, settled } from "./sim-clock.ts";
 
 // Many processes in one simulated time, and the network between them.
 
+export { type End, SimConnection } from "./simulation/sim-connection.ts";
 export { SimNetwork } from "./simulation/sim-network.ts";
 export { SimProcess } from "./simulation/sim-process.ts";
 export { SimServer } from "./simulation/sim-server.ts";

@@ -19,7 +19,7 @@ export type Frame = Readonly<{ what: string; receive: () => void }>;
 /** One end: the process that it is of, and what it is told when the connection is broken. */
 export type End = Readonly<{ process: SimProcess; broken: (reason: string) => void }>;
 
-type Pipe = { readonly from: End; readonly to: End; readyMs: number; waiting: Waiting[]; isBroken: boolean };
+type Pipe = { readonly from: End; readonly to: End; readyMs: number; waiting: Waiting[] };
 type Waiting = Readonly<{ frame: Frame; onLeft: (() => void) | undefined }>;
 
 /** How long a connection whose other end does not answer is kept: gRPC's keepalive, 10 s, and its timeout, 5 s. */
@@ -35,25 +35,23 @@ export class SimConnection {
   readonly #network: Ways;
   readonly #there: Pipe;
   readonly #back: Pipe;
+  /** Ends for which the connection is over. */
+  readonly #over = new Set<End>();
 
   constructor(network: Ways, client: End, server: End) {
     this.client = client;
     this.server = server;
     this.#network = network;
-    this.#there = { from: client, to: server, readyMs: 0, waiting: [], isBroken: false };
-    this.#back = { from: server, to: client, readyMs: 0, waiting: [], isBroken: false };
+    this.#there = { from: client, to: server, readyMs: 0, waiting: [] };
+    this.#back = { from: server, to: client, readyMs: 0, waiting: [] };
     network.opened(this);
-  }
-
-  get isBroken(): boolean {
-    return this.#there.isBroken && this.#back.isBroken;
   }
 
   /** Sends from one end to the other. `onLeft`: told in the sender once the way takes it. */
   send(from: End, frame: Frame, onLeft?: () => void): void {
-    const pipe = from === this.client ? this.#there : this.#back;
-    if (pipe.isBroken || from.process.isGone) return;
-    if (pipe.waiting.length > 0 || this.#network.isCut(pipe.from.process.name, pipe.to.process.name)) {
+    const pipe = this.#from(from);
+    if (this.#over.has(from) || from.process.isGone) return;
+    if (pipe.waiting.length > 0 || this.#isCut(pipe)) {
       pipe.waiting.push({ frame, onLeft });
       return;
     }
@@ -61,20 +59,10 @@ export class SimConnection {
     if (onLeft !== undefined) process.nextTick(onLeft);
   }
 
-  #carry(pipe: Pipe, frame: Frame): void {
-    const world = this.#network.world;
-    const latencyMs = this.#network.latencyMs(pipe.from.process.name, pipe.to.process.name);
-    // A hair later than what was sent before it: what comes at once comes in order.
-    pipe.readyMs = Math.max(pipe.readyMs, world.nowMs + latencyMs);
-    world.after(pipe.readyMs - world.nowMs, pipe.to.process, frame.what, () => {
-      if (!pipe.isBroken) frame.receive();
-    });
-  }
-
   /** The way may be open again: what waited goes on. */
   heal(): void {
     for (const pipe of [this.#there, this.#back]) {
-      if (pipe.isBroken || this.#network.isCut(pipe.from.process.name, pipe.to.process.name)) continue;
+      if (this.#isCut(pipe)) continue;
       for (const { frame, onLeft } of pipe.waiting.splice(0)) {
         this.#carry(pipe, frame);
         if (onLeft !== undefined) pipe.from.process.after(0, "", onLeft);
@@ -95,35 +83,64 @@ export class SimConnection {
   /** Breaks in a moment, at both ends: what is under way is lost. */
   reset(reason: string): void {
     for (const pipe of [this.#there, this.#back]) {
-      pipe.isBroken = true;
       pipe.waiting = [];
+      if (this.#over.has(pipe.to)) continue;
+      this.#over.add(pipe.to);
+      const inMs = this.#network.latencyMs(pipe.from.process.name, pipe.to.process.name);
+      const what = `${pipe.to.process.name} loses ${pipe.from.process.name}`;
+      pipe.to.process.after(inMs, what, () => pipe.to.broken(reason));
     }
     this.#network.closed(this);
-    for (const end of [this.client, this.server]) {
-      if (end.process.isGone) continue;
-      const other = end === this.client ? this.server : this.client;
-      const inMs = this.#network.latencyMs(other.process.name, end.process.name);
-      end.process.after(inMs, `${end.process.name} loses ${other.process.name}`, () => end.broken(reason));
-    }
   }
 
-  /** One end gives the connection up. The other hears of it where the way there is open, and finds out by itself where it is not. */
+  /** The process of one end is gone: what it has sent still arrives, and its machine's last word behind that. */
+  died(process: SimProcess, reason: string): void {
+    const pipe = process === this.client.process ? this.#there : this.#back;
+    const last = this.#lastWord(pipe, reason);
+    this.#over.add(pipe.from);
+    if (pipe.waiting.length > 0 || this.#isCut(pipe)) pipe.waiting.push({ frame: last, onLeft: undefined });
+    else this.#carry(pipe, last);
+  }
+
+  /** One end gives the connection up. The other hears of it once the way there is open, or finds out by itself before. */
   breakAt(end: End, reason: string): void {
-    const pipe = end === this.client ? this.#there : this.#back;
-    if (pipe.isBroken) return;
-    const back = pipe === this.#there ? this.#back : this.#there;
-    pipe.waiting = [];
-    const tell = { what: `${pipe.to.process.name} is left`, receive: () => this.#endAt(pipe.to, reason) };
-    if (!this.#network.isCut(pipe.from.process.name, pipe.to.process.name)) this.#carry(pipe, tell);
-    // What the other end has sent and this one not read is lost.
-    back.isBroken = true;
+    if (this.#over.has(end)) return;
+    const pipe = this.#from(end);
+    const last = this.#lastWord(pipe, reason);
+    // What was not sent is lost; the last word is sent again until it arrives.
+    pipe.waiting = this.#isCut(pipe) ? [{ frame: last, onLeft: undefined }] : [];
+    if (pipe.waiting.length === 0) this.#carry(pipe, last);
+    this.#end(end, reason);
+  }
+
+  #carry(pipe: Pipe, frame: Frame): void {
+    const world = this.#network.world;
+    const latencyMs = this.#network.latencyMs(pipe.from.process.name, pipe.to.process.name);
+    pipe.readyMs = Math.max(pipe.readyMs, world.nowMs + latencyMs);
+    world.after(pipe.readyMs - world.nowMs, pipe.to.process, frame.what, () => {
+      if (!this.#over.has(pipe.to)) frame.receive();
+      // Who has left answers with a reset.
+      else if (!this.#over.has(pipe.from) && !this.#isCut(this.#from(pipe.to)))
+        this.#carry(this.#from(pipe.to), this.#lastWord(this.#from(pipe.to), "the peer has left"));
+    });
+  }
+
+  #lastWord({ to }: Pipe, reason: string): Frame {
+    return { what: `${to.process.name} is left`, receive: () => this.#end(to, reason) };
+  }
+
+  #end(end: End, reason: string): void {
+    if (this.#over.has(end)) return;
+    this.#over.add(end);
+    if (this.#over.size === 2) this.#network.closed(this);
     end.broken(reason);
   }
 
-  #endAt(end: End, reason: string): void {
-    this.#there.isBroken = true;
-    this.#back.isBroken = true;
-    this.#network.closed(this);
-    end.broken(reason);
+  #from(end: End): Pipe {
+    return end === this.client ? this.#there : this.#back;
+  }
+
+  #isCut({ from, to }: Pipe): boolean {
+    return this.#network.isCut(from.process.name, to.process.name);
   }
 }

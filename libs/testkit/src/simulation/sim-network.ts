@@ -89,7 +89,7 @@ export class SimNetwork {
   /** A process was killed: its machine says so to its peers. */
   drop(process: SimProcess): void {
     for (const connection of [...this.#connections])
-      if (isOf(connection, process)) connection.reset("the peer has gone");
+      if (isOf(connection, process)) connection.died(process, "the peer has gone");
   }
 
   /** For connections. */

@@ -1,0 +1,54 @@
+import { expect, test } from "vitest";
+import { type Plan, planOf } from "./plan.ts";
+import { PLANTED, TWO_LEADERS } from "./planted.ts";
+import type { Seams } from "./seams.ts";
+import { shrink } from "./shrink.ts";
+import { simulate } from "./simulate.ts";
+
+/** A fault that so many histories do not show is not found. */
+const SEEDS_MAX = 200;
+
+/** The first history that shows the fault. */
+async function firstFailure(seams: Seams, isOfEpochs: boolean): Promise<Plan | undefined> {
+  const plans = Array.from({ length: SEEDS_MAX }, (_, i) => planOf(i + 1));
+  // What is wrong with leaders shows sooner where these are in trouble.
+  if (isOfEpochs) plans.sort((a, b) => Number(isOfLeaders(b)) - Number(isOfLeaders(a)));
+  for (const plan of plans) {
+    const { violations } = await simulate(plan, { linesKept: 0, seams });
+    if (violations.length > 0) return plan;
+  }
+  return undefined;
+}
+
+test.for(Object.entries(PLANTED))("%s is found", { timeout: 300_000 }, async ([name, seams]) => {
+  expect(await firstFailure(seams, /epoch|fencing/.test(name))).toBeDefined();
+});
+
+test("a failing history is shrunk to one that needs all that it has, and fails the same way each time", async () => {
+  const seams = PLANTED["a token index that is off by one"] ?? {};
+  const { plan, history } = await shrink(planOf(3), { linesKept: 0, seams });
+  expect(plan.faults).toEqual([]);
+  expect(plan.clients).toHaveLength(1);
+  const again = await simulate(plan, { linesKept: 0, seams });
+  expect(again).toEqual(history);
+  expect(again.violations).not.toEqual([]);
+});
+
+test("two schedulers that both believe they lead change nothing that the newer one ordered", {
+  timeout: 300_000,
+}, async () => {
+  const plans = Array.from({ length: 120 }, (_, i) => planOf(i + 1))
+    .filter(isOfLeaders)
+    .slice(0, 12);
+  expect(plans).toHaveLength(12);
+  for (const plan of plans) {
+    const { violations } = await simulate(plan, { linesKept: 0, seams: TWO_LEADERS });
+    // Who is with the deposed one alone may wait for as long as that believes it leads.
+    expect([plan.seed, violations.filter((one) => !one.endsWith("waits for ever"))]).toEqual([plan.seed, []]);
+  }
+});
+
+/** One in which a leader is cut off from Redis. */
+function isOfLeaders({ faults }: Plan): boolean {
+  return faults.some((fault) => fault.kind === "slow" && fault.to === "redis" && fault.times >= 50);
+}
