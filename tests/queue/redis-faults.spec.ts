@@ -104,6 +104,36 @@ describe.skipIf(binary === undefined)("a Redis that does not answer as it should
     },
   );
 
+  test("that is restarted has what it had on disk, and of the rest it is known that it is lost", {
+    timeout: 90_000,
+  }, async () => {
+    await using bed = await Bed.start();
+    await bed.drain();
+    const [kept, lost] = [jobOf(), jobOf()];
+    expect(await bed.adds(kept)).toBe(true);
+    const control = openRedis(bed.server.url, { producer: false });
+    // From now on nothing is written to disk.
+    await control.config("SET", "appendonly", "no");
+    control.disconnect();
+    expect(await bed.adds(lost)).toBe(true);
+    await bed.server.stop();
+    expect(await bed.adds()).toBe(false);
+    await bed.server.start();
+    const missing = () =>
+      bed.producer.missing([kept, lost], neverAborted).then(
+        (jobs) => jobs.map(({ requestId }) => requestId),
+        () => undefined,
+      );
+    await expect.poll(missing, HEALS).toEqual([lost.requestId]);
+    await expect.poll(() => bed.adds(lost), HEALS).toBe(true);
+    const taken = new Set<string>();
+    const takes = async () => {
+      for (const id of await bed.drain().catch(() => [])) taken.add(id);
+      return [kept, lost].every(({ requestId }) => taken.has(requestId));
+    };
+    await expect.poll(takes, HEALS).toBe(true);
+  });
+
   test("that is frozen delivers nothing of what was given up and cancelled once it wakes", {
     timeout: 60_000,
   }, async () => {
