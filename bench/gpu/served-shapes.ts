@@ -62,13 +62,15 @@ function decodeRate(found: readonly StreamTokens[]): number {
   return (1000 * count) / (to - from);
 }
 
-async function stepFacts(): Promise<Readonly<{ steps: number; seconds: number; computed: number }>> {
-  const [steps, took, computed] = await Promise.all(
-    ["drover_step_seconds_count", "drover_step_seconds_sum", "drover_step_seconds_by_part_total{"].map((name) =>
-      served.metric(name),
-    ),
-  );
-  return { steps: steps ?? 0, seconds: took ?? 0, computed: computed ?? 0 };
+async function stepFacts() {
+  const [steps, seconds, exchanged, shared, streamed] = await Promise.all([
+    served.metric("drover_step_seconds_count"),
+    served.metric("drover_step_seconds_sum"),
+    served.metric("drover_step_seconds_by_part_total{", 'part="exchange"'),
+    served.metric("drover_exchange_frames_total{", 'transport="shared_memory"'),
+    served.metric("drover_exchange_frames_total{", 'transport="grpc"'),
+  ]);
+  return { steps, seconds, exchanged, shared, streamed };
 }
 
 async function level(streams: number): Promise<void> {
@@ -87,6 +89,8 @@ async function level(streams: number): Promise<void> {
       0.5,
     ).toFixed(0)} ms`,
     `${steps} steps of ${((1e3 * (after.seconds - before.seconds)) / steps).toFixed(2)} ms, ${((1e5 * (after.seconds - before.seconds)) / wall).toFixed(0)}% of the time`,
+    `waiting for others' experts ${((100 * (after.exchanged - before.exchanged)) / (after.seconds - before.seconds)).toFixed(0)}%`,
+    `${after.shared - before.shared} frames by memory, ${after.streamed - before.streamed} by gRPC`,
   ];
   console.log(`${streams} streams, ${cached} cached: ${cells.join(", ")}`);
 }

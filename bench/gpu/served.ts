@@ -78,10 +78,10 @@ export class Served implements AsyncDisposable {
     return (await fetch(`http://${this.#admin}/debug/worker`, { headers })).json();
   }
 
-  /** The sum of a series that the first attention worker shows. */
-  async metric(name: string): Promise<number> {
+  /** The sum of a series that the first attention worker shows, or of those of it that have a label. */
+  async metric(name: string, label = ""): Promise<number> {
     const text = await (await fetch(`http://${this.#admin}/metrics`)).text();
-    const lines = text.split("\n").filter((line) => line.startsWith(name));
+    const lines = text.split("\n").filter((line) => line.startsWith(name) && line.includes(label));
     return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
   }
 

@@ -132,6 +132,28 @@ export const experts = dashboard({
           queries: quantiles("drover_exchange_seconds", "$F"),
         }),
         graph({
+          title: "Exchange's share of steps",
+          about: "What steps wait for rows of other workers beside their own computing, of steps' time.",
+          unit: "percentunit",
+          queries: [
+            {
+              expr: 'sum by (worker) (rate(drover_step_seconds_by_part_total{$F, part="exchange"}[$R])) / sum by (worker) (rate(drover_step_seconds_by_part_total{$F}[$R]))',
+              legend: "{{worker}}",
+            },
+          ],
+        }),
+        graph({
+          title: "Frames by transport",
+          about: "Between processes of one host frames go through memory; over gRPC where that is full, or cannot be.",
+          unit: "ops",
+          queries: [
+            {
+              expr: "sum by (transport) (rate(drover_exchange_frames_total{$F}[$R]))",
+              legend: "{{transport}}",
+            },
+          ],
+        }),
+        graph({
           title: "Bytes exchanged",
           about: "Activations by direction, as attention workers see it.",
           unit: "Bps",

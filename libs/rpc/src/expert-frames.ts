@@ -1,5 +1,4 @@
 import { at } from "@drover/core";
-import type { PeerCall } from "@drover/exchange";
 import { FRAME_BYTES_MAX } from "./limits.ts";
 
 /** Bytes of a value of a row. */
@@ -8,9 +7,13 @@ export const FLOAT_BYTES = 4;
 /** Rows [from, to) of a call, and the experts that they belong to. */
 export type Frame = Readonly<{ from: number; to: number; experts: number[]; counts: number[] }>;
 
-/** Cuts a call into frames of at most {@link FRAME_BYTES_MAX}; a single larger row is a frame of its own. */
-export function framesOf(call: Pick<PeerCall, "experts" | "counts">, rowBytes: number): Frame[] {
-  const rowsMax = Math.max(1, Math.floor(FRAME_BYTES_MAX / rowBytes));
+/** Cuts a call into frames of at most so many bytes; a single larger row is a frame of its own. */
+export function framesOf(
+  call: Readonly<{ experts: ArrayLike<number>; counts: ArrayLike<number> }>,
+  rowBytes: number,
+  bytesMax = FRAME_BYTES_MAX,
+): Frame[] {
+  const rowsMax = Math.max(1, Math.floor(bytesMax / rowBytes));
   const frames: Frame[] = [];
   let from = 0;
   let current = { experts: [] as number[], counts: [] as number[], rows: 0 };

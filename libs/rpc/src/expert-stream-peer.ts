@@ -3,7 +3,7 @@ import { type Clock, DroverError, type Logger, SaidReasons } from "@drover/core"
 import { type ExpertPeer, gatherRows, type PeerCall, scatterRows } from "@drover/exchange";
 import { ActivationType, type ExpertReply, type ExpertRequest, ExpertRequestSchema, ExpertWorker } from "@drover/proto";
 import { FLOAT_BYTES, type Frame, framesOf, rowsOf } from "./expert-frames.ts";
-import { EXPERT_REQUEST_LIMITS, STREAM_LIMITS } from "./limits.ts";
+import { EXPERT_REQUEST_LIMITS, FRAME_BYTES_MAX, SHARED_FRAME_BYTES_MAX, STREAM_LIMITS } from "./limits.ts";
 import { grpcNetwork, type Network } from "./network.ts";
 import { Payload } from "./payload.ts";
 import { RequestStream } from "./request-stream.ts";
@@ -83,7 +83,8 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
 
   async call(call: PeerCall): Promise<boolean> {
     const began = this.#clock.monotonic();
-    const frames = framesOf(call, call.width * FLOAT_BYTES);
+    const bytesMax = this.#shared === undefined ? FRAME_BYTES_MAX : SHARED_FRAME_BYTES_MAX;
+    const frames = framesOf(call, call.width * FLOAT_BYTES, bytesMax);
     this.#callCount += 1;
     const answers = await Promise.all(frames.map((frame) => this.#send(call, frame)));
     this.#callCount -= 1;
@@ -98,10 +99,17 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
   #send(call: PeerCall, frame: Frame): Promise<boolean> {
     const shared = this.#shared?.send(call, frame);
     this.#meter.sent?.(this.workerId, shared === undefined ? "grpc" : "shared_memory");
-    return shared ?? this.#sendOver(call, frame);
+    return shared ?? this.#sendAllOver(call, frame);
   }
 
-  /** The same over the stream. Rows are copied here from the step's rows, and there to them, unless nobody waits for them any more. */
+  /** The same over the stream, whose frames are smaller. */
+  async #sendAllOver(call: PeerCall, { from, experts, counts }: Frame): Promise<boolean> {
+    const parts = framesOf({ experts, counts }, call.width * FLOAT_BYTES);
+    const answers = parts.map((part) => this.#sendOver(call, { ...part, from: from + part.from, to: from + part.to }));
+    return (await Promise.all(answers)).every(Boolean);
+  }
+
+  /** One frame over the stream. Rows are copied here from the step's rows, and there to them, unless nobody waits for them any more. */
   async #sendOver({ layer, rows, z_aD, y_aD, width, isOver, trace }: PeerCall, frame: Frame): Promise<boolean> {
     const named = rows.subarray(frame.from, frame.to);
     const byteCount = named.length * width * FLOAT_BYTES;

@@ -52,11 +52,14 @@ export const EXPERT_REQUEST_LIMITS: RequestLimits = {
   answerMsMax: 5_000,
 };
 
+/** Frames that go through memory: nothing else waits behind one, so they are larger. */
+export const SHARED_FRAME_BYTES_MAX = 2 ** 20;
+
 /**
- * Frames of a peer of the same host that are in memory at once, a power of two: each has room for 256 KiB of rows and as much of answers, 33 MiB together, of which
+ * Frames of a peer of the same host that are in memory at once, a power of two: each has room for 1 MiB of rows and as much of answers, 32 MiB together, of which
  * pages count that were used. Frames beyond them go over the stream.
  */
-export const SHARED_SLOT_COUNT = 64;
+export const SHARED_SLOT_COUNT = 16;
 
 /** A peer that has not said within this time whether it takes a segment is asked over the stream alone. */
 export const SHARE_MS_MAX = 5_000;

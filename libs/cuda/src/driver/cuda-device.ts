@@ -57,7 +57,8 @@ export interface CudaDevice {
   copy(target: DeviceAddress, source: DeviceAddress, byteCount: number, stream: Stream): void;
   fill(target: DeviceAddress, value: number, byteCount: number, stream: Stream): void;
 
-  createStream(): Stream;
+  /** `isUrgent`: the card begins its work before that of other streams. */
+  createStream(isUrgent?: boolean): Stream;
   destroyStream(stream: Stream): void;
   createEvent(): Event;
   destroyEvent(event: Event): void;

@@ -26,7 +26,7 @@ const SIGNATURES = {
   cuMemcpyDtoHAsync_v2: ["void *", "uint64_t", "size_t", "void *"],
   cuMemcpyDtoDAsync_v2: ["uint64_t", "uint64_t", "size_t", "void *"],
   cuMemsetD8Async: ["uint64_t", "uint8_t", "size_t", "void *"],
-  cuStreamCreate: ["void *", "uint32_t"],
+  cuStreamCreateWithPriority: ["void *", "uint32_t", "int"],
   cuStreamDestroy_v2: ["void *"],
   cuStreamSynchronize: ["void *"],
   cuStreamBeginCapture_v2: ["void *", "int"],

@@ -22,6 +22,8 @@ import type { NativeValue } from "./native-library.ts";
 const [NAME_BYTES, UUID_BYTES] = [256, 16];
 const ATTRIBUTE = { multiprocessorCount: 16, major: 75, minor: 76 } as const;
 const STREAM_NON_BLOCKING = 1;
+/** Lower ones go first; the driver takes the nearest that the card has. */
+const PRIORITY_FIRST = -16;
 /** Other threads' calls, such as an allocation, do not end a capture. */
 const CAPTURE_RELAXED = 2;
 
@@ -115,8 +117,9 @@ export class NativeDevice implements CudaDevice {
     this.#call("cuMemsetD8Async", target, value, byteCount, stream);
   }
 
-  createStream(): Stream {
-    return this.#made("cuStreamCreate", STREAM_NON_BLOCKING) as Stream;
+  createStream(isUrgent = false): Stream {
+    const priority = isUrgent ? PRIORITY_FIRST : 0;
+    return this.#made("cuStreamCreateWithPriority", STREAM_NON_BLOCKING, priority) as Stream;
   }
 
   destroyStream(stream: Stream): void {

@@ -73,7 +73,8 @@ export class CardExperts implements ExpertRunner, Disposable {
     const { device } = cuda;
     const memory = new DeviceMemory(device);
     const library = new KernelLibrary(cuda, cacheFolder);
-    const streams = { rows: device.createStream(), upload: device.createStream() };
+    // A step of another worker waits for these rows, and has nothing else to do; one of this card can be overtaken.
+    const streams = { rows: device.createStream(true), upload: device.createStream() };
     // Kernels of attention are not compiled before somebody asks for them.
     const sizes = { ...config, pageRows: 1, kv: "f32" } as const;
     const { linears } = new ModelKernels(device, library, sizes, precision, streams.upload);

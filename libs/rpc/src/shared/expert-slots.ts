@@ -1,9 +1,9 @@
 import { at, type TraceContext } from "@drover/core";
 import { WordQueue } from "@drover/shared-memory";
-import { FRAME_BYTES_MAX, SHARED_SLOT_COUNT } from "../limits.ts";
+import { SHARED_FRAME_BYTES_MAX, SHARED_SLOT_COUNT } from "../limits.ts";
 
 /** What both processes understand of a segment; it changes with what is below. */
-export const SEGMENT_LAYOUT = 1;
+export const SEGMENT_LAYOUT = 2;
 
 const WORD = 4;
 const LINE = 64;
@@ -13,7 +13,7 @@ const QUEUE_BYTES = roundUp(WORD * WordQueue.wordCount(SHARED_SLOT_COUNT), LINE)
 /** Pages: what is never used takes no memory. */
 const PAGE = 4096;
 const HEAD_BYTES = PAGE;
-const ROWS_BYTES = roundUp(FRAME_BYTES_MAX, PAGE);
+const ROWS_BYTES = roundUp(SHARED_FRAME_BYTES_MAX, PAGE);
 const SLOT_BYTES = HEAD_BYTES + 2 * ROWS_BYTES;
 const SLOTS_AT = roundUp(NONCE_END + 2 * QUEUE_BYTES, PAGE);
 export const SEGMENT_BYTES = SLOTS_AT + SHARED_SLOT_COUNT * SLOT_BYTES;

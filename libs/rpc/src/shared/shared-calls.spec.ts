@@ -21,7 +21,7 @@ import { sharedExpertService } from "./shared-answers.ts";
 
 const WIDTH = 1280;
 const NETWORK = { ...grpcNetwork, memory: () => SharedMemory.load() };
-const STEP_ROWS = 160;
+const STEP_ROWS = 260;
 const PROCESS = fileURLToPath(new URL("../testing/expert-process.ts", import.meta.url));
 /** Experts in a process of their own, which the last test kills. */
 let child: ChildProcess;
@@ -99,8 +99,7 @@ describe.skipIf(process.platform !== "linux")("rows go to a process of the same 
     expect(new Set(sent)).toEqual(new Set(["shared_memory"]));
     const owners = Array.from({ length: STEP_ROWS }, (_, i) => i % 4);
     const rows = owners.map((_, row) => row);
-    // Four frames each.
-    const calls = Array.from({ length: SHARED_SLOT_COUNT / 4 + 2 }, () => callOf(rows, owners));
+    const calls = Array.from({ length: SHARED_SLOT_COUNT + 2 }, () => callOf(rows, owners));
     expect(await Promise.all(calls.map((call) => peer.call(call)))).not.toContain(false);
     expect(new Set(sent)).toEqual(new Set(["shared_memory", "grpc"]));
     const expected = answersOf(at(calls, 0), owners);

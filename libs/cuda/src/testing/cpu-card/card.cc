@@ -98,7 +98,7 @@ int cuMemsetD8Async(uint64_t to, unsigned char value, size_t count, void *s) {
   if (!inside(to, count)) return INVALID_VALUE;
   return enqueue(s, [=] { memset((void *)to, value, count); });
 }
-int cuStreamCreate(void **out, unsigned) { *out = new Stream; return OK; }
+int cuStreamCreateWithPriority(void **out, unsigned, int) { *out = new Stream; return OK; }
 int cuStreamDestroy_v2(void *s) { delete static_cast<Stream *>(s); return OK; }
 int cuStreamSynchronize(void *) { return OK; }
 int cuStreamBeginCapture_v2(void *s, int) { static_cast<Stream *>(s)->recording = new Work; return OK; }

@@ -1,5 +1,5 @@
 import type { ExchangeObserver, PeerState } from "@drover/exchange";
-import type { ExchangeMeter } from "@drover/rpc";
+import type { ExchangeMeter, Transport } from "@drover/rpc";
 import type { HistogramSeries, Metrics, Tally } from "@drover/telemetry";
 import type { ExpertHeat } from "./expert-heat.ts";
 
@@ -32,6 +32,7 @@ export function exchangeMetrics(
   ]);
   const missing = metrics.counter("drover_exchange_missing_rows_total", "Of them, those without an answer", labels);
   missing.inc(model, 0);
+  const frames = framesByTransport(metrics, modelName);
   const { begin, repeated } = repeatedRows(metrics, modelName);
   const seriesOf = peerSeries(metrics, modelName);
   // Counted here and handed to the registry at a scrape: this runs for every expert of every layer and step.
@@ -57,8 +58,20 @@ export function exchangeMetrics(
         series.out.add(bytesOut);
         series.in.add(bytesIn);
       },
+      sent: (_peer, transport) => frames[transport].add(1),
     },
   };
+}
+
+/** What a frame adds to, by how it went. */
+function framesByTransport(metrics: Metrics, modelName: string): Readonly<Record<Transport, Tally>> {
+  const frames = metrics.counter(
+    "drover_exchange_frames_total",
+    "Frames of rows that were sent to other workers, by how they went",
+    ["model_name", "transport"],
+  );
+  const by = (transport: Transport) => metrics.tally(frames, { model_name: modelName, transport });
+  return { shared_memory: by("shared_memory"), grpc: by("grpc") };
 }
 
 /** What a call to one peer adds to. */
