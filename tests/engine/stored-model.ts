@@ -51,7 +51,10 @@ const compressed = (format: string, weights: object) => ({
   ignore: ["language_model.lm_head", "re:.*router"],
 });
 
-/** As llm-compressor and ModelOpt write Llama 4. */
+/** Makes weights of FP8, whose numbers go up to 448, as large as the others. */
+const FP8_SCALE = 1 / 1024;
+
+/** As llm-compressor, ModelOpt and transformers write Llama 4: each form of the table in docs/checkpoints.md that is no plain number. */
 export const MODEL_FORMS = {
   "w4a16 by compressed-tensors": {
     quantization: compressed("pack-quantized", { num_bits: 4, type: "int", strategy: "group", group_size: 32 }),
@@ -68,6 +71,63 @@ export const MODEL_FORMS = {
     quantization: compressed("int-quantized", { num_bits: 8, type: "int", strategy: "channel" }),
     linear: (outSize, inSize, seed) =>
       scaled(outSize, inSize, { numbers: "int8", strategy: "channel", size: 1 / 2048 }, seed),
+    fused: false,
+  },
+  "w8a16 by compressed-tensors": {
+    quantization: compressed("pack-quantized", { num_bits: 8, type: "int", strategy: "channel" }),
+    linear: (outSize, inSize, seed) =>
+      packQuantized(outSize, inSize, { bits: 8, groupSize: 0, isAsymmetric: false, isReordered: false }, seed),
+    fused: false,
+  },
+  "w8a8 by ModelOpt": {
+    quantization: { quant_method: "modelopt", quant_algo: "W8A8_SQ_PER_CHANNEL" },
+    linear: (outSize, inSize, seed) =>
+      scaled(outSize, inSize, { numbers: "int8", strategy: "channel", size: 1 / 2048 }, seed),
+    fused: false,
+  },
+  "FP8 with a scale an output, by compressed-tensors": {
+    quantization: compressed("float-quantized", { num_bits: 8, type: "float", strategy: "channel" }),
+    linear: (outSize, inSize, seed) =>
+      scaled(outSize, inSize, { numbers: "fp8", strategy: "channel", size: FP8_SCALE }, seed),
+    fused: false,
+  },
+  "FP8 with a scale a tensor, by ModelOpt": {
+    quantization: { quant_method: "modelopt", quant_algo: "FP8" },
+    linear: (outSize, inSize, seed) =>
+      scaled(outSize, inSize, { numbers: "fp8", strategy: "tensor", size: FP8_SCALE }, seed),
+    fused: false,
+  },
+  "FP8 with a scale a block, by compressed-tensors": {
+    quantization: compressed("float-quantized", {
+      num_bits: 8,
+      type: "float",
+      strategy: "block",
+      block_structure: [32, 32],
+    }),
+    linear: (outSize, inSize, seed) =>
+      scaled(outSize, inSize, { numbers: "fp8", strategy: "block", block: [32, 32], size: FP8_SCALE }, seed),
+    fused: false,
+  },
+  "FP8 with a scale a block, by transformers": {
+    quantization: { quant_method: "fp8", weight_block_size: [16, 32] },
+    linear: (outSize, inSize, seed) =>
+      scaled(
+        outSize,
+        inSize,
+        { numbers: "fp8", strategy: "block", block: [16, 32], scaleName: "weight_scale_inv", size: FP8_SCALE },
+        seed,
+      ),
+    fused: false,
+  },
+  "FP8 with a scale a block, by ModelOpt": {
+    quantization: { quant_method: "modelopt", quant_algo: "FP8_PB_WO" },
+    linear: (outSize, inSize, seed) =>
+      scaled(outSize, inSize, { numbers: "fp8", strategy: "block", size: FP8_SCALE }, seed),
+    fused: false,
+  },
+  "NVFP4 of weights alone, by ModelOpt": {
+    quantization: { quant_method: "modelopt", quant_algo: "W4A16_NVFP4" },
+    linear: (outSize, inSize, seed) => nvfp4(outSize, inSize, "modelopt", seed),
     fused: false,
   },
   "NVFP4 by compressed-tensors": {
