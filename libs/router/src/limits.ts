@@ -21,6 +21,8 @@ export const BODY_MS_MAX = 120_000;
 export const BODY_BLOCK_BYTES = 256 * 1024;
 /** Larger bodies are parsed and read on a thread: so much takes some two milliseconds at worst. */
 export const INLINE_BODY_BYTES_MAX = 16 * 1024;
+/** Texts, bytes and messages that a gRPC message may hold, as many as values in JSON; one with more is refused before it is parsed. */
+export const MESSAGE_VALUES_MAX = 200_000;
 /** Bodies that wait for a thread; one more is refused as overloaded. Their bytes are of the budget above. */
 export const BODY_QUEUE_MAX = 1024;
 /** How long a thread may take to read one body before it is ended and replaced. */

@@ -4,6 +4,7 @@ import type { ModelFacts } from "@drover/openai";
 import { publicApi } from "@drover/proto";
 import type { BodyQuery, BodyReader } from "../bodies/body-reader.ts";
 import { readChatMessage, readGenerateMessage, readTokenizeMessage, tokenizeModel } from "./grpc-requests.ts";
+import { checkMessageExtent } from "./message-extent.ts";
 
 /** A method's path, as calls name it. */
 export const messagePath = (method: { readonly name: string }): string =>
@@ -59,8 +60,10 @@ function reader<Schema extends DescMessage>(schema: Schema, own: MessageReader<M
 
 function decoded<Schema extends DescMessage>(schema: Schema, bytes: Uint8Array): MessageShape<Schema> {
   try {
+    checkMessageExtent(schema, bytes);
     return fromBinary(schema, bytes);
   } catch (cause) {
+    if (cause instanceof DroverError) throw cause;
     throw new DroverError("invalid_argument", `the bytes are no ${schema.typeName}`, { cause });
   }
 }
