@@ -6,8 +6,8 @@ import { countCards } from "@drover/cuda";
 import { Served } from "./served.ts";
 
 /**
- * The goldens over the public HTTP API of a cluster on a card, by the goldens' own check: with cached prefixes and without, in small steps and large, and with
- * little memory for KV; then once more behind what the first time has cached, and many long outputs at once that do not fit, whose tokens have to be those of
+ * The goldens over the public HTTP API of a cluster on a card, by the goldens' own check: with cached prefixes and without, in small steps and large, with
+ * little memory for KV, and with old rows of long prompts at context workers on the same card; then once more behind what the first time has cached, and many long outputs at once that do not fit, whose tokens have to be those of
  * each alone. All of it has to hold: in f32 by the goldens' own rules, in f16 within 5e-2.
  */
 const { values } = parseArgs({
@@ -18,7 +18,7 @@ const { values } = parseArgs({
     precisions: { type: "string", default: "f32,f16" },
     models: { type: "string", default: "nano,nano-fp8,nano-ct-fp8,scout" },
     "max-ids": { type: "string", default: "100000" },
-    settings: { type: "string", default: "3" },
+    settings: { type: "string", default: "0,1,2,3" },
     images: { type: "boolean", default: false },
   },
 });
@@ -41,6 +41,12 @@ const SETTINGS: readonly Setting[] = [
     kv: ROOM,
   },
   { name: "little memory", flags: ["--prefill-chunk", "256"], concurrency: 32, kv: TIGHT },
+  {
+    name: "old rows with two context workers on the card",
+    flags: ["--prefill-chunk", "256", "--stripe-above", "1024", "--context-workers", "2", "--context-device", "cuda:0"],
+    concurrency: 8,
+    kv: ROOM,
+  },
 ];
 /** What is asked of a prompt has it computed anew: without these its cached part is used. */
 const ANSWERS_ALONE = ["--without", "logprobs", "experts", "images"];
@@ -98,7 +104,7 @@ try {
 }
 for (const precision of values.precisions.split(","))
   for (const model of values.models.split(","))
-    for (const setting of SETTINGS.slice(0, Number(values.settings))) {
+    for (const setting of SETTINGS.filter((_, i) => values.settings.split(",").includes(String(i)))) {
       try {
         await run(model, precision, setting);
       } catch (error) {
