@@ -15,7 +15,8 @@ struct Drawn {
 constexpr double MARGIN = 1e-10;
 // The score of what may not come.
 #define NEVER __uint_as_float(0xff800000u)
-constexpr int BINS = 256, CHUNKS = THREADS / 32;
+// Scores share their first bits: neighbours count in sums of their own, so that they do not wait for each other.
+constexpr int BINS = 256, COPIES = 8, CHUNKS = THREADS / 32;
 #ifdef CPU_CARD
 inline double product(double a, double b) { return a * b; }
 inline double sum(double a, double b) { return a + b; }
@@ -90,8 +91,8 @@ __device__ __forceinline__ double scan(double own, double *parts, double *warps)
 extern "C" __global__ void __launch_bounds__(THREADS) draw(const float *logits, float *scratch, const Draw *draws, const int *words, const double *values, Drawn *drawn, int count) {
   awaitPrevious();
   __shared__ Best room[CHUNKS];
-  __shared__ double parts[THREADS], warps[CHUNKS + 1], weights[BINS], reached;
-  __shared__ int counts[BINS], chosen, left, found;
+  __shared__ double parts[THREADS], warps[CHUNKS + 1], weights[BINS][COPIES], reached;
+  __shared__ int counts[BINS][COPIES], chosen, left, found;
   const Draw of = draws[blockIdx.x];
   const float *own = logits + (long long)of.row * count;
   float *scores = scratch + (long long)blockIdx.x * count;
@@ -140,24 +141,27 @@ extern "C" __global__ void __launch_bounds__(THREADS) draw(const float *logits, 
     u32 key = 0;
     bool isCut = true;
     for (int shift = 24; shift >= 0 && isCut; shift -= 8) {
-      for (int i = thread; i < BINS; i += THREADS) counts[i] = 0, weights[i] = 0;
+      for (int i = thread; i < BINS * COPIES; i += THREADS) counts[i / COPIES][i % COPIES] = 0, weights[i / COPIES][i % COPIES] = 0;
       __syncthreads();
       for (int i = thread; i < count; i += THREADS) {
         const u32 its = keyOf(scores[i]);
         if ((shift < 24 && its >> (shift + 8) != key >> (shift + 8)) || !row.isLeft(i)) continue;
-        atomicAdd(&counts[its >> shift & 255], 1);
-        if (isWeight) atomicAdd(&weights[its >> shift & 255], exp(row.exponent(i)));
+        atomicAdd(&counts[its >> shift & 255][thread % COPIES], 1);
+        if (isWeight) atomicAdd(&weights[its >> shift & 255][thread % COPIES], exp(row.exponent(i)));
       }
+      __syncthreads();
+      for (int i = thread; i < BINS; i += THREADS)
+        for (int copy = 1; copy < COPIES; copy++) counts[i][0] += counts[i][copy], weights[i][0] += weights[i][copy];
       __syncthreads();
       if (thread == 0) {
         double all = before;
         int bin = BINS - 1;
         for (; bin >= 0; bin--) {
-          const double more = isWeight ? weights[bin] : (double)counts[bin];
-          if (counts[bin] > 0 && all + more >= limit) break;
+          const double more = isWeight ? weights[bin][0] : (double)counts[bin][0];
+          if (counts[bin][0] > 0 && all + more >= limit) break;
           all += more;
         }
-        chosen = bin, left = bin < 0 ? 0 : counts[bin], reached = all;
+        chosen = bin, left = bin < 0 ? 0 : counts[bin][0], reached = all;
       }
       __syncthreads();
       isCut = chosen >= 0;
