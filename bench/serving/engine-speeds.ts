@@ -7,7 +7,7 @@ const run = promisify(execFile);
 
 /** What an engine alone is measured at: tokens a second of prompts of 64 and 64 generated at these batches, and of a prompt of 512. */
 export const MEASURES = ["decode, batch 1", "decode, batch 8", "decode, batch 32", "prefill 512"] as const;
-export type Measure = (typeof MEASURES)[number];
+type Measure = (typeof MEASURES)[number];
 export type EngineSpeeds = Readonly<Record<Measure, number>>;
 
 /** Weights as both engines have them: Drover's setting, and the name that llama.cpp's files end with. */
