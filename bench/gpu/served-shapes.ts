@@ -23,6 +23,8 @@ const { values } = parseArgs({
     cached: { type: "string", default: "1000" },
     generated: { type: "string", default: "160" },
     prompt: { type: "string", default: "8192" },
+    /** Tokens of a prompt behind which one stream decodes, and whose keys and values are counted; 0: none. */
+    long: { type: "string", default: "0" },
   },
 });
 const [cached, generated, promptLength] = [Number(values.cached), Number(values.generated), Number(values.prompt)];
@@ -88,7 +90,7 @@ async function level(streams: number): Promise<void> {
       found.map(({ firstMs }) => firstMs),
       0.5,
     ).toFixed(0)} ms`,
-    `${steps} steps of ${((1e3 * (after.seconds - before.seconds)) / steps).toFixed(2)} ms, ${((1e5 * (after.seconds - before.seconds)) / wall).toFixed(0)}% of the time`,
+    `${steps} steps of ${((1e3 * (after.seconds - before.seconds)) / steps).toFixed(2)} ms, of which in the runner ${((1e3 * (after.computed - before.computed)) / steps).toFixed(2)}, ${((1e5 * (after.seconds - before.seconds)) / wall).toFixed(0)}% of the time`,
     `waiting for others' experts ${((100 * (after.exchanged - before.exchanged)) / (after.seconds - before.seconds)).toFixed(0)}%`,
     `${after.shared - before.shared} frames by memory, ${after.streamed - before.streamed} by gRPC`,
   ];
@@ -102,6 +104,38 @@ async function fresh(streams: number): Promise<void> {
   const gaps = found.flatMap(({ times }) => times.slice(1).map((time, i) => time - (times[i] as number)));
   console.log(
     `${streams} streams, ${cached} new: first token p50 ${rank(firsts, 0.5).toFixed(0)} p99 ${rank(firsts, 0.99).toFixed(0)} ms, between tokens p50 ${rank(gaps, 0.5).toFixed(2)} p99 ${rank(gaps, 0.99).toFixed(2)} ms`,
+  );
+}
+
+/** Bytes that sequences hold in layers of a kind, and what one token takes there. */
+async function kvBytes(layers: "global" | "local"): Promise<Readonly<{ held: number; token: number }>> {
+  const of = `layers="${layers}"`;
+  const held = await served.metric("drover_kv_layer_bytes{", of, 'state="referenced"');
+  return { held, token: await served.metric("drover_kv_token_bytes{", of) };
+}
+
+/** A very long prompt, what decodes behind it, and what its keys and values take: in global layers all, in others those of the chunk. */
+async function long(length: number, count: number): Promise<void> {
+  let isOver = false;
+  const asked = ask(promptOf(length, 9000), count).finally(() => {
+    isOver = true;
+  });
+  const most = { global: { held: 0, token: 0 }, local: { held: 0, token: 0 } };
+  while (!isOver) {
+    for (const layers of ["global", "local"] as const) {
+      const now = await kvBytes(layers);
+      if (now.held > most[layers].held) most[layers] = now;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const { firstMs, times } = await asked;
+  const gaps = times.slice(1).map((time, i) => time - (times[i] as number));
+  const cells = (["global", "local"] as const).map(
+    (layers) =>
+      `${layers} layers held at most ${most[layers].held} bytes, ${(most[layers].held / most[layers].token).toFixed(1)} tokens of ${most[layers].token}`,
+  );
+  console.log(
+    `prompt of ${length}: ${firstMs.toFixed(0)} ms, ${((1e3 * length) / firstMs).toFixed(0)} tokens/s; then between tokens p50 ${rank(gaps, 0.5).toFixed(2)} p99 ${rank(gaps, 0.99).toFixed(2)} ms; ${cells.join("; ")}`,
   );
 }
 
@@ -129,4 +163,5 @@ if (promptLength > 0)
       `prompt of ${promptLength}: ${firstMs.toFixed(0)} ms, ${((1e3 * promptLength) / firstMs).toFixed(0)} tokens/s`,
     );
   }
+if (Number(values.long) > 0) await long(Number(values.long), generated);
 console.log(`  the card says: ${cardUse()}`);

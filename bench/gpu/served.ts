@@ -78,10 +78,11 @@ export class Served implements AsyncDisposable {
     return (await fetch(`http://${this.#admin}/debug/worker`, { headers })).json();
   }
 
-  /** The sum of a series that the first attention worker shows, or of those of it that have a label. */
-  async metric(name: string, label = ""): Promise<number> {
+  /** The sum of the series of a name that the first attention worker shows and that have these labels. */
+  async metric(name: string, ...labels: readonly string[]): Promise<number> {
     const text = await (await fetch(`http://${this.#admin}/metrics`)).text();
-    const lines = text.split("\n").filter((line) => line.startsWith(name) && line.includes(label));
+    const isAsked = (line: string) => line.startsWith(name) && labels.every((label) => line.includes(label));
+    const lines = text.split("\n").filter(isAsked);
     return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
   }
 

@@ -9,6 +9,7 @@ import { CodeCache } from "./code-cache.ts";
 const FILES = {
   attention: ["prelude", "kv"],
   centre: ["prelude"],
+  choose: ["prelude", "route"],
   draw: ["prelude"],
   embed: ["prelude"],
   few_rows: ["prelude", "tensor"],
@@ -16,7 +17,6 @@ const FILES = {
   floats: ["prelude", "source"],
   fold: ["prelude"],
   give: ["prelude"],
-
   linear: ["prelude"],
   many_rows: ["prelude", "tensor"],
   norm: ["prelude"],
@@ -25,7 +25,7 @@ const FILES = {
   quantize: ["prelude", "source"],
   rank: ["prelude"],
   rotate: ["prelude", "kv"],
-  route: ["prelude"],
+  route: ["prelude", "route"],
   router: ["prelude"],
   swiglu: ["prelude"],
   take: ["prelude"],

@@ -1,9 +1,9 @@
 import { assert } from "@drover/core";
-import type { CudaDevice, DeviceAddress, Stream } from "../driver/cuda-device.ts";
+import type { CudaDevice, DeviceAddress, KernelArgument, Stream } from "../driver/cuda-device.ts";
 import type { Activations, Precision } from "./activations.ts";
 import { type Attention, AttentionKernels } from "./attention-kernels.ts";
 import { i32, KernelLauncher, NULL } from "./kernel-launcher.ts";
-import type { KernelLibrary } from "./kernel-library.ts";
+import type { KernelLibrary, KernelMacros } from "./kernel-library.ts";
 import { type KernelSizes, kvType, type LayerPages, type RowPlaces } from "./kernel-sizes.ts";
 import { LinearKernels, rowsOfJob } from "./linear-kernels.ts";
 import type { GatedProduct, Product, Routing, RowMatrix } from "./product.ts";
@@ -14,6 +14,22 @@ const [NORM_WIDTH_MAX, ROUTER_ROWS, ROUTE_ROWS_FEW] = [32_768, 4, 64];
 const [RANK_PARTS_MAX, RANK_PART_MIN] = [32, 4096];
 /** A row of logits from which on draw.cu has many threads. */
 const DRAW_ROW_LARGE = 8192;
+
+/** Rows up to which each has blocks of its own that norm it and choose its expert: more are faster one thing after the other. */
+export const CHOOSING_ROWS_MAX = 16;
+
+/** What routes rows. `shared`: of the experts' matrices that all rows go to too, as rows from `fold` on. */
+type RouteStep = Readonly<{
+  logits: DeviceAddress;
+  live: DeviceAddress;
+  places: DeviceAddress;
+  chosen: DeviceAddress;
+  routing: Routing;
+  expertCount: number;
+  stride: number;
+  column: number;
+  shared?: Readonly<{ matrix: number; fold: number }>;
+}>;
 
 /** Whole warps for so many things to do at once. */
 function threadsFor(count: number, most: number): number {
@@ -62,10 +78,12 @@ export class ModelKernels {
     this.#launcher.launch(kernel, [rowCount, 1, 1], 256, [ids, table.address, h, i32(width)]);
   }
 
-  /** h += added, and x = its norm; `exact` takes the same in f32. With `rows`, x is of these rows of h alone. */
+  /** h = `before` + added, and x = its norm; `exact` takes the same in f32. With `rows`, x is of these rows of h alone. */
   normalize(
     rowCount: number,
     step: Readonly<{
+      /** h itself where it is not given. */
+      before?: DeviceAddress;
       h: DeviceAddress;
       added: readonly DeviceAddress[];
       weight: DeviceAddress;
@@ -87,6 +105,7 @@ export class ModelKernels {
     const kernel = this.#launcher.kernel("norm", "normalize", macros);
     this.#launcher.launch(kernel, [rowCount, 1, 1], THREADS, [
       step.rows ?? NULL,
+      step.before ?? h,
       h,
       a,
       b,
@@ -172,29 +191,46 @@ export class ModelKernels {
    * Each row's expert. `live`: how many of the rows are routed; `chosen` [rows, stride] takes the experts in a column of its own. `shared`: the matrix that all rows go to
    * too, as rows from `fold` on.
    */
-  route(
-    rowCount: number,
-    step: Readonly<{
-      logits: DeviceAddress;
-      live: DeviceAddress;
-      places: DeviceAddress;
-      chosen: DeviceAddress;
-      routing: Routing;
-      expertCount: number;
-      stride: number;
-      column: number;
-      shared?: Readonly<{ matrix: number; fold: number }>;
-    }>,
-  ): void {
-    const { scales, order, jobs, jobCount } = step.routing;
-    const ROWS = rowsOfJob(rowCount, step.expertCount, this.activations.precision);
-    const kernel = this.#launcher.kernel("route", "route", { ROWS });
-    const { matrix, fold } = step.shared ?? { matrix: -1, fold: 0 };
-    const sizes = [step.expertCount, step.stride, step.column, matrix, fold].map(i32);
-    const lists = [step.logits, step.live, step.places, step.chosen, scales, order, jobs, jobCount];
+  route(rowCount: number, step: RouteStep): void {
+    const kernel = this.#launcher.kernel("route", "route", this.#routeMacros(rowCount, step));
     // A warp for each row and expert, and lanes for each row.
     const threads = threadsFor(32 * Math.max(rowCount, step.expertCount), rowCount > ROUTE_ROWS_FEW ? 1024 : 256);
-    this.#launcher.launch(kernel, [1, 1, 1], threads, [...lists, ...sizes]);
+    this.#launcher.launch(kernel, [1, 1, 1], threads, routeArguments(step));
+  }
+
+  /** Whether so many rows may choose in one launch. In f32 they do not: a row's result is to have the same bits beside any others. */
+  canChoose(rowCount: number): boolean {
+    return this.activations.precision === "f16" && rowCount <= CHOOSING_ROWS_MAX;
+  }
+
+  /** h = `before` + added, x and `exact` its norm, and each row's expert, as {@link normalize}, {@link router} and {@link route} have them. `before` is not h; `arrived` is 0. */
+  choose(
+    rowCount: number,
+    step: RouteStep &
+      Readonly<{
+        before: DeviceAddress;
+        added: DeviceAddress;
+        h: DeviceAddress;
+        weight: DeviceAddress;
+        matrix: RowMatrix;
+        x: DeviceAddress;
+        exact: DeviceAddress;
+        arrived: DeviceAddress;
+        width: number;
+        epsilon: number;
+      }>,
+  ): void {
+    const { before, added, h, weight, matrix, x, exact, arrived, width, epsilon, expertCount } = step;
+    assert(width % 8 === 0, "a router's rows are read by eight numbers");
+    const own = { WIDTH: width, STORED: storedType(matrix), ...this.#routeMacros(rowCount, step) };
+    const kernel = this.#launcher.kernel("choose", "choose", { ...this.activations.macros(rowCount), ...own });
+    const rows = [before, added, h, weight, matrix.address, x, exact, arrived];
+    const args = [...rows, ...routeArguments(step), i32(this.activations.stride(width)), { f32: epsilon }];
+    this.#launcher.launch(kernel, [expertCount + 1, rowCount, 1], 256, args);
+  }
+
+  #routeMacros(rowCount: number, { expertCount }: RouteStep): KernelMacros {
+    return { ROWS: rowsOfJob(rowCount, expertCount, this.activations.precision) };
   }
 
   /** out [rows, width] f32 of gateUp [rows, 2 width]; `scales`: of each row's input. */
@@ -251,6 +287,13 @@ export class ModelKernels {
     const args = [logits, scores, draws, words, values, drawn, i32(step.vocabSize)];
     this.#launcher.launch(kernel, [drawCount, 1, 1], THREADS, args);
   }
+}
+
+function routeArguments(step: RouteStep): readonly KernelArgument[] {
+  const { scales, order, jobs, jobCount } = step.routing;
+  const { matrix, fold } = step.shared ?? { matrix: -1, fold: 0 };
+  const sizes = [step.expertCount, step.stride, step.column, matrix, fold].map(i32);
+  return [step.logits, step.live, step.places, step.chosen, scales, order, jobs, jobCount, ...sizes];
 }
 
 function storedType({ kind }: RowMatrix): "float" | "bf16" {

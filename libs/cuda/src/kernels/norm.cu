@@ -1,7 +1,7 @@
-// h[row] += a[row] + b[row] (either may be null), and x[i] = weight * h[row] / rms(h[row]). rows names the row of each i; null: i itself.
+// h[row] = before[row] + a[row] + b[row] (either may be null; before may be h), and x[i] = weight * h[row] / rms(h[row]). rows names the row of each i; null: i itself.
 // x is of activations; exact, where it is not null, the same in f32, and other, where it is not null, the same as activations of ORDER 0. width is WIDTH, a multiple of 4. Grid (rows), THREADS threads: each keeps its numbers.
 constexpr int FOURS = (WIDTH + 4 * THREADS - 1) / (4 * THREADS);
-extern "C" __global__ void __launch_bounds__(THREADS) normalize(const int *rows, float *h, const float *a, const float *b, const float *weight, Activation *x, float *exact, Activation *other, int stride, float epsilon) {
+extern "C" __global__ void __launch_bounds__(THREADS) normalize(const int *rows, const float *before, float *h, const float *a, const float *b, const float *weight, Activation *x, float *exact, Activation *other, int stride, float epsilon) {
   letNextCome();
   constexpr int width = WIDTH;
   __shared__ float room[32];
@@ -20,7 +20,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) normalize(const int *rows,
   for (int n = 0; n < FOURS; n++) {
     const int i = 4 * (threadIdx.x + n * THREADS);
     if (i >= width) break;
-    float4 v = *(const float4 *)(h + from + i);
+    float4 v = *(const float4 *)(before + from + i);
     if (a) {
       const float4 more = *(const float4 *)(a + from + i);
       v.x += more.x, v.y += more.y, v.z += more.z, v.w += more.w;
@@ -29,7 +29,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) normalize(const int *rows,
       const float4 more = *(const float4 *)(b + from + i);
       v.x += more.x, v.y += more.y, v.z += more.z, v.w += more.w;
     }
-    if (a || b) *(float4 *)(h + from + i) = v;
+    if (a || b || before != h) *(float4 *)(h + from + i) = v;
     own[n] = v;
     sum += v.x * v.x + v.y * v.y + v.z * v.z + v.w * v.w;
   }

@@ -176,6 +176,24 @@ __device__ __forceinline__ float blockSum(float x, float *room) {
   return x;
 }
 
+// Whether a block is the last of so many to come here: it then sees what all of them have written. arrived is 0, and is so again. All threads of a block.
+__device__ __forceinline__ bool isLastBlock(int *arrived, int count) {
+  __shared__ bool isLast;
+#ifndef CPU_CARD
+  __threadfence();
+#endif
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    isLast = atomicAdd(arrived, 1) == count - 1;
+    if (isLast) *arrived = 0;
+  }
+  __syncthreads();
+#ifndef CPU_CARD
+  __threadfence();
+#endif
+  return isLast;
+}
+
 // A larger value is better, and of equal ones the smaller index.
 struct Best {
   float value;

@@ -25,14 +25,14 @@ const DENSE_ROWS_MAX = 64;
 /** What is multiplied: so many rows, by experts that they are spread over (0: by one matrix), of so many outputs and numbers of so many bits. */
 type Work = Readonly<{ rowCount: number; expertCount: number; outSize: number; bits: number }>;
 
-/** few_rows.cu for so many rows a job: as many outputs a block, and blocks a multiprocessor, as registers allow. Measured on an H200, see docs/gpu.md. */
+/** few_rows.cu for so many rows a job: as many outputs a block, and blocks a multiprocessor, as registers allow. Measured on an H200 by bench/gpu/product-shapes.ts. */
 function fewRows(rows: number, { expertCount, outSize, bits }: Work): TileShape {
   const GROUPS = rows / GROUP_ROWS;
   const isSmall = bits === 4;
   const isWide = isSmall && outSize >= WIDE_OUTPUTS;
   const file = { file: "few_rows", rows, GROUPS } as const;
   if (GROUPS === 1) return { ...file, TILES: isWide ? 4 : 2, WARPS: 8, BLOCKS: bits > 8 ? 1 : 2 };
-  if (GROUPS === 2 && isSmall && expertCount > 0) return { ...file, TILES: 2, WARPS: 4, BLOCKS: 4 };
+  if (GROUPS === 2 && isWide && expertCount > 0) return { ...file, TILES: 2, WARPS: 4, BLOCKS: 4 };
   if (GROUPS === 2) return { ...file, TILES: 2, WARPS: 8, BLOCKS: bits > 8 ? 1 : 2 };
   return { ...file, TILES: isWide ? 4 : 2, WARPS: 4, BLOCKS: isSmall && !isWide ? 2 : 1 };
 }

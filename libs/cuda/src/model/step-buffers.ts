@@ -2,7 +2,7 @@ import type { ModelConfig } from "@drover/checkpoint";
 import type { DeviceAddress } from "../driver/cuda-device.ts";
 import { type Activations, EXPERT_ROWS_MAX } from "../kernels/activations.ts";
 import { jobCountMax } from "../kernels/linear-kernels.ts";
-import { rankBytes } from "../kernels/model-kernels.ts";
+import { CHOOSING_ROWS_MAX, rankBytes } from "../kernels/model-kernels.ts";
 import type { Routing } from "../kernels/product.ts";
 import { ATTENTION_PARTS_MAX, HEAD_ROWS_MAX, TOP_COUNT_MAX } from "../limits.ts";
 import type { DeviceMemory } from "../memory/device-memory.ts";
@@ -11,8 +11,9 @@ import type { DeviceMemory } from "../memory/device-memory.ts";
 export type StepBuffers = Readonly<{
   /** Of the largest step. */
   rowsMax: number;
-  /** The residual stream. */
+  /** The residual stream; and what it is between a layer's attention and its experts where few rows choose these in one launch. */
   h: DeviceAddress;
+  chosenH: DeviceAddress;
   /** What a projection reads: activations; and the same in f32, which the router reads. */
   x: DeviceAddress;
   exact: DeviceAddress;
@@ -35,6 +36,8 @@ export type StepBuffers = Readonly<{
   hidden: DeviceAddress;
   hiddenShared: DeviceAddress;
   routerLogits: DeviceAddress;
+  /** One integer: 0 between kernels. */
+  arrived: DeviceAddress;
   /** Chosen experts, [rows, MoE layers] i32. */
   chosen: DeviceAddress;
   routing: Omit<Routing, "jobCountMax" | "expertCount">;
@@ -71,12 +74,16 @@ export function allocateBuffers(
     clear(address, count * activations.rowBytes(width));
     return address;
   };
+  const arrived = make(1);
+  clear(arrived, F32);
   const [hidden, routed] = [rows(mlpWidth, 2 * rowsMax), make(2 * rowsMax * d)];
   const jobs = Math.max(...jobRows(rowsMax).map((count) => jobCountMax(count, expertCount, activations.precision)));
   const { candidates, marks } = rankBytes(HEAD_ROWS_MAX, TOP_COUNT_MAX);
   return {
     rowsMax,
     h: make(rowsMax * d),
+    chosenH: make(Math.min(rowsMax, CHOOSING_ROWS_MAX) * d),
+    arrived,
     x: rows(d),
     exact: make(rowsMax * d),
     routedX: rows(d, Math.min(rowsMax, EXPERT_ROWS_MAX * expertCount)),

@@ -21,6 +21,9 @@ export type HeadRun = Readonly<{ first: number; count: number; topCount: number 
 /** Rows whose shared expert is one more expert of the same launch; of more rows it has products of its own, that read its weights once. */
 const JOINED_ROWS_MAX = 16;
 
+/** The residual stream before what is to be added to it. */
+type PendingSum = Readonly<{ before: DeviceAddress; added: readonly DeviceAddress[] }>;
+
 /** What follows a layer's gate: an exchange of a layer with experts, by its place among them. */
 type ExpertPart = Extract<DeviceFeedForward, { kind: "moe" }>;
 
@@ -93,24 +96,25 @@ export class TextProgram {
    */
   section(index: number, shape: StepShape): void {
     const { h, x, q } = this.#buffers;
+    const { rowCount } = shape;
     const stops = this.stops(shape);
     const [from, until] = [stops[index - 1], stops[index]];
     const { layers } = this.#weights;
-    let added = from === undefined ? [] : this.#resume(from, shape);
-    for (let i = from === undefined ? 0 : from.layer + 1; added !== undefined && i < layers.length; i++) {
+    let sum: PendingSum | undefined = from === undefined ? { before: h, added: [] } : this.#resume(from, shape);
+    for (let i = from === undefined ? 0 : from.layer + 1; sum !== undefined && i < layers.length; i++) {
       const layer = at(layers, i);
-      this.#normalize(shape.rowCount, h, added, layer.inputNorm, x);
-      this.#attention.queries(layer, shape.rowCount);
+      this.#normalize(rowCount, sum, layer.inputNorm, x);
+      this.#attention.queries(layer, rowCount);
       if (until?.kind === "stripes" && until.layer === i) {
         this.#stripes?.give(q);
         return;
       }
       this.#attention.attend(layer, shape);
-      added = this.#afterAttention(layer, shape);
+      sum = this.#afterAttention(layer, shape);
     }
-    if (added === undefined) return;
+    if (sum === undefined) return;
     // The last layer's sums are added here, so that the head reads any rows of h.
-    this.#normalize(shape.rowCount, h, added, this.#weights.norm, x);
+    this.#normalize(rowCount, sum, this.#weights.norm, x);
   }
 
   /** Enqueues what the rows of a stop are not needed for: the shared expert, and the experts that are here; or attention over what is here. */
@@ -121,19 +125,19 @@ export class TextProgram {
     else this.#experts(expertsOf(layer), shape.rowCount, false);
   }
 
-  /** Takes in the answers of a stop and enqueues the rest of its layer. What is to be added to h after it; undefined: the layer has another stop. */
-  #resume({ kind, layer }: StepStop, shape: StepShape): readonly DeviceAddress[] | undefined {
-    const { added, routed, attended } = this.#buffers;
+  /** Takes in the answers of a stop and enqueues the rest of its layer. The residual stream after it; undefined: the layer has another stop. */
+  #resume({ kind, layer }: StepStop, shape: StepShape): PendingSum | undefined {
+    const { attended } = this.#buffers;
     if (kind === "stripes") {
       this.#stripes?.bring(shape.rowCount, attended);
       return this.#afterAttention(at(this.#weights.layers, layer), shape);
     }
     this.#exchange?.bring(shape.rowCount, this.#buffers);
-    return [added, routed];
+    return this.#behindExperts(shape.rowCount);
   }
 
-  /** A layer from what its rows attend to on. What is to be added to h after it; undefined: rows wait for other workers' experts. */
-  #afterAttention(layer: DeviceLayer, { rowCount }: StepShape): readonly DeviceAddress[] | undefined {
+  /** A layer from what its rows attend to on. The residual stream after it; undefined: rows wait for other workers' experts. */
+  #afterAttention(layer: DeviceLayer, { rowCount }: StepShape): PendingSum | undefined {
     const { attended, added } = this.#buffers;
     const { feedForward, postNorm } = layer;
     this.#kernels.linear(rowCount, { linear: layer.output, x: attended, y: added });
@@ -176,40 +180,45 @@ export class TextProgram {
     });
   }
 
-  /** What is to be added to h after it. */
-  #feedForward(part: DeviceFeedForward, norm: DeviceAddress, rowCount: number): readonly DeviceAddress[] {
-    const { h, x, added, gateUp, hidden, routed } = this.#buffers;
+  /** The residual stream after it. */
+  #feedForward(part: DeviceFeedForward, norm: DeviceAddress, rowCount: number): PendingSum {
+    const { h, x, added, gateUp, hidden } = this.#buffers;
     if (part.kind === "dense") {
-      this.#normalize(rowCount, h, [added], norm, x);
+      this.#normalize(rowCount, { before: h, added: [added] }, norm, x);
       swigluRows(this.#kernels, part.mlp, rowCount, { x, y: added, gateUp, hidden });
-      return [added];
+      return { before: h, added: [added] };
     }
     const isJoined = part.isJoined && rowCount <= JOINED_ROWS_MAX;
     this.#gate(part, norm, rowCount, this.#weights.places, isJoined);
     this.#experts(part, rowCount, isJoined);
-    return [added, routed];
+    return this.#behindExperts(rowCount);
   }
 
   /** Each row's expert, and the jobs of those that `places` says are here; of the shared one too where it is joined to them. */
   #gate(part: ExpertPart, norm: DeviceAddress, rowCount: number, places: DeviceAddress, isJoined: boolean): void {
-    const { h, x, exact, added, routerLogits, chosen } = this.#buffers;
+    const { h, x, exact, added, routerLogits: logits, chosen, chosenH, arrived } = this.#buffers;
     const { expertCount, moeLayers, hiddenSize: width } = this.#config;
-    const other = this.#expertRows(rowCount) === x ? {} : { other: this.#buffers.routedX };
     const { rmsNormEps: epsilon } = this.#config;
-    this.#kernels.normalize(rowCount, { h, added: [added], weight: norm, x, exact, ...other, width, epsilon });
-    this.#kernels.router(rowCount, { x: exact, matrix: part.router, logits: routerLogits, expertCount, width });
     const count = part.experts?.gateUp.count ?? 0;
-    this.#kernels.route(rowCount, {
-      logits: routerLogits,
-      live: this.#inputs.live,
-      places,
-      chosen,
-      routing: this.#routing(rowCount),
-      expertCount,
-      stride: moeLayers.length,
-      column: part.moeIndex,
-      ...(isJoined && { shared: { matrix: count - 1, fold: this.#buffers.rowsMax } }),
-    });
+    const norms = { weight: norm, x, exact, width, epsilon };
+    const rows = { live: this.#inputs.live, places, chosen, routing: this.#routing(rowCount), expertCount, logits };
+    const shared = isJoined && { shared: { matrix: count - 1, fold: this.#buffers.rowsMax } };
+    const step = { ...rows, stride: moeLayers.length, column: part.moeIndex, ...shared };
+    if (this.#kernels.canChoose(rowCount)) {
+      const { router: matrix } = part;
+      this.#kernels.choose(rowCount, { before: h, added, h: chosenH, ...norms, matrix, arrived, ...step });
+      return;
+    }
+    const other = this.#expertRows(rowCount) === x ? {} : { other: this.#buffers.routedX };
+    this.#kernels.normalize(rowCount, { h, added: [added], ...norms, ...other });
+    this.#kernels.router(rowCount, { x: exact, matrix: part.router, logits, expertCount, width });
+    this.#kernels.route(rowCount, step);
+  }
+
+  /** The residual stream of so many rows behind a layer with experts. */
+  #behindExperts(rowCount: number): PendingSum {
+    const { h, chosenH, added, routed } = this.#buffers;
+    return { before: this.#kernels.canChoose(rowCount) ? chosenH : h, added: [added, routed] };
   }
 
   /** The rows of the experts that are here, and of the shared one. */
@@ -243,15 +252,11 @@ export class TextProgram {
     };
   }
 
-  #normalize(
-    rowCount: number,
-    h: DeviceAddress,
-    added: readonly DeviceAddress[],
-    weight: DeviceAddress,
-    x: DeviceAddress,
-  ): void {
+  /** The residual stream in h, and x its norm. */
+  #normalize(rowCount: number, { before, added }: PendingSum, weight: DeviceAddress, x: DeviceAddress): void {
+    const { h } = this.#buffers;
     const { hiddenSize: width, rmsNormEps: epsilon } = this.#config;
-    this.#kernels.normalize(rowCount, { h, added, weight, x, width, epsilon });
+    this.#kernels.normalize(rowCount, { before, h, added, weight, x, width, epsilon });
   }
 }
 

@@ -1,4 +1,5 @@
 import { attentionChecks } from "./attention-check.ts";
+import { chooseChecks } from "./choose-check.ts";
 import { drawChecks } from "./draw-check.ts";
 import type { KernelCheck } from "./kernel-check.ts";
 import { linearChecks } from "./linear-check.ts";
@@ -13,5 +14,6 @@ export const kernelChecks: readonly KernelCheck[] = [
   ...rowChecks,
   ...routeChecks,
   ...drawChecks,
+  ...chooseChecks,
   ...attentionChecks,
 ];
