@@ -90,7 +90,7 @@ async function level(streams: number): Promise<void> {
       found.map(({ firstMs }) => firstMs),
       0.5,
     ).toFixed(0)} ms`,
-    `${steps} steps of ${((1e3 * (after.seconds - before.seconds)) / steps).toFixed(2)} ms, of which in the runner ${((1e3 * (after.computed - before.computed)) / steps).toFixed(2)}, ${((1e5 * (after.seconds - before.seconds)) / wall).toFixed(0)}% of the time`,
+    `${steps} steps of ${((1e3 * (after.seconds - before.seconds)) / steps).toFixed(2)} ms, ${((1e5 * (after.seconds - before.seconds)) / wall).toFixed(0)}% of the time`,
     `waiting for others' experts ${((100 * (after.exchanged - before.exchanged)) / (after.seconds - before.seconds)).toFixed(0)}%`,
     `${after.shared - before.shared} frames by memory, ${after.streamed - before.streamed} by gRPC`,
   ];

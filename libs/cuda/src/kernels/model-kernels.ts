@@ -6,7 +6,7 @@ import { i32, KernelLauncher, NULL } from "./kernel-launcher.ts";
 import type { KernelLibrary, KernelMacros } from "./kernel-library.ts";
 import { type KernelSizes, kvType, type LayerPages, type RowPlaces } from "./kernel-sizes.ts";
 import { LinearKernels, rowsOfJob } from "./linear-kernels.ts";
-import type { GatedProduct, Product, Routing, RowMatrix } from "./product.ts";
+import type { GatedProduct, Product, RouteStep, RowMatrix } from "./product.ts";
 
 /** What a block of norm.cu keeps, rows that one of router.cu has, and up to which route.cu needs few threads. */
 const [NORM_WIDTH_MAX, ROUTER_ROWS, ROUTE_ROWS_FEW] = [32_768, 4, 64];
@@ -17,19 +17,6 @@ const DRAW_ROW_LARGE = 8192;
 
 /** Rows up to which each has blocks of its own that norm it and choose its expert: more are faster one thing after the other. */
 export const CHOOSING_ROWS_MAX = 16;
-
-/** What routes rows. `shared`: of the experts' matrices that all rows go to too, as rows from `fold` on. */
-type RouteStep = Readonly<{
-  logits: DeviceAddress;
-  live: DeviceAddress;
-  places: DeviceAddress;
-  chosen: DeviceAddress;
-  routing: Routing;
-  expertCount: number;
-  stride: number;
-  column: number;
-  shared?: Readonly<{ matrix: number; fold: number }>;
-}>;
 
 /** Whole warps for so many things to do at once. */
 function threadsFor(count: number, most: number): number {

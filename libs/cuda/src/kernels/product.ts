@@ -27,6 +27,19 @@ export type Routing = Readonly<{
   expertCount: number;
 }>;
 
+/** What routes rows. `shared`: of the experts' matrices that all rows go to too, as rows from `fold` on. */
+export type RouteStep = Readonly<{
+  logits: DeviceAddress;
+  live: DeviceAddress;
+  places: DeviceAddress;
+  chosen: DeviceAddress;
+  routing: Routing;
+  expertCount: number;
+  stride: number;
+  column: number;
+  shared?: Readonly<{ matrix: number; fold: number }>;
+}>;
+
 /** A product of rows and a matrix, or of each row and its expert's. */
 export type Product = Readonly<{
   linear: DeviceLinear;
