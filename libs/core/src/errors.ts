@@ -14,6 +14,8 @@ export const ERROR_CODES = {
   not_found: { http: 404, grpc: 5, type: "invalid_request_error" },
   method_not_allowed: { http: 405, grpc: 12, type: "invalid_request_error" },
   request_timeout: { http: 408, grpc: 4, type: "invalid_request_error" },
+  idempotency_key_reused: { http: 422, grpc: 6, type: "idempotency_error" },
+  idempotency_key_in_use: { http: 409, grpc: 10, type: "idempotency_error" },
   payload_too_large: { http: 413, grpc: 8, type: "invalid_request_error" },
   unsupported_media_type: { http: 415, grpc: 3, type: "invalid_request_error" },
   overloaded: { http: 429, grpc: 8, type: "overloaded_error" },

@@ -14,6 +14,7 @@ import {
 import type { ClusterState, PlacementRecord } from "@drover/fleet";
 import { servedModelSeed } from "@drover/kv";
 import { grpcNetwork, type Network } from "@drover/rpc";
+import { timedStore } from "./batches/timed-store.ts";
 import { callsOverGrpc } from "./cluster/calls-over-grpc.ts";
 import { ClusterWatch } from "./cluster/cluster-watch.ts";
 import { TokenStreams } from "./cluster/token-streams.ts";
@@ -25,6 +26,7 @@ import { Readiness } from "./readiness.ts";
 import type { Admission } from "./requests/admission.ts";
 import { Generations } from "./requests/generations.ts";
 import { Inference } from "./requests/inference.ts";
+import { KeyedAnswers } from "./requests/keyed-answers.ts";
 import { KeptResponses } from "./requests/kept-responses.ts";
 import { RequestNames } from "./requests/request-names.ts";
 import type { TenantUsage } from "./requests/tenant-usage.ts";
@@ -76,6 +78,8 @@ export class Deployment {
   readonly inference: Inference;
   /** Responses that requests may go on with. */
   readonly responses: KeptResponses;
+  /** Answers to requests that may be sent twice. */
+  readonly keyedAnswers: KeyedAnswers;
   readonly metrics: RouterMetrics;
   readonly readiness: Readiness;
   readonly #options: DeploymentOptions;
@@ -95,6 +99,7 @@ export class Deployment {
     this.#parts = parts;
     this.metrics = new RouterMetrics(series, modelId);
     this.responses = new KeptResponses(store, options.keepResponsesMs ?? KEEP_RESPONSES_MS_DEFAULT, logger);
+    this.keyedAnswers = new KeyedAnswers(timedStore(store, clock), clock, logger);
     const common = { calls: callsOverGrpc(network), modelId, routerId, clock, logger };
     this.#watch = new ClusterWatch({ ...common, addresses: schedulers, onState: (state) => this.#see(state) });
     this.#vision = new VisionClient({ clock, metrics: this.metrics });

@@ -104,6 +104,18 @@ export const KEEP_RESPONSES_MS_DEFAULT = 3_600_000;
 export const KEPT_RESPONSE_BYTES_MAX = 4 * 1024 * 1024;
 export const KEPT_RESPONSES_BYTES_MAX = 32 * 1024 * 1024;
 
+/** What an `Idempotency-Key` has answered is given again for so long; an answer of more bytes, or beyond what a router has kept, is not kept. */
+export const KEYED_ANSWER_MS = 3_600_000;
+export const KEYED_ANSWER_BYTES_MAX = 4 * 1024 * 1024;
+export const KEYED_ANSWERS_BYTES_MAX = 64 * 1024 * 1024;
+/** While it is computed, its router says so this often; a key whose router was silent for so long is free again. */
+export const KEYED_BEAT_MS = 5_000;
+export const KEYED_SILENCE_MS_MAX = 15_000;
+/** A keyed request that nobody reads goes on for so long, so that its client may come back for it. */
+export const KEYED_ALONE_MS_MAX = 30_000;
+/** Characters of an `Idempotency-Key`. */
+export const IDEMPOTENCY_KEY_CHARACTERS_MAX = 255;
+
 /** A payload outlives its request by this much, so that a late delivery still finds it. */
 export const PAYLOAD_GRACE_MS = 60_000;
 

@@ -23,6 +23,11 @@ ${list(UNSUPPORTED_FIELDS)}. So is what one endpoint serves and another does not
 Every error is OpenAI's error object (Anthropic's for its messages): a sentence, the field at fault, and a code. Errors that may pass (429, 503) say in \`Retry-After\` when \
 to come back.
 
+A generating request with an \`Idempotency-Key\` (1 to 255 printable characters) is computed once: who sends the same body with the same key, a tenant's or the house's own, gets the same answer for an hour, from any router \
+that shares the store, also while it is being computed by the same one. The key with another body is refused with 422 (\`idempotency_key_reused\`), and while another router computes it with 409 \
+(\`idempotency_key_in_use\`). Events of a stream with a key have ids; with \`Last-Event-ID\` the same request goes on behind that event. What nobody reads goes on for 30 seconds. A request that failed is forgotten, an \
+answer above 4 MiB is not kept, and two that come to two routers at once may both be computed.
+
 Every answer, also an error or a stream, has \`x-request-id\`: the client's own where it has up to 128 printable characters, else one made here. \
 \`GET /debug/placement\` knows a request by it too.`;
 

@@ -4,14 +4,18 @@ import { DroverError, type Logger, toDroverError } from "@drover/core";
 import type { GenerationEndpoint, GenerationQuery, KeptNames, KeptResponse, Output, ReplyStream } from "@drover/openai";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { type Bodies, receivedBody } from "../bodies/bodies.ts";
+import type { Deployment } from "../deployment.ts";
 import type { Deployments } from "../deployments.ts";
 import { READER_STALL_MS_MAX } from "../limits.ts";
 import type { GenerationBatch } from "../requests/generation-batch.ts";
+import type { KeyedRequest } from "../requests/keyed-answers.ts";
+import type { RecordedAnswer } from "../requests/recorded-answer.ts";
 import type { Incoming } from "../requests/request-trace.ts";
 import { replyFrame, wholeAnswer } from "../requests/whole-answer.ts";
 import { clientSignal } from "./client-signal.ts";
 import { EventStream } from "./event-stream.ts";
 import { sendJson } from "./json-reply.ts";
+import { firstEvent, keyedRequest, NumberedEvents, sendRecorded } from "./keyed-generation.ts";
 import { accountOf } from "./request-accounts.ts";
 
 /** What generating endpoints share. */
@@ -37,8 +41,12 @@ export async function serveGeneration(
   const owner = account.tenant?.name ?? "";
   const keptFor = (model: string | undefined, names: KeptNames) =>
     deployments.reading(model).responses.parts(owner, names, client);
+  const keyed = await keyedRequest(request, owner, body.blocks);
   const { model, query: queries } = await bodies.read<readonly GenerationQuery[]>(body, endpoint.path, client, keptFor);
-  const { inference, responses } = deployments.reading(model);
+  const deployment = deployments.reading(model);
+  if (keyed !== undefined)
+    return await serveKeyed(request, reply, { endpoint, deployment, keyed, queries, client, waitMs: parts.streamWaitMs });
+  const { inference, responses } = deployment;
   using permit = inference.admit(incoming(request), account);
   const running = await inference.begin(queries, permit, client, () => body[Symbol.dispose]());
   const { options, batch } = running;
@@ -54,6 +62,49 @@ export async function serveGeneration(
   } finally {
     inference.cancel(batch);
   }
+}
+
+type KeyedGeneration = Readonly<{
+  endpoint: GenerationEndpoint;
+  deployment: Deployment;
+  keyed: KeyedRequest;
+  queries: () => readonly GenerationQuery[];
+  client: AbortSignal;
+  waitMs: number;
+}>;
+
+/** As `serveGeneration`, once for all who send the same key: the work is no single client's, and goes on for a while when its client has gone. */
+async function serveKeyed(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { endpoint, deployment, keyed, queries, client, waitMs }: KeyedGeneration,
+): Promise<FastifyReply> {
+  const { inference, responses, keyedAnswers } = deployment;
+  const first = firstEvent(request);
+  const isStream = queries()[0]?.reply.stream === true;
+  const make = async (answer: RecordedAnswer, signal: AbortSignal) => {
+    using permit = inference.admit(incoming(request), accountOf(request));
+    const running = await inference.begin(queries, permit, signal);
+    const { batch } = running;
+    const leave = () => inference.cancel(batch);
+    signal.addEventListener("abort", leave, { once: true });
+    const frame = replyFrame(endpoint, inference, running);
+    try {
+      if (!isStream) {
+        const body = await wholeAnswer(endpoint, frame, batch, { responses, owner: keyed.owner }, signal);
+        answer.push(JSON.stringify(body));
+        return;
+      }
+      const [stream, events] = [endpoint.stream(frame), new NumberedEvents(answer)];
+      for await (const outputs of batch.outputs()) for (const output of outputs) events.push(stream.push(output));
+      if (stream.kept !== undefined) await responses.keep(keyed.owner, frame.id, stream.kept, signal);
+    } finally {
+      signal.removeEventListener("abort", leave);
+      inference.cancel(batch);
+    }
+  };
+  const answer = await keyedAnswers.answer(keyed, make, client);
+  return sendRecorded(reply, answer, { isStream, first, waitMs }, client);
 }
 
 /** What the client says of its trace. Of two lines of a header that may come once, neither is trusted. */

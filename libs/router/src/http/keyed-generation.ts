@@ -1,0 +1,77 @@
+import { createHash } from "node:crypto";
+import { setImmediate as turn } from "node:timers/promises";
+import { DroverError, toDroverError } from "@drover/core";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { BodyBlocks } from "../bodies/body-blocks.ts";
+import { READER_STALL_MS_MAX } from "../limits.ts";
+import type { KeyedRequest } from "../requests/keyed-answers.ts";
+import type { RecordedAnswer } from "../requests/recorded-answer.ts";
+import { EventStream } from "./event-stream.ts";
+
+/** What is sent with a request that may be sent twice; undefined where it is not. */
+export async function keyedRequest(
+  { headers, url }: FastifyRequest,
+  owner: string,
+  { blocks }: BodyBlocks,
+): Promise<KeyedRequest | undefined> {
+  const key = headers["idempotency-key"];
+  if (typeof key !== "string") return undefined;
+  const hash = createHash("sha256").update(url);
+  for (const block of blocks) {
+    hash.update(block);
+    // 32 MiB take some 30 ms.
+    await turn();
+  }
+  return { owner, key, digest: hash.digest("hex") };
+}
+
+/** The first event that a client lacks: those of a keyed stream are numbered from 0. Errors: `invalid_argument`. */
+export function firstEvent({ headers }: FastifyRequest): number {
+  const last = headers["last-event-id"];
+  if (last === undefined || last === "") return 0;
+  if (typeof last !== "string" || !/^\d{1,9}$/.test(last))
+    throw new DroverError("invalid_argument", "a Last-Event-ID is the id of an event of this stream");
+  return Number(last) + 1;
+}
+
+/** Numbers the events of a stream's text, which has whole ones: each becomes a part of the answer. */
+export class NumberedEvents {
+  readonly #answer: RecordedAnswer;
+  #count = 0;
+
+  constructor(answer: RecordedAnswer) {
+    this.#answer = answer;
+  }
+
+  push(text: string): void {
+    for (const event of text.split("\n\n")) if (event !== "") this.#answer.push(`id: ${this.#count++}\n${event}\n\n`);
+  }
+}
+
+/** Sends a recorded answer, as it comes, to one who reads it. Errors: what ends it before anything was sent; `cancelled` for who has left. */
+export async function sendRecorded(
+  reply: FastifyReply,
+  answer: RecordedAnswer,
+  { isStream, first, waitMs }: Readonly<{ isStream: boolean; first: number; waitMs: number }>,
+  client: AbortSignal,
+): Promise<FastifyReply> {
+  if (!isStream) {
+    let body = "";
+    for await (const part of answer.read(0, client)) body += part;
+    return reply.header("content-type", "application/json; charset=utf-8").send(body);
+  }
+  const { raw } = reply;
+  using events = new EventStream(reply, waitMs);
+  raw.setTimeout(READER_STALL_MS_MAX);
+  try {
+    for await (const part of answer.read(first, client)) if (!events.write(part)) await events.room(client);
+    if (!events.begun) events.write(": nothing follows\n\n");
+    raw.end();
+  } catch (error) {
+    const fault = toDroverError(error);
+    if (!events.begun) throw fault;
+    // What failed is asked for again with the same key; the stream's own words for it went before.
+    raw.destroy();
+  }
+  return reply;
+}

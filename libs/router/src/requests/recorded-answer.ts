@@ -1,0 +1,75 @@
+import { KEYED_ANSWER_BYTES_MAX } from "../limits.ts";
+
+/**
+ * An answer while it is made, in parts that are read from any of them on, by several readers. Parts are kept up to `KEYED_ANSWER_BYTES_MAX`; beyond
+ * that those that all readers have read are dropped, and nobody may begin at the first one any more.
+ */
+export class RecordedAnswer {
+  readonly #parts: string[] = [];
+  readonly #positions = new Set<{ next: number }>();
+  #dropped = 0;
+  #byteCount = 0;
+  #changed = Promise.withResolvers<void>();
+  #fault: unknown;
+  #isOver = false;
+
+  /** How many read it now. */
+  get readerCount(): number {
+    return this.#positions.size;
+  }
+
+  /** All of it, where nothing had to be dropped. */
+  get whole(): readonly string[] | undefined {
+    return this.#dropped === 0 && this.#byteCount <= KEYED_ANSWER_BYTES_MAX ? this.#parts : undefined;
+  }
+
+  push(part: string): void {
+    this.#parts.push(part);
+    this.#byteCount += Buffer.byteLength(part);
+    if (this.#byteCount > KEYED_ANSWER_BYTES_MAX) this.#drop();
+    this.#tell();
+  }
+
+  /** Nothing more comes; with a fault, its readers end with it behind what there is. */
+  end(fault?: unknown): void {
+    this.#isOver = true;
+    this.#fault = fault;
+    this.#tell();
+  }
+
+  /** The parts from `first` on, those that are still to come too. Errors: that of `end`; the signal's reason. */
+  async *read(first: number, signal: AbortSignal): AsyncGenerator<string> {
+    const position = { next: Math.max(first, this.#dropped) };
+    this.#positions.add(position);
+    const left = Promise.withResolvers<never>();
+    left.promise.catch(() => undefined);
+    const leave = () => left.reject(signal.reason);
+    signal.addEventListener("abort", leave, { once: true });
+    try {
+      for (;;) {
+        signal.throwIfAborted();
+        const part = this.#parts[position.next - this.#dropped];
+        if (part !== undefined) {
+          position.next++;
+          yield part;
+        } else if (!this.#isOver) await Promise.race([this.#changed.promise, left.promise]);
+        else if (this.#fault === undefined) return;
+        else throw this.#fault;
+      }
+    } finally {
+      signal.removeEventListener("abort", leave);
+      this.#positions.delete(position);
+    }
+  }
+
+  #drop(): void {
+    const least = Math.min(...[...this.#positions].map(({ next }) => next), this.#dropped + this.#parts.length);
+    this.#parts.splice(0, least - this.#dropped);
+    this.#dropped = least;
+  }
+
+  #tell(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+}
