@@ -18,6 +18,9 @@ export function parseExactJson(text: string): unknown {
   return JSON.parse(text, revive);
 }
 
+/** For JSON.stringify, which takes all that `parseExactJson` makes but its big integers: they are written as doubles. */
+export const plainNumber = (_: string, value: unknown): unknown => (typeof value === "bigint" ? Number(value) : value);
+
 /**
  * Parses a request's JSON: `tools` and `chat_template_kwargs`, which a template may write, as `parseExactJson` does, also messages whose calls
  * have their arguments as objects, and all else as JSON.parse. Nothing is parsed before it is measured. Errors: SyntaxError as JSON.parse does;

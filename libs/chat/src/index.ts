@@ -14,5 +14,5 @@ export { TOOL_CALL_MARKS, type ToolCallEvent, type ToolCallMark, ToolCallParser 
 
 // JSON whose numbers stay as they were written.
 
-export { parseExactJson, parseRequestJson } from "./exact-json.ts";
+export { parseExactJson, parseRequestJson, plainNumber } from "./exact-json.ts";
 export { jsonExtent } from "./json-extent.ts";

@@ -1,5 +1,5 @@
 import type { ChatMessage } from "./chat-input.ts";
-import { parseExactJson } from "./exact-json.ts";
+import { parseExactJson, plainNumber } from "./exact-json.ts";
 import { ARGUMENTS_DEPTH_MAX } from "./limits.ts";
 
 /** A message as templates expect it: "" for null content, arguments as objects, images as `{"type": "image"}`. */
@@ -33,9 +33,6 @@ function argumentsObject(given: unknown): unknown {
   if (isObject(parsed)) return parsed;
   return given.trim() === "" || parsed === null ? {} : { arguments: given };
 }
-
-/** `parseExactJson` makes integers that JSON.stringify does not take. */
-const plainNumber = (_: string, value: unknown) => (typeof value === "bigint" ? Number(value) : value);
 
 /** The value of a JSON text; undefined for what is none, or too deep for a template. */
 function parsedJson(text: string): unknown {

@@ -106,8 +106,14 @@ describe("a body that is read on a thread", () => {
       { tools: [], tool_choice: { type: "function" } },
     ])
       expect(isConstrained(body), JSON.stringify(body)).toBe(true);
-    for (const body of [{ tools: [{}] }, { tools: [], tool_choice: "auto" }, { prompt: "regex" }, null, "x"])
-      expect(isConstrained(body), JSON.stringify(body)).toBe(false);
+    for (const body of [
+      { tools: [{}, 0, 2n ** 64n, null] },
+      { tools: [], tool_choice: "auto" },
+      { prompt: "regex" },
+      null,
+      "x",
+    ])
+      expect(isConstrained(body)).toBe(false);
   });
 
   it("reaches the queue with the prompt that it has", async () => {

@@ -47,6 +47,32 @@ async function whole(body: object, text: string, finish: "stop" | "length" = "st
 }
 
 describe("tool calls", () => {
+  it.each([
+    [
+      "/v1/chat/completions",
+      '"messages":[{"role":"user","content":"hi"}]',
+      '{"type":"function","function":{"name":"f","parameters":SCHEMA}}',
+    ],
+    [
+      "/v1/messages",
+      '"max_tokens":9,"messages":[{"role":"user","content":"hi"}]',
+      '{"name":"f","input_schema":SCHEMA}',
+    ],
+    ["/v1/responses", '"input":"hi"', '{"type":"function","name":"f","parameters":SCHEMA}'],
+    ["/v1/responses", '"stream":true,"input":"hi"', '{"type":"function","name":"f","parameters":SCHEMA}'],
+  ])(
+    "%s takes tools whose numbers no double holds, or are written as floats, and repeats them",
+    async (path, prompt, named) => {
+      const schema =
+        '{"type":"object","properties":{"a":{"type":"integer","maximum":18446744073709551615,"default":1.0}}}';
+      const reply = scene.post(path, `{"model":"tiny",${prompt},"tools":[${named.replace("SCHEMA", schema)}]}`);
+      await write(["[f(a=2)]"]);
+      const text = await (await reply).text();
+      expect([(await reply).status, text]).toEqual([200, expect.stringContaining('"name":"f"')]);
+      if (path === "/v1/responses") expect(text).toContain('"maximum":18446744073709552000,"default":1}');
+    },
+  );
+
   it("are the message's tool_calls, with ids of their own, and why the reply ended", async () => {
     const { message, finish_reason } = await whole({}, '[f(a="é"), g()]');
     expect(finish_reason).toBe("tool_calls");

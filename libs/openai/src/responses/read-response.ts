@@ -1,4 +1,4 @@
-import type { ChatMessage } from "@drover/chat";
+import { type ChatMessage, plainNumber } from "@drover/chat";
 import { DroverError } from "@drover/core";
 import { answerConstraint } from "../read/answer-constraint.ts";
 import { jsonObjectConstraint, schemaConstraint } from "../read/constraint.ts";
@@ -89,8 +89,14 @@ function repeatedFields(body: ResponseBody): Readonly<Record<string, unknown>> {
     store: body.store ?? true,
     text: { ...body.text, format: body.text?.format ?? { type: "text" } },
     tool_choice: body.tool_choice ?? "auto",
-    tools: (body.tools ?? []).map((tool) => ({ strict: false, ...tool })),
+    tools: repeatedTools(body),
   };
+}
+
+/** In JSON's own values: a template's numbers are kept as they were written. */
+function repeatedTools({ tools }: ResponseBody): readonly unknown[] {
+  const all = (tools ?? []).map((tool) => ({ strict: false, ...tool }));
+  return JSON.parse(JSON.stringify(all, plainNumber)) as readonly unknown[];
 }
 
 /** Errors: `invalid_argument`, naming the place in a schema that cannot be enforced. */

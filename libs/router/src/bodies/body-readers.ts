@@ -42,5 +42,11 @@ function constrainsTools(body: object): boolean {
   const { tools, tool_choice: choice } = body as Readonly<{ tools: unknown; tool_choice?: unknown }>;
   const kind = typeof choice === "object" && choice !== null && "type" in choice ? choice.type : choice;
   const isFree = kind === undefined || kind === null || kind === "auto" || kind === "none";
-  return !isFree || JSON.stringify(tools).includes('"strict":true');
+  return !isFree || (Array.isArray(tools) && tools.some(isStrict));
+}
+
+/** A chat's tool says it in its function. */
+function isStrict(tool: unknown): boolean {
+  if (typeof tool !== "object" || tool === null) return false;
+  return ("strict" in tool && tool.strict === true) || ("function" in tool && isStrict(tool.function));
 }

@@ -45,7 +45,14 @@ export async function serveGeneration(
   const { model, query: queries } = await bodies.read<readonly GenerationQuery[]>(body, endpoint.path, client, keptFor);
   const deployment = deployments.reading(model);
   if (keyed !== undefined)
-    return await serveKeyed(request, reply, { endpoint, deployment, keyed, queries, client, waitMs: parts.streamWaitMs });
+    return await serveKeyed(request, reply, {
+      endpoint,
+      deployment,
+      keyed,
+      queries,
+      client,
+      waitMs: parts.streamWaitMs,
+    });
   const { inference, responses } = deployment;
   using permit = inference.admit(incoming(request), account);
   const running = await inference.begin(queries, permit, client, () => body[Symbol.dispose]());
