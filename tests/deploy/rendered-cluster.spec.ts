@@ -143,7 +143,7 @@ describe.skipIf(!hasDeployTools || !allowed)(`pods as rendered (${NEEDED}, and r
   ])("%s in the manifests is found", { timeout: 320_000 }, async (_, right, wrong) => {
     const manifest = readFileSync(join(REPOSITORY, "deploy/kubernetes.yaml"), "utf8");
     expect(manifest).toContain(right);
-    await using cluster = await RenderedCluster.start(manifest.replaceAll(right, wrong), image);
+    await using cluster = await RenderedCluster.start(manifest.replaceAll(right, wrong), image, [CLUSTER_SECRET]);
     await expect(cluster.ready(2 * readyMs)).rejects.toThrow(/not ready|has ended|did not start/);
   });
 });
