@@ -43,11 +43,17 @@ async function ask(local: LocalEngine, name: string, prompt: readonly number[]):
   return answerOf(local, name);
 }
 
+/**
+ * A row that other steps compute differs in its last bits, and then now and then one of its numbers rounds to the next of 255: that was seen to
+ * move a log-probability by 3.6e-3, on a machine where steps fell out otherwise. Tokens are the same in any case.
+ */
+const ROUNDED_MAX = 1e-2;
+
 function expectSame(found: Answer, expected: Answer): void {
   expect(found.tokens).toEqual(expected.tokens);
   expect(expected.tokens.length).toBeGreaterThan(0);
   for (const [i, logprob] of expected.logprobs.entries())
-    expect(Math.abs((found.logprobs[i] ?? Number.NaN) - logprob)).toBeLessThan(2e-3);
+    expect(Math.abs((found.logprobs[i] ?? Number.NaN) - logprob)).toBeLessThan(ROUNDED_MAX);
 }
 
 const plain = await open({ prefixCache: false });
