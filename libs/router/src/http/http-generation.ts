@@ -8,6 +8,7 @@ import type { Deployment } from "../deployment.ts";
 import type { Deployments } from "../deployments.ts";
 import { READER_STALL_MS_MAX } from "../limits.ts";
 import type { GenerationBatch } from "../requests/generation-batch.ts";
+import { jsonText } from "../requests/json-text.ts";
 import type { KeyedRequest } from "../requests/keyed-answers.ts";
 import type { RecordedAnswer } from "../requests/recorded-answer.ts";
 import type { Incoming } from "../requests/request-trace.ts";
@@ -99,7 +100,7 @@ async function serveKeyed(
     try {
       if (!isStream) {
         const body = await wholeAnswer(endpoint, frame, batch, { responses, owner: keyed.owner }, signal);
-        answer.push(JSON.stringify(body));
+        answer.push(await jsonText(body));
         return;
       }
       const [stream, events] = [endpoint.stream(frame), new NumberedEvents(answer)];
