@@ -4,7 +4,7 @@ import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { setFlagsFromString } from "node:v8";
 import { type ExpertRunner, silentLogger, systemClock } from "@drover/core";
-import type { ExpertPeer, PeerCall } from "@drover/exchange";
+import type { ExpertPeer } from "@drover/exchange";
 import {
   createServer,
   ExpertStreamPeer,
@@ -15,6 +15,7 @@ import {
   sharedExpertService,
 } from "@drover/rpc";
 import { SharedMemory } from "@drover/shared-memory";
+import { callOf, cpuMs, round, type Sample } from "./expert-calls.ts";
 
 /**
  * A hop: rows to the experts of another process and back, by shared memory and over gRPC on loopback, in turns within one run, with an operator that adds.
@@ -34,7 +35,7 @@ setFlagsFromString("--no-incremental-marking");
 const WIDTH = Number(values.width);
 const WAYS = ["shared memory", "gRPC"] as const;
 type Way = (typeof WAYS)[number];
-type Sample = { ms: number[]; cpuMs: number };
+const ROUND_MS = Number(values["round-ms"]);
 
 /** Experts that add one to what they get. */
 const adding: ExpertRunner = {
@@ -46,11 +47,6 @@ const adding: ExpertRunner = {
   },
 };
 
-function cpuMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-}
-
 async function serve(): Promise<void> {
   const server = createServer();
   server.addService(...expertService(adding));
@@ -59,38 +55,6 @@ async function serve(): Promise<void> {
   process.send?.(await listen(server, "127.0.0.1:0"));
   await once(process, "disconnect");
   process.exit(0);
-}
-
-async function bothCpuMs(child: ChildProcess): Promise<number> {
-  child.send("cpu");
-  const [other] = (await once(child, "message")) as [number];
-  return cpuMs() + other;
-}
-
-/** Every other row of a step's, in an order that is not theirs, as a share of it is. */
-function callOf(rowCount: number): PeerCall {
-  const z_aD = Float32Array.from({ length: 2 * rowCount * WIDTH }, (_, i) => i % 1000);
-  return {
-    layer: 1,
-    experts: Int32Array.of(3),
-    counts: Int32Array.of(rowCount),
-    rows: Int32Array.from({ length: rowCount }, (_, i) => 2 * ((i * 7 + 3) % rowCount) + 1),
-    z_aD,
-    y_aD: new Float32Array(z_aD.length),
-    width: WIDTH,
-  };
-}
-
-async function round(peer: ExpertPeer, call: PeerCall, child: ChildProcess, sample: Sample): Promise<void> {
-  const before = await bothCpuMs(child);
-  const end = performance.now() + Number(values["round-ms"]);
-  for (let began = performance.now(); began < end; ) {
-    if (!(await peer.call(call))) throw new Error("a call failed");
-    const now = performance.now();
-    sample.ms.push(now - began);
-    began = now;
-  }
-  sample.cpuMs += (await bothCpuMs(child)) - before;
 }
 
 function lineOf(rowCount: number, way: Way, { ms, cpuMs: cpu }: Sample): string {
@@ -102,11 +66,11 @@ function lineOf(rowCount: number, way: Way, { ms, cpuMs: cpu }: Sample): string 
 
 async function measure(peers: Readonly<Record<Way, ExpertPeer>>, rowCount: number, child: ChildProcess): Promise<void> {
   const samples: Record<Way, Sample> = { "shared memory": { ms: [], cpuMs: 0 }, gRPC: { ms: [], cpuMs: 0 } };
-  const call = callOf(rowCount);
+  const call = callOf(rowCount, WIDTH);
   const order = [...WAYS];
-  for (const way of order) await round(peers[way], call, child, { ms: [], cpuMs: 0 });
+  for (const way of order) await round(peers[way], call, child, ROUND_MS, { ms: [], cpuMs: 0 });
   for (let i = 0; i < Number(values.rounds); i++) {
-    for (const way of order) await round(peers[way], call, child, samples[way]);
+    for (const way of order) await round(peers[way], call, child, ROUND_MS, samples[way]);
     order.reverse();
   }
   for (const row of call.rows)
@@ -137,7 +101,7 @@ async function main(): Promise<void> {
     );
   using shared = peerBy({ ...grpcNetwork, memory: () => SharedMemory.load() });
   using over = peerBy(grpcNetwork);
-  const call = callOf(1);
+  const call = callOf(1, WIDTH);
   while (!over.connected || sent.shared_memory === 0) {
     await systemClock.sleep(10, new AbortController().signal);
     if (shared.connected) await shared.call(call);

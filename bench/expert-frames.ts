@@ -6,6 +6,7 @@ import { setFlagsFromString } from "node:v8";
 import { type ExpertRunner, silentLogger, systemClock } from "@drover/core";
 import type { ExpertPeer, PeerCall } from "@drover/exchange";
 import { createServer, ExpertStreamPeer, expertService, listen } from "@drover/rpc";
+import { callOf, cpuMs, round, type Sample } from "./expert-calls.ts";
 import { addPlainExperts, PlainPeer } from "./plain-experts.ts";
 
 /**
@@ -27,11 +28,10 @@ setFlagsFromString("--no-incremental-marking");
 
 /** Values of a row, f32: of nano, and of as many bytes as 5,120 values in bf16. */
 const WIDTHS = [256, 2560];
-const LAYER = 1;
+const ROUND_MS = Number(values["round-ms"]);
 
 type Codec = "plain" | "payload";
 type Ports = Readonly<Record<Codec, number>>;
-type Sample = { ms: number[]; cpuMs: number };
 
 /** Experts that give back what they get. */
 class Echo implements ExpertRunner {
@@ -66,50 +66,12 @@ async function serve(): Promise<void> {
   process.exit(0);
 }
 
-function cpuMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-}
-
-async function bothCpuMs(child: ChildProcess): Promise<number> {
-  child.send("cpu");
-  const [other] = (await once(child, "message")) as [number];
-  return cpuMs() + other;
-}
-
-/** Every other row of a step's, in an order that is not theirs, as a share of it is. */
-function callOf(rowCount: number, width: number): PeerCall {
-  const z_aD = Float32Array.from({ length: 2 * rowCount * width }, (_, i) => i % 1000);
-  return {
-    layer: LAYER,
-    experts: Int32Array.of(3),
-    counts: Int32Array.of(rowCount),
-    rows: Int32Array.from({ length: rowCount }, (_, i) => 2 * ((i * 7 + 3) % rowCount) + 1),
-    z_aD,
-    y_aD: new Float32Array(z_aD.length),
-    width,
-  };
-}
-
-/** Calls one after the other, for a while. */
-async function round(peer: ExpertPeer, call: PeerCall, child: ChildProcess, sample: Sample): Promise<void> {
-  const cpuBefore = await bothCpuMs(child);
-  const end = performance.now() + Number(values["round-ms"]);
-  for (let began = performance.now(); began < end; ) {
-    if (!(await peer.call(call))) throw new Error("a call failed");
-    const now = performance.now();
-    sample.ms.push(now - began);
-    began = now;
-  }
-  sample.cpuMs += (await bothCpuMs(child)) - cpuBefore;
-}
-
 async function measure(peers: Readonly<Record<Codec, ExpertPeer>>, call: PeerCall, child: ChildProcess) {
   const samples: Record<Codec, Sample> = { plain: { ms: [], cpuMs: 0 }, payload: { ms: [], cpuMs: 0 } };
   const order: Codec[] = ["plain", "payload"];
-  for (const codec of order) await round(peers[codec], call, child, { ms: [], cpuMs: 0 });
+  for (const codec of order) await round(peers[codec], call, child, ROUND_MS, { ms: [], cpuMs: 0 });
   for (let i = 0; i < Number(values.rounds); i++) {
-    for (const codec of order) await round(peers[codec], call, child, samples[codec]);
+    for (const codec of order) await round(peers[codec], call, child, ROUND_MS, samples[codec]);
     order.reverse();
   }
   if (call.y_aD.some((value, i) => value !== 0 && value !== call.z_aD[i])) throw new Error("rows came back changed");
