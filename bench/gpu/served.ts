@@ -14,6 +14,8 @@ export class Served implements AsyncDisposable {
   readonly url: string;
   readonly #child: ChildProcess;
   #output = "";
+  /** Where the first attention worker shows its metrics, and the file of the cluster's secret: said once, at the start. */
+  #told = { admin: "", secretFile: "" };
 
   private constructor(child: ChildProcess, url: string) {
     this.#child = child;
@@ -36,6 +38,10 @@ export class Served implements AsyncDisposable {
       if (child.exitCode !== null || performance.now() > until) throw new Error(`not ready:\n${served.#output}`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
+    served.#told = {
+      admin: /attention-0 .* admin (\S+)/.exec(served.#output)?.[1] ?? "",
+      secretFile: /^ +secret +(\S+)/m.exec(served.#output)?.[1] ?? "",
+    };
     return served;
   }
 
@@ -70,17 +76,18 @@ export class Served implements AsyncDisposable {
 
   /** What the first attention worker says of itself. */
   async debug(): Promise<unknown> {
-    const file = /^ +secret +(\S+)/m.exec(this.#output)?.[1] ?? "";
     const [timeS, asked] = [Math.floor(Date.now() / 1000), "GET /debug/worker"];
     // As `drover secret --prove` does; only the sources of what is served travel with this file.
-    const mac = createHmac("sha256", readFileSync(file, "utf8").trim()).update(`drover-member\n${timeS}\n${asked}`);
+    const mac = createHmac("sha256", readFileSync(this.#told.secretFile, "utf8").trim()).update(
+      `drover-member\n${timeS}\n${asked}`,
+    );
     const headers = { "drover-member": `${timeS}.${mac.digest("base64url")}` };
-    return (await fetch(`http://${this.#admin}/debug/worker`, { headers })).json();
+    return (await fetch(`http://${this.#told.admin}/debug/worker`, { headers })).json();
   }
 
   /** The sum of the series of a name that the first attention worker shows and that have these labels. */
   async metric(name: string, ...labels: readonly string[]): Promise<number> {
-    const text = await (await fetch(`http://${this.#admin}/metrics`)).text();
+    const text = await (await fetch(`http://${this.#told.admin}/metrics`)).text();
     const isAsked = (line: string) => line.startsWith(name) && labels.every((label) => line.includes(label));
     const lines = text.split("\n").filter(isAsked);
     return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
@@ -90,10 +97,6 @@ export class Served implements AsyncDisposable {
     if (this.#child.exitCode !== null) return;
     this.#child.kill("SIGTERM");
     await once(this.#child, "exit");
-  }
-
-  get #admin(): string {
-    return /attention-0 .* admin (\S+)/.exec(this.#output)?.[1] ?? "";
   }
 
   async #isReady(): Promise<boolean> {
