@@ -77,7 +77,7 @@ export class ProcessPlans {
 
   workers(schedulerAddress: string): ProcessPlan[] {
     const { config, workers, modelFolder, readsImages } = this.#options;
-    const { attentionWorkers, expertWorkers, deviceOf, expertDeviceOf } = workers;
+    const { attentionWorkers, expertWorkers, deviceOf, expertDeviceOf, contextDeviceOf } = workers;
     const plan = (roles: readonly WorkerRole[], name: string, device?: string, more: Flags = {}) => {
       const flags = {
         roles: roles.join(","),
@@ -100,7 +100,7 @@ export class ProcessPlans {
       ...count(attentionWorkers).map((index) => plan(roles, `attention-${index}`, deviceOf(index))),
       ...count(expertWorkers).map((index) => plan(["experts"], `experts-${index}`, expertDeviceOf(index))),
       ...count(config.contextWorkers).map((index) =>
-        plan(["context"], `context-${index}`, config.contextDevice, this.#contextFlags),
+        plan(["context"], `context-${index}`, contextDeviceOf(index), this.#contextFlags),
       ),
       ...count(visionWorkers).map((index) => plan(["vision"], `vision-${index}`)),
     ];

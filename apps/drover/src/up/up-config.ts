@@ -70,8 +70,8 @@ export const upSpec = defineConfig({
   contextDevice: {
     kind: "string",
     default: "cpu",
-    valueName: "cpu|cuda:N|auto",
-    help: "Where context workers keep those parts and attend to them.",
+    valueName: "cpu|cuda:N|auto|all",
+    help: "Where context workers keep those parts and attend to them; all: on the cards of --gpus in turn.",
   },
   stripeAbove: {
     kind: "integer",

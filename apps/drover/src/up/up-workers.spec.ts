@@ -29,6 +29,14 @@ describe("the workers of a cluster on one machine", () => {
     expect(await devices("--expert-device", "cuda:1")).toEqual(["cuda:1", "cuda:1", "cuda:1"]);
   });
 
+  test("context workers keep their parts where it is said, or on the cards in turn", async () => {
+    const devices = async (...argv: string[]) => [0, 1, 2].map((await read(argv)).contextDeviceOf);
+    expect(await devices("--gpus", "2")).toEqual(["cpu", "cpu", "cpu"]);
+    expect(await devices("--context-device", "cuda:1")).toEqual(["cuda:1", "cuda:1", "cuda:1"]);
+    expect(await devices("--gpus", "2", "--context-device", "all")).toEqual(["cuda:0", "cuda:1", "cuda:0"]);
+    await expect(read(["--context-device", "all"])).rejects.toMatchObject({ field: "context_device" });
+  });
+
   test("cards that are not there are refused with the flag", async () => {
     await expect(read(["--gpus", "3"])).rejects.toMatchObject({ code: "invalid_argument", field: "gpus" });
     await expect(read(["--gpus", "some"])).rejects.toMatchObject({ code: "invalid_argument", field: "gpus" });
