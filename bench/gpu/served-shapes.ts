@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type MadeShape, makeConverted, makeReleased } from "./made-checkpoint.ts";
 import { Served } from "./served.ts";
-import { rank, type StreamTokens, streamTokens } from "./stream-tokens.ts";
+import { gapsOf, measureLevel, promptOf, servedModel } from "./stream-level.ts";
+import { rank, streamTokens } from "./stream-tokens.ts";
 
 /**
  * Scout's true shapes, or Maverick's (`--model maverick`, over two cards), through the whole server, over HTTP: makes a checkpoint of random weights (`--form converted`: int4, all layers, linked from one; `released`: bf16, which is
@@ -46,53 +47,23 @@ console.log(`ready ${seconds(starting)} s after the command`);
 for (const line of served.lines(/device\.opened|card\.loaded|worker\.ready|weights/))
   console.log(`  ${line.slice(0, 400)}`);
 console.log(`  the card says: ${cardUse()}`);
-const model = ((await (await fetch(`${served.url}/v1/models`)).json()) as { data: { id: string }[] }).data[0]?.id ?? "";
+const model = await servedModel(served.url);
 const facts = await served.debug();
 console.log(`  worker: ${JSON.stringify(facts).slice(0, 1500)}`);
 
-/** Ids that no other prompt begins with. */
-function promptOf(length: number, of: number): number[] {
-  return Array.from({ length }, (_, i) => 1 + ((of * 7919 + i * 104_729 + ((i * i) % 977) * 31) % 4000));
-}
 const ask = (prompt: readonly number[], count: number) => streamTokens(served.url, model, prompt, count);
 
-/** Tokens a second while all streams decode: from the last first token to the first end. */
-function decodeRate(found: readonly StreamTokens[]): number {
-  const from = Math.max(...found.map(({ times }) => times[0] ?? 0));
-  const to = Math.min(...found.map(({ times }) => times.at(-1) ?? 0));
-  const count = found.reduce((sum, { times }) => sum + times.filter((time) => time > from && time <= to).length, 0);
-  return (1000 * count) / (to - from);
-}
-
-async function stepFacts() {
-  const [steps, seconds, exchanged, shared, streamed] = await Promise.all([
-    served.metric("drover_step_seconds_count"),
-    served.metric("drover_step_seconds_sum"),
-    served.metric("drover_step_seconds_by_part_total{", 'part="exchange"'),
-    served.metric("drover_exchange_frames_total{", 'transport="shared_memory"'),
-    served.metric("drover_exchange_frames_total{", 'transport="grpc"'),
-  ]);
-  return { steps, seconds, exchanged, shared, streamed };
-}
-
 async function level(streams: number): Promise<void> {
-  const before = await stepFacts();
-  const began = performance.now();
-  const found = await Promise.all(Array.from({ length: streams }, (_, i) => ask(promptOf(cached, i), generated)));
-  const wall = performance.now() - began;
-  const after = await stepFacts();
-  const gaps = found.flatMap(({ times }) => times.slice(1).map((time, i) => time - (times[i] as number)));
-  const steps = after.steps - before.steps;
+  const prompts = Array.from({ length: streams }, (_, i) => promptOf(cached, i));
+  const { tokensPerSecond, gapMs, firstMs, steps, wallMs } = await measureLevel(served, model, prompts, generated);
+  const attention = served.workers.filter((name) => name.startsWith("attention")).length;
   const cells = [
-    `${decodeRate(found).toFixed(0)} tokens/s`,
-    `between tokens p50 ${rank(gaps, 0.5).toFixed(2)} p99 ${rank(gaps, 0.99).toFixed(2)} ms`,
-    `first token p50 ${rank(
-      found.map(({ firstMs }) => firstMs),
-      0.5,
-    ).toFixed(0)} ms`,
-    `${steps} steps of ${((1e3 * (after.seconds - before.seconds)) / steps).toFixed(2)} ms, ${((1e5 * (after.seconds - before.seconds)) / wall).toFixed(0)}% of the time`,
-    `waiting for others' experts ${((100 * (after.exchanged - before.exchanged)) / (after.seconds - before.seconds)).toFixed(0)}%`,
-    `${after.shared - before.shared} frames by memory, ${after.streamed - before.streamed} by gRPC`,
+    `${tokensPerSecond.toFixed(0)} tokens/s`,
+    `between tokens p50 ${gapMs.p50.toFixed(2)} p99 ${gapMs.p99.toFixed(2)} ms`,
+    `first token p50 ${firstMs.p50.toFixed(0)} ms`,
+    `${steps.count} steps of ${((1e3 * steps.seconds) / steps.count).toFixed(2)} ms, ${((1e5 * steps.seconds) / wallMs / attention).toFixed(0)}% of the time`,
+    `waiting for others' experts ${((100 * steps.exchanged) / steps.seconds).toFixed(0)}%`,
+    `${steps.byMemory} frames by memory, ${steps.byGrpc} by gRPC`,
   ];
   console.log(`${streams} streams, ${cached} cached: ${cells.join(", ")}`);
 }
@@ -101,7 +72,7 @@ async function fresh(streams: number): Promise<void> {
   const prompts = Array.from({ length: streams }, () => promptOf(cached, 1000 + salt++));
   const found = await Promise.all(prompts.map((prompt) => ask(prompt, 32)));
   const firsts = found.map(({ firstMs }) => firstMs);
-  const gaps = found.flatMap(({ times }) => times.slice(1).map((time, i) => time - (times[i] as number)));
+  const gaps = gapsOf(found);
   console.log(
     `${streams} streams, ${cached} new: first token p50 ${rank(firsts, 0.5).toFixed(0)} p99 ${rank(firsts, 0.99).toFixed(0)} ms, between tokens p50 ${rank(gaps, 0.5).toFixed(2)} p99 ${rank(gaps, 0.99).toFixed(2)} ms`,
   );
@@ -128,8 +99,9 @@ async function long(length: number, count: number): Promise<void> {
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  const { firstMs, times } = await asked;
-  const gaps = times.slice(1).map((time, i) => time - (times[i] as number));
+  const asking = await asked;
+  const { firstMs } = asking;
+  const gaps = gapsOf([asking]);
   const cells = (["global", "local"] as const).map(
     (layers) =>
       `${layers} layers held at most ${most[layers].held} bytes, ${(most[layers].held / most[layers].token).toFixed(1)} tokens of ${most[layers].token}`,

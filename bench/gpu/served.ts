@@ -14,8 +14,8 @@ export class Served implements AsyncDisposable {
   readonly url: string;
   readonly #child: ChildProcess;
   #output = "";
-  /** Where the first attention worker shows its metrics, and the file of the cluster's secret: said once, at the start. */
-  #told = { admin: "", secretFile: "" };
+  /** Where each worker shows its metrics, by its name, and the file of the cluster's secret: said once, at the start. */
+  #told: Readonly<{ admins: ReadonlyMap<string, string>; secretFile: string }> = { admins: new Map(), secretFile: "" };
 
   private constructor(child: ChildProcess, url: string) {
     this.#child = child;
@@ -26,12 +26,20 @@ export class Served implements AsyncDisposable {
       });
   }
 
-  /** Resolves when a request can be served. Throws with what the processes said when it cannot. */
-  static async start(model: string, flags: readonly string[]): Promise<Served> {
+  /** Resolves when a request can be served; `env` is added to this process's own. Throws with what the processes said when it cannot. */
+  static async start(
+    model: string,
+    flags: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Served> {
     const port = await freePort();
     const ports = ["--http-port", String(port), "--grpc-port", "0", "--queue", "embedded", "--verbose"];
     const args = ["--conditions=@drover/source", "apps/drover/src/main.ts", "up", "--model", model, ...ports, ...flags];
-    const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, args, {
+      cwd: ROOT,
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     const served = new Served(child, `http://127.0.0.1:${port}`);
     const until = performance.now() + READY_MS_MAX;
     while (!(await served.#isReady())) {
@@ -39,7 +47,12 @@ export class Served implements AsyncDisposable {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     served.#told = {
-      admin: /attention-0 .* admin (\S+)/.exec(served.#output)?.[1] ?? "",
+      admins: new Map(
+        [...served.#output.matchAll(/^ *((?:attention|experts|context)-\d+) .* admin (\S+)/gm)].map((found) => [
+          String(found[1]),
+          String(found[2]),
+        ]),
+      ),
       secretFile: /^ +secret +(\S+)/m.exec(served.#output)?.[1] ?? "",
     };
     return served;
@@ -74,23 +87,39 @@ export class Served implements AsyncDisposable {
     return this.#output.split("\n").filter((line) => pattern.test(line));
   }
 
-  /** What the first attention worker says of itself. */
-  async debug(): Promise<unknown> {
+  /** Names of its workers, such as `attention-0`. */
+  get workers(): readonly string[] {
+    return [...this.#told.admins.keys()];
+  }
+
+  /** What a worker says of itself; the first attention worker where none is named. */
+  async debug(worker = "attention-0"): Promise<unknown> {
     const [timeS, asked] = [Math.floor(Date.now() / 1000), "GET /debug/worker"];
     // As `drover secret --prove` does; only the sources of what is served travel with this file.
     const mac = createHmac("sha256", readFileSync(this.#told.secretFile, "utf8").trim()).update(
       `drover-member\n${timeS}\n${asked}`,
     );
     const headers = { "drover-member": `${timeS}.${mac.digest("base64url")}` };
-    return (await fetch(`http://${this.#told.admin}/debug/worker`, { headers })).json();
+    return (await fetch(`http://${this.#told.admins.get(worker)}/debug/worker`, { headers })).json();
   }
 
   /** The sum of the series of a name that the first attention worker shows and that have these labels. */
-  async metric(name: string, ...labels: readonly string[]): Promise<number> {
-    const text = await (await fetch(`http://${this.#told.admin}/metrics`)).text();
+  metric(name: string, ...labels: readonly string[]): Promise<number> {
+    return this.metricOf("attention-0", name, ...labels);
+  }
+
+  /** The same of any worker. */
+  async metricOf(worker: string, name: string, ...labels: readonly string[]): Promise<number> {
+    const text = await (await fetch(`http://${this.#told.admins.get(worker)}/metrics`)).text();
     const isAsked = (line: string) => line.startsWith(name) && labels.every((label) => line.includes(label));
     const lines = text.split("\n").filter(isAsked);
     return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
+  }
+
+  /** The same of all workers together. */
+  async total(name: string, ...labels: readonly string[]): Promise<number> {
+    const each = await Promise.all(this.workers.map((worker) => this.metricOf(worker, name, ...labels)));
+    return each.reduce((sum, one) => sum + one, 0);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

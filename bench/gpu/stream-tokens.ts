@@ -1,16 +1,17 @@
 import { Agent, request } from "node:http";
 
-/** A stream that was read to its end: milliseconds to its first token, and when each token came (several of one event at once). */
-export type StreamTokens = Readonly<{ firstMs: number; times: readonly number[] }>;
+/** A stream that was read to its end: milliseconds to its first token, and each token with when it came (several of one event at once). */
+export type StreamTokens = Readonly<{ firstMs: number; times: readonly number[]; tokens: readonly number[] }>;
 
 const agent = new Agent({ keepAlive: true });
 
-/** Asks for a greedy streaming completion of exactly so many tokens. Throws for any other answer. */
+/** Asks for a greedy streaming completion of exactly so many tokens, and tells of the first. Throws for any other answer. */
 export function streamTokens(
   url: string,
   model: string,
   prompt: readonly number[],
   count: number,
+  onFirst: () => void = () => undefined,
 ): Promise<StreamTokens> {
   const began = performance.now();
   const body = {
@@ -28,6 +29,7 @@ export function streamTokens(
   asked.on("error", reject);
   asked.on("response", (answer) => {
     const times: number[] = [];
+    const tokens: number[] = [];
     let text = "";
     answer.setEncoding("utf8");
     answer.on("data", (part: string) => {
@@ -38,7 +40,11 @@ export function streamTokens(
         text = text.slice(end + 2);
         if (!event.startsWith("data: {")) continue;
         const { choices } = JSON.parse(event.slice(6)) as { choices?: { token_ids?: number[] | null }[] };
-        for (const _ of choices?.[0]?.token_ids ?? []) times.push(now);
+        for (const token of choices?.[0]?.token_ids ?? []) {
+          if (times.length === 0) onFirst();
+          times.push(now);
+          tokens.push(token);
+        }
       }
     });
     answer.on("error", reject);
@@ -46,7 +52,7 @@ export function streamTokens(
       const [first] = times;
       if (answer.statusCode !== 200 || first === undefined || times.length !== count)
         reject(new Error(`${answer.statusCode}: ${times.length} tokens of ${count}: ${text.slice(0, 500)}`));
-      else resolve({ firstMs: first - began, times });
+      else resolve({ firstMs: first - began, times, tokens });
     });
   });
   asked.end(JSON.stringify(body));

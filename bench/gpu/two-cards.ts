@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { killWorker } from "./killed-worker.ts";
 import { Served } from "./served.ts";
 
 /**
@@ -45,19 +45,6 @@ const clusters = (precision: string): Readonly<Record<string, readonly string[]>
   ],
 });
 
-/** Processes whose command line has a text. */
-function processesOf(text: string): readonly number[] {
-  const lines = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  return lines.flatMap((pid) => {
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").includes(text) ? [Number(pid)] : [];
-    } catch {
-      // It has ended meanwhile.
-      return [];
-    }
-  });
-}
-
 const prompt = (i: number) => Array.from({ length: 40 }, (_, k) => 1 + ((k * 37 + i * 101) % 400));
 
 /** Streams run without a pause while a worker is killed, each time after it is back. */
@@ -75,7 +62,7 @@ async function kill(served: Served, victim: string): Promise<string> {
   });
   for (let i = 0; i < Number(values.kills); i++) {
     await pause(1500);
-    for (const pid of processesOf(`--worker-id ${victim} `)) process.kill(pid, "SIGKILL");
+    killWorker(victim);
     const before = counts.right;
     for (const until = performance.now() + 60_000; counts.right < before + STREAMS && performance.now() < until; )
       await pause(50);
