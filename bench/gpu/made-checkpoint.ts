@@ -142,7 +142,8 @@ function keptTensors(shape: MadeShape): KeptTensor[] {
   return releasedTensors(shape).filter(({ name }) => /norm|router|embed_tokens|lm_head/.test(name));
 }
 
-function releasedTensors({ model, layers, isTiny }: MadeShape): KeptTensor[] {
+/** All tensors of a released checkpoint of text, in bf16. */
+export function releasedTensors({ model, layers, isTiny }: MadeShape): KeptTensor[] {
   const {
     hiddenSize: d,
     vocabSize,
@@ -195,16 +196,17 @@ function headerOf(tensors: readonly KeptTensor[]): Uint8Array {
   return header;
 }
 
-async function writeIndex(
+/** The index of a checkpoint in several files. */
+export async function writeIndex(
   folder: string,
-  files: readonly Readonly<{ file: string; tensors: readonly KeptTensor[] }>[],
+  files: readonly Readonly<{ file: string; tensors: readonly Readonly<{ name: string }>[] }>[],
 ): Promise<void> {
   const map = Object.fromEntries(files.flatMap(({ file, tensors }) => tensors.map(({ name }) => [name, file])));
   await writeFile(join(folder, "model.safetensors.index.json"), JSON.stringify({ metadata: {}, weight_map: map }));
 }
 
-/** config.json, and nano's tokenizer with made-up tokens behind its own up to the vocabulary's size. */
-async function writeModelFiles(folder: string, { model, layers, isTiny }: MadeShape): Promise<void> {
+/** A new folder with config.json, to which `more` is added, and nano's tokenizer with made-up tokens behind its own up to the vocabulary's size. */
+export async function writeModelFiles(folder: string, { model, layers, isTiny }: MadeShape, more = {}): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   const config = shapeConfig(model, layers, isTiny);
@@ -230,6 +232,7 @@ async function writeModelFiles(folder: string, { model, layers, isTiny }: MadeSh
     bos_token_id: 4077,
     eos_token_id: [4078, 4084, 4085],
     dtype: "bfloat16",
+    ...more,
   };
   await writeFile(join(folder, "config.json"), JSON.stringify(text));
   for (const file of [
