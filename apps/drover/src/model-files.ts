@@ -1,5 +1,12 @@
 import { loadChatTemplate } from "@drover/chat";
-import { checkModel, loadVisionConfig, visionWeights } from "@drover/checkpoint";
+import {
+  checkModel,
+  checkVocabulary,
+  loadGenerationConfig,
+  loadModelConfig,
+  loadVisionConfig,
+  visionWeights,
+} from "@drover/checkpoint";
 import { type ImageReading, readImages } from "@drover/intake";
 import { loadTokenizer } from "@drover/tokenizer";
 
@@ -11,13 +18,20 @@ export type ModelFiles = Readonly<{
   noImagesBecause: string | undefined;
 }>;
 
+/** Reads tokenizer and chat templates, and compares with the model's vocabulary. Errors: `invalid_argument` naming the file at fault. */
+export async function checkTextFiles(directory: string): Promise<void> {
+  const tokenizer = await loadTokenizer(directory);
+  checkVocabulary(await loadModelConfig(directory), await loadGenerationConfig(directory), tokenizer.vocabSize);
+  await loadChatTemplate(directory, tokenizer);
+}
+
 /**
  * Looks at every file that any process will read of a model: configs, headers, shapes and types of tensors, tokenizer, templates and image settings.
  * A model whose pictures cannot be read serves text. Errors: `invalid_argument` naming the file at fault.
  */
 export async function checkModelFiles(directory: string): Promise<ModelFiles> {
   await checkModel(directory);
-  await loadChatTemplate(directory, await loadTokenizer(directory));
+  await checkTextFiles(directory);
   if ((await loadVisionConfig(directory)) === undefined) return { readsImages: false, noImagesBecause: undefined };
   const reading: ImageReading = await readImages(directory);
   if (reading.settings === undefined) return { readsImages: false, noImagesBecause: reading.because };

@@ -1,6 +1,13 @@
 import { basename, resolve } from "node:path";
 import { loadTemplateSource } from "@drover/chat";
-import { checkModel, loadGenerationConfig, loadModelConfig, loadVisionConfig, visionWeights } from "@drover/checkpoint";
+import {
+  checkModel,
+  checkVocabulary,
+  loadGenerationConfig,
+  loadModelConfig,
+  loadVisionConfig,
+  visionWeights,
+} from "@drover/checkpoint";
 import { type Logger, servedModelId, systemClock } from "@drover/core";
 import { ImageFetcher, ImageOpener, ImagePool, PromptPool, readImages } from "@drover/intake";
 import type { ServedModel } from "@drover/router";
@@ -32,6 +39,7 @@ export async function loadServedModel(options: ModelOptions, logger: Logger): Pr
     loadVisionConfig(directory),
     readImages(directory),
   ]);
+  checkVocabulary(config, generation, tokenizer.vocabSize);
   const lacksVision = vision !== undefined && (await visionWeights(directory)) === "absent";
   const reason = lacksVision ? "the checkpoint has no tensors of a vision encoder" : because;
   if (vision !== undefined && reason !== undefined) logger.warn("images.unread", { reason });

@@ -8,6 +8,7 @@ export { hasVisionTensors, loadVisionConfig, type VisionConfig } from "./config/
 // Its tensors, and whether they are the model's.
 
 export { checkModel } from "./check/check-model.ts";
+export { checkVocabulary } from "./check/check-vocabulary.ts";
 export { surveyTensors, type TensorSurvey } from "./check/tensor-survey.ts";
 export { visionWeights } from "./check/vision-presence.ts";
 export { Checkpoint, openCheckpoint } from "./files/checkpoint.ts";

@@ -1,9 +1,10 @@
 import { resolve } from "node:path";
-import { convertCheckpoint, quantizationOf } from "@drover/checkpoint";
-import { assert, DroverError, systemClock } from "@drover/core";
+import { checkModel, convertCheckpoint, quantizationOf } from "@drover/checkpoint";
+import { assert, DroverError, systemClock, toDroverError } from "@drover/core";
 import { matrixPacker } from "@drover/onnx";
 import { commandConfig } from "@drover/process";
 import { endSignals } from "../end-signals.ts";
+import { checkTextFiles } from "../model-files.ts";
 import { takeOperand } from "../operand.ts";
 import { say } from "../report.ts";
 import { CONVERT_USAGE, convertSpec } from "./convert-config.ts";
@@ -32,12 +33,20 @@ export async function runConvert(
   assert(quantization !== null, "--quantize is required");
   const out = resolve(config.out);
   await prepareOutFolder(out);
+  const source = resolve(operand);
+  await checkModel(source);
+  // Weights can be converted without them, and hours later is too late to hear of it.
+  const unread = await checkTextFiles(source).then(
+    () => undefined,
+    (error: unknown) => toDroverError(error).message,
+  );
+  if (unread !== undefined) say(`the tokenizer or chat template will keep the result from being served: ${unread}`);
   const { ended, hurry } = endSignals([]);
   hurry.addEventListener("abort", () => process.exit(INTERRUPTED_EXIT_STATUS));
   const view = new ProgressView(process.stderr, () => systemClock.now());
   try {
     const outcome = await convertCheckpoint({
-      source: resolve(operand),
+      source,
       out,
       quantization,
       packer: await matrixPacker(quantization),
@@ -45,6 +54,7 @@ export async function runConvert(
       signal: ended,
     });
     view.end();
+    if (unread !== undefined) say(`it cannot be served before this is mended in ${out}: ${unread}`);
     say(outcome === "converted" ? `${out} is complete` : `${out} is complete already`);
     return 0;
   } catch (error) {

@@ -12,7 +12,7 @@ export type ModelCheck = Readonly<{ findings: readonly Finding[]; weightBytes: n
 /** Reads a model's folder: every file that any process will need; with `deep` also every byte of a converted one, against the hashes of its manifest. */
 export async function checkModelFolder(directory: string, deep: boolean, signal: AbortSignal): Promise<ModelCheck> {
   const findings = new Findings("model");
-  const advice = `Copy or convert the checkpoint again: ${directory}.`;
+  const advice = `Copy, download or convert again what is missing or damaged in ${directory}; docs/checkpoints.md lists what can be served.`;
   try {
     const { noImagesBecause } = await checkModelFiles(directory);
     findings.ok("files", `configs, headers, shapes and types, tokenizer and templates of ${directory}`);

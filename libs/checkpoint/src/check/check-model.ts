@@ -5,6 +5,7 @@ import { hasVisionTensors, loadVisionConfig } from "../config/vision-config.ts";
 import { readManifest } from "../converted/manifest.ts";
 import { openCheckpoint } from "../files/checkpoint.ts";
 import { exists, INDEX_FILE, SINGLE_FILE } from "../files/shard-index.ts";
+import { checkBeginnings } from "./check-beginnings.ts";
 import { checkTextTensors } from "./text-tensor-check.ts";
 import { checkVisionTensors } from "./vision-tensor-check.ts";
 
@@ -17,6 +18,7 @@ export async function checkModel(
   directory: string,
   { weightsMayBeAbsent = false }: Readonly<{ weightsMayBeAbsent?: boolean }> = {},
 ): Promise<void> {
+  await checkBeginnings(directory);
   const config = await loadModelConfig(directory);
   await loadGenerationConfig(directory);
   const vision = await loadVisionConfig(directory);

@@ -50,6 +50,8 @@ test.each<[string, Record<string, string>, RegExp]>([
     /is a LoRA adapter; merge it into its base "meta-llama\/Llama-4"/,
   ],
   ["pickles", { "pytorch_model-00001-of-00050.bin": "" }, /PyTorch's pickled weights/],
+  ["OpenVINO", { "openvino_model.bin": "" }, /openvino_model.bin is OpenVINO's/],
+  ["other frameworks", { ".metadata": "", "__0_0.distcp": "" }, /__0_0.distcp is weights of another framework/],
   ["weights alone", { "model.safetensors": "" }, /config.json and tokenizer .* were not copied/],
 ])("a folder without config.json is told for what it is: %s", async (_, files, sentence) => {
   await using folder = await temporaryFolder(files);
@@ -67,6 +69,19 @@ test("a folder of the hub's cache, or one that has the checkpoint in it, is told
   await mkdir(join(folder.path, "scout"));
   await writeFile(join(folder.path, "scout", "config.json"), "{}");
   expect(await recognizeFolder(folder.path)).toBe(`name ${join(folder.path, "scout")}`);
+});
+
+test("a folder of folders of foreign weights is told for what these are", async () => {
+  await using folder = await temporaryFolder({ "README.md": "" });
+  await mkdir(join(folder.path, "Q4_K_M"));
+  await writeFile(join(folder.path, "Q4_K_M", "scout-00001-of-00002.gguf"), "");
+  expect(await recognizeFolder(folder.path)).toMatch(/^in Q4_K_M scout-00001-of-00002.gguf is GGUF/);
+});
+
+test("a cache without a snapshot names the download that has not ended", async () => {
+  await using folder = await temporaryFolder({});
+  await mkdir(join(folder.path, "models--meta-llama--Scout", "blobs"), { recursive: true });
+  expect(await recognizeFolder(folder.path)).toMatch(/not ended: run hf download meta-llama\/Scout --local-dir Scout/);
 });
 
 test("files are told for what they are", async () => {
@@ -89,6 +104,32 @@ test.each<[string, Record<string, string>, RegExp]>([
   await using folder = await temporaryFolder({ "config.json": JSON.stringify(releasedStyle), ...files });
   await expect(checkModel(folder.path)).rejects.toThrow(sentence);
   await expect(surveyTensors(folder.path, neverAborted)).rejects.toThrow(sentence);
+});
+
+const POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
+
+test.each([
+  ["config.json", POINTER, /config.json is a pointer of Git LFS/],
+  ["tokenizer.json", POINTER, /tokenizer.json is a pointer of Git LFS/],
+  ["chat_template.jinja", POINTER, /chat_template.jinja is a pointer of Git LFS/],
+  ["processor_config.json", "<!DOCTYPE html><html>", /processor_config.json is a web page, not the file/],
+  ["model.safetensors.index.json", POINTER, /index.json is a pointer of Git LFS/],
+  ["model.safetensors", "GGUF\x03\0\0\0".padEnd(64, "\0"), /model.safetensors: is GGUF/],
+  ["model.safetensors", "PK\x03\x04".padEnd(64, "\0"), /model.safetensors: is pickled/],
+  ["model.safetensors", "<html><body>Access to the model is restricted", /model.safetensors: is a web page/],
+])("what stands in the place of %s is told for what it is", async (name, text, sentence) => {
+  await using folder = await temporaryFolder({ "config.json": JSON.stringify(releasedStyle), [name]: text });
+  await expect(checkModel(folder.path)).rejects.toThrow(sentence);
+});
+
+test("a shard that is not there says how to get it", async () => {
+  await using folder = await temporaryFolder({
+    "config.json": JSON.stringify(releasedStyle),
+    "model.safetensors.index.json": JSON.stringify({ weight_map: { a: "model-00002-of-00002.safetensors" } }),
+  });
+  await expect(checkModel(folder.path)).rejects.toThrow(
+    /model-00002-of-00002.safetensors cannot be opened: it is not there; .*run its download again/,
+  );
 });
 
 test("a pointer of Git LFS is no file of weights, and says how to get it", async () => {

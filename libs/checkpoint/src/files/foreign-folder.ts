@@ -25,7 +25,10 @@ const FOREIGN_WEIGHTS: readonly (readonly [RegExp, string])[] = [
     /^pytorch_model.*\.bin(\.index\.json)?$/,
     `PyTorch's pickled weights; ${SAFETENSORS}, or load and save it by transformers with safe_serialization`,
   ],
+  [/^openvino_.*\.(xml|bin)$/, `OpenVINO's form of a model; ${SAFETENSORS}`],
   [/\.(bin|pth|pt|ckpt)$/, `pickled weights; ${SAFETENSORS}`],
+  [/\.(nemo|distcp|engine|tflite|mlmodelc?|mlpackage)$/, `weights of another framework; ${SAFETENSORS}`],
+  [/^Modelfile$/, `Ollama's recipe of a model; ${SAFETENSORS}`],
   [/\.npz$/, `MLX's weights; ${SAFETENSORS}`],
   [/\.(h5|msgpack|onnx)$/, `weights of another framework; ${SAFETENSORS}`],
 ];
@@ -45,11 +48,15 @@ export async function recognizeFolder(directory: string): Promise<string | undef
   const foreign = foreignWeights(names);
   if (foreign !== undefined) return foreign;
   const snapshot = await snapshotIn(directory, names);
-  if (snapshot !== undefined) return `it is a folder of the hub's cache: name ${snapshot}`;
+  if (snapshot !== undefined) return snapshot;
   if (names.some((name) => name.endsWith(".safetensors")))
     return "there are weights, but the config.json and tokenizer that belong to them were not copied";
   for (const name of names)
     if (await exists(join(directory, name, "config.json"))) return `name ${join(directory, name)}`;
+  for (const name of names) {
+    const below = foreignWeights((await readdir(join(directory, name)).catch(() => [])).sort());
+    if (below !== undefined) return `in ${quoted(name)} ${below}`;
+  }
   return undefined;
 }
 
@@ -95,11 +102,13 @@ async function adapterBase(directory: string): Promise<string> {
   return `it is a LoRA adapter; merge it into ${of} (peft's merge_and_unload, then save_pretrained) and name that folder`;
 }
 
-/** The newest download in a folder of the hub's cache, which is `snapshots/REVISION` below `models--OWNER--NAME`. */
+/** What to name of a folder of the hub's cache: a checkpoint is in `snapshots/REVISION` below `models--OWNER--NAME`. */
 async function snapshotIn(directory: string, names: readonly string[]): Promise<string | undefined> {
   const model = names.includes("snapshots") ? "" : names.find((name) => name.startsWith("models--"));
   if (model === undefined) return undefined;
   const folder = join(directory, model, "snapshots");
   const [revision] = await readdir(folder).catch(() => []);
-  return join(folder, revision ?? "REVISION");
+  if (revision !== undefined) return `it is a folder of the hub's cache: name ${join(folder, revision)}`;
+  const [, owner, name] = /^models--(.+?)--(.+)$/.exec(basename(join(directory, model))) ?? [];
+  return `it is a folder of the hub's cache whose download has not ended: ${download(name === undefined ? "NAME" : `${owner}/${name}`)}`;
 }

@@ -2,6 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { DroverError } from "@drover/core";
 import { JSON_BYTES_MAX, SIZE_MAX } from "../limits.ts";
+import { recognizeBytes } from "./foreign-bytes.ts";
 import { jsonShapeFault } from "./json-shape.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -33,7 +34,8 @@ export function parseJsonObject(bytes: Buffer, path: string): JsonObject {
   try {
     value = JSON.parse(bytes.toString("utf8"));
   } catch (cause) {
-    throw new DroverError("invalid_argument", `${path} is not valid JSON`, { cause });
+    const what = recognizeBytes(bytes) ?? "is not valid JSON";
+    throw new DroverError("invalid_argument", `${path} ${what}`, { cause });
   }
   if (!isObject(value)) throw new DroverError("invalid_argument", `${path} does not hold a JSON object`);
   return value;

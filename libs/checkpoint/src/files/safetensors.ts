@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { DroverError, tupleOf } from "@drover/core";
 import { DIMENSIONS_MAX, HEADER_BYTES_MAX, READ_BYTES_MAX } from "../limits.ts";
 import { bytesOf, type Dtype, isDtype } from "./dtype.ts";
+import { BEGINNING_BYTES, recognizeBytes } from "./foreign-bytes.ts";
 import { isObject, parseJsonObject } from "./json-file.ts";
 import { quoted } from "./quoted.ts";
 
@@ -37,9 +38,9 @@ export async function readSafetensorsHeader(
   const name = basename(path);
   const { size } = await file.stat();
   if (size < 8) return fail(name, "is too short for a safetensors file");
-  const start = await readExactly(file, 0, 8, name);
-  if (start.equals(GIT_LFS_START))
-    return fail(name, "is a pointer of Git LFS, not the file: run git lfs pull, or hf download");
+  const start = await readExactly(file, 0, Math.min(size, BEGINNING_BYTES), name);
+  const foreign = recognizeBytes(start);
+  if (foreign !== undefined) return fail(name, foreign);
   const length = Number(start.readBigUInt64LE());
   if (length > HEADER_BYTES_MAX) return fail(name, `its header claims ${length} bytes: this is no safetensors file`);
   if (8 + length > size)
@@ -60,9 +61,6 @@ export async function readSafetensorsHeader(
   if (dataStart + covered < size) fail(name, `has ${size - dataStart - covered} bytes after its last tensor`);
   return { tensors, missingByteCount: Math.max(0, dataStart + covered - size) };
 }
-
-/** What Git leaves in the place of a file that it keeps elsewhere. */
-const GIT_LFS_START = Buffer.from("version ");
 
 /** One tensor's line in the header. */
 function readEntry(entry: unknown, file: string, tensor: string) {
@@ -104,8 +102,16 @@ export async function openFile(path: string): Promise<FileHandle> {
     return await open(path, "r");
   } catch (cause) {
     if (cause instanceof DroverError) throw cause;
-    throw new DroverError("invalid_argument", `${path} cannot be opened`, { cause });
+    const why = isAbsence(cause) ? ABSENT : "";
+    throw new DroverError("invalid_argument", `${path} cannot be opened${why}`, { cause });
   }
+}
+
+const ABSENT = ": it is not there; copy it, or run its download again (hf download), which goes on where it ended";
+
+/** Whether a path leads to nothing, as a link of the hub's cache does whose download is not over. */
+function isAbsence(cause: unknown): boolean {
+  return cause instanceof Error && "code" in cause && cause.code === "ENOENT";
 }
 
 /** Exactly these bytes, in a buffer of their own. Errors: as of {@link fillExactly}. */
