@@ -71,7 +71,7 @@ export const SHORT_LANE_TOKENS_MAX = 2048;
 export const QUEUE_WAIT_MS_MAX_DEFAULT = 120_000;
 /** A request that comes while the cluster cannot serve waits so long, unless `--max-ready-wait` says otherwise, before it is answered with 503. */
 export const READY_WAIT_MS_MAX_DEFAULT = 10_000;
-/** A request that the queue refused is put there again after this, within that time. */
+/** A request that the queue refused, or did not answer for, is put there again after this, within that time. */
 export const QUEUE_RETRY_MS = 500;
 /** What a refusal at the door says at most about when to come back. */
 export const RETRY_AFTER_MS_MAX = 600_000;

@@ -93,7 +93,7 @@ export class Generations {
       account = ANYBODY,
     }: Pick<Permit, "arrivedMs" | "trace"> & Partial<Pick<Permit, "name" | "account">>,
     client: AbortSignal,
-    again: AddAgain = async () => false,
+    again: AddAgain = async () => undefined,
   ): Promise<Generation> {
     client.throwIfAborted();
     const { clock, model, metrics, newRequestId } = this.#options;
@@ -114,7 +114,7 @@ export class Generations {
     generation.adding = true;
     let attempt: number;
     try {
-      attempt = await addFirst(generation, (one) => this.#add(one, false), again);
+      attempt = await addFirst(generation, (one, limit) => this.#add(one, false, limit), again);
     } catch (error) {
       const fault = toDroverError(error);
       this.#fail(generation, fault);
@@ -240,8 +240,8 @@ export class Generations {
       );
   }
 
-  async #add(generation: Generation, front: boolean): Promise<void> {
-    await addJob(generation, front, this.#jobs, this.#options);
+  async #add(generation: Generation, front: boolean, limit = QUEUE_CALL_LIMIT): Promise<void> {
+    await addJob(generation, front, limit, this.#jobs, this.#options);
     generation.addedAtMs = this.#options.clock.monotonic();
   }
 

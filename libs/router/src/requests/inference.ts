@@ -6,6 +6,7 @@ import {
   type Lane,
   type Logger,
   noTracer,
+  type TimeLimit,
   type Tracer,
   toDroverError,
 } from "@drover/core";
@@ -20,7 +21,7 @@ import {
 import type { Account } from "@drover/tenants";
 import { ANYBODY } from "../api-keys.ts";
 import type { ClusterWatch } from "../cluster/cluster-watch.ts";
-import { QUEUE_RETRY_MS, RETRY_AFTER_MS, RETRY_AFTER_MS_MAX } from "../limits.ts";
+import { QUEUE_CALL_LIMIT, QUEUE_RETRY_MS, RETRY_AFTER_MS, RETRY_AFTER_MS_MAX } from "../limits.ts";
 import type { RouterMetrics } from "../metrics/router-metrics.ts";
 import type { Readiness } from "../readiness.ts";
 import { modelFacts, type ServedModel } from "../served-model.ts";
@@ -209,16 +210,25 @@ export class Inference {
     throw this.#refusal(error, permit);
   }
 
-  /** Whether a request that the queue refused is put there again, once that is worth it: a leader is found, or Redis has room, in seconds. */
-  async #whenQueueTakes(fault: DroverError, untilMs: number, permit: Permit, client: AbortSignal): Promise<boolean> {
+  /**
+   * How long the queue may take when a request is put there again that it refused, or that it did not answer for: a leader is found, Redis has room or
+   * wakes, in seconds. Undefined where the request has waited long enough.
+   */
+  async #whenQueueTakes(
+    fault: DroverError,
+    untilMs: number,
+    permit: Permit,
+    client: AbortSignal,
+  ): Promise<TimeLimit | undefined> {
     const { refusing } = this.#options;
-    if (!(fault instanceof QueueAway && fault.refused)) return false;
     const nowMs = this.clock.monotonic();
-    if (nowMs >= untilMs) return false;
+    if (!(fault instanceof QueueAway) || nowMs >= untilMs) return undefined;
     const span = permit.trace?.child("queue");
     await this.#wait(Math.min(untilMs, nowMs + QUEUE_RETRY_MS), client);
     span?.end();
-    return !client.aborted && !refusing.aborted && !this.#ended;
+    const leftMs = untilMs - this.clock.monotonic();
+    if (leftMs <= 0 || client.aborted || refusing.aborted || this.#ended) return undefined;
+    return { ...QUEUE_CALL_LIMIT, ms: Math.min(leftMs, QUEUE_CALL_LIMIT.ms) };
   }
 
   /** Until requests that wait are let go on, until then, or until the client leaves or the router ends. */

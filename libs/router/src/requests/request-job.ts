@@ -2,11 +2,13 @@ import {
   type Clock,
   DroverError,
   type Lane,
+  neverAborted,
   type PayloadStore,
   type PromptImage,
   type QueueJob,
   type RouterId,
   type TenantShare,
+  type TimeLimit,
   toDroverError,
   withTimeout,
 } from "@drover/core";
@@ -30,12 +32,8 @@ import { hashPrompt, reusesPrefix } from "./prompt-hashes.ts";
 
 /** The queue takes nothing now. Whether it has the job all the same is not known. */
 export class QueueAway extends DroverError {
-  /** It said so at once; otherwise it did not answer in time. */
-  readonly refused: boolean;
-
   constructor(cause: DroverError) {
     super("unavailable", "the queue cannot be reached", { retryAfterMs: RETRY_AFTER_MS, cause });
-    this.refused = cause.code === "unavailable";
   }
 }
 
@@ -51,12 +49,13 @@ export type JobOptions = Readonly<{
 }>;
 
 /**
- * Puts a request's newest attempt into the queue once its images are encoded. Errors: `unavailable` or `overloaded` from the vision workers or
+ * Puts a request's newest attempt into the queue, which has so long to answer, once its images are encoded. Errors: `unavailable` or `overloaded` from the vision workers or
  * the queue, with when to come back, `QueueAway` where the queue takes nothing now; why the request has ended, where it has.
  */
 export async function addJob(
   generation: Generation,
   front: boolean,
+  limit: TimeLimit,
   jobs: JobBatcher,
   options: JobOptions,
 ): Promise<void> {
@@ -74,7 +73,10 @@ export async function addJob(
     generation.ended,
   );
   try {
-    await jobs.add(await putJob(generation, images, front, options), generation.ended);
+    const job = await putJob(generation, images, front, limit, options);
+    const adding = jobs.add(job, generation.ended);
+    // The call of all that are added together has the whole limit.
+    await (limit.ms < QUEUE_CALL_LIMIT.ms ? withTimeout(limit, options.clock, neverAborted, () => adding) : adding);
   } catch (error) {
     // Who has left, or waited too long, is told nothing of the queue.
     generation.ended.throwIfAborted();
@@ -94,6 +96,7 @@ async function putJob(
   generation: Generation,
   images: readonly PromptImage[],
   front: boolean,
+  limit: TimeLimit,
   options: JobOptions,
 ): Promise<QueueJob> {
   const { requestId, request, state, deadlineMs } = generation;
@@ -138,9 +141,7 @@ async function putJob(
   const key = `${requestId}/${attemptBase}`;
   generation.payloadKeys.push(key);
   const ttlMs = Math.max(1, deadlineMs - nowMs) + PAYLOAD_GRACE_MS;
-  await withTimeout(QUEUE_CALL_LIMIT, options.clock, generation.ended, (signal) =>
-    options.store.put(key, bytes, ttlMs, signal),
-  );
+  await withTimeout(limit, options.clock, generation.ended, (signal) => options.store.put(key, bytes, ttlMs, signal));
   return { ...job, payload: { kind: "reference", key, byteCount: bytes.byteLength } };
 }
 
