@@ -2,6 +2,7 @@
 
 export type { Candidate, PlannedRows } from "./candidate.ts";
 export { planStep, type StepBudget } from "./step-plan.ts";
+export { TenantService } from "./tenant-service.ts";
 
 // What a step takes in milliseconds, learned from the steps that were.
 

@@ -27,3 +27,23 @@ export const PREEMPTIONS_MAX = 2;
 
 /** Points in the future at which admission sums KV. */
 export const FORECAST_POINTS_MAX = 64;
+
+/**
+ * Milliseconds of steps, by its weight, that a tenant may have before others because it had less than they: some short prompts whole. A prompt that takes
+ * longer gets its part of each step instead, so that nobody's stream stands for longer than this.
+ */
+export const TENANT_CREDIT_MS = 400;
+
+/** Who is behind by no more than this shares with the others: of two that both always ask, none has turns of its own. */
+export const TENANT_MARGIN_MS = 100;
+
+/** Tenants whose service is remembered, and for how long a time of steps. Of more, the one served longest ago is forgotten: it has all of its credit again. */
+export const TENANTS_REMEMBERED_MAX = 1024;
+export const TENANT_REMEMBERED_MS = 60_000;
+
+/** A step while more than one tenant asks, for who comes waits for the end of one; longer where what a step takes with nothing in it would be more than this part. */
+export const STEP_MS_SHARED = 36;
+export const SHARED_EMPTY_PART = 0.25;
+
+/** Steps in a row that a decoding sequence is passed over for the prompts of tenants that have had less. */
+export const PASSED_STEPS_MAX = 3;

@@ -1,8 +1,18 @@
 import { type Candidate, type PlannedRows, rowsOf } from "./candidate.ts";
-import { BURST_STRETCH, DECODE_STRETCH, PROMPT_SHARE_MIN, STEP_MS_ALONE, STEP_MS_MAX } from "./limits.ts";
-import type { PromptBudget } from "./prompt-shares.ts";
+import {
+  BURST_STRETCH,
+  DECODE_STRETCH,
+  PROMPT_SHARE_MIN,
+  SHARED_EMPTY_PART,
+  STEP_MS_ALONE,
+  STEP_MS_MAX,
+  STEP_MS_SHARED,
+} from "./limits.ts";
+import { type PromptBudget, PromptShares } from "./prompt-shares.ts";
 import type { StepCost } from "./step-cost.ts";
+import type { TenantService } from "./tenant-service.ts";
 import { tenantShares } from "./tenant-shares.ts";
+import { tenantTurn } from "./tenant-turn.ts";
 
 export type StepBudget = Readonly<{
   /** The step that is planned; rises by one with each. */
@@ -13,10 +23,12 @@ export type StepBudget = Readonly<{
   prefillRowsMax: number;
   /** Rows of decoding sequences in one step. */
   decodeRowsMax: number;
+  /** What tenants have had of the steps before; nobody is told apart without. */
+  service?: TenantService;
 }>;
 
 /**
- * Chooses the rows of one step. Decoding sequences all get theirs, as far as the hard bound allows; prompts share what is left of the budget
+ * Chooses the rows of one step. A tenant that had less than its part has its turn where it needs one (`tenantTurn`). Else decoding sequences all get theirs, as far as the hard bound allows; prompts share what is left of the budget
  * of milliseconds, and always some of it: the shortest first, with a part for one that later requests pass, which may save it up for a while. Nobody is passed over for
  * ever.
  */
@@ -25,28 +37,52 @@ export function planStep<T extends Candidate>(
   cost: StepCost,
   budget: StepBudget,
 ): readonly PlannedRows<T>[] {
+  const rowsMax = Math.min(budget.prefillRowsMax, cost.rowsTrusted);
+  const turn = turnRows(candidates, cost, budget, rowsMax);
+  if (turn !== undefined) return turn;
   const decoding = decodeRows(candidates, cost, budget);
   const prompts = candidates.filter(({ isDecoding }) => !isDecoding);
   if (prompts.length === 0) return decoding;
-  const rowsMax = Math.min(budget.prefillRowsMax, cost.rowsTrusted);
   const promptsMay = { ...promptBudget(decoding, cost, budget), rowsMax };
   return [...decoding, ...tenantShares(prompts, cost, promptsMay, budget.step)];
+}
+
+/** The step of a tenant's turn; undefined where nobody has one. With others that have had as little it shares as ever, else the step is as long as it needs. */
+function turnRows<T extends Candidate>(
+  candidates: readonly T[],
+  cost: StepCost,
+  budget: StepBudget,
+  rowsMax: number,
+): readonly PlannedRows<T>[] | undefined {
+  const { service, step } = budget;
+  const turn = service && tenantTurn(candidates, cost, service, { step, rowsMax });
+  if (turn === undefined) return undefined;
+  const decoding = decodeRows(
+    candidates.filter((one) => !turn.passed.has(one)),
+    cost,
+    budget,
+  );
+  const ms = STEP_MS_ALONE - cost.stepMs(decoding);
+  const promptsMay = turn.hasOthers ? promptBudget(decoding, cost, budget) : { ms, burstMs: ms, required: true };
+  const prompts = new PromptShares(turn.prompts, cost, { ...promptsMay, rowsMax }, step).rows();
+  return prompts.length === 0 ? undefined : [...decoding, ...prompts];
 }
 
 /** Sequences that decode in this step: all, unless they are too many or too deep; then one of each request goes before another's second, the longest waiting first. */
 function decodeRows<T extends Candidate>(
   candidates: readonly T[],
   cost: StepCost,
-  { decodeRowsMax }: StepBudget,
+  { decodeRowsMax, service }: StepBudget,
 ): readonly PlannedRows<T>[] {
   const chosen: PlannedRows<T>[] = [];
+  const msMax = service?.isShared ? sharedStepMs(cost) : STEP_MS_MAX;
   let ms = cost.emptyMs;
   let rowCount = 0;
   for (const candidate of byTurns(candidates.filter(({ isDecoding }) => isDecoding))) {
     const rows = rowsOf(candidate, candidate.pendingTokenCount);
     ms += cost.entryMs(rows);
     rowCount += rows.rowCount;
-    const isFull = rowCount > decodeRowsMax || ms > STEP_MS_MAX;
+    const isFull = rowCount > decodeRowsMax || ms > msMax;
     if (isFull && chosen.length > 0) break;
     chosen.push(rows);
   }
@@ -68,14 +104,20 @@ function byTurns<T extends Candidate>(candidates: readonly T[]): T[] {
 function promptBudget(
   decoding: readonly PlannedRows<Candidate>[],
   cost: StepCost,
-  { stepMs }: StepBudget,
+  { stepMs, service }: StepBudget,
 ): Omit<PromptBudget, "rowsMax"> {
   if (decoding.length === 0) {
-    const ms = Math.min(Math.max(stepMs, STEP_MS_ALONE), STEP_MS_MAX) - cost.emptyMs;
+    const alone = service?.isShared ? sharedStepMs(cost) : STEP_MS_ALONE;
+    const ms = Math.min(Math.max(stepMs, alone), STEP_MS_MAX) - cost.emptyMs;
     return { ms, burstMs: ms, required: true };
   }
   const decodeMs = cost.stepMs(decoding);
-  const whole = Math.min(Math.max(stepMs, DECODE_STRETCH * decodeMs), STEP_MS_MAX);
+  const whole = Math.min(Math.max(stepMs, (service?.isShared ? 1 : DECODE_STRETCH) * decodeMs), STEP_MS_MAX);
   const ms = Math.max(whole - decodeMs, whole * PROMPT_SHARE_MIN);
   return { ms, burstMs: Math.max(ms, Math.min(BURST_STRETCH * whole, STEP_MS_MAX) - decodeMs), required: false };
+}
+
+/** What a step takes at most, but for a tenant's turn, while more than one tenant asks. */
+function sharedStepMs(cost: StepCost): number {
+  return Math.min(STEP_MS_MAX, Math.max(STEP_MS_SHARED, cost.emptyMs / SHARED_EMPTY_PART));
 }

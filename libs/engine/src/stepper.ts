@@ -1,4 +1,4 @@
-import { type PlannedRows, planStep, type StepCost } from "@drover/batching";
+import { type PlannedRows, planStep, type StepCost, TenantService } from "@drover/batching";
 import { assert, type GenerationEvent, type StepEntry, type StepResult } from "@drover/core";
 import { advance } from "./advance.ts";
 import type { Choice } from "./choice.ts";
@@ -42,6 +42,7 @@ export class Stepper {
   readonly #options: StepperOptions;
   readonly #sink: StepSink;
   readonly #execution: StepExecution;
+  readonly #service = new TenantService();
   #step = 0;
 
   constructor(options: StepperOptions, sink: StepSink) {
@@ -75,7 +76,13 @@ export class Stepper {
     this.#step += 1;
     const runnable = room.runnable(choices);
     for (const choice of choices) if (choice.isMending) this.#park(choice);
-    const budget = { step: this.#step, stepMs, prefillRowsMax, decodeRowsMax: DECODE_ROWS_MAX };
+    const budget = {
+      step: this.#step,
+      stepMs,
+      prefillRowsMax,
+      decodeRowsMax: DECODE_ROWS_MAX,
+      service: this.#service,
+    };
     const open = runnable.filter(({ isEnded }) => !isEnded);
     const rows = room.reserve(planStep(open, cost, budget), choices);
     if (rows.length === 0) return undefined;
@@ -115,7 +122,10 @@ export class Stepper {
     }
     const measuredMs = clock.monotonic() - plan.beganMs;
     // What was parked was not computed, and waiting for it says nothing of the others.
-    if (parkedCount === 0) cost.observe(plan.rows, measuredMs);
+    if (parkedCount === 0) {
+      cost.observe(plan.rows, measuredMs);
+      this.#service.observe(plan.rows, cost, measuredMs);
+    }
     const { rowCount, decodeCount, predictedMs } = plan;
     observer.stepEnded({ rowCount, decodeCount, ...times, predictedMs, measuredMs });
     return parkedCount < plan.rows.length;

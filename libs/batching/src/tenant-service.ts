@@ -1,0 +1,62 @@
+import { at } from "@drover/core";
+import type { Candidate, PlannedRows } from "./candidate.ts";
+import { TENANT_CREDIT_MS, TENANT_REMEMBERED_MS, TENANTS_REMEMBERED_MAX } from "./limits.ts";
+import type { StepCost } from "./step-cost.ts";
+
+type Tenant = Candidate["tenant"];
+
+/** Those whom nobody tells apart are one tenant of weight 1. */
+const NOBODY = { name: "", weight: 1 };
+
+/** Milliseconds of steps over the tenant's weight, and the time of all steps together when it last had a row in one. */
+type Served = { ms: number; seenAtMs: number };
+
+/**
+ * What steps have given each tenant, so that one that got less than its part goes first. Who has had least is behind whoever had most by a bounded
+ * credit: neither does a long silence buy a tenant the worker for itself, nor does one that always asks for little pay for what others ask. Source: the
+ * virtual token counter, Sheng et al., "Fairness in Serving Large Language Models", 2024, with milliseconds for tokens.
+ */
+export class TenantService {
+  readonly #served = new Map<string, Served>();
+  #mostMs = 0;
+  #nowMs = 0;
+
+  /** Whether steps of late were of more than one tenant: then none takes longer than the next one to come should wait. */
+  get isShared(): boolean {
+    return this.#served.size > 1;
+  }
+
+  /** How far the tenant is behind the one that had most, milliseconds over weight, no further than its credit. */
+  behindMs(tenant: Tenant): number {
+    const served = this.#served.get((tenant ?? NOBODY).name)?.ms ?? 0;
+    return Math.min(TENANT_CREDIT_MS, Math.max(0, this.#mostMs - served));
+  }
+
+  /** A step of these rows took `ms`: each tenant is charged what its rows are predicted to be of it. */
+  observe(rows: readonly PlannedRows<Candidate>[], cost: StepCost, ms: number): void {
+    this.#nowMs += ms;
+    const entryMs = rows.map((entry) => cost.entryMs(entry));
+    const sum = entryMs.reduce((total, one) => total + one, 0);
+    if (!(sum > 0)) return;
+    for (const [i, { of }] of rows.entries()) this.#charge(of.tenant ?? NOBODY, (ms * at(entryMs, i)) / sum);
+    this.#forget();
+  }
+
+  #charge({ name, weight }: NonNullable<Tenant>, ms: number): void {
+    const floor = this.#mostMs - TENANT_CREDIT_MS;
+    const before = Math.max(floor, this.#served.get(name)?.ms ?? floor);
+    const after = before + ms / weight;
+    // Behind all others, so that the first is who was served longest ago.
+    this.#served.delete(name);
+    this.#served.set(name, { ms: after, seenAtMs: this.#nowMs });
+    this.#mostMs = Math.max(this.#mostMs, after);
+  }
+
+  #forget(): void {
+    for (const [name, { seenAtMs }] of this.#served) {
+      const isOld = this.#nowMs - seenAtMs > TENANT_REMEMBERED_MS;
+      if (!isOld && this.#served.size <= TENANTS_REMEMBERED_MAX) break;
+      this.#served.delete(name);
+    }
+  }
+}
