@@ -58,7 +58,7 @@ async function mostHeld(
   while (!isOver) {
     const [own, striped, tokenBytes] = await Promise.all([
       served.total("drover_kv_layer_bytes{", 'layers="global"', 'state="referenced"'),
-      served.total("drover_context_bytes"),
+      served.total("drover_context_bytes{", 'kind="used"'),
       served.metric("drover_kv_token_bytes{", 'layers="global"'),
     ]);
     // What is read once the stream has ended is nothing.
