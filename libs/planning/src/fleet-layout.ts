@@ -21,6 +21,8 @@ export type FleetRequest = Readonly<{
   stepRows: number;
   /** What KV rows are kept as. */
   kvFormat: KvDtype;
+  /** Every worker attends and holds experts; else whichever layout serves the most. */
+  together?: boolean;
 }>;
 
 /** One worker, which has one GPU of its own. `freeBytes` of an attention worker is the room for KV; below zero it does not fit. */
@@ -39,8 +41,12 @@ export type WorkerPlan = Readonly<{
 /** The workers of a fleet, attention workers first. `together`: these hold routed experts too. */
 export type FleetLayout = Readonly<{ together: boolean; attentionCount: number; workers: readonly WorkerPlan[] }>;
 
-/** Every layout that a fleet of this size can have: 1 to all of the workers attend, and these hold experts or the others do. */
+/** Every layout that a fleet of this size can have: 1 to all of the workers attend, and these hold experts or the others do; or the one that is asked for. */
 export function* fleetLayouts(request: FleetRequest): Generator<FleetLayout> {
+  if (request.together === true) {
+    yield layoutOf(request, request.gpuCount, true);
+    return;
+  }
   for (const together of [false, true]) {
     for (let attentionCount = 1; attentionCount <= request.gpuCount; attentionCount++) {
       const holderCount = together ? request.gpuCount : request.gpuCount - attentionCount;

@@ -6,6 +6,6 @@ export { type LinearSizes, quantizedTensors } from "./quantized-tensors.ts";
 // Which GPUs hold what of it, what is left for KV, and what helps where it does not fit.
 
 export type { FleetRequest } from "./fleet-layout.ts";
-export { GPUS_MAX } from "./limits.ts";
+export { CARD_STEP_FACTOR, GPUS_MAX } from "./limits.ts";
 export { type FleetPlan, planFleet, type WorkerGroup } from "./plan.ts";
 export type { Alternative, Remedy } from "./remedies.ts";

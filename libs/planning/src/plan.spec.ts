@@ -2,6 +2,7 @@ import type { ModelShape } from "@drover/llama4";
 import { expect, test } from "vitest";
 import type { FleetRequest } from "./fleet-layout.ts";
 import { type WeightInventory, weightInventory } from "./inventory.ts";
+import { CARD_STEP_FACTOR } from "./limits.ts";
 import { planFleet } from "./plan.ts";
 import { quantizedTensors } from "./quantized-tensors.ts";
 import type { Alternative } from "./remedies.ts";
@@ -83,6 +84,24 @@ test("each worker's parts and what it has left are its whole memory", () => {
     const held = plan.workers.reduce((sum, { expertBytes, first, last }) => sum + expertBytes * (last - first + 1), 0);
     expect(held).toBe(maverickFp8.byKind.routed.bytes);
     expect(plan.workers.filter(({ hasVision }) => hasVision)).toHaveLength(1);
+  }
+});
+
+test("where every worker is to be alike each attends and holds as many experts as the others, whatever else would serve more", () => {
+  const cards = { gpuBytes: 139 * GIB, contextTokens: 262_144, kvFormat: "f32" } as const;
+  const free = planFleet(asked(maverick, maverickFp8, cards), H100);
+  const alike = planFleet(asked(maverick, maverickFp8, { ...cards, together: true }), H100);
+  expect(free.together).toBe(false);
+  expect(alike).toMatchObject({ fits: true, together: true, attentionWorkerCount: 8 });
+  for (const { isAttention, expertCount } of alike.workers)
+    expect({ isAttention, expertCount }).toEqual({ isAttention: true, expertCount: (24 * 128) / 8 });
+});
+
+test("a step on a card is its floor times what was measured", () => {
+  const steps = planFleet(asked(scout, int4(scout), { gpuCount: 1 }), H100).floors.flatMap((one) => one.steps);
+  for (const { batchSize, stepMs, cardStepMs, cardTokensPerSecond } of steps) {
+    expect(cardStepMs / stepMs).toBeCloseTo(CARD_STEP_FACTOR, 9);
+    expect(cardTokensPerSecond).toBeCloseTo((1000 * batchSize) / cardStepMs, 6);
   }
 });
 

@@ -1,6 +1,7 @@
 import type { ModelShape } from "@drover/llama4";
 import type { FleetLayout } from "./fleet-layout.ts";
 import type { WeightInventory } from "./inventory.ts";
+import { CARD_STEP_FACTOR } from "./limits.ts";
 
 /** The least time that a step can take for its bytes alone. */
 export type StepFloor = Readonly<{
@@ -14,6 +15,9 @@ export type StepFloor = Readonly<{
   /** The time of one step, in which every sequence gets one token. */
   stepMs: number;
   tokensPerSecond: number;
+  /** The time of one step as cards were measured to take it. */
+  cardStepMs: number;
+  cardTokensPerSecond: number;
 }>;
 
 /** Different experts among `expertCount` when `batchSize` tokens choose one each, evenly: E (1 - (1 - 1/E)^B). Real choices are fewer. */
@@ -54,5 +58,7 @@ export function stepFloor(
     kvBytes: batch.size * batch.kvBytesEach,
     stepMs: seconds * 1000,
     tokensPerSecond: batch.size / seconds,
+    cardStepMs: CARD_STEP_FACTOR * seconds * 1000,
+    cardTokensPerSecond: batch.size / seconds / CARD_STEP_FACTOR,
   };
 }

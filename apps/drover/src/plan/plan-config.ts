@@ -30,6 +30,10 @@ export const planSpec = defineConfig({
     max: GPUS_MAX,
     help: "Copies of each routed expert, on different workers.",
   },
+  together: {
+    kind: "boolean",
+    help: "Have every worker attend and hold experts, as up --gpus does; absent: the layout that serves the most requests.",
+  },
   bandwidth: {
     kind: "size",
     default: "3.35TB",

@@ -39,6 +39,7 @@ export function planReport(directory: string, source: PlanSource, config: PlanCo
     replicaCount: config.replicas,
     stepRows: config.prefillChunk,
     kvFormat: config.kvDtype,
+    together: config.together === true,
   };
   if (config.replicas > config.gpus)
     throw new DroverError(

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { WEIGHT_KINDS, type WeightKind } from "@drover/llama4";
-import type { FleetRequest, WorkerGroup } from "@drover/planning";
+import { CARD_STEP_FACTOR, type FleetRequest, type WorkerGroup } from "@drover/planning";
 import { columns, gib, whole, wrap } from "../top/columns.ts";
 import type { PlanReport } from "./plan-report.ts";
 import { planVerdict } from "./plan-verdict.ts";
@@ -128,8 +128,13 @@ function floor({ plan }: PlanReport, index: number): string[] {
     gib(step.kvBytes),
     step.stepMs.toFixed(2),
     whole(step.tokensPerSecond),
+    step.cardStepMs.toFixed(2),
+    whole(step.cardTokensPerSecond),
   ]);
-  const head = [`FLOOR AT ${whole(table.tokens)} TOKENS`, "experts", "weights GiB", "KV GiB", "ms a step", "tokens/s"];
+  const head = [
+    ...[`FLOOR AT ${whole(table.tokens)} TOKENS`, "experts", "weights GiB", "KV GiB", "ms a step", "tokens/s"],
+    ...["card ms", "tokens/s"],
+  ];
   return [...columns([head, ...rows]), ...(fitting.length < table.steps.length ? ["More at once do not fit."] : [])];
 }
 
@@ -139,6 +144,6 @@ const kvText = (format: FleetRequest["kvFormat"]): string =>
 /** What the numbers take for granted. */
 function assumptions({ request, bandwidth }: PlanReport): string[] {
   return [
-    `KV is ${kvText(request.kvFormat)}. What a step takes is the sum of its shapes for ${whole(request.stepRows)} rows in f32. The floor counts bytes at ${(bandwidth / 1e12).toFixed(2)} TB/s a GPU, and of each layer the different experts that tokens choose evenly; network, kernels and arithmetic come on top. On CPUs, Drover computes weights that are not quantized in f32, and keeps KV as f32 or int8.`,
+    `KV is ${kvText(request.kvFormat)}. What a step takes is the sum of its shapes for ${whole(request.stepRows)} rows in f32. The floor counts bytes at ${(bandwidth / 1e12).toFixed(2)} TB/s a GPU, and of each layer the different experts that tokens choose evenly; network, kernels and arithmetic come on top. On one card a step was measured to take ${CARD_STEP_FACTOR} times its floor, which are the last two columns; rows on their way between cards come on top of these. Cards keep KV as f32 or f16. On CPUs, Drover computes weights that are not quantized in f32, and keeps KV as f32 or int8.`,
   ];
 }
