@@ -23,7 +23,9 @@ const lint = (chart: string, values: readonly string[]) =>
 
 describe.skipIf(!hasDeployTools)(`the chart (${NEEDED})`, () => {
   test("has the profiles that it is said to have", () => {
-    const gpus = ["values-maverick-2x8xh100-1m.yaml", "values-maverick-8xh100.yaml", "values-scout-h100.yaml"];
+    const scout = ["scout-h100", "scout-h200"];
+    const maverick = ["maverick-2xh200", "maverick-8xh200", "maverick-8xh100", "maverick-2x8xh100-1m"];
+    const gpus = [...scout, ...maverick].map((name) => `values-${name}.yaml`);
     expect(PROFILES).toEqual([...gpus, NANO].sort());
   });
 

@@ -37,11 +37,17 @@ type WorkerFacts = Readonly<{
   quantize: string | undefined;
   quantizeBlock: string | undefined;
   kvDtype: string | undefined;
+  expertMemory: string | undefined;
+  prefillChunk: string | undefined;
 }>;
 
 const GIB = 2 ** 30;
-/** What a pod's memory holds besides weights and KV: Node, the runtime, and what packing a weight takes for a moment. */
-const PROCESS_GIB = 8;
+/** What a process takes beside its card: Node, the runtime, buffers from which weights go to the card, and the vision encoder. */
+const PROCESS_GIB = 16;
+/** A card keeps scales of its own beside an expert's numbers. */
+const EXPERT_SHARE = 1.02;
+/** What a worker computes at once where nothing is said. */
+const PREFILL_CHUNK = "512";
 
 const profiles = PROFILES.map((name) => {
   const { plan }: Profile = parse(readFileSync(join(REPOSITORY, profilePath(name)), "utf8"));
@@ -58,22 +64,25 @@ async function planOf({ config, args }: NonNullable<Profile["plan"]>): Promise<P
 /** What the plan says that each worker is, in the order of the plan. */
 function plannedFacts({ workers }: Plan, args: readonly string[]): readonly WorkerFacts[] {
   const flag = (name: string, otherwise?: string) => (args.includes(name) ? args[args.indexOf(name) + 1] : otherwise);
+  const isAlone = workers.length === 1 && workers[0]?.last === 1;
   return workers.flatMap((worker) => {
     const roles = [
       worker.isAttention ? ["attention"] : [],
       worker.expertCount > 0 ? ["experts"] : [],
       worker.hasVision ? ["vision"] : [],
     ].flat();
-    const kvGib = worker.isAttention ? Math.floor(worker.freeBytes / GIB) : 0;
-    const weightsGib = Math.ceil((worker.residentBytes + worker.expertBytes + worker.visionBytes) / GIB);
+    // One that holds all of them needs no limit, and answers nobody else.
+    const limitsExperts = worker.expertCount > 0 && !isAlone;
     const facts: WorkerFacts = {
       roles: roles.join(","),
       gpus: 1,
-      memory: `${weightsGib + kvGib + PROCESS_GIB}Gi`,
-      kvMemory: worker.isAttention ? `${kvGib}GiB` : undefined,
+      memory: `${PROCESS_GIB}Gi`,
+      kvMemory: worker.isAttention ? "auto" : undefined,
       quantize: flag("--quantize"),
       quantizeBlock: flag("--quantize") && flag("--quantize-block", "128"),
       kvDtype: worker.isAttention ? flag("--kv-dtype") : undefined,
+      expertMemory: limitsExperts ? `${Math.ceil((EXPERT_SHARE * worker.expertBytes) / GIB)}GiB` : undefined,
+      prefillChunk: worker.isAttention ? flag("--prefill-chunk", PREFILL_CHUNK) : undefined,
     };
     return Array.from({ length: worker.last - worker.first + 1 }, () => facts);
   });
@@ -100,6 +109,8 @@ function renderedFacts(rendered: string): readonly WorkerFacts[] {
         quantize: flag("--quantize"),
         quantizeBlock: flag("--quantize-block"),
         kvDtype: flag("--kv-dtype"),
+        expertMemory: flag("--expert-memory"),
+        prefillChunk: flag("--prefill-chunk"),
       };
     });
 }
@@ -109,7 +120,7 @@ const sorted = (facts: readonly WorkerFacts[]) => facts.map((one) => JSON.string
 describe.skipIf(!hasDeployTools)(`the GPU profiles (${NEEDED})`, () => {
   test("are all of them computed but for the laptop's", () => {
     expect(profiles.filter(({ plan }) => plan === undefined).map(({ name }) => name)).toEqual(["values-nano.yaml"]);
-    expect(planned.length).toBe(3);
+    expect(planned.length).toBe(6);
   });
 
   test.each(planned)("$name is what drover plan says, worker by worker", async ({ name, plan: { config, args } }) => {
@@ -118,10 +129,9 @@ describe.skipIf(!hasDeployTools)(`the GPU profiles (${NEEDED})`, () => {
     const rendered = renderedFacts(await renderChart({ values: [profilePath(name)] }));
     expect(sorted(rendered)).toEqual(sorted(expected));
     expect(plan.fits).toBe(true);
-    // One request of the profile's context fits the KV memory of an attention worker.
-    const attention = expected.filter(({ roles }) => roles.includes("attention"));
-    for (const { kvMemory } of attention)
-      expect(plan.context.kv.totalBytes).toBeLessThanOrEqual(Number.parseInt(kvMemory ?? "", 10) * GIB);
+    // One request of the profile's context fits what is left of an attention worker's card.
+    const attention = plan.workers.filter(({ isAttention }) => isAttention);
+    for (const { freeBytes } of attention) expect(plan.context.kv.totalBytes).toBeLessThanOrEqual(freeBytes);
   });
 
   test.each(planned)("$name has the command that made it among its comments", ({ name, plan: { args } }) => {
@@ -135,12 +145,14 @@ describe.skipIf(!hasDeployTools)(`the GPU profiles (${NEEDED})`, () => {
     if (profile === undefined) throw new Error(`${name} is gone`);
     const expected = sorted(plannedFacts(await planOf(profile.plan), profile.plan.args));
     const edits = [
-      ["kvMemory: 45GiB", "kvMemory: 44GiB"],
-      ["replicas: 7", "replicas: 6"],
+      ["kvMemory: auto", "kvMemory: 44GiB"],
+      ["workersPerPod: 8", "workersPerPod: 7"],
+      ["firstRoles: [attention, experts, vision]", "firstRoles: []"],
       ["gpus: 1", "gpus: 2"],
-      ["memory: 86Gi", "memory: 64Gi"],
+      ["memory: 16Gi", "memory: 15Gi"],
+      ["expertMemory: 25GiB", "expertMemory: 24GiB"],
       ["quantize: int4", "quantize: int8"],
-      ["kvDtype: int8", "kvDtype: f32"],
+      ["kvDtype: f32", "kvDtype: f16"],
     ] as const;
     for (const [before, after] of edits) {
       using copy = new ChartCopy();

@@ -10,10 +10,15 @@ export type Profile = Readonly<{ name: string; nodeCount: number; gpuCount: numb
 
 export const PROFILES: readonly Profile[] = [
   { name: "maverick-8xh100", nodeCount: 1, gpuCount: 8 },
+  { name: "maverick-8xh200", nodeCount: 1, gpuCount: 8 },
+  { name: "maverick-2xh200", nodeCount: 1, gpuCount: 2 },
   { name: "maverick-2x8xh100-1m", nodeCount: 2, gpuCount: 16 },
   { name: "scout-h100", nodeCount: 1, gpuCount: 1 },
+  { name: "scout-h200", nodeCount: 1, gpuCount: 1 },
 ];
 
+/** These nodes have no NVIDIA runtime. */
+const NO_CLASS = ["--set", "workerDefaults.runtimeClassName="];
 const GPU = "nvidia.com/gpu";
 const GPUS_PER_NODE = 8;
 
@@ -27,7 +32,7 @@ export async function profileFits(bed: Bed, chart: string, profile: Profile, sig
   await bed.script("nodes.sh", [String(nodeCount), String(GPUS_PER_NODE), "gpu"]);
   try {
     const values = join(chart, `values-${name}.yaml`);
-    await bed.helm("install", "drover", chart, "-n", namespace, "--create-namespace", "-f", values);
+    await bed.helm("install", "drover", chart, "-n", namespace, "--create-namespace", "-f", values, ...NO_CLASS);
     await untilNothing(
       async () => {
         await provideVolumes(bed, namespace);

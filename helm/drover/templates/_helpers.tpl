@@ -111,23 +111,38 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
-{{/* Probes on the admin port, which a thread of its own answers: (dict "startupSeconds" N) */}}
+{{/* Probes on the admin port, which a thread of its own answers: (dict "startupSeconds" N), of several containers with the port's name as "adminPort" */}}
 {{- define "drover.probes" -}}
 startupProbe:
-  httpGet: {path: /livez, port: admin}
+  httpGet: {path: /livez, port: {{ .adminPort | default "admin" }}}
   periodSeconds: 2
   timeoutSeconds: 5
   failureThreshold: {{ max 30 (div (int .startupSeconds) 2) }}
 livenessProbe:
-  httpGet: {path: /livez, port: admin}
+  httpGet: {path: /livez, port: {{ .adminPort | default "admin" }}}
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 6
 readinessProbe:
-  httpGet: {path: /readyz, port: admin}
+  httpGet: {path: /readyz, port: {{ .adminPort | default "admin" }}}
   periodSeconds: 2
   timeoutSeconds: 5
   failureThreshold: 2
+{{- end -}}
+
+{{/* Ports behind one another, as a NetworkPolicy names them: (list FIRST COUNT). */}}
+{{- define "drover.ports" -}}
+{port: {{ index . 0 }}, protocol: TCP{{ if gt (int (index . 1)) 1 }}, endPort: {{ add (index . 0) (index . 1) -1 }}{{ end }}}
+{{- end -}}
+
+{{/* Workers of the pod that has the most. */}}
+{{- define "drover.workersPerPod" -}}
+{{- $most := 1 -}}
+{{- range $set := .Values.workers -}}
+{{- $worker := include "drover.workerSet" (list $ $set) | fromYaml -}}
+{{- if not $worker.disabled -}}{{- $most = max $most $worker.workersPerPod -}}{{- end -}}
+{{- end -}}
+{{- $most -}}
 {{- end -}}
 
 {{- define "drover.scrapeAnnotations" -}}
