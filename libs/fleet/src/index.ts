@@ -12,6 +12,7 @@ export {
 export { type GoneReason, Membership, type MembershipChange } from "./members/membership.ts";
 export { type SlowWorker, slowWorkers } from "./members/slow-workers.ts";
 export {
+  type CardBytes,
   cachedBytes,
   type HotExpert,
   NO_STATUS,

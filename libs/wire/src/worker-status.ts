@@ -2,6 +2,8 @@ import { create } from "@bufbuild/protobuf";
 import { workerId as idOf, type KvUse, NO_COSTS, type StepCosts } from "@drover/core";
 import type { PrefixCounts, WorkerStatus } from "@drover/fleet";
 import {
+  CardBytesSchema,
+  type CardBytes as CardMessage,
   type KvBytes,
   KvBytesSchema,
   type WorkerStatus as Message,
@@ -13,9 +15,25 @@ import {
 import { PENDING_PROMPTS_MAX, SLOW_PEERS_MAX } from "./limits.ts";
 import { numberFromWire } from "./numbers.ts";
 
+type Card = NonNullable<WorkerStatus["card"]>;
+
+const CARD_USES = ["weights", "kv", "activations", "exchange", "unused", "other", "free"] as const;
+
 export function workerStatusToWire(status: WorkerStatus): Message {
-  const { globalKv, localKv, striping, costs, prefix, pendingPromptMs, hottest, expertRows, slowPeers, ...same } =
-    status;
+  const {
+    globalKv,
+    localKv,
+    striping,
+    costs,
+    prefix,
+    pendingPromptMs,
+    hottest,
+    expertRows,
+    slowPeers,
+    card,
+    frames,
+    ...same
+  } = status;
   return create(WorkerStatusSchema, {
     ...same,
     waitingTokenCount: BigInt(status.waitingTokenCount),
@@ -38,6 +56,9 @@ export function workerStatusToWire(status: WorkerStatus): Message {
     hottest: hottest.map((expert) => ({ ...expert, rowCount: BigInt(expert.rowCount) })),
     slowPeers: slowPeers.map(({ workerId, slowness, isSilent }) => ({ workerId, slowness, silent: isSilent })),
     expertRows: [...expertRows].map(([layer, rows]) => ({ layer, rows: rows.map(BigInt) })),
+    ...(card && { card: cardToWire(card) }),
+    sharedMemoryFrameCount: BigInt(frames.sharedMemory),
+    grpcFrameCount: BigInt(frames.grpc),
   });
 }
 
@@ -75,6 +96,12 @@ export function workerStatusFromWire(message: Message): WorkerStatus {
       slowness: Number.isFinite(peer.slowness) ? Math.max(1, peer.slowness) : 1,
       isSilent: peer.silent,
     })),
+    card: message.card && cardFromWire(message.card),
+    computedMs: milliseconds(message.computedMs),
+    frames: {
+      sharedMemory: numberFromWire(message.sharedMemoryFrameCount, "shared_memory_frame_count"),
+      grpc: numberFromWire(message.grpcFrameCount, "grpc_frame_count"),
+    },
     expertRows: new Map(
       message.expertRows.map(({ layer, rows }) => [
         layer,
@@ -97,6 +124,20 @@ export function prefixCountsFromWire(message: PrefixMessage | undefined, field: 
   return {
     promptTokenCount: numberFromWire(message.promptTokenCount, field),
     cachedTokenCount: numberFromWire(message.cachedTokenCount, field),
+  };
+}
+
+function cardToWire(card: Card): CardMessage {
+  const bytes = Object.fromEntries(CARD_USES.map((use) => [use, BigInt(card[use])]));
+  return create(CardBytesSchema, { device: card.device, ...bytes });
+}
+
+function cardFromWire(message: CardMessage): Card {
+  const bytes = (use: (typeof CARD_USES)[number]) => numberFromWire(message[use], `card.${use}`);
+  return {
+    device: message.device,
+    ...{ weights: bytes("weights"), kv: bytes("kv"), activations: bytes("activations"), exchange: bytes("exchange") },
+    ...{ unused: bytes("unused"), other: bytes("other"), free: bytes("free") },
   };
 }
 

@@ -1,5 +1,7 @@
 import { modelId, workerId } from "@drover/core";
+import type { WorkerStatus } from "@drover/fleet";
 import type { JoinHello } from "@drover/wire";
+import type { WorkerDevice } from "./device/worker-device.ts";
 import type { SchedulerLink } from "./link/scheduler-link.ts";
 import type { Role } from "./role.ts";
 import type { RoleContext } from "./role-context.ts";
@@ -17,9 +19,9 @@ export type JoiningWorker = Readonly<{
 
 /** Makes a worker of its roles, which are served at the address already, and has it join the scheduler that leads. The link is the caller's to dispose. */
 export function joinedWorker({ context, roles, link, address, ended }: JoiningWorker): Worker {
-  const { options, clock } = context;
+  const { options, clock, device } = context;
   const { ending, logger } = options;
-  const worker = new Worker({ roles, link, ending, ended, clock, logger });
+  const worker = new Worker({ roles, link, ending, ended, clock, logger, card: () => cardOf(device) });
   const cache = roles.map((role) => role.cache).find((one) => one !== undefined);
   link.join({
     hello: helloOf(context, worker, address),
@@ -30,6 +32,11 @@ export function joinedWorker({ context, roles, link, address, ended }: JoiningWo
     ...(cache && { cache }),
   });
   return worker;
+}
+
+/** What the worker says of its card with every heartbeat. */
+function cardOf(device: WorkerDevice): WorkerStatus["card"] {
+  return device.kind === "cuda" ? { device: device.name, ...device.use.bytes } : undefined;
 }
 
 /** What the worker says of itself when it joins. */

@@ -13,7 +13,7 @@ function scene() {
   const attention = new FakeRole("attention", events, ended.signal);
   const link = new FakeLink(events);
   const logger = new RecordingLogger();
-  const worker = new Worker({ roles: [experts, attention], link, ending, ended, clock, logger });
+  const worker = new Worker({ roles: [experts, attention], link, ending, ended, clock, logger, card: () => undefined });
   return { clock, ending, ended, events, experts, attention, link, logger, worker };
 }
 

@@ -16,6 +16,8 @@ export type WorkerParts = Readonly<{
   ended: AbortController;
   clock: Clock;
   logger: Logger;
+  /** What its card's memory is used for now; undefined without one. */
+  card: () => WorkerStatus["card"];
 }>;
 
 /** One worker, which is all that its roles are: what it says is what they say, what it hears they hear, and it ends when they have finished. */
@@ -43,8 +45,8 @@ export class Worker {
   }
 
   status(): WorkerStatus {
-    const { roles, clock } = this.#parts;
-    const own = { draining: this.draining, sentAtMs: clock.now() };
+    const { roles, clock, card } = this.#parts;
+    const own = { draining: this.draining, sentAtMs: clock.now(), card: card() };
     return Object.assign({}, NO_STATUS, ...roles.map((role) => role.status()), own);
   }
 

@@ -3,6 +3,7 @@ import type { ClusterState } from "@drover/fleet";
 import { commandConfig, defineConfig } from "@drover/process";
 import { endSignals } from "../end-signals.ts";
 import { readApiKey } from "../up/api-key.ts";
+import { CardRates } from "./card-rates.ts";
 import { QuitKey, type TopInput } from "./quit-key.ts";
 import { TokenRates } from "./token-rates.ts";
 import { TopClient } from "./top-client.ts";
@@ -41,7 +42,9 @@ export async function runTop(
   using quit = new QuitKey(output.isTTY === true ? input : NO_INPUT);
   const { ended } = endSignals([quit.pressed]);
   const rates = new TokenRates();
-  const pageOf = (state: ClusterState | undefined) => topPage(state, state && rates.see(state));
+  const cardRates = new CardRates();
+  const pageOf = (state: ClusterState | undefined) =>
+    topPage(state, state && rates.see(state), state && cardRates.see(state));
   using screen = new TopScreen(output);
   while (!ended.aborted) {
     const page = await client.state(ended).then(pageOf, (error: unknown) => [toDroverError(error).message]);

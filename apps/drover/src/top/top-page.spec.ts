@@ -81,6 +81,27 @@ describe("topPage", () => {
     expect(page).toEqual(["nano: NOT READY   0 workers, 0 routers   leader scheduler-1   expert map incomplete"]);
   });
 
+  it("shows what a card's memory is used for, what its steps come to, and how rows leave it; of workers on CPUs nothing", () => {
+    const card = {
+      ...{ device: "cuda:1", weights: 60 * GIB, kv: 80 * GIB, activations: GIB, exchange: GIB / 2 },
+      ...{ unused: GIB / 4, other: GIB / 4, free: 3 * GIB },
+    };
+    const workers: WorkerFacts[] = [
+      { workerId: "a", roles: ["attention"], expertCount: 768, status: { card, frames: { sharedMemory: 3, grpc: 1 } } },
+      { workerId: "b", roles: ["experts"], expertCount: 64, status: { card: { ...card, device: "cuda:2" } } },
+      { workerId: "c", roles: ["experts"] },
+    ];
+    const rates = new Map([["a", { stepsPerSecond: 220.4, computing: 0.934 }]]);
+    const page = topPage(clusterStateOf({ workers }), new Map(), rates);
+    const from = page.findIndex((line) => line.startsWith("cards"));
+    expect(page.slice(from, from + 4)).toEqual([
+      "cards  device  weights   KV        steps    exchange  other    free     experts  steps/s  computing  rows by memory",
+      "a      cuda:1  60.0 GiB  80.0 GiB  1.0 GiB  512 MiB   512 MiB  3.0 GiB      768  220      93%        75%",
+      "b      cuda:2  60.0 GiB  80.0 GiB  1.0 GiB  512 MiB   512 MiB  3.0 GiB       64  -        -          -",
+      "",
+    ]);
+  });
+
   it("shows the stripes that context workers hold among the KV", () => {
     const context: WorkerFacts = {
       workerId: "context-0",

@@ -1,15 +1,20 @@
 import { type ClusterState, NO_STATUS, type PrefixCounts, slowWorkers, type WorkerState } from "@drover/fleet";
 import { HOT_EXPERTS_MAX, TOP_SILENT_MS } from "../limits.ts";
+import type { CardRate } from "./card-rates.ts";
 import { columns } from "./columns.ts";
 import { amount, byteAmount, milliseconds, percent } from "./top-amounts.ts";
 
 type Rates = ReadonlyMap<string, number>;
 
 /**
- * The lines of `drover top`: the cluster, its lanes, who decodes, who holds experts, and which experts are asked for most. `rates` are tokens a
- * second by worker's id, where they are known.
+ * The lines of `drover top`: the cluster, its lanes, who decodes, what cards do, who holds experts, and which experts are asked for most. `rates` are tokens a
+ * second by worker's id, and `cardRates` steps, where they are known.
  */
-export function topPage(state: ClusterState | undefined, rates: Rates = new Map()): string[] {
+export function topPage(
+  state: ClusterState | undefined,
+  rates: Rates = new Map(),
+  cardRates: ReadonlyMap<string, CardRate> = new Map(),
+): string[] {
   if (state === undefined) return ["The router has not heard of a leading scheduler yet."];
   const attention = state.workers.filter(({ roles }) => roles.includes("attention"));
   const rest = state.workers.filter((worker) => !attention.includes(worker));
@@ -20,6 +25,7 @@ export function topPage(state: ClusterState | undefined, rates: Rates = new Map(
     ...section(LANE_HEAD, state.lanes.map(laneCells)),
     ...section(ATTENTION_HEAD, attention.map(attentionCells(rates))),
     ...section(KV_HEAD, [...attention, ...rest.filter(holdsStripes)].map(kvCells)),
+    ...section(CARDS_HEAD, state.workers.flatMap(cardCells(cardRates))),
     ...section(EXPERTS_HEAD, holders.map(expertCells(state, holders))),
     ...section(
       OTHER_HEAD,
@@ -100,6 +106,28 @@ function kvCells({ workerId, kvDtype, status, predictedPrefix, indexedBlockCount
     share(prefix),
     share(predictedPrefix),
   ];
+}
+
+const CARDS_HEAD = [
+  ...["cards", "device", "weights", "KV", "steps", "exchange", "other", "free"],
+  ...["experts", "steps/s", "computing", "rows by memory"],
+];
+
+/** `computing` is the share of the time, and `rows by memory` that of frames to other workers' experts; the rest went over gRPC. */
+function cardCells(rates: ReadonlyMap<string, CardRate>): (worker: WorkerState) => string[][] {
+  return ({ workerId, status, expertCount }) => {
+    if (status?.card === undefined) return [];
+    const { device, weights, kv, activations, exchange, unused, other, free } = status.card;
+    const { sharedMemory, grpc } = status.frames;
+    const rate = rates.get(workerId);
+    return [
+      [
+        ...[workerId, device, ...[weights, kv, activations, exchange, unused + other, free].map(byteAmount)],
+        ...[String(expertCount), rate === undefined ? "-" : amount(rate.stepsPerSecond)],
+        ...[rate === undefined ? "-" : percent(rate.computing, 1), percent(sharedMemory, sharedMemory + grpc)],
+      ],
+    ];
+  };
 }
 
 const EXPERTS_HEAD = ["experts", "state", "roles", "held", "rows", "of all", "pace"];

@@ -10,6 +10,11 @@ export type HotExpert = Readonly<{ layer: number; expert: number; rowCount: numb
 /** A holder of experts, as an attention worker finds it: how many times as long as the others it takes, 1 unless it is clearly slow, and whether it answers at all. */
 export type SlowPeer = Readonly<{ workerId: WorkerId; slowness: number; isSilent: boolean }>;
 
+/** What the memory of a worker's card is used for, in bytes: `unused` is taken and empty, `other` what anybody took since the worker opened it and no part of it counts. */
+export type CardBytes = Readonly<
+  Record<"weights" | "kv" | "activations" | "exchange" | "unused" | "other" | "free", number>
+>;
+
 /** What a worker says of itself with every heartbeat. Placement decides by the first half of it; people look at all of it. */
 export type WorkerStatus = Readonly<{
   /** Weights loaded and warmed, and for attention a usable expert map. */
@@ -53,6 +58,12 @@ export type WorkerStatus = Readonly<{
   expertRows: ExpertRows;
   /** Holders of experts that answer it slowly, or not at all. */
   slowPeers: readonly SlowPeer[];
+  /** Its card, such as `cuda:0`; undefined without one. */
+  card: (CardBytes & Readonly<{ device: string }>) | undefined;
+  /** Milliseconds that its steps computed since it started: all of theirs but waiting for rows of other workers' experts. */
+  computedMs: number;
+  /** Frames of rows that it sent to other workers' experts, by how they went. */
+  frames: Readonly<{ sharedMemory: number; grpc: number }>;
 }>;
 
 /** What a worker says that has nothing to say. */
@@ -80,6 +91,9 @@ export const NO_STATUS: WorkerStatus = {
   hottest: [],
   expertRows: new Map(),
   slowPeers: [],
+  card: undefined,
+  computedMs: 0,
+  frames: { sharedMemory: 0, grpc: 0 },
 };
 
 /** Bytes that only the prefix cache keeps: they give way to requests. */

@@ -100,6 +100,14 @@ export const workerStatus: fc.Arbitrary<WorkerStatus> = fc.record({
   expertRows: fc
     .array(fc.tuple(u32, fc.array(u53, { maxLength: 4 })), { maxLength: 4 })
     .map((layers): WorkerStatus["expertRows"] => new Map(layers)),
+  card: optional(
+    fc.record({
+      device: fc.constantFrom("cuda:0", "cuda:7"),
+      ...{ weights: u53, kv: u53, activations: u53, exchange: u53, unused: u53, other: u53, free: u53 },
+    }),
+  ),
+  computedMs: milliseconds,
+  frames: fc.record({ sharedMemory: u53, grpc: u53 }),
   slowPeers: fc.array(
     fc.record({
       workerId: aWorkerId,

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Engine } from "@drover/engine";
 import { DistributedExchange } from "@drover/exchange";
+import type { WorkerStatus } from "@drover/fleet";
 import { GrammarMasks } from "@drover/masks";
 import { ContextStreamHolder, ExpertStreamPeer } from "@drover/rpc";
 import type { RoleContext } from "../../role-context.ts";
@@ -30,6 +31,8 @@ export type AttentionParts = Disposable &
     heat: ExpertHeat;
     /** Prompt tokens that requests have brought, and found cached. */
     counts: EngineMetrics["counts"];
+    /** Frames of rows to other workers' experts. */
+    sent: () => WorkerStatus["frames"];
     /** A sequence that may get longer has its old rows with context workers. */
     stripeAbove: number;
   }>;
@@ -51,7 +54,7 @@ export async function attentionParts(
     new ContextPeers((id, address) => new ContextStreamHolder(id, address, clock, logger, network)),
   );
   const heat = new ExpertHeat();
-  const { routing, meter } = exchangeMetrics(metrics, modelName, heat);
+  const { routing, meter, sent } = exchangeMetrics(metrics, modelName, heat);
   const peers = held.use(
     new ExpertPeers(
       (id, address) => new ExpertStreamPeer(id, address, clock, logger, meter, network),
@@ -88,5 +91,5 @@ export async function attentionParts(
   const maps = new MapFollower({ peers, exchange, clock });
   const kept = held.move();
   const release = () => kept.dispose();
-  return { executor, engine, exchange, maps, contextPeers, heat, counts, stripeAbove, [Symbol.dispose]: release };
+  return { executor, engine, exchange, maps, contextPeers, heat, counts, sent, stripeAbove, [Symbol.dispose]: release };
 }

@@ -70,7 +70,7 @@ export class AttentionRole implements Role {
   }
 
   status(): Partial<WorkerStatus> {
-    const { engine, executor, exchange, heat, counts, stripeAbove } = this.#parts;
+    const { engine, executor, exchange, heat, counts, sent, stripeAbove } = this.#parts;
     const { runningCount, waitingCount, tokenCountToStore } = engine.load();
     return {
       ready: executor.runner.usable,
@@ -82,6 +82,7 @@ export class AttentionRole implements Role {
       progress: engine.stepCount,
       ...predictedLoad(engine),
       ...counts(),
+      frames: sent(),
       hottest: heat.hottest(HOT_EXPERTS_MAX),
       slowPeers: slowPeers(exchange),
     };

@@ -2,10 +2,10 @@ import type { EngineObserver } from "@drover/engine";
 import type { PrefixCounts } from "@drover/fleet";
 import type { Metrics } from "@drover/telemetry";
 
-/** Counts since the worker started: `prefix` those of requests that got KV, `generatedTokenCount` tokens. */
+/** Counts since the worker started: `prefix` those of requests that got KV, `generatedTokenCount` tokens, `computedMs` what steps took but for the exchange. */
 export type EngineMetrics = Readonly<{
   observer: EngineObserver;
-  counts: () => Readonly<{ prefix: PrefixCounts; generatedTokenCount: number }>;
+  counts: () => Readonly<{ prefix: PrefixCounts; generatedTokenCount: number; computedMs: number }>;
 }>;
 
 const RATIO_BUCKETS = [0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 4];
@@ -23,8 +23,13 @@ export function engineMetrics(metrics: Metrics, modelName: string): EngineMetric
   const parked = counter("drover_parked_choices_total", "Steps of choices that an expert did not answer in time");
   const prefix = { promptTokenCount: 0, cachedTokenCount: 0 };
   let generatedTokenCount = 0;
+  let computedMs = 0;
+  const observeStep = stepMetrics(metrics, modelName);
   const observer: EngineObserver = {
-    stepEnded: stepMetrics(metrics, modelName),
+    stepEnded: (step) => {
+      computedMs += step.computeMs;
+      observeStep(step);
+    },
     tokensComputed: (prompt, generated) => {
       promptTokens.add(prompt);
       generatedTokens.add(generated);
@@ -39,7 +44,7 @@ export function engineMetrics(metrics: Metrics, modelName: string): EngineMetric
     },
     parked: (count) => parked.add(count),
   };
-  return { observer, counts: () => ({ prefix, generatedTokenCount }) };
+  return { observer, counts: () => ({ prefix, generatedTokenCount, computedMs }) };
 }
 
 /** Where the time of steps goes, and how well it was predicted. */

@@ -1,4 +1,5 @@
 import type { ExchangeObserver, PeerState } from "@drover/exchange";
+import type { WorkerStatus } from "@drover/fleet";
 import type { ExchangeMeter, Transport } from "@drover/rpc";
 import type { HistogramSeries, Metrics, Tally } from "@drover/telemetry";
 import type { ExpertHeat } from "./expert-heat.ts";
@@ -18,12 +19,12 @@ export function watchSlowness(metrics: Metrics, modelName: string, peers: () => 
   });
 }
 
-/** Counts which experts rows are routed to, and what the exchange with other workers takes; `heat` learns of the routed rows too. */
+/** Counts which experts rows are routed to, and what the exchange with other workers takes; `heat` learns of the routed rows too. `sent`: frames so far, by how they went. */
 export function exchangeMetrics(
   metrics: Metrics,
   modelName: string,
   heat: ExpertHeat,
-): Readonly<{ routing: ExchangeObserver; meter: ExchangeMeter }> {
+): Readonly<{ routing: ExchangeObserver; meter: ExchangeMeter; sent: () => WorkerStatus["frames"] }> {
   const model = { model_name: modelName };
   const labels = ["model_name"] as const;
   const rows = metrics.counter("drover_exchange_rows_total", "Rows that asked for an expert, by layer", [
@@ -33,6 +34,7 @@ export function exchangeMetrics(
   const missing = metrics.counter("drover_exchange_missing_rows_total", "Of them, those without an answer", labels);
   missing.inc(model, 0);
   const frames = framesByTransport(metrics, modelName);
+  const sent: Record<Transport, number> = { shared_memory: 0, grpc: 0 };
   const { begin, repeated } = repeatedRows(metrics, modelName);
   const seriesOf = peerSeries(metrics, modelName);
   // Counted here and handed to the registry at a scrape: this runs for every expert of every layer and step.
@@ -58,8 +60,12 @@ export function exchangeMetrics(
         series.out.add(bytesOut);
         series.in.add(bytesIn);
       },
-      sent: (_peer, transport) => frames[transport].add(1),
+      sent: (_peer, transport) => {
+        frames[transport].add(1);
+        sent[transport] += 1;
+      },
     },
+    sent: () => ({ sharedMemory: sent.shared_memory, grpc: sent.grpc }),
   };
 }
 

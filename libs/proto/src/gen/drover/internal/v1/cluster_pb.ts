@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file drover/internal/v1/cluster.proto.
  */
 export const file_drover_internal_v1_cluster: GenFile = /*@__PURE__*/
-  fileDesc("CiBkcm92ZXIvaW50ZXJuYWwvdjEvY2x1c3Rlci5wcm90bxISZHJvdmVyLmludGVybmFsLnYxIi4KDExheWVyRXhwZXJ0cxINCgVsYXllchgBIAEoDRIPCgdleHBlcnRzGAIgAygNIsQCCglKb2luSGVsbG8SEQoJd29ya2VyX2lkGAIgASgJEhMKC2luY2FybmF0aW9uGAMgASgJEhAKCG1vZGVsX2lkGAQgASgJEhkKEW1vZGVsX2ZpbmdlcnByaW50GAUgASgJEi0KBXJvbGVzGAYgAygOMh4uZHJvdmVyLmludGVybmFsLnYxLldvcmtlclJvbGUSDwoHYWRkcmVzcxgHIAEoCRIVCg1hZG1pbl9hZGRyZXNzGAggASgJEhIKCm1vZV9sYXllcnMYCSADKA0SFAoMZXhwZXJ0X2NvdW50GAogASgNEhQKDGNodW5rX3Rva2VucxgLIAEoDRIQCghrdl9kdHlwZRgMIAEoCRIYChBleHBlcnRfY291bnRfbWF4GA0gASgNEhkKEWV4cGVydF9wYXJhbWV0ZXJzGA4gASgESgQIARACIoEGCgxXb3JrZXJTdGF0dXMSDQoFcmVhZHkYASABKAgSFQoNa3ZfYnl0ZXNfdXNlZBgCIAEoBBIUCgxrdl9ieXRlc19tYXgYAyABKAQSFQoNcnVubmluZ19jb3VudBgEIAEoDRIVCg13YWl0aW5nX2NvdW50GAUgASgNEhoKEmNvbnRleHRfdG9rZW5zX21heBgGIAEoBBIQCghwcm9ncmVzcxgHIAEoBBISCgpzZW50X2F0X21zGAggASgEEhoKEmt2X2J5dGVzX3Blcl90b2tlbhgJIAEoBBIWCg5rdl9ieXRlc19maXhlZBgKIAEoBBIbChN3YWl0aW5nX3Rva2VuX2NvdW50GAsgASgEEiwKBWNvc3RzGAwgASgLMh0uZHJvdmVyLmludGVybmFsLnYxLlN0ZXBDb3N0cxIZChFwZW5kaW5nX3Byb21wdF9tcxgNIAMoARIuCglnbG9iYWxfa3YYDiABKAsyGy5kcm92ZXIuaW50ZXJuYWwudjEuS3ZCeXRlcxItCghsb2NhbF9rdhgPIAEoCzIbLmRyb3Zlci5pbnRlcm5hbC52MS5LdkJ5dGVzEjAKBnByZWZpeBgQIAEoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5QcmVmaXhDb3VudHMSGAoQZXhwZXJ0X3Jvd19jb3VudBgRIAEoBBIvCgdob3R0ZXN0GBIgAygLMh4uZHJvdmVyLmludGVybmFsLnYxLkV4cGVydEhlYXQSGwoTc3RyaXBlX2Fib3ZlX3Rva2VucxgTIAEoBBIbChNzdHJpcGVkX3Rva2Vuc19rZXB0GBQgASgEEhAKCGRyYWluaW5nGBUgASgIEh0KFWdlbmVyYXRlZF90b2tlbl9jb3VudBgWIAEoBBIyCgtleHBlcnRfcm93cxgXIAMoCzIdLmRyb3Zlci5pbnRlcm5hbC52MS5MYXllclJvd3MSMAoKc2xvd19wZWVycxgYIAMoCzIcLmRyb3Zlci5pbnRlcm5hbC52MS5TbG93UGVlciI/CghTbG93UGVlchIRCgl3b3JrZXJfaWQYASABKAkSEAoIc2xvd25lc3MYAiABKAESDgoGc2lsZW50GAMgASgIInsKCVN0ZXBDb3N0cxIVCg1wcm9tcHRfcm93X21zGAEgASgBEhgKEGNvbnRleHRfdG9rZW5fbXMYAiABKAESEQoJZGVjb2RlX21zGAMgASgBEhUKDWRlY29kZV9yb3dfbXMYBCABKAESEwoLc3RlcF9tc19tYXgYBSABKAEiLQoHS3ZCeXRlcxISCgpyZWZlcmVuY2VkGAEgASgEEg4KBmNhY2hlZBgCIAEoBCJGCgxQcmVmaXhDb3VudHMSGgoScHJvbXB0X3Rva2VuX2NvdW50GAEgASgEEhoKEmNhY2hlZF90b2tlbl9jb3VudBgCIAEoBCIoCglMYXllclJvd3MSDQoFbGF5ZXIYASABKA0SDAoEcm93cxgCIAMoBCI+CgpFeHBlcnRIZWF0Eg0KBWxheWVyGAEgASgNEg4KBmV4cGVydBgCIAEoDRIRCglyb3dfY291bnQYAyABKAQiQQoNRXhwZXJ0c0xvYWRlZBIwCgZsYXllcnMYASADKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuTGF5ZXJFeHBlcnRzIt0CCgxXb3JrZXJSZXBvcnQSLgoFaGVsbG8YASABKAsyHS5kcm92ZXIuaW50ZXJuYWwudjEuSm9pbkhlbGxvSAASMgoGc3RhdHVzGAIgASgLMiAuZHJvdmVyLmludGVybmFsLnYxLldvcmtlclN0YXR1c0gAEjMKBmxvYWRlZBgDIAEoCzIhLmRyb3Zlci5pbnRlcm5hbC52MS5FeHBlcnRzTG9hZGVkSAASLgoHbGVhdmluZxgEIAEoCzIbLmRyb3Zlci5pbnRlcm5hbC52MS5MZWF2aW5nSAASOQoNY2FjaGVfY2hhbmdlcxgFIAEoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5DYWNoZUNoYW5nZXNIABI/Cg5jYWNoZV9zbmFwc2hvdBgGIAEoCzIlLmRyb3Zlci5pbnRlcm5hbC52MS5DYWNoZVNuYXBzaG90UGFydEgAQggKBnJlcG9ydCJpCgpDYWNoZUV2ZW50EhAKCHNlcXVlbmNlGAEgASgEEg8KB3JlbW92ZWQYAiABKAgSKAoEa2luZBgDIAEoDjIaLmRyb3Zlci5pbnRlcm5hbC52MS5LdktpbmQSDgoGaGFzaGVzGAQgASgMIjoKDkJsb2NrU2V0RGlnZXN0EgsKA2xvdxgBIAEoBxIMCgRoaWdoGAIgASgHEg0KBWNvdW50GAMgASgEIoYBCgtDYWNoZURpZ2VzdBIQCghzZXF1ZW5jZRgBIAEoBBIyCgZnbG9iYWwYAiABKAsyIi5kcm92ZXIuaW50ZXJuYWwudjEuQmxvY2tTZXREaWdlc3QSMQoFbG9jYWwYAyABKAsyIi5kcm92ZXIuaW50ZXJuYWwudjEuQmxvY2tTZXREaWdlc3QibwoMQ2FjaGVDaGFuZ2VzEi4KBmV2ZW50cxgBIAMoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5DYWNoZUV2ZW50Ei8KBmRpZ2VzdBgCIAEoCzIfLmRyb3Zlci5pbnRlcm5hbC52MS5DYWNoZURpZ2VzdCJ8ChFDYWNoZVNuYXBzaG90UGFydBIQCghzZXF1ZW5jZRgBIAEoBBIoCgRraW5kGAIgASgOMhouZHJvdmVyLmludGVybmFsLnYxLkt2S2luZBIOCgZoYXNoZXMYAyABKAwSDQoFZmlyc3QYBCABKAgSDAoEbGFzdBgFIAEoCCIJCgdMZWF2aW5nIlAKDEpvaW5BY2NlcHRlZBIUCgxsZWFkZXJfZXBvY2gYASABKAQSFAoMc2NoZWR1bGVyX2lkGAIgASgJEhQKDGhlYXJ0YmVhdF9tcxgDIAEoDSJRCgpTZXRFeHBlcnRzEhEKCW1hcF9lcG9jaBgBIAEoBBIwCgZsYXllcnMYAiADKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuTGF5ZXJFeHBlcnRzIiAKDUV4cGVydEhvbGRlcnMSDwoHaG9sZGVycxgBIAMoDSJNCghMYXllck1hcBINCgVsYXllchgBIAEoDRIyCgdleHBlcnRzGAIgAygLMiEuZHJvdmVyLmludGVybmFsLnYxLkV4cGVydEhvbGRlcnMiUwoGSG9sZGVyEhEKCXdvcmtlcl9pZBgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRIPCgdhZGRyZXNzGAMgASgJEhAKCGRyYWluaW5nGAQgASgIIpkBCglFeHBlcnRNYXASEAoIbW9kZWxfaWQYASABKAkSDQoFZXBvY2gYAiABKAQSKwoHaG9sZGVycxgDIAMoCzIaLmRyb3Zlci5pbnRlcm5hbC52MS5Ib2xkZXISLAoGbGF5ZXJzGAQgAygLMhwuZHJvdmVyLmludGVybmFsLnYxLkxheWVyTWFwEhAKCGNvbXBsZXRlGAUgASgIIpYDCgtXb3JrZXJPcmRlchI0CghhY2NlcHRlZBgBIAEoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5Kb2luQWNjZXB0ZWRIABI1CgtzZXRfZXhwZXJ0cxgCIAEoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5TZXRFeHBlcnRzSAASMwoKZXhwZXJ0X21hcBgDIAEoCzIdLmRyb3Zlci5pbnRlcm5hbC52MS5FeHBlcnRNYXBIABIzCgpzZW5kX2NhY2hlGAQgASgLMh0uZHJvdmVyLmludGVybmFsLnYxLlNlbmRDYWNoZUgAEj0KD2NvbnRleHRfd29ya2VycxgFIAEoCzIiLmRyb3Zlci5pbnRlcm5hbC52MS5Db250ZXh0V29ya2Vyc0gAEjEKCXNldF9kcmFpbhgGIAEoCzIcLmRyb3Zlci5pbnRlcm5hbC52MS5TZXREcmFpbkgAEjUKC2RyYWluX3N0YXRlGAcgASgLMh4uZHJvdmVyLmludGVybmFsLnYxLkRyYWluU3RhdGVIAEIHCgVvcmRlciIaCghTZXREcmFpbhIOCgZ3YW50ZWQYASABKAgidQoKRHJhaW5TdGF0ZRIPCgdkcmFpbmVkGAEgASgIEhcKD2V4cGVydHNfZHJhaW5lZBgCIAEoCBIQCghvYnN0YWNsZRgDIAEoCRIUCgxleHBlcnRfY291bnQYBCABKA0SFQoNcmVxdWVzdF9jb3VudBgFIAEoDSI9Cg5Db250ZXh0V29ya2VycxIrCgdob2xkZXJzGAEgAygLMhouZHJvdmVyLmludGVybmFsLnYxLkhvbGRlciILCglTZW5kQ2FjaGUikQMKC1dvcmtlclN0YXRlEhEKCXdvcmtlcl9pZBgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRItCgVyb2xlcxgDIAMoDjIeLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJSb2xlEg8KB2FkZHJlc3MYBCABKAkSFQoNYWRtaW5fYWRkcmVzcxgFIAEoCRIwCgZzdGF0dXMYBiABKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VyU3RhdHVzEhQKDGV4cGVydF9jb3VudBgHIAEoDRIRCglzaWxlbnRfbXMYCCABKA0SOgoQcHJlZGljdGVkX3ByZWZpeBgJIAEoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5QcmVmaXhDb3VudHMSGwoTaW5kZXhlZF9ibG9ja19jb3VudBgKIAEoBBIQCghrdl9kdHlwZRgLIAEoCRItCgVkcmFpbhgMIAEoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5EcmFpblN0YXRlEg4KBmZyb3plbhgNIAEoCCJ7CglMYW5lU3RhdGUSDAoEbGFuZRgBIAEoCRIVCg13YWl0aW5nX2NvdW50GAIgASgNEhUKDW9sZGVzdF9hZ2VfbXMYAyABKAQSGQoRcHJlZGljdGVkX3dhaXRfbXMYBCABKAQSFwoPd2FpdF9tc19wZXJfam9iGAUgASgBIkoKDFdhdGNoUmVxdWVzdBIRCglyb3V0ZXJfaWQYAiABKAkSEAoIbW9kZWxfaWQYAyABKAkSDwoHYWRkcmVzcxgEIAEoCUoECAEQAiK2AgoMQ2x1c3RlclN0YXRlEhAKCG1vZGVsX2lkGAEgASgJEhQKDHNjaGVkdWxlcl9pZBgCIAEoCRIUCgxsZWFkZXJfZXBvY2gYAyABKAQSMAoHd29ya2VycxgEIAMoCzIfLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJTdGF0ZRIxCgpleHBlcnRfbWFwGAUgASgLMh0uZHJvdmVyLmludGVybmFsLnYxLkV4cGVydE1hcBIsCgVsYW5lcxgGIAMoCzIdLmRyb3Zlci5pbnRlcm5hbC52MS5MYW5lU3RhdGUSEgoKcm91dGVyX2lkcxgHIAMoCRINCgVyZWFkeRgIIAEoCBIZChFtb2RlbF9maW5nZXJwcmludBgJIAEoCRIXCg9leHBlcnRfc2hvcnRhZ2UYCiABKAkiRAoMRHJhaW5SZXF1ZXN0EhEKCXdvcmtlcl9pZBgBIAEoCRIMCgR1bmRvGAIgASgIEhMKC2luY2FybmF0aW9uGAMgASgJImIKCkRyYWluUmVwbHkSEwoLaW5jYXJuYXRpb24YASABKAkSEAoIZHJhaW5pbmcYAiABKAgSLQoFc3RhdGUYAyABKAsyHi5kcm92ZXIuaW50ZXJuYWwudjEuRHJhaW5TdGF0ZSIkCg5FeHBsYWluUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJIrEBCg5DYW5kaWRhdGVUaW1lcxIRCgl3b3JrZXJfaWQYASABKAkSDwoHcmVmdXNhbBgCIAEoCRIQCghxdWV1ZV9tcxgDIAEoARISCgpwcmVmaWxsX21zGAQgASgBEg8KB2xvYWRfbXMYBiABKAESGgoSY2FjaGVkX3Rva2VuX2NvdW50GAcgASgEEhUKDWt2X2J5dGVzX2ZyZWUYCCABKANKBAgFEAZSC3RyYW5zZmVyX21zIq0CChFQbGFjZW1lbnREZWNpc2lvbhISCgpyZXF1ZXN0X2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDAoEbGFuZRgDIAEoCRIaChJwcm9tcHRfdG9rZW5fY291bnQYBCABKAQSDAoEa2luZBgFIAEoCRIRCgl3b3JrZXJfaWQYBiABKAkSDgoGcmVhc29uGAcgASgJEhMKC2ZpcnN0X2F0X21zGAggASgEEhIKCmxhc3RfYXRfbXMYCSABKAQSDQoFdGltZXMYCiABKA0SDwoHb3V0Y29tZRgLIAEoCRI2CgpjYW5kaWRhdGVzGAwgAygLMiIuZHJvdmVyLmludGVybmFsLnYxLkNhbmRpZGF0ZVRpbWVzEhcKD2NhbmRpZGF0ZV9jb3VudBgNIAEoDSJICgxFeHBsYWluUmVwbHkSOAoJZGVjaXNpb25zGAEgAygLMiUuZHJvdmVyLmludGVybmFsLnYxLlBsYWNlbWVudERlY2lzaW9uKo4BCgpXb3JrZXJSb2xlEhsKF1dPUktFUl9ST0xFX1VOU1BFQ0lGSUVEEAASGQoVV09SS0VSX1JPTEVfQVRURU5USU9OEAESFwoTV09SS0VSX1JPTEVfRVhQRVJUUxACEhcKE1dPUktFUl9ST0xFX0NPTlRFWFQQAxIWChJXT1JLRVJfUk9MRV9WSVNJT04QBCpICgZLdktpbmQSFwoTS1ZfS0lORF9VTlNQRUNJRklFRBAAEhIKDktWX0tJTkRfR0xPQkFMEAESEQoNS1ZfS0lORF9MT0NBTBACMsMCCgdDbHVzdGVyEk0KBEpvaW4SIC5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VyUmVwb3J0Gh8uZHJvdmVyLmludGVybmFsLnYxLldvcmtlck9yZGVyKAEwARJNCgVXYXRjaBIgLmRyb3Zlci5pbnRlcm5hbC52MS5XYXRjaFJlcXVlc3QaIC5kcm92ZXIuaW50ZXJuYWwudjEuQ2x1c3RlclN0YXRlMAESTwoHRXhwbGFpbhIiLmRyb3Zlci5pbnRlcm5hbC52MS5FeHBsYWluUmVxdWVzdBogLmRyb3Zlci5pbnRlcm5hbC52MS5FeHBsYWluUmVwbHkSSQoFRHJhaW4SIC5kcm92ZXIuaW50ZXJuYWwudjEuRHJhaW5SZXF1ZXN0Gh4uZHJvdmVyLmludGVybmFsLnYxLkRyYWluUmVwbHliBnByb3RvMw");
+  fileDesc("CiBkcm92ZXIvaW50ZXJuYWwvdjEvY2x1c3Rlci5wcm90bxISZHJvdmVyLmludGVybmFsLnYxIi4KDExheWVyRXhwZXJ0cxINCgVsYXllchgBIAEoDRIPCgdleHBlcnRzGAIgAygNIsQCCglKb2luSGVsbG8SEQoJd29ya2VyX2lkGAIgASgJEhMKC2luY2FybmF0aW9uGAMgASgJEhAKCG1vZGVsX2lkGAQgASgJEhkKEW1vZGVsX2ZpbmdlcnByaW50GAUgASgJEi0KBXJvbGVzGAYgAygOMh4uZHJvdmVyLmludGVybmFsLnYxLldvcmtlclJvbGUSDwoHYWRkcmVzcxgHIAEoCRIVCg1hZG1pbl9hZGRyZXNzGAggASgJEhIKCm1vZV9sYXllcnMYCSADKA0SFAoMZXhwZXJ0X2NvdW50GAogASgNEhQKDGNodW5rX3Rva2VucxgLIAEoDRIQCghrdl9kdHlwZRgMIAEoCRIYChBleHBlcnRfY291bnRfbWF4GA0gASgNEhkKEWV4cGVydF9wYXJhbWV0ZXJzGA4gASgESgQIARACIoAHCgxXb3JrZXJTdGF0dXMSDQoFcmVhZHkYASABKAgSFQoNa3ZfYnl0ZXNfdXNlZBgCIAEoBBIUCgxrdl9ieXRlc19tYXgYAyABKAQSFQoNcnVubmluZ19jb3VudBgEIAEoDRIVCg13YWl0aW5nX2NvdW50GAUgASgNEhoKEmNvbnRleHRfdG9rZW5zX21heBgGIAEoBBIQCghwcm9ncmVzcxgHIAEoBBISCgpzZW50X2F0X21zGAggASgEEhoKEmt2X2J5dGVzX3Blcl90b2tlbhgJIAEoBBIWCg5rdl9ieXRlc19maXhlZBgKIAEoBBIbChN3YWl0aW5nX3Rva2VuX2NvdW50GAsgASgEEiwKBWNvc3RzGAwgASgLMh0uZHJvdmVyLmludGVybmFsLnYxLlN0ZXBDb3N0cxIZChFwZW5kaW5nX3Byb21wdF9tcxgNIAMoARIuCglnbG9iYWxfa3YYDiABKAsyGy5kcm92ZXIuaW50ZXJuYWwudjEuS3ZCeXRlcxItCghsb2NhbF9rdhgPIAEoCzIbLmRyb3Zlci5pbnRlcm5hbC52MS5LdkJ5dGVzEjAKBnByZWZpeBgQIAEoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5QcmVmaXhDb3VudHMSGAoQZXhwZXJ0X3Jvd19jb3VudBgRIAEoBBIvCgdob3R0ZXN0GBIgAygLMh4uZHJvdmVyLmludGVybmFsLnYxLkV4cGVydEhlYXQSGwoTc3RyaXBlX2Fib3ZlX3Rva2VucxgTIAEoBBIbChNzdHJpcGVkX3Rva2Vuc19rZXB0GBQgASgEEhAKCGRyYWluaW5nGBUgASgIEh0KFWdlbmVyYXRlZF90b2tlbl9jb3VudBgWIAEoBBIyCgtleHBlcnRfcm93cxgXIAMoCzIdLmRyb3Zlci5pbnRlcm5hbC52MS5MYXllclJvd3MSMAoKc2xvd19wZWVycxgYIAMoCzIcLmRyb3Zlci5pbnRlcm5hbC52MS5TbG93UGVlchIrCgRjYXJkGBkgASgLMh0uZHJvdmVyLmludGVybmFsLnYxLkNhcmRCeXRlcxITCgtjb21wdXRlZF9tcxgaIAEoARIhChlzaGFyZWRfbWVtb3J5X2ZyYW1lX2NvdW50GBsgASgEEhgKEGdycGNfZnJhbWVfY291bnQYHCABKAQijAEKCUNhcmRCeXRlcxIOCgZkZXZpY2UYASABKAkSDwoHd2VpZ2h0cxgCIAEoBBIKCgJrdhgDIAEoBBITCgthY3RpdmF0aW9ucxgEIAEoBBIQCghleGNoYW5nZRgFIAEoBBIOCgZ1bnVzZWQYBiABKAQSDQoFb3RoZXIYByABKAQSDAoEZnJlZRgIIAEoBCI/CghTbG93UGVlchIRCgl3b3JrZXJfaWQYASABKAkSEAoIc2xvd25lc3MYAiABKAESDgoGc2lsZW50GAMgASgIInsKCVN0ZXBDb3N0cxIVCg1wcm9tcHRfcm93X21zGAEgASgBEhgKEGNvbnRleHRfdG9rZW5fbXMYAiABKAESEQoJZGVjb2RlX21zGAMgASgBEhUKDWRlY29kZV9yb3dfbXMYBCABKAESEwoLc3RlcF9tc19tYXgYBSABKAEiLQoHS3ZCeXRlcxISCgpyZWZlcmVuY2VkGAEgASgEEg4KBmNhY2hlZBgCIAEoBCJGCgxQcmVmaXhDb3VudHMSGgoScHJvbXB0X3Rva2VuX2NvdW50GAEgASgEEhoKEmNhY2hlZF90b2tlbl9jb3VudBgCIAEoBCIoCglMYXllclJvd3MSDQoFbGF5ZXIYASABKA0SDAoEcm93cxgCIAMoBCI+CgpFeHBlcnRIZWF0Eg0KBWxheWVyGAEgASgNEg4KBmV4cGVydBgCIAEoDRIRCglyb3dfY291bnQYAyABKAQiQQoNRXhwZXJ0c0xvYWRlZBIwCgZsYXllcnMYASADKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuTGF5ZXJFeHBlcnRzIt0CCgxXb3JrZXJSZXBvcnQSLgoFaGVsbG8YASABKAsyHS5kcm92ZXIuaW50ZXJuYWwudjEuSm9pbkhlbGxvSAASMgoGc3RhdHVzGAIgASgLMiAuZHJvdmVyLmludGVybmFsLnYxLldvcmtlclN0YXR1c0gAEjMKBmxvYWRlZBgDIAEoCzIhLmRyb3Zlci5pbnRlcm5hbC52MS5FeHBlcnRzTG9hZGVkSAASLgoHbGVhdmluZxgEIAEoCzIbLmRyb3Zlci5pbnRlcm5hbC52MS5MZWF2aW5nSAASOQoNY2FjaGVfY2hhbmdlcxgFIAEoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5DYWNoZUNoYW5nZXNIABI/Cg5jYWNoZV9zbmFwc2hvdBgGIAEoCzIlLmRyb3Zlci5pbnRlcm5hbC52MS5DYWNoZVNuYXBzaG90UGFydEgAQggKBnJlcG9ydCJpCgpDYWNoZUV2ZW50EhAKCHNlcXVlbmNlGAEgASgEEg8KB3JlbW92ZWQYAiABKAgSKAoEa2luZBgDIAEoDjIaLmRyb3Zlci5pbnRlcm5hbC52MS5LdktpbmQSDgoGaGFzaGVzGAQgASgMIjoKDkJsb2NrU2V0RGlnZXN0EgsKA2xvdxgBIAEoBxIMCgRoaWdoGAIgASgHEg0KBWNvdW50GAMgASgEIoYBCgtDYWNoZURpZ2VzdBIQCghzZXF1ZW5jZRgBIAEoBBIyCgZnbG9iYWwYAiABKAsyIi5kcm92ZXIuaW50ZXJuYWwudjEuQmxvY2tTZXREaWdlc3QSMQoFbG9jYWwYAyABKAsyIi5kcm92ZXIuaW50ZXJuYWwudjEuQmxvY2tTZXREaWdlc3QibwoMQ2FjaGVDaGFuZ2VzEi4KBmV2ZW50cxgBIAMoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5DYWNoZUV2ZW50Ei8KBmRpZ2VzdBgCIAEoCzIfLmRyb3Zlci5pbnRlcm5hbC52MS5DYWNoZURpZ2VzdCJ8ChFDYWNoZVNuYXBzaG90UGFydBIQCghzZXF1ZW5jZRgBIAEoBBIoCgRraW5kGAIgASgOMhouZHJvdmVyLmludGVybmFsLnYxLkt2S2luZBIOCgZoYXNoZXMYAyABKAwSDQoFZmlyc3QYBCABKAgSDAoEbGFzdBgFIAEoCCIJCgdMZWF2aW5nIlAKDEpvaW5BY2NlcHRlZBIUCgxsZWFkZXJfZXBvY2gYASABKAQSFAoMc2NoZWR1bGVyX2lkGAIgASgJEhQKDGhlYXJ0YmVhdF9tcxgDIAEoDSJRCgpTZXRFeHBlcnRzEhEKCW1hcF9lcG9jaBgBIAEoBBIwCgZsYXllcnMYAiADKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuTGF5ZXJFeHBlcnRzIiAKDUV4cGVydEhvbGRlcnMSDwoHaG9sZGVycxgBIAMoDSJNCghMYXllck1hcBINCgVsYXllchgBIAEoDRIyCgdleHBlcnRzGAIgAygLMiEuZHJvdmVyLmludGVybmFsLnYxLkV4cGVydEhvbGRlcnMiUwoGSG9sZGVyEhEKCXdvcmtlcl9pZBgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRIPCgdhZGRyZXNzGAMgASgJEhAKCGRyYWluaW5nGAQgASgIIpkBCglFeHBlcnRNYXASEAoIbW9kZWxfaWQYASABKAkSDQoFZXBvY2gYAiABKAQSKwoHaG9sZGVycxgDIAMoCzIaLmRyb3Zlci5pbnRlcm5hbC52MS5Ib2xkZXISLAoGbGF5ZXJzGAQgAygLMhwuZHJvdmVyLmludGVybmFsLnYxLkxheWVyTWFwEhAKCGNvbXBsZXRlGAUgASgIIpYDCgtXb3JrZXJPcmRlchI0CghhY2NlcHRlZBgBIAEoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5Kb2luQWNjZXB0ZWRIABI1CgtzZXRfZXhwZXJ0cxgCIAEoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5TZXRFeHBlcnRzSAASMwoKZXhwZXJ0X21hcBgDIAEoCzIdLmRyb3Zlci5pbnRlcm5hbC52MS5FeHBlcnRNYXBIABIzCgpzZW5kX2NhY2hlGAQgASgLMh0uZHJvdmVyLmludGVybmFsLnYxLlNlbmRDYWNoZUgAEj0KD2NvbnRleHRfd29ya2VycxgFIAEoCzIiLmRyb3Zlci5pbnRlcm5hbC52MS5Db250ZXh0V29ya2Vyc0gAEjEKCXNldF9kcmFpbhgGIAEoCzIcLmRyb3Zlci5pbnRlcm5hbC52MS5TZXREcmFpbkgAEjUKC2RyYWluX3N0YXRlGAcgASgLMh4uZHJvdmVyLmludGVybmFsLnYxLkRyYWluU3RhdGVIAEIHCgVvcmRlciIaCghTZXREcmFpbhIOCgZ3YW50ZWQYASABKAgidQoKRHJhaW5TdGF0ZRIPCgdkcmFpbmVkGAEgASgIEhcKD2V4cGVydHNfZHJhaW5lZBgCIAEoCBIQCghvYnN0YWNsZRgDIAEoCRIUCgxleHBlcnRfY291bnQYBCABKA0SFQoNcmVxdWVzdF9jb3VudBgFIAEoDSI9Cg5Db250ZXh0V29ya2VycxIrCgdob2xkZXJzGAEgAygLMhouZHJvdmVyLmludGVybmFsLnYxLkhvbGRlciILCglTZW5kQ2FjaGUikQMKC1dvcmtlclN0YXRlEhEKCXdvcmtlcl9pZBgBIAEoCRITCgtpbmNhcm5hdGlvbhgCIAEoCRItCgVyb2xlcxgDIAMoDjIeLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJSb2xlEg8KB2FkZHJlc3MYBCABKAkSFQoNYWRtaW5fYWRkcmVzcxgFIAEoCRIwCgZzdGF0dXMYBiABKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VyU3RhdHVzEhQKDGV4cGVydF9jb3VudBgHIAEoDRIRCglzaWxlbnRfbXMYCCABKA0SOgoQcHJlZGljdGVkX3ByZWZpeBgJIAEoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5QcmVmaXhDb3VudHMSGwoTaW5kZXhlZF9ibG9ja19jb3VudBgKIAEoBBIQCghrdl9kdHlwZRgLIAEoCRItCgVkcmFpbhgMIAEoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5EcmFpblN0YXRlEg4KBmZyb3plbhgNIAEoCCJ7CglMYW5lU3RhdGUSDAoEbGFuZRgBIAEoCRIVCg13YWl0aW5nX2NvdW50GAIgASgNEhUKDW9sZGVzdF9hZ2VfbXMYAyABKAQSGQoRcHJlZGljdGVkX3dhaXRfbXMYBCABKAQSFwoPd2FpdF9tc19wZXJfam9iGAUgASgBIkoKDFdhdGNoUmVxdWVzdBIRCglyb3V0ZXJfaWQYAiABKAkSEAoIbW9kZWxfaWQYAyABKAkSDwoHYWRkcmVzcxgEIAEoCUoECAEQAiK2AgoMQ2x1c3RlclN0YXRlEhAKCG1vZGVsX2lkGAEgASgJEhQKDHNjaGVkdWxlcl9pZBgCIAEoCRIUCgxsZWFkZXJfZXBvY2gYAyABKAQSMAoHd29ya2VycxgEIAMoCzIfLmRyb3Zlci5pbnRlcm5hbC52MS5Xb3JrZXJTdGF0ZRIxCgpleHBlcnRfbWFwGAUgASgLMh0uZHJvdmVyLmludGVybmFsLnYxLkV4cGVydE1hcBIsCgVsYW5lcxgGIAMoCzIdLmRyb3Zlci5pbnRlcm5hbC52MS5MYW5lU3RhdGUSEgoKcm91dGVyX2lkcxgHIAMoCRINCgVyZWFkeRgIIAEoCBIZChFtb2RlbF9maW5nZXJwcmludBgJIAEoCRIXCg9leHBlcnRfc2hvcnRhZ2UYCiABKAkiRAoMRHJhaW5SZXF1ZXN0EhEKCXdvcmtlcl9pZBgBIAEoCRIMCgR1bmRvGAIgASgIEhMKC2luY2FybmF0aW9uGAMgASgJImIKCkRyYWluUmVwbHkSEwoLaW5jYXJuYXRpb24YASABKAkSEAoIZHJhaW5pbmcYAiABKAgSLQoFc3RhdGUYAyABKAsyHi5kcm92ZXIuaW50ZXJuYWwudjEuRHJhaW5TdGF0ZSIkCg5FeHBsYWluUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJIrEBCg5DYW5kaWRhdGVUaW1lcxIRCgl3b3JrZXJfaWQYASABKAkSDwoHcmVmdXNhbBgCIAEoCRIQCghxdWV1ZV9tcxgDIAEoARISCgpwcmVmaWxsX21zGAQgASgBEg8KB2xvYWRfbXMYBiABKAESGgoSY2FjaGVkX3Rva2VuX2NvdW50GAcgASgEEhUKDWt2X2J5dGVzX2ZyZWUYCCABKANKBAgFEAZSC3RyYW5zZmVyX21zIq0CChFQbGFjZW1lbnREZWNpc2lvbhISCgpyZXF1ZXN0X2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKA0SDAoEbGFuZRgDIAEoCRIaChJwcm9tcHRfdG9rZW5fY291bnQYBCABKAQSDAoEa2luZBgFIAEoCRIRCgl3b3JrZXJfaWQYBiABKAkSDgoGcmVhc29uGAcgASgJEhMKC2ZpcnN0X2F0X21zGAggASgEEhIKCmxhc3RfYXRfbXMYCSABKAQSDQoFdGltZXMYCiABKA0SDwoHb3V0Y29tZRgLIAEoCRI2CgpjYW5kaWRhdGVzGAwgAygLMiIuZHJvdmVyLmludGVybmFsLnYxLkNhbmRpZGF0ZVRpbWVzEhcKD2NhbmRpZGF0ZV9jb3VudBgNIAEoDSJICgxFeHBsYWluUmVwbHkSOAoJZGVjaXNpb25zGAEgAygLMiUuZHJvdmVyLmludGVybmFsLnYxLlBsYWNlbWVudERlY2lzaW9uKo4BCgpXb3JrZXJSb2xlEhsKF1dPUktFUl9ST0xFX1VOU1BFQ0lGSUVEEAASGQoVV09SS0VSX1JPTEVfQVRURU5USU9OEAESFwoTV09SS0VSX1JPTEVfRVhQRVJUUxACEhcKE1dPUktFUl9ST0xFX0NPTlRFWFQQAxIWChJXT1JLRVJfUk9MRV9WSVNJT04QBCpICgZLdktpbmQSFwoTS1ZfS0lORF9VTlNQRUNJRklFRBAAEhIKDktWX0tJTkRfR0xPQkFMEAESEQoNS1ZfS0lORF9MT0NBTBACMsMCCgdDbHVzdGVyEk0KBEpvaW4SIC5kcm92ZXIuaW50ZXJuYWwudjEuV29ya2VyUmVwb3J0Gh8uZHJvdmVyLmludGVybmFsLnYxLldvcmtlck9yZGVyKAEwARJNCgVXYXRjaBIgLmRyb3Zlci5pbnRlcm5hbC52MS5XYXRjaFJlcXVlc3QaIC5kcm92ZXIuaW50ZXJuYWwudjEuQ2x1c3RlclN0YXRlMAESTwoHRXhwbGFpbhIiLmRyb3Zlci5pbnRlcm5hbC52MS5FeHBsYWluUmVxdWVzdBogLmRyb3Zlci5pbnRlcm5hbC52MS5FeHBsYWluUmVwbHkSSQoFRHJhaW4SIC5kcm92ZXIuaW50ZXJuYWwudjEuRHJhaW5SZXF1ZXN0Gh4uZHJvdmVyLmludGVybmFsLnYxLkRyYWluUmVwbHliBnByb3RvMw");
 
 /**
  * @generated from message drover.internal.v1.LayerExperts
@@ -278,6 +278,32 @@ export type WorkerStatus = Message<"drover.internal.v1.WorkerStatus"> & {
    * @generated from field: repeated drover.internal.v1.SlowPeer slow_peers = 24;
    */
   slowPeers: SlowPeer[];
+
+  /**
+   * What its card's memory is used for; absent without one.
+   *
+   * @generated from field: drover.internal.v1.CardBytes card = 25;
+   */
+  card?: CardBytes | undefined;
+
+  /**
+   * Milliseconds that its steps computed since the worker started: all of theirs but waiting for rows of other workers' experts.
+   *
+   * @generated from field: double computed_ms = 26;
+   */
+  computedMs: number;
+
+  /**
+   * Frames of rows that it sent to other workers' experts, by how they went.
+   *
+   * @generated from field: uint64 shared_memory_frame_count = 27;
+   */
+  sharedMemoryFrameCount: bigint;
+
+  /**
+   * @generated from field: uint64 grpc_frame_count = 28;
+   */
+  grpcFrameCount: bigint;
 };
 
 /**
@@ -286,6 +312,66 @@ export type WorkerStatus = Message<"drover.internal.v1.WorkerStatus"> & {
  */
 export const WorkerStatusSchema: GenMessage<WorkerStatus> = /*@__PURE__*/
   messageDesc(file_drover_internal_v1_cluster, 2);
+
+/**
+ * Bytes of a worker's card by use.
+ *
+ * @generated from message drover.internal.v1.CardBytes
+ */
+export type CardBytes = Message<"drover.internal.v1.CardBytes"> & {
+  /**
+   * Such as cuda:0.
+   *
+   * @generated from field: string device = 1;
+   */
+  device: string;
+
+  /**
+   * @generated from field: uint64 weights = 2;
+   */
+  weights: bigint;
+
+  /**
+   * @generated from field: uint64 kv = 3;
+   */
+  kv: bigint;
+
+  /**
+   * @generated from field: uint64 activations = 4;
+   */
+  activations: bigint;
+
+  /**
+   * @generated from field: uint64 exchange = 5;
+   */
+  exchange: bigint;
+
+  /**
+   * Taken and empty.
+   *
+   * @generated from field: uint64 unused = 6;
+   */
+  unused: bigint;
+
+  /**
+   * Since the worker opened it, by whomever: kernels' code, graphs, other processes.
+   *
+   * @generated from field: uint64 other = 7;
+   */
+  other: bigint;
+
+  /**
+   * @generated from field: uint64 free = 8;
+   */
+  free: bigint;
+};
+
+/**
+ * Describes the message drover.internal.v1.CardBytes.
+ * Use `create(CardBytesSchema)` to create a new message.
+ */
+export const CardBytesSchema: GenMessage<CardBytes> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_cluster, 3);
 
 /**
  * A holder of experts, as one attention worker finds it.
@@ -318,7 +404,7 @@ export type SlowPeer = Message<"drover.internal.v1.SlowPeer"> & {
  * Use `create(SlowPeerSchema)` to create a new message.
  */
 export const SlowPeerSchema: GenMessage<SlowPeer> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 3);
+  messageDesc(file_drover_internal_v1_cluster, 4);
 
 /**
  * What a worker predicts of its steps, in milliseconds; all 0 while it has measured nothing.
@@ -367,7 +453,7 @@ export type StepCosts = Message<"drover.internal.v1.StepCosts"> & {
  * Use `create(StepCostsSchema)` to create a new message.
  */
 export const StepCostsSchema: GenMessage<StepCosts> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 4);
+  messageDesc(file_drover_internal_v1_cluster, 5);
 
 /**
  * Of one kind of layer: what open sequences use, and what only the prefix cache keeps.
@@ -391,7 +477,7 @@ export type KvBytes = Message<"drover.internal.v1.KvBytes"> & {
  * Use `create(KvBytesSchema)` to create a new message.
  */
 export const KvBytesSchema: GenMessage<KvBytes> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 5);
+  messageDesc(file_drover_internal_v1_cluster, 6);
 
 /**
  * Since the worker started, in tokens of prompts that began.
@@ -415,7 +501,7 @@ export type PrefixCounts = Message<"drover.internal.v1.PrefixCounts"> & {
  * Use `create(PrefixCountsSchema)` to create a new message.
  */
 export const PrefixCountsSchema: GenMessage<PrefixCounts> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 6);
+  messageDesc(file_drover_internal_v1_cluster, 7);
 
 /**
  * Rows of one layer that were routed to each expert, in order.
@@ -439,7 +525,7 @@ export type LayerRows = Message<"drover.internal.v1.LayerRows"> & {
  * Use `create(LayerRowsSchema)` to create a new message.
  */
 export const LayerRowsSchema: GenMessage<LayerRows> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 7);
+  messageDesc(file_drover_internal_v1_cluster, 8);
 
 /**
  * @generated from message drover.internal.v1.ExpertHeat
@@ -466,7 +552,7 @@ export type ExpertHeat = Message<"drover.internal.v1.ExpertHeat"> & {
  * Use `create(ExpertHeatSchema)` to create a new message.
  */
 export const ExpertHeatSchema: GenMessage<ExpertHeat> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 8);
+  messageDesc(file_drover_internal_v1_cluster, 9);
 
 /**
  * The whole set that is loaded, sent when it changes and after every join.
@@ -485,7 +571,7 @@ export type ExpertsLoaded = Message<"drover.internal.v1.ExpertsLoaded"> & {
  * Use `create(ExpertsLoadedSchema)` to create a new message.
  */
 export const ExpertsLoadedSchema: GenMessage<ExpertsLoaded> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 9);
+  messageDesc(file_drover_internal_v1_cluster, 10);
 
 /**
  * @generated from message drover.internal.v1.WorkerReport
@@ -540,7 +626,7 @@ export type WorkerReport = Message<"drover.internal.v1.WorkerReport"> & {
  * Use `create(WorkerReportSchema)` to create a new message.
  */
 export const WorkerReportSchema: GenMessage<WorkerReport> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 10);
+  messageDesc(file_drover_internal_v1_cluster, 11);
 
 /**
  * Blocks that entered or left the worker's prefix cache.
@@ -578,7 +664,7 @@ export type CacheEvent = Message<"drover.internal.v1.CacheEvent"> & {
  * Use `create(CacheEventSchema)` to create a new message.
  */
 export const CacheEventSchema: GenMessage<CacheEvent> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 11);
+  messageDesc(file_drover_internal_v1_cluster, 12);
 
 /**
  * Names a set of blocks whatever their order.
@@ -609,7 +695,7 @@ export type BlockSetDigest = Message<"drover.internal.v1.BlockSetDigest"> & {
  * Use `create(BlockSetDigestSchema)` to create a new message.
  */
 export const BlockSetDigestSchema: GenMessage<BlockSetDigest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 12);
+  messageDesc(file_drover_internal_v1_cluster, 13);
 
 /**
  * What is cached after event `sequence`.
@@ -638,7 +724,7 @@ export type CacheDigest = Message<"drover.internal.v1.CacheDigest"> & {
  * Use `create(CacheDigestSchema)` to create a new message.
  */
 export const CacheDigestSchema: GenMessage<CacheDigest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 13);
+  messageDesc(file_drover_internal_v1_cluster, 14);
 
 /**
  * Sent after changes, and alone each second.
@@ -664,7 +750,7 @@ export type CacheChanges = Message<"drover.internal.v1.CacheChanges"> & {
  * Use `create(CacheChangesSchema)` to create a new message.
  */
 export const CacheChangesSchema: GenMessage<CacheChanges> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 14);
+  messageDesc(file_drover_internal_v1_cluster, 15);
 
 /**
  * All that is cached after event `sequence`, in parts that follow each other.
@@ -705,7 +791,7 @@ export type CacheSnapshotPart = Message<"drover.internal.v1.CacheSnapshotPart"> 
  * Use `create(CacheSnapshotPartSchema)` to create a new message.
  */
 export const CacheSnapshotPartSchema: GenMessage<CacheSnapshotPart> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 15);
+  messageDesc(file_drover_internal_v1_cluster, 16);
 
 /**
  * @generated from message drover.internal.v1.Leaving
@@ -718,7 +804,7 @@ export type Leaving = Message<"drover.internal.v1.Leaving"> & {
  * Use `create(LeavingSchema)` to create a new message.
  */
 export const LeavingSchema: GenMessage<Leaving> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 16);
+  messageDesc(file_drover_internal_v1_cluster, 17);
 
 /**
  * @generated from message drover.internal.v1.JoinAccepted
@@ -745,7 +831,7 @@ export type JoinAccepted = Message<"drover.internal.v1.JoinAccepted"> & {
  * Use `create(JoinAcceptedSchema)` to create a new message.
  */
 export const JoinAcceptedSchema: GenMessage<JoinAccepted> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 17);
+  messageDesc(file_drover_internal_v1_cluster, 18);
 
 /**
  * Load these and report; unload what is not named once no active map needs it.
@@ -769,7 +855,7 @@ export type SetExperts = Message<"drover.internal.v1.SetExperts"> & {
  * Use `create(SetExpertsSchema)` to create a new message.
  */
 export const SetExpertsSchema: GenMessage<SetExperts> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 18);
+  messageDesc(file_drover_internal_v1_cluster, 19);
 
 /**
  * @generated from message drover.internal.v1.ExpertHolders
@@ -788,7 +874,7 @@ export type ExpertHolders = Message<"drover.internal.v1.ExpertHolders"> & {
  * Use `create(ExpertHoldersSchema)` to create a new message.
  */
 export const ExpertHoldersSchema: GenMessage<ExpertHolders> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 19);
+  messageDesc(file_drover_internal_v1_cluster, 20);
 
 /**
  * @generated from message drover.internal.v1.LayerMap
@@ -812,7 +898,7 @@ export type LayerMap = Message<"drover.internal.v1.LayerMap"> & {
  * Use `create(LayerMapSchema)` to create a new message.
  */
 export const LayerMapSchema: GenMessage<LayerMap> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 20);
+  messageDesc(file_drover_internal_v1_cluster, 21);
 
 /**
  * @generated from message drover.internal.v1.Holder
@@ -846,7 +932,7 @@ export type Holder = Message<"drover.internal.v1.Holder"> & {
  * Use `create(HolderSchema)` to create a new message.
  */
 export const HolderSchema: GenMessage<Holder> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 21);
+  messageDesc(file_drover_internal_v1_cluster, 22);
 
 /**
  * @generated from message drover.internal.v1.ExpertMap
@@ -885,7 +971,7 @@ export type ExpertMap = Message<"drover.internal.v1.ExpertMap"> & {
  * Use `create(ExpertMapSchema)` to create a new message.
  */
 export const ExpertMapSchema: GenMessage<ExpertMap> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 22);
+  messageDesc(file_drover_internal_v1_cluster, 23);
 
 /**
  * @generated from message drover.internal.v1.WorkerOrder
@@ -944,7 +1030,7 @@ export type WorkerOrder = Message<"drover.internal.v1.WorkerOrder"> & {
  * Use `create(WorkerOrderSchema)` to create a new message.
  */
 export const WorkerOrderSchema: GenMessage<WorkerOrder> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 23);
+  messageDesc(file_drover_internal_v1_cluster, 24);
 
 /**
  * An operator wants the worker to drain, or wants it back. A worker that was asked to end drains all the same.
@@ -963,7 +1049,7 @@ export type SetDrain = Message<"drover.internal.v1.SetDrain"> & {
  * Use `create(SetDrainSchema)` to create a new message.
  */
 export const SetDrainSchema: GenMessage<SetDrain> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 24);
+  messageDesc(file_drover_internal_v1_cluster, 25);
 
 /**
  * How far a draining worker is, to itself and to who asks. It may end once it is drained; others may still load its experts before.
@@ -1012,7 +1098,7 @@ export type DrainState = Message<"drover.internal.v1.DrainState"> & {
  * Use `create(DrainStateSchema)` to create a new message.
  */
 export const DrainStateSchema: GenMessage<DrainState> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 25);
+  messageDesc(file_drover_internal_v1_cluster, 26);
 
 /**
  * All workers that hold stripes of long contexts, to attention workers at every change.
@@ -1031,7 +1117,7 @@ export type ContextWorkers = Message<"drover.internal.v1.ContextWorkers"> & {
  * Use `create(ContextWorkersSchema)` to create a new message.
  */
 export const ContextWorkersSchema: GenMessage<ContextWorkers> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 26);
+  messageDesc(file_drover_internal_v1_cluster, 27);
 
 /**
  * Send a snapshot of the prefix cache: the index of it is not exact any more.
@@ -1046,7 +1132,7 @@ export type SendCache = Message<"drover.internal.v1.SendCache"> & {
  * Use `create(SendCacheSchema)` to create a new message.
  */
 export const SendCacheSchema: GenMessage<SendCache> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 27);
+  messageDesc(file_drover_internal_v1_cluster, 28);
 
 /**
  * @generated from message drover.internal.v1.WorkerState
@@ -1135,7 +1221,7 @@ export type WorkerState = Message<"drover.internal.v1.WorkerState"> & {
  * Use `create(WorkerStateSchema)` to create a new message.
  */
 export const WorkerStateSchema: GenMessage<WorkerState> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 28);
+  messageDesc(file_drover_internal_v1_cluster, 29);
 
 /**
  * @generated from message drover.internal.v1.LaneState
@@ -1174,7 +1260,7 @@ export type LaneState = Message<"drover.internal.v1.LaneState"> & {
  * Use `create(LaneStateSchema)` to create a new message.
  */
 export const LaneStateSchema: GenMessage<LaneState> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 29);
+  messageDesc(file_drover_internal_v1_cluster, 30);
 
 /**
  * @generated from message drover.internal.v1.WatchRequest
@@ -1201,7 +1287,7 @@ export type WatchRequest = Message<"drover.internal.v1.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 30);
+  messageDesc(file_drover_internal_v1_cluster, 31);
 
 /**
  * The whole state, sent at the start, at every change of membership or map, and each second.
@@ -1271,7 +1357,7 @@ export type ClusterState = Message<"drover.internal.v1.ClusterState"> & {
  * Use `create(ClusterStateSchema)` to create a new message.
  */
 export const ClusterStateSchema: GenMessage<ClusterState> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 31);
+  messageDesc(file_drover_internal_v1_cluster, 32);
 
 /**
  * @generated from message drover.internal.v1.DrainRequest
@@ -1302,7 +1388,7 @@ export type DrainRequest = Message<"drover.internal.v1.DrainRequest"> & {
  * Use `create(DrainRequestSchema)` to create a new message.
  */
 export const DrainRequestSchema: GenMessage<DrainRequest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 32);
+  messageDesc(file_drover_internal_v1_cluster, 33);
 
 /**
  * @generated from message drover.internal.v1.DrainReply
@@ -1333,7 +1419,7 @@ export type DrainReply = Message<"drover.internal.v1.DrainReply"> & {
  * Use `create(DrainReplySchema)` to create a new message.
  */
 export const DrainReplySchema: GenMessage<DrainReply> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 33);
+  messageDesc(file_drover_internal_v1_cluster, 34);
 
 /**
  * @generated from message drover.internal.v1.ExplainRequest
@@ -1350,7 +1436,7 @@ export type ExplainRequest = Message<"drover.internal.v1.ExplainRequest"> & {
  * Use `create(ExplainRequestSchema)` to create a new message.
  */
 export const ExplainRequestSchema: GenMessage<ExplainRequest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 34);
+  messageDesc(file_drover_internal_v1_cluster, 35);
 
 /**
  * One worker as a placement saw it. Milliseconds are predictions.
@@ -1401,7 +1487,7 @@ export type CandidateTimes = Message<"drover.internal.v1.CandidateTimes"> & {
  * Use `create(CandidateTimesSchema)` to create a new message.
  */
 export const CandidateTimesSchema: GenMessage<CandidateTimes> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 35);
+  messageDesc(file_drover_internal_v1_cluster, 36);
 
 /**
  * @generated from message drover.internal.v1.PlacementDecision
@@ -1490,7 +1576,7 @@ export type PlacementDecision = Message<"drover.internal.v1.PlacementDecision"> 
  * Use `create(PlacementDecisionSchema)` to create a new message.
  */
 export const PlacementDecisionSchema: GenMessage<PlacementDecision> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 36);
+  messageDesc(file_drover_internal_v1_cluster, 37);
 
 /**
  * Every decision about the request that is remembered, oldest first.
@@ -1509,7 +1595,7 @@ export type ExplainReply = Message<"drover.internal.v1.ExplainReply"> & {
  * Use `create(ExplainReplySchema)` to create a new message.
  */
 export const ExplainReplySchema: GenMessage<ExplainReply> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_cluster, 37);
+  messageDesc(file_drover_internal_v1_cluster, 38);
 
 /**
  * @generated from enum drover.internal.v1.WorkerRole
