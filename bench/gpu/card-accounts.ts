@@ -5,6 +5,7 @@ import type { Served } from "./served.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const GB = 1e9;
+const HELD_MS_MAX = 120_000;
 
 type Planned = Readonly<{
   model: Readonly<{ expertCount: number; moeLayers: readonly number[] }>;
@@ -26,6 +27,16 @@ export async function plannedWeights(folder: string, cards: number): Promise<Pla
   const resident = weights.totalBytes - routed - weights.byKind.vision.bytes;
   const each = routed / (model.expertCount * model.moeLayers.length);
   return (isAttention, expertCount) => (isAttention ? resident : 0) + expertCount * each;
+}
+
+/** Waits until holders have so many experts of all layers in memory, one that several hold counted for each of them. Returns how long that took, in milliseconds. Throws where it takes too long. */
+export async function untilExperts(served: Served, count: number): Promise<number> {
+  const began = performance.now();
+  for (let held = -1; held < count; await new Promise((resolve) => setTimeout(resolve, 100))) {
+    held = await served.total("drover_experts_loaded");
+    if (performance.now() - began > HELD_MS_MAX) throw new Error(`${held} experts are held, and not ${count}`);
+  }
+  return performance.now() - began;
 }
 
 /** What each card of a cluster says of its memory, beside the plan; `worst`: by how much of it the plan is off most. */

@@ -2,12 +2,20 @@ import { execFileSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { cardAccounts, expertRows, imbalance, type PlannedWeights, plannedWeights } from "./card-accounts.ts";
+import {
+  cardAccounts,
+  expertRows,
+  imbalance,
+  type PlannedWeights,
+  plannedWeights,
+  untilExperts,
+} from "./card-accounts.ts";
 import { type EightCluster, eightClusters } from "./eight-clusters.ts";
 import { EightTable } from "./eight-table.ts";
 import { differing, killUnderStreams } from "./killed-worker.ts";
 import { makeFp8 } from "./made-fp8.ts";
 import { Served } from "./served.ts";
+import { shapeConfig } from "./shape-config.ts";
 import { measureLevel, promptOf, servedModel } from "./stream-level.ts";
 import { rank, streamTokens } from "./stream-tokens.ts";
 import { stripedPrompt } from "./striped-prompt.ts";
@@ -100,10 +108,16 @@ async function run({ name, copies, flags }: EightCluster, planned: PlannedWeight
   const starting = performance.now();
   await using served = await Served.start(values.folder, [...flags, ...FLAGS], HOOK);
   const ready = seconds(starting);
+  const { expertCount, moeLayers } = shapeConfig("maverick", layers, values.tiny);
+  const held = await untilExperts(served, Math.min(copies, cards) * expertCount * moeLayers.length);
   const accounts = await cardAccounts(served, planned);
   for (const line of accounts.lines) console.log(`  ${line}`);
   const off = `weights are ${(100 * accounts.worst).toFixed(2)}% off the plan at most`;
-  table.add({ cluster: name, what: "start", remarks: `ready in ${ready} s; ${off}; in use ${cardUse()}` });
+  table.add({
+    cluster: name,
+    what: "start",
+    remarks: `ready in ${ready} s, all experts ${(held / 1e3).toFixed(1)} s later; ${off}; in use ${cardUse()}`,
+  });
   const model = await servedModel(served.url);
   const wanted = isFirst ? levels : numbersOf(values.compared);
   const warming = performance.now();

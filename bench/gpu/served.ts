@@ -42,7 +42,8 @@ export class Served implements AsyncDisposable {
     });
     const served = new Served(child, `http://127.0.0.1:${port}`);
     const until = performance.now() + READY_MS_MAX;
-    while (!(await served.#isReady())) {
+    // Requests can be served a moment before all that it started is listed.
+    while (!(await served.#isReady()) || !/attention-0 .* admin /.test(served.#output)) {
       if (child.exitCode !== null || performance.now() > until) throw new Error(`not ready:\n${served.#output}`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }

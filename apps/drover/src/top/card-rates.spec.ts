@@ -7,7 +7,7 @@ const state = (sentAtMs: number, progress: number, computedMs: number) =>
   clusterStateOf({
     workers: [
       { workerId: "a", status: { card, sentAtMs, progress, computedMs } },
-      { workerId: "on a CPU", status: { sentAtMs, progress, computedMs } },
+      { workerId: "on-a-cpu", status: { sentAtMs, progress, computedMs } },
     ],
   });
 
