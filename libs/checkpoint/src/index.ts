@@ -32,7 +32,7 @@ export { dequantizeLinear, quantizeLinear } from "./tensors/quantize.ts";
 export type { NumberForm, StoredLines } from "./tensors/stored-lines.ts";
 export { type MlpRows, StoredTextRows, type TextRows } from "./tensors/text-rows.ts";
 export { TextWeights } from "./tensors/text-weights.ts";
-export { VisionWeights } from "./tensors/vision-weights.ts";
+export { type BiasedRows, VisionWeights } from "./tensors/vision-weights.ts";
 
 // A checkpoint that is quantized and packed once, so that workers map it.
 

@@ -4,10 +4,10 @@ export type BiasedLinear = Readonly<{ weight: Float32Array; bias: Float32Array |
 /** A LayerNorm's gain and bias, [W]. */
 export type LayerNormWeights = Readonly<{ weight: Float32Array; bias: Float32Array }>;
 
-/** What makes rows of pixels. S, the rows of a tile, are its patches' and the class's. */
-export type VisionEnterWeights = Readonly<{
+/** What makes rows of pixels, its matrix held as `M`. S, the rows of a tile, are its patches' and the class's. */
+export type VisionEnterWeights<M = Float32Array> = Readonly<{
   /** [W, 3 * patchSize^2], a column's place being (channel, row, column). */
-  patches: Float32Array;
+  patches: M;
   /** [W]. */
   classEmbedding: Float32Array;
   /** [S, W], the class's last. */
@@ -15,20 +15,20 @@ export type VisionEnterWeights = Readonly<{
   norm: LayerNormWeights;
 }>;
 
-/** One encoder layer; the rows of q, k and v are one Linear [3W, W]. */
-export type VisionLayerWeights = Readonly<{
+/** One encoder layer, its Linears held as `L`; the rows of q, k and v are one Linear [3W, W]. */
+export type VisionLayerWeights<L = BiasedLinear> = Readonly<{
   inputNorm: LayerNormWeights;
-  qkv: BiasedLinear;
-  output: BiasedLinear;
+  qkv: L;
+  output: L;
   mlpNorm: LayerNormWeights;
-  fc1: BiasedLinear;
-  fc2: BiasedLinear;
+  fc1: L;
+  fc2: L;
 }>;
 
-/** What makes features of rows: the last norm, the adapter's two layers and the projector. */
-export type VisionExitWeights = Readonly<{
+/** What makes features of rows, its Linears held as `L`: the last norm, the adapter's two layers and the projector. */
+export type VisionExitWeights<L = BiasedLinear> = Readonly<{
   norm: LayerNormWeights;
-  fc1: BiasedLinear;
-  fc2: BiasedLinear;
-  projector: BiasedLinear;
+  fc1: L;
+  fc2: L;
+  projector: L;
 }>;

@@ -10,12 +10,15 @@ import type { Checkpoint } from "../files/checkpoint.ts";
 import { matrixRows } from "../stored/matrix-rows.ts";
 import { storedLinear } from "../stored/stored-linear.ts";
 import { requireShape } from "../stored/tensor-fault.ts";
-import { readAllRows } from "./linear-rows.ts";
+import { type LinearRows, readAllRows, stackRows } from "./linear-rows.ts";
 
 const MODEL = "vision_model";
 
+/** A Linear whose weight is read some rows at a time; bias [out] where it has one. */
+export type BiasedRows = Readonly<{ rows: LinearRows; bias: Float32Array | null }>;
+
 /**
- * The vision tensors as f32, whatever the file holds: bf16, f16, f32, or of Linears what `storedLinear` knows.
+ * The vision tensors as f32, whatever the file holds: bf16, f16, f32, or of Linears what `storedLinear` knows. Those with `Rows` in their names read no Linear yet.
  * Errors of all methods: `invalid_argument` naming file, tensor and what is wrong with it.
  */
 export class VisionWeights {
@@ -28,17 +31,38 @@ export class VisionWeights {
   }
 
   async entry(): Promise<VisionEnterWeights> {
-    const { hiddenSize, patchSize, gridSize } = this.#config;
-    const { weight } = await this.#linear(`${MODEL}.patch_embedding.linear`, hiddenSize, 3 * patchSize ** 2, "none");
+    const entry = await this.entryRows();
+    return { ...entry, patches: await readAllRows(entry.patches) };
+  }
+
+  async layer(index: number): Promise<VisionLayerWeights> {
+    const { qkv, output, fc1, fc2, ...norms } = await this.layerRows(index);
     return {
-      patches: weight,
+      ...norms,
+      qkv: await filled(qkv),
+      output: await filled(output),
+      fc1: await filled(fc1),
+      fc2: await filled(fc2),
+    };
+  }
+
+  async exit(): Promise<VisionExitWeights> {
+    const { norm, fc1, fc2, projector } = await this.exitRows();
+    return { norm, fc1: await filled(fc1), fc2: await filled(fc2), projector: await filled(projector) };
+  }
+
+  async entryRows(): Promise<VisionEnterWeights<LinearRows>> {
+    const { hiddenSize, patchSize, gridSize } = this.#config;
+    const { rows } = await this.#linear(`${MODEL}.patch_embedding.linear`, hiddenSize, 3 * patchSize ** 2, "none");
+    return {
+      patches: rows,
       classEmbedding: await this.#tensor(`${MODEL}.class_embedding`, [hiddenSize]),
       positions: await this.#tensor(`${MODEL}.positional_embedding_vlm`, [gridSize ** 2 + 1, hiddenSize]),
       norm: await this.#norm(`${MODEL}.layernorm_pre`),
     };
   }
 
-  async layer(index: number): Promise<VisionLayerWeights> {
+  async layerRows(index: number): Promise<VisionLayerWeights<BiasedRows>> {
     const { hiddenSize, mlpWidth } = this.#config;
     const name = `${MODEL}.model.layers.${index}`;
     const square = (part: string) => this.#linear(`${name}.self_attn.${part}`, hiddenSize, hiddenSize, "always");
@@ -52,7 +76,7 @@ export class VisionWeights {
     };
   }
 
-  async exit(): Promise<VisionExitWeights> {
+  async exitRows(): Promise<VisionExitWeights<BiasedRows>> {
     const { mlpWidth, adapterWidth, outputWidth, textHiddenSize, hasProjectorBias } = this.#config;
     const adapter = `${MODEL}.vision_adapter.mlp`;
     return {
@@ -81,11 +105,11 @@ export class VisionWeights {
     outSize: number,
     inSize: number,
     bias: "always" | "optional" | "none",
-  ): Promise<BiasedLinear> {
+  ): Promise<BiasedRows> {
     const stored = storedLinear(this.#checkpoint, name, outSize, inSize, this.#config.storedForms);
-    const weight = await readAllRows(await matrixRows(this.#checkpoint, stored));
+    const rows = await matrixRows(this.#checkpoint, stored);
     const hasBias = bias === "always" || (bias === "optional" && this.#checkpoint.has(`${name}.bias`));
-    return { weight, bias: hasBias ? await this.#tensor(`${name}.bias`, [outSize]) : null };
+    return { rows, bias: hasBias ? await this.#tensor(`${name}.bias`, [outSize]) : null };
   }
 
   async #tensor(name: string, shape: readonly number[]): Promise<Float32Array> {
@@ -94,10 +118,14 @@ export class VisionWeights {
   }
 }
 
+async function filled({ rows, bias }: BiasedRows): Promise<BiasedLinear> {
+  return { weight: await readAllRows(rows), bias };
+}
+
 /** Linears of one input as one, their rows in order. */
-function stack(linears: readonly BiasedLinear[]): BiasedLinear {
+function stack(linears: readonly BiasedRows[]): BiasedRows {
   return {
-    weight: concatenated(linears.map(({ weight }) => weight)),
+    rows: stackRows(linears.map(({ rows }) => rows)),
     bias: concatenated(linears.flatMap(({ bias }) => (bias === null ? [] : [bias]))),
   };
 }
