@@ -1,4 +1,6 @@
 // A card, through the driver's own calls.
+
+export type { Stream } from "./driver/cuda-device.ts";
 export { type CardReport, type CardsReport, inspectCards } from "./driver/inspect-cards.ts";
 export { CUDA_LIBRARIES, type Cuda, type CudaLibraries, countCards, openCuda } from "./driver/open-cuda.ts";
 // Routed experts on it, for rows of this and other workers.
@@ -14,3 +16,6 @@ export type { RemoteExperts } from "./model/step-exchange.ts";
 export { CudaRunner } from "./runner/cuda-runner.ts";
 // Segments of other workers' contexts on it.
 export { CardContext, type CardContextOptions } from "./stripes/card-context.ts";
+// The vision encoder on it.
+export { CardVision, type CardVisionOptions } from "./vision/card-vision.ts";
+export { visionMisfit } from "./vision/vision-misfit.ts";

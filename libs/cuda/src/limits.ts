@@ -39,3 +39,15 @@ export const TRANSFER_BYTES = 8 * 2 ** 20;
 
 /** Of the memory that is free behind the weights, what `auto` does not give to keys and values: room for kernels' code, and for other users of the card. */
 export const KV_AUTO_SPARED = { share: 0.04, bytes: 512 * 2 ** 20 } as const;
+
+/** Rows of tiles that a card encodes at once, or one tile's where it has more: four of Maverick's tiles fill its multiprocessors, and take some 300 MB of activations. */
+export const VISION_ROWS_MAX = 2560;
+
+/** Layers of the vision encoder that are enqueued at once: a step that is submitted meanwhile waits for them at most. */
+export const VISION_LAYERS_A_TURN = 2;
+
+/** Images that wait for the encoder, and the bytes of their pixels; more are refused as overloaded. */
+export const [VISION_QUEUE_MAX, VISION_QUEUE_BYTES_MAX] = [256, 512 * 2 ** 20] as const;
+
+/** A card that is asked for more images than wait has room for some after this. */
+export const VISION_RETRY_AFTER_MS = 1_000;

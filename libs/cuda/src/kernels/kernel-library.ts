@@ -8,6 +8,7 @@ import { CodeCache } from "./code-cache.ts";
 /** Files of this folder, without `.cu`, and which of its other files they begin with. */
 const FILES = {
   attention: ["prelude", "kv"],
+  bend: ["prelude"],
   centre: ["prelude"],
   choose: ["prelude", "route"],
   draw: ["prelude"],
@@ -17,10 +18,12 @@ const FILES = {
   floats: ["prelude", "source"],
   fold: ["prelude"],
   give: ["prelude"],
+  layer_norm: ["prelude"],
   linear: ["prelude"],
   many_rows: ["prelude", "tensor"],
   norm: ["prelude"],
   pack: ["prelude", "tensor"],
+  patches: ["prelude"],
   prompt_attention: ["prelude", "kv", "group"],
   quantize: ["prelude", "source"],
   rank: ["prelude"],
@@ -29,7 +32,10 @@ const FILES = {
   router: ["prelude"],
   swiglu: ["prelude"],
   take: ["prelude"],
+  tile_attention: ["prelude"],
+  tile_rows: ["prelude"],
   turn: ["prelude"],
+  turn_heads: ["prelude"],
 } as const;
 export type KernelFile = keyof typeof FILES;
 

@@ -41,6 +41,8 @@ export type CudaTextOptions = Readonly<{
   onLayer?: (done: number, total: number) => void;
   /** Undefined: all experts are on this card. */
   remote?: RemoteExperts;
+  /** A stream of the caller's, whose other work comes between steps; undefined: one of its own. */
+  stream?: Stream;
 }>;
 
 /** Rows of an input embedding that take the place of their tokens', [n, D] from a row of the step on. */
@@ -81,6 +83,7 @@ export class CudaText {
   readonly #exchange: StepExchange | undefined;
   readonly #h: bigint;
   readonly #tileRows: number;
+  readonly #ownsStream: boolean;
   #isBusy = false;
 
   private constructor(parts: Parts) {
@@ -103,6 +106,7 @@ export class CudaText {
     this.#exchange = parts.exchange;
     this.#h = parts.h;
     this.#tileRows = parts.tileRows;
+    this.#ownsStream = parts.ownsStream;
     this.#done = parts.device.createEvent();
   }
 
@@ -111,7 +115,7 @@ export class CudaText {
     checkModelForCard(config);
     const { device } = cuda;
     const memory = new DeviceMemory(device);
-    const stream = device.createStream();
+    const stream = options.stream ?? device.createStream();
     const { precision, kv, rowsMax } = options;
     const geometry = kvGeometry(config, kv);
     const library = new KernelLibrary(cuda, options.cacheFolder);
@@ -160,6 +164,7 @@ export class CudaText {
       exchange,
       h,
       tileRows,
+      ownsStream: options.stream === undefined,
     });
   }
 
@@ -241,7 +246,7 @@ export class CudaText {
     this.#exchange?.close();
     this.#library.close();
     this.memory.close();
-    this.#device.destroyStream(this.#stream);
+    if (this.#ownsStream) this.#device.destroyStream(this.#stream);
   }
 
   /** Images' features are rare: ordinary memory will do, and the call waits. */
@@ -253,6 +258,7 @@ export class CudaText {
 }
 
 type Parts = Readonly<{
+  ownsStream: boolean;
   config: ModelConfig;
   geometry: KvGeometry;
   store: PageStore;

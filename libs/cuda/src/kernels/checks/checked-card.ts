@@ -6,6 +6,7 @@ import { KernelLibrary } from "../kernel-library.ts";
 import type { KernelSizes } from "../kernel-sizes.ts";
 import { LinearKernels } from "../linear-kernels.ts";
 import { ModelKernels } from "../model-kernels.ts";
+import { VisionKernels, type VisionSizes } from "../vision-kernels.ts";
 
 /** A card on which kernels are compared with their references. What is not written reads as no number. */
 export class CheckedCard {
@@ -22,6 +23,11 @@ export class CheckedCard {
 
   kernels(sizes: KernelSizes, precision: Precision): ModelKernels {
     return new ModelKernels(this.device, this.#library, sizes, precision, this.stream);
+  }
+
+  /** Those of a vision encoder. */
+  vision(sizes: VisionSizes, precision: Precision): VisionKernels {
+    return new VisionKernels(this.device, this.#library, sizes, precision, this.stream);
   }
 
   /** Products alone. */

@@ -6,6 +6,7 @@ import { linearChecks } from "./linear-check.ts";
 import { routeChecks } from "./route-check.ts";
 import { rowChecks } from "./row-checks.ts";
 import { sourceChecks } from "./source-check.ts";
+import { visionChecks } from "./vision-check.ts";
 
 /** Every kernel beside its reference. */
 export const kernelChecks: readonly KernelCheck[] = [
@@ -16,4 +17,5 @@ export const kernelChecks: readonly KernelCheck[] = [
   ...drawChecks,
   ...chooseChecks,
   ...attentionChecks,
+  ...visionChecks,
 ];
