@@ -9,10 +9,10 @@ import { startVision } from "./roles/vision/vision-role.ts";
 /** Makes one role. `before` are those of the same worker that were made before it: it may use what they hold without a network. */
 export type RoleStarter = (context: RoleContext, before: readonly Role[]) => Promise<Role>;
 
-/** In the order in which they are started, and speak: attention uses experts and images' features of its own process. */
+/** In the order in which they are started, and speak: attention uses experts and images' features of its own process, and on a card experts take what the encoder leaves. */
 const STARTERS: readonly (readonly [WorkerRole, RoleStarter])[] = [
-  ["experts", startExperts],
   ["vision", startVision],
+  ["experts", startExperts],
   ["context", startContext],
   ["attention", startAttention],
 ];

@@ -102,7 +102,9 @@ export class ProcessPlans {
       ...count(config.contextWorkers).map((index) =>
         plan(["context"], `context-${index}`, contextDeviceOf(index), this.#contextFlags),
       ),
-      ...count(visionWorkers).map((index) => plan(["vision"], `vision-${index}`)),
+      ...count(visionWorkers).map((index) =>
+        plan(["vision"], `vision-${index}`, config.visionDevice, this.#visionFlags),
+      ),
     ];
   }
 
@@ -110,6 +112,12 @@ export class ProcessPlans {
   get #contextFlags(): Flags {
     const { contextDevice, kvMemory } = this.#options.config;
     return contextDevice === "cpu" && kvMemory === "auto" ? { "kv-memory": undefined } : {};
+  }
+
+  /** Cards alone compute in a precision. */
+  get #visionFlags(): Flags {
+    const { visionDevice, precision } = this.#options.config;
+    return visionDevice === "cpu" ? {} : { precision };
   }
 
   /** Without expert workers the attention workers hold the experts too. */

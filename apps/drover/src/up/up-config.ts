@@ -58,7 +58,13 @@ export const upSpec = defineConfig({
     default: 0,
     min: 0,
     max: WORKERS_MAX,
-    help: "Workers that encode images; 0: the attention workers do, on a thread of their own.",
+    help: "Workers that encode images; 0: the attention workers do, on a thread of their own or between their card's steps.",
+  },
+  visionDevice: {
+    kind: "string",
+    default: "cpu",
+    valueName: "cpu|cuda:N|auto",
+    help: "Where those workers encode them.",
   },
   contextWorkers: {
     kind: "integer",

@@ -14,9 +14,10 @@ test("what a card is used for adds up to what it had free at the start, whoever 
   expect(use.bytes).toMatchObject({ weights: 0, other: 0, free: 1000 });
   use.add(part(300, 250));
   use.add(part(100, 100));
-  card.freeBytes = 580;
+  use.add({ ...part(70, 60), kind: "vision" });
+  card.freeBytes = 510;
   const { free, ...taken } = use.bytes;
-  expect(taken).toEqual({ weights: 350, kv: 0, activations: 0, exchange: 0, unused: 50, other: 20 });
+  expect(taken).toEqual({ weights: 350, kv: 0, activations: 0, exchange: 0, vision: 60, unused: 60, other: 20 });
   expect(free + Object.values(taken).reduce((sum, bytes) => sum + bytes, 0)).toBe(1000);
-  expect(use.graphCounts).toEqual({ recorded: 4, replayed: 10 });
+  expect(use.graphCounts).toEqual({ recorded: 6, replayed: 15 });
 });

@@ -1,16 +1,18 @@
-import { type Cuda, type DeviceMemory, MEMORY_KINDS } from "@drover/cuda";
+import { type Cuda, type DeviceMemory, MEMORY_KINDS, type MemoryKind } from "@drover/cuda";
 import type { Metrics } from "@drover/telemetry";
 
 /** A part of a worker that has memory on its card, and what it does with recorded graphs. */
 export type CardPart = Readonly<{
   memory: Pick<DeviceMemory, "used" | "heldBytes">;
+  /** What all of it is for; undefined: each of its kinds is shown. */
+  kind?: "vision";
   graphCounts?: () => Readonly<{ recorded: number; replayed: number }>;
 }>;
 
 /** What a worker's memory on its card is used for; `other` is what the card has given since the worker opened it and no part counts: kernels' code, graphs, other processes. */
 export type CardBytes = Readonly<Record<(typeof CARD_KINDS)[number], number>>;
 
-const CARD_KINDS = [...MEMORY_KINDS, "unused", "other", "free"] as const;
+const CARD_KINDS = [...MEMORY_KINDS, "vision", "unused", "other", "free"] as const;
 
 /** What the parts of a worker have on its card, together. */
 export class CardUse {
@@ -30,16 +32,15 @@ export class CardUse {
 
   get bytes(): CardBytes {
     const sum = (of: (part: CardPart) => number) => this.#parts.reduce((total, part) => total + of(part), 0);
-    const [weights, kv, activations, exchange] = [
-      sum(({ memory }) => memory.used("weights")),
-      sum(({ memory }) => memory.used("kv")),
-      sum(({ memory }) => memory.used("activations")),
-      sum(({ memory }) => memory.used("exchange")),
-    ];
+    const used = (wanted: MemoryKind) => sum(({ memory, kind }) => (kind === undefined ? memory.used(wanted) : 0));
+    const [weights, kv] = [used("weights"), used("kv")];
+    const [activations, exchange] = [used("activations"), used("exchange")];
+    const vision = sum(({ memory, kind }) => (kind === "vision" ? allOf(memory) : 0));
     const held = sum(({ memory }) => memory.heldBytes);
     const free = this.#device.freeBytes;
-    const unused = held - weights - kv - activations - exchange;
-    return { weights, kv, activations, exchange, unused, other: Math.max(0, this.#freeAtOpen - free - held), free };
+    const unused = held - weights - kv - activations - exchange - vision;
+    const other = Math.max(0, this.#freeAtOpen - free - held);
+    return { weights, kv, activations, exchange, vision, unused, other, free };
   }
 
   get graphCounts(): Readonly<{ recorded: number; replayed: number }> {
@@ -49,6 +50,11 @@ export class CardUse {
       replayed: counts.reduce((sum, { replayed }) => sum + replayed, 0),
     };
   }
+}
+
+/** Bytes of a part, of every kind. */
+function allOf(memory: CardPart["memory"]): number {
+  return MEMORY_KINDS.reduce((total, kind) => total + memory.used(kind), 0);
 }
 
 /** Shows a card's memory by kind, and its graphs; of a worker without a card zeros. Read at each scrape. */

@@ -2,7 +2,7 @@ import { accessSync, constants, mkdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { DroverError, type Logger, toDroverError } from "@drover/core";
-import { type Cuda, openCuda, type Precision } from "@drover/cuda";
+import { type Cuda, openCuda, type Precision, type Stream } from "@drover/cuda";
 import { CardUse } from "./card-use.ts";
 
 /** What a worker computes with: its CPU, in f32, or a card. */
@@ -14,6 +14,8 @@ export type WorkerDevice =
       cuda: Cuda;
       precision: Precision;
       kernelFolder: string | undefined;
+      /** What steps and images are computed on, one after the other. */
+      stream: Stream;
       /** What the worker's parts have there: each adds itself. */
       use: CardUse;
     }>;
@@ -43,12 +45,14 @@ export async function openDevice({ device, precision, logger, resources }: Devic
     return { kind: "cpu" };
   }
   resources.defer(() => opened.device.close());
+  const stream = opened.device.createStream();
+  resources.defer(() => opened.device.destroyStream(stream));
   const { name: card, byteCount, architecture } = opened.device.facts;
   const name = `cuda:${ordinal}`;
   logger.info("device.opened", { device: name, card, byteCount, architecture, precision: precision ?? PRECISION });
   const use = new CardUse(opened.device);
   return {
-    ...{ kind: "cuda", name, cuda: opened, use },
+    ...{ kind: "cuda", name, cuda: opened, use, stream },
     precision: precision ?? PRECISION,
     kernelFolder: kernelFolder(logger),
   };

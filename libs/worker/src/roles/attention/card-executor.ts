@@ -13,7 +13,7 @@ import { type Executor, type ExecutorOptions, halfOf, type LocalExperts } from "
  */
 export async function openCardExecutor(
   context: RoleContext,
-  { cuda, precision, kernelFolder, use }: Extract<WorkerDevice, { kind: "cuda" }>,
+  { cuda, precision, kernelFolder, stream, use }: Extract<WorkerDevice, { kind: "cuda" }>,
   { exchange, experts, rowsRouted, holders }: ExecutorOptions,
 ): Promise<Executor> {
   const { options, incarnation, model, kv } = context;
@@ -25,6 +25,7 @@ export async function openCardExecutor(
     kvBytesMax: kv.bytesMax,
     rowsMax: prefillChunk + DECODE_ROWS_MAX,
     cacheFolder: kernelFolder,
+    stream,
     ...(experts?.areWhole !== true && { remote: remoteOf(experts, exchange, rowsRouted) }),
     onLayer: (done, total) => progress(`layer ${done} of ${total}`),
   });

@@ -1,11 +1,11 @@
 import { hasVisionTensors, loadVisionConfig, type VisionConfig } from "@drover/checkpoint";
 import { DroverError } from "@drover/core";
-import { VisionThread } from "@drover/onnx";
 import type { RpcService } from "@drover/rpc";
 import type { Role } from "../../role.ts";
 import type { RoleContext } from "../../role-context.ts";
 import type { UnfinishedWork } from "../../unfinished-work.ts";
 import { FeatureCache } from "./feature-cache.ts";
+import { type OpenedVision, openVision } from "./open-vision.ts";
 import { visionMetrics } from "./vision-metrics.ts";
 import { visionService } from "./vision-service.ts";
 
@@ -18,15 +18,14 @@ export async function startVision(context: RoleContext): Promise<VisionRole> {
     const message = `--roles: ${options.modelName} in ${directory} has no vision encoder, so that no worker can have the role vision`;
     throw new DroverError("invalid_argument", message, { field: "roles" });
   }
-  const { logger, visionThreads: threads } = options;
   const metrics = visionMetrics(options.metrics, options.modelName);
-  const thread = await VisionThread.start({ directory, config, threads, logger, onEncoded: metrics.encoded });
-  const role = new VisionRole(context, config, thread);
+  const encoder = await openVision(context, config, metrics.encoded);
+  const role = new VisionRole(context, config, encoder);
   metrics.watch(() => role.facts().vision);
   return role;
 }
 
-/** Encodes images on a thread of its own, keeps their features, and gives them to attention workers. */
+/** Encodes images on the worker's card or a thread of its own, keeps their features, and gives them to attention workers. */
 export class VisionRole implements Role {
   readonly name = "vision";
   readonly ready = Promise.resolve();
@@ -35,14 +34,16 @@ export class VisionRole implements Role {
   readonly unfinished: UnfinishedWork;
   /** The features of images, which a role of this process may read. */
   readonly features: FeatureCache;
-  readonly #thread: VisionThread;
+  readonly #encoder: OpenedVision;
+  readonly #ended: AbortSignal;
 
-  constructor({ options }: RoleContext, config: VisionConfig, thread: VisionThread) {
+  constructor({ options, ended }: RoleContext, config: VisionConfig, encoder: OpenedVision) {
     const { visionCache, ending, tracer } = options;
     this.features = new FeatureCache(visionCache);
-    this.#thread = thread;
+    this.#encoder = encoder;
+    this.#ended = ended;
     const service = visionService({
-      encoder: thread,
+      encoder,
       cache: this.features,
       imageSize: config.imageSize,
       rowsPerTile: config.rowsPerTile,
@@ -51,7 +52,7 @@ export class VisionRole implements Role {
       tracer,
     });
     this.services = [service];
-    this.unfinished = { isBusy: () => thread.load > 0 };
+    this.unfinished = { isBusy: () => encoder.load > 0 };
   }
 
   status() {
@@ -60,7 +61,7 @@ export class VisionRole implements Role {
 
   facts() {
     const { facts, bytesMax } = this.features;
-    return { vision: { ...facts, bytesMax, waitingCount: this.#thread.load } };
+    return { vision: { ...facts, bytesMax, waitingCount: this.#encoder.load } };
   }
 
   unready(): string | null {
@@ -71,11 +72,17 @@ export class VisionRole implements Role {
     // The scheduler says where images go; a worker has nothing to do for it.
   }
 
+  /** Its services answer; there is no loop. Rejects when its card has failed. */
   async run(): Promise<void> {
-    // Its services answer; there is no loop.
+    const { failed } = this.#encoder;
+    if (failed === undefined || this.#ended.aborted) return;
+    const ended = new Promise<void>((resolve) =>
+      this.#ended.addEventListener("abort", () => resolve(), { once: true }),
+    );
+    await Promise.race([failed, ended]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#thread[Symbol.asyncDispose]();
+    await this.#encoder[Symbol.asyncDispose]();
   }
 }
