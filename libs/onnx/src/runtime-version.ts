@@ -1,7 +1,9 @@
 import { createRequire } from "node:module";
+import { loadRuntime } from "./session.ts";
 
-/** The version of ONNX Runtime. This library's other files load the native part of it, so that who gets an answer knows that it loads here. */
+/** The version of ONNX Runtime, whose native part it loads: who gets an answer knows that it loads here. */
 export function runtimeVersion(): string {
+  loadRuntime();
   const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
   return version;
 }

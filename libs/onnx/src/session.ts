@@ -27,14 +27,20 @@ type NativeBinding = {
   };
 };
 
-/**
- * The package's public `run` waits for a setImmediate and then blocks in the same native call; a step makes some thirty of them, so the
- * binding is called directly. Source: onnxruntime-node 1.30, dist/binding.js and dist/backend.js (the version is pinned).
- */
-const native = createRequire(import.meta.url)("onnxruntime-node/dist/binding.js") as NativeBinding;
+const PACKAGE = "onnxruntime-node/dist/binding.js";
 const RUN_OPTIONS = {};
 const ORT_WARNING = 2;
-let initialized = false;
+let loaded: NativeBinding["binding"] | undefined;
+let isInitialized = false;
+
+/**
+ * Loads ONNX Runtime where it is not yet: who computes on a card alone never does, and it may be absent there. The package's public `run` waits for a setImmediate and then blocks in the same native call; a step makes some thirty of them, so the
+ * binding is called directly. Source: onnxruntime-node 1.30, dist/binding.js and dist/backend.js (the version is pinned).
+ */
+export function loadRuntime(): NativeBinding["binding"] {
+  loaded ??= (createRequire(import.meta.url)(PACKAGE) as NativeBinding).binding;
+  return loaded;
+}
 
 /** What the binding makes of each output. The package's own class checks every one of them again, which takes longer than a small operator. */
 class OutputTensor {
@@ -51,10 +57,12 @@ class OutputTensor {
 }
 
 /** Once a thread, before its first session. */
-function initialize(): void {
-  if (initialized) return;
-  initialized = true;
-  native.binding.initOrtOnce(ORT_WARNING, OutputTensor, isMainThread);
+function initialize(): NativeBinding["binding"] {
+  const binding = loadRuntime();
+  if (isInitialized) return binding;
+  isInitialized = true;
+  binding.initOrtOnce(ORT_WARNING, OutputTensor, isMainThread);
+  return binding;
 }
 
 export type SessionOptions = Readonly<{ threads: number }>;
@@ -74,8 +82,8 @@ export class Session implements Disposable {
     outputs: readonly string[],
     options: SessionOptions & Readonly<{ save?: SaveOptions }>,
   ) {
-    initialize();
-    this.#session = new native.binding.InferenceSession();
+    const { InferenceSession } = initialize();
+    this.#session = new InferenceSession();
     this.#fetches = Object.fromEntries(outputs.map((output) => [output, null]));
     const { buffer, byteOffset, byteLength } = graph.model;
     try {

@@ -1,6 +1,7 @@
 import { assert, type Logger } from "@drover/core";
 import { ThreadPool } from "@drover/threads";
 import { VISION_END_MS_MAX, VISION_QUEUE_BYTES_MAX, VISION_QUEUE_MAX } from "../limits.ts";
+import { loadRuntime } from "../session.ts";
 import type { VisionFeatures, VisionRequest, VisionSettings } from "./vision-messages.ts";
 
 export type VisionThreadOptions = VisionSettings &
@@ -39,6 +40,8 @@ export class VisionThread implements AsyncDisposable {
 
   /** Starts the thread; resolves when the encoder has run once. Errors: the checkpoint's, naming file and tensor. */
   static async start(options: VisionThreadOptions): Promise<VisionThread> {
+    // Here too, so that it stays loaded when a thread ends: its own threads would be without their code.
+    loadRuntime();
     const thread = new VisionThread(options);
     try {
       await thread.#pool.start();
