@@ -12,15 +12,16 @@ export type GoldenCase = Readonly<{
   /** Of each greedy step the lead of the best logit. */
   margins: readonly number[];
   router_margin: number;
-  images?: readonly string[];
+  /** Every tile that enters the vision encoder, in order: PNG files beside the goldens' file. */
+  tiles?: readonly string[];
 }>;
 
-/** The cases of a file that are text alone and have at most so many tokens, the shortest first. */
-export function textCases(file: string, tokensMax: number): GoldenCase[] {
+/** The cases of a file, those with pictures among them, that have at most so many tokens, the shortest first. */
+export function goldenCases(file: string, tokensMax: number): GoldenCase[] {
   return readFileSync(file, "utf8")
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => JSON.parse(line) as GoldenCase)
-    .filter(({ images, input_ids }) => (images ?? []).length === 0 && input_ids.length <= tokensMax)
+    .filter(({ input_ids }) => input_ids.length <= tokensMax)
     .sort((a, b) => a.input_ids.length - b.input_ids.length);
 }

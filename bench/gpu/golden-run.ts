@@ -1,6 +1,6 @@
 import { at } from "@drover/core";
 import { KvCache } from "@drover/kv";
-import type { CudaText } from "../../libs/cuda/src/model/cuda-text.ts";
+import type { CudaText, GivenRows } from "../../libs/cuda/src/model/cuda-text.ts";
 import { CardSequence } from "./card-sequence.ts";
 import type { GoldenCase } from "./golden-case.ts";
 
@@ -17,13 +17,22 @@ export type GoldenResult = Readonly<{
 
 const TOP = 10;
 
-/** Runs cases side by side: prompts in parts of `prefillRows` rows, then all decode together. */
-export async function runGoldens(text: CudaText, cases: readonly GoldenCase[], prefillRows: number, kvBytes: number) {
+/** Features of a case's tiles, [patches of the prompt, D]; none where it has no pictures. */
+export type FeaturesOf = (golden: GoldenCase) => Float32Array | undefined;
+
+/** Runs cases side by side: prompts in parts of `prefillRows` rows, with the features of their pictures, then all decode together. */
+export async function runGoldens(
+  text: CudaText,
+  cases: readonly GoldenCase[],
+  prefillRows: number,
+  kvBytes: number,
+  featuresOf: FeaturesOf,
+) {
   const cache = new KvCache(text.geometry, text.store, { bytesMax: kvBytes, prefixCache: false });
   const sequences = cases.map((golden) => ({ golden, sequence: new CardSequence(text, cache), greedy: [0] }));
   const results = new Map<string, number[]>();
   for (const each of sequences) {
-    const { differences, next } = await prefill(text, each.sequence, each.golden, prefillRows);
+    const { differences, next } = await prefill(text, each.sequence, each.golden, prefillRows, featuresOf(each.golden));
     results.set(each.golden.name, differences);
     each.greedy[0] = next;
   }
@@ -51,7 +60,30 @@ export async function runGoldens(text: CudaText, cases: readonly GoldenCase[], p
   });
 }
 
-async function prefill(text: CudaText, sequence: CardSequence, golden: GoldenCase, prefillRows: number) {
+/** Features of the patches among rows [from, from + count) of a prompt, as they are given to a step. */
+function givenRows(
+  { config }: CudaText,
+  ids: readonly number[],
+  from: number,
+  count: number,
+  features: Float32Array | undefined,
+): readonly GivenRows[] {
+  const width = config.hiddenSize;
+  let patch = ids.slice(0, from).filter((id) => id === config.imageTokenId).length;
+  return ids.slice(from, from + count).flatMap((id, row) => {
+    if (features === undefined || id !== config.imageTokenId) return [];
+    patch += 1;
+    return [{ row, rows_aD: features.subarray((patch - 1) * width, patch * width) }];
+  });
+}
+
+async function prefill(
+  text: CudaText,
+  sequence: CardSequence,
+  golden: GoldenCase,
+  prefillRows: number,
+  features: Float32Array | undefined,
+) {
   const ids = golden.input_ids;
   const differences: number[] = [];
   let next = 0;
@@ -59,7 +91,8 @@ async function prefill(text: CudaText, sequence: CardSequence, golden: GoldenCas
     const part = Int32Array.from(ids.slice(from, from + prefillRows));
     const wanted = Int32Array.from(part, (_, row) => row);
     const asked = Int32Array.from(part, (_, row) => ids[from + row + 1] ?? 0);
-    const { rows } = await text.step([sequence.run(part)], [], { wanted, asked, topCount: TOP, whole: [] });
+    const given = givenRows(text, ids, from, part.length, features);
+    const { rows } = await text.step([sequence.run(part)], given, { wanted, asked, topCount: TOP, whole: [] });
     sequence.commit(part.length);
     for (const [row, { askedLogit, logSumExp }] of rows.entries()) {
       const expected = golden.prompt_logprobs[from + row + 1];

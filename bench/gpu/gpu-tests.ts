@@ -8,16 +8,21 @@ import type { Precision } from "../../libs/cuda/src/kernels/activations.ts";
 import { CheckedCard } from "../../libs/cuda/src/kernels/checks/checked-card.ts";
 import { Random } from "../../libs/cuda/src/kernels/checks/kernel-check.ts";
 import { kernelChecks } from "../../libs/cuda/src/kernels/checks/kernel-checks.ts";
-import { textCases } from "./golden-case.ts";
+import { goldenCases } from "./golden-case.ts";
+import { encodeTiles } from "./golden-pictures.ts";
 import { type GoldenResult, runGoldens } from "./golden-run.ts";
 
-/** All that needs a card: kernels beside their references, and the goldens' text cases in f32 and in f16. */
+/** All that needs a card: kernels beside their references, and the goldens' cases, those with pictures too, in f32 and in f16. */
 const { values } = parseArgs({
   options: {
     goldens: { type: "string", default: "../shared/goldens" },
     checkpoints: { type: "string", default: "../shared" },
     "tokens-max": { type: "string", default: "3000" },
     cases: { type: "string", default: "1000" },
+    /** Kernels whose names match, models, and whether only cases with pictures are run. */
+    kernels: { type: "string", default: "." },
+    models: { type: "string", default: "nano,nano-fp8,nano-ct-fp8,scout" },
+    pictured: { type: "boolean", default: false },
     library: { type: "string" },
     cache: { type: "string" },
   },
@@ -35,7 +40,7 @@ function report(isRight: boolean, line: string): void {
 
 function checkKernels(cuda: Cuda): void {
   const card = new CheckedCard(cuda, values.cache);
-  for (const { name, errorMax, run } of kernelChecks) {
+  for (const { name, errorMax, run } of kernelChecks.filter(({ name }) => new RegExp(values.kernels).test(name))) {
     const error = run(card, new Random(7));
     report(error <= errorMax, `${name}: relative error ${error.toExponential(1)}, at most ${errorMax}`);
   }
@@ -77,14 +82,17 @@ async function checkGoldens(cuda: Cuda, name: string, precision: Precision, kv: 
   const source = { rows: new StoredTextRows(new TextWeights(checkpoint, config)), quantization: null };
   const text = await CudaText.load(cuda, config, source, options);
   const loaded = performance.now();
-  const cases = textCases(file, Number(values["tokens-max"])).slice(0, Number(values.cases));
+  const all = goldenCases(file, Number(values["tokens-max"]));
+  const wanted = values.pictured ? all.filter(({ tiles = [] }) => tiles.length > 0) : all;
+  const cases = wanted.slice(0, Number(values.cases));
+  const features = await encodeTiles(cuda, checkpoint, join(values.goldens, name), cases, precision, values.cache);
   const results: GoldenResult[] = [];
   // As many side by side as memory has room for at their lengths.
   for (let i = 0; i < cases.length; i += 8)
-    results.push(...(await runGoldens(text, cases.slice(i, i + 8), 100, KV_BYTES)));
+    results.push(...(await runGoldens(text, cases.slice(i, i + 8), 100, KV_BYTES, ({ name }) => features.get(name))));
   const { isRight, line } = judge(precision, results);
   const seconds = `loaded in ${((loaded - began) / 1e3).toFixed(1)} s, ran ${((performance.now() - loaded) / 1e3).toFixed(1)} s`;
-  report(isRight, `goldens ${name}, ${precision}, KV in ${kv}: ${line} (${seconds})`);
+  report(isRight, `goldens ${name}, ${precision}, KV in ${kv}, ${features.size} with pictures: ${line} (${seconds})`);
   text.close();
 }
 
@@ -111,7 +119,7 @@ async function main(): Promise<void> {
     ["f16", "f32"],
     ["f16", "f16"],
   ] as const)
-    for (const model of ["nano", "nano-fp8", "nano-ct-fp8", "scout"]) await checkGoldens(cuda, model, precision, kv);
+    for (const model of values.models.split(",")) await checkGoldens(cuda, model, precision, kv);
   report(
     cuda.device.freeBytes >= free - 2 ** 25,
     `memory: ${free - cuda.device.freeBytes} bytes less free than at the start`,

@@ -11,6 +11,7 @@ import { Served } from "./served.ts";
  * each alone. All of it has to hold: in f32 by the goldens' own rules, in f16 within 5e-2.
  */
 const { values } = parseArgs({
+  allowNegative: true,
   options: {
     goldens: { type: "string", default: "../shared/goldens" },
     checkpoints: { type: "string", default: "../shared" },
@@ -19,7 +20,7 @@ const { values } = parseArgs({
     models: { type: "string", default: "nano,nano-fp8,nano-ct-fp8,scout" },
     "max-ids": { type: "string", default: "100000" },
     settings: { type: "string", default: "0,1,2,3" },
-    images: { type: "boolean", default: false },
+    images: { type: "boolean", default: true },
   },
 });
 

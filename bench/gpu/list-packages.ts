@@ -4,8 +4,8 @@ import { join, relative } from "node:path";
 /** Prints the files of all packages that Drover's processes load, and the links to them, by their paths in the repository: what pack.sh brings along. */
 const ROOT = join(import.meta.dirname, "../..");
 const STORE = join(ROOT, "node_modules/.pnpm");
-/** Large native packages that serving text from a card does not need; pack.sh puts something small in their places. */
-const LEFT_OUT = ["onnxruntime-node", "sharp", "fast-check", "openai"];
+/** Large packages that serving from a card does not need. */
+const LEFT_OUT = ["onnxruntime-node", "fast-check", "openai"];
 const NOT_LOADED = /\.(map|md|markdown|flow|tsbuildinfo|cc|d\.[cm]?ts)$/;
 const NOT_LOADED_FOLDERS = /\/(test|tests|__tests__|examples?|docs?|benchmarks?|vendor|musl_x64|esnext)\//;
 

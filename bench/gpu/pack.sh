@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# pack.sh OUT: what a bare machine with a card needs to run bench/gpu, as archives in OUT: node.xz, packages.tar.xz, and sources.tar.xz with the goldens' text cases.
+# pack.sh OUT: what a bare machine with a card needs to run bench/gpu, as archives in OUT: node.xz, packages.tar.xz, and sources.tar.xz with the goldens and their pictures.
 # Models are brought beside them. run.sh unpacks and runs. Needs xz and strip; node.xz is kept where it is there already, since it takes minutes.
-# Text alone is served there: ONNX Runtime and the decoder of pictures are left out, and with them the settings of pictures.
+# ONNX Runtime, which cards do without, is left out.
 set -euo pipefail
 out=$(realpath -m "$1")
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -18,15 +18,6 @@ fi
 mkdir -p "$work/packages"
 "$node" --conditions=@drover/source "$root/bench/gpu/list-packages.ts" > "$work/list"
 tar -C "$root" --no-recursion -T "$work/list" -cf - | tar -C "$work/packages" -xf -
-stand_in() { # LIBRARY PACKAGE FILE SOURCE
-  local folder
-  folder=$work/packages/$(realpath --relative-to="$root" "$root/$1/node_modules/$2")
-  mkdir -p "$folder/$(dirname "$3")"
-  printf '{"name":"%s","version":"0.0.0","main":"%s"}' "$2" "$3" > "$folder/package.json"
-  echo "$4" > "$folder/$3"
-}
-stand_in libs/onnx onnxruntime-node dist/binding.js 'exports.binding = { initOrtOnce() { throw new Error("ONNX Runtime is not here"); } };'
-stand_in libs/intake sharp index.js 'module.exports = Object.assign(() => { throw new Error("sharp is not here"); }, { block() {}, unblock() {}, cache() {}, concurrency() {} });'
 tar -C "$work/packages" --sort=name --owner=0 --group=0 -cf - . | xz -T1 -6 -c > "$out/packages.tar.xz"
 
 mkdir -p "$work/tree/goldens"
@@ -37,9 +28,8 @@ done
 cp "$goldens/check.py" "$work/tree/goldens/"
 for name in nano nano-fp8 nano-ct-fp8 scout; do
   mkdir -p "$work/tree/goldens/$name"
-  grep -v '"images": \["' "$goldens/$name/goldens.jsonl" > "$work/tree/goldens/$name/goldens.jsonl"
+  cp -r "$goldens/$name/"{goldens.jsonl,images,tiles} "$work/tree/goldens/$name/"
 done
 cp -r "$goldens/scout/checkpoint" "$work/tree/goldens/scout/"
-rm -f "$work/tree/goldens/scout/checkpoint/"{preprocessor,processor}_config.json
 tar -C "$work/tree" --sort=name --owner=0 --group=0 -cf - . | xz -T1 -6 -c > "$out/sources.tar.xz"
 ls -l "$out"
