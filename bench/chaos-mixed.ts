@@ -34,10 +34,11 @@ await using cluster = await TestCluster.start({
   attentionWorkers: Number(values["attention-workers"]),
   flags: values.flags.split(" ").filter(Boolean),
 });
+const post = cluster.post.bind(cluster);
 const requests = mixedRequests();
 const known = new Map<MixedRequest, readonly string[]>();
 for (const request of requests) {
-  const { end, texts } = await readMixed(cluster, request);
+  const { end, texts } = await readMixed(post, request);
   if (end !== "done") throw new Error(`${request.kind} ends with ${end} without any fault`);
   known.set(request, texts);
 }
@@ -50,7 +51,7 @@ async function client(): Promise<void> {
     const request = requests[turn++ % requests.length];
     const right = request && known.get(request);
     if (request === undefined || right === undefined) throw new Error("every request is known");
-    const outcome = await readMixed(cluster, request);
+    const outcome = await readMixed(post, request);
     tally.note(request, right, outcome);
     if (outcome.end !== "done") await sleep(100);
   }

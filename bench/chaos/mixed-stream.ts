@@ -1,5 +1,5 @@
+import type { Post } from "../../tests/e2e/known-stream.ts";
 import { readSse } from "../../tests/e2e/read-sse.ts";
-import type { TestCluster } from "../../tests/e2e/test-cluster.ts";
 import type { MixedRequest } from "./mixed-requests.ts";
 
 /** How a stream ended, and what it had said by then, by choice. */
@@ -9,6 +9,8 @@ export type Outcome = Readonly<{
   end: string;
   /** The longest wait between two events, milliseconds. */
   pauseMs: number;
+  /** When each event came, on the monotonic scale. */
+  eventsMs: readonly number[];
 }>;
 
 type Delta = { content?: string | null; tool_calls?: { function?: { name?: string; arguments?: string } }[] };
@@ -18,13 +20,12 @@ type Event = { error?: { code: string }; choices?: { index: number; text?: strin
 const STREAM_MS_MAX = 90_000;
 
 /** Sends a request and reads its stream to the end, whatever that is. */
-export async function readMixed(cluster: TestCluster, { path, body }: MixedRequest): Promise<Outcome> {
+export async function readMixed(post: Post, { path, body }: MixedRequest): Promise<Outcome> {
   const texts: string[] = [];
-  let pauseMs = 0;
-  let lastMs: number | undefined;
-  const ended = (end: string): Outcome => ({ texts, end, pauseMs });
+  const eventsMs: number[] = [];
+  const ended = (end: string): Outcome => ({ texts, end, eventsMs, pauseMs: longestPause(eventsMs) });
   try {
-    const response = await cluster.post(path, body, AbortSignal.timeout(STREAM_MS_MAX));
+    const response = await post(path, body, AbortSignal.timeout(STREAM_MS_MAX));
     if (!response.ok || response.body === null) {
       const { error } = (await response.json()) as { error: { code: string } };
       return ended(`${response.status} ${error.code}`);
@@ -33,9 +34,7 @@ export async function readMixed(cluster: TestCluster, { path, body }: MixedReque
       if (data === "[DONE]") return ended("done");
       const event = JSON.parse(data) as Event;
       if (event.error !== undefined) return ended(`in the stream: ${event.error.code}`);
-      const nowMs = performance.now();
-      pauseMs = Math.max(pauseMs, nowMs - (lastMs ?? nowMs));
-      lastMs = nowMs;
+      eventsMs.push(performance.now());
       for (const choice of event.choices ?? []) texts[choice.index] = (texts[choice.index] ?? "") + saidBy(choice);
     }
     return ended("lost");
@@ -43,6 +42,16 @@ export async function readMixed(cluster: TestCluster, { path, body }: MixedReque
     if (error instanceof Error && error.name === "TimeoutError") return ended("hanging");
     return ended(texts.length === 0 ? "no connection" : "lost");
   }
+}
+
+function longestPause(eventsMs: readonly number[]): number {
+  let longestMs = 0;
+  let lastMs = eventsMs[0] ?? 0;
+  for (const eventMs of eventsMs) {
+    longestMs = Math.max(longestMs, eventMs - lastMs);
+    lastMs = eventMs;
+  }
+  return longestMs;
 }
 
 function saidBy({ text, delta }: NonNullable<Event["choices"]>[number]): string {

@@ -48,10 +48,15 @@ export async function knownAnswers(post: Post): Promise<KnownAnswer[]> {
     return `${notes.join("\n")}\nSay these notes in order.`;
   });
   const answers: KnownAnswer[] = [];
-  for (const prompt of prompts) answers.push({ prompt, text: (await streamAnswer(post, prompt)).text });
+  for (const [i, prompt] of prompts.entries()) {
+    const { text, end } = await streamAnswer(post, prompt);
+    if (end !== "done") throw new Error(`answer ${i} ends with ${end} without any fault`);
+    answers.push({ prompt, text });
+  }
   const together = await Promise.all(prompts.map((prompt) => streamAnswer(post, prompt)));
   for (const [i, { text, end }] of together.entries()) {
-    if (end !== "done" || text !== answers[i]?.text) throw new Error(`answer ${i} depends on what runs beside it`);
+    if (end !== "done") throw new Error(`answer ${i} ends with ${end} among others`);
+    if (text !== answers[i]?.text) throw new Error(`answer ${i} depends on what runs beside it`);
     if (text.length < 20) throw new Error(`answer ${i} is too short to be cut: ${text}`);
   }
   return answers;

@@ -1,0 +1,214 @@
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { at, seededRandom } from "@drover/core";
+import { openRedis } from "@drover/queue";
+import { freePort, redisBinary, TestRedis } from "@drover/testkit";
+import { ClusterSecret } from "../tests/e2e/cluster-secret.ts";
+import { ROOT, TestCluster } from "../tests/e2e/test-cluster.ts";
+import { type Levels, readLevels } from "./chaos/levels.ts";
+import { type MixedRequest, mixedRequests } from "./chaos/mixed-requests.ts";
+import { MixedTally, type Outcome, readMixed } from "./chaos/mixed-stream.ts";
+import { Pauses } from "./chaos/pauses.ts";
+import { SecondRouter } from "./chaos/second-router.ts";
+
+/**
+ * Kills one process after the other, any but the last router, under streams of every kind, each of which has one right answer, learned before:
+ * `chaos-long.ts --minutes 30 --streams 32 --every 5`. Every expert has two holders. `--queue-too` has Redis and the scheduler among the victims.
+ * Who was cut off with a killed router asks the other one again, as users do, and is counted as such. Says what came of the requests, how long streams
+ * paused by what was killed, and what is held ten seconds after the last one.
+ */
+const { values } = parseArgs({
+  options: {
+    minutes: { type: "string", default: "30" },
+    streams: { type: "string", default: "32" },
+    every: { type: "string", default: "5" },
+    seed: { type: "string", default: "1" },
+    "queue-too": { type: "boolean", default: false },
+    "expert-workers": { type: "string", default: "4" },
+    "attention-workers": { type: "string", default: "2" },
+    "context-workers": { type: "string", default: "2" },
+    flags: { type: "string", default: "" },
+  },
+});
+const everyMs = Number(values.every) * 1000;
+/** After the last stream, before the levels are read again. */
+const REST_MS = 10_000;
+/** Longer than any wait that is promised: a request that is asked again and again for so long is lost. */
+const ASKED_AGAIN_MS_MAX = 120_000;
+const random = seededRandom(Number(values.seed));
+const isQueueVictim = values["queue-too"];
+const binary = redisBinary();
+if (isQueueVictim && binary === undefined) throw new Error("--queue-too needs redis-server or valkey-server");
+
+await using redis = new TestRedis(binary ?? "", await freePort());
+if (isQueueVictim) await redis.start();
+using secret = new ClusterSecret();
+const queue = isQueueVictim ? redis.url : "embedded";
+const holders = ["--expert-holders", "2", "--context-workers", values["context-workers"], "--stripe-above", "1000"];
+await using cluster = await TestCluster.start({
+  expertWorkers: Number(values["expert-workers"]),
+  attentionWorkers: Number(values["attention-workers"]),
+  queue,
+  flags: [...holders, ...secret.flags, ...values.flags.split(" ").filter(Boolean)],
+});
+const scheduler = /^ +scheduler .*grpc (\S+)/m.exec(cluster.output)?.[1];
+if (scheduler === undefined) throw new Error(`no scheduler is shown:\n${cluster.output}`);
+const port = await freePort();
+await using router = new SecondRouter({
+  ...{ model: join(ROOT, "models/nano"), "model-name": "nano", scheduler, "http-port": port, "grpc-port": 0 },
+  ...{ queue: isQueueVictim ? redis.url : "scheduler", "cluster-secret-file": at(secret.flags, 1) },
+});
+await router.ready;
+
+const requests = mixedRequests();
+const known = new Map<MixedRequest, readonly string[]>();
+const first = cluster.post.bind(cluster);
+const second = (path: string, body: unknown, signal?: AbortSignal) =>
+  fetch(`http://127.0.0.1:${port}${path}`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+    ...(signal && { signal }),
+  });
+for (const request of requests) {
+  const { end, texts } = await readMixed(first, request);
+  if (end !== "done") throw new Error(`${request.kind} ends with ${end} without any fault`);
+  known.set(request, texts);
+}
+
+const tally = new MixedTally();
+const pauses = new Pauses();
+const refusedAfterMs: number[] = [];
+let askedAgain = 0;
+let isOver = false;
+let turn = 0;
+
+/** Whether a reply ended because its router did. */
+function wasCut(usesSecond: boolean, beganMs: number, { end }: Outcome): boolean {
+  return usesSecond && (end === "no connection" || (end === "lost" && router.killedAtMs >= beganMs));
+}
+
+async function ask(request: MixedRequest, right: readonly string[]): Promise<void> {
+  const beganMs = performance.now();
+  let usesSecond = turn % 2 === 1;
+  for (;;) {
+    const askedMs = performance.now();
+    const outcome = await readMixed(usesSecond ? second : first, request);
+    pauses.take(outcome.eventsMs);
+    const tookMs = performance.now() - askedMs;
+    if (!wasCut(usesSecond, askedMs, outcome) || performance.now() - beganMs > ASKED_AGAIN_MS_MAX) {
+      if (outcome.end.startsWith("503")) refusedAfterMs.push(tookMs);
+      return tally.note(request, right, outcome);
+    }
+    askedAgain += 1;
+    usesSecond = false;
+  }
+}
+
+async function client(): Promise<void> {
+  while (!isOver) {
+    const request = at(requests, turn++ % requests.length);
+    const right = known.get(request);
+    if (right === undefined) throw new Error("every request is known");
+    await ask(request, right);
+  }
+}
+
+type Victim = Readonly<{ kind: string; isThere: () => boolean; kill: () => Promise<void> }>;
+
+function processOf(kind: string, text: string): Victim {
+  return {
+    kind,
+    isThere: () => cluster.pids(text).length > 0,
+    kill: async () => {
+      for (const pid of cluster.pids(text)) process.kill(pid, "SIGKILL");
+    },
+  };
+}
+
+const workers = (kind: string, name: string, count: string) =>
+  Array.from({ length: Number(count) }, (_, i) => processOf(kind, `--worker-id=${name}-${i}`));
+const victims: readonly Victim[] = [
+  ...workers("expert worker", "experts", values["expert-workers"]),
+  ...workers("attention worker", "attention", values["attention-workers"]),
+  ...workers("context worker", "context", values["context-workers"]),
+  { kind: "router", isThere: () => router.pid !== undefined, kill: async () => router.kill() },
+  ...(isQueueVictim ? [processOf("scheduler", "apps/scheduler/"), redisVictim()] : []),
+];
+
+function redisVictim(): Victim {
+  const kill = async () => {
+    await redis.stop();
+    await sleep(1000);
+    await redis.start();
+  };
+  return { kind: "Redis", isThere: () => true, kill };
+}
+
+async function strikes(): Promise<void> {
+  const endMs = performance.now() + Number(values.minutes) * 60_000;
+  for (;;) {
+    const nextMs = performance.now() + everyMs * (0.8 + 0.4 * random());
+    if (nextMs > endMs) return;
+    await sleep(nextMs - performance.now());
+    const there = victims.filter((victim) => victim.isThere());
+    if (there.length === 0) continue;
+    const { kind, kill } = at(there, Math.floor(random() * there.length));
+    pauses.note({ kind, atMs: performance.now() });
+    await kill();
+  }
+}
+
+type Held = Levels & Readonly<{ redisKeyCount: number }>;
+
+/** What the cluster holds, and what its Redis does for it: what ended lately is kept there for a bounded time, and so is each worker's place. */
+async function held(): Promise<Held> {
+  const levels = await readLevels(cluster);
+  if (!isQueueVictim) return { ...levels, redisKeyCount: 0 };
+  const control = openRedis(redis.url, { producer: false });
+  const redisKeyCount = await control.dbsize();
+  control.disconnect();
+  return { ...levels, redisKeyCount };
+}
+
+/** Every part of the cluster is back. */
+async function whole(): Promise<void> {
+  while (!victims.every((victim) => victim.isThere())) await sleep(100);
+  await cluster.ready();
+  await router.ready;
+}
+
+await sleep(2000);
+const before = await held();
+const clients = Array.from({ length: Number(values.streams) }, client);
+await strikes();
+isOver = true;
+await Promise.all(clients);
+await whole();
+await sleep(REST_MS);
+const after = await held();
+
+const quantile = (sorted: readonly number[], part: number) =>
+  Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0);
+const errors = [...tally.errors].map(([end, count]) => `${count} x ${end}`).join(", ") || "none";
+const { requests: count, right, wrong, lost, hanging } = tally;
+console.log(
+  "| requests | right | wrong | lost | hanging | errors | asked again after their router was killed | soonest 503 ms |",
+);
+console.log("|---|---|---|---|---|---|---|---|");
+const soonest = refusedAfterMs.length === 0 ? "none" : Math.round(Math.min(...refusedAfterMs));
+console.log(
+  `| ${count} | ${right} | ${wrong.length} | ${lost} | ${hanging} | ${errors} | ${askedAgain} | ${soonest} |`,
+);
+console.log("| killed | times | streams at it | pause p50 ms | p99 | most |");
+console.log("|---|---|---|---|---|---|");
+for (const [kind, sorted] of pauses.all)
+  console.log(
+    `| ${kind} | ${pauses.countOf(kind)} | ${sorted.length} | ${quantile(sorted, 0.5)} | ${quantile(sorted, 0.99)} | ${quantile(sorted, 1)} |`,
+  );
+const level = ({ residentMiB, handleCount, socketCount, kvMiB, redisKeyCount }: Held) =>
+  `${residentMiB} MiB resident, ${handleCount} handles, ${socketCount} sockets, ${redisKeyCount} keys in Redis, ${kvMiB} MiB of KV held`;
+console.log(`before: ${level(before)}; ten seconds after: ${level(after)}`);
+for (const one of wrong) console.log(one);
+process.exitCode = wrong.length + lost + hanging === 0 ? 0 : 1;
