@@ -42,7 +42,7 @@ export const routerFlags = defineConfig({
     form: "queue",
     default: "scheduler",
     valueName: "URL",
-    help: "redis://HOST:PORT, or scheduler for the queue in the scheduler's process.",
+    help: "redis://HOST:PORT, redis+sentinel://HOST:PORT,HOST:PORT/NAME, or scheduler for the queue in the scheduler's process.",
   },
   httpPort: { ...PORT, default: 8080, help: "Port of the OpenAI API, /health, /ready and /metrics; 0: any." },
   grpcPort: { ...PORT, default: 50_051, help: "Port of the gRPC API; 0: any." },

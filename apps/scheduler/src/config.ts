@@ -12,7 +12,7 @@ export const schedulerFlags = defineConfig({
     form: "queue",
     default: "scheduler",
     valueName: "URL",
-    help: "redis://HOST:PORT, or scheduler for a queue in this process.",
+    help: "redis://HOST:PORT, redis+sentinel://HOST:PORT,HOST:PORT/NAME, or scheduler for a queue in this process.",
   },
   grpcPort: {
     kind: "integer",

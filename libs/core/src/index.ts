@@ -38,6 +38,10 @@ export type {
 export { greedyParams, type SamplingParams } from "./sampling-params.ts";
 export { WORKER_ROLES, type WorkerRole } from "./worker-role.ts";
 
+// Where a replicated queue is.
+
+export { parseSentinelUrl, type SentinelUrl } from "./sentinel-url.ts";
+
 // Ports of the cluster: what waits, who leads.
 
 export type { LeaderGrant, LeaderLease } from "./ports/leader-lease.ts";

@@ -66,6 +66,12 @@ export const CONNECT_MS_MAX = 5000;
 /** A server that is not ready so long after it was connected to, because it loads its data, is left for the one that has its name then. */
 export const HANDSHAKE_MS_MAX = 5000;
 
+/** A sentinel that does not answer within this time is passed over. */
+export const SENTINEL_ANSWER_MS_MAX = 1000;
+
+/** Sentinels of which none knows a primary, or that are away, are asked again, and the next one is listened to, after this. */
+export const SENTINEL_RETRY_MS = 500;
+
 /** Redis that refuses writes is tried this often, with a key that nobody reads. */
 export const PROBE_MS = 500;
 export const PROBE_KEY = "drover:probe";

@@ -1,4 +1,4 @@
-import { DroverError, type Logger, untilAborted } from "@drover/core";
+import { DroverError, type Logger, parseSentinelUrl, type SentinelUrl, untilAborted } from "@drover/core";
 import { type RedisOptions as ConnectionOptions, Redis } from "ioredis";
 import {
   CONNECT_MS_MAX,
@@ -13,6 +13,8 @@ import {
 import { PrimaryConnector, type Target } from "./primary-connector.ts";
 import { RedisVoice } from "./redis-voice.ts";
 import { firstWords } from "./redis-words.ts";
+import { PrimaryBySentinels, sentinelOptions } from "./sentinel-connector.ts";
+import { SentinelWatch } from "./sentinel-watch.ts";
 
 export type RedisOptions = Readonly<{
   producer: boolean;
@@ -44,30 +46,39 @@ export class QueueRedis extends Redis {
 }
 
 /**
- * Connects to Redis, whenever it comes and wherever its name leads then: to a primary. A server that is demoted, or loads its data, is left
+ * Connects to Redis, whenever it comes and wherever its name leads then, or its sentinels say that it is: to a primary. A server that is demoted, or loads its data, is left
  * at its first word of that. A producer fails at once while Redis is away, since a client waits behind it; a consumer keeps trying.
  * Errors: `invalid_argument` for a URL that is none.
  */
 export function openRedis(url: string, { producer, logger, beside, anyRole = false }: RedisOptions): QueueRedis {
-  if (!/^(redis|rediss|unix):/.test(url)) {
+  const sentinel = parseSentinelUrl(url);
+  if (sentinel === undefined && !/^(redis|rediss|unix):/.test(url)) {
     // Not repeated here: a URL may hold a password.
     throw new DroverError("invalid_argument", "the queue's address is not a Redis URL", { field: "queue" });
   }
   const voice = beside?.voice ?? new RedisVoice(logger, () => probe(redis));
+  const onReplica = () => voice.waits("READONLY its address leads to a replica");
   class Connector extends PrimaryConnector {
     constructor(target: unknown) {
-      super(target as Target, () => voice.waits("READONLY its address leads to a replica"));
+      super(target as Target, onReplica);
     }
   }
+  class BySentinels extends PrimaryBySentinels {
+    constructor(settings: unknown) {
+      super(settings as ConnectionOptions, onReplica);
+    }
+  }
+  const direct = anyRole ? {} : { Connector };
   const redis = new QueueRedis(
-    url,
+    // With sentinels the address is what they say.
+    sentinel === undefined ? url : "redis://",
     {
       enableOfflineQueue: !producer,
       maxRetriesPerRequest: producer ? 1 : null,
       retryStrategy: (times) => Math.min(RECONNECT_MS_MAX, RECONNECT_MS * times),
       // Copied with the other options by whoever duplicates the connection, as BullMQ does.
       reconnectOnError: (error) => voice.hear(error),
-      ...(anyRole ? {} : { Connector }),
+      ...(sentinel === undefined ? direct : { ...sentinelOptions(sentinel), Connector: BySentinels }),
       lazyConnect: false,
       connectTimeout: CONNECT_MS_MAX,
       maxLoadingRetryTime: RECONNECT_MS_MAX,
@@ -78,9 +89,19 @@ export function openRedis(url: string, { producer, logger, beside, anyRole = fal
   );
   // Every call reports its own failure; without a listener the connection's would end the process.
   redis.on("error", (error: Error) => voice.waits(firstWords(error)));
+  redis.on("sentinelError", (error: Error) => voice.waits(firstWords(error)));
   redis.on("ready", () => voice.ready());
   redis.on("connect", () => leaveWhileLoading(redis));
+  if (sentinel !== undefined) leaveAtFailover(redis, sentinel);
   return redis;
+}
+
+/** A primary that is none any more is left at the sentinels' word; who asks them for one already goes on with that. */
+function leaveAtFailover(redis: QueueRedis, url: SentinelUrl): void {
+  const watch = new SentinelWatch(url, () => {
+    if (redis.status === "ready" || redis.status === "connect") redis.disconnect(true);
+  });
+  redis.once("end", () => watch.end());
 }
 
 /** A server that loads its data for long may be one that was demoted: it is left, and whoever has its name then is asked. */

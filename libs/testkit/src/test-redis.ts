@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -46,7 +46,7 @@ export class TestRedis {
   }
 
   get url(): string {
-    return `redis://${this.#password === "" ? "" : `:${this.#password}@`}${this.#host}:${this.port}`;
+    return `redis://${this.#password === "" ? "" : `:${encodeURIComponent(this.#password)}@`}${this.#host}:${this.port}`;
   }
 
   async start(): Promise<void> {
@@ -64,10 +64,7 @@ export class TestRedis {
       "--requirepass",
       this.#password,
     ];
-    const server = spawn(this.#binary, settings, { stdio: ["ignore", "pipe", "ignore"] });
-    this.#process = server;
-    for await (const line of server.stdout) if (String(line).includes("Ready to accept connections")) break;
-    server.stdout.resume();
+    this.#process = await startServer(this.#binary, settings, "Ready to accept connections");
   }
 
   /** Stops it where it is, without a word, or has it go on. */
@@ -76,14 +73,75 @@ export class TestRedis {
   }
 
   async stop(): Promise<void> {
-    const server = this.#process;
-    if (server === undefined || server.exitCode !== null || server.signalCode !== null) return;
-    server.kill("SIGKILL");
-    await once(server, "exit");
+    await killServer(this.#process);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+/** Starts a server and resolves once it has said this. */
+async function startServer(binary: string, settings: readonly string[], word: string): Promise<ChildProcess> {
+  const server = spawn(binary, settings, { stdio: ["ignore", "pipe", "ignore"] });
+  for await (const line of server.stdout) if (String(line).includes(word)) break;
+  server.stdout.resume();
+  return server;
+}
+
+async function killServer(server: ChildProcess | undefined): Promise<void> {
+  if (server === undefined || server.exitCode !== null || server.signalCode !== null) return;
+  server.kill("SIGKILL");
+  await once(server, "exit");
+}
+
+/** The primary that a sentinel watches, on loopback. */
+export type WatchedRedis = Readonly<{ name: string; port: number; password: string }>;
+
+/** A sentinel takes its primary for dead after so long without an answer, milliseconds. */
+const DOWN_AFTER_MS = 1000;
+
+/** A real sentinel of a test's own, one of three: two of them decide that their primary is dead. */
+export class TestSentinel {
+  readonly port: number;
+  readonly #binary: string;
+  readonly #watched: WatchedRedis;
+  readonly #password: string;
+  readonly #directory = mkdtempSync(join(tmpdir(), "drover-sentinel-"));
+  #process: ChildProcess | undefined;
+
+  constructor(binary: string, port: number, watched: WatchedRedis, password = "") {
+    this.#binary = binary;
+    this.port = port;
+    this.#watched = watched;
+    this.#password = password;
+  }
+
+  get url(): string {
+    return `redis://${this.#password === "" ? "" : `:${encodeURIComponent(this.#password)}@`}127.0.0.1:${this.port}`;
+  }
+
+  async start(): Promise<void> {
+    const { name, port, password } = this.#watched;
+    const file = join(this.#directory, "sentinel.conf");
+    const lines = [
+      `port ${this.port}`,
+      "bind 127.0.0.1",
+      ...(this.#password === ""
+        ? []
+        : [`requirepass "${this.#password}"`, `sentinel sentinel-pass "${this.#password}"`]),
+      `sentinel monitor ${name} 127.0.0.1 ${port} 2`,
+      `sentinel down-after-milliseconds ${name} ${DOWN_AFTER_MS}`,
+      `sentinel failover-timeout ${name} 10000`,
+      ...(password === "" ? [] : [`sentinel auth-pass ${name} "${password}"`]),
+    ];
+    writeFileSync(file, `${lines.join("\n")}\n`);
+    this.#process = await startServer(this.#binary, [file, "--sentinel"], "+monitor master");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await killServer(this.#process);
     rmSync(this.#directory, { recursive: true, force: true });
   }
 }

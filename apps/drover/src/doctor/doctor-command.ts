@@ -19,7 +19,11 @@ Looks at this machine, and at what the flags name: Redis, schedulers, a router's
 what to do about it. Changes nothing. The exit status is 0 where all is well, 1 with warnings, 2 where something is wrong.`;
 
 const doctorSpec = defineConfig({
-  redis: { kind: "string", valueName: "URL", help: "The queue's Redis: redis://HOST:PORT." },
+  redis: {
+    kind: "string",
+    valueName: "URL",
+    help: "The queue's Redis: redis://HOST:PORT or redis+sentinel://HOST:PORT,HOST:PORT/NAME.",
+  },
   scheduler: { kind: "list", valueName: "HOST:PORT[,...]", help: "Schedulers' gRPC addresses." },
   url: { kind: "string", form: "url", valueName: "URL", help: "A router's HTTP address: its workers are asked too." },
   apiKeyFile: { kind: "string", valueName: "FILE", help: "A file whose first key is used for --url." },

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Clock, DroverError } from "@drover/core";
+import { type Clock, DroverError, parseSentinelUrl } from "@drover/core";
 import type { ScreenRow } from "../top/screen.ts";
 import type { Guard } from "./guard.ts";
 import { planLocalRedis } from "./local-redis.ts";
@@ -137,6 +137,9 @@ export function describeQueue(choice: QueueChoice, addresses: readonly ScreenRow
 }
 
 function withoutPassword(url: string): string {
+  const sentinel = parseSentinelUrl(url);
+  if (sentinel !== undefined)
+    return `${sentinel.name}, by the sentinels ${sentinel.sentinels.map(({ host, port }) => `${host}:${port}`).join(", ")}`;
   const { protocol, host } = new URL(url);
   return `${protocol}//${host}`;
 }

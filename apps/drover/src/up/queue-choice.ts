@@ -1,6 +1,6 @@
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
-import { DroverError } from "@drover/core";
+import { DroverError, parseSentinelUrl } from "@drover/core";
 
 /** Which queue the cluster uses, and in words why. */
 export type QueueChoice =
@@ -9,7 +9,7 @@ export type QueueChoice =
   | Readonly<{ kind: "embedded"; because: string }>;
 
 const SERVERS = ["redis-server", "valkey-server"];
-const URL_PATTERN = /^rediss?:\/\/\S+$/;
+const isRedisUrl = (text: string) => /^rediss?:\/\/\S+$/.test(text) || parseSentinelUrl(text) !== undefined;
 
 /**
  * `auto`: REDIS_URL, else a server program found on the PATH, else embedded. `redis` insists on one of the first two, `embedded` on
@@ -20,18 +20,22 @@ export function chooseQueue(
   env: Readonly<Record<string, string | undefined>>,
   findProgram: (name: string) => string | undefined = (name) => findOnPath(name, env.PATH ?? ""),
 ): QueueChoice {
-  if (URL_PATTERN.test(wish)) return { kind: "external", url: wish, origin: "--queue" };
+  if (isRedisUrl(wish)) return { kind: "external", url: wish, origin: "--queue" };
   if (wish === "embedded") return { kind: "embedded", because: "--queue embedded" };
   if (wish !== "auto" && wish !== "redis") {
     throw new DroverError(
       "invalid_argument",
-      `--queue must be auto, embedded, redis or redis://HOST:PORT, not ${JSON.stringify(wish)}.`,
+      // A URL is not repeated: it may hold a password.
+      `--queue must be auto, embedded, redis, redis://HOST:PORT or redis+sentinel://HOST:PORT,HOST:PORT/NAME${wish.includes("/") ? "" : `, not ${JSON.stringify(wish)}`}.`,
     );
   }
   const url = env.REDIS_URL;
   if (url !== undefined && url !== "") {
-    if (!URL_PATTERN.test(url))
-      throw new DroverError("invalid_argument", "REDIS_URL is not of the form redis://HOST:PORT.");
+    if (!isRedisUrl(url))
+      throw new DroverError(
+        "invalid_argument",
+        "REDIS_URL is neither of the form redis://HOST:PORT nor redis+sentinel://HOST:PORT,HOST:PORT/NAME.",
+      );
     return { kind: "external", url, origin: "REDIS_URL" };
   }
   for (const name of SERVERS) {

@@ -1,4 +1,5 @@
 import { connect } from "node:net";
+import { parseSentinelUrl } from "@drover/core";
 import { REDIS_CONNECT_MS_MAX } from "../limits.ts";
 
 const UP = /^(\+PONG|-NOAUTH)/;
@@ -23,11 +24,18 @@ export function pingRedis(host: string, port: number): Promise<boolean> {
   });
 }
 
-/** Can the server that the URL names be reached at all? TLS and passwords are left to those who use it. */
-export function canConnect(url: string): Promise<boolean> {
+/** Can the server that the URL names be reached at all, or one of its sentinels? TLS and passwords are left to those who use it. */
+export async function canConnect(url: string): Promise<boolean> {
+  const sentinel = parseSentinelUrl(url);
+  if (sentinel !== undefined)
+    return (await Promise.all(sentinel.sentinels.map(({ host, port }) => connects(host, port)))).includes(true);
   const { hostname, port } = new URL(url);
+  return connects(hostname.replace(/^\[|\]$/g, ""), port === "" ? 6379 : Number(port));
+}
+
+function connects(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ host: hostname.replace(/^\[|\]$/g, ""), port: port === "" ? 6379 : Number(port) });
+    const socket = connect({ host, port });
     const end = (reached: boolean) => {
       socket.destroy();
       resolve(reached);

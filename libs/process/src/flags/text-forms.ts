@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { parseSentinelUrl } from "@drover/core";
 
 /** What a text must look like for some flags, so that what can never work is said at once and not tried for ever. */
 const FORMS = {
@@ -8,8 +9,9 @@ const FORMS = {
     problem: "must be a URL such as http://127.0.0.1:8080",
   },
   queue: {
-    isOne: (text: string) => text === "scheduler" || isUrl(text, ["redis:", "rediss:"]),
-    problem: "must be scheduler or a URL such as redis://127.0.0.1:6379",
+    isOne: (text: string) =>
+      text === "scheduler" || isUrl(text, ["redis:", "rediss:"]) || parseSentinelUrl(text) !== undefined,
+    problem: "must be scheduler or a URL such as redis://127.0.0.1:6379 or redis+sentinel://HOST:PORT,HOST:PORT/NAME",
   },
   host: { isOne: isHost, problem: "must be a host's name or address, without a port" },
   name: {
