@@ -14,6 +14,9 @@ export type Dispatch = Readonly<{
  * order, a counting sort.
  */
 export function dispatchByExpert(expert_a: Int32Array, expertCount: number): Dispatch {
+  // One row, which is how most steps of a single stream are, has nothing to be sorted.
+  if (expert_a.length === 1 && at(expert_a, 0) >= 0)
+    return { order: new Int32Array(1), experts: expert_a.slice(), counts: Int32Array.of(1) };
   const starts = new Int32Array(expertCount + 1);
   let rowCount = 0;
   for (const e of expert_a) {

@@ -1,10 +1,11 @@
 import { at, type Clock, type ExchangeRequest, type ExchangeResult, type ExpertExchange } from "@drover/core";
 import { dispatchByExpert } from "./dispatch.ts";
-import { ExpertCalls } from "./expert-calls.ts";
+import { askTraced, ExpertCalls } from "./expert-calls.ts";
 import type { ExpertPeer, PeerCall } from "./expert-peer.ts";
-import { EMPTY_MAP, type HolderMap, isReachable } from "./holder-map.ts";
+import { EMPTY_MAP, type HolderMap, isReachable, onlyHolder } from "./holder-map.ts";
 import { UNREACHED_MS_MAX } from "./limits.ts";
 import { ReachedPeers } from "./reached-peers.ts";
+import { type ExpertRows, expertRowsOf, type RoutedRows } from "./routed-rows.ts";
 import { type BalancedExpert, balanceRows } from "./row-balance.ts";
 
 /** What the exchange reports as it decides: tokens by expert, rows that found no answer. */
@@ -23,9 +24,6 @@ export type WhenSent = () => Promise<unknown>;
 
 /** The rows that go to one peer, sorted by expert. */
 type Share = { readonly peer: ExpertPeer; experts: number[]; counts: number[]; rows: number[] };
-
-/** The step's rows that one expert has. */
-type ExpertRows = Readonly<{ expert: number; rows: Int32Array }>;
 
 /** A step's rows by the peer that answers them, and those whose expert nobody connected holds. */
 type Shares = Readonly<{ shares: readonly Share[]; missing: readonly number[] }>;
@@ -118,33 +116,57 @@ export class DistributedExchange implements ExpertExchange {
   async exchange(request: ExchangeRequest): Promise<ExchangeResult> {
     const width = this.#hiddenSize;
     const y_aD = request.y_aD ?? new Float32Array(request.rowCount * width);
-    const { shares, missing } = this.#share(request.layer, this.#rowsByExpert(request), NOBODY);
-    this.#calls.routed(request.rowCount);
     const asking = { request, y_aD };
+    const routed = this.#route(request);
+    const alone = this.#aloneHere(request.layer, routed.experts);
+    const missing =
+      alone === undefined
+        ? await this.#exchangeAmong(expertRowsOf(routed), asking)
+        : await this.#askHere(alone, routed, asking);
+    missing.sort((a, b) => a - b);
+    // A peer may have answered some rows of a call that failed.
+    for (const row of missing) y_aD.fill(0, row * width, (row + 1) * width);
+    if (missing.length > 0) this.#observer.rowsMissing(request.layer, missing.length);
+    return { y_aD, missing };
+  }
+
+  /** The rows by expert, which count as routed. */
+  #route({ layer, expert_a, rowCount }: ExchangeRequest): RoutedRows {
+    const expertCount = Math.max(this.#map.expertCount, 1 + maxOf(expert_a));
+    const { order: rows, experts, counts } = dispatchByExpert(expert_a, expertCount);
+    for (let i = 0; i < experts.length; i++) this.#observer.rowsRouted(layer, at(experts, i), at(counts, i));
+    this.#calls.routed(rowCount);
+    return { experts, counts, rows };
+  }
+
+  /** The peer of this process, where nobody else holds any of these experts: then there is nothing to share out and nobody to wait for. */
+  #aloneHere(layer: number, experts: Int32Array): ExpertPeer | undefined {
+    const holder = onlyHolder(this.#map, layer, experts);
+    const peer = holder === undefined ? undefined : this.#reach(holder, NOBODY);
+    return peer?.isHere === true ? peer : undefined;
+  }
+
+  /** Has all rows computed in this process. Returns those that got no answer, here or of whoever holds their experts by then. */
+  async #askHere(peer: ExpertPeer, routed: RoutedRows, asking: Asking): Promise<number[]> {
+    const { layer, z_aD, traceCall, meanwhile } = asking.request;
+    meanwhile?.();
+    const call = { layer, ...routed, z_aD, y_aD: asking.y_aD, width: this.#hiddenSize };
+    if (await askTraced(peer, call, traceCall)) return [];
+    return await this.#next(expertRowsOf(routed), asking, new Set([peer]));
+  }
+
+  /** Has the rows computed by those that hold their experts. Returns those that got no answer. */
+  async #exchangeAmong(byExpert: readonly ExpertRows[], asking: Asking): Promise<number[]> {
+    const { layer, meanwhile } = asking.request;
+    const { shares, missing } = this.#share(layer, byExpert, NOBODY);
     const answer = (share: Share) => this.#answer(share, asking, NOBODY);
     const lostElsewhere = shares.filter(({ peer }) => !peer.isHere).map(answer);
     const own = shares.filter(({ peer }) => peer.isHere);
     // What is computed here holds up the loop that sends: the others' rows leave before.
-    const { meanwhile } = request;
     if (lostElsewhere.length > 0 && (own.length > 0 || meanwhile !== undefined)) await this.#whenSent();
     meanwhile?.();
     const lost = await Promise.all([...lostElsewhere, ...own.map(answer)]);
-    const all = [...missing, ...lost.flat()].sort((a, b) => a - b);
-    // A peer may have answered some rows of a call that failed.
-    for (const row of all) y_aD.fill(0, row * width, (row + 1) * width);
-    if (all.length > 0) this.#observer.rowsMissing(request.layer, all.length);
-    return { y_aD, missing: all };
-  }
-
-  #rowsByExpert({ layer, expert_a }: ExchangeRequest): ExpertRows[] {
-    const { order, experts, counts } = dispatchByExpert(expert_a, Math.max(this.#map.expertCount, 1 + maxOf(expert_a)));
-    let place = 0;
-    return [...experts].map((expert, i) => {
-      const rows = order.subarray(place, place + at(counts, i));
-      place += rows.length;
-      this.#observer.rowsRouted(layer, expert, rows.length);
-      return { expert, rows };
-    });
+    return [...missing, ...lost.flat()];
   }
 
   /** Gives rows out to those that hold their experts, so that all are done as soon as can be. */
@@ -255,16 +277,6 @@ export class DistributedExchange implements ExpertExchange {
     const lost = await Promise.all(shares.map((share) => this.#answer(share, asking, silent)));
     return [...missing, ...lost.flat()];
   }
-}
-
-/** A call's rows, by expert. */
-function expertRowsOf({ experts, counts, rows }: PeerCall): ExpertRows[] {
-  let place = 0;
-  return [...experts].map((expert, i) => {
-    const from = place;
-    place += at(counts, i);
-    return { expert, rows: rows.subarray(from, place) };
-  });
 }
 
 function addRows(shares: Map<string, Share>, peer: ExpertPeer, expert: number, rows: Int32Array): void {

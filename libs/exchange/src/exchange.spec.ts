@@ -43,6 +43,37 @@ test("rows of a silent worker are missing and the others are answered", async ()
   expect([...y_aD]).toEqual([3, 3, 2, 2, 0, 0, 12, 12]);
 });
 
+test("rows of a worker that alone holds their experts in this process go on to whoever holds them when it has unloaded one", async () => {
+  const peers: ExpertPeer[] = [{ ...fakePeer("here", () => false), isHere: true }, fakePeer("b")];
+  const alone = exchangeOver(peers, [["here"], ["here"], ["here"]]);
+  expect((await alone.exchange(request)).missing).toEqual([0, 1, 2, 3]);
+  const refused = fakePeer("here");
+  const moved = exchangeOver(
+    [
+      {
+        ...refused,
+        isHere: true,
+        // Experts move while the step is at the layer: its map is older than what the worker has.
+        call: async () => {
+          moved.update({ epoch: 9n, expertCount: 3, layers: new Map([[1, [["b"], ["b"], ["b"]]]]) });
+          return false;
+        },
+      },
+      fakePeer("b"),
+    ],
+    [["here"], ["here"], ["here"]],
+  );
+  const { y_aD, missing } = await moved.exchange(request);
+  expect(missing).toEqual([]);
+  expect([...y_aD]).toEqual([3, 3, 2, 2, 6, 6, 12, 12]);
+});
+
+test("one row of the experts of this process is computed before the exchange returns", async () => {
+  const exchange = exchangeOver([{ ...fakePeer("here"), isHere: true }], [["here"], ["here"], ["here"]]);
+  const one = { ...request, z_aD: Float32Array.of(5, 6), expert_a: Int32Array.of(2), rowCount: 1 };
+  expect(await exchange.exchange(one)).toEqual({ y_aD: Float32Array.of(15, 18), missing: [] });
+});
+
 test("another holder answers for a silent worker", async () => {
   const exchange = exchangeOver([fakePeer("a", () => false), fakePeer("b")], [["a", "b"], ["b"], ["a", "b"]]);
   const { y_aD, missing } = await exchange.exchange(request);

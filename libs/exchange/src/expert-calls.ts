@@ -56,7 +56,7 @@ export class ExpertCalls {
   /** One call. Its rows count as the peer's until it is over, and the time is noted that it took, also of an answer that nobody wanted any more. */
   ask(peer: ExpertPeer, call: PeerCall, traceCall: TraceCall | undefined): Promise<boolean> {
     const began = this.#clock.monotonic();
-    const asked = traced(peer, call, traceCall).then((isAnswered) => {
+    const asked = askTraced(peer, call, traceCall).then((isAnswered) => {
       const now = this.#clock.monotonic();
       if (isAnswered) this.#silent.delete(peer);
       if (peer.isHere) return isAnswered;
@@ -116,7 +116,7 @@ export class ExpertCalls {
 const ANSWERED = new DroverError("cancelled", "the call is over");
 
 /** One call to one peer, under a span of its own where the step is traced. */
-async function traced(peer: ExpertPeer, call: PeerCall, traceCall: TraceCall | undefined): Promise<boolean> {
+export async function askTraced(peer: ExpertPeer, call: PeerCall, traceCall: TraceCall | undefined): Promise<boolean> {
   const span = traceCall?.("expert call", {
     "drover.worker": peer.workerId,
     "drover.layer": call.layer,

@@ -21,3 +21,15 @@ export function isReachable(map: HolderMap, isConnected: (workerId: string) => b
   }
   return map.layers.size > 0;
 }
+
+/** The worker that holds all of these experts of a layer, where nobody else holds any of them. */
+export function onlyHolder(map: HolderMap, layer: number, experts: Int32Array): string | undefined {
+  const holders = map.layers.get(layer);
+  let only: string | undefined;
+  for (const expert of experts) {
+    const [holder, ...others] = holders?.[expert] ?? [];
+    if (holder === undefined || others.length > 0 || (only !== undefined && holder !== only)) return undefined;
+    only = holder;
+  }
+  return only;
+}
