@@ -1,12 +1,12 @@
 // A step's plan: which rows it takes, of sequences that decode and of prompts.
 
 export type { Candidate, PlannedRows } from "./candidate.ts";
-export { planStep, type StepBudget } from "./step-plan.ts";
+export { aloneMs, planStep, type StepBudget } from "./step-plan.ts";
 export { TenantService } from "./tenant-service.ts";
 
 // What a step takes in milliseconds, learned from the steps that were.
 
-export { type CostTerms, type EntryShape, stepTerms } from "./cost-terms.ts";
+export type { CostTerms, EntryShape } from "./cost-terms.ts";
 export type { CostSample } from "./fit-cost.ts";
 export { StepCost } from "./step-cost.ts";
 
@@ -19,4 +19,4 @@ export { chooseVictim, type Holder } from "./preemption.ts";
 
 // Bounds that the engine keeps to.
 
-export { DECODE_STRETCH, STEP_MS_ALONE, STEP_MS_MAX } from "./limits.ts";
+export { DECODE_STRETCH, STEP_MS_MAX } from "./limits.ts";

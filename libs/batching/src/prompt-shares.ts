@@ -5,8 +5,14 @@ import type { StepCost } from "./step-cost.ts";
 /** The prompts of one request; its choices are served one after the other. */
 type WaitingPrompts<T> = Readonly<{ prompts: readonly T[]; needMs: number; lastStep: number; order: number }>;
 
-/** What prompts may add to a step: `ms` on average and `burstMs` at once, and rows. `required`: the step has nothing else. */
-export type PromptBudget = Readonly<{ ms: number; burstMs: number; rowsMax: number; required: boolean }>;
+/** What prompts may add to a step that has `rowsBefore` rows: `ms` on average and `burstMs` at once, and rows. `required`: the step has nothing else. */
+export type PromptBudget = Readonly<{
+  ms: number;
+  burstMs: number;
+  rowsMax: number;
+  rowsBefore?: number;
+  required: boolean;
+}>;
 
 /** Shares a step's milliseconds and rows among prompts. */
 export class PromptShares<T extends Candidate> {
@@ -59,7 +65,7 @@ export class PromptShares<T extends Candidate> {
       return;
     }
     const burst = Math.max(1, this.#rowsFor(prompt, burstMs, this.#rowsLeft));
-    const burstCost = this.#cost.entryMs(rowsOf(prompt, burst));
+    const burstCost = this.#entryMs(prompt, burst);
     const dueMs = this.#sharesReads(prompt, burst) ? burstCost : ms;
     if (ms * saved >= dueMs) this.#give(prompt, burst);
   }
@@ -67,7 +73,7 @@ export class PromptShares<T extends Candidate> {
   /** All that the prompt needs or the budget has, beyond what its turn gave it. */
   #serve(prompt: T): void {
     const has = this.#rows.get(prompt) ?? 0;
-    const paid = has === 0 ? 0 : this.#cost.entryMs(rowsOf(prompt, has));
+    const paid = has === 0 ? 0 : this.#entryMs(prompt, has);
     const rows = this.#rowsFor(prompt, this.#msLeft + paid, this.#rowsLeft + has);
     const whole = rows === prompt.pendingTokenCount;
     const isCrumb = this.#rows.size > 0 && rows < CRUMB_ROWS;
@@ -78,19 +84,30 @@ export class PromptShares<T extends Candidate> {
   /** Whether so many rows of the prompt cost as much for themselves as for what they read. */
   #sharesReads(prompt: T, rowCount: number): boolean {
     if (rowCount === 0) return false;
-    const costMs = this.#cost.entryMs(rowsOf(prompt, rowCount + 1));
+    const costMs = this.#entryMs(prompt, rowCount + 1);
     return rowCount === prompt.pendingTokenCount || costMs >= 2 * this.#cost.promptReadMs(prompt.computedCount);
   }
 
-  #rowsFor({ computedCount, pendingTokenCount }: T, ms: number, rowsMax: number): number {
-    return this.#cost.rowsWithin(computedCount, ms, Math.min(rowsMax, pendingTokenCount));
+  #rowsFor(prompt: T, ms: number, rowsMax: number): number {
+    const { computedCount, pendingTokenCount } = prompt;
+    return this.#cost.rowsWithin(computedCount, ms, Math.min(rowsMax, pendingTokenCount), this.#rowsBeside(prompt));
+  }
+
+  /** What so many rows of the prompt add to all others of the step. */
+  #entryMs(prompt: T, rowCount: number): number {
+    return this.#cost.entryMs(rowsOf(prompt, rowCount), this.#rowsBeside(prompt));
+  }
+
+  #rowsBeside(prompt: T): number {
+    const { rowsBefore = 0, rowsMax } = this.#budget;
+    return rowsBefore + rowsMax - this.#rowsLeft - (this.#rows.get(prompt) ?? 0);
   }
 
   /** Sets the prompt's rows and takes what they cost from what is left. */
   #give(prompt: T, rowCount: number): void {
     const has = this.#rows.get(prompt) ?? 0;
-    const before = has === 0 ? 0 : this.#cost.entryMs(rowsOf(prompt, has));
-    this.#msLeft -= this.#cost.entryMs(rowsOf(prompt, rowCount)) - before;
+    const before = has === 0 ? 0 : this.#entryMs(prompt, has);
+    this.#msLeft -= this.#entryMs(prompt, rowCount) - before;
     this.#rowsLeft -= rowCount - has;
     this.#rows.set(prompt, rowCount);
   }

@@ -132,3 +132,41 @@ test("computing a prompt in steps takes what its steps take together, but for wh
   for (let position = 0; position < 4096; position += 64) sum += cost.entryMs({ position, rowCount: 64 });
   expect(Math.abs(cost.prefillMs(0, 4096, 64) / sum - 1)).toBeLessThan(0.01);
 });
+
+/** A card: 16 experts a layer, whose weights are what a few rows wait for. */
+const CARD = {
+  step: 3,
+  row: 0.13,
+  globalPair: 2e-6,
+  globalRead: 1e-5,
+  localPair: 2e-6,
+  prompt: 0.2,
+  decode: 0.1,
+  expert: 1.2,
+};
+
+test("on a device that waits for weights a step takes what its entries add to it one after the other, in any order", () => {
+  const cost = new StepCost(CHUNK, CARD, 16);
+  fc.assert(
+    fc.property(step, (entries) => {
+      let [ms, rowCount] = [cost.emptyMs, 0];
+      for (const each of entries.toReversed()) {
+        ms += cost.entryMs(each, rowCount);
+        rowCount += each.rowCount;
+      }
+      expect(Math.abs(ms / cost.stepMs(entries) - 1)).toBeLessThan(1e-9);
+    }),
+  );
+});
+
+test("rows that join many cost less than the same rows alone, and as many are within a time as take no longer", () => {
+  const cost = new StepCost(CHUNK, CARD, 16);
+  fc.assert(
+    fc.property(fc.nat(20_000), fc.integer({ min: 1, max: 700 }), fc.nat(500), (position, rowCount, rowsBefore) => {
+      const joined = cost.entryMs({ position, rowCount }, rowsBefore);
+      expect(joined).toBeLessThanOrEqual(cost.entryMs({ position, rowCount }));
+      const within = cost.rowsWithin(position, joined, 1000, rowsBefore);
+      if (rowCount > 1) expect(within).toBe(rowCount);
+    }),
+  );
+});

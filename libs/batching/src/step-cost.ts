@@ -1,4 +1,12 @@
-import { type CostTerms, costOf, type EntryShape, entryTerms, stepTerms, termsOf } from "./cost-terms.ts";
+import {
+  type CostTerms,
+  costOf,
+  type EntryShape,
+  entryTerms,
+  expertsReached,
+  stepTerms,
+  termsOf,
+} from "./cost-terms.ts";
 import { type CostSample, fitCost } from "./fit-cost.ts";
 import { UNTRIED_ROWS } from "./limits.ts";
 
@@ -11,7 +19,23 @@ export const DEFAULT_COST: CostTerms = {
   localPair: 6e-5,
   prompt: 0.3,
   decode: 0.3,
+  expert: 1,
 };
+
+/** The same of a device that waits for weights before it waits for products: proportions of a card. */
+const READING_COST: CostTerms = {
+  step: 2,
+  row: 0.1,
+  globalPair: 2e-6,
+  globalRead: 1e-5,
+  localPair: 2e-6,
+  prompt: 0.05,
+  decode: 0.01,
+  expert: 1.5,
+};
+
+/** Milliseconds for one unit of each term; of experts nothing unless it is said. */
+type GivenCost = Omit<CostTerms, "expert"> & Partial<Pick<CostTerms, "expert">>;
 
 /**
  * How far one step moves the coefficients, as a power of how wrong the prediction was: of n steps so far one in n, in the long run one in ten.
@@ -28,13 +52,18 @@ const FLOOR = 1e-3;
  */
 export class StepCost {
   readonly #chunkRows: number;
+  readonly #expertCount: number;
+  readonly #prior: CostTerms;
   #coefficients: CostTerms;
   #measuredCount = 0;
   #rowsTried = 0;
 
-  constructor(chunkRows: number, coefficients: CostTerms = DEFAULT_COST) {
+  /** `expertCount`: experts of a layer whose weights a step waits for where its rows come to them; 0: it waits for products alone, and each row costs alike. */
+  constructor(chunkRows: number, coefficients?: GivenCost, expertCount = 0) {
     this.#chunkRows = chunkRows;
-    this.#coefficients = coefficients;
+    this.#expertCount = expertCount;
+    this.#prior = expertCount > 0 ? READING_COST : DEFAULT_COST;
+    this.#coefficients = coefficients === undefined ? this.#prior : { expert: 0, ...coefficients };
   }
 
   /** Whether the coefficients come from any measured step. */
@@ -56,9 +85,21 @@ export class StepCost {
     return this.#coefficients.step;
   }
 
-  /** What an entry adds to its step. */
-  entryMs(entry: EntryShape): number {
-    return costOf(entryTerms(entry, this.#chunkRows), this.#coefficients);
+  /** Whether a step waits for weights before it waits for products, so that its first rows are dearer than further ones. */
+  get readsWeights(): boolean {
+    return this.#expertCount > 0;
+  }
+
+  /** What an entry adds to a step that has so many rows already. */
+  entryMs(entry: EntryShape, rowsBefore = 0): number {
+    const reached = (rowCount: number) => expertsReached(this.#expertCount, rowCount);
+    const expert = reached(rowsBefore + entry.rowCount) - reached(rowsBefore);
+    return costOf({ ...entryTerms(entry, this.#chunkRows), expert }, this.#coefficients);
+  }
+
+  /** The terms of a step of these entries. */
+  terms(entries: readonly EntryShape[]): CostTerms {
+    return stepTerms(entries, this.#chunkRows, this.#expertCount);
   }
 
   /** What a prompt at `position` adds to its step however few its rows are: mostly the keys and values that it reads. */
@@ -68,16 +109,16 @@ export class StepCost {
 
   /** What a step of these entries takes. */
   stepMs(entries: readonly EntryShape[]): number {
-    return costOf(stepTerms(entries, this.#chunkRows), this.#coefficients);
+    return costOf(this.terms(entries), this.#coefficients);
   }
 
-  /** The most rows at `position` that add at most `ms`, up to `rowsMax`; 0 when not even one does. */
-  rowsWithin(position: number, ms: number, rowsMax: number): number {
+  /** The most rows at `position` that add at most `ms` to a step that has `rowsBefore`, up to `rowsMax`; 0 when not even one does. */
+  rowsWithin(position: number, ms: number, rowsMax: number, rowsBefore = 0): number {
     let low = 0;
     let high = rowsMax;
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
-      if (this.entryMs({ position, rowCount: middle }) <= ms) low = middle;
+      if (this.entryMs({ position, rowCount: middle }, rowsBefore) <= ms) low = middle;
       else high = middle - 1;
     }
     return low;
@@ -90,20 +131,21 @@ export class StepCost {
     const rows = entryTerms({ position: from, rowCount: to - from }, this.#chunkRows);
     // Each step reads what is before it, half of all on average.
     const globalRead = (steps * (from + to)) / 2;
-    return costOf({ ...rows, globalRead, prompt: steps, decode: 0 }, this.#coefficients);
+    const expert = steps * expertsReached(this.#expertCount, (to - from) / steps);
+    return costOf({ ...rows, globalRead, prompt: steps, decode: 0, expert }, this.#coefficients);
   }
 
   /** Takes the coefficients from measured steps. */
   fit(samples: readonly CostSample[]): void {
     if (samples.length === 0) return;
-    this.#coefficients = aboveFloor(fitCost(samples, DEFAULT_COST));
+    this.#coefficients = this.#aboveFloor(fitCost(samples, this.#prior));
     this.#measuredCount = Math.max(this.#measuredCount, samples.length);
     for (const { terms } of samples) this.#tried(terms);
   }
 
   /** Corrects the coefficients by a step that took `ms`. The first one ever sets the scale of them all. */
   observe(entries: readonly EntryShape[], ms: number): void {
-    const terms = stepTerms(entries, this.#chunkRows);
+    const terms = this.terms(entries);
     const predicted = costOf(terms, this.#coefficients);
     if (!(ms > 0 && predicted > 0)) return;
     this.#tried(terms);
@@ -117,7 +159,11 @@ export class StepCost {
     const before = this.#coefficients;
     const corrected = (term: keyof CostTerms) =>
       before[term] * Math.exp((rate * surprise * (before[term] * terms[term])) / predicted);
-    this.#coefficients = aboveFloor(termsOf(corrected));
+    this.#coefficients = this.#aboveFloor(termsOf(corrected));
+  }
+
+  #aboveFloor(coefficients: CostTerms): CostTerms {
+    return termsOf((term) => Math.max(coefficients[term], this.#prior[term] * FLOOR));
   }
 
   #tried(terms: CostTerms): void {
@@ -127,8 +173,4 @@ export class StepCost {
 
 function scaled(coefficients: CostTerms, factor: number): CostTerms {
   return termsOf((term) => coefficients[term] * factor);
-}
-
-function aboveFloor(coefficients: CostTerms): CostTerms {
-  return termsOf((term) => Math.max(coefficients[term], DEFAULT_COST[term] * FLOOR));
 }

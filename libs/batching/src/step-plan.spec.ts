@@ -1,24 +1,26 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Candidate } from "./candidate.ts";
-import { BURST_STRETCH, STEP_MS_MAX } from "./limits.ts";
+import { BURST_STRETCH, STEP_MS_ALONE, STEP_MS_EFFICIENT, STEP_MS_MAX } from "./limits.ts";
 import { StepCost } from "./step-cost.ts";
-import { planStep } from "./step-plan.ts";
+import { aloneMs, planStep } from "./step-plan.ts";
 
 const CHUNK = 256;
 const budget = { step: 100, stepMs: 20, prefillRowsMax: 512, decodeRowsMax: 256 };
 
+const COEFFICIENTS = {
+  step: 2,
+  row: 0.2,
+  globalPair: 2e-4,
+  globalRead: 1e-4,
+  localPair: 1e-5,
+  prompt: 0.3,
+  decode: 0.3,
+};
+
 /** 2 ms a step, 0.2 a row, and as much again for each 1,000 tokens of context. */
 function costOf(): StepCost {
-  const cost = new StepCost(CHUNK, {
-    step: 2,
-    row: 0.2,
-    globalPair: 2e-4,
-    globalRead: 1e-4,
-    localPair: 1e-5,
-    prompt: 0.3,
-    decode: 0.3,
-  });
+  const cost = new StepCost(CHUNK, COEFFICIENTS);
   cost.observe([{ position: 0, rowCount: 512 }], cost.stepMs([{ position: 0, rowCount: 512 }]));
   return cost;
 }
@@ -205,4 +207,10 @@ test("a decoding sequence of which several rows are pending gets them all or non
   ]);
   expect(counts(3)[0]).toEqual([0, 3]);
   expect(counts(3).some(([id]) => id === 1)).toBe(false);
+});
+
+test("prompts alone get a longer step where its first rows are dearer than further ones, within the bound", () => {
+  expect(aloneMs(new StepCost(CHUNK, COEFFICIENTS, 16), budget.stepMs)).toBe(STEP_MS_EFFICIENT);
+  expect(aloneMs(new StepCost(CHUNK, COEFFICIENTS), budget.stepMs)).toBe(STEP_MS_ALONE);
+  for (const expertCount of [0, 16]) expect(aloneMs(new StepCost(CHUNK, COEFFICIENTS, expertCount), 1e6)).toBe(STEP_MS_MAX);
 });

@@ -5,6 +5,7 @@ import {
   PROMPT_SHARE_MIN,
   SHARED_EMPTY_PART,
   STEP_MS_ALONE,
+  STEP_MS_EFFICIENT,
   STEP_MS_MAX,
   STEP_MS_SHARED,
 } from "./limits.ts";
@@ -43,7 +44,7 @@ export function planStep<T extends Candidate>(
   const decoding = decodeRows(candidates, cost, budget);
   const prompts = candidates.filter(({ isDecoding }) => !isDecoding);
   if (prompts.length === 0) return decoding;
-  const promptsMay = { ...promptBudget(decoding, cost, budget), rowsMax };
+  const promptsMay = { ...promptBudget(decoding, cost, budget), rowsMax, rowsBefore: rowCountOf(decoding) };
   return [...decoding, ...tenantShares(prompts, cost, promptsMay, budget.step)];
 }
 
@@ -64,7 +65,8 @@ function turnRows<T extends Candidate>(
   );
   const ms = STEP_MS_ALONE - cost.stepMs(decoding);
   const promptsMay = turn.hasOthers ? promptBudget(decoding, cost, budget) : { ms, burstMs: ms, required: true };
-  const prompts = new PromptShares(turn.prompts, cost, { ...promptsMay, rowsMax }, step).rows();
+  const rowsBefore = rowCountOf(decoding);
+  const prompts = new PromptShares(turn.prompts, cost, { ...promptsMay, rowsMax, rowsBefore }, step).rows();
   return prompts.length === 0 ? undefined : [...decoding, ...prompts];
 }
 
@@ -80,7 +82,7 @@ function decodeRows<T extends Candidate>(
   let rowCount = 0;
   for (const candidate of byTurns(candidates.filter(({ isDecoding }) => isDecoding))) {
     const rows = rowsOf(candidate, candidate.pendingTokenCount);
-    ms += cost.entryMs(rows);
+    ms += cost.entryMs(rows, rowCount);
     rowCount += rows.rowCount;
     const isFull = rowCount > decodeRowsMax || ms > msMax;
     if (isFull && chosen.length > 0) break;
@@ -105,10 +107,10 @@ function promptBudget(
   decoding: readonly PlannedRows<Candidate>[],
   cost: StepCost,
   { stepMs, service }: StepBudget,
-): Omit<PromptBudget, "rowsMax"> {
+): Omit<PromptBudget, "rowsMax" | "rowsBefore"> {
   if (decoding.length === 0) {
-    const alone = service?.isShared ? sharedStepMs(cost) : STEP_MS_ALONE;
-    const ms = Math.min(Math.max(stepMs, alone), STEP_MS_MAX) - cost.emptyMs;
+    const alone = service?.isShared ? Math.min(Math.max(stepMs, sharedStepMs(cost)), STEP_MS_MAX) : undefined;
+    const ms = (alone ?? aloneMs(cost, stepMs)) - cost.emptyMs;
     return { ms, burstMs: ms, required: true };
   }
   const decodeMs = cost.stepMs(decoding);
@@ -120,4 +122,13 @@ function promptBudget(
 /** What a step takes at most, but for a tenant's turn, while more than one tenant asks. */
 function sharedStepMs(cost: StepCost): number {
   return Math.min(STEP_MS_MAX, Math.max(STEP_MS_SHARED, cost.emptyMs / SHARED_EMPTY_PART));
+}
+
+/** What a step in which nobody decodes may take: longer where its first rows are dearer than further ones. */
+export function aloneMs(cost: StepCost, stepMs: number): number {
+  return Math.min(Math.max(stepMs, cost.readsWeights ? STEP_MS_EFFICIENT : STEP_MS_ALONE), STEP_MS_MAX);
+}
+
+function rowCountOf(entries: readonly PlannedRows<Candidate>[]): number {
+  return entries.reduce((sum, { rowCount }) => sum + rowCount, 0);
 }

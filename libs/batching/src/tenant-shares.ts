@@ -17,7 +17,7 @@ export function tenantShares<T extends Candidate>(
   const tenants = byTenant(prompts);
   if (tenants.length === 1) return new PromptShares(prompts, cost, budget, step).rows();
   const planned: PlannedRows<T>[] = [];
-  let { ms, rowsMax } = budget;
+  let { ms, rowsMax, rowsBefore = 0 } = budget;
   let weights = tenants.reduce((sum, { weight }) => sum + weight, 0);
   for (const { prompts: mine, weight } of tenants) {
     const part = weight / weights;
@@ -25,12 +25,14 @@ export function tenantShares<T extends Candidate>(
       ms: ms * part,
       burstMs: budget.burstMs,
       rowsMax: Math.max(1, Math.floor(rowsMax * part)),
+      rowsBefore,
       required: budget.required && planned.length === 0,
     };
     for (const rows of ms > 0 && rowsMax > 0 ? new PromptShares(mine, cost, share, step).rows() : []) {
       planned.push(rows);
-      ms -= cost.entryMs(rows);
+      ms -= cost.entryMs(rows, rowsBefore);
       rowsMax -= rows.rowCount;
+      rowsBefore += rows.rowCount;
     }
     weights -= weight;
   }

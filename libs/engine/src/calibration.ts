@@ -1,4 +1,4 @@
-import { type CostSample, type EntryShape, type StepCost, stepTerms } from "@drover/batching";
+import type { CostSample, EntryShape, StepCost } from "@drover/batching";
 import {
   type Clock,
   type DrawHistory,
@@ -17,12 +17,16 @@ export type CalibrationOptions = Readonly<{
   geometry: KvGeometry;
   cost: StepCost;
   clock: Clock;
+  /** Prompt rows in one step. */
+  prefillRowsMax: number;
 }>;
 
 /** A step to measure: rows of each of the first sequences, the fastest of `repeats` counts, and whether the rows are kept. */
 type Probe = Readonly<{ rowCount: number; sequenceCount: number; repeats: number; keep: boolean }>;
 
 const GROWTH_ROWS = 256;
+/** Rows of the largest steps that are measured on a device that reads weights for longer than it multiplies a few rows by them: what further rows cost shows there. */
+const WIDE_ROWS = 1024;
 /** Ids that every vocabulary has; different ones, so that the rows meet different experts. */
 const TOKEN_IDS = 251;
 
@@ -39,17 +43,19 @@ export class Calibration {
 
   constructor(options: CalibrationOptions) {
     this.#options = options;
-    const { sequences, geometry } = options;
+    const { sequences, geometry, runner, prefillRowsMax } = options;
+    const isReading = runner.expertsRead !== undefined;
+    const growthRows = isReading ? Math.min(WIDE_ROWS, prefillRowsMax) : GROWTH_ROWS;
     // A quarter of the KV is more than enough, and leaves room for who comes meanwhile.
-    const room = contextTokensMax(geometry, sequences.kvBytesMax / 4, GROWTH_ROWS);
-    this.#probes = probes(Math.min(CALIBRATION_TOKENS, room));
+    const room = contextTokensMax(geometry, sequences.kvBytesMax / 4, growthRows);
+    this.#probes = probes(Math.min(CALIBRATION_TOKENS, room), growthRows);
   }
 
   /** Runs the next probe. False when there is none, no time is left for it, or an expert does not answer: then `end` it. */
   async next(): Promise<boolean> {
     const probe = this.#probes.shift();
     if (probe === undefined) return false;
-    const { sequences: store, cost, geometry } = this.#options;
+    const { sequences: store, cost } = this.#options;
     while (this.#sequences.length < probe.sequenceCount) this.#sequences.push(store.open());
     const sequences = this.#sequences.slice(0, probe.sequenceCount);
     const shapes = sequences.map(({ length }) => ({ position: length, rowCount: probe.rowCount }));
@@ -58,7 +64,7 @@ export class Calibration {
     if (this.#spentMs + expectedMs > CALIBRATION_MS) return false;
     const ms = await this.#measure(sequences, shapes, probe.repeats);
     if (ms === undefined) return false;
-    this.#samples.push({ terms: stepTerms(shapes, geometry.chunkRows), ms });
+    this.#samples.push({ terms: cost.terms(shapes), ms });
     if (probe.keep)
       for (const [i, sequence] of sequences.entries())
         store.commit(sequence, throwAwayIds(sequence, probe.rowCount, i));
@@ -114,14 +120,15 @@ const NO_HISTORY: DrawHistory = { output: () => [], seen: () => [], endsWith: ()
 const throwAwayIds = ({ length }: KvSequence, rowCount: number, salt: number): Int32Array =>
   Int32Array.from({ length: rowCount }, (_, i) => ((length + i) * 97 + salt * 31) % TOKEN_IDS);
 
-function probes(depth: number): Probe[] {
+function probes(depth: number, growthRows: number): Probe[] {
   const one = (rowCount: number, repeats: number, keep = false) => ({ rowCount, sequenceCount: 1, repeats, keep });
   return [
     one(1, 4),
     one(16, 3),
     one(64, 2),
     { rowCount: 1, sequenceCount: 8, repeats: 4, keep: false },
-    ...Array.from({ length: Math.floor(depth / GROWTH_ROWS) }, () => one(GROWTH_ROWS, 1, true)),
+    ...(growthRows > GROWTH_ROWS ? [one(GROWTH_ROWS, 2)] : []),
+    ...Array.from({ length: Math.floor(depth / growthRows) }, () => one(growthRows, 1, true)),
     one(1, 3),
     one(16, 2),
   ];

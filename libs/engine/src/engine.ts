@@ -44,7 +44,7 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.#options = options;
     this.#outbox = new RouterOutbox(options.clock);
-    this.#cost = new StepCost(options.geometry.chunkRows);
+    this.#cost = new StepCost(options.geometry.chunkRows, undefined, options.runner.expertsRead);
     this.#room = new KvRoom({
       ...options,
       cost: this.#cost,

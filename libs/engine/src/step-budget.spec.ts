@@ -30,7 +30,7 @@ const machine = (scale: number): FakeCost => {
 
 /** Runs until nothing is left to measure, as `run` does while no request is here. */
 async function calibrate(sequences: FakeSequences, runner: FakeRunner, cost: StepCost): Promise<number> {
-  const calibration = new Calibration({ sequences, runner, geometry, cost, clock: runner.clock });
+  const calibration = new Calibration({ sequences, runner, geometry, cost, clock: runner.clock, prefillRowsMax: 2048 });
   const began = runner.clock.monotonic();
   let more = true;
   while (more) more = await calibration.next();
@@ -91,12 +91,63 @@ for (const scale of [0.1, 1, 5]) {
   });
 }
 
+test("calibration of a device that waits for weights predicts steps of few rows and of many within a fifth", async () => {
+  const cost = new StepCost(CHUNK, undefined, 16);
+  await calibrate(new FakeSequences(geometry, kvBytesMax), new FakeRunner(card, undefined, 16), cost);
+  for (const rowCount of [1, 8, 32, 256, 512, 1024, 2000]) {
+    const prompt = [{ position: 0, rowCount }];
+    expect(Math.abs(cost.stepMs(prompt) / card(prompt) - 1)).toBeLessThan(0.2);
+  }
+});
+
 test("no step of a prompt alone is longer than the bound, however deep it is", async () => {
   const local = fakeEngine({ geometry, kvBytesMax, cost: machine(1), prefillRowsMax: 512, stepMs: 20 });
   local.engine.place(taskOfLength("deep", 60_000, 1));
   await drainFake(local, 10_000);
   expect(Math.max(...local.steps.map(({ measuredMs }) => measuredMs))).toBeLessThan(STEP_MS_MAX);
   expect(Math.max(...local.steps.map(({ rowCount }) => rowCount))).toBe(512);
+});
+
+/** What Scout's layers take on a card, about, by a step's rows: less and less for each further one. */
+const CARD_MS: readonly (readonly [rows: number, ms: number])[] = [
+  [1, 4.3],
+  [8, 10.5],
+  [32, 25],
+  [64, 35],
+  [256, 65],
+  [512, 97],
+  [1024, 152],
+  [2048, 274],
+  [65_536, 7900],
+];
+const card: FakeCost = (entries) => {
+  const rows = entries.reduce((sum, { rowCount }) => sum + rowCount, 0);
+  const next = CARD_MS.findIndex(([count]) => count >= rows);
+  const [[fromRows, fromMs] = [0, 0], [toRows, toMs] = [1, 4.3]] = [CARD_MS[next - 1], CARD_MS[next]];
+  const read = entries.reduce((sum, { position, rowCount }) => sum + 5e-6 * position * rowCount, 0);
+  return fromMs + ((toMs - fromMs) * (rows - fromRows)) / (toRows - fromRows) + read;
+};
+
+test("on a device that waits for weights a prompt alone has steps of a thousand rows, and none is planned beyond the bound", async () => {
+  const local = fakeEngine({ geometry, kvBytesMax, cost: card, expertsRead: 16, prefillRowsMax: 2048, stepMs: 18 });
+  for (const tokens of [8000, 12_000, 8000, 16_000, 8000, 16_000]) {
+    local.steps.length = 0;
+    local.engine.place(taskOfLength(`prompt-${local.runner.stepCount}`, tokens, 1));
+    await drainFake(local, 100);
+  }
+  expect(Math.max(...local.steps.map(({ predictedMs }) => predictedMs))).toBeLessThan(STEP_MS_MAX);
+  const lengths = local.steps.map(({ measuredMs }) => measuredMs).sort((a, b) => a - b);
+  expect(lengths[Math.floor(lengths.length / 2)]).toBeLessThan(STEP_MS_MAX);
+  const rows = local.steps.map(({ rowCount }) => rowCount).sort((a, b) => a - b);
+  expect(rows[Math.floor(rows.length / 2)]).toBeGreaterThan(1000);
+});
+
+test("on a device that waits for weights streams keep their steps beside a prompt, and the prompt's rows are what is left", async () => {
+  const local = fakeEngine({ geometry, kvBytesMax, cost: card, expertsRead: 16, prefillRowsMax: 2048, stepMs: 18 });
+  const lengths = (await besideEight(local, 8000)).sort((a, b) => a - b);
+  const allowed = DECODE_STRETCH * card(Array.from({ length: 8 }, () => ({ position: 300, rowCount: 1 })));
+  expect(lengths[Math.floor(0.99 * lengths.length)]).toBeLessThan(1.35 * allowed);
+  expect(lengths[Math.floor(0.5 * lengths.length)]).toBeGreaterThan(0.8 * allowed);
 });
 
 test("what is told to placement is nothing before anything is measured, and then what prompts take", async () => {

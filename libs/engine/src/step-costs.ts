@@ -1,4 +1,4 @@
-import { STEP_MS_ALONE, STEP_MS_MAX, type StepCost } from "@drover/batching";
+import { aloneMs, STEP_MS_MAX, type StepCost } from "@drover/batching";
 import type { StepCosts } from "@drover/core";
 import type { Choice } from "./choice.ts";
 
@@ -11,8 +11,7 @@ export function stepCosts(cost: StepCost, choices: readonly Choice[], options: S
     .filter(({ isDecoding }) => isDecoding)
     .map(({ computedCount, pendingTokenCount }) => ({ position: computedCount, rowCount: pendingTokenCount }));
   const decodeMs = decoding.length === 0 ? 0 : cost.stepMs(decoding);
-  const wanted = Math.max(options.stepMs, decoding.length === 0 ? STEP_MS_ALONE : 0);
-  const stepMsMax = Math.min(wanted, STEP_MS_MAX);
+  const stepMsMax = decoding.length === 0 ? aloneMs(cost, options.stepMs) : Math.min(options.stepMs, STEP_MS_MAX);
   const rowsAt = (position: number) => {
     const stepRows = Math.max(1, cost.rowsWithin(position, stepMsMax - cost.emptyMs, options.prefillRowsMax));
     return (cost.emptyMs + cost.entryMs({ position, rowCount: stepRows })) / stepRows;

@@ -105,6 +105,11 @@ export interface StepRunner {
   /** Whether a step can be computed now: every expert of every layer has a holder that can be reached. */
   readonly usable: boolean;
   /**
+   * Experts of a layer whose weights a step waits for where one of its rows comes to them, on a device that reads weights for longer than it multiplies a
+   * few dozen rows by them; undefined: each row costs alike, however many they are.
+   */
+  readonly expertsRead?: number;
+  /**
    * Hands a step over; its rows are reserved, and belong to sequences that are not closed before it is over. Steps are computed in the order
    * in which they are submitted. Returns before the step is over where the device computes by itself, so that the caller may send what the last one has
    * drawn meanwhile.

@@ -24,6 +24,11 @@ export class CudaRunner implements StepRunner, Disposable {
     return this.#text.usable;
   }
 
+  /** A model without experts reads all of its weights for one row. */
+  get expertsRead(): number {
+    return Math.max(1, this.#text.config.expertCount);
+  }
+
   submit(step: Step): PendingStep {
     const result = this.#last === undefined ? this.#compute(step) : this.#last.then(() => this.#compute(step));
     this.#last = result;

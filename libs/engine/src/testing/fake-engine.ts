@@ -11,6 +11,7 @@ export type FakeEngineOptions = Readonly<{
   kvBytesMax: number;
   cost?: FakeCost;
   answer?: FakeAnswer;
+  expertsRead?: number;
   stepMs?: number;
   prefillRowsMax?: number;
   masks?: TokenMasks;
@@ -27,8 +28,17 @@ export type FakeEngine = Readonly<{
 }>;
 
 export function fakeEngine(options: FakeEngineOptions): FakeEngine {
-  const { geometry, kvBytesMax, cost, answer, stepMs = 20, prefillRowsMax = 64, masks = noMasks } = options;
-  const runner = new FakeRunner(cost, answer);
+  const {
+    geometry,
+    kvBytesMax,
+    cost,
+    answer,
+    expertsRead,
+    stepMs = 20,
+    prefillRowsMax = 64,
+    masks = noMasks,
+  } = options;
+  const runner = new FakeRunner(cost, answer, expertsRead);
   const sequences = new FakeSequences(geometry, kvBytesMax);
   const steps: StepFacts[] = [];
   const events: RequestEvent[] = [];

@@ -19,13 +19,15 @@ const plainAnswer: FakeAnswer = ({ tokenIds, draw }) => ({
 export class FakeRunner implements StepRunner {
   readonly hiddenSize = 1;
   readonly usable = true;
+  readonly expertsRead?: number;
   readonly clock: Clock;
   stepCount = 0;
   readonly #cost: FakeCost;
   readonly #answer: FakeAnswer;
   #nowMs = 0;
 
-  constructor(cost: FakeCost = () => 1, answer: FakeAnswer = plainAnswer) {
+  constructor(cost: FakeCost = () => 1, answer: FakeAnswer = plainAnswer, expertsRead?: number) {
+    if (expertsRead !== undefined) this.expertsRead = expertsRead;
     this.#cost = cost;
     this.#answer = answer;
     this.clock = { now: () => this.#nowMs, monotonic: () => this.#nowMs, sleep: () => Promise.resolve() };
