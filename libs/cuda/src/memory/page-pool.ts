@@ -8,61 +8,85 @@ export type PageId = number;
 /** A page has to move, so that another one finds room: its units are copied before either is used. */
 export type PageMove = Readonly<{ kind: KvKind; from: PageId; to: PageId }>;
 
-type Slab = { readonly index: number; kind: KvKind | undefined; readonly used: boolean[] };
+type Slab = { readonly index: number; kind: KvKind | undefined; readonly used: boolean[]; usedCount: number };
 
 /**
  * Which pages are in use. A slab has pages of one kind at a time; those of slabs that are nearly empty are moved into others when a slab is needed, so that a
- * page is always found while the bytes for it are there. Pure: who calls it moves what is in the pages.
+ * page is always found while the bytes for it are there. What a page takes to find does not grow with the slabs that there are, which can be a million. Pure: who
+ * calls it moves what is in the pages.
  */
 export class PagePool {
   readonly #layout: PageLayout;
-  readonly #slabs: Slab[];
+  /** Those that have ever had a page, by their index. */
+  readonly #slabs: Slab[] = [];
+  /** Those of them that have none now. */
+  readonly #empty: Slab[] = [];
+  /** Those that have some, and room for more. */
+  readonly #partial: Readonly<Record<KvKind, Set<Slab>>> = { global: new Set(), local: new Set() };
+  readonly #counts: Record<KvKind, number> = { global: 0, local: 0 };
 
   constructor(layout: PageLayout) {
     this.#layout = layout;
-    this.#slabs = Array.from({ length: layout.slabCount }, (_, index) => ({ index, kind: undefined, used: [] }));
   }
 
   /** Pages in use. */
   count(kind: KvKind): number {
-    return this.#slabs.reduce((sum, slab) => sum + (slab.kind === kind ? usedCount(slab) : 0), 0);
+    return this.#counts[kind];
   }
 
   /** A free page, and what has to move for it, in order. Bug when there is none: the cache keeps within its bytes. */
   take(kind: KvKind): { page: PageId; moves: readonly PageMove[] } {
-    const partial = this.#slabs.find((slab) => slab.kind === kind && usedCount(slab) < this.#perSlab(kind));
-    if (partial !== undefined) return { page: this.#use(partial, kind), moves: [] };
-    const empty = this.#slabs.find((slab) => slab.kind === undefined);
-    if (empty !== undefined) return { page: this.#use(empty, kind), moves: [] };
-    const moves = this.#emptySlab();
-    const made = this.#slabs.find((slab) => slab.kind === undefined);
+    const [partial] = this.#partial[kind];
+    const slab = partial ?? this.#emptySlab();
+    if (slab !== undefined) return { page: this.#use(slab, kind), moves: [] };
+    const moves = this.#movesForSlab();
+    const made = this.#emptySlab();
     assert(made !== undefined, "a page is taken only where the bytes for it are free");
     return { page: this.#use(made, kind), moves };
   }
 
   give(page: PageId): void {
     const slab = at(this.#slabs, Math.floor(page / this.#layout.slabUnits));
-    assert(slab.kind !== undefined, "a page is given back once");
-    const place = (page % this.#layout.slabUnits) / this.#layout.pageUnits[slab.kind];
+    const { kind } = slab;
+    assert(kind !== undefined, "a page is given back once");
+    const place = (page % this.#layout.slabUnits) / this.#layout.pageUnits[kind];
     assert(slab.used[place] === true, "a page is given back once");
     slab.used[place] = false;
-    if (usedCount(slab) === 0) this.#clear(slab);
+    slab.usedCount -= 1;
+    this.#counts[kind] -= 1;
+    if (slab.usedCount === 0) this.#clear(slab, kind);
+    else this.#partial[kind].add(slab);
+  }
+
+  #emptySlab(): Slab | undefined {
+    const known = this.#empty.pop();
+    if (known !== undefined || this.#slabs.length === this.#layout.slabCount) return known;
+    const slab: Slab = { index: this.#slabs.length, kind: undefined, used: [], usedCount: 0 };
+    this.#slabs.push(slab);
+    return slab;
   }
 
   /** Moves the pages of the emptiest slab into the free places of others of its kind. */
-  #emptySlab(): PageMove[] {
+  #movesForSlab(): PageMove[] {
     for (const kind of KV_KINDS) {
-      const own = this.#slabs.filter((slab) => slab.kind === kind).sort((a, b) => usedCount(a) - usedCount(b));
-      const [victim, ...others] = own;
-      const room = others.reduce((sum, slab) => sum + this.#perSlab(kind) - usedCount(slab), 0);
-      if (victim === undefined || room < usedCount(victim)) continue;
+      const partial = this.#partial[kind];
+      let victim: Slab | undefined;
+      let room = 0;
+      for (const slab of partial) {
+        room += this.#perSlab(kind) - slab.usedCount;
+        if (victim === undefined || slab.usedCount < victim.usedCount) victim = slab;
+      }
+      if (victim === undefined || room - (this.#perSlab(kind) - victim.usedCount) < victim.usedCount) continue;
+      partial.delete(victim);
       const moves: PageMove[] = [];
       for (const [place, isUsed] of victim.used.entries()) {
-        const target = others.find((slab) => usedCount(slab) < this.#perSlab(kind));
-        if (!isUsed || target === undefined) continue;
+        if (!isUsed) continue;
+        const [target] = partial;
+        assert(target !== undefined, "there is room for the pages that move");
         moves.push({ kind, from: this.#page(victim, kind, place), to: this.#use(target, kind) });
       }
-      this.#clear(victim);
+      this.#counts[kind] -= victim.usedCount;
+      this.#clear(victim, kind);
       return moves;
     }
     return [];
@@ -76,12 +100,19 @@ export class PagePool {
     const place = slab.used.indexOf(false);
     assert(slab.kind === kind && place >= 0, "a page is taken where there is a free one");
     slab.used[place] = true;
+    slab.usedCount += 1;
+    this.#counts[kind] += 1;
+    if (slab.usedCount < this.#perSlab(kind)) this.#partial[kind].add(slab);
+    else this.#partial[kind].delete(slab);
     return this.#page(slab, kind, place);
   }
 
-  #clear(slab: Slab): void {
+  #clear(slab: Slab, kind: KvKind): void {
+    this.#partial[kind].delete(slab);
+    this.#empty.push(slab);
     slab.kind = undefined;
     slab.used.length = 0;
+    slab.usedCount = 0;
   }
 
   #page(slab: Slab, kind: KvKind, place: number): PageId {
@@ -91,8 +122,4 @@ export class PagePool {
   #perSlab(kind: KvKind): number {
     return this.#layout.slabUnits / this.#layout.pageUnits[kind];
   }
-}
-
-function usedCount({ used }: Slab): number {
-  return used.reduce((sum, isUsed) => sum + (isUsed ? 1 : 0), 0);
 }
