@@ -1,4 +1,4 @@
-import type { RequestEvent, StepEntry } from "@drover/core";
+import { type RequestEvent, routerId, type StepEntry } from "@drover/core";
 import { kvGeometry } from "@drover/kv";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -124,4 +124,28 @@ test("a request that ends while its step runs keeps its KV until the step is ove
   local.engine.flush();
   expect(tokensOf(local)).toEqual({ gone: [0, 1] });
   expect(local.sequences.openCount).toBe(0);
+});
+
+test("what a step has drawn is sent at once where steps take the thread, and while the next is computed where a device computes them", async () => {
+  for (const [runsBeside, expected] of [
+    [false, ["step", "0", "step", "1", "step", "2"]],
+    [true, ["step", "step", "0", "step", "1", "2"]],
+  ] as const) {
+    const local = engineOf(plain);
+    local.runner.runsBeside = runsBeside;
+    const seen: string[] = [];
+    const ended = new AbortController();
+    local.runner.onSubmit = () => seen.push("step");
+    const send = (events: readonly RequestEvent[]) => {
+      for (const { event } of events) {
+        if (event.kind === "token") seen.push(String(event.index));
+        if (event.kind === "done") ended.abort();
+      }
+    };
+    local.engine.attach(routerId("test"), { send }, []);
+    // A request that is there keeps the start's calibration away.
+    local.engine.place(taskOfLength("r", 3, 3));
+    await local.engine.run(ended.signal);
+    expect(seen).toEqual(expected);
+  }
 });

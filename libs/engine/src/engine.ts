@@ -196,12 +196,33 @@ export class Engine {
         continue;
       }
       this.#endCalibration();
-      await this.#options.masks.settle();
-      const progressed = await this.step();
-      this.#outbox.flush();
-      if (progressed) await this.#options.breathe();
-      else await sleepUnlessAborted(this.#options.clock, PARKED_PAUSE_MS, signal);
+      const progressed = await (this.#options.runner.runsBeside === true ? this.#stepBeside() : this.#stepHere());
+      if (!progressed) await sleepUnlessAborted(this.#options.clock, PARKED_PAUSE_MS, signal);
     }
+    this.#outbox.flush();
+  }
+
+  /** A step that takes this thread: what it has drawn is sent before the next one. */
+  async #stepHere(): Promise<boolean> {
+    await this.#options.masks.settle();
+    const progressed = await this.step();
+    this.#outbox.flush();
+    if (progressed) await this.#options.breathe();
+    return progressed;
+  }
+
+  /** A step that a device computes: what the last one has drawn is sent, and streams and timers run, once it was handed over. */
+  async #stepBeside(): Promise<boolean> {
+    const { masks, breathe } = this.#options;
+    const settling = masks.settle();
+    if (settling !== undefined) this.#outbox.flush();
+    await settling;
+    const progressed = await this.#stepper.step([...this.#choices], () => {
+      this.#outbox.flush();
+      return breathe();
+    });
+    if (!progressed) this.#outbox.flush();
+    return progressed;
   }
 
   /** One more probe of the start's calibration, once experts answer. False when there is nothing to measure. */
@@ -219,7 +240,7 @@ export class Engine {
 
   /** One step. False when nothing was computed: every choice waits for room or for other workers. */
   step(): Promise<boolean> {
-    return this.#stepper.step([...this.#choices]);
+    return this.#stepper.step([...this.#choices], async () => undefined);
   }
 
   #finish(choice: Choice): void {

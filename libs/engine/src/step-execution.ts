@@ -12,12 +12,15 @@ export class StepExecution {
     this.#runner = runner;
   }
 
-  /** Computes a step. `held`: the sequences whose KV it uses, those that are being repaired among them. */
-  async run(step: Step, held: readonly KvSequence[]): Promise<StepResult> {
+  /** Computes a step. `held`: the sequences whose KV it uses, those that are being repaired among them. `meanwhile`: what is done once the step was handed over. */
+  async run(step: Step, held: readonly KvSequence[], meanwhile: () => Promise<void>): Promise<StepResult> {
     for (const sequence of held) this.#inStep.add(sequence);
     try {
       await this.#sequences.settled(step.entries.map(({ sequence }) => sequence));
-      return await this.#runner.submit(step).result();
+      const pending = this.#runner.submit(step);
+      // Both at once: a step that fails meanwhile is waited for already.
+      const [result] = await Promise.all([pending.result(), meanwhile()]);
+      return result;
     } finally {
       this.#inStep.clear();
       for (const sequence of this.#closing.splice(0)) this.#sequences.close(sequence);

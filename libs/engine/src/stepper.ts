@@ -56,11 +56,14 @@ export class Stepper {
     return this.#step;
   }
 
-  /** One step of these choices. False when nothing was computed: all of them wait for room or for other workers. */
-  async step(choices: readonly Choice[]): Promise<boolean> {
+  /**
+   * One step of these choices. False when nothing was computed: all of them wait for room or for other workers. `meanwhile`: what is done while it is computed, where
+   * there is a step.
+   */
+  async step(choices: readonly Choice[], meanwhile: () => Promise<void>): Promise<boolean> {
     const plan = this.#plan(choices);
     if (plan === undefined) return false;
-    return this.#settle(plan, await this.#run(plan));
+    return this.#settle(plan, await this.#run(plan, meanwhile));
   }
 
   /** Frees a choice's KV: at once, or when the step that uses it is over. */
@@ -96,13 +99,14 @@ export class Stepper {
     };
   }
 
-  async #run(plan: PlannedStep): Promise<StepResult> {
+  async #run(plan: PlannedStep, meanwhile: () => Promise<void>): Promise<StepResult> {
     const choices = plan.rows.map(({ of }) => of);
     using traced = traceStep(choices, plan);
     const step = { entries: plan.rows.map(({ entry }) => entry), traceCall: traced.call };
     return await this.#execution.run(
       step,
       choices.flatMap(({ sequence }) => sequence ?? []),
+      meanwhile,
     );
   }
 

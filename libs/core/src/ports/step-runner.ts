@@ -109,6 +109,8 @@ export interface StepRunner {
    * few dozen rows by them; undefined: each row costs alike, however many they are.
    */
   readonly expertsRead?: number;
+  /** Whether a step that was handed over is computed beside this thread, which may do other things meanwhile without delaying it. */
+  readonly runsBeside?: boolean;
   /**
    * Hands a step over; its rows are reserved, and belong to sequences that are not closed before it is over. Steps are computed in the order
    * in which they are submitted. Returns before the step is over where the device computes by itself, so that the caller may send what the last one has

@@ -8,6 +8,7 @@ import { type StepBatch, stepBatches } from "./step-batches.ts";
 
 /** Llama 4's text model on one card. A step is handed over to the card and computed while this thread does other things. */
 export class CudaRunner implements StepRunner, Disposable {
+  readonly runsBeside = true;
   readonly #text: CudaText;
   /** The last step that was submitted. */
   #last: Promise<unknown> | undefined;

@@ -20,6 +20,9 @@ export class FakeRunner implements StepRunner {
   readonly hiddenSize = 1;
   readonly usable = true;
   readonly expertsRead?: number;
+  runsBeside = false;
+  /** Called with each step that is handed over. */
+  onSubmit: () => void = () => undefined;
   readonly clock: Clock;
   stepCount = 0;
   readonly #cost: FakeCost;
@@ -35,6 +38,7 @@ export class FakeRunner implements StepRunner {
 
   submit({ entries }: Step): PendingStep {
     this.stepCount += 1;
+    this.onSubmit();
     const totalMs = this.#cost(
       entries.map(({ sequence, tokenIds }) => ({ position: sequence.length, rowCount: tokenIds.length })),
     );
