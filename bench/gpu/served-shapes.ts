@@ -53,6 +53,29 @@ console.log(`  worker: ${JSON.stringify(facts).slice(0, 1500)}`);
 
 const ask = (prompt: readonly number[], count: number) => streamTokens(served.url, model, prompt, count);
 
+/** Steps so far, their rows, and what they took and were to take, in seconds. */
+async function stepFacts() {
+  const [steps, rows, seconds, predicted] = await Promise.all([
+    served.total("drover_step_seconds_count"),
+    served.total("drover_step_rows_total"),
+    served.total("drover_step_measured_seconds_total"),
+    served.total("drover_step_predicted_seconds_total"),
+  ]);
+  return { steps, rows, seconds, predicted };
+}
+
+/** Does something, and says which steps it took. */
+async function stepsOf<T>(work: () => Promise<T>): Promise<Readonly<{ found: T; steps: string }>> {
+  const before = await stepFacts();
+  const found = await work();
+  const after = await stepFacts();
+  const of = (fact: keyof typeof after) => after[fact] - before[fact];
+  const rows = (of("rows") / of("steps")).toFixed(0);
+  const ms = ((1e3 * of("seconds")) / of("steps")).toFixed(1);
+  const ratio = (of("seconds") / of("predicted")).toFixed(2);
+  return { found, steps: `${of("steps")} steps of ${rows} rows and ${ms} ms, ${ratio} of what was predicted` };
+}
+
 async function level(streams: number): Promise<void> {
   const prompts = Array.from({ length: streams }, (_, i) => promptOf(cached, i));
   const { tokensPerSecond, gapMs, firstMs, steps, wallMs } = await measureLevel(served, model, prompts, generated);
@@ -70,11 +93,11 @@ async function level(streams: number): Promise<void> {
 
 async function fresh(streams: number): Promise<void> {
   const prompts = Array.from({ length: streams }, () => promptOf(cached, 1000 + salt++));
-  const found = await Promise.all(prompts.map((prompt) => ask(prompt, 32)));
+  const { found, steps } = await stepsOf(() => Promise.all(prompts.map((prompt) => ask(prompt, 32))));
   const firsts = found.map(({ firstMs }) => firstMs);
   const gaps = gapsOf(found);
   console.log(
-    `${streams} streams, ${cached} new: first token p50 ${rank(firsts, 0.5).toFixed(0)} p99 ${rank(firsts, 0.99).toFixed(0)} ms, between tokens p50 ${rank(gaps, 0.5).toFixed(2)} p99 ${rank(gaps, 0.99).toFixed(2)} ms`,
+    `${streams} streams, ${cached} new: first token p50 ${rank(firsts, 0.5).toFixed(0)} p99 ${rank(firsts, 0.99).toFixed(0)} ms, between tokens p50 ${rank(gaps, 0.5).toFixed(2)} p99 ${rank(gaps, 0.99).toFixed(2)} ms, ${steps}`,
   );
 }
 
@@ -124,15 +147,18 @@ function cardUse(): string {
 
 const all = numbersOf(values.streams);
 const warming = performance.now();
-await Promise.all(Array.from({ length: Math.max(...all) }, (_, i) => ask(promptOf(cached, i), 1)));
-console.log(`${Math.max(...all)} prompts of ${cached} computed in ${seconds(warming)} s`);
+const { steps: warmSteps } = await stepsOf(() =>
+  Promise.all(Array.from({ length: Math.max(...all) }, (_, i) => ask(promptOf(cached, i), 1))),
+);
+console.log(`${Math.max(...all)} prompts of ${cached} computed in ${seconds(warming)} s, ${warmSteps}`);
 for (const streams of all) await level(streams);
 for (const streams of numbersOf(values.fresh)) await fresh(streams);
 if (promptLength > 0)
   for (let round = 0; round < 2; round++) {
-    const { firstMs } = await ask(promptOf(promptLength, 5000 + salt++), 1);
+    const { found, steps } = await stepsOf(() => ask(promptOf(promptLength, 5000 + salt++), 1));
+    const { firstMs } = found;
     console.log(
-      `prompt of ${promptLength}: ${firstMs.toFixed(0)} ms, ${((1e3 * promptLength) / firstMs).toFixed(0)} tokens/s`,
+      `prompt of ${promptLength}: ${firstMs.toFixed(0)} ms, ${((1e3 * promptLength) / firstMs).toFixed(0)} tokens/s, ${steps}`,
     );
   }
 if (Number(values.long) > 0) await long(Number(values.long), generated);
