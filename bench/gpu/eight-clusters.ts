@@ -41,6 +41,12 @@ export function eightClusters(shape: EightShape): readonly EightCluster[] {
       copies: 1,
       flags: all(1, Math.max(rows(cards), longMiB(shape)), ...(long > 0 ? stripes : [])),
     },
+    {
+      name: "every expert twice",
+      copies: 2,
+      // Half of the streams go on at the other workers when one is killed.
+      flags: all(2, rows(Math.max(1, cards - 1)), "--expert-holders", "2"),
+    },
     { name: "attention on all cards, by gRPC", copies: 1, flags: all(1, rows(cards), "--exchange", "grpc") },
     {
       name: `attention on ${few === 1 ? "one card" : "two cards"}, experts on all`,
@@ -49,12 +55,6 @@ export function eightClusters(shape: EightShape): readonly EightCluster[] {
         ...["--gpus", String(cards), "--attention-workers", String(few), "--expert-workers", String(cards)],
         ...["--expert-memory", expertMemory(shape, 1), "--kv-memory", `${rows(few)}MiB`],
       ],
-    },
-    {
-      name: "every expert twice",
-      copies: 2,
-      // Half of the streams go on at the other workers when one is killed.
-      flags: all(2, rows(Math.max(1, cards - 1)), "--expert-holders", "2"),
     },
   ];
 }

@@ -4,15 +4,9 @@ import type { StreamLevel } from "./stream-level.ts";
 type Line = Readonly<Partial<Record<(typeof COLUMNS)[number], string>>>;
 
 const COLUMNS = [
-  ...([
-    "cluster",
-    "what",
-    "streams",
-    "tokens/s",
-    "first token, ms: p50 / p99",
-    "between tokens, ms: p50 / p99",
-  ] as const),
-  ...(["ms a step", "waits for experts", "frames by memory / gRPC", "busiest holder by the mean", "remarks"] as const),
+  ...(["cluster", "what", "streams", "tokens/s, all decoding", "tokens/s, from the first request on"] as const),
+  ...(["first token, ms: p50 / p99", "between tokens, ms: p50 / p99", "ms a step", "waits for experts"] as const),
+  ...(["frames by memory / gRPC", "busiest holder by the mean", "remarks"] as const),
 ];
 
 /** What was measured, line by line: each is printed when it is there, and all of them as one table at the end. */
@@ -30,9 +24,11 @@ export class EightTable {
 
   /** A level's line. `busiest`: of its expert rows. */
   level(cluster: string, what: string, level: StreamLevel, busiest: number): void {
-    const { streams, tokensPerSecond, firstMs, gapMs, steps } = level;
+    const { streams, found, wallMs, tokensPerSecond, firstMs, gapMs, steps } = level;
+    const tokens = found.reduce((sum, { times }) => sum + times.length, 0);
     this.add({
-      ...{ cluster, what, streams: String(streams), "tokens/s": tokensPerSecond.toFixed(0) },
+      ...{ cluster, what, streams: String(streams), "tokens/s, all decoding": tokensPerSecond?.toFixed(0) ?? "-" },
+      "tokens/s, from the first request on": ((1e3 * tokens) / wallMs).toFixed(0),
       "first token, ms: p50 / p99": `${firstMs.p50.toFixed(0)} / ${firstMs.p99.toFixed(0)}`,
       "between tokens, ms: p50 / p99": `${gapMs.p50.toFixed(2)} / ${gapMs.p99.toFixed(2)}`,
       "ms a step": ((1e3 * steps.seconds) / steps.count).toFixed(2),

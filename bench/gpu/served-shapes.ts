@@ -81,7 +81,7 @@ async function level(streams: number): Promise<void> {
   const { tokensPerSecond, gapMs, firstMs, steps, wallMs } = await measureLevel(served, model, prompts, generated);
   const attention = served.workers.filter((name) => name.startsWith("attention")).length;
   const cells = [
-    `${tokensPerSecond.toFixed(0)} tokens/s`,
+    `${tokensPerSecond?.toFixed(0) ?? "-"} tokens/s`,
     `between tokens p50 ${gapMs.p50.toFixed(2)} p99 ${gapMs.p99.toFixed(2)} ms`,
     `first token p50 ${firstMs.p50.toFixed(0)} ms`,
     `${steps.count} steps of ${((1e3 * steps.seconds) / steps.count).toFixed(2)} ms, ${((1e5 * steps.seconds) / wallMs / attention).toFixed(0)}% of the time`,

@@ -5,7 +5,8 @@ import { rank, type StreamTokens, streamTokens } from "./stream-tokens.ts";
 export type StreamLevel = Readonly<{
   streams: number;
   found: readonly StreamTokens[];
-  tokensPerSecond: number;
+  /** While all of them decode; undefined where the first ended before the last began. */
+  tokensPerSecond: number | undefined;
   gapMs: Readonly<{ p50: number; p99: number }>;
   firstMs: Readonly<{ p50: number; p99: number }>;
   steps: StepFacts;
@@ -60,9 +61,10 @@ export function gapsOf(found: readonly StreamTokens[]): number[] {
 }
 
 /** Tokens a second while all streams decode: from the last first token to the first end. */
-function decodeRate(found: readonly StreamTokens[]): number {
+function decodeRate(found: readonly StreamTokens[]): number | undefined {
   const from = Math.max(...found.map(({ times }) => times[0] ?? 0));
   const to = Math.min(...found.map(({ times }) => times.at(-1) ?? 0));
+  if (to <= from) return undefined;
   const count = found.reduce((sum, { times }) => sum + times.filter((time) => time > from && time <= to).length, 0);
   return (1000 * count) / (to - from);
 }
