@@ -16,7 +16,7 @@ export function apiPage(): string {
   return [
     "# HTTP interface",
     "<!-- Written by `npm run api-page` from the schemas in libs/openai: change those. -->",
-    "A router serves this page's machine-readable form, an OpenAPI 3.1 document, at `/openapi.json`.",
+    "A router serves this page's machine-readable form, an OpenAPI 3.1 document, at `/openapi.json`. Over gRPC there are [services](grpc.md) beside it.",
     document.info.description,
     "## Endpoints",
     ...operations,

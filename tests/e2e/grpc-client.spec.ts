@@ -1,6 +1,6 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { DroverError, neverAborted } from "@drover/core";
-import { publicApi } from "@drover/proto";
+import { inferApi, publicApi } from "@drover/proto";
 import { RpcClient } from "@drover/rpc";
 import { Client, credentials } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -37,6 +37,52 @@ describe("a generated gRPC client works against the public interface", () => {
     expect(replies.map(({ finishReason }) => finishReason).filter(Boolean)).toEqual(["stop"]);
     expect(last?.usage?.promptTokens).toBe(replies[0]?.promptTokenIds.length);
     expect(last?.usage?.completionTokens).toBe(replies.flatMap(({ tokenIds }) => tokenIds).length);
+  });
+
+  test("KServe's protocol answers the same, whole and token by token", async () => {
+    const { modelInfer, modelStreamInfer } = inferApi.GRPCInferenceService.method;
+    const text = (value: string) => ({ bytesContents: [new TextEncoder().encode(value)] });
+    const tensor = (
+      name: string,
+      datatype: string,
+      contents: MessageInitShape<typeof inferApi.InferTensorContentsSchema>,
+    ) => ({
+      name,
+      datatype,
+      shape: [1n],
+      contents,
+    });
+    const request = (stream: boolean) =>
+      create(inferApi.ModelInferRequestSchema, {
+        modelName: MODEL,
+        id: "one",
+        inputs: [
+          tensor("text_input", "BYTES", text("The capital of")),
+          tensor("max_tokens", "INT32", { intContents: [8] }),
+          tensor("temperature", "FP32", { fp32Contents: [0] }),
+          tensor("exclude_input_in_output", "BOOL", { boolContents: [true] }),
+          tensor("stream", "BOOL", { boolContents: [stream] }),
+        ],
+      });
+    const textIn = ({ outputs }: inferApi.ModelInferResponse) =>
+      outputs
+        .flatMap(({ contents }) => contents?.bytesContents ?? [])
+        .map((bytes) => new TextDecoder().decode(bytes))
+        .join("");
+    const whole = textIn(await client.unary(modelInfer, request(false), neverAborted));
+    expect(whole.length).toBeGreaterThan(4);
+    const plain = new Client(`127.0.0.1:${cluster.grpcPort}`, credentials.createInsecure());
+    const call = plain.makeBidiStreamRequest(
+      `/${inferApi.GRPCInferenceService.typeName}/${modelStreamInfer.name}`,
+      (message: inferApi.ModelInferRequest) => Buffer.from(toBinary(inferApi.ModelInferRequestSchema, message)),
+      (bytes: Buffer) => fromBinary(inferApi.ModelStreamInferResponseSchema, bytes),
+    );
+    call.end(request(true));
+    const answers: inferApi.ModelStreamInferResponse[] = [];
+    for await (const one of call) answers.push(one);
+    plain.close();
+    expect(answers.length).toBe(8);
+    expect(answers.flatMap(({ inferResponse }) => (inferResponse ? [textIn(inferResponse)] : [])).join("")).toBe(whole);
   });
 
   test("Options that vLLM has besides are those of HTTP: words, prompts that are cut, what is told of them", async () => {

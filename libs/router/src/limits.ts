@@ -55,6 +55,12 @@ export const HANDSHAKE_MS_MAX = 10_000;
 /** Calls at once of one gRPC connection; those beyond wait at the client. */
 export const GRPC_STREAMS_MAX = 1024;
 
+/** Of KServe's protocol: inputs and parameters of a request, elements of an input, and requests at once of one stream; the next one is read when one has ended. */
+export const INFER_INPUTS_MAX = 64;
+export const INFER_PARAMETERS_MAX = 256;
+export const INFER_ELEMENTS_MAX = 1024;
+export const INFER_STREAM_REQUESTS_MAX = 32;
+
 /** Requests in flight unless `--max-requests`; more are refused with 429. */
 export const REQUESTS_MAX_DEFAULT = 256;
 

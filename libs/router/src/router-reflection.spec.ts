@@ -25,6 +25,8 @@ it("reflection tells of health too, so that tools which know no service can ask 
   const services = await ask(7, "");
   expect(services).toContain("drover.v1.Inference");
   expect(services).toContain("grpc.health.v1.Health");
+  expect(services).toContain("inference.GRPCInferenceService");
+  expect(await ask(4, "inference.GRPCInferenceService")).toContain("ModelStreamInferResponse");
   expect(await ask(4, "grpc.health.v1.Health")).toContain("HealthCheckRequest");
   client.close();
 });

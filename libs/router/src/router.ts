@@ -132,7 +132,15 @@ export class Router {
       certificates: options.certificates,
       bodies,
     });
-    this.#grpc = createGrpcServer({ deployments: this.#deployments, keys, usage, logger, bodies });
+    this.#grpc = createGrpcServer({
+      deployments: this.#deployments,
+      keys,
+      usage,
+      logger,
+      bodies,
+      version: options.version,
+      isReady: () => this.ready,
+    });
   }
 
   /** Listens on both ports and begins to watch the clusters. Errors: `unavailable` when an address is taken. */

@@ -42,9 +42,11 @@ export type RpcHandlers<Service extends DescService> = {
 
 type OfBytes<Handle> = Handle extends (call: ServerWritableStream<infer _I, infer O>) => void
   ? (call: ServerWritableStream<Uint8Array, O | Buffer>) => void
-  : Handle extends UnaryHandler<infer _I, infer O>
-    ? UnaryHandler<Uint8Array, O | Buffer>
-    : never;
+  : Handle extends (call: ServerDuplexStream<infer _I, infer O>) => void
+    ? (call: ServerDuplexStream<Uint8Array, O | Buffer>) => void
+    : Handle extends UnaryHandler<infer _I, infer O>
+      ? UnaryHandler<Uint8Array, O | Buffer>
+      : never;
 
 /**
  * What answers a service whose requests its handlers read themselves, such as on a thread: they get their bytes. A reply may be bytes too, where
