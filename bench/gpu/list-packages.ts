@@ -5,7 +5,7 @@ import { join, relative } from "node:path";
 const ROOT = join(import.meta.dirname, "../..");
 const STORE = join(ROOT, "node_modules/.pnpm");
 /** Large packages that serving from a card does not need. */
-const LEFT_OUT = ["onnxruntime-node", "fast-check", "openai"];
+const LEFT_OUT = ["onnxruntime-node", "fast-check", "openai", "playwright-core", "@anthropic-ai/sdk"];
 const NOT_LOADED = /\.(map|md|markdown|flow|tsbuildinfo|cc|d\.[cm]?ts)$/;
 const NOT_LOADED_FOLDERS = /\/(test|tests|__tests__|examples?|docs?|benchmarks?|vendor|musl_x64|esnext)\//;
 
@@ -38,7 +38,7 @@ function add(path: string, name: string): void {
 const projects = ["apps", "libs"].flatMap((group) =>
   readdirSync(join(ROOT, group)).map((project) => join(group, project)),
 );
-for (const project of [...projects, "bench"]) {
+for (const project of [...projects, "bench", "tests"]) {
   const modules = join(ROOT, project, "node_modules");
   if (lstatSync(modules, { throwIfNoEntry: false })?.isDirectory()) visit(modules);
 }

@@ -2,6 +2,7 @@
 # pack.sh OUT: what a bare machine with a card needs to run bench/gpu, as archives in OUT: node.xz, packages.tar.xz, and sources.tar.xz with the goldens and their pictures.
 # Models are brought beside them. run.sh unpacks and runs. Needs xz and strip; node.xz is kept where it is there already, since it takes minutes.
 # ONNX Runtime, which cards do without, is left out.
+# Simulated clusters run there too: run.sh ARCHIVES TARGET ../../tests/simulation/main.ts --jobs 32 --minutes 30 --seeds 100000.
 set -euo pipefail
 out=$(realpath -m "$1")
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -25,6 +26,7 @@ for folder in apps libs bench; do
   (cd "$root" && find "$folder" -name node_modules -prune -o -type f \( -path '*/src/*' -o -name package.json -o -path 'bench/gpu/*' \) -print) |
     tar -C "$root" -cf - -T - | tar -C "$work/tree" -xf -
 done
+tar -C "$root" -cf - tests/package.json $(cd "$root" && find tests/simulation -type f) | tar -C "$work/tree" -xf -
 cp "$goldens/check.py" "$work/tree/goldens/"
 for name in nano nano-fp8 nano-ct-fp8 scout; do
   mkdir -p "$work/tree/goldens/$name"

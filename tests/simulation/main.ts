@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { type Plan, planOf } from "./plan.ts";
 import { PLANTED } from "./planted.ts";
 import type { Seams } from "./seams.ts";
+import { runSeeds, type SeedOutcome, serveSeeds } from "./seed-jobs.ts";
 import { shrink } from "./shrink.ts";
 import { type History, simulate } from "./simulate.ts";
 
@@ -11,12 +12,16 @@ const USAGE = `Lives through histories of a simulated cluster in which things go
 
   --seeds N      so many, from --from on (default 1000)
   --from N       the first seed (default 1)
+  --jobs N       in so many processes (default 1)
+  --minutes N    begins no seed after so long
   --seed N       one, with its log
   --plan FILE    a kept plan, with its log
   --planted NAME with a fault in the product: any part of its name
   --keep         writes the least plan of each failure to tests/simulation/seeds`;
 
 const LINES_SHOWN = 400;
+/** Seeds. */
+const SAID_EACH = 500;
 
 /** Lives through what the arguments say. Returns how many histories failed. */
 async function main(): Promise<number> {
@@ -24,6 +29,9 @@ async function main(): Promise<number> {
     options: {
       seeds: { type: "string", default: "1000" },
       from: { type: "string", default: "1" },
+      jobs: { type: "string", default: "1" },
+      minutes: { type: "string" },
+      serve: { type: "boolean", default: false },
       seed: { type: "string" },
       plan: { type: "string" },
       planted: { type: "string" },
@@ -38,8 +46,52 @@ async function main(): Promise<number> {
   const seams = plantedBy(values.planted);
   if (values.seed !== undefined) return show(planOf(Number(values.seed)), seams);
   if (values.plan !== undefined) return show(JSON.parse(await readFile(values.plan, "utf8")) as Plan, seams);
+  if (values.serve) {
+    serveSeeds((seed) => outcomeOf(seed, seams));
+    return 0;
+  }
   const first = Number(values.from);
-  return many(first, first + Number(values.seeds) - 1, seams, values.keep);
+  const last = first + Number(values.seeds) - 1;
+  if (values.jobs === "1" && values.minutes === undefined) return many(first, last, seams, values.keep);
+  const failed = await inJobs(first, last, values);
+  for (const seed of values.keep ? failed : []) await report(planOf(seed), seams, true);
+  return failed.length;
+}
+
+async function outcomeOf(seed: number, seams: Seams): Promise<SeedOutcome> {
+  const { violations, hash, recoveryMs } = await simulate(planOf(seed), { linesKept: 0, seams });
+  return { seed, violations, hash, recoveryMs };
+}
+
+/** Returns the seeds that failed; each is said as soon as it has. */
+async function inJobs(
+  first: number,
+  last: number,
+  { jobs, minutes, planted }: Readonly<{ jobs: string; minutes?: string; planted?: string }>,
+): Promise<number[]> {
+  const beganMs = performance.now();
+  const failed: number[] = [];
+  let livedCount = 0;
+  let slowestMs = 0;
+  const say = () => {
+    const seconds = (performance.now() - beganMs) / 1000;
+    const pace = `${Math.round(seconds)} s, ${(livedCount / seconds).toFixed(1)} a second`;
+    const slowest = `the slowest recovery took ${Math.round(slowestMs)} ms`;
+    console.log(`${livedCount} seeds from ${first} on, ${failed.length} failed; ${slowest}; ${pace}`);
+  };
+  const onOutcome = ({ seed, violations, hash, recoveryMs }: SeedOutcome) => {
+    livedCount += 1;
+    slowestMs = Math.max(slowestMs, recoveryMs);
+    if (violations.length > 0) {
+      failed.push(seed);
+      console.log(`seed ${seed} fails, hash ${hash}: ${violations[0]}`);
+    }
+    if (livedCount % SAID_EACH === 0) say();
+  };
+  const untilMs = minutes === undefined ? Number.POSITIVE_INFINITY : beganMs + Number(minutes) * 60_000;
+  await runSeeds({ first, last, jobs: Number(jobs), untilMs, planted, onOutcome });
+  say();
+  return failed;
 }
 
 async function many(first: number, last: number, seams: Seams, keep: boolean): Promise<number> {

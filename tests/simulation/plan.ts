@@ -19,6 +19,10 @@ export type Fault = Readonly<{ atMs: number }> &
     | Readonly<{ kind: "drain"; machine: string; forMs: number }>
     /** Redis loses its data. */
     | Readonly<{ kind: "forget" }>
+    /** Redis's disk is full: it takes no write. */
+    | Readonly<{ kind: "full"; forMs: number }>
+    /** What is called from one machine to the other is called twice. */
+    | Readonly<{ kind: "twice"; from: string; to: string; forMs: number }>
   );
 
 export type WorkerPlan = Readonly<{ name: string; roles: readonly WorkerRole[]; kvBytesMax: number }>;
@@ -79,6 +83,7 @@ export function planOf(seed: number): Plan {
     return { seed, queue, schedulers, routers, workers, holdersMin: 1, clients: hurried, faults };
   }
   const faults = Array.from({ length: draw.whole(0, 8) }, () => faultOf(draw, around));
+  faults.push(...rareFaults(seed, around));
   faults.sort((a, b) => a.atMs - b.atMs);
   return { seed, queue, schedulers, routers, workers, holdersMin: draw.whole(1, 2), clients, faults };
 }
@@ -163,6 +168,20 @@ function faultOf(draw: Draw, { machines, workers, queue }: Around): Fault {
     case "forget":
       return queue === "redis" ? { kind, atMs } : { kind: "reset", atMs, one: machine, other };
   }
+}
+
+/** What is not drawn with the others, so that these stay what they are with their seeds. */
+function rareFaults(seed: number, { machines, queue }: Around): Fault[] {
+  const draw = drawOf(seed + 0.5);
+  const faults: Fault[] = [];
+  if (draw.is(0.3)) {
+    const from = draw.one(machines);
+    const to = draw.one(machines.filter((one) => one !== from));
+    faults.push({ kind: "twice", atMs: draw.whole(0, LAST_MS), from, to, forMs: draw.whole(1000, 12_000) });
+  }
+  if (queue === "redis" && draw.is(0.25))
+    faults.push({ kind: "full", atMs: draw.whole(BEGIN_MS, LAST_MS), forMs: draw.whole(500, 9000) });
+  return faults;
 }
 
 const KINDS = [

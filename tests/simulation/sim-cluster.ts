@@ -163,9 +163,21 @@ export class SimCluster {
         this.#drain(fault.machine, false);
         later(fault.forMs, `. ${fault.machine} serves again`, () => this.#drain(fault.machine, true));
         return;
+      case "twice":
+        network.repeat(fault.from, fault.to, true);
+        later(fault.forMs, "", () => network.repeat(fault.from, fault.to, false));
+        return;
+      case "full":
+        this.#fill(true);
+        later(fault.forMs, ". redis has room again", () => this.#fill(false));
+        return;
       case "forget":
         this.redis?.forget();
     }
+  }
+
+  #fill(isFull: boolean): void {
+    if (this.redis !== undefined) this.redis.isFull = isFull;
   }
 
   #crash(name: string, forMs: number): void {

@@ -11,10 +11,15 @@ import { DroverError, type JobLease, type JobName, type Lane, neverAborted } fro
 import { RedisLease } from "@drover/queue";
 import { type End, SimConnection, type SimNetwork, type SimProcess } from "@drover/testkit";
 import { MODEL } from "./model.ts";
-import { leaseScript, type SimRedis, type TakenJob } from "./sim-redis.ts";
+import { SimLease } from "./sim-lease.ts";
+import { leaseScript, type SimRedis } from "./sim-redis.ts";
 
 /** Where Redis is: the process that has it, which changes with each of its lives. */
 export type RedisPlace = () => Readonly<{ process: SimProcess; redis: SimRedis }>;
+
+/** Commands that a Redis with a full disk answers all the same. */
+const READS = /^(missing|cancelled|depth|get|leader)\b/;
+const FULL = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk";
 
 type Pending = Readonly<{ reject: (error: Error) => void }>;
 
@@ -55,17 +60,27 @@ export class RedisLink {
         connection.send(connection.server, { what: `redis answers ${what}`, receive });
       };
       const receive = () => {
-        const { redis } = this.#place();
-        void (async () => run(redis))().then(
+        void this.#serve(what, run).then(
           (value) => answer(() => resolve(value)),
           (error: Error) => answer(() => reject(error)),
         );
       };
       connection.send(end, { what: `${this.#process.name} > redis ${what}`, receive });
+      // As a connection does that sends again what it has no answer to.
+      if (this.#network.isRepeated(this.#process.name, "redis")) {
+        const again = () => void this.#serve(what, run).catch(() => undefined);
+        connection.send(end, { what: `${this.#process.name} > redis ${what} once more`, receive: again });
+      }
       this.#process.after(SILENCE_MS, "", () => {
         if (this.#pending.has(pending)) connection.breakAt(end, "redis says nothing");
       });
     });
+  }
+
+  async #serve<T>(what: string, run: (redis: SimRedis) => T | Promise<T>): Promise<T> {
+    const { redis } = this.#place();
+    if (redis.isFull && !READS.test(what)) throw new Error(FULL);
+    return run(redis);
   }
 
   #connect(): void {
@@ -104,7 +119,8 @@ export class RedisLink {
   }
 }
 
-const away = (cause: unknown): DroverError =>
+/** What a call to the queue fails with. */
+export const away = (cause: unknown): DroverError =>
   cause instanceof DroverError
     ? cause
     : new DroverError("unavailable", "the queue's Redis cannot be reached", { cause, retryAfterMs: 1000 });
@@ -201,75 +217,6 @@ export class SimQueue implements QueueProducer, QueueConsumer, PayloadStore {
     return this.#ask(signal, `delete ${keys}`, (redis) => redis.payloads.delete(keys, neverAborted));
   }
 }
-
-const EXTEND_MS = 10_000 / 3;
-
-/** A taken job, whose lock is extended while it is held. */
-class SimLease implements JobLease {
-  readonly job: QueueJob;
-  readonly attempt: number;
-  readonly #link: RedisLink;
-  readonly #process: SimProcess;
-  readonly #lock: number;
-  readonly #lost = new AbortController();
-  #isOver = false;
-  #extendedMs: number;
-
-  constructor(link: RedisLink, process: SimProcess, { job, attempt, lock }: TakenJob) {
-    this.job = job;
-    this.attempt = attempt;
-    this.#link = link;
-    this.#process = process;
-    this.#lock = lock;
-    this.#extendedMs = process.monotonic();
-    process.after(EXTEND_MS, "", () => this.#extend());
-  }
-
-  get lost(): AbortSignal {
-    return this.#lost.signal;
-  }
-
-  async complete(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    this.#isOver = true;
-    await this.#link.command(`complete ${this.#lock}`, (redis) => redis.complete(this.#lock)).catch(rethrown);
-  }
-
-  async release(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    this.#isOver = true;
-    await this.#link.command(`release ${this.#lock}`, (redis) => redis.release(this.#lock)).catch(rethrown);
-  }
-
-  #extend(): void {
-    if (this.#isOver) return;
-    const askedMs = this.#process.monotonic();
-    if (askedMs - this.#extendedMs >= 3 * EXTEND_MS) {
-      this.#lose();
-      return;
-    }
-    this.#link
-      .command(`extend ${this.#lock}`, (redis) => redis.extend(this.#lock))
-      .then(
-        (isHeld) => {
-          if (isHeld) this.#extendedMs = askedMs;
-          else this.#lose();
-        },
-        () => undefined,
-      );
-    this.#process.after(EXTEND_MS, "", () => this.#extend());
-  }
-
-  #lose(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#lost.abort(new DroverError("unavailable", "the job's lock was lost"));
-  }
-}
-
-const rethrown = (error: unknown): never => {
-  throw away(error);
-};
 
 /** The real lease, over the simulated connection. */
 export function simLease(link: RedisLink, process: SimProcess, address: string): RedisLease {

@@ -37,6 +37,8 @@ export class SimRedis {
   #deliveries = new Map<string, number>();
   #lease: Readonly<{ holder: string; untilMs: number }> | undefined;
   #epoch = 0;
+  /** Its disk is full: it takes no write. */
+  isFull = false;
   readonly #listeners = new Set<() => void>();
 
   constructor(clock: Clock) {

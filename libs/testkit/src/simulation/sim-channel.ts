@@ -1,20 +1,16 @@
 import type { Channel } from "@drover/rpc";
 import { connectivityState, type Metadata, status } from "@grpc/grpc-js";
 import { digestOf } from "./event-log.ts";
-import { type End, type Frame, SimConnection, type Ways } from "./sim-connection.ts";
+import { Link, type Reach } from "./sim-link.ts";
 import type { SimProcess } from "./sim-process.ts";
-import type { SimServer } from "./sim-server.ts";
 import type { ServedCall } from "./sim-server-call.ts";
-
-/** What a channel asks of its network. Undefined: nobody listens there. */
-export type Reach = Ways & Readonly<{ serverAt(address: string): SimServer | undefined }>;
 
 type Call = ReturnType<Channel["createCall"]>;
 type Listener = Parameters<Call["start"]>[1];
 type Status = Parameters<Listener["onReceiveStatus"]>[0];
 
-/** A connection is tried for so long. */
-const CONNECT_MS_MAX = 20_000;
+/** Who has made a call that came twice hears of the first alone. */
+const NOBODY = { metadata: () => undefined, message: () => undefined, status: () => undefined };
 
 const failure = (code: number, details: string, metadata: Metadata): Status => ({ code, details, metadata });
 
@@ -89,63 +85,6 @@ export class SimChannel implements Channel {
   }
 }
 
-/** One connection, from the first try on. */
-class Link {
-  isUp = false;
-  server: SimServer | undefined;
-  readonly #end: End;
-  readonly #waiting: (() => void)[] = [];
-  #connection: SimConnection | undefined;
-
-  constructor(network: Reach, process: SimProcess, address: string, broken: (reason: string) => void) {
-    this.#end = { process, broken };
-    const server = network.serverAt(address);
-    if (server === undefined) {
-      process.after(network.latencyMs(process.name, process.name), `${process.name} is refused at ${address}`, () =>
-        broken(`nobody listens at ${address}`),
-      );
-      return;
-    }
-    this.server = server;
-    const served: End = { process: server.process, broken: (reason) => server.lost(connection, reason) };
-    const connection = new SimConnection(network, this.#end, served);
-    this.#connection = connection;
-    const accepted = { what: `${process.name} has ${address}`, receive: () => this.#up() };
-    const asks = { what: `${process.name} connects to ${address}`, receive: () => connection.send(served, accepted) };
-    connection.send(this.#end, asks);
-    process.after(CONNECT_MS_MAX, "", () => {
-      if (!this.isUp) connection.breakAt(this.#end, "the peer does not answer");
-    });
-  }
-
-  get connection(): SimConnection | undefined {
-    return this.#connection;
-  }
-
-  get name(): string {
-    return this.#end.process.name;
-  }
-
-  /** Once the connection stands. */
-  whenUp(then: () => void): void {
-    if (this.isUp) then();
-    else this.#waiting.push(then);
-  }
-
-  send(frame: Frame, onLeft?: () => void): void {
-    this.#connection?.send(this.#end, frame, onLeft);
-  }
-
-  close(): void {
-    this.#connection?.breakAt(this.#end, "closed");
-  }
-
-  #up(): void {
-    this.isUp = true;
-    for (const then of this.#waiting.splice(0)) then();
-  }
-}
-
 type CallOwner = Readonly<{ begin: (call: SimCall) => void; end: (call: SimCall) => void }>;
 
 /** The caller's half of a call. */
@@ -156,6 +95,8 @@ class SimCall implements Call {
   #metadata: Metadata | undefined;
   #link: Link | undefined;
   #served: ServedCall | undefined;
+  /** What it has said. */
+  #said: Buffer | undefined;
   #isOver = false;
   /** What the server has sent and nobody has read. */
   readonly #unread: Buffer[] = [];
@@ -198,6 +139,7 @@ class SimCall implements Call {
 
   sendMessageWithContext(context: Parameters<Call["sendMessageWithContext"]>[0], message: Buffer): void {
     const bytes = Buffer.from(message);
+    this.#said = bytes;
     const left = () => context.callback?.();
     this.#link?.whenUp(() => {
       const served = this.#served;
@@ -215,7 +157,26 @@ class SimCall implements Call {
   halfClose(): void {
     this.#link?.whenUp(() => {
       const served = this.#served;
-      if (!this.#isOver && served !== undefined) this.#link?.send({ what: "", receive: () => served.halfClose() });
+      if (this.#isOver || served === undefined) return;
+      this.#link?.send({ what: "", receive: () => served.halfClose() });
+      this.#repeat();
+    });
+  }
+
+  /** Where the network says so, calls once more what takes one message. */
+  #repeat(): void {
+    const [link, said, metadata] = [this.#link, this.#said, this.#metadata];
+    const { server, connection } = link ?? {};
+    if (link === undefined || server === undefined || connection === undefined) return;
+    if (said === undefined || metadata === undefined || !server.isUnary(this.#method)) return;
+    link.afterRepeat((process) => {
+      const again = server.call(this.#method, metadata, connection, NOBODY);
+      const receive = () => {
+        again.begin();
+        again.message(said);
+        again.halfClose();
+      };
+      link.send({ what: `${process.name} calls ${this.#method} of ${server.address} once more`, receive });
     });
   }
 

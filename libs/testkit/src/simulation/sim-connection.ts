@@ -7,6 +7,8 @@ export interface Ways {
   readonly chance: () => number;
   /** Nothing gets from one machine to the other now. */
   isCut(from: string, to: string): boolean;
+  /** What is called on this way is called twice now. */
+  isRepeated(from: string, to: string): boolean;
   /** What this message takes. */
   latencyMs(from: string, to: string): number;
   opened(connection: SimConnection): void;

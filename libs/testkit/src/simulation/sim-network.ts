@@ -21,6 +21,7 @@ export class SimNetwork {
   readonly #connections = new Set<SimConnection>();
   readonly #cuts = new Map<string, symbol>();
   readonly #slow = new Map<string, number>();
+  readonly #repeats = new Set<string>();
 
   constructor(world: SimWorld, latency: Latency) {
     this.world = world;
@@ -74,6 +75,16 @@ export class SimNetwork {
   slow(from: string, to: string, times: number): void {
     if (times === 1) this.#slow.delete(wayOf(from, to));
     else this.#slow.set(wayOf(from, to), times);
+  }
+
+  /** Whether what is called once from one machine to the other is called once more, some time later, and nobody hears what comes of that. */
+  repeat(from: string, to: string, isRepeated: boolean): void {
+    if (isRepeated) this.#repeats.add(wayOf(from, to));
+    else this.#repeats.delete(wayOf(from, to));
+  }
+
+  isRepeated(from: string, to: string): boolean {
+    return this.#repeats.size > 0 && this.#repeats.has(wayOf(from, to));
   }
 
   /** Breaks what two machines have open: what is under way is lost. */

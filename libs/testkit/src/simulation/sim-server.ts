@@ -42,6 +42,11 @@ export class SimServer {
     return count;
   }
 
+  /** Whether the method takes one message and gives one, so that a call of it may come twice. */
+  isUnary(path: string): boolean {
+    return (this.server as unknown as Inside).handlers.get(path)?.type === "unary";
+  }
+
   /** A call that was made on a connection; it begins once its headers arrive. */
   call(path: string, metadata: Metadata, connection: SimConnection, replies: Replies): ServedCall {
     const inside = this.server as unknown as Inside;
