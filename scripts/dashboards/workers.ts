@@ -107,6 +107,30 @@ export const workers = dashboard({
           queries: [{ expr: "sum by (worker, kind) (drover_card_bytes{$W})", legend: "{{worker}} {{kind}}" }],
         }),
         graph({
+          title: "Steps computing",
+          about:
+            "The part of the time in which a worker's steps compute, on its card or CPU: all of theirs but waiting for rows of other workers' experts.",
+          unit: "percentunit",
+          queries: [
+            {
+              expr: 'sum by (worker) (rate(drover_step_seconds_by_part_total{$W, part="sessions"}[$R]))',
+              legend: "{{worker}}",
+            },
+          ],
+        }),
+        graph({
+          title: "Rows to other cards",
+          about:
+            "Frames of rows that went to other workers' experts, each second, by how: through memory on one host, else over gRPC.",
+          unit: "short",
+          queries: [
+            {
+              expr: "sum by (worker, transport) (rate(drover_exchange_frames_total{$W}[$R]))",
+              legend: "{{worker}} {{transport}}",
+            },
+          ],
+        }),
+        graph({
           title: "Graphs",
           about: "Recorded steps that cards launch, each second. A step that is enqueued kernel by kernel is none.",
           unit: "short",
