@@ -212,5 +212,6 @@ test("a decoding sequence of which several rows are pending gets them all or non
 test("prompts alone get a longer step where its first rows are dearer than further ones, within the bound", () => {
   expect(aloneMs(new StepCost(CHUNK, COEFFICIENTS, 16), budget.stepMs)).toBe(STEP_MS_EFFICIENT);
   expect(aloneMs(new StepCost(CHUNK, COEFFICIENTS), budget.stepMs)).toBe(STEP_MS_ALONE);
-  for (const expertCount of [0, 16]) expect(aloneMs(new StepCost(CHUNK, COEFFICIENTS, expertCount), 1e6)).toBe(STEP_MS_MAX);
+  for (const expertCount of [0, 16])
+    expect(aloneMs(new StepCost(CHUNK, COEFFICIENTS, expertCount), 1e6)).toBe(STEP_MS_MAX);
 });
