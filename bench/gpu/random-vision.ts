@@ -2,6 +2,8 @@ import type { BiasedRows, LinearRows, VisionConfig } from "@drover/checkpoint";
 import type { VisionSource } from "../../libs/cuda/src/vision/device-vision.ts";
 import type { LayerNormWeights } from "../../libs/llama4/src/index.ts";
 
+const [PATCH, SHUFFLE] = [14, 2];
+
 /** Maverick's and Scout's encoder, and nano's. */
 export const VISION_SHAPES = {
   llama4: shape({
@@ -14,8 +16,6 @@ export const VISION_SHAPES = {
   }),
   nano: shape({ hiddenSize: 96, headCount: 4, layerCount: 3, imageSize: 112, outputWidth: 256, textHiddenSize: 256 }),
 } as const;
-
-const [PATCH, SHUFFLE] = [14, 2];
 
 type Own = Pick<
   VisionConfig,

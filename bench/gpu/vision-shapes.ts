@@ -24,12 +24,13 @@ const { values } = parseArgs({
     shapes: { type: "string", default: "llama4,nano" },
     precisions: { type: "string", default: "f16,f32" },
     images: { type: "string", default: "8" },
+    tiles: { type: "string", default: "17" },
     repeats: { type: "string", default: "5" },
     cpu: { type: "boolean", default: false },
   },
 });
 type Shape = keyof typeof VISION_SHAPES;
-const TILES_AN_IMAGE = 17;
+const TILES = Number(values.tiles);
 
 function median(times: readonly number[]): number {
   return at(
@@ -63,14 +64,14 @@ async function whole(cuda: Cuda, shape: Shape, precision: Precision): Promise<vo
   for (let i = 0; i < Number(values.repeats); i++) {
     alone.push(await timed(() => encode(1)));
     together.push(
-      await timed(() => Promise.all(Array.from({ length: Number(values.images) }, () => encode(TILES_AN_IMAGE)))),
+      await timed(() => Promise.all(Array.from({ length: Number(values.images) }, () => encode(TILES)))),
     );
   }
-  const rate = (1e3 * Number(values.images) * TILES_AN_IMAGE) / median(together);
+  const rate = (1e3 * Number(values.images) * TILES) / median(together);
   const flops = ((rate * tileOperations(config)) / 1e12).toFixed(1);
   const bytes = vision.memory.used("weights") + vision.memory.used("activations");
   console.log(
-    `${shape} ${precision}: ${rate.toFixed(1)} tiles/s (${values.images} images of ${TILES_AN_IMAGE}), ${flops} TFLOP/s of the model's; one tile ${median(alone).toFixed(2)} ms; ` +
+    `${shape} ${precision}: ${rate.toFixed(1)} tiles/s (${values.images} images of ${TILES}), ${flops} TFLOP/s of the model's; one tile ${median(alone).toFixed(2)} ms; ` +
       `loaded in ${(loadMs / 1e3).toFixed(1)} s, ${(bytes / 2 ** 20).toFixed(0)} MiB (${(vision.memory.used("weights") / 2 ** 20).toFixed(0)} weights)`,
   );
   await vision[Symbol.asyncDispose]();
