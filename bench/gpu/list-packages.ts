@@ -4,8 +4,9 @@ import { join, relative } from "node:path";
 /** Prints the files of all packages that Drover's processes load, and the links to them, by their paths in the repository: what pack.sh brings along. */
 const ROOT = join(import.meta.dirname, "../..");
 const STORE = join(ROOT, "node_modules/.pnpm");
-/** Large packages that serving from a card does not need. */
-const LEFT_OUT = ["onnxruntime-node", "fast-check", "openai", "playwright-core", "@anthropic-ai/sdk"];
+/** Large packages that serving from a card does not need, and those that are named as arguments. */
+const TESTS_OWN = ["fast-check", "openai", "playwright-core", "@anthropic-ai/sdk"];
+const LEFT_OUT = ["onnxruntime-node", ...TESTS_OWN, ...process.argv.slice(2)];
 const NOT_LOADED = /\.(map|md|markdown|flow|tsbuildinfo|cc|d\.[cm]?ts)$/;
 const NOT_LOADED_FOLDERS = /\/(test|tests|__tests__|examples?|docs?|benchmarks?|vendor|musl_x64|esnext)\//;
 
