@@ -70,7 +70,7 @@ export const routerFlags = defineConfig({
     kind: "integer",
     default: CONNECTIONS_MAX_DEFAULT,
     min: 1,
-    help: "HTTP connections at once; more are closed as they come.",
+    help: "Connections at once, of HTTP and of gRPC each; more are closed as they come.",
   },
   maxQueueWait: {
     kind: "duration",

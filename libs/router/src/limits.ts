@@ -52,6 +52,12 @@ export const HEADERS_CHECK_MS = 2_000;
 export const HEADERS_BYTES_MAX = 16 * 1024;
 /** A connection that has not agreed on TLS in this time is closed. */
 export const HANDSHAKE_MS_MAX = 10_000;
+/** The part of `--max-connections` that one address may have of gRPC's: whoever opens thousands leaves places to others. One more is closed as it comes. */
+export const GRPC_ADDRESS_PART_MAX = 0.5;
+/** A gRPC connection of fewer bytes by `HEADERS_MS_MAX` has not begun, and is closed. Source: RFC 9113, 3.4. */
+export const HTTP2_PREFACE_BYTES = 24;
+/** A gRPC connection without a call for so long is closed; its client connects again when it calls. */
+export const GRPC_IDLE_MS_MAX = 300_000;
 /** Calls at once of one gRPC connection; those beyond wait at the client. */
 export const GRPC_STREAMS_MAX = 1024;
 

@@ -1,5 +1,9 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { create } from "@bufbuild/protobuf";
+import { neverAborted } from "@drover/core";
+import { inferApi } from "@drover/proto";
+import { RpcClient } from "@drover/rpc";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { HEADERS_BYTES_MAX } from "./limits.ts";
 import { RouterScene } from "./testing/router-scene.ts";
@@ -71,4 +75,34 @@ it("who says no whole headers in time gets 408 and is closed, and so is who says
   slow.socket.write("GET /health HTTP/1.1\r\nhost: x\r\n");
   const [first, second] = await Promise.all([silent.received, slow.received]);
   for (const text of [first, second]) expect(text).toMatch(/^HTTP\/1.1 408 [\s\S]*"request_timeout"/);
+});
+
+it("gRPC connections of one address take no more than half of the places, those that are there go on, and one that leaves makes room", async () => {
+  await scene.startRouter({ connectionsMax: 6 });
+  const port = Number(scene.grpc.split(":").at(-1));
+  const plain = async () => {
+    const socket = connect(port, "127.0.0.1").on("error", () => undefined);
+    sockets.push(socket);
+    await once(socket, "connect");
+    return socket;
+  };
+  const live = async (client: RpcClient) =>
+    (
+      await client.unary(
+        inferApi.GRPCInferenceService.method.serverLive,
+        create(inferApi.ServerLiveRequestSchema),
+        neverAborted,
+      )
+    ).live;
+  using client = new RpcClient(scene.grpc);
+  expect(await live(client)).toBe(true);
+  const held = [await plain(), await plain()];
+  for (let time = 0; time < 20; time++) {
+    const socket = await plain();
+    if (!socket.closed) await once(socket.resume(), "close");
+  }
+  expect(await live(client)).toBe(true);
+  held[0]?.destroy();
+  using other = new RpcClient(scene.grpc);
+  await expect.poll(() => live(other).catch(() => false)).toBe(true);
 });

@@ -10,12 +10,13 @@ import {
   type Tracer,
   whenAborted,
 } from "@drover/core";
-import { type Certificates, listen, shutDown } from "@drover/rpc";
+import type { Certificates } from "@drover/rpc";
 import type { Metrics } from "@drover/telemetry";
 import type { ApiKeys } from "./api-keys.ts";
 import { Bodies, type BodyLimits } from "./bodies/bodies.ts";
 import { Deployment, type DeploymentOptions } from "./deployment.ts";
 import { Deployments } from "./deployments.ts";
+import { GrpcDoor } from "./grpc/grpc-door.ts";
 import { createGrpcServer, type GrpcServer } from "./grpc/grpc-server.ts";
 import { closeHttp } from "./http/close-http.ts";
 import { createHttpServer } from "./http/http-server.ts";
@@ -82,7 +83,7 @@ export class Router {
   readonly #deployments: Deployments;
   readonly #http: ReturnType<typeof createHttpServer>;
   readonly #grpc: GrpcServer;
-  #grpcAddress = "";
+  #grpcDoor: GrpcDoor | undefined = undefined;
   readonly #closed = new AbortController();
   #announced = false;
   #wasReady = false;
@@ -149,8 +150,7 @@ export class Router {
   ): Promise<{ router: Router; addresses: Readonly<{ http: string; grpc: string }> }> {
     const router = new Router(options);
     const { host, advertise } = options;
-    const grpcPort = await listen(router.#grpc.server, `${bracketed(host)}:${options.grpcPort}`, options.certificates);
-    router.#grpcAddress = `${bracketed(host)}:${grpcPort}`;
+    const { port: grpcPort } = await router.#openGrpc();
     await router.#http.listen({ host, port: options.httpPort }).catch((cause: Error) => {
       const message = `cannot listen on ${bracketed(host)}:${options.httpPort}: ${cause.message}`;
       throw new DroverError("unavailable", message, { cause });
@@ -182,7 +182,7 @@ export class Router {
     const { refusing, over } = this.#ending;
     await whenAborted(refusing);
     // Clients with a long-lived connection go to another router; what runs on it goes on.
-    this.#grpc.server.drain(this.#grpcAddress, DRAIN_MS_MAX);
+    this.#grpcDoor?.drain(DRAIN_MS_MAX);
     const admission = this.#admission;
     const begun = [...this.#deployments].map(({ metrics }) => ({ metrics, count: admission.inFlightOf(metrics) }));
     await admission.whenIdle(over);
@@ -204,7 +204,15 @@ export class Router {
     void this.#admission.whenIdle(neverAborted).then(() => idle.abort(new DroverError("cancelled", "all is said")));
     await sleepUnlessAborted(this.#clock, FLUSH_MS_MAX, idle.signal);
     for (const deployment of this.#deployments) deployment.close();
-    await Promise.all([closeHttp(this.#http, FLUSH_MS_MAX), shutDown(this.#grpc.server, FLUSH_MS_MAX)]);
+    await Promise.all([closeHttp(this.#http, FLUSH_MS_MAX), this.#grpcDoor?.close(FLUSH_MS_MAX)]);
+  }
+
+  async #openGrpc(): Promise<GrpcDoor> {
+    const { host, grpcPort: port, certificates, connectionsMax = CONNECTIONS_MAX_DEFAULT, logger } = this.#options;
+    const named = `${bracketed(host)}:${port}`;
+    const options = { host, port, named, connectionsMax, certificates, clock: this.#clock, logger };
+    this.#grpcDoor = await GrpcDoor.open(this.#grpc.server, options);
+    return this.#grpcDoor;
   }
 
   #begin(address: string): void {

@@ -7,7 +7,7 @@ import { bytesService, channelOptions, dropCancelledCalls, failStream, type RpcS
 import { Server, type ServerWritableStream } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation, service as healthService } from "grpc-health-check";
-import { BODY_BYTES_MAX, GRPC_STREAMS_MAX } from "../limits.ts";
+import { BODY_BYTES_MAX, GRPC_IDLE_MS_MAX, GRPC_STREAMS_MAX } from "../limits.ts";
 import { authenticate, clientOf, drained, type GrpcCallParts, refusal, unary } from "./grpc-calls.ts";
 import { GrpcReplies } from "./grpc-replies.ts";
 import { inferService } from "./infer/infer-service.ts";
@@ -27,6 +27,7 @@ export function createGrpcServer(options: GrpcCallParts): GrpcServer {
     ...channelOptions,
     "grpc.max_receive_message_length": BODY_BYTES_MAX,
     "grpc.max_concurrent_streams": GRPC_STREAMS_MAX,
+    "grpc.max_connection_idle_ms": GRPC_IDLE_MS_MAX,
     interceptors: [dropCancelledCalls],
   });
   server.addService(...inferenceService(options));
