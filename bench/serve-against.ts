@@ -80,6 +80,18 @@ type Level = Readonly<{
   }>;
 }>;
 
+/** What `drover` prints. It exits with 1 where a request had no answer: the table says how many. Errors: it ended without a report. */
+async function reportOf(args: readonly string[]): Promise<string> {
+  try {
+    const { stdout } = await run(join(root, "bin/drover"), args, { maxBuffer: 2 ** 28 });
+    return stdout;
+  } catch (error) {
+    const stdout = error instanceof Error && "stdout" in error ? error.stdout : undefined;
+    if (typeof stdout !== "string" || !stdout.trimEnd().endsWith("}")) throw error;
+    return stdout;
+  }
+}
+
 async function served(): Promise<void> {
   const flags = `--model ${resolve(values.model)} ${values.flags}`;
   await using held = new AsyncDisposableStack();
@@ -94,8 +106,7 @@ async function served(): Promise<void> {
   for (const name of ["rounds", "requests", "input-tokens", "output-tokens"] as const)
     args.push(`--${name}`, values[name]);
   for (const { name, at } of against) args.push("--against", `${name}=${at}`);
-  const { stdout } = await run(join(root, "bin/drover"), args, { maxBuffer: 2 ** 28 });
-  const { levels } = JSON.parse(stdout) as { levels: readonly Level[] };
+  const { levels } = JSON.parse(await reportOf(args)) as { levels: readonly Level[] };
   console.log(
     "\n| streams | server | tokens/s | tokens/s while decoding | first token p50, p99, ms | failed |\n|---|---|---|---|---|---|",
   );
