@@ -84,7 +84,7 @@ async function main(): Promise<void> {
     execArgv: ["--conditions=@drover/source"],
   });
   const [port] = (await once(child, "message")) as [number];
-  const sent = { shared_memory: 0, grpc: 0 };
+  const sent = { card_memory: 0, shared_memory: 0, grpc: 0 };
   const peerBy = (network: Network) =>
     new ExpertStreamPeer(
       "w",

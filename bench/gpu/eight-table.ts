@@ -33,7 +33,7 @@ export class EightTable {
       "between tokens, ms: p50 / p99": `${gapMs.p50.toFixed(2)} / ${gapMs.p99.toFixed(2)}`,
       "ms a step": ((1e3 * steps.seconds) / steps.count).toFixed(2),
       "waits for experts": `${((100 * steps.exchanged) / steps.seconds).toFixed(0)}%`,
-      "frames by memory / gRPC": `${steps.byMemory} / ${steps.byGrpc}`,
+      "frames by memory / gRPC": `${steps.byCards + steps.byMemory} / ${steps.byGrpc}`,
       "busiest holder by the mean": busiest.toFixed(2),
     });
   }

@@ -44,7 +44,7 @@ console.log(`${values.form}, ${shape.layers} layers: made in ${seconds(making)} 
 const starting = performance.now();
 await using served = await Served.start(values.folder, values.flags.split(" ").filter(Boolean));
 console.log(`ready ${seconds(starting)} s after the command`);
-for (const line of served.lines(/device\.opened|card\.loaded|worker\.ready|weights/))
+for (const line of served.lines(/device\.opened|card\.loaded|worker\.ready|weights|card_memory/))
   console.log(`  ${line.slice(0, 400)}`);
 console.log(`  the card says: ${cardUse()}`);
 const model = await servedModel(served.url);
@@ -86,7 +86,7 @@ async function level(streams: number): Promise<void> {
     `first token p50 ${firstMs.p50.toFixed(0)} ms`,
     `${steps.count} steps of ${((1e3 * steps.seconds) / steps.count).toFixed(2)} ms, ${((1e5 * steps.seconds) / wallMs / attention).toFixed(0)}% of the time`,
     `waiting for others' experts ${((100 * steps.exchanged) / steps.seconds).toFixed(0)}%`,
-    `${steps.byMemory} frames by memory, ${steps.byGrpc} by gRPC`,
+    `${steps.byCards} calls by cards, ${steps.byMemory} frames by memory, ${steps.byGrpc} by gRPC`,
   ];
   console.log(`${streams} streams, ${cached} cached: ${cells.join(", ")}`);
 }

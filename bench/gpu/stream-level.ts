@@ -14,7 +14,14 @@ export type StreamLevel = Readonly<{
 }>;
 
 /** Steps, what they took, and what of that they waited for rows of other workers' experts, in seconds; frames of such rows. */
-type StepFacts = Readonly<{ count: number; seconds: number; exchanged: number; byMemory: number; byGrpc: number }>;
+type StepFacts = Readonly<{
+  count: number;
+  seconds: number;
+  exchanged: number;
+  byCards: number;
+  byMemory: number;
+  byGrpc: number;
+}>;
 
 /** Ids that no other prompt begins with. */
 export function promptOf(length: number, of: number): number[] {
@@ -49,6 +56,7 @@ export async function measureLevel(
       count: after.count - before.count,
       seconds: after.seconds - before.seconds,
       exchanged: after.exchanged - before.exchanged,
+      byCards: after.byCards - before.byCards,
       byMemory: after.byMemory - before.byMemory,
       byGrpc: after.byGrpc - before.byGrpc,
     },
@@ -71,12 +79,13 @@ function decodeRate(found: readonly StreamTokens[]): number | undefined {
 
 /** Of all attention workers together. */
 async function stepFacts(served: Served): Promise<StepFacts> {
-  const [count, seconds, exchanged, byMemory, byGrpc] = await Promise.all([
+  const [count, seconds, exchanged, byCards, byMemory, byGrpc] = await Promise.all([
     served.total("drover_step_seconds_count"),
     served.total("drover_step_seconds_sum"),
     served.total("drover_step_seconds_by_part_total{", 'part="exchange"'),
+    served.total("drover_exchange_frames_total{", 'transport="card_memory"'),
     served.total("drover_exchange_frames_total{", 'transport="shared_memory"'),
     served.total("drover_exchange_frames_total{", 'transport="grpc"'),
   ]);
-  return { count, seconds, exchanged, byMemory, byGrpc };
+  return { count, seconds, exchanged, byCards, byMemory, byGrpc };
 }

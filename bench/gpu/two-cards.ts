@@ -73,6 +73,24 @@ async function kill(served: Served, victim: string): Promise<string> {
 }
 
 async function run(model: string, precision: string, name: string, flags: readonly string[]): Promise<void> {
+  let ended = () => "";
+  try {
+    await runOn(model, precision, name, flags, (served) => {
+      ended = () => served.lines(/./).slice(-40).join("\n");
+    });
+  } catch (error) {
+    console.log(ended());
+    throw error;
+  }
+}
+
+async function runOn(
+  model: string,
+  precision: string,
+  name: string,
+  flags: readonly string[],
+  started: (served: Served) => void,
+): Promise<void> {
   const file = resolve(values.goldens, model, "goldens.jsonl");
   const folder = model === "scout" ? resolve(values.goldens, "scout/checkpoint") : resolve(values.checkpoints, model);
   const began = performance.now();
@@ -80,18 +98,22 @@ async function run(model: string, precision: string, name: string, flags: readon
     ...flags,
     ...["--precision", precision, "--kv-memory", "256MiB", "--prefill-chunk", "256"],
   ]);
+  started(served);
   const ready = performance.now();
   const tolerance = precision === "f32" ? "2e-3" : "5e-2";
   const more = ["--concurrency", "16", "--max-ids", values["max-ids"], "--tolerance", tolerance, "--without", "images"];
   const { ok, lines } = await served.check(file, more);
   const seconds = `ready in ${((ready - began) / 1e3).toFixed(1)} s, ran ${((performance.now() - ready) / 1e3).toFixed(1)} s`;
-  const [missing, asked] = await Promise.all(
-    ["drover_exchange_missing_rows_total", "drover_exchange_seconds_count"].map((series) => served.metric(series)),
-  );
+  const [missing, asked, direct] = await Promise.all([
+    served.metric("drover_exchange_missing_rows_total"),
+    served.metric("drover_exchange_seconds_count"),
+    served.metric("drover_exchange_frames_total{", 'transport="card_memory"'),
+  ]);
   report(
     ok && (asked ?? 0) > 0,
-    `${model}, ${precision}, ${name}: ${lines.at(-1)} (${seconds}; ${asked} calls, ${missing} rows missing)`,
+    `${model}, ${precision}, ${name}: ${lines.at(-1)} (${seconds}; ${asked} calls, ${direct} by cards, ${missing} rows missing)`,
   );
+  for (const line of served.lines(/card_memory/)) console.log(`        ${line.slice(0, 300)}`);
   for (const line of lines.slice(0, -1)) console.log(`        ${line.slice(0, 300)}`);
   if (Number(values.kills) === 0 || precision !== "f16") return;
   const victim = name.startsWith("attention and") ? "attention-1" : "experts-0";

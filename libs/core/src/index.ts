@@ -81,6 +81,7 @@ export {
   type PromptImage,
   tileCountOf,
 } from "./ports/images.ts";
+export type { RowLink, RowLinkAnswers, RowLinks, SharedRoom } from "./ports/row-links.ts";
 export type { KvSequence, KvUse, SequencePrompt, SequenceStore } from "./ports/sequence-store.ts";
 export type {
   DrawHistory,

@@ -8,6 +8,7 @@ export { CardExperts, type CardExpertsOptions } from "./experts/card-experts.ts"
 // The text model on it.
 export { PRECISIONS, type Precision } from "./kernels/activations.ts";
 export { DECODE_ROWS_MAX, KV_AUTO_SPARED } from "./limits.ts";
+export type { DirectRows } from "./links/step-links.ts";
 export { type DeviceMemory, MEMORY_KINDS, type MemoryKind } from "./memory/device-memory.ts";
 export { CudaText, type CudaTextOptions } from "./model/cuda-text.ts";
 export type { TextSource } from "./model/device-weights.ts";

@@ -51,3 +51,15 @@ export const [VISION_QUEUE_MAX, VISION_QUEUE_BYTES_MAX] = [256, 512 * 2 ** 20] a
 
 /** A card that is asked for more images than wait has room for some after this. */
 export const VISION_RETRY_AFTER_MS = 1_000;
+
+/** Rows of a step that go to other cards by themselves: as many as a graph has. Steps of more rows go the way of all others. */
+export const LINK_ROWS_MAX = 64;
+
+/** Cards of a host that one card's steps send rows to by themselves; workers beyond them are asked as others are. kernels/link.cuh has the same number. */
+export const LINKS_MAX = 8;
+
+/** Steps that go the way of all others after one that a link lost rows of: the map that says who holds what comes meanwhile. */
+export const LINK_REST_STEPS = 50;
+
+/** How long a process whose card answers others looks for calls by itself when no step is under way: a bell takes longer than the pause between two steps. */
+export const LINK_LINGER_MS = 3;

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { type Clock, DroverError, type Logger, SaidReasons } from "@drover/core";
+import { type Clock, DroverError, type Logger, type RowLinks, SaidReasons } from "@drover/core";
 import { type ExpertPeer, gatherRows, type PeerCall, scatterRows } from "@drover/exchange";
 import { ActivationType, type ExpertReply, type ExpertRequest, ExpertRequestSchema, ExpertWorker } from "@drover/proto";
 import { FLOAT_BYTES, type Frame, framesOf, rowsOf } from "./expert-frames.ts";
@@ -7,6 +7,7 @@ import { EXPERT_REQUEST_LIMITS, FRAME_BYTES_MAX, SHARED_FRAME_BYTES_MAX, STREAM_
 import { grpcNetwork, type Network } from "./network.ts";
 import { Payload } from "./payload.ts";
 import { RequestStream } from "./request-stream.ts";
+import { offerLink } from "./shared/offer-link.ts";
 import { SharedCalls } from "./shared/shared-calls.ts";
 import { bidiStreamOf } from "./stream-call.ts";
 
@@ -14,14 +15,16 @@ import { bidiStreamOf } from "./stream-call.ts";
 export const EXCHANGES = ["auto", "grpc"] as const;
 export type Exchange = (typeof EXCHANGES)[number];
 
-/** How a frame's rows went. */
-export type Transport = "shared_memory" | "grpc";
+/** How a frame's rows went: written and read by cards, or by processes, in memory that both have; or over a stream. */
+export type Transport = "card_memory" | "shared_memory" | "grpc";
 
 export type ExchangeMeter = {
   exchanged(workerId: string, seconds: number, bytesOut: number, bytesIn: number): void;
-  /** A frame was sent to another worker. */
-  sent?(workerId: string, transport: Transport): void;
+  /** Frames were sent to another worker; one where no number is given. */
+  sent?(workerId: string, transport: Transport, count?: number): void;
 };
+
+const NO_LINKS = Promise.resolve(undefined);
 
 /** A worker that holds experts, over one long-lived stream in both directions; on the same host rows go through memory beside it. */
 export class ExpertStreamPeer implements ExpertPeer, Disposable {
@@ -31,11 +34,14 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
   readonly #clock: Clock;
   readonly #meter: ExchangeMeter;
   readonly #network: Network;
+  readonly #links: Promise<RowLinks | undefined>;
   readonly #log: Logger;
   readonly #stream: RequestStream<ExpertRequest, ExpertReply>;
   readonly #saidReasons = new SaidReasons();
   /** There while the worker has taken a segment. */
   #shared: SharedCalls | undefined;
+  /** There while the worker's device answers this one's by itself. */
+  #link: Disposable | undefined;
   #callCount = 0;
   #retired = false;
 
@@ -46,12 +52,14 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
     logger: Logger,
     meter: ExchangeMeter,
     network: Network = grpcNetwork,
+    links: Promise<RowLinks | undefined> = NO_LINKS,
   ) {
     this.workerId = workerId;
     this.address = address;
     this.#clock = clock;
     this.#meter = meter;
     this.#network = network;
+    this.#links = links;
     const log = logger.child({ peer: workerId, address });
     this.#log = log;
     this.#stream = new RequestStream({
@@ -63,9 +71,11 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
       onUp: (down) => {
         log.info("peer.connected");
         void this.#share(down);
+        void this.#connect(down);
       },
       onDown: (reason) => {
         this.#unshare();
+        this.#disconnect();
         log.warn("peer.lost", { reason });
       },
       onAway: (reason) => log.warn("peer.unreachable", { reason }),
@@ -156,6 +166,41 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
     }
   }
 
+  /** Has the devices of both sides speak with each other, where they can. */
+  async #connect(down: AbortSignal): Promise<void> {
+    const { memory } = this.#network;
+    const links = await this.#links;
+    if (memory === undefined || links === undefined || down.aborted) return;
+    try {
+      const client = this.#network.dial(this.address);
+      const onGone = () => this.#unlinked(link);
+      const link = await offerLink(await memory(), links, this.workerId, client, onGone, this.#clock, down);
+      if (down.aborted) {
+        link[Symbol.dispose]();
+        return;
+      }
+      this.#link = link;
+      this.#log.info("peer.shares_card_memory");
+    } catch (error) {
+      if (!(error instanceof DroverError)) throw error;
+      if (!down.aborted && this.#saidReasons.isNew(error.sentence))
+        this.#log.info("peer.shares_no_card_memory", { reason: error.sentence });
+    }
+  }
+
+  #disconnect(): void {
+    const link = this.#link;
+    this.#link = undefined;
+    link?.[Symbol.dispose]();
+  }
+
+  #unlinked(link: Disposable): void {
+    if (this.#link !== link) return;
+    this.#link = undefined;
+    if (this.#retired) return;
+    this.#stream.renew("the worker's device does not answer this one's any more");
+  }
+
   /** What was unanswered in memory is given up. */
   #unshare(): void {
     const shared = this.#shared;
@@ -173,6 +218,7 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
   /** No more calls are made; the connection ends once those under way are answered, or too late to be. */
   retire(): void {
     this.#retired = true;
+    this.#disconnect();
     this.#endIfRetired();
   }
 
@@ -183,6 +229,7 @@ export class ExpertStreamPeer implements ExpertPeer, Disposable {
   [Symbol.dispose](): void {
     this.#retired = true;
     this.#unshare();
+    this.#disconnect();
     this.#stream[Symbol.dispose]();
   }
 }

@@ -47,6 +47,12 @@ export interface CudaDevice {
   free(address: DeviceAddress): void;
   allocateHost(byteCount: number): HostMemory;
   freeHost(memory: HostMemory): void;
+  /**
+   * Lets kernels read and write memory of this process, from a page on: where it is for them. Errors: `unavailable` where the card or the system cannot. It is to be taken back before it is
+   * unmapped, and after all work that uses it.
+   */
+  registerHost(address: bigint, byteCount: number): DeviceAddress;
+  unregisterHost(address: bigint): void;
 
   /** Copies ordinary memory to the card; waits until it has been read. */
   write(target: DeviceAddress, bytes: Uint8Array): void;

@@ -9,6 +9,7 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
   100: "unavailable", // no device
   101: "unavailable", // no such device
   802: "unavailable", // the system is not ready
+  801: "unavailable", // the card or the system does not support it
   803: "unavailable", // the driver is older than the library
 };
 

@@ -22,6 +22,8 @@ import type { NativeValue } from "./native-library.ts";
 const [NAME_BYTES, UUID_BYTES] = [256, 16];
 const ATTRIBUTE = { multiprocessorCount: 16, major: 75, minor: 76 } as const;
 const STREAM_NON_BLOCKING = 1;
+/** For all contexts, and in the card's own addresses. */
+const HOST_MAPPED = 1 | 2;
 /** Lower ones go first; the driver takes the nearest that the card has. */
 const PRIORITY_FIRST = -16;
 /** Other threads' calls, such as an allocation, do not end a capture. */
@@ -89,6 +91,15 @@ export class NativeDevice implements CudaDevice {
 
   freeHost({ address }: HostMemory): void {
     this.#call("cuMemFreeHost", address);
+  }
+
+  registerHost(address: bigint, byteCount: number): DeviceAddress {
+    this.#call("cuMemHostRegister_v2", address, byteCount, HOST_MAPPED);
+    return this.#made("cuMemHostGetDevicePointer_v2", address, 0);
+  }
+
+  unregisterHost(address: bigint): void {
+    this.#call("cuMemHostUnregister", address);
   }
 
   write(target: DeviceAddress, bytes: Uint8Array): void {

@@ -1,5 +1,5 @@
 import type { ModelConfig } from "@drover/checkpoint";
-import { assert, at, type ExpertRunner } from "@drover/core";
+import { assert, at, type ExpertRunner, type RowLinkAnswers } from "@drover/core";
 import type { CudaDevice, Event, Stream } from "../driver/cuda-device.ts";
 import type { Cuda } from "../driver/open-cuda.ts";
 import { passed } from "../driver/passed.ts";
@@ -7,6 +7,9 @@ import type { Precision } from "../kernels/activations.ts";
 import { KernelLibrary } from "../kernels/kernel-library.ts";
 import { ModelKernels } from "../kernels/model-kernels.ts";
 import { EXPERT_ROWS_MAX } from "../limits.ts";
+import { LinkAnswers } from "../links/link-answers.ts";
+import { LinkKernels } from "../links/link-kernels.ts";
+import { LinkedRows } from "../links/linked-rows.ts";
 import { DeviceMemory } from "../memory/device-memory.ts";
 import { checkModelForCard } from "../model/check-model.ts";
 import { LinearUploader } from "../model/device-linear.ts";
@@ -49,6 +52,7 @@ export class CardExperts implements ExpertRunner, Disposable {
   readonly #done: Event;
   readonly #waiting: Call[] = [];
   readonly #failed = Promise.withResolvers<never>();
+  readonly #answers: LinkAnswers[] = [];
   #isRunning = false;
 
   private constructor(parts: Parts) {
@@ -84,7 +88,15 @@ export class CardExperts implements ExpertRunner, Disposable {
     const [layer] = config.moeLayers;
     if (layer !== undefined) rows.prepare(tables.layer(layer));
     const expertBytes = layer === undefined ? 0 : bytesOf(tables, layer);
-    return new CardExperts({ config, device, memory, library, streams, uploader, tables, rows, expertBytes });
+    const link = {
+      device,
+      memory,
+      stream: streams.rows,
+      kernels: new LinkKernels(device, library, precision, streams.rows),
+    };
+    const linked = new LinkedRows(link, config, rows);
+    if (layer !== undefined) linked.prepare(tables.layer(layer));
+    return new CardExperts({ config, device, memory, library, streams, uploader, tables, rows, linked, expertBytes });
   }
 
   /** Rejects when the card has failed, with its own words; never resolves. */
@@ -106,6 +118,15 @@ export class CardExperts implements ExpertRunner, Disposable {
 
   loaded(): { layer: number; experts: number[] }[] {
     return this.tables.loaded();
+  }
+
+  /** What computes rows that other cards of this host write into memory; one for all of them. `onRows` learns of the rows. */
+  answers(onRows: (layer: number, expert: number, rowCount: number) => void): RowLinkAnswers {
+    const { config, device, streams, tables, linked } = this.#parts;
+    const onFault = (error: unknown) => this.#failed.reject(error);
+    const answers = new LinkAnswers({ config, device, stream: streams.rows, tables, rows: linked, onRows, onFault });
+    this.#answers.push(answers);
+    return answers;
   }
 
   run(
@@ -194,6 +215,7 @@ export class CardExperts implements ExpertRunner, Disposable {
   [Symbol.dispose](): void {
     const { device, memory, library, streams, rows, tables, uploader } = this.#parts;
     for (const stream of Object.values(streams)) device.synchronize(stream);
+    for (const answers of this.#answers) answers.close();
     device.destroyEvent(this.#done);
     rows.close();
     tables.close();
@@ -213,6 +235,7 @@ type Parts = Readonly<{
   uploader: LinearUploader;
   tables: ExpertTables;
   rows: ExpertRows;
+  linked: LinkedRows;
   expertBytes: number;
 }>;
 

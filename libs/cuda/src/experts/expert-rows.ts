@@ -6,6 +6,7 @@ import { ExchangeKernels } from "../kernels/exchange-kernels.ts";
 import { NULL } from "../kernels/kernel-launcher.ts";
 import type { KernelLibrary } from "../kernels/kernel-library.ts";
 import { ModelKernels } from "../kernels/model-kernels.ts";
+import type { Routing } from "../kernels/product.ts";
 import { EXPERT_ROWS_MAX } from "../limits.ts";
 import type { DeviceMemory } from "../memory/device-memory.ts";
 import type { DeviceMlp } from "../model/device-weights.ts";
@@ -66,10 +67,21 @@ export class ExpertRows {
   readonly rowsOfJob = (rowCount: number, expertCount: number): number =>
     this.#kernels.linears.rowsOfJob(rowCount, expertCount);
 
+  /** What experts read, as activations, and what came of it, [EXPERT_ROWS_MAX, D] f32. */
+  get addresses(): Readonly<{ x: DeviceAddress; y: DeviceAddress }> {
+    return this.#card;
+  }
+
+  /** Enqueues a layer's experts for the rows that lie there. */
+  multiply(experts: DeviceMlp, rowCount: number, routing: Routing): void {
+    const { x, y, gateUp, hidden } = this.#card;
+    swigluRows(this.#kernels, experts, rowCount, { x, y, gateUp, hidden, routing });
+  }
+
   /** Enqueues a layer's experts for the rows in {@link z}; they are in {@link y} when the stream comes to it. */
   enqueue(experts: DeviceMlp, { rowCount, expertCount, jobs }: ExpertJobs): void {
     assert(rowCount > 0 && rowCount <= EXPERT_ROWS_MAX, "rows are computed as many at a time as fit");
-    const { x, y, gateUp, hidden, lists } = this.#card;
+    const { x, y, lists } = this.#card;
     const { buffer, byteOffset } = this.#host.lists.bytes;
     const words = new Int32Array(buffer, byteOffset, 1 + jobs.length);
     words.set([jobs.length / JOB_WORDS]);
@@ -79,7 +91,7 @@ export class ExpertRows {
     const jobCountMax = Math.max(1, jobs.length / JOB_WORDS);
     const list = { jobs: lists + BigInt(F32), jobCount: lists, jobCountMax, expertCount };
     const routing = { ...list, scales: NULL, order: NULL };
-    swigluRows(this.#kernels, experts, rowCount, { x, y, gateUp, hidden, routing });
+    this.multiply(experts, rowCount, routing);
     this.#device.copyToHost(this.#host.y, 0, y, rowCount * F32 * this.#width, this.#stream);
   }
 

@@ -7,6 +7,7 @@ import { CodeCache } from "./code-cache.ts";
 
 /** Files of this folder, without `.cu`, and which of its other files they begin with. */
 const FILES = {
+  admit: ["prelude", "link"],
   attention: ["prelude", "kv"],
   bend: ["prelude"],
   centre: ["prelude"],
@@ -20,6 +21,7 @@ const FILES = {
   give: ["prelude"],
   layer_norm: ["prelude"],
   linear: ["prelude"],
+  link: ["prelude", "link"],
   many_rows: ["prelude", "tensor"],
   norm: ["prelude"],
   pack: ["prelude", "tensor"],

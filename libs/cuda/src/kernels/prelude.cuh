@@ -15,11 +15,15 @@ __device__ __forceinline__ void letNextCome() {
   asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
 #endif
 }
-// Every kernel calls it before it reads or writes what others write or read: until then it may run beside the end of the one before it, which has waited for all before that.
-__device__ __forceinline__ void awaitPrevious() {
+// Waits for the kernel before this one, and does not let the next one come beside it.
+__device__ __forceinline__ void awaitAlone() {
 #if !defined(CPU_CARD) && __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
+}
+// Every kernel calls it before it reads or writes what others write or read: until then it may run beside the end of the one before it, which has waited for all before that.
+__device__ __forceinline__ void awaitPrevious() {
+  awaitAlone();
   letNextCome();
 }
 

@@ -1,5 +1,5 @@
 import type { ModelConfig } from "@drover/checkpoint";
-import { assert, type TraceCall } from "@drover/core";
+import { assert, type RowLinks, type TraceCall } from "@drover/core";
 import { type KvGeometry, kvGeometry } from "@drover/kv";
 import type { CudaDevice, Event, Stream } from "../driver/cuda-device.ts";
 import type { Cuda } from "../driver/open-cuda.ts";
@@ -9,6 +9,7 @@ import { ExchangeKernels } from "../kernels/exchange-kernels.ts";
 import { KernelLibrary } from "../kernels/kernel-library.ts";
 import { ModelKernels } from "../kernels/model-kernels.ts";
 import { TABLE_WORDS_MAX } from "../limits.ts";
+import { LinkKernels } from "../links/link-kernels.ts";
 import { DeviceMemory } from "../memory/device-memory.ts";
 import { freeForKv } from "../memory/free-for-kv.ts";
 import { type PageLayout, pageRowsOf } from "../memory/page-layout.ts";
@@ -17,6 +18,7 @@ import { StepStripes } from "../stripes/step-stripes.ts";
 import { checkModelForCard } from "./check-model.ts";
 import { LinearUploader } from "./device-linear.ts";
 import { loadDeviceWeights, type TextSource } from "./device-weights.ts";
+import { linkedStep } from "./linked-step.ts";
 import { allocateBuffers } from "./step-buffers.ts";
 import { type RemoteExperts, StepExchange } from "./step-exchange.ts";
 import { type GraphCounts, StepGraphs } from "./step-graphs.ts";
@@ -24,7 +26,7 @@ import { type Question, type StepHeads, stepHeads } from "./step-heads.ts";
 import { StepInputs } from "./step-inputs.ts";
 import { type RankedRow, StepOutputs } from "./step-outputs.ts";
 import { type RowRun, stepRows } from "./step-rows.ts";
-import { runSections, type StepSections } from "./step-sections.ts";
+import { NONE_AWAY, runSections, type StepSections } from "./step-sections.ts";
 import { type StepShape, shapeOf } from "./step-shape.ts";
 import { TextProgram } from "./text-program.ts";
 
@@ -132,8 +134,10 @@ export class CudaText {
     );
     const outputs = new StepOutputs(device, buffers, rowsMax, config);
     const exchangeKernels = new ExchangeKernels(device, library, precision, stream);
+    const linkKernels = new LinkKernels(device, library, precision, stream);
     const exchange =
-      remote && new StepExchange({ device, memory, stream, kernels: exchangeKernels }, config, remote, rowsMax);
+      remote &&
+      new StepExchange({ device, memory, stream, kernels: exchangeKernels, linkKernels }, config, remote, rowsMax);
     const kvBytesMax = options.kvBytesMax === "auto" ? freeForKv(device, remote?.bytesLeft) : options.kvBytesMax;
     const store = new PageStore(geometry, kvBytesMax, device, memory, stream, {
       dtype: kv,
@@ -173,6 +177,11 @@ export class CudaText {
     return this.#exchange?.usable ?? true;
   }
 
+  /** By which its rows may go to other cards of the host; undefined: none may. */
+  get links(): RowLinks | undefined {
+    return this.#exchange?.links;
+  }
+
   get graphCounts(): GraphCounts {
     return this.#graphs.counts;
   }
@@ -198,9 +207,14 @@ export class CudaText {
     const end = this.#exchange?.begin();
     this.#inputs.send(rows, shape?.rowCount ?? rowCount, wanted, asked, this.#stream);
     const single = shapeOf(rows, isStriped);
+    // Who is asked by a card has no span.
+    const links = traceCall === undefined && shape ? linkedStep(this.#exchange?.links) : undefined;
+    if (shape && links) this.#graphs.whole({ ...shape, linkCount: links.count });
     const pieces = shape === undefined ? this.#singly(single, given) : this.#recorded(shape);
     const stops = this.#program.stops(single);
-    const away = await runSections(pieces, runs, stops, (kind) => this.#program.port(kind), traceCall);
+    const away = links
+      ? NONE_AWAY
+      : await runSections(pieces, runs, stops, (kind) => this.#program.port(kind), traceCall);
     const recorded = shape && { first: 0, count: rowCount, topCount: shape.topCount };
     const heads = away.lost.size === runs.length ? [] : this.#heads.enqueue(question, recorded);
     this.#outputs.fetch(heads, rowCount, this.#stream);
@@ -211,7 +225,7 @@ export class CudaText {
     const experts = this.#outputs.experts(0, rowCount);
     // Where all runs were lost the later layers have chosen nothing.
     if (away.lost.size < runs.length) this.#exchange?.tell(experts);
-    return { rows: this.#heads.answer(heads, topCount), experts, ...away };
+    return { rows: this.#heads.answer(heads, topCount), experts, ...(links?.end(experts, runs) ?? away) };
   }
 
   #recorded(shape: NonNullable<ReturnType<StepGraphs["shapeOf"]>>): StepSections {

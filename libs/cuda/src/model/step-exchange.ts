@@ -4,9 +4,12 @@ import type { CudaDevice, DeviceAddress, Event, HostMemory, Stream } from "../dr
 import { passed } from "../driver/passed.ts";
 import type { ExpertTables } from "../experts/expert-tables.ts";
 import type { ExchangeKernels } from "../kernels/exchange-kernels.ts";
+import type { LinkKernels } from "../links/link-kernels.ts";
+import { type DirectRows, StepLinks } from "../links/step-links.ts";
 import type { DeviceMemory } from "../memory/device-memory.ts";
 import type { LostRuns } from "./lost-runs.ts";
 import type { StepBuffers } from "./step-buffers.ts";
+import type { StepShape } from "./step-shape.ts";
 
 /** Where a card's steps find the experts that it does not hold, and those that it does. */
 export type RemoteExperts = Readonly<{
@@ -17,6 +20,8 @@ export type RemoteExperts = Readonly<{
   bytesLeft: number;
   /** Learns of rows whose expert is on this card. */
   rowsHere: (layer: number, expert: number, rowCount: number) => void;
+  /** Where rows may go to other cards of the host by themselves; undefined: they never do. */
+  direct?: DirectRows;
 }>;
 
 const WORD = 4;
@@ -26,6 +31,8 @@ const WORD = 4;
  * on the card is decided once a step: experts that come and go meanwhile are of the next one.
  */
 export class StepExchange {
+  /** By which rows go to other cards by themselves; undefined: there are none. */
+  readonly links: StepLinks | undefined;
   readonly #device: CudaDevice;
   readonly #stream: Stream;
   readonly #kernels: ExchangeKernels;
@@ -38,7 +45,13 @@ export class StepExchange {
   #version: number | undefined;
 
   constructor(
-    card: Readonly<{ device: CudaDevice; memory: DeviceMemory; stream: Stream; kernels: ExchangeKernels }>,
+    card: Readonly<{
+      device: CudaDevice;
+      memory: DeviceMemory;
+      stream: Stream;
+      kernels: ExchangeKernels;
+      linkKernels: LinkKernels;
+    }>,
     config: ModelConfig,
     remote: RemoteExperts,
     rowsMax: number,
@@ -59,6 +72,8 @@ export class StepExchange {
     this.#rows.y.fill(0);
     this.#places = memory.allocate("exchange", placeBytes);
     this.#given = device.createEvent();
+    const { direct, held } = remote;
+    this.links = direct && new StepLinks({ device, memory, stream, kernels: card.linkKernels }, config, held, direct);
   }
 
   /** How often a step's rows go to other workers: once in each layer with experts. */
@@ -92,7 +107,11 @@ export class StepExchange {
   }
 
   /** Enqueues that rows of other workers' experts are written where they are sent from. */
-  give(rowCount: number, moeIndex: number, buffers: StepBuffers, live: DeviceAddress): void {
+  give({ rowCount, linkCount }: StepShape, moeIndex: number, buffers: StepBuffers, live: DeviceAddress): void {
+    if (linkCount !== undefined) {
+      this.links?.send(rowCount, linkCount, moeIndex, buffers, live);
+      return;
+    }
     const { exact, chosen, routing } = buffers;
     this.#kernels.give(rowCount, {
       exact,
@@ -109,7 +128,12 @@ export class StepExchange {
   }
 
   /** Enqueues that what came back is taken in. */
-  bring(rowCount: number, { routed }: StepBuffers): void {
+  bring({ rowCount, linkCount }: StepShape, buffers: StepBuffers): void {
+    if (linkCount !== undefined) {
+      this.links?.receive(rowCount, linkCount, buffers);
+      return;
+    }
+    const { routed } = buffers;
     const { away, y } = this.#host;
     const width = this.#config.hiddenSize;
     this.#kernels.bring(rowCount, { away: away.address, answers: y.address, routed, width });
@@ -151,6 +175,7 @@ export class StepExchange {
   }
 
   close(): void {
+    this.links?.close();
     for (const memory of Object.values(this.#host)) this.#device.freeHost(memory);
     this.#device.destroyEvent(this.#given);
   }

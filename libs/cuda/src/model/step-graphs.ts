@@ -76,6 +76,11 @@ export class StepGraphs {
     this.#launch(at(this.#pieces(shape), 2 * index));
   }
 
+  /** Enqueues all of a step whose rows go to other cards by themselves. */
+  whole(shape: GraphShape): void {
+    this.#launch(this.#whole(shape));
+  }
+
   /** Enqueues what is computed while the rows of an exchange are away. */
   meanwhile(index: number, shape: GraphShape): void {
     this.#launch(at(this.#pieces(shape), 2 * index + 1));
@@ -108,6 +113,25 @@ export class StepGraphs {
     }
     this.#graphs.set(key, pieces);
     return pieces;
+  }
+
+  #whole(shape: GraphShape): Graph {
+    const { rowCount, seen, topCount, linkCount } = shape;
+    const key = `${rowCount} ${seen.global} ${topCount} ${linkCount}`;
+    const known = this.#graphs.get(key)?.[0];
+    if (known !== undefined) return known;
+    const program = this.#program;
+    const graph = this.#record(() => {
+      program.embed(rowCount);
+      program.section(0, shape);
+      for (const index of program.stops(shape).keys()) {
+        program.meanwhile(index, shape);
+        program.section(index + 1, shape);
+      }
+      program.head({ first: 0, count: rowCount, topCount });
+    });
+    this.#graphs.set(key, [graph]);
+    return graph;
   }
 
   #launch(graph: Graph): void {

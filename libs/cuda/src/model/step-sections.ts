@@ -21,6 +21,8 @@ export type StepSections = Readonly<{ section: (index: number) => void; meanwhil
 /** The runs that were lost on the way, by their places, and how long the step waited for other workers. */
 export type AwayRows = Readonly<{ lost: ReadonlySet<number>; exchangeMs: number }>;
 
+export const NONE_AWAY: AwayRows = { lost: new Set(), exchangeMs: 0 };
+
 /**
  * Enqueues all sections of a step, and between two of them waits at a stop for rows that are away; without stops there is one section. Where no run is left that has
  * all of its rows, the rest is not computed. Errors: the card's.

@@ -12,6 +12,8 @@ export type StepShape = Readonly<{
   tiling: StepTiling | undefined;
   /** Whether context workers have a part of what its rows attend to. */
   isStriped?: boolean;
+  /** Links by which rows go to other cards' experts without this process; undefined: they wait for it in each layer. */
+  linkCount?: number;
 }>;
 
 /** Tiles of a step's rows. */

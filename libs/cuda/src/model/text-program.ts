@@ -132,19 +132,20 @@ export class TextProgram {
       this.#stripes?.bring(shape.rowCount, attended);
       return this.#afterAttention(at(this.#weights.layers, layer), shape);
     }
-    this.#exchange?.bring(shape.rowCount, this.#buffers);
+    this.#exchange?.bring(shape, this.#buffers);
     return this.#behindExperts(shape.rowCount);
   }
 
   /** A layer from what its rows attend to on. The residual stream after it; undefined: rows wait for other workers' experts. */
-  #afterAttention(layer: DeviceLayer, { rowCount }: StepShape): PendingSum | undefined {
+  #afterAttention(layer: DeviceLayer, shape: StepShape): PendingSum | undefined {
     const { attended, added } = this.#buffers;
+    const { rowCount } = shape;
     const { feedForward, postNorm } = layer;
     this.#kernels.linear(rowCount, { linear: layer.output, x: attended, y: added });
     if (this.#exchange === undefined || feedForward.kind !== "moe")
       return this.#feedForward(feedForward, postNorm, rowCount);
     this.#gate(feedForward, postNorm, rowCount, this.#exchange.places(feedForward.moeIndex), false);
-    this.#exchange.give(rowCount, feedForward.moeIndex, this.#buffers, this.#inputs.live);
+    this.#exchange.give(shape, feedForward.moeIndex, this.#buffers, this.#inputs.live);
     return undefined;
   }
 

@@ -54,6 +54,14 @@ export class FakeDevice implements CudaDevice {
     // The garbage collector's.
   }
 
+  registerHost(): DeviceAddress {
+    throw new DroverError("unavailable", "CUDA: cuMemHostRegister_v2: operation not supported (801)");
+  }
+
+  unregisterHost(): void {
+    // Nothing was registered.
+  }
+
   write(target: DeviceAddress, bytes: Uint8Array): void {
     this.#at(target, bytes.byteLength).set(bytes);
   }

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { DroverError, type ExpertRunner, noTracer, type Tracer } from "@drover/core";
+import { DroverError, type ExpertRunner, noTracer, type RowLinkAnswers, type Tracer } from "@drover/core";
 import { ExpertMemory, type SegmentOffer, SegmentTakenSchema } from "@drover/proto";
 import type { SharedMemory, SharedSegment, WordQueue } from "@drover/shared-memory";
 import { runFrame } from "../expert-frame-runner.ts";
@@ -13,18 +13,21 @@ import {
   type SlotFrame,
   slotQueues,
 } from "./expert-slots.ts";
+import { LINK_LAYOUT } from "./offer-link.ts";
 
 /** The same experts through memory, for processes of this host that offer it: beside `expertService`, to whose stream such a process comes first. */
 export function sharedExpertService(
   runner: ExpertRunner,
   memory: () => Promise<SharedMemory> | undefined,
   tracer: Tracer = noTracer,
+  links?: RowLinkAnswers,
 ): RpcService {
   return rpcService(ExpertMemory, {
     share: async (offer) => {
       const shared = await memory();
       if (shared === undefined) throw new DroverError("unavailable", "this worker has rows over connections alone");
-      answerShared(shared, offer, runner, tracer);
+      if (offer.layout === LINK_LAYOUT) answerLink(shared, offer, links);
+      else answerShared(shared, offer, runner, tracer);
       return create(SegmentTakenSchema);
     },
   });
@@ -35,6 +38,20 @@ function answerShared(memory: SharedMemory, offer: SegmentOffer, runner: ExpertR
   if (offer.layout !== SEGMENT_LAYOUT || offer.byteCount !== SEGMENT_BYTES)
     throw new DroverError("invalid_argument", `segments of layout ${offer.layout} are not known here`);
   new SharedAnswers(memory.open(offer), runner, tracer).start();
+}
+
+/** Has a device answer through the segment. Errors: as above, and `unavailable` where the devices have no such way to each other. */
+function answerLink(memory: SharedMemory, offer: SegmentOffer, links: RowLinkAnswers | undefined): void {
+  if (links === undefined || offer.byteCount !== links.byteCount)
+    throw new DroverError("invalid_argument", "no device here reads such segments by itself");
+  const segment = memory.open(offer);
+  try {
+    links.answer(segment);
+  } catch (error) {
+    segment[Symbol.dispose]();
+    segment.unmap();
+    throw error;
+  }
 }
 
 /** The side of a segment that answers: each frame is begun at once, and its rows are computed where they are. */

@@ -1,14 +1,12 @@
-import { create } from "@bufbuild/protobuf";
-import { type Clock, DroverError, sleepUnlessAborted, withTimeout } from "@drover/core";
+import { type Clock, DroverError, sleepUnlessAborted } from "@drover/core";
 import { gatherRows, type PeerCall, PendingCalls, scatterRows } from "@drover/exchange";
-import { ActivationType, ExpertMemory, SegmentOfferSchema } from "@drover/proto";
+import { ActivationType } from "@drover/proto";
 import type { SharedMemory, SharedSegment, WordQueue } from "@drover/shared-memory";
 import type { RpcClient } from "../client.ts";
 import type { Frame } from "../expert-frames.ts";
-import { EXPERT_REQUEST_LIMITS, REQUEST_SWEEP_MS, SHARE_MS_MAX, SHARED_SLOT_COUNT } from "../limits.ts";
+import { EXPERT_REQUEST_LIMITS, REQUEST_SWEEP_MS, SHARED_SLOT_COUNT } from "../limits.ts";
 import { ExpertSlots, SEGMENT_BYTES, SEGMENT_LAYOUT, SLOT_VALUES_MAX, slotQueues } from "./expert-slots.ts";
-
-const SHARE_LIMIT = { ms: SHARE_MS_MAX, message: "the worker has not said in time whether it takes a segment" };
+import { offerSegment } from "./offer-segment.ts";
 
 /** A slot in use: by a call that waits for it, or by one that was given up, until its answer comes. */
 type UsedSlot = Readonly<{ turn: number; correlationId: bigint }>;
@@ -56,21 +54,10 @@ export class SharedCalls implements Disposable {
     onGone: () => void,
     signal: AbortSignal,
   ): Promise<SharedCalls> {
-    using client = to;
-    const { segment, offer, withdraw } = memory.create(SEGMENT_BYTES);
-    try {
-      const message = create(SegmentOfferSchema, { ...offer, layout: SEGMENT_LAYOUT });
-      await withTimeout(SHARE_LIMIT, clock, signal, (limited) =>
-        client.unary(ExpertMemory.method.share, message, limited),
-      );
-      return new SharedCalls(segment, clock, onGone);
-    } catch (error) {
-      segment[Symbol.dispose]();
-      segment.unmap();
-      throw error;
-    } finally {
-      withdraw();
-    }
+    const kind = { layout: SEGMENT_LAYOUT, byteCount: SEGMENT_BYTES };
+    const unused = (segment: SharedSegment) => ({ segment, [Symbol.dispose]: () => segment.unmap() });
+    const { segment } = await offerSegment(memory, kind, to, unused, clock, signal);
+    return new SharedCalls(segment, clock, onGone);
   }
 
   get callCount(): number {

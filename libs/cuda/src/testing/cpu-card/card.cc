@@ -18,7 +18,7 @@
 #include <vector>
 
 namespace {
-enum { OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_DEVICE = 101, NOT_FOUND = 500 };
+enum { OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_DEVICE = 101, NOT_FOUND = 500, NOT_SUPPORTED = 801 };
 constexpr uint64_t CARD_BYTES = 1ull << 32;
 constexpr size_t ALIGNMENT = 256;
 using Work = std::vector<std::function<void()>>;
@@ -67,7 +67,12 @@ int cuGetErrorString(int code, const char **out) { *out = code == OUT_OF_MEMORY 
 int cuDeviceGetCount(int *out) { *out = 1; return OK; }
 int cuDeviceGet(int *out, int ordinal) { *out = ordinal; return ordinal == 0 ? OK : INVALID_DEVICE; }
 int cuDeviceGetName(char *out, int size, int) { snprintf(out, (size_t)size, "a CPU in a card's place"); return OK; }
-int cuDeviceGetUuid_v2(void *out, int) { memset(out, 0, 16); return OK; }
+// Each process is a card of its own where rows may go from one to the other.
+int cuDeviceGetUuid_v2(void *out, int) {
+  const pid_t own = getenv("CPU_CARD_REGISTERS") ? getpid() : 0;
+  memset(out, 0, 16); memcpy(out, &own, sizeof own);
+  return OK;
+}
 int cuDeviceTotalMem_v2(size_t *out, int) { *out = CARD_BYTES; return OK; }
 int cuDeviceGetAttribute(int *out, int attribute, int) { *out = attribute == 16 ? 4 : attribute == 75 ? 9 : 0; return OK; }
 int cuDevicePrimaryCtxRetain(void **out, int) { *out = (void *)1; return OK; }
@@ -89,6 +94,10 @@ int cuMemFree_v2(uint64_t address) {
 }
 int cuMemHostAlloc(void **out, size_t count, unsigned) { *out = aligned_alloc(ALIGNMENT, (count + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT); return OK; }
 int cuMemFreeHost(void *p) { free(p); return OK; }
+// Work here is done when it is enqueued: a process whose card waits for another one's would hold its own thread. So it can only be had where it was asked for, by tests that know.
+int cuMemHostRegister_v2(uint64_t, size_t, unsigned) { return getenv("CPU_CARD_REGISTERS") ? OK : NOT_SUPPORTED; }
+int cuMemHostUnregister(uint64_t) { return OK; }
+int cuMemHostGetDevicePointer_v2(uint64_t *out, uint64_t address, unsigned) { *out = address; return OK; }
 int cuMemcpyHtoD_v2(uint64_t to, const void *from, size_t count) { return inside(to, count) ? copy((void *)to, from, count, nullptr) : INVALID_VALUE; }
 int cuMemcpyDtoH_v2(void *to, uint64_t from, size_t count) { return inside(from, count) ? copy(to, (void *)from, count, nullptr) : INVALID_VALUE; }
 int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t count, void *s) { return inside(to, count) ? copy((void *)to, from, count, s) : INVALID_VALUE; }

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { RowLinks } from "@drover/core";
 import { Engine } from "@drover/engine";
 import { DistributedExchange } from "@drover/exchange";
 import type { WorkerStatus } from "@drover/fleet";
@@ -55,9 +56,11 @@ export async function attentionParts(
   );
   const heat = new ExpertHeat();
   const { routing, meter, sent } = exchangeMetrics(metrics, modelName, heat);
+  // Peers are called before there is a device that speaks with theirs.
+  const links = Promise.withResolvers<RowLinks | undefined>();
   const peers = held.use(
     new ExpertPeers(
-      (id, address) => new ExpertStreamPeer(id, address, clock, logger, meter, network),
+      (id, address) => new ExpertStreamPeer(id, address, clock, logger, meter, network, links.promise),
       local.experts?.peer,
     ),
   );
@@ -67,9 +70,15 @@ export async function attentionParts(
     exchange,
     experts: local.experts,
     rowsRouted: routing.rowsRouted,
+    direct: {
+      map: () => exchange.map,
+      rowsAway: routing.rowsRouted,
+      sent: (workerId, callCount) => meter.sent?.(workerId, "card_memory", callCount),
+    },
     holders: () => contextPeers.holders,
   });
   const { runner, sequences, geometry, stripeAbove } = executor;
+  links.resolve(executor.links);
   tellTokenBytes(metrics, modelName, geometry, context.kv.dtype);
   const features = held.use(
     new RemoteFeatures({ clock, hiddenSize, ...(local.features && { local: local.features }) }),

@@ -14,7 +14,7 @@ import { type Executor, type ExecutorOptions, halfOf, type LocalExperts } from "
 export async function openCardExecutor(
   context: RoleContext,
   { cuda, precision, kernelFolder, stream, use }: Extract<WorkerDevice, { kind: "cuda" }>,
-  { exchange, experts, rowsRouted, holders }: ExecutorOptions,
+  { exchange, experts, rowsRouted, direct, holders }: ExecutorOptions,
 ): Promise<Executor> {
   const { options, incarnation, model, kv } = context;
   const { workerId, modelName, prefixCache, prefillChunk, progress, resources } = options;
@@ -26,7 +26,7 @@ export async function openCardExecutor(
     rowsMax: prefillChunk + DECODE_ROWS_MAX,
     cacheFolder: kernelFolder,
     stream,
-    ...(experts?.areWhole !== true && { remote: remoteOf(experts, exchange, rowsRouted) }),
+    ...(experts?.areWhole !== true && { remote: { ...remoteOf(experts, exchange, rowsRouted), direct } }),
     onLayer: (done, total) => progress(`layer ${done} of ${total}`),
   });
   use.add({ memory: text.memory, graphCounts: () => text.graphCounts });
@@ -37,7 +37,7 @@ export async function openCardExecutor(
     hashSeed: servedModelSeed(modelName, fingerprint),
     stripes: { above, name: `${workerId}/${incarnation}`, holders },
   });
-  return { runner, sequences, geometry: text.geometry, stripeAbove: above };
+  return { runner, sequences, geometry: text.geometry, links: text.links, stripeAbove: above };
 }
 
 function cardDtype({ dtype }: RoleContext["kv"]): Precision {

@@ -34,7 +34,7 @@ export function exchangeMetrics(
   const missing = metrics.counter("drover_exchange_missing_rows_total", "Of them, those without an answer", labels);
   missing.inc(model, 0);
   const frames = framesByTransport(metrics, modelName);
-  const sent: Record<Transport, number> = { shared_memory: 0, grpc: 0 };
+  const sent: Record<Transport, number> = { card_memory: 0, shared_memory: 0, grpc: 0 };
   const { begin, repeated } = repeatedRows(metrics, modelName);
   const seriesOf = peerSeries(metrics, modelName);
   // Counted here and handed to the registry at a scrape: this runs for every expert of every layer and step.
@@ -60,12 +60,12 @@ export function exchangeMetrics(
         series.out.add(bytesOut);
         series.in.add(bytesIn);
       },
-      sent: (_peer, transport) => {
-        frames[transport].add(1);
-        sent[transport] += 1;
+      sent: (_peer, transport, count = 1) => {
+        frames[transport].add(count);
+        sent[transport] += count;
       },
     },
-    sent: () => ({ sharedMemory: sent.shared_memory, grpc: sent.grpc }),
+    sent: () => ({ sharedMemory: sent.shared_memory + sent.card_memory, grpc: sent.grpc }),
   };
 }
 
@@ -77,7 +77,7 @@ function framesByTransport(metrics: Metrics, modelName: string): Readonly<Record
     ["model_name", "transport"],
   );
   const by = (transport: Transport) => metrics.tally(frames, { model_name: modelName, transport });
-  return { shared_memory: by("shared_memory"), grpc: by("grpc") };
+  return { card_memory: by("card_memory"), shared_memory: by("shared_memory"), grpc: by("grpc") };
 }
 
 /** What a call to one peer adds to. */

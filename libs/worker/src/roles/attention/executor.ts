@@ -1,5 +1,5 @@
-import type { ContextHolder, ExpertExchange, StepRunner } from "@drover/core";
-import type { CardExperts } from "@drover/cuda";
+import type { ContextHolder, ExpertExchange, RowLinks, StepRunner } from "@drover/core";
+import type { CardExperts, DirectRows } from "@drover/cuda";
 import type { ExpertPeer } from "@drover/exchange";
 import { contextTokensMax, type KvGeometry } from "@drover/kv";
 import type { StoredSequences } from "@drover/sequences";
@@ -23,6 +23,8 @@ export type ExecutorOptions = Readonly<{
   experts: LocalExperts | undefined;
   /** Learns of rows that are routed to an expert of the same card. */
   rowsRouted: (layer: number, expert: number, rowCount: number) => void;
+  /** What is asked and told where a card's steps send rows to other cards by themselves. */
+  direct: DirectRows;
   /** The context workers that there are now. */
   holders: () => readonly ContextHolder[];
 }>;
@@ -32,6 +34,8 @@ export type Executor = Readonly<{
   runner: StepRunner;
   sequences: StoredSequences;
   geometry: KvGeometry;
+  /** By which its rows may go to other devices of the host; undefined: none may. */
+  links?: RowLinks | undefined;
   /** A sequence that may get longer has its old rows with context workers, where there are some. */
   stripeAbove: number;
 }>;

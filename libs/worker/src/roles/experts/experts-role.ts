@@ -52,7 +52,7 @@ export class ExpertsRole implements Role {
     const memory = () => context.network.memory?.();
     this.services = [
       expertService(asked, streams, tracer),
-      ...(areWhole ? [] : [sharedExpertService(asked, memory, tracer)]),
+      ...(areWhole ? [] : [sharedExpertService(asked, memory, tracer, card?.answers(countRows))]),
     ];
     this.unfinished = { isBusy: () => release.isNeeded(clock.monotonic(), link.isJoined) };
   }
