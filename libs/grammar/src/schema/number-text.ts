@@ -8,6 +8,7 @@ import { DIGITS_MAX } from "../json/json-text.ts";
 import { matched } from "../regex/anchored.ts";
 import { parseRegex } from "../regex/parse-regex.ts";
 import type { RuleBook } from "../rule-book.ts";
+import { largeNumberPatterns } from "./large-number-text.ts";
 
 /** A bound of numbers: `isStrict` where the bound itself is refused. */
 export type Bound = Readonly<{ value: number; isStrict: boolean }>;
@@ -29,12 +30,25 @@ const WHOLE = `-?(?:0|[1-9]\\d{0,${DIGITS_MAX - 1}})`;
  */
 export function numberExpression(query: NumberQuery, rules: RuleBook, budget: Budget, place: string): Expression {
   const { isWhole, lower, upper, divisors } = query;
+  const large = largeNumberPatterns(query, place);
+  if (large !== undefined) return matching(large, [], rules, budget, place);
   const fractionMax = isWhole || divisors.length > 0 ? 0 : fractionDigits([...lower, ...upper]);
   const sources = [
     fractionMax === 0 ? WHOLE : `${WHOLE}(?:\\.\\d{1,${fractionMax}})?`,
     ...lower.map((bound) => signed(atLeast(bound, fractionMax))),
     ...upper.map((bound) => signed(atMost(bound, fractionMax))),
   ];
+  return matching(sources, divisors, rules, budget, place);
+}
+
+/** What all patterns match, and every divisor divides. */
+function matching(
+  sources: readonly string[],
+  divisors: readonly number[],
+  rules: RuleBook,
+  budget: Budget,
+  place: string,
+): Expression {
   const machines: Machine[] = sources.map((source) =>
     regexMachine(matched(parseRegex(source, place), place), budget, place),
   );

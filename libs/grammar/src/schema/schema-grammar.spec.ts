@@ -78,6 +78,11 @@ const REFUSED: readonly [schema: unknown, place: string, sentence: string][] = [
   [{ pattern: "(a)\\1" }, "s.pattern", "is a pattern that has \\1, which cannot be enforced"],
   [{ pattern: "a^b" }, "s.pattern", "is a pattern with an anchor in the middle"],
   [{ format: "color" }, "s.format", "is a format that cannot be enforced"],
+  [
+    { type: "integer", minimum: 1e16, multipleOf: 7 },
+    "s.multipleOf",
+    "cannot be enforced beside bounds of more than 15 digits",
+  ],
   [{ type: "number", multipleOf: 0.01 }, "s.multipleOf", "cannot be enforced but for whole numbers up to 1000"],
   [
     { type: "array", items: { type: "string" }, uniqueItems: true },
