@@ -36,4 +36,4 @@ export { internalServices, type Knock, knock } from "./stranger.ts";
 // A real Redis, and a connection that breaks when it is told to.
 
 export { type ProxyMode, TcpProxy } from "./tcp-proxy.ts";
-export { freePort, redisBinary, TestRedis, TestSentinel } from "./test-redis.ts";
+export { freePort, redisBinary, speaksTls, TestRedis, TestSentinel } from "./test-redis.ts";

@@ -12,6 +12,14 @@ export function redisBinary(): string | undefined {
   );
 }
 
+/** Whether a Redis speaks TLS: one that was built without it knows no port for that. */
+export function speaksTls(binary: string): boolean {
+  const { stdout, stderr } = spawnSync(binary, ["--port", "0", "--tls-port", "0", "--no-such-setting", "1"], {
+    encoding: "utf8",
+  });
+  return /no-such-setting/.test(`${stdout}${stderr}`);
+}
+
 /** Below the range from which systems give out ports by themselves: no process that asks for any free port takes one of these meanwhile. */
 const PORT_MIN = 15_000;
 const PORT_COUNT = 15_000;
@@ -29,24 +37,43 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** A real Redis of a test's own. */
+/** Where a Redis speaks TLS, and the files of its certificate. */
+export type RedisTls = Readonly<{ port: number; certificate: string; key: string; ca: string }>;
+
+/** A real Redis of a test's own; with `tls` it has a second port for that. */
 export class TestRedis {
   readonly port: number;
   readonly #binary: string;
   readonly #host: string;
   readonly #password: string;
+  readonly #tls: RedisTls | undefined;
   readonly #directory = mkdtempSync(join(tmpdir(), "drover-redis-"));
   #process: ChildProcess | undefined;
 
-  constructor(binary: string, port: number, host = "127.0.0.1", password = "") {
+  constructor(binary: string, port: number, host = "127.0.0.1", password = "", tls?: RedisTls) {
     this.#binary = binary;
     this.port = port;
     this.#host = host;
     this.#password = password;
+    this.#tls = tls;
   }
 
   get url(): string {
-    return `redis://${this.#password === "" ? "" : `:${encodeURIComponent(this.#password)}@`}${this.#host}:${this.port}`;
+    return `redis://${this.#user}${this.#host}:${this.port}`;
+  }
+
+  /** Its address over TLS; it has none where it was not given a certificate. */
+  get tlsUrl(): string {
+    return `rediss://${this.#user}${this.#host}:${this.#tls?.port}`;
+  }
+
+  /** Where its files are. */
+  get directory(): string {
+    return this.#directory;
+  }
+
+  get #user(): string {
+    return this.#password === "" ? "" : `:${encodeURIComponent(this.#password)}@`;
   }
 
   async start(): Promise<void> {
@@ -63,8 +90,16 @@ export class TestRedis {
       "",
       "--requirepass",
       this.#password,
+      ...this.#tlsSettings(),
     ];
     this.#process = await startServer(this.#binary, settings, "Ready to accept connections");
+  }
+
+  #tlsSettings(): string[] {
+    if (this.#tls === undefined) return [];
+    const { port, certificate, key, ca } = this.#tls;
+    const files = ["--tls-cert-file", certificate, "--tls-key-file", key, "--tls-ca-cert-file", ca];
+    return ["--tls-port", String(port), "--tls-auth-clients", "no", ...files];
   }
 
   /** Stops it where it is, without a word, or has it go on. */
