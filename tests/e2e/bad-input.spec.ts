@@ -3,6 +3,7 @@ import { publicApi } from "@drover/proto";
 import { RpcClient } from "@drover/rpc";
 import { Client, credentials, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { fuzz } from "./fuzz/fuzz-run.ts";
 import { TestCluster } from "./test-cluster.ts";
 
 const MODEL = "nano";
@@ -234,6 +235,19 @@ describe("bad input is refused by name, before anything is queued", () => {
     leave.abort();
     const again = async () => (await cluster.post(TEXT, text({ max_tokens: 1 }))).status;
     await expect.poll(again, { timeout: 10_000 }).toBe(200);
+  });
+
+  // bench/fuzz.ts sends a hundred thousand.
+  test("of 1,500 malformed requests none is told of a bug, none of nothing, and no process ends", {
+    timeout: 120_000,
+  }, async () => {
+    const before = cluster.pids("main.ts");
+    const grpc = `127.0.0.1:${cluster.grpcPort}`;
+    const { counts, faults } = await fuzz({ url: cluster.url, grpc, seed: 20, count: 1500, atOnce: 16 });
+    expect(faults.map(({ what, sent }) => `${what}: ${sent.slice(0, 500)}`)).toEqual([]);
+    expect([...counts.values()].reduce((sum, count) => sum + count, 0)).toBe(1500);
+    expect(counts.get("400")).toBeGreaterThan(100);
+    expect(cluster.pids("main.ts")).toEqual(before);
   });
 });
 
