@@ -52,6 +52,10 @@ export function roomRefusal(
     return { code: "overloaded", message: "the worker runs its most choices" };
   }
   if (sequences.isStriped(total)) {
+    if (total * params.n > sequences.stripedRowsMax) {
+      const message = `${params.n} choices of ${total} tokens do not fit the context workers' KV of ${sequences.stripedRowsMax}`;
+      return { code: "invalid_argument", message };
+    }
     const ahead = choices.filter(({ sequence, tokenCountMax }) => !sequence && sequences.isStriped(tokenCountMax));
     const rows = ahead.reduce((sum, { tokenCountMax }) => sum + tokenCountMax, total * params.n);
     if (rows > sequences.stripedRowsFree) return { code: "overloaded", message: "the context workers' KV is full" };

@@ -27,9 +27,9 @@ export class ContextStripes {
     this.#segmentBytes = segmentBytes(geometry);
   }
 
-  /** Whether a sequence that may come to have so many rows is striped. */
+  /** Whether a sequence that may come to have so many rows is striped: never where the holders could not take all of them, or where there are none. */
   includes(rowCount: number): boolean {
-    return rowCount > this.#options.above && rowCount < this.rowsMax + this.#geometry.segmentRows;
+    return rowCount > this.#options.above && rowCount <= this.rowsMax;
   }
 
   /** Rows that fit holders beside what open sequences may come to need. */

@@ -45,6 +45,14 @@ const rowsOf = (segment: number) => async (): Promise<SegmentRows> => ({
   layers: [],
 });
 
+test("nothing is striped that the holders could not take when they are empty, and without holders nothing at all", () => {
+  const holders: NotingHolder[] = [];
+  const stripes = new ContextStripes(geometry, { above: 100, name: "worker", holders: () => holders });
+  expect([101, 1023, 2000].map((rows) => stripes.includes(rows))).toEqual([false, false, false]);
+  holders.push(new NotingHolder("a"));
+  expect([100, 101, 3072, 3073].map((rows) => stripes.includes(rows))).toEqual([false, true, true, false]);
+});
+
 test("segments go to the holders in turn, are read there once they have arrived, and are lost with their holder's life", async () => {
   const [a, b] = [new NotingHolder("a"), new NotingHolder("b")];
   const stripes = new ContextStripes(geometry, { above: 2000, name: "worker", holders: () => [a, b] });

@@ -20,8 +20,8 @@ class FakeSequence implements KvSequence {
 /** A store that accounts for KV as a real one does, and finds no prefixes. */
 export class FakeSequences implements SequenceStore {
   readonly sharesPrefixes = false;
-  readonly stripedRowsFree = 0;
-  readonly stripedRowsMax = 0;
+  readonly stripedRowsFree: number = 0;
+  readonly stripedRowsMax: number = 0;
   readonly kvBytesMax: number;
   /** The most bytes that were ever in use. */
   kvBytesPeak = 0;
