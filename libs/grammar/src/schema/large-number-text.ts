@@ -1,3 +1,4 @@
+import { at } from "@drover/core";
 import { constraintFault } from "../constraint-fault.ts";
 import { DIGITS_MAX } from "../json/json-text.ts";
 import type { Bound, NumberQuery } from "./number-text.ts";
@@ -22,7 +23,10 @@ export function largeNumberPatterns(query: NumberQuery, place: string): readonly
     throw constraintFault(`${place}.multipleOf`, "cannot be enforced beside bounds of more than 15 digits");
   const opposite = ({ value, isStrict }: Bound): Bound => ({ value: -value, isStrict });
   const [least, most] = isPositive ? [lower, upper] : [upper.map(opposite), lower.map(opposite)];
-  const from = least.map(upwards).reduce((a, b) => (a > b ? a : b));
+  const from = at(
+    least.map(upwards).toSorted((a, b) => (a > b ? -1 : 1)),
+    0,
+  );
   const sizes = [sizeFrom(from), ...most.map((bound) => sizeTo(-upwards(opposite(bound))))];
   return isPositive ? sizes : sizes.map((size) => `-(?:${size})`);
 }
