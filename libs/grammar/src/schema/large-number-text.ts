@@ -1,7 +1,7 @@
 import { at } from "@drover/core";
 import { constraintFault } from "../constraint-fault.ts";
 import { DIGITS_MAX } from "../json/json-text.ts";
-import type { Bound, NumberQuery } from "./number-text.ts";
+import type { Bound, NumberQuery } from "./number-query.ts";
 
 /** Beyond it a double does not tell all whole numbers apart. */
 const EXACT_MAX = Number.MAX_SAFE_INTEGER;

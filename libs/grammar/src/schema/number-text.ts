@@ -9,18 +9,7 @@ import { matched } from "../regex/anchored.ts";
 import { parseRegex } from "../regex/parse-regex.ts";
 import type { RuleBook } from "../rule-book.ts";
 import { largeNumberPatterns } from "./large-number-text.ts";
-
-/** A bound of numbers: `isStrict` where the bound itself is refused. */
-export type Bound = Readonly<{ value: number; isStrict: boolean }>;
-
-/** What numbers are asked for. */
-export type NumberQuery = Readonly<{
-  isWhole: boolean;
-  lower: readonly Bound[];
-  upper: readonly Bound[];
-  /** Whole divisors. */
-  divisors: readonly number[];
-}>;
+import type { Bound, NumberQuery } from "./number-query.ts";
 
 const WHOLE = `-?(?:0|[1-9]\\d{0,${DIGITS_MAX - 1}})`;
 
