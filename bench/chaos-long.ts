@@ -52,6 +52,8 @@ await using cluster = await TestCluster.start({
   queue,
   flags: [...holders, ...secret.flags, ...values.flags.split(" ").filter(Boolean)],
 });
+// The screen comes once everything is ready.
+await cluster.adminUrl("scheduler");
 const scheduler = /^ +scheduler .*grpc (\S+)/m.exec(cluster.output)?.[1];
 if (scheduler === undefined) throw new Error(`no scheduler is shown:\n${cluster.output}`);
 const port = await freePort();
