@@ -28,6 +28,9 @@ export class TestCluster implements AsyncDisposable {
   readonly grpcPort: number;
   readonly process: ChildProcess;
   #output = "";
+  /** What the screen has said, of which only the end is kept. */
+  readonly #adminUrls = new Map<string, string>();
+  #secretFile: string | undefined;
 
   private constructor(child: ChildProcess, httpPort: number, grpcPort: number) {
     this.process = child;
@@ -112,10 +115,15 @@ export class TestCluster implements AsyncDisposable {
 
   /** A process's administration address, from the screen that `up` shows; a restart keeps it. */
   async adminUrl(name: string): Promise<string> {
+    const known = this.#adminUrls.get(name);
+    if (known !== undefined) return known;
     const limit = Date.now() + READY_TIMEOUT_MS;
     for (;;) {
       const address = new RegExp(`^ +${name} .* admin (\\S+)`, "m").exec(this.#output)?.[1];
-      if (address !== undefined) return `http://${address}`;
+      if (address !== undefined) {
+        this.#adminUrls.set(name, `http://${address}`);
+        return `http://${address}`;
+      }
       if (this.process.exitCode !== null || Date.now() > limit)
         throw new Error(`no administration address of ${name}:\n${this.#output}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -124,9 +132,9 @@ export class TestCluster implements AsyncDisposable {
 
   /** The file of the secret that its processes know each other by, from the screen. */
   get secretFile(): string {
-    const file = /^ +secret +(\S+)/m.exec(this.#output)?.[1];
-    if (file === undefined) throw new Error(`no secret is shown:\n${this.#output}`);
-    return file;
+    this.#secretFile ??= /^ +secret +(\S+)/m.exec(this.#output)?.[1];
+    if (this.#secretFile === undefined) throw new Error(`no secret is shown:\n${this.#output}`);
+    return this.#secretFile;
   }
 
   /** Asks a process's administration address as a member of the cluster: of `GET /debug/worker`, or what else is for members alone. */

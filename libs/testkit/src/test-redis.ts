@@ -120,7 +120,11 @@ export class TestRedis {
 /** Starts a server and resolves once it has said this. */
 async function startServer(binary: string, settings: readonly string[], word: string): Promise<ChildProcess> {
   const server = spawn(binary, settings, { stdio: ["ignore", "pipe", "ignore"] });
-  for await (const line of server.stdout) if (String(line).includes(word)) break;
+  let said = "";
+  for await (const piece of server.stdout) {
+    said += String(piece);
+    if (said.includes(word)) break;
+  }
   server.stdout.resume();
   return server;
 }
