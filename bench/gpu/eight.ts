@@ -94,11 +94,11 @@ async function kill(served: Served, cluster: string, model: string): Promise<voi
   const worker = served.workers.filter((name) => name.startsWith("attention")).at(-1) ?? "";
   const asked = { prompts: prompts(count), expected: quiet.found };
   const outcome = await killUnderStreams(served, model, asked, { worker, afterMs: quiet.wallMs / 2 });
-  const { differing: wrong, errors, pauseMs } = outcome;
+  const { differing: verdict, errors, pauseMs } = outcome;
   table.add({
     ...{ cluster, what: `${worker} killed`, streams: String(count) },
     remarks: [
-      `${wrong} streams with other tokens than in quiet times (of two quiet runs ${differing(again.found, quiet.found)} differ), ${errors} errors`,
+      `streams with other tokens than in quiet times: ${verdict.line} (of two quiet runs ${differing(again.found, quiet.found)} differ), ${errors} errors`,
       `longest pause of a stream p50 ${rank(pauseMs, 0.5).toFixed(0)}, p99 ${rank(pauseMs, 0.99).toFixed(0)}, most ${rank(pauseMs, 1).toFixed(0)} ms`,
     ].join("; "),
   });

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { compareStreams, type Verdict } from "./near-tie.ts";
 import type { Served } from "./served.ts";
 import { gapsOf } from "./stream-level.ts";
 import { rank, type StreamTokens, streamTokens } from "./stream-tokens.ts";
@@ -23,8 +24,8 @@ function processesOf(text: string): readonly number[] {
   });
 }
 
-/** What streams lived through while a worker was killed: those whose tokens were others than in quiet times, those that ended early, and the longest pause of each, in milliseconds. */
-export type KillOutcome = Readonly<{ differing: number; errors: number; pauseMs: readonly number[] }>;
+/** What streams lived through while a worker was killed: what tokens were others than in quiet times, those that ended early, and the longest pause of each, in milliseconds. */
+export type KillOutcome = Readonly<{ differing: Verdict; errors: number; pauseMs: readonly number[] }>;
 
 /** Asks for `expected` again, kills a worker so many milliseconds later, and reads all streams to their end. */
 export async function killUnderStreams(
@@ -41,8 +42,13 @@ export async function killUnderStreams(
   killWorker(victim.worker);
   const found = await Promise.all(streams);
   const whole = found.filter((one) => one !== undefined);
+  const compared = found.flatMap((one, i) => {
+    const [prompt, quiet] = [prompts[i], expected[i]];
+    if (one === undefined || prompt === undefined || quiet === undefined) return [];
+    return [{ name: `stream ${i}`, prompt, expected: quiet.tokens, found: one.tokens }];
+  });
   return {
-    differing: differing(found, expected),
+    differing: await compareStreams(served, compared, "f16", false),
     errors: found.length - whole.length,
     pauseMs: whole.map((one) => rank(gapsOf([one]), 1)),
   };

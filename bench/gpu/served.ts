@@ -9,6 +9,11 @@ import { promisify } from "node:util";
 const ROOT = join(import.meta.dirname, "../..");
 const READY_MS_MAX = 300_000;
 
+type Choice = Readonly<{
+  token_ids: number[];
+  logprobs?: Readonly<{ token_logprobs: number[]; top_logprobs: Readonly<Record<string, number>>[] }> | null;
+}>;
+
 /** A cluster on this machine's card, started by `drover up` as a user would. */
 export class Served implements AsyncDisposable {
   readonly url: string;
@@ -72,15 +77,30 @@ export class Served implements AsyncDisposable {
 
   /** Greedy tokens behind a prompt, as many as are asked for. */
   async tokens(prompt: readonly number[], count: number): Promise<number[]> {
+    return (await this.#complete(prompt, count, {})).token_ids;
+  }
+
+  /** The same tokens, and by how much each was ahead of the next likely one in log-probability. Of several tokens that are written alike one is seen, so that a margin may be said too large; NaN: none but the token's own was. */
+  async margins(prompt: readonly number[], count: number): Promise<Readonly<{ tokens: number[]; margins: number[] }>> {
+    const { token_ids: tokens, logprobs } = await this.#complete(prompt, count, { logprobs: 5 });
+    const margins = tokens.map((_, i) => {
+      const own = logprobs?.token_logprobs[i] ?? Number.NaN;
+      const others = Object.values(logprobs?.top_logprobs[i] ?? {}).filter((one) => one < own);
+      return others.length === 0 ? Number.NaN : own - Math.max(...others);
+    });
+    return { tokens, margins };
+  }
+
+  async #complete(prompt: readonly number[], count: number, more: object): Promise<Choice> {
     const asked = { model: "", prompt, max_tokens: count, temperature: 0, ignore_eos: true, return_token_ids: true };
     asked.model =
       ((await (await fetch(`${this.url}/v1/models`)).json()) as { data: { id: string }[] }).data[0]?.id ?? "";
-    const body = JSON.stringify(asked);
+    const body = JSON.stringify({ ...asked, ...more });
     const headers = { "content-type": "application/json" };
     const response = await fetch(`${this.url}/v1/completions`, { method: "POST", headers, body });
-    const read = (await response.json()) as { choices?: { token_ids: number[] }[]; error?: { message: string } };
+    const read = (await response.json()) as { choices?: Choice[]; error?: { message: string } };
     if (read.choices?.[0] === undefined) throw new Error(`no answer: ${read.error?.message}`);
-    return read.choices[0].token_ids;
+    return read.choices[0];
   }
 
   /** Lines that its processes have written and that match. */

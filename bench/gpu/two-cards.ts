@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { killWorker } from "./killed-worker.ts";
+import { type ComparedStream, compareStreams, type Verdict } from "./near-tie.ts";
 import { Served } from "./served.ts";
 
 /**
@@ -16,6 +17,9 @@ const { values } = parseArgs({
     "max-ids": { type: "string", default: "100000" },
     cards: { type: "string", default: "2" },
     kills: { type: "string", default: "3" },
+    "killed-precisions": { type: "string", default: "f16" },
+    "killed-tokens": { type: "string", default: "200" },
+    flags: { type: "string", default: "" },
     only: { type: "string", default: "" },
   },
 });
@@ -23,7 +27,7 @@ const [FIRST, SECOND] = ["cuda:0", values.cards === "2" ? "cuda:1" : "cuda:0"];
 /** Bytes of somewhat more than half of the experts, as a card keeps them. */
 const HALF: Readonly<Record<string, string>> = { f16: "2600KiB", f32: "1200KiB" };
 const STREAMS = 16;
-const TOKENS = 200;
+const TOKENS = Number(values["killed-tokens"]);
 const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
 let [passed, failed] = [0, 0];
 
@@ -48,16 +52,17 @@ const clusters = (precision: string): Readonly<Record<string, readonly string[]>
 const prompt = (i: number) => Array.from({ length: 40 }, (_, k) => 1 + ((k * 37 + i * 101) % 400));
 
 /** Streams run without a pause while a worker is killed, each time after it is back. */
-async function kill(served: Served, victim: string): Promise<string> {
+async function kill(served: Served, victim: string, precision: string): Promise<Verdict> {
   const expected = await Promise.all(Array.from({ length: STREAMS }, (_, i) => served.tokens(prompt(i), TOKENS)));
   let isOver = false;
-  const counts = { right: 0, wrong: 0, errors: 0 };
+  const counts = { right: 0, errors: 0 };
+  const others: ComparedStream[] = [];
   const streams = expected.map(async (tokens, i) => {
     while (!isOver) {
       const found = await served.tokens(prompt(i), TOKENS).catch(() => undefined);
       if (found === undefined) counts.errors += 1;
       else if (found.join() === tokens.join()) counts.right += 1;
-      else counts.wrong += 1;
+      else others.push({ name: `stream ${i}`, prompt: prompt(i), expected: tokens, found });
     }
   });
   for (let i = 0; i < Number(values.kills); i++) {
@@ -69,7 +74,8 @@ async function kill(served: Served, victim: string): Promise<string> {
   }
   isOver = true;
   await Promise.all(streams);
-  return `${counts.wrong} wrong, ${counts.errors} errors, ${counts.right} right`;
+  const { ok, line } = await compareStreams(served, others, precision, true);
+  return { ok, line: `${line}; ${counts.errors} errors, ${counts.right} right` };
 }
 
 async function run(model: string, precision: string, name: string, flags: readonly string[]): Promise<void> {
@@ -96,7 +102,8 @@ async function runOn(
   const began = performance.now();
   await using served = await Served.start(folder, [
     ...flags,
-    ...["--precision", precision, "--kv-memory", "256MiB", "--prefill-chunk", "256"],
+    ...["--precision", precision, "--kv-memory", "256MiB", "--prefill-chunk", "256", "--prefix-cache", "off"],
+    ...values.flags.split(" ").filter(Boolean),
   ]);
   started(served);
   const ready = performance.now();
@@ -115,10 +122,10 @@ async function runOn(
   );
   for (const line of served.lines(/card_memory/)) console.log(`        ${line.slice(0, 300)}`);
   for (const line of lines.slice(0, -1)) console.log(`        ${line.slice(0, 300)}`);
-  if (Number(values.kills) === 0 || precision !== "f16") return;
+  if (Number(values.kills) === 0 || !values["killed-precisions"].split(",").includes(precision)) return;
   const victim = name.startsWith("attention and") ? "attention-1" : "experts-0";
-  const said = await kill(served, victim);
-  report(said.startsWith("0 wrong"), `${model}, ${name}: ${victim} killed ${values.kills} times: ${said}`);
+  const said = await kill(served, victim, precision);
+  report(said.ok, `${model}, ${name}: ${victim} killed ${values.kills} times: ${said.line}`);
 }
 
 for (const precision of values.precisions.split(","))
