@@ -1,4 +1,5 @@
 import {
+  ATTEMPT_STRIDE,
   at,
   DroverError,
   type FeatureSource,
@@ -41,6 +42,15 @@ export class ActiveRequest {
     this.features = task.images.length === 0 ? ImageFeatures.none : undefined;
     this.trace = task.trace && new GenerationTrace(task.trace);
     this.openChoiceCount = task.delivered.filter((d) => !d.finished).length;
+  }
+
+  /**
+   * Whether an attempt that comes is one too many: an older one, or a repeated delivery of the job that this one is of, by a scheduler that did
+   * not hear that it was taken. Its router has heard of this one, and would not follow one that begins where the job did.
+   */
+  isInPlaceOf({ attempt }: Pick<GenerationTask, "attempt">): boolean {
+    const job = (one: number) => Math.floor(one / ATTEMPT_STRIDE);
+    return job(attempt) <= job(this.task.attempt);
   }
 
   /** Aborts when nothing more is to be done for it. */
@@ -96,4 +106,14 @@ export class ActiveRequest {
       return true;
     });
   }
+}
+
+/**
+ * What a router hears that asks after an attempt of which nothing is here: it ended while the stream broke, its last events were lost on the
+ * way, and no log has them any more. The request goes on elsewhere behind what its client has, or is complete with it.
+ */
+export function endedUnheard({ requestId, attempt }: Resume): RequestEvent {
+  const message = "the attempt ended while its router's stream broke";
+  const event = { kind: "failed", code: "unavailable", message, retryable: true, handedBack: false } as const;
+  return { requestId, attempt, event };
 }

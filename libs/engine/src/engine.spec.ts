@@ -149,3 +149,19 @@ test("what a step has drawn is sent at once where steps take the thread, and whi
     expect(seen).toEqual(expected);
   }
 });
+
+test("a router that asks after an attempt that ended while its stream broke hears so, and of one that nobody has begun it hears nothing", async () => {
+  const local = engineOf(plain);
+  const { requestId, attempt } = taskOfLength("unheard", 3, 2);
+  local.engine.place(taskOfLength("unheard", 3, 2));
+  for (let step = 0; step < 3; step++) await local.engine.step();
+  local.engine.flush();
+  expect(local.events.at(-1)?.event.kind).toBe("done");
+  const heard: RequestEvent[] = [];
+  const resume = { requestId, attempt, nextIndices: [1], nextPromptPosition: 0, started: true };
+  const waiting = { ...resume, requestId: taskOfLength("waiting", 3, 2).requestId, started: false };
+  local.engine.attach(routerId("test"), { send: (events) => heard.push(...events) }, [resume, waiting]);
+  expect(heard).toMatchObject([
+    { requestId, attempt, event: { kind: "failed", code: "unavailable", retryable: true, handedBack: false } },
+  ]);
+});

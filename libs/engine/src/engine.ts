@@ -10,7 +10,7 @@ import {
   sleepUnlessAborted,
   Wakeup,
 } from "@drover/core";
-import { ActiveRequest } from "./active-request.ts";
+import { ActiveRequest, endedUnheard } from "./active-request.ts";
 import { longestContext, type Refusal, roomRefusal } from "./admission.ts";
 import { Calibration } from "./calibration.ts";
 import { Choice } from "./choice.ts";
@@ -142,10 +142,8 @@ export class Engine {
     if (this.#tombstones.has(task.requestId, task.attempt)) {
       return { code: "cancelled", message: "the request was cancelled" };
     }
-    const active = this.#requests.get(task.requestId);
-    if (active !== undefined && active.task.attempt >= task.attempt) {
-      return { code: "cancelled", message: "a newer attempt is running" };
-    }
+    if (this.#requests.get(task.requestId)?.isInPlaceOf(task) === true)
+      return { code: "cancelled", message: "an attempt of its own, or a newer one, is running" };
     return roomRefusal(task, [...this.#choices], this.#outputs, this.#options);
   }
 
@@ -168,10 +166,11 @@ export class Engine {
   attach(router: RouterId, sink: EventSink, resumes: readonly Resume[]): void {
     this.#outbox.attach(router, sink);
     const byId = new Map(resumes.map((resume) => [resume.requestId, resume]));
+    for (const resume of resumes)
+      if (resume.started && !this.#requests.has(resume.requestId)) this.#outbox.add(router, endedUnheard(resume));
     for (const request of this.#requests.values()) {
       if (request.task.routerId !== router) continue;
-      const resume = byId.get(request.task.requestId);
-      for (const event of request.since(resume)) this.#outbox.add(router, event);
+      for (const event of request.since(byId.get(request.task.requestId))) this.#outbox.add(router, event);
       if (request.ended) this.#requests.delete(request.task.requestId);
     }
     this.#outbox.flush();

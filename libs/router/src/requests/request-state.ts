@@ -119,7 +119,8 @@ export class RequestState {
     const owner = this.#owner;
     if (owner?.attempt === attempt) return owner.worker === worker ? IGNORED : STALE;
     const fits = this.choices.every(({ tokenIds, finished }, i) => finished || startIndices[i] === tokenIds.length);
-    if (!fits || startIndices.length !== this.choices.length) return STALE;
+    // Where its own worker began anew, the attempt that ran is no more.
+    if (!fits || startIndices.length !== this.choices.length) return owner?.worker === worker ? { kind: "gap" } : STALE;
     this.#owner = { worker, attempt };
     return { kind: "started", replaced: owner };
   }
