@@ -47,8 +47,9 @@ export class PlantedWorkspace implements Disposable {
 
   constructor(files: Readonly<Record<string, string>> = {}) {
     for (const name of CONFIGURATION) cpSync(join(repository, name), join(this.root, name), { recursive: true });
-    for (const generated of ["libs/proto/src/gen", "helm/drover/files/dashboards", "docs/api.md"])
-      cpSync(join(repository, generated), join(this.root, generated), { recursive: true });
+    // What is generated, and the page that the generated one leads to.
+    for (const kept of ["libs/proto/src/gen", "helm/drover/files/dashboards", "docs/api.md", "docs/grpc.md"])
+      cpSync(join(repository, kept), join(this.root, kept), { recursive: true });
     for (const [path, text] of Object.entries({ ...CLEAN, ...files })) {
       mkdirSync(dirname(join(this.root, path)), { recursive: true });
       writeFileSync(join(this.root, path), text);
