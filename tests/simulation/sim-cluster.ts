@@ -11,6 +11,8 @@ import { SimWorker } from "./sim-worker.ts";
 type Machine = { process: SimProcess; readonly start: () => void; dragTimes: number; isRestartDue: boolean };
 
 const LATENCY = { leastMs: 0.2, mostMs: 6 };
+/** An order that no leader has heard. */
+const ASKED_AGAIN_MS = 500;
 const addressOf = (name: string): string => `${name}:1`;
 
 /** A cluster as a plan has it, whose machines fail, come back, and are cut off from one another. */
@@ -219,11 +221,23 @@ export class SimCluster {
     this.world.after(forMs, undefined, `. ${name} goes on`, () => process.resume());
   }
 
+  /** By an operator, who takes a drain back again and again until a leader has heard it. */
   #drain(name: string, undo: boolean): void {
+    const asked: Promise<boolean>[] = [];
     for (const { process, scheduler } of this.schedulers.values()) {
       if (process.isGone || process.isPaused || !scheduler.leading) continue;
-      scheduler.drain({ workerId: name, undo, incarnation: undefined }, neverAborted).catch(() => undefined);
+      const answer = scheduler.drain({ workerId: name, undo, incarnation: undefined }, neverAborted);
+      asked.push(
+        answer.then(
+          () => true,
+          () => false,
+        ),
+      );
     }
+    if (!undo) return;
+    void Promise.all(asked).then((heard) => {
+      if (!heard.includes(true)) this.world.after(ASKED_AGAIN_MS, undefined, "", () => this.#drain(name, true));
+    });
   }
 
   #machine(name: string): Machine {

@@ -1,4 +1,4 @@
-import { type RequestEvent, routerId, type StepEntry } from "@drover/core";
+import { ATTEMPT_STRIDE, type RequestEvent, routerId, type StepEntry } from "@drover/core";
 import { kvGeometry } from "@drover/kv";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -150,18 +150,30 @@ test("what a step has drawn is sent at once where steps take the thread, and whi
   }
 });
 
-test("a router that asks after an attempt that ended while its stream broke hears so, and of one that nobody has begun it hears nothing", async () => {
+test("a router that asks after an attempt that ended while its stream broke hears so, and of one that was never here it hears nothing", async () => {
   const local = engineOf(plain);
   const { requestId, attempt } = taskOfLength("unheard", 3, 2);
   local.engine.place(taskOfLength("unheard", 3, 2));
   for (let step = 0; step < 3; step++) await local.engine.step();
   local.engine.flush();
   expect(local.events.at(-1)?.event.kind).toBe("done");
-  const heard: RequestEvent[] = [];
-  const resume = { requestId, attempt, nextIndices: [1], nextPromptPosition: 0, started: true };
-  const waiting = { ...resume, requestId: taskOfLength("waiting", 3, 2).requestId, started: false };
-  local.engine.attach(routerId("test"), { send: (events) => heard.push(...events) }, [resume, waiting]);
-  expect(heard).toMatchObject([
-    { requestId, attempt, event: { kind: "failed", code: "unavailable", retryable: true, handedBack: false } },
-  ]);
+  const over = { kind: "failed", code: "unavailable", retryable: true, handedBack: false };
+  const begun = { requestId, attempt, nextIndices: [1], nextPromptPosition: 0, started: true };
+  const elsewhere = { ...begun, requestId: taskOfLength("elsewhere", 3, 2).requestId, started: false };
+  // Of one whose beginning was lost too, its router knows the job's first attempt alone.
+  for (const resume of [begun, { ...begun, nextIndices: [0], started: false }]) {
+    const heard: RequestEvent[] = [];
+    local.engine.attach(routerId("test"), { send: (events) => heard.push(...events) }, [resume, elsewhere]);
+    expect(heard).toMatchObject([{ requestId, attempt, event: over }]);
+  }
+});
+
+test("a job that is handed over again is refused while an attempt of it runs, and one that its router added again takes its place", () => {
+  const local = engineOf(plain);
+  const task = taskOfLength("twice", 3, 50);
+  expect(local.engine.place(task)).toBeUndefined();
+  expect(local.engine.place({ ...task, attempt: task.attempt + 1 })?.code).toBe("cancelled");
+  expect(local.engine.place({ ...task, attempt: task.attempt + ATTEMPT_STRIDE })).toBeUndefined();
+  local.engine.flush();
+  expect(local.events.map(({ event }) => event.kind)).toEqual(["started", "started"]);
 });

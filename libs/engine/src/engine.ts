@@ -10,10 +10,11 @@ import {
   sleepUnlessAborted,
   Wakeup,
 } from "@drover/core";
-import { ActiveRequest, endedUnheard } from "./active-request.ts";
+import { ActiveRequest } from "./active-request.ts";
 import { longestContext, type Refusal, roomRefusal } from "./admission.ts";
 import { Calibration } from "./calibration.ts";
 import { Choice } from "./choice.ts";
+import { EndedAttempts } from "./ended-attempts.ts";
 import { engineLoad } from "./engine-load.ts";
 import type { EngineLoad, EngineOptions } from "./engine-options.ts";
 import { KvRoom } from "./kv-room.ts";
@@ -36,6 +37,7 @@ export class Engine {
   /** Until it is over, or a request comes. */
   #calibration: Calibration | undefined;
   readonly #tombstones = new Tombstones();
+  readonly #ended = new EndedAttempts();
   readonly #outbox: RouterOutbox;
   readonly #stepper: Stepper;
   readonly #wakeup = new Wakeup();
@@ -166,8 +168,7 @@ export class Engine {
   attach(router: RouterId, sink: EventSink, resumes: readonly Resume[]): void {
     this.#outbox.attach(router, sink);
     const byId = new Map(resumes.map((resume) => [resume.requestId, resume]));
-    for (const resume of resumes)
-      if (resume.started && !this.#requests.has(resume.requestId)) this.#outbox.add(router, endedUnheard(resume));
+    for (const event of this.#ended.unheard(resumes, this.#requests)) this.#outbox.add(router, event);
     for (const request of this.#requests.values()) {
       if (request.task.routerId !== router) continue;
       for (const event of request.since(byId.get(request.task.requestId))) this.#outbox.add(router, event);
@@ -260,7 +261,8 @@ export class Engine {
   #end(request: ActiveRequest, event: GenerationEvent): void {
     this.#send(request, event);
     request.close();
-    if (this.#outbox.isAttached(request.task.routerId)) this.#requests.delete(request.task.requestId);
+    if (this.#outbox.isAttached(request.task.routerId) && this.#requests.delete(request.task.requestId))
+      this.#ended.add(request.task);
   }
 
   #send(request: ActiveRequest, event: GenerationEvent): void {
