@@ -281,7 +281,7 @@ export class Engine {
   #forget(request: ActiveRequest): void {
     request.close();
     this.#dropChoices(request);
-    this.#requests.delete(request.task.requestId);
+    if (this.#requests.delete(request.task.requestId)) this.#ended.add(request.task);
   }
 
   /** Ends what is past its deadline, and what belongs to routers that did not come back. */
