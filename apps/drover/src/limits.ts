@@ -87,3 +87,6 @@ export const FAILURE_REASONS_MAX = 5;
 
 /** What the API server may take to answer `drover secret --kubernetes`; its Job is tried again. */
 export const KUBERNETES_LIMIT: TimeLimit = { ms: 20_000, message: "the API server did not answer within 20 s" };
+
+/** How long a command waits for the reader of what it has written before it ends, milliseconds. */
+export const UNREAD_MS_MAX = 10_000;

@@ -5,6 +5,7 @@ import { runCertificates } from "./certificates/certificates-command.ts";
 import { runChat } from "./chat/chat-command.ts";
 import { runDrain } from "./drain/drain-command.ts";
 import { runKeys } from "./keys/keys-command.ts";
+import { UNREAD_MS_MAX } from "./limits.ts";
 import { runPlan } from "./plan/plan-command.ts";
 import { runSecret } from "./secret/secret-command.ts";
 import { runTop } from "./top/top-command.ts";
@@ -97,12 +98,19 @@ function show(text: string): number {
   return 0;
 }
 
+/** Ends the process once its reader has what was written: a pipe takes 64 KiB at a time. One that reads nothing is not waited for long. */
+async function end(status: number): Promise<never> {
+  const written = [process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write("", done)));
+  await Promise.race([Promise.all(written), new Promise((done) => setTimeout(done, UNREAD_MS_MAX))]);
+  process.exit(status);
+}
+
 try {
   const status = await run();
-  if (status !== undefined) process.exit(status);
+  if (status !== undefined) await end(status);
 } catch (error) {
   // A fault is said in a sentence; a bug crashes with its stack.
   if (!(error instanceof DroverError)) throw error;
   process.stderr.write(`drover: ${error.message}\n`);
-  process.exit(error.code === "invalid_argument" ? USAGE_EXIT_STATUS : 1);
+  await end(error.code === "invalid_argument" ? USAGE_EXIT_STATUS : 1);
 }
