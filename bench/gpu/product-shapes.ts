@@ -1,13 +1,14 @@
 import { parseArgs } from "node:util";
 import { at } from "@drover/core";
 import { type Cuda, openCuda } from "@drover/cuda";
+import { captured } from "../../libs/cuda/src/driver/captured.ts";
 import type { DeviceAddress } from "../../libs/cuda/src/driver/cuda-device.ts";
-import { passed } from "../../libs/cuda/src/driver/passed.ts";
 import { i32, KernelLauncher, NULL } from "../../libs/cuda/src/kernels/kernel-launcher.ts";
 import { KernelLibrary } from "../../libs/cuda/src/kernels/kernel-library.ts";
 import type { DeviceLinear } from "../../libs/cuda/src/kernels/product.ts";
 import { DeviceMemory } from "../../libs/cuda/src/memory/device-memory.ts";
 import { type TileFormat, tileExtent, tileMacros } from "../../libs/cuda/src/model/weight-format.ts";
+import { medianMs } from "./card-time.ts";
 import { RandomWeights } from "./random-weights.ts";
 import { shapeConfig } from "./shape-config.ts";
 
@@ -63,24 +64,9 @@ async function time({ name, linears, jobs, gated }: Products, shape: Shape): Pro
       launcher.launch(kernel, grid, 32 * shape.WARPS, [table, ...routed, order, NULL, x, y, ...sizes, { f32: 1 }]);
   };
   step();
-  device.beginCapture(stream);
-  step();
-  const graph = device.endCapture(stream);
-  const [from, to] = [device.createEvent(), device.createEvent()];
-  const times: number[] = [];
-  for (let i = 0; i < REPLAYS; i++) {
-    device.record(from, stream);
-    device.launchGraph(graph, stream);
-    device.record(to, stream);
-    await passed(device, to);
-    times.push(device.elapsedMs(from, to));
-  }
+  const graph = captured(device, stream, step);
+  const ms = (await medianMs(device, stream, REPLAYS, () => device.launchGraph(graph, stream))) / LAYERS;
   device.destroyGraph(graph);
-  const ms =
-    at(
-      times.sort((a, b) => a - b),
-      Math.floor(REPLAYS / 2),
-    ) / LAYERS;
   const share = (100 * jobs.length * outSize * inSize * BITS_A_WEIGHT) / 8 / (ms / 1e3) / BANDWIDTH;
   console.log(
     `${name}, ${rows} rows, ${jobs.length} jobs: ${(1e3 * ms).toFixed(1)} us, ${share.toFixed(0)}%  ${JSON.stringify(shape)}`,

@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { at } from "@drover/core";
 import { openCuda } from "@drover/cuda";
 import { kvGeometry } from "@drover/kv";
-import { passed } from "../../libs/cuda/src/driver/passed.ts";
+import { captured } from "../../libs/cuda/src/driver/captured.ts";
 import { KernelLibrary } from "../../libs/cuda/src/kernels/kernel-library.ts";
 import { ModelKernels } from "../../libs/cuda/src/kernels/model-kernels.ts";
 import { DeviceMemory } from "../../libs/cuda/src/memory/device-memory.ts";
@@ -13,6 +13,7 @@ import { stepRows } from "../../libs/cuda/src/model/step-rows.ts";
 import { shapeOf } from "../../libs/cuda/src/model/step-shape.ts";
 import { TextProgram } from "../../libs/cuda/src/model/text-program.ts";
 import type { TileFormat } from "../../libs/cuda/src/model/weight-format.ts";
+import { medianMs } from "./card-time.ts";
 import { KernelProfile } from "./kernel-profile.ts";
 import { RandomWeights } from "./random-weights.ts";
 import { rowOperations, shapeConfig, touchedBytes } from "./shape-config.ts";
@@ -128,22 +129,6 @@ function expertsALayer(rowCount: number): number {
   return counts.reduce((sum, count) => sum + count, 0) / Math.max(1, layers);
 }
 
-async function medianMs(replays: number, work: () => void): Promise<number> {
-  const [from, to] = [device.createEvent(), device.createEvent()];
-  const times: number[] = [];
-  for (let i = 0; i < replays; i++) {
-    device.record(from, stream);
-    work();
-    device.record(to, stream);
-    await passed(device, to);
-    times.push(device.elapsedMs(from, to));
-  }
-  return at(
-    times.sort((a, b) => a - b),
-    Math.floor(replays / 2),
-  );
-}
-
 async function decode(context: number, batch: number): Promise<void> {
   const rows = rowsOf(context, batch, 1);
   const wanted = Int32Array.from({ length: batch }, (_, row) => row);
@@ -157,12 +142,10 @@ async function decode(context: number, batch: number): Promise<void> {
   device.synchronize(stream);
   profile?.print(batch, step, stream);
   const experts = expertsALayer(batch);
-  const captured = performance.now();
-  device.beginCapture(stream);
-  step();
-  const graph = device.endCapture(stream);
-  const captureMs = performance.now() - captured;
-  const ms = await medianMs(REPLAYS, () => device.launchGraph(graph, stream));
+  const recording = performance.now();
+  const graph = captured(device, stream, step);
+  const captureMs = performance.now() - recording;
+  const ms = await medianMs(device, stream, REPLAYS, () => device.launchGraph(graph, stream));
   device.destroyGraph(graph);
   const kvRead = batch * (context + 1) * geometry.rowBytes * layerCount;
   const bytes = touchedBytes(config, bits, blockSize, experts) + kvRead;
@@ -186,7 +169,7 @@ async function prompt(rowCount: number, context: number): Promise<void> {
   step();
   device.synchronize(stream);
   profile?.print(rowCount, step, stream);
-  const ms = await medianMs(3, step);
+  const ms = await medianMs(device, stream, 3, step);
   const rate = (rowOperations(config) * rowCount) / ms / 1e9;
   console.log(
     `prompt of ${rowCount} behind ${context}: ${ms.toFixed(1)} ms, ${((1e3 * rowCount) / ms).toFixed(0)} tokens/s, products' ${rate.toFixed(0)} TFLOP/s, ${expertsALayer(rowCount).toFixed(1)} experts a layer`,

@@ -2,8 +2,8 @@ import { parseArgs } from "node:util";
 import type { BiasedRows } from "@drover/checkpoint";
 import { at, neverAborted } from "@drover/core";
 import { CardVision, type Cuda, openCuda, type Precision } from "@drover/cuda";
+import { captured } from "../../libs/cuda/src/driver/captured.ts";
 import type { Stream } from "../../libs/cuda/src/driver/cuda-device.ts";
-import { passed } from "../../libs/cuda/src/driver/passed.ts";
 import { KernelLibrary } from "../../libs/cuda/src/kernels/kernel-library.ts";
 import { VisionKernels } from "../../libs/cuda/src/kernels/vision-kernels.ts";
 import { DeviceMemory } from "../../libs/cuda/src/memory/device-memory.ts";
@@ -11,6 +11,7 @@ import { LinearUploader } from "../../libs/cuda/src/model/device-linear.ts";
 import { loadDeviceVision } from "../../libs/cuda/src/vision/device-vision.ts";
 import { allocateVision, VisionProgram } from "../../libs/cuda/src/vision/vision-program.ts";
 import { visionRopeTables } from "../../libs/llama4/src/index.ts";
+import { median, medianMs } from "./card-time.ts";
 import { randomVision, tileOperations, VISION_SHAPES } from "./random-vision.ts";
 
 /**
@@ -31,13 +32,6 @@ const { values } = parseArgs({
 });
 type Shape = keyof typeof VISION_SHAPES;
 const TILES = Number(values.tiles);
-
-function median(times: readonly number[]): number {
-  return at(
-    [...times].sort((a, b) => a - b),
-    Math.floor(times.length / 2),
-  );
-}
 
 async function whole(cuda: Cuda, shape: Shape, precision: Precision): Promise<void> {
   const config = VISION_SHAPES[shape];
@@ -76,21 +70,10 @@ async function whole(cuda: Cuda, shape: Shape, precision: Precision): Promise<vo
 /** Milliseconds on the card of what is enqueued, in a graph. */
 async function cardMs({ device }: Cuda, stream: Stream, work: () => void): Promise<number> {
   work();
-  device.beginCapture(stream);
-  work();
-  const graph = device.endCapture(stream);
-  const [from, to] = [device.createEvent(), device.createEvent()];
-  const times: number[] = [];
-  for (let i = 0; i < 3 * Number(values.repeats); i++) {
-    device.record(from, stream);
-    device.launchGraph(graph, stream);
-    device.record(to, stream);
-    await passed(device, to);
-    times.push(device.elapsedMs(from, to));
-  }
+  const graph = captured(device, stream, work);
+  const ms = await medianMs(device, stream, 3 * Number(values.repeats), () => device.launchGraph(graph, stream));
   device.destroyGraph(graph);
-  for (const event of [from, to]) device.destroyEvent(event);
-  return median(times);
+  return ms;
 }
 
 /** A layer's parts for one tile and for four. */

@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { ModelConfig } from "@drover/checkpoint";
 import { DroverError, type RowLinkAnswers, type SharedRoom } from "@drover/core";
+import { captured } from "../driver/captured.ts";
 import type { CudaDevice, DeviceAddress, Event, Graph, Stream } from "../driver/cuda-device.ts";
 import { passed } from "../driver/passed.ts";
 import type { ExpertTables } from "../experts/expert-tables.ts";
@@ -124,9 +125,8 @@ export class LinkAnswers implements RowLinkAnswers {
     const key = `${moeIndex} ${bucket}`;
     const known = link.graphs.get(key);
     if (known !== undefined) return known;
-    device.beginCapture(stream);
-    rows.enqueue(experts, bucket, linkAddresses(link.address, config.hiddenSize));
-    const graph = device.endCapture(stream);
+    const addresses = linkAddresses(link.address, config.hiddenSize);
+    const graph = captured(device, stream, () => rows.enqueue(experts, bucket, addresses));
     link.graphs.set(key, graph);
     return graph;
   }

@@ -1,5 +1,6 @@
 import type { ModelConfig } from "@drover/checkpoint";
 import { assert } from "@drover/core";
+import { captured } from "../driver/captured.ts";
 import type { CudaDevice, DeviceAddress, Stream } from "../driver/cuda-device.ts";
 import type { ExpertRows } from "../experts/expert-rows.ts";
 import { NULL } from "../kernels/kernel-launcher.ts";
@@ -58,11 +59,8 @@ export class LinkedRows {
   /** Compiles what calls of any number of rows need: while one is waited for, there is no time for it. Errors: the compiler's. */
   prepare(experts: DeviceMlp): void {
     const nowhere = { asked: NULL, answered: NULL, head: NULL, z: NULL, y: NULL };
-    for (const count of BUCKETS) {
-      this.#device.beginCapture(this.#stream);
-      this.enqueue(experts, count, nowhere);
-      this.#device.destroyGraph(this.#device.endCapture(this.#stream));
-    }
+    for (const count of BUCKETS)
+      this.#device.destroyGraph(captured(this.#device, this.#stream, () => this.enqueue(experts, count, nowhere)));
   }
 
   /** Enqueues a layer's experts for a call of at most so many rows. */

@@ -1,4 +1,5 @@
 import { at } from "@drover/core";
+import { captured } from "../driver/captured.ts";
 import type { CudaDevice, Graph, Stream } from "../driver/cuda-device.ts";
 import { HEAD_ROWS_MAX, TOP_COUNT_MAX } from "../limits.ts";
 import type { StepShape } from "./step-shape.ts";
@@ -141,8 +142,6 @@ export class StepGraphs {
 
   #record(enqueue: () => void): Graph {
     this.#recordedCount += 1;
-    this.#device.beginCapture(this.#stream);
-    enqueue();
-    return this.#device.endCapture(this.#stream);
+    return captured(this.#device, this.#stream, enqueue);
   }
 }

@@ -1,5 +1,6 @@
 import type { VisionConfig } from "@drover/checkpoint";
 import { assert, DroverError, untilAborted } from "@drover/core";
+import { captured } from "../driver/captured.ts";
 import type { CudaDevice, Event, HostMemory, Stream } from "../driver/cuda-device.ts";
 import type { Cuda } from "../driver/open-cuda.ts";
 import { passed } from "../driver/passed.ts";
@@ -227,9 +228,10 @@ type Parts = Readonly<{
 /** Kernels of every number of tiles are compiled before the first image comes: what is recorded is not run. */
 function compileAll(device: CudaDevice, stream: Stream, program: VisionProgram, tileCountMax: number): void {
   for (let tileCount = 1; tileCount <= tileCountMax; tileCount++) {
-    device.beginCapture(stream);
-    for (let stage = 0; stage < program.stageCount; stage++) program.stage(stage, tileCount);
-    device.destroyGraph(device.endCapture(stream));
+    const all = () => {
+      for (let stage = 0; stage < program.stageCount; stage++) program.stage(stage, tileCount);
+    };
+    device.destroyGraph(captured(device, stream, all));
   }
 }
 
