@@ -50,6 +50,14 @@ describe("RequestState", () => {
     expect(state.apply("b", token(1, 1)).kind).toBe("token");
   });
 
+  it("where the attempt's own worker begins anew behind the client, only another attempt mends it", () => {
+    const state = running();
+    state.apply("a", token(0, 0));
+    expect(state.apply("b", started(1, 0)).kind).toBe("stale");
+    expect(state.apply("a", started(1, 0)).kind).toBe("gap");
+    expect(state.choices[0]?.tokenIds).toEqual([100]);
+  });
+
   it("two answers are never spliced: an older attempt's tokens are stale", () => {
     const state = running();
     state.apply("b", started(1, 0));
