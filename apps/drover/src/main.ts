@@ -98,9 +98,14 @@ function show(text: string): number {
   return 0;
 }
 
-/** Ends the process once its reader has what was written: a pipe takes 64 KiB at a time. One that reads nothing is not waited for long. */
+/**
+ * Ends the process once its reader has what was written: a pipe takes 64 KiB at a time. One that reads nothing is not waited for long, and one
+ * that has gone changes nothing about how the command ended.
+ */
 async function end(status: number): Promise<never> {
-  const written = [process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write("", done)));
+  const written = [process.stdout, process.stderr].map(
+    (stream) => new Promise((done) => stream.once("error", done).write("", done)),
+  );
   await Promise.race([Promise.all(written), new Promise((done) => setTimeout(done, UNREAD_MS_MAX))]);
   process.exit(status);
 }
