@@ -7,7 +7,7 @@ import {
   loadVisionConfig,
   visionWeights,
 } from "@drover/checkpoint";
-import { type ImageReading, readImages } from "@drover/intake";
+import { readImages } from "@drover/intake";
 import { loadTokenizer } from "@drover/tokenizer";
 
 /** What was found of a model's folder beyond that it can be served. */
@@ -33,9 +33,6 @@ export async function checkModelFiles(directory: string): Promise<ModelFiles> {
   await checkModel(directory);
   await checkTextFiles(directory);
   if ((await loadVisionConfig(directory)) === undefined) return { readsImages: false, noImagesBecause: undefined };
-  const reading: ImageReading = await readImages(directory);
-  if (reading.settings === undefined) return { readsImages: false, noImagesBecause: reading.because };
-  if ((await visionWeights(directory)) === "absent")
-    return { readsImages: false, noImagesBecause: "the checkpoint has no tensors of a vision encoder" };
-  return { readsImages: true, noImagesBecause: undefined };
+  const { because } = await readImages(directory, await visionWeights(directory));
+  return { readsImages: because === undefined, noImagesBecause: because };
 }

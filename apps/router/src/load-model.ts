@@ -37,20 +37,16 @@ export async function loadServedModel(options: ModelOptions, logger: Logger): Pr
     loadModelConfig(directory),
     loadGenerationConfig(directory),
     loadVisionConfig(directory),
-    readImages(directory),
+    visionWeights(directory).then((weights) => readImages(directory, weights)),
   ]);
   checkVocabulary(config, generation, tokenizer.vocabSize);
-  const lacksVision = vision !== undefined && (await visionWeights(directory)) === "absent";
-  const reason = lacksVision ? "the checkpoint has no tensors of a vision encoder" : because;
-  if (vision !== undefined && reason !== undefined) logger.warn("images.unread", { reason });
+  if (vision !== undefined && because !== undefined) logger.warn("images.unread", { reason: because });
   const patchesPerTile = vision?.rowsPerTile;
   const template = await loadTemplateSource(directory);
   await using threads = new AsyncDisposableStack();
   const prompts = threads.use(await PromptPool.start({ tokenizer, template, patchesPerTile }));
   const pool =
-    settings === undefined || lacksVision
-      ? undefined
-      : threads.use(new ImagePool(settings, { threads: options.imageThreads }));
+    settings === undefined ? undefined : threads.use(new ImagePool(settings, { threads: options.imageThreads }));
   const model: ServedModel = {
     modelId: servedModelId(options.modelName, basename(resolve(directory))),
     aliases: options.modelAlias,

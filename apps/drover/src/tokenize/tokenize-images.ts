@@ -27,7 +27,7 @@ export class TokenizeImages implements AsyncDisposable {
 
   /** Reads how a checkpoint's images are cut; config.json may be absent. Errors: `invalid_argument` naming file and field. */
   static async open(directory: string): Promise<TokenizeImages> {
-    const { settings, because } = await readImages(directory);
+    const { settings, because } = await readImages(directory, "unknown");
     if (settings === undefined) return new TokenizeImages(undefined, undefined, because);
     const hasConfig = await access(join(directory, "config.json")).then(
       () => true,

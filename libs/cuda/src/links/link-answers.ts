@@ -114,7 +114,8 @@ export class LinkAnswers implements RowLinkAnswers {
 
   #begin(link: OpenLink, call: LinkCall, layer: number): void {
     const { device, stream, tables, onRows } = this.#parts;
-    link.end = tables.begin();
+    // One that was asked for before the last was answered ends with it: the card answers them in turn.
+    link.end ??= tables.begin();
     device.launchGraph(this.#graph(link, call, tables.layer(layer)), stream);
     for (const expert of call.experts) if (expert >= 0) onRows(layer, expert, 1);
   }

@@ -103,7 +103,13 @@ describe("a checkpoint's folder", () => {
     ],
   ])("serves text alone, and says why: %s", async (because, files) => {
     expect(await load({ "config.json": vision, ...files })).toBeUndefined();
-    expect((await readImages(folder)).because).toContain(because);
+    expect((await readImages(folder, "unknown")).because).toContain(because);
+  });
+
+  test("serves text alone where the checkpoint has no weights of a vision encoder", async () => {
+    await load({ "config.json": vision, "preprocessor_config.json": settings });
+    expect((await readImages(folder, "present")).because).toBeUndefined();
+    expect((await readImages(folder, "absent")).because).toContain("no tensors of a vision encoder");
   });
 
   test.each([

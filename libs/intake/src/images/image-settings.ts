@@ -29,15 +29,17 @@ export type ImageReading = Readonly<
 
 /**
  * Reads how a checkpoint wants its images cut: `image_processor` of processor_config.json, as transformers 5 writes it, else preprocessor_config.json.
- * Where config.json has no vision encoder, where neither file is there, and where one asks for a preprocessing that Llama 4 does not have, the reason.
+ * Where config.json has no vision encoder, where neither file is there, where one asks for a preprocessing that Llama 4 does not have, and where the
+ * checkpoint's `weights` of the encoder are absent, the reason.
  * Errors: `invalid_argument` naming the file, for one that is damaged. Source: `Llama4ImageProcessor` in Hugging Face transformers.
  */
-export async function readImages(directory: string): Promise<ImageReading> {
+export async function readImages(directory: string, weights: "present" | "absent" | "unknown"): Promise<ImageReading> {
   const config = await readJsonObject(join(directory, "config.json"), "config.json");
   if (config !== undefined && !isObject(config.vision_config)) return { because: "config.json has no vision_config" };
   const nested = (await readJsonObject(join(directory, PROCESSOR_FILE), PROCESSOR_FILE))?.image_processor;
   const own = isObject(nested) ? nested : await readJsonObject(join(directory, FILE), FILE);
   if (own === undefined) return { because: `there is no ${FILE}, and no ${PROCESSOR_FILE} with an image_processor` };
+  if (weights === "absent") return { because: "the checkpoint has no tensors of a vision encoder" };
   try {
     return { settings: parseImageSettings(own, own === nested ? `${PROCESSOR_FILE}: image_processor.` : `${FILE}: `) };
   } catch (error) {
@@ -48,7 +50,7 @@ export async function readImages(directory: string): Promise<ImageReading> {
 
 /** The settings alone, where there are any. Errors: as {@link readImages}. */
 export async function loadImageSettings(directory: string): Promise<ImageSettings | undefined> {
-  return (await readImages(directory)).settings;
+  return (await readImages(directory, "unknown")).settings;
 }
 
 /** Checks an image processor's own settings; `place` stands before the field in a message. Errors: `invalid_argument` naming the field. */
