@@ -203,5 +203,26 @@ export function queueConformance(name: string, open: () => Promise<QueueUnderTes
       await payloads.delete([key], neverAborted);
       expect(await payloads.get(key, neverAborted)).toBeUndefined();
     });
+
+    test("of puts under one condition, one is taken", async () => {
+      const { payloads } = await parts();
+      const [key, guard, absent] = [randomUUID(), randomUUID(), randomUUID()];
+      const claim = (value: number, from: Uint8Array | undefined) =>
+        payloads.putIf(guard, Uint8Array.of(value), 60_000, { key: guard, bytes: from }, neverAborted);
+      const claims = await Promise.all([1, 2, 3].map((value) => claim(value, undefined)));
+      expect(claims.filter(Boolean)).toHaveLength(1);
+      const held = await payloads.get(guard, neverAborted);
+      expect(held).toHaveLength(1);
+      expect(await claim(4, Uint8Array.of(9))).toBe(false);
+      expect(await claim(4, held)).toBe(true);
+      const put = (condition: { key: string; bytes: Uint8Array | undefined }) =>
+        payloads.putIf(key, Uint8Array.of(7, 255, 0), 60_000, condition, neverAborted);
+      expect(await put({ key: guard, bytes: held })).toBe(false);
+      expect(await put({ key: guard, bytes: undefined })).toBe(false);
+      expect(await payloads.get(key, neverAborted)).toBeUndefined();
+      expect(await put({ key: guard, bytes: Uint8Array.of(4) })).toBe(true);
+      expect([...((await payloads.get(key, neverAborted)) ?? [])]).toEqual([7, 255, 0]);
+      expect(await put({ key: absent, bytes: undefined })).toBe(true);
+    });
   });
 }

@@ -1,6 +1,7 @@
 import type {
   LaneDepth,
   PayloadStore,
+  PutCondition,
   QueueConsumer,
   QueueJob,
   QueueProducer,
@@ -207,6 +208,11 @@ export class SimQueue implements QueueProducer, QueueConsumer, PayloadStore {
 
   put(key: string, bytes: Uint8Array, ttlMs: number, signal: AbortSignal): Promise<void> {
     return this.#ask(signal, `put ${key}`, (redis) => redis.payloads.put(key, bytes, ttlMs, neverAborted));
+  }
+
+  putIf(key: string, bytes: Uint8Array, ttlMs: number, condition: PutCondition, signal: AbortSignal): Promise<boolean> {
+    const call = (redis: SimRedis) => redis.payloads.putIf(key, bytes, ttlMs, condition, neverAborted);
+    return this.#ask(signal, `put ${key} if ${condition.key}`, call);
   }
 
   get(key: string, signal: AbortSignal): Promise<Uint8Array | undefined> {

@@ -54,6 +54,7 @@ export {
   type Lane,
   type LaneDepth,
   type PayloadStore,
+  type PutCondition,
   type QueueConsumer,
   type QueueJob,
   type QueueProducer,

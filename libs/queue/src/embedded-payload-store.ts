@@ -1,4 +1,4 @@
-import { type Clock, DroverError, type PayloadStore } from "@drover/core";
+import { type Clock, DroverError, type PayloadStore, type PutCondition } from "@drover/core";
 import { PAYLOAD_BYTES_MAX, RETRY_AFTER_MS } from "./limits.ts";
 
 /** Payloads in the scheduler's own memory, bounded in bytes. */
@@ -22,8 +22,25 @@ export class EmbeddedPayloadStore implements PayloadStore {
     this.#byteCount += bytes.length;
   }
 
+  async putIf(
+    key: string,
+    bytes: Uint8Array,
+    ttlMs: number,
+    condition: PutCondition,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    signal.throwIfAborted();
+    if (!isSame(this.#find(condition.key), condition.bytes)) return false;
+    await this.put(key, bytes, ttlMs, signal);
+    return true;
+  }
+
   async get(key: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
     signal.throwIfAborted();
+    return this.#find(key);
+  }
+
+  #find(key: string): Uint8Array | undefined {
     const value = this.#values.get(key);
     return value !== undefined && value.until > this.#clock.monotonic() ? value.bytes : undefined;
   }
@@ -41,4 +58,9 @@ export class EmbeddedPayloadStore implements PayloadStore {
   #removeExpired(): void {
     for (const [key, { until }] of this.#values) if (until <= this.#clock.monotonic()) this.#remove(key);
   }
+}
+
+function isSame(found: Uint8Array | undefined, expected: Uint8Array | undefined): boolean {
+  if (found === undefined || expected === undefined) return found === expected;
+  return Buffer.compare(found, expected) === 0;
 }

@@ -1,5 +1,12 @@
 import { create } from "@bufbuild/protobuf";
-import { neverAborted, type PayloadStore, type QueueJob, type QueueProducer, type RequestId } from "@drover/core";
+import {
+  neverAborted,
+  type PayloadStore,
+  type PutCondition,
+  type QueueJob,
+  type QueueProducer,
+  type RequestId,
+} from "@drover/core";
 import {
   AddJobsReplySchema,
   CancelJobsReplySchema,
@@ -42,6 +49,17 @@ export class RemoteQueue implements QueueProducer, PayloadStore {
     await this.#client().unary(JobQueue.method.putPayload, putPayloadToWire({ key, bytes, ttlMs }), signal);
   }
 
+  async putIf(
+    key: string,
+    bytes: Uint8Array,
+    ttlMs: number,
+    condition: PutCondition,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const request = putPayloadToWire({ key, bytes, ttlMs, condition });
+    return !(await this.#client().unary(JobQueue.method.putPayload, request, signal)).refused;
+  }
+
   async get(key: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
     const request = create(GetPayloadRequestSchema, { key });
     return getPayloadReplyFromWire(await this.#client().unary(JobQueue.method.getPayload, request, signal));
@@ -65,9 +83,10 @@ export function jobQueueService(queue: QueueProducer, store: PayloadStore): RpcS
       return create(CancelJobsReplySchema);
     },
     putPayload: async (request) => {
-      const { key, bytes, ttlMs } = putPayloadFromWire(request);
-      await store.put(key, bytes, ttlMs, neverAborted);
-      return create(PutPayloadReplySchema);
+      const { key, bytes, ttlMs, condition } = putPayloadFromWire(request);
+      if (condition === undefined) await store.put(key, bytes, ttlMs, neverAborted);
+      const refused = condition !== undefined && !(await store.putIf(key, bytes, ttlMs, condition, neverAborted));
+      return create(PutPayloadReplySchema, { refused });
     },
     getPayload: async ({ key }) => getPayloadReplyToWire(await store.get(key, neverAborted)),
     deletePayloads: async ({ keys }) => {

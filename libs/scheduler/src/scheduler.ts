@@ -45,7 +45,7 @@ export type SchedulerOptions = Readonly<{
   /** A worker gets nothing that it is predicted to begin later than this; BEGIN_WITHIN_MS unless given. */
   beginWithinMs?: number;
   queue: QueueConsumer;
-  payloads: PayloadStore;
+  payloads: Pick<PayloadStore, "get">;
   lease: LeaderLease;
   clock: Clock;
   logger: Logger;

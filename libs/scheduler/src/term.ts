@@ -44,7 +44,7 @@ export type TermOptions = Readonly<{
   beginWithinMs: number;
   decisions: DecisionLog;
   queue: QueueConsumer;
-  payloads: PayloadStore;
+  payloads: Pick<PayloadStore, "get">;
   caller: PlaceCaller;
   /** Asks a worker's process whether it lives; nobody is found frozen without it. */
   askPulse?: AskPulse;

@@ -24,7 +24,11 @@ describe("what routers ask of a queue", () => {
   it("is read as it was written", () => {
     const jobs = fc.array(queueJob, { maxLength: 3 });
     const ids = fc.array(aRequestId, { maxLength: 3 });
-    const put = fc.record({ key: fc.string(), bytes, ttlMs: u53 });
+    const condition = fc.record({ key: fc.string(), bytes: fc.option(bytes, { nil: undefined }) });
+    const put = fc.record(
+      { key: fc.string(), bytes, ttlMs: u53, condition },
+      { requiredKeys: ["key", "bytes", "ttlMs"] },
+    );
     const got = fc.option(bytes, { nil: undefined });
     fc.assert(
       fc.property(jobs, ids, put, got, (jobs, ids, put, got) => {

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { type QueueJob, type RequestId, requestId } from "@drover/core";
+import { type PutCondition, type QueueJob, type RequestId, requestId } from "@drover/core";
 import {
   type AddJobsRequest,
   AddJobsRequestSchema,
@@ -7,14 +7,15 @@ import {
   CancelJobsRequestSchema,
   type GetPayloadReply,
   GetPayloadReplySchema,
+  PutConditionSchema,
   type PutPayloadRequest,
   PutPayloadRequestSchema,
 } from "@drover/proto";
 import { numberFromWire } from "./numbers.ts";
 import { queueJobFromWire, queueJobToWire } from "./queue-job.ts";
 
-/** A payload on its way into a store, and how long it may stay there. */
-export type PutPayload = Readonly<{ key: string; bytes: Uint8Array; ttlMs: number }>;
+/** A payload on its way into a store, how long it may stay there, and where it is put only if something holds, what. */
+export type PutPayload = Readonly<{ key: string; bytes: Uint8Array; ttlMs: number; condition?: PutCondition }>;
 
 export function addJobsToWire(jobs: readonly QueueJob[]): AddJobsRequest {
   return create(AddJobsRequestSchema, { jobs: jobs.map(queueJobToWire) });
@@ -34,13 +35,23 @@ export function cancelJobsFromWire({ requestIds }: CancelJobsRequest): RequestId
   return requestIds.map(requestId);
 }
 
-export function putPayloadToWire({ ttlMs, ...put }: PutPayload): PutPayloadRequest {
-  return create(PutPayloadRequestSchema, { ...put, ttlMs: BigInt(ttlMs) });
+export function putPayloadToWire({ ttlMs, condition, ...put }: PutPayload): PutPayloadRequest {
+  const message = create(PutPayloadRequestSchema, { ...put, ttlMs: BigInt(ttlMs) });
+  if (condition !== undefined) {
+    const { key, bytes } = condition;
+    message.condition = create(PutConditionSchema, bytes === undefined ? { key } : { key, bytes });
+  }
+  return message;
 }
 
 /** The bytes are the payload's own: those of the message are a view of all of it. */
-export function putPayloadFromWire({ key, bytes, ttlMs }: PutPayloadRequest): PutPayload {
-  return { key, bytes: new Uint8Array(bytes), ttlMs: numberFromWire(ttlMs, "ttl_ms") };
+export function putPayloadFromWire({ key, bytes, ttlMs, condition }: PutPayloadRequest): PutPayload {
+  return {
+    key,
+    bytes: new Uint8Array(bytes),
+    ttlMs: numberFromWire(ttlMs, "ttl_ms"),
+    ...(condition && { condition: { key: condition.key, bytes: condition.bytes } }),
+  };
 }
 
 /** Undefined: the store does not have it, or not any more. */

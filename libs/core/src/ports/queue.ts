@@ -89,9 +89,14 @@ export interface QueueConsumer {
   dropRouter(routerId: RouterId, signal: AbortSignal): Promise<number>;
 }
 
+/** What a key must have for a put to happen: just these bytes, or nothing where undefined. */
+export type PutCondition = Readonly<{ key: string; bytes: Uint8Array | undefined }>;
+
 /** Large values by key, with a time to live. The router puts before it adds, and deletes when the request ends. */
 export interface PayloadStore {
   put(key: string, bytes: Uint8Array, ttlMs: number, signal: AbortSignal): Promise<void>;
+  /** As `put`, where the condition holds, in one step with looking: nobody else's put comes in between. Returns whether it held. */
+  putIf(key: string, bytes: Uint8Array, ttlMs: number, condition: PutCondition, signal: AbortSignal): Promise<boolean>;
   /** Undefined when absent or expired. */
   get(key: string, signal: AbortSignal): Promise<Uint8Array | undefined>;
   delete(keys: readonly string[], signal: AbortSignal): Promise<void>;

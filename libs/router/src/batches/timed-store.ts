@@ -7,6 +7,8 @@ export function timedStore(store: PayloadStore, clock: Clock): PayloadStore {
     withTimeout(QUEUE_CALL_LIMIT, clock, signal, call);
   return {
     put: (key, bytes, ttlMs, signal) => timed(signal, (limited) => store.put(key, bytes, ttlMs, limited)),
+    putIf: (key, bytes, ttlMs, condition, signal) =>
+      timed(signal, (limited) => store.putIf(key, bytes, ttlMs, condition, limited)),
     get: (key, signal) => timed(signal, (limited) => store.get(key, limited)),
     delete: (keys, signal) => timed(signal, (limited) => store.delete(keys, limited)),
   };

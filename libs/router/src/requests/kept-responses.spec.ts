@@ -1,10 +1,10 @@
-import { DroverError, neverAborted, type PayloadStore } from "@drover/core";
+import { DroverError, neverAborted } from "@drover/core";
 import { RecordingLogger } from "@drover/testkit";
 import { describe, expect, it } from "vitest";
 import { KEPT_RESPONSE_BYTES_MAX, KEPT_RESPONSES_BYTES_MAX } from "../limits.ts";
-import { KeptResponses } from "./kept-responses.ts";
+import { type KeepingStore, KeptResponses } from "./kept-responses.ts";
 
-class Store implements PayloadStore {
+class Store implements KeepingStore {
   readonly values = new Map<string, Uint8Array>();
   fault: DroverError | undefined;
 

@@ -5,6 +5,9 @@ import { KEPT_RESPONSE_BYTES_MAX, KEPT_RESPONSES_BYTES_MAX } from "../limits.ts"
 /** Whose a response is: a tenant's name, empty for the house's own and where nobody is told apart. */
 type Owner = string;
 
+/** Where responses lie. */
+export type KeepingStore = Pick<PayloadStore, "put" | "get" | "delete">;
+
 const keyOf = (owner: Owner, id: string) => (owner === "" ? `response/${id}` : `response/${owner}/${id}`);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -14,7 +17,7 @@ const decoder = new TextDecoder();
  * first. An answer is sent whether it could be kept or not.
  */
 export class KeptResponses {
-  readonly #store: PayloadStore;
+  readonly #store: KeepingStore;
   readonly #keptMs: number;
   readonly #logger: Logger;
   /** Bytes of those that this router has kept, the oldest first. */
@@ -22,7 +25,7 @@ export class KeptResponses {
   #byteCount = 0;
 
   /** `keptMs`: for so long each; 0: none is kept. */
-  constructor(store: PayloadStore, keptMs: number, logger: Logger) {
+  constructor(store: KeepingStore, keptMs: number, logger: Logger) {
     this.#store = store;
     this.#keptMs = keptMs;
     this.#logger = logger;

@@ -5,6 +5,7 @@ import {
   type ModelId,
   modelId,
   type PayloadStore,
+  type PutCondition,
   type QueueJob,
   type QueueProducer,
 } from "@drover/core";
@@ -119,6 +120,8 @@ export class FakeCluster implements QueueProducer, PayloadStore {
   #state: ClusterState;
   #left = false;
   addError: Error | undefined;
+  /** What its payload store answers everything with. */
+  storeError: Error | undefined;
   address = "";
   /** What the scheduler remembers, by request. */
   readonly decisions = new Map<string, readonly PlacementRecord[]>();
@@ -183,10 +186,21 @@ export class FakeCluster implements QueueProducer, PayloadStore {
   }
 
   async put(key: string, bytes: Uint8Array): Promise<void> {
+    if (this.storeError !== undefined) throw this.storeError;
     this.payloads.set(key, bytes);
   }
 
+  async putIf(key: string, bytes: Uint8Array, _ttlMs: number, condition: PutCondition): Promise<boolean> {
+    if (this.storeError !== undefined) throw this.storeError;
+    const found = this.payloads.get(condition.key);
+    const { bytes: expected } = condition;
+    const holds = found && expected ? Buffer.compare(found, expected) === 0 : found === expected;
+    if (holds) this.payloads.set(key, bytes);
+    return holds;
+  }
+
   async get(key: string): Promise<Uint8Array | undefined> {
+    if (this.storeError !== undefined) throw this.storeError;
     return this.payloads.get(key);
   }
 

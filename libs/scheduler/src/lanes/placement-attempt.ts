@@ -33,7 +33,7 @@ const ENDS: Partial<Record<ErrorCode, DropReason>> = {
 
 export type AttemptPorts = Readonly<{
   queue: QueueConsumer;
-  payloads: PayloadStore;
+  payloads: Pick<PayloadStore, "get">;
   caller: PlaceCaller;
   pulses: Pick<Pulses, "placing">;
   leaderEpoch: bigint;

@@ -34,7 +34,7 @@ export const job = (id: string, fields: Partial<QueueJob> = {}): QueueJob => ({
 type Entry = { readonly job: QueueJob; deliveries: number };
 
 /** The consumer's port over plain arrays, with a record of how each lease ended. */
-export class FakeQueue implements QueueConsumer, PayloadStore {
+export class FakeQueue implements QueueConsumer, Pick<PayloadStore, "get"> {
   readonly waiting: Record<Lane, Entry[]> = { short: [], long: [] };
   readonly ended: string[] = [];
   readonly cancelled = new Set<RequestId>();

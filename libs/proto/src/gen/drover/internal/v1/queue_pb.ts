@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file drover/internal/v1/queue.proto.
  */
 export const file_drover_internal_v1_queue: GenFile = /*@__PURE__*/
-  fileDesc("Ch5kcm92ZXIvaW50ZXJuYWwvdjEvcXVldWUucHJvdG8SEmRyb3Zlci5pbnRlcm5hbC52MSKwAwoDSm9iEhIKCnJlcXVlc3RfaWQYASABKAkSEAoIbW9kZWxfaWQYAiABKAkSEQoJcm91dGVyX2lkGAMgASgJEgwKBGxhbmUYBCABKAkSDQoFZnJvbnQYBSABKAgSFAoMYXR0ZW1wdF9iYXNlGAYgASgNEhMKC2RlYWRsaW5lX21zGAcgASgEEhYKDmVucXVldWVkX2F0X21zGAggASgEEhoKEnByb21wdF90b2tlbl9jb3VudBgJIAEoBBIbChNuZXdfdG9rZW5fY291bnRfbWF4GAogASgEEhQKDGNob2ljZV9jb3VudBgLIAEoDRIQCgZpbmxpbmUYDCABKAxIABI5CglyZWZlcmVuY2UYDSABKAsyJC5kcm92ZXIuaW50ZXJuYWwudjEuUGF5bG9hZFJlZmVyZW5jZUgAEhQKDGJsb2NrX2hhc2hlcxgOIAEoDBITCgt0cmFjZXBhcmVudBgPIAEoCRISCgp0cmFjZXN0YXRlGBAgASgJEioKBnRlbmFudBgRIAEoCzIaLmRyb3Zlci5pbnRlcm5hbC52MS5UZW5hbnRCCQoHcGF5bG9hZCIzChBQYXlsb2FkUmVmZXJlbmNlEgsKA2tleRgBIAEoCRISCgpieXRlX2NvdW50GAIgASgEIjcKDkFkZEpvYnNSZXF1ZXN0EiUKBGpvYnMYASADKAsyFy5kcm92ZXIuaW50ZXJuYWwudjEuSm9iIg4KDEFkZEpvYnNSZXBseSIoChFDYW5jZWxKb2JzUmVxdWVzdBITCgtyZXF1ZXN0X2lkcxgBIAMoCSIRCg9DYW5jZWxKb2JzUmVwbHkiPwoRUHV0UGF5bG9hZFJlcXVlc3QSCwoDa2V5GAEgASgJEg0KBWJ5dGVzGAIgASgMEg4KBnR0bF9tcxgDIAEoBCIRCg9QdXRQYXlsb2FkUmVwbHkiIAoRR2V0UGF5bG9hZFJlcXVlc3QSCwoDa2V5GAEgASgJIi8KD0dldFBheWxvYWRSZXBseRINCgVmb3VuZBgBIAEoCBINCgVieXRlcxgCIAEoDCIlChVEZWxldGVQYXlsb2Fkc1JlcXVlc3QSDAoEa2V5cxgBIAMoCSIVChNEZWxldGVQYXlsb2Fkc1JlcGx5Ms8DCghKb2JRdWV1ZRJPCgdBZGRKb2JzEiIuZHJvdmVyLmludGVybmFsLnYxLkFkZEpvYnNSZXF1ZXN0GiAuZHJvdmVyLmludGVybmFsLnYxLkFkZEpvYnNSZXBseRJYCgpDYW5jZWxKb2JzEiUuZHJvdmVyLmludGVybmFsLnYxLkNhbmNlbEpvYnNSZXF1ZXN0GiMuZHJvdmVyLmludGVybmFsLnYxLkNhbmNlbEpvYnNSZXBseRJYCgpQdXRQYXlsb2FkEiUuZHJvdmVyLmludGVybmFsLnYxLlB1dFBheWxvYWRSZXF1ZXN0GiMuZHJvdmVyLmludGVybmFsLnYxLlB1dFBheWxvYWRSZXBseRJYCgpHZXRQYXlsb2FkEiUuZHJvdmVyLmludGVybmFsLnYxLkdldFBheWxvYWRSZXF1ZXN0GiMuZHJvdmVyLmludGVybmFsLnYxLkdldFBheWxvYWRSZXBseRJkCg5EZWxldGVQYXlsb2FkcxIpLmRyb3Zlci5pbnRlcm5hbC52MS5EZWxldGVQYXlsb2Fkc1JlcXVlc3QaJy5kcm92ZXIuaW50ZXJuYWwudjEuRGVsZXRlUGF5bG9hZHNSZXBseWIGcHJvdG8z", [file_drover_internal_v1_generation]);
+  fileDesc("Ch5kcm92ZXIvaW50ZXJuYWwvdjEvcXVldWUucHJvdG8SEmRyb3Zlci5pbnRlcm5hbC52MSKwAwoDSm9iEhIKCnJlcXVlc3RfaWQYASABKAkSEAoIbW9kZWxfaWQYAiABKAkSEQoJcm91dGVyX2lkGAMgASgJEgwKBGxhbmUYBCABKAkSDQoFZnJvbnQYBSABKAgSFAoMYXR0ZW1wdF9iYXNlGAYgASgNEhMKC2RlYWRsaW5lX21zGAcgASgEEhYKDmVucXVldWVkX2F0X21zGAggASgEEhoKEnByb21wdF90b2tlbl9jb3VudBgJIAEoBBIbChNuZXdfdG9rZW5fY291bnRfbWF4GAogASgEEhQKDGNob2ljZV9jb3VudBgLIAEoDRIQCgZpbmxpbmUYDCABKAxIABI5CglyZWZlcmVuY2UYDSABKAsyJC5kcm92ZXIuaW50ZXJuYWwudjEuUGF5bG9hZFJlZmVyZW5jZUgAEhQKDGJsb2NrX2hhc2hlcxgOIAEoDBITCgt0cmFjZXBhcmVudBgPIAEoCRISCgp0cmFjZXN0YXRlGBAgASgJEioKBnRlbmFudBgRIAEoCzIaLmRyb3Zlci5pbnRlcm5hbC52MS5UZW5hbnRCCQoHcGF5bG9hZCIzChBQYXlsb2FkUmVmZXJlbmNlEgsKA2tleRgBIAEoCRISCgpieXRlX2NvdW50GAIgASgEIjcKDkFkZEpvYnNSZXF1ZXN0EiUKBGpvYnMYASADKAsyFy5kcm92ZXIuaW50ZXJuYWwudjEuSm9iIg4KDEFkZEpvYnNSZXBseSIoChFDYW5jZWxKb2JzUmVxdWVzdBITCgtyZXF1ZXN0X2lkcxgBIAMoCSIRCg9DYW5jZWxKb2JzUmVwbHkidAoRUHV0UGF5bG9hZFJlcXVlc3QSCwoDa2V5GAEgASgJEg0KBWJ5dGVzGAIgASgMEg4KBnR0bF9tcxgDIAEoBBIzCgljb25kaXRpb24YBCABKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuUHV0Q29uZGl0aW9uIjkKDFB1dENvbmRpdGlvbhILCgNrZXkYASABKAkSEgoFYnl0ZXMYAiABKAxIAIgBAUIICgZfYnl0ZXMiIgoPUHV0UGF5bG9hZFJlcGx5Eg8KB3JlZnVzZWQYASABKAgiIAoRR2V0UGF5bG9hZFJlcXVlc3QSCwoDa2V5GAEgASgJIi8KD0dldFBheWxvYWRSZXBseRINCgVmb3VuZBgBIAEoCBINCgVieXRlcxgCIAEoDCIlChVEZWxldGVQYXlsb2Fkc1JlcXVlc3QSDAoEa2V5cxgBIAMoCSIVChNEZWxldGVQYXlsb2Fkc1JlcGx5Ms8DCghKb2JRdWV1ZRJPCgdBZGRKb2JzEiIuZHJvdmVyLmludGVybmFsLnYxLkFkZEpvYnNSZXF1ZXN0GiAuZHJvdmVyLmludGVybmFsLnYxLkFkZEpvYnNSZXBseRJYCgpDYW5jZWxKb2JzEiUuZHJvdmVyLmludGVybmFsLnYxLkNhbmNlbEpvYnNSZXF1ZXN0GiMuZHJvdmVyLmludGVybmFsLnYxLkNhbmNlbEpvYnNSZXBseRJYCgpQdXRQYXlsb2FkEiUuZHJvdmVyLmludGVybmFsLnYxLlB1dFBheWxvYWRSZXF1ZXN0GiMuZHJvdmVyLmludGVybmFsLnYxLlB1dFBheWxvYWRSZXBseRJYCgpHZXRQYXlsb2FkEiUuZHJvdmVyLmludGVybmFsLnYxLkdldFBheWxvYWRSZXF1ZXN0GiMuZHJvdmVyLmludGVybmFsLnYxLkdldFBheWxvYWRSZXBseRJkCg5EZWxldGVQYXlsb2FkcxIpLmRyb3Zlci5pbnRlcm5hbC52MS5EZWxldGVQYXlsb2Fkc1JlcXVlc3QaJy5kcm92ZXIuaW50ZXJuYWwudjEuRGVsZXRlUGF5bG9hZHNSZXBseWIGcHJvdG8z", [file_drover_internal_v1_generation]);
 
 /**
  * @generated from message drover.internal.v1.Job
@@ -226,6 +226,13 @@ export type PutPayloadRequest = Message<"drover.internal.v1.PutPayloadRequest"> 
    * @generated from field: uint64 ttl_ms = 3;
    */
   ttlMs: bigint;
+
+  /**
+   * Put only where this holds; a scheduler that does not know it puts in any case.
+   *
+   * @generated from field: drover.internal.v1.PutCondition condition = 4;
+   */
+  condition?: PutCondition | undefined;
 };
 
 /**
@@ -236,9 +243,39 @@ export const PutPayloadRequestSchema: GenMessage<PutPayloadRequest> = /*@__PURE_
   messageDesc(file_drover_internal_v1_queue, 6);
 
 /**
+ * What a key must have: these bytes, or nothing where they are absent.
+ *
+ * @generated from message drover.internal.v1.PutCondition
+ */
+export type PutCondition = Message<"drover.internal.v1.PutCondition"> & {
+  /**
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * @generated from field: optional bytes bytes = 2;
+   */
+  bytes?: Uint8Array | undefined;
+};
+
+/**
+ * Describes the message drover.internal.v1.PutCondition.
+ * Use `create(PutConditionSchema)` to create a new message.
+ */
+export const PutConditionSchema: GenMessage<PutCondition> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_queue, 7);
+
+/**
  * @generated from message drover.internal.v1.PutPayloadReply
  */
 export type PutPayloadReply = Message<"drover.internal.v1.PutPayloadReply"> & {
+  /**
+   * The condition did not hold.
+   *
+   * @generated from field: bool refused = 1;
+   */
+  refused: boolean;
 };
 
 /**
@@ -246,7 +283,7 @@ export type PutPayloadReply = Message<"drover.internal.v1.PutPayloadReply"> & {
  * Use `create(PutPayloadReplySchema)` to create a new message.
  */
 export const PutPayloadReplySchema: GenMessage<PutPayloadReply> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_queue, 7);
+  messageDesc(file_drover_internal_v1_queue, 8);
 
 /**
  * @generated from message drover.internal.v1.GetPayloadRequest
@@ -263,7 +300,7 @@ export type GetPayloadRequest = Message<"drover.internal.v1.GetPayloadRequest"> 
  * Use `create(GetPayloadRequestSchema)` to create a new message.
  */
 export const GetPayloadRequestSchema: GenMessage<GetPayloadRequest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_queue, 8);
+  messageDesc(file_drover_internal_v1_queue, 9);
 
 /**
  * @generated from message drover.internal.v1.GetPayloadReply
@@ -285,7 +322,7 @@ export type GetPayloadReply = Message<"drover.internal.v1.GetPayloadReply"> & {
  * Use `create(GetPayloadReplySchema)` to create a new message.
  */
 export const GetPayloadReplySchema: GenMessage<GetPayloadReply> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_queue, 9);
+  messageDesc(file_drover_internal_v1_queue, 10);
 
 /**
  * @generated from message drover.internal.v1.DeletePayloadsRequest
@@ -302,7 +339,7 @@ export type DeletePayloadsRequest = Message<"drover.internal.v1.DeletePayloadsRe
  * Use `create(DeletePayloadsRequestSchema)` to create a new message.
  */
 export const DeletePayloadsRequestSchema: GenMessage<DeletePayloadsRequest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_queue, 10);
+  messageDesc(file_drover_internal_v1_queue, 11);
 
 /**
  * @generated from message drover.internal.v1.DeletePayloadsReply
@@ -315,7 +352,7 @@ export type DeletePayloadsReply = Message<"drover.internal.v1.DeletePayloadsRepl
  * Use `create(DeletePayloadsReplySchema)` to create a new message.
  */
 export const DeletePayloadsReplySchema: GenMessage<DeletePayloadsReply> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_queue, 11);
+  messageDesc(file_drover_internal_v1_queue, 12);
 
 /**
  * @generated from service drover.internal.v1.JobQueue
