@@ -75,7 +75,7 @@ describe.skipIf(!hasDeployTools)(`the chart (${NEEDED})`, () => {
     expect((await lint(copy.folder, [nano])).ok).toBe(false);
   });
 
-  test("holds its own unit tests", { timeout: 120_000 }, async () => {
+  test("holds its own unit tests", async () => {
     const { ok, stdout, stderr } = await runTool("helm-unittest", ["--strict", CHART]);
     const counts = /Tests: +(?:(\d+) failed, )?(\d+) passed, (\d+) total/.exec(stripVTControlCharacters(stdout));
     expect(ok, stdout + stderr).toBe(true);
@@ -84,7 +84,7 @@ describe.skipIf(!hasDeployTools)(`the chart (${NEEDED})`, () => {
     process.stdout.write(`helm-unittest: ${counts?.[2]} passed\n`);
   });
 
-  test("its unit tests fail where a template changes", { timeout: 120_000 }, async () => {
+  test("its unit tests fail where a template changes", async () => {
     using copy = new ChartCopy();
     copy.edit("templates/router-service.yaml", (text) => text.replace("kind: Service", "kind: Servant"));
     expect((await runTool("helm-unittest", ["--strict", copy.folder])).ok).toBe(false);

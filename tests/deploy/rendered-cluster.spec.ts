@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { PATIENCE_MS } from "@drover/testkit";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { assembleImage } from "../../scripts/image/assemble.ts";
@@ -16,8 +17,6 @@ import { canRunPods, hasDeployTools, NEEDED, REPOSITORY } from "./tools.ts";
 const allowed = canRunPods();
 if (process.env.CI && !allowed) throw new Error("CI must be allowed to make namespaces and mounts, and have Redis");
 
-const READY_MS = 150_000;
-const ANSWER_MS = 120_000;
 const SAMPLE_MS = 100;
 const NANO = join(CHART, "values-nano.yaml");
 const ALL_ROLES = "tests/deploy/testdata/all-roles.yaml";
@@ -39,7 +38,7 @@ const CLUSTER_SECRET = {
 } satisfies KubernetesObject;
 
 /** What a right cluster takes: a wrong one gets twice the time, and is not ready then. */
-let readyMs = READY_MS / 2;
+let readyMs = PATIENCE_MS / 2;
 
 const scratch = mkdtempSync(join(tmpdir(), "drover-image-"));
 const image = join(scratch, "image");
@@ -52,7 +51,7 @@ async function post(cluster: RenderedCluster, path: string, body: unknown, key?:
   const url = `http://${cluster.pod("router").address}:8080${path}`;
   const authorization = key === undefined ? {} : { authorization: `Bearer ${key}` };
   const headers = { "content-type": "application/json", ...authorization };
-  const ask = { kind: "http", url, headers, body: JSON.stringify(body), timeoutMs: ANSWER_MS } as const;
+  const ask = { kind: "http", url, headers, body: JSON.stringify(body), timeoutMs: PATIENCE_MS } as const;
   const { status, text } = await cluster.node.ask(ask);
   return `${status} ${text}`;
 }
@@ -65,13 +64,11 @@ const asked = (content: unknown) => ({
 });
 
 describe.skipIf(!hasDeployTools || !allowed)(`pods as rendered (${NEEDED}, and root)`, () => {
-  test("deploy/kubernetes.yaml alone gives a cluster whose probes succeed, and it answers over HTTP and gRPC", {
-    timeout: 240_000,
-  }, async () => {
+  test("deploy/kubernetes.yaml alone gives a cluster whose probes succeed, and it answers over HTTP and gRPC", async () => {
     const manifest = readFileSync(join(REPOSITORY, "deploy/kubernetes.yaml"), "utf8");
     await using cluster = await RenderedCluster.start(manifest, image, [CLUSTER_SECRET]);
     const begin = Date.now();
-    await cluster.ready(READY_MS);
+    await cluster.ready(PATIENCE_MS);
     readyMs = Date.now() - begin;
     expect(await post(cluster, "/v1/chat/completions", asked(PROMPT))).toMatch(new RegExp(`^200 .*${ANSWER}`));
     const address = `${cluster.pod("router").address}:50051`;
@@ -80,12 +77,10 @@ describe.skipIf(!hasDeployTools || !allowed)(`pods as rendered (${NEEDED}, and r
     cluster.check();
   });
 
-  test("with every role and API keys it answers, and policies allow exactly what its processes open to each other", {
-    timeout: 300_000,
-  }, async () => {
+  test("with every role and API keys it answers, and policies allow exactly what its processes open to each other", async () => {
     const rendered = await renderChart({ values: [NANO, ALL_ROLES] });
     await using cluster = await RenderedCluster.start(rendered, image, [SECRET, CLUSTER_SECRET]);
-    await cluster.ready(READY_MS);
+    await cluster.ready(PATIENCE_MS);
     expect(await post(cluster, "/v1/chat/completions", asked(PROMPT))).toMatch(/^401 /);
 
     const picture = await sharp({ create: { width: 64, height: 64, channels: 3, background: "red" } })
@@ -140,7 +135,7 @@ describe.skipIf(!hasDeployTools || !allowed)(`pods as rendered (${NEEDED}, and r
   test.each([
     ["a flag that no process has", "--listen=0.0.0.0", "--listens=0.0.0.0"],
     ["a Redis setting that Redis does not know", "- noeviction", "- noevictions"],
-  ])("%s in the manifests is found", { timeout: 320_000 }, async (_, right, wrong) => {
+  ])("%s in the manifests is found", async (_, right, wrong) => {
     const manifest = readFileSync(join(REPOSITORY, "deploy/kubernetes.yaml"), "utf8");
     expect(manifest).toContain(right);
     await using cluster = await RenderedCluster.start(manifest.replaceAll(right, wrong), image, [CLUSTER_SECRET]);

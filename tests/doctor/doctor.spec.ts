@@ -33,7 +33,7 @@ function doctor(...flags: string[]): Promise<Diagnosis> {
 const failures = ({ findings }: Diagnosis) =>
   findings.filter(({ state }) => state === "fail").map(({ subject, check }) => `${subject}: ${check}`);
 
-test("a shard that was cut short is found, and a whole model is not", { timeout: 60_000 }, async () => {
+test("a shard that was cut short is found, and a whole model is not", async () => {
   const folder = await mkdtemp(join(tmpdir(), "drover-doctor-"));
   try {
     await cp(join(ROOT, "models/nano"), folder, { recursive: true });
@@ -51,7 +51,6 @@ test("a shard that was cut short is found, and a whole model is not", { timeout:
 
 test.skipIf(binary === undefined)(
   "a Redis that drops jobs is found, one that is away, and a scheduler that nobody answers for (needs redis-server or valkey-server)",
-  { timeout: 60_000 },
   async () => {
     await using redis = new TestRedis(binary ?? "", await freePort());
     await redis.start();
@@ -66,9 +65,7 @@ test.skipIf(binary === undefined)(
   },
 );
 
-test("a cluster that serves has nothing wrong, every peer of it is asked, and a taken port is found; strangers are answered nowhere", {
-  timeout: 90_000,
-}, async () => {
+test("a cluster that serves has nothing wrong, every peer of it is asked, and a taken port is found; strangers are answered nowhere", async () => {
   const folder = await mkdtemp(join(tmpdir(), "drover-doctor-"));
   const secret = join(folder, "secret");
   await writeFile(secret, "a-secret-of-this-test-alone\n");

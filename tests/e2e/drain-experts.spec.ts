@@ -8,7 +8,6 @@ import { knownAnswers } from "./known-stream.ts";
 import { SteadyStreams } from "./steady-streams.ts";
 import { ROOT, TestCluster } from "./test-cluster.ts";
 
-const TIMEOUT_MS = 45_000;
 const DROVER = ["--conditions=@drover/source", "apps/drover/src/main.ts"];
 
 /** Of nano: in each, the workers' counts differ by one at most. */
@@ -50,9 +49,7 @@ async function parkedCount(cluster: TestCluster): Promise<number> {
   return Number(/^drover_parked_choices_total\{[^}]*\} (\d+)/m.exec(text)?.[1] ?? Number.NaN);
 }
 
-test("one of three expert workers drains under load, by command and by SIGTERM, and no stream notices", {
-  timeout: 240_000,
-}, async () => {
+test("one of three expert workers drains under load, by command and by SIGTERM, and no stream notices", async () => {
   using secret = new ClusterSecret();
   await using cluster = await TestCluster.start({ expertWorkers: 2, flags: secret.flags });
   const answers = await knownAnswers(cluster.post.bind(cluster));
@@ -65,9 +62,9 @@ test("one of three expert workers drains under load, by command and by SIGTERM, 
   );
   try {
     const held = () => heldExperts(cluster);
-    await expect.poll(async () => Object.keys(await held()).length, { timeout: TIMEOUT_MS }).toBe(3);
+    await expect.poll(async () => Object.keys(await held()).length).toBe(3);
     const total = async () => Object.values(await held()).reduce((sum, count) => sum + count, 0);
-    await expect.poll(total, { timeout: TIMEOUT_MS }).toBe(512);
+    await expect.poll(total).toBe(512);
     const counts = Object.values(await held());
     expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(MOE_LAYERS);
 
@@ -81,7 +78,7 @@ test("one of three expert workers drains under load, by command and by SIGTERM, 
     });
     expect(await held()).toEqual({ "experts-0": 256, extra: 256 });
     expect((await drain(cluster, "experts-1", "--undo")).status).toBe(0);
-    await expect.poll(async () => Object.keys(await held()).length, { timeout: TIMEOUT_MS }).toBe(3);
+    await expect.poll(async () => Object.keys(await held()).length).toBe(3);
 
     extra.child.kill("SIGTERM");
     const { status, output } = await extra.ended;
@@ -105,9 +102,7 @@ test("one of three expert workers drains under load, by command and by SIGTERM, 
   expect(right).toBeGreaterThan(8);
 });
 
-test("where memory forbids it the map does not move: rows wait until the worker is back, and no answer changes", {
-  timeout: 240_000,
-}, async () => {
+test("where memory forbids it the map does not move: rows wait until the worker is back, and no answer changes", async () => {
   const { text_config: model } = JSON.parse(readFileSync(join(ROOT, "models/nano/config.json"), "utf8")) as {
     text_config: { hidden_size: number; intermediate_size: number };
   };
@@ -129,11 +124,11 @@ test("where memory forbids it the map does not move: rows wait until the worker 
 
     const [pid] = cluster.pids("--worker-id=experts-1");
     if (pid !== undefined) process.kill(pid, "SIGTERM");
-    await expect.poll(() => parkedCount(cluster), { timeout: TIMEOUT_MS }).toBeGreaterThan(0);
+    await expect.poll(() => parkedCount(cluster)).toBeGreaterThan(0);
     // Answers that were nearly whole end right while the worker is away: count from its return.
-    await expect.poll(() => heldExperts(cluster), { timeout: TIMEOUT_MS }).toEqual(both);
+    await expect.poll(() => heldExperts(cluster)).toEqual(both);
     const back = streams.tally.right;
-    await expect.poll(() => streams.tally.right, { timeout: TIMEOUT_MS }).toBeGreaterThan(back + 8);
+    await expect.poll(() => streams.tally.right).toBeGreaterThan(back + 8);
     expect(await heldExperts(cluster)).toEqual(both);
   } finally {
     await streams.end();

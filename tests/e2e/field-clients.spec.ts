@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { canTrace, foreignPeer, straceCommand, systemCalls, touched } from "./system-calls.ts";
 import { ROOT, TestCluster } from "./test-cluster.ts";
 
@@ -40,15 +40,9 @@ describe("clients of other servers", () => {
     const file: Json = await (await fetch(`${cluster.url}/v1/files`, { method: "POST", body: form })).json();
     const asked = { input_file_id: file.id, endpoint: "/v1/completions", completion_window: "24h" };
     const { id } = await ask("/v1/batches", asked);
-    let batch: Json = {};
-    await vi.waitFor(
-      async () => {
-        batch = await (await fetch(`${cluster.url}/v1/batches/${id}`)).json();
-        expect(batch.status).toBe("completed");
-      },
-      { timeout: 50_000, interval: 100 },
-    );
-    expect(batch.request_counts.completed).toBe(1);
+    const batch = async (): Promise<Json> => (await fetch(`${cluster.url}/v1/batches/${id}`)).json();
+    await expect.poll(batch, { interval: 100 }).toMatchObject({ status: "completed" });
+    expect((await batch()).request_counts.completed).toBe(1);
   };
 
   const ownTraces: string[] = [];

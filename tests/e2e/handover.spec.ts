@@ -19,7 +19,7 @@ function loggedAtMs(output: string, event: string): number {
 }
 
 describe.skipIf(binary === undefined)("a scheduler that ends in order (needs Redis)", () => {
-  test("is followed by the one that stands by, and no stream notices", { timeout: 90_000 }, async () => {
+  test("is followed by the one that stands by, and no stream notices", async () => {
     await using redis = new TestRedis(binary ?? "", await freePort());
     await redis.start();
     await using group = new ProcessGroup();
@@ -27,7 +27,7 @@ describe.skipIf(binary === undefined)("a scheduler that ends in order (needs Red
     const scheduler = () => group.start("scheduler", { flags: { "model-name": "nano", queue, "grpc-port": 0 } });
     const leader = scheduler();
     const first = await leader.listening;
-    await expect.poll(() => leader.output, { timeout: 20_000 }).toContain("leadership.gained");
+    await expect.poll(() => leader.output).toContain("leadership.gained");
     const standby = scheduler();
     const second = await standby.listening;
     for (const { admin } of [first, second])
@@ -58,12 +58,12 @@ describe.skipIf(binary === undefined)("a scheduler that ends in order (needs Red
     const askedAtMs = Date.now();
     leader.child.kill("SIGTERM");
     expect(await once(leader.child, "exit")).toEqual([0, null]);
-    await expect.poll(() => standby.output, { timeout: 20_000 }).toContain("cluster.serving");
+    await expect.poll(() => standby.output).toContain("cluster.serving");
     const [leads, serves] = ["leadership.gained", "cluster.serving"].map(
       (event) => loggedAtMs(standby.output, event) - askedAtMs,
     );
     const before = tally.right;
-    await expect.poll(() => tally.right, { timeout: 30_000 }).toBeGreaterThan(before + STREAMS);
+    await expect.poll(() => tally.right).toBeGreaterThan(before + STREAMS);
     over = true;
     await Promise.all(clients);
     console.log(`the next scheduler led ${leads} ms after SIGTERM, and had its fleet after ${serves} ms`);

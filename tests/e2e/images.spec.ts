@@ -59,7 +59,7 @@ describe.skipIf(!present)("images (needs ../shared)", () => {
       flags: ["--vision-workers", "2", "--allow-private-image-urls"],
     });
     openai = new OpenAI({ baseURL: `${cluster.url}/v1`, apiKey: "none", maxRetries: 2 });
-  }, 120_000);
+  });
   afterAll(async () => {
     server.close();
     await cluster[Symbol.asyncDispose]();
@@ -76,7 +76,7 @@ describe.skipIf(!present)("images (needs ../shared)", () => {
     return answer.choices[0]?.message.content;
   };
 
-  test("the official client gets the right answer on every pair of pictures", { timeout: 120_000 }, async () => {
+  test("the official client gets the right answer on every pair of pictures", async () => {
     expect(compareTasks.length).toBeGreaterThan(0);
     for (const task of compareTasks)
       expect([task.name, await compare(urlsOf(task))]).toEqual([task.name, task.expected.text]);
@@ -101,7 +101,7 @@ describe.skipIf(!present)("images (needs ../shared)", () => {
     }
   });
 
-  test("drover chat shows files", { timeout: 120_000 }, async () => {
+  test("drover chat shows files", async () => {
     for (const [i, task] of compareTasks.slice(0, 5).entries()) {
       const files = await Promise.all(
         urlsOf(task).map(async (url, k) => {
@@ -118,9 +118,7 @@ describe.skipIf(!present)("images (needs ../shared)", () => {
     }
   });
 
-  test("a killed vision worker's features are made again, for a client that comes back when it is told to", {
-    timeout: 120_000,
-  }, async () => {
+  test("a killed vision worker's features are made again, for a client that comes back when it is told to", async () => {
     const [first, second] = compareTasks;
     if (first === undefined || second === undefined) throw new Error("there are compare tasks");
     expect(await compare(urlsOf(first))).toBe(first.expected.text);
@@ -130,7 +128,7 @@ describe.skipIf(!present)("images (needs ../shared)", () => {
     expect(await compare(urlsOf(second))).toBe(second.expected.text);
   });
 
-  test("the reference's share of the tasks is right, pictures and tools among them", { timeout: 240_000 }, async () => {
+  test("the reference's share of the tasks is right, pictures and tools among them", async () => {
     expect(await checkFile("nano/tasks.jsonl", cluster.url, 8)).toMatch(/tasks right/);
   });
 });

@@ -18,7 +18,7 @@ function expectHonest(what: string, report: KillReport, cluster: TestCluster): v
 }
 
 describe("kill -9 under load never makes an answer wrong, shortened or repeated", () => {
-  test("an expert worker, three times", { timeout: 120_000 }, async () => {
+  test("an expert worker, three times", async () => {
     await using cluster = await TestCluster.start({ expertWorkers: 4 });
     const answers = await knownAnswers(cluster);
     expectHonest(
@@ -28,7 +28,7 @@ describe("kill -9 under load never makes an answer wrong, shortened or repeated"
     );
   });
 
-  test("an attention worker of two, three times", { timeout: 120_000 }, async () => {
+  test("an attention worker of two, three times", async () => {
     await using cluster = await TestCluster.start({ expertWorkers: 2, attentionWorkers: 2 });
     const answers = await knownAnswers(cluster);
     expectHonest(
@@ -38,7 +38,7 @@ describe("kill -9 under load never makes an answer wrong, shortened or repeated"
     );
   });
 
-  test.skipIf(binary === undefined)("the scheduler with Redis, twice (needs Redis)", { timeout: 120_000 }, async () => {
+  test.skipIf(binary === undefined)("the scheduler with Redis, twice (needs Redis)", async () => {
     await using redis = new TestRedis(binary ?? "", await freePort());
     await redis.start();
     await using cluster = await TestCluster.start({ expertWorkers: 2, queue: redis.url });

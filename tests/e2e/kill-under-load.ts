@@ -1,3 +1,4 @@
+import { PATIENCE_MS } from "@drover/testkit";
 import {
   knownAnswers as answersOf,
   type KnownAnswer,
@@ -22,7 +23,6 @@ export type KillReport = Readonly<{
 }>;
 
 const STREAMS = 8;
-const RECOVERY_MS_MAX = 60_000;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const stream = (cluster: TestCluster, prompt: string) => streamAnswer(cluster.post.bind(cluster), prompt);
@@ -94,9 +94,9 @@ async function recovery(
   const began = performance.now();
   const [probe] = answers;
   if (probe === undefined) throw new Error("nothing to ask");
-  while (performance.now() - began < RECOVERY_MS_MAX) {
+  while (performance.now() - began < PATIENCE_MS) {
     if (isBack() && (await stream(cluster, probe.prompt)).end === "done") return performance.now() - began;
     await pause(50);
   }
-  throw new Error(`the cluster does not answer ${RECOVERY_MS_MAX} ms after ${name} was struck:\n${cluster.output}`);
+  throw new Error(`the cluster does not answer ${PATIENCE_MS} ms after ${name} was struck:\n${cluster.output}`);
 }

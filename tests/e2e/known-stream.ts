@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { PATIENCE_MS } from "@drover/testkit";
 import { readSse } from "./read-sse.ts";
 
 /** What every stream must say, computed without faults. */
@@ -16,7 +17,6 @@ export type Streamed = Readonly<{
 }>;
 
 const TOKENS = 48;
-const STREAM_MS_MAX = 90_000;
 const NAMES = [
   "quiver",
   "helmet",
@@ -68,7 +68,7 @@ export async function streamAnswer(post: Post, prompt: string): Promise<Streamed
   let pauseMs = 0;
   let lastMs: number | undefined;
   try {
-    const response = await post("/v1/chat/completions", requestOf(prompt), AbortSignal.timeout(STREAM_MS_MAX));
+    const response = await post("/v1/chat/completions", requestOf(prompt), AbortSignal.timeout(PATIENCE_MS));
     if (!response.ok || response.body === null) {
       const { error } = (await response.json()) as { error: { code: string } };
       return { text, end: `${response.status} ${error.code}`, pauseMs };

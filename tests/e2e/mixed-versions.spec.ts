@@ -5,8 +5,6 @@ import { expect, test } from "vitest";
 import { ClusterSecret } from "./cluster-secret.ts";
 import { ROOT, TestCluster } from "./test-cluster.ts";
 
-const TIMEOUT_MS = 30_000;
-
 type Hook = "./tests/e2e/other-build.ts" | "./tests/e2e/other-build.ts?agrees";
 
 /** One process of a build whose protocol is a version ahead. */
@@ -58,9 +56,7 @@ async function members(cluster: TestCluster): Promise<readonly Member[]> {
   return state.workers;
 }
 
-test("a worker and a router of a build that does not agree are refused, say why, and change no answer", {
-  timeout: 180_000,
-}, async () => {
+test("a worker and a router of a build that does not agree are refused, say why, and change no answer", async () => {
   using secret = new ClusterSecret();
   await using cluster = await TestCluster.start({ expertWorkers: 2, flags: secret.flags });
   const before = await answer(cluster);
@@ -72,8 +68,8 @@ test("a worker and a router of a build that does not agree are refused, say why,
   await using worker = new OtherBuild(hook, "worker", ...roles, ...joining(cluster, secret));
   const flags = ["--http-port", String(httpPort), "--grpc-port", "0", "--max-ready-wait", "0s"];
   await using router = new OtherBuild(hook, "router", ...flags, ...joining(cluster, secret));
-  await expect.poll(() => worker.output, { timeout: TIMEOUT_MS }).toMatch(REFUSED);
-  await expect.poll(() => router.output, { timeout: TIMEOUT_MS }).toMatch(REFUSED);
+  await expect.poll(() => worker.output).toMatch(REFUSED);
+  await expect.poll(() => router.output).toMatch(REFUSED);
 
   const refused = await fetch(`http://127.0.0.1:${httpPort}/v1/chat/completions`, {
     method: "POST",
@@ -85,9 +81,7 @@ test("a worker and a router of a build that does not agree are refused, say why,
   expect((await members(cluster)).map(({ workerId }) => workerId)).toEqual(["attention-0", "experts-0", "experts-1"]);
 });
 
-test("workers of a newer build that agrees serve beside the others, and answers are the same", {
-  timeout: 180_000,
-}, async () => {
+test("workers of a newer build that agrees serve beside the others, and answers are the same", async () => {
   using secret = new ClusterSecret();
   await using cluster = await TestCluster.start({ expertWorkers: 1, flags: secret.flags });
   const before = await answer(cluster);
@@ -95,11 +89,11 @@ test("workers of a newer build that agrees serve beside the others, and answers 
   const roles = ["--roles", "attention,experts", "--worker-id", "newer"];
   await using newer = new OtherBuild(hook, "worker", ...roles, ...joining(cluster, secret));
   const isReady = async () => (await members(cluster)).find(({ workerId }) => workerId === "newer")?.status?.ready;
-  await expect.poll(isReady, { timeout: TIMEOUT_MS }).toBe(true);
+  await expect.poll(isReady).toBe(true);
   // Only the newer worker is left to decode, with experts in both.
   await cluster.askMember("scheduler", "POST /drain?worker=attention-0");
   const drains = async () => (await members(cluster)).some(({ status }) => status?.draining);
-  await expect.poll(drains, { timeout: TIMEOUT_MS }).toBe(true);
+  await expect.poll(drains).toBe(true);
   expect(await answer(cluster)).toBe(before);
   expect(newer.output).not.toMatch(/protocol/);
 });

@@ -3,14 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import { freePort, TestRedis } from "@drover/testkit";
+import { freePort, PATIENCE_MS, TestRedis } from "@drover/testkit";
 import { MainProcess } from "./process-group.ts";
 import { ROOT } from "./test-cluster.ts";
 
 export const PARTS = ["redis", "scheduler", "router", "attention", "experts"] as const;
 export type Part = (typeof PARTS)[number];
 
-const READY_MS_MAX = 60_000;
+/** What is asked of a part that was killed meanwhile is asked again. */
+const ANSWER_MS_MAX = 60_000;
 const QUESTION = {
   model: "nano",
   messages: [{ role: "user", content: "What is the capital of France?" }],
@@ -65,7 +66,7 @@ export class NamedCluster implements AsyncDisposable {
 
   /** Resolves when every process is ready and a question gets nano's right answer. Errors: where that takes too long, or one has ended. */
   async serves(): Promise<void> {
-    const limit = performance.now() + READY_MS_MAX;
+    const limit = performance.now() + PATIENCE_MS;
     while (!(await this.#answers())) {
       const ended = [...this.#processes].find(([, { child }]) => child.exitCode !== null || child.signalCode !== null);
       if (ended !== undefined) throw new Error(`${ended[0]} has ended:\n${this.output}`);
@@ -87,7 +88,7 @@ export class NamedCluster implements AsyncDisposable {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify(QUESTION),
-      signal: AbortSignal.timeout(10_000),
+      signal: AbortSignal.timeout(ANSWER_MS_MAX),
     }).catch(() => undefined);
     return response?.ok === true && (await response.text()).includes("The capital of France is Paris.");
   }

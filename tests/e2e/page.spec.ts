@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PATIENCE_MS } from "@drover/testkit";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ROOT, TestCluster } from "./test-cluster.ts";
@@ -9,10 +10,10 @@ const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find(existsS
 if (CHROMIUM === undefined && process.env.CI) throw new Error("the page's tests need chromium");
 
 const KEY = "a-key-of-this-test";
-const PATIENCE = { timeout: 60_000 };
+const PATIENCE = { timeout: PATIENCE_MS };
 const ANSWERED = "article.turn:last-of-type .facts button";
 
-describe.skipIf(CHROMIUM === undefined)("the page for people (needs chromium)", { timeout: 120_000 }, () => {
+describe.skipIf(CHROMIUM === undefined)("the page for people (needs chromium)", () => {
   const folder = mkdtempSync(join(tmpdir(), "drover-page-"));
   const foreign: string[] = [];
   const problems: string[] = [];
@@ -34,7 +35,7 @@ describe.skipIf(CHROMIUM === undefined)("the page for people (needs chromium)", 
       if (/Content Security Policy|Uncaught/.test(message.text())) problems.push(message.text());
     });
     await page.goto(cluster.url);
-  }, 180_000);
+  });
 
   afterAll(async () => {
     await browser?.close();

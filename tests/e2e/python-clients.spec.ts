@@ -16,9 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 
-test("OpenAI's own client, LangChain's models, LiteLLM, httpx's lines and lm-eval work, also when the context is full", {
-  timeout: 900_000,
-}, async (context) => {
+test("OpenAI's own client, LangChain's models, LiteLLM, httpx's lines and lm-eval work, also when the context is full", async (context) => {
   const folder = await mkdtemp(join(tmpdir(), "drover-python-clients-"));
   try {
     const python = await pythonWithClients(folder).catch((error: Error) => {
@@ -49,8 +47,6 @@ async function pythonWithClients(folder: string): Promise<string> {
   const python = join(folder, "bin/python");
   await run(python, ["-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check", "uv"]);
   // uv takes a third of pip's time for the some hundred packages that they need.
-  await run(join(folder, "bin/uv"), ["pip", "install", "--quiet", "--no-cache", "--python", python, ...PACKAGES], {
-    timeout: 800_000,
-  });
+  await run(join(folder, "bin/uv"), ["pip", "install", "--quiet", "--no-cache", "--python", python, ...PACKAGES]);
   return python;
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { connect, type PeerCertificate } from "node:tls";
 import { openRedis } from "@drover/queue";
 import { type CertificateTexts, makeCertificates } from "@drover/rpc";
-import { freePort, internalServices, knock, redisBinary, speaksTls, TestRedis } from "@drover/testkit";
+import { freePort, internalServices, knock, PATIENCE_MS, redisBinary, speaksTls, TestRedis } from "@drover/testkit";
 import { Metadata, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { filesHold, keysThatHold, spellings } from "./kept-text.ts";
@@ -33,7 +33,7 @@ function written(folder: string, { certificate, key, ca = "" }: CertificateTexts
 }
 
 async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  const limit = Date.now() + 60_000;
+  const limit = Date.now() + PATIENCE_MS;
   while (!(await isSo())) {
     if (Date.now() > limit) throw new Error(`${what} did not come to be`);
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -77,7 +77,7 @@ describe.skipIf(!isAble)(
         env: { REDIS_URL: redis.tlsUrl, NODE_EXTRA_CA_CERTS: redisFiles.ca },
         flags: ["--verbose", "--cluster-tls", folder, "--keep-responses", `${KEPT_S}s`, "--keep-files", `${KEPT_S}s`],
       });
-    }, 120_000);
+    });
     afterAll(async () => {
       await cluster?.[Symbol.asyncDispose]();
       await redis?.[Symbol.asyncDispose]();
@@ -94,9 +94,7 @@ describe.skipIf(!isAble)(
         ([, port = ""]) => port,
       );
 
-    test("answers, survives the restart of its Redis, and the password is in no output, page or command line", {
-      timeout: 120_000,
-    }, async () => {
+    test("answers, survives the restart of its Redis, and the password is in no output, page or command line", async () => {
       expect(await ask()).toMatch(/Paris/);
       await redis.stop();
       const meanwhile = ask();
@@ -110,9 +108,7 @@ describe.skipIf(!isAble)(
       expect(cluster.pids(PASSWORD)).toEqual([]);
     });
 
-    test("prompts are in Redis while they wait and where something is kept for a time, and nowhere after it", {
-      timeout: 120_000,
-    }, async () => {
+    test("prompts are in Redis while they wait and where something is kept for a time, and nowhere after it", async () => {
       const told = await cluster.post("/tokenize", { model: "nano", prompt: ` ${SECRET}`, add_special_tokens: false });
       const { tokens } = (await told.json()) as { tokens: number[] };
       const needles = spellings(SECRET, tokens);
@@ -168,9 +164,7 @@ describe.skipIf(!isAble)(
       client.disconnect();
     });
 
-    test("a stranger without a certificate gets nothing at any port, and who has one is let in", {
-      timeout: 60_000,
-    }, async () => {
+    test("a stranger without a certificate gets nothing at any port, and who has one is let in", async () => {
       expect(ports()).toHaveLength(3);
       for (const address of ports()) {
         for (const method of internalServices().flatMap(({ methods }) => methods)) {
@@ -183,9 +177,7 @@ describe.skipIf(!isAble)(
       }
     });
 
-    test("certificates and their authority are replaced while it serves, and a worker that comes back uses the new ones", {
-      timeout: 120_000,
-    }, async () => {
+    test("certificates and their authority are replaced while it serves, and a worker that comes back uses the new ones", async () => {
       const next = make("drover.internal");
       const before = cluster.pids("main.ts");
       const both = `${one.ca}${next.ca}`;

@@ -17,9 +17,6 @@ const ORDERS: readonly (readonly Part[])[] = [
 describe.skipIf(binary === undefined)("processes that find each other by name (needs Redis)", () => {
   test.each(ORDERS.map((order) => [order.join(", "), order] as const))(
     "serve when they start in the order %s",
-    {
-      timeout: 90_000,
-    },
     async (_, order) => {
       await using cluster = await NamedCluster.create(binary ?? "");
       for (const part of order) {
@@ -38,7 +35,7 @@ describe.skipIf(binary === undefined)("processes that find each other by name (n
     },
   );
 
-  test("serve again when the scheduler and then Redis have moved to other addresses", { timeout: 90_000 }, async () => {
+  test("serve again when the scheduler and then Redis have moved to other addresses", async () => {
     await using cluster = await NamedCluster.create(binary ?? "");
     for (const part of ["redis", "scheduler", "experts", "attention", "router"] as const) await cluster.start(part);
     await cluster.serves();

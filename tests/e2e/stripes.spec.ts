@@ -28,9 +28,7 @@ async function heldSegments(cluster: TestCluster, names: readonly string[]): Pro
   );
 }
 
-test("a context worker that is killed while it holds a part of a request costs time and nothing else", {
-  timeout: 180_000,
-}, async () => {
+test("a context worker that is killed while it holds a part of a request costs time and nothing else", async () => {
   await using plain = await TestCluster.start({ expertWorkers: 1, flags: ["--prefix-cache", "off"] });
   const lengths = [12_000, 500];
   const expected = [];

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { MEMBER_HEADER } from "@drover/core";
 import { ClusterSecret } from "@drover/rpc";
-import { freePort } from "@drover/testkit";
+import { freePort, PATIENCE_MS } from "@drover/testkit";
 
 export const ROOT = join(import.meta.dirname, "../..");
 
@@ -19,8 +19,6 @@ export type ClusterOptions = Readonly<{
   /** A command that is given the whole command line and becomes it. */
   wrapper?: readonly string[];
 }>;
-
-const READY_TIMEOUT_MS = 120_000;
 
 /** A whole cluster of real processes, started by `drover up` as a user would. */
 export class TestCluster implements AsyncDisposable {
@@ -78,7 +76,7 @@ export class TestCluster implements AsyncDisposable {
   }
 
   async ready(): Promise<void> {
-    const limit = Date.now() + READY_TIMEOUT_MS;
+    const limit = Date.now() + PATIENCE_MS;
     for (;;) {
       const ok = await fetch(`${this.url}/ready`).then(
         (response) => response.ok,
@@ -117,7 +115,7 @@ export class TestCluster implements AsyncDisposable {
   async adminUrl(name: string): Promise<string> {
     const known = this.#adminUrls.get(name);
     if (known !== undefined) return known;
-    const limit = Date.now() + READY_TIMEOUT_MS;
+    const limit = Date.now() + PATIENCE_MS;
     for (;;) {
       const address = new RegExp(`^ +${name} .* admin (\\S+)`, "m").exec(this.#output)?.[1];
       if (address !== undefined) {

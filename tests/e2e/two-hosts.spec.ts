@@ -16,7 +16,7 @@ const MODEL = join(SHARED, "nano-ct-fp8");
 const EXPERT_WORKERS = 4;
 
 describe.skipIf(!present || !allowed)("two hosts (needs ../shared and the right to make network namespaces)", () => {
-  test("the goldens hold when half of the experts are on another machine", { timeout: 85_000 }, async () => {
+  test("the goldens hold when half of the experts are on another machine", async () => {
     await using hosts = await TwoHosts.create();
     await using group = new ProcessGroup();
     const on = (host: 0 | 1) => ({

@@ -30,9 +30,7 @@ function losing(peer: ExpertPeer): ExpertPeer & { lostCount: number } {
 }
 
 describe.skipIf(!hasCpuCard)("a card whose experts are partly elsewhere (a CPU in its place; needs g++)", () => {
-  test("answers as the CPU's does, with experts here, on another card and on a CPU, of which some calls are lost and which change hands", {
-    timeout: 240_000,
-  }, async () => {
+  test("answers as the CPU's does, with experts here, on another card and on a CPU, of which some calls are lost and which change hands", async () => {
     await using folder = await tinyModel(11);
     const config = await loadModelConfig(folder.path);
     await using checkpoint = await openCheckpoint(folder.path);

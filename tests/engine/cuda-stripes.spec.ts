@@ -112,9 +112,7 @@ describe.skipIf(!hasCpuCard)(
       await folder[Symbol.asyncDispose]();
     });
 
-    test("answers are those of a CPU that has all rows, beside requests that have no old rows elsewhere", {
-      timeout: 120_000,
-    }, async () => {
+    test("answers are those of a CPU that has all rows, beside requests that have no old rows elsewhere", async () => {
       place(card.local, "long", LENGTH);
       place(card.local, "short", 70);
       await drain(card.local);
@@ -123,7 +121,7 @@ describe.skipIf(!hasCpuCard)(
       expect(card.sequences.kvUse.global.referenced).toBe(0);
     });
 
-    test("what a holder on a card loses is computed again, and no token changes", { timeout: 120_000 }, async () => {
+    test("what a holder on a card loses is computed again, and no token changes", async () => {
       card.local.events.length = 0;
       holders = [new MortalHolder("b", onCard)];
       place(card.local, "long", LENGTH);

@@ -39,9 +39,7 @@ describe.skipIf(!hasCpuCard)("a vision encoder on a card (a CPU in its place; ne
   afterAll(() => cuda.device.close());
 
   for (const precision of ["f32", "f16"] as const)
-    test(`features in ${precision} are those of the CPU's encoder, whatever images are encoded together`, {
-      timeout: 300_000,
-    }, async () => {
+    test(`features in ${precision} are those of the CPU's encoder, whatever images are encoded together`, async () => {
       await using card = await load(precision);
       const [one, two] = await Promise.all([
         card.encode(1, tiles(0, 1), neverAborted),
@@ -59,9 +57,7 @@ describe.skipIf(!hasCpuCard)("a vision encoder on a card (a CPU in its place; ne
       expect(encoded.splice(0)).toEqual([1, 1, 1]);
     });
 
-  test("an image that nobody wants is given up, one too many is refused, and an end refuses all", {
-    timeout: 300_000,
-  }, async () => {
+  test("an image that nobody wants is given up, one too many is refused, and an end refuses all", async () => {
     const card = await load("f32", { queueMax: 1 });
     const gone = new AbortController();
     const left = card.encode(1, tiles(0, 1), gone.signal);

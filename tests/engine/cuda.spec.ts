@@ -18,7 +18,7 @@ describe.skipIf(!hasCpuCard)("an engine whose executor is a card (a CPU in its p
   });
   const expected = await answersOf(await openLocalEngine(folder.path, { prefillRowsMax: 64 }));
 
-  test("answers as the CPU's does, whatever its steps and whatever is asked", { timeout: 120_000 }, async () => {
+  test("answers as the CPU's does, whatever its steps and whatever is asked", async () => {
     using card = await cardEngine(cuda, folder.path, { prefillRowsMax: 20 });
     const found = await answersOf(card.local);
     expect(found.length).toBe(expected.length);
@@ -26,9 +26,7 @@ describe.skipIf(!hasCpuCard)("an engine whose executor is a card (a CPU in its p
     expect(card.text.store.byteCount).toBe(allocated(card.sequences));
   });
 
-  test("what is cached is not computed again, and no token changes where memory is short", {
-    timeout: 120_000,
-  }, async () => {
+  test("what is cached is not computed again, and no token changes where memory is short", async () => {
     using card = await cardEngine(cuda, folder.path, { prefillRowsMax: 16, kvBytesMax: 290 * 2 ** 10 });
     const { local, text, sequences } = card;
     const run = async (names: readonly string[], length: number, maxTokens: number) => {

@@ -75,7 +75,7 @@ test("behind a cached prefix int8 rows answer as without a cache", async () => {
   warm.sequences.cache.checkIntegrity();
 });
 
-test("int8 rows in stripes answer as without, and take there what they take here", { timeout: 60_000 }, async () => {
+test("int8 rows in stripes answer as without, and take there what they take here", async () => {
   const stores = [0, 1].map(
     () => new ContextStore(config, geometry, { threads: 1, bytesMax: 2 ** 28, kvDtype: "int8" }),
   );

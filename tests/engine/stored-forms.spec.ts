@@ -61,4 +61,4 @@ test("it is quantized and converted as its twin is, to the byte", async () => {
   } finally {
     await rm(out, { recursive: true, force: true });
   }
-}, 60_000);
+});

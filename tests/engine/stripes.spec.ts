@@ -133,23 +133,19 @@ test.each([
   [2, 1000],
   [4, 256],
   [1, 16],
-])(
-  "over %i holders and in steps of %i rows, answers are as without stripes",
-  { timeout: 60_000 },
-  async (count, rows) => {
-    const holders = holdersOf(count);
-    const local = await open(holders, { prefillRowsMax: rows });
-    for (const length of rows === 16 ? [1100] : count === 4 ? [4700] : [2500]) {
-      expectSame(await ask(local, `striped-${length}`, ids(length, length)), await expected(length));
-    }
-    for (const holder of holders) {
-      expect(holder.attendCount).toBeGreaterThan(0);
-      expect(holder.byteCount).toBe(0);
-    }
-    expect(local.sequences.kvBytesUsed).toBe(0);
-    local.sequences.cache.checkIntegrity();
-  },
-);
+])("over %i holders and in steps of %i rows, answers are as without stripes", async (count, rows) => {
+  const holders = holdersOf(count);
+  const local = await open(holders, { prefillRowsMax: rows });
+  for (const length of rows === 16 ? [1100] : count === 4 ? [4700] : [2500]) {
+    expectSame(await ask(local, `striped-${length}`, ids(length, length)), await expected(length));
+  }
+  for (const holder of holders) {
+    expect(holder.attendCount).toBeGreaterThan(0);
+    expect(holder.byteCount).toBe(0);
+  }
+  expect(local.sequences.kvBytesUsed).toBe(0);
+  local.sequences.cache.checkIntegrity();
+});
 
 test("the worker itself never holds more than chunks and three segments of a striped sequence", async () => {
   const local = await open(holdersOf(2));
@@ -215,9 +211,7 @@ test("a request that holders have no room for is refused at the door, and is no 
   expect(local.engine.place(greedyTask("beside", ids(2000, 2), 12))?.code).toBe("overloaded");
 });
 
-test("over a stream answers are the same, also when the holder ends and another one comes in its place", {
-  timeout: 60_000,
-}, async () => {
+test("over a stream answers are the same, also when the holder ends and another one comes in its place", async () => {
   const port = await freePort();
   const serve = async () => {
     const store = new ContextStore(config, geometry, { threads: 1, bytesMax: 2 ** 28 });

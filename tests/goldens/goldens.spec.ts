@@ -15,7 +15,7 @@ describe.skipIf(!present)("the goldens hold through the public interface (needs 
   beforeAll(() => redis?.start());
   afterAll(() => redis?.[Symbol.asyncDispose]());
 
-  test("and hold behind what the cache has of them", { timeout: 300_000 }, async () => {
+  test("and hold behind what the cache has of them", async () => {
     await using cluster = await TestCluster.start({
       model: join(SHARED, "nano"),
       expertWorkers: 2,
@@ -43,7 +43,7 @@ describe.skipIf(!present)("the goldens hold through the public interface (needs 
       prefixCache,
     } = settings;
     const name = `${checkpoint}: ${expertWorkers} expert and ${attentionWorkers} attention and ${contextWorkers} context workers, chunks of ${prefillChunk}, ${concurrency} at a time, ${queue}, prefix cache ${prefixCache}`;
-    test.skipIf(queue === "redis" && redis === undefined)(name, { timeout: 300_000 }, async () => {
+    test.skipIf(queue === "redis" && redis === undefined)(name, async () => {
       expect(await runGoldens(settings, redis?.url)).toMatch(/goldens hold/);
     });
   }

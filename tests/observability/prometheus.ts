@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "@drover/testkit";
+import { freePort, PATIENCE_MS } from "@drover/testkit";
 import { stringify } from "yaml";
 
 export const hasPrometheus = ["prometheus", "promtool"].every(
@@ -17,8 +17,6 @@ export type Target = Readonly<{ address: string; labels: Readonly<Record<string,
 export type Sample = readonly [time: number, value: string];
 export type Range = Readonly<{ metric: Readonly<Record<string, string>>; values: readonly Sample[] }>;
 export type FiringAlert = Readonly<{ labels: Readonly<Record<string, string>>; state: "pending" | "firing" }>;
-
-const READY_TIMEOUT_MS = 20_000;
 
 /** A real Prometheus of a test's own that scrapes and evaluates once a second. */
 export class Prometheus implements AsyncDisposable {
@@ -70,7 +68,7 @@ export class Prometheus implements AsyncDisposable {
   }
 
   async #ready(): Promise<void> {
-    const limit = Date.now() + READY_TIMEOUT_MS;
+    const limit = Date.now() + PATIENCE_MS;
     for (;;) {
       const ok = await fetch(`${this.#url}/-/ready`).then(
         (response) => response.ok,

@@ -181,4 +181,4 @@ test("what a worker has cached is expected there, after lost events and lost str
   expect(await expected("two", 5002, 3000)).toBe(cache.cachedCount(hashesOf(5002, 3000), 3000));
   expect(await expected("three", 7000, 3000)).toBe(0);
   link[Symbol.dispose]();
-}, 60_000);
+});

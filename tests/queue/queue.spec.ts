@@ -84,9 +84,7 @@ describe.skipIf(binary === undefined)("with Redis (needs redis-server or valkey-
     connection.disconnect();
   });
 
-  test("a candidate whose Redis is away waits, says why, and leads once Redis has come", {
-    timeout: 20_000,
-  }, async () => {
+  test("a candidate whose Redis is away waits, says why, and leads once Redis has come", async () => {
     await using own = new TestRedis(binary ?? "", await freePort());
     const logger = new RecordingLogger();
     const connection = openRedis(own.url, { producer: true, logger });
@@ -102,9 +100,7 @@ describe.skipIf(binary === undefined)("with Redis (needs redis-server or valkey-
     connection.disconnect();
   });
 
-  test("a job of a build that does not agree is put aside, said once, and taken by a scheduler that knows it", {
-    timeout: 20_000,
-  }, async () => {
+  test("a job of a build that does not agree is put aside, said once, and taken by a scheduler that knows it", async () => {
     const newer = { version: PROTOCOL.version + 1, oldest: PROTOCOL.version + 1 };
     const connections = [openRedis(redis.url, { producer: true }), openRedis(redis.url, { producer: false })] as const;
     const [connection, consumer] = connections;
@@ -125,7 +121,7 @@ describe.skipIf(binary === undefined)("with Redis (needs redis-server or valkey-
       if (taken !== undefined) found.push(taken.job.requestId);
       return found.length;
     };
-    await expect.poll(collect, { timeout: 10_000, interval: 100 }).toBe(2);
+    await expect.poll(collect, { interval: 100 }).toBe(2);
     expect(found.sort()).toEqual(foreign.map(({ requestId }) => requestId).sort());
     await Promise.all([older.close(), later.close()]);
     for (const one of connections) one.disconnect();
@@ -160,7 +156,7 @@ describe.skipIf(binary === undefined)("with Redis (needs redis-server or valkey-
     await expect(add()).rejects.toMatchObject({ code: "unavailable" });
     expect(connection.trouble).toMatch(/refuses writes: OOM /);
     await connection.config("SET", "maxmemory", "0");
-    await expect.poll(() => connection.trouble, { timeout: 10_000 }).toBeUndefined();
+    await expect.poll(() => connection.trouble).toBeUndefined();
     await add();
     expect(logger.lines.map(({ event, fields }) => [event, fields.reason])).toEqual([
       ["redis.refuses", expect.stringMatching(/^OOM command not allowed/)],
@@ -170,9 +166,7 @@ describe.skipIf(binary === undefined)("with Redis (needs redis-server or valkey-
     connection.disconnect();
   });
 
-  test("a password that is missing, or wrong, is said in Redis's own words, and the password in none", {
-    timeout: 20_000,
-  }, async () => {
+  test("a password that is missing, or wrong, is said in Redis's own words, and the password in none", async () => {
     await using own = new TestRedis(binary ?? "", await freePort(), "127.0.0.1", "correct-horse");
     await own.start();
     for (const [url, reason] of [

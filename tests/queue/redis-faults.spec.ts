@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { jobOf } from "./queue-conformance.ts";
 
 const binary = redisBinary();
-const HEALS = { timeout: 40_000, interval: 200 };
+const HEALS = { interval: 200 };
 const GIVEN_UP = { ms: 500, message: "given up" };
 
 /** A Redis behind a proxy, with all that a router and a scheduler open to it. */
@@ -71,7 +71,7 @@ class Bed implements AsyncDisposable {
 }
 
 describe.skipIf(binary === undefined)("a Redis that does not answer as it should (needs Redis)", () => {
-  test("that takes 300 ms for each command serves, and its leader keeps the lease", { timeout: 60_000 }, async () => {
+  test("that takes 300 ms for each command serves, and its leader keeps the lease", async () => {
     await using bed = await Bed.start();
     await bed.drain();
     bed.proxy.delayMs = 300;
@@ -86,7 +86,6 @@ describe.skipIf(binary === undefined)("a Redis that does not answer as it should
 
   test.each(["swallows-requests", "swallows-replies"] as const)(
     "that is cut off in one direction is left for one that can be reached, and led anew: %s",
-    { timeout: 90_000 },
     async (mode: ProxyMode) => {
       await using bed = await Bed.start();
       const grant = await bed.lease.acquire(neverAborted);
@@ -104,9 +103,7 @@ describe.skipIf(binary === undefined)("a Redis that does not answer as it should
     },
   );
 
-  test("that is restarted has what it had on disk, and of the rest it is known that it is lost", {
-    timeout: 90_000,
-  }, async () => {
+  test("that is restarted has what it had on disk, and of the rest it is known that it is lost", async () => {
     await using bed = await Bed.start();
     await bed.drain();
     const [kept, lost] = [jobOf(), jobOf()];
@@ -134,9 +131,7 @@ describe.skipIf(binary === undefined)("a Redis that does not answer as it should
     await expect.poll(takes, HEALS).toBe(true);
   });
 
-  test("that is frozen delivers nothing of what was given up and cancelled once it wakes", {
-    timeout: 60_000,
-  }, async () => {
+  test("that is frozen delivers nothing of what was given up and cancelled once it wakes", async () => {
     await using bed = await Bed.start();
     await bed.drain();
     bed.server.signal("SIGSTOP");
@@ -153,9 +148,7 @@ describe.skipIf(binary === undefined)("a Redis that does not answer as it should
     expect(await bed.drain()).toEqual([fresh.requestId]);
   });
 
-  test("a scheduler whose lock was lost changes nothing of the job that another one has", {
-    timeout: 60_000,
-  }, async () => {
+  test("a scheduler whose lock was lost changes nothing of the job that another one has", async () => {
     await using bed = await Bed.start();
     await bed.drain();
     const job = jobOf();

@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { jobOf } from "./queue-conformance.ts";
 
 const binary = redisBinary();
-const HEALS = { timeout: 40_000, interval: 100 };
+const HEALS = { interval: 100 };
 const NAME = "queue";
 const REDIS_PASSWORD = "of Redis, with signs: @/:?";
 const SENTINEL_PASSWORD = "of sentinels";
@@ -80,7 +80,6 @@ class Watched implements AsyncDisposable {
 describe.skipIf(binary === undefined)("a Redis that sentinels watch (needs Redis)", () => {
   test.each(["killed", "frozen"] as const)(
     "whose primary is %s is followed to the next one: what is added is taken, and the next leader has a newer epoch",
-    { timeout: 120_000 },
     async (how) => {
       await using watched = await Watched.start();
       await watched.canFailOver();
@@ -132,9 +131,7 @@ describe.skipIf(binary === undefined)("a Redis that sentinels watch (needs Redis
     },
   );
 
-  test("says why it is waited for where no sentinel answers, and where none knows the name", {
-    timeout: 60_000,
-  }, async () => {
+  test("says why it is waited for where no sentinel answers, and where none knows the name", async () => {
     await using watched = await Watched.start();
     const reasons = () =>
       watched.logger.lines.flatMap(({ event, fields }) => (event === "redis.waiting" ? [String(fields.reason)] : []));

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
+import { PATIENCE_MS } from "@drover/testkit";
 import type { Post } from "../e2e/known-stream.ts";
 import { MainProcess } from "../e2e/process-group.ts";
 
@@ -20,8 +21,6 @@ type RunningRouter = Running & { http: string; inService: boolean };
 
 /** How often a router's readiness is looked at, as an endpoint controller would. */
 const ENDPOINTS_MS = 100;
-const READY_MS_MAX = 60_000;
-const END_MS_MAX = 60_000;
 
 /** A cluster of processes as pods are: each life of one has an address of its own, and clients reach the routers that are ready. */
 export class RollingFleet implements AsyncDisposable {
@@ -148,7 +147,7 @@ export class RollingFleet implements AsyncDisposable {
   }
 
   async #untilReady({ readyz, process }: Running): Promise<void> {
-    const limit = performance.now() + READY_MS_MAX;
+    const limit = performance.now() + PATIENCE_MS;
     while (!(await isReady(readyz))) {
       if (isOver(process.child) || performance.now() > limit) throw new Error(`${readyz} never came:\n${this.output}`);
       await sleep(20);
@@ -171,7 +170,7 @@ const isOver = ({ exitCode, signalCode }: MainProcess["child"]) => exitCode !== 
 
 /** Asks it to end and waits. Errors: where it has not ended in time, or not by itself. */
 async function end({ child, output }: MainProcess): Promise<void> {
-  const exit = once(child, "exit", { signal: AbortSignal.timeout(END_MS_MAX) });
+  const exit = once(child, "exit", { signal: AbortSignal.timeout(PATIENCE_MS) });
   child.kill("SIGTERM");
   const [code] = await exit;
   if (code !== 0) throw new Error(`ended with ${code}:\n${output}`);

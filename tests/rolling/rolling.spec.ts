@@ -24,11 +24,11 @@ describe("a fleet that is restarted process by process", () => {
       // Too short for a stream: attention workers have to hand back what they have.
       graceMs: { router: 60_000, attention: 50, experts: 60_000 },
     });
-  }, 120_000);
+  });
 
   afterAll(() => fleet[Symbol.asyncDispose]());
 
-  test("drops no stream that its routers may finish, and changes no token", { timeout: 240_000 }, async () => {
+  test("drops no stream that its routers may finish, and changes no token", async () => {
     const report = await rollingRestart(fleet, await knownAnswers(fleet.post), STREAMS);
     const { tally, cut, handedBack } = report;
     console.log(`rolling restart: ${JSON.stringify({ ...report, tally: undefined, right: tally.right })}`);
@@ -39,7 +39,7 @@ describe("a fleet that is restarted process by process", () => {
     expect(tally.right).toBeGreaterThan(STREAMS);
   });
 
-  test("tells a stream that outlives its router to ask again, and counts it apart", { timeout: 120_000 }, async () => {
+  test("tells a stream that outlives its router to ask again, and counts it apart", async () => {
     fleet.routerGraceMs = 200;
     for (let routers = fleet.routerCount; routers > 0; routers--) await fleet.restartRouter();
     const streams = await Promise.all(

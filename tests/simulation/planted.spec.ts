@@ -20,7 +20,7 @@ async function firstFailure(seams: Seams, isOfEpochs: boolean): Promise<Plan | u
   return undefined;
 }
 
-test.for(Object.entries(PLANTED))("%s is found", { timeout: 300_000 }, async ([name, seams]) => {
+test.for(Object.entries(PLANTED))("%s is found", async ([name, seams]) => {
   expect(await firstFailure(seams, /epoch|fencing/.test(name))).toBeDefined();
 });
 
@@ -34,9 +34,7 @@ test("a failing history is shrunk to one that needs all that it has, and fails t
   expect(again.violations).not.toEqual([]);
 });
 
-test("two schedulers that both believe they lead change nothing that the newer one ordered", {
-  timeout: 300_000,
-}, async () => {
+test("two schedulers that both believe they lead change nothing that the newer one ordered", async () => {
   const plans = Array.from({ length: 120 }, (_, i) => planOf(i + 1))
     .filter(isOfLeaders)
     .slice(0, 12);

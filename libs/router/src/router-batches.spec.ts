@@ -62,7 +62,7 @@ async function answer(from: number, count: number): Promise<void> {
 
 async function ended(id: string, url = scene.url): Promise<Json> {
   return expect
-    .poll(() => get(`/v1/batches/${id}`, url), { timeout: 20_000, interval: 50 })
+    .poll(() => get(`/v1/batches/${id}`, url), { interval: 50 })
     .toMatchObject({ status: expect.stringMatching(/^(completed|failed|cancelled|expired)$/) })
     .then(() => get(`/v1/batches/${id}`, url));
 }
@@ -104,7 +104,7 @@ describe("a batch", () => {
     const batch = await create(file.id);
     await scene.cluster.jobs.at(1);
     await answer(0, 1);
-    const counted = expect.poll(() => get(`/v1/batches/${batch.id}`), { timeout: 10_000 });
+    const counted = expect.poll(() => get(`/v1/batches/${batch.id}`));
     await counted.toMatchObject({ request_counts: { completed: 1 } });
     await scene.router?.close();
     const started = await startTestRouter(scene.cluster, {});

@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { neverAborted } from "@drover/core";
 import { publicApi } from "@drover/proto";
 import { Certificates, makeCertificates, serviceDefinition } from "@drover/rpc";
+import { PATIENCE_MS } from "@drover/testkit";
 import { credentials, makeClientConstructor } from "@grpc/grpc-js";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { RouterScene } from "./testing/router-scene.ts";
@@ -35,7 +36,7 @@ function get(path: string, ca: string): Promise<number | string> {
 function listModels(ca: string): Promise<string> {
   const Inference = makeClientConstructor(serviceDefinition(publicApi.Inference), "Inference");
   const client = new Inference(scene.grpc, credentials.createSsl(Buffer.from(ca)));
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + PATIENCE_MS;
   return new Promise((resolve) => {
     client.waitForReady(deadline, () => undefined);
     client["listModels"]?.(

@@ -67,9 +67,7 @@ it("headers that are too many bytes get 431, in one piece and drop by drop", asy
   }
 });
 
-it("who says no whole headers in time gets 408 and is closed, and so is who says nothing", {
-  timeout: 40_000,
-}, async () => {
+it("who says no whole headers in time gets 408 and is closed, and so is who says nothing", async () => {
   await scene.startRouter({ ready: false });
   const [silent, slow] = [await open(), await open()];
   slow.socket.write("GET /health HTTP/1.1\r\nhost: x\r\n");

@@ -61,7 +61,7 @@ describe("a scheduler that hangs: its queue takes every call and answers none", 
 
   it("is 503 once the wait for it is over, with when to come back, and an error, not clients who left", async () => {
     const replies = [1, 2, 3, 4].map(() => scene.post("/v1/chat/completions", body));
-    await expect.poll(() => jobCount, { timeout: 20_000 }).toBe(4);
+    await expect.poll(() => jobCount).toBe(4);
     let answeredCount = 0;
     for (const reply of replies) void reply.then(() => answeredCount++);
     await clock.advance(READY_WAIT_MS_MAX_DEFAULT - 1);
@@ -90,14 +90,14 @@ describe("a scheduler that hangs: its queue takes every call and answers none", 
     );
     const ended = Promise.withResolvers<number>();
     call.on("data", () => undefined).on("error", (error: Error & { code: number }) => ended.resolve(error.code));
-    await expect.poll(() => jobCount, { timeout: 20_000 }).toBe(1);
+    await expect.poll(() => jobCount).toBe(1);
     await clock.advance(READY_WAIT_MS_MAX_DEFAULT);
     expect(await ended.promise).toBe(status.UNAVAILABLE);
   });
 
-  it("is found again by the worker that got the job all the same", { timeout: 20_000 }, async () => {
+  it("is found again by the worker that got the job all the same", async () => {
     const reply = scene.post("/v1/chat/completions", body);
-    await expect.poll(() => jobCount, { timeout: 20_000 }).toBe(1);
+    await expect.poll(() => jobCount).toBe(1);
     scene.worker.send(at(added, 0), 0, started(0));
     // In order on one stream: what is stale is answered once what came before it was taken.
     scene.worker.send("another", 0, started(0));
@@ -110,10 +110,10 @@ describe("a scheduler that hangs: its queue takes every call and answers none", 
 
   it("serves who was not answered for, once the queue answers again within that wait", async () => {
     const reply = scene.post("/v1/chat/completions", body);
-    await expect.poll(() => jobCount, { timeout: 20_000 }).toBe(1);
+    await expect.poll(() => jobCount).toBe(1);
     answers = true;
     await clock.advance(QUEUE_CALL_LIMIT.ms + QUEUE_RETRY_MS);
-    await expect.poll(() => jobCount, { timeout: 20_000 }).toBe(2);
+    await expect.poll(() => jobCount).toBe(2);
     const attempt = at(attempts, 1);
     expect(attempt).toBeGreaterThan(at(attempts, 0));
     // What it was first put there as is refused, and changes nothing.
@@ -131,7 +131,7 @@ describe("a scheduler that hangs: its queue takes every call and answers none", 
     };
     // Tokens above 127, which take two bytes each.
     const reply = scene.post("/v1/completions", { model: "tiny", prompt: "é".repeat(9000), max_tokens: 1 });
-    await expect.poll(() => stored.length, { timeout: 20_000 }).toBe(1);
+    await expect.poll(() => stored.length).toBe(1);
     let isAnswered = false;
     void reply.then(() => {
       isAnswered = true;
@@ -146,7 +146,7 @@ describe("a scheduler that hangs: its queue takes every call and answers none", 
   it("keeps a client who leaves meanwhile one who left, and takes the job back", async () => {
     const leaving = new AbortController();
     const reply = scene.post("/v1/chat/completions", body, { signal: leaving.signal });
-    await expect.poll(() => jobCount, { timeout: 20_000 }).toBe(1);
+    await expect.poll(() => jobCount).toBe(1);
     leaving.abort();
     await expect(reply).rejects.toThrow();
     await expect.poll(() => cancelled.length).toBe(1);

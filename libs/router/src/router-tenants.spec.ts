@@ -143,7 +143,7 @@ describe("files and batches", () => {
     }
     scene.worker.send(job.requestId, 0, started(0), end(0), done);
     const ended = async (): Promise<Json> => (await get("acme", `/v1/batches/${batch.id}`)).json();
-    await expect.poll(ended, { timeout: 15_000 }).toMatchObject({ status: "completed" });
+    await expect.poll(ended).toMatchObject({ status: "completed" });
     const { output_file_id: output } = await ended();
     expect((await get("acme", `/v1/files/${output}/content`)).status).toBe(200);
     expect((await get("other", `/v1/files/${output}/content`)).status).toBe(404);

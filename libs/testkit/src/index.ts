@@ -1,6 +1,7 @@
 // Time, chance and logs that a test commands or reads.
 
 export { seededRandom } from "@drover/core";
+export { PATIENCE_MS } from "./patience.ts";
 export { RecordingLogger } from "./recording-logger.ts";
 export { SimClock, settled } from "./sim-clock.ts";
 

@@ -5,6 +5,9 @@ import type { Container, Probe } from "./objects.ts";
 import type { PodProcess } from "./pod-process.ts";
 import type { Pod } from "./pods.ts";
 
+/** A machine that has ten times the work of its cores answers, and starts what it has to, that much later than a cluster's would. */
+const SLOWNESS = 20;
+
 /** What a kubelet would do with a container, from its probes alone. */
 export class ProbedContainer {
   readonly pod: Pod;
@@ -26,7 +29,7 @@ export class ProbedContainer {
   }
 
   /**
-   * Probes as the manifest says until the signal: startup, then liveness and readiness. Throws an Error where a kubelet would start the
+   * Probes as the manifest says, and waits longer, until the signal: startup, then liveness and readiness. Throws an Error where a kubelet would start the
    * container again, since nothing here gives it a reason to.
    */
   async watch(signal: AbortSignal): Promise<void> {
@@ -50,7 +53,7 @@ export class ProbedContainer {
       const succeeded = await this.#probe(probe);
       if (succeeded && wanted) return true;
       failureCount = succeeded ? 0 : failureCount + 1;
-      if (failureCount >= failureThreshold && !signal.aborted) return !wanted;
+      if (failureCount >= SLOWNESS * failureThreshold && !signal.aborted) return !wanted;
       await sleep(periodSeconds * 1000, undefined, { signal }).catch(() => undefined);
     }
     return wanted;
@@ -64,7 +67,7 @@ export class ProbedContainer {
   }
 
   async #probe({ httpGet, exec, timeoutSeconds = 1 }: Probe): Promise<boolean> {
-    const timeoutMs = timeoutSeconds * 1000;
+    const timeoutMs = SLOWNESS * timeoutSeconds * 1000;
     if (exec !== undefined) return this.process.exec(exec.command, timeoutMs);
     if (httpGet === undefined)
       throw new Error(`${this.pod.name} has a probe of a kind that this harness does not know`);

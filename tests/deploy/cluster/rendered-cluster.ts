@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { PATIENCE_MS } from "@drover/testkit";
 import { REPOSITORY } from "../tools.ts";
 import { containerRun } from "./container.ts";
 import { REDIS_IMAGE, readDockerfile } from "./image.ts";
@@ -16,7 +17,6 @@ import { ProbedContainer } from "./probes.ts";
 import { readSockets, type Sockets } from "./sockets.ts";
 
 const POLL_MS = 100;
-const EXEC_MS = 60_000;
 const IMAGE_USER = 10001;
 
 /**
@@ -119,7 +119,7 @@ export class RenderedCluster implements AsyncDisposable {
   async exec({ name }: Pod, command: readonly string[]): Promise<boolean> {
     const container = this.#containers.find(({ pod }) => pod.name === name);
     if (container === undefined) throw new Error(`no container of ${name}`);
-    return container.process.exec(command, EXEC_MS);
+    return container.process.exec(command, PATIENCE_MS);
   }
 
   /** TCP as each pod's network sees it at this moment. */

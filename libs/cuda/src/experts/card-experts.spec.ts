@@ -51,7 +51,7 @@ describe.skipIf(!hasCpuCard)("experts on a card (a CPU in its place; needs g++)"
   const error = (found: Float32Array, wanted: readonly number[]) =>
     Math.max(...wanted.map((value, i) => Math.abs(value - at(found, i))));
 
-  test("calls of one layer are computed together and each gets its own rows", { timeout: 120_000 }, async () => {
+  test("calls of one layer are computed together and each gets its own rows", async () => {
     using experts = await open();
     for (const expert of [0, 2, 3]) await experts.load(layer, expert);
     expect(experts.loaded()).toEqual([{ layer, experts: [0, 2, 3] }]);
@@ -68,9 +68,7 @@ describe.skipIf(!hasCpuCard)("experts on a card (a CPU in its place; needs g++)"
     expect(error(y2.subarray(d), await expected(3, two.subarray(d)))).toBeLessThan(most);
   });
 
-  test("more rows than fit at once are answered all the same, while experts come and go", {
-    timeout: 120_000,
-  }, async () => {
+  test("more rows than fit at once are answered all the same, while experts come and go", async () => {
     using experts = await open();
     await experts.load(layer, 1);
     const [z, y] = [rows(700), new Float32Array(700 * d)];

@@ -13,7 +13,7 @@ describe.skipIf(!hasCpuCard)(
     afterAll(() => card.close());
 
     for (const { name, errorMax, run } of kernelChecks) {
-      test(name, { timeout: 300_000 }, () => expect(run(card, new Random(7))).toBeLessThanOrEqual(errorMax));
+      test(name, () => expect(run(card, new Random(7))).toBeLessThanOrEqual(errorMax));
     }
   },
 );

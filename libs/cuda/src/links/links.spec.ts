@@ -148,9 +148,7 @@ describe.skipIf(!hasCpuCard)(
 
     const rowOf = (rows: Float32Array, row: number) => rows.subarray(row * d, (row + 1) * d);
 
-    test("a step's rows come back as their holder computes them, call after call, and idle rows are untouched", {
-      timeout: 120_000,
-    }, async () => {
+    test("a step's rows come back as their holder computes them, call after call, and idle rows are untouched", async () => {
       const experts = [2, 0, 2, 3, 2];
       const { holder, answers, rows } = await answering([0, 2, 3]);
       using asks = asking(experts, ["other"]);
@@ -173,9 +171,7 @@ describe.skipIf(!hasCpuCard)(
       holder[Symbol.dispose]();
     });
 
-    test("rows whose holder has given their expert up are lost, and so are those of a holder that is gone, for which nobody waits", {
-      timeout: 120_000,
-    }, async () => {
+    test("rows whose holder has given their expert up are lost, and so are those of a holder that is gone, for which nobody waits", async () => {
       const { holder, answers } = await answering([0]);
       using asks = asking([0, 1], ["other"]);
       const { asks: room, gives } = linked(asks, answers);

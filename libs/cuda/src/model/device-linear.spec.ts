@@ -74,9 +74,7 @@ describe.skipIf(!hasCpuCard)("matrices on a CPU in a card's place (needs g++)", 
     return { weights, scales };
   };
 
-  test("quantized on their way they are to the bit the CPU's, of rows, of stacked rows and of experts that lie turned", {
-    timeout: 120_000,
-  }, async () => {
+  test("quantized on their way they are to the bit the CPU's, of rows, of stacked rows and of experts that lie turned", async () => {
     await using folder = await tinyModel(5);
     const config = await loadModelConfig(folder.path);
     await using checkpoint = await openCheckpoint(folder.path);
@@ -93,9 +91,7 @@ describe.skipIf(!hasCpuCard)("matrices on a CPU in a card's place (needs g++)", 
     }
   });
 
-  test("integers that a checkpoint has keep their numbers, where a card has blocks for their groups; else they are floats", {
-    timeout: 120_000,
-  }, async () => {
+  test("integers that a checkpoint has keep their numbers, where a card has blocks for their groups; else they are floats", async () => {
     const cases = [
       { rows: integers("U4", 5, 256, 64), blockSize: 64 },
       { rows: integers("U4", 5, 256, 256), blockSize: 128 },

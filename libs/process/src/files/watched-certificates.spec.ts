@@ -45,12 +45,10 @@ it("certificates that a Secret's new version brings are used, and wrong ones cha
   using _listening = watched.certificates.onChange(changes);
   expect(watched.certificates.texts.certificate).toBe(first.certificate);
   await put({ ...second, key: first.key }, "2");
-  await vi.waitFor(() =>
-    expect(said).toEqual([expect.stringMatching(/^file.refused: .*key is not the certificate's/)]),
-  );
+  await expect.poll(() => said).toEqual([expect.stringMatching(/^file.refused: .*key is not the certificate's/)]);
   expect(watched.certificates.texts.certificate).toBe(first.certificate);
   await put(second, "3");
-  await vi.waitFor(() => expect(watched.certificates.texts.certificate).toBe(second.certificate));
+  await expect.poll(() => watched.certificates.texts.certificate).toBe(second.certificate);
   expect(changes).toHaveBeenCalledTimes(1);
   expect(said.join()).not.toContain("PRIVATE");
 });
@@ -64,7 +62,7 @@ it("files that are written anew with what they had are no change", async () => {
   // Seen after the one above, in the same files.
   const next = make();
   await put(next, "3");
-  await vi.waitFor(() => expect(watched.certificates.texts.certificate).toBe(next.certificate));
+  await expect.poll(() => watched.certificates.texts.certificate).toBe(next.certificate);
   expect(said).toEqual(["file.reloaded"]);
 });
 

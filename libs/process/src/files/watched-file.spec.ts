@@ -2,7 +2,7 @@ import { mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DroverError, silentLogger } from "@drover/core";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, expect, it } from "vitest";
 import { watchFileText } from "./watched-file.ts";
 
 let folder: string;
@@ -27,9 +27,9 @@ it("a file is used at once, again when it changes, and one that cannot be used c
   using _watch = await watchFileText(file, { setting: "keys", use: refuseBad(used), logger, pollMs: 10 });
   expect(used).toEqual(["one"]);
   await writeFile(file, "bad");
-  await vi.waitFor(() => expect(said).toEqual([["file.refused", { setting: "keys", reason: "it is bad" }]]));
+  await expect.poll(() => said).toEqual([["file.refused", { setting: "keys", reason: "it is bad" }]]);
   await writeFile(file, "two");
-  await vi.waitFor(() => expect(used).toEqual(["one", "two"]));
+  await expect.poll(() => used).toEqual(["one", "two"]);
 });
 
 it("a link that is turned to another file, as Kubernetes does it, is a change", async () => {
@@ -41,7 +41,7 @@ it("a link that is turned to another file, as Kubernetes does it, is a change", 
   using _watch = await watchFileText(file, { setting: "keys", use: refuseBad(used), logger: silentLogger, pollMs: 10 });
   await symlink("b", join(folder, "next"));
   await rename(join(folder, "next"), file);
-  await vi.waitFor(() => expect(used).toEqual(["one", "two"]));
+  await expect.poll(() => used).toEqual(["one", "two"]);
 });
 
 it("a first file that is away or cannot be used is an error that names its setting", async () => {

@@ -60,17 +60,17 @@ async function scene(byteCount: number) {
 
 test("devices of both sides get one memory, and each learns that the other has ended", async () => {
   const { events, rooms, peer } = await scene(BYTES);
-  await expect.poll(() => events, { timeout: 20_000 }).toContain("peer.shares_card_memory");
+  await expect.poll(() => events).toContain("peer.shares_card_memory");
   expect(events).toEqual(["peer.connected", "w opened", "begun", "peer.shares_card_memory"]);
   rooms.asking?.bytes.set([42], BYTES - 1);
   expect(rooms.answering?.bytes[BYTES - 1]).toBe(42);
   peer[Symbol.dispose]();
-  await expect.poll(() => events.slice(-2), { timeout: 20_000 }).toEqual(["ended", "the other side is gone"]);
+  await expect.poll(() => events.slice(-2)).toEqual(["ended", "the other side is gone"]);
 });
 
 test("a device that does not take the memory is asked as others are, and what was made for it is ended", async () => {
   const { events, rooms } = await scene(2 * BYTES);
-  await expect.poll(() => events, { timeout: 20_000 }).toContain("peer.shares_no_card_memory");
+  await expect.poll(() => events).toContain("peer.shares_no_card_memory");
   expect(events).toEqual(["peer.connected", "w opened", "ended", "peer.shares_no_card_memory"]);
   expect(rooms.answering).toBeUndefined();
 });

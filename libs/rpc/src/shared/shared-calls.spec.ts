@@ -44,7 +44,7 @@ async function scene(clock: Clock = systemClock) {
     if (peer.connected) await peer.call(callOf([0], [0]));
     return sent.at(-1);
   };
-  await expect.poll(transport, { timeout: 20_000 }).toBe("shared_memory");
+  await expect.poll(transport).toBe("shared_memory");
   sent.length = 0;
   return { peer, sent };
 }

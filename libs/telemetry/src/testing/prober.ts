@@ -2,12 +2,12 @@ import { Worker } from "node:worker_threads";
 
 type Seen = Readonly<{ status: number; body: string }>;
 
-/** Asks a URL again and again until it has this status or 10 s are over, then wakes who waits at `flag`. */
+/** Asks a URL again and again until it has this status or minutes are over, then wakes who waits at `flag`. */
 const PROGRAM = `
 const { parentPort, workerData: { url, status, flag } } = require("node:worker_threads");
 (async () => {
   let seen;
-  for (let tries = 0; tries < 200 && seen?.status !== status; tries++) {
+  for (let tries = 0; tries < 5000 && seen?.status !== status; tries++) {
     const response = await fetch(url);
     seen = { status: response.status, body: await response.text() };
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -26,6 +26,6 @@ export async function askWhileBlocked(url: string, status: number): Promise<Seen
     prober.once("error", reject);
   });
   // The thread starts by itself: nothing of it needs this one's loop.
-  Atomics.wait(flag, 0, 0, 20_000);
+  Atomics.wait(flag, 0, 0, 300_000);
   return seen;
 }

@@ -46,7 +46,7 @@ const map = (epoch: bigint): ExpertMap => ({
 const lead = (leaderEpoch: bigint) => ({ kind: "accepted", leaderEpoch, schedulerId: "s", heartbeatMs: 1000 }) as const;
 
 /** Loads and steps take as long as the machine needs. */
-const eventually = <T>(look: () => T) => expect.poll(look, { timeout: 30_000 });
+const eventually = <T>(look: () => T) => expect.poll(look);
 
 /** A role that is reached over gRPC, and a scheduler that places requests there. */
 async function scene() {

@@ -22,7 +22,7 @@ const drained = {
 } as const;
 
 /** Loading takes as long as the machine needs. */
-const eventually = <T>(look: () => T) => expect.poll(look, { timeout: 30_000 });
+const eventually = <T>(look: () => T) => expect.poll(look);
 
 afterAll(() => checkpoint[Symbol.asyncDispose]());
 
