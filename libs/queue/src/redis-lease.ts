@@ -95,11 +95,12 @@ export class RedisLease implements LeaderLease {
   /** Renews the lease until it has ended. The key lives LEASE_MS from its last renewal; leading ends before that, whatever Redis does. */
   async #renew(holder: string, since: number, lose: () => void, ended: AbortSignal): Promise<void> {
     let renewedAt = since;
+    const leftMs = () => renewedAt + LEASE_MS - LEASE_RENEW_MS - this.#clock.monotonic();
     for (;;) {
-      await sleepUnlessAborted(this.#clock, LEASE_RENEW_MS, ended);
+      await sleepUnlessAborted(this.#clock, Math.max(0, Math.min(LEASE_RENEW_MS, leftMs())), ended);
       if (ended.aborted) return;
       const asked = this.#clock.monotonic();
-      if (asked - renewedAt > LEASE_MS - LEASE_RENEW_MS) {
+      if (leftMs() <= 0) {
         lose();
         return;
       }
