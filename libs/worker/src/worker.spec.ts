@@ -77,6 +77,17 @@ test("of reasons why it is not ready the worker's own come first, then those of 
   expect(worker.unready()).toBe("no scheduler has it among its workers any more");
 });
 
+test("what a scheduler says of a drain that was taken back meanwhile is not heard", () => {
+  const { events, worker } = scene();
+  const state = { drained: true, expertsDrained: true, obstacle: undefined, expertCount: 0, requestCount: 0 };
+  for (const wanted of [true, false]) {
+    worker.obey({ kind: "set_drain", wanted });
+    events.length = 0;
+    worker.obey({ kind: "drain_state", state });
+    expect(events).toEqual(wanted ? ["experts drain_state", "attention drain_state"] : []);
+  }
+});
+
 test("a status is what the roles say together, the later one's word where both speak, and zero where none does", () => {
   const { experts, attention, worker } = scene();
   experts.says = { expertRowCount: 7, kvBytesMax: 10 };

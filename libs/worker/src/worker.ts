@@ -80,6 +80,8 @@ export class Worker {
   /** Takes an order of the scheduler: each role does what is its part of it. */
   obey(order: WorkerOrder): void {
     const { roles, link, logger } = this.#parts;
+    // Said of a drain that was taken back meanwhile: it would hold for the next one.
+    if (order.kind === "drain_state" && !this.draining) return;
     if (order.kind !== "set_drain") {
       for (const role of roles) role.obey(order);
       return;
