@@ -11,7 +11,7 @@ import { SimWorker } from "./sim-worker.ts";
 type Machine = { process: SimProcess; readonly start: () => void; dragTimes: number; isRestartDue: boolean };
 
 const LATENCY = { leastMs: 0.2, mostMs: 6 };
-/** An order that no leader has heard. */
+/** An order that no leader has heard, or that its worker has not obeyed. */
 const ASKED_AGAIN_MS = 500;
 const addressOf = (name: string): string => `${name}:1`;
 
@@ -221,7 +221,7 @@ export class SimCluster {
     this.world.after(forMs, undefined, `. ${name} goes on`, () => process.resume());
   }
 
-  /** By an operator, who takes a drain back again and again until a leader has heard it. */
+  /** By an operator, who takes a drain back again and again until a leader says that the worker does not drain. */
   #drain(name: string, undo: boolean): void {
     const asked: Promise<boolean>[] = [];
     for (const { process, scheduler } of this.schedulers.values()) {
@@ -229,14 +229,14 @@ export class SimCluster {
       const answer = scheduler.drain({ workerId: name, undo, incarnation: undefined }, neverAborted);
       asked.push(
         answer.then(
-          () => true,
+          ({ draining }) => !draining,
           () => false,
         ),
       );
     }
     if (!undo) return;
-    void Promise.all(asked).then((heard) => {
-      if (!heard.includes(true)) this.world.after(ASKED_AGAIN_MS, undefined, "", () => this.#drain(name, true));
+    void Promise.all(asked).then((serves) => {
+      if (!serves.includes(true)) this.world.after(ASKED_AGAIN_MS, undefined, "", () => this.#drain(name, true));
     });
   }
 

@@ -56,4 +56,11 @@ export { NO_REPLICAS, type ReplicaPolicy } from "./experts/replica-plan.ts";
 
 // Bounds that others keep to.
 
-export { BEGIN_WITHIN_MS, GONE_AFTER_MS, HEARTBEAT_MS, MOVED_EXPERT_KEPT_MS, REJOIN_WAIT_MS } from "./limits.ts";
+export {
+  BEGIN_WITHIN_MS,
+  GONE_AFTER_MS,
+  HEARTBEAT_MS,
+  MEMBER_COUNT_MAX,
+  MOVED_EXPERT_KEPT_MS,
+  REJOIN_WAIT_MS,
+} from "./limits.ts";

@@ -1,5 +1,5 @@
 import type { TimeLimit } from "@drover/core";
-import { REJOIN_WAIT_MS } from "@drover/fleet";
+import { MEMBER_COUNT_MAX, REJOIN_WAIT_MS } from "@drover/fleet";
 
 /** Leases that one lane holds at once, waiting for room or being placed: how far a job may be overtaken by those behind it. */
 export const LEASES_HELD_MAX = 16;
@@ -44,6 +44,9 @@ export const TICK_MS_MAX = 1000;
 
 /** Routers are told of a change this long after the last state: 20 states a second at most. */
 export const STATE_CHANGE_MS = 50;
+
+/** Workers of which is remembered whether an operator wants them to drain; beyond it the oldest wish is forgotten. */
+export const DRAIN_WISHES_MAX = MEMBER_COUNT_MAX;
 
 /** Routers get the state at least this often, and queue depths are read this often. */
 export const STATE_INTERVAL_MS = 1000;

@@ -170,6 +170,21 @@ describe("Fleet", () => {
     );
   });
 
+  it("a drain is taken back though its worker has not said yet that it drains, again on its next stream, and not of its next life", () => {
+    const one = fleet();
+    const [first, again, anew] = [new Sink(), new Sink(), new Sink()];
+    const session = one.join(hello("a"), first, 0);
+    one.report(session, status(false), 1);
+    for (const undo of [false, true]) one.drain(asked("a", { undo }));
+    expect(first.told.slice(1)).toEqual(["drain", "serve"]);
+    // The first order has reached it, and the second one has not.
+    const next = one.join(hello("a"), again, 3);
+    for (const draining of [true, true, false]) one.report(next, status(draining), 4);
+    expect(again.told.filter((line) => line === "serve")).toHaveLength(2);
+    one.report(one.join(hello("a", { incarnation: "life-2" }), anew, 7), status(true), 8);
+    expect(anew.told).not.toContain("serve");
+  });
+
   it("a worker whose experts fit nowhere else is told why, and the state says it too", () => {
     const one = fleet(2);
     const [a, b] = [new Sink(), new Sink()];

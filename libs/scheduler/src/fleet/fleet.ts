@@ -23,6 +23,7 @@ import { Agreement } from "./agreement.ts";
 import { contextNews } from "./context-news.ts";
 import { DrainNews, drainReply, memberNamed } from "./drain-news.ts";
 import { drainState, shortageText } from "./drain-state.ts";
+import { DrainWishes } from "./drain-wishes.ts";
 import { emptyMap, expertMap } from "./expert-map.ts";
 import { expertWorkers } from "./expert-workers.ts";
 import { HeatReports } from "./heat-reports.ts";
@@ -55,6 +56,7 @@ export class Fleet {
   readonly #streams = new JoinStreams();
   readonly #agreement: Agreement;
   readonly #drains = new DrainNews();
+  readonly #wishes = new DrainWishes();
   readonly #heat = new HeatReports();
   #planner: ExpertPlanner | undefined;
   #map: ExpertMap;
@@ -149,8 +151,7 @@ export class Fleet {
     const member = memberNamed(workerId, this.members);
     const wanted = !undo;
     const isMeant = incarnation === undefined || incarnation === member.profile.incarnation;
-    if (isMeant && (member.status?.draining ?? false) !== wanted)
-      this.#streams.send(member, { kind: "set_drain", wanted });
+    if (isMeant && this.#wishes.want(member, wanted)) this.#streams.send(member, { kind: "set_drain", wanted });
     return drainReply(member, this.drainState(member));
   }
 
@@ -205,11 +206,15 @@ export class Fleet {
     }
   }
 
-  /** Which experts were asked for is the planner's, and told nobody else. */
+  /** Which experts were asked for is the planner's, and told nobody else. What an operator wants and the status denies is said again. */
   #takeStatus(session: number, { expertRows, ...status }: WorkerStatus, now: number): readonly MembershipChange[] {
     const member = this.#membership.bySession(session);
     if (member !== undefined && expertRows.size > 0) this.#planner?.observe(this.#heat.news(member, expertRows), now);
-    return this.#membership.status(session, { ...status, expertRows: NO_STATUS.expertRows }, now);
+    const changes = this.#membership.status(session, { ...status, expertRows: NO_STATUS.expertRows }, now);
+    const told = this.#membership.bySession(session);
+    const wanted = told && this.#wishes.unmet(told);
+    if (told !== undefined && wanted !== undefined) this.#streams.send(told, { kind: "set_drain", wanted });
+    return changes;
   }
 
   #takeCacheChanges(member: Member, changes: CacheChanges, now: number): void {
