@@ -4,12 +4,12 @@ import { SimClock } from "@drover/testkit";
 import { describe, expect, it } from "vitest";
 import { DRAIN_POLL_MS } from "../limits.ts";
 import type { DrainQuestion } from "./drain-client.ts";
-import { waitUntilDrained } from "./drain-command.ts";
+import { waitUntilDrained, waitUntilServing } from "./drain-command.ts";
 
 type Answer = DrainReply | DroverError;
 
 /** What the command says and how it ends where the scheduler gives one answer after another, the last one again and again. */
-async function wait(answers: readonly Answer[], timeoutMs = 60_000) {
+async function wait(answers: readonly Answer[], { timeoutMs = 60_000, until = waitUntilDrained } = {}) {
   const clock = new SimClock();
   const said: string[] = [];
   const asked: DrainQuestion[] = [];
@@ -22,10 +22,7 @@ async function wait(answers: readonly Answer[], timeoutMs = 60_000) {
       return answer;
     },
   };
-  const ends = waitUntilDrained(
-    { worker: "w", client, timeoutMs, clock, print: (line) => said.push(line) },
-    neverAborted,
-  );
+  const ends = until({ worker: "w", client, timeoutMs, clock, print: (line) => said.push(line) }, neverAborted);
   let over = false;
   const end = () => {
     over = true;
@@ -75,7 +72,7 @@ describe("drover drain", () => {
   });
 
   it("ends with 1 when the time is up", async () => {
-    const { status, said } = await wait([waits("1")], 2000);
+    const { status, said } = await wait([waits("1")], { timeoutMs: 2000 });
     expect(status).toBe(1);
     expect(said.at(-1)).toMatch(/the time is up/);
   });
@@ -84,5 +81,31 @@ describe("drover drain", () => {
     await expect(wait([new DroverError("not_found", "no worker is called w")])).rejects.toMatchObject({
       code: "not_found",
     });
+  });
+});
+
+describe("drover drain --undo", () => {
+  const until = waitUntilServing;
+
+  it("asks again until the worker serves, whichever scheduler leads", async () => {
+    const away = new DroverError("unavailable", "this scheduler stands by");
+    const { status, said, asked } = await wait([drains({}), away, drains({}), waits("1")], { until });
+    expect([status, said]).toEqual([0, ["w is asked to serve again."]]);
+    expect(asked.map(({ undo, incarnation }) => [undo, incarnation])).toEqual([
+      [true, undefined],
+      ...new Array(3).fill([true, "1"]),
+    ]);
+  });
+
+  it.each<[string, Answer]>([
+    ["gone", new DroverError("not_found", "no worker")],
+    ["started anew", { ...drains({}), incarnation: "2" }],
+  ])("has nothing to take back from a worker that is %s", async (_, answer) => {
+    expect((await wait([drains({}), answer], { until })).status).toBe(0);
+  });
+
+  it("ends with 1 where the worker still drains when the time is up", async () => {
+    const { status, said } = await wait([drains({})], { until, timeoutMs: 2000 });
+    expect([status, said.at(-1)]).toEqual([1, "the time is up, and w still drains."]);
   });
 });

@@ -38,12 +38,8 @@ export async function runDrain(
   using _membership = await enterCluster({ clusterSecretFile, clusterTls: undefined, membersOnly: true }, silentLogger);
   const { ended } = endSignals([]);
   const client = new DrainClient(config.url);
-  if (config.undo) {
-    await client.ask({ worker, undo: true }, ended);
-    print(`${worker} is asked to serve again.`);
-    return 0;
-  }
-  return await waitUntilDrained({ worker, client, timeoutMs: config.timeout, clock: systemClock, print }, ended);
+  const wait = { worker, client, timeoutMs: config.timeout, clock: systemClock, print };
+  return config.undo ? await waitUntilServing(wait, ended) : await waitUntilDrained(wait, ended);
 }
 
 type DrainWait = Readonly<{
@@ -53,6 +49,37 @@ type DrainWait = Readonly<{
   clock: Clock;
   print: (line: string) => void;
 }>;
+
+/**
+ * Takes a drain back, and asks again until the worker says that it does not drain: a scheduler that was asked may be gone before it has told the worker.
+ * Resolves with the exit status: 0 also where the worker is gone or was started anew, 1 when the time is up. Errors: those of the first question.
+ */
+export async function waitUntilServing(
+  { worker, client, timeoutMs, clock, print }: DrainWait,
+  signal: AbortSignal,
+): Promise<number> {
+  const untilMs = clock.monotonic() + timeoutMs;
+  const { incarnation, draining } = await client.ask({ worker, undo: true }, signal);
+  print(`${worker} is asked to serve again.`);
+  for (let isOver = !draining; !isOver; ) {
+    if (clock.monotonic() >= untilMs) {
+      print(`the time is up, and ${worker} still drains.`);
+      return 1;
+    }
+    await sleepUnlessAborted(clock, DRAIN_POLL_MS, signal);
+    try {
+      const reply = await client.ask({ worker, undo: true, incarnation }, signal);
+      isOver = !reply.draining || reply.incarnation !== incarnation;
+    } catch (error) {
+      if (signal.aborted) return 1;
+      // Another scheduler may be about to lead.
+      const { code } = toDroverError(error);
+      if (code === "unauthenticated") throw error;
+      isOver = code === "not_found";
+    }
+  }
+  return 0;
+}
 
 /** Asks again and again and prints what changes; resolves with the exit status. Errors: those of the first question. */
 export async function waitUntilDrained(
