@@ -47,6 +47,28 @@ describe("what clients of other servers send", () => {
     ["guideline", "be kind", ""],
     ["lora_path", "a", null],
     ["return_hidden_states", true, false],
+    ["repetition_detection", { max_pattern_size: 4 }, null],
+    ["logprob_token_ids", [5], []],
+    ["truncation_side", "right", "left"],
+    ["media_io_kwargs", { image: { mode: "L" } }, {}],
+    ["return_prompt_text", true, false],
+    ["n_cmpl", 2, 1],
+    ["n_indent", 4, 0],
+    ["parse_tool_calls", false, true],
+    ["return_tokens", true, false],
+    ["input_ids", [1, 2], []],
+    ["prompt_token_ids", [1, 2], null],
+    ["return_meta_info", true, false],
+    ["stopping_strings", ["a"], []],
+    ["stop_str", "a", null],
+    ["json_mode", true, false],
+    ["response_mime_type", "application/json", "text/plain"],
+    ["num_beams", 4, 1],
+    ["num_return_sequences", 2, 1],
+    ["eos_token_id", 5, null],
+    ["parameters", { grammar: { type: "json", value: {} } }, {}],
+    ["bad_words_list", ["x"], []],
+    ["end_id", 5, null],
   ])("a constraint of another server is refused by name: %s is not %j, but may be %j", (name, asked, neutral) => {
     expect(refused(() => chat({ [name]: asked }))).toEqual(["invalid_argument", `${name}: is not supported`]);
     expect(refused(() => completion({ [name]: asked }))).toEqual(["invalid_argument", `${name}: is not supported`]);
@@ -74,11 +96,38 @@ describe("what clients of other servers send", () => {
     ["instructions", "be kind", "", [chat, completion, message]],
     ["previous_response_id", "resp_1", null, [chat, completion, message]],
     ["truncate_prompt_tokens", 3, null, [response, message]],
+    ["add_special_tokens", true, false, [chat, response, message]],
+    ["parse_special", true, false, [chat, response, message]],
   ])("what another endpoint serves is refused by name: %s is not %j, but may be %j", (name, asked, neutral, reads) => {
     for (const read of reads) {
       expect(refused(() => read({ [name]: asked }))).toEqual(["invalid_argument", `${name}: is not supported`]);
       expect(read({ [name]: neutral })).toEqual(read({}));
     }
+  });
+
+  it("a schema beside json_object is enforced, and one in the place of what holds it is not dropped", () => {
+    const schema = { type: "object", properties: { a: { type: "integer" } }, required: ["a"] };
+    const grammarOf = (response_format: object) => {
+      const [one, other] = [chat({ response_format }), completion({ response_format })];
+      expect(one.constraint).toEqual(other.constraint);
+      return one.constraint?.grammar;
+    };
+    const enforced = grammarOf({ type: "json_schema", json_schema: { name: "x", schema } });
+    expect(enforced).not.toBe(grammarOf({ type: "json_object" }));
+    for (const spelt of [{ schema }, { value: schema }, { schema: JSON.stringify(schema) }, { schema, value: null }])
+      expect(grammarOf({ type: "json_object", ...spelt })).toBe(enforced);
+    expect(grammarOf({ type: "json_object", schema: null })).toBe(grammarOf({ type: "json_object" }));
+    const refusal = (response_format: object) => refused(() => chat({ response_format }))[1];
+    const spell = { properties: { a: { format: "spell", type: "string" } } };
+    expect(refusal({ type: "json_object", schema: spell })).toMatch(/^response_format\.schema\.properties\.a/);
+    expect(refusal({ type: "json_object", schema, value: schema })).toMatch(
+      /^response_format\.value: cannot be combined/,
+    );
+    const bare = { type: "json_schema", json_schema: schema };
+    expect(refusal(bare)).toBe("response_format.json_schema.schema: is required");
+    expect(grammarOf({ type: "json_schema", json_schema: { name: "x", strict: true } })).toBe(
+      grammarOf({ type: "json_schema", json_schema: { schema: {} } }),
+    );
   });
 
   it("a limit by another server's name passes where ours says the same", () => {

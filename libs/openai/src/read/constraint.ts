@@ -3,10 +3,16 @@ import { type Static, Type } from "typebox";
 import type { Constraint } from "../request/generation-query.ts";
 import { fieldError } from "../schema/check.ts";
 import { optional } from "../schema/fields.ts";
-import { SAYS } from "../schema/sentences.ts";
+import { SAYS, SENTENCES } from "../schema/sentences.ts";
 
 const TextFormat = Type.Object({ type: Type.Literal("text") });
-const JsonObjectFormat = Type.Object({ type: Type.Literal("json_object") });
+const JsonObjectFormat = Type.Object({
+  type: Type.Literal("json_object"),
+  schema: optional(
+    Type.Unknown({ description: "The JSON Schema that the object matches, as llama.cpp's clients say it." }),
+  ),
+  value: optional(Type.Unknown({ description: "The same, as TGI's clients say it." })),
+});
 const JsonSchemaFormat = Type.Object({
   type: Type.Literal("json_schema"),
   json_schema: Type.Object({
@@ -105,9 +111,8 @@ export const schemaConstraint = (schema: unknown, field: string): Constraint =>
 
 function* askedIn(body: ConstraintBody): Iterable<Constraint> {
   const { response_format: format, structured_outputs: options } = body;
-  if (format?.type === "json_object") yield jsonObjectConstraint("response_format");
-  if (format?.type === "json_schema")
-    yield schemaConstraint(format.json_schema.schema ?? {}, "response_format.json_schema.schema");
+  if (format?.type === "json_object") yield* objectsAsked(format);
+  if (format?.type === "json_schema") yield schemaAsked(format.json_schema);
   for (const [name, value] of Object.entries(options ?? {})) {
     if (value === null || value === undefined || value === false) continue;
     const field = `structured_outputs.${name}`;
@@ -122,6 +127,28 @@ function* askedIn(body: ConstraintBody): Iterable<Constraint> {
     const grammar = read(value, name);
     if (grammar !== undefined) yield asked(grammar, name);
   }
+}
+
+/** Any JSON object, or those that a schema of another server's spelling describes. */
+function* objectsAsked(format: Static<typeof JsonObjectFormat>): Iterable<Constraint> {
+  const named = (["schema", "value"] as const).filter((name) => format[name] !== undefined && format[name] !== null);
+  if (named.length === 0) yield jsonObjectConstraint("response_format");
+  for (const name of named) {
+    const field = `response_format.${name}`;
+    yield asked(readSchema(format[name], field), field);
+  }
+}
+
+/** What a schema may be called beside it. */
+const SCHEMA_NAMES = ["name", "description", "strict", "schema"];
+
+/** Errors: `invalid_argument` where the schema itself stands in the place of what holds it: to leave it out would be to drop it. */
+function schemaAsked(given: Static<typeof JsonSchemaFormat>["json_schema"]): Constraint {
+  const field = "response_format.json_schema.schema";
+  const isMissing = given.schema === undefined || given.schema === null;
+  if (isMissing && Object.keys(given).some((name) => !SCHEMA_NAMES.includes(name)))
+    throw fieldError(field, SENTENCES.required);
+  return schemaConstraint(given.schema ?? {}, field);
 }
 
 const asked = (grammar: string, field: string): Constraint => ({ grammar, field });

@@ -95,9 +95,26 @@ function callable(tool: Tools[number], { tools, parametersName = "function.param
   const { name, parameters } = tool.function;
   return {
     name,
-    parameters: parameters ?? undefined,
+    parameters: hasParameters(parameters) ? parameters : NO_PARAMETERS,
     field: `tools[${(tools ?? []).indexOf(tool)}].${parametersName}`,
   };
+}
+
+/** What a function without parameters is called with. */
+const NO_PARAMETERS = { type: "object", properties: {}, additionalProperties: false };
+/** Keywords of a schema that names no parameter. */
+const NAMELESS = ["type", "title", "description", "$schema"];
+
+/**
+ * Whether a schema names any: none, an empty one, or one of no properties is a function's without parameters, as OpenAI, LangChain and MCP write it.
+ * A grammar of any object would have the model make some up.
+ */
+function hasParameters(schema: Readonly<Record<string, unknown>> | null | undefined): boolean {
+  if (schema === undefined || schema === null || Object.keys(schema).length === 0) return false;
+  const { properties, required, ...others } = schema;
+  if (Array.isArray(required) && required.length > 0) return true;
+  const namesNone = typeof properties === "object" && properties !== null && Object.keys(properties).length === 0;
+  return !namesNone || Object.keys(others).some((name) => !NAMELESS.includes(name));
 }
 
 /** Whether an answer without a call is no answer. Errors: `invalid_argument` for a choice of what is no tool. */
@@ -109,12 +126,17 @@ export function mustCall(body: ToolBody): boolean {
 
 /** The one tool that is to be called; undefined where none is named. Errors: `invalid_argument` for one that is not described. */
 function namedTool({ tools, tool_choice: choice }: ToolBody): Tools[number] | undefined {
-  if (typeof choice !== "object" || choice === null || !("type" in choice) || choice.type !== "function")
-    return undefined;
+  if (typeof choice !== "object" || choice === null || !isFunction(choice)) return undefined;
   const name = nameOf(choice);
   const found = (tools ?? []).find((tool) => tool.function.name === name);
   if (found === undefined) throw fieldError("tool_choice", "must name a function of tools");
   return found;
+}
+
+/** Other servers let the type be left out beside a function. */
+function isFunction(choice: object): boolean {
+  if ("type" in choice && choice.type !== undefined && choice.type !== null) return choice.type === "function";
+  return "function" in choice;
 }
 
 /** The tools that the template is told of, number by number as the client wrote them; undefined where there are none. Errors: `invalid_argument` for a choice of what is no tool. */

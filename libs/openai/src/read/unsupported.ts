@@ -33,6 +33,8 @@ const isUnbounded = isSaidBy(["min_tokens"], (value) => value === 0 || value ===
 const isStop = isSaidBy(["stop"], isEmptyList);
 const isZero: Neutral = (value) => value === 0;
 const isOne: Neutral = (value) => value === 1;
+/** So many answers as `n` asks for. */
+const isCount = isSaidBy(["n"], isOne);
 /** A format of the answer that is none. */
 const isFree: Neutral = (value) =>
   typeof value !== "object" || value === null || !("type" in value) || value.type === "text";
@@ -54,15 +56,21 @@ const UNSUPPORTED: Readonly<Record<string, Neutral>> = {
   // vLLM's.
   chat_template: never,
   documents: isEmptyList,
+  ec_transfer_params: never,
   guided_decoding_backend: (value) => value === "auto" || value === "xgrammar",
   guided_whitespace_pattern: never,
   kv_transfer_params: never,
   length_penalty: isOne,
   logits_processors: isEmptyList,
+  logprob_token_ids: isEmptyList,
+  media_io_kwargs: isEmpty,
   mm_processor_kwargs: never,
   prompt_embeds: never,
+  repetition_detection: never,
+  return_prompt_text: isFalse,
   return_tokens_as_token_ids: isFalse,
   structural_tag: never,
+  truncation_side: (value) => value === "left",
   use_beam_search: isFalse,
   vllm_xargs: isEmpty,
   // llama.cpp's, and its relatives'.
@@ -74,10 +82,14 @@ const UNSUPPORTED: Readonly<Record<string, Neutral>> = {
   grammar_triggers: isEmptyList,
   image_data: isEmptyList,
   lora: isEmptyList,
+  n_cmpl: isCount,
+  n_indent: isZero,
   n_predict: isUnlimited,
   n_probs: isZero,
+  parse_tool_calls: isTrue,
   regex_pattern: isEmptyText,
   response_fields: isEmptyList,
+  return_tokens: isFalse,
   t_max_predict_ms: (value) => typeof value === "number" && value <= 0,
   // Ollama's.
   format: isEmptyText,
@@ -92,17 +104,32 @@ const UNSUPPORTED: Readonly<Record<string, Neutral>> = {
   transforms: isEmptyList,
   // SGLang's.
   custom_logit_processor: isEmpty,
+  input_embeds: isEmptyList,
+  input_ids: isEmptyList,
   lora_path: isEmpty,
   no_stop_trim: isFalse,
   return_hidden_states: isFalse,
   return_logprob: isFalse,
+  return_meta_info: isFalse,
+  return_prompt_token_ids: isFalse,
   sampling_params: isEmpty,
   session_params: isEmpty,
   stop_regex: isEmpty,
+  // FastChat's, LMDeploy's and text-generation-webui's.
+  ban_eos_token: isFalse,
+  custom_stopping_strings: isEmpty,
+  json_mode: isFalse,
+  stop_sequence: isStop,
+  stop_str: isStop,
+  stopping_strings: isStop,
+  // Gemini's.
+  response_json_schema: never,
+  response_mime_type: (value) => value === "text/plain",
   // TGI's, and transformers'.
   adapter_id: isEmpty,
   bad_words_ids: isEmptyList,
   decoder_input_details: isFalse,
+  eos_token_id: never,
   force_words_ids: isEmptyList,
   forced_bos_token_id: never,
   forced_eos_token_id: never,
@@ -112,6 +139,9 @@ const UNSUPPORTED: Readonly<Record<string, Neutral>> = {
   min_length: isUnbounded,
   min_new_tokens: isUnbounded,
   no_repeat_ngram_size: (value) => value === 0 || value === -1,
+  num_beams: isOne,
+  num_return_sequences: isCount,
+  parameters: isEmpty,
   return_full_text: isFalse,
   sequence_bias: isEmpty,
   suppress_tokens: isEmptyList,
@@ -122,20 +152,24 @@ const UNSUPPORTED: Readonly<Record<string, Neutral>> = {
   // TensorRT-LLM's, Triton's and NIM's.
   bad: isEmpty,
   bad_token_ids: isEmptyList,
+  bad_words_list: isEmptyList,
   beam_width: isOne,
   detokenize: isTrue,
   disaggregated_params: isEmpty,
   embedding_bias: isEmpty,
   embedding_bias_words: isEmptyList,
+  end_id: never,
   guided_decoding: isEmpty,
   guided_decoding_guide: isEmpty,
   guided_decoding_guide_type: isEmpty,
   lora_request: isEmpty,
   nvext: saysNothing,
+  prompt_token_ids: isEmptyList,
   repetition_ngram_size: isZero,
   return_context_logits: isFalse,
   return_generation_logits: isFalse,
   stop_words: isStop,
+  stop_words_list: isStop,
 };
 
 /**
@@ -144,6 +178,7 @@ const UNSUPPORTED: Readonly<Record<string, Neutral>> = {
  */
 const SERVED_ELSEWHERE: Readonly<Record<string, Neutral>> = {
   add_generation_prompt: isTrue,
+  add_special_tokens: isFalse,
   allowed_token_ids: isEmptyList,
   bad_words: isEmptyList,
   best_of: isOne,
@@ -169,6 +204,7 @@ const SERVED_ELSEWHERE: Readonly<Record<string, Neutral>> = {
   output_config: hasFreeFormat,
   output_format: isFree,
   parallel_tool_calls: isTrue,
+  parse_special: isFalse,
   previous_response_id: isEmptyText,
   prompt_logprobs: never,
   regex: isEmptyText,
