@@ -1,13 +1,16 @@
 import { type DescField, type DescMessage, type MessageShape, ScalarType } from "@bufbuild/protobuf";
 
-/** What a field of a flat message holds: a number of 32 bits, one of 64, a list of numbers, or bytes. Texts are read and written only where they are empty. */
-type Kind = "uint32" | "uint64" | "uint32s" | "bytes" | "text";
+/**
+ * What a field of a flat message holds: a number of 32 bits, one of 64, a list of numbers, or bytes. Texts and lists of others are read and written only
+ * where they are empty.
+ */
+type Kind = "uint32" | "uint64" | "uint32s" | "bytes" | "text" | "others";
 type FlatField = Readonly<{ name: string; number: number; kind: Kind }>;
 
 /** Writes the fields of a message in front of what else it holds, and reads them; undefined from either: protobuf-es has to do it. */
 export type FlatMessage<D extends DescMessage> = Readonly<{
-  /** A view of bytes that the next call writes to; the named field is left out. */
-  write(message: MessageShape<D>, without: string): Uint8Array | undefined;
+  /** A view of bytes that the next call writes to; the named field is left out, where one is named. */
+  write(message: MessageShape<D>, without?: string): Uint8Array | undefined;
   read(bytes: Uint8Array): MessageShape<D> | undefined;
 }>;
 
@@ -19,8 +22,8 @@ const SCRATCH_BYTES = 1024;
 
 /**
  * A quick way for messages of numbers, lists of numbers and bytes, which are exchanged many times a step: protobuf-es looks up what each field is
- * each time, which takes ten times as long. What it does not know (texts, fields of later builds, broken bytes) is left to protobuf-es.
- * Undefined for a schema that has anything else.
+ * each time, which takes ten times as long. What it does not know (texts, lists of others, fields of later builds, broken bytes) is left to
+ * protobuf-es. Undefined for a schema that has anything else.
  */
 export function flatMessage<D extends DescMessage>(schema: D): FlatMessage<D> | undefined {
   const fields: FlatField[] = [];
@@ -39,19 +42,23 @@ export function flatMessage<D extends DescMessage>(schema: D): FlatMessage<D> | 
   };
 }
 
-type Value = number | bigint | string | number[] | Uint8Array | undefined;
+type Value = number | bigint | string | number[] | readonly unknown[] | Uint8Array | undefined;
 type Fields = Record<string, Value>;
 
 function kindOf(field: DescField): Kind | undefined {
   if (field.oneof !== undefined) return undefined;
   if (field.fieldKind === "enum") return "uint32";
-  if (field.fieldKind === "list")
-    return field.listKind === "scalar" && field.scalar === ScalarType.UINT32 && field.packed ? "uint32s" : undefined;
+  if (field.fieldKind === "list") return listKindOf(field);
   if (field.fieldKind !== "scalar") return undefined;
   if (field.scalar === ScalarType.UINT32) return "uint32";
   if (field.scalar === ScalarType.UINT64) return "uint64";
   if (field.scalar === ScalarType.BYTES) return "bytes";
   return field.scalar === ScalarType.STRING ? "text" : undefined;
+}
+
+function listKindOf(field: DescField & { fieldKind: "list" }): Kind | undefined {
+  if (field.listKind !== "scalar") return "others";
+  return field.scalar === ScalarType.UINT32 && field.packed ? "uint32s" : undefined;
 }
 
 const EMPTY = new Uint8Array(0);
@@ -62,7 +69,7 @@ function blank(typeName: string, fields: readonly FlatField[]): Fields {
   for (const { name, kind } of fields) {
     if (kind === "uint32") message[name] = 0;
     else if (kind === "uint64") message[name] = 0n;
-    else if (kind === "uint32s") message[name] = [];
+    else if (kind === "uint32s" || kind === "others") message[name] = [];
     else message[name] = kind === "bytes" ? EMPTY : "";
   }
   return message;
@@ -72,7 +79,7 @@ class FieldWriter {
   #bytes = new Uint8Array(SCRATCH_BYTES);
   #end = 0;
 
-  write(message: Fields, fields: readonly FlatField[], without: string): Uint8Array | undefined {
+  write(message: Fields, fields: readonly FlatField[], without: string | undefined): Uint8Array | undefined {
     if (message.$unknown !== undefined) return undefined;
     this.#end = 0;
     for (const { name, number, kind } of fields) {
@@ -80,6 +87,8 @@ class FieldWriter {
       if (name === without) continue;
       if (kind === "text") {
         if (value !== "") return undefined;
+      } else if (kind === "others") {
+        if ((value as readonly unknown[]).length > 0) return undefined;
       } else if (kind === "uint32s") this.#list(number, value as number[]);
       else if (kind === "bytes") this.#run(number, value as Uint8Array);
       else if (!this.#number(number, value as number | bigint)) return undefined;
@@ -168,6 +177,7 @@ class FieldReader {
     if (!(end <= this.#bytes.length)) return false;
     if (kind === "uint32s") return this.#list(message[name] as number[], end);
     if (kind === "text") return length === 0;
+    if (kind === "others") return false;
     message[name] = this.#bytes.subarray(this.#at, end);
     this.#at = end;
     return true;
