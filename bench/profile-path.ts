@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { Agent } from "node:http";
 import { loadavg, tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
@@ -27,17 +27,28 @@ const { values } = parseArgs({
     functions: { type: "string", default: "12" },
     "idle-seconds": { type: "string", default: "10" },
     "no-profile": { type: "boolean", default: false },
+    /** Steps compute nothing and take so many milliseconds: what is left is all that a token costs beside the arithmetic. */
+    "free-steps": { type: "string" },
   },
 });
 const WARM_UP_STREAMS = 8;
 const PROFILE_MS = 1500;
 
 const folder = mkdtempSync(join(tmpdir(), "drover-profiles-"));
-const recorder = pathToFileURL(join(import.meta.dirname, "serving/profile-recorder.ts")).href;
+const freeStepMs = values["free-steps"];
+const preloads = [
+  ...(values["no-profile"] ? [] : [join(import.meta.dirname, "serving/profile-recorder.ts")]),
+  // Of the checkout whose model it takes the place of.
+  ...(freeStepMs === undefined ? [] : [join(resolve(values.checkout), "bench/serving/free-steps.ts")]),
+];
 const cluster = await startCluster(values.checkout, {
   expertWorkers: values["expert-workers"],
   flags: values.flags,
-  env: values["no-profile"] ? {} : { PROFILE_FOLDER: folder, NODE_OPTIONS: `--import=${recorder}` },
+  env: {
+    PROFILE_FOLDER: folder,
+    ...(freeStepMs !== undefined && { FREE_STEP_MS: freeStepMs }),
+    NODE_OPTIONS: preloads.map((preload) => `--import=${pathToFileURL(preload).href}`).join(" "),
+  },
 });
 try {
   await measure();
