@@ -9,7 +9,8 @@ import { WorkerStream } from "./worker-stream.ts";
 interface RequestsOfWorkers {
   /** What is still waited for from the worker. */
   resumes(worker: WorkerKey): Resume[];
-  take(worker: WorkerKey, event: RequestEvent): void;
+  /** @param atMs when it came, on the clock's monotonic scale */
+  take(worker: WorkerKey, event: RequestEvent, atMs: number): void;
   /** The worker's requests must go on elsewhere. Called once for each loss. */
   workerLost(worker: WorkerKey): void;
   /** The worker has ended in order, and holds nothing any more. */
@@ -121,7 +122,7 @@ export class TokenStreams {
       clock,
       logger,
       resumes: () => requests.resumes(key),
-      onEvent: (event) => requests.take(key, event),
+      onEvent: (event, atMs) => requests.take(key, event, atMs),
       onChange: () => {
         onStreamCount(this.connectedCount);
         this.sweep();

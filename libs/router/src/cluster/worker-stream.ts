@@ -26,7 +26,8 @@ export type WorkerStreamOptions = Readonly<{
   clock: Clock;
   logger: Logger;
   resumes: () => Resume[];
-  onEvent: (event: RequestEvent) => void;
+  /** An event, and when the message came that brought it, on the clock's monotonic scale: a step brings one to every request. */
+  onEvent: (event: RequestEvent, atMs: number) => void;
   onChange: () => void;
 }>;
 
@@ -125,10 +126,11 @@ export class WorkerStream {
   }
 
   #takeStep({ events, tokens, ends }: Extract<WorkerMessage, { kind: "step" }>): void {
-    const { onEvent } = this.#options;
-    for (const event of events) onEvent(event);
-    if (tokens !== undefined) this.#columns.read(tokens, onEvent);
-    for (const event of ends) onEvent(event);
+    const { onEvent, clock } = this.#options;
+    const atMs = clock.monotonic();
+    for (const event of events) onEvent(event, atMs);
+    if (tokens !== undefined) this.#columns.read(tokens, (event) => onEvent(event, atMs));
+    for (const event of ends) onEvent(event, atMs);
   }
 
   #accept(hello: Extract<WorkerMessage, { kind: "hello" }>): void {

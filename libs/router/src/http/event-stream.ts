@@ -1,6 +1,8 @@
 import { once } from "node:events";
 import type { FastifyReply } from "fastify";
 
+const NOT_ASCII = /[\u0080-\uffff]/;
+
 /** A comment, which clients of server-sent events pass over. */
 const WAITING = ": waiting\n\n";
 
@@ -56,10 +58,11 @@ export class EventStream implements Disposable {
     // the connection goes first.
     const { socket } = raw;
     if (socket === null || !raw.chunkedEncoding || text === "") return raw.write(text);
-    const byteCount = Buffer.byteLength(text);
-    const chunk = `${byteCount.toString(16)}\r\n${text}\r\n`;
     // Nothing but ASCII: that is copied as it is.
-    return byteCount === text.length ? socket.write(chunk, "latin1") : socket.write(chunk);
+    const isAscii = !NOT_ASCII.test(text);
+    const byteCount = isAscii ? text.length : Buffer.byteLength(text);
+    const chunk = `${byteCount.toString(16)}\r\n${text}\r\n`;
+    return isAscii ? socket.write(chunk, "latin1") : socket.write(chunk);
   }
 
   /** A timer that is set anew with every text would be set some thousand times a second. */

@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { setImmediate } from "node:timers/promises";
-import { DroverError, type Logger, toDroverError } from "@drover/core";
+import { at, DroverError, type Logger, toDroverError } from "@drover/core";
 import type { GenerationEndpoint, GenerationQuery, KeptNames, KeptResponse, Output, ReplyStream } from "@drover/openai";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { type Bodies, receivedBody } from "../bodies/bodies.ts";
@@ -163,7 +163,8 @@ type Sink = Readonly<{ raw: ServerResponse; events: EventStream; failed: AbortSi
 function sendOutputs(outputs: readonly Output[], stream: ReplyStream, sink: Sink): Promise<void> | undefined {
   const { raw, events, failed } = sink;
   let text = "";
-  for (const [i, output] of outputs.entries()) {
+  for (let i = 0; i < outputs.length; i++) {
+    const output = at(outputs, i);
     const opening = stream.opening?.(output);
     if (opening !== undefined)
       return sendOpening(text, opening, sink).then(() => sendOutputs(outputs.slice(i), stream, sink));

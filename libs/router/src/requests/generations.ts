@@ -132,8 +132,8 @@ export class Generations {
     this.#fail(generation, error);
   }
 
-  /** Takes one event of a worker's stream. */
-  take(worker: WorkerKey, event: RequestEvent): void {
+  /** Takes one event of a worker's stream, which came at `atMs` on the clock's monotonic scale. */
+  take(worker: WorkerKey, event: RequestEvent, atMs: number): void {
     const { metrics, cancelAt } = this.#options;
     const running = this.#running.get(event.requestId);
     if (running === undefined) {
@@ -158,11 +158,11 @@ export class Generations {
         if (!generation.takePrompt(decision.prompt, decision.skip)) this.#tooSlow(generation);
         return;
       case "token":
-        timer.token();
+        timer.token(atMs);
         generation.trace?.token();
-        this.#options.usage?.generated(generation.account, 1, this.#options.clock.monotonic());
+        this.#options.usage?.generated(generation.account, 1, atMs);
         if (!generation.takeToken(decision.token)) this.#tooSlow(generation);
-        else if (generation.state.finished && generation.state.cutShort) this.#stopped(generation);
+        else if (generation.state.cutShort && generation.state.finished) this.#stopped(generation);
         return;
       case "gap":
         this.#recovery.addAgain(generation, "token_gap");

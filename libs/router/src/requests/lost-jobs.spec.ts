@@ -105,7 +105,7 @@ class Scene {
   begin({ requestId, state }: Generation): void {
     const event = create(RequestEventSchema, { requestId, attempt: state.attemptBase, event: started(0) });
     const heard = requestEventFromWire(event);
-    if (heard !== undefined) this.generations.take("w#1", heard);
+    if (heard !== undefined) this.generations.take("w#1", heard, this.clock.monotonic());
   }
 
   adds({ requestId }: Generation): readonly number[] {

@@ -89,7 +89,7 @@ class Scene {
   ): void {
     for (const event of events) {
       const heard = requestEventFromWire(create(RequestEventSchema, { requestId, attempt, event }));
-      if (heard !== undefined) this.generations.take(worker, heard);
+      if (heard !== undefined) this.generations.take(worker, heard, this.clock.monotonic());
     }
   }
 

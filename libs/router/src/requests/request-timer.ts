@@ -17,11 +17,11 @@ export class RequestTimer {
     this.#arrivedMs = arrivedMs;
   }
 
-  token(): void {
-    const now = this.#clock.monotonic();
-    if (this.#lastTokenMs === undefined) this.#metrics.firstToken((now - this.#arrivedMs) / 1000);
-    else this.#metrics.nextToken((now - this.#lastTokenMs) / 1000);
-    this.#lastTokenMs = now;
+  /** A token has come. */
+  token(atMs: number): void {
+    if (this.#lastTokenMs === undefined) this.#metrics.firstToken((atMs - this.#arrivedMs) / 1000);
+    else this.#metrics.nextToken((atMs - this.#lastTokenMs) / 1000);
+    this.#lastTokenMs = atMs;
     this.#tokenCount += 1;
     this.#metrics.token();
   }
