@@ -8,6 +8,12 @@ export const INLINE_BYTES_MAX = 1024;
 /** Causal masks that are kept, by their shape; where there are more, all are made anew. */
 export const MASKS_MAX = 64;
 
+/**
+ * Bytes of the weights that the stages of a single row have once more, packed for themselves; of a larger model they are not made. So many bytes are
+ * read in 4 ms, of which calling some twenty sessions more is a tenth.
+ */
+export const SINGLE_ROW_BYTES_MAX = 64 * 2 ** 20;
+
 /** Rows of one run of the head: so many rows' logits exist at once, and more rows are more runs. */
 export const HEAD_ROWS_MAX = 256;
 

@@ -1,7 +1,7 @@
 import { assert } from "@drover/core";
 import { type KvGeometry, type KvKind, type KvPart, segmentRowsOf } from "@drover/kv";
 import { type LayerPlace, layerPlaces, type StoredSequence } from "@drover/sequences";
-import type { ExtentStore } from "../kv/extent-store.ts";
+import type { ExtentStore, LayerRows } from "../kv/extent-store.ts";
 import type { HeadViews } from "./head-views.ts";
 
 /** What the rows of all sequences of a model have in common. */
@@ -65,6 +65,27 @@ export class SequenceRows {
       if (kind === "local") break;
     }
     return [this.#views(own, index, end), ...before];
+  }
+
+  /** Whether all that the step's first row sees in layers of a kind, and its own place, is one run at the beginning of an extent. */
+  isInOneRun(kind: KvKind): boolean {
+    const { first, sequence } = this;
+    const segment = this.#segmentOf(kind, first);
+    const start = segment * segmentRowsOf(this.#context.geometry, kind === "global");
+    if (sequence.writeFrom(kind) > first || (kind === "global" && segment > 0)) return false;
+    const { position, firstRow } = this.#partAt(kind, first);
+    return position === start && firstRow === 0;
+  }
+
+  /** Where {@link isInOneRun} holds: the count of cached rows that the step's first row sees. */
+  countBefore(kind: KvKind): number {
+    return this.first - this.#partAt(kind, this.first).position;
+  }
+
+  /** Where {@link isInOneRun} holds: the rows of the layer, the step's own row among them. */
+  cachedRows(layer: number): LayerRows {
+    const { kind, index } = this.#place(layer);
+    return this.#context.storage.rows(this.#partAt(kind, this.first).extent, index);
   }
 
   #views({ extent, firstRow, position, rowCount }: KvPart, index: number, end: number): HeadViews {

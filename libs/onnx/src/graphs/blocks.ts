@@ -13,11 +13,11 @@ export function rmsNorm(b: GraphBuilder, x: Value, weight: Float32Array, eps: nu
 /** Products with quantized weights quantize their activations too, each row and block by itself: int8, accumulated in f32. */
 const INT8_ACTIVATIONS = 4;
 
-/** x [a, in] times a Linear's weight [out, in], transposed. */
+/** x [.., in] times a Linear's weight [out, in], transposed. */
 export function linear(b: GraphBuilder, x: Value, weight: LinearWeight, outSize: number, inSize: number): Value {
   switch (weight.kind) {
     case "f32":
-      return b.node("Gemm", [x, b.weight(weight.data, [outSize, inSize])], { transB: 1 });
+      return b.node("ms.FusedMatMul", [x, b.weight(weight.data, [outSize, inSize])], { transB: 1 });
     case "quantized": {
       const shape = quantizedShape(weight, outSize, inSize);
       return matMulNBits(b, x, shape, b.bytes(weight.packed, shape.packed), b.weight(weight.scales, shape.scales));

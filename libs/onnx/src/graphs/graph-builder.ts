@@ -132,8 +132,9 @@ export class GraphBuilder {
     return tupleOf(output, outputCount);
   }
 
-  build(): BuiltGraph {
-    const weights = this.#external();
+  /** `inline`: the model has all its weights but the mapped ones in it, which must be far below 2 GiB. */
+  build(placement: "beside" | "inline" = "beside"): BuiltGraph {
+    const weights = placement === "inline" ? [] : this.#external();
     const model = create(onnx.ModelProtoSchema, {
       irVersion: 10n,
       producerName: "drover",

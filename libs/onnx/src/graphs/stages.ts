@@ -67,12 +67,26 @@ export function gateGraph(
   const b = new GraphBuilder();
   const h = residualAfterAttention(b, dims, weights.output);
   const n = rmsNorm(b, h, weights.norm, dims.rmsNormEps);
-  const logits = linear(b, n, weights.gate, dims.expertCount, dims.hiddenSize);
-  const best = b.node("ReduceMax", [logits, b.ints([1])], { keepdims: 1 });
-  const expert = b.node("Cast", [b.node("ArgMax", [logits], { axis: 1, keepdims: 0 })], { to: ONNX_F32 });
-  const z = b.node("Mul", [n, b.node("Sigmoid", [best])]);
-  flatOutput(b, [z, expert, ...(weights.shared === null ? [h, n] : [addShared(b, h, n, weights.shared, dims)])]);
+  flatOutput(b, gated(b, h, n, weights, dims));
   return b.build();
+}
+
+/**
+ * A gate's choice for residual h and normalised input n, [.., D] each: the scaled expert input z [.., D], each row's expert [.., 1], and h and n, or, given
+ * the shared expert's weights, s = h + shared(n).
+ */
+export function gated(
+  b: GraphBuilder,
+  h: Value,
+  n: Value,
+  { gate, shared }: Readonly<{ gate: LinearWeight; shared: MlpWeights | null }>,
+  dims: GraphDims,
+): readonly Value[] {
+  const logits = linear(b, n, gate, dims.expertCount, dims.hiddenSize);
+  const best = b.node("ReduceMax", [logits, b.ints([-1])], { keepdims: 1 });
+  const expert = b.node("Cast", [b.node("ArgMax", [logits], { axis: -1, keepdims: 1 })], { to: ONNX_F32 });
+  const z = b.node("Mul", [n, b.node("Sigmoid", [best])]);
+  return [z, expert, ...(shared === null ? [h, n] : [addShared(b, h, n, shared, dims)])];
 }
 
 const ONNX_F32 = 1;

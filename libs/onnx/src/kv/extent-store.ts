@@ -1,4 +1,4 @@
-import { assert, type HostKvDtype, type SegmentRows } from "@drover/core";
+import { assert, at, type HostKvDtype, type SegmentRows } from "@drover/core";
 import { type ExtentId, type KvGeometry, type KvKind, layerCountOf } from "@drover/kv";
 import type { SequenceStorage } from "@drover/sequences";
 import { type HeadViews, headViews } from "../attention/head-views.ts";
@@ -6,7 +6,7 @@ import { KvLayout, type KvRows, type KvShape } from "./kv-rows.ts";
 import { SpareBuffers } from "./spare-buffers.ts";
 
 /** Keys and values of one layer of an extent. */
-type LayerRows = Readonly<{ k: KvRows; v: KvRows }>;
+export type LayerRows = Readonly<{ k: KvRows; v: KvRows }>;
 
 /** One extent: its rows in each layer of its kind. */
 type Buffers = { readonly kind: KvKind; capacity: number; layers: readonly LayerRows[] };
@@ -100,6 +100,11 @@ export class ExtentStore implements SequenceStorage {
     const rows = layers[layer];
     assert(rows !== undefined && firstRow + rowCount <= capacity, "viewed rows are allocated");
     return headViews(this.layout, rows, capacity, firstRow, rowCount);
+  }
+
+  /** Keys and values of one layer, all rows for which there is room. */
+  rows(extent: ExtentId, layer: number): LayerRows {
+    return at(this.#get(extent).layers, layer);
   }
 
   /** Views of the buffers: nothing is copied. */

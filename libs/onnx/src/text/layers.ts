@@ -1,11 +1,15 @@
 import type { ModelConfig } from "@drover/checkpoint";
-import { type AttentionWeights, type GraphDims, ropeTables } from "@drover/llama4";
+import { type AttentionWeights, type GraphDims, type MlpWeights, ropeTables } from "@drover/llama4";
 import { FLAT_OUTPUT } from "../graphs/blocks.ts";
 import type { BuiltGraph } from "../graphs/graph-builder.ts";
 import { headGraph } from "../graphs/head.ts";
+import type { WholeLayer } from "../graphs/single-row.ts";
 import { combineGraph, denseGraph, enterGraph, gateGraph, sharedExpertGraph } from "../graphs/stages.ts";
+import { SINGLE_ROW_BYTES_MAX } from "../limits.ts";
+import { NativeRuntime } from "../native-runtime.ts";
 import { Session, type SessionOptions } from "../session.ts";
 import type { ModelWeights } from "../weights/model-weights.ts";
+import { SingleRowLoader, type SingleRowStages } from "./single-row-stages.ts";
 
 /**
  * A gate, the shared expert and the combination with the routed experts' rows. Where the experts are in this process the gate's session computes
@@ -18,7 +22,13 @@ export type MoeStages =
 /** What follows a layer's attention. */
 export type LayerStages = Readonly<{ kind: "dense"; dense: Session }> | MoeStages;
 
-export type TextStages = Readonly<{ enter: Session; layers: readonly LayerStages[]; head: Session }>;
+/** `singleRow`: of a small model, what steps of one row pass in their place. */
+export type TextStages = Readonly<{
+  enter: Session;
+  layers: readonly LayerStages[];
+  singleRow: SingleRowStages | undefined;
+  head: Session;
+}>;
 
 /** Every session of a model. */
 export function sessionsOf({ enter, layers, head }: TextStages): readonly Session[] {
@@ -30,13 +40,20 @@ export function sessionsOf({ enter, layers, head }: TextStages): readonly Sessio
   return [enter, ...inLayers, head];
 }
 
-/** Loads every stage but the routed experts. One layer's weights are in flight at a time. `remoteExperts`: whether experts are in other processes. */
+export type StageOptions = SessionOptions &
+  Readonly<{
+    /** Whether experts are in other processes. */
+    remoteExperts: boolean;
+    /** Whether steps of one row are to have stages of their own. */
+    singleRow: boolean;
+    onLayer: (done: number, total: number) => void;
+  }>;
+
+/** Loads every stage but the routed experts. Of a model that is too large for stages of a single row one layer's weights are in flight at a time. */
 export async function loadTextStages(
   config: ModelConfig,
   weights: ModelWeights,
-  remoteExperts: boolean,
-  options: SessionOptions,
-  onLayer: (done: number, total: number) => void,
+  options: StageOptions,
 ): Promise<TextStages> {
   const dims: GraphDims = config;
   const rope = ropeTables(config, config.chunkSize);
@@ -44,36 +61,66 @@ export async function loadTextStages(
     if (layer >= config.layerCount) return null;
     return { ...(await weights.attention(layer)), rope: config.isGlobalLayer[layer] ? null : rope };
   };
-  const first = await attention(0);
-  if (first === null) throw new RangeError("a model has layers");
-  const enter = new Session("enter", enterGraph(dims, first), FLAT_OUTPUT, options);
+  let current = await attention(0);
+  if (current === null) throw new RangeError("a model has layers");
+  const enter = new Session("enter", enterGraph(dims, current), FLAT_OUTPUT, options);
   const layers: LayerStages[] = [];
-  for (let layer = 0; layer < config.layerCount; layer++) {
-    const output = await weights.output(layer);
-    const norm = await weights.vector(`model.layers.${layer}.post_attention_layernorm.weight`);
-    const next = await attention(layer + 1);
-    const moeIndex = config.moeLayers.indexOf(layer);
-    if (moeIndex < 0) {
-      const graph = denseGraph(dims, { output, norm, mlp: await weights.dense(layer) }, next);
-      layers.push({ kind: "dense", dense: new Session(`dense ${layer}`, graph, FLAT_OUTPUT, options) });
-    } else {
-      const projection = await weights.gate(layer);
-      const shared = await weights.shared(layer);
-      const session = (name: string, graph: BuiltGraph) => new Session(`${name} ${layer}`, graph, FLAT_OUTPUT, options);
-      const gate = session(
-        "gate",
-        gateGraph(dims, { output, norm, gate: projection, shared: remoteExperts ? null : shared }),
-      );
-      const combine = session("combine", combineGraph(dims, next));
-      if (!remoteExperts) layers.push({ kind: "moe-local", moeIndex, gate, combine });
-      else {
-        const sharedExpert = session("shared", sharedExpertGraph(dims, shared));
-        layers.push({ kind: "moe-remote", moeIndex, gate, shared: sharedExpert, combine });
-      }
-    }
-    onLayer(layer + 1, config.layerCount);
+  const runtime = options.singleRow ? await NativeRuntime.load() : undefined;
+  const single = new SingleRowLoader(runtime, dims, SINGLE_ROW_BYTES_MAX, options);
+  for (let layer = 0; current !== null; layer++) {
+    const read = await readLayer(config, weights, layer, current, options.remoteExperts);
+    const next: AttentionWeights | null = await attention(layer + 1);
+    layers.push(layerStages(config, read, next, options));
+    single.add(read.layer);
+    options.onLayer(layer + 1, config.layerCount);
+    current = next;
   }
   const headWeights = { norm: await weights.vector("model.norm.weight"), head: await weights.head() };
   const head = new Session("head", headGraph(dims, headWeights), FLAT_OUTPUT, options);
-  return { enter, layers, head };
+  return { enter, layers, singleRow: single.finish(), head };
+}
+
+/** A layer's weights; of a MoE layer whose experts are in other processes, the shared expert's as well, which is a stage of its own there. */
+type ReadLayer = Readonly<{ layer: WholeLayer; sharedApart: MlpWeights | undefined }>;
+
+async function readLayer(
+  { moeLayers }: ModelConfig,
+  weights: ModelWeights,
+  layer: number,
+  attention: AttentionWeights,
+  remoteExperts: boolean,
+): Promise<ReadLayer> {
+  const output = await weights.output(layer);
+  const norm = await weights.vector(`model.layers.${layer}.post_attention_layernorm.weight`);
+  const common = { layer, attention, output, norm };
+  if (!moeLayers.includes(layer))
+    return {
+      layer: { ...common, mlp: { kind: "dense", weights: await weights.dense(layer) } },
+      sharedApart: undefined,
+    };
+  const gate = await weights.gate(layer);
+  const shared = await weights.shared(layer);
+  return {
+    layer: { ...common, mlp: { kind: "moe", gate, shared: remoteExperts ? null : shared } },
+    sharedApart: remoteExperts ? shared : undefined,
+  };
+}
+
+function layerStages(
+  config: ModelConfig,
+  { layer: { layer, output, norm, mlp }, sharedApart }: ReadLayer,
+  next: AttentionWeights | null,
+  options: SessionOptions,
+): LayerStages {
+  const session = (name: string, graph: BuiltGraph) => new Session(`${name} ${layer}`, graph, FLAT_OUTPUT, options);
+  if (mlp.kind === "dense") {
+    const dense = denseGraph(config, { output, norm, mlp: mlp.weights }, next);
+    return { kind: "dense", dense: session("dense", dense) };
+  }
+  const moeIndex = config.moeLayers.indexOf(layer);
+  const gate = session("gate", gateGraph(config, { output, norm, gate: mlp.gate, shared: mlp.shared }));
+  const combine = session("combine", combineGraph(config, next));
+  if (sharedApart === undefined) return { kind: "moe-local", moeIndex, gate, combine };
+  const shared = session("shared", sharedExpertGraph(config, sharedApart));
+  return { kind: "moe-remote", moeIndex, gate, shared, combine };
 }

@@ -5,6 +5,8 @@ import { DecodeAttention } from "../attention/decode-attention.ts";
 import { rowsContext } from "../attention/sequence-rows.ts";
 import type { ModelWeights } from "../weights/model-weights.ts";
 import { loadTextStages, sessionsOf } from "./layers.ts";
+import { isSingleRow, SingleRowStep } from "./single-row-step.ts";
+import { layOut } from "./step-layout.ts";
 import type { TextModelOptions } from "./text-model-options.ts";
 import type { TextParts } from "./text-parts.ts";
 import { TextStep } from "./text-step.ts";
@@ -22,7 +24,12 @@ export class TextModel implements StepRunner, Disposable {
   /** Loads the weights and compiles every stage. Errors: the checkpoint's, naming file and tensor. */
   static async load(config: ModelConfig, weights: ModelWeights, options: TextModelOptions): Promise<TextModel> {
     const { storage, exchange, remoteExperts = true, onLayer = () => undefined } = options;
-    const stages = await loadTextStages(config, weights, remoteExperts, options, onLayer);
+    const stages = await loadTextStages(config, weights, {
+      threads: options.threads,
+      remoteExperts,
+      singleRow: storage.dtype === "f32",
+      onLayer,
+    });
     const attention = new Attention(config, storage.dtype, options);
     return new TextModel({
       config,
@@ -58,12 +65,15 @@ export class TextModel implements StepRunner, Disposable {
   }
 
   #compute(step: Step): Promise<StepResult> {
-    return new TextStep(this.#parts, step).run();
+    const layout = layOut(step.entries, this.#parts.config.moeLayers.length, this.#parts.rowsContext);
+    const Way = isSingleRow(this.#parts, layout) ? SingleRowStep : TextStep;
+    return new Way(this.#parts, step, layout).run();
   }
 
   [Symbol.dispose](): void {
     this.#parts.attention[Symbol.dispose]();
     this.#parts.decodeAttention[Symbol.dispose]();
     for (const session of sessionsOf(this.#parts.stages)) session[Symbol.dispose]();
+    this.#parts.stages.singleRow?.[Symbol.dispose]();
   }
 }

@@ -6,7 +6,7 @@ import { type Feeds, f32, i64, type Session } from "../session.ts";
 import { readHead } from "./head.ts";
 import type { LayerStages, MoeStages } from "./layers.ts";
 import { slices } from "./slices.ts";
-import { dropParked, layOut, positionsOf, type StepLayout, type StepPart, temperaturesOf } from "./step-layout.ts";
+import { dropParked, positionsOf, type StepLayout, type StepPart, temperaturesOf } from "./step-layout.ts";
 import type { TextParts } from "./text-parts.ts";
 
 /** What a layer begins with: its input x [a, D], and of it the queries [a, Q], keys and values [a, K*d]. After the last layer there are none. */
@@ -22,10 +22,10 @@ export class TextStep {
   #computeMs = 0;
   #exchangeMs = 0;
 
-  constructor(parts: TextParts, step: Step) {
+  constructor(parts: TextParts, step: Step, layout: StepLayout) {
     this.#parts = parts;
     this.#step = step;
-    this.#layout = layOut(step.entries, parts.config.moeLayers.length, parts.rowsContext);
+    this.#layout = layout;
   }
 
   /** Embedding, layers, head. */
