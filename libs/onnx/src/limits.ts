@@ -14,6 +14,13 @@ export const MASKS_MAX = 64;
  */
 export const SINGLE_ROW_BYTES_MAX = 64 * 2 ** 20;
 
+/**
+ * Cached rows that a row attends to in place, where many rows decode and where one passes its own stages. ONNX Runtime's operator reads keys once for each
+ * query head, in place of once for all that share them, so that of more rows views are read faster, and a run for each layer's attention is made up for.
+ */
+export const IN_PLACE_ROWS_MAX = 128;
+export const SINGLE_ROW_CACHED_MAX = 512;
+
 /** Rows of one run of the head: so many rows' logits exist at once, and more rows are more runs. */
 export const HEAD_ROWS_MAX = 256;
 

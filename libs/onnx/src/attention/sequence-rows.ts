@@ -67,12 +67,12 @@ export class SequenceRows {
     return [this.#views(own, index, end), ...before];
   }
 
-  /** Whether all that the step's first row sees in layers of a kind, and its own place, is one run at the beginning of an extent. */
-  isInOneRun(kind: KvKind): boolean {
+  /** Whether all that the step's first row sees in layers of a kind, at most `rowsMax` rows, and its own place, is one run at the beginning of an extent. */
+  isInOneRun(kind: KvKind, rowsMax: number): boolean {
     const { first, sequence } = this;
     const segment = this.#segmentOf(kind, first);
     const start = segment * segmentRowsOf(this.#context.geometry, kind === "global");
-    if (sequence.writeFrom(kind) > first || (kind === "global" && segment > 0)) return false;
+    if (first - start > rowsMax || sequence.writeFrom(kind) > first || (kind === "global" && segment > 0)) return false;
     const { position, firstRow } = this.#partAt(kind, first);
     return position === start && firstRow === 0;
   }

@@ -1,6 +1,7 @@
 import type { AttentionWeights, GraphDims, LinearWeight, MlpWeights, RopeTables } from "@drover/llama4";
 import { linear, rmsNorm, swiGlu } from "./blocks.ts";
-import { type BuiltGraph, GraphBuilder, type Value } from "./graph-builder.ts";
+import type { BoundGraph } from "./cached-attention.ts";
+import { GraphBuilder, type Value } from "./graph-builder.ts";
 import { gated } from "./stages.ts";
 
 /** A layer's weights. A MoE layer's routed experts are not in it, nor, where `shared` is null, its shared expert. */
@@ -14,20 +15,6 @@ export type WholeLayer = Readonly<{
     | Readonly<{ kind: "moe"; gate: LinearWeight; shared: MlpWeights | null }>;
 }>;
 
-/** An input or output of a graph whose tensors are bound to memory before it runs: rows of D floats, counts, scales of a row, or a layer's cached rows. */
-export type BoundName =
-  | "x"
-  | "routed"
-  | "before_local"
-  | "total_local"
-  | "before_global"
-  | "total_global"
-  | "temperature"
-  | `${"k" | "v"}${number}`;
-
-/** A graph, and what it reads in that order. Its outputs are `out`, then the cached rows as they are in its inputs, by layer. */
-export type SingleRowGraph = Readonly<{ graph: BuiltGraph; inputs: readonly BoundName[]; outputs: readonly string[] }>;
-
 /**
  * One row through layers that follow each other, attention and all, up to the gate of the last one where that is a MoE layer: a stage for the steps
  * of a single stream. What a row costs beside arithmetic is each operator's and each run's overhead, so the attention is one operator, which also
@@ -37,14 +24,10 @@ export type SingleRowGraph = Readonly<{ graph: BuiltGraph; inputs: readonly Boun
  * layer L the cached rows `kL` and `vL` [1, K, capacity, d]. Outputs: `out` [1, 1, n], one behind another, the residual [D], or of a MoE layer what
  * {@link gated} makes; `new_kL` and `new_vL`, which are to be bound to the memory of `kL` and `vL`.
  */
-export function singleRowGraph(
-  dims: GraphDims,
-  layers: readonly WholeLayer[],
-  isBehindExchange: boolean,
-): SingleRowGraph {
+export function singleRowGraph(dims: GraphDims, layers: readonly WholeLayer[], isBehindExchange: boolean): BoundGraph {
   const b = new GraphBuilder();
-  const inputs: BoundName[] = [];
-  const input = (name: BoundName, type: "f32" | "i32", shape: readonly (number | string)[]) => {
+  const inputs: string[] = [];
+  const input = (name: string, type: "f32" | "i32", shape: readonly (number | string)[]) => {
     inputs.push(name);
     return b.input(name, type, shape);
   };

@@ -1,12 +1,12 @@
 import type { ModelConfig } from "@drover/checkpoint";
 import { type AttentionWeights, type GraphDims, type MlpWeights, ropeTables } from "@drover/llama4";
+import type { CachedTensors } from "../bound/bound-session.ts";
 import { FLAT_OUTPUT } from "../graphs/blocks.ts";
 import type { BuiltGraph } from "../graphs/graph-builder.ts";
 import { headGraph } from "../graphs/head.ts";
 import type { WholeLayer } from "../graphs/single-row.ts";
 import { combineGraph, denseGraph, enterGraph, gateGraph, sharedExpertGraph } from "../graphs/stages.ts";
 import { SINGLE_ROW_BYTES_MAX } from "../limits.ts";
-import { NativeRuntime } from "../native-runtime.ts";
 import { Session, type SessionOptions } from "../session.ts";
 import type { ModelWeights } from "../weights/model-weights.ts";
 import { SingleRowLoader, type SingleRowStages } from "./single-row-stages.ts";
@@ -44,8 +44,8 @@ export type StageOptions = SessionOptions &
   Readonly<{
     /** Whether experts are in other processes. */
     remoteExperts: boolean;
-    /** Whether steps of one row are to have stages of their own. */
-    singleRow: boolean;
+    /** Tensors over cached rows, where rows are attended to in place: steps of one row then have stages of their own. */
+    cached: CachedTensors | undefined;
     onLayer: (done: number, total: number) => void;
   }>;
 
@@ -65,19 +65,18 @@ export async function loadTextStages(
   if (current === null) throw new RangeError("a model has layers");
   const enter = new Session("enter", enterGraph(dims, current), FLAT_OUTPUT, options);
   const layers: LayerStages[] = [];
-  const runtime = options.singleRow ? await NativeRuntime.load() : undefined;
-  const single = new SingleRowLoader(runtime, dims, SINGLE_ROW_BYTES_MAX, options);
+  const single = options.cached && new SingleRowLoader(options.cached, dims, SINGLE_ROW_BYTES_MAX, options);
   for (let layer = 0; current !== null; layer++) {
     const read = await readLayer(config, weights, layer, current, options.remoteExperts);
     const next: AttentionWeights | null = await attention(layer + 1);
     layers.push(layerStages(config, read, next, options));
-    single.add(read.layer);
+    single?.add(read.layer);
     options.onLayer(layer + 1, config.layerCount);
     current = next;
   }
   const headWeights = { norm: await weights.vector("model.norm.weight"), head: await weights.head() };
   const head = new Session("head", headGraph(dims, headWeights), FLAT_OUTPUT, options);
-  return { enter, layers, singleRow: single.finish(), head };
+  return { enter, layers, singleRow: single?.finish(), head };
 }
 
 /** A layer's weights; of a MoE layer whose experts are in other processes, the shared expert's as well, which is a stage of its own there. */

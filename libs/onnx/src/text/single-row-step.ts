@@ -1,6 +1,7 @@
 import { assert, at, type Step, type StepResult } from "@drover/core";
 import { KV_KINDS, type KvKind } from "@drover/kv";
 import { queryTemperature } from "@drover/llama4";
+import { SINGLE_ROW_CACHED_MAX } from "../limits.ts";
 import { f32 } from "../session.ts";
 import { readHead } from "./head.ts";
 import type { MoeStages } from "./layers.ts";
@@ -12,7 +13,7 @@ import type { TextParts } from "./text-parts.ts";
 export function isSingleRow({ stages, rowsContext }: TextParts, { parts, rowCount }: StepLayout): boolean {
   const [part] = parts;
   if (stages.singleRow === undefined || part === undefined || rowCount !== 1) return false;
-  return kindsOf(rowsContext.geometry).every((kind) => part.rows.isInOneRun(kind));
+  return kindsOf(rowsContext.geometry).every((kind) => part.rows.isInOneRun(kind, SINGLE_ROW_CACHED_MAX));
 }
 
 /** The kinds of layers that there are. */
@@ -44,7 +45,7 @@ export class SingleRowStep {
     const { singleRow } = stages;
     assert(singleRow !== undefined, "only a model with such stages takes single rows by themselves");
     this.#enter(singleRow);
-    let y_D: Float32Array | undefined = singleRow.x;
+    let y_D: Float32Array | undefined = singleRow.memory.x;
     for (const stage of singleRow.stages) {
       y_D = await this.#pass(singleRow, stage);
       if (y_D === undefined) break;
@@ -59,10 +60,10 @@ export class SingleRowStep {
   #enter(singleRow: SingleRowStages): void {
     const { config, embedding } = this.#parts;
     const { entry, rows } = this.#part;
-    embedding.gather(entry.tokenIds, singleRow.x, 0);
-    for (const { rows_aD } of entry.embeddings) singleRow.x.set(rows_aD);
-    for (const kind of kindsOf(config)) singleRow.place(kind, rows.countBefore(kind));
-    singleRow.heat(queryTemperature(config, rows.first));
+    embedding.gather(entry.tokenIds, singleRow.memory.x, 0);
+    for (const { rows_aD } of entry.embeddings) singleRow.memory.x.set(rows_aD);
+    for (const kind of kindsOf(config)) singleRow.memory.place(kind, rows.countBefore(kind));
+    singleRow.memory.heat(queryTemperature(config, rows.first));
   }
 
   /** Takes the row through a stage, and has what the next one begins with in its place: returns it, whole. Undefined where its expert gave no answer. */
@@ -71,13 +72,13 @@ export class SingleRowStep {
     const out = singleRow.run(stage, (layer) => this.#part.rows.cachedRows(layer));
     this.#computeMs += performance.now() - beganMs;
     if (!stage.isMoe) {
-      singleRow.x.set(out);
+      singleRow.memory.x.set(out);
       return out;
     }
     const mixed = await this.#mixture(stage.layers, out);
     if (mixed === undefined) return undefined;
-    singleRow.x.set(mixed.s_D);
-    singleRow.routed.set(mixed.y_D);
+    singleRow.memory.x.set(mixed.s_D);
+    singleRow.memory.routed.set(mixed.y_D);
     return stage === singleRow.stages.at(-1) ? mixed.y_D.map((value, i) => value + at(mixed.s_D, i)) : mixed.s_D;
   }
 

@@ -1,8 +1,11 @@
 import type { ModelConfig } from "@drover/checkpoint";
 import type { PendingStep, Step, StepResult, StepRunner } from "@drover/core";
 import { Attention } from "../attention/attention.ts";
+import { CachedAttention } from "../attention/cached-attention.ts";
 import { DecodeAttention } from "../attention/decode-attention.ts";
 import { rowsContext } from "../attention/sequence-rows.ts";
+import { CachedTensors } from "../bound/bound-session.ts";
+import { NativeRuntime } from "../bound/native-runtime.ts";
 import type { ModelWeights } from "../weights/model-weights.ts";
 import { loadTextStages, sessionsOf } from "./layers.ts";
 import { isSingleRow, SingleRowStep } from "./single-row-step.ts";
@@ -24,10 +27,12 @@ export class TextModel implements StepRunner, Disposable {
   /** Loads the weights and compiles every stage. Errors: the checkpoint's, naming file and tensor. */
   static async load(config: ModelConfig, weights: ModelWeights, options: TextModelOptions): Promise<TextModel> {
     const { storage, exchange, remoteExperts = true, onLayer = () => undefined } = options;
+    const runtime = storage.dtype === "f32" ? await NativeRuntime.load() : undefined;
+    const cached = runtime && new CachedTensors(runtime);
     const stages = await loadTextStages(config, weights, {
       threads: options.threads,
       remoteExperts,
-      singleRow: storage.dtype === "f32",
+      cached,
       onLayer,
     });
     const attention = new Attention(config, storage.dtype, options);
@@ -37,6 +42,7 @@ export class TextModel implements StepRunner, Disposable {
       embedding: await weights.embedding(),
       attention,
       decodeAttention: new DecodeAttention(config, storage.dtype, attention, options),
+      cachedAttention: cached && new CachedAttention(config, cached, options),
       rowsContext: rowsContext(storage.geometry, storage),
       exchange,
     });
@@ -73,6 +79,7 @@ export class TextModel implements StepRunner, Disposable {
   [Symbol.dispose](): void {
     this.#parts.attention[Symbol.dispose]();
     this.#parts.decodeAttention[Symbol.dispose]();
+    this.#parts.cachedAttention?.[Symbol.dispose]();
     for (const session of sessionsOf(this.#parts.stages)) session[Symbol.dispose]();
     this.#parts.stages.singleRow?.[Symbol.dispose]();
   }

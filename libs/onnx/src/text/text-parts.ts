@@ -1,6 +1,7 @@
 import type { ModelConfig } from "@drover/checkpoint";
 import type { ExpertExchange } from "@drover/core";
 import type { Attention } from "../attention/attention.ts";
+import type { CachedAttention } from "../attention/cached-attention.ts";
 import type { DecodeAttention } from "../attention/decode-attention.ts";
 import type { RowsContext } from "../attention/sequence-rows.ts";
 import type { EmbeddingTable } from "../weights/model-weights.ts";
@@ -13,6 +14,8 @@ export type TextParts = Readonly<{
   embedding: EmbeddingTable;
   attention: Attention;
   decodeAttention: DecodeAttention;
+  /** Of rows that can be attended to in place. */
+  cachedAttention: CachedAttention | undefined;
   rowsContext: RowsContext;
   exchange: ExpertExchange;
 }>;

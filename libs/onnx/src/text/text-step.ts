@@ -1,7 +1,9 @@
 import { assert, at, type Step, type StepResult } from "@drover/core";
 import { askStripes } from "@drover/sequences";
+import type { CachedRow } from "../attention/cached-attention.ts";
 import type { DecodeRow } from "../attention/decode-attention.ts";
 import { mergeStripes, type StripedAttention, stripedRows } from "../attention/striped-attention.ts";
+import { IN_PLACE_ROWS_MAX } from "../limits.ts";
 import { type Feeds, f32, i64, type Session } from "../session.ts";
 import { readHead } from "./head.ts";
 import type { LayerStages, MoeStages } from "./layers.ts";
@@ -90,22 +92,28 @@ export class TextStep {
 
   /** Stores the rows' keys and values and attends to what this worker has. Where holders have a part of it, what was asked of them. */
   #attend(layer: number, [q_aQ, k_aKd, v_aKd]: QueryKeyValue, attended_aQ: Float32Array): StripedAttention | undefined {
-    const { attention, decodeAttention, config } = this.#parts;
+    const { attention, decodeAttention, cachedAttention, config } = this.#parts;
     const beganMs = performance.now();
     const striped = this.#striped(layer);
-    const { index } = at(this.#parts.rowsContext.places, layer);
+    const { index, kind } = at(this.#parts.rowsContext.places, layer);
     const asked =
       striped.length > 0 ? askStripes(index, stripedRows(striped), q_aQ, config, this.#step.traceCall) : undefined;
     const lse_aH = new Float32Array(asked === undefined ? 0 : this.#layout.rowCount * config.headCount);
     const decoding: DecodeRow[] = [];
+    const cached: CachedRow[] = [];
     for (const part of this.#layout.parts) {
       const { rows, offset, rowCount } = part;
+      if (cachedAttention !== undefined && rowCount === 1 && rows.isInOneRun(kind, IN_PLACE_ROWS_MAX)) {
+        cached.push({ row: offset, rows });
+        continue;
+      }
       rows.append(layer, k_aKd, v_aKd, offset, rowCount);
       if (striped.includes(part)) attention.attend(rows, layer, q_aQ, attended_aQ, offset, rowCount, lse_aH);
       else if (rowCount > 1) attention.attend(rows, layer, q_aQ, attended_aQ, offset, rowCount);
       else decoding.push({ row: offset, runs: rows.runsAt(layer, rows.first) });
     }
     decodeAttention.attend(decoding, q_aQ, attended_aQ);
+    cachedAttention?.attend(cached, layer, kind, [q_aQ, k_aKd, v_aKd], attended_aQ);
     this.#computeMs += performance.now() - beganMs;
     return asked === undefined ? undefined : { asked, own_aQ: attended_aQ, lse_aH };
   }

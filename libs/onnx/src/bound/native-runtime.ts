@@ -1,8 +1,8 @@
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { DroverError } from "@drover/core";
-import type { BuiltGraph } from "./graphs/graph-builder.ts";
-import { loadRuntime, type SessionOptions } from "./session.ts";
+import type { BuiltGraph } from "../graphs/graph-builder.ts";
+import { loadRuntime, type SessionOptions } from "../session.ts";
 
 type Koffi = typeof import("koffi");
 
@@ -58,7 +58,7 @@ export class NativeRuntime {
   }
 
   /**
-   * Loaded once a thread, behind its first session, whose settings for the whole library count; undefined where koffi is not installed, and on systems
+   * Loaded once a thread; undefined where koffi is not installed, and on systems
    * other than Linux. Errors: `internal`, the library is not as it should be.
    */
   static async load(): Promise<NativeRuntime | undefined> {
