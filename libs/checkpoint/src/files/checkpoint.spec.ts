@@ -46,11 +46,27 @@ test("a sharded checkpoint takes every tensor from the file that its index names
   expect([...(await checkpoint.readF32("b"))]).toEqual([0.5, -1]);
 });
 
+test("an index whose shards were merged into one file says nothing, and one that has a shard does", async () => {
+  const index = JSON.stringify({ weight_map: { a: "one.safetensors", b: "two.safetensors" } });
+  const merged = {
+    "config.json": config,
+    "model.safetensors": safetensorsBytes(tensors),
+    "model.safetensors.index.json": index,
+  };
+  await using folder = await temporaryFolder(merged);
+  await using checkpoint = await openCheckpoint(folder.path);
+  expect([...(await checkpoint.readF32("b"))]).toEqual([0.5, -1]);
+  await using half = await temporaryFolder({ ...merged, "one.safetensors": safetensorsBytes({ a: tensors.a }) });
+  await expect(openCheckpoint(half.path)).rejects.toThrow(/two.safetensors/);
+});
+
 test("an index that its files do not bear out is refused", async () => {
   const withIndex = (index: unknown) =>
     complaint(safetensorsBytes(tensors), { "model.safetensors.index.json": JSON.stringify(index) });
   expect(await withIndex({ weight_map: { c: "model.safetensors" } })).toMatch(/model.safetensors has no tensor c/);
-  expect(await withIndex({ weight_map: { a: "lost.safetensors" } })).toMatch(/lost.safetensors cannot be opened/);
+  expect(await withIndex({ weight_map: { a: "lost.safetensors", b: "model.safetensors" } })).toMatch(
+    /lost.safetensors cannot be opened/,
+  );
   expect(await withIndex({ weight_map: { a: "../model.safetensors" } })).toMatch(/tensor a must be a name/);
   expect(await withIndex({})).toMatch(/weight_map is missing/);
 });

@@ -67,7 +67,7 @@ export async function recognizeWeights(directory: string): Promise<string | unde
   if (foreign !== undefined) return foreign;
   const shard = names.find((name) => name.endsWith(".safetensors"));
   if (shard !== undefined)
-    return `there is ${quoted(shard)}, but no model.safetensors.index.json that says which tensor is where`;
+    return `there is ${quoted(shard)}, but no model.safetensors.index.json that says which tensor is where: copy it from where the weights came from`;
   return undefined;
 }
 

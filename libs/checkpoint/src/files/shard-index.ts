@@ -14,13 +14,16 @@ export const SINGLE_FILE = "model.safetensors";
 /** Tensor to file, by the index. */
 export type ShardIndex = ReadonlyMap<string, string>;
 
-/** Undefined where the checkpoint is one file. Errors: `invalid_argument` naming the index and the tensor. */
+/**
+ * Undefined where the checkpoint is one file, as it also is where an index stayed behind whose shards were merged into that file.
+ * Errors: `invalid_argument` naming the index and the tensor.
+ */
 export async function readShardIndex(directory: string): Promise<ShardIndex | undefined> {
   const path = join(directory, INDEX_FILE);
   if (!(await exists(path))) return undefined;
   const map = (await readJsonObject(path)).weight_map;
   if (!isObject(map)) throw new DroverError("invalid_argument", `${INDEX_FILE}: weight_map is missing`);
-  return new Map(
+  const index = new Map(
     Object.entries(map).map(([tensor, file]) => {
       if (typeof file !== "string" || !isFileName(file)) {
         throw new DroverError(
@@ -31,6 +34,13 @@ export async function readShardIndex(directory: string): Promise<ShardIndex | un
       return [tensor, file];
     }),
   );
+  return (await isLeftBehind(directory, index)) ? undefined : index;
+}
+
+async function isLeftBehind(directory: string, index: ShardIndex): Promise<boolean> {
+  if (!(await exists(join(directory, SINGLE_FILE)))) return false;
+  for (const file of new Set(index.values())) if (await exists(join(directory, file))) return false;
+  return true;
 }
 
 /** A printable name that stays in its folder on every system; what a link there points to is the operator's choice. */
