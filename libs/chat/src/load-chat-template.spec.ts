@@ -1,6 +1,6 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { BUILT_IN_TEMPLATE } from "./built-in-template.ts";
 import { loadTemplateSource } from "./load-chat-template.ts";
@@ -8,7 +8,10 @@ import { loadTemplateSource } from "./load-chat-template.ts";
 async function sourceOf(files: Record<string, string>) {
   const folder = await mkdtemp(join(tmpdir(), "drover-template-"));
   try {
-    for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
+    for (const [name, content] of Object.entries(files)) {
+      await mkdir(dirname(join(folder, name)), { recursive: true });
+      await writeFile(join(folder, name), content);
+    }
     return await loadTemplateSource(folder);
   } finally {
     await rm(folder, { recursive: true });
@@ -37,6 +40,16 @@ test("a list of named templates is all of them", async () => {
     ["default", "a"],
     ["tool_use", "b"],
   ]);
+});
+
+test("templates in files of their own have those files' names, and the default one is not among them", async () => {
+  const { templates } = await sourceOf({
+    "chat_template.jinja": "a",
+    "additional_chat_templates/tool_use.jinja": "b",
+    "additional_chat_templates/default.jinja": "c",
+    "additional_chat_templates/README.md": "d",
+  });
+  expect(Object.fromEntries(templates)).toEqual({ default: "a", tool_use: "b" });
 });
 
 test("tokens are given to templates whether they are texts or objects", async () => {

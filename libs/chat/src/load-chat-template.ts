@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readdir, readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { type Clock, DroverError, systemClock } from "@drover/core";
 import type { Tokenizer } from "@drover/tokenizer";
 import { BUILT_IN_TEMPLATE } from "./built-in-template.ts";
@@ -17,21 +17,43 @@ export async function loadChatTemplate(
 }
 
 /**
- * A checkpoint's own templates: chat_template.jinja, else `chat_template` in chat_template.json or tokenizer_config.json (one, or a list with
- * names), else Llama 4's built-in format. Errors: `invalid_argument` naming file and field.
+ * A checkpoint's own templates: chat_template.jinja with those of the folder additional_chat_templates, else `chat_template` in chat_template.json or
+ * tokenizer_config.json (one, or a list with names), else Llama 4's built-in format. Errors: `invalid_argument` naming file and field.
  */
 export async function loadTemplateSource(modelDirectory: string): Promise<TemplateSource> {
   const config = await jsonFile(modelDirectory, "tokenizer_config.json");
   const own = await readOptional(join(modelDirectory, "chat_template.jinja"));
   const inProcessor = own === undefined ? await jsonFile(modelDirectory, "chat_template.json") : {};
   const templates =
-    (own === undefined ? undefined : new Map([[DEFAULT_TEMPLATE, own]])) ??
+    (own === undefined ? undefined : new Map([...(await additional(modelDirectory)), [DEFAULT_TEMPLATE, own]])) ??
     templatesIn(inProcessor.chat_template, "chat_template.json") ??
     templatesIn(config.chat_template, "tokenizer_config.json") ??
     new Map([[DEFAULT_TEMPLATE, BUILT_IN_TEMPLATE]]);
   const names = ["bos_token", "eos_token", "pad_token", "unk_token"];
   const variables = Object.fromEntries(names.map((name) => [name, tokenText(config[name]) ?? fallback(name)]));
   return { templates, variables };
+}
+
+/** The templates with names of their own that transformers writes beside the default one. */
+async function additional(modelDirectory: string): Promise<ReadonlyMap<string, string>> {
+  const folder = join(modelDirectory, ADDITIONAL_TEMPLATES);
+  const templates = new Map<string, string>();
+  for (const file of await namesIn(folder)) {
+    const source = file.endsWith(".jinja") ? await readOptional(join(folder, file)) : undefined;
+    if (source !== undefined) templates.set(basename(file, ".jinja"), source);
+  }
+  return templates;
+}
+
+const ADDITIONAL_TEMPLATES = "additional_chat_templates";
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return (await readdir(folder)).sort();
+  } catch (cause) {
+    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return [];
+    throw new DroverError("invalid_argument", `${folder} cannot be read`, { cause });
+  }
 }
 
 function templatesIn(value: unknown, file: string): ReadonlyMap<string, string> | undefined {
