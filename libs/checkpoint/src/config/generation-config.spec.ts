@@ -31,6 +31,8 @@ test("the checkpoint's own defaults are read, one end token or several", async (
 
 test("without the file the ids are config.json's, and nothing is sampled", async () => {
   expect(await load(undefined)).toMatchObject({ bosTokenId: 1, eosTokenIds: [2, 3], padTokenId: 4, doSample: false });
+  const whole = { model_type: "llama4", eos_token_id: [6, 7], text_config: { bos_token_id: 1 } };
+  expect(await load({ eos_token_id: null }, whole)).toMatchObject({ bosTokenId: 1, eosTokenIds: [6, 7] });
   expect(await load(undefined, { model_type: "llama4_text", eos_token_id: 5 })).toMatchObject({ eosTokenIds: [5] });
   expect(await load(undefined, { model_type: "llama4_text" })).toMatchObject({ eosTokenIds: [] });
 });

@@ -25,11 +25,13 @@ export async function loadGenerationConfig(directory: string): Promise<Generatio
   const modelPath = join(directory, "config.json");
   const model = new FieldReader(await readJsonObject(modelPath), modelPath);
   const text = model.object("text_config") ?? model;
+  const first = <T>(read: (part: FieldReader) => T | undefined): T | undefined =>
+    read(generation) ?? read(text) ?? read(model);
   const optional = (field: string) => (generation.raw(field) === undefined ? undefined : generation.number(field));
   return Object.freeze({
-    bosTokenId: generation.optionalId("bos_token_id") ?? text.optionalId("bos_token_id"),
-    eosTokenIds: readIds(generation, "eos_token_id") ?? readIds(text, "eos_token_id") ?? Object.freeze([]),
-    padTokenId: generation.optionalId("pad_token_id") ?? text.optionalId("pad_token_id"),
+    bosTokenId: first((part) => part.optionalId("bos_token_id")),
+    eosTokenIds: first((part) => readIds(part, "eos_token_id")) ?? Object.freeze([]),
+    padTokenId: first((part) => part.optionalId("pad_token_id")),
     doSample: generation.boolean("do_sample", false),
     temperature: optional("temperature"),
     topP: optional("top_p"),

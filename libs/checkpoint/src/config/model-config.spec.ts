@@ -83,6 +83,34 @@ test("the styles' switches are read in every form", async () => {
   expect((await load({ ...releasedStyle, tie_word_embeddings: true })).tieWordEmbeddings).toBe(true);
 });
 
+test("RoPE is that of rope_scaling where both styles say something, as in transformers, and of rope_parameters where it is empty", async () => {
+  const parameters = { rope_theta: 7, rope_type: "default" };
+  expect(await load({ ...releasedStyle, rope_parameters: parameters })).toMatchObject({
+    ropeTheta: 10_000,
+    ropeScaling: { factor: 16 },
+  });
+  expect(await load({ ...releasedStyle, rope_parameters: {} })).toMatchObject({ ropeScaling: { factor: 16 } });
+  const empty = { ...releasedStyle, rope_scaling: {}, rope_theta: undefined, rope_parameters: parameters };
+  expect(await load(empty)).toMatchObject({ ropeTheta: 7, ropeScaling: null });
+});
+
+test("a shortened model's no_rope_layers may go on for layers that it no longer has", async () => {
+  const config = await load({ ...releasedStyle, no_rope_layers: [1, 0, 1, 0, 1, 0, 1, 0] });
+  expect(config.isGlobalLayer).toEqual([false, true, false, true]);
+});
+
+test.each([
+  [true, false],
+  [false, true],
+])("embedding and head are one where the whole (%s) or its text part (%s) says so", async (whole, part) => {
+  const config = {
+    model_type: "llama4",
+    tie_word_embeddings: whole,
+    text_config: { ...releasedStyle, tie_word_embeddings: part },
+  };
+  expect((await load(config)).tieWordEmbeddings).toBe(true);
+});
+
 test("a model without dense layers may leave their width out, and no other may", async () => {
   const { intermediate_size_mlp: _, ...rest } = releasedStyle;
   expect((await load({ ...rest, interleave_moe_layer_step: 1 })).layerCount).toBe(4);
@@ -115,8 +143,11 @@ test("what is missing, wrong or no Llama 4 is refused by file and field", async 
     [{ rope_theta: -1 }, "rope_theta"],
     [{ rope_scaling: { rope_type: "yarn" } }, "rope_scaling.rope_type"],
     [{ rope_scaling: { rope_type: "llama3", factor: 8 } }, "rope_scaling.low_freq_factor"],
-    [{ rope_parameters: { rope_theta: 0 } }, "rope_parameters.rope_theta"],
+    [{ rope_scaling: undefined, rope_parameters: { rope_theta: 0 } }, "rope_parameters.rope_theta"],
     [{ rope_scaling: [] }, "rope_scaling"],
+    [{ rope_scaling: { rope_type: "default", partial_rotary_factor: 0.5 } }, "rope_scaling.partial_rotary_factor"],
+    [{ partial_rotary_factor: 0.5 }, "partial_rotary_factor"],
+    [{ attention_chunk_size: null }, "attention_chunk_size"],
   ];
   for (const [changes, field] of cases) expect(await fieldAtFault(changes), JSON.stringify(changes)).toBe(field);
 });

@@ -68,7 +68,8 @@ export async function loadModelConfig(directory: string): Promise<ModelConfig> {
     useQkNorm: text.boolean("use_qk_norm", true),
     ...readRope(text),
     temperatureTuning: readTemperature(text),
-    tieWordEmbeddings: outer.boolean("tie_word_embeddings", text.boolean("tie_word_embeddings", false)),
+    // transformers writes false for the whole even where the text part says true, and ties that part by its own.
+    tieWordEmbeddings: outer.boolean("tie_word_embeddings", false) || text.boolean("tie_word_embeddings", false),
     storedForms,
     imageTokenId: outer.optionalId("image_token_index") ?? outer.optionalId("image_token_id"),
   });

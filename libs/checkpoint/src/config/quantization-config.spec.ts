@@ -84,6 +84,17 @@ test.each<[string, Record<string, unknown>, object | undefined]>([
     { ...plain, quantizesActivations: true },
   ],
   [
+    "ModelOpt's FP8 by its algorithm alone",
+    {
+      quantization_config: {
+        quant_algo: "FP8",
+        producer: { name: "modelopt" },
+        config_groups: { group_0: { weights: { num_bits: 8, type: "float" } } },
+      },
+    },
+    { ...plain, quantizesActivations: true },
+  ],
+  [
     "ModelOpt's FP8 in the text's config",
     { text_config: { ...releasedStyle, quantization_config: { quant_method: "modelopt", quant_algo: "FP8" } } },
     { ...plain, quantizesActivations: true },

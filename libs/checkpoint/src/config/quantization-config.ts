@@ -66,6 +66,7 @@ function methodOf(quantization: FieldReader): QuantizationConfig["method"] {
   const method = quantization.text("quant_method");
   if (method === "compressed-tensors" || method === "fbgemm_fp8" || method === "fp8") return method;
   if (method?.startsWith("modelopt") === true) return "modelopt";
+  if (method === undefined && quantization.raw("quant_algo") !== undefined) return "modelopt";
   if (method === undefined && quantization.raw("config_groups") !== undefined) return "compressed-tensors";
   const isMlx = method === undefined && quantization.raw("bits") !== undefined;
   const found = method === undefined ? (isMlx ? "missing, as in MLX's files" : "missing") : quoted(method);

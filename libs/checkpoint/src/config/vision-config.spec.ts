@@ -34,6 +34,15 @@ async function load(outer: Record<string, unknown>): Promise<VisionConfig | unde
 
 const whole = (vision: unknown) => ({ model_type: "llama4", text_config: releasedStyle, vision_config: vision });
 
+test("sides may be written twice, as for a picture that is no square, which is refused", async () => {
+  const twice = { ...released, image_size: [336, 336], patch_size: [14, 14] };
+  expect(await load(whole(twice))).toEqual(await load(whole(released)));
+  await expect(load(whole({ ...released, image_size: [336, 448] }))).rejects.toThrow(
+    /vision_config.image_size must be/,
+  );
+  await expect(load(whole({ ...released, patch_size: [14] }))).rejects.toThrow(/vision_config.patch_size must be/);
+});
+
 test("both styles of config.json give the same encoder", async () => {
   const { rope_theta, ...rest } = released;
   const config = await load(whole(released));

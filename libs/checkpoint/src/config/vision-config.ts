@@ -66,14 +66,24 @@ export function hasVisionTensors(checkpoint: Pick<Checkpoint, "has">): boolean {
 function readTile(
   vision: FieldReader,
 ): Pick<VisionConfig, "imageSize" | "patchSize" | "gridSize" | "shuffle" | "rowsPerTile"> {
-  const imageSize = vision.count("image_size");
-  const patchSize = vision.count("patch_size");
+  const imageSize = readSide(vision, "image_size");
+  const patchSize = readSide(vision, "patch_size");
   if (imageSize % patchSize !== 0) vision.fail("image_size", "must be a multiple of patch_size");
   const gridSize = imageSize / patchSize;
   const shuffle = 1 / vision.positive("pixel_shuffle_ratio", 0.5);
   if (!Number.isInteger(shuffle) || gridSize % shuffle !== 0)
     vision.fail("pixel_shuffle_ratio", `must be 1 / n for an n that divides ${gridSize}, the patches of a side`);
   return { imageSize, patchSize, gridSize, shuffle, rowsPerTile: (gridSize / shuffle) ** 2 };
+}
+
+/** The side of a square: one number, or the same one twice, as transformers 5 may write it. */
+function readSide(vision: FieldReader, field: string): number {
+  const value = vision.raw(field);
+  if (!Array.isArray(value)) return vision.count(field);
+  const [height, width] = value;
+  if (value.length !== 2 || !Number.isSafeInteger(height) || height < 1 || height !== width)
+    return vision.fail(field, "must be one whole number above 0, or the same one twice");
+  return height;
 }
 
 function readHeads(vision: FieldReader): Pick<VisionConfig, "hiddenSize" | "headCount" | "headDim"> {

@@ -67,6 +67,11 @@ export class FieldReader {
     return this.#object[field] ?? undefined;
   }
 
+  /** Whether a field is there and null, where that says something else than its absence. */
+  isNull(field: string): boolean {
+    return this.#object[field] === null;
+  }
+
   /** The names of all fields, in the file's order. */
   get fields(): readonly string[] {
     return Object.keys(this.#object);
