@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 import { FailureReasons } from "./scripts/failure-reasons.ts";
+import { findProjects } from "./scripts/gates/projects.ts";
 
 /** The file that takes minutes first, whole clusters next: what is short fills the gaps at the end. */
 class LongestFirst extends BaseSequencer {
@@ -12,6 +13,11 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+/** Libraries without effects: nothing of one spec is there for the next one, so that they may share a process and what it has loaded. */
+const PURE = findProjects(import.meta.dirname)
+  .filter(({ pure }) => pure)
+  .map(({ folder }) => `${folder}/src/**/*.spec.ts`);
+
 /** Where npm test wants the counts. */
 const reportFile = process.env.DROVER_TEST_REPORT;
 
@@ -19,8 +25,20 @@ export default defineConfig({
   resolve: { conditions: ["@drover/source"] },
   ssr: { resolve: { conditions: ["@drover/source"], externalConditions: ["@drover/source"] } },
   test: {
-    include: ["scripts/**/*.spec.ts", "apps/*/src/**/*.spec.ts", "libs/*/src/**/*.spec.ts", "tests/**/*.spec.ts"],
+    projects: [
+      { extends: true, test: { name: "pure", include: PURE, isolate: false } },
+      {
+        extends: true,
+        test: {
+          name: "isolated",
+          include: ["scripts/**/*.spec.ts", "apps/*/src/**/*.spec.ts", "libs/*/src/**/*.spec.ts", "tests/**/*.spec.ts"],
+          exclude: ["**/node_modules/**", ...PURE],
+        },
+      },
+    ],
     pool: "forks",
+    // Where `npm run test-costs` asks what each spec costs.
+    setupFiles: process.env.DROVER_TEST_COSTS === undefined ? [] : ["scripts/test-costs/record-costs.ts"],
     execArgv: ["--conditions=@drover/source"],
     // The processes that tests start compile the same sources: from the second one on they find them compiled, which is half of a start.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, ".cache/compile") },
