@@ -22,12 +22,17 @@ export function speaksTls(binary: string): boolean {
 
 /** Below the range from which systems give out ports by themselves: no process that asks for any free port takes one of these meanwhile. */
 const PORT_MIN = 15_000;
-const PORT_COUNT = 15_000;
+/** Each process of the tests that run at the same time gives out ports of its own part, so that none is given out twice before it is used. */
+const PARTS = 5;
+const PART_PORTS = 3000;
+const part = Number(process.env.VITEST_POOL_ID ?? 0) % PARTS;
+let next = Math.floor(Math.random() * PART_PORTS);
 
 /** A free port on loopback that stays free until it is used. */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = PORT_MIN + Math.floor(Math.random() * PORT_COUNT);
+    next = (next + 1) % PART_PORTS;
+    const port = PORT_MIN + part * PART_PORTS + next;
     const server = createServer();
     const isFree = await new Promise<boolean>((resolve) => {
       server.once("error", () => resolve(false));
@@ -126,6 +131,7 @@ async function startServer(binary: string, settings: readonly string[], word: st
     if (said.includes(word)) break;
   }
   server.stdout.resume();
+  if (!said.includes(word)) throw new Error(`${binary} ${settings.join(" ")} has ended:\n${said}`);
   return server;
 }
 
