@@ -25,6 +25,8 @@ const FULL = "MISCONF Redis is configured to save RDB snapshots, but it's curren
 type Pending = Readonly<{ reject: (error: Error) => void }>;
 
 const RECONNECT_MS = 100;
+/** Commands of one instant while it is away. */
+const REFUSED_AT_ONCE_MAX = 2000;
 /** As ioredis is told: how long it waits for a word. */
 const SILENCE_MS = 10_000;
 
@@ -36,6 +38,8 @@ export class RedisLink {
   #end: End | undefined;
   #connection: SimConnection | undefined;
   readonly #pending = new Set<Pending>();
+  #refusedAtMs = 0;
+  #refusedCount = 0;
   isReady = false;
 
   constructor(network: SimNetwork, process: SimProcess, place: RedisPlace) {
@@ -49,8 +53,7 @@ export class RedisLink {
   command<T>(what: string, run: (redis: SimRedis) => T | Promise<T>): Promise<T> {
     const connection = this.#connection;
     const end = this.#end;
-    if (connection === undefined || end === undefined || !this.isReady)
-      return Promise.reject(new Error("Connection is closed."));
+    if (connection === undefined || end === undefined || !this.isReady) return this.#refused(what);
     return new Promise<T>((resolve, reject) => {
       const pending: Pending = { reject };
       this.#pending.add(pending);
@@ -76,6 +79,18 @@ export class RedisLink {
         if (this.#pending.has(pending)) connection.breakAt(end, "redis says nothing");
       });
     });
+  }
+
+  /** As a client that keeps no commands while it is away: at once. Who asks again at once, without end, would let nothing else happen: that is a bug. */
+  #refused<T>(what: string): Promise<T> {
+    const nowMs = this.#process.monotonic();
+    this.#refusedCount = nowMs === this.#refusedAtMs ? this.#refusedCount + 1 : 1;
+    this.#refusedAtMs = nowMs;
+    if (this.#refusedCount <= REFUSED_AT_ONCE_MAX) return Promise.reject(new Error("Connection is closed."));
+    queueMicrotask(() => {
+      throw new Error(`${this.#process.name} asks redis again and again without waiting: ${what}`);
+    });
+    return new Promise(() => undefined);
   }
 
   async #serve<T>(what: string, run: (redis: SimRedis) => T | Promise<T>): Promise<T> {

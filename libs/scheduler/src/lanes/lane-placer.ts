@@ -60,6 +60,8 @@ export class LanePlacer {
   readonly #placing = new Set<Promise<void>>();
   /** Whether its last round would have placed a job. */
   #foundRoom = false;
+  /** The queue has failed: nothing that needs it is begun before, however often the lane is woken. */
+  #retryAtMs = Number.NEGATIVE_INFINITY;
   /** The job that is first of those held, and since when it is passed over. */
   #passedOver: Readonly<{ requestId: string; sinceMs: number }> | undefined;
 
@@ -94,7 +96,7 @@ export class LanePlacer {
         if (signal.aborted) break;
         const { code, message } = toDroverError(error);
         logger.warn("queue.failed", { lane, code, message });
-        sleepMs = QUEUE_RETRY_MS;
+        sleepMs = this.#noteQueueFailed();
       }
       if (sleepMs > 0) await this.#wakeup.wait(sleepMs, clock, signal);
     }
@@ -107,6 +109,8 @@ export class LanePlacer {
   /** How long to sleep before the next round if nothing happens. */
   async #round(signal: AbortSignal): Promise<number> {
     const { queue, lane, clock, placer } = this.#options;
+    const awayMs = this.#retryAtMs - clock.monotonic();
+    if (awayMs > 0) return awayMs;
     this.#placeHeld();
     const first = this.#held[0];
     if (first !== undefined && clock.monotonic() - first.heldSinceMs >= HOLD_MS_MAX) await this.#releaseHeld();
@@ -117,6 +121,12 @@ export class LanePlacer {
     if (lease === undefined) return this.#held.length > 0 ? HELD_POLL_MS : IDLE_POLL_MS;
     this.#held.push({ lease, heldSinceMs: clock.monotonic() });
     return 0;
+  }
+
+  /** Returns how long it is left alone. A queue that is away refuses at once: asked again at once, it would never get the time to come back. */
+  #noteQueueFailed(): number {
+    this.#retryAtMs = this.#options.clock.monotonic() + QUEUE_RETRY_MS;
+    return QUEUE_RETRY_MS;
   }
 
   #overtakingEnds(): boolean {
@@ -190,6 +200,7 @@ export class LanePlacer {
       const { code, message } = toDroverError(error);
       span?.end(code);
       logger.warn("queue.failed", { request: requestId, code, message });
+      this.#noteQueueFailed();
       if (!lease.lost.aborted) this.#hold(held);
     }
   }
