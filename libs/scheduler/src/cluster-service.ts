@@ -3,7 +3,7 @@ import type { PlacementRecord } from "@drover/fleet";
 import { Cluster, type WorkerOrder as OrderMessage, type ClusterState as StateMessage } from "@drover/proto";
 import { type RpcHandlers, type RpcService, rpcService } from "@drover/rpc";
 import {
-  clusterStateToWire,
+  ClusterStateWriter,
   drainReplyToWire,
   drainRequestFromWire,
   explainReplyToWire,
@@ -74,9 +74,11 @@ function joinHandler(leadership: Leadership): RpcHandlers<typeof Cluster>["join"
 function watchHandler(leadership: Leadership): RpcHandlers<typeof Cluster>["watch"] {
   return (call) => {
     const { term } = leadership;
+    const states = new ClusterStateWriter();
+    const { keepsExperts } = call.request;
     const stream = new ServedStream<"state", StateMessage>(call, () => term?.unwatch(sink));
     const sink: StateSink = {
-      send: (state) => stream.put("state", clusterStateToWire(state)),
+      send: (state) => stream.put("state", states.write(state, { whole: !keepsExperts || stream.isBlocked })),
       end: (error) => stream.end(error),
     };
     if (term === undefined) {

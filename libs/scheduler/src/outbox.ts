@@ -18,6 +18,11 @@ export class Outbox<K extends string, T> {
     this.#call = call;
   }
 
+  /** The peer does not read: of each kind the newest is kept. */
+  get isBlocked(): boolean {
+    return this.#blocked;
+  }
+
   put(kind: K, message: T): void {
     if (this.#closed) return;
     if (this.#blocked) {

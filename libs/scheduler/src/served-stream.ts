@@ -29,6 +29,11 @@ export class ServedStream<K extends string, T> {
     return this.#ended;
   }
 
+  /** What is put now waits for the peer, and may be replaced before it leaves. */
+  get isBlocked(): boolean {
+    return this.#outbox.isBlocked;
+  }
+
   put(kind: K, message: T): void {
     this.#outbox.put(kind, message);
   }

@@ -32,6 +32,45 @@ export const clusterStateToWire = writtenOnce((state: ClusterState): Message => 
   });
 });
 
+/** The state without the experts' holders, for who was told of them. */
+const withoutExpertsToWire = writtenOnce(({ expertMap, ...state }: ClusterState): Message => {
+  const { modelId, epoch, complete } = expertMap;
+  const message = clusterStateToWire({ ...state, expertMap: { modelId, epoch, complete, holders: [], experts: NONE } });
+  message.sameExperts = true;
+  return message;
+});
+const NONE: ClusterState["expertMap"]["experts"] = new Map();
+
+/** Writes the states of one stream. The expert map is most of a state and seldom another one: it is told when it is. */
+export class ClusterStateWriter {
+  #told: ClusterState["expertMap"] | undefined;
+
+  /** `whole` where what was written last may never leave, or who reads keeps nothing. */
+  write(state: ClusterState, { whole }: Readonly<{ whole: boolean }>): Message {
+    if (!whole && state.expertMap === this.#told) return withoutExpertsToWire(state);
+    this.#told = state.expertMap;
+    return clusterStateToWire(state);
+  }
+}
+
+/** Reads the states of streams, one after the other. */
+export class ClusterStateReader {
+  #experts: ClusterState["expertMap"] | undefined;
+
+  /** Errors: as {@link clusterStateFromWire}, and for a stream that has not told its expert map. */
+  read(message: Message): ClusterState {
+    const state = clusterStateFromWire(message);
+    if (message.sameExperts) {
+      const experts = this.#experts;
+      if (experts?.epoch !== state.expertMap.epoch)
+        throw wireFault("same_experts", "refers to a map that was not told");
+      return { ...state, expertMap: experts };
+    }
+    this.#experts = state.expertMap;
+    return state;
+  }
+}
+
 /** Errors: `invalid_argument`, naming the field. */
 export function clusterStateFromWire(message: Message): ClusterState {
   const { schedulerId, leaderEpoch, expertMap, ready } = message;

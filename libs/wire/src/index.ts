@@ -11,7 +11,7 @@ export { type WorkerReport, workerReportFromWire, workerReportToWire } from "./w
 
 // What routers and people get to know of the cluster, and what they ask of it.
 
-export { clusterStateFromWire, clusterStateToWire } from "./cluster-state.ts";
+export { ClusterStateReader, ClusterStateWriter, clusterStateFromWire, clusterStateToWire } from "./cluster-state.ts";
 export { drainReplyFromWire, drainReplyToWire, drainRequestFromWire, drainRequestToWire } from "./drain.ts";
 export { explainReplyFromWire, explainReplyToWire } from "./placement-record.ts";
 export { type WatchRequest, watchRequestFromWire, watchRequestToWire } from "./watch-request.ts";

@@ -8,6 +8,8 @@ export type WatchRequest = Readonly<{
   modelId: ModelId;
   /** Where the router is reached. */
   address: string;
+  /** It keeps the expert map that it was told ({@link ClusterStateReader}). */
+  keepsExperts: boolean;
 }>;
 
 export function watchRequestToWire(request: WatchRequest): Message {
@@ -15,6 +17,6 @@ export function watchRequestToWire(request: WatchRequest): Message {
 }
 
 /** Errors: `invalid_argument` for names that are none. */
-export function watchRequestFromWire({ address, ...message }: Message): WatchRequest {
-  return { routerId: routerId(message.routerId), modelId: modelId(message.modelId), address };
+export function watchRequestFromWire({ address, keepsExperts, ...message }: Message): WatchRequest {
+  return { routerId: routerId(message.routerId), modelId: modelId(message.modelId), address, keepsExperts };
 }

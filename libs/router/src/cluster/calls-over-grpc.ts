@@ -3,7 +3,7 @@ import { DroverError } from "@drover/core";
 import { AttentionWorker, Cluster, ExplainRequestSchema } from "@drover/proto";
 import { bidiStreamOf, type Network, serverStreamOf, translated } from "@drover/rpc";
 import {
-  clusterStateFromWire,
+  ClusterStateReader,
   explainReplyFromWire,
   routerMessageToWire,
   watchRequestToWire,
@@ -14,12 +14,14 @@ import type { ClusterCalls } from "./cluster-calls.ts";
 /** A router's calls over gRPC. */
 export const callsOverGrpc = (network: Network): ClusterCalls => ({
   chance: () => network.chance(),
-  watch: (request) =>
-    translated(
+  watch: (request) => {
+    const states = new ClusterStateReader();
+    return translated(
       serverStreamOf(Cluster.method.watch, watchRequestToWire(request), network),
       (nothing: never) => nothing,
-      clusterStateFromWire,
-    ),
+      (message) => states.read(message),
+    );
+  },
   tokens: translated(bidiStreamOf(AttentionWorker.method.tokens, network), routerMessageToWire, workerMessageFromWire),
   explain: async (scheduler, requestId, signal) => {
     using client = network.dial(scheduler);

@@ -41,7 +41,7 @@ export class ClusterWatch {
     const { addresses, calls, routerId, modelId, clock, logger } = this.#options;
     this.#stream = new LivingStream({
       addresses,
-      open: calls.watch({ routerId, modelId, address }),
+      open: calls.watch({ routerId, modelId, address, keepsExperts: true }),
       onMessage: (state) => this.#take(state),
       onDown: (reason, scheduler) => logger.warn("watch.lost", { scheduler, reason }),
       onAway: (reason, scheduler) => logger.warn("watch.waiting", { scheduler, reason }),

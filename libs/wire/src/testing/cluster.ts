@@ -255,6 +255,7 @@ export const watchRequest: fc.Arbitrary<WatchRequest> = fc.record({
   routerId: aRouterId,
   modelId: aModelId,
   address: fc.string(),
+  keepsExperts: fc.boolean(),
 });
 
 export const placementRecord: fc.Arbitrary<PlacementRecord> = fc.record({
