@@ -35,6 +35,14 @@ export class TenantService {
   /** A step of these rows took `ms`: each tenant is charged what its rows are predicted to be of it. */
   observe(rows: readonly PlannedRows<Candidate>[], cost: StepCost, ms: number): void {
     this.#nowMs += ms;
+    const [first] = rows;
+    if (first === undefined) return;
+    // All of it is one tenant's, whatever its rows are of it.
+    if (rows.every(({ of }) => of.tenant === first.of.tenant)) {
+      this.#charge(first.of.tenant ?? NOBODY, ms);
+      this.#forget();
+      return;
+    }
     const entryMs = rows.map((entry) => cost.entryMs(entry));
     const sum = entryMs.reduce((total, one) => total + one, 0);
     if (!(sum > 0)) return;

@@ -78,6 +78,7 @@ function generate(
 
 /** The experts of rows [from, to), [to - from, MoE layers]; empty where none were asked for. */
 function expertsOf({ experts, rowCount }: ComputedEntry, from: number, to: number): Uint16Array {
+  if (experts.length === 0) return experts;
   const moeCount = experts.length / rowCount;
   return experts.subarray(from * moeCount, to * moeCount);
 }

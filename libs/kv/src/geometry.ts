@@ -50,11 +50,17 @@ export function kvGeometry(
   };
 }
 
+/** Layers of each kind, by the list that says it of each layer: it is asked for some times a step and sequence. */
+const layerCounts = new WeakMap<readonly boolean[], Readonly<Record<KvKind, number>>>();
+
 /** Layers of a kind. */
 export function layerCountOf({ isGlobalLayer }: Pick<KvGeometry, "isGlobalLayer">, kind: KvKind): number {
-  let count = 0;
-  for (const isGlobal of isGlobalLayer) if (isGlobal === (kind === "global")) count += 1;
-  return count;
+  const known = layerCounts.get(isGlobalLayer);
+  if (known !== undefined) return known[kind];
+  const global = isGlobalLayer.filter(Boolean).length;
+  const counts = { global, local: isGlobalLayer.length - global };
+  layerCounts.set(isGlobalLayer, counts);
+  return counts[kind];
 }
 
 /** Bytes of one row in all layers of a kind. */
@@ -80,10 +86,9 @@ function segmentCapacity(geometry: KvGeometry, isGlobal: boolean, rowCount: numb
  * lies before the boundary of `to`.
  */
 export function kvBytes(geometry: KvGeometry, from: number, to: number): number {
-  let rows = 0;
-  for (const isGlobal of geometry.isGlobalLayer)
-    rows += allocatedRows(geometry, isGlobal, isGlobal ? 0 : firstLocalRow(geometry, from), to);
-  return rows * geometry.rowBytes;
+  const globalRows = layerCountOf(geometry, "global") * allocatedRows(geometry, true, 0, to);
+  const localRows = layerCountOf(geometry, "local") * allocatedRows(geometry, false, firstLocalRow(geometry, from), to);
+  return (globalRows + localRows) * geometry.rowBytes;
 }
 
 /** The first row that chunked layers still hold when `length` rows are committed. */

@@ -121,8 +121,10 @@ export class KvCache {
     const bytes = this.bytesNeeded(sequence, rowCount);
     if (bytes > this.#options.bytesMax - this.#referencedBytes) return false;
     this.#evictWhile((slack) => this.#pool.bytes - slack + bytes > this.#options.bytesMax);
-    sequence.global.grow(end);
-    sequence.local.grow(end);
+    if (bytes > 0) {
+      sequence.global.grow(end);
+      sequence.local.grow(end);
+    }
     sequence.reservedEnd = end;
     return true;
   }

@@ -76,6 +76,8 @@ export class SequenceRows {
 
   /** Bytes to allocate before rows up to position `end` can be written. */
   bytesNeeded(end: number): number {
+    // Most steps add a row to a segment that has room for it.
+    if (this.#hasRoom(end)) return 0;
     const { pool, kind } = this.#context;
     let bytes = 0;
     for (const { own, rowCount } of this.#growthUntil(end))
@@ -177,6 +179,17 @@ export class SequenceRows {
       if (part.rowCount >= shareRowsMin && i + 1 < segmentPartsMax) break;
       this.#ownFrom = part.position;
     }
+  }
+
+  /** Whether the last own segment takes rows up to `end` as it is. */
+  #hasRoom(end: number): boolean {
+    if (end <= this.#writeFrom) return true;
+    const own = this.#own.at(-1);
+    return (
+      own !== undefined &&
+      end <= this.#segmentEnd(own.position) &&
+      own.firstRow + end - own.position <= own.extent.capacity
+    );
   }
 
   /** What must grow or be made before rows up to `end` are there. */
