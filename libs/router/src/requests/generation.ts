@@ -111,7 +111,7 @@ export class Generation {
   complete(cachedTokenCount: number): void {
     this.#buffer.push({ kind: "end", cachedTokenCount });
     this.#buffer.end();
-    this.#end.abort(new DroverError("cancelled", "the request has ended"));
+    this.#end.abort(ENDED);
   }
 
   fail(error: DroverError): void {
@@ -121,6 +121,9 @@ export class Generation {
   }
 }
 
+/** Why work stops for which nobody waits any more. Made once, as the next: a stack trace is dear, and every reply lets go of its request. */
+export const CLIENT_LEFT = new DroverError("cancelled", "the client has left");
+const ENDED = new DroverError("cancelled", "the request has ended");
 const NO_PIECE = { text: "", toolCalls: [], stopString: undefined, textOffset: 0, shownCount: 0 } as const;
 
 /** Experts [rowCount, layers] as one list a row. */

@@ -14,7 +14,7 @@ import { ANYBODY } from "../api-keys.ts";
 import { PROMPT_TOKEN_DEADLINE_MS, QUEUE_CALL_LIMIT, REQUEST_DEADLINE_MS, RETRY_AFTER_MS } from "../limits.ts";
 import type { RouterMetrics } from "../metrics/router-metrics.ts";
 import { type AddAgain, addFirst } from "./first-add.ts";
-import { Generation } from "./generation.ts";
+import { CLIENT_LEFT, Generation } from "./generation.ts";
 import { JobBatcher } from "./job-batcher.ts";
 import { LostJobs } from "./lost-jobs.ts";
 import type { Permit } from "./permit.ts";
@@ -128,7 +128,7 @@ export class Generations {
   }
 
   /** The client is gone or too slow: work stops at the worker and in the queue. */
-  cancel(generation: Generation, error = new DroverError("cancelled", "the client has left")): void {
+  cancel(generation: Generation, error = CLIENT_LEFT): void {
     this.#fail(generation, error);
   }
 
