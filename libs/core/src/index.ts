@@ -8,6 +8,7 @@ export { type TupleOf, tupleOf } from "./tuple.ts";
 // Time, chance that repeats, and who waits no longer.
 
 export { type Clock, systemClock } from "./clock.ts";
+export { restOfPeriod } from "./period.ts";
 export { seededRandom } from "./seeded-random.ts";
 export { neverAborted, type TimeLimit, untilAborted, whenAborted, withTimeout } from "./signals.ts";
 export { sleepUnlessAborted, Wakeup } from "./wakeup.ts";

@@ -4,6 +4,7 @@ import {
   DroverError,
   type Logger,
   neverAborted,
+  restOfPeriod,
   routerId,
   sleepUnlessAborted,
   systemClock,
@@ -226,8 +227,8 @@ export class Router {
     while (!closed.aborted) {
       for (const deployment of this.#deployments) deployment.sweep();
       this.#observeReady();
-      const pauseMs = this.#admission.inFlight === 0 ? IDLE_SWEEP_INTERVAL_MS : SWEEP_INTERVAL_MS;
-      await sleepUnlessAborted(this.#clock, pauseMs, closed);
+      const periodMs = this.#admission.inFlight === 0 ? IDLE_SWEEP_INTERVAL_MS : SWEEP_INTERVAL_MS;
+      await sleepUnlessAborted(this.#clock, restOfPeriod(this.#clock.monotonic(), periodMs), closed);
     }
   }
 

@@ -10,6 +10,7 @@ import {
   type PayloadStore,
   type QueueConsumer,
   type RouterId,
+  restOfPeriod,
   sleepUnlessAborted,
   type Tracer,
   toDroverError,
@@ -261,7 +262,7 @@ export class Term {
         if (!failing) logger.warn("queue.failed", { code, message });
         failing = true;
       }
-      await sleepUnlessAborted(clock, STATE_INTERVAL_MS, signal);
+      await sleepUnlessAborted(clock, restOfPeriod(this.#now(), STATE_INTERVAL_MS), signal);
     }
   }
 

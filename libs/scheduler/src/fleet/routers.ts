@@ -1,4 +1,4 @@
-import { BoundedMap, DroverError, type RouterId } from "@drover/core";
+import { BoundedMap, DroverError, type RouterId, restOfPeriod } from "@drover/core";
 import type { ClusterState } from "@drover/fleet";
 import { KNOWN_ROUTER_MAX, ROUTER_COUNT_MAX, ROUTER_GONE_MS, STATE_CHANGE_MS, STATE_INTERVAL_MS } from "../limits.ts";
 
@@ -70,7 +70,8 @@ export class Routers {
   /** When the next state goes out, unless it changes before. */
   get dueMs(): number {
     if (this.#watchers.size === 0) return Number.POSITIVE_INFINITY;
-    return this.#sentAtMs + (this.#dirty ? STATE_CHANGE_MS : STATE_INTERVAL_MS);
+    if (this.#dirty || this.#sentAtMs === Number.NEGATIVE_INFINITY) return this.#sentAtMs + STATE_CHANGE_MS;
+    return this.#sentAtMs + restOfPeriod(this.#sentAtMs, STATE_INTERVAL_MS);
   }
 
   /** Sends the state to all when it changed, 20 times a second at most, and each second anyway. */

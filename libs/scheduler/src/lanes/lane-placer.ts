@@ -5,6 +5,7 @@ import {
   type Lane,
   neverAborted,
   noTracer,
+  restOfPeriod,
   type Tracer,
   toDroverError,
   Wakeup,
@@ -118,7 +119,8 @@ export class LanePlacer {
     this.#foundRoom = room;
     if (!room || this.heldCount >= LEASES_HELD_MAX || this.#overtakingEnds()) return HELD_POLL_MS;
     const lease = await queue.take(lane, signal);
-    if (lease === undefined) return this.#held.length > 0 ? HELD_POLL_MS : IDLE_POLL_MS;
+    if (lease === undefined)
+      return this.#held.length > 0 ? HELD_POLL_MS : restOfPeriod(clock.monotonic(), IDLE_POLL_MS);
     this.#held.push({ lease, heldSinceMs: clock.monotonic() });
     return 0;
   }

@@ -1,4 +1,4 @@
-import { type Clock, DroverError, type Logger, sleepUnlessAborted, Wakeup } from "@drover/core";
+import { type Clock, DroverError, type Logger, restOfPeriod, sleepUnlessAborted, Wakeup } from "@drover/core";
 import type { ExpertRows, ExpertSet, WorkerStatus } from "@drover/fleet";
 import { LivingStream, type OpenStream, STREAM_LIMITS } from "@drover/rpc";
 import type { JoinHello, WorkerOrder, WorkerReport } from "@drover/wire";
@@ -125,7 +125,7 @@ export class Membership implements Disposable {
     const { clock } = this.#options;
     let isQuiet = false;
     while (!down.aborted) {
-      if (isQuiet) await this.#news.wait(this.#heartbeatMs, clock, down);
+      if (isQuiet) await this.#news.wait(restOfPeriod(clock.monotonic(), this.#heartbeatMs), clock, down);
       else await sleepUnlessAborted(clock, STATUS_CHANGE_MS, down);
       if (down.aborted) return;
       isQuiet = this.#report(this.#member.status());
