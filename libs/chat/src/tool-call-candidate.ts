@@ -70,7 +70,7 @@ export class ToolCallCandidate {
   /** The calls of a text that only lacks what closes them; undefined where an argument is not whole, or another one was to come. */
   completed(): readonly FoundCall[] | undefined {
     const { text } = this;
-    if (this.#characters.plain || this.#characters.malformed || /[,:=([{]/.test(text.trimEnd().slice(-1)))
+    if (this.#characters.plain || this.#characters.malformed || /[,:=([{>]/.test(text.trimEnd().slice(-1)))
       return undefined;
     for (const ending of ENDINGS[text.charAt(0)] ?? BARE_ENDINGS) {
       const whole = new ToolCallCandidate(this.#grammar);

@@ -1,13 +1,13 @@
 import { type Characters, type FoundCall, type Production, refuse, space } from "./tool-call-characters.ts";
-import { colon, comma, jsonString, jsonValue, nest, repairedJsonObject } from "./tool-json-value.ts";
+import { colon, comma, isStringBegin, jsonString, jsonValue, nest, repairedJsonObject } from "./tool-json-value.ts";
 
 /** What a call may say of itself, and with what each value begins. Any other key makes it an ordinary object. */
 const CALL_KEYS: Readonly<Record<string, string>> = {
-  name: '"',
-  parameters: '{"nN',
-  arguments: '{"nN',
-  type: '"',
-  id: '"',
+  name: "\"'",
+  parameters: "{\"'nN",
+  arguments: "{\"'nN",
+  type: "\"'",
+  id: "\"'",
 };
 const KEY_NAMES = Object.keys(CALL_KEYS);
 
@@ -34,6 +34,8 @@ export function* jsonCallArray(characters: Characters): Production<FoundCall[]> 
     if (characters.char !== ",") yield* refuse(characters);
     yield;
     yield* space(characters);
+    // A comma may be the last sign of a list of calls, as in Python.
+    if (characters.char === "]" && !characters.plain) return calls;
   }
 }
 
@@ -60,13 +62,14 @@ function* callObject(characters: Characters): Production<FoundCall> {
 
 /** The key between its quotes; stops on the closing one. Plain as soon as it is none of a call's. */
 function* callKey(characters: Characters): Production<string> {
-  if (characters.char !== '"') yield* refuse(characters);
+  if (!isStringBegin(characters)) yield* refuse(characters);
+  const quote = characters.char;
   let key = "";
   const string = jsonString(characters);
   while (!string.next().done) {
     yield;
     if (characters.malformed || characters.plain) continue;
-    if (characters.char === '"' && KEY_NAMES.includes(key)) continue;
+    if (characters.char === quote && KEY_NAMES.includes(key)) continue;
     key += characters.char;
     if (!KEY_NAMES.some((name) => name.startsWith(key))) characters.plain = true;
   }

@@ -12,7 +12,7 @@ const PYTHON_WORDS: Readonly<Record<string, readonly [python: string, json: stri
 export function* jsonValue(characters: Characters): Production<void> {
   const { char } = characters;
   if (char === "{") yield* jsonObject(characters);
-  else if (char === '"') yield* jsonString(characters);
+  else if (isStringBegin(characters)) yield* jsonString(characters);
   else if (char === "t") yield* exactly(characters, "true");
   else if (char === "f") yield* exactly(characters, "false");
   else if (char === "n") yield* exactly(characters, "null");
@@ -31,7 +31,7 @@ export function* jsonObject(characters: Characters): Production<void> {
   yield;
   yield* space(characters);
   while (characters.char !== "}") {
-    if (characters.char !== '"') yield* refuse(characters);
+    if (!isStringBegin(characters)) yield* refuse(characters);
     yield* jsonString(characters);
     yield;
     yield* colon(characters);
@@ -78,20 +78,32 @@ export function* colon(characters: Characters): Production<void> {
   yield* space(characters);
 }
 
-/** Behind a value: stops on `close`, or behind a comma on what must be the next value. */
+/** Behind a value: stops on `close`, or behind a comma on what must be the next value. In calls a comma may also be the last sign, repaired. */
 export function* comma(characters: Characters, close: string): Production<void> {
   yield* space(characters);
   if (characters.char === close) return;
+  const { offset } = characters;
   yield* exactly(characters, ",");
   yield;
   yield* space(characters);
-  if (characters.char === close) yield* refuse(characters);
+  if (characters.char !== close) return;
+  if (!characters.isLenient) yield* refuse(characters);
+  characters.repair(offset, 1, "");
 }
 
-/** From quote to quote; stops on the closing one. In calls with control characters and escapes that JSON lacks, repaired. */
+/** Whether a string begins; in calls with Python's other quote too. */
+export function isStringBegin(characters: Characters): boolean {
+  return characters.isOneOf('"') || (characters.isLenient && characters.isOneOf("'"));
+}
+
+/** From quote to quote; stops on the closing one. In calls with control characters, escapes and quotes that JSON lacks, repaired. */
 export function* jsonString(characters: Characters): Production<void> {
+  const quote = characters.char;
+  const isSingle = quote === "'";
+  if (isSingle) characters.repair(characters.offset, 1, '"');
   yield;
-  while (characters.char !== '"') {
+  while (characters.char !== quote) {
+    if (isSingle && characters.isOneOf('"')) characters.repair(characters.offset, 1, '\\"');
     if (characters.char < " ") {
       if (!characters.isLenient) yield* refuse(characters);
       characters.repair(characters.offset, 1, JSON.stringify(characters.char).slice(1, -1));
@@ -99,9 +111,10 @@ export function* jsonString(characters: Characters): Production<void> {
     if (characters.char === "\\") yield* jsonEscape(characters);
     else yield;
   }
+  if (isSingle) characters.repair(characters.offset, 1, '"');
 }
 
-/** From the backslash; stops behind the escape. One that JSON does not know stands for itself, as in Python: then it stops behind the backslash. */
+/** From the backslash; stops behind the escape. One that JSON does not know stands for itself, as in Python: then, but for an apostrophe, it stops behind the backslash. */
 function* jsonEscape(characters: Characters): Production<void> {
   const start = characters.offset;
   yield;
@@ -120,7 +133,9 @@ function* jsonEscape(characters: Characters): Production<void> {
   }
   if (!characters.isLenient) yield* refuse(characters);
   // No string needs an apostrophe escaped, and none that has one means the backslash.
-  characters.repair(start, 1, characters.isOneOf("'") ? "" : "\\\\");
+  const isApostrophe = characters.isOneOf("'");
+  characters.repair(start, 1, isApostrophe ? "" : "\\\\");
+  if (isApostrophe) yield;
 }
 
 /** Stops on its last character. */
