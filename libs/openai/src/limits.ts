@@ -1,6 +1,9 @@
 /** Choices of one request (`n`); more are refused. */
 export const CHOICES_MAX = 16;
 
+/** Choices of all prompts of one completion; more are refused. LangChain asks for 20 prompts at once where it has many. */
+export const PROMPT_CHOICES_MAX = 32;
+
 /** Alternatives that are reported beside each token (`logprobs`, `top_logprobs`); more are refused. */
 export const TOP_LOGPROBS_MAX = 20;
 

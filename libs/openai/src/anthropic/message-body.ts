@@ -16,6 +16,34 @@ const ImageSource = Type.Union(
 
 const ImageBlock = Type.Object({ type: Type.Literal("image"), source: ImageSource });
 
+const Texts = Type.Union([Type.String(), Type.Array(TextBlock)], {
+  [SAYS]: "must be a string or a list of text blocks",
+});
+
+const DocumentBlock = Type.Object({
+  type: Type.Literal("document"),
+  title: optional(Type.String()),
+  context: optional(Type.String()),
+  source: Type.Union(
+    [
+      Type.Object({ type: Type.Literal("text"), data: Type.String() }),
+      Type.Object({ type: Type.Literal("content"), content: Texts }),
+    ],
+    {
+      discriminator: { propertyName: "type" },
+      description: "Text: the model reads it as such, behind its title and context.",
+      [SAYS]: "is not supported: a document's source must be text or content",
+    },
+  ),
+});
+
+const SearchResultBlock = Type.Object({
+  type: Type.Literal("search_result"),
+  source: Type.String(),
+  title: Type.String(),
+  content: Type.Array(TextBlock, { description: "Read as text, behind its title and source." }),
+});
+
 const ToolUseBlock = Type.Object({
   type: Type.Literal("tool_use"),
   id: Type.String(),
@@ -32,9 +60,9 @@ const ResultContent = Type.Union(
   [
     Type.String(),
     Type.Array(
-      Type.Union([TextBlock, ImageBlock], {
+      Type.Union([TextBlock, ImageBlock, DocumentBlock, SearchResultBlock], {
         discriminator: { propertyName: "type" },
-        [SAYS]: "is not supported: a tool's result must be text or image",
+        [SAYS]: "is not supported: a tool's result must be text, image, document or search_result",
       }),
     ),
   ],
@@ -52,10 +80,19 @@ const ToolResultBlock = Type.Object({
 const thoughtBlock = <T extends "thinking" | "redacted_thinking">(type: T) => Type.Object({ type: Type.Literal(type) });
 
 const Block = Type.Union(
-  [TextBlock, ImageBlock, ToolUseBlock, ToolResultBlock, thoughtBlock("thinking"), thoughtBlock("redacted_thinking")],
+  [
+    TextBlock,
+    ImageBlock,
+    DocumentBlock,
+    SearchResultBlock,
+    ToolUseBlock,
+    ToolResultBlock,
+    thoughtBlock("thinking"),
+    thoughtBlock("redacted_thinking"),
+  ],
   {
     discriminator: { propertyName: "type" },
-    [SAYS]: "is not supported: a block must be text, image, tool_use or tool_result",
+    [SAYS]: "is not supported: a block must be text, image, document, search_result, tool_use or tool_result",
   },
 );
 
@@ -72,7 +109,8 @@ export const AnthropicMessage = Type.Object({
 });
 export type AnthropicMessage = Static<typeof AnthropicMessage>;
 export type AnthropicBlock = Static<typeof Block>;
-export type AnthropicImage = Static<typeof ImageBlock>;
+/** What a turn or a tool's result says. */
+export type AnthropicSaid = Extract<AnthropicBlock, { type: "text" | "image" | "document" | "search_result" }>;
 
 const AnthropicTool = Type.Object({
   type: optional(Type.Literal("custom", { [SAYS]: "is not supported: a tool must be custom, a function of yours" })),
@@ -108,11 +146,10 @@ const anthropicPromptFields = {
   messages: Type.Array(AnthropicMessage, {
     minItems: 1,
     maxItems: MESSAGES_MAX,
-    description: "The conversation so far. Where the last turn is the assistant's, the answer goes on with it.",
+    description:
+      "The conversation so far. Where the last turn is the assistant's and has text, the answer goes on with it.",
   }),
-  system: optional(
-    Type.Union([Type.String(), Type.Array(TextBlock)], { [SAYS]: "must be a string or a list of text blocks" }),
-  ),
+  system: optional(Texts),
   tools: optional(
     Type.Array(AnthropicTool, { maxItems: TOOLS_MAX, description: "Functions that the model may call." }),
   ),

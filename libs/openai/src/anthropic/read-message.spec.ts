@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { readChat } from "../read/chat.ts";
+import type { ChatPrompt } from "../request/generation-query.ts";
 import { refused, tinyFacts } from "../testing/tiny-facts.ts";
 import { readAnthropic } from "./read-message.ts";
 
@@ -62,5 +63,42 @@ describe("a message's body", () => {
       const [code, message] = refused(() => read(body));
       expect([code, message.startsWith(field)], message).toEqual(["invalid_argument", true]);
     }
+  });
+
+  const promptOf = (turns: readonly object[]) => (read({ messages: turns }).prompt as ChatPrompt).input;
+
+  it("goes on with the assistant's last turn where that has text, and else answers what came before", () => {
+    const [user] = messages;
+    const asked = promptOf([user ?? {}]);
+    expect(asked).toMatchObject({ addGenerationPrompt: true });
+    for (const content of ["", [], [{ type: "text", text: "" }], [{ type: "thinking", thinking: "hm", signature: "" }]])
+      expect(promptOf([user ?? {}, { role: "assistant", content }]), JSON.stringify(content)).toEqual(asked);
+    for (const content of ["The", [{ type: "text", text: "The" }]])
+      expect(promptOf([user ?? {}, { role: "assistant", content }])).toMatchObject({
+        addGenerationPrompt: false,
+        continueFinalMessage: true,
+        messages: [{ role: "user" }, { role: "assistant" }],
+      });
+  });
+
+  it("has documents and found texts in turns and results, which are read as text", () => {
+    const title = "T";
+    const text = { type: "text", text: "b" };
+    const blocks = [
+      { type: "document", source: { type: "text", media_type: "text/plain", data: "b" }, title, citations: null },
+      { type: "document", source: { type: "content", content: "b" }, context: "C" },
+      { type: "document", source: { type: "content", content: [text, text] } },
+      { type: "search_result", source: "https://a.example", title, content: [text] },
+    ];
+    const shown = ["T\nb", "C\nb", "b\nb", "T\nhttps://a.example\nb"].map((said) => ({ type: "text", text: said }));
+    const result = { type: "tool_result", tool_use_id: "1", content: blocks };
+    expect(promptOf([{ role: "user", content: [...blocks, result] }]).messages).toEqual([
+      { role: "tool", tool_call_id: "1", content: shown },
+      { role: "user", content: shown },
+    ]);
+    const pdf = { type: "document", source: { type: "base64", media_type: "application/pdf", data: "" } };
+    expect(refused(() => promptOf([{ role: "user", content: [pdf] }]))[1]).toMatch(
+      /^messages\[0\]\.content\[0\]\.source\.base64: is not supported/,
+    );
   });
 });

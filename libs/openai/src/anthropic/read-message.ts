@@ -1,5 +1,4 @@
 import type { ChatMessage } from "@drover/chat";
-import { at } from "@drover/core";
 import { answerConstraint } from "../read/answer-constraint.ts";
 import { schemaConstraint } from "../read/constraint.ts";
 import { addImage, checkReadsImages } from "../read/images.ts";
@@ -14,8 +13,8 @@ import {
   type AnthropicBlock,
   AnthropicBody,
   AnthropicCountBody,
-  type AnthropicImage,
   type AnthropicMessage,
+  type AnthropicSaid,
 } from "./message-body.ts";
 
 const parseBody = parserOf(AnthropicBody);
@@ -87,11 +86,13 @@ function choiceOf(choice: AnthropicCountBody["tool_choice"] | undefined): unknow
 
 function promptOf(body: AnthropicCountBody, facts: ModelFacts): ChatPrompt {
   const images: ImageReference[] = [];
-  const messages = body.messages.flatMap((message, i) => templateMessages(message, `messages[${i}]`, images));
+  const messages = withoutSilentEnd(
+    body.messages.flatMap((message, i) => templateMessages(message, `messages[${i}]`, images)),
+  );
   checkReadsImages(images, facts);
   const system = systemText(body.system ?? undefined);
   const tools = readTemplateTools(toolBodyOf(body));
-  const isContinued = at(body.messages, body.messages.length - 1).role === "assistant";
+  const isContinued = messages.at(-1)?.role === "assistant";
   return {
     kind: "chat",
     field: "messages",
@@ -105,9 +106,20 @@ function promptOf(body: AnthropicCountBody, facts: ModelFacts): ChatPrompt {
   };
 }
 
+/** A last turn of the assistant's that says and calls nothing begins no answer: Anthropic's lets it be empty, or thoughts alone. */
+function withoutSilentEnd(messages: ChatMessage[]): ChatMessage[] {
+  const last = messages.at(-1);
+  return last?.role === "assistant" && saysNothing(last) ? messages.slice(0, -1) : messages;
+}
+
+function saysNothing({ content, tool_calls: calls }: ChatMessage): boolean {
+  if (calls !== undefined) return false;
+  return Array.isArray(content) ? content.every((part) => part?.text === "") : content === "";
+}
+
 function systemText(system: AnthropicCountBody["system"] | undefined): string | undefined {
   if (system === undefined || system === null || system.length === 0) return undefined;
-  return typeof system === "string" ? system : system.map(({ text }) => text).join("\n");
+  return joined(system);
 }
 
 /** A turn as templates take it: each call's result is a message of its own, before what the user says besides. */
@@ -120,7 +132,8 @@ function templateMessages({ role, content }: AnthropicMessage, field: string, im
     const name = `${field}.content[${i}]`;
     if (block.type === "tool_result") results.push(resultMessage(block, name, images));
     else if (block.type === "tool_use") calls.push(templateCall(block));
-    else if (block.type === "text" || block.type === "image") said.push(templatePart(block, name, images));
+    else if (block.type !== "thinking" && block.type !== "redacted_thinking")
+      said.push(templatePart(block, name, images));
   }
   if (said.length === 0 && calls.length === 0) return results;
   return [
@@ -145,12 +158,8 @@ function resultMessage(
   return { role: "tool", tool_call_id: callId, content: parts };
 }
 
-function templatePart(
-  block: Extract<AnthropicBlock, { type: "text" }> | AnthropicImage,
-  field: string,
-  images: ImageReference[],
-) {
-  if (block.type === "text") return { type: "text", text: block.text };
+function templatePart(block: AnthropicSaid, field: string, images: ImageReference[]) {
+  if (block.type !== "image") return { type: "text", text: textOf(block) };
   const { source } = block;
   const image =
     source.type === "url"
@@ -159,3 +168,15 @@ function templatePart(
   addImage(images, image, field);
   return { type: "image_url" };
 }
+
+/** What a block says to a model that reads text: of a document and of what was found, what they are called first. */
+function textOf(block: Exclude<AnthropicSaid, { type: "image" }>): string {
+  if (block.type === "text") return block.text;
+  if (block.type === "search_result") return [block.title, block.source, joined(block.content)].join("\n");
+  const { title, context, source } = block;
+  const text = source.type === "text" ? source.data : joined(source.content);
+  return [title, context, text].filter((one) => typeof one === "string" && one !== "").join("\n");
+}
+
+const joined = (texts: string | readonly Readonly<{ text: string }>[]): string =>
+  typeof texts === "string" ? texts : texts.map(({ text }) => text).join("\n");

@@ -1,4 +1,5 @@
 import { BATCH_CUSTOM_ID_LENGTH_MAX } from "../limits.ts";
+import { eventJson, oneLine } from "../write/reply-frame.ts";
 
 /** A request of a batch: its client's name for it, and the JSON of its body. */
 export type BatchLine = Readonly<{ customId: string; body: string }>;
@@ -38,14 +39,14 @@ function parsed(text: string): unknown {
   }
 }
 
-/** The line of a request that was answered, with an answer or an error as JSON. */
+/** The line of a request that was answered, with an answer or an error as JSON; one to every reader of lines. */
 export function answeredLine(id: string, customId: string, status: number, body: string): string {
   const head = JSON.stringify({ id, custom_id: customId }).slice(0, -1);
   const answered = JSON.stringify({ status_code: status, request_id: id }).slice(0, -1);
-  return `${head},"response":${answered},"body":${body}},"error":null}\n`;
+  return `${oneLine(`${head},"response":${answered},"body":${body}},"error":null}`)}\n`;
 }
 
 /** The line of a request whose time was over, or whose batch was cancelled, before it had an answer. */
 export function unansweredLine(id: string, customId: string, code: string, message: string): string {
-  return `${JSON.stringify({ id, custom_id: customId, response: null, error: { code, message } })}\n`;
+  return `${eventJson({ id, custom_id: customId, response: null, error: { code, message } })}\n`;
 }

@@ -54,7 +54,7 @@ export const GENERATION_ENDPOINTS: readonly GenerationEndpoint[] = [
     tag: "Generating",
     summary: "Continues texts",
     description:
-      "Of several prompts, the choices are in their order and counted through, each prompt's `n` beside one another; together they may be as many as one prompt's. `logprobs` have an entry for every token that was generated, also for the one that ended a choice.",
+      "Of several prompts, the choices are in their order and counted through, each prompt's `n` beside one another; together they may be 32. `logprobs` have an entry for every token that was generated, also for the one that ended a choice.",
     body: named("CompletionRequest", CompletionBody),
     answer: named("Completion", Completion),
     chunk: named("CompletionChunk", CompletionChunk),

@@ -22,7 +22,7 @@ export function keptNames(value: unknown): KeptNames | undefined {
  */
 export function withItems(value: unknown, kept: ReadonlyMap<string, unknown> = new Map()): unknown {
   const items = itemsOf(value);
-  if (items.length === 0) return value;
+  if (items.length === 0) return withoutInput(value);
   if (items.flatMap(referredId).length > KEPT_ITEMS_MAX)
     throw fieldError("input", `may refer to at most ${KEPT_ITEMS_MAX} items`);
   const input = items.map((item, i) => {
@@ -35,6 +35,14 @@ export function withItems(value: unknown, kept: ReadonlyMap<string, unknown> = n
     });
   });
   return { ...(value as object), input };
+}
+
+/** Who goes on with a kept answer need not say anything: then its input is no item. */
+function withoutInput(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || !("previous_response_id" in value)) return value;
+  if (typeof value.previous_response_id !== "string") return value;
+  const given = "input" in value ? (value.input ?? undefined) : undefined;
+  return given === undefined ? { ...value, input: [] } : value;
 }
 
 /** The item of a kept answer that has this id; undefined where it has none. */
@@ -63,6 +71,6 @@ function referredId(item: unknown): readonly string[] {
 }
 
 const typed = (item: unknown): unknown =>
-  typeof item === "object" && item !== null && !("type" in item) && "role" in item
+  typeof item === "object" && item !== null && (!("type" in item) || item.type === null) && "role" in item
     ? { ...item, type: "message" }
     : item;

@@ -93,4 +93,31 @@ describe("a response's body", () => {
     expect(refused(() => read(many, kept))[1]).toMatch(/^input: may refer to at most 256 items/);
     expect(keptNames({ input: [ask, { role: "assistant", id: "msg_1", content: "a" }] })).toBeUndefined();
   });
+
+  it("may say nothing where it goes on with a kept response, and leave a message's type out or null", () => {
+    const turns = [{ role: "user", content: "hi" }];
+    const kept = {
+      previous: { model: "tiny", response: {}, conversation: { messages: turns, images: [] } },
+      items: new Map(),
+    };
+    const previous_response_id = "resp_1";
+    for (const input of [undefined, null, []])
+      expect(read({ previous_response_id, input }, kept).prompt).toMatchObject({ input: { messages: turns } });
+    expect(refused(() => read({ input: [] }))[1]).toBe("input: must not be empty");
+    expect(refused(() => read({ input: undefined }))[1]).toBe("input: is required");
+    const asked = read({ input: turns });
+    for (const type of ["message", null]) expect(read({ input: [{ type, ...turns[0] }] }).prompt).toEqual(asked.prompt);
+  });
+
+  it("with truncation auto has the end of a conversation read that does not fit, but not of one with images", () => {
+    expect(read({ truncation: "auto" })).toMatchObject({
+      promptTokensKept: "fit",
+      reply: { repeated: { truncation: "auto" } },
+    });
+    for (const truncation of ["disabled", null, undefined]) expect(read({ truncation })).toEqual(read({}));
+    expect(read({}).promptTokensKept).toBeUndefined();
+    const image = { type: "input_image", image_url: "data:image/png;base64,AAAA" };
+    expect(read({ truncation: "auto", input: [{ role: "user", content: [image] }] }).promptTokensKept).toBeUndefined();
+    expect(refused(() => read({ truncation: "left" }))[1]).toBe("truncation: must be auto or disabled");
+  });
 });

@@ -9,7 +9,8 @@ import { checkToolChoice, readTemplateTools, readToolCallRules, type ToolBody } 
 import { unsupportedIn } from "../read/unsupported.ts";
 import type { Constraint, Conversation, GenerationQuery, ImageReference } from "../request/generation-query.ts";
 import type { ModelFacts } from "../request/model-facts.ts";
-import { parserOf } from "../schema/check.ts";
+import { fieldError, parserOf } from "../schema/check.ts";
+import { SENTENCES } from "../schema/sentences.ts";
 import { withItems } from "./kept-items.ts";
 import type { KeptParts } from "./kept-response.ts";
 import { ResponseBody, type ResponseItem, type ResponseParts } from "./response-body.ts";
@@ -31,6 +32,8 @@ export function readResponse(value: unknown, facts: ModelFacts, kept: KeptParts 
     throw new DroverError("not_found", `the response ${JSON.stringify(id.slice(0, 100))} is not kept here`, {
       field: "previous_response_id",
     });
+  if (id === undefined && body.input.length === 0 && typeof body.input !== "string")
+    throw fieldError("input", SENTENCES.empty);
   const conversation = conversationOf(body, kept?.previous?.conversation);
   checkReadsImages(conversation.images, facts);
   const toolBody = toolBodyOf(body);
@@ -65,6 +68,7 @@ export function readResponse(value: unknown, facts: ModelFacts, kept: KeptParts 
     toolCalls: readToolCallRules(toolBody, body.parallel_tool_calls),
     constraint: answerConstraint(formatOf(body), toolBody, body.parallel_tool_calls),
     echo: false,
+    ...(body.truncation === "auto" && conversation.images.length === 0 && { promptTokensKept: "fit" as const }),
     reply: {
       stream: body.stream ?? false,
       includeUsage: true,
@@ -90,6 +94,7 @@ function repeatedFields(body: ResponseBody): Readonly<Record<string, unknown>> {
     text: { ...body.text, format: body.text?.format ?? { type: "text" } },
     tool_choice: body.tool_choice ?? "auto",
     tools: repeatedTools(body),
+    truncation: body.truncation ?? "disabled",
   };
 }
 

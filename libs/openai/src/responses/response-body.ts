@@ -106,8 +106,9 @@ const Format = Type.Union(
 /** The body of `POST /v1/responses`. */
 export const ResponseBody = Type.Object({
   model: modelField,
-  input: Type.Union([Type.String(), Type.Array(Item, { minItems: 1, maxItems: MESSAGES_MAX })], {
-    description: "What the user says, or the items of a conversation.",
+  input: Type.Union([Type.String(), Type.Array(Item, { maxItems: MESSAGES_MAX })], {
+    description:
+      "What the user says, or the items of a conversation; may be empty or absent beside `previous_response_id`.",
     [SAYS]: "must be a string or a list of items",
   }),
   instructions: optional(Type.String({ description: "What the system says; not kept for the next turn." })),
@@ -142,7 +143,13 @@ export const ResponseBody = Type.Object({
   ),
   stream: optional(Type.Boolean({ description: "Sends the answer as events while it is made.", default: false })),
   truncation: optional(
-    Type.Literal("disabled", { [SAYS]: "is not supported except as disabled: what does not fit is refused" }),
+    Type.Enum(["auto", "disabled"], {
+      type: "string",
+      description:
+        "With `auto`, of a conversation that does not fit the last tokens are read that do. Not with images.",
+      default: "disabled",
+      [SAYS]: "must be auto or disabled",
+    }),
   ),
   background: optional(Type.Literal(false, { [SAYS]: "is not supported except as false" })),
   conversation: Type.Optional(Type.Null({ [SAYS]: "is not supported: use previous_response_id" })),

@@ -10,7 +10,10 @@ const ORIGIN = /^(?:null|[a-z][a-z0-9+.-]*:\/\/[^/?#\s,]+)$/;
 /** Names of headers, as a preflight asks for them. */
 const HEADER_NAMES = /^[\w!#$%&'*+.^`|~-]+(?:\s*,\s*[\w!#$%&'*+.^`|~-]+)*$/;
 /** What a page may read of an answer besides its body. */
-const EXPOSED = `${REQUEST_ID_HEADER}, retry-after`;
+const RATE_LIMITS = ["limit", "remaining", "reset"].flatMap((figure) =>
+  ["requests", "tokens"].map((what) => `x-ratelimit-${figure}-${what}`),
+);
+const EXPOSED = [REQUEST_ID_HEADER, "request-id", "retry-after", ...RATE_LIMITS].join(", ");
 
 /** The pages that may use the API from a browser. Without any, no answer says that one may. Source: https://fetch.spec.whatwg.org/#http-cors-protocol. */
 export class CrossOrigin {
