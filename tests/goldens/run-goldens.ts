@@ -18,10 +18,15 @@ const CHECKPOINTS = {
 const STRIPE_ABOVE = 1024;
 
 /**
- * Brings up a cluster with the settings and runs the reference's own check against its public interface. Returns its last line. Throws an Error
+ * Brings up a cluster with the settings and runs the reference's own check against its public interface, and then whatever `afterwards` asks of it.
+ * Returns the check's last line. Throws an Error
  * where a prompt is so long that context workers have a part of it, and none of them has attended to anything.
  */
-export async function runGoldens(settings: Settings, redisUrl: string | undefined): Promise<string> {
+export async function runGoldens(
+  settings: Settings,
+  redisUrl: string | undefined,
+  afterwards: (cluster: TestCluster, settings: Settings) => Promise<void> = async () => undefined,
+): Promise<string> {
   await using cluster = await TestCluster.start({
     model: CHECKPOINTS[settings.checkpoint],
     expertWorkers: settings.expertWorkers,
@@ -37,6 +42,7 @@ export async function runGoldens(settings: Settings, redisUrl: string | undefine
   const isStriped = settings.contextWorkers > 0 && longestGolden(settings.checkpoint) > STRIPE_ABOVE;
   if (isStriped && (await attendedRows(cluster, settings)) === 0)
     throw new Error("context workers have attended to nothing");
+  await afterwards(cluster, settings);
   return said;
 }
 
