@@ -5,7 +5,7 @@ import { type Plan, planOf } from "./plan.ts";
 import { simulate } from "./simulate.ts";
 
 /** `npm run simulate-faults` lives through the others. */
-const SEED_COUNT = 150;
+const SEED_COUNT = 100;
 const KEPT = join(import.meta.dirname, "seeds");
 
 test("whatever goes wrong, no token is wrong, nothing leaks, no older leader is obeyed, and who was accepted is answered", async () => {
