@@ -87,7 +87,9 @@ describe.skipIf(!hasDeployTools)(`the chart (${NEEDED})`, () => {
   test("its unit tests fail where a template changes", async () => {
     using copy = new ChartCopy();
     copy.edit("templates/router-service.yaml", (text) => text.replace("kind: Service", "kind: Servant"));
-    expect((await runTool("helm-unittest", ["--strict", copy.folder])).ok).toBe(false);
+    const { ok, stdout } = await runTool("helm-unittest", ["--strict", "-f", "tests/objects_test.yaml", copy.folder]);
+    expect(ok).toBe(false);
+    expect(stdout).toContain("Servant");
   });
 
   test("is rendered with the nano profile in deploy/kubernetes.yaml, byte for byte", async () => {
