@@ -70,18 +70,41 @@ class Bed implements AsyncDisposable {
   }
 }
 
+/** What of its lease a leader has left when it renews it, at least. */
+const LEASE_MS = 2000;
+
+/** The longest time in which this process did not come to run. */
+class Pauses implements Disposable {
+  longestMs = 0;
+  #lastMs = systemClock.monotonic();
+  readonly #watch = setInterval(() => {
+    const nowMs = systemClock.monotonic();
+    this.longestMs = Math.max(this.longestMs, nowMs - this.#lastMs);
+    this.#lastMs = nowMs;
+  }, 50);
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#watch);
+  }
+}
+
 describe.skipIf(binary === undefined)("a Redis that does not answer as it should (needs Redis)", () => {
   test("that takes 300 ms for each command serves, and its leader keeps the lease", async () => {
     await using bed = await Bed.start();
     await bed.drain();
     bed.proxy.delayMs = 300;
-    const grant = await bed.lease.acquire(neverAborted);
-    const [job, cancelled] = [jobOf(), jobOf()];
-    await bed.producer.add([job, cancelled], neverAborted);
-    await bed.producer.cancel([cancelled.requestId], neverAborted);
-    expect(await bed.drain()).toEqual([job.requestId]);
-    expect(grant.lost.aborted).toBe(false);
-    await grant.release();
+    // A lease that is lost while this process did not run for half of its time says nothing about Redis.
+    for (let isOnTime = false; !isOnTime; ) {
+      using pauses = new Pauses();
+      const grant = await bed.lease.acquire(neverAborted);
+      const [job, cancelled] = [jobOf(), jobOf()];
+      await bed.producer.add([job, cancelled], neverAborted);
+      await bed.producer.cancel([cancelled.requestId], neverAborted);
+      expect(await bed.drain()).toEqual([job.requestId]);
+      isOnTime = pauses.longestMs < LEASE_MS / 2;
+      if (isOnTime) expect(grant.lost.aborted).toBe(false);
+      await grant.release();
+    }
   });
 
   test.each(["swallows-requests", "swallows-replies"] as const)(
