@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { median } from "./figures.ts";
 
 const run = promisify(execFile);
 
@@ -17,14 +18,17 @@ export const FORMATS = {
 } as const;
 export type Format = keyof typeof FORMATS;
 
-/** One round of `bench/engine.ts`, one thread, in a process of its own. */
+/** Rounds that each side measures in one process, behind its warming up; their median counts. */
+const ROUNDS = 3;
+
+/** `bench/engine.ts`, one thread, in a process of its own. */
 export async function droverEngine(root: string, model: string, format: Format): Promise<EngineSpeeds> {
   const args = [
     join(root, "scripts/run.mjs"),
     join(root, "bench/engine.ts"),
     "--json",
     "--rounds",
-    "1",
+    String(ROUNDS),
     "--model",
     model,
   ];
@@ -33,7 +37,7 @@ export async function droverEngine(root: string, model: string, format: Format):
 }
 
 /**
- * One round of llama.cpp's own benchmarks, one thread, on `FOLDER/NAME-FORMAT.gguf`, its programs in `FOLDER/build/bin`. Undefined where the folder has no
+ * llama.cpp's own benchmarks, one thread, on `FOLDER/NAME-FORMAT.gguf`, its programs in `FOLDER/build/bin`. Undefined where the folder has no
  * such file.
  */
 export async function llamaEngine(folder: string, name: string, format: Format): Promise<EngineSpeeds | undefined> {
@@ -51,7 +55,7 @@ export async function llamaEngine(folder: string, name: string, format: Format):
     "-ntg",
     "64",
     "-npl",
-    "1,8,32",
+    [1, 8, 32].flatMap((batch) => Array(ROUNDS).fill(batch)).join(","),
     "-b",
     "2048",
     "-ub",
@@ -60,8 +64,18 @@ export async function llamaEngine(folder: string, name: string, format: Format):
   const decoded = await run(program("llama-batched-bench"), [...common, ...shape, "--output-format", "jsonl"]);
   const lines = decoded.stdout.split("\n").filter((line) => line.startsWith("{"));
   const batches = lines.map((line) => JSON.parse(line) as { pl: number; speed_tg: number });
-  const speedAt = (batch: number) => batches.find(({ pl }) => pl === batch)?.speed_tg ?? Number.NaN;
-  const prefilled = await run(program("llama-bench"), [...common, "-p", "512", "-n", "0", "-r", "1", "-o", "json"]);
+  const speedAt = (batch: number) => median(batches.filter(({ pl }) => pl === batch).map((one) => one.speed_tg));
+  const prefilled = await run(program("llama-bench"), [
+    ...common,
+    "-p",
+    "512",
+    "-n",
+    "0",
+    "-r",
+    String(ROUNDS),
+    "-o",
+    "json",
+  ]);
   const [prefill] = JSON.parse(prefilled.stdout) as readonly { avg_ts: number }[];
   return {
     "decode, batch 1": speedAt(1),

@@ -11,7 +11,7 @@ import type { SequenceRows } from "./sequence-rows.ts";
 const BATCH_SIZES = [32, 16, 8, 4, 2, 1] as const;
 
 /** A row of the step that decodes a sequence whose rows are in one run. */
-export type CachedRow = Readonly<{ row: number; rows: SequenceRows }>;
+export type CachedRow = Readonly<{ row: number; rows: Pick<SequenceRows, "countBefore" | "cachedRows"> }>;
 
 /** A step's queries [a, Q], keys and values [a, K*d] of one layer. */
 export type LayerQueries = readonly [q_aQ: Float32Array, k_aKd: Float32Array, v_aKd: Float32Array];
