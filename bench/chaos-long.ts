@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -6,6 +8,7 @@ import { openRedis } from "@drover/queue";
 import { freePort, redisBinary, TestRedis } from "@drover/testkit";
 import { ClusterSecret } from "../tests/e2e/cluster-secret.ts";
 import { ROOT, TestCluster } from "../tests/e2e/test-cluster.ts";
+import { chaosTable } from "./chaos/chaos-table.ts";
 import { type Levels, readLevels } from "./chaos/levels.ts";
 import { type MixedRequest, mixedRequests } from "./chaos/mixed-requests.ts";
 import { MixedTally, type Outcome, readMixed } from "./chaos/mixed-stream.ts";
@@ -16,7 +19,8 @@ import { SecondRouter } from "./chaos/second-router.ts";
  * Kills one process after the other, any but the last router, under streams of every kind, each of which has one right answer, learned before:
  * `chaos-long.ts --minutes 30 --streams 32 --every 5`. Every expert has two holders. `--queue-too` has Redis and the scheduler among the victims.
  * Who was cut off with a killed router asks the other one again, as users do, and is counted as such. Says what came of the requests, how long streams
- * paused by what was killed, and what is held ten seconds after the last one.
+ * paused by what was killed, and what is held ten seconds after the last one. What has come of it so far is in the file `--so-far` all the time, and is
+ * said when it is told to end.
  */
 const { values } = parseArgs({
   options: {
@@ -29,6 +33,7 @@ const { values } = parseArgs({
     "attention-workers": { type: "string", default: "2" },
     "context-workers": { type: "string", default: "2" },
     flags: { type: "string", default: "" },
+    "so-far": { type: "string", default: join(tmpdir(), "chaos-long.md") },
   },
 });
 const everyMs = Number(values.every) * 1000;
@@ -36,6 +41,9 @@ const everyMs = Number(values.every) * 1000;
 const REST_MS = 10_000;
 /** Longer than any wait that is promised: a request that is asked again and again for so long is lost. */
 const ASKED_AGAIN_MS_MAX = 120_000;
+/** After the last stream every part is back within this time, or its absence is a fault. */
+const WHOLE_MS_MAX = 120_000;
+const SO_FAR_MS = 10_000;
 const random = seededRandom(Number(values.seed));
 const isQueueVictim = values["queue-too"];
 const binary = redisBinary();
@@ -82,7 +90,7 @@ for (const request of requests) {
 const tally = new MixedTally();
 const pauses = new Pauses();
 const refusedAfterMs: number[] = [];
-let askedAgain = 0;
+let askedAgainCount = 0;
 let isOver = false;
 let turn = 0;
 
@@ -103,7 +111,7 @@ async function ask(request: MixedRequest, right: readonly string[]): Promise<voi
       if (outcome.end.startsWith("503")) refusedAfterMs.push(tookMs);
       return tally.note(request, right, outcome);
     }
-    askedAgain += 1;
+    askedAgainCount += 1;
     usesSecond = false;
   }
 }
@@ -174,43 +182,51 @@ async function held(): Promise<Held> {
   return { ...levels, redisKeyCount };
 }
 
-/** Every part of the cluster is back. */
+/** Every part of the cluster is back. Rejects where one stays away. */
 async function whole(): Promise<void> {
-  while (!victims.every((victim) => victim.isThere())) await sleep(100);
+  const untilMs = performance.now() + WHOLE_MS_MAX;
+  for (;;) {
+    const away = victims.filter((victim) => !victim.isThere()).map(({ kind }) => kind);
+    if (away.length === 0) break;
+    if (performance.now() > untilMs) throw new Error(`not back after ${WHOLE_MS_MAX} ms: ${away.join(", ")}`);
+    await sleep(100);
+  }
   await cluster.ready();
   await router.ready;
 }
 
+const table = () => chaosTable({ tally, pauses, askedAgainCount, refusedAfterMs });
+const keep = setInterval(() => writeFileSync(values["so-far"], `${table()}\n`), SO_FAR_MS);
+
+/** Says what has come of it so far, and ends all that it has started. */
+async function interrupt(): Promise<void> {
+  clearInterval(keep);
+  console.log(`interrupted; so far:\n${table()}`);
+  await router[Symbol.asyncDispose]();
+  await cluster[Symbol.asyncDispose]();
+  if (isQueueVictim) await redis[Symbol.asyncDispose]();
+  secret[Symbol.dispose]();
+  process.exit(1);
+}
+for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => void interrupt());
+
+const level = ({ residentMiB, handleCount, socketCount, kvMiB, redisKeyCount }: Held) =>
+  `${residentMiB} MiB resident, ${handleCount} handles, ${socketCount} sockets, ${redisKeyCount} keys in Redis, ${kvMiB} MiB of KV held`;
+
 await sleep(2000);
 const before = await held();
 const clients = Array.from({ length: Number(values.streams) }, client);
-await strikes();
-isOver = true;
-await Promise.all(clients);
+try {
+  await strikes();
+} finally {
+  isOver = true;
+  // Each ends by its own bounds.
+  await Promise.all(clients);
+  clearInterval(keep);
+  console.log(table());
+}
 await whole();
 await sleep(REST_MS);
-const after = await held();
-
-const quantile = (sorted: readonly number[], part: number) =>
-  Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0);
-const errors = [...tally.errors].map(([end, count]) => `${count} x ${end}`).join(", ") || "none";
-const { requests: count, right, wrong, lost, hanging } = tally;
-console.log(
-  "| requests | right | wrong | lost | hanging | errors | asked again after their router was killed | soonest 503 ms |",
-);
-console.log("|---|---|---|---|---|---|---|---|");
-const soonest = refusedAfterMs.length === 0 ? "none" : Math.round(Math.min(...refusedAfterMs));
-console.log(
-  `| ${count} | ${right} | ${wrong.length} | ${lost} | ${hanging} | ${errors} | ${askedAgain} | ${soonest} |`,
-);
-console.log("| killed | times | streams at it | pause p50 ms | p99 | most |");
-console.log("|---|---|---|---|---|---|");
-for (const [kind, sorted] of pauses.all)
-  console.log(
-    `| ${kind} | ${pauses.countOf(kind)} | ${sorted.length} | ${quantile(sorted, 0.5)} | ${quantile(sorted, 0.99)} | ${quantile(sorted, 1)} |`,
-  );
-const level = ({ residentMiB, handleCount, socketCount, kvMiB, redisKeyCount }: Held) =>
-  `${residentMiB} MiB resident, ${handleCount} handles, ${socketCount} sockets, ${redisKeyCount} keys in Redis, ${kvMiB} MiB of KV held`;
-console.log(`before: ${level(before)}; ten seconds after: ${level(after)}`);
-for (const one of wrong) console.log(one);
+console.log(`before: ${level(before)}; ten seconds after: ${level(await held())}`);
+const { wrong, lost, hanging } = tally;
 process.exitCode = wrong.length + lost + hanging === 0 ? 0 : 1;
