@@ -164,9 +164,9 @@ test("what an index lacks or has too much of is told", async () => {
 test.each([
   ["another quantization", { ...scoutConfig, quantization_config: { quant_method: "gptq" } }, /quant_method is gptq/],
   [
-    "a regular expression",
-    { ...scoutConfig, quantization_config: { ...compressedFp8, ignore: ["re:(a+)+$"] } },
-    /only text and/,
+    "a regular expression that looks ahead",
+    { ...scoutConfig, quantization_config: { ...compressedFp8, ignore: ["re:(?!.*vision).*"] } },
+    /ignore has the pattern .* with a lookaround/,
   ],
   ["a type that is none", { ...scoutConfig, torch_dtype: "int3" }, /dtype must be one of/],
   [
