@@ -1,5 +1,6 @@
 import { X509Certificate } from "node:crypto";
-import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -27,6 +28,16 @@ it("certificates are made once, the key for this user alone, for the names and d
   expect(await make("--days", "20")).toBe(0);
   expect(await read("tls.crt")).toBe(before);
 });
+
+it.skipIf(!existsSync("/proc/self"))(
+  "where no folder can be made, the flag is named with the reason, at once",
+  async () => {
+    const refused = { message: expect.stringMatching(/^--out: nothing can be written to .*: /) };
+    await expect(runCertificates(["--out", "/proc/x/y"], {})).rejects.toMatchObject(refused);
+    await writeFile(join(folder, "file"), "");
+    await expect(runCertificates(["--out", join(folder, "file")], {})).rejects.toMatchObject(refused);
+  },
+);
 
 it("doctor finds what is made in order, warns before its time is over and fails after it, and says what is wrong with it", async () => {
   await make("--names", "a.example", "--days", "100");

@@ -1,7 +1,8 @@
-import { access, mkdir, writeFile } from "node:fs/promises";
+import { access, writeFile } from "node:fs/promises";
 import { DroverError, neverAborted } from "@drover/core";
 import { certificateFilesIn, commandConfig, defineConfig } from "@drover/process";
 import { type CertificateTexts, makeCertificates } from "@drover/rpc";
+import { makeFolders, writeFault } from "../made-folders.ts";
 import { say } from "../report.ts";
 import { inClusterApi, makeKubernetesSecret } from "../secret/kubernetes-secret.ts";
 
@@ -61,12 +62,12 @@ async function writeNew(out: string, make: () => CertificateTexts): Promise<void
   }
   const { certificate, key, ca = "" } = make();
   try {
-    await mkdir(out, { recursive: true, mode: 0o700 });
+    await makeFolders(out, 0o700);
     await writeFile(files.key, key, { mode: 0o600, flag: "wx" });
     await writeFile(files.ca, ca, { flag: "wx" });
     await writeFile(files.certificate, certificate, { flag: "wx" });
   } catch (cause) {
-    throw new DroverError("unavailable", `--out: ${out} cannot be written: ${(cause as Error).message}`, { cause });
+    throw new DroverError("unavailable", `--out: nothing can be written to ${out}: ${writeFault(cause)}.`, { cause });
   }
   say(`${files.certificate}, its key and its authority are made`);
 }

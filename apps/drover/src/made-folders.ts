@@ -1,0 +1,43 @@
+import { mkdir, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: "permission is denied",
+  EPERM: "that is not permitted",
+  EROFS: "the file system is read-only",
+  ENOSPC: "no space is left",
+  ENOTDIR: "a part of the path is a file",
+  EEXIST: "a part of the path is a file",
+  ENOENT: "its parent cannot have folders",
+  ENAMETOOLONG: "the name is too long",
+};
+
+/** Why a folder or a file could not be written, as the end of a sentence. */
+export function writeFault(cause: unknown): string {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
+  return REASONS[code] ?? code;
+}
+
+/**
+ * Makes a folder and what is missing above it, one after the other: asked for all at once, Node tries for ever where a file system makes none, as in
+ * /proc. Errors: those of the file system.
+ */
+export async function makeFolders(folder: string, mode = 0o777): Promise<void> {
+  for (const missing of await missingFolders(folder)) await mkdir(missing, { mode });
+}
+
+/** The folders that are not there, the outermost first. */
+async function missingFolders(folder: string): Promise<readonly string[]> {
+  const missing: string[] = [];
+  for (let at = folder; ; at = dirname(at)) {
+    const isThere = await stat(at).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === "ENOENT") return false;
+        throw error;
+      },
+    );
+    if (isThere || at === dirname(at)) return missing.reverse();
+    missing.push(at);
+  }
+}
