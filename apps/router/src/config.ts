@@ -14,6 +14,9 @@ export const ROUTER_USAGE = `Usage: drover router --model DIR --scheduler HOST:P
 
 Serves the OpenAI HTTP API and Drover's gRPC API; several may run side by side.`;
 
+/** Ten years: what is kept has no timer of its own. */
+const KEEP_MS_MAX = 3650 * 86_400_000;
+
 const PORT = { kind: "integer", min: 0, max: 65_535 } as const;
 
 export const routerFlags = defineConfig({
@@ -56,6 +59,7 @@ export const routerFlags = defineConfig({
   apiKeyFile: { kind: "string", valueName: "FILE", help: "One API key a line; without it everybody may ask." },
   corsOrigins: {
     kind: "list",
+    form: "origin",
     valueName: "ORIGIN",
     help: "Pages that may use the OpenAI API from a browser, such as https://app.example; * for all. None when absent.",
   },
@@ -90,6 +94,7 @@ export const routerFlags = defineConfig({
     kind: "duration",
     default: `${KEEP_RESPONSES_MS_DEFAULT / 60_000}m`,
     min: 0,
+    max: KEEP_MS_MAX,
     valueName: "TIME",
     help: "A response is kept so long, beside the queue, for requests that go on with it; 0: not at all.",
   },
@@ -104,6 +109,7 @@ export const routerFlags = defineConfig({
     kind: "duration",
     default: `${KEEP_FILES_MS_DEFAULT / 60_000}m`,
     min: 1000,
+    max: KEEP_MS_MAX,
     valueName: "TIME",
     help: "Files and batches are kept so long, beside the queue.",
   },

@@ -15,3 +15,6 @@ export const WATCHED_FILE_BYTES_MAX = 8 * 2 ** 20;
 
 /** How often a file of secrets or keys is looked at. */
 export const WATCHED_FILE_POLL_MS = 5_000;
+
+/** Milliseconds that a flag may have a process wait: Node's timers know 31 bits, and are over at once where there are more. */
+export const TIMER_MS_MAX = 596 * 3_600_000;

@@ -11,7 +11,7 @@ The exit status is 0 where it fits and 1 where it does not.`;
 
 export const planSpec = defineConfig({
   gpus: { kind: "integer", default: 8, min: 1, max: GPUS_MAX, help: "GPUs, and so workers." },
-  gpuMemory: { kind: "size", default: "80GiB", min: 1, help: "Memory of one GPU." },
+  gpuMemory: { kind: "size", default: "80GiB", min: 2 ** 20, help: "Memory of one GPU." },
   context: {
     kind: "string",
     valueName: "TOKENS",

@@ -11,6 +11,7 @@ Runs a whole cluster on this machine: router, queue, scheduler, attention worker
 
 const PORT = { kind: "integer", min: 0, max: 65_535, valueName: "PORT" } as const;
 const TIME = { kind: "duration", min: 0, valueName: "TIME" } as const;
+const KEPT = { ...TIME, max: 3650 * 86_400_000 } as const;
 
 export const upSpec = defineConfig({
   model: { kind: "string", valueName: "DIR", help: "The checkpoint's folder. Default: models/nano." },
@@ -172,6 +173,7 @@ export const upSpec = defineConfig({
   advertise: { kind: "string", form: "host", valueName: "HOST", help: "Address that peers use; --listen when absent." },
   corsOrigins: {
     kind: "list",
+    form: "origin",
     valueName: "ORIGIN",
     help: "Pages that may use the OpenAI API from a browser, such as http://localhost:3000; * for all.",
   },
@@ -204,14 +206,14 @@ export const upSpec = defineConfig({
     help: "A request that comes while the cluster cannot serve waits so long before it is answered with 503. Default: 10s.",
   },
   keepResponses: {
-    ...TIME,
+    ...KEPT,
     help: "A response is kept so long for requests that go on with it; 0: not at all. Default: 60m.",
   },
   streamWait: {
     ...TIME,
     help: "A streamed reply gets a comment as a sign of life when it has had nothing for so long. Default: 30s.",
   },
-  keepFiles: { ...TIME, help: "Files and batches are kept so long, beside the queue. Default: 72h." },
+  keepFiles: { ...KEPT, help: "Files and batches are kept so long, beside the queue. Default: 72h." },
   batchRequests: {
     kind: "integer",
     min: 1,

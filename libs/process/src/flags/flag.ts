@@ -14,7 +14,7 @@ type NumberFlag = Described &
 /** Bytes: `512MiB`, `2GB`, `4096`. With `auto` the word itself is a value too: whoever reads it measures. */
 type SizeFlag = Described &
   Readonly<{ kind: "size"; default?: number | string; required?: true; min?: number; max?: number; auto?: true }>;
-/** Milliseconds: `10s`, `250ms`, `1.5m`, `2h`; a bare number is milliseconds. */
+/** Milliseconds: `10s`, `250ms`, `1.5m`, `2h`; a bare number is milliseconds. At most what a timer can wait for, where no `max` says otherwise. */
 type DurationFlag = Described &
   Readonly<{ kind: "duration"; default?: number | string; required?: true; min?: number; max?: number }>;
 /** `--flag`, `--no-flag`, `--flag=true`; false when absent. */

@@ -73,6 +73,16 @@ describe("parseConfig", () => {
     ["30", 30],
   ])("reads the duration %s as %d ms", (text, ms) => expect(parse(["--grace", text]).grace).toBe(ms));
 
+  it("refuses a duration that no timer can wait for, and says which it can", () => {
+    expect(parse(["--grace", "596h"]).grace).toBe(596 * 3_600_000);
+    expect(() => parse(["--grace", "597h"])).toThrow(/--grace must be at most 596h/);
+  });
+
+  it("asks for a unit where a bare number is too few bytes", () => {
+    expect(() => parse(["--kv-memory", "0"])).toThrow(/--kv-memory must be at least 1, not 0; write a unit, such as/);
+    expect(() => parse(["--kv-memory", "0KiB"])).toThrow(/--kv-memory must be at least 1, not 0\.$/m);
+  });
+
   it("turns a boolean on, off and to what is said", () => {
     expect(parse(["--verbose"]).verbose).toBe(true);
     expect(parse(["--verbose", "--no-verbose"]).verbose).toBe(false);

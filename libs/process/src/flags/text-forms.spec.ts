@@ -18,6 +18,11 @@ describe("a flag's text", () => {
       ["redis", "http://a", "localhost:6379", "redis://"],
     ],
     ["host", ["0.0.0.0", "::", "[::1]", "router.local"], ["a:80", "http://a", "a b", "a/b"]],
+    [
+      "origin",
+      ["*", "null", "https://app.example", "http://localhost:3000"],
+      ["foo", "https://a/", "https://a b", "app.example", ""],
+    ],
     ["name", ["nano", "meta-llama/Scout@1.0"], ["na no", "-a", "", "ä", "a".repeat(201)]],
   ] as const)("that must be of the form %s is, or is told what it must be", (form, good, bad) => {
     for (const text of good) expect([text, formProblem(form, text)]).toEqual([text, undefined]);

@@ -14,6 +14,10 @@ const FORMS = {
     problem: "must be scheduler or a URL such as redis://127.0.0.1:6379 or redis+sentinel://HOST:PORT,HOST:PORT/NAME",
   },
   host: { isOne: isHost, problem: "must be a host's name or address, without a port" },
+  origin: {
+    isOne: (text: string) => text === "*" || /^(?:null|[a-z][a-z0-9+.-]*:\/\/[^/?#\s,]+)$/.test(text),
+    problem: "must be origins such as https://app.example, with nothing behind the host, or *",
+  },
   name: {
     isOne: (text: string) => /^[A-Za-z0-9][A-Za-z0-9._@/-]{0,199}$/.test(text),
     problem: "must begin with a letter or digit and have only letters, digits and . _ @ / -",

@@ -1,4 +1,5 @@
 import { assertNever } from "@drover/core";
+import { TIMER_MS_MAX } from "../limits.ts";
 import type { Flag } from "./flag.ts";
 import { formProblem, type TextForm } from "./text-forms.ts";
 
@@ -34,9 +35,12 @@ export function parseValue(flag: Flag, raw: unknown): Parsed {
       return bounded(flag, decimal(raw), "must be a number");
     case "size":
       if (flag.auto && raw === "auto") return { value: raw };
-      return bounded(flag, withUnit(raw, BYTES), `must be a size such as 512MiB or 2GB${flag.auto ? ", or auto" : ""}`);
+      return withHint(
+        bounded(flag, withUnit(raw, BYTES), `must be a size such as 512MiB or 2GB${flag.auto ? ", or auto" : ""}`),
+        raw,
+      );
     case "duration":
-      return bounded(flag, withUnit(raw, MILLISECONDS), "must be a duration such as 250ms, 10s or 2m");
+      return duration(flag, raw);
     case "choice":
       return parseChoice(flag.choices, raw);
     case "list":
@@ -44,6 +48,19 @@ export function parseValue(flag: Flag, raw: unknown): Parsed {
     default:
       return assertNever(flag);
   }
+}
+
+/** What no timer can wait for would be over at once, and begin again. */
+function duration(flag: Readonly<{ min?: number; max?: number }>, raw: unknown): Parsed {
+  const parsed = bounded(flag, withUnit(raw, MILLISECONDS), "must be a duration such as 250ms, 10s or 2m");
+  const isLate = "value" in parsed && flag.max === undefined && Number(parsed.value) > TIMER_MS_MAX;
+  return isLate ? { problem: `must be at most ${TIMER_MS_MAX / MILLISECONDS.h}h` } : parsed;
+}
+
+/** A bare number of bytes is mostly meant in another unit. */
+function withHint(parsed: Parsed, raw: unknown): Parsed {
+  if (!("problem" in parsed) || !/^\d+$/.test(String(raw))) return parsed;
+  return { problem: `${parsed.problem}; write a unit, such as ${raw === "0" ? "1" : raw}GiB` };
 }
 
 function parseText(form: TextForm | undefined, raw: unknown): Parsed {
