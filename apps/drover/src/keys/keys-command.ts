@@ -32,7 +32,7 @@ async function perform(
   config: Config<typeof keysSpec>,
   print: (text: string) => void,
 ): Promise<number> {
-  const text = await existing(config.file);
+  const text = await existing(config.file, verb === "create");
   const { tenants, ownDigests } = parseKeys(text);
   const found = tenants.find((tenant) => tenant.name === name);
   if (verb === "list") {
@@ -86,12 +86,12 @@ function summary({ keyDigests, ...tenant }: Tenant): string {
 const isLineOf = (line: string, name: string): boolean =>
   line.trim().startsWith("{") && parseKeys(line).tenants.some((tenant) => tenant.name === name);
 
-/** Empty for a file that is not there yet. */
-async function existing(file: string): Promise<string> {
+/** Empty for a file that is not there yet, where one `isMade`. */
+async function existing(file: string, isMade: boolean): Promise<string> {
   try {
     return await readFile(file, "utf8");
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return "";
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT" && isMade) return "";
     throw new DroverError("invalid_argument", `--file: ${file} cannot be read.`, { cause });
   }
 }
