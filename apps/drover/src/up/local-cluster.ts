@@ -42,7 +42,7 @@ export class LocalCluster {
 
   /** Starts everything and resolves when all are ready. Errors: `unavailable` when a process ends before it has ever listened. */
   async start(): Promise<void> {
-    const folder = await mkdtemp(join(tmpdir(), "drover-up-"));
+    const folder = await ownFolder();
     this.#guard.removeAtEnd(folder);
     const clusterSecretFile = this.#options.config.clusterSecretFile ?? (await makeSecret(folder));
     this.#clusterSecretFile = clusterSecretFile;
@@ -142,4 +142,18 @@ function withoutPassword(url: string): string {
     return `${sentinel.name}, by the sentinels ${sentinel.sentinels.map(({ host, port }) => `${host}:${port}`).join(", ")}`;
   const { protocol, host } = new URL(url);
   return `${protocol}//${host}`;
+}
+
+/** A folder of this cluster's own. Errors: `unavailable`, where the temporary folder takes none. */
+async function ownFolder(): Promise<string> {
+  try {
+    return await mkdtemp(join(tmpdir(), "drover-up-"));
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new DroverError(
+      "unavailable",
+      `No folder can be made in ${tmpdir()} (${code}); name a temporary folder that takes one by TMPDIR.`,
+      { cause },
+    );
+  }
 }

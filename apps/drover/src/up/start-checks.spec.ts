@@ -32,6 +32,22 @@ test("an address that is not this machine's is refused by its flag", async () =>
   await expect(check("--listen", "203.0.113.7")).rejects.toMatchObject(refusal(/^--listen: /));
 });
 
+test("one port for both interfaces is refused", async () => {
+  await expect(check("--http-port", "18080", "--grpc-port", "18080")).rejects.toMatchObject(
+    refusal(/^--http-port and --grpc-port are both 18080/),
+  );
+});
+
+test.each([
+  ["--cluster-secret-file", ["--cluster-secret-file", "/nonexistent/secret"]],
+  ["--cluster-secret-file", ["--cluster-secret-file", NANO]],
+  ["--cluster-tls", ["--cluster-tls", "/nonexistent"]],
+  ["--tls-certificate-file", ["--tls-certificate-file", "/nonexistent/c", "--tls-key-file", "/nonexistent/k"]],
+  ["--tls-certificate-file and --tls-key-file", ["--tls-key-file", "/nonexistent/k"]],
+])("files of %s that cannot be used are told of before anything starts (%j)", async (flag, argv) => {
+  await expect(check(...argv)).rejects.toMatchObject(refusal(new RegExp(`^${flag}: `)));
+});
+
 test("KV that holds no conversation is refused with the least that works, which then does", async () => {
   const failed: Error = await check("--kv-memory", "5").then(
     () => new Error("it was accepted"),

@@ -4,6 +4,7 @@ import { loadModelConfig } from "@drover/checkpoint";
 import { DroverError, type ModelId, servedModelId } from "@drover/core";
 import { contextTokensMax, KV_TOKENS_MIN, kvBytesPeak, kvGeometry } from "@drover/kv";
 import { KV_DTYPE_DEFAULT, PREFILL_CHUNK_DEFAULT } from "../limits.ts";
+import { checkFiles } from "./file-checks.ts";
 import type { UpConfig } from "./up-config.ts";
 
 /**
@@ -20,8 +21,16 @@ export async function checkStart(config: UpConfig, modelFolder: string): Promise
       "invalid_argument",
       "--prompt: it asks on a port that nobody else is told of; leave --tls-certificate-file out.",
     );
-  await checkPort("http-port", listen, config.httpPort ?? (isServing ? HTTP_PORT_DEFAULT : 0));
-  await checkPort("grpc-port", listen, config.grpcPort ?? (isServing ? GRPC_PORT_DEFAULT : 0));
+  await checkFiles(config);
+  const httpPort = config.httpPort ?? (isServing ? HTTP_PORT_DEFAULT : 0);
+  const grpcPort = config.grpcPort ?? (isServing ? GRPC_PORT_DEFAULT : 0);
+  if (httpPort === grpcPort && httpPort !== 0)
+    throw new DroverError(
+      "invalid_argument",
+      `--http-port and --grpc-port are both ${httpPort}; name another for one.`,
+    );
+  await checkPort("http-port", listen, httpPort);
+  await checkPort("grpc-port", listen, grpcPort);
   return id;
 }
 
