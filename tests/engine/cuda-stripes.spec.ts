@@ -17,6 +17,8 @@ const LENGTH = 1100;
 class MortalHolder implements ContextHolder {
   readonly workerId: string;
   readonly connected = true;
+  readonly draining = false;
+  readonly transfer = undefined;
   life = 1;
   attendCount = 0;
   readonly #open: () => ContextStorage;
@@ -154,7 +156,7 @@ describe.skipIf(!hasCpuCard)(
       for (const store of stores) await Promise.all(segments.map((rows) => store.put(rows)));
       for (const rows of segments) expect(await stores[1].get(rows.sequenceId, rows.segment)).toEqual(rows);
       const query = (sequenceId: string, segmentCount: number, rowCount: number) => ({
-        ...{ sequenceId, segmentCount, rowCount, endSegment: segmentCount },
+        ...{ sequenceId, segmentCount, rowCount, endSegment: segmentCount, segments: [] },
       });
       const calls = [
         [query("a", 2, 3), query("b", 1, 1)],

@@ -36,6 +36,8 @@ class MortalHolder implements ContextHolder {
   readonly bytesMax: number;
   life = 1;
   connected = true;
+  readonly draining = false;
+  readonly transfer = undefined;
   attendCount = 0;
   #store: ContextStore;
   #holder: LocalContextHolder;

@@ -9,7 +9,7 @@ import { logged } from "./rolling-restart.ts";
 const MODEL = join(ROOT, "models/nano");
 const PROMPT = Array.from({ length: 8000 }, (_, i) => (i * 7919) % 3000);
 
-test("a context worker that drains keeps what it holds until its request is over, and gets nothing new", async () => {
+test("a context worker that drains is rid of what it holds, gets nothing new, and ends by itself", async () => {
   await using group = new ProcessGroup();
   const scheduler = group.start("scheduler", { flags: { "model-name": "nano", "grpc-port": 0 } });
   const { grpc = "" } = await scheduler.listening;
@@ -69,7 +69,7 @@ test("a context worker that drains keeps what it holds until its request is over
   // Segments that are under way at the signal may still come.
   expect(drained).toBeGreaterThan(0);
   expect(drained).toBeLessThan(undrained);
-  // It has ended by itself, once its request had let go of all that it held.
+  // It has ended by itself, once nothing was left with it.
   expect(await exit).toEqual([0, null]);
   expect(logged(draining.output, "worker.drained")).toMatchObject({ finished: true });
   expect(await answer()).toBe(expected);

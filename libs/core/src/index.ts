@@ -71,6 +71,7 @@ export type {
   ContextHolder,
   ContextStorage,
   SegmentRows,
+  SegmentTransfer,
   StripeQuery,
 } from "./ports/context-holder.ts";
 export type { ExchangeRequest, ExchangeResult, ExpertExchange, ExpertRunner } from "./ports/expert-exchange.ts";

@@ -12,6 +12,8 @@ export class LocalContextHolder implements ContextHolder {
   readonly workerId: string;
   readonly connected = true;
   readonly life = 1;
+  readonly draining = false;
+  readonly transfer = undefined;
   readonly #storage: ContextStorage;
 
   constructor(workerId: string, storage: ContextStorage) {

@@ -7,7 +7,13 @@ test("a call's frames are its rows in their order, each row with its own sequenc
   const rowCounts = fc.array(fc.integer({ min: 1, max: 900 }), { minLength: 1, maxLength: 6 });
   fc.assert(
     fc.property(rowCounts, fc.constantFrom(64, 256, 1280), (counts, width) => {
-      const queries = counts.map((rowCount, i) => ({ sequenceId: `s${i}`, endSegment: i, segmentCount: 1, rowCount }));
+      const queries = counts.map((rowCount, i) => ({
+        sequenceId: `s${i}`,
+        endSegment: i,
+        segmentCount: 1,
+        segments: [],
+        rowCount,
+      }));
       const rows = counts.reduce((sum, count) => sum + count, 0);
       const frames = attendFrames({ layer: 0, queries, q_aQ: new Float32Array(rows * width) });
       const owners = (list: readonly { sequenceId: string; rowCount: number }[]) =>

@@ -9,10 +9,11 @@ import {
   type PutRows,
 } from "@drover/proto";
 import { Metadata } from "@grpc/grpc-js";
-import { putFrames, SegmentAssembly } from "./context-frames.ts";
+import { SegmentAssembly } from "./context-frames.ts";
 import { faultIn } from "./errors.ts";
 import { bytesOf, rowsOf } from "./expert-frames.ts";
 import { failStream, type RpcService, rpcService } from "./rpc-service.ts";
+import { nameOf, type SegmentName, sendSegment } from "./segment-frames.ts";
 
 /** What the service reports as it happens. */
 export type ContextObserver = Readonly<{ attended: (rowCount: number, seconds: number) => void }>;
@@ -64,8 +65,7 @@ export function contextService(
       try {
         const rows = await holds.get(sequenceId)?.get(sequenceId, segment);
         if (rows === undefined) throw new DroverError("not_found", "not held here");
-        for (const frame of putFrames(rows)) stream.write({ ...frame, sequenceId });
-        stream.end();
+        await sendSegment(stream, rows, sequenceId);
       } catch (error) {
         failStream(stream, toDroverError(error));
       }
@@ -91,11 +91,12 @@ class HeldStream {
 
   /** One frame's reply, or in the error table's codes why there is none. */
   async serve({ correlationId, request }: ContextRequest): Promise<ContextReply> {
-    const reply = create(ContextReplySchema, { correlationId });
+    const reply = create(ContextReplySchema, { correlationId, moves: true });
     try {
       if (request.case === "put") await this.#put(request.value);
       else if (request.case === "attend") Object.assign(reply, await this.#attend(request.value));
       else if (request.case === "drop") this.#drop(request.value.sequenceId);
+      else if (request.case === "dropSegment") this.#dropSegment(request.value);
     } catch (error) {
       const { code, message } = toDroverError(error);
       reply.errorCode = code;
@@ -111,11 +112,13 @@ class HeldStream {
   }
 
   dropAll(): void {
+    // Also of sequences of which nothing was whole yet.
+    for (const name of [...this.#assemblies.keys()]) this.#end(name);
     for (const sequenceId of [...this.#sequences]) this.#drop(sequenceId);
   }
 
   async #put(frame: PutRows): Promise<void> {
-    const name = `${frame.segment} ${frame.sequenceId}`;
+    const name = nameOf(frame);
     const isFirst = frame.layer === 0 && !frame.values && frame.offset === 0;
     if (isFirst) this.#begin(name, frame);
     const assembly = this.#assemblies.get(name);
@@ -132,6 +135,11 @@ class HeldStream {
       this.#end(name);
       throw error;
     }
+  }
+
+  #dropSegment(name: SegmentName): void {
+    this.#end(nameOf(name));
+    this.#storage.dropSegment(this.#key(name.sequenceId), name.segment);
   }
 
   #begin(name: string, frame: PutRows): void {

@@ -5,16 +5,26 @@ import {
   at,
   type Clock,
   type ContextHolder,
+  DroverError,
   type Logger,
   type SegmentRows,
+  type SegmentTransfer,
   type TraceContext,
+  withTimeout,
 } from "@drover/core";
-import { type ContextReply, type ContextRequest, ContextRequestSchema, ContextWorker } from "@drover/proto";
+import {
+  type ContextReply,
+  type ContextRequest,
+  ContextRequestSchema,
+  ContextWorker,
+  type PutRows,
+} from "@drover/proto";
 import { type AttendFrame, attendFrames, putFrames } from "./context-frames.ts";
 import { bytesOf, rowsOf } from "./expert-frames.ts";
-import { CONTEXT_REQUEST_LIMITS, PUT_FRAMES_AT_ONCE, STREAM_LIMITS } from "./limits.ts";
+import { CONTEXT_REQUEST_LIMITS, PUT_FRAMES_AT_ONCE, SEGMENT_COPY_LIMIT, STREAM_LIMITS } from "./limits.ts";
 import { grpcNetwork, type Network } from "./network.ts";
 import { RequestStream } from "./request-stream.ts";
+import { fetchSegment, nameOf, type SegmentName } from "./segment-frames.ts";
 import { bidiStreamOf } from "./stream-call.ts";
 
 type RequestInit = NonNullable<MessageInitShape<typeof ContextRequestSchema>["request"]>;
@@ -22,18 +32,32 @@ type RequestInit = NonNullable<MessageInitShape<typeof ContextRequestSchema>["re
 /** Correlation ids of requests begin at 1: the reply to the greeting answers none of them. */
 const GREETING = create(ContextRequestSchema, { correlationId: 0n, request: { case: "probe", value: {} } });
 
+const GIVEN_UP = new DroverError("cancelled", "the segment was dropped");
+
 /** A worker that holds segments, over one long-lived stream in both directions. One that comes back has nothing of ours any more. */
 export class ContextStreamHolder implements ContextHolder, Disposable {
   readonly workerId: string;
   life = 0;
-  /** It is about to end: what it holds can be read, and it is given nothing new. */
   draining = false;
   bytesMax = 0;
   readonly #stream: RequestStream<ContextRequest, ContextReply>;
+  readonly #transfer: SegmentTransfer;
+  readonly #clock: Clock;
+  readonly #network: Network;
+  /** Copies from other holders that are under way. */
+  readonly #copies = new Map<string, AbortController>();
   #bytesFree = 0;
+  #moves = false;
 
   constructor(workerId: string, address: string, clock: Clock, logger: Logger, network: Network = grpcNetwork) {
     this.workerId = workerId;
+    this.#clock = clock;
+    this.#network = network;
+    this.#transfer = {
+      address,
+      copy: (sequenceId, segment, from) => this.#copy({ sequenceId, segment }, from),
+      drop: (sequenceId, segment) => this.#dropSegment({ sequenceId, segment }),
+    };
     const log = logger.child({ peer: workerId, address });
     this.#stream = new RequestStream({
       addresses: [address],
@@ -42,6 +66,7 @@ export class ContextStreamHolder implements ContextHolder, Disposable {
       onMessage: (reply) => {
         this.#bytesFree = Number(reply.kvBytesFree);
         this.bytesMax = Number(reply.kvBytesMax);
+        this.#moves = reply.moves;
         this.#stream.up();
       },
       onUp: () => log.info("peer.connected", { kvBytesFree: this.#bytesFree }),
@@ -62,17 +87,25 @@ export class ContextStreamHolder implements ContextHolder, Disposable {
     return this.draining ? 0 : this.#bytesFree;
   }
 
+  get transfer(): SegmentTransfer | undefined {
+    return this.#moves ? this.#transfer : undefined;
+  }
+
   /** It has said how much room it has. */
   get connected(): boolean {
     return this.#stream.isUp;
   }
 
-  async put(rows: SegmentRows): Promise<boolean> {
+  put(rows: SegmentRows): Promise<boolean> {
+    return this.#put(putFrames(rows));
+  }
+
+  /** A few frames at once, in their order: of what is still to be read no more is held. */
+  async #put(frames: Iterable<PutRows> | AsyncIterable<PutRows>): Promise<boolean> {
     const { life } = this;
-    const frames = putFrames(rows);
     let taken = this.connected;
     const lane = async () => {
-      for (const value of frames) {
+      for await (const value of frames) {
         const reply = taken ? await this.#send({ case: "put", value }, value.rows.length) : undefined;
         if (reply?.errorCode !== "") taken = false;
         if (!taken) return;
@@ -100,7 +133,8 @@ export class ContextStreamHolder implements ContextHolder, Disposable {
     const answers = await Promise.all(
       frames.map(async (frame) => {
         const rows = bytesOf(call.q_aQ.subarray(frame.from * width, frame.to * width));
-        const value = { layer: call.layer, queries: [...frame.queries], rows };
+        const queries = frame.queries.map((query) => ({ ...query, segments: [...query.segments] }));
+        const value = { layer: call.layer, queries, rows };
         const reply = await this.#send(
           { case: "attend", value },
           rows.length,
@@ -118,6 +152,31 @@ export class ContextStreamHolder implements ContextHolder, Disposable {
     void this.#send({ case: "drop", value: { sequenceId } }, 0);
   }
 
+  /** Frame by frame through this process, which has reached both. */
+  async #copy(name: SegmentName, from: string): Promise<boolean> {
+    const { life } = this;
+    const key = nameOf(name);
+    this.#copies.get(key)?.abort(GIVEN_UP);
+    const copying = new AbortController();
+    this.#copies.set(key, copying);
+    try {
+      const isTaken = await withTimeout(SEGMENT_COPY_LIMIT, this.#clock, copying.signal, (signal) =>
+        this.#put(fetchSegment(this.#network, from, name, signal)),
+      );
+      return isTaken && this.life === life;
+    } catch (error) {
+      if (error instanceof DroverError) return false;
+      throw error;
+    } finally {
+      if (this.#copies.get(key) === copying) this.#copies.delete(key);
+    }
+  }
+
+  #dropSegment(name: SegmentName): void {
+    this.#copies.get(nameOf(name))?.abort(GIVEN_UP);
+    void this.#send({ case: "dropSegment", value: name }, 0);
+  }
+
   #send(request: RequestInit, byteCount: number, trace?: TraceContext): Promise<ContextReply | undefined> {
     return this.#stream.call(byteCount, (correlationId) =>
       create(ContextRequestSchema, { correlationId, request, ...trace }),
@@ -126,6 +185,7 @@ export class ContextStreamHolder implements ContextHolder, Disposable {
 
   [Symbol.dispose](): void {
     this.life += 1;
+    for (const copying of this.#copies.values()) copying.abort(GIVEN_UP);
     this.#stream[Symbol.dispose]();
   }
 }

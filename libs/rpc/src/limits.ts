@@ -1,3 +1,5 @@
+import type { TimeLimit } from "@drover/core";
+
 /** Frames keep one call from holding up a stream, and stay far below the window that deadlocks. */
 export const FRAME_BYTES_MAX = 256 * 1024;
 
@@ -76,6 +78,9 @@ export const CONTEXT_REQUEST_LIMITS: RequestLimits = {
 
 /** How often late requests are looked for. */
 export const REQUEST_SWEEP_MS = 100;
+
+/** A copy of a segment from one holder to another that is not whole by then is given up: one of a real model's has some 400 MB in bf16. */
+export const SEGMENT_COPY_LIMIT: TimeLimit = { ms: 120_000, message: "the segment did not come in time" };
 
 /** Frames of a segment that are on their way at once: queries go in between. */
 export const PUT_FRAMES_AT_ONCE = 4;

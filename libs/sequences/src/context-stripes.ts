@@ -1,5 +1,6 @@
 import type { ContextHolder, SegmentRows } from "@drover/core";
 import { type KvGeometry, segmentBytes, stripedBytes, stripeHolder } from "@drover/kv";
+import { SegmentMoves } from "./segment-moves.ts";
 import { SequenceStripes, type StripePlace } from "./sequence-stripes.ts";
 
 export type StripeOptions = Readonly<{
@@ -19,12 +20,19 @@ export class ContextStripes {
   readonly #open = new Set<SequenceStripes>();
   /** Bytes that are on their way to each holder. */
   readonly #sending = new Map<ContextHolder, number>();
+  readonly #moves: SegmentMoves;
   #count = 0;
 
   constructor(geometry: KvGeometry, options: StripeOptions) {
     this.#options = options;
     this.#geometry = geometry;
     this.#segmentBytes = segmentBytes(geometry);
+    this.#moves = new SegmentMoves({
+      holders: options.holders,
+      open: this.#open,
+      choose: (stripes, segment, tries) => this.#chooseOther(stripes, segment, tries),
+      count: (holder, isUnderWay) => this.#countBytes(holder, isUnderWay),
+    });
   }
 
   /** Whether a sequence that may come to have so many rows is striped: never where the holders could not take all of them, or where there are none. */
@@ -74,16 +82,33 @@ export class ContextStripes {
     stripes.send(segment, this.#put(stripes, read));
   }
 
+  /** Between two steps: segments of holders that are about to end go to others, as long as there is room beside what open sequences may come to need. */
+  move(stripes: SequenceStripes): void {
+    this.#moves.turn(stripes);
+  }
+
+  #chooseOther(stripes: SequenceStripes, segment: number, tries: number): ContextHolder | undefined {
+    if (this.rowsFree < this.#geometry.segmentRows) return undefined;
+    const holders = this.#holders.filter(({ draining, transfer }) => !draining && transfer !== undefined);
+    const rooms = holders.map((holder) => ({ bytesFree: this.#bytesFree(holder) }));
+    const index = stripeHolder(rooms, segment, stripes.first + tries, this.#segmentBytes);
+    return index === undefined ? undefined : holders[index];
+  }
+
+  #countBytes(holder: ContextHolder, isUnderWay: boolean): void {
+    this.#sending.set(holder, (this.#sending.get(holder) ?? 0) + (isUnderWay ? 1 : -1) * this.#segmentBytes);
+  }
+
   async #put(stripes: SequenceStripes, read: () => Promise<SegmentRows>): Promise<StripePlace | undefined> {
     const rows = await read();
     const refused = new Set<ContextHolder>();
     while (!stripes.closed) {
       const holder = this.#choose(stripes, rows.segment, refused);
       if (holder === undefined) return undefined;
-      this.#sending.set(holder, (this.#sending.get(holder) ?? 0) + this.#segmentBytes);
+      this.#countBytes(holder, true);
       const { life } = holder;
       const taken = await holder.put(rows);
-      this.#sending.set(holder, (this.#sending.get(holder) ?? 0) - this.#segmentBytes);
+      this.#countBytes(holder, false);
       if (taken) return { holder, life };
       refused.add(holder);
     }
@@ -102,7 +127,7 @@ export class ContextStripes {
   }
 
   #bytesFree(holder: ContextHolder): number {
-    return holder.bytesFree - (this.#sending.get(holder) ?? 0);
+    return (holder.draining ? 0 : holder.bytesFree) - (this.#sending.get(holder) ?? 0);
   }
 
   /** Only whole segments are of use. */

@@ -1,6 +1,7 @@
 // The store of a worker's sequences, and what it asks of the executor that holds their rows.
 
 // Old rows of long sequences, which other workers keep.
+export { askedSegments } from "./asked-segments.ts";
 export type { StripeOptions } from "./context-stripes.ts";
 // What an executor reads of a sequence: which rows there are, and in which extents.
 export { type LayerPlace, layerPlaces } from "./layer-places.ts";

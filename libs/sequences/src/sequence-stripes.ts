@@ -14,6 +14,8 @@ export class SequenceStripes {
   readonly #places: (StripePlace | undefined)[] = [];
   readonly #underWay = new Map<number, Promise<void>>();
   readonly #holders = new Set<ContextHolder>();
+  /** Copies of segments that are on their way to another holder, and with it where they have arrived. */
+  readonly #copies = new Map<number, StripePlace | undefined>();
   #end = 0;
   #closed = false;
 
@@ -74,14 +76,51 @@ export class SequenceStripes {
     return this.#end > before;
   }
 
-  /** How many segments before `endSegment` each holder has; undefined where one is lost. */
-  shares(endSegment: number): ReadonlyMap<ContextHolder, number> | undefined {
+  /** A segment that a holder has which is about to end, and of which no copy is made; and that holder. */
+  get toMove(): Readonly<{ segment: number; from: ContextHolder }> | undefined {
+    for (const [segment, place] of this.#places.entries()) {
+      const isMovable = place?.holder.draining === true && place.holder.transfer !== undefined;
+      if (isMovable && this.#isHeld(segment) && !this.#copies.has(segment)) return { segment, from: place.holder };
+    }
+    return undefined;
+  }
+
+  /** Waits for `copy`, which says who has a copy of the segment, if anybody. Resolves to whether anybody has. It is not read before {@link takeCopies}. */
+  async move(segment: number, copy: Promise<StripePlace | undefined>): Promise<boolean> {
+    this.#copies.set(segment, undefined);
+    const place = await copy;
+    if (place === undefined) this.#copies.delete(segment);
+    else if (this.#closed) place.holder.drop(this.sequenceId);
+    else {
+      this.#holders.add(place.holder);
+      this.#copies.set(segment, place);
+    }
+    return place !== undefined;
+  }
+
+  /** Between two steps: copies that have arrived are read from now on, and those that they were made of are let go of. */
+  takeCopies(): void {
+    for (const [segment, copy] of this.#copies) {
+      if (copy === undefined) continue;
+      this.#copies.delete(segment);
+      const before = this.#places[segment];
+      if (!isAlive(copy)) continue;
+      this.#places[segment] = copy;
+      if (before !== undefined && before.holder !== copy.holder && isAlive(before))
+        before.holder.transfer?.drop(this.sequenceId, segment);
+    }
+  }
+
+  /** Which segments before `endSegment` each holder has, rising; undefined where one is lost. */
+  shares(endSegment: number): ReadonlyMap<ContextHolder, readonly number[]> | undefined {
     assert(endSegment <= this.#end, "what is read from holders was given to them");
-    const shares = new Map<ContextHolder, number>();
+    const shares = new Map<ContextHolder, number[]>();
     for (let segment = 0; segment < endSegment; segment++) {
       const place = this.#places[segment];
       if (place === undefined || !this.#isHeld(segment)) return undefined;
-      shares.set(place.holder, (shares.get(place.holder) ?? 0) + 1);
+      const share = shares.get(place.holder);
+      if (share === undefined) shares.set(place.holder, [segment]);
+      else share.push(segment);
     }
     return shares;
   }
@@ -93,7 +132,11 @@ export class SequenceStripes {
   }
 
   #isHeld(segment: number): boolean {
-    const place = this.#places[segment];
-    return place?.holder.connected === true && place.holder.life === place.life;
+    return isAlive(this.#places[segment]);
   }
+}
+
+/** Whether the holder is there, and in the life in which it got the segment. */
+function isAlive(place: StripePlace | undefined): boolean {
+  return place?.holder.connected === true && place.holder.life === place.life;
 }

@@ -109,6 +109,7 @@ export class StoredSequences implements SequenceStore {
   repair(sequence: KvSequence): StoredSequence | "sending" | undefined {
     const mine = stored(sequence);
     const { stripes } = mine;
+    if (stripes !== undefined) this.#stripes?.move(stripes);
     const lost = stripes?.lost;
     if (mine.repair !== undefined && mine.repair.repairs !== lost) this.#endRepair(mine);
     if (stripes === undefined || lost === undefined) return undefined;

@@ -12,6 +12,8 @@ class NotingHolder implements ContextHolder {
   readonly workerId: string;
   readonly bytesMax = ROOM;
   connected = true;
+  readonly draining = false;
+  readonly transfer = undefined;
   life = 1;
   segments: number[] = [];
 
@@ -73,8 +75,8 @@ test("segments go to the holders in turn, are read there once they have arrived,
   ]);
   expect(sequence.shares(5)).toEqual(
     new Map([
-      [b, 3],
-      [a, 2],
+      [b, [0, 2, 4]],
+      [a, [1, 3]],
     ]),
   );
 

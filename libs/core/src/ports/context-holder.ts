@@ -24,6 +24,8 @@ export type StripeQuery = Readonly<{
   sequenceId: StripeSequenceId;
   endSegment: number;
   segmentCount: number;
+  /** Which ones, rising: whatever else is held, such as a copy that is not read yet, is not attended to. Empty, of an older build: all before `endSegment`. */
+  segments: readonly number[];
   rowCount: number;
 }>;
 
@@ -39,12 +41,29 @@ export type AttendCall = Readonly<{
 /** Attention over a part of the keys: [a, Q], and its log-sum-exp [a, H] by which parts are merged exactly. */
 export type AttendedPart = Readonly<{ attended_aQ: Float32Array; lse_aH: Float32Array }>;
 
+/** How single segments come to a holder from other holders, and go. */
+export interface SegmentTransfer {
+  /** Where other holders read what this one has. */
+  readonly address: string;
+  /**
+   * Takes a copy of a segment that the holder at `from` has of the same sequence. False: it has no room, or the other one is not there or lacks it. A copy is
+   * attended to only by queries that name it.
+   */
+  copy(sequenceId: StripeSequenceId, segment: number, from: string): Promise<boolean>;
+  /** Lets go of one segment, and gives up a copy of it that is under way. */
+  drop(sequenceId: StripeSequenceId, segment: number): void;
+}
+
 /** A worker of role `context`, as the attention worker sees it that gives it segments. Never throws for a lost peer. */
 export interface ContextHolder {
   readonly workerId: string;
   readonly connected: boolean;
   /** Changes when everything that it held for this worker is gone. */
   readonly life: number;
+  /** It is about to end: what it holds can be read, and it is given nothing new. */
+  readonly draining: boolean;
+  /** Undefined where its build, or what it is, moves no single segments. */
+  readonly transfer: SegmentTransfer | undefined;
   /** What it has room for, bytes, as far as is known. */
   readonly bytesFree: number;
   /** What it could hold were it empty, bytes. */
@@ -71,6 +90,8 @@ export interface ContextStorage {
   /** Errors: `not_found` where segments are not held, `invalid_argument` for rows that do not fit the model. */
   attend(call: AttendCall): AttendedPart | Promise<AttendedPart>;
   drop(sequenceId: StripeSequenceId): void;
+  /** Lets go of one segment; one that is not here is none. */
+  dropSegment(sequenceId: StripeSequenceId, segment: number): void;
   /** A segment as it was stored; undefined where it is not here. */
   get(sequenceId: StripeSequenceId, segment: number): SegmentRows | undefined | Promise<SegmentRows | undefined>;
 }

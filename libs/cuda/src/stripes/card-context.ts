@@ -8,6 +8,7 @@ import {
   type StripeQuery,
 } from "@drover/core";
 import { type ExtentId, type KvGeometry, layerCountOf } from "@drover/kv";
+import { askedSegments } from "@drover/sequences";
 import type { CudaDevice, Event, Stream } from "../driver/cuda-device.ts";
 import type { Cuda } from "../driver/open-cuda.ts";
 import { passed } from "../driver/passed.ts";
@@ -159,6 +160,15 @@ export class CardContext implements ContextStorage, Disposable {
     this.#sequences.delete(sequenceId);
   }
 
+  dropSegment(sequenceId: string, segment: number): void {
+    const segments = this.#sequences.get(sequenceId);
+    const held = segments?.get(segment);
+    if (segments === undefined || held === undefined) return;
+    this.#store.free(held.extent);
+    segments.delete(segment);
+    if (segments.size === 0) this.#sequences.delete(sequenceId);
+  }
+
   async get(sequenceId: string, segment: number): Promise<SegmentRows | undefined> {
     const held = this.#sequences.get(sequenceId)?.get(segment);
     if (held?.isWhole !== true) return undefined;
@@ -234,10 +244,10 @@ export class CardContext implements ContextStorage, Disposable {
   }
 
   /** Where the rows that a query attends to are now; undefined: it is not held as the query expects it. */
-  #pagesOf({ sequenceId, endSegment, segmentCount }: StripeQuery): readonly PageId[] | undefined {
-    const held = [...(this.#sequences.get(sequenceId) ?? [])].filter(([segment]) => segment < endSegment);
-    const isRight = held.length === segmentCount && segmentCount > 0 && held.every(([, { isWhole }]) => isWhole);
-    return isRight ? held.flatMap(([, { extent }]) => this.#store.pagesOf(extent)) : undefined;
+  #pagesOf(query: StripeQuery): readonly PageId[] | undefined {
+    const asked = askedSegments(this.#sequences.get(query.sequenceId), query);
+    if (asked?.every(({ isWhole }) => isWhole) !== true) return undefined;
+    return asked.flatMap(({ extent }) => this.#store.pagesOf(extent));
   }
 
   /** Tells everybody of the card's fault. */

@@ -249,7 +249,11 @@ describe.each(HOST_KV_DTYPES)("with KV kept as %s", (kvDtype) => {
     expect(holder.byteCount).toBe(512 * shape.rowBytes);
     const q = rows[0].subarray(590 * 16, 600 * 16);
     const before = (endSegment: number, segmentCount: number) =>
-      holder.attend({ layer: 0, queries: [{ sequenceId: "s", endSegment, segmentCount, rowCount: 10 }], q_aQ: q });
+      holder.attend({
+        layer: 0,
+        queries: [{ sequenceId: "s", endSegment, segmentCount, segments: [], rowCount: 10 }],
+        q_aQ: q,
+      });
     const remote = before(2, 2);
     const own = attention.attendBefore(q.subarray(0, 16), 1, step.runsAt(0, 590).slice(0, 1));
     mergePartials(

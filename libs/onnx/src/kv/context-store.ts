@@ -1,6 +1,7 @@
 import {
   type AttendCall,
   type AttendedPart,
+  at,
   type ContextStorage,
   DroverError,
   type HostKvDtype,
@@ -9,6 +10,7 @@ import {
 } from "@drover/core";
 import { type KvGeometry, layerCountOf } from "@drover/kv";
 import type { GraphDims } from "@drover/llama4";
+import { askedSegments } from "@drover/sequences";
 import { Attention } from "../attention/attention.ts";
 import { type HeadViews, headViews } from "../attention/head-views.ts";
 import type { SessionOptions } from "../session.ts";
@@ -105,18 +107,23 @@ export class ContextStore implements ContextStorage, Disposable {
     this.#sequences.delete(sequenceId);
   }
 
+  dropSegment(sequenceId: string, segment: number): void {
+    const segments = this.#sequences.get(sequenceId);
+    const stored = segments?.get(segment);
+    if (segments === undefined || stored === undefined) return;
+    this.#byteCount -= stored.byteCount;
+    segments.delete(segment);
+    if (segments.size === 0) this.#sequences.delete(sequenceId);
+  }
+
   get(sequenceId: string, segment: number): SegmentRows | undefined {
     return this.#sequences.get(sequenceId)?.get(segment)?.rows;
   }
 
-  #runs({ sequenceId, endSegment, segmentCount }: StripeQuery, layer: number): HeadViews[] {
-    const runs: HeadViews[] = [];
-    for (const [segment, { views }] of this.#sequences.get(sequenceId) ?? []) {
-      const run = views[layer];
-      if (segment < endSegment && run !== undefined) runs.push(run);
-    }
-    if (runs.length === segmentCount && segmentCount > 0) return runs;
-    throw new DroverError("not_found", "segments of this sequence are not held here");
+  #runs(query: StripeQuery, layer: number): HeadViews[] {
+    const asked = askedSegments(this.#sequences.get(query.sequenceId), query);
+    if (asked === undefined) throw new DroverError("not_found", "segments of this sequence are not held here");
+    return asked.map(({ views }) => at(views, layer));
   }
 
   [Symbol.dispose](): void {

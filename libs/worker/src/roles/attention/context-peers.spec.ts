@@ -10,6 +10,7 @@ class FakeHolder implements ContextHolder, Disposable {
   readonly bytesMax = 0;
   connected = true;
   draining = false;
+  readonly transfer = undefined;
   disposed = false;
 
   constructor(workerId: string, address: string) {

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file drover/internal/v1/context.proto.
  */
 export const file_drover_internal_v1_context: GenFile = /*@__PURE__*/
-  fileDesc("CiBkcm92ZXIvaW50ZXJuYWwvdjEvY29udGV4dC5wcm90bxISZHJvdmVyLmludGVybmFsLnYxIo4BCgdQdXRSb3dzEhMKC3NlcXVlbmNlX2lkGAEgASgJEg8KB3NlZ21lbnQYAiABKA0SEQoJcm93X2NvdW50GAMgASgNEg0KBWxheWVyGAQgASgNEg4KBnZhbHVlcxgFIAEoCBIOCgZvZmZzZXQYBiABKA0SDQoFZHR5cGUYByABKAkSDAoEcm93cxgPIAEoDCJhCgtTdHJpcGVRdWVyeRITCgtzZXF1ZW5jZV9pZBgBIAEoCRITCgtlbmRfc2VnbWVudBgCIAEoDRIVCg1zZWdtZW50X2NvdW50GAMgASgNEhEKCXJvd19jb3VudBgEIAEoDSJbCgpBdHRlbmRSb3dzEg0KBWxheWVyGAEgASgNEjAKB3F1ZXJpZXMYAiADKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuU3RyaXBlUXVlcnkSDAoEcm93cxgPIAEoDCIjCgxEcm9wU2VxdWVuY2USEwoLc2VxdWVuY2VfaWQYASABKAkimAIKDkNvbnRleHRSZXF1ZXN0EhYKDmNvcnJlbGF0aW9uX2lkGAEgASgEEioKA3B1dBgCIAEoCzIbLmRyb3Zlci5pbnRlcm5hbC52MS5QdXRSb3dzSAASMAoGYXR0ZW5kGAMgASgLMh4uZHJvdmVyLmludGVybmFsLnYxLkF0dGVuZFJvd3NIABIwCgRkcm9wGAQgASgLMiAuZHJvdmVyLmludGVybmFsLnYxLkRyb3BTZXF1ZW5jZUgAEioKBXByb2JlGAUgASgLMhkuZHJvdmVyLmludGVybmFsLnYxLlByb2JlSAASEwoLdHJhY2VwYXJlbnQYBiABKAkSEgoKdHJhY2VzdGF0ZRgHIAEoCUIJCgdyZXF1ZXN0IgcKBVByb2JlIp0BCgxDb250ZXh0UmVwbHkSFgoOY29ycmVsYXRpb25faWQYASABKAQSEgoKZXJyb3JfY29kZRgCIAEoCRIVCg1lcnJvcl9tZXNzYWdlGAMgASgJEhUKDWt2X2J5dGVzX2ZyZWUYBCABKAQSFAoMa3ZfYnl0ZXNfbWF4GAUgASgEEhAKCGF0dGVuZGVkGA4gASgMEgsKA2xzZRgPIAEoDCIyCgpHZXRTZWdtZW50EhMKC3NlcXVlbmNlX2lkGAEgASgJEg8KB3NlZ21lbnQYAiABKA0ypwEKDUNvbnRleHRXb3JrZXISUAoESG9sZBIiLmRyb3Zlci5pbnRlcm5hbC52MS5Db250ZXh0UmVxdWVzdBogLmRyb3Zlci5pbnRlcm5hbC52MS5Db250ZXh0UmVwbHkoATABEkQKA0dldBIeLmRyb3Zlci5pbnRlcm5hbC52MS5HZXRTZWdtZW50GhsuZHJvdmVyLmludGVybmFsLnYxLlB1dFJvd3MwAWIGcHJvdG8z");
+  fileDesc("CiBkcm92ZXIvaW50ZXJuYWwvdjEvY29udGV4dC5wcm90bxISZHJvdmVyLmludGVybmFsLnYxIo4BCgdQdXRSb3dzEhMKC3NlcXVlbmNlX2lkGAEgASgJEg8KB3NlZ21lbnQYAiABKA0SEQoJcm93X2NvdW50GAMgASgNEg0KBWxheWVyGAQgASgNEg4KBnZhbHVlcxgFIAEoCBIOCgZvZmZzZXQYBiABKA0SDQoFZHR5cGUYByABKAkSDAoEcm93cxgPIAEoDCJzCgtTdHJpcGVRdWVyeRITCgtzZXF1ZW5jZV9pZBgBIAEoCRITCgtlbmRfc2VnbWVudBgCIAEoDRIVCg1zZWdtZW50X2NvdW50GAMgASgNEhEKCXJvd19jb3VudBgEIAEoDRIQCghzZWdtZW50cxgFIAMoDSJbCgpBdHRlbmRSb3dzEg0KBWxheWVyGAEgASgNEjAKB3F1ZXJpZXMYAiADKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuU3RyaXBlUXVlcnkSDAoEcm93cxgPIAEoDCIjCgxEcm9wU2VxdWVuY2USEwoLc2VxdWVuY2VfaWQYASABKAkiMwoLRHJvcFNlZ21lbnQSEwoLc2VxdWVuY2VfaWQYASABKAkSDwoHc2VnbWVudBgCIAEoDSLRAgoOQ29udGV4dFJlcXVlc3QSFgoOY29ycmVsYXRpb25faWQYASABKAQSKgoDcHV0GAIgASgLMhsuZHJvdmVyLmludGVybmFsLnYxLlB1dFJvd3NIABIwCgZhdHRlbmQYAyABKAsyHi5kcm92ZXIuaW50ZXJuYWwudjEuQXR0ZW5kUm93c0gAEjAKBGRyb3AYBCABKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuRHJvcFNlcXVlbmNlSAASKgoFcHJvYmUYBSABKAsyGS5kcm92ZXIuaW50ZXJuYWwudjEuUHJvYmVIABI3Cgxkcm9wX3NlZ21lbnQYCCABKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuRHJvcFNlZ21lbnRIABITCgt0cmFjZXBhcmVudBgGIAEoCRISCgp0cmFjZXN0YXRlGAcgASgJQgkKB3JlcXVlc3QiBwoFUHJvYmUirAEKDENvbnRleHRSZXBseRIWCg5jb3JyZWxhdGlvbl9pZBgBIAEoBBISCgplcnJvcl9jb2RlGAIgASgJEhUKDWVycm9yX21lc3NhZ2UYAyABKAkSFQoNa3ZfYnl0ZXNfZnJlZRgEIAEoBBIUCgxrdl9ieXRlc19tYXgYBSABKAQSDQoFbW92ZXMYBiABKAgSEAoIYXR0ZW5kZWQYDiABKAwSCwoDbHNlGA8gASgMIjIKCkdldFNlZ21lbnQSEwoLc2VxdWVuY2VfaWQYASABKAkSDwoHc2VnbWVudBgCIAEoDTKnAQoNQ29udGV4dFdvcmtlchJQCgRIb2xkEiIuZHJvdmVyLmludGVybmFsLnYxLkNvbnRleHRSZXF1ZXN0GiAuZHJvdmVyLmludGVybmFsLnYxLkNvbnRleHRSZXBseSgBMAESRAoDR2V0Eh4uZHJvdmVyLmludGVybmFsLnYxLkdldFNlZ21lbnQaGy5kcm92ZXIuaW50ZXJuYWwudjEuUHV0Um93czABYgZwcm90bzM");
 
 /**
  * A run of the bytes of one segment's keys or values in one global layer. All frames of a segment together are the segment: it counts from
@@ -104,6 +104,13 @@ export type StripeQuery = Message<"drover.internal.v1.StripeQuery"> & {
    * @generated from field: uint32 row_count = 4;
    */
   rowCount: number;
+
+  /**
+   * Which ones, rising; whatever else is held is not attended to. Empty: all that are held before `end_segment`.
+   *
+   * @generated from field: repeated uint32 segments = 5;
+   */
+  segments: number[];
 };
 
 /**
@@ -162,7 +169,29 @@ export const DropSequenceSchema: GenMessage<DropSequence> = /*@__PURE__*/
   messageDesc(file_drover_internal_v1_context, 3);
 
 /**
- * Frames are at most 256 KiB and are answered in their order, but for drops.
+ * @generated from message drover.internal.v1.DropSegment
+ */
+export type DropSegment = Message<"drover.internal.v1.DropSegment"> & {
+  /**
+   * @generated from field: string sequence_id = 1;
+   */
+  sequenceId: string;
+
+  /**
+   * @generated from field: uint32 segment = 2;
+   */
+  segment: number;
+};
+
+/**
+ * Describes the message drover.internal.v1.DropSegment.
+ * Use `create(DropSegmentSchema)` to create a new message.
+ */
+export const DropSegmentSchema: GenMessage<DropSegment> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_context, 4);
+
+/**
+ * Frames are at most 256 KiB and are begun in their order.
  *
  * @generated from message drover.internal.v1.ContextRequest
  */
@@ -201,6 +230,14 @@ export type ContextRequest = Message<"drover.internal.v1.ContextRequest"> & {
      */
     value: Probe;
     case: "probe";
+  } | {
+    /**
+     * To those alone whose replies say `moves`.
+     *
+     * @generated from field: drover.internal.v1.DropSegment drop_segment = 8;
+     */
+    value: DropSegment;
+    case: "dropSegment";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -221,7 +258,7 @@ export type ContextRequest = Message<"drover.internal.v1.ContextRequest"> & {
  * Use `create(ContextRequestSchema)` to create a new message.
  */
 export const ContextRequestSchema: GenMessage<ContextRequest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_context, 4);
+  messageDesc(file_drover_internal_v1_context, 5);
 
 /**
  * @generated from message drover.internal.v1.Probe
@@ -234,7 +271,7 @@ export type Probe = Message<"drover.internal.v1.Probe"> & {
  * Use `create(ProbeSchema)` to create a new message.
  */
 export const ProbeSchema: GenMessage<Probe> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_context, 5);
+  messageDesc(file_drover_internal_v1_context, 6);
 
 /**
  * @generated from message drover.internal.v1.ContextReply
@@ -268,6 +305,13 @@ export type ContextReply = Message<"drover.internal.v1.ContextReply"> & {
   kvBytesMax: bigint;
 
   /**
+   * It attends to segments by their names, and lets go of single ones.
+   *
+   * @generated from field: bool moves = 6;
+   */
+  moves: boolean;
+
+  /**
    * To attend: [a, H*d] and its log-sum-exp [a, H], raw little-endian f32.
    *
    * @generated from field: bytes attended = 14;
@@ -285,7 +329,7 @@ export type ContextReply = Message<"drover.internal.v1.ContextReply"> & {
  * Use `create(ContextReplySchema)` to create a new message.
  */
 export const ContextReplySchema: GenMessage<ContextReply> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_context, 6);
+  messageDesc(file_drover_internal_v1_context, 7);
 
 /**
  * @generated from message drover.internal.v1.GetSegment
@@ -307,7 +351,7 @@ export type GetSegment = Message<"drover.internal.v1.GetSegment"> & {
  * Use `create(GetSegmentSchema)` to create a new message.
  */
 export const GetSegmentSchema: GenMessage<GetSegment> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_context, 7);
+  messageDesc(file_drover_internal_v1_context, 8);
 
 /**
  * The context role of a worker. What a stream has put belongs to it and goes with it.

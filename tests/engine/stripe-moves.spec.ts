@@ -1,0 +1,126 @@
+import { setImmediate } from "node:timers/promises";
+import { loadModelConfig } from "@drover/checkpoint";
+import { type ContextHolder, silentLogger, systemClock } from "@drover/core";
+import { kvGeometry } from "@drover/kv";
+import { ContextStore } from "@drover/onnx";
+import { ContextStreamHolder, contextService, createServer, listen } from "@drover/rpc";
+import { drain, greedyTask, type LocalEngine, openLocalEngine, tinyModel } from "@drover/testkit";
+import { afterAll, expect, test } from "vitest";
+import { prompt, tokensOf } from "./engine-answers.ts";
+
+const LENGTH = 2200;
+const TOKEN_COUNT = 12;
+
+const folder = await tinyModel(7);
+const config = await loadModelConfig(folder.path);
+const geometry = kvGeometry(config, "f32");
+const SEGMENT_BYTES = geometry.segmentRows * geometry.rowBytes;
+const held = new DisposableStack();
+afterAll(async () => {
+  held.dispose();
+  await folder[Symbol.asyncDispose]();
+});
+
+/** A context worker's service on a port of its own, and the stream of an attention worker to it. */
+async function serve(name: string, bytesMax = 2 ** 26) {
+  const store = held.use(new ContextStore(config, geometry, { threads: 1, bytesMax }));
+  const server = createServer();
+  server.addService(...contextService(store, { attended: () => undefined }));
+  const port = await listen(server, "127.0.0.1:0");
+  const holder = held.use(new ContextStreamHolder(name, `127.0.0.1:${port}`, systemClock, silentLogger));
+  held.defer(() => server.forceShutdown());
+  while (!holder.connected) await setImmediate();
+  return { store, server, holder };
+}
+
+async function placed(holders: () => readonly ContextHolder[] = () => []): Promise<LocalEngine> {
+  const local = await openLocalEngine(folder.path, {
+    prefillRowsMax: 128,
+    prefixCache: false,
+    stripes: { above: 1000, holders },
+  });
+  expect(local.engine.place(greedyTask("long", prompt(LENGTH, 1), TOKEN_COUNT))).toBeUndefined();
+  return local;
+}
+
+async function step(local: LocalEngine): Promise<void> {
+  await local.engine.step();
+  await setImmediate();
+}
+
+/** Steps until the request is over. */
+async function finish(local: LocalEngine): Promise<number[]> {
+  while (local.engine.load().pendingTokenCount > 0) await step(local);
+  local.engine.flush();
+  return tokensOf(local.events);
+}
+
+const rowsOf = (local: LocalEngine) => local.steps.reduce((sum, { rowCount }) => sum + rowCount, 0);
+
+const plain = await placed();
+await drain(plain);
+const expected = tokensOf(plain.events);
+
+test("a holder that is to end gives its segments to another one while their request goes on, and nothing is computed again", {
+  timeout: 120_000,
+}, async () => {
+  const [first, spare] = [await serve("context-0"), await serve("context-1")];
+  const holders = [first.holder];
+  const local = await placed(() => holders);
+  while (first.store.segmentCount < 2) await step(local);
+  holders.push(spare.holder);
+  first.holder.draining = true;
+  while (first.store.segmentCount > 0 && local.engine.load().pendingTokenCount > 0) await step(local);
+  expect(local.engine.load().pendingTokenCount).toBeGreaterThan(0);
+  expect(spare.store.byteCount).toBe(2 * SEGMENT_BYTES);
+  first.server.forceShutdown();
+  while (first.holder.connected) await setImmediate();
+  expect(await finish(local)).toEqual(expected);
+  expect(expected).toHaveLength(TOKEN_COUNT);
+  expect(rowsOf(local)).toBe(LENGTH + TOKEN_COUNT - 1);
+  while (spare.store.byteCount > 0) await setImmediate();
+});
+
+test("where the other one is full, segments stay where they are; where it cannot reach them, too", {
+  timeout: 120_000,
+}, async () => {
+  const [first, full] = [await serve("context-0"), await serve("context-1", SEGMENT_BYTES - 1)];
+  expect(full.holder.bytesFree).toBe(SEGMENT_BYTES - 1);
+  const copy = full.holder.transfer?.copy("nothing", 0, first.holder.transfer?.address ?? "");
+  expect(await copy).toBe(false);
+  expect(await full.holder.transfer?.copy("nothing", 0, "127.0.0.1:1")).toBe(false);
+  const holders = [first.holder, full.holder];
+  const local = await placed(() => holders);
+  while (first.store.segmentCount < 2) await step(local);
+  first.holder.draining = true;
+  expect(await finish(local)).toEqual(expected);
+  expect(rowsOf(local)).toBe(LENGTH + TOKEN_COUNT - 1);
+  while (first.store.byteCount > 0) await setImmediate();
+  expect(full.store.byteCount).toBe(0);
+});
+
+test("a copy that is dropped while it is under way leaves nothing, and a stream that ends gives up what it copies", {
+  timeout: 120_000,
+}, async () => {
+  const [first, second] = [await serve("context-0"), await serve("context-1")];
+  const rows = () => new Uint8Array(geometry.segmentRows * first.store.rowBytes);
+  const layers = Array.from({ length: first.store.layerCount }, () => ({ k: rows(), v: rows() }));
+  const segment = { sequenceId: "s", segment: 0, rowCount: geometry.segmentRows, dtype: "f32", layers } as const;
+  expect(await first.holder.put(segment)).toBe(true);
+  const address = first.holder.transfer?.address ?? "";
+  const dropped = second.holder.transfer?.copy("s", 0, address);
+  second.holder.transfer?.drop("s", 0);
+  expect(await dropped).toBe(false);
+  expect(second.store.byteCount).toBe(0);
+  expect(await second.holder.transfer?.copy("s", 0, address)).toBe(true);
+  expect(second.store.byteCount).toBe(SEGMENT_BYTES);
+  expect(second.holder.bytesFree).toBe(2 ** 26 - SEGMENT_BYTES);
+  const given = second.holder.transfer?.copy("s", 0, address);
+  second.holder[Symbol.dispose]();
+  expect(await given).toBe(false);
+  while (second.store.byteCount > 0) await setImmediate();
+  // Nothing comes later either: its own end is all that it waits for.
+  first.holder.drop("s");
+  while (first.store.byteCount > 0) await setImmediate();
+  expect(second.store.byteCount).toBe(0);
+});
