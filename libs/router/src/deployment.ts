@@ -19,6 +19,7 @@ import { callsOverGrpc } from "./cluster/calls-over-grpc.ts";
 import { ClusterWatch } from "./cluster/cluster-watch.ts";
 import { TokenStreams } from "./cluster/token-streams.ts";
 import { VisionClient } from "./cluster/vision-client.ts";
+import { KeyedAnswers } from "./keyed/keyed-answers.ts";
 import { KEEP_RESPONSES_MS_DEFAULT, QUEUE_WAIT_MS_MAX_DEFAULT, READY_WAIT_MS_MAX_DEFAULT } from "./limits.ts";
 import { RouterMetrics } from "./metrics/router-metrics.ts";
 import type { RouterSeries } from "./metrics/router-series.ts";
@@ -27,7 +28,6 @@ import type { Admission } from "./requests/admission.ts";
 import { Generations } from "./requests/generations.ts";
 import { Inference } from "./requests/inference.ts";
 import { KeptResponses } from "./requests/kept-responses.ts";
-import { KeyedAnswers } from "./requests/keyed-answers.ts";
 import { RequestNames } from "./requests/request-names.ts";
 import type { TenantUsage } from "./requests/tenant-usage.ts";
 import type { ServedModel } from "./served-model.ts";
@@ -99,7 +99,10 @@ export class Deployment {
     this.#parts = parts;
     this.metrics = new RouterMetrics(series, modelId);
     this.responses = new KeptResponses(store, options.keepResponsesMs ?? KEEP_RESPONSES_MS_DEFAULT, logger);
-    this.keyedAnswers = new KeyedAnswers(timedStore(store, clock), clock, logger);
+    this.keyedAnswers = new KeyedAnswers({
+      store: timedStore(store, clock),
+      ...{ routerId, clock, logger, metrics: this.metrics },
+    });
     const common = { calls: callsOverGrpc(network), modelId, routerId, clock, logger };
     this.#watch = new ClusterWatch({ ...common, addresses: schedulers, onState: (state) => this.#see(state) });
     this.#vision = new VisionClient({ clock, metrics: this.metrics });

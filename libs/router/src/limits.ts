@@ -120,9 +120,26 @@ export const KEPT_RESPONSES_BYTES_MAX = 32 * 1024 * 1024;
 export const KEYED_ANSWER_MS = 3_600_000;
 export const KEYED_ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 export const KEYED_ANSWERS_BYTES_MAX = 64 * 1024 * 1024;
-/** While it is computed, its router says so this often; a key whose router was silent for so long is free again. */
-export const KEYED_BEAT_MS = 5_000;
-export const KEYED_SILENCE_MS_MAX = 15_000;
+/** While it computes any, a router says that it lives this often; another one goes on with what a router that was silent for so long was at. */
+export const KEYED_BEAT_MS = 1_000;
+export const KEYED_SILENCE_MS_MAX = 3_000;
+/** Who asks another router meanwhile waits until that is known, which is looked for this often. */
+export const KEYED_LOOK_MS = 200;
+/** The same of a router of an older build, which says so in the record. */
+export const KEYED_FOREIGN_SILENCE_MS_MAX = 15_000;
+/** What was delivered of a keyed request is kept while it runs, up to so many bytes, and of all of a router's; beyond them no other router can go on with it. */
+export const KEYED_JOURNAL_BYTES_MAX = 4 * 1024 * 1024;
+export const KEYED_JOURNALS_BYTES_MAX = 64 * 1024 * 1024;
+/** It is written in segments; the last one is written anew until it has so many bytes. Of a plain token some 15. */
+export const KEYED_SEGMENT_BYTES = 4 * 1024;
+/** Segments that are read at once. */
+export const KEYED_SEGMENTS_AT_ONCE = 16;
+/** Writes in a second of all of a router's keyed requests: the more there are, the more tokens each of them writes at once. */
+export const KEYED_WRITES_PER_SECOND_MAX = 1_000;
+/** A write that the store did not take is tried again after this, so often in all; its stream waits for it, and then goes on without being kept. */
+export const KEYED_WRITE_PAUSE_MS = 500;
+export const KEYED_WRITES_TRIED_MAX = 4;
+export const KEYED_WRITE_LIMIT: TimeLimit = { ms: 1_000, message: "the store did not answer within 1 s" };
 /** A keyed request that nobody reads goes on for so long, so that its client may come back for it. */
 export const KEYED_ALONE_MS_MAX = 30_000;
 /** Characters of an `Idempotency-Key`. */

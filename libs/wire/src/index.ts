@@ -41,6 +41,7 @@ export { queueJobFromWire, queueJobToWire } from "./queue-job.ts";
 
 // Its tokens on their way out: one stream between a router and an attention worker.
 
+export { stepFromWire, stepToWire } from "./kept-step.ts";
 export { requestEventFromWire, requestEventToWire } from "./request-event.ts";
 export { type RouterMessage, routerMessageFromWire, routerMessageToWire } from "./router-message.ts";
 export { TokenColumnsReader, TokenColumnsWriter } from "./token-columns.ts";

@@ -24,9 +24,18 @@ Every error is OpenAI's error object (Anthropic's for its messages): a sentence,
 to come back.
 
 A generating request with an \`Idempotency-Key\` (1 to 255 printable characters) is computed once: who sends the same body with the same key, a tenant's or the house's own, gets the same answer for an hour, from any router \
-that shares the store, also while it is being computed by the same one. The key with another body is refused with 422 (\`idempotency_key_reused\`), and while another router computes it with 409 \
-(\`idempotency_key_in_use\`). Events of a stream with a key have ids; with \`Last-Event-ID\` the same request goes on behind that event. What nobody reads goes on for 30 seconds. A request that failed is forgotten, an \
-answer above 4 MiB is not kept, and two that come to two routers at once may both be computed.
+that shares the store, also while it is being computed by the same one. The key with another body is refused with 422 (\`idempotency_key_reused\`), and while another router that lives computes it with 409 \
+(\`idempotency_key_in_use\`). Where that router has gone, the one that is asked goes on with its work, some three seconds later, or at once where it ended in order. What nobody reads goes on for 30 seconds. An answer above 4 MiB is not kept. \
+A request that failed is forgotten; what a stream had delivered that ended with 503 stays, and is gone on with.
+
+Events of a stream with a key have ids. A client whose connection breaks sends the same body with the same key and \`Last-Event-ID\`, the id of the last event that it has, to any router, until it is answered, and gets the events behind that one:
+
+\`\`\`
+curl -N http://router/v1/chat/completions -H 'content-type: application/json' -H 'idempotency-key: 7f3a' \\
+  -H 'last-event-id: 41' -d '{"model": "nano", "stream": true, "messages": [{"role": "user", "content": "Hello"}]}'
+\`\`\`
+
+An id that is none of the answer's, or whose events were not kept, is refused with 404 (\`not_found\`): the request is to be sent without it then, for the whole of an answer, or with another key.
 
 Every answer, also an error or a stream, has \`x-request-id\`: the client's own where it has up to 128 printable characters, else one made here. \
 \`GET /debug/placement\` knows a request by it too.`;

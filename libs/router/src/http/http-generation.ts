@@ -1,22 +1,32 @@
 import type { ServerResponse } from "node:http";
 import { setImmediate } from "node:timers/promises";
 import { at, DroverError, type Logger, toDroverError } from "@drover/core";
-import type { GenerationEndpoint, GenerationQuery, KeptNames, KeptResponse, Output, ReplyStream } from "@drover/openai";
+import {
+  Answer,
+  type GenerationEndpoint,
+  type GenerationQuery,
+  type KeptNames,
+  type KeptResponse,
+  type Output,
+  type ReplyFrame,
+  type ReplyStream,
+} from "@drover/openai";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { type Bodies, receivedBody } from "../bodies/bodies.ts";
 import type { Deployment } from "../deployment.ts";
 import type { Deployments } from "../deployments.ts";
+import type { KeyedRequest } from "../keyed/keyed-answers.ts";
+import { type KeyedRun, newOrigin } from "../keyed/keyed-run.ts";
+import type { RecordedAnswer } from "../keyed/recorded-answer.ts";
 import { READER_STALL_MS_MAX } from "../limits.ts";
 import type { GenerationBatch } from "../requests/generation-batch.ts";
 import { jsonText } from "../requests/json-text.ts";
-import type { KeyedRequest } from "../requests/keyed-answers.ts";
-import type { RecordedAnswer } from "../requests/recorded-answer.ts";
 import type { Incoming } from "../requests/request-trace.ts";
-import { replyFrame, wholeAnswer } from "../requests/whole-answer.ts";
+import { replyFrame, wholeAnswer, wholeBody } from "../requests/whole-answer.ts";
 import { clientSignal } from "./client-signal.ts";
 import { EventStream } from "./event-stream.ts";
 import { sendJson } from "./json-reply.ts";
-import { firstEvent, keyedRequest, NumberedEvents, sendRecorded } from "./keyed-generation.ts";
+import { keyedRequest, lastEvent, NumberedEvents, sendRecorded } from "./keyed-generation.ts";
 import { accountOf } from "./request-accounts.ts";
 
 /** What generating endpoints share. */
@@ -75,7 +85,7 @@ export async function serveGeneration(
 type KeyedGeneration = Readonly<{
   endpoint: GenerationEndpoint;
   deployment: Deployment;
-  keyed: KeyedRequest;
+  keyed: Omit<KeyedRequest, "lastEventId">;
   queries: () => readonly GenerationQuery[];
   client: AbortSignal;
   waitMs: number;
@@ -88,31 +98,58 @@ async function serveKeyed(
   { endpoint, deployment, keyed, queries, client, waitMs }: KeyedGeneration,
 ): Promise<FastifyReply> {
   const { inference, responses, keyedAnswers } = deployment;
-  const first = firstEvent(request);
   const isStream = queries()[0]?.reply.stream === true;
-  const make = async (answer: RecordedAnswer, signal: AbortSignal) => {
+  const last = lastEvent(request);
+  const lastEventId = isStream ? last : undefined;
+  const make = async (answer: RecordedAnswer, run: KeyedRun, signal: AbortSignal) => {
     using permit = inference.admit(incoming(request), accountOf(request));
-    const running = await inference.begin(queries, permit, signal);
+    const running = await inference.begin(queries, permit, signal, undefined, run);
     const { batch } = running;
-    const leave = () => inference.cancel(batch);
+    const leave = () => inference.cancel(batch, toDroverError(signal.reason));
     signal.addEventListener("abort", leave, { once: true });
-    const frame = replyFrame(endpoint, inference, running);
+    const frame = replyFrame(endpoint, inference, running, run.origin.createdS);
+    const keep = (kept: KeptResponse) => responses.keep(keyed.owner, frame.id, kept, signal);
     try {
-      if (!isStream) {
-        const body = await wholeAnswer(endpoint, frame, batch, { responses, owner: keyed.owner }, signal);
-        answer.push(await jsonText(body));
-        return;
-      }
-      const [stream, events] = [endpoint.stream(frame), new NumberedEvents(answer)];
-      for await (const outputs of batch.outputs()) for (const output of outputs) events.push(stream.push(output));
-      if (stream.kept !== undefined) await responses.keep(keyed.owner, frame.id, stream.kept, signal);
+      if (isStream) await recordStream(endpoint.stream(frame), answer, run, keep);
+      else answer.push(await jsonText(await recordWhole(endpoint, frame, run, keep)));
     } finally {
       signal.removeEventListener("abort", leave);
       inference.cancel(batch);
     }
   };
-  const answer = await keyedAnswers.answer(keyed, make, client);
-  return sendRecorded(reply, answer, { isStream, first, waitMs }, client);
+  const answer = await keyedAnswers.answer({ ...keyed, lastEventId }, () => newOrigin(inference), make, client);
+  return sendRecorded(reply, answer, { isStream, lastEventId, waitMs }, client);
+}
+
+/** Has a keyed request's outputs written as events. Errors: what ended the request. */
+async function recordStream(
+  stream: ReplyStream,
+  answer: RecordedAnswer,
+  { journal, epoch }: KeyedRun,
+  keep: (kept: KeptResponse) => Promise<void>,
+): Promise<void> {
+  const events = new NumberedEvents(answer, epoch);
+  const over = journal.read((outputs, isKept) => {
+    for (const output of outputs) events.push(stream.push(output), isKept);
+  });
+  // What another router had sent is there.
+  answer.begin();
+  await over;
+  if (stream.kept !== undefined) await keep(stream.kept);
+}
+
+/** A keyed request's answer as a whole. Errors: what ended the request. */
+async function recordWhole(
+  endpoint: GenerationEndpoint,
+  frame: ReplyFrame,
+  { journal }: KeyedRun,
+  keep: (kept: KeptResponse) => Promise<void>,
+): Promise<unknown> {
+  const answer = new Answer(frame.requests.length, frame.request.sampling.n);
+  await journal.read((outputs) => {
+    for (const output of outputs) answer.add(output);
+  });
+  return wholeBody(endpoint, frame, answer, keep);
 }
 
 /** What the client says of its trace. Of two lines of a header that may come once, neither is trusted. */

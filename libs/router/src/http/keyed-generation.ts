@@ -3,9 +3,9 @@ import { setImmediate as turn } from "node:timers/promises";
 import { DroverError, toDroverError } from "@drover/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { BodyBlocks } from "../bodies/body-blocks.ts";
+import type { KeyedRequest } from "../keyed/keyed-answers.ts";
+import type { RecordedAnswer } from "../keyed/recorded-answer.ts";
 import { READER_STALL_MS_MAX } from "../limits.ts";
-import type { KeyedRequest } from "../requests/keyed-answers.ts";
-import type { RecordedAnswer } from "../requests/recorded-answer.ts";
 import { EventStream } from "./event-stream.ts";
 
 /** What is sent with a request that may be sent twice; undefined where it is not. */
@@ -13,7 +13,7 @@ export async function keyedRequest(
   { headers, url }: FastifyRequest,
   owner: string,
   { blocks }: BodyBlocks,
-): Promise<KeyedRequest | undefined> {
+): Promise<Omit<KeyedRequest, "lastEventId"> | undefined> {
   const key = headers["idempotency-key"];
   if (typeof key !== "string") return undefined;
   const hash = createHash("sha256").update(url);
@@ -25,26 +25,31 @@ export async function keyedRequest(
   return { owner, key, digest: hash.digest("hex") };
 }
 
-/** The first event that a client lacks: those of a keyed stream are numbered from 0. Errors: `invalid_argument`. */
-export function firstEvent({ headers }: FastifyRequest): number {
+/** The last event that a client has of a keyed stream; undefined where it has none. Errors: `invalid_argument`. */
+export function lastEvent({ headers }: FastifyRequest): string | undefined {
   const last = headers["last-event-id"];
-  if (last === undefined || last === "") return 0;
-  if (typeof last !== "string" || !/^\d{1,9}$/.test(last))
+  if (last === undefined || last === "") return undefined;
+  if (typeof last !== "string" || !/^\d{1,9}(u\d{1,9})?$/.test(last))
     throw new DroverError("invalid_argument", "a Last-Event-ID is the id of an event of this stream");
-  return Number(last) + 1;
+  return last;
 }
 
-/** Numbers the events of a stream's text, which has whole ones: each becomes a part of the answer. */
+/** Numbers the events of a stream's text, which has whole ones, from 0 on: each becomes a part of the answer. Those that are not kept are marked. */
 export class NumberedEvents {
   readonly #answer: RecordedAnswer;
+  readonly #mark: string;
   #count = 0;
 
-  constructor(answer: RecordedAnswer) {
+  /** `epoch`: of the router, among those that had the request. */
+  constructor(answer: RecordedAnswer, epoch: number) {
     this.#answer = answer;
+    this.#mark = `u${epoch}`;
   }
 
-  push(text: string): void {
-    for (const event of text.split("\n\n")) if (event !== "") this.#answer.push(`id: ${this.#count++}\n${event}\n\n`);
+  push(text: string, isKept: boolean): void {
+    const mark = isKept ? "" : this.#mark;
+    for (const event of text.split("\n\n"))
+      if (event !== "") this.#answer.push(`id: ${this.#count++}${mark}\n${event}\n\n`);
   }
 }
 
@@ -52,7 +57,7 @@ export class NumberedEvents {
 export async function sendRecorded(
   reply: FastifyReply,
   answer: RecordedAnswer,
-  { isStream, first, waitMs }: Readonly<{ isStream: boolean; first: number; waitMs: number }>,
+  { isStream, lastEventId, waitMs }: Readonly<{ isStream: boolean; lastEventId: string | undefined; waitMs: number }>,
   client: AbortSignal,
 ): Promise<FastifyReply> {
   if (!isStream) {
@@ -61,6 +66,7 @@ export async function sendRecorded(
     return reply.header("content-type", "application/json; charset=utf-8").send(body);
   }
   const { raw } = reply;
+  const first = lastEventId === undefined ? 0 : Number.parseInt(lastEventId, 10) + 1;
   using events = new EventStream(reply, waitMs);
   raw.setTimeout(READER_STALL_MS_MAX);
   try {

@@ -40,8 +40,10 @@ export class RouterMetrics {
     ])
       histogram.of(this.#model);
     for (const outcome of DRAIN_OUTCOMES) this.#series.drained.inc({ ...this.#model, outcome }, 0);
+    for (const reason of UNKEPT_REASONS) this.#series.keyedUnkept.inc({ ...this.#model, reason }, 0);
     this.waitingForCluster(0);
-    for (const counter of [this.#series.staleEvents, this.#series.slowReaders]) counter.inc(this.#model, 0);
+    for (const counter of [this.#series.staleEvents, this.#series.slowReaders, this.#series.keyedResumed])
+      counter.inc(this.#model, 0);
   }
 
   firstToken(seconds: number): void {
@@ -95,6 +97,14 @@ export class RouterMetrics {
   slowReader(): void {
     this.#series.slowReaders.inc(this.#model);
   }
+  /** This router went on with a keyed request that another one had begun. */
+  keyedResumed(): void {
+    this.#series.keyedResumed.inc(this.#model);
+  }
+  /** No other router can go on with a keyed request that goes on here. */
+  keyedUnkept(reason: UnkeptReason): void {
+    this.#series.keyedUnkept.inc({ ...this.#model, reason });
+  }
   drained(outcome: (typeof DRAIN_OUTCOMES)[number], count: number): void {
     this.#series.drained.inc({ ...this.#model, outcome }, count);
   }
@@ -109,6 +119,10 @@ export class RouterMetrics {
     this.#series.imageBytesHeld.inc(this.#model, change);
   }
 }
+
+/** Why what a keyed request has delivered is not kept: it is too much, the store is away, or has lost it. */
+const UNKEPT_REASONS = ["full", "away", "forgotten"] as const;
+export type UnkeptReason = (typeof UNKEPT_REASONS)[number];
 
 /** Why a request is added again. */
 const READD_CAUSES = [

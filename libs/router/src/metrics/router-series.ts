@@ -103,6 +103,16 @@ function endSeries(metrics: Metrics) {
     ]),
     readds: metrics.counter("drover_router_readds_total", "Requests added again, by cause", [...label, "cause"]),
     slowReaders: metrics.counter("drover_router_slow_readers_total", "Requests cancelled for a slow reader", label),
+    keyedResumed: metrics.counter(
+      "drover_router_keyed_resumed_total",
+      "Requests with an Idempotency-Key that another router had begun and this one went on with",
+      label,
+    ),
+    keyedUnkept: metrics.counter(
+      "drover_router_keyed_unkept_total",
+      "Requests with an Idempotency-Key that went on although no other router could go on with them, by reason",
+      [...label, "reason"],
+    ),
     drained: metrics.counter(
       "drover_router_drained_requests_total",
       "Requests in flight when the router began to refuse new ones: finished, or cut off when its time was up",

@@ -26,6 +26,11 @@ export class GenerationBatch {
     return this.#first.requestId;
   }
 
+  /** By what its client knows the reply. */
+  get replyId(): RequestId {
+    return this.#first.replyId;
+  }
+
   /** In the order of the prompts. */
   get requests(): readonly InferenceRequest[] {
     return this.generations.map(({ request }) => request);
@@ -55,7 +60,7 @@ export class GenerationBatch {
       const batch: Output[] = [];
       for (const output of result.value) {
         if (output.kind === "end") cachedTokenCount += output.cachedTokenCount;
-        else batch.push(this.#placed(output, index));
+        else batch.push(placed(output, index, this.#first.request.sampling.n));
       }
       if (batch.length > 0) yield batch;
       // Last in the row: one that always has something does not keep the others waiting.
@@ -63,9 +68,10 @@ export class GenerationBatch {
     }
     yield [{ kind: "end", cachedTokenCount }];
   }
+}
 
-  #placed(output: Exclude<Output, { kind: "end" }>, prompt: number): Output {
-    if (output.kind === "prompt") return { ...output, prompt };
-    return { ...output, choice: prompt * this.#first.request.sampling.n + output.choice };
-  }
+/** A prompt's output as the reply has it: its choices are `n`, behind those of the prompts before it. */
+export function placed(output: Exclude<Output, { kind: "end" }>, prompt: number, n: number): Output {
+  if (output.kind === "prompt") return { ...output, prompt };
+  return { ...output, choice: prompt * n + output.choice };
 }

@@ -3,13 +3,24 @@ import { ChoiceText, type InferenceRequest, type Output } from "@drover/openai";
 import type { Account } from "@drover/tenants";
 import type { Tokenizer } from "@drover/tokenizer";
 import { ANYBODY } from "../api-keys.ts";
-import { OutputBuffer, type TakeOutputs } from "./output-buffer.ts";
+import { OutputBuffer, type OutputSink, type TakeOutputs } from "./output-buffer.ts";
 import { RequestState } from "./request-state.ts";
 import type { RequestTrace } from "./request-trace.ts";
+
+/** What a generation has of a request that other routers may go on with. */
+export type KeyedPart = Readonly<{
+  /** By what its client knows it, whoever computes it. */
+  replyId: RequestId;
+  /** Nobody has computed it before: its client's name for it is its own too. */
+  isFirst: boolean;
+  sink: OutputSink;
+}>;
 
 /** One client's request while it runs: what its attempts have delivered, turned into text and buffered for the reply. */
 export class Generation {
   readonly requestId: RequestId;
+  /** By what its client knows it. */
+  readonly replyId: RequestId;
   readonly request: InferenceRequest;
   readonly deadlineMs: number;
   readonly state: RequestState;
@@ -36,18 +47,28 @@ export class Generation {
   /** When a worker was lost that may have held this request without having said so. */
   suspectedAtMs: number | undefined = undefined;
   readonly #buffer = new OutputBuffer();
+  readonly #sink: OutputSink;
   readonly #texts: readonly ChoiceText[];
   readonly #end = new AbortController();
   readonly #failure = new AbortController();
 
-  constructor(requestId: RequestId, request: InferenceRequest, tokenizer: Tokenizer, deadlineMs: number) {
+  /** With `keyed` its outputs go there, and `outputs` and `read` have none. */
+  constructor(
+    requestId: RequestId,
+    request: InferenceRequest,
+    tokenizer: Tokenizer,
+    deadlineMs: number,
+    keyed?: KeyedPart,
+  ) {
     this.requestId = requestId;
+    this.replyId = keyed?.replyId ?? requestId;
+    this.#sink = keyed?.sink ?? this.#buffer;
     this.request = request;
     this.deadlineMs = deadlineMs;
     this.ended = this.#end.signal;
     this.failed = this.#failure.signal;
     this.state = new RequestState(request.sampling.n, request.promptTokenIds.length);
-    this.#texts = this.state.choices.map((_, choice) => new ChoiceText(tokenizer, request, requestId, choice));
+    this.#texts = this.state.choices.map((_, choice) => new ChoiceText(tokenizer, request, this.replyId, choice));
   }
 
   /** A worker has begun its newest attempt, or ended it. */
@@ -65,6 +86,13 @@ export class Generation {
     return this.#buffer.read(take);
   }
 
+  /** Takes what another router's attempts have delivered, in order, before this one begins. */
+  restore(event: PromptEvent | TokenEvent): void {
+    const decision = this.state.restore(event);
+    if (decision.kind === "prompt") this.takePrompt(decision.prompt, decision.skip);
+    else if (decision.kind === "token") this.takeToken(decision.token);
+  }
+
   takePrompt(prompt: PromptEvent, skip: number): boolean {
     const { promptTokenIds, sampling } = this.request;
     const experts = prompt.experts.length === 0 ? [] : rowsOf(prompt.experts, prompt.count).slice(skip);
@@ -80,7 +108,7 @@ export class Generation {
               top: first ? [] : (prompt.tops[skip + i] ?? []),
             };
           });
-    return this.#buffer.push({ kind: "prompt", prompt: 0, logprobs, experts });
+    return this.#sink.push({ kind: "prompt", prompt: 0, logprobs, experts }, prompt);
   }
 
   /** False when the reader is too far behind. A stop string ends the choice here, whatever the worker thinks. */
@@ -92,7 +120,7 @@ export class Generation {
     const piece = text?.push(token.tokenId, last, silent) ?? NO_PIECE;
     if (piece.stopString !== undefined) this.state.finishChoice(token.choice);
     const stopped = piece.stopString !== undefined || token.finish === "stop";
-    return this.#buffer.push({
+    const output: Output = {
       kind: "token",
       choice: token.choice,
       tokenId: token.tokenId,
@@ -105,17 +133,18 @@ export class Generation {
       experts: token.experts.length === 0 ? undefined : [...token.experts],
       stopString: piece.stopString,
       finish: stopped ? (text?.called ? "tool_calls" : "stop") : last ? "length" : undefined,
-    });
+    };
+    return this.#sink.push(output, token);
   }
 
   complete(cachedTokenCount: number): void {
-    this.#buffer.push({ kind: "end", cachedTokenCount });
-    this.#buffer.end();
+    this.#sink.push({ kind: "end", cachedTokenCount });
+    this.#sink.end();
     this.#end.abort(ENDED);
   }
 
   fail(error: DroverError): void {
-    this.#buffer.end(error);
+    this.#sink.end(error);
     this.#end.abort(error);
     this.#failure.abort(error);
   }

@@ -1,26 +1,24 @@
 import {
   DroverError,
   type Logger,
-  neverAborted,
   type QueueProducer,
   type RequestEvent,
   type RequestId,
   type Resume,
   toDroverError,
-  withTimeout,
 } from "@drover/core";
 import type { InferenceRequest } from "@drover/openai";
 import { ANYBODY } from "../api-keys.ts";
 import { PROMPT_TOKEN_DEADLINE_MS, QUEUE_CALL_LIMIT, REQUEST_DEADLINE_MS, RETRY_AFTER_MS } from "../limits.ts";
 import type { RouterMetrics } from "../metrics/router-metrics.ts";
 import { type AddAgain, addFirst } from "./first-add.ts";
-import { CLIENT_LEFT, Generation } from "./generation.ts";
+import { CLIENT_LEFT, Generation, type KeyedPart } from "./generation.ts";
 import { JobBatcher } from "./job-batcher.ts";
 import { LostJobs } from "./lost-jobs.ts";
 import type { Permit } from "./permit.ts";
 import { QueueCancels } from "./queue-cancels.ts";
 import { Recovery } from "./recovery.ts";
-import { addJob, type JobOptions } from "./request-job.ts";
+import { addJob, deletePayloads, type JobOptions } from "./request-job.ts";
 import type { WorkerKey } from "./request-state.ts";
 import { RequestTimer } from "./request-timer.ts";
 import type { TenantUsage } from "./tenant-usage.ts";
@@ -37,6 +35,8 @@ export type GenerationsOptions = JobOptions &
     /** Tells a worker, or all of them when nobody knows who has it, that attempts up to this one must end. */
     cancelAt: (worker: WorkerKey | undefined, requestId: RequestId, attempt: number, force?: boolean) => void;
   }>;
+
+type OpeningPermit = Pick<Permit, "arrivedMs" | "trace"> & Partial<Pick<Permit, "name" | "account">>;
 
 /** All requests that this router holds: adds them to the queue, takes their events, adds them again when their worker is lost. */
 export class Generations {
@@ -80,29 +80,18 @@ export class Generations {
     return count;
   }
 
-  /**
-   * Puts a request into the queue, again where `again` says so. Errors: `unavailable` or `overloaded` from the queue or the vision workers, and
-   * then nothing is left of it.
-   */
-  async start(
+  /** Takes a request among those of this router; it must be begun then. Errors: the signal's reason, where the client has left. */
+  open(
     request: InferenceRequest,
-    {
-      arrivedMs,
-      trace,
-      name,
-      account = ANYBODY,
-    }: Pick<Permit, "arrivedMs" | "trace"> & Partial<Pick<Permit, "name" | "account">>,
+    { arrivedMs, trace, name, account = ANYBODY }: OpeningPermit,
     client: AbortSignal,
-    again: AddAgain = async () => undefined,
-  ): Promise<Generation> {
+    keyed?: KeyedPart,
+  ): Generation {
     client.throwIfAborted();
     const { clock, model, metrics, newRequestId } = this.#options;
-    const generation = new Generation(
-      newRequestId(),
-      request,
-      model.tokenizer,
-      clock.now() + REQUEST_DEADLINE_MS + PROMPT_TOKEN_DEADLINE_MS * request.promptTokenIds.length,
-    );
+    const deadlineMs = clock.now() + REQUEST_DEADLINE_MS + PROMPT_TOKEN_DEADLINE_MS * request.promptTokenIds.length;
+    const requestId = keyed?.isFirst ? keyed.replyId : newRequestId();
+    const generation = new Generation(requestId, request, model.tokenizer, deadlineMs, keyed);
     generation.trace = trace;
     generation.name = name;
     generation.account = account;
@@ -111,6 +100,16 @@ export class Generations {
     const leave = () => this.cancel(generation);
     client.addEventListener("abort", leave, { once: true });
     generation.ended.addEventListener("abort", () => client.removeEventListener("abort", leave), { once: true });
+    return generation;
+  }
+
+  /**
+   * Puts a request into the queue, again where `again` says so; one that was restored to its end needs none. Errors: `unavailable` or `overloaded` from the
+   * queue or the vision workers, and then nothing is left of it; why it has ended, where it has.
+   */
+  async begin(generation: Generation, again: AddAgain): Promise<void> {
+    generation.failed.throwIfAborted();
+    if (generation.state.finished) return this.#complete(generation, 0);
     generation.adding = true;
     let attempt: number;
     try {
@@ -124,7 +123,6 @@ export class Generations {
     }
     // A worker may have taken and lost it before the add was confirmed.
     if (generation.state.attemptBase > attempt) this.#recovery.begin(generation, "worker_failed");
-    return generation;
   }
 
   /** The client is gone or too slow: work stops at the worker and in the queue. */
@@ -283,17 +281,7 @@ export class Generations {
   #forget(generation: Generation): RequestTimer | undefined {
     const running = this.#running.get(generation.requestId);
     this.#running.delete(generation.requestId);
-    const { store, clock, logger } = this.#options;
-    const keys = generation.payloadKeys.splice(0);
-    if (keys.length > 0) {
-      const remove = (signal: AbortSignal) => store.delete(keys, signal);
-      withTimeout(QUEUE_CALL_LIMIT, clock, neverAborted, remove).catch((error: unknown) => {
-        logger.warn("payload.delete_failed", {
-          request: generation.requestId,
-          reason: toDroverError(error).message,
-        });
-      });
-    }
+    deletePayloads(generation, this.#options);
     return running?.timer;
   }
 }

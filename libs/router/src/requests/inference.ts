@@ -21,12 +21,15 @@ import {
 import type { Account } from "@drover/tenants";
 import { ANYBODY } from "../api-keys.ts";
 import type { ClusterWatch } from "../cluster/cluster-watch.ts";
+import { type KeyedRun, type Origin, originOfPrompt } from "../keyed/keyed-run.ts";
+import { openRun } from "../keyed/open-run.ts";
 import { QUEUE_CALL_LIMIT, QUEUE_RETRY_MS, RETRY_AFTER_MS, RETRY_AFTER_MS_MAX } from "../limits.ts";
 import type { RouterMetrics } from "../metrics/router-metrics.ts";
 import type { Readiness } from "../readiness.ts";
 import { modelFacts, type ServedModel } from "../served-model.ts";
 import type { Admission } from "./admission.ts";
 import { allOrNone } from "./all-or-none.ts";
+import type { KeyedPart } from "./generation.ts";
 import { GenerationBatch } from "./generation-batch.ts";
 import type { Generations } from "./generations.ts";
 import type { Permit } from "./permit.ts";
@@ -112,15 +115,16 @@ export class Inference {
    * Reads a request by `read`, a query for each of its prompts, and starts it. Waits a while where the cluster cannot serve now or its queue
    * takes nothing. Errors: those of reading and preparing, `unavailable` when the cluster still cannot serve or the queue cannot be reached,
    * `overloaded` when the request would wait too long for a worker; then nothing of it runs. What is refused is counted by its code.
-   * `onPrepared` is called once the queries are not needed any more.
+   * `onPrepared` is called once the queries are not needed any more. A `run` is gone on with: computed as it was, behind what was delivered of it.
    */
   async begin(
     read: ReadQueries,
     permit: Permit,
     client: AbortSignal,
     onPrepared: () => void = () => undefined,
+    run?: KeyedRun,
   ): Promise<Running> {
-    const { options, requests } = await this.#read(read, permit, client);
+    const { options, requests } = await this.#read(read, permit, client, run?.origin);
     onPrepared();
     this.#takeLimits(requests, permit);
     const { cluster, readiness, readyWaitMsMax } = this.#options;
@@ -129,7 +133,7 @@ export class Inference {
     const lanes = requests.map(laneOf);
     for (const lane of new Set(lanes)) this.#checkWait(lane, permit);
     for (const lane of lanes) cluster.noteAdded(lane);
-    return { options, batch: await this.#start(requests, untilMs, permit, client) };
+    return { options, batch: await this.#start(requests, untilMs, permit, client, run) };
   }
 
   /** The tokens of a prompt that nothing is generated for. Errors: those of preparing it. */
@@ -137,22 +141,24 @@ export class Inference {
     return (await this.#preparer.prepare(prompt, false, undefined, signal)).tokenIds;
   }
 
-  /** Nobody reads it any more: work that is not over stops. */
-  cancel(batch: GenerationBatch): void {
-    for (const generation of batch.generations) this.#options.generations.cancel(generation);
+  /** Nobody reads it any more, or why else it ends: work that is not over stops. */
+  cancel(batch: GenerationBatch, reason?: DroverError): void {
+    for (const generation of batch.generations) this.#options.generations.cancel(generation, reason);
   }
 
   async #read(
     read: ReadQueries,
     permit: Permit,
     client: AbortSignal,
+    origin: Origin | undefined,
   ): Promise<Readonly<{ options: ReplyOptions; requests: readonly InferenceRequest[] }>> {
     const span = permit.trace?.child("tokenize");
     try {
-      const { facts } = this;
+      const facts = { ...this.facts, ...(origin && { contextTokensMax: origin.contextTokensMax }) };
       const queries = read(facts);
+      const seeds = new Map(queries.map((query, prompt) => [query, origin && originOfPrompt(origin, prompt).seed]));
       const requests = await allOrNone(queries, client, (query, signal) =>
-        this.#prepared(query, facts, permit, signal),
+        this.#prepared(query, seeds.get(query) ?? randomInt(2 ** 48 - 1), facts, permit, signal),
       );
       span?.end();
       return { options: at(queries, 0).reply, requests };
@@ -164,6 +170,7 @@ export class Inference {
 
   async #prepared(
     query: GenerationQuery,
+    drawnSeed: number,
     { contextTokensMax }: ModelFacts,
     permit: Permit,
     signal: AbortSignal,
@@ -171,7 +178,7 @@ export class Inference {
     const prompt = await this.#preparer.prepare(query.prompt, query.echo, permit, signal);
     const { tokenizer } = this.model;
     const read = await truncatedPrompt(query, prompt, contextTokensMax, tokenizer);
-    return fit(query, read, { contextTokensMax, drawnSeed: randomInt(2 ** 48 - 1), tokenizer });
+    return fit(query, read, { contextTokensMax, drawnSeed, tokenizer });
   }
 
   async #start(
@@ -179,12 +186,14 @@ export class Inference {
     untilMs: number,
     permit: Permit,
     client: AbortSignal,
+    run: KeyedRun | undefined,
   ): Promise<GenerationBatch> {
     const { generations, names } = this.#options;
     const again = (fault: DroverError) => this.#whenQueueTakes(fault, untilMs, permit, client);
-    const starting = requests.map((request) => generations.start(request, permit, client, again));
-    const started = await Promise.allSettled(starting);
-    const begun = started.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+    const open = (request: InferenceRequest, keyed?: KeyedPart) => generations.open(request, permit, client, keyed);
+    const opened = run === undefined ? requests.map((request) => open(request)) : openRun(requests, run, open);
+    const started = await Promise.allSettled(opened.map((generation) => generations.begin(generation, again)));
+    const begun = opened.filter((_, i) => started[i]?.status === "fulfilled");
     const lost = started.find((one) => one.status === "rejected");
     if (permit.name !== undefined)
       names.add(

@@ -90,8 +90,11 @@ class Scene {
     cancelAt: () => undefined,
   });
 
-  start(): Promise<Generation> {
-    return this.generations.start(request, { arrivedMs: this.clock.monotonic(), trace: undefined }, neverAborted);
+  async start(): Promise<Generation> {
+    const permit = { arrivedMs: this.clock.monotonic(), trace: undefined };
+    const generation = this.generations.open(request, permit, neverAborted);
+    await this.generations.begin(generation, async () => undefined);
+    return generation;
   }
 
   async pass(ms: number): Promise<void> {

@@ -1,11 +1,20 @@
+import type { PromptEvent, TokenEvent } from "@drover/core";
 import type { Output, ToolCall } from "@drover/openai";
 import { OUTPUT_BUFFER_BYTES_MAX } from "../limits.ts";
 
 /** Takes outputs. A promise says that it is to be left alone until that has resolved. */
 export type TakeOutputs = (outputs: readonly Output[]) => Promise<void> | undefined;
 
+/** Where a generation's outputs go. */
+export interface OutputSink {
+  /** False when the reader is too far behind. `event`: what a worker has told, of which the output is; none of the end. */
+  push(output: Output, event?: PromptEvent | TokenEvent): boolean;
+  /** No more outputs; with an error where the generation ended by it. */
+  end(error?: unknown): void;
+}
+
 /** Between the shared token stream, which never waits, and one reader, which may be slow. */
-export class OutputBuffer implements AsyncIterable<readonly Output[]> {
+export class OutputBuffer implements AsyncIterable<readonly Output[]>, OutputSink {
   #waiting: Output[] = [];
   #byteCount = 0;
   #ended = false;

@@ -67,8 +67,11 @@ class Scene {
     cancelAt: (worker, _request, attempt, force) => this.cancels.push({ worker, attempt, force }),
   });
 
-  start(): Promise<Generation> {
-    return this.generations.start(request, { arrivedMs: this.clock.monotonic(), trace: undefined }, neverAborted);
+  async start(): Promise<Generation> {
+    const permit = { arrivedMs: this.clock.monotonic(), trace: undefined };
+    const generation = this.generations.open(request, permit, neverAborted);
+    await this.generations.begin(generation, async () => undefined);
+    return generation;
   }
 
   /** Lets time pass as the router does: what is late is looked for at every interval. */

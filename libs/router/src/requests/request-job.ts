@@ -2,6 +2,7 @@ import {
   type Clock,
   DroverError,
   type Lane,
+  type Logger,
   neverAborted,
   type PayloadStore,
   type PromptImage,
@@ -143,6 +144,19 @@ async function putJob(
   const ttlMs = Math.max(1, deadlineMs - nowMs) + PAYLOAD_GRACE_MS;
   await withTimeout(limit, options.clock, generation.ended, (signal) => options.store.put(key, bytes, ttlMs, signal));
   return { ...job, payload: { kind: "reference", key, byteCount: bytes.byteLength } };
+}
+
+/** Has the payload store forget a request that is over; returns at once. */
+export function deletePayloads(
+  { requestId, payloadKeys }: Generation,
+  { store, clock, logger }: Pick<JobOptions, "store" | "clock"> & Readonly<{ logger: Logger }>,
+): void {
+  const keys = payloadKeys.splice(0);
+  if (keys.length === 0) return;
+  const remove = (signal: AbortSignal) => store.delete(keys, signal);
+  withTimeout(QUEUE_CALL_LIMIT, clock, neverAborted, remove).catch((error: unknown) => {
+    logger.warn("payload.delete_failed", { request: requestId, reason: toDroverError(error).message });
+  });
 }
 
 /** By what queue and workers share themselves among tenants. */

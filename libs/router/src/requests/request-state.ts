@@ -97,6 +97,11 @@ export class RequestState {
     this.#cutShort = true;
   }
 
+  /** Takes what another router's attempts have delivered, before there is an attempt here. */
+  restore(event: PromptEvent | TokenEvent): Decision {
+    return event.kind === "prompt" ? this.#prompt(event) : this.#token(event);
+  }
+
   /** Takes what is the newest attempt's next, and nothing else. */
   apply(worker: WorkerKey, { attempt, event }: RequestEvent): Decision {
     const owner = this.#owner;

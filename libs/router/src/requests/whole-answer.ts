@@ -1,19 +1,20 @@
 import { at } from "@drover/core";
-import { Answer, type GenerationEndpoint, type ReplyFrame } from "@drover/openai";
+import { Answer, type GenerationEndpoint, type KeptResponse, type ReplyFrame } from "@drover/openai";
 import type { GenerationBatch } from "./generation-batch.ts";
 import type { Inference, Running } from "./inference.ts";
 import type { KeptResponses } from "./kept-responses.ts";
 
-/** What every part of a running request's reply carries. */
+/** What every part of a running request's reply carries; `createdS` where it was begun earlier, Unix seconds. */
 export function replyFrame(
   endpoint: GenerationEndpoint,
   inference: Inference,
   { options, batch }: Running,
+  createdS = Math.floor(inference.clock.now() / 1000),
 ): ReplyFrame {
   const { requests } = batch;
   return {
-    id: endpoint.idPrefix + batch.requestId,
-    created: Math.floor(inference.clock.now() / 1000),
+    id: endpoint.idPrefix + batch.replyId,
+    created: createdS,
     model: inference.model,
     request: at(requests, 0),
     requests,
@@ -30,7 +31,17 @@ export async function wholeAnswer(
   signal: AbortSignal,
 ): Promise<unknown> {
   const answer = await Answer.collect(batch.outputs(), frame.requests.length, frame.request.sampling.n);
+  return wholeBody(endpoint, frame, answer, (kept) => responses.keep(owner, frame.id, kept, signal));
+}
+
+/** The body of a whole answer, which is kept where its client wants that. */
+export async function wholeBody(
+  endpoint: GenerationEndpoint,
+  frame: ReplyFrame,
+  answer: Answer,
+  keep: (kept: KeptResponse) => Promise<void>,
+): Promise<unknown> {
   const { body, kept } = endpoint.whole(frame, answer);
-  if (kept !== undefined) await responses.keep(owner, frame.id, kept, signal);
+  if (kept !== undefined) await keep(kept);
   return body;
 }

@@ -58,6 +58,8 @@ export class FakeWorker {
   readonly cancels = new Arrivals<Cancel>();
   readonly #server: Server = createServer();
   #stream: Tokens | undefined;
+  /** The newest of each router. */
+  readonly #streams = new Map<string, Tokens>();
   address = "";
   /** Whether its process answers nobody, as the scheduler finds it. */
   frozen = false;
@@ -73,6 +75,7 @@ export class FakeWorker {
         if (message.case === "cancel") this.cancels.push(message.value);
         if (message.case !== "hello") return;
         this.#stream = stream;
+        this.#streams.set(message.value.routerId, stream);
         const { workerId, incarnation } = this;
         const hello = { workerId, incarnation, modelId: message.value.modelId };
         stream.write(create(WorkerMessageSchema, { message: { case: "hello", value: hello } }));
@@ -89,6 +92,12 @@ export class FakeWorker {
   send(requestId: string, attempt: number, ...events: EventInit[]): void {
     const value = { events: events.map((event) => ({ requestId, attempt, event })) };
     this.#stream?.write(create(WorkerMessageSchema, { message: { case: "step", value } }));
+  }
+
+  /** As `send`, to one router of several. */
+  sendTo(routerId: string, requestId: string, attempt: number, ...events: EventInit[]): void {
+    const value = { events: events.map((event) => ({ requestId, attempt, event })) };
+    this.#streams.get(routerId)?.write(create(WorkerMessageSchema, { message: { case: "step", value } }));
   }
 
   /** Each byte of the text as a token, from this index on. */
@@ -120,6 +129,8 @@ export class FakeCluster implements QueueProducer, PayloadStore {
   #state: ClusterState;
   #left = false;
   addError: Error | undefined;
+  /** Values that its payload store takes and does not have. */
+  ignoredKeys = /^$/;
   /** What its payload store answers everything with. */
   storeError: Error | undefined;
   address = "";
@@ -187,6 +198,7 @@ export class FakeCluster implements QueueProducer, PayloadStore {
 
   async put(key: string, bytes: Uint8Array): Promise<void> {
     if (this.storeError !== undefined) throw this.storeError;
+    if (this.ignoredKeys.test(key)) return;
     this.payloads.set(key, bytes);
   }
 

@@ -1,3 +1,4 @@
+import { untilAborted } from "@drover/core";
 import { KEYED_ANSWER_BYTES_MAX } from "../limits.ts";
 
 /**
@@ -12,6 +13,7 @@ export class RecordedAnswer {
   #changed = Promise.withResolvers<void>();
   #fault: unknown;
   #isOver = false;
+  #isBegun = false;
 
   /** How many read it now. */
   get readerCount(): number {
@@ -28,6 +30,27 @@ export class RecordedAnswer {
     this.#byteCount += Buffer.byteLength(part);
     if (this.#byteCount > KEYED_ANSWER_BYTES_MAX) this.#drop();
     this.#tell();
+  }
+
+  /** What was there before is there: what is not yet, no client has. */
+  begin(): void {
+    this.#isBegun = true;
+    this.#tell();
+  }
+
+  /**
+   * Whether there is a part that its event's id is of, at the number that the id begins with; waits for it where what was there before is not there yet.
+   * Errors: that of `end`; the signal's reason.
+   */
+  async hasPart(eventId: string, signal: AbortSignal): Promise<boolean> {
+    const index = Number.parseInt(eventId, 10);
+    for (;;) {
+      const part = this.#parts[index - this.#dropped];
+      if (part !== undefined) return part.startsWith(`id: ${eventId}\n`);
+      if (this.#isOver && this.#fault !== undefined) throw this.#fault;
+      if (this.#isBegun || this.#isOver || index < this.#dropped) return false;
+      await untilAborted(this.#changed.promise, signal);
+    }
   }
 
   /** Nothing more comes; with a fault, its readers end with it behind what there is. */

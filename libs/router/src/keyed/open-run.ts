@@ -1,0 +1,20 @@
+import { at } from "@drover/core";
+import type { InferenceRequest } from "@drover/openai";
+import type { Generation, KeyedPart } from "../requests/generation.ts";
+import { digestOf, type KeyedRun, originOfPrompt } from "./keyed-run.ts";
+
+/** Opens the generations of a keyed request, which take what was delivered of it before. Errors: those of `open`; `not_found` where that is of something else. */
+export function openRun(
+  requests: readonly InferenceRequest[],
+  { journal, origin, epoch }: KeyedRun,
+  open: (request: InferenceRequest, keyed: KeyedPart) => Generation,
+): readonly Generation[] {
+  const delivered = journal.delivered(digestOf(requests));
+  const sinks = journal.sinks(requests.length, at(requests, 0).sampling.n);
+  const opened = requests.map((request, prompt) => {
+    const replyId = originOfPrompt(origin, prompt).id;
+    return open(request, { replyId, isFirst: epoch === 1, sink: at(sinks, prompt) });
+  });
+  journal.restore(opened, delivered);
+  return opened;
+}
