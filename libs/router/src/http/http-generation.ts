@@ -16,7 +16,8 @@ import { type Bodies, receivedBody } from "../bodies/bodies.ts";
 import type { Deployment } from "../deployment.ts";
 import type { Deployments } from "../deployments.ts";
 import type { KeyedRequest } from "../keyed/keyed-answers.ts";
-import { type KeyedRun, newOrigin } from "../keyed/keyed-run.ts";
+import type { KeyedRun } from "../keyed/keyed-run.ts";
+import { newOrigin } from "../keyed/origin.ts";
 import type { RecordedAnswer } from "../keyed/recorded-answer.ts";
 import { READER_STALL_MS_MAX } from "../limits.ts";
 import type { GenerationBatch } from "../requests/generation-batch.ts";
@@ -117,7 +118,12 @@ async function serveKeyed(
       inference.cancel(batch);
     }
   };
-  const answer = await keyedAnswers.answer({ ...keyed, lastEventId }, () => newOrigin(inference), make, client);
+  const answer = await keyedAnswers.answer(
+    { ...keyed, lastEventId },
+    () => newOrigin(inference.clock, inference.facts),
+    make,
+    client,
+  );
   return sendRecorded(reply, answer, { isStream, lastEventId, waitMs }, client);
 }
 

@@ -1,7 +1,7 @@
 import { at, DroverError, type PayloadStore, type PromptEvent, requestId, type TokenEvent } from "@drover/core";
 import { stepFromWire, stepToWire } from "@drover/wire";
 import { KEYED_SEGMENTS_AT_ONCE } from "../limits.ts";
-import { type Origin, SEGMENT_DIGEST_BYTES } from "./keyed-run.ts";
+import { type Origin, SEGMENT_DIGEST_BYTES } from "./origin.ts";
 
 /** What a worker has told of one of a request's prompts. */
 export type Delivered = Readonly<{ prompt: number; event: PromptEvent | TokenEvent }>;

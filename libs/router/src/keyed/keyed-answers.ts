@@ -24,7 +24,8 @@ import { AnswerJournal, takenOver } from "./answer-journal.ts";
 import { KeptRoom } from "./kept-room.ts";
 import type { KeyedClaim } from "./keyed-claim.ts";
 import { KeyedKeys, notKept, type Opened } from "./keyed-keys.ts";
-import type { KeyedRun, Origin } from "./keyed-run.ts";
+import type { KeyedRun } from "./keyed-run.ts";
+import type { Origin } from "./origin.ts";
 import { RecordedAnswer } from "./recorded-answer.ts";
 import { SegmentWriter } from "./segment-writer.ts";
 

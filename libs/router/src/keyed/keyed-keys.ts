@@ -3,7 +3,7 @@ import { KEYED_BEAT_MS, KEYED_FOREIGN_SILENCE_MS_MAX, KEYED_LOOK_MS, KEYED_SILEN
 import { readSegments, type Segments } from "./answer-segments.ts";
 import { KeyedClaim } from "./keyed-claim.ts";
 import { type KeyedRecord, keyedRecordOf, type RunningRecord } from "./keyed-record.ts";
-import type { Origin } from "./keyed-run.ts";
+import type { Origin } from "./origin.ts";
 
 /** What a key is opened with. */
 export type Opening = Readonly<{

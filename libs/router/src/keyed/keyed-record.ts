@@ -1,5 +1,5 @@
 import type { RouterId } from "@drover/core";
-import type { Origin } from "./keyed-run.ts";
+import type { Origin } from "./origin.ts";
 
 /** A key that a router is answering, or that waits for one. */
 export type RunningRecord = Readonly<{

@@ -1,7 +1,8 @@
 import { at } from "@drover/core";
 import type { InferenceRequest } from "@drover/openai";
 import type { Generation, KeyedPart } from "../requests/generation.ts";
-import { digestOf, type KeyedRun, originOfPrompt } from "./keyed-run.ts";
+import type { KeyedRun } from "./keyed-run.ts";
+import { digestOf, originOfPrompt } from "./origin.ts";
 
 /** Opens the generations of a keyed request, which take what was delivered of it before. Errors: those of `open`; `not_found` where that is of something else. */
 export function openRun(

@@ -21,8 +21,9 @@ import {
 import type { Account } from "@drover/tenants";
 import { ANYBODY } from "../api-keys.ts";
 import type { ClusterWatch } from "../cluster/cluster-watch.ts";
-import { type KeyedRun, type Origin, originOfPrompt } from "../keyed/keyed-run.ts";
+import type { KeyedRun } from "../keyed/keyed-run.ts";
 import { openRun } from "../keyed/open-run.ts";
+import { type Origin, originOfPrompt } from "../keyed/origin.ts";
 import { QUEUE_CALL_LIMIT, QUEUE_RETRY_MS, RETRY_AFTER_MS, RETRY_AFTER_MS_MAX } from "../limits.ts";
 import type { RouterMetrics } from "../metrics/router-metrics.ts";
 import type { Readiness } from "../readiness.ts";
