@@ -61,9 +61,7 @@ const plain = await placed();
 await drain(plain);
 const expected = tokensOf(plain.events);
 
-test("a holder that is to end gives its segments to another one while their request goes on, and nothing is computed again", {
-  timeout: 120_000,
-}, async () => {
+test("a holder that is to end gives its segments to another one while their request goes on, and nothing is computed again", async () => {
   const [first, spare] = [await serve("context-0"), await serve("context-1")];
   const holders = [first.holder];
   const local = await placed(() => holders);
@@ -81,9 +79,7 @@ test("a holder that is to end gives its segments to another one while their requ
   while (spare.store.byteCount > 0) await setImmediate();
 });
 
-test("where the other one is full, segments stay where they are; where it cannot reach them, too", {
-  timeout: 120_000,
-}, async () => {
+test("where the other one is full, segments stay where they are; where it cannot reach them, too", async () => {
   const [first, full] = [await serve("context-0"), await serve("context-1", SEGMENT_BYTES - 1)];
   expect(full.holder.bytesFree).toBe(SEGMENT_BYTES - 1);
   const copy = full.holder.transfer?.copy("nothing", 0, first.holder.transfer?.address ?? "");
@@ -99,9 +95,7 @@ test("where the other one is full, segments stay where they are; where it cannot
   expect(full.store.byteCount).toBe(0);
 });
 
-test("a copy that is dropped while it is under way leaves nothing, and a stream that ends gives up what it copies", {
-  timeout: 120_000,
-}, async () => {
+test("a copy that is dropped while it is under way leaves nothing, and a stream that ends gives up what it copies", async () => {
   const [first, second] = [await serve("context-0"), await serve("context-1")];
   const rows = () => new Uint8Array(geometry.segmentRows * first.store.rowBytes);
   const layers = Array.from({ length: first.store.layerCount }, () => ({ k: rows(), v: rows() }));
