@@ -38,6 +38,8 @@ describe("what the openai package's types allow", () => {
       | "logprobs"
       | "top_logprobs"
       | "response_format"
+      | "functions"
+      | "function_call"
     >();
   });
 

@@ -73,6 +73,24 @@ describe("tool calls", () => {
     },
   );
 
+  it("are the message's function_call where the request has functions, whole and streamed, with why it ended", async () => {
+    const older = { tools: undefined, functions: [{ name: "f", parameters: { type: "object" } }] };
+    const { message, finish_reason } = await whole(older, '[f(a="é")]');
+    const called = { name: "f", arguments: '{"a": "é"}' };
+    expect(message).toEqual({ role: "assistant", content: null, refusal: null, function_call: called });
+    expect(finish_reason).toBe("function_call");
+    const reply = chat({ ...older, stream: true });
+    await write(['[f(a="é")]'], "stop", scene.cluster.jobs.all.length);
+    const events = (await (await reply).text()).split("\n\n").filter((text) => text.startsWith("data: {"));
+    const choices = events.map((text) => (JSON.parse(text.slice(6)) as Json).choices[0]);
+    const deltas = choices.map(({ delta }) => delta).filter((delta) => delta.function_call !== undefined);
+    expect(deltas).toEqual([
+      { function_call: { name: "f", arguments: "" } },
+      { function_call: { arguments: called.arguments } },
+    ]);
+    expect(choices.at(-1).finish_reason).toBe("function_call");
+  });
+
   it("are the message's tool_calls, with ids of their own, and why the reply ended", async () => {
     const { message, finish_reason } = await whole({}, '[f(a="é"), g()]');
     expect(finish_reason).toBe("tool_calls");

@@ -4,7 +4,7 @@ import { schemaConstraint } from "../read/constraint.ts";
 import { addImage, checkReadsImages } from "../read/images.ts";
 import { readSampling } from "../read/sampling.ts";
 import { checkModel } from "../read/served-model.ts";
-import { checkToolChoice, readTemplateTools, readToolCallRules, type ToolBody } from "../read/tools.ts";
+import { checkToolChoice, readTemplateTools, readToolCallRules, TOOL_NAMES, type ToolBody } from "../read/tools.ts";
 import { unsupportedIn } from "../read/unsupported.ts";
 import type { ChatPrompt, Constraint, GenerationQuery, ImageReference } from "../request/generation-query.ts";
 import type { ModelFacts } from "../request/model-facts.ts";
@@ -67,7 +67,7 @@ function toolBodyOf({ tools, tool_choice: choice }: AnthropicCountBody): ToolBod
       function: { name, description: description ?? null, parameters, strict: strict ?? null },
     })),
     tool_choice: choiceOf(choice ?? undefined),
-    parametersName: "input_schema",
+    names: { ...TOOL_NAMES, parameters: "input_schema" },
   };
 }
 

@@ -7,13 +7,14 @@ import { fieldError, parserOf } from "../schema/check.ts";
 import { optional } from "../schema/fields.ts";
 import { answerConstraint, possibleConstraint } from "./answer-constraint.ts";
 import { readConstraint } from "./constraint.ts";
+import { functionFields, readCalls } from "./functions.ts";
 import { checkMinTokens, generationFields, unservedIn } from "./generation-fields.ts";
 import { checkReadsImages } from "./images.ts";
 import { Messages, readMessages } from "./messages.ts";
 import { readPromptTokensKept, readReplyOptions, readShown, readStop } from "./reply-options.ts";
 import { readSampling } from "./sampling.ts";
 import { checkModel } from "./served-model.ts";
-import { checkToolChoice, mustCall, readToolCallRules, readTools, toolFields } from "./tools.ts";
+import { checkToolChoice, mustCall, readToolCallRules, readTools, type ToolBody, toolFields } from "./tools.ts";
 
 /** A conversation, and what its template is given besides. */
 export const chatPromptFields = {
@@ -41,6 +42,7 @@ export const endFields = {
 /** The body of `POST /v1/chat/completions`. */
 export const ChatBody = Type.Object({
   ...chatPromptFields,
+  ...functionFields,
   ...generationFields,
   parallel_tool_calls: optional(
     Type.Boolean({ description: "When false, an answer has at most one call.", default: true }),
@@ -74,38 +76,37 @@ export function readChat(value: unknown, facts: ModelFacts): GenerationQuery {
   checkModel(value, facts);
   const body = parseChat(value);
   refuseUnserved(body);
-  checkToolChoice(body);
-  const reply = readReplyOptions(body);
+  const { calls, parallel, isOlder } = readCalls(body);
+  checkToolChoice(calls);
   if (body.logprobs !== true && (body.top_logprobs ?? 0) > 0)
     throw fieldError("top_logprobs", "needs logprobs to be true");
   const field = typeof body.max_completion_tokens === "number" ? "max_completion_tokens" : "max_tokens";
   const asked = body[field] ?? undefined;
   checkMinTokens(body, field, asked);
   return {
-    prompt: readChatPrompt(body, facts),
+    prompt: readChatPrompt(body, facts, calls),
     sampling: readSampling(body, facts, {
       topLogprobs: body.logprobs === true ? (body.top_logprobs ?? 0) : -1,
       promptTopLogprobs: body.prompt_logprobs ?? -1,
     }),
     budget: { asked, field, unasked: facts.defaults.maxNewTokens ?? Number.POSITIVE_INFINITY },
     stop: readStop(body),
-    toolCalls: readToolCallRules(body, body.parallel_tool_calls),
+    toolCalls: readToolCallRules(calls, parallel),
     constraint: possibleConstraint(
-      answerConstraint(mustCall(body) ? undefined : readConstraint(body), body, body.parallel_tool_calls),
+      answerConstraint(mustCall(calls) ? undefined : readConstraint(body), calls, parallel),
       body,
     ),
     echo: false,
     shown: readShown(body),
     promptTokensKept: readPromptTokensKept(body),
-    reply,
+    reply: { ...readReplyOptions(body), ...(isOlder && { olderCalls: true }) },
   };
 }
 
-type ChatPromptBody = Pick<ChatBody, "messages" | "tools" | "chat_template_kwargs" | keyof typeof endFields> &
-  Readonly<{ tool_choice?: unknown }>;
+type ChatPromptBody = Pick<ChatBody, "messages" | "chat_template_kwargs" | keyof typeof endFields>;
 
-/** What the template is given. Errors: `invalid_argument` naming the field, also for images of a model that reads none. */
-export function readChatPrompt(body: ChatPromptBody, facts: ModelFacts): ChatPrompt {
+/** What the template is given. `calls`: what may be called. Errors: `invalid_argument` naming the field, also for images of a model that reads none. */
+export function readChatPrompt(body: ChatPromptBody, facts: ModelFacts, calls: ToolBody): ChatPrompt {
   const isContinued = body.continue_final_message === true;
   // vLLM's default with a message to go on with would be refused: who asks for one means no new head.
   const addGenerationPrompt = body.add_generation_prompt ?? !isContinued;
@@ -113,7 +114,7 @@ export function readChatPrompt(body: ChatPromptBody, facts: ModelFacts): ChatPro
     throw fieldError("continue_final_message", "is only allowed with add_generation_prompt false");
   const { messages, images } = readMessages(body.messages);
   checkReadsImages(images, facts);
-  const tools = readTools(body);
+  const tools = readTools(calls);
   const input: ChatInput = {
     messages,
     addGenerationPrompt,

@@ -124,7 +124,6 @@ const CHATS: readonly (readonly [body: object, message: string])[] = [
     { response_format: { type: "xml" } },
     "response_format.xml: is not supported: a format must be text, json_object or json_schema",
   ],
-  [{ functions: [{ name: "f" }] }, "functions: is not supported"],
   [{ guided_json: { minlength: 1 } }, "guided_json.minlength: is a keyword that cannot be enforced"],
   [{ guided_json: "{" }, "guided_json: must be a JSON Schema"],
   [{ guided_regex: "(" }, "guided_regex: is a pattern that has a group without an end"],

@@ -42,7 +42,7 @@ export function readTokenize(value: unknown, served: ModelFacts): TokenizeQuery 
   }
   const body = parseChat(value);
   return {
-    prompt: readChatPrompt(body, facts),
+    prompt: readChatPrompt(body, facts, body),
     returnTokenTexts: body.return_token_strs ?? false,
   };
 }

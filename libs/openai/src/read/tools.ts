@@ -6,25 +6,26 @@ import { fieldError } from "../schema/check.ts";
 import { optional } from "../schema/fields.ts";
 import { LACKS, SAYS } from "../schema/sentences.ts";
 
+/** What a template and a grammar are told of a function. */
+export const ToolFunction = Type.Object(
+  {
+    name: Type.String(),
+    description: optional(Type.Unknown({ description: "What it does, as the template writes it." })),
+    parameters: optional(Type.Record(Type.String(), Type.Unknown(), { description: "JSON Schema of the arguments." })),
+    strict: optional(
+      Type.Boolean({
+        description: "Arguments match the schema whenever the function is called, also where the model decides.",
+        default: false,
+      }),
+    ),
+  },
+  { [LACKS]: "must have a name" },
+);
+
 /** A function that the model may call. */
 export const Tool = Type.Object({
   type: optional(Type.Literal("function", { [SAYS]: "must be function" })),
-  function: Type.Object(
-    {
-      name: Type.String(),
-      description: optional(Type.Unknown({ description: "What it does, as the template writes it." })),
-      parameters: optional(
-        Type.Record(Type.String(), Type.Unknown(), { description: "JSON Schema of the arguments." }),
-      ),
-      strict: optional(
-        Type.Boolean({
-          description: "Arguments match the schema whenever the function is called, also where the model decides.",
-          default: false,
-        }),
-      ),
-    },
-    { [LACKS]: "must have a name" },
-  ),
+  function: ToolFunction,
 });
 
 const CHOICE_SAYS = "must be auto, none, required, a function, or some allowed tools";
@@ -52,8 +53,13 @@ export const toolFields = {
 
 type Tools = readonly Static<typeof Tool>[];
 
-/** What a request says of its tools, in the shape of a chat completion. `parametersName`: where a tool's own body has the schema of its arguments. */
-export type ToolBody = Readonly<{ tools?: Tools | null; tool_choice?: unknown; parametersName?: string }>;
+/** What an interface calls its tools, the choice among them, and within a tool the schema of its arguments. */
+export type ToolNames = Readonly<{ tools: string; choice: string; parameters: string }>;
+
+export const TOOL_NAMES: ToolNames = { tools: "tools", choice: "tool_choice", parameters: "function.parameters" };
+
+/** What a request says of its tools, in the shape of a chat completion. `names`: those that errors are to have. */
+export type ToolBody = Readonly<{ tools?: Tools | null; tool_choice?: unknown; names?: ToolNames }>;
 
 /** Errors: `invalid_argument` for a choice that is none, or of what is no tool. */
 export function checkToolChoice(body: ToolBody): void {
@@ -79,7 +85,7 @@ export function readCallConstraint(
 ): Constraint | undefined {
   const told = readTools(body);
   if (told === undefined) return undefined;
-  const field = "tool_choice";
+  const { tools: toolsField, choice: field } = body.names ?? TOOL_NAMES;
   const named = namedTool(body);
   if (named !== undefined) return { grammar: toolCallGrammar([callable(named, body)], false, field), field };
   const tools = told.map((tool) => callable(tool, body));
@@ -88,15 +94,15 @@ export function readCallConstraint(
   const strict = tools.map((tool, i) =>
     told[i]?.function.strict === true ? tool : { ...tool, parameters: undefined },
   );
-  return { grammar: strictToolGrammar(strict, parallel ?? true, "tools"), field: "tools" };
+  return { grammar: strictToolGrammar(strict, parallel ?? true, toolsField), field: toolsField };
 }
 
-function callable(tool: Tools[number], { tools, parametersName = "function.parameters" }: ToolBody): CallableTool {
+function callable(tool: Tools[number], { tools, names = TOOL_NAMES }: ToolBody): CallableTool {
   const { name, parameters } = tool.function;
   return {
     name,
     parameters: hasParameters(parameters) ? parameters : NO_PARAMETERS,
-    field: `tools[${(tools ?? []).indexOf(tool)}].${parametersName}`,
+    field: `${names.tools}[${(tools ?? []).indexOf(tool)}].${names.parameters}`,
   };
 }
 
@@ -125,11 +131,11 @@ export function mustCall(body: ToolBody): boolean {
 }
 
 /** The one tool that is to be called; undefined where none is named. Errors: `invalid_argument` for one that is not described. */
-function namedTool({ tools, tool_choice: choice }: ToolBody): Tools[number] | undefined {
+function namedTool({ tools, tool_choice: choice, names = TOOL_NAMES }: ToolBody): Tools[number] | undefined {
   if (typeof choice !== "object" || choice === null || !isFunction(choice)) return undefined;
   const name = nameOf(choice);
   const found = (tools ?? []).find((tool) => tool.function.name === name);
-  if (found === undefined) throw fieldError("tool_choice", "must name a function of tools");
+  if (found === undefined) throw fieldError(names.choice, `must name a function of ${names.tools}`);
   return found;
 }
 

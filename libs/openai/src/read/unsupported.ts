@@ -48,8 +48,6 @@ const hasFreeFormat: Neutral = (value) =>
 const UNSUPPORTED: Readonly<Record<string, Neutral>> = {
   // OpenAI's.
   audio: never,
-  function_call: (value) => value === "none",
-  functions: isEmptyList,
   modalities: (value) => Array.isArray(value) && value.every((entry) => entry === "text"),
   suffix: isEmptyText,
   web_search_options: never,
@@ -186,6 +184,8 @@ const SERVED_ELSEWHERE: Readonly<Record<string, Neutral>> = {
   ebnf: isEmptyText,
   echo: isFalse,
   grammar: isEmptyText,
+  function_call: (value) => value === "none",
+  functions: isEmptyList,
   guided_choice: isEmptyList,
   guided_grammar: isEmptyText,
   guided_json: isEmptyText,

@@ -90,6 +90,8 @@ export type ReplyOptions = Readonly<{
   stream: boolean;
   includeUsage: boolean;
   returnTokenIds: boolean;
+  /** A call is told in the words that came before tools. */
+  olderCalls?: boolean;
   /** Of the prompt's log-probabilities that are told apart from an echo, so many alternatives each; absent for none. */
   promptLogprobs?: number | undefined;
   /** Fields of the request that the reply repeats. */

@@ -5,7 +5,7 @@ import { jsonObjectConstraint, schemaConstraint } from "../read/constraint.ts";
 import { addImage, checkReadsImages, imageAt } from "../read/images.ts";
 import { readSampling } from "../read/sampling.ts";
 import { checkModel } from "../read/served-model.ts";
-import { checkToolChoice, readTemplateTools, readToolCallRules, type ToolBody } from "../read/tools.ts";
+import { checkToolChoice, readTemplateTools, readToolCallRules, TOOL_NAMES, type ToolBody } from "../read/tools.ts";
 import { unsupportedIn } from "../read/unsupported.ts";
 import type { Constraint, Conversation, GenerationQuery, ImageReference } from "../request/generation-query.ts";
 import type { ModelFacts } from "../request/model-facts.ts";
@@ -117,7 +117,7 @@ function toolBodyOf({ tools, tool_choice: choice }: ResponseBody): ToolBody {
       function: { name, description: description ?? null, parameters: parameters ?? null, strict: strict ?? null },
     })),
     tool_choice: choice,
-    parametersName: "parameters",
+    names: { ...TOOL_NAMES, parameters: "parameters" },
   };
 }
 

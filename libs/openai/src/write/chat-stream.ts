@@ -1,7 +1,7 @@
 import { at, type DroverError } from "@drover/core";
 import { type Static, Type } from "typebox";
 import type { Output, TokenLogprob, TokenOutput, ToolCall } from "../text/output.ts";
-import { chatFinishReason } from "./chat.ts";
+import { chatFinish, chatFinishReason } from "./chat.ts";
 import { ChatLogprobs, chatLogprobs } from "./logprobs.ts";
 import type { Written } from "./long-list.ts";
 import { promptLogprobs, promptLogprobsField } from "./prompt-logprobs.ts";
@@ -28,6 +28,12 @@ const ChunkChoice = Type.Object({
             function: Type.Object({ name: Type.Optional(Type.String()), arguments: Type.String() }),
           }),
           { description: "Each call in two chunks: first its name, then its arguments, whole." },
+        ),
+      ),
+      function_call: Type.Optional(
+        Type.Object(
+          { name: Type.Optional(Type.String()), arguments: Type.String() },
+          { description: "The call of a request with `functions`, in two chunks too." },
         ),
       ),
     },
@@ -71,7 +77,8 @@ export class ChatReplyStream implements ReplyStream {
     this.#unshown = Array.from({ length: frame.request.sampling.n }, () => []);
     this.#chunks = new ReplyChunks(frame, OBJECT, {
       begin: (choice) => [this.#begin(choice)],
-      finish: (choice, reason) => this.#chunk({ index: choice, delta: {}, logprobs: null, finish_reason: reason }),
+      finish: (choice, reason) =>
+        this.#chunk({ index: choice, delta: {}, logprobs: null, finish_reason: chatFinish(reason, frame.options) }),
     });
   }
 
@@ -132,9 +139,11 @@ export class ChatReplyStream implements ReplyStream {
   #call(choice: number, { id, index, name, arguments: written }: ToolCall): string {
     const named = { index, id, type: "function" as const, function: { name, arguments: "" } };
     const filled = { index, function: { arguments: written } };
-    return [named, filled]
-      .map((call) => this.#chunk({ index: choice, delta: { tool_calls: [call] }, logprobs: null, finish_reason: null }))
-      .join("");
+    const deltas =
+      this.#frame.options.olderCalls === true
+        ? [{ function_call: named.function }, { function_call: filled.function }]
+        : [{ tool_calls: [named] }, { tool_calls: [filled] }];
+    return deltas.map((delta) => this.#chunk({ index: choice, delta, logprobs: null, finish_reason: null })).join("");
   }
 
   #begin(choice: number): ChunkChoice {
