@@ -8,7 +8,8 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: "no space is left",
   ENOTDIR: "a part of the path is a file",
   EEXIST: "a part of the path is a file",
-  ENOENT: "its parent cannot have folders",
+  ENOENT: "its folder is not there, or cannot have any",
+  EISDIR: "it is a folder",
   ENAMETOOLONG: "the name is too long",
 };
 

@@ -1,10 +1,11 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { open, readFile, writeFile } from "node:fs/promises";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { DroverError, systemClock } from "@drover/core";
 import { commandConfig } from "@drover/process";
 import { ChatClient } from "../chat/chat-client.ts";
 import { pictureUrl } from "../chat/picture.ts";
 import { endSignals } from "../end-signals.ts";
+import { writeFault } from "../made-folders.ts";
 import { takeOperand } from "../operand.ts";
 import { say } from "../report.ts";
 import { readApiKey } from "../up/api-key.ts";
@@ -37,6 +38,7 @@ export async function runBench(
     throw new DroverError("invalid_argument", "bench measures servers: drover bench serve [URL] [flags].");
   const { operand, flags } = takeOperand(what === "serve" ? rest : argv, BOOLEANS);
   const config = commandConfig(benchSpec, { argv: flags, env, command: "drover bench", usage: BENCH_USAGE });
+  if (config.html !== undefined) await checkWritable(config.html);
   const { ended } = endSignals([]);
   const subject = await benchSubject(config, operand ?? URL_DEFAULT, ended);
   try {
@@ -54,10 +56,23 @@ export async function runBench(
   }
 }
 
+/** A table that took minutes is not lost to a page that cannot be written. */
 async function show(report: LoadReport, { json, html }: BenchConfig): Promise<void> {
-  if (html !== undefined) await writeFile(html, reportPage(report));
   process.stdout.write(json ? reportJson(report) : reportText(report));
+  if (html !== undefined) await writeFile(html, reportPage(report)).catch(notWritten(html));
 }
+
+/** Errors: `invalid_argument` for a page that could not be written in the end. */
+async function checkWritable(html: string): Promise<void> {
+  await open(html, "a").then((file) => file.close(), notWritten(html));
+}
+
+const notWritten = (html: string) => (cause: unknown) => {
+  throw new DroverError("invalid_argument", `--html: ${html} cannot be written: ${writeFault(cause)}`, {
+    cause,
+    field: "html",
+  });
+};
 
 async function benchSubject(config: BenchConfig, url: string, signal: AbortSignal): Promise<BenchSubject> {
   const goal = serviceLevel(config.goodput);

@@ -18,7 +18,10 @@ const MEDIA_TYPES: Readonly<Record<string, string>> = {
 export async function pictureUrl(place: string): Promise<string> {
   if (/^(https?|data):/i.test(place)) return place;
   try {
-    const { size } = await stat(place);
+    const found = await stat(place);
+    // A pipe has no size to be refused by, and may never end.
+    if (!found.isFile()) throw new DroverError("invalid_argument", `the picture ${place} is no file`);
+    const { size } = found;
     if (size > PICTURE_BYTES_MAX)
       throw new DroverError("invalid_argument", `${place} has ${size} bytes; at most ${PICTURE_BYTES_MAX} are sent`);
     const type = MEDIA_TYPES[extname(place).toLowerCase()] ?? "application/octet-stream";
