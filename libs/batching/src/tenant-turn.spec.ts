@@ -146,3 +146,24 @@ test("a tenant of twice the weight has twice as long a turn before another", () 
   service.observe(rows("two", 2), COSTS.cpu, 1e6);
   expect(service.behindMs({ name: "one", weight: 1 })).toBe(TENANT_CREDIT_MS);
 });
+
+test("who comes after a silence with one request goes first, and with a flood shares with whom it finds", () => {
+  const cost = COSTS.cpu;
+  const service = new TenantService();
+  const [light, flood] = ["light", "flood"].map((name) => ({ name, weight: 1 }));
+  const asked = (tenant: Candidate["tenant"], id: number): Candidate => ({
+    ...{ id, requestOrder: id, tenant, lastStep: 1, requestLastStep: 1 },
+    ...{ computedCount: 0, pendingTokenCount: 100, isDecoding: false },
+  });
+  const row = (tenant: Candidate["tenant"]) => ({ of: asked(tenant, 0), position: 0, rowCount: 1 });
+  service.observe([row(flood)], cost, 10);
+  service.observe([row(light)], cost, 10 * TENANT_CREDIT_MS);
+  const namesOf = (floodCount: number) => {
+    const flooding = Array.from({ length: floodCount }, (_, i) => asked(flood, i + 1));
+    const budget = { step: 2, stepMs: STEP_MS, prefillRowsMax: 512, decodeRowsMax: 256, service };
+    const rows = planStep([...flooding, asked(light, 0)], cost, budget);
+    return new Set(rows.map(({ of }) => of.tenant?.name));
+  };
+  expect(namesOf(1)).toEqual(new Set(["flood"]));
+  expect(namesOf(10)).toEqual(new Set(["light", "flood"]));
+});

@@ -11,7 +11,7 @@ export type TenantTurn<T> = Readonly<{ prompts: readonly T[]; passed: ReadonlySe
 type Due<T> = Readonly<{ prompts: readonly T[]; behindMs: number }>;
 
 /**
- * The turn of whoever has had least, where its prompts fit into what it is behind: they are computed at once, and sequences of tenants that would still
+ * The turn of whoever has had least, where its prompts fit into what it is behind, all of them where others ask too: they are computed at once, and sequences of tenants that would still
  * have had more decode after that, unless they cost no more than the step of their own that they would need, or have waited for long enough. Undefined
  * where nobody is so far behind: then all share.
  */
@@ -39,12 +39,15 @@ function mostBehind<T extends Candidate>(
 ): Due<T> | undefined {
   const prompts = candidates.filter(({ isDecoding }) => !isDecoding);
   const leastMs = Math.min(...candidates.map(({ tenant }) => service.behindMs(tenant)));
+  const asking = [...Map.groupBy(prompts, ({ tenant }) => tenant?.name).values()];
   let most: Due<T> | undefined;
-  for (const mine of Map.groupBy(prompts, ({ tenant }) => tenant?.name).values()) {
+  for (const mine of asking) {
     const { tenant } = at(mine, 0);
     const weight = tenant?.weight ?? 1;
     const creditMs = (service.behindMs(tenant) - leastMs - TENANT_MARGIN_MS) * weight;
     const { fitting, needMs } = within(mine, cost, creditMs, rowsMax);
+    // Who asks for more than it is behind, as one that floods after a silence, shares with the others that ask.
+    if (asking.length > 1 && fitting.length < mine.length) continue;
     const behindMs = service.behindMs(tenant) - needMs / weight;
     if (fitting.length > 0 && (most === undefined || behindMs > most.behindMs)) most = { prompts: fitting, behindMs };
   }
