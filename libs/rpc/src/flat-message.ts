@@ -1,4 +1,5 @@
 import { type DescField, type DescMessage, type MessageShape, ScalarType } from "@bufbuild/protobuf";
+import { varintBytes, writeVarint } from "./varint.ts";
 
 /**
  * What a field of a flat message holds: a number of 32 bits, one of 64, a list of numbers, or bytes. Texts and lists of others are read and written only
@@ -127,9 +128,7 @@ class FieldWriter {
   }
 
   #varint(value: number): void {
-    let left = value;
-    for (; left >= 0x80; left = Math.floor(left / 0x80)) this.#bytes[this.#end++] = (left % 0x80) + 0x80;
-    this.#bytes[this.#end++] = left;
+    this.#end = writeVarint(this.#bytes, this.#end, value);
   }
 
   #room(byteCount: number): void {
@@ -138,12 +137,6 @@ class FieldWriter {
     more.set(this.#bytes.subarray(0, this.#end));
     this.#bytes = more;
   }
-}
-
-function varintBytes(value: number): number {
-  let count = 1;
-  for (let left = value; left >= 0x80; left = Math.floor(left / 0x80)) count += 1;
-  return count;
 }
 
 class FieldReader {

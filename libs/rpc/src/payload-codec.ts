@@ -3,6 +3,7 @@ import { assert, at } from "@drover/core";
 import { flatMessage } from "./flat-message.ts";
 import type { MessageCodec } from "./message-codec.ts";
 import { Payload } from "./payload.ts";
+import { varintBytes, writeVarint } from "./varint.ts";
 
 /** A message whose first field tells it apart, and whose last is its payload. */
 type PayloadMessage = Readonly<{ correlationId: bigint; rows: Uint8Array }>;
@@ -80,22 +81,6 @@ function varintEnd(bytes: Uint8Array, start: number): number {
   let end = start;
   while (at(bytes, end) >= 0x80) end += 1;
   return end + 1;
-}
-
-/** Bytes that a number takes as a varint. */
-function varintBytes(value: number): number {
-  let count = 1;
-  for (let left = value; left >= 0x80; left = Math.floor(left / 0x80)) count += 1;
-  return count;
-}
-
-/** Writes a number as a varint; returns its end. */
-function writeVarint(bytes: Uint8Array, start: number, value: number): number {
-  let end = start;
-  let left = value;
-  for (; left >= 0x80; left = Math.floor(left / 0x80)) bytes[end++] = (left % 0x80) + 0x80;
-  bytes[end++] = left;
-  return end;
 }
 
 /** Makes the varint before `end` longer by bytes that add nothing to its value; returns its new end. */

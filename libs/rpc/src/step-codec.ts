@@ -3,6 +3,7 @@ import { assert } from "@drover/core";
 import { StepEventsSchema, TokenColumnsSchema, type WorkerMessage, WorkerMessageSchema } from "@drover/proto";
 import { flatMessage } from "./flat-message.ts";
 import type { MessageCodec } from "./message-codec.ts";
+import { varintBytes, writeVarint } from "./varint.ts";
 
 const BYTES_WIRE_TYPE = 2;
 const STEP_TAG = (WorkerMessageSchema.field.step.number << 3) | BYTES_WIRE_TYPE;
@@ -25,12 +26,12 @@ function writeStep({ message, $unknown }: WorkerMessage): Buffer | undefined {
   if (events.length > 0 || ends.length > 0 || tokens === undefined || later !== undefined) return undefined;
   const written = columns?.write(tokens);
   if (written === undefined) return undefined;
-  const stepBytes = 1 + lengthBytes(written.length) + written.length;
-  const bytes = Buffer.allocUnsafe(1 + lengthBytes(stepBytes) + stepBytes);
+  const stepBytes = 1 + varintBytes(written.length) + written.length;
+  const bytes = Buffer.allocUnsafe(1 + varintBytes(stepBytes) + stepBytes);
   bytes[0] = STEP_TAG;
-  let end = writeLength(bytes, 1, stepBytes);
+  let end = writeVarint(bytes, 1, stepBytes);
   bytes[end] = TOKENS_TAG;
-  end = writeLength(bytes, end + 1, written.length);
+  end = writeVarint(bytes, end + 1, written.length);
   bytes.set(written, end);
   return bytes;
 }
@@ -40,11 +41,8 @@ function readStep(bytes: Buffer): WorkerMessage | undefined {
   const tokens = step && onlyField(step, TOKENS_TAG);
   const read = tokens && columns?.read(tokens);
   if (read === undefined) return undefined;
-  const value = { $typeName: StepEventsSchema.typeName, events: [], tokens: read, ends: [] } as const;
-  return {
-    $typeName: WorkerMessageSchema.typeName,
-    message: { case: "step", value: { ...value, events: [], ends: [] } },
-  };
+  const value = { $typeName: StepEventsSchema.typeName, events: [], tokens: read, ends: [] };
+  return { $typeName: WorkerMessageSchema.typeName, message: { case: "step", value } };
 }
 
 /** What is in a message's field where it is the only one, and given once; undefined for any other bytes. */
@@ -64,19 +62,4 @@ function onlyField(bytes: Uint8Array, tag: number): Uint8Array | undefined {
 
 function viewed(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function lengthBytes(length: number): number {
-  let count = 1;
-  for (let left = length; left >= 0x80; left >>>= 7) count += 1;
-  return count;
-}
-
-/** Returns where it ends. */
-function writeLength(bytes: Uint8Array, start: number, length: number): number {
-  let end = start;
-  let left = length;
-  for (; left >= 0x80; left >>>= 7) bytes[end++] = (left & 0x7f) | 0x80;
-  bytes[end++] = left;
-  return end;
 }
