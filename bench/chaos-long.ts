@@ -7,7 +7,7 @@ import { at, seededRandom } from "@drover/core";
 import { openRedis } from "@drover/queue";
 import { freePort, redisBinary, TestRedis } from "@drover/testkit";
 import { ClusterSecret } from "../tests/e2e/cluster-secret.ts";
-import { ROOT, TestCluster } from "../tests/e2e/test-cluster.ts";
+import { TestCluster } from "../tests/e2e/test-cluster.ts";
 import { chaosTable } from "./chaos/chaos-table.ts";
 import { type Levels, readLevels } from "./chaos/levels.ts";
 import { type MixedRequest, mixedRequests } from "./chaos/mixed-requests.ts";
@@ -60,22 +60,13 @@ await using cluster = await TestCluster.start({
   queue,
   flags: [...holders, ...secret.flags, ...values.flags.split(" ").filter(Boolean)],
 });
-// The screen comes once everything is ready.
-await cluster.adminUrl("scheduler");
-const scheduler = /^ +scheduler .*grpc (\S+)/m.exec(cluster.output)?.[1];
-if (scheduler === undefined) throw new Error(`no scheduler is shown:\n${cluster.output}`);
-const port = await freePort();
-await using router = new SecondRouter({
-  ...{ model: join(ROOT, "models/nano"), "model-name": "nano", scheduler, "http-port": port, "grpc-port": 0 },
-  ...{ queue: isQueueVictim ? redis.url : "scheduler", "cluster-secret-file": at(secret.flags, 1) },
-});
-await router.ready;
+await using router = await SecondRouter.beside(cluster, secret, isQueueVictim ? redis.url : undefined);
 
 const requests = mixedRequests();
 const known = new Map<MixedRequest, readonly string[]>();
 const first = cluster.post.bind(cluster);
 const second = (path: string, body: unknown, signal?: AbortSignal) =>
-  fetch(`http://127.0.0.1:${port}${path}`, {
+  fetch(`${router.url}${path}`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),

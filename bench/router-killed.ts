@@ -1,10 +1,9 @@
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { at } from "@drover/core";
 import { freePort, redisBinary, TestRedis } from "@drover/testkit";
 import { ClusterSecret } from "../tests/e2e/cluster-secret.ts";
-import { ROOT, TestCluster } from "../tests/e2e/test-cluster.ts";
+import { TestCluster } from "../tests/e2e/test-cluster.ts";
 import { type Ask, KeyedReader, type Text } from "./chaos/keyed-reader.ts";
 import { SecondRouter } from "./chaos/second-router.ts";
 
@@ -31,15 +30,7 @@ const queue = binary === undefined ? "embedded" : redis.url;
 
 using secret = new ClusterSecret();
 await using cluster = await TestCluster.start({ queue, flags: [...secret.flags] });
-await cluster.adminUrl("scheduler");
-const scheduler = /^ +scheduler .*grpc (\S+)/m.exec(cluster.output)?.[1];
-if (scheduler === undefined) throw new Error(`no scheduler is shown:\n${cluster.output}`);
-const port = await freePort();
-await using router = new SecondRouter({
-  ...{ model: join(ROOT, "models/nano"), "model-name": "nano", scheduler, "http-port": port, "grpc-port": 0 },
-  ...{ queue: binary === undefined ? "scheduler" : redis.url, "cluster-secret-file": at(secret.flags, 1) },
-});
-await router.ready;
+await using router = await SecondRouter.beside(cluster, secret, binary === undefined ? undefined : redis.url);
 
 const asks: readonly Ask[] = Array.from({ length: streamCount }, (_, seed) => ({
   path: "/v1/completions",
@@ -64,7 +55,7 @@ const pausesMs: number[] = [];
 
 async function client(index: number, kill: number): Promise<KeyedReader> {
   const reader = new KeyedReader(at(asks, index), `kill ${kill} stream ${index}`);
-  await reader.read(`http://127.0.0.1:${port}`);
+  await reader.read(router.url);
   if (reader.isOver) counts.uncut += 1;
   const text = await reader.whole(cluster.url);
   if (text === undefined) counts.lost += 1;
