@@ -1,10 +1,11 @@
 import { once } from "node:events";
-import { Client, credentials } from "@grpc/grpc-js";
+import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { RouterScene } from "./testing/router-scene.ts";
 
-const scene = new RouterScene();
+let scene: RouterScene;
 beforeEach(async () => {
+  scene = new RouterScene();
   await scene.startCluster();
   await scene.startRouter();
 });
@@ -28,5 +29,30 @@ it("reflection tells of health too, so that tools which know no service can ask 
   expect(services).toContain("inference.GRPCInferenceService");
   expect(await ask(4, "inference.GRPCInferenceService")).toContain("ModelStreamInferResponse");
   expect(await ask(4, "grpc.health.v1.Health")).toContain("HealthCheckRequest");
+  client.close();
+});
+
+it("every answer tells its call's id: the client's own, or one that is made, also where the call is refused", async () => {
+  const client = new Client(scene.grpc, credentials.createInsecure());
+  const same = (bytes: Buffer) => bytes;
+  const given = new Metadata();
+  given.set("x-request-id", "mine");
+  const unary = (method: string, sent: Buffer, metadata: Metadata) =>
+    new Promise<string>((resolve) => {
+      let told: unknown;
+      const done = (error: ServiceError | null) => resolve(String(told ?? error?.metadata.get("x-request-id")[0]));
+      const path = `/drover.v1.Inference/${method}`;
+      const call = client.makeUnaryRequest(path, same, same, sent, metadata, done);
+      call.on("metadata", (metadata: Metadata) => {
+        [told] = metadata.get("x-request-id");
+      });
+    });
+  expect(await unary("ListModels", Buffer.alloc(0), given)).toBe("mine");
+  expect(await unary("ListModels", Buffer.alloc(0), new Metadata())).toMatch(/^[0-9a-f-]{36}$/);
+  expect(await unary("Tokenize", Buffer.from([0xff]), given)).toBe("mine");
+  const stream = client.makeServerStreamRequest("/drover.v1.Inference/Chat", same, same, Buffer.from([0xff]), given);
+  stream.on("error", () => undefined).resume();
+  const { metadata } = await new Promise<{ metadata: Metadata }>((resolve) => stream.on("status", resolve));
+  expect(metadata.get("x-request-id")).toEqual(["mine"]);
   client.close();
 });

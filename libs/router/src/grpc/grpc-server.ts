@@ -3,7 +3,16 @@ import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { at } from "@drover/core";
 import type { GenerationQuery, TokenizeQuery } from "@drover/openai";
 import { inferApi, publicApi } from "@drover/proto";
-import { bytesService, channelOptions, dropCancelledCalls, failStream, type RpcService, traceOf } from "@drover/rpc";
+import {
+  bytesService,
+  channelOptions,
+  dropCancelledCalls,
+  failStream,
+  type RpcService,
+  requestIdIn,
+  tellRequestIds,
+  traceOf,
+} from "@drover/rpc";
 import { Server, type ServerWritableStream } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation, service as healthService } from "grpc-health-check";
@@ -28,7 +37,7 @@ export function createGrpcServer(options: GrpcCallParts): GrpcServer {
     "grpc.max_receive_message_length": BODY_BYTES_MAX,
     "grpc.max_concurrent_streams": GRPC_STREAMS_MAX,
     "grpc.max_connection_idle_ms": GRPC_IDLE_MS_MAX,
-    interceptors: [dropCancelledCalls],
+    interceptors: [dropCancelledCalls, tellRequestIds],
   });
   server.addService(...inferenceService(options));
   server.addService(...inferService(options));
@@ -82,7 +91,8 @@ async function stream(call: StreamCall, options: GrpcCallParts, path: string): P
   using body = bodies.take(call.request);
   const { model, query } = await bodies.read<readonly GenerationQuery[]>(body, path, client);
   const { inference } = deployments.reading(model);
-  using permit = inference.admit({ operation: call.getPath().slice(1), ...traceOf(call.metadata) }, account);
+  const incoming = { operation: call.getPath().slice(1), name: requestIdIn(call.metadata), ...traceOf(call.metadata) };
+  using permit = inference.admit(incoming, account);
   const { batch } = await inference.begin(query, permit, client, () => body[Symbol.dispose]());
   const replies = new GrpcReplies(batch.requestId, inference.model, at(batch.requests, 0));
   const over = AbortSignal.any([client, batch.failed]);

@@ -2,7 +2,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { at, DroverError } from "@drover/core";
 import { inferApi } from "@drover/proto";
-import { bytesService, failStream, type RpcService, toServiceError, traceOf } from "@drover/rpc";
+import { bytesService, failStream, type RpcService, requestIdIn, toServiceError, traceOf } from "@drover/rpc";
 import type { Account } from "@drover/tenants";
 import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { INFER_STREAM_REQUESTS_MAX } from "../../limits.ts";
@@ -80,8 +80,8 @@ async function infer(
   const { model, query } = await bodies.read<readonly InferQuery[]>(body, path, client);
   const { inference } = deployments.reading(model);
   const ask = askOf(query);
-  const named = ask !== undefined && SHORT_AND_PRINTABLE.test(ask.id) ? { name: ask.id } : {};
-  const incoming = { operation: call.getPath().slice(1), ...named, ...traceOf(call.metadata) };
+  const name = ask !== undefined && SHORT_AND_PRINTABLE.test(ask.id) ? ask.id : requestIdIn(call.metadata);
+  const incoming = { operation: call.getPath().slice(1), name, ...traceOf(call.metadata) };
   using permit = inference.admit(incoming, account);
   const { batch } = await inference.begin(query, permit, client, () => body[Symbol.dispose]());
   try {
