@@ -15,7 +15,7 @@ afterEach(async () => {
 
 describe("what is asked for by the wrong way", () => {
   it.each([
-    ["GET", "/v1/chat/completions", "POST"],
+    ["PUT", "/v1/chat/completions", "POST"],
     ["PUT", "/v1/completions/", "POST"],
     ["DELETE", "/v1/models/a/b", "GET, HEAD"],
     ["POST", "/v1/models?x=1", "GET, HEAD"],
@@ -37,6 +37,26 @@ describe("what is asked for by the wrong way", () => {
         `there is no ${method} /v1/embeddings: Llama 4 writes text, and no model for embeddings is served`,
       );
     }
+  });
+
+  it.each([
+    ["/v1/images/generations", "it reads images in messages, and makes none"],
+    ["/v1/threads/t/runs", "/v1/responses"],
+    ["/v1/conversations/", "previous_response_id"],
+    ["/v1/responses/compact", "send a summary as input"],
+    ["/v1/messages/batches", "/v1/batches"],
+    ["/v1/organization/users?limit=1", "a file of keys"],
+    ["/api/chat", "below /v1, and not Ollama's"],
+    ["/rerank", "no model that ranks"],
+    ["/v1/chat/completions/chatcmpl-1", "chats are not kept"],
+  ])("%s, which other servers have, is answered with why it is not here", async (path, why) => {
+    const reply = await scene.post(path, {});
+    expect([reply.status, ((await reply.json()) as Json).error.message.includes(why)]).toEqual([404, true]);
+  });
+
+  it("chats are listed nowhere, and whoever asks for them learns what is kept", async () => {
+    const { error } = (await (await fetch(`${scene.url}/v1/chat/completions?limit=1`)).json()) as Json;
+    expect([error.code, error.message.includes("/v1/responses")]).toEqual(["not_found", true]);
   });
 
   it.each([

@@ -20,6 +20,7 @@ import { KnownRoutes } from "./known-routes.ts";
 import { addOpenRoutes } from "./open-routes.ts";
 import { checkAccounts } from "./request-accounts.ts";
 import { requestIdOf, tellRequestId } from "./request-id.ts";
+import { whyUnserved } from "./unserved-paths.ts";
 
 /** The OpenAI interface, vLLM's tokenizer routes, and the router's own health, metrics and cluster view. Not yet listening. */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
@@ -102,19 +103,16 @@ async function endBody(raw: IncomingMessage, reply: FastifyReply, { code }: Drov
   if (code === "request_timeout") reply.header("connection", "close");
 }
 
-/** Why a path that clients of other servers know is not served. */
-const reasonFor = (path: string) =>
-  /^\/v1\/embeddings\/?$/.test(path) ? ": Llama 4 writes text, and no model for embeddings is served" : "";
-
 /** A path that is served by other methods says which. Returns the routes that are served. */
 function refuseUnknownRoutes(server: FastifyInstance): KnownRoutes {
   const routes = new KnownRoutes();
   server.addHook("onRoute", ({ method, url }) => routes.add(url, [method].flat()));
   server.setNotFoundHandler((request, reply) => {
     const path = at(request.url.split("?"), 0);
-    const methods = routes.methodsOf(path);
+    const reason = whyUnserved(path, request.method);
+    const methods = reason === "" ? routes.methodsOf(path) : [];
     if (methods.length === 0)
-      return sendError(reply, new DroverError("not_found", `there is no ${request.method} ${path}${reasonFor(path)}`));
+      return sendError(reply, new DroverError("not_found", `there is no ${request.method} ${path}${reason}`));
     const allow = methods.join(", ");
     reply.header("allow", allow);
     return sendError(reply, new DroverError("method_not_allowed", `${path} takes ${allow}, not ${request.method}`));
