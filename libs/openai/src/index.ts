@@ -15,6 +15,7 @@ export type {
   ToolCallRules,
 } from "./request/generation-query.ts";
 export type { ModelFacts, SamplingDefaults } from "./request/model-facts.ts";
+export { readResponseCount } from "./responses/read-response.ts";
 
 // Its prompt is prepared elsewhere, by threads; then it must fit the context.
 
@@ -28,7 +29,8 @@ export type { FinishReason, Output, TokenLogprob, ToolCall } from "./text/output
 
 // Responses that are kept, for requests that go on with them.
 
-export { keptItem, responseOfItem } from "./responses/kept-items.ts";
+export { type InputItemsPage, inputItemsPage } from "./responses/input-items.ts";
+export { keptItem, keptNames, responseOfItem } from "./responses/kept-items.ts";
 export type { KeptNames, KeptParts, KeptResponse } from "./responses/kept-response.ts";
 
 // These become a reply, whole or streamed, or an error.

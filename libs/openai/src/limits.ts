@@ -1,8 +1,5 @@
-/** Choices of one request (`n`); more are refused. */
-export const CHOICES_MAX = 16;
-
-/** Choices of all prompts of one completion; more are refused. LangChain asks for 20 prompts at once where it has many. */
-export const PROMPT_CHOICES_MAX = 32;
+/** Choices of one request (`n`), or of all prompts of one completion; more are refused. As many as OpenAI has; whether they find room, workers say. */
+export const CHOICES_MAX = 128;
 
 /** Alternatives that are reported beside each token (`logprobs`, `top_logprobs`); more are refused. */
 export const TOP_LOGPROBS_MAX = 20;
@@ -31,6 +28,10 @@ export const MESSAGES_MAX = 4096;
 
 /** Items of kept responses that a request names by their ids; more are refused. Each is looked for in the store, one response after the other. */
 export const KEPT_ITEMS_MAX = 256;
+
+/** Items of one page of a response's input, and where nothing is said. */
+export const INPUT_ITEMS_PAGE_MAX = 100;
+export const INPUT_ITEMS_PAGE_DEFAULT = 20;
 
 /** Functions that a request describes, and calls of one message; more are refused. */
 export const TOOLS_MAX = 128;

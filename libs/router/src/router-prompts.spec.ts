@@ -182,10 +182,10 @@ describe("a completion of several prompts", () => {
     expect(await refusal({ prompt: [[1], Array(20_001).fill(1)] })).toMatch(
       /^prompt\[1\]: the prompt has 20001 tokens/,
     );
-    expect(await refusal({ prompt: Array(33).fill("a") })).toBe(
-      "prompt: may ask for at most 32 choices: prompts times n",
+    expect(await refusal({ prompt: Array(129).fill("a") })).toBe(
+      "prompt: may ask for at most 128 choices: prompts times n",
     );
-    expect(await refusal({ prompt: ["a", "b", "c"], n: 11 })).toMatch(/^prompt: may ask for at most 32/);
+    expect(await refusal({ prompt: ["a", "b", "c"], n: 43 })).toMatch(/^prompt: may ask for at most 128/);
     expect(await refusal({ prompt: ["a", "b"], best_of: 2 })).toBe("best_of: is not supported above n");
     expect(await refusal({ prompt: [1, "a"] })).toBe("prompt: must hold token ids from 0 to 257");
     expect(scene.cluster.jobs.all).toEqual([]);

@@ -18,7 +18,8 @@ What only asks for speed, price, effort or keeping passes, without effect: ${lis
 What changes an answer's form, what it may hold or what it is made from is served, or refused by its name unless its value changes nothing: \
 ${list(UNSUPPORTED_FIELDS)}. So is what one endpoint serves and another does not: ${list(SERVED_ELSEWHERE_FIELDS)}.
 
-\`/v1/embeddings\` is refused: Llama 4 writes text, and no model for embeddings is served.
+A path that clients of OpenAI's, Anthropic's, vLLM's or Ollama's servers know and that is not served is answered with 404 and a sentence that says why, or what is in its place: \`/v1/embeddings\`, \
+images, audio, moderations, fine-tuning, assistants, conversations, vector stores, containers and agents, \`/v1/responses/compact\`, stored chats, \`/v1/messages/batches\`, accounts' administration.
 
 Every error is OpenAI's error object (Anthropic's for its messages): a sentence, the field at fault, and a code. Errors that may pass (429, 503) say in \`Retry-After\` when \
 to come back.
@@ -38,7 +39,7 @@ curl -N http://router/v1/chat/completions -H 'content-type: application/json' -H
 An id that is none of the answer's, or whose events were not kept, is refused with 404 (\`not_found\`): the request is to be sent without it then, for the whole of an answer, or with another key.
 
 Every answer, also an error or a stream, has \`x-request-id\`: the client's own where it has up to 128 printable characters, else one made here. \
-\`GET /debug/placement\` knows a request by it too.`;
+\`GET /debug/placement\` knows a request by it too. Over gRPC it is metadata of the same name.`;
 
 /** Parts of the endpoints' schemas that have a name of their own. */
 export const PARTS: readonly NamedSchema[] = [

@@ -7,10 +7,11 @@ import { readAnthropic } from "../anthropic/read-message.ts";
 import { ChatBody, readChat } from "../read/chat.ts";
 import { CompletionBody, readCompletions } from "../read/completion.ts";
 import { DetokenizeBody, TokenizeBody } from "../read/tokens.ts";
+import { InputItemList } from "../responses/input-items.ts";
 import { keptNames } from "../responses/kept-items.ts";
 import { readResponse } from "../responses/read-response.ts";
 import { keptResponse, ResponseObject, wholeResponse } from "../responses/response.ts";
-import { ResponseBody } from "../responses/response-body.ts";
+import { ResponseBody, ResponseCountBody, ResponseInputTokens } from "../responses/response-body.ts";
 import { ResponseEvent, ResponseReplyStream } from "../responses/response-stream.ts";
 import { ChatCompletion, chatCompletion } from "../write/chat.ts";
 import { ChatCompletionChunk, ChatReplyStream } from "../write/chat-stream.ts";
@@ -54,7 +55,7 @@ export const GENERATION_ENDPOINTS: readonly GenerationEndpoint[] = [
     tag: "Generating",
     summary: "Continues texts",
     description:
-      "Of several prompts, the choices are in their order and counted through, each prompt's `n` beside one another; together they may be 32. `logprobs` have an entry for every token that was generated, also for the one that ended a choice.",
+      "Of several prompts, the choices are in their order and counted through, each prompt's `n` beside one another; together they may be 128. `logprobs` have an entry for every token that was generated, also for the one that ended a choice.",
     body: named("CompletionRequest", CompletionBody),
     answer: named("Completion", Completion),
     chunk: named("CompletionChunk", CompletionChunk),
@@ -120,6 +121,30 @@ export const ENDPOINTS: readonly Endpoint[] = [
     body: named("AnthropicCountRequest", AnthropicCountBody),
     answer: named("AnthropicCount", AnthropicCount),
     errors: ["model_not_found"],
+  },
+  {
+    method: "post",
+    path: "/v1/responses/input_tokens",
+    tag: "Models and tokens",
+    summary: "Counts the tokens that a response's prompt would have",
+    body: named("ResponseCountRequest", ResponseCountBody),
+    answer: named("ResponseInputTokens", ResponseInputTokens),
+    errors: ["model_not_found", "not_found"],
+  },
+  {
+    method: "get",
+    path: "/v1/responses/{response}/input_items",
+    tag: "Generating",
+    summary: "Lists what a response that is kept was made from",
+    description: "With the turns that it went on with, and without its instructions.",
+    parameters: {
+      response: { in: "path", description: "Its id." },
+      limit: { in: "query", description: "So many at most, up to 100; 20 when absent.", isRequired: false },
+      order: { in: "query", description: "`asc`, or `desc`, which it is when absent.", isRequired: false },
+      after: { in: "query", description: "Those that come behind the one of this id.", isRequired: false },
+    },
+    answer: named("InputItemList", InputItemList),
+    errors: ["invalid_argument", "not_found"],
   },
   {
     method: "get",

@@ -1,6 +1,6 @@
 import { looksMarked } from "@drover/chat";
 import { type Static, Type } from "typebox";
-import { PROMPT_CHOICES_MAX } from "../limits.ts";
+import { CHOICES_MAX } from "../limits.ts";
 import { checkPromptFits } from "../request/fit.ts";
 import type { PromptQuery } from "../request/generation-query.ts";
 import type { ModelFacts } from "../request/model-facts.ts";
@@ -53,8 +53,8 @@ export function readPrompt(body: PromptBody, facts: ModelFacts): PromptQuery {
 export function readPrompts(body: PromptBody, facts: ModelFacts, choiceCount: number): readonly PromptQuery[] {
   const several = severalIn(body.prompt);
   if (several === undefined) return [readOne("prompt", body.prompt, body, facts)];
-  if (several.length * choiceCount > PROMPT_CHOICES_MAX)
-    throw fieldError("prompt", `may ask for at most ${PROMPT_CHOICES_MAX} choices: prompts times n`);
+  if (several.length * choiceCount > CHOICES_MAX)
+    throw fieldError("prompt", `may ask for at most ${CHOICES_MAX} choices: prompts times n`);
   return several.map((prompt, i) => readOne(`prompt[${i}]`, prompt, body, facts));
 }
 

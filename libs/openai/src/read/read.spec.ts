@@ -82,7 +82,7 @@ const CHATS: readonly (readonly [body: object, message: string])[] = [
   [{ stop: many(17, "a") }, "stop: may have at most 16 entries"],
   [{ stop: "a".repeat(1025) }, "stop: may have at most 1024 characters each"],
   [{ n: 0 }, "n: must be at least 1"],
-  [{ n: 17 }, "n: must be at most 16"],
+  [{ n: 129 }, "n: must be at most 128"],
   [{ best_of: 2 }, "best_of: is not supported above n"],
   [{ stop_token_ids: [258] }, "stop_token_ids: must hold token ids from 0 to 257"],
   [{ stop_token_ids: ["a"] }, "stop_token_ids: must hold token ids from 0 to 257"],

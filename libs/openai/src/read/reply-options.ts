@@ -5,6 +5,16 @@ import { fieldError } from "../schema/check.ts";
 import { optional } from "../schema/fields.ts";
 import { SAYS, UNNAMED } from "../schema/sentences.ts";
 
+/** Shared with OpenAI's responses. */
+export const obfuscationOption = {
+  include_obfuscation: optional(
+    Type.Boolean({
+      description: "Fills events up, so that their lengths tell nothing of the text.",
+      default: false,
+    }),
+  ),
+};
+
 const stopString = (named: object) => Type.String({ minLength: 1, maxLength: STOP_STRING_LENGTH_MAX, ...named });
 
 /** Where an answer ends and how it is sent: the fields that all generating endpoints share. */
@@ -28,6 +38,13 @@ export const replyFields = {
     Type.Object(
       {
         include_usage: optional(Type.Boolean({ description: "A last chunk has the usage.", default: false })),
+        continuous_usage_stats: optional(
+          Type.Boolean({
+            description: "With `include_usage`: every chunk has its choice's usage so far.",
+            default: false,
+          }),
+        ),
+        ...obfuscationOption,
       },
       { description: "Only with `stream`." },
     ),
@@ -75,6 +92,8 @@ export function readReplyOptions(body: Static<typeof ReplyBody>): ReplyOptions {
   return {
     stream,
     includeUsage: options?.include_usage ?? false,
+    ...(options?.include_usage === true && options.continuous_usage_stats === true && { continuousUsage: true }),
+    ...(options?.include_obfuscation === true && { obfuscates: true }),
     returnTokenIds: body.return_token_ids ?? false,
     ...(typeof body.prompt_logprobs === "number" && { promptLogprobs: body.prompt_logprobs }),
   };

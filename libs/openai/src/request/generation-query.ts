@@ -89,6 +89,10 @@ export type Constraint = Readonly<{
 export type ReplyOptions = Readonly<{
   stream: boolean;
   includeUsage: boolean;
+  /** Every chunk tells its choice's usage so far. */
+  continuousUsage?: boolean;
+  /** Events are filled up, so that their lengths tell nothing. */
+  obfuscates?: boolean;
   returnTokenIds: boolean;
   /** A call is told in the words that came before tools. */
   olderCalls?: boolean;

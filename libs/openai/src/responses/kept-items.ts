@@ -1,6 +1,7 @@
 import { DroverError } from "@drover/core";
 import { KEPT_ITEMS_MAX } from "../limits.ts";
 import { fieldError } from "../schema/check.ts";
+import { inputItems } from "./input-items.ts";
 import type { KeptNames, KeptResponse } from "./kept-response.ts";
 
 /** What a body names of kept answers, whatever the rest of it is; undefined where it names none. */
@@ -45,8 +46,10 @@ function withoutInput(value: unknown): unknown {
   return given === undefined ? { ...value, input: [] } : value;
 }
 
-/** The item of a kept answer that has this id; undefined where it has none. */
-export function keptItem({ response }: KeptResponse, id: string): unknown {
+/** The item of a kept answer, or of what it was made from, that has this id; undefined where it has none. */
+export function keptItem(kept: KeptResponse, id: string): unknown {
+  const { response } = kept;
+  if (/_in\d{1,6}$/.test(id)) return inputItems(kept, responseOfItem(id) ?? "").find((item) => item.id === id);
   if (typeof response !== "object" || response === null || !("output" in response)) return undefined;
   const output: readonly unknown[] = Array.isArray(response.output) ? response.output : [];
   return output.find((item) => typeof item === "object" && item !== null && "id" in item && item.id === id);
@@ -54,7 +57,7 @@ export function keptItem({ response }: KeptResponse, id: string): unknown {
 
 /** The id of the answer that an item with this id is of; undefined for what is no item's. */
 export function responseOfItem(id: string): string | undefined {
-  const name = /^(?:msg|fc)_([\w-]{1,100}?)(?:_\d{1,6})?$/.exec(id)?.[1];
+  const name = /^(?:msg|fc|fco)_([\w-]{1,100}?)(?:_(?:in)?\d{1,6})?$/.exec(id)?.[1];
   return name === undefined ? undefined : `resp_${name}`;
 }
 

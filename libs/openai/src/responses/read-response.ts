@@ -4,10 +4,16 @@ import { answerConstraint } from "../read/answer-constraint.ts";
 import { jsonObjectConstraint, schemaConstraint } from "../read/constraint.ts";
 import { addImage, checkReadsImages, imageAt } from "../read/images.ts";
 import { readSampling } from "../read/sampling.ts";
-import { checkModel } from "../read/served-model.ts";
+import { checkModel, checkNamedModel } from "../read/served-model.ts";
 import { checkToolChoice, readTemplateTools, readToolCallRules, TOOL_NAMES, type ToolBody } from "../read/tools.ts";
 import { unsupportedIn } from "../read/unsupported.ts";
-import type { Constraint, Conversation, GenerationQuery, ImageReference } from "../request/generation-query.ts";
+import type {
+  Constraint,
+  Conversation,
+  GenerationQuery,
+  ImageReference,
+  PromptQuery,
+} from "../request/generation-query.ts";
 import type { ModelFacts } from "../request/model-facts.ts";
 import { fieldError, parserOf } from "../schema/check.ts";
 import { SENTENCES } from "../schema/sentences.ts";
@@ -73,10 +79,18 @@ export function readResponse(value: unknown, facts: ModelFacts, kept: KeptParts 
       stream: body.stream ?? false,
       includeUsage: true,
       returnTokenIds: false,
+      ...(body.stream_options?.include_obfuscation === true && { obfuscates: true }),
       repeated: repeatedFields(body),
       ...(body.store !== false && { conversation }),
     },
   };
+}
+
+/** The prompt that a body of `POST /v1/responses/input_tokens` would give; its model may be left out. Errors: as {@link readResponse}. */
+export function readResponseCount(value: unknown, facts: ModelFacts, kept: KeptParts | undefined): PromptQuery {
+  checkNamedModel(value, facts);
+  const names = typeof value === "object" && value !== null && "model" in value && value.model !== null;
+  return readResponse(names ? value : { ...(value as object), model: facts.modelId }, facts, kept).prompt;
 }
 
 /** What a response repeats of its request. */

@@ -2,6 +2,7 @@ import { type Static, Type } from "typebox";
 import { MESSAGES_MAX, TOOLS_MAX, TOP_LOGPROBS_MAX } from "../limits.ts";
 import { ImageUrl } from "../read/content.ts";
 import { CallArguments } from "../read/messages.ts";
+import { obfuscationOption } from "../read/reply-options.ts";
 import { modelField } from "../read/served-model.ts";
 import { toolFields } from "../read/tools.ts";
 import { optional } from "../schema/fields.ts";
@@ -103,6 +104,12 @@ const Format = Type.Union(
   },
 );
 
+/** The answer of `POST /v1/responses/input_tokens`. */
+export const ResponseInputTokens = Type.Object({
+  object: Type.Literal("response.input_tokens"),
+  input_tokens: Type.Integer(),
+});
+
 /** The body of `POST /v1/responses`. */
 export const ResponseBody = Type.Object({
   model: modelField,
@@ -142,6 +149,7 @@ export const ResponseBody = Type.Object({
     }),
   ),
   stream: optional(Type.Boolean({ description: "Sends the answer as events while it is made.", default: false })),
+  stream_options: optional(Type.Object(obfuscationOption, { description: "Only with `stream`." })),
   truncation: optional(
     Type.Enum(["auto", "disabled"], {
       type: "string",
@@ -157,3 +165,13 @@ export const ResponseBody = Type.Object({
   metadata: optional(Type.Record(Type.String(), Type.String(), { description: "Given back as it came." })),
 });
 export type ResponseBody = Static<typeof ResponseBody>;
+
+/** The body of `POST /v1/responses/input_tokens`: the same, of which only what the prompt is made from has an effect. */
+export const ResponseCountBody = Type.Object({
+  model: optional(Type.String({ description: "The first one when absent." })),
+  input: ResponseBody.properties.input,
+  instructions: ResponseBody.properties.instructions,
+  previous_response_id: ResponseBody.properties.previous_response_id,
+  tools: ResponseBody.properties.tools,
+  tool_choice: ResponseBody.properties.tool_choice,
+});

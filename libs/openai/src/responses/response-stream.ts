@@ -3,6 +3,7 @@ import { Type } from "typebox";
 import type { FinishReason, Output, TokenLogprob, TokenOutput, ToolCall } from "../text/output.ts";
 import { errorReply, publicError } from "../write/error.ts";
 import { chatLogprobs } from "../write/logprobs.ts";
+import { obfuscationOf } from "../write/obfuscation.ts";
 import { namedEvent, type ReplyFrame, type ReplyStream } from "../write/reply-frame.ts";
 import type { KeptResponse } from "./kept-response.ts";
 import {
@@ -154,6 +155,8 @@ export class ResponseReplyStream implements ReplyStream {
   }
 
   #event(type: string, fields: Readonly<Record<string, unknown>>): string {
-    return namedEvent({ type, sequence_number: this.#sequence++, ...fields });
+    const said = { type, sequence_number: this.#sequence++, ...fields };
+    const isFilled = this.#frame.options.obfuscates === true && type.endsWith(".delta");
+    return namedEvent(isFilled ? { ...said, obfuscation: obfuscationOf(said) } : said);
   }
 }

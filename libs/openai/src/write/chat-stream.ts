@@ -4,11 +4,12 @@ import type { Output, TokenLogprob, TokenOutput, ToolCall } from "../text/output
 import { chatFinish, chatFinishReason } from "./chat.ts";
 import { ChatLogprobs, chatLogprobs } from "./logprobs.ts";
 import type { Written } from "./long-list.ts";
+import { obfuscationField } from "./obfuscation.ts";
 import { promptLogprobs, promptLogprobsField } from "./prompt-logprobs.ts";
 import { ReplyChunks } from "./reply-chunks.ts";
 import { errorEvent, eventJson, frameFields, type ReplyFrame, type ReplyStream } from "./reply-frame.ts";
 import { promptIdsField, routedExpertsField, tokenIdsField } from "./token-facts.ts";
-import { Usage } from "./usage.ts";
+import { chunkUsage } from "./usage.ts";
 
 const OBJECT = "chat.completion.chunk";
 
@@ -53,11 +54,8 @@ export const ChatCompletionChunk = Type.Object({
   ...frameFields,
   object: Type.Literal(OBJECT),
   choices: Type.Array(ChunkChoice, { description: "One; none in the last chunk, which has the usage." }),
-  usage: Type.Optional(
-    Type.Union([Usage, Type.Null()], {
-      description: "With `stream_options.include_usage`: null but in the last chunk.",
-    }),
-  ),
+  usage: chunkUsage,
+  ...obfuscationField,
 });
 
 export type ChatCompletionChunk = Static<typeof ChatCompletionChunk>;
@@ -89,6 +87,7 @@ export class ChatReplyStream implements ReplyStream {
         for (const logprob of output.logprobs) this.#promptLogprobs.push(logprob);
         return "";
       case "token":
+        this.#chunks.count(output.choice);
         return this.#chunks.token(output.choice, this.#token(output), output.finish);
       case "end":
         return this.#chunks.end(output.cachedTokenCount);
@@ -110,6 +109,7 @@ export class ChatReplyStream implements ReplyStream {
       // The common chunk, by hand: this is most of what a router does.
       if (text !== "")
         out = this.#chunks.chunk(
+          choice,
           `{"index":${choice},"delta":{"content":${eventJson(text)}},"logprobs":null,"finish_reason":null}`,
         );
     } else {
@@ -162,6 +162,6 @@ export class ChatReplyStream implements ReplyStream {
   }
 
   #chunk(choice: ChunkChoice): string {
-    return this.#chunks.chunk(eventJson(choice));
+    return this.#chunks.chunk(choice.index, eventJson(choice));
   }
 }

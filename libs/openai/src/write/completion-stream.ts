@@ -35,6 +35,7 @@ export class CompletionReplyStream implements ReplyStream {
         return "";
       }
       case "token":
+        this.#chunks.count(output.choice);
         return this.#chunks.token(output.choice, this.#token(output), output.finish);
       case "end":
         return this.#chunks.end(output.cachedTokenCount);
@@ -53,7 +54,10 @@ export class CompletionReplyStream implements ReplyStream {
     const { model, options, request } = this.#frame;
     if (this.#chunks.isPlain) {
       if (text === "") return "";
-      return this.#chunks.chunk(`{"index":${choice},"text":${eventJson(text)},"logprobs":null,"finish_reason":null}`);
+      return this.#chunks.chunk(
+        choice,
+        `{"index":${choice},"text":${eventJson(text)},"logprobs":null,"finish_reason":null}`,
+      );
     }
     return this.#chunk({
       index: choice,
@@ -113,6 +117,6 @@ export class CompletionReplyStream implements ReplyStream {
   }
 
   #chunk(choice: CompletionChunkChoice): string {
-    return this.#chunks.chunk(eventJson(choice));
+    return this.#chunks.chunk(choice.index, eventJson(choice));
   }
 }

@@ -6,10 +6,11 @@ import { codePointCount } from "../text/token-places.ts";
 import type { Answer, ChoiceAnswer, PromptAnswer } from "./answer.ts";
 import { CompletionLogprobs, completionLogprobs, promptTextOffsets } from "./logprobs.ts";
 import { chained, type Written } from "./long-list.ts";
+import { obfuscationField } from "./obfuscation.ts";
 import { promptLogprobs, promptLogprobsField } from "./prompt-logprobs.ts";
 import { frameFields, promptTokenCount, type ReplyFrame } from "./reply-frame.ts";
 import { promptIdsField, routedExpertsField, tokenIdsField } from "./token-facts.ts";
-import { Usage, usage } from "./usage.ts";
+import { chunkUsage, Usage, usage } from "./usage.ts";
 
 /** `object` of a completion and of its chunks. */
 export const COMPLETION_OBJECT = "text_completion";
@@ -44,11 +45,8 @@ export const CompletionChunk = Type.Object({
   ...frameFields,
   object: Type.Literal(COMPLETION_OBJECT),
   choices: Type.Array(ChunkChoice, { description: "One; none in the last chunk, which has the usage." }),
-  usage: Type.Optional(
-    Type.Union([Usage, Type.Null()], {
-      description: "With `stream_options.include_usage`: null but in the last chunk.",
-    }),
-  ),
+  usage: chunkUsage,
+  ...obfuscationField,
 });
 
 /** The body of a completion that is not streamed. */

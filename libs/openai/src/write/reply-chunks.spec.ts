@@ -24,7 +24,7 @@ function chunksOf(n: number, includeUsage = false, asked: Partial<ReplyOptions> 
 }
 
 /** The chunk that begins a choice. */
-const begins = (choice: number) => chunksOf(2).chunk(JSON.stringify({ begins: choice }));
+const begins = (choice: number) => chunksOf(2).chunk(choice, JSON.stringify({ begins: choice }));
 
 describe("the chunks of a streamed reply", () => {
   it("open a choice before its first token where the prompt is told of, and then begin it no more", () => {
@@ -54,11 +54,12 @@ describe("the chunks of a streamed reply", () => {
 
   it("close with the usage where it was asked for, and say in every other chunk that there is none yet", () => {
     const chunks = chunksOf(1, true);
-    expect(JSON.parse(chunks.chunk('{"index":0}').slice("data: ".length))).toMatchObject({
+    expect(JSON.parse(chunks.chunk(0, '{"index":0}').slice("data: ".length))).toMatchObject({
       object: "chunk",
       choices: [{ index: 0 }],
       usage: null,
     });
+    chunks.count(0);
     chunks.token(0, "", "stop");
     const [usage, end] = chunks.end(1).split("\n\n");
     expect(JSON.parse((usage ?? "").slice("data: ".length))).toMatchObject({
@@ -66,5 +67,27 @@ describe("the chunks of a streamed reply", () => {
       usage: { prompt_tokens: 1, completion_tokens: 1, prompt_tokens_details: { cached_tokens: 1 } },
     });
     expect(end).toBe("data: [DONE]");
+  });
+
+  it("tell a choice's usage so far where each of them is to", () => {
+    const chunks = chunksOf(2, true, { continuousUsage: true });
+    const usageOf = (text: string): unknown =>
+      JSON.parse(text.split("\n\n").at(-2)?.slice("data: ".length) ?? "").usage;
+    const told = (count: number) => ({ prompt_tokens: 1, completion_tokens: count, total_tokens: 1 + count });
+    for (const count of [1, 2]) {
+      chunks.count(1);
+      expect(usageOf(chunks.chunk(1, "{}"))).toEqual(told(count));
+    }
+    expect(usageOf(chunks.token(0, "", undefined))).toEqual(told(0));
+    expect(JSON.parse(chunks.end(0).split("data: ").at(-2) ?? "").usage.completion_tokens).toBe(2);
+  });
+
+  it("have lengths that tell nothing of their text where that is asked for", () => {
+    const chunks = chunksOf(1, false, { obfuscates: true });
+    const written = ["", "a", "secret", "x".repeat(30)].map((text) => chunks.chunk(0, JSON.stringify({ text })));
+    expect(new Set(written.map(({ length }) => length % 64)).size).toBe(1);
+    expect(new Set(written.slice(0, 3).map(({ length }) => length)).size).toBe(1);
+    for (const text of written) expect(JSON.parse(text.slice("data: ".length)).choices).toHaveLength(1);
+    expect(new Set(written.map((text) => /"obfuscation":"(\w+)"/.exec(text)?.[1])).size).toBe(4);
   });
 });

@@ -1,6 +1,9 @@
+import { at } from "@drover/core";
 import type { FinishReason, Output } from "../text/output.ts";
 import { joined, parts } from "./long-list.ts";
+import { obfuscation } from "./obfuscation.ts";
 import { closingEvents, eventJson, oneLine, type ReplyFrame } from "./reply-frame.ts";
+import { runningUsage } from "./usage.ts";
 
 /** How one of the APIs writes a choice's first and last chunk. */
 export type ChoiceChunks = Readonly<{
@@ -16,12 +19,14 @@ export class ReplyChunks {
   readonly #frame: ReplyFrame;
   readonly #object: string;
   readonly #head: string;
-  readonly #tail: string;
+  /** Undefined where it is another one in each chunk. */
+  readonly #tail: string | undefined;
   readonly #choices: ChoiceChunks;
   readonly #tellsPrompt: boolean;
   readonly #begun: boolean[];
   readonly #finished: boolean[];
-  #tokenCount = 0;
+  /** Of each choice. */
+  readonly #tokenCounts: number[];
 
   /** @param object every chunk's `object`, in OpenAI's words */
   constructor(frame: ReplyFrame, object: string, choices: ChoiceChunks) {
@@ -32,22 +37,28 @@ export class ReplyChunks {
     this.#choices = choices;
     const head = { id, object, created, model: model.modelId };
     this.#head = `data: ${eventJson(head).slice(0, -1)},"choices":[`;
-    this.#tail = options.includeUsage ? `],"usage":null}\n\n` : "]}\n\n";
+    const isVaried = options.continuousUsage === true || options.obfuscates === true;
+    this.#tail = isVaried ? undefined : options.includeUsage ? `],"usage":null}\n\n` : "]}\n\n";
     this.isPlain = topLogprobs < 0 && !options.returnTokenIds && !routedExperts;
     this.#tellsPrompt =
       !this.isPlain || options.promptLogprobs !== undefined || requests.some(({ echoText }) => echoText !== undefined);
     this.#begun = Array(requests.length * n).fill(false);
     this.#finished = Array(requests.length * n).fill(false);
+    this.#tokenCounts = Array(requests.length * n).fill(0);
   }
 
-  /** A chunk of one choice, given as JSON. */
-  chunk(choice: string): string {
-    return this.#head + choice + this.#tail;
+  /** A chunk of a choice, which is given as JSON. */
+  chunk(choice: number, json: string): string {
+    return this.#tail === undefined ? this.#variedChunk(choice, json) : this.#head + json + this.#tail;
+  }
+
+  /** A choice has one more token; comes before what is written of it. */
+  count(choice: number): void {
+    this.#tokenCounts[choice] = at(this.#tokenCounts, choice) + 1;
   }
 
   /** Surrounds what a token adds with its choice's first and last chunk, where they are due. */
   token(choice: number, chunks: string, finish: FinishReason | undefined): string {
-    this.#tokenCount++;
     const written = this.#begin(choice) + chunks;
     return finish === undefined ? written : written + this.#finish(choice, finish);
   }
@@ -80,8 +91,25 @@ export class ReplyChunks {
     for (const said of this.#choices.begin(choice)) {
       yield this.#head;
       for (const part of parts(said)) yield oneLine(part);
-      yield this.#tail;
+      yield this.#tail ?? `${this.#usageTail(choice, 0)}}\n\n`;
     }
+  }
+
+  #variedChunk(choice: number, json: string): string {
+    const text = this.#head + json + this.#usageTail(choice, at(this.#tokenCounts, choice));
+    return `${this.#frame.options.obfuscates === true ? text + obfuscation(text) : text}}\n\n`;
+  }
+
+  /** What a chunk says behind its choice, but for its last brace. */
+  #usageTail(choice: number, tokenCount: number): string {
+    const { options, requests, request } = this.#frame;
+    if (options.continuousUsage !== true) return options.includeUsage ? '],"usage":null' : "]";
+    const { promptTokenIds } = at(requests, Math.floor(choice / request.sampling.n));
+    return `],"usage":${eventJson(runningUsage(promptTokenIds.length, tokenCount))}`;
+  }
+
+  get #tokenCount(): number {
+    return this.#tokenCounts.reduce((sum, count) => sum + count, 0);
   }
 
   #begin(choice: number): string {

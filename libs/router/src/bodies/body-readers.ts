@@ -1,5 +1,12 @@
 import { assert } from "@drover/core";
-import { GENERATION_ENDPOINTS, readAnthropicCount, readDetokenize, readTokenize } from "@drover/openai";
+import {
+  GENERATION_ENDPOINTS,
+  keptNames,
+  readAnthropicCount,
+  readDetokenize,
+  readResponseCount,
+  readTokenize,
+} from "@drover/openai";
 import { MESSAGE_READERS } from "../grpc/message-readers.ts";
 import type { BodyReader } from "./body-reader.ts";
 
@@ -8,6 +15,10 @@ const READERS: ReadonlyMap<string, BodyReader> = new Map<string, BodyReader>([
   ["/tokenize", { read: readTokenize }],
   ["/detokenize", { read: (body, facts) => Uint32Array.from(readDetokenize(body, facts)) }],
   ["/v1/messages/count_tokens", { read: (body, facts) => ({ prompt: readAnthropicCount(body, facts) }) }],
+  [
+    "/v1/responses/input_tokens",
+    { read: (body, facts, kept) => ({ prompt: readResponseCount(body, facts, kept) }), keptNames },
+  ],
   ...MESSAGE_READERS,
 ]);
 

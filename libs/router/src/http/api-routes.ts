@@ -4,7 +4,7 @@ import type { Bodies } from "../bodies/bodies.ts";
 import type { Deployment } from "../deployment.ts";
 import { serveGeneration } from "./http-generation.ts";
 import type { HttpServerOptions } from "./http-server-options.ts";
-import { addResponseRoutes, countTokens } from "./response-routes.ts";
+import { addResponseRoutes, countInputTokens, countTokens } from "./response-routes.ts";
 import { detokenize, tokenize } from "./tokenize-routes.ts";
 import { tokenizerInfo } from "./tokenizer-info.ts";
 
@@ -16,6 +16,7 @@ export function addApiRoutes(api: FastifyInstance, options: HttpServerOptions, b
     api.post(endpoint.path, (request, reply) => serveGeneration(request, reply, endpoint, parts));
   addResponseRoutes(api, deployments);
   api.post("/v1/messages/count_tokens", (request, reply) => countTokens(request, reply, parts));
+  api.post("/v1/responses/input_tokens", (request, reply) => countInputTokens(request, reply, parts));
   api.get("/v1/models", () => modelList([...deployments].map(servedFacts)));
   api.get<{ Params: { "*": string } }>("/v1/models/*", ({ params }) =>
     modelCard(servedFacts(deployments.named(params["*"])), params["*"]),

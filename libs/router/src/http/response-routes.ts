@@ -1,10 +1,11 @@
 import { neverAborted } from "@drover/core";
-import type { KeptResponse, PromptQuery } from "@drover/openai";
+import { inputItemsPage, type KeptNames, type KeptResponse, type PromptQuery } from "@drover/openai";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { receivedBody } from "../bodies/bodies.ts";
 import type { Deployment } from "../deployment.ts";
 import type { Deployments } from "../deployments.ts";
 import { clientSignal } from "./client-signal.ts";
+import { type QueryString, queryParameter } from "./query-parameter.ts";
 import { accountOf } from "./request-accounts.ts";
 import type { BodyParts } from "./tokenize-routes.ts";
 
@@ -15,6 +16,14 @@ export function addResponseRoutes(api: FastifyInstance, deployments: Deployments
     const { kept } = await holderOf(deployments, ownerOf(request), request.params.response);
     return kept.response;
   });
+  api.get<Named & { Querystring: QueryString }>(
+    "/v1/responses/:response/input_items",
+    async ({ params, query, raw }) => {
+      const [limit, order, after] = ["limit", "order", "after"].map((name) => queryParameter(query, name));
+      const { kept } = await holderOf(deployments, ownerOf({ raw }), params.response);
+      return inputItemsPage(kept, params.response, { limit, order, after });
+    },
+  );
   api.delete<Named>("/v1/responses/:response", async (request) => {
     const id = request.params.response;
     const { deployment } = await holderOf(deployments, ownerOf(request), id);
@@ -23,7 +32,7 @@ export function addResponseRoutes(api: FastifyInstance, deployments: Deployments
   });
 }
 
-const ownerOf = (request: FastifyRequest): string => accountOf(request).tenant?.name ?? "";
+const ownerOf = (request: Pick<FastifyRequest, "raw">): string => accountOf(request).tenant?.name ?? "";
 
 /** Every model keeps its own, and a tenant finds only its own. Errors: `not_found`. */
 async function holderOf(
@@ -40,11 +49,28 @@ async function holderOf(
 }
 
 /** POST /v1/messages/count_tokens. */
-export async function countTokens(request: FastifyRequest, reply: FastifyReply, { bodies, deployments }: BodyParts) {
+export async function countTokens(request: FastifyRequest, reply: FastifyReply, parts: BodyParts) {
+  return { input_tokens: await promptLength(request, reply, "/v1/messages/count_tokens", parts) };
+}
+
+/** POST /v1/responses/input_tokens. */
+export async function countInputTokens(request: FastifyRequest, reply: FastifyReply, parts: BodyParts) {
+  const count = await promptLength(request, reply, "/v1/responses/input_tokens", parts);
+  return { object: "response.input_tokens", input_tokens: count };
+}
+
+/** Tokens of the prompt that a body would give. */
+async function promptLength(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  path: string,
+  { bodies, deployments }: BodyParts,
+): Promise<number> {
   const client = clientSignal(reply.raw);
   using body = receivedBody(request);
-  const path = "/v1/messages/count_tokens";
-  const { model, query } = await bodies.read<Readonly<{ prompt: PromptQuery }>>(body, path, client);
+  const keptFor = (model: string | undefined, names: KeptNames) =>
+    deployments.reading(model).responses.parts(ownerOf(request), names, client);
+  const { model, query } = await bodies.read<Readonly<{ prompt: PromptQuery }>>(body, path, client, keptFor);
   const tokenIds = await deployments.reading(model).inference.tokenize(query().prompt, client);
-  return { input_tokens: tokenIds.length };
+  return tokenIds.length;
 }
