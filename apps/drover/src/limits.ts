@@ -73,6 +73,9 @@ export const TOKENIZE_LINE_BYTES_MAX = 128 * 1024 * 1024;
 export const KV_DTYPE_DEFAULT = "f32";
 export const PREFILL_CHUNK_DEFAULT = 512;
 
+/** Weights that share one scale where nothing is said. */
+export const QUANTIZE_BLOCK_DEFAULT = "128";
+
 /** A line of a trace that `drover bench` replays: the names of a prompt's blocks. */
 export const TRACE_LINE_BYTES_MAX = 4 * 1024 * 1024;
 

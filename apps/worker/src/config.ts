@@ -45,6 +45,7 @@ export const workerFlags = defineConfig({
   ...PROCESS_FLAGS,
   device: {
     kind: "string",
+    form: "device",
     default: "cpu",
     help: "What attention and experts are computed with; auto: card 0 where it can be used, else the CPU",
     valueName: "cpu|cuda:N|auto",

@@ -63,7 +63,7 @@ export {
 
 // Ports of a worker: the store of sequences, the executor of a step, experts, old rows, pictures.
 
-export { HOST_KV_DTYPES, type HostKvDtype, KV_DTYPES, type KvDtype } from "./kv-dtype.ts";
+export { CARD_KV_DTYPES, HOST_KV_DTYPES, type HostKvDtype, KV_DTYPES, type KvDtype } from "./kv-dtype.ts";
 export { MEMBER_HEADER } from "./member-header.ts";
 export type {
   AttendCall,

@@ -26,6 +26,7 @@ export {
   segmentRowsOf,
 } from "./geometry.ts";
 
+export { type KvSettings, kvSettings } from "./kv-settings.ts";
 export { KV_TOKENS_MIN } from "./limits.ts";
 
 // What prefixes are called, everywhere in the cluster.

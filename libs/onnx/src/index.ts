@@ -1,6 +1,7 @@
 // Weights come from a checkpoint, and are packed as this CPU's kernels want them.
 
 export { runtimeVersion } from "./runtime-version.ts";
+export { expertBytes } from "./weights/expert-bytes.ts";
 export { matrixPacker } from "./weights/matrix-packer.ts";
 export type { ModelWeights } from "./weights/model-weights.ts";
 export { openWeights } from "./weights/open-weights.ts";

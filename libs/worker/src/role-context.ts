@@ -1,6 +1,6 @@
 import type { Clock } from "@drover/core";
+import type { KvSettings } from "@drover/kv";
 import type { Network } from "@drover/rpc";
-import type { KvSettings } from "./device/kv-settings.ts";
 import type { WorkerDevice } from "./device/worker-device.ts";
 import type { WorkerLink } from "./link/worker-link.ts";
 import type { OpenedModel } from "./open-model.ts";

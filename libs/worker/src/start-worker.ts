@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { systemClock, type WorkerRole } from "@drover/core";
+import { kvSettings } from "@drover/kv";
 import type { StartedProcess } from "@drover/process";
 import { createServer, grpcNetwork, listen, type Network, shutDown } from "@drover/rpc";
 import { SharedMemory } from "@drover/shared-memory";
 import { claimCard } from "./device/card-claim.ts";
 import { watchCard } from "./device/card-use.ts";
-import { kvSettings } from "./device/kv-settings.ts";
 import { openDevice } from "./device/worker-device.ts";
 import { joinedWorker } from "./joined-worker.ts";
 import { SHUT_DOWN_MS_MAX } from "./limits.ts";

@@ -8,12 +8,13 @@ import { upSpec } from "./up-config.ts";
 
 const NANO = join(import.meta.dirname, "../../../../models/nano");
 const ANY_PORTS = ["--http-port", "0", "--grpc-port", "0"];
-const check = (...argv: string[]) => checkStart(parseConfig(upSpec, { argv: [...ANY_PORTS, ...argv], env: {} }), NANO);
+const check = (...argv: string[]) =>
+  checkStart(parseConfig(upSpec, { argv: [...ANY_PORTS, ...argv], env: {} }), NANO, true);
 const refusal = (message: RegExp) => ({ code: "invalid_argument", message: expect.stringMatching(message) });
 
 test("a start that can work passes, and says what the model is called", async () => {
-  expect(await check()).toBe("nano");
-  expect(await check("--model-name", "other", "--kv-memory", "64MiB")).toBe("other");
+  expect(await check()).toMatchObject({ modelName: "nano" });
+  expect(await check("--model-name", "other", "--kv-memory", "64MiB")).toMatchObject({ modelName: "other" });
 });
 
 test("a port that is in use is named with its flag", async () => {
@@ -48,20 +49,31 @@ test.each([
   await expect(check(...argv)).rejects.toMatchObject(refusal(new RegExp(`^${flag}: `)));
 });
 
-test("KV that holds no conversation is refused with the least that works, which then does", async () => {
-  const failed: Error = await check("--kv-memory", "5").then(
-    () => new Error("it was accepted"),
-    (error) => error,
-  );
-  expect(failed.message).toMatch(/^--kv-memory: 5 bytes hold 0 tokens/);
-  const least = /the least that works is (\d+MiB)/.exec(failed.message)?.[1] ?? "";
-  expect(await check("--kv-memory", least)).toBe("nano");
-  await expect(check("--kv-memory", "5KiB", "--kv-dtype", "int8")).rejects.toMatchObject(refusal(/^--kv-memory: /));
-});
+test.each([
+  ["--kv-memory", "hold 0 tokens", []],
+  ["--kv-memory", "hold 0 tokens", ["--kv-dtype", "int8"]],
+  ["--expert-memory", "in each of 4 workers hold 0 of", []],
+  ["--expert-memory", "in each of 3 workers hold 0 of", ["--expert-workers", "3", "--quantize", "int8"]],
+  ["--expert-memory", "in each of 2 workers hold 0 of", ["--expert-workers", "0", "--attention-workers", "2"]],
+  ["--vision-cache", "hold the features of no picture", []],
+])(
+  "%s of 5 bytes is refused with the least that works, which then does, and nothing less (%s, %j)",
+  async (flag, what, more) => {
+    const failed: Error = await check(flag, "5", ...more).then(
+      () => new Error("it was accepted"),
+      (error) => error,
+    );
+    expect(failed.message).toMatch(new RegExp(`^${flag}: 5 bytes ${what}`));
+    const [, count = "", unit = ""] = /the least that works is (\d+)([MK]iB)/.exec(failed.message) ?? [];
+    expect(await check(flag, `${count}${unit}`, ...more)).toMatchObject({ modelName: "nano" });
+    const less = `${Number(count) * 1024 - 1}${unit === "MiB" ? "KiB" : "B"}`;
+    await expect(check(flag, less, ...more)).rejects.toMatchObject(refusal(new RegExp(`^${flag}: `)));
+  },
+);
 
 test("a folder whose name is no model's id asks for one by its flag", async () => {
   const config = parseConfig(upSpec, { argv: ANY_PORTS, env: {} });
-  await expect(checkStart(config, `${NANO}/na no`)).rejects.toMatchObject(
+  await expect(checkStart(config, `${NANO}/na no`, true)).rejects.toMatchObject(
     refusal(/^--model-name is needed: .*"na no"/),
   );
 });

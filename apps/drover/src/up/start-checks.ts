@@ -1,19 +1,24 @@
 import { createServer } from "node:net";
 import { basename } from "node:path";
-import { loadModelConfig } from "@drover/checkpoint";
 import { DroverError, type ModelId, servedModelId } from "@drover/core";
-import { contextTokensMax, KV_TOKENS_MIN, kvBytesPeak, kvGeometry } from "@drover/kv";
-import { KV_DTYPE_DEFAULT, PREFILL_CHUNK_DEFAULT } from "../limits.ts";
+import { checkDevices } from "./device-checks.ts";
 import { checkFiles } from "./file-checks.ts";
+import { checkMemory } from "./memory-checks.ts";
 import type { UpConfig } from "./up-config.ts";
+import { type UpWorkers, upWorkers } from "./up-workers.ts";
+
+/** What a cluster is started as. */
+export type StartFacts = Readonly<{ modelName: ModelId; workers: UpWorkers }>;
 
 /**
- * What is certain to keep a cluster from starting or from answering, found before any process is started. Returns the served model's id.
- * Errors: `invalid_argument`, a sentence with the flag.
+ * What is certain to keep a cluster from starting or from answering, found before any process is started. Returns the served model's id, and its workers.
+ * Errors: `invalid_argument`, a sentence with the flag; `unavailable` for cards that cannot be used.
  */
-export async function checkStart(config: UpConfig, modelFolder: string): Promise<ModelId> {
-  const id = servedModelId(config.modelName, basename(modelFolder));
-  await checkKvMemory(config, modelFolder);
+export async function checkStart(config: UpConfig, modelFolder: string, readsImages: boolean): Promise<StartFacts> {
+  const modelName = servedModelId(config.modelName, basename(modelFolder));
+  const workers = await upWorkers(config);
+  await checkDevices(config, workers, readsImages);
+  await checkMemory(config, modelFolder, workers, readsImages);
   const { listen, prompt } = config;
   const isServing = prompt === undefined;
   if (!isServing && config.tlsCertificateFile !== undefined)
@@ -31,30 +36,12 @@ export async function checkStart(config: UpConfig, modelFolder: string): Promise
     );
   await checkPort("http-port", listen, httpPort);
   await checkPort("grpc-port", listen, grpcPort);
-  return id;
+  return { modelName, workers };
 }
 
 /** Ports of the APIs where nothing is said. */
 export const HTTP_PORT_DEFAULT = 8080;
 export const GRPC_PORT_DEFAULT = 50_051;
-
-/** Whether a worker's KV can hold a conversation at all. A card measures for itself. */
-async function checkKvMemory(
-  { kvMemory, kvDtype, prefillChunk, device, gpus }: UpConfig,
-  modelFolder: string,
-): Promise<void> {
-  if (typeof kvMemory !== "number" || gpus !== undefined || (device ?? "cpu") !== "cpu") return;
-  const dtype = kvDtype === "int8" ? "int8" : KV_DTYPE_DEFAULT;
-  const geometry = kvGeometry(await loadModelConfig(modelFolder), dtype);
-  const stepRows = prefillChunk ?? PREFILL_CHUNK_DEFAULT;
-  const tokens = contextTokensMax(geometry, kvMemory, stepRows);
-  if (tokens >= KV_TOKENS_MIN) return;
-  const least = Math.ceil(kvBytesPeak(geometry, KV_TOKENS_MIN, stepRows) / 2 ** 20);
-  throw new DroverError(
-    "invalid_argument",
-    `--kv-memory: ${kvMemory} bytes hold ${tokens} tokens of this model; the least that works is ${least}MiB, for ${KV_TOKENS_MIN}. Write a unit, such as 1GiB.`,
-  );
-}
 
 /** Whether a port is free now; 0 is any. */
 async function checkPort(flag: string, host: string, port: number): Promise<void> {

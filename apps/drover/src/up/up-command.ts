@@ -19,7 +19,6 @@ import { chooseQueue } from "./queue-choice.ts";
 import { checkStart } from "./start-checks.ts";
 import type { SupervisedEvent } from "./supervised.ts";
 import { upSpec } from "./up-config.ts";
-import { upWorkers } from "./up-workers.ts";
 
 export type UpOptions = Readonly<{
   argv: readonly string[];
@@ -47,7 +46,7 @@ export async function runUp({ argv, env, mains, defaultModel }: UpOptions): Prom
     );
   }
   const { readsImages, noImagesBecause } = await checkModelFiles(modelFolder);
-  const modelName = await checkStart(config, modelFolder);
+  const { modelName, workers } = await checkStart(config, modelFolder, readsImages);
   const choice = chooseQueue(config.queue, env);
   const apiKey = config.apiKeyFile === undefined ? undefined : readApiKey(config.apiKeyFile);
   const parent = attachParent();
@@ -58,7 +57,6 @@ export async function runUp({ argv, env, mains, defaultModel }: UpOptions): Prom
     // What breaks while everything ends was meant to.
     if (!ending && !ended.aborted) report(event, config.verbose);
   };
-  const workers = await upWorkers(config);
   const facts = { workers, modelFolder, readsImages };
   const cluster = new LocalCluster({ config, mains, env, ...facts }, choice, { clock: systemClock, guard, emit });
   hurry.addEventListener("abort", () => void cluster.stop(0));

@@ -36,16 +36,19 @@ export const upSpec = defineConfig({
   },
   device: {
     kind: "string",
+    form: "device",
     valueName: "cpu|cuda:N|auto",
     help: "What attention and experts are computed with; auto: card 0 where it can be used. Default: cpu.",
   },
   expertDevice: {
     kind: "string",
+    form: "device",
     valueName: "cpu|cuda:N|auto",
     help: "What expert workers compute with. Default: what --device says; with --gpus its cards in turn.",
   },
   gpus: {
     kind: "string",
+    form: "cards",
     valueName: "all|N",
     help: "An attention worker on each of the first N cards of this machine, or on all of them, each with all experts unless --expert-memory says how much.",
   },
@@ -63,6 +66,7 @@ export const upSpec = defineConfig({
   },
   visionDevice: {
     kind: "string",
+    form: "device",
     default: "cpu",
     valueName: "cpu|cuda:N|auto",
     help: "Where those workers encode them.",
@@ -76,6 +80,7 @@ export const upSpec = defineConfig({
   },
   contextDevice: {
     kind: "string",
+    form: "devices",
     default: "cpu",
     valueName: "cpu|cuda:N|auto|all",
     help: "Where context workers keep those parts and attend to them; all: on the cards of --gpus in turn.",
@@ -94,7 +99,13 @@ export const upSpec = defineConfig({
     valueName: "auto|embedded|redis|URL",
     help: "Where requests wait. auto: REDIS_URL, else a redis-server or valkey-server found here, else embedded.",
   },
-  prefillChunk: { kind: "integer", min: 1, valueName: "TOKENS", help: "Prompt tokens that one step computes at most." },
+  prefillChunk: {
+    kind: "integer",
+    min: 1,
+    max: 65_536,
+    valueName: "TOKENS",
+    help: "Prompt tokens that one step computes at most.",
+  },
   stepMs: { kind: "integer", min: 1, max: 250, valueName: "MS", help: "What a step should take while others decode." },
   expertMemory: { kind: "size", min: 1, help: "Memory for routed experts of each worker that holds them." },
   kvMemory: {

@@ -32,12 +32,12 @@ export async function upWorkers(config: UpConfig, cards: () => Promise<number> =
     };
   }
   if (device !== undefined) refuse("device", "--gpus names the cards already");
-  const found = await cards();
+  const found = await cards().catch((cause: unknown) => {
+    if (!(cause instanceof DroverError)) throw cause;
+    throw new DroverError(cause.code, `--gpus: ${cause.message}`, { cause });
+  });
   const wanted = gpus === "all" ? found : Number(gpus);
-  if (!Number.isSafeInteger(wanted) || wanted < 1) {
-    if (gpus === "all") throw new DroverError("unavailable", "--gpus: the driver finds no card");
-    refuse("gpus", `must be all or a number of cards, not ${JSON.stringify(gpus)}`);
-  }
+  if (wanted < 1) throw new DroverError("unavailable", "--gpus: the driver finds no card");
   if (wanted > found) refuse("gpus", `there are ${found} cards, not ${wanted}`);
   const attentionWorkers = config.attentionWorkers ?? wanted;
   if (attentionWorkers > wanted)

@@ -29,9 +29,10 @@ export async function openCuda(ordinal: number, libraries: CudaLibraries = CUDA_
   return { device: new NativeDevice(new DriverCalls(driver), ordinal), compiler: new Nvrtc(compiler) };
 }
 
-/** How many cards there are. Errors: `unavailable` where there is no driver. */
+/** How many cards there are, none of them opened. Errors: `unavailable` where there is no driver, or no compiler, without which none can be used. */
 export async function countCards(libraries: CudaLibraries = CUDA_LIBRARIES): Promise<number> {
   const calls = new DriverCalls(await NativeLibrary.open("NVIDIA's driver", libraries.driver, LIBRARY_REMEDIES.driver));
   calls.call("cuInit", 0);
+  await NativeLibrary.open("NVIDIA's compiler NVRTC", libraries.compiler, LIBRARY_REMEDIES.compiler);
   return calls.number("cuDeviceGetCount");
 }

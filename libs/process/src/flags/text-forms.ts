@@ -1,6 +1,9 @@
 import { isIP } from "node:net";
 import { parseSentinelUrl } from "@drover/core";
 
+/** What a worker computes with. */
+const DEVICE = /^(?:cpu|auto|cuda:\d{1,3})$/;
+
 /** What a text must look like for some flags, so that what can never work is said at once and not tried for ever. */
 const FORMS = {
   address: { isOne: isAddress, problem: "must be HOST:PORT, such as 127.0.0.1:50052" },
@@ -14,6 +17,15 @@ const FORMS = {
     problem: "must be scheduler or a URL such as redis://127.0.0.1:6379 or redis+sentinel://HOST:PORT,HOST:PORT/NAME",
   },
   host: { isOne: isHost, problem: "must be a host's name or address, without a port" },
+  device: {
+    isOne: (text: string) => DEVICE.test(text),
+    problem: "must be cpu, auto or cuda:N, such as cuda:0",
+  },
+  devices: {
+    isOne: (text: string) => text === "all" || DEVICE.test(text),
+    problem: "must be cpu, auto, all or cuda:N, such as cuda:0",
+  },
+  cards: { isOne: (text: string) => /^(?:all|[1-9]\d{0,2})$/.test(text), problem: "must be all, or a number of cards" },
   origin: {
     isOne: (text: string) => text === "*" || /^(?:null|[a-z][a-z0-9+.-]*:\/\/[^/?#\s,]+)$/.test(text),
     problem: "must be origins such as https://app.example, with nothing behind the host, or *",

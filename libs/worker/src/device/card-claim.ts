@@ -1,6 +1,6 @@
 import { createServer } from "node:net";
 import { DroverError } from "@drover/core";
-import type { KvSettings } from "./kv-settings.ts";
+import type { KvSettings } from "@drover/kv";
 import type { WorkerDevice } from "./worker-device.ts";
 
 /**

@@ -1,30 +1,13 @@
-import type { ModelConfig } from "@drover/checkpoint";
-import type { ModelWeights } from "@drover/onnx";
-
-type ExpertWeight = Awaited<ReturnType<ModelWeights["expert"]>>["down"];
+import { DroverError } from "@drover/core";
 
 /**
- * Experts, of all layers together, that `bytesMax` bytes hold; 0 where there is no limit. Reads one expert to know what it takes: weights and scales as
- * they are computed with, mapped or not.
+ * Experts, of all layers together, that a worker's `--expert-memory` holds; 0, which on the wire is no limit, where it says nothing. Errors:
+ * `invalid_argument` with the field `expert_memory` for less than one takes: its worker would hold nothing, and the cluster wait for ever.
  */
-export async function expertCountMax(
-  config: ModelConfig,
-  weights: Pick<ModelWeights, "expert">,
-  bytesMax: number | undefined,
-): Promise<number> {
-  const [layer] = config.moeLayers;
-  if (bytesMax === undefined || layer === undefined) return 0;
-  const { gateUp, down } = await weights.expert(layer, 0);
-  // 0 on the wire is no limit: what holds nothing at all is taken to hold one.
-  return Math.max(1, Math.floor(bytesMax / (linearBytes(gateUp) + linearBytes(down))));
-}
-
-/** What a Linear takes while it is in use. */
-function linearBytes(weight: ExpertWeight): number {
-  if (weight.kind === "f32") return weight.data.byteLength;
-  if (weight.kind === "quantized") return weight.packed.byteLength + weight.scales.byteLength;
-  return weight.parts.reduce(
-    (sum, { packed, scales, prepared }) => sum + (prepared?.range.length ?? packed.length + scales.length),
-    0,
-  );
+export function expertCountMax(bytesMax: number | undefined, expertBytes: number): number {
+  if (bytesMax === undefined || expertBytes === 0) return 0;
+  const count = Math.floor(bytesMax / expertBytes);
+  if (count >= 1) return count;
+  const sentence = `--expert-memory: ${bytesMax} bytes hold none of this model's experts; the least that works is ${expertBytes}, for one of them`;
+  throw new DroverError("invalid_argument", sentence, { field: "expert_memory" });
 }

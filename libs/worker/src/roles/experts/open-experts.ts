@@ -1,5 +1,5 @@
 import { CardExperts, KV_AUTO_SPARED } from "@drover/cuda";
-import { ExpertSessions } from "@drover/onnx";
+import { ExpertSessions, expertBytes } from "@drover/onnx";
 import { cardSource } from "../../device/card-source.ts";
 import type { WorkerDevice } from "../../device/worker-device.ts";
 import type { RoleContext } from "../../role-context.ts";
@@ -23,7 +23,7 @@ export type OpenedExperts = Readonly<{
 
 /**
  * Opens what a worker's device computes experts with, none of them loaded yet. A card whose worker has the role attention too holds all experts, unless it was said
- * how much memory they may take. Errors: the checkpoint's; `invalid_argument` for what a card does not compute; `overloaded` where it is full.
+ * how much memory they may take. Errors: the checkpoint's; `invalid_argument` for what a card does not compute, and for memory that holds no expert; `overloaded` where it is full.
  */
 export async function openExperts(context: RoleContext): Promise<OpenedExperts> {
   const { device, model, options } = context;
@@ -31,7 +31,7 @@ export async function openExperts(context: RoleContext): Promise<OpenedExperts> 
   const { expertMemory, threads, roles } = options;
   if (device.kind === "cpu") {
     const store = new ExpertSessions(config, weights, { threads });
-    const countMax = await expertCountMax(config, weights, expertMemory);
+    const countMax = expertMemory === undefined ? 0 : expertCountMax(expertMemory, await expertBytes(config, weights));
     return { store, countMax, card: undefined, bytesMax: 0, areWhole: false };
   }
   if (roles.includes("attention") && expertMemory === undefined)
@@ -50,7 +50,10 @@ async function openCardExperts(
   use.add(card);
   const { freeBytes } = cuda.device;
   const bytesMax = options.expertMemory ?? freeBytes * (1 - KV_AUTO_SPARED.share) - KV_AUTO_SPARED.bytes;
-  // 0 on the wire is no limit: what holds nothing at all is taken to hold one.
-  const countMax = Math.max(1, Math.floor(bytesMax / Math.max(1, card.expertBytes)));
+  // 0 on the wire is no limit: a full card, of which nobody has said what it should hold, is taken to hold one.
+  const countMax =
+    options.expertMemory === undefined
+      ? Math.max(1, Math.floor(bytesMax / Math.max(1, card.expertBytes)))
+      : expertCountMax(options.expertMemory, card.expertBytes);
   return { store: card, countMax, card, bytesMax, areWhole: false };
 }

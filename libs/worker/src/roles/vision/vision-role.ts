@@ -6,6 +6,7 @@ import type { RoleContext } from "../../role-context.ts";
 import type { UnfinishedWork } from "../../unfinished-work.ts";
 import { FeatureCache } from "./feature-cache.ts";
 import { type OpenedVision, openVision } from "./open-vision.ts";
+import { checkVisionCache } from "./vision-cache.ts";
 import { visionMetrics } from "./vision-metrics.ts";
 import { visionService } from "./vision-service.ts";
 
@@ -18,6 +19,7 @@ export async function startVision(context: RoleContext): Promise<VisionRole> {
     const message = `--roles: ${options.modelName} in ${directory} has no vision encoder, so that no worker can have the role vision`;
     throw new DroverError("invalid_argument", message, { field: "roles" });
   }
+  checkVisionCache(options.visionCache, config);
   const metrics = visionMetrics(options.metrics, options.modelName);
   const encoder = await openVision(context, config, metrics.encoded);
   const role = new VisionRole(context, config, encoder);

@@ -1,5 +1,4 @@
-import { DroverError, HOST_KV_DTYPES, type KvDtype } from "@drover/core";
-import { PRECISIONS } from "@drover/cuda";
+import { CARD_KV_DTYPES, DroverError, HOST_KV_DTYPES, type KvDtype } from "@drover/core";
 
 /** What a worker keeps keys and values as, and how many bytes of them; `auto`: as many as its card has free. */
 export type KvSettings = Readonly<{ dtype: KvDtype; bytesMax: number | "auto" }>;
@@ -25,7 +24,7 @@ export function kvSettings(
   asked: Readonly<{ kvDtype: KvDtype | undefined; kvMemory: number | "auto" | undefined }>,
 ): KvSettings {
   if (device.kind === "cuda")
-    return { dtype: keptAs("card", PRECISIONS, asked.kvDtype, CARD_REASONS), bytesMax: asked.kvMemory ?? "auto" };
+    return { dtype: keptAs("card", CARD_KV_DTYPES, asked.kvDtype, CARD_REASONS), bytesMax: asked.kvMemory ?? "auto" };
   if (asked.kvMemory === "auto") refuse("kv_memory", "--kv-memory: auto measures a card; for a CPU say how much");
   return { dtype: keptAs("CPU", HOST_KV_DTYPES, asked.kvDtype), bytesMax: asked.kvMemory ?? HOST_KV_BYTES };
 }
