@@ -13,6 +13,16 @@ const WHOSE = {
   scheduler: HANDED_FLAGS.scheduler,
   worker: WORKER_ROLES.flatMap((role) => HANDED_FLAGS[role]),
 } as const;
+type ConfigSpec = Parameters<typeof parseConfig>[0];
+
+/** The flags of a process as its own file has them; an app imports no other one. */
+async function flagsOf(main: keyof typeof WHOSE): Promise<ConfigSpec> {
+  const made: Record<string, ConfigSpec> = await import(
+    fileURLToPath(new URL(`../../../${main}/src/config.ts`, import.meta.url))
+  );
+  return made[`${main}Flags`] as ConfigSpec;
+}
+
 /** What every command has, whatever it does. */
 const OF_COMMANDS = ["config", "help", "version"];
 
@@ -28,6 +38,56 @@ it.each(["router", "scheduler", "worker"] as const)(
     );
   },
 );
+
+it.each(["router", "scheduler", "worker"] as const)(
+  "what up takes of a flag is taken by a %s that it hands it to",
+  async (main) => {
+    const flags = await flagsOf(main);
+    for (const key of WHOSE[main]) {
+      const own = { [key]: flags[key] } as ConfigSpec;
+      for (const value of [...TRIED, ...choicesOf(upSpec[key])])
+        if (problemsOf(upSpec, key, value) === undefined)
+          expect(problemsOf(own, key, value), `${main} --${key} ${value}`).toBeUndefined();
+    }
+  },
+);
+
+/** Values of all kinds of flags, at the ends of what some take. */
+const TRIED = [
+  "0",
+  "1",
+  "2",
+  "99",
+  "100",
+  "999",
+  "251",
+  "1024",
+  "1025",
+  "65536",
+  "65537",
+  "2000000000",
+  "99999999999",
+  "0.5",
+  "127.0.0.1",
+  "::1",
+  "http://a",
+  "*",
+  "~ ~",
+  "cpu",
+  "auto",
+];
+
+const choicesOf = (flag: ConfigSpec[string]): readonly string[] =>
+  "choices" in flag && flag.choices !== undefined ? flag.choices : [];
+
+function problemsOf(spec: ConfigSpec, key: string, value: string): string | undefined {
+  try {
+    parseConfig(spec, { argv: [`--${flagName(key)}=${value}`], env: {} });
+    return undefined;
+  } catch (error) {
+    return String(error);
+  }
+}
 
 it("hands on what was said, by its own name, to whoever it is for, and leaves the rest to the process", () => {
   const argv = ["--threads=3", "--model-alias=a", "--model-alias=b", "--no-image-urls", "--detach-grace=2s"];

@@ -222,9 +222,10 @@ export const upSpec = defineConfig({
   },
   streamWait: {
     ...TIME,
+    min: 100,
     help: "A streamed reply gets a comment as a sign of life when it has had nothing for so long. Default: 30s.",
   },
-  keepFiles: { ...KEPT, help: "Files and batches are kept so long, beside the queue. Default: 72h." },
+  keepFiles: { ...KEPT, min: 1000, help: "Files and batches are kept so long, beside the queue. Default: 72h." },
   batchRequests: {
     kind: "integer",
     min: 1,
