@@ -32,20 +32,36 @@ export function fitCost(samples: readonly CostSample[], prior: CostTerms): CostT
 
 type WeightedSample = CostSample & Readonly<{ weight: number }>;
 
+/** What a sweep needs of one term: its row of the Gram matrix, whole, and as numbers of their own, since sweeps are many. */
+type Equation = Readonly<{ term: keyof CostTerms; row: CostTerms; own: number; right: number; ridge: number }>;
+
 function descend(samples: readonly WeightedSample[], anchor: CostTerms, start: CostTerms): CostTerms {
-  // The normal equations: a row of the Gram matrix and the right side for each term.
-  const product = (a: keyof CostTerms, b: keyof CostTerms) =>
-    samples.reduce((sum, { terms, weight }) => sum + weight * terms[a] * terms[b], 0);
-  const gram = termsOf((a) => termsOf((b) => product(a, b)));
-  const right = termsOf((term) => samples.reduce((sum, { terms, weight, ms }) => sum + weight * terms[term] * ms, 0));
+  const equations = normalEquations(samples, anchor);
   const out = { ...start };
   for (let sweep = 0; sweep < SWEEPS; sweep++) {
-    for (const term of COST_TERMS) {
-      if (anchor[term] === 0) continue;
-      const ridge = PRIOR_WEIGHT / anchor[term] ** 2;
-      const residual = right[term] - costOf(gram[term], out) + gram[term][term] * out[term];
-      out[term] = Math.max(0, (residual + ridge * anchor[term]) / (gram[term][term] + ridge));
+    let isChanged = false;
+    for (const { term, row, own, right, ridge } of equations) {
+      const before = out[term];
+      const residual = right - costOf(row, out) + own * before;
+      const better = Math.max(0, (residual + ridge * anchor[term]) / (own + ridge));
+      out[term] = better;
+      isChanged ||= better !== before;
     }
+    // Whatever follows would change nothing either.
+    if (!isChanged) break;
   }
   return out;
+}
+
+/** For each term that counts. */
+function normalEquations(samples: readonly WeightedSample[], anchor: CostTerms): readonly Equation[] {
+  const product = (a: keyof CostTerms, b: keyof CostTerms) =>
+    samples.reduce((sum, { terms, weight }) => sum + weight * terms[a] * terms[b], 0);
+  return COST_TERMS.filter((term) => anchor[term] !== 0).map((term) => ({
+    term,
+    row: termsOf((other) => product(term, other)),
+    own: product(term, term),
+    right: samples.reduce((sum, { terms, weight, ms }) => sum + weight * terms[term] * ms, 0),
+    ridge: PRIOR_WEIGHT / anchor[term] ** 2,
+  }));
 }
