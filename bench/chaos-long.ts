@@ -8,6 +8,7 @@ import { openRedis } from "@drover/queue";
 import { freePort, redisBinary, TestRedis } from "@drover/testkit";
 import { ClusterSecret } from "../tests/e2e/cluster-secret.ts";
 import { TestCluster } from "../tests/e2e/test-cluster.ts";
+import { ChaosLog } from "./chaos/chaos-log.ts";
 import { chaosTable } from "./chaos/chaos-table.ts";
 import { type Levels, readLevels } from "./chaos/levels.ts";
 import { type MixedRequest, mixedRequests } from "./chaos/mixed-requests.ts";
@@ -20,7 +21,7 @@ import { SecondRouter } from "./chaos/second-router.ts";
  * `chaos-long.ts --minutes 30 --streams 32 --every 5`. Every expert has two holders. `--queue-too` has Redis and the scheduler among the victims.
  * Who was cut off with a killed router asks the other one again, as users do, and is counted as such. Says what came of the requests, how long streams
  * paused by what was killed, and what is held ten seconds after the last one. What has come of it so far is in the file `--so-far` all the time, and is
- * said when it is told to end.
+ * said when it is told to end. `--log FILE`: what the cluster says, and what is killed and who waited, each with its time.
  */
 const { values } = parseArgs({
   options: {
@@ -33,6 +34,7 @@ const { values } = parseArgs({
     "attention-workers": { type: "string", default: "2" },
     "context-workers": { type: "string", default: "2" },
     flags: { type: "string", default: "" },
+    log: { type: "string" },
     "so-far": { type: "string", default: join(tmpdir(), "chaos-long.md") },
   },
 });
@@ -60,6 +62,8 @@ await using cluster = await TestCluster.start({
   queue,
   flags: [...holders, ...secret.flags, ...values.flags.split(" ").filter(Boolean)],
 });
+const log = new ChaosLog(values.log);
+log.hear(cluster.process);
 await using router = await SecondRouter.beside(cluster, secret, isQueueVictim ? redis.url : undefined);
 
 const requests = mixedRequests();
@@ -79,7 +83,7 @@ for (const request of requests) {
 }
 
 const tally = new MixedTally();
-const pauses = new Pauses();
+const pauses = new Pauses((pause) => log.pause(pause));
 const refusedAfterMs: number[] = [];
 let askedAgainCount = 0;
 let isOver = false;
@@ -96,7 +100,8 @@ async function ask(request: MixedRequest, right: readonly string[]): Promise<voi
   for (;;) {
     const askedMs = performance.now();
     const outcome = await readMixed(usesSecond ? second : first, request);
-    pauses.take(outcome.eventsMs);
+    pauses.take(request.kind, outcome.eventsMs);
+    if (outcome.end !== "done") log.note(`a ${request.kind} stream ends with ${outcome.end}`);
     const tookMs = performance.now() - askedMs;
     if (!wasCut(usesSecond, askedMs, outcome) || performance.now() - beganMs > ASKED_AGAIN_MS_MAX) {
       if (outcome.end.startsWith("503")) refusedAfterMs.push(tookMs);
@@ -116,11 +121,12 @@ async function client(): Promise<void> {
   }
 }
 
-type Victim = Readonly<{ kind: string; isThere: () => boolean; kill: () => Promise<void> }>;
+type Victim = Readonly<{ kind: string; name: string; isThere: () => boolean; kill: () => Promise<void> }>;
 
 function processOf(kind: string, text: string): Victim {
   return {
     kind,
+    name: text,
     isThere: () => cluster.pids(text).length > 0,
     kill: async () => {
       for (const pid of cluster.pids(text)) process.kill(pid, "SIGKILL");
@@ -134,7 +140,12 @@ const victims: readonly Victim[] = [
   ...workers("expert worker", "experts", values["expert-workers"]),
   ...workers("attention worker", "attention", values["attention-workers"]),
   ...workers("context worker", "context", values["context-workers"]),
-  { kind: "router", isThere: () => router.pid !== undefined, kill: async () => router.kill() },
+  {
+    kind: "router",
+    name: "the second router",
+    isThere: () => router.pid !== undefined,
+    kill: async () => router.kill(),
+  },
   ...(isQueueVictim ? [processOf("scheduler", "apps/scheduler/"), redisVictim()] : []),
 ];
 
@@ -144,7 +155,7 @@ function redisVictim(): Victim {
     await sleep(1000);
     await redis.start();
   };
-  return { kind: "Redis", isThere: () => true, kill };
+  return { kind: "Redis", name: "Redis", isThere: () => true, kill };
 }
 
 async function strikes(): Promise<void> {
@@ -155,8 +166,9 @@ async function strikes(): Promise<void> {
     await sleep(nextMs - performance.now());
     const there = victims.filter((victim) => victim.isThere());
     if (there.length === 0) continue;
-    const { kind, kill } = at(there, Math.floor(random() * there.length));
+    const { kind, name, kill } = at(there, Math.floor(random() * there.length));
     pauses.note({ kind, atMs: performance.now() });
+    log.note(`! ${kind} ${name} is killed`);
     await kill();
   }
 }

@@ -1,29 +1,48 @@
 /** A blow to the cluster: what it hit, and when, on the monotonic scale. */
 export type Blow = Readonly<{ kind: string; atMs: number }>;
 
+/** A wait that says more than its length: in which stream, from when to when, and what was hit before it ended. */
+export type LongPause = Readonly<{ stream: string; fromMs: number; toMs: number; blow: Blow }>;
+
+/** Waits that are told one by one. */
+const LONG_MS = 500;
+
 /** The longest waits for a token, of each stream that was alive at a blow, by what was hit. */
 export class Pauses {
   readonly #blows: Blow[] = [];
   readonly #byKind = new Map<string, number[]>();
+  readonly #onLong: (pause: LongPause) => void;
+
+  constructor(onLong: (pause: LongPause) => void = () => undefined) {
+    this.#onLong = onLong;
+  }
 
   note(blow: Blow): void {
     this.#blows.push(blow);
   }
 
-  /** Takes when each event of a stream came: for every blow during it, the longest wait that ended between that blow and the next one. */
-  take(eventsMs: readonly number[]): void {
+  /** Takes when each event of a stream came: for every blow during it, the longest wait that is that blow's. */
+  take(stream: string, eventsMs: readonly number[]): void {
     const [first = 0, last = 0] = [eventsMs.at(0), eventsMs.at(-1)];
-    for (const [i, { kind, atMs }] of this.#blows.entries()) {
-      if (atMs < first || atMs > last) continue;
-      const endMs = this.#blows[i + 1]?.atMs ?? Number.POSITIVE_INFINITY;
-      let longestMs = 0;
-      for (const [k, eventMs] of eventsMs.entries()) {
-        const before = eventsMs[k - 1];
-        if (before === undefined || eventMs < atMs || before > endMs) continue;
-        longestMs = Math.max(longestMs, eventMs - before);
-      }
-      this.#of(kind).push(longestMs);
+    const longest = new Map<Blow, number>();
+    for (const blow of this.#blows) if (blow.atMs >= first && blow.atMs <= last) longest.set(blow, 0);
+    for (const [i, toMs] of eventsMs.entries()) {
+      const fromMs = eventsMs[i - 1];
+      const blow = fromMs === undefined ? undefined : this.#blowOf(fromMs, toMs);
+      const before = blow && longest.get(blow);
+      if (fromMs === undefined || blow === undefined || before === undefined) continue;
+      longest.set(blow, Math.max(before, toMs - fromMs));
+      if (toMs - fromMs >= LONG_MS) this.#onLong({ stream, fromMs, toMs, blow });
     }
+    for (const [{ kind }, ms] of longest) this.#of(kind).push(ms);
+  }
+
+  /** The first blow within a wait, or else the last one before it: who waits already when something is hit does not wait for that. */
+  #blowOf(fromMs: number, toMs: number): Blow | undefined {
+    return (
+      this.#blows.find(({ atMs }) => atMs >= fromMs && atMs <= toMs) ??
+      this.#blows.findLast(({ atMs }) => atMs < fromMs)
+    );
   }
 
   /** Kinds that were hit, each with its pauses in ascending order, milliseconds. */
