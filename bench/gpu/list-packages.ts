@@ -4,11 +4,13 @@ import { join, relative } from "node:path";
 /** Prints the files of all packages that Drover's processes load, and the links to them, by their paths in the repository: what pack.sh brings along. */
 const ROOT = join(import.meta.dirname, "../..");
 const STORE = join(ROOT, "node_modules/.pnpm");
-/** Large packages that serving from a card does not need, and those that are named as arguments. */
+/** Large packages that only specs load, and those that are named as arguments. */
 const TESTS_OWN = ["fast-check", "openai", "playwright-core", "@anthropic-ai/sdk"];
-const LEFT_OUT = ["onnxruntime-node", ...TESTS_OWN, ...process.argv.slice(2)];
+const LEFT_OUT = [...TESTS_OWN, ...process.argv.slice(2)];
 const NOT_LOADED = /\.(map|md|markdown|flow|tsbuildinfo|cc|d\.[cm]?ts)$/;
 const NOT_LOADED_FOLDERS = /\/(test|tests|__tests__|examples?|docs?|benchmarks?|vendor|musl_x64|esnext)\//;
+/** ONNX Runtime for other machines than the one that packs. */
+const OTHER_MACHINES = new RegExp(`/napi-v6/(?!${process.platform}/${process.arch}/)`);
 
 const packages = new Set<string>();
 const paths = new Set<string>();
@@ -30,7 +32,8 @@ function add(path: string, name: string): void {
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     const file = relative(ROOT, join(entry.parentPath, entry.name));
     const within = file.slice(file.lastIndexOf("node_modules"));
-    if (entry.isFile() && !NOT_LOADED.test(file) && !NOT_LOADED_FOLDERS.test(within)) paths.add(file);
+    const isLeftOut = [NOT_LOADED, NOT_LOADED_FOLDERS, OTHER_MACHINES].some((pattern) => pattern.test(within));
+    if (entry.isFile() && !isLeftOut) paths.add(file);
   }
   const [store = ""] = relative(STORE, folder).split("/");
   visit(join(STORE, store, "node_modules"));
