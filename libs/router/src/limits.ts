@@ -123,8 +123,10 @@ export const KEYED_ANSWERS_BYTES_MAX = 64 * 1024 * 1024;
 /** While it computes any, a router says that it lives this often; another one goes on with what a router that was silent for so long was at. */
 export const KEYED_BEAT_MS = 1_000;
 export const KEYED_SILENCE_MS_MAX = 3_000;
-/** Who asks another router meanwhile waits until that is known, which is looked for this often. */
+/** Who asks another router meanwhile gets what the first one delivers, and the rest from there where that one goes; looked for this often. */
 export const KEYED_LOOK_MS = 200;
+/** A store that is away for so long ends that, with 503. */
+export const KEYED_AWAY_MS_MAX = 10_000;
 /** The same of a router of an older build, which says so in the record. */
 export const KEYED_FOREIGN_SILENCE_MS_MAX = 15_000;
 /** What was delivered of a keyed request is kept while it runs, up to so many bytes, and of all of a router's; beyond them no other router can go on with it. */

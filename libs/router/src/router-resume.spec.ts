@@ -3,8 +3,10 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { readSegments } from "./keyed/answer-segments.ts";
 import type { Router } from "./router.ts";
 import { AnsweringWorker } from "./testing/answering-worker.ts";
+import { eventsOf, idOf, plain, until } from "./testing/numbered-events.ts";
 import { type Json, RouterScene } from "./testing/router-scene.ts";
 import { startTestRouter } from "./testing/test-router.ts";
+import { done, end } from "./testing/worker-events.ts";
 
 let scene: RouterScene;
 let other: { router: Router; url: string };
@@ -40,8 +42,6 @@ function post(url: string, { path, body, key, lastEventId }: Asked): Promise<Res
   });
 }
 
-const eventsOf = (text: string) => text.split(/(?<=\n\n)/).filter((event) => event.startsWith("id: "));
-
 /** All events of a stream. */
 async function whole(asked: Asked, url = other.url): Promise<string[]> {
   const reply = await post(url, asked);
@@ -54,8 +54,8 @@ class Reader {
   readonly over: Promise<void>;
   text = "";
 
-  constructor(asked: Asked) {
-    this.over = this.#read(post(scene.url, asked));
+  constructor(asked: Asked, url = scene.url) {
+    this.over = this.#read(post(url, asked));
     this.over.catch(() => undefined);
   }
 
@@ -69,19 +69,6 @@ class Reader {
     for await (const chunk of body?.pipeThrough(new TextDecoderStream()) ?? []) this.text += chunk;
   }
 }
-
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setImmediate(resolve));
-}
-
-const idOf = (event: string | undefined) => /^id: (\S+)/.exec(event ?? "")?.[1];
-
-/** An answer without what is another's in each: ids of requests, times. */
-const plain = (text: string) =>
-  text
-    .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, "ID")
-    .replaceAll(/[0-9a-f]{24}/g, "ID")
-    .replaceAll(/"created(_at)?":\d+/g, "CREATED");
 
 const nextKey = () => `key-${keyCount++}`;
 
@@ -165,25 +152,92 @@ it("a router that wakes once another one has its request ends its client's strea
   expect(await scene.metrics()).toMatch(/drover_router_keyed_resumed_total\{[^}]*\} 0/);
 });
 
-it("of two routers that are asked for what a third one left, one goes on with it, and the other one says so", async () => {
+it("of two routers that are asked for what a third one left, one goes on with it, and both give it", async () => {
   texts = ["hello"];
   dieFor();
   const key = nextKey();
   const left = await begin(asked(key), 2);
   const third = await startTestRouter(scene.cluster, {});
   await third.ready;
-  worker.tokenCountMax = 1;
+  const jobCount = worker.jobCount;
+  const next = { ...asked(key), lastEventId: idOf(left.events.at(-1)) };
+  scene.cluster.ignoredKeys = new RegExp(scene.cluster.request(at(scene.cluster.jobs.all, 0).payload).routerId);
   try {
-    const jobCount = worker.jobCount;
-    const next = { ...asked(key), lastEventId: idOf(left.events.at(-1)) };
-    scene.cluster.ignoredKeys = new RegExp(scene.cluster.request(at(scene.cluster.jobs.all, 0).payload).routerId);
-    const replies = await Promise.all([other.url, third.url].map((url) => post(url, next)));
-    expect(replies.map(({ status }) => status).sort()).toEqual([200, 409]);
-    await Promise.all(replies.map(({ body }) => body?.cancel()));
+    const [one, two] = await Promise.all([other.url, third.url].map((url) => whole(next, url)));
+    expect(one).toEqual(two);
+    expect([...left.events, ...(one ?? [])]).toEqual(await whole(asked(key)));
     expect(worker.jobCount).toBe(jobCount + 1);
   } finally {
     await third.router.close();
   }
+});
+
+/** Has the worker of the first router say one more letter, or the last word. */
+function say(index: number, letter?: string): void {
+  const { routerId, requestId } = scene.cluster.request(at(scene.cluster.jobs.all, 0).payload);
+  const send = (event: Parameters<typeof scene.worker.sendTo>[3]) => scene.worker.sendTo(routerId, requestId, 0, event);
+  const tokenId = letter?.charCodeAt(0);
+  send(tokenId === undefined ? end(index) : { case: "token", value: { choice: 0, index, tokenId, logprob: -1 } });
+  if (tokenId === undefined) send(done);
+}
+
+it("a router gives what another one computes while that one lives, event by event, and the end of it", async () => {
+  texts = ["he"];
+  const key = nextKey();
+  const first = await begin(asked(key), 1);
+  const second = new Reader(asked(key), other.url);
+  await until(() => second.events.length === 1);
+  say(1, "e");
+  await until(() => second.events.length === 2);
+  const third = new Reader({ ...asked(key), lastEventId: idOf(second.events.at(0)) }, other.url);
+  await until(() => third.events.length === 1);
+  say(2);
+  await Promise.all([first.over, second.over, third.over]);
+  expect(second.events).toEqual(first.events);
+  expect(third.events).toEqual(first.events.slice(1));
+  expect(worker.jobCount).toBe(1);
+  expect(scene.worker.cancels.all).toEqual([]);
+});
+
+it("a router that gives what another one computes goes on with it when that one goes: no event is lost, and none comes twice", async () => {
+  texts = ["hello"];
+  const key = nextKey();
+  const first = await begin(asked(key), 2);
+  const second = new Reader(asked(key), other.url);
+  await until(() => second.events.length === 2);
+  dieFor();
+  await second.over;
+  expect(second.events.map(idOf)).toEqual(second.events.map((_, i) => String(i)));
+  expect(second.events.slice(0, 2)).toEqual(first.events.slice(0, 2));
+  expect(second.events).toEqual(await whole(asked(key)));
+  expect(worker.jobCount).toBe(2);
+});
+
+it("what a full store did not take of a stream comes at another router with the whole answer, each event once", async () => {
+  texts = ["he"];
+  const key = nextKey();
+  const first = await begin(asked(key), 1);
+  const second = new Reader(asked(key), other.url);
+  await until(() => second.events.length === 1);
+  scene.cluster.refusedKeys = /\/\d+$/;
+  say(1, "e");
+  await until(() => first.events.length === 2);
+  expect(idOf(first.events.at(1))).toMatch(/u1$/);
+  say(2);
+  await Promise.all([first.over, second.over]);
+  expect(second.events).toEqual(first.events);
+});
+
+it("an answer without a stream is waited for at any router", async () => {
+  texts = ["he"];
+  const asked_ = { ...asked(nextKey()), body: { prompt: "hi", logprobs: 1 } };
+  const first = await begin(asked_, 1);
+  const second = post(other.url, asked_);
+  say(1, "e");
+  say(2);
+  await first.over;
+  expect(await (await second).text()).toBe(first.text);
+  expect(worker.jobCount).toBe(1);
 });
 
 it("a key is no other request's at any router, and of one that nobody has there is no rest", async () => {

@@ -25,8 +25,8 @@ Every error is OpenAI's error object (Anthropic's for its messages): a sentence,
 to come back.
 
 A generating request with an \`Idempotency-Key\` (1 to 255 printable characters) is computed once: who sends the same body with the same key, a tenant's or the house's own, gets the same answer for an hour, from any router \
-that shares the store, also while it is being computed by the same one. The key with another body is refused with 422 (\`idempotency_key_reused\`), and while another router that lives computes it with 409 \
-(\`idempotency_key_in_use\`). Where that router has gone, the one that is asked goes on with its work, some three seconds later, or at once where it ended in order. What nobody reads goes on for 30 seconds. An answer above 4 MiB is not kept. \
+that shares the store, also while it is being computed, by this one or by another, whose events come some 200 ms later then. The key with another body is refused with 422 (\`idempotency_key_reused\`), and with 409 \
+(\`idempotency_key_in_use\`) while a router of an older build computes it, or where a router finds that another one has taken its work over. Where the router that computed it has gone, the one that is asked goes on with its work, some three seconds later, or at once where it ended in order. What nobody reads goes on for 30 seconds. What takes more than 4 MiB in the store is not kept, and nobody else can give it. \
 A request that failed is forgotten; what a stream had delivered that ended with 503 stays, and is gone on with.
 
 Events of a stream with a key have ids. A client whose connection breaks sends the same body with the same key and \`Last-Event-ID\`, the id of the last event that it has, to any router, until it is answered, and gets the events behind that one:

@@ -131,15 +131,15 @@ async function serveKeyed(
 async function recordStream(
   stream: ReplyStream,
   answer: RecordedAnswer,
-  { journal, epoch }: KeyedRun,
+  run: KeyedRun,
   keep: (kept: KeptResponse) => Promise<void>,
 ): Promise<void> {
-  const events = new NumberedEvents(answer, epoch);
-  const over = journal.read((outputs, isKept) => {
+  const events = new NumberedEvents(answer, run);
+  const over = run.journal.read((outputs, isKept) => {
     for (const output of outputs) events.push(stream.push(output), isKept);
   });
-  // What another router had sent is there.
-  answer.begin();
+  // What another router had sent is there; of one that still sends, that is found out.
+  if (run.follow === undefined) answer.begin();
   await over;
   if (stream.kept !== undefined) await keep(stream.kept);
 }

@@ -4,6 +4,7 @@ import { DroverError, toDroverError } from "@drover/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { BodyBlocks } from "../bodies/body-blocks.ts";
 import type { KeyedRequest } from "../keyed/keyed-answers.ts";
+import type { KeyedRun } from "../keyed/keyed-run.ts";
 import type { RecordedAnswer } from "../keyed/recorded-answer.ts";
 import { READER_STALL_MS_MAX } from "../limits.ts";
 import { EventStream } from "./event-stream.ts";
@@ -37,17 +38,16 @@ export function lastEvent({ headers }: FastifyRequest): string | undefined {
 /** Numbers the events of a stream's text, which has whole ones, from 0 on: each becomes a part of the answer. Those that are not kept are marked. */
 export class NumberedEvents {
   readonly #answer: RecordedAnswer;
-  readonly #mark: string;
+  readonly #run: Pick<KeyedRun, "epoch">;
   #count = 0;
 
-  /** `epoch`: of the router, among those that had the request. */
-  constructor(answer: RecordedAnswer, epoch: number) {
+  constructor(answer: RecordedAnswer, run: Pick<KeyedRun, "epoch">) {
     this.#answer = answer;
-    this.#mark = `u${epoch}`;
+    this.#run = run;
   }
 
   push(text: string, isKept: boolean): void {
-    const mark = isKept ? "" : this.#mark;
+    const mark = isKept ? "" : `u${this.#run.epoch}`;
     for (const event of text.split("\n\n"))
       if (event !== "") this.#answer.push(`id: ${this.#count++}${mark}\n${event}\n\n`);
   }

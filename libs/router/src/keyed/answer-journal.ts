@@ -19,10 +19,12 @@ const nothing = (): Waiting => ({ outputs: [], delivered: [] });
  * that takes the request over has all that any client got. What comes while one write is under way is in the next.
  */
 export class AnswerJournal {
-  readonly #writer: SegmentWriter;
+  /** Of a request that another router computes, from when it is this one's. */
+  #writer: SegmentWriter | undefined;
   readonly #clock: Clock;
   readonly #pauseMs: () => number;
   readonly #over = Promise.withResolvers<void>();
+  readonly #isRead = Promise.withResolvers<void>();
   readonly #restored: Output[] = [];
   #waiting = nothing();
   #take: TakeKept | undefined;
@@ -33,12 +35,29 @@ export class AnswerJournal {
   #cachedTokenCount = 0;
   #fault: unknown;
 
+  #digest: Uint8Array | undefined;
+
   /** `pauseMs`: how long the next write waits for more. */
-  constructor(writer: SegmentWriter, clock: Clock, pauseMs: () => number) {
-    this.#writer = writer;
+  constructor(clock: Clock, pauseMs: () => number) {
     this.#clock = clock;
     this.#pauseMs = pauseMs;
     this.#over.promise.catch(() => undefined);
+  }
+
+  /** Of what is asked, once that is known. */
+  get digest(): Uint8Array | undefined {
+    return this.#digest;
+  }
+
+  /** Resolves once it has its reader. */
+  get isRead(): Promise<void> {
+    return this.#isRead.promise;
+  }
+
+  /** The request is this router's: what comes from now on is written. Errors: `not_found` where what was delivered is of something else. */
+  own(writer: SegmentWriter): void {
+    this.#writer = writer;
+    if (this.#digest !== undefined) writer.begin(this.#digest);
   }
 
   /** Where the outputs of its prompts go, in their order; `choiceCount` of each. */
@@ -64,20 +83,27 @@ export class AnswerJournal {
 
   /** What another router has delivered. `digest`: of what is asked. Errors: `not_found` where that is of something else. */
   delivered(digest: Uint8Array): readonly Delivered[] {
-    return this.#writer.begin(digest);
+    this.#digest = digest;
+    return this.#writer?.begin(digest) ?? [];
   }
 
-  /** Has the generations take what was delivered, in order, before they begin. */
+  /** Has the generations take what was delivered, in order, before they begin; a reader gets it at once. */
   restore(generations: readonly Generation[], delivered: readonly Delivered[]): void {
     this.#isRestoring = true;
     for (const { prompt, event } of delivered) at(generations, prompt).restore(event);
     this.#isRestoring = false;
+    this.#giveRestored();
+  }
+
+  #giveRestored(): void {
+    if (this.#take !== undefined && this.#restored.length > 0) this.#take(this.#restored.splice(0), true);
   }
 
   /** One reader: what was restored at first. Resolves at the end. Errors: what ended one of the generations; `idempotency_key_in_use` where another router has the request. */
   read(take: TakeKept): Promise<void> {
     this.#take = take;
-    take(this.#restored.splice(0), true);
+    this.#giveRestored();
+    this.#isRead.resolve();
     this.#write();
     return this.#over.promise;
   }
@@ -98,21 +124,21 @@ export class AnswerJournal {
   }
 
   #write(): void {
-    if (this.#isWriting || this.#take === undefined) return;
+    if (this.#isWriting || this.#take === undefined || this.#writer === undefined) return;
     this.#isWriting = true;
-    this.#writeAll(this.#take).catch((error: unknown) => {
+    this.#writeAll(this.#writer, this.#take).catch((error: unknown) => {
       this.#isWriting = false;
       this.fail(toDroverError(error));
     });
   }
 
-  async #writeAll(take: TakeKept): Promise<void> {
+  async #writeAll(writer: SegmentWriter, take: TakeKept): Promise<void> {
     while (this.#waiting.outputs.length > 0 && this.#fault === undefined) {
       const pauseMs = this.#pauseMs();
       if (pauseMs > 0) await sleepUnlessAborted(this.#clock, pauseMs, neverAborted);
       const { outputs, delivered } = this.#waiting;
       this.#waiting = nothing();
-      const written = await this.#writer.write(delivered);
+      const written = await writer.write(delivered);
       if (written === "taken") throw takenOver();
       take(outputs, written === "kept");
     }

@@ -15,7 +15,12 @@ export type Segments = Readonly<{
 }>;
 
 const HEAD_BYTES = SEGMENT_DIGEST_BYTES + 4;
-const epochOf = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset).readUInt32LE(SEGMENT_DIGEST_BYTES);
+/** The epoch of the router that wrote a segment. */
+export const epochOf = (bytes: Uint8Array) =>
+  Buffer.from(bytes.buffer, bytes.byteOffset).readUInt32LE(SEGMENT_DIGEST_BYTES);
+
+/** Of what a segment is an answer. */
+export const digestIn = (bytes: Uint8Array) => bytes.subarray(0, SEGMENT_DIGEST_BYTES);
 
 /** Where a segment lies. */
 export const segmentKey = (name: string, { id }: Pick<Origin, "id">, index: number) => `${name}/${id}/${index}`;
@@ -29,8 +34,8 @@ export function segmentBytes(digest: Uint8Array, epoch: number, delivered: reado
   return Buffer.concat([head, stepToWire(events)]);
 }
 
-/** See {@link segmentBytes}. Errors: `internal` for one that this build cannot read. */
-function deliveredOf(bytes: Uint8Array): Delivered[] {
+/** What a segment of {@link segmentBytes} tells. Errors: `internal` for one that this build cannot read. */
+export function deliveredOf(bytes: Uint8Array): Delivered[] {
   return stepFromWire(bytes.subarray(HEAD_BYTES)).map(({ requestId, event }) => {
     if (event.kind === "prompt" || event.kind === "token") return { prompt: Number(requestId), event };
     throw new DroverError("internal", "a kept part of an answer cannot be read");
@@ -60,7 +65,7 @@ export async function readSegments(
 function segmentsOf(found: readonly Uint8Array[]): Segments {
   return {
     delivered: found.flatMap(deliveredOf),
-    digest: found.length === 0 ? undefined : at(found, 0).subarray(0, SEGMENT_DIGEST_BYTES),
+    digest: found.length === 0 ? undefined : digestIn(at(found, 0)),
     count: found.length,
     byteCount: found.reduce((sum, { length }) => sum + length, 0),
   };

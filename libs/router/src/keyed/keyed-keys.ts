@@ -1,5 +1,5 @@
 import { type Clock, DroverError, type PayloadStore, type RouterId, toDroverError } from "@drover/core";
-import { KEYED_BEAT_MS, KEYED_FOREIGN_SILENCE_MS_MAX, KEYED_LOOK_MS, KEYED_SILENCE_MS_MAX } from "../limits.ts";
+import { KEYED_BEAT_MS, KEYED_FOREIGN_SILENCE_MS_MAX, KEYED_SILENCE_MS_MAX } from "../limits.ts";
 import { readSegments, type Segments } from "./answer-segments.ts";
 import { KeyedClaim } from "./keyed-claim.ts";
 import { type KeyedRecord, keyedRecordOf, type RunningRecord } from "./keyed-record.ts";
@@ -17,9 +17,12 @@ export type Opening = Readonly<{
 /** A key's answer, or the right to make it, from what was delivered of it. */
 export type Opened =
   | Readonly<{ kind: "done"; parts: readonly string[] }>
-  | Readonly<{ kind: "claimed"; claim: KeyedClaim; segments: Segments }>;
+  | Readonly<{ kind: "claimed"; claim: KeyedClaim; segments: Segments }>
+  /** Another router that lives computes it. */
+  | Readonly<{ kind: "elsewhere"; record: RunningRecord }>;
 
-type Found = Readonly<{ bytes: Uint8Array; record: KeyedRecord }>;
+/** What the store has under a key. */
+export type Found = Readonly<{ bytes: Uint8Array; record: KeyedRecord }>;
 
 const NO_SEGMENTS: Segments = { delivered: [], digest: undefined, count: 0, byteCount: 0 };
 
@@ -46,14 +49,24 @@ export class KeyedKeys {
     await this.#store.put(beatKey(this.#routerId), bytes, KEYED_SILENCE_MS_MAX, signal);
   }
 
+  /** Says that somebody reads, here, what another router computes. Errors: those of the store. */
+  async tellReader(name: string, signal: AbortSignal): Promise<void> {
+    await this.#store.put(readerKey(name), Uint8Array.of(1), KEYED_SILENCE_MS_MAX, signal);
+  }
+
+  /** Whether somebody reads at another router what this one computes. Errors: those of the store. */
+  async hasReader(name: string, signal: AbortSignal): Promise<boolean> {
+    return (await this.#store.get(readerKey(name), signal)) !== undefined;
+  }
+
   /**
    * A key's answer, or the claim to it: of a key that is nobody's, or whose router has gone, which is found out here. Errors: `idempotency_key_reused`;
-   * `idempotency_key_in_use` where another router is at it and lives; `not_found` where the rest is asked for and what went before is not kept; those
+   * `idempotency_key_in_use` where another router of an older build is at it and lives; `not_found` where the rest is asked for and what went before is not kept; those
    * of the store.
    */
   async open(name: string, opening: Opening, signal: AbortSignal): Promise<Opened> {
     for (;;) {
-      const found = await this.#find(name, signal);
+      const found = await this.find(name, signal);
       const { record } = found ?? {};
       if (record === undefined || record.kind === "free") {
         const opened = await this.#claimNew(name, found, opening, signal);
@@ -63,13 +76,15 @@ export class KeyedKeys {
       if (record.digest !== opening.digest)
         throw new DroverError("idempotency_key_reused", "this Idempotency-Key was another request's: send a new one");
       if (record.kind === "done") return record;
-      if (await this.#lives(name, record, signal)) continue;
-      const opened = await this.#takeOver(name, found, record, opening, signal);
+      if (record.kind === "foreign") this.#checkGone(record);
+      else if (await this.isElsewhere(record, signal)) return { kind: "elsewhere", record };
+      const opened = await this.takeOver(name, found, record, opening, signal);
       if (opened !== undefined) return opened;
     }
   }
 
-  async #find(name: string, signal: AbortSignal): Promise<Found | undefined> {
+  /** A key's record, and its bytes. Errors: those of the store. */
+  async find(name: string, signal: AbortSignal): Promise<Found | undefined> {
     const bytes = await this.#store.get(name, signal);
     return bytes && { bytes, record: keyedRecordOf(bytes) };
   }
@@ -79,20 +94,21 @@ export class KeyedKeys {
     found: Found | undefined,
     { digest, isRest, newOrigin }: Opening,
     signal: AbortSignal,
-  ): Promise<Opened | undefined> {
+  ): Promise<Extract<Opened, { kind: "claimed" }> | undefined> {
     if (isRest) throw notKept();
     const record = { kind: "running", digest, origin: newOrigin(), epoch: 1, routerId: this.#routerId } as const;
     const claim = await this.#claim(name, found, record, signal);
     return claim && { kind: "claimed", claim, segments: NO_SEGMENTS };
   }
 
-  async #takeOver(
+  /** The claim to what a router that has gone was at; undefined where another one was quicker. Errors: as {@link open}. */
+  async takeOver(
     name: string,
     found: Found | undefined,
     record: Exclude<KeyedRecord, { kind: "free" | "done" }>,
     opening: Opening,
     signal: AbortSignal,
-  ): Promise<Opened | undefined> {
+  ): Promise<Extract<Opened, { kind: "claimed" }> | undefined> {
     // Of what not all is kept, the rest may be another answer's.
     if (record.kind === "foreign" || record.isUnkept) return this.#claimNew(name, found, opening, signal);
     const next = { ...record, epoch: record.epoch + 1, routerId: this.#routerId };
@@ -116,28 +132,23 @@ export class KeyedKeys {
     return KeyedClaim.take(this.#store, name, found?.bytes, record, signal);
   }
 
-  /** Waits until the key's record is another one, which is true, or its router is known to be gone, which is false. Errors: `idempotency_key_in_use` where it lives. */
-  async #lives(name: string, record: KeyedRecord, signal: AbortSignal): Promise<boolean> {
-    if (record.kind === "foreign") {
-      if (this.#clock.now() - record.aliveAtMs <= KEYED_FOREIGN_SILENCE_MS_MAX) throw inUse();
-      return false;
-    }
-    if (record.kind !== "running" || record.routerId === undefined || record.routerId === this.#routerId) return false;
-    const { routerId, epoch } = record;
-    const first = await this.#store.get(beatKey(routerId), signal);
-    for (let beat = first; beat !== undefined; beat = await this.#store.get(beatKey(routerId), signal)) {
-      if (first !== undefined && Buffer.compare(beat, first) !== 0) throw inUse();
-      await this.#clock.sleep(KEYED_LOOK_MS, signal);
-      const now = (await this.#find(name, signal))?.record;
-      if (now?.kind !== "running" || now.routerId !== routerId || now.epoch !== epoch) return true;
-    }
-    return false;
+  /** Errors: `idempotency_key_in_use` where a router of an older build is at it and lives. */
+  #checkGone({ aliveAtMs }: Extract<KeyedRecord, { kind: "foreign" }>): void {
+    if (this.#clock.now() - aliveAtMs <= KEYED_FOREIGN_SILENCE_MS_MAX) throw inUse();
+  }
+
+  /** Whether another router computes it that lives, which is as good as told by what it said last. Errors: those of the store. */
+  async isElsewhere({ routerId }: RunningRecord, signal: AbortSignal): Promise<boolean> {
+    if (routerId === undefined || routerId === this.#routerId) return false;
+    return (await this.#store.get(beatKey(routerId), signal)) !== undefined;
   }
 }
 
+const readerKey = (name: string) => `${name}/reader`;
 const beatKey = (router: RouterId) => `keyed-router/${router}`;
 
-function inUse(): DroverError {
+/** What who asks for a key is told that another router has. */
+export function inUse(): DroverError {
   return new DroverError("idempotency_key_in_use", "another router is answering this Idempotency-Key: ask again", {
     retryAfterMs: KEYED_BEAT_MS,
   });

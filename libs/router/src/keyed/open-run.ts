@@ -7,14 +7,14 @@ import { digestOf, originOfPrompt } from "./origin.ts";
 /** Opens the generations of a keyed request, which take what was delivered of it before. Errors: those of `open`; `not_found` where that is of something else. */
 export function openRun(
   requests: readonly InferenceRequest[],
-  { journal, origin, epoch }: KeyedRun,
+  { journal, origin, epoch, follow }: KeyedRun,
   open: (request: InferenceRequest, keyed: KeyedPart) => Generation,
 ): readonly Generation[] {
   const delivered = journal.delivered(digestOf(requests));
   const sinks = journal.sinks(requests.length, at(requests, 0).sampling.n);
   const opened = requests.map((request, prompt) => {
     const replyId = originOfPrompt(origin, prompt).id;
-    return open(request, { replyId, isFirst: epoch === 1, sink: at(sinks, prompt) });
+    return open(request, { replyId, isFirst: epoch === 1 && follow === undefined, sink: at(sinks, prompt) });
   });
   journal.restore(opened, delivered);
   return opened;

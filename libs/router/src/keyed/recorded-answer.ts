@@ -25,6 +25,11 @@ export class RecordedAnswer {
     return this.#dropped === 0 && this.#byteCount <= KEYED_ANSWER_BYTES_MAX ? this.#parts : undefined;
   }
 
+  /** How many parts it has so far, with those that were dropped. */
+  get partCount(): number {
+    return this.#dropped + this.#parts.length;
+  }
+
   push(part: string): void {
     this.#parts.push(part);
     this.#byteCount += Buffer.byteLength(part);

@@ -81,26 +81,33 @@ export class Generations {
   }
 
   /** Takes a request among those of this router; it must be begun then. Errors: the signal's reason, where the client has left. */
-  open(
-    request: InferenceRequest,
-    { arrivedMs, trace, name, account = ANYBODY }: OpeningPermit,
-    client: AbortSignal,
-    keyed?: KeyedPart,
-  ): Generation {
+  open(request: InferenceRequest, permit: OpeningPermit, client: AbortSignal, keyed?: KeyedPart): Generation {
     client.throwIfAborted();
-    const { clock, model, metrics, newRequestId } = this.#options;
+    const generation = this.prepare(request, permit, keyed);
+    this.enlist(generation, permit, client);
+    return generation;
+  }
+
+  /** A request that is none of this router's yet. */
+  prepare(request: InferenceRequest, { trace, name, account = ANYBODY }: OpeningPermit, keyed?: KeyedPart): Generation {
+    const { clock, model, newRequestId } = this.#options;
     const deadlineMs = clock.now() + REQUEST_DEADLINE_MS + PROMPT_TOKEN_DEADLINE_MS * request.promptTokenIds.length;
     const requestId = keyed?.isFirst ? keyed.replyId : newRequestId();
     const generation = new Generation(requestId, request, model.tokenizer, deadlineMs, keyed);
     generation.trace = trace;
     generation.name = name;
     generation.account = account;
+    return generation;
+  }
+
+  /** Takes a prepared request among those of this router; it must be begun then. */
+  enlist(generation: Generation, { arrivedMs, trace }: OpeningPermit, client: AbortSignal): void {
+    const { clock, metrics } = this.#options;
     trace?.named(generation);
     this.#running.set(generation.requestId, { generation, timer: new RequestTimer(metrics, clock, arrivedMs) });
     const leave = () => this.cancel(generation);
     client.addEventListener("abort", leave, { once: true });
     generation.ended.addEventListener("abort", () => client.removeEventListener("abort", leave), { once: true });
-    return generation;
   }
 
   /**

@@ -127,6 +127,7 @@ export class Inference {
   ): Promise<Running> {
     const { options, requests } = await this.#read(read, permit, client, run?.origin);
     onPrepared();
+    if (run?.follow !== undefined) return { options, batch: this.#follow(requests, run, run.follow, permit, client) };
     this.#takeLimits(requests, permit);
     const { cluster, readiness, readyWaitMsMax } = this.#options;
     const untilMs = this.clock.monotonic() + readyWaitMsMax;
@@ -205,6 +206,27 @@ export class Inference {
     // A reply without one of its prompts is none: the others end by the same error.
     for (const generation of begun) generations.cancel(generation, toDroverError(lost.reason));
     throw lost.reason;
+  }
+
+  /** What another router computes: begun here where it becomes this router's. What fails then ends its generations. */
+  #follow(
+    requests: readonly InferenceRequest[],
+    run: KeyedRun,
+    follow: NonNullable<KeyedRun["follow"]>,
+    permit: Permit,
+    client: AbortSignal,
+  ): GenerationBatch {
+    const { generations, readyWaitMsMax } = this.#options;
+    const opened = openRun(requests, run, (request, keyed) => generations.prepare(request, permit, keyed));
+    const begin = async () => {
+      if (!(await follow(opened)) || client.aborted) return;
+      const untilMs = this.clock.monotonic() + readyWaitMsMax;
+      const again = (fault: DroverError) => this.#whenQueueTakes(fault, untilMs, permit, client);
+      for (const generation of opened) generations.enlist(generation, permit, client);
+      await Promise.allSettled(opened.map((generation) => generations.begin(generation, again)));
+    };
+    void begin();
+    return new GenerationBatch(opened);
   }
 
   async #whenReady(untilMs: number, permit: Permit, client: AbortSignal): Promise<void> {

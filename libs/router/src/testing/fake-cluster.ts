@@ -131,6 +131,8 @@ export class FakeCluster implements QueueProducer, PayloadStore {
   addError: Error | undefined;
   /** Values that its payload store takes and does not have. */
   ignoredKeys = /^$/;
+  /** Values for which its payload store has no room. */
+  refusedKeys = /^$/;
   /** What its payload store answers everything with. */
   storeError: Error | undefined;
   address = "";
@@ -204,6 +206,7 @@ export class FakeCluster implements QueueProducer, PayloadStore {
 
   async putIf(key: string, bytes: Uint8Array, _ttlMs: number, condition: PutCondition): Promise<boolean> {
     if (this.storeError !== undefined) throw this.storeError;
+    if (this.refusedKeys.test(key)) throw new DroverError("overloaded", "the store is full");
     const found = this.payloads.get(condition.key);
     const { bytes: expected } = condition;
     const holds = found && expected ? Buffer.compare(found, expected) === 0 : found === expected;
