@@ -103,6 +103,12 @@ export class Served implements AsyncDisposable {
     return read.choices[0];
   }
 
+  /** The process that started the others. */
+  get pid(): number {
+    if (this.#child.pid === undefined) throw new Error("it was not started");
+    return this.#child.pid;
+  }
+
   /** Lines that its processes have written and that match. */
   lines(pattern: RegExp): readonly string[] {
     return this.#output.split("\n").filter((line) => pattern.test(line));

@@ -8,9 +8,6 @@ constexpr int QUERIES = 128, KEYS = 64, SLABS = (HEAD + 63) / 64, WIDTH = 64 * S
 constexpr int THREADS = 512, GROUP_THREADS = 128;
 // A slab of all queries, and one of a turn's keys or values; terms are behind each other.
 constexpr int QUERY_SLAB = QUERIES * SLAB_ROW, KEY_SLAB = KEYS * SLAB_ROW, TURN_BYTES = 2 * SLABS * KEY_SLAB, SHARED_BYTES = 2 * SLABS * QUERY_SLAB + 2 * STAGES * TURN_BYTES;
-constexpr float LOG2E = 1.4426950408889634f;
-// Weights are below 2^SHIFT, so that both of their f16 keep their bits.
-constexpr float SHIFT = 10.f;
 // Barriers: a stage's keys, or values, are there for one of the groups; and both have read them. Groups do not wait for each other, so that one's products run beside the other's weights.
 constexpr int FILLED = 1, EMPTIED = 1 + 4 * STAGES, PAIR = 2 * GROUP_THREADS, TRIPLE = 3 * GROUP_THREADS;
 // Of a thread that brings, and of one that multiplies.
@@ -18,38 +15,6 @@ constexpr int BRINGER_REGISTERS = 96, READER_REGISTERS = 160;
 static_assert(HEAD % 8 == 0 && (UNITS & (UNITS - 1)) == 0 && HEAD <= 128, "a head has 8, 16, 32, 64 or 128 numbers");
 static_assert(GROUP <= QUERIES, "a row's queries of a head are in one tile");
 
-// To where f16 has numbers; what is no number stays that.
-__device__ __forceinline__ float clamped(float x) {
-#ifdef CPU_CARD
-  return x > 65504.f ? 65504.f : x < -65504.f ? -65504.f : x;
-#else
-  asm("min.NaN.f32 %0, %0, %1;" : "+f"(x) : "f"(65504.f));
-  asm("max.NaN.f32 %0, %0, %1;" : "+f"(x) : "f"(-65504.f));
-  return x;
-#endif
-}
-// 2^x; what is too small to be a float's own is zero.
-__device__ __forceinline__ float power2(float x) {
-#ifdef CPU_CARD
-  return exp2f(x);
-#else
-  float y;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
-#endif
-}
-// Two numbers as the sums of two f16 each.
-__device__ __forceinline__ void twoTerms(float x, float y, u32 &upper, u32 &lower) {
-#ifdef CPU_CARD
-  const f16 a = {halfBits(x)}, b = {halfBits(y)};
-  upper = a.bits | (u32)b.bits << 16;
-  lower = halfBits(x - value(a)) | (u32)halfBits(y - value(b)) << 16;
-#else
-  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(upper) : "f"(y), "f"(x));
-  const float a = value(f16{(u16)upper}), b = value(f16{(u16)(upper >> 16)});
-  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(lower) : "f"(y - b), "f"(x - a));
-#endif
-}
 // Eight numbers to unit `unit` of a row of slabs; the second term is `term` bytes behind.
 __device__ __forceinline__ void putUnit(u8 *slabs, int slabBytes, int term, int row, int unit, const float *x) {
   uint4 upper, lower;

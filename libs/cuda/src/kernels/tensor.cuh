@@ -55,31 +55,6 @@ __device__ __forceinline__ void operands(const uint4 *words, int s, u32 *a) {
 #endif
 }
 
-// c [16, 8] += a [16, 16] b [16, 8].
-__device__ __forceinline__ void multiplyAdd(float *c, const u32 *a, u32 b0, u32 b1) {
-#ifdef CPU_CARD
-  struct Operands {
-    u32 a[4], b[2];
-  };
-  card::together(Operands{{a[0], a[1], a[2], a[3]}, {b0, b1}}, [&](auto read, int lane) {
-    const int g = lane / 4, t = lane % 4;
-    for (int quarter = 0; quarter < 4; quarter++) {
-      const Operands row = read(4 * g + quarter), columns[2] = {read(8 * t + quarter), read(8 * t + 4 + quarter)};
-      for (int i = 0; i < 4; i++)
-        for (int half = 0; half < 2; half++) {
-          const u32 w = row.a[i / 2 + 2 * half], v = columns[i % 2].b[half];
-          c[i] += value(f16{(u16)w}) * value(f16{(u16)v}) + value(f16{(u16)(w >> 16)}) * value(f16{(u16)(v >> 16)});
-        }
-    }
-    return 0;
-  });
-#else
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-               : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-#endif
-}
-
 // Weights are read once: they need not stay in the cache.
 __device__ __forceinline__ uint4 once(const uint4 *at) {
 #ifdef CPU_CARD

@@ -8,8 +8,10 @@ import { LinearKernels } from "./linear-kernels.ts";
 
 /** What PyTorch's LayerNorm adds to the variance. The reference leaves it there, whatever `norm_eps` says. */
 const EPSILON = 1e-5;
-/** Queries of a block of tile_attention.cu, and keys that it has at once; numbers that keep rows apart in banks. */
-const [QUERIES, KEYS, APART] = [64, 64, 4];
+/** Queries of a block of tile_attention.cu and split_attention.cu, and keys that it has at once; numbers, and bytes, that keep rows apart in banks. */
+const [QUERIES, KEYS, APART, APART_BYTES] = [64, 64, 4, 16];
+/** The largest head of split_attention.cu, and its blocks on a multiprocessor. */
+const [SPLIT_HEAD_MAX, SPLIT_BLOCKS] = [128, 3];
 /** What a block of layer_norm.cu keeps. */
 const NORM_WIDTH_MAX = 32_768;
 
@@ -106,12 +108,14 @@ export class VisionKernels {
     this.#launcher.launch(kernel, [rowCount, 1, 1], THREADS, [...rows, i32(stride), { f32: EPSILON }]);
   }
 
-  /** Queries, keys and values [tiles * rows of a tile, 3W] in place: with their bias, and turned. */
+  /** Queries, keys and values [tiles * rows of a tile, 3W] in place: with their bias, and turned; as {@link attend} reads them. */
   turnHeads(tileCount: number, step: Readonly<Record<"qkv" | "bias" | "angles", DeviceAddress>>): void {
     const { hiddenSize, headDim } = this.#sizes;
-    const kernel = this.#launcher.kernel("turn_heads", "turnHeads", { WIDTH: hiddenSize, HEAD: headDim });
-    const grid = [Math.ceil((3 * hiddenSize) / 512), tileCount * this.tileRows, 1] as const;
-    this.#launcher.launch(kernel, grid, 256, [step.qkv, step.bias, step.angles, i32(this.tileRows)]);
+    const macros = { WIDTH: hiddenSize, HEAD: headDim, TERMS: this.#isSplit ? 2 : 0, ORDER: 0 };
+    const kernel = this.#launcher.kernel("turn_heads", "turnHeads", macros);
+    const rowCount = tileCount * this.tileRows;
+    const grid = [Math.ceil((3 * hiddenSize * rowCount) / 2048), 1, 1] as const;
+    this.#launcher.launch(kernel, grid, 256, [step.qkv, step.bias, step.angles, i32(this.tileRows), i32(rowCount)]);
   }
 
   /** y [tiles * rows of a tile, W] as activations: attention among the rows of each tile. */
@@ -119,11 +123,22 @@ export class VisionKernels {
     const { hiddenSize, headCount, headDim } = this.#sizes;
     const { tileRows } = this;
     const macros = { ...this.activations.macros(tileCount * tileRows), HEADS: headCount, HEAD: headDim };
-    const kernel = this.#launcher.kernel("tile_attention", "attendTile", macros);
-    const sharedBytes = 4 * ((QUERIES + 2 * KEYS) * (headDim + APART) + QUERIES * (KEYS + APART));
     const sizes = [i32(tileRows), i32(this.activations.stride(hiddenSize))];
     const args = [qkv, y, ...sizes, { f32: 1 / Math.sqrt(headDim) }];
-    this.#launcher.launch(kernel, [Math.ceil(tileRows / QUERIES), headCount, tileCount], 256, args, sharedBytes);
+    const grid = [Math.ceil(tileRows / QUERIES), headCount, tileCount] as const;
+    if (this.#isSplit) {
+      const kernel = this.#launcher.kernel("split_attention", "attendSplit", { ...macros, BLOCKS: SPLIT_BLOCKS });
+      this.#launcher.launch(kernel, grid, 128, args, 2 * KEYS * (4 * headDim + APART_BYTES));
+      return;
+    }
+    const kernel = this.#launcher.kernel("tile_attention", "attendTile", macros);
+    const sharedBytes = 4 * ((QUERIES + 2 * KEYS) * (headDim + APART) + QUERIES * (KEYS + APART));
+    this.#launcher.launch(kernel, grid, 256, args, sharedBytes);
+  }
+
+  /** Whether queries, keys and values become sums of two f16 in their places, for matrix instructions. */
+  get #isSplit(): boolean {
+    return this.activations.precision === "f16" && this.#sizes.headDim <= SPLIT_HEAD_MAX;
   }
 
   /** x as activations of y [rows, width] f32 with a bias, through GELU. */

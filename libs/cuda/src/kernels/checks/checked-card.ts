@@ -106,6 +106,16 @@ export class CheckedCard {
     });
   }
 
+  /** Numbers that lie as the sums of two f16, of each eight the first terms and then the second ones. */
+  splitNumbers(address: DeviceAddress, count: number): Float32Array {
+    const halves = new Uint16Array(2 * count);
+    this.#read(address, halves);
+    return Float32Array.from({ length: count }, (_, i) => {
+      const at = 16 * Math.floor(i / 8) + (i % 8);
+      return fromF16(halves[at] as number) + fromF16(halves[at + 8] as number);
+    });
+  }
+
   close(): void {
     this.device.synchronize(this.stream);
     for (const address of this.#addresses) this.device.free(address);

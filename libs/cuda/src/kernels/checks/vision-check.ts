@@ -154,7 +154,8 @@ function attentionError(card: CheckedCard, random: Random, precision: Precision,
   kernels.turnHeads(TILES, { qkv: heads, bias: card.put(bias), angles: card.put(angles) });
   kernels.attend(TILES, { qkv: heads, y });
   const expected = turned(qkv, bias, tables, sizes);
-  const turnError = relativeError(card.floats(heads, rowCount * 3 * width), expected);
+  const foundHeads = precision === "f32" ? card.floats : card.splitNumbers;
+  const turnError = relativeError(foundHeads.call(card, heads, rowCount * 3 * width), expected);
   const found = card.readActivations(y, rowCount, width, precision);
   return Math.max(turnError, relativeError(found, attended(expected, sizes)));
 }
