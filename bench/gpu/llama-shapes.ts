@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -45,8 +46,9 @@ async function bench(streams: readonly number[], length: number, count: number):
   const own = { "-c": context, "-b": values.rows, "-ub": values.rows, "-npp": length, "-ntg": count };
   const args = ["-m", values.file, ...Object.entries(own).flatMap(([flag, value]) => [flag, String(value)])];
   const more = ["-npl", streams.join(","), "--output-format", "jsonl", ...values.flags.split(" ").filter(Boolean)];
-  const folder = `${values.binaries}:${process.env.LD_LIBRARY_PATH ?? ""}`;
-  const env = { ...process.env, LD_LIBRARY_PATH: folder };
+  const folders = `${values.binaries}:/usr/local/cuda/lib64:${process.env.LD_LIBRARY_PATH ?? ""}`;
+  const leftOut = join(values.binaries, "libleft-out.so");
+  const env = { ...process.env, LD_LIBRARY_PATH: folders, ...(existsSync(leftOut) ? { LD_PRELOAD: leftOut } : {}) };
   const child = spawn(join(values.binaries, "llama-batched-bench"), [...args, ...more], { env });
   let said = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (said += String(chunk)));

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # llama-source.sh SDIST OUT: what a machine with a card needs to build llama.cpp's batched benchmark for Llama 4's shapes, as OUT/llama.tar.xz, 2 MB, of llama-cpp-python's source distribution
 # (`pip download --no-deps --no-binary :all: llama-cpp-python==0.3.36`). llama-build.sh builds it there and llama-shapes.ts runs it.
-# Left out are other backends, tools and web pages, and the kernels of weights other than q4_0 and of heads other than 128, which take most of the time of a build and are never called: they
-# stay unresolved in the library. Two sentences of the source are changed: tensors of a file may lie at one place (so that all layers can be one layer's bytes), and only one tool is built.
+# Left out are other backends, tools and web pages, and the kernels of weights other than q4_0 and of heads other than 128, which take most of the time of a build and are never called. Two sentences of the source are changed: tensors of a file may lie at one place (so that all layers can be one layer's bytes), and only one tool is built.
 set -euo pipefail
 sdist=$(realpath "$1") out=$(realpath -m "$2")
 mkdir -p "$out"

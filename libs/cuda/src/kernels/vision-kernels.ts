@@ -11,7 +11,7 @@ const EPSILON = 1e-5;
 /** Queries of a block of tile_attention.cu and split_attention.cu, and keys that it has at once; numbers, and bytes, that keep rows apart in banks. */
 const [QUERIES, KEYS, APART, APART_BYTES] = [64, 64, 4, 16];
 /** The largest head of split_attention.cu, and its blocks on a multiprocessor. */
-const [SPLIT_HEAD_MAX, SPLIT_BLOCKS] = [128, 3];
+const [SPLIT_HEAD_MAX, SPLIT_BLOCKS] = [128, 2];
 /** What a block of layer_norm.cu keeps. */
 const NORM_WIDTH_MAX = 32_768;
 
