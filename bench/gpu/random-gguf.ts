@@ -2,7 +2,7 @@ import { randomFillSync } from "node:crypto";
 import { open } from "node:fs/promises";
 
 /** Sizes of a Llama 4 text model all of whose layers have experts, as Scout's. */
-export type GgufShape = Readonly<{
+type GgufShape = Readonly<{
   layers: number;
   vocab: number;
   hidden: number;
