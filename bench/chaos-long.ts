@@ -21,7 +21,7 @@ import { SecondRouter } from "./chaos/second-router.ts";
  * `chaos-long.ts --minutes 30 --streams 32 --every 5`. Every expert has two holders. `--queue-too` has Redis and the scheduler among the victims.
  * Who was cut off with a killed router asks the other one again, as users do, and is counted as such. Says what came of the requests, how long streams
  * paused by what was killed, and what is held ten seconds after the last one. What has come of it so far is in the file `--so-far` all the time, and is
- * said when it is told to end. `--log FILE`: what the cluster says, and what is killed and who waited, each with its time.
+ * said when it is told to end. `--kinds text,tools`: streams of these alone. `--log FILE`: what the cluster says, and what is killed and who waited, each with its time.
  */
 const { values } = parseArgs({
   options: {
@@ -34,6 +34,7 @@ const { values } = parseArgs({
     "attention-workers": { type: "string", default: "2" },
     "context-workers": { type: "string", default: "2" },
     flags: { type: "string", default: "" },
+    kinds: { type: "string", default: "" },
     log: { type: "string" },
     "so-far": { type: "string", default: join(tmpdir(), "chaos-long.md") },
   },
@@ -66,7 +67,9 @@ const log = new ChaosLog(values.log);
 log.hear(cluster.process);
 await using router = await SecondRouter.beside(cluster, secret, isQueueVictim ? redis.url : undefined);
 
-const requests = mixedRequests();
+const kinds = values.kinds.split(",").filter(Boolean);
+const requests = mixedRequests().filter(({ kind }) => kinds.length === 0 || kinds.includes(kind));
+if (requests.length === 0) throw new Error(`--kinds names none of ${mixedRequests().map(({ kind }) => kind)}`);
 const known = new Map<MixedRequest, readonly string[]>();
 const first = cluster.post.bind(cluster);
 const second = (path: string, body: unknown, signal?: AbortSignal) =>
@@ -218,6 +221,7 @@ const level = ({ residentMiB, handleCount, socketCount, kvMiB, redisKeyCount }: 
 
 await sleep(2000);
 const before = await held();
+log.levels("before", before);
 const clients = Array.from({ length: Number(values.streams) }, client);
 try {
   await strikes();
@@ -230,6 +234,8 @@ try {
 }
 await whole();
 await sleep(REST_MS);
-console.log(`before: ${level(before)}; ten seconds after: ${level(await held())}`);
+const after = await held();
+log.levels("after", after);
+console.log(`before: ${level(before)}; ten seconds after: ${level(after)}`);
 const { wrong, lost, hanging } = tally;
 process.exitCode = wrong.length + lost + hanging === 0 ? 0 : 1;

@@ -1,5 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { appendFileSync } from "node:fs";
+import type { Levels } from "./levels.ts";
 import type { LongPause } from "./pauses.ts";
 
 /** What happens to a cluster while it is struck, line by line in a file: its own words, and what was done to it. */
@@ -27,6 +28,12 @@ export class ChaosLog {
   pause({ stream, fromMs, toMs, blow }: LongPause): void {
     const times = `from ${clockTime(fromMs)} to ${clockTime(toMs)}, ${Math.round(fromMs - blow.atMs)} ms after it`;
     this.note(`? a ${stream} stream waited ${Math.round(toMs - fromMs)} ms at a killed ${blow.kind}: ${times}`);
+  }
+
+  /** What each process holds at a moment that has a name. */
+  levels(when: string, { processes }: Levels): void {
+    for (const { name, residentMiB, handleCount, socketCount } of processes)
+      this.note(`= ${when} ${name}: ${residentMiB} MiB, ${handleCount} handles, ${socketCount} sockets`);
   }
 
   #at(ms: number, line: string): void {

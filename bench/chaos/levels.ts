@@ -1,33 +1,49 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import type { TestCluster } from "../../tests/e2e/test-cluster.ts";
 
-/** What a cluster holds: resident memory, open handles and sockets of all its processes, and what requests hold of its KV. */
-export type Levels = Readonly<{ residentMiB: number; handleCount: number; socketCount: number; kvMiB: number }>;
+/** What one process holds. */
+export type ProcessLevels = Readonly<{
+  name: string;
+  residentMiB: number;
+  handleCount: number;
+  socketCount: number;
+}>;
+
+/** What a cluster holds: resident memory, open handles and sockets of all its processes, each of them, and what requests hold of its KV. */
+export type Levels = Omit<ProcessLevels, "name"> & Readonly<{ kvMiB: number; processes: readonly ProcessLevels[] }>;
 
 const MIB = 2 ** 20;
 
 /** Reads the levels of a cluster's processes, from /proc and the scheduler's admin port. */
 export async function readLevels(cluster: TestCluster): Promise<Levels> {
-  let residentKiB = 0;
-  let handleCount = 0;
-  let socketCount = 0;
-  for (const pid of cluster.pids("apps/")) {
-    try {
-      residentKiB += Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
-      for (const handle of readdirSync(`/proc/${pid}/fd`)) {
-        handleCount += 1;
-        if (readlinkSync(`/proc/${pid}/fd/${handle}`).startsWith("socket:")) socketCount += 1;
-      }
-    } catch (error) {
-      // It ended, or closed the handle, while it was read.
-      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
-    }
-  }
+  const processes = cluster.pids("apps/").flatMap((pid) => levelsOf(pid) ?? []);
+  const sum = (of: (one: ProcessLevels) => number) => processes.reduce((total, one) => total + of(one), 0);
   const response = await cluster.askMember("scheduler", "GET /debug/cluster");
   const { workers = [] } = (await response.json()) as {
     workers?: { status?: { globalKv?: { referenced?: string }; localKv?: { referenced?: string } } }[];
   };
   const referenced = workers.flatMap(({ status }) => [status?.globalKv?.referenced, status?.localKv?.referenced]);
-  const kvBytes = referenced.reduce((sum, bytes) => sum + Number(bytes ?? 0), 0);
-  return { residentMiB: Math.round(residentKiB / 1024), handleCount, socketCount, kvMiB: Math.round(kvBytes / MIB) };
+  const kvBytes = referenced.reduce((total, bytes) => total + Number(bytes ?? 0), 0);
+  return {
+    residentMiB: sum(({ residentMiB }) => residentMiB),
+    handleCount: sum(({ handleCount }) => handleCount),
+    socketCount: sum(({ socketCount }) => socketCount),
+    kvMiB: Math.round(kvBytes / MIB),
+    processes,
+  };
+}
+
+/** Undefined of a process that ended, or closed a handle, while it was read. */
+function levelsOf(pid: number): ProcessLevels | undefined {
+  try {
+    const command = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+    const name = /--worker-id=([^\0]+)/.exec(command)?.[1] ?? /apps\/([^/]+)\//.exec(command)?.[1] ?? String(pid);
+    const residentKiB = Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+    const handles = readdirSync(`/proc/${pid}/fd`).map((handle) => readlinkSync(`/proc/${pid}/fd/${handle}`));
+    const socketCount = handles.filter((target) => target.startsWith("socket:")).length;
+    return { name, residentMiB: Math.round(residentKiB / 1024), handleCount: handles.length, socketCount };
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    return undefined;
+  }
 }
