@@ -13,11 +13,16 @@ import { RandomWeights } from "./random-weights.ts";
 import { shapeConfig } from "./shape-config.ts";
 
 /**
- * Times few_rows.cu in several shapes of its blocks on Scout's matrices of 4 bits, one row and eight: what tile-kernels.ts chooses among. A graph multiplies by the same matrix of each of eight
+ * Times few_rows.cu in several shapes of its blocks on Scout's matrices of 4 bits, one row and eight (`--only few`), and experts of 32 and 64 rows (`--only many`): what tile-kernels.ts chooses among. A graph multiplies by the same matrix of each of eight
  * layers, which do not stay in the cache; us a product, and the share of the read bandwidth that its weights come at.
  */
 const { values } = parseArgs({
-  options: { library: { type: "string" }, cache: { type: "string" }, tiny: { type: "boolean", default: false } },
+  options: {
+    library: { type: "string" },
+    cache: { type: "string" },
+    tiny: { type: "boolean", default: false },
+    only: { type: "string" },
+  },
 });
 const [LAYERS, REPLAYS, BANDWIDTH] = [8, 15, 4.39e12];
 const FORMAT: TileFormat = { kind: "tiles", numbers: { bits: 4, blockSize: 128 } };
@@ -31,7 +36,7 @@ const memory = new DeviceMemory(device);
 const weights = new RandomWeights(config, device, memory, stream, FORMAT).make();
 const launcher = new KernelLauncher(device, new KernelLibrary(cuda, values.cache), stream);
 
-type Shape = Readonly<{ TILES: number; GROUPS: number; WARPS: number; BLOCKS: number }>;
+type Shape = Readonly<{ TILES: number; GROUPS: number; WARPS: number; BLOCKS: number; ACROSS: 0 | 1 }>;
 /** Rows of each job, the matrices that they are of beginning with the shared expert; a dense product has no jobs. */
 type Products = Readonly<{ name: string; linears: readonly DeviceLinear[]; jobs: readonly number[]; gated: boolean }>;
 
@@ -57,7 +62,8 @@ async function time({ name, linears, jobs, gated }: Products, shape: Shape): Pro
   const list = jobs.flatMap((own, i) => [i === 0 ? count - 1 : i - 1, firstOf(i), own, 0]);
   const routed = isRouted ? [put(Int32Array.from(list)), put(Int32Array.of(jobs.length))] : [NULL, NULL];
   const order = isRouted ? put(Int32Array.from({ length: rows }, (_, i) => i)) : NULL;
-  const grid = [jobs.length, Math.ceil(tileCount / shape.TILES), 1] as const;
+  const blocks = Math.ceil(tileCount / shape.TILES);
+  const grid = shape.ACROSS === 1 ? ([blocks, jobs.length, 1] as const) : ([jobs.length, blocks, 1] as const);
   const sizes = [rows, 0, outSize, spanCount, inSize, gated ? outSize / 2 : outSize].map(i32);
   const step = () => {
     for (const { table } of linears)
@@ -83,8 +89,32 @@ const routed = {
   gateUp: { name: "gate and up", linears: experts("gateUp"), gated: true },
   down: { name: "down", linears: experts("down"), gated: false },
 };
-const shapes = (GROUPS: number, list: readonly (readonly [number, number, number])[]): readonly Shape[] =>
-  list.map(([TILES, WARPS, BLOCKS]) => ({ TILES, GROUPS, WARPS, BLOCKS }));
+const shapes = (
+  GROUPS: number,
+  list: readonly (readonly [number, number, number])[],
+  ACROSS: 0 | 1 = 0,
+): readonly Shape[] => list.map(([TILES, WARPS, BLOCKS]) => ({ TILES, GROUPS, WARPS, BLOCKS, ACROSS }));
+// Jobs of 64 and 32 rows that 16 experts have, as random ones do.
+const many = [
+  [8, 4, 3, 5, 4, 2, 6, 4, 3, 5, 4, 4, 5, 3, 2, 2],
+  [4, 2, 1, 3, 2, 2, 1, 3, 2, 4, 2, 1, 2, 2, 1],
+] as const;
+const wide = [
+  [2, 4, 4],
+  [2, 8, 2],
+  [4, 4, 2],
+  [4, 4, 3],
+  [4, 8, 1],
+  [2, 4, 5],
+  [1, 4, 6],
+] as const;
+const isWanted = (what: string) => values.only === undefined || values.only === what;
+for (const ACROSS of [0, 1] as const)
+  for (const shape of isWanted("many") ? shapes(2, wide, ACROSS) : [])
+    for (const jobs of many) {
+      if (shape.TILES > 1) await time({ ...routed.gateUp, jobs: [...jobs] }, shape);
+      await time({ ...routed.down, jobs: [...jobs] }, shape);
+    }
 const few = [
   [2, 8, 2],
   [1, 8, 2],
@@ -97,20 +127,20 @@ const few = [
   [1, 16, 1],
   [1, 16, 2],
 ] as const;
-for (const shape of shapes(1, few)) {
+for (const shape of isWanted("few") ? shapes(1, few) : []) {
   await time({ ...dense.qkv, jobs: [1] }, shape);
   await time({ ...dense.output, jobs: [1] }, shape);
   await time({ ...routed.down, jobs: [1, 1] }, shape);
 }
-for (const shape of shapes(1, [
+const gates = [
   [4, 8, 2],
   [2, 8, 2],
   [2, 4, 4],
   [2, 4, 5],
   [2, 16, 1],
   [4, 4, 3],
-]))
-  await time({ ...routed.gateUp, jobs: [1, 1] }, shape);
+] as const;
+for (const shape of isWanted("few") ? shapes(1, gates) : []) await time({ ...routed.gateUp, jobs: [1, 1] }, shape);
 const eight = [8, 2, 1, 1, 1, 1, 1, 1] as const;
 const more = [
   [2, 4, 4],
@@ -122,7 +152,7 @@ const more = [
   [4, 8, 1],
   [2, 16, 1],
 ] as const;
-for (const shape of shapes(2, more)) {
+for (const shape of isWanted("few") ? shapes(2, more) : []) {
   await time({ ...routed.down, jobs: [...eight] }, shape);
   if (shape.TILES > 1) await time({ ...routed.gateUp, jobs: [...eight] }, shape);
   await time({ ...dense.qkv, jobs: [8] }, shape);

@@ -137,7 +137,7 @@ async function decode(context: number, batch: number): Promise<void> {
     program.layers({ rowCount: batch, seen: rows.seen, tiling: undefined });
     program.head({ first: 0, count: batch, topCount: 1 });
   };
-  inputs.send(rows, batch, wanted, new Int32Array(batch), stream);
+  inputs.send(rows, batch, { wanted, asked: new Int32Array(batch) }, stream);
   step();
   device.synchronize(stream);
   profile?.print(batch, step, stream);
@@ -161,7 +161,7 @@ async function decode(context: number, batch: number): Promise<void> {
 
 async function prompt(rowCount: number, context: number): Promise<void> {
   const rows = rowsOf(context, 1, rowCount);
-  inputs.send(rows, rowCount, new Int32Array(0), new Int32Array(0), stream);
+  inputs.send(rows, rowCount, { wanted: new Int32Array(0), asked: new Int32Array(0) }, stream);
   const step = () => {
     program.embed(rowCount);
     program.layers(shapeOf(rows));

@@ -3,7 +3,8 @@
 // in the order of the warps: a row's product does not depend on the rows beside it, nor on how many there are, as long as WARPS is the same. GATED: tiles are in turns of
 // gate and up, and y[row] = silu(s gate) (s up) as activations, s the row's scale. Without jobs, all rows times the first matrix. Rows from `fold` on are the shared
 // expert's: they read row - fold if GATED, and have no scale. y's rows have yStride numbers, of which n (GATED: n / 2) are written, times factor.
-// Jobs of a product that is not GATED are those of the gated one before it: they were there before it began. Grid (jobs, tiles / TILES rounded up), 32 WARPS threads.
+// Jobs of a product that is not GATED are those of the gated one before it: they were there before it began. Grid (jobs, tiles / TILES rounded up), or, ACROSS, the other way about, so that blocks
+// which run beside each other read the same rows; 32 WARPS threads.
 #if GATED
 typedef Activation Output;
 #else
@@ -112,18 +113,19 @@ __device__ __forceinline__ float sumOf(const Room *room, int m, int o, int row) 
 extern "C" __global__ void __launch_bounds__(WARPS * 32, BLOCKS) fewRows(const Matrix *matrices, const Job *jobs, const int *jobCount, const int *order, const float *rowScales, const f16 *x, Output *y, int rowCount, int fold, int n, int spans, int xStride, int yStride, float factor) {
   static_assert(TERMS == 2, "a lane has both terms of a row");
   const bool isKnown = !jobs || !GATED;
+  const int index = ACROSS ? blockIdx.y : blockIdx.x;
   if (!isKnown) awaitPrevious();
   // The first job is there whenever a row is.
-  if (jobs && (int)blockIdx.x >= early(jobCount)) {
-    if (isKnown && blockIdx.x == 0) awaitPrevious();
+  if (jobs && index >= early(jobCount)) {
+    if (isKnown && index == 0) awaitPrevious();
     return;
   }
   __shared__ Room room[WARPS];
-  const int start = blockIdx.x * ROWS;
-  const Job *own = jobs + blockIdx.x;
+  const int start = index * ROWS;
+  const Job *own = jobs + index;
   const Job job = jobs ? Job{early(&own->matrix), early(&own->first), early(&own->count), 0} : Job{0, start, rowCount - start < ROWS ? rowCount - start : ROWS, 0};
   const Matrix matrix = matrices[job.matrix];
-  const int tile = blockIdx.y * TILES, tileCount = (n + 15) / 16;
+  const int tile = (ACROSS ? blockIdx.x : blockIdx.y) * TILES, tileCount = (n + 15) / 16;
   if (GROUPS > 1 && job.count <= GROUP_ROWS) multiply<1>(matrix, job, order, x, fold, tile, tileCount, spans, xStride, room, isKnown);
   else if (GROUPS > 2 && job.count <= 2 * GROUP_ROWS) multiply<2>(matrix, job, order, x, fold, tile, tileCount, spans, xStride, room, isKnown);
   else multiply<GROUPS>(matrix, job, order, x, fold, tile, tileCount, spans, xStride, room, isKnown);

@@ -167,3 +167,30 @@ __device__ __forceinline__ void announce(int barrier, int threads) {
   asm volatile("bar.arrive %0, %1;" ::"r"(barrier), "r"(threads) : "memory");
 #endif
 }
+
+// A cluster: COUNT neighbouring blocks that run at once and read each other's shared memory. On a CPU blocks run one after the other: what each of them has is kept there, for the last.
+#ifdef CPU_CARD
+constexpr int KEPT = 2 * 64 * 132;
+static float keptRooms[8][KEPT];
+static const float *keptFrom;
+#endif
+// Until all threads of all blocks of a cluster are here. What they wrote before is seen behind it.
+__device__ __forceinline__ void meetCluster() {
+#ifndef CPU_CARD
+  asm volatile("barrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;" ::: "memory");
+#endif
+}
+// Four numbers where `at` is in block `rank` of the cluster.
+template <int COUNT> __device__ __forceinline__ float4 clusterFour(const float *at, int rank) {
+#ifdef CPU_CARD
+  return *(const float4 *)(COUNT > 1 ? keptRooms[rank] + (at - keptFrom) : at);
+#else
+  if (COUNT == 1) return *(const float4 *)at;
+  u32 remote;
+  float4 v;
+  asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(remote) : "r"((u32)__cvta_generic_to_shared(at)), "r"(rank));
+  asm volatile("ld.shared::cluster.v4.f32 {%0,%1,%2,%3}, [%4];" : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w) : "r"(remote) : "memory");
+  return v;
+#endif
+}
+__device__ __forceinline__ float4 sumOf(float4 a, float4 b) { return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w); }

@@ -2,7 +2,8 @@
 // a turn and up to STAGES turns ahead; each of two groups of four warps has 64 TILES outputs, 16 TILES a warp: other ones than the other group (OUT_GROUPS 2), or the same of every second turn
 // (1). It brings their weights to the registers that instructions of four warps (group.cuh) multiply rows from, the next 64 inputs' while these are multiplied. Of integers a scale of its own
 // goes with each BLOCK inputs: sums are kept over the last one's scale. Blocks that lie behind each other have up to BAND jobs and then the next outputs, so that what they read is in the
-// cache. Grid (jobs * (tiles / BLOCK_TILES rounded up)), 384 threads, STAGES STAGE_BYTES and 1 KiB of shared memory.
+// cache. Of few rows and outputs SPLIT neighbouring blocks, a cluster, have the same outputs of a part of the inputs each: rows are read by so many blocks less, and each block adds the sums of
+// all, in their order, for some of the rows. Grid (jobs * (tiles / BLOCK_TILES rounded up) * SPLIT), 384 threads, STAGES STAGE_BYTES and 1 KiB of shared memory.
 #if GATED
 typedef Activation Output;
 #else
@@ -20,10 +21,12 @@ constexpr int GROUP_OUTPUTS = 64 * TILES, SUMS = GROUP_OUTPUTS + 4;
 static_assert(2 * ROWS * SUMS * 4 <= STAGES * STAGE_BYTES, "sums take the stages' place");
 // Of few rows weights are what is waited for: they are asked for so many turns before they are brought.
 constexpr int EXPECTED = ROWS == 64 ? 8 : 0;
+// A lane's scales from one turn to the next, where turns begin with one.
+constexpr int SPAN_SCALES = SPLIT > 1 ? SCALES * 8 : 0;
 // Runs of 64 inputs between which a scale changes, and instructions of one.
 constexpr int RUNS = BLOCK == 32 ? 2 : 1, STEPS = 4 / RUNS;
 static_assert(!GATED || TILES == 2, "a warp has a tile of gate and one of up");
-static_assert(STEP == 1 || SLABS == 2, "a group's turns begin with a scale of their own");
+static_assert((STEP == 1 && SPLIT == 1) || SLABS == 2, "a group's turns begin with a scale of their own");
 static_assert(TERMS == 2 && ORDER == 1, "rows lie as group.cuh reads them");
 
 // What the sums of a pair of outputs are kept over: the scale of the last block, but 2^-40 of the greatest so far where it is less, beside which all that such a block adds is nothing.
@@ -40,20 +43,20 @@ struct Unit {
   }
 };
 
-// Copies turns of a job's first `used` rows, which begin at x + 8 places[row], and of the block's tiles. All threads of a group.
+// Copies turns of a job's first `used` rows, which begin at x + 8 places[row], and of the block's tiles, of whose turns the block's begin with `first`. All threads of a group.
 struct Bringer {
   const f16 *x;
   const u32 *places;
   const uint4 *tiles;
   u8 *stages;
-  int used, xStride, tile, tileCount, turns;
+  int used, xStride, tile, tileCount, turns, first, allTurns;
 
   __device__ __forceinline__ void copy(int turn) const {
     const int thread = threadIdx.x % GROUP_THREADS, piece = thread & 7, lane = thread & 31;
     u8 *stage = stages + turn % STAGES * STAGE_BYTES;
 #pragma unroll 4
     for (int row = thread / 8; row < used; row += GROUP_THREADS / 8) {
-      const f16 *from = x + 8ll * places[row] + TURN * turn + 8 * piece;
+      const f16 *from = x + 8ll * places[row] + TURN * (first + turn) + 8 * piece;
       uint4 *to = (uint4 *)stage + unitAt(row, piece);
 #pragma unroll
       for (int slab = 0; slab < SLABS; slab++) copyAhead(to + slab * (ROW_BYTES / 16), from + 64 * slab), copyAhead(to + slab * (ROW_BYTES / 16) + TERM_BYTES / 16, from + 64 * slab + xStride);
@@ -62,7 +65,7 @@ struct Bringer {
     for (int i = 0; i < (BLOCK_TILES + 3) / 4; i++) {
       const int m = thread / 32 * (BLOCK_TILES / 4) + i;
       const long long own = tile + m < tileCount ? tile + m : tileCount - 1;
-      const uint4 *from = tiles + (own * turns + turn) * TURN_WORDS + lane;
+      const uint4 *from = tiles + (own * allTurns + first + turn) * TURN_WORDS + lane;
       uint4 *to = (uint4 *)(stage + TILES_AT) + m * TURN_WORDS + lane;
 #pragma unroll
       for (int word = 0; word < SLABS * WORDS; word++) copyAhead(to + 32 * word, from + 32 * word);
@@ -180,27 +183,32 @@ template <int N> struct Multiplier {
 struct Target {
   Output *y;
   const float *rowScales;
-  int fold, n, yStride, tile;
+  int fold, n, yStride, tile, part;
   float factor;
 
-  // Number i of a row of sums: of one group, or of both.
-  static __device__ __forceinline__ float sumAt(const float *sums, int i) { return OUT_GROUPS == 1 ? sums[i] + sums[ROWS * SUMS + i] : sums[i]; }
+  // Numbers of a row of sums: of one group, or of both, and of all blocks of a cluster.
+  static __device__ __forceinline__ float4 fourAt(const float *sums) {
+    float4 all = clusterFour<SPLIT>(sums, 0);
+#pragma unroll
+    for (int i = 1; i < SPLIT * STEP; i++) all = sumOf(all, clusterFour<SPLIT>(sums + i % STEP * ROWS * SUMS, i / STEP));
+    return all;
+  }
   // Four numbers of a row.
   __device__ __forceinline__ void put(const float *sums, int row, int four) const {
 #if GATED
     const int at = four / 4 * 32 + four % 4 * 4, own = 8 * tile + 4 * four;
     if (own >= n / 2) return;
     const float scale = rowScales && (fold == 0 || row < fold) ? rowScales[row] : 1.f;
-    float out[4];
-#pragma unroll
-    for (int i = 0; i < 4; i++) {
-      const float gate = scale * sumAt(sums, at + i), up = scale * sumAt(sums, at + 16 + i);
-      out[i] = factor * (gate / (1.f + expf(-gate)) * up);
-    }
-    putFour<>(y + row * rowSize(yStride), yStride, own, make_float4(out[0], out[1], out[2], out[3]));
+    const float4 gates = fourAt(sums + at), ups = fourAt(sums + at + 16);
+    const auto bent = [&](float gate, float up) {
+      gate *= scale, up *= scale;
+      return factor * (gate / (1.f + expf(-gate)) * up);
+    };
+    putFour<>(y + row * rowSize(yStride), yStride, own, make_float4(bent(gates.x, ups.x), bent(gates.y, ups.y), bent(gates.z, ups.z), bent(gates.w, ups.w)));
 #else
     const int own = 16 * tile + 4 * four;
-    const float each[4] = {sumAt(sums, 4 * four), sumAt(sums, 4 * four + 1), sumAt(sums, 4 * four + 2), sumAt(sums, 4 * four + 3)};
+    const float4 all = fourAt(sums + 4 * four);
+    const float each[4] = {all.x, all.y, all.z, all.w};
     float *to = y + (long long)row * yStride + own;
     if (own + 4 <= n && yStride % 4 == 0) *(float4 *)to = make_float4(factor * each[0], factor * each[1], factor * each[2], factor * each[3]);
     else
@@ -224,9 +232,25 @@ template <int N> __device__ __forceinline__ void finish(const Multiplier<N> &own
       for (int i = 0; i < 4; i++) sums[(8 * j + 2 * t + i % 2) * SUMS + 16 * (TILES * warp + m) + g + i / 2 * 8] = own.sums[m][4 * j + i] * (i < 2 ? scale.x : scale.y);
   }
   constexpr int FOURS = GROUP_OUTPUTS / 4 / (GATED ? 2 : 1), WRITERS = OUT_GROUPS == 1 ? PAIR : GROUP_THREADS;
-  if (OUT_GROUPS == 1) meet(ENDED, PAIR), sums = room;
+  if (OUT_GROUPS == 1) sums = room;
+  if (SPLIT > 1) meetCluster();
+  else if (OUT_GROUPS == 1) meet(ENDED, PAIR);
   else meet(ENDED + 1 + own.group, GROUP_THREADS);
-  for (int i = threadIdx.x % WRITERS; i < count * FOURS; i += WRITERS) to.put(sums + i / FOURS * SUMS, rows[i / FOURS], i % FOURS);
+#ifdef CPU_CARD
+  if (SPLIT > 1) {
+    meet(ENDED, PAIR);
+    for (int i = threadIdx.x; i < 2 * ROWS * SUMS; i += PAIR) keptRooms[to.part][i] = room[i];
+    keptFrom = room;
+    meet(ENDED, PAIR);
+  }
+  // The last block has all rows.
+  const int from = SPLIT > 1 && to.part + 1 < SPLIT ? count * FOURS : threadIdx.x % WRITERS, step = WRITERS;
+#else
+  const int from = to.part * WRITERS + threadIdx.x % WRITERS, step = SPLIT * WRITERS;
+#endif
+  for (int i = from; i < count * FOURS; i += step) to.put(sums + i / FOURS * SUMS, rows[i / FOURS], i % FOURS);
+  // Others of the cluster may still read what this block has.
+  if (SPLIT > 1) meetCluster();
 }
 
 template <int N> __device__ __forceinline__ void work(const u8 *stages, const float2 *const *scales, int group, int turns, const Target &to, float *sums, const int *rows, int count) {
@@ -238,10 +262,14 @@ template <int N> __device__ __forceinline__ void work(const u8 *stages, const fl
   finish(own, to, sums, rows, count);
 }
 
+#if SPLIT > 1 && !defined(CPU_CARD)
+#define CLUSTERED __cluster_dims__(SPLIT, 1, 1)
+extern "C" __global__ void CLUSTERED groupRows(const Matrix *, const Job *, const int *, const int *, const float *, const f16 *, Output *, int, int, int, int, int, int, float);
+#endif
 extern "C" __global__ void __launch_bounds__(384, 1) groupRows(const Matrix *matrices, const Job *jobs, const int *jobCount, const int *order, const float *rowScales, const f16 *x, Output *y, int rowCount, int fold, int n, int spans, int xStride, int yStride, float factor) {
   if (jobs) awaitPrevious();
   const int tileCount = (n + 15) / 16, across = (tileCount + BLOCK_TILES - 1) / BLOCK_TILES, all = jobs ? *jobCount : (rowCount + ROWS - 1) / ROWS;
-  const int band = blockIdx.x / (BAND * across), within = blockIdx.x % (BAND * across), wide = all - BAND * band < BAND ? all - BAND * band : BAND;
+  const int block = blockIdx.x / SPLIT, part = blockIdx.x % SPLIT, band = block / (BAND * across), within = block % (BAND * across), wide = all - BAND * band < BAND ? all - BAND * band : BAND;
   if (wide <= 0 || within >= wide * across) return;
   DYNAMIC_SHARED(uint4, room);
   __shared__ int rows[ROWS];
@@ -249,13 +277,13 @@ extern "C" __global__ void __launch_bounds__(384, 1) groupRows(const Matrix *mat
   const int index = BAND * band + within % wide, start = index * ROWS, firstTile = within / wide * BLOCK_TILES;
   const Job job = jobs ? jobs[index] : Job{0, start, rowCount - start < ROWS ? rowCount - start : ROWS, 0};
   const Matrix matrix = matrices[job.matrix];
-  const int turns = 2 * spans / SLABS;
+  const int allTurns = 2 * spans / SLABS, first = part * allTurns / SPLIT, turns = (part + 1) * allTurns / SPLIT - first;
   if (!jobs) {
     // Weights do not depend on what was computed before: of each tile the first ones are asked for, and all scales, which are needed one at a time.
     for (int m = threadIdx.x / 32, at = threadIdx.x % 32; m < BLOCK_TILES && firstTile + m < tileCount; m += THREADS / 32) {
       const long long own = firstTile + m;
-      for (int i = 8 * at; i < EXPECTED * TURN_WORDS && i < turns * TURN_WORDS; i += 8 * 32) toCache(matrix.tiles + own * turns * TURN_WORDS + i);
-      for (int i = 16 * at; i < spans * SCALES * 8; i += 16 * 32) toCache(matrix.scales + own * spans * SCALES * 8 + i);
+      for (int i = 8 * at; i < EXPECTED * TURN_WORDS && i < turns * TURN_WORDS; i += 8 * 32) toCache(matrix.tiles + (own * allTurns + first) * TURN_WORDS + i);
+      for (int i = 16 * at; i < spans * SCALES * 8 / SPLIT; i += 16 * 32) toCache(matrix.scales + own * spans * SCALES * 8 + first * SPAN_SCALES + i);
     }
     awaitPrevious();
   }
@@ -270,14 +298,16 @@ extern "C" __global__ void __launch_bounds__(384, 1) groupRows(const Matrix *mat
   const int used = job.count <= 32 ? 32 : job.count <= 64 ? 64 : ROWS, warp = threadIdx.x >> 5, group = warp / 4;
   if (group == 2) {
     giveRegisters<40>();
-    Bringer{x, places, matrix.tiles, stages, used, xStride, firstTile, tileCount, turns}.run();
+    Bringer{x, places, matrix.tiles, stages, used, xStride, firstTile, tileCount, turns, first, allTurns}.run();
+    // All threads of a cluster come twice.
+    if (SPLIT > 1) meetCluster(), meetCluster();
   } else {
     takeRegisters<232>();
     const int tile = firstTile + TILES * (OUT_GROUPS == 1 ? warp & 3 : warp);
-    const Target to = {y, rowScales, fold, n, yStride, OUT_GROUPS == 1 ? firstTile : firstTile + 4 * TILES * group, factor};
+    const Target to = {y, rowScales, fold, n, yStride, OUT_GROUPS == 1 ? firstTile : firstTile + 4 * TILES * group, part, factor};
     const float2 *scales[TILES];
 #pragma unroll
-    for (int m = 0; m < TILES; m++) scales[m] = matrix.scales + (long long)(tile + m < tileCount ? tile + m : tileCount - 1) * (BLOCK > 0 ? spans * SCALES : 1) * 8 + (threadIdx.x & 31) / 4;
+    for (int m = 0; m < TILES; m++) scales[m] = matrix.scales + (long long)(tile + m < tileCount ? tile + m : tileCount - 1) * (BLOCK > 0 ? spans * SCALES : 1) * 8 + first * SPAN_SCALES + (threadIdx.x & 31) / 4;
     float *sums = (float *)stages;
     if (used == 32) work<32>(stages, scales, group, turns, to, sums, rows, job.count);
     else if (ROWS == 64 || used == 64) work<64>(stages, scales, group, turns, to, sums, rows, job.count);

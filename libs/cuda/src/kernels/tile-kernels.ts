@@ -9,7 +9,7 @@ import type { Product } from "./product.ts";
 
 /** Which kernel multiplies, with which macros, and how many rows a job of it has. */
 export type TileShape = Readonly<
-  | { file: "few_rows"; rows: number; TILES: number; GROUPS: number; WARPS: number; BLOCKS: number }
+  | { file: "few_rows"; rows: number; TILES: number; GROUPS: number; WARPS: number; BLOCKS: number; ACROSS: 0 | 1 }
   | { file: "many_rows"; rows: number; OUT_WARPS: number; ROW_WARPS: number; K_WARPS: number; STAGES: number }
 >;
 
@@ -22,16 +22,21 @@ const [WIDE_OUTPUTS, HEAD_OUTPUTS] = [12_000, 100_000];
 /** Rows a matrix, beyond which rows come through shared memory on cards other than Hopper's. */
 const DENSE_ROWS_MAX = 64;
 
+/** Rows up to which most jobs are of one row or two. */
+const JOINED_ROWS_MAX = 16;
+
 /** What is multiplied: so many rows, by experts that they are spread over (0: by one matrix), of so many outputs and numbers of so many bits. */
 type Work = Readonly<{ rowCount: number; expertCount: number; outSize: number; bits: number }>;
 
 /** few_rows.cu for so many rows a job: as many outputs a block, and blocks a multiprocessor, as registers allow. Measured on an H200 by bench/gpu/product-shapes.ts. */
-function fewRows(rows: number, { expertCount, outSize, bits }: Work): TileShape {
+function fewRows(rows: number, { rowCount, expertCount, outSize, bits }: Work): TileShape {
   const GROUPS = rows / GROUP_ROWS;
   const isSmall = bits === 4;
   const isWide = isSmall && outSize >= WIDE_OUTPUTS;
-  const file = { file: "few_rows", rows, GROUPS } as const;
+  const ACROSS = expertCount > 0 && rowCount > JOINED_ROWS_MAX ? 1 : 0;
+  const file = { file: "few_rows", rows, GROUPS, ACROSS } as const;
   if (GROUPS === 1) return { ...file, TILES: isWide ? 4 : 2, WARPS: 8, BLOCKS: bits > 8 ? 1 : 2 };
+  if (GROUPS === 2 && isSmall && ACROSS === 1) return { ...file, TILES: 2, WARPS: 4, BLOCKS: 5 };
   if (GROUPS === 2 && isWide && expertCount > 0) return { ...file, TILES: 2, WARPS: 4, BLOCKS: 4 };
   if (GROUPS === 2) return { ...file, TILES: 2, WARPS: 8, BLOCKS: bits > 8 ? 1 : 2 };
   return { ...file, TILES: isWide ? 4 : 2, WARPS: 4, BLOCKS: isSmall && !isWide ? 2 : 1 };
@@ -60,6 +65,10 @@ type LaunchedKernel = Readonly<{
   sharedBytes: number;
   rows: number;
   blockTiles: number;
+  /** Blocks that have the same outputs. */
+  split?: number;
+  /** Whether blocks that lie behind each other have other outputs of one job, and not other jobs. */
+  isAcross?: boolean;
 }>;
 
 /** Products of f16 rows and matrices in tiles (tensor.cuh). */
@@ -90,14 +99,15 @@ export class TileKernels {
       ? this.#groupKernel(
           format,
           macros,
-          groupShape({ rowCount, expertCount, outSize, bits, isGated: macros.GATED === 1 }),
+          groupShape({ rowCount, expertCount, outSize, spanCount, bits, isGated: macros.GATED === 1 }),
         )
       : this.#kernel(format, macros, shapeOf({ rowCount, expertCount, outSize, bits }));
-    const { kernel, threads, sharedBytes, rows, blockTiles } = launched;
+    const { kernel, threads, sharedBytes, rows, blockTiles, split = 1, isAcross = false } = launched;
     const jobCount = routing?.jobCountMax ?? Math.ceil(rowCount / rows);
     const blocks = Math.ceil(tileCount / blockTiles);
     // Jobs of one matrix are neighbours, so that its weights come from memory once.
-    const grid = macros.ORDER === 1 ? ([jobCount * blocks, 1, 1] as const) : ([jobCount, blocks, 1] as const);
+    const few = isAcross ? ([blocks, jobCount, 1] as const) : ([jobCount, blocks, 1] as const);
+    const grid = macros.ORDER === 1 ? ([jobCount * blocks * split, 1, 1] as const) : few;
     const jobs = routing === undefined ? [NULL, NULL, NULL] : [routing.jobs, routing.jobCount, routing.order];
     const yStride = gated === undefined ? outSize : activations.stride(outSize / 2);
     const sizes = [rowCount, fold, outSize, spanCount, activations.stride(inSize), yStride].map(i32);
@@ -144,7 +154,14 @@ export class TileKernels {
     const macros = { ...tileMacros(format), ...own, ...sizes };
     if (shape.file === "few_rows") {
       const kernel = this.#launcher.kernel("few_rows", "fewRows", macros);
-      return { kernel, threads: 32 * shape.WARPS, sharedBytes: 0, rows, blockTiles: shape.TILES };
+      return {
+        kernel,
+        threads: 32 * shape.WARPS,
+        sharedBytes: 0,
+        rows,
+        blockTiles: shape.TILES,
+        isAcross: shape.ACROSS === 1,
+      };
     }
     const { OUT_WARPS, ROW_WARPS, K_WARPS, STAGES } = shape;
     const kernel = this.#launcher.kernel("many_rows", "manyRows", { ...macros, TILES: 2 });
@@ -156,7 +173,7 @@ export class TileKernels {
 
   #groupKernel(format: TileFormat, own: KernelMacros, shape: GroupShape): LaunchedKernel {
     const kernel = this.#launcher.kernel("group_rows", "groupRows", { ...tileMacros(format), ...own, ...shape });
-    const { TILES, OUT_GROUPS, ROWS } = shape;
-    return { kernel, ...groupBytes(shape, bitsOf(format)), rows: ROWS, blockTiles: 4 * TILES * OUT_GROUPS };
+    const { TILES, OUT_GROUPS, ROWS, SPLIT: split } = shape;
+    return { kernel, ...groupBytes(shape, bitsOf(format)), rows: ROWS, blockTiles: 4 * TILES * OUT_GROUPS, split };
   }
 }
