@@ -28,6 +28,9 @@ export const DECODE_ROWS_MAX = 256;
 /** Numbers of one step's lists of pages, for all of its sequences. A step whose sequences have more is computed in several; one sequence has fewer than fit. */
 export const TABLE_WORDS_MAX = 2 ** 24;
 
+/** Numbers of the lists of pages of a step that is enqueued behind another. One whose sequences have more waits until that one is over. */
+export const FOLLOWING_TABLE_MAX = 2 ** 20;
+
 /** What a card is told of the draws of one step: ids of masks, bans, biases and penalties' tokens, and values of biases. Draws that have no room are the CPU's. */
 export const [DRAW_WORDS_MAX, DRAW_VALUES_MAX] = [2 ** 19, 2 ** 13] as const;
 

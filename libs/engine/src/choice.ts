@@ -141,6 +141,11 @@ export class Choice {
     return this.#mask?.allowed;
   }
 
+  /** Whether its tokens have to match a grammar. */
+  get isConstrained(): boolean {
+    return this.#mask !== undefined;
+  }
+
   /** Whether it waits for its grammar to say which tokens may come next. */
   get awaitsMask(): boolean {
     return this.#mask !== undefined && this.#mask.allowed === undefined;

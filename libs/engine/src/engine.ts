@@ -190,7 +190,7 @@ export class Engine {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       this.#sweep();
-      if (this.#choices.size === 0) {
+      if (this.#choices.size === 0 && !this.#stepper.isUnderWay) {
         this.#outbox.flush();
         if (!(await this.#calibrate())) await this.#wakeup.wait(IDLE_MS, this.#options.clock, signal);
         continue;
@@ -199,6 +199,7 @@ export class Engine {
       const progressed = await (this.#options.runner.runsBeside === true ? this.#stepBeside() : this.#stepHere());
       if (!progressed) await sleepUnlessAborted(this.#options.clock, PARKED_PAUSE_MS, signal);
     }
+    await this.#stepper.finish();
     this.#outbox.flush();
   }
 
@@ -286,9 +287,8 @@ export class Engine {
 
   /** Ends what is past its deadline, and what belongs to routers that did not come back. */
   #sweep(): void {
-    for (const router of this.#outbox.takeLost(this.#options.detachGraceMs)) {
+    for (const router of this.#outbox.takeLost(this.#options.detachGraceMs))
       for (const request of this.#requests.values()) if (request.task.routerId === router) this.#forget(request);
-    }
     const now = this.#options.clock.now();
     for (const request of this.#requests.values()) {
       if (request.task.deadlineMs < now)

@@ -1,12 +1,14 @@
-import { type PlannedRows, planStep, type StepCost, TenantService } from "@drover/batching";
-import { assert, type GenerationEvent, type StepEntry, type StepResult } from "@drover/core";
+import { planStep, type StepCost, TenantService } from "@drover/batching";
+import { assert, at, type GenerationEvent, type StepResult } from "@drover/core";
 import { advance } from "./advance.ts";
 import type { Choice } from "./choice.ts";
 import type { EngineOptions } from "./engine-options.ts";
+import { followingRows, isNextRow } from "./following-step.ts";
 import type { KvRoom } from "./kv-room.ts";
 import { DECODE_ROWS_MAX, PARK_MS } from "./limits.ts";
+import type { PlannedStep } from "./planned-step.ts";
 import { stepEntry } from "./step-entry.ts";
-import { StepExecution } from "./step-execution.ts";
+import { StepExecution, type StepUnderWay } from "./step-execution.ts";
 import { traceStep } from "./step-trace.ts";
 
 export type StepperOptions = Pick<
@@ -24,18 +26,8 @@ export interface StepSink {
   unanswered(choice: Choice): void;
 }
 
-/** Rows of a choice as a step computes them. */
-type StepRows = PlannedRows<Choice> & Readonly<{ entry: StepEntry }>;
-
-/** A step as it was planned: its rows are allocated. */
-type PlannedStep = Readonly<{
-  rows: readonly StepRows[];
-  rowCount: number;
-  /** Of them, those of choices that decode. */
-  decodeCount: number;
-  beganMs: number;
-  predictedMs: number;
-}>;
+/** A step that was handed over before the one before it was over. */
+type FollowingStep = Readonly<{ plan: PlannedStep; underWay: StepUnderWay }>;
 
 /** The decode loop's one step: chooses rows, has them computed, and hands on what comes of them. */
 export class Stepper {
@@ -44,6 +36,7 @@ export class Stepper {
   readonly #execution: StepExecution;
   readonly #service = new TenantService();
   #step = 0;
+  #following: FollowingStep | undefined;
 
   constructor(options: StepperOptions, sink: StepSink) {
     this.#options = options;
@@ -56,14 +49,36 @@ export class Stepper {
     return this.#step;
   }
 
+  /** Whether a step is under way: the next call waits for its end, whatever choices there are. */
+  get isUnderWay(): boolean {
+    return this.#following !== undefined;
+  }
+
   /**
-   * One step of these choices. False when nothing was computed: all of them wait for room or for other workers. `meanwhile`: what is done while it is computed, where
-   * there is a step.
+   * One step of these choices: the one that was handed over behind the last one, or one that is planned now. Where a device can, the next one is handed over before it is over. False when nothing
+   * was computed: all of them wait for room or for other workers. `meanwhile`: what is done while it is computed, where there is a step.
    */
   async step(choices: readonly Choice[], meanwhile: () => Promise<void>): Promise<boolean> {
-    const plan = this.#plan(choices);
+    const { clock } = this.#options;
+    const beganMs = clock.monotonic();
+    const following = this.#following;
+    this.#following = undefined;
+    const plan = following?.plan ?? this.#plan(choices);
     if (plan === undefined) return false;
-    return this.#settle(plan, await this.#run(plan, meanwhile));
+    using traced = traceStep(
+      plan.rows.map(({ of }) => of),
+      plan,
+    );
+    const step = { entries: plan.rows.map(({ entry }) => entry), traceCall: traced.call };
+    const held = plan.rows.flatMap(({ of }) => of.sequence ?? []);
+    const underWay = following?.underWay ?? (await this.#execution.submit(step, held));
+    this.#following = this.#follow(plan, choices);
+    return this.#settle(plan, beganMs, await this.#execution.end(underWay, meanwhile));
+  }
+
+  /** Waits for the step that is under way, and none follows it. */
+  async finish(): Promise<void> {
+    if (this.isUnderWay) await this.step([], () => Promise.resolve());
   }
 
   /** Frees a choice's KV: at once, or when the step that uses it is over. */
@@ -74,8 +89,7 @@ export class Stepper {
 
   /** Chooses the step's rows and allocates them. Undefined where nobody can go on. */
   #plan(choices: readonly Choice[]): PlannedStep | undefined {
-    const { clock, room, cost, stepMs, prefillRowsMax } = this.#options;
-    const beganMs = clock.monotonic();
+    const { room, cost, stepMs, prefillRowsMax } = this.#options;
     this.#step += 1;
     const runnable = room.runnable(choices);
     for (const choice of choices) if (choice.isMending) this.#park(choice);
@@ -94,37 +108,45 @@ export class Stepper {
       rows: rows.map((planned) => ({ ...planned, entry: stepEntry(planned.of, planned.rowCount) })),
       rowCount: rows.reduce((sum, { rowCount }) => sum + rowCount, 0),
       decodeCount: rows.reduce((sum, { of, rowCount }) => sum + (of.isDecoding ? rowCount : 0), 0),
-      beganMs,
       predictedMs: cost.stepMs(rows),
+      isFollowing: false,
     };
   }
 
-  async #run(plan: PlannedStep, meanwhile: () => Promise<void>): Promise<StepResult> {
-    const choices = plan.rows.map(({ of }) => of);
-    using traced = traceStep(choices, plan);
-    const step = { entries: plan.rows.map(({ entry }) => entry), traceCall: traced.call };
-    return await this.#execution.run(
-      step,
-      choices.flatMap(({ sequence }) => sequence ?? []),
-      meanwhile,
-    );
+  /** Hands over the step behind one that is computed, where its rows are known but for their tokens. */
+  #follow(plan: PlannedStep, choices: readonly Choice[]): FollowingStep | undefined {
+    const { runner, sequences, cost } = this.#options;
+    if (runner.follow === undefined) return undefined;
+    const next = followingRows(plan, choices, sequences);
+    if (next === undefined) return undefined;
+    const step = { entries: next.rows.map(({ entry }) => entry), traceCall: undefined };
+    const held = step.entries.map(({ sequence }) => sequence);
+    const underWay = this.#execution.follow(step, next.of, held);
+    if (underWay === undefined) return undefined;
+    this.#step += 1;
+    for (const { of } of next.rows) of.serve(this.#step);
+    const { rows } = next;
+    const counts = { rowCount: rows.length, decodeCount: rows.length, predictedMs: cost.stepMs(rows) };
+    return { plan: { rows, ...counts, isFollowing: true }, underWay };
   }
 
   /** Hands on what was computed, and learns from how long it took. True when anything was. */
-  #settle(plan: PlannedStep, { entries, times }: StepResult): boolean {
+  #settle(plan: PlannedStep, beganMs: number, { entries, times }: StepResult): boolean {
     const { clock, cost, sequences, observer } = this.#options;
     let parkedCount = 0;
-    for (const [i, { of: choice, entry }] of plan.rows.entries()) {
+    for (const [i, rows] of plan.rows.entries()) {
+      const { of: choice, entry } = rows;
       const result = entries[i];
       assert(result !== undefined, "every entry of a step has a result");
       if (result.kind === "parked") parkedCount += 1;
-      // A request that was cancelled while the step ran has let go of its sequence: its rows are dropped.
-      if (choice.active !== entry.sequence) continue;
+      // A request that was cancelled while the step ran, or ended with the token before, has let go of its sequence: its rows are dropped.
+      if (choice.active !== entry.sequence || (plan.isFollowing && !isNextRow(rows))) continue;
+      const tokenIds = plan.isFollowing ? Int32Array.of(at(choice.tokens, rows.position)) : entry.tokenIds;
       const send = (event: GenerationEvent) => this.#sink.send(choice, event);
       if (result.kind === "parked") this.#park(choice);
-      else if (advance(choice, entry.tokenIds, result, { sequences, observer, send })) this.#sink.finished(choice);
+      else if (advance(choice, tokenIds, result, { sequences, observer, send })) this.#sink.finished(choice);
     }
-    const measuredMs = clock.monotonic() - plan.beganMs;
+    const measuredMs = clock.monotonic() - beganMs;
     // What was parked was not computed, and waiting for it says nothing of the others.
     if (parkedCount === 0) {
       cost.observe(plan.rows, measuredMs);

@@ -117,4 +117,10 @@ export interface StepRunner {
    * drawn meanwhile.
    */
   submit(step: Step): PendingStep;
+  /**
+   * Hands over a step of one row an entry while the last step that was handed over is computed, all of whose entries had one row and a draw: the token of entry i is what that step draws for its
+   * entry `of[i]`, and its row the one behind that step's, which are both reserved and not committed; what its `tokenIds` say counts for nothing. A draw that the last step does not make for certain
+   * makes that entry `parked`, and what comes of its row here says nothing. Undefined, with nothing changed, where that step has to be over first; no such function: always.
+   */
+  follow?(step: Step, of: readonly number[]): PendingStep | undefined;
 }

@@ -18,6 +18,7 @@ const FILES = {
   group_rows: ["prelude", "mma", "tensor", "group"],
   floats: ["prelude", "source"],
   fold: ["prelude"],
+  follow: ["prelude"],
   give: ["prelude"],
   layer_norm: ["prelude"],
   linear: ["prelude"],

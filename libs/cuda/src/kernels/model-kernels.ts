@@ -65,6 +65,18 @@ export class ModelKernels {
     this.#launcher.launch(kernel, [rowCount, 1, 1], 256, [ids, table.address, h, i32(width)]);
   }
 
+  /** The ids of rows that follow the step before: see follow.cu. */
+  follow(
+    rowCount: number,
+    step: Readonly<
+      Record<"from" | "top" | "drawn" | "ids", DeviceAddress> & { recordBytes: number; vocabSize: number }
+    >,
+  ): void {
+    const kernel = this.#launcher.kernel("follow", "follow", {});
+    const sizes = [i32(step.recordBytes / 4), i32(step.vocabSize)];
+    this.#launcher.launch(kernel, [1, 1, 1], rowCount, [step.from, step.top, step.drawn, step.ids, ...sizes]);
+  }
+
   /** h = `before` + added, and x = its norm; `exact` takes the same in f32. With `rows`, x is of these rows of h alone. */
   normalize(
     rowCount: number,

@@ -1,18 +1,16 @@
 import type { ModelConfig } from "@drover/checkpoint";
-import { assert, type RowLinks, type TraceCall } from "@drover/core";
+import { assert, at, type RowLinks, type TraceCall } from "@drover/core";
 import { type KvGeometry, kvGeometry } from "@drover/kv";
-import type { CudaDevice, Event, Stream } from "../driver/cuda-device.ts";
+import type { CudaDevice, Stream } from "../driver/cuda-device.ts";
 import type { Cuda } from "../driver/open-cuda.ts";
-import { passed } from "../driver/passed.ts";
 import type { Precision } from "../kernels/activations.ts";
 import { ExchangeKernels } from "../kernels/exchange-kernels.ts";
 import { KernelLibrary } from "../kernels/kernel-library.ts";
 import { ModelKernels } from "../kernels/model-kernels.ts";
-import { TABLE_WORDS_MAX } from "../limits.ts";
 import { LinkKernels } from "../links/link-kernels.ts";
 import { DeviceMemory } from "../memory/device-memory.ts";
 import { freeForKv } from "../memory/free-for-kv.ts";
-import { type PageLayout, pageRowsOf } from "../memory/page-layout.ts";
+import { pageRowsOf } from "../memory/page-layout.ts";
 import { PageStore } from "../memory/page-store.ts";
 import { StepStripes } from "../stripes/step-stripes.ts";
 import { checkModelForCard } from "./check-model.ts";
@@ -20,12 +18,14 @@ import { LinearUploader } from "./device-linear.ts";
 import { loadDeviceWeights, type TextSource } from "./device-weights.ts";
 import { linkedStep } from "./linked-step.ts";
 import { allocateBuffers } from "./step-buffers.ts";
+import { DRAWN_BYTES } from "./step-draws.ts";
 import { type RemoteExperts, StepExchange } from "./step-exchange.ts";
+import { StepFlights } from "./step-flights.ts";
 import { type GraphCounts, StepGraphs } from "./step-graphs.ts";
 import { type Question, type StepHeads, stepHeads } from "./step-heads.ts";
-import { StepInputs } from "./step-inputs.ts";
+import { StepInputs, tableWords } from "./step-inputs.ts";
 import { type RankedRow, StepOutputs } from "./step-outputs.ts";
-import { type RowRun, stepRows } from "./step-rows.ts";
+import { type RowRun, type StepRows, stepRows } from "./step-rows.ts";
 import { NONE_AWAY, runSections, type StepSections } from "./step-sections.ts";
 import { type StepShape, shapeOf } from "./step-shape.ts";
 import { TextProgram } from "./text-program.ts";
@@ -72,20 +72,8 @@ export class CudaText {
   readonly rowsMax: number;
   readonly tableMax: number;
   readonly memory: DeviceMemory;
-  readonly #device: CudaDevice;
-  readonly #library: KernelLibrary;
-  readonly #stream: Stream;
-  readonly #done: Event;
-  readonly #inputs: StepInputs;
-  readonly #outputs: StepOutputs;
-  readonly #program: TextProgram;
-  readonly #graphs: StepGraphs;
-  readonly #stripes: StepStripes;
-  readonly #heads: StepHeads;
-  readonly #exchange: StepExchange | undefined;
-  readonly #h: bigint;
-  readonly #tileRows: number;
-  readonly #ownsStream: boolean;
+  readonly #parts: Parts;
+  readonly #flights: StepFlights;
   #isBusy = false;
 
   private constructor(parts: Parts) {
@@ -96,20 +84,8 @@ export class CudaText {
     this.rowsMax = parts.rowsMax;
     this.tableMax = parts.tableMax;
     this.memory = parts.memory;
-    this.#device = parts.device;
-    this.#library = parts.library;
-    this.#stream = parts.stream;
-    this.#inputs = parts.inputs;
-    this.#outputs = parts.outputs;
-    this.#program = parts.program;
-    this.#graphs = parts.graphs;
-    this.#stripes = parts.stripes;
-    this.#heads = parts.heads;
-    this.#exchange = parts.exchange;
-    this.#h = parts.h;
-    this.#tileRows = parts.tileRows;
-    this.#ownsStream = parts.ownsStream;
-    this.#done = parts.device.createEvent();
+    this.#parts = parts;
+    this.#flights = new StepFlights(parts);
   }
 
   /** Compiles, loads the weights and takes all memory. Errors: the checkpoint's; `invalid_argument` for a model that no kernel fits; `overloaded` where the card is full; the compiler's. */
@@ -149,125 +125,152 @@ export class CudaText {
     const program = new TextProgram(config, kernels, weights, buffers, inputs, store.address, exchange, stripes);
     const graphs = new StepGraphs(device, stream, program, { rowsMax, vocabSize: config.vocabSize });
     graphs.prepare();
-    const { h, logits } = buffers;
+    const { h, logits, topIds } = buffers;
     const { vocabSize } = config;
     const heads = stepHeads({ device, memory, kernels, stream, program, outputs, logits, vocabSize }, rowsMax);
-    const { tileRows } = kernels;
-    const shared = { config, geometry, store, kvBytesMax, rowsMax, tableMax, memory };
-    return new CudaText({
-      ...shared,
-      device,
-      library,
-      stream,
-      inputs,
-      outputs,
-      program,
-      graphs,
-      stripes,
-      heads,
-      exchange,
-      h,
-      tileRows,
-      ownsStream: options.stream === undefined,
-    });
+    const shared = { config, geometry, store, kvBytesMax, rowsMax, tableMax, memory, kernels };
+    const steps = { device, library, stream, inputs, outputs, program, graphs, stripes, heads, exchange };
+    return new CudaText({ ...shared, ...steps, h, topIds, ownsStream: options.stream === undefined });
   }
 
   /** Whether every expert can be reached. */
   get usable(): boolean {
-    return this.#exchange?.usable ?? true;
+    return this.#parts.exchange?.usable ?? true;
   }
 
   /** By which its rows may go to other cards of the host; undefined: none may. */
   get links(): RowLinks | undefined {
-    return this.#exchange?.links;
+    return this.#parts.exchange?.links;
   }
 
   get graphCounts(): GraphCounts {
-    return this.#graphs.counts;
+    return this.#parts.graphs.counts;
   }
 
-  /** Computes rows, stores their keys and values, and answers. Errors: the card's, after which it is unusable. */
+  /** Computes rows, stores their keys and values, and answers. Not to be called before the last step is over. Errors: the card's, after which it is unusable. */
   async step(
     runs: readonly RowRun[],
     given: readonly GivenRows[],
     question: Question,
     traceCall?: TraceCall,
   ): Promise<Answer> {
-    assert(!this.#isBusy, "one step at a time");
+    assert(!this.#isBusy && !this.#flights.isBusy, "one step at a time");
+    const { stripes, graphs, exchange, inputs, stream, program, heads } = this.#parts;
     this.#isBusy = true;
-    const rows = stepRows(runs, this.config, this.store.layout.pageRows, this.#tileRows);
+    const rows = this.#rowsOf(runs);
     const { rowCount } = rows;
-    assert(rowCount > 0 && rowCount <= this.rowsMax, "a step has rows that fit");
     const { wanted, asked, topCount } = question;
-    this.#heads.begin(question);
+    const isDrawn = heads.begin(question);
     // A graph's head has all rows, and its rows are those of tokens.
-    const isStriped = this.#stripes.begin(runs);
+    const isStriped = stripes.begin(runs);
     const isDecode = given.length === 0 && wanted.length === rowCount && !isStriped;
-    const shape = isDecode ? this.#graphs.shapeOf({ rowCount, seen: rows.seen }, topCount) : undefined;
-    const end = this.#exchange?.begin();
-    this.#inputs.send(rows, shape?.rowCount ?? rowCount, wanted, asked, this.#stream);
+    const shape = isDecode ? graphs.shapeOf({ rowCount, seen: rows.seen }, topCount) : undefined;
+    const end = exchange?.begin();
+    inputs.send(rows, shape?.rowCount ?? rowCount, { wanted, asked }, stream);
     const single = shapeOf(rows, isStriped);
     // Who is asked by a card has no span.
-    const links = traceCall === undefined && shape ? linkedStep(this.#exchange?.links) : undefined;
-    if (shape && links) this.#graphs.whole({ ...shape, linkCount: links.count });
-    const pieces = shape === undefined ? this.#singly(single, given) : this.#recorded(shape);
-    const stops = this.#program.stops(single);
-    const away = links
-      ? NONE_AWAY
-      : await runSections(pieces, runs, stops, (kind) => this.#program.port(kind), traceCall);
+    const links = traceCall === undefined && shape ? linkedStep(exchange?.links) : undefined;
+    if (shape && links) graphs.whole({ ...shape, linkCount: links.count });
+    const pieces = shape ? this.#recorded(shape) : this.#singly(single, given);
+    const stops = program.stops(single);
+    // What stops nowhere is enqueued before anybody waits: another step may follow it.
+    if (!links && stops.length === 0) pieces.section(0);
+    const isWhole = links !== undefined || stops.length === 0;
+    const away = isWhole ? NONE_AWAY : await runSections(pieces, runs, stops, (kind) => program.port(kind), traceCall);
     const recorded = shape && { first: 0, count: rowCount, topCount: shape.topCount };
-    const heads = away.lost.size === runs.length ? [] : this.#heads.enqueue(question, recorded);
-    this.#outputs.fetch(heads, rowCount, this.#stream);
-    this.#device.record(this.#done, this.#stream);
-    await passed(this.#device, this.#done);
+    const head = away.lost.size === runs.length ? [] : heads.enqueue(question, recorded, 0);
+    const followed = isDrawn && exchange === undefined ? recorded : undefined;
+    const flight = this.#flights.begin({ question, head, rowCount, turn: 0, followed });
+    const { rows: ranked, experts } = await this.#flights.end(flight);
     end?.();
     this.#isBusy = false;
-    const experts = this.#outputs.experts(0, rowCount);
     // Where all runs were lost the later layers have chosen nothing.
-    if (away.lost.size < runs.length) this.#exchange?.tell(experts);
-    return { rows: this.#heads.answer(heads, topCount), experts, ...(links?.end(experts, runs) ?? away) };
+    if (away.lost.size < runs.length) exchange?.tell(experts);
+    return { rows: ranked, experts, ...(links?.end(experts, runs) ?? away) };
+  }
+
+  /**
+   * Enqueues a step of one row a run behind the step that is computed, all of whose rows were wanted: the token of run i is what that step draws from its row `of[i]`. Undefined, with nothing
+   * changed, where it has to wait: where the card does not draw all tokens of both, there is no graph for its rows, or another step was enqueued behind already. Errors: as of {@link step}.
+   */
+  follow(runs: readonly RowRun[], question: Question, of: readonly number[]): Promise<Answer> | undefined {
+    const last = this.#flights.followable;
+    if (last === undefined || this.#parts.exchange !== undefined) return undefined;
+    const { graphs, inputs, heads, stream } = this.#parts;
+    const rows = this.#rowsOf(runs);
+    const { rowCount } = rows;
+    const { wanted, asked, topCount } = question;
+    const shape = wanted.length === rowCount ? graphs.shapeOf(rows, topCount) : undefined;
+    const turn = 1 - last.turn;
+    if (shape === undefined || !inputs.canFollow(rows) || !heads.follow(question, turn)) return undefined;
+    const places = heads.tokenPlaces(last.question, last.followed);
+    inputs.send(rows, shape.rowCount, { wanted, asked, from: Int32Array.from(of, (row) => at(places, row)) }, stream);
+    this.#takeTokens(rowCount);
+    graphs.section(0, shape);
+    const followed = { first: 0, count: rowCount, topCount: shape.topCount };
+    const head = heads.enqueue(question, followed, turn);
+    last.isFollowed = true;
+    const flight = this.#flights.begin({ question, head, rowCount, turn, followed });
+    return this.#flights.end(flight).then((ended) => ({ ...ended, ...NONE_AWAY }));
+  }
+
+  #takeTokens(rowCount: number): void {
+    const { kernels, inputs, heads, topIds: top, config } = this.#parts;
+    const lists = { from: inputs.list("from"), ids: inputs.list("tokenIds") };
+    const drawn = { drawn: heads.drawn, recordBytes: DRAWN_BYTES };
+    kernels.follow(rowCount, { ...lists, top, ...drawn, vocabSize: config.vocabSize });
+  }
+
+  #rowsOf(runs: readonly RowRun[]): StepRows {
+    const rows = stepRows(runs, this.config, this.store.layout.pageRows, this.#parts.kernels.tileRows);
+    assert(rows.rowCount > 0 && rows.rowCount <= this.rowsMax, "a step has rows that fit");
+    return rows;
   }
 
   #recorded(shape: NonNullable<ReturnType<StepGraphs["shapeOf"]>>): StepSections {
+    const { graphs } = this.#parts;
     return {
-      section: (index) => this.#graphs.section(index, shape),
-      meanwhile: (index) => this.#graphs.meanwhile(index, shape),
+      section: (index) => graphs.section(index, shape),
+      meanwhile: (index) => graphs.meanwhile(index, shape),
     };
   }
 
   /** A step kernel by kernel; its heads are not among its sections. */
   #singly(shape: StepShape, given: readonly GivenRows[]): StepSections {
+    const { program } = this.#parts;
     const section = (index: number) => {
       if (index === 0) {
-        this.#program.embed(shape.rowCount);
+        program.embed(shape.rowCount);
         for (const { row, rows_aD } of given) this.#give(row, rows_aD);
       }
-      this.#program.section(index, shape);
+      program.section(index, shape);
     };
-    return { section, meanwhile: (index) => this.#program.meanwhile(index, shape) };
+    return { section, meanwhile: (index) => program.meanwhile(index, shape) };
   }
 
   /** Gives everything back to the card. */
   close(): void {
-    this.#device.synchronize(this.#stream);
-    this.#graphs.close();
-    this.#device.destroyEvent(this.#done);
-    this.#inputs.close();
-    this.#outputs.close();
-    this.#stripes.close();
-    this.#heads.close();
+    const { device, stream, graphs, inputs, outputs, stripes, heads, exchange, library, ownsStream } = this.#parts;
+    device.synchronize(stream);
+    graphs.close();
+    this.#flights.close();
+    inputs.close();
+    outputs.close();
+    stripes.close();
+    heads.close();
     this.store.close();
-    this.#exchange?.close();
-    this.#library.close();
+    exchange?.close();
+    library.close();
     this.memory.close();
-    if (this.#ownsStream) this.#device.destroyStream(this.#stream);
+    if (ownsStream) device.destroyStream(stream);
   }
 
   /** Images' features are rare: ordinary memory will do, and the call waits. */
   #give(row: number, rows_aD: Float32Array): void {
-    this.#device.synchronize(this.#stream);
+    const { device, stream, h } = this.#parts;
+    device.synchronize(stream);
     const bytes = new Uint8Array(rows_aD.buffer, rows_aD.byteOffset, rows_aD.byteLength);
-    this.#device.write(this.#h + BigInt(4 * row * this.config.hiddenSize), bytes);
+    device.write(h + BigInt(4 * row * this.config.hiddenSize), bytes);
   }
 }
 
@@ -290,11 +293,7 @@ type Parts = Readonly<{
   stripes: StepStripes;
   heads: StepHeads;
   exchange: StepExchange | undefined;
+  kernels: ModelKernels;
   h: bigint;
-  tileRows: number;
+  topIds: bigint;
 }>;
-
-/** Pages that the sequences of a step can have at most, in both kinds of layers, where each has a row. */
-function tableWords({ slabCount, slabUnits }: PageLayout, rowsMax: number): number {
-  return Math.min(TABLE_WORDS_MAX, slabCount * slabUnits * rowsMax);
-}

@@ -1,3 +1,4 @@
+import { at } from "@drover/core";
 import type { RowDraw } from "@drover/sampling";
 import type { CudaDevice, DeviceAddress, HostMemory, Stream } from "../driver/cuda-device.ts";
 import type { ModelKernels } from "../kernels/model-kernels.ts";
@@ -11,8 +12,9 @@ export type PlacedDraw = Readonly<{ place: number; draw: RowDraw }>;
 /** A token that was drawn, and its raw logit. */
 export type DrawnRow = Readonly<{ tokenId: number; logit: number }>;
 
-/** Bytes of draw.cu's Draw and Drawn, numbers of f64 that the first begins with, and of one number. */
-const [DRAW_BYTES, DRAWN_BYTES, DRAW_VALUES, WORD, VALUE] = [104, 12, 7, 4, 8];
+/** Bytes of draw.cu's Draw, numbers of f64 that it begins with, and of one number; and bytes of its Drawn. */
+const [DRAW_BYTES, DRAW_VALUES, WORD, VALUE] = [104, 7, 4, 8];
+export const DRAWN_BYTES = 12;
 
 /** The draws of a step whose tokens a card chooses by itself: what it is told of them, and what it answers, in pinned memory. */
 export class StepDraws {
@@ -20,10 +22,9 @@ export class StepDraws {
   readonly #kernels: ModelKernels;
   readonly #rowsMax: number;
   readonly #vocabSize: number;
-  readonly #host: Readonly<Record<"told" | "drawn", HostMemory>>;
   readonly #card: Readonly<Record<"told" | "drawn" | "scores", DeviceAddress>>;
-  readonly #told: Told;
-  #draws: readonly PlacedDraw[] = [];
+  /** Of a step, and of the one that is enqueued behind it, in turns. */
+  readonly #turns: readonly [DrawTurn, DrawTurn];
 
   /** `rowsMax`: of the largest step. */
   constructor(
@@ -36,55 +37,67 @@ export class StepDraws {
     this.#rowsMax = rowsMax;
     this.#vocabSize = vocabSize;
     const bytes = { told: toldBytes(rowsMax), drawn: rowsMax * DRAWN_BYTES };
-    this.#host = { told: device.allocateHost(bytes.told), drawn: device.allocateHost(bytes.drawn) };
     this.#card = {
       told: memory.allocate("exchange", bytes.told),
       drawn: memory.allocate("exchange", bytes.drawn),
       scores: memory.allocate("activations", WORD * HEAD_ROWS_MAX * vocabSize),
     };
-    this.#told = new Told(this.#host.told, rowsMax);
+    const turn = (): DrawTurn => {
+      const memory = device.allocateHost(bytes.told);
+      return { memory, told: new Told(memory, rowsMax), drawn: device.allocateHost(bytes.drawn), draws: [] };
+    };
+    this.#turns = [turn(), turn()];
   }
 
-  /** A step begins. Returns the places of draws that there is no room for, and of which nothing is drawn here. */
-  begin(draws: readonly PlacedDraw[]): readonly number[] {
-    this.#told.clear();
-    const taken = draws.filter(({ place, draw }) => this.#told.add(draw, place % HEAD_ROWS_MAX));
-    this.#draws = taken;
+  /** Where the card has what comes of the draws of the last step: a record for each draw, which begins with its token. */
+  get drawn(): DeviceAddress {
+    return this.#card.drawn;
+  }
+
+  /** A step begins. Returns the places of draws that there is no room for, and of which nothing is drawn here. `turn`: of two steps on their way each has its own, 0 or 1. */
+  begin(draws: readonly PlacedDraw[], turn = 0): readonly number[] {
+    const own = at(this.#turns, turn);
+    own.told.clear();
+    const taken = draws.filter(({ place, draw }) => own.told.add(draw, place % HEAD_ROWS_MAX));
+    own.draws = taken;
     const known = new Set(taken.map(({ place }) => place));
     return draws.flatMap(({ place }) => (known.has(place) ? [] : [place]));
   }
 
   /** Enqueues what the card is told of the step's draws. */
-  send(stream: Stream): void {
-    if (this.#draws.length === 0) return;
-    this.#device.copyFromHost(this.#card.told, this.#host.told, 0, this.#told.byteCount, stream);
+  send(stream: Stream, turn = 0): void {
+    const { draws, memory, told } = at(this.#turns, turn);
+    if (draws.length === 0) return;
+    this.#device.copyFromHost(this.#card.told, memory, 0, told.byteCount, stream);
   }
 
   /** Enqueues the draws from a run of the head, whose logits [count, V] are there, and the copy of what comes of them. */
-  enqueue({ first, count }: HeadRun, logits: DeviceAddress, stream: Stream): void {
-    const from = this.#draws.findIndex(({ place }) => place >= first);
-    const drawCount = this.#draws.filter(({ place }) => place >= first && place < first + count).length;
+  enqueue({ first, count }: HeadRun, logits: DeviceAddress, stream: Stream, turn = 0): void {
+    const { draws, drawn: answers, ...own } = at(this.#turns, turn);
+    const from = draws.findIndex(({ place }) => place >= first);
+    const drawCount = draws.filter(({ place }) => place >= first && place < first + count).length;
     if (drawCount === 0) return;
     const { told, drawn, scores } = this.#card;
     this.#kernels.draw(drawCount, {
       logits,
       scores,
       draws: told + BigInt(from * DRAW_BYTES),
-      words: told + BigInt(this.#told.wordsAt),
-      values: told + BigInt(this.#told.valuesAt),
+      words: told + BigInt(own.told.wordsAt),
+      values: told + BigInt(own.told.valuesAt),
       drawn: drawn + BigInt(from * DRAWN_BYTES),
       vocabSize: this.#vocabSize,
     });
     const answer = from * DRAWN_BYTES;
-    this.#device.copyToHost(this.#host.drawn, answer, drawn + BigInt(answer), drawCount * DRAWN_BYTES, stream);
+    this.#device.copyToHost(answers, answer, drawn + BigInt(answer), drawCount * DRAWN_BYTES, stream);
   }
 
   /** What came of the step's draws once they have come, by the wanted rows' places; undefined: the token is the CPU's to say. */
-  answers(): ReadonlyMap<number, DrawnRow | undefined> {
-    const { buffer, byteOffset } = this.#host.drawn.bytes;
+  answers(turn = 0): ReadonlyMap<number, DrawnRow | undefined> {
+    const { draws, drawn } = at(this.#turns, turn);
+    const { buffer, byteOffset } = drawn.bytes;
     const view = new DataView(buffer, byteOffset, this.#rowsMax * DRAWN_BYTES);
     return new Map(
-      this.#draws.map(({ place }, i) => {
+      draws.map(({ place }, i) => {
         const [from, isLittle] = [i * DRAWN_BYTES, true];
         const row = { tokenId: view.getInt32(from, isLittle), logit: view.getFloat32(from + WORD, isLittle) };
         return [place, view.getInt32(from + 2 * WORD, isLittle) === 1 ? row : undefined];
@@ -93,9 +106,17 @@ export class StepDraws {
   }
 
   close(): void {
-    for (const memory of Object.values(this.#host)) this.#device.freeHost(memory);
+    for (const { memory, drawn } of this.#turns) for (const host of [memory, drawn]) this.#device.freeHost(host);
   }
 }
+
+/** What one step tells the card, and what it answers. */
+type DrawTurn = {
+  readonly memory: HostMemory;
+  readonly told: Told;
+  readonly drawn: HostMemory;
+  draws: readonly PlacedDraw[];
+};
 
 function toldBytes(rowsMax: number): number {
   return rowsMax * DRAW_BYTES + DRAW_VALUES_MAX * VALUE + DRAW_WORDS_MAX * WORD;

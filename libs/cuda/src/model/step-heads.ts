@@ -33,31 +33,56 @@ export class StepHeads {
     this.#parts = parts;
   }
 
-  /** A step begins. */
-  begin({ whole, draws = [] }: Question): void {
+  /** A step begins that nothing is computed before. Returns whether the card draws all of its tokens. */
+  begin({ whole, draws = [] }: Question): boolean {
     const left = this.#parts.draws.begin(draws);
     this.#parts.outputs.expectLogits([...whole, ...left].sort((a, b) => a - b));
+    return whole.length + left.length === 0;
+  }
+
+  /** A step begins while the one before it, of whose tokens the card draws all, is computed. False, with nothing changed for that one, where the card does not draw all of this one's. */
+  follow({ whole, draws = [] }: Question, turn: number): boolean {
+    return whole.length === 0 && this.#parts.draws.begin(draws, turn).length === 0;
+  }
+
+  /**
+   * Of each wanted row of a step that was enqueued, all of whose tokens the card draws in one run of the head, where its token is: in the list of likeliest ones, or, negative, -1 less the place of its
+   * draw.
+   */
+  tokenPlaces({ draws = [] }: Question, { count, topCount }: HeadRun): Int32Array {
+    const places = Int32Array.from({ length: count }, (_, row) => row * topCount);
+    for (const [i, { place }] of draws.entries()) places[place] = -1 - i;
+    return places;
+  }
+
+  /** Where the card has what comes of the last step's draws. */
+  get drawn(): DeviceAddress {
+    return this.#parts.draws.drawn;
   }
 
   /** Enqueues the head for all wanted rows, or what follows one run that a graph of so many rows has enqueued. */
-  enqueue({ wanted, topCount }: Question, recorded: HeadRun | undefined): readonly HeadRun[] {
+  enqueue({ wanted, topCount }: Question, recorded: HeadRun | undefined, turn: number): readonly HeadRun[] {
     const { program, outputs, draws, logits, stream } = this.#parts;
     const heads = recorded === undefined ? headRuns(wanted.length, topCount) : [recorded];
-    draws.send(stream);
+    draws.send(stream, turn);
     for (const run of heads) {
       if (recorded === undefined) program.head(run);
       outputs.fetchLogits(run, stream);
-      draws.enqueue(run, logits, stream);
+      draws.enqueue(run, logits, stream, turn);
     }
     return heads;
   }
 
-  /** The wanted rows once they have come. A row whose token the card has not drawn for certain gets its logits, which is rare: this thread waits for them. */
-  answer(heads: readonly HeadRun[], topCount: number): readonly RankedRow[] {
+  /**
+   * The wanted rows once they have come. A row whose token the card has not drawn for certain gets its logits, which is rare: this thread waits for them. Where a step that was enqueued behind
+   * it may have overwritten them, it is unsure.
+   */
+  answer(heads: readonly HeadRun[], topCount: number, turn: number, isFollowed: boolean): readonly RankedRow[] {
     const { outputs, draws } = this.#parts;
-    const rows = heads.flatMap((run) => outputs.rows(run, topCount));
-    const drawn = heads.length === 0 ? new Map<number, undefined>() : draws.answers();
+    const rows = heads.flatMap((run) => outputs.rows(run, topCount, turn));
+    const drawn = heads.length === 0 ? new Map<number, undefined>() : draws.answers(turn);
     const unsure = [...drawn].flatMap(([place, row]) => (row === undefined ? [place] : []));
+    if (isFollowed) return rows.map((row, i) => ({ ...row, drawn: drawn.get(i), isUnsure: unsure.includes(i) }));
     const logits = this.#logitsOf(heads, unsure);
     return rows.map((row, place) => ({ ...row, drawn: drawn.get(place), logits: logits.get(place) ?? row.logits }));
   }

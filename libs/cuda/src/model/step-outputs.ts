@@ -1,4 +1,5 @@
 import type { ModelConfig } from "@drover/checkpoint";
+import { at } from "@drover/core";
 import type { CudaDevice, HostMemory, Stream } from "../driver/cuda-device.ts";
 import { TOP_COUNT_MAX } from "../limits.ts";
 import type { StepBuffers } from "./step-buffers.ts";
@@ -18,7 +19,11 @@ export type RankedRow = Readonly<{
   logits: Float32Array | undefined;
   /** What the card has drawn. */
   drawn?: DrawnRow | undefined;
+  /** Whether the card could not say for certain what is drawn, and the logits are gone. */
+  isUnsure?: boolean;
 }>;
+
+type Fetched = Readonly<{ memory: HostMemory; words: Int32Array; floats: Float32Array }>;
 
 /** What a step answers, in pinned memory. */
 export class StepOutputs {
@@ -26,9 +31,8 @@ export class StepOutputs {
   readonly #buffers: StepBuffers;
   readonly #rowsMax: number;
   readonly #moeCount: number;
-  readonly #host: HostMemory;
-  readonly #words: Int32Array;
-  readonly #floats: Float32Array;
+  /** Of a step, and of the one that is enqueued behind it, in turns. */
+  readonly #hosts: readonly [Fetched, Fetched];
   readonly #vocabSize: number;
   /** Whole rows of logits: as many as a step has asked for yet. */
   #logits: HostMemory | undefined;
@@ -47,10 +51,13 @@ export class StepOutputs {
     this.#buffers = buffers;
     this.#rowsMax = rowsMax;
     this.#moeCount = moeCount;
-    this.#host = device.allocateHost(WORD * rowsMax * (2 * TOP_COUNT_MAX + 2 + moeCount));
-    const { buffer, byteOffset, byteLength } = this.#host.bytes;
-    this.#words = new Int32Array(buffer, byteOffset, byteLength / WORD);
-    this.#floats = new Float32Array(buffer, byteOffset, byteLength / WORD);
+    const fetched = (): Fetched => {
+      const memory = device.allocateHost(WORD * rowsMax * (2 * TOP_COUNT_MAX + 2 + moeCount));
+      const { buffer, byteOffset, byteLength } = memory.bytes;
+      const own = [buffer, byteOffset, byteLength / WORD] as const;
+      return { memory, words: new Int32Array(...own), floats: new Float32Array(...own) };
+    };
+    this.#hosts = [fetched(), fetched()];
   }
 
   /** Says which wanted rows' logits are fetched whole in the step that begins, ascending. Not to be called before the last step is over. */
@@ -73,13 +80,14 @@ export class StepOutputs {
     }
   }
 
-  /** Enqueues the copies of a run of the head, and of the experts of so many rows. */
-  fetch(runs: readonly HeadRun[], expertRows: number, stream: Stream): void {
+  /** Enqueues the copies of a run of the head, and of the experts of so many rows. `turn`: of two steps on their way each has its own, 0 or 1. */
+  fetch(runs: readonly HeadRun[], expertRows: number, turn: number, stream: Stream): void {
+    const { memory } = at(this.#hosts, turn);
     const { topIds, topValues, logSumExps, askedValues, chosen } = this.#buffers;
     const copy = (place: number, source: bigint, first: number, count: number) => {
       if (count === 0) return;
       const bytes = [WORD * (place + first), source + BigInt(WORD * first), WORD * count] as const;
-      this.#device.copyToHost(this.#host, ...bytes, stream);
+      this.#device.copyToHost(memory, ...bytes, stream);
     };
     for (const { first, count, topCount } of runs) {
       copy(this.#idsAt, topIds, first * TOP_COUNT_MAX, count * topCount);
@@ -91,28 +99,29 @@ export class StepOutputs {
   }
 
   /** The rows of a run, once it has come, with so many likeliest tokens or all that were found. The lists are views: good until the next step. */
-  rows({ first, count, topCount }: HeadRun, wantedCount: number): RankedRow[] {
+  rows({ first, count, topCount }: HeadRun, wantedCount: number, turn: number): RankedRow[] {
+    const { words, floats } = at(this.#hosts, turn);
     const taken = Math.min(topCount, wantedCount);
     return Array.from({ length: count }, (_, i) => {
-      const at = first * TOP_COUNT_MAX + i * topCount;
+      const from = first * TOP_COUNT_MAX + i * topCount;
       return {
-        topIds: this.#words.subarray(this.#idsAt + at, this.#idsAt + at + taken),
-        topValues: this.#floats.subarray(this.#valuesAt + at, this.#valuesAt + at + taken),
-        logSumExp: this.#floats[this.#sumsAt + first + i] as number,
-        askedLogit: this.#floats[this.#askedAt + first + i] as number,
+        topIds: words.subarray(this.#idsAt + from, this.#idsAt + from + taken),
+        topValues: floats.subarray(this.#valuesAt + from, this.#valuesAt + from + taken),
+        logSumExp: floats[this.#sumsAt + first + i] as number,
+        askedLogit: floats[this.#askedAt + first + i] as number,
         logits: this.#logitsOf(first + i),
       };
     });
   }
 
   /** Experts of rows [first, first + count), [count, MoE layers]. */
-  experts(first: number, count: number): Uint16Array {
-    const at = this.#expertsAt + first * this.#moeCount;
-    return Uint16Array.from(this.#words.subarray(at, at + count * this.#moeCount));
+  experts(first: number, count: number, turn: number): Uint16Array {
+    const from = this.#expertsAt + first * this.#moeCount;
+    return Uint16Array.from(at(this.#hosts, turn).words.subarray(from, from + count * this.#moeCount));
   }
 
   close(): void {
-    this.#device.freeHost(this.#host);
+    for (const { memory } of this.#hosts) this.#device.freeHost(memory);
     if (this.#logits !== undefined) this.#device.freeHost(this.#logits);
   }
 

@@ -20,8 +20,11 @@ export type StepBatch = Readonly<{ parts: readonly BatchPart[]; rowCount: number
 /** What a batch is bounded by, and where its sequences' rows are. */
 type BatchText = Pick<CudaText, "config" | "geometry" | "store" | "rowsMax" | "tableMax">;
 
-/** A step's entries in as few batches as fit: one, unless there are very many rows, or very long sequences. */
-export function stepBatches(entries: readonly StepEntry[], text: BatchText): readonly StepBatch[] {
+/**
+ * A step's entries in as few batches as fit: one, unless there are very many rows, or very long sequences. `ahead`: how many rows of each sequence the step before it computes, which are not
+ * committed.
+ */
+export function stepBatches(entries: readonly StepEntry[], text: BatchText, ahead = 0): readonly StepBatch[] {
   const batches: StepBatch[] = [];
   let parts: BatchPart[] = [];
   let [offset, words] = [0, 0];
@@ -30,7 +33,7 @@ export function stepBatches(entries: readonly StepEntry[], text: BatchText): rea
     [parts, offset, words] = [[], 0, 0];
   };
   for (const entry of entries) {
-    const run = runOf(entry, text);
+    const run = runOf(entry, text, ahead);
     const rowCount = entry.tokenIds.length;
     const own = run.tables.global.pages.length + run.tables.local.pages.length;
     if (offset + rowCount > text.rowsMax || words + own > text.tableMax) close();
@@ -43,9 +46,9 @@ export function stepBatches(entries: readonly StepEntry[], text: BatchText): rea
 }
 
 /** Where an entry's rows stand, and the pages of all that they see. */
-function runOf({ sequence, tokenIds }: StepEntry, { config, geometry, store }: BatchText): RowRun {
+function runOf({ sequence, tokenIds }: StepEntry, { config, geometry, store }: BatchText, ahead: number): RowRun {
   const kv = stored(sequence);
-  const position = kv.length;
+  const position = kv.length + ahead;
   const table = (kind: KvKind, firstPosition: number) =>
     pageTable(store, (segment) => kv.parts(kind, segment), {
       segmentRows: segmentRowsOf(geometry, kind === "global"),

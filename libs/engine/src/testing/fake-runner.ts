@@ -1,4 +1,12 @@
-import type { Clock, EntryResult, PendingStep, Step, StepEntry, StepRunner } from "@drover/core";
+import {
+  at,
+  type Clock,
+  type EntryResult,
+  type PendingStep,
+  type Step,
+  type StepEntry,
+  type StepRunner,
+} from "@drover/core";
 
 /** Milliseconds that a fake step of these entries takes. */
 export type FakeCost = (entries: ReadonlyArray<Readonly<{ position: number; rowCount: number }>>) => number;
@@ -25,6 +33,11 @@ export class FakeRunner implements StepRunner {
   onSubmit: () => void = () => undefined;
   readonly clock: Clock;
   stepCount = 0;
+  /** Steps that were handed over behind another. */
+  followedCount = 0;
+  follow?: NonNullable<StepRunner["follow"]>;
+  /** What the last step was answered, where others follow. */
+  #answered: readonly EntryResult[] = [];
   readonly #cost: FakeCost;
   readonly #answer: FakeAnswer;
   #nowMs = 0;
@@ -44,6 +57,25 @@ export class FakeRunner implements StepRunner {
     );
     this.#nowMs += totalMs;
     const times = { computeMs: totalMs, exchangeMs: 0, totalMs };
-    return { result: () => Promise.resolve({ entries: entries.map(this.#answer), times }) };
+    if (this.follow === undefined)
+      return { result: () => Promise.resolve({ entries: entries.map(this.#answer), times }) };
+    const answered = entries.map(this.#answer);
+    this.#answered = answered;
+    return { result: () => Promise.resolve({ entries: answered, times }) };
   }
+
+  /** From now on it takes a step while the last one is computed, whose tokens it knows as a card does. */
+  letFollow(): void {
+    this.follow = ({ entries, traceCall }, of) => {
+      this.followedCount += 1;
+      const last = this.#answered;
+      const known = entries.map((entry, i) => ({ ...entry, tokenIds: Int32Array.of(tokenOf(at(last, at(of, i)))) }));
+      return this.submit({ entries: known, traceCall });
+    };
+  }
+}
+
+/** What an entry has drawn; of one that was parked the card has something, which says nothing. */
+function tokenOf(result: EntryResult): number {
+  return result.kind === "computed" ? at(result.tokens, 0).tokenId : 0;
 }
