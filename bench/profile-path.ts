@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { Agent } from "node:http";
 import { loadavg, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -7,7 +7,7 @@ import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { type StreamTimes, streamCompletion } from "./serving/completion-stream.ts";
 import { median, quantile } from "./serving/figures.ts";
-import { type CpuProfile, spentIn } from "./serving/profile-table.ts";
+import { tellProfile } from "./serving/profile-table.ts";
 import { cpuOf, nameOf, startCluster } from "./serving/served-cluster.ts";
 
 /**
@@ -117,6 +117,10 @@ async function measure(): Promise<void> {
   for (const [at, pid] of pids.entries()) if (at > 0) tell(pid, (running.mainUs[at] ?? Number.NaN) / running.tokens);
 }
 
+function tell(pid: number, us: number): void {
+  tellProfile(folder, pid, { name: nameOf(pid) ?? "", us, noun: "token", functions: Number(values.functions) });
+}
+
 /** What was so far, when somebody looked. */
 type Look = Readonly<{ ms: number; tokens: number; cpuUs: readonly number[]; mainUs: readonly number[] }>;
 
@@ -166,29 +170,4 @@ async function load(streams: number, tokens: number, onAllBegun?: () => void, en
   } finally {
     agent.destroy();
   }
-}
-
-/** Samples of a profile are of time, and others may have had the cores meanwhile: they say how the main thread's CPU is shared out. */
-function tell(pid: number, usAToken: number): void {
-  const profile = JSON.parse(readFileSync(join(folder, `${pid}.cpuprofile`), "utf8")) as CpuProfile;
-  const spent = spentIn(profile);
-  const whole = spent.reduce((sum, { us }) => sum + us, 0);
-  const inUs = (us: number) => ((us / whole) * usAToken).toFixed(1);
-  const byLibrary = Map.groupBy(spent, ({ library }) => library);
-  const libraries = [...byLibrary].map(([name, of]) => [name, of.reduce((sum, { us }) => sum + us, 0)] as const);
-  const pauses = JSON.parse(readFileSync(join(folder, `${pid}.gc`), "utf8")) as number[];
-  const pausedMs = pauses.reduce((sum, ms) => sum + ms, 0);
-  console.log(
-    `\n${nameOf(pid)}: ${usAToken.toFixed(1)} us a token on its main thread; ${pauses.length} pauses for garbage, ${pausedMs.toFixed(0)} ms in all, ${Math.max(0, ...pauses).toFixed(1)} ms the longest`,
-  );
-  console.log(
-    libraries
-      .toSorted(([, a], [, b]) => b - a)
-      .slice(0, 16)
-      .map(([name, us]) => `${name} ${inUs(us)}`)
-      .join(", "),
-  );
-  console.log("| us a token | library | function |\n|---|---|---|");
-  for (const { library, us, function: name } of spent.slice(0, Number(values.functions)))
-    console.log(`| ${inUs(us)} | ${library} | ${name} |`);
 }

@@ -19,7 +19,7 @@ if (isMainThread && folder !== undefined) {
     session = new Session();
     session.connect();
     session.post("Profiler.enable");
-    session.post("Profiler.setSamplingInterval", { interval: 1000 });
+    session.post("Profiler.setSamplingInterval", { interval: Number(process.env.PROFILE_INTERVAL_US ?? 1000) });
     session.post("Profiler.start");
     garbage.observe({ entryTypes: ["gc"] });
   };

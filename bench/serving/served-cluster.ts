@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 
-/** A whole cluster of a checkout's `bin/drover up`, with the embedded queue, on ports of its own. */
+/** A whole cluster of a checkout's `bin/drover up`, with the embedded queue unless another is said, on ports of its own. */
 export type ServedCluster = Readonly<{
   url: string;
   /** User and system time of all of its processes so far, microseconds. */
@@ -16,9 +16,14 @@ export type ServedCluster = Readonly<{
 /** Starts it with `--expert-workers` and further flags, and waits until it answers. Errors: it ended before. */
 export async function startCluster(
   checkout: string,
-  { expertWorkers, flags, env = {} }: Readonly<{ expertWorkers: string; flags: string; env?: NodeJS.ProcessEnv }>,
+  {
+    expertWorkers,
+    flags,
+    queue = "embedded",
+    env = {},
+  }: Readonly<{ expertWorkers: string; flags: string; queue?: string; env?: NodeJS.ProcessEnv }>,
 ): Promise<ServedCluster> {
-  const args = ["up", "--http-port", "0", "--grpc-port", "0", "--queue", "embedded"];
+  const args = ["up", "--http-port", "0", "--grpc-port", "0", "--queue", queue];
   args.push("--expert-workers", expertWorkers, ...flags.split(" ").filter(Boolean));
   const child = spawn(join(resolve(checkout), "bin/drover"), args, {
     stdio: ["ignore", "pipe", "ignore"],
