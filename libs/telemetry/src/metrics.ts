@@ -16,8 +16,8 @@ export interface Metrics {
     labelNames: readonly L[],
     buckets?: readonly number[],
   ): Histogram<L>;
-  /** Counts for a counter's series without asking for it each time: what was added is handed over at every scrape. */
-  tally<L extends string>(counter: Counter<L>, labels: Readonly<Record<L, string>>): Tally;
+  /** Counts for a counter's or a gauge's series without asking for it each time: what was added is handed over at every scrape. */
+  tally<L extends string>(counter: Counter<L> | Gauge<L>, labels: Readonly<Record<L, string>>): Tally;
   /** Calls back before every scrape: for gauges whose value is read from somewhere else. */
   beforeScrape(collect: () => void | Promise<void>): void;
   /** To be called some times a minute by whoever turns the event loop, whose lag is measured while it has something to do: whether it had. */
@@ -28,7 +28,7 @@ export interface Metrics {
   readonly contentType: string;
 }
 
-/** What is added to one series, many times a second. */
+/** What is added to one series, many times a second; to a gauge's also less than nothing. */
 export type Tally = Readonly<{ add: (count: number) => void }>;
 
 export type MetricsOptions = Readonly<{

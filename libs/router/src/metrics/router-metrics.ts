@@ -12,33 +12,45 @@ const FINISH_REASONS = ["stop", "length", "abort"] as const;
 export class RouterMetrics {
   readonly #series: RouterSeries;
   readonly #model: { model_name: string };
+  readonly #firstToken: HistogramSeries;
   readonly #interToken: HistogramSeries;
+  readonly #latency: HistogramSeries;
+  readonly #requestPromptTokens: HistogramSeries;
+  readonly #requestGenerationTokens: HistogramSeries;
+  readonly #cachedShare: HistogramSeries;
   readonly #generatedTokens: Tally;
+  readonly #promptTokens: Tally;
+  readonly #cachedTokens: Tally;
+  readonly #inFlight: Tally;
+  readonly #imageBytesHeld: Tally;
+  readonly #finished: Readonly<Record<(typeof FINISH_REASONS)[number], Tally>>;
 
   constructor(series: RouterSeries, modelId: ModelId) {
     this.#series = series;
     this.#model = { model_name: modelId };
+    this.#firstToken = series.timeToFirstToken.of(this.#model);
     this.#interToken = series.interTokenLatency.of(this.#model);
+    this.#latency = series.requestLatency.of(this.#model);
+    this.#requestPromptTokens = series.requestPromptTokens.of(this.#model);
+    this.#requestGenerationTokens = series.requestGenerationTokens.of(this.#model);
+    this.#cachedShare = series.cachedShare.of(this.#model);
     this.#generatedTokens = series.tally(series.generationTokens, this.#model);
+    this.#promptTokens = series.tally(series.promptTokens, this.#model);
+    this.#cachedTokens = series.tally(series.cachedTokens, this.#model);
+    this.#inFlight = series.tally(series.inFlight, this.#model);
+    this.#imageBytesHeld = series.tally(series.imageBytesHeld, this.#model);
+    const finished = (reason: (typeof FINISH_REASONS)[number]) =>
+      series.tally(series.successes, { ...this.#model, finished_reason: reason });
+    this.#finished = { stop: finished("stop"), length: finished("length"), abort: finished("abort") };
     this.#emitZeros();
   }
 
   /** What has not happened yet is counted as 0, so that its first time is a rise. */
   #emitZeros(): void {
     for (const code of Object.keys(ERROR_CODES)) this.#series.failures.inc({ ...this.#model, code }, 0);
-    for (const finished_reason of FINISH_REASONS) this.#series.successes.inc({ ...this.#model, finished_reason }, 0);
     for (const cause of READD_CAUSES) this.#series.readds.inc({ ...this.#model, cause }, 0);
     for (const lane of LANES) this.#series.refusedAtDoor.inc({ ...this.#model, lane }, 0);
-    for (const histogram of [
-      this.#series.timeToFirstToken,
-      this.#series.interTokenLatency,
-      this.#series.requestLatency,
-      this.#series.requestPromptTokens,
-      this.#series.requestGenerationTokens,
-      this.#series.cachedShare,
-      this.#series.imageOpenSeconds,
-    ])
-      histogram.of(this.#model);
+    this.#series.imageOpenSeconds.of(this.#model);
     for (const outcome of DRAIN_OUTCOMES) this.#series.drained.inc({ ...this.#model, outcome }, 0);
     for (const reason of UNKEPT_REASONS) this.#series.keyedUnkept.inc({ ...this.#model, reason }, 0);
     this.waitingForCluster(0);
@@ -47,7 +59,7 @@ export class RouterMetrics {
   }
 
   firstToken(seconds: number): void {
-    this.#series.timeToFirstToken.observe(this.#model, seconds);
+    this.#firstToken.observe(seconds);
   }
   nextToken(seconds: number): void {
     this.#interToken.observe(seconds);
@@ -56,24 +68,24 @@ export class RouterMetrics {
     this.#generatedTokens.add(1);
   }
   ended(seconds: number): void {
-    this.#series.requestLatency.observe(this.#model, seconds);
+    this.#latency.observe(seconds);
   }
   /** `cachedTokenCount`: of the prompt, what its worker says that it did not compute. */
   prompt(tokenCount: number, cachedTokenCount: number): void {
-    this.#series.promptTokens.inc(this.#model, tokenCount);
-    this.#series.requestPromptTokens.observe(this.#model, tokenCount);
-    this.#series.cachedTokens.inc(this.#model, cachedTokenCount);
-    if (tokenCount > 0) this.#series.cachedShare.observe(this.#model, cachedTokenCount / tokenCount);
+    this.#promptTokens.add(tokenCount);
+    this.#requestPromptTokens.observe(tokenCount);
+    this.#cachedTokens.add(cachedTokenCount);
+    if (tokenCount > 0) this.#cachedShare.observe(cachedTokenCount / tokenCount);
   }
   /** All tokens of a finished request. */
   generated(tokenCount: number): void {
-    this.#series.requestGenerationTokens.observe(this.#model, tokenCount);
+    this.#requestGenerationTokens.observe(tokenCount);
   }
   refusedAtDoor(lane: Lane): void {
     this.#series.refusedAtDoor.inc({ ...this.#model, lane });
   }
   finished(reason: (typeof FINISH_REASONS)[number]): void {
-    this.#series.successes.inc({ ...this.#model, finished_reason: reason });
+    this.#finished[reason].add(1);
   }
   failed(code: string): void {
     this.#series.failures.inc({ ...this.#model, code });
@@ -86,7 +98,7 @@ export class RouterMetrics {
   }
   /** So many more; fewer where it is negative. */
   inFlight(change: number): void {
-    this.#series.inFlight.inc(this.#model, change);
+    this.#inFlight.add(change);
   }
   streams(count: number): void {
     this.#series.streams.set(this.#model, count);
@@ -116,7 +128,7 @@ export class RouterMetrics {
   }
   /** So many more; fewer where it is negative. */
   imageBytesHeld(change: number): void {
-    this.#series.imageBytesHeld.inc(this.#model, change);
+    this.#imageBytesHeld.add(change);
   }
 }
 

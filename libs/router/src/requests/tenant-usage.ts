@@ -13,6 +13,9 @@ type Used = {
   generatedTokens: number;
 };
 
+/** What is counted with each request and token of a tenant. */
+type Tallies = Readonly<Record<"requests" | "promptTokens" | "cachedTokens" | "generatedTokens", Tally>>;
+
 /** What the house's own keys, and whoever needs none, are called: no tenant's name has brackets. */
 const OWN = "(own)";
 const OTHERS = "(other)";
@@ -21,25 +24,19 @@ const OTHERS = "(other)";
 export class TenantUsage {
   readonly #series: RouterSeries;
   readonly #used = new BoundedMap<string, Used>({ entriesMax: TENANT_SERIES_MAX });
-  /** What is counted with each token, by tenant. */
-  readonly #generated = new BoundedMap<string, Tally>({ entriesMax: TENANT_SERIES_MAX });
+  /** The house's own besides. */
+  readonly #tallies = new BoundedMap<string, Tallies>({ entriesMax: TENANT_SERIES_MAX + 1 });
 
   constructor(series: RouterSeries) {
     this.#series = series;
-    for (const counter of [
-      series.tenantRequests,
-      series.tenantPromptTokens,
-      series.tenantCachedTokens,
-      series.tenantGenerationTokens,
-    ])
-      counter.inc({ tenant: OWN }, 0);
+    this.#talliesOf(OWN);
     for (const limit of LIMIT_NAMES) series.tenantRefusals.inc({ tenant: OWN, limit }, 0);
   }
 
   began(account: Account): void {
     const tenant = this.#label(account);
     this.#of(tenant).requests += 1;
-    this.#series.tenantRequests.inc({ tenant });
+    this.#talliesOf(tenant).requests.add(1);
   }
 
   refused(account: Account, limit: LimitName): void {
@@ -54,7 +51,7 @@ export class TenantUsage {
     account.allowance?.generated(tokenCount, nowMs);
     const tenant = this.#label(account);
     this.#of(tenant).generatedTokens += tokenCount;
-    this.#generatedOf(tenant).add(tokenCount);
+    this.#talliesOf(tenant).generatedTokens.add(tokenCount);
   }
 
   /** Of a finished request. */
@@ -63,8 +60,9 @@ export class TenantUsage {
     const used = this.#of(tenant);
     used.promptTokens += tokenCount;
     used.cachedTokens += cachedTokenCount;
-    this.#series.tenantPromptTokens.inc({ tenant }, tokenCount);
-    this.#series.tenantCachedTokens.inc({ tenant }, cachedTokenCount);
+    const tallies = this.#talliesOf(tenant);
+    tallies.promptTokens.add(tokenCount);
+    tallies.cachedTokens.add(cachedTokenCount);
   }
 
   /** One entry a tenant, by name. */
@@ -77,11 +75,17 @@ export class TenantUsage {
     return this.#used.has(name) || this.#used.size < TENANT_SERIES_MAX - 1 ? name : OTHERS;
   }
 
-  #generatedOf(tenant: string): Tally {
-    const known = this.#generated.get(tenant);
+  #talliesOf(tenant: string): Tallies {
+    const known = this.#tallies.get(tenant);
     if (known !== undefined) return known;
-    const made = this.#series.tally(this.#series.tenantGenerationTokens, { tenant });
-    this.#generated.set(tenant, made);
+    const { tally, tenantRequests, tenantPromptTokens, tenantCachedTokens, tenantGenerationTokens } = this.#series;
+    const made = {
+      requests: tally(tenantRequests, { tenant }),
+      promptTokens: tally(tenantPromptTokens, { tenant }),
+      cachedTokens: tally(tenantCachedTokens, { tenant }),
+      generatedTokens: tally(tenantGenerationTokens, { tenant }),
+    };
+    this.#tallies.set(tenant, made);
     return made;
   }
 
