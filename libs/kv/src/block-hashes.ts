@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
-import { assert } from "@drover/core";
-import { BLOCK_HASH_BYTES, BLOCK_TOKENS } from "./limits.ts";
+import { assert, BoundedMap } from "@drover/core";
+import { BLOCK_HASH_BYTES, BLOCK_TOKENS, SEED_HASHES_KEPT_MAX } from "./limits.ts";
 
 /** What a chain of hashes begins with: prefixes of other models, and of other salts, never meet. */
 export type HashSeed = Readonly<{
@@ -166,13 +166,18 @@ export function wireOf(keys: readonly string[]): Uint8Array {
   return Buffer.from(keys.join(""), "latin1");
 }
 
-function seedHash(seed: HashSeed): Uint8Array {
+/** By salt and fingerprint: every prompt of a tenant begins with the same one. */
+const seedHashes = new BoundedMap<string, Uint8Array>({ entriesMax: SEED_HASHES_KEPT_MAX });
+
+function seedHash({ modelFingerprint, salt }: HashSeed): Uint8Array {
+  const key = `${salt.length} ${salt}${modelFingerprint}`;
+  const known = seedHashes.get(key);
+  if (known !== undefined) return known;
   // JSON separates the two, whatever is in them.
-  return hash(
-    "sha256",
-    JSON.stringify(["drover-kv", BLOCK_TOKENS, seed.modelFingerprint, seed.salt]),
-    "buffer",
-  ).subarray(0, BLOCK_HASH_BYTES);
+  const text = JSON.stringify(["drover-kv", BLOCK_TOKENS, modelFingerprint, salt]);
+  const made = hash("sha256", text, "buffer").subarray(0, BLOCK_HASH_BYTES);
+  seedHashes.set(key, made);
+  return made;
 }
 
 function runsOf(image: HashedImage): ImageRun[] {

@@ -50,3 +50,6 @@ export const OWN_SEGMENTS_MAX = 3;
 
 /** A worker's KV must hold a sequence of so many tokens, or nobody could ask it anything. */
 export const KV_TOKENS_MIN = 256;
+
+/** What prompts' chains of hashes begin with, kept by tenant; beyond it the one that was made first is made again when it is asked for. */
+export const SEED_HASHES_KEPT_MAX = 256;
