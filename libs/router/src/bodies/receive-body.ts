@@ -39,8 +39,13 @@ export function receiveBody(request: IncomingMessage, hold: BodyHold, times: Bod
   const blocks = new BodyBlocks();
   return new Promise((resolve, reject) => {
     const late = () => end(new DroverError("request_timeout", "the body was sent too slowly"));
-    const total = setTimeout(late, times.totalMs);
-    const stall = setTimeout(late, times.stallMs);
+    let total: NodeJS.Timeout | undefined;
+    let stall: NodeJS.Timeout | undefined;
+    // Most bodies come with their headers, and are whole before their time would begin.
+    const waiting = setImmediate(() => {
+      total = setTimeout(late, times.totalMs);
+      stall = setTimeout(late, times.stallMs);
+    });
     const take = (chunk: Buffer) => {
       try {
         if (blocks.byteLength + chunk.byteLength > BODY_BYTES_MAX) throw tooLarge();
@@ -50,7 +55,7 @@ export function receiveBody(request: IncomingMessage, hold: BodyHold, times: Bod
         end(error);
       }
     };
-    const progress = () => stall.refresh();
+    const progress = () => stall?.refresh();
     // A request that has come to its end closes too, while the rest of it is being unpacked.
     const gone = () => {
       if (!request.complete) end(new DroverError("cancelled", "the client has left"));
@@ -58,6 +63,7 @@ export function receiveBody(request: IncomingMessage, hold: BodyHold, times: Bod
     const whole = () => end();
     const broken = (cause: Error) => end(unpackable(cause));
     const end = (error?: unknown) => {
+      clearImmediate(waiting);
       clearTimeout(total);
       clearTimeout(stall);
       source.off("data", take).off("end", whole);
