@@ -90,6 +90,8 @@ const FIELDS: Readonly<Record<Exclude<keyof ConstraintBody, "response_format" | 
   ebnf: ofText(notationGrammar),
 };
 
+const FIELD_NAMES = Object.keys(FIELDS) as (keyof typeof FIELDS)[];
+
 /**
  * What a body asks the answer to match; undefined where it is free. Errors: `invalid_argument`, naming the place that cannot be enforced, or the
  * second of two constraints.
@@ -121,10 +123,10 @@ function* askedIn(body: ConstraintBody): Iterable<Constraint> {
     const grammar = read(value, field);
     if (grammar !== undefined) yield asked(grammar, field);
   }
-  for (const [name, read] of Object.entries(FIELDS)) {
-    const value = body[name as keyof typeof FIELDS];
+  for (const name of FIELD_NAMES) {
+    const value = body[name];
     if (value === null || value === undefined) continue;
-    const grammar = read(value, name);
+    const grammar = FIELDS[name](value, name);
     if (grammar !== undefined) yield asked(grammar, name);
   }
 }

@@ -8,6 +8,8 @@ export async function allOrNone<T, R>(
   signal: AbortSignal,
   work: (item: T, signal: AbortSignal) => Promise<R>,
 ): Promise<R[]> {
+  const [only] = items;
+  if (only !== undefined && items.length === 1) return [await work(only, signal)];
   const failed = new AbortController();
   const either = AbortSignal.any([signal, failed.signal]);
   try {
