@@ -1,3 +1,4 @@
+export * from "./gen/drover/internal/v1/calls_pb.ts";
 export * from "./gen/drover/internal/v1/cluster_pb.ts";
 export * from "./gen/drover/internal/v1/context_pb.ts";
 export * from "./gen/drover/internal/v1/expert_pb.ts";

@@ -38,11 +38,11 @@ export class RemoteQueue implements QueueProducer, PayloadStore {
   }
 
   async add(jobs: readonly QueueJob[], signal: AbortSignal): Promise<void> {
-    await this.#client().unary(JobQueue.method.addJobs, addJobsToWire(jobs), signal);
+    await this.#client().carried(JobQueue.method.addJobs, addJobsToWire(jobs), signal);
   }
 
   async cancel(requestIds: readonly RequestId[], signal: AbortSignal): Promise<void> {
-    await this.#client().unary(JobQueue.method.cancelJobs, cancelJobsToWire(requestIds), signal);
+    await this.#client().carried(JobQueue.method.cancelJobs, cancelJobsToWire(requestIds), signal);
   }
 
   async put(key: string, bytes: Uint8Array, ttlMs: number, signal: AbortSignal): Promise<void> {

@@ -6,6 +6,7 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import { DroverError, type TraceContext } from "@drover/core";
+import { Calls } from "@drover/proto";
 import {
   Client,
   type ClientDuplexStream,
@@ -17,6 +18,7 @@ import {
   type ServiceError,
 } from "@grpc/grpc-js";
 import { cancelOnTheWire } from "./cancelled-calls.ts";
+import { CarriedCalls } from "./carried/carried-calls.ts";
 import { codecOf } from "./codecs.ts";
 import { fromServiceError } from "./errors.ts";
 import { type Membership, ownMembership, setProof } from "./membership/membership.ts";
@@ -47,6 +49,7 @@ export class RpcClient implements Disposable {
   readonly #protocol: Protocol;
   readonly #membership: Membership;
   readonly #channel: ConnectionOptions["channel"];
+  readonly #carried = new CarriedCalls(() => this.bidiStream(Calls.method.carry));
 
   constructor(address: string, { protocol = PROTOCOL, membership = ownMembership(), channel }: ConnectionOptions = {}) {
     this.address = address;
@@ -70,6 +73,7 @@ export class RpcClient implements Disposable {
   /** The name may lead elsewhere by now: an address that does not even refuse would be tried for minutes. */
   #connectAnew(): void {
     if (this.#client.getChannel().getConnectivityState(false) !== connectivityState.CONNECTING) return;
+    this.#carried[Symbol.dispose]();
     this.#client.close();
     this.#client = this.#connect();
   }
@@ -112,6 +116,22 @@ export class RpcClient implements Disposable {
       );
       const leave = this.#endBy(signal, call, reject);
     });
+  }
+
+  /** As {@link unary}, for a call that is made many times a second: over a stream that is kept open for them, where the peer has one. */
+  async carried<M extends DescMethodUnary>(
+    method: M,
+    request: MessageShape<M["input"]>,
+    signal: AbortSignal,
+    trace?: TraceContext,
+  ): Promise<MessageShape<M["output"]>> {
+    const { input, output, path } = this.#method(method);
+    // What stands for the network in a test has its own way for calls.
+    if (this.#channel !== undefined) return this.unary(method, request, signal, trace);
+    const reply = await this.#carried.carry(path, input.serialize(request), signal, trace);
+    if (reply === undefined) return this.unary(method, request, signal, trace);
+    const bytes = Buffer.from(reply.buffer, reply.byteOffset, reply.byteLength);
+    return output.deserialize(bytes) as MessageShape<M["output"]>;
   }
 
   serverStream<M extends DescMethodServerStreaming>(
@@ -180,6 +200,7 @@ export class RpcClient implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#carried[Symbol.dispose]();
     this.#client.close();
   }
 }

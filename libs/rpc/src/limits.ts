@@ -105,3 +105,12 @@ export const CERTIFICATE_EARLY_MS = 3_600_000;
 
 /** Peers' certificates that are remembered; when there are more, all are looked at anew. */
 export const PEERS_KNOWN_MAX = 1024;
+
+/** A request that is larger has a call of its own: on a stream, the others behind it would wait. */
+export const CARRIED_BYTES_MAX = 64 * 1024;
+
+/** Calls of one stream that are not answered; those beyond them have calls of their own, and a peer that carries more is told `overloaded`. */
+export const CARRIED_CALLS_MAX = 1024;
+
+/** A stream for calls that its peer has ended, or does not know of, is opened again when this is over and there is a call to make. */
+export const CARRY_AGAIN_MS = 5_000;

@@ -1,10 +1,13 @@
 import { DroverError } from "@drover/core";
+import { Calls } from "@drover/proto";
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from "@grpc/grpc-js";
+import { CarriedAnswers } from "./carried/carried-answers.ts";
 import type { Certificates } from "./certificates/certificates.ts";
 import { guardedService } from "./guarded-service.ts";
 import { membersOnly } from "./membership/members-only.ts";
 import { type Membership, ownMembership } from "./membership/membership.ts";
 import { PROTOCOL, type Protocol } from "./protocol.ts";
+import { rpcService } from "./rpc-service.ts";
 import { serverOptions } from "./settings.ts";
 
 /** Who a process is to its peers, where that is not what its build and `joinCluster` say. */
@@ -21,15 +24,33 @@ export function createServer({ protocol = PROTOCOL, membership = ownMembership()
 class GuardedServer extends Server {
   readonly #protocol: Protocol;
   readonly certificates: Certificates | undefined;
+  readonly #carried = new CarriedAnswers();
 
   constructor(protocol: Protocol, membership: Membership) {
     super({ ...serverOptions, interceptors: [membersOnly(membership)] });
     this.#protocol = protocol;
     this.certificates = membership.certificates;
+    const [definition, service] = rpcService(Calls, { carry: (stream) => this.#carried.serve(stream) });
+    super.addService(definition, guardedService(service, protocol));
   }
 
   override addService(definition: ServiceDefinition, service: UntypedServiceImplementation): void {
-    super.addService(definition, guardedService(service, this.#protocol));
+    const guarded = guardedService(service, this.#protocol);
+    // Whoever brings a service of these names answers it.
+    for (const { path } of Object.values(definition)) this.unregister(path);
+    this.#carried.add(definition, guarded);
+    super.addService(definition, guarded);
+  }
+
+  /** Streams that carry calls would have it wait for their peers. */
+  override tryShutdown(callback: (error?: Error) => void): void {
+    this.#carried.end();
+    super.tryShutdown(callback);
+  }
+
+  override forceShutdown(): void {
+    this.#carried.drop();
+    super.forceShutdown();
   }
 }
 

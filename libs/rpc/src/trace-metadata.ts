@@ -3,8 +3,11 @@ import { Metadata } from "@grpc/grpc-js";
 
 /** A span as the metadata of a call, in W3C's headers; empty without one. */
 export function traceMetadata(trace: TraceContext | undefined): Metadata {
-  const metadata = new Metadata();
-  if (trace === undefined) return metadata;
+  return trace === undefined ? new Metadata() : setTrace(new Metadata(), trace);
+}
+
+/** Puts a span into a call's metadata. */
+export function setTrace(metadata: Metadata, trace: TraceContext): Metadata {
   metadata.set("traceparent", trace.traceparent);
   if (trace.tracestate !== "") metadata.set("tracestate", trace.tracestate);
   return metadata;

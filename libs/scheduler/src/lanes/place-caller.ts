@@ -38,7 +38,7 @@ export class RpcPlaceCaller implements PlaceCaller {
   ): Promise<PlaceRefusal | undefined> {
     const client = this.#client(worker, address);
     const reply = await withTimeout(PLACE_LIMIT, this.#clock, signal, (limited) =>
-      client.unary(AttentionWorker.method.place, placeRequestToWire(request), limited, trace),
+      client.carried(AttentionWorker.method.place, placeRequestToWire(request), limited, trace),
     );
     return placeReplyFromWire(reply);
   }
