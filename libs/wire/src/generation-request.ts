@@ -1,31 +1,43 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type GenerationRequest, modelId, requestId, routerId } from "@drover/core";
-import { GenerationRequestSchema, type GenerationRequest as Message } from "@drover/proto";
+import {
+  ConstrainedSamplingSchema,
+  DeliveredChoiceSchema,
+  GenerationRequestSchema,
+  type GenerationRequest as Message,
+} from "@drover/proto";
 import { numberFromWire, u32FromWire, u32ToWire } from "./numbers.ts";
 import { promptImageFromWire, promptImageToWire } from "./prompt-image.ts";
 import { samplingParamsFromWire, samplingParamsToWire } from "./sampling-params.ts";
 import { tenantFromWire, tenantToWire } from "./tenant.ts";
-import { traceFromWire } from "./trace-context.ts";
+import { NO_TRACE, traceFromWire } from "./trace-context.ts";
 import { wireFault } from "./wire-fault.ts";
 
 /** The request as a job's payload. */
 export function generationRequestToWire(request: GenerationRequest): Uint8Array {
-  const { params, trace, delivered, grammar, tenant, ...names } = request;
+  const { requestId, modelId, routerId, blockHashes, params, trace = NO_TRACE, delivered, grammar, tenant } = request;
   const isNew = delivered.every(({ tokenIds, finished }) => tokenIds.length === 0 && !finished);
-  return toBinary(
-    GenerationRequestSchema,
-    create(GenerationRequestSchema, {
-      ...names,
-      ...trace,
-      ...tenantToWire({ ...(tenant && { tenant }) }),
-      promptTokenIds: u32ToWire(request.promptTokenIds),
-      deadlineMs: BigInt(request.deadlineMs),
-      ...samplingParts(params, grammar),
-      images: request.images.map(promptImageToWire),
-      delivered: isNew ? [] : delivered.map(({ tokenIds, finished }) => ({ tokenIds: [...tokenIds], finished })),
-    }),
-  );
+  // With all of its fields: `create` would look for each of them, which took a fifth of all that an add takes.
+  const message: Message = {
+    $typeName: GenerationRequestSchema.typeName,
+    requestId,
+    modelId,
+    routerId,
+    blockHashes,
+    traceparent: trace.traceparent,
+    tracestate: trace.tracestate,
+    ...tenantToWire({ ...(tenant && { tenant }) }),
+    promptTokenIds: u32ToWire(request.promptTokenIds),
+    deadlineMs: BigInt(request.deadlineMs),
+    ...samplingParts(params, grammar),
+    images: request.images.map(promptImageToWire),
+    delivered: isNew ? [] : delivered.map(deliveredToWire),
+  };
+  return toBinary(GenerationRequestSchema, message);
 }
+
+const deliveredToWire = ({ tokenIds, finished }: GenerationRequest["delivered"][number]) =>
+  create(DeliveredChoiceSchema, { tokenIds: [...tokenIds], finished });
 
 /** A job's payload. Errors: `invalid_argument`, naming the field, for what no router writes. */
 export function generationRequestFromWire(payload: Uint8Array): GenerationRequest {
@@ -58,8 +70,10 @@ export function generationRequestFromWire(payload: Uint8Array): GenerationReques
 function samplingParts(params: GenerationRequest["params"], grammar: string | undefined) {
   const sampling = samplingParamsToWire(params);
   if (params.bannedSequences.length > 0 || params.allowedTokenIds.length > 0)
-    return { limited: { sampling, grammar: grammar ?? "" } };
-  return grammar === undefined ? { sampling } : { constrained: { sampling, grammar } };
+    return { limited: create(ConstrainedSamplingSchema, { sampling, grammar: grammar ?? "" }) };
+  return grammar === undefined
+    ? { sampling }
+    : { constrained: create(ConstrainedSamplingSchema, { sampling, grammar }) };
 }
 
 function decoded(payload: Uint8Array): Message {

@@ -5,21 +5,31 @@ import { blockHashesFromWire } from "./block-hashes.ts";
 import { numberFromWire } from "./numbers.ts";
 import { tenantFromWire, tenantToWire } from "./tenant.ts";
 import { nameFromWire } from "./text.ts";
-import { traceFromWire } from "./trace-context.ts";
+import { NO_TRACE, traceFromWire } from "./trace-context.ts";
 import { wireFault } from "./wire-fault.ts";
 
 /** A job as it travels to the queue, and as Redis keeps it. */
-export function queueJobToWire({ trace, payload, tenant, ...job }: QueueJob): Message {
-  return create(JobSchema, {
-    ...job,
-    ...trace,
+export function queueJobToWire({ trace = NO_TRACE, payload, tenant, ...job }: QueueJob): Message {
+  const { requestId, modelId, routerId, lane, front, attemptBase, choiceCount, blockHashes } = job;
+  return {
+    $typeName: JobSchema.typeName,
+    requestId,
+    modelId,
+    routerId,
+    lane,
+    front,
+    attemptBase,
+    choiceCount,
+    blockHashes,
+    traceparent: trace.traceparent,
+    tracestate: trace.tracestate,
     ...tenantToWire({ ...(tenant && { tenant }) }),
     deadlineMs: BigInt(job.deadlineMs),
     enqueuedAtMs: BigInt(job.enqueuedAtMs),
     promptTokenCount: BigInt(job.promptTokenCount),
     newTokenCountMax: BigInt(job.newTokenCountMax),
     payload: payloadToWire(payload),
-  });
+  };
 }
 
 /** Errors: `invalid_argument`, naming the field, for a job that no router of this version writes. */

@@ -1,6 +1,6 @@
 import { create, type Message } from "@bufbuild/protobuf";
 import { at, type SamplingParams } from "@drover/core";
-import { type Sampling, SamplingSchema } from "@drover/proto";
+import { type Sampling, SamplingSchema, TokenSequenceSchema } from "@drover/proto";
 import { numberFromWire } from "./numbers.ts";
 import { wireFault } from "./wire-fault.ts";
 
@@ -9,20 +9,21 @@ type Translated = "logitBias" | "seed" | "bannedSequences";
 type TranslatedFields = "logitBiasIds" | "logitBiasValues" | "seed" | "bannedSequences";
 type SameFields = Omit<Sampling, keyof Message | TranslatedFields>;
 
-/** The parameters as a message. The compiler refuses a field of the message that SamplingParams does not have. */
+/** The parameters as a message. The compiler refuses a field of the message that SamplingParams does not have. All fields are there, so protobuf-es need not look for them. */
 export function samplingParamsToWire({ logitBias, seed, bannedSequences, ...params }: SamplingParams): Sampling {
   const same: SameFields = {
     ...params,
     stopTokenIds: [...params.stopTokenIds],
     allowedTokenIds: [...params.allowedTokenIds],
   };
-  return create(SamplingSchema, {
+  return {
+    $typeName: SamplingSchema.typeName,
     ...same,
     seed: BigInt(seed),
-    bannedSequences: bannedSequences.map((tokenIds) => ({ tokenIds: [...tokenIds] })),
+    bannedSequences: bannedSequences.map((tokenIds) => create(TokenSequenceSchema, { tokenIds: [...tokenIds] })),
     logitBiasIds: logitBias.map(([id]) => id),
     logitBiasValues: logitBias.map(([, bias]) => bias),
-  });
+  };
 }
 
 /**

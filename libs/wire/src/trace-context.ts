@@ -4,3 +4,6 @@ import type { TraceContext } from "@drover/core";
 export function traceFromWire({ traceparent, tracestate }: TraceContext): Readonly<{ trace?: TraceContext }> {
   return traceparent === "" ? {} : { trace: { traceparent, tracestate } };
 }
+
+/** What a message says of what nobody traces. */
+export const NO_TRACE = { traceparent: "", tracestate: "" } as const;
