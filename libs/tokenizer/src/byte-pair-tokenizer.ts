@@ -25,6 +25,8 @@ export class BytePairTokenizer implements SharableTokenizer {
   readonly #utf8 = new Utf8Scratch();
   readonly #merger: BytePairMerger;
   #symbols = new Int32Array(SCANNED_SYMBOLS_MAX);
+  /** Of the text that is being encoded; empty in between. */
+  readonly #ids = new TokenBuffer();
 
   constructor(vocabulary: Vocabulary) {
     this.#vocabulary = vocabulary;
@@ -52,18 +54,27 @@ export class BytePairTokenizer implements SharableTokenizer {
   }
 
   encode(text: string): Uint32Array {
-    const out = new TokenBuffer();
-    this.#encodeText(text, out);
-    return out.toArray();
+    return this.#written((out) => this.#encodeText(text, out));
   }
 
   encodeSegments(segments: readonly Segment[]): Uint32Array {
-    const out = new TokenBuffer();
-    for (const segment of segments) {
-      if (segment.kind === "special") out.push(segment.id);
-      else this.#encodeText(segment.text, out);
+    return this.#written((out) => {
+      for (const segment of segments) {
+        if (segment.kind === "special") out.push(segment.id);
+        else this.#encodeText(segment.text, out);
+      }
+    });
+  }
+
+  /** The ids that are written to one buffer, which is used again. */
+  #written(write: (out: TokenBuffer) => void): Uint32Array {
+    const out = this.#ids;
+    try {
+      write(out);
+      return out.toArray();
+    } finally {
+      out.clear();
     }
-    return out.toArray();
   }
 
   #encodeText(text: string, out: TokenBuffer): void {

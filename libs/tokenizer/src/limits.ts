@@ -1,6 +1,9 @@
 /** Ids that a buffer holds before it grows. */
 export const TOKEN_BUFFER_MIN = 1024;
 
+/** Ids up to which a buffer keeps the memory that it grew to. */
+export const TOKEN_BUFFER_KEPT_MAX = 2 ** 16;
+
 /** A token's id: more than any vocabulary has. */
 export const TOKEN_ID_MAX = 10_000_000;
 

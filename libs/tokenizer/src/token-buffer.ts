@@ -1,4 +1,4 @@
-import { TOKEN_BUFFER_MIN } from "./limits.ts";
+import { TOKEN_BUFFER_KEPT_MAX, TOKEN_BUFFER_MIN } from "./limits.ts";
 
 /** A growing list of token ids. */
 export class TokenBuffer {
@@ -24,6 +24,8 @@ export class TokenBuffer {
 
   clear(): void {
     this.#length = 0;
+    // One huge text must not hold its memory for ever.
+    if (this.#ids.length > TOKEN_BUFFER_KEPT_MAX) this.#ids = new Uint32Array(TOKEN_BUFFER_MIN);
   }
 
   /** A copy of the ids, which owns its memory. */
