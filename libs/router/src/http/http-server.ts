@@ -34,9 +34,10 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     frameworkErrors: (error, _request, reply) => sendError(reply, fromHttpError(error)),
     clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket),
   });
-  server.addHook("onRequest", async (request, reply) => {
+  server.addHook("onRequest", (request, reply, done) => {
     tellRequestId(reply.raw, request.url, request.id);
     if (ending.aborted) reply.raw.setHeader("connection", "close");
+    done();
   });
   limitConnections(server, options.connectionsMax, options.clock, logger);
   if (certificates !== undefined) keepUpWith(server, certificates);

@@ -1,3 +1,4 @@
+import { toDroverError } from "@drover/core";
 import { type Account, LimitReached, type Right, requireRight } from "@drover/tenants";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { ANYBODY, beginFor } from "../api-keys.ts";
@@ -19,11 +20,10 @@ export const accountOf = ({ raw }: Pick<FastifyRequest, "raw">): Account => acco
  * answer is over, and hears of its limits in the answer's headers.
  */
 export function checkAccounts(api: FastifyInstance, { keys, usage }: Pick<HttpServerOptions, "keys" | "usage">): void {
-  api.addHook("onRequest", async (request, reply) => {
-    const { headers, method, raw } = request;
+  const begin = ({ headers, method, raw, url }: FastifyRequest, reply: FastifyReply) => {
     const account = keys.check(headers.authorization ?? bearer(headers["x-api-key"]));
     accounts.set(raw, account);
-    const right = RIGHT_OF_PATHS.find(([path]) => path.test(request.url))?.[1];
+    const right = RIGHT_OF_PATHS.find(([path]) => path.test(url))?.[1];
     if (right !== undefined) requireRight(account, right);
     if (method !== "POST") return;
     try {
@@ -34,6 +34,16 @@ export function checkAccounts(api: FastifyInstance, { keys, usage }: Pick<HttpSe
       if (error instanceof LimitReached) tellLimits(reply, error.headers);
       throw error;
     }
+  };
+  api.addHook("onRequest", (request, reply, done) => {
+    let fault: Error | undefined;
+    try {
+      begin(request, reply);
+    } catch (error) {
+      fault = toDroverError(error);
+    }
+    // Beyond the `try`: what it calls goes on with the request, and its faults are its own.
+    done(fault);
   });
 }
 
