@@ -6,6 +6,8 @@ export interface Clock {
   monotonic(): number;
   /** Resolves after `ms`, soon where that time is over already, or rejects with the signal's reason as soon as it aborts. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
+  /** Calls back after `ms`, unless what it returns is called before. Where a clock has none, a sleep does the same, for more. */
+  alarm?(ms: number, then: () => void): () => void;
 }
 
 /** The machine's own clock. */
@@ -28,4 +30,8 @@ export const systemClock: Clock = {
       );
       signal.addEventListener("abort", onAbort, { once: true });
     }),
+  alarm: (ms, then) => {
+    const timer = setTimeout(then, Math.max(0, ms));
+    return () => clearTimeout(timer);
+  },
 };

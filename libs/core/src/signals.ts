@@ -24,38 +24,51 @@ export async function withTimeout<T>(
 ): Promise<T> {
   signal.throwIfAborted();
   const limited = new AbortController();
-  const answered = new AbortController();
   const leave = () => limited.abort(signal.reason);
-  signal.addEventListener("abort", leave, { once: true });
-  const late = async () => {
-    await sleepUnlessAborted(clock, limit.ms, answered.signal);
-    if (!answered.signal.aborted) limited.abort(new DroverError(limit.code ?? "deadline_exceeded", limit.message));
-  };
+  // Calls that nobody gives up would stand in one long list, which each of them walks through.
+  const mayLeave = signal !== neverAborted;
+  if (mayLeave) signal.addEventListener("abort", leave, { once: true });
+  let disarm: (() => void) | undefined;
   try {
     const ended = untilAborted(call(limited.signal), limited.signal);
-    void late();
+    disarm = callAfter(clock, limit.ms, () =>
+      limited.abort(new DroverError(limit.code ?? "deadline_exceeded", limit.message)),
+    );
     return await ended;
   } finally {
-    signal.removeEventListener("abort", leave);
-    answered.abort(ANSWERED);
+    if (mayLeave) signal.removeEventListener("abort", leave);
+    disarm?.();
   }
 }
 
+function callAfter(clock: Clock, ms: number, then: () => void): () => void {
+  if (clock.alarm !== undefined) return clock.alarm(ms, then);
+  const over = new AbortController();
+  void sleepUnlessAborted(clock, ms, over.signal).then(() => {
+    if (!over.signal.aborted) then();
+  });
+  return () => over.abort(ANSWERED);
+}
+
 /** What the work comes to, or the signal's reason once it has aborted: the work is left behind then, and its end ignored. */
-export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  if (signal.aborted) onAbort();
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } catch (error) {
-    // Work that heeds the signal may fail first, in words of its own.
-    signal.throwIfAborted();
-    throw error;
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
+export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    work.then(
+      (value) => {
+        signal.removeEventListener("abort", onAbort);
+        resolve(value);
+      },
+      (error: unknown) => {
+        signal.removeEventListener("abort", onAbort);
+        // Work that heeds the signal may fail first, in words of its own.
+        reject(signal.aborted ? signal.reason : error);
+      },
+    );
+    // Work that has ended already is heard first.
+    if (signal.aborted) void Promise.resolve().then(onAbort);
+    else signal.addEventListener("abort", onAbort, { once: true });
+  });
 }
 
 /** Resolves when the signal aborts. */
