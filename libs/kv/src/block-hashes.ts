@@ -136,6 +136,7 @@ export class BlockHashes {
    * message.
    */
   #message(): Uint8Array {
+    if (this.#images.length === 0) return this.#scratch;
     const first = this.#blockCount * BLOCK_TOKENS;
     const end = first + BLOCK_TOKENS;
     const runs = this.#images.filter((run) => run.start < end && run.end > first);
