@@ -138,7 +138,7 @@ describe("OpenAI's Responses", () => {
       [{ input: [{ type: "computer_call" }] }, "input[0].computer_call"],
       [{ input: [{ role: "user", content: [{ type: "input_text" }] }] }, "input[0].content[0].text"],
       [{ input: "a", tools: [{ type: "web_search" }] }, "tools[0].web_search"],
-      [{ input: "a", background: true }, "background"],
+      [{ input: "a", background: true, store: false }, "background"],
       [{ input: "a", max_output_tokens: -1 }, "max_output_tokens"],
     ] as const) {
       const reply = await post(body);

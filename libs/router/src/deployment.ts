@@ -80,6 +80,8 @@ export class Deployment {
   readonly responses: KeptResponses;
   /** Answers to requests that may be sent twice. */
   readonly keyedAnswers: KeyedAnswers;
+  /** Where what belongs to such requests lies; its calls end in time. */
+  readonly keyedStore: PayloadStore;
   readonly metrics: RouterMetrics;
   readonly readiness: Readiness;
   readonly #options: DeploymentOptions;
@@ -99,8 +101,9 @@ export class Deployment {
     this.#parts = parts;
     this.metrics = new RouterMetrics(series, modelId);
     this.responses = new KeptResponses(store, options.keepResponsesMs ?? KEEP_RESPONSES_MS_DEFAULT, logger);
+    this.keyedStore = timedStore(store, clock);
     this.keyedAnswers = new KeyedAnswers({
-      store: timedStore(store, clock),
+      store: this.keyedStore,
       ...{ routerId, clock, logger, metrics: this.metrics },
     });
     const common = { calls: callsOverGrpc(network), modelId, routerId, clock, logger };

@@ -116,6 +116,12 @@ export const KEEP_RESPONSES_MS_DEFAULT = 3_600_000;
 export const KEPT_RESPONSE_BYTES_MAX = 4 * 1024 * 1024;
 export const KEPT_RESPONSES_BYTES_MAX = 32 * 1024 * 1024;
 
+/** The body of a response that is computed in the background may have so many bytes: it is kept, for the router that goes on with it. */
+export const BACKGROUND_BODY_BYTES_MAX = 4 * 1024 * 1024;
+/** An order to cancel one is looked for this often by who computes it, and its end is waited for so long by who was asked. */
+export const BACKGROUND_LOOK_MS = 500;
+export const BACKGROUND_CANCEL_MS_MAX = 5_000;
+
 /** What an `Idempotency-Key` has answered is given again for so long; an answer of more bytes, or beyond what a router has kept, is not kept. */
 export const KEYED_ANSWER_MS = 3_600_000;
 export const KEYED_ANSWER_BYTES_MAX = 4 * 1024 * 1024;

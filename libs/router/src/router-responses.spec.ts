@@ -1,16 +1,28 @@
+import { at } from "@drover/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Router } from "./router.ts";
 import { AnsweringWorker } from "./testing/answering-worker.ts";
+import { eventsOf, until } from "./testing/numbered-events.ts";
 import { type Json, RouterScene } from "./testing/router-scene.ts";
+import { startTestRouter } from "./testing/test-router.ts";
 
 let scene: RouterScene;
+let other: { router: Router; url: string };
+let worker: AnsweringWorker;
 
 beforeEach(async () => {
   scene = new RouterScene();
   await scene.startCluster();
   await scene.startRouter();
-  new AnsweringWorker(scene.cluster, scene.worker, () => ["hello"]);
+  const started = await startTestRouter(scene.cluster, {});
+  await started.ready;
+  other = started;
+  worker = new AnsweringWorker(scene.cluster, scene.worker, () => ["hello"]);
 });
-afterEach(() => scene.stop());
+afterEach(async () => {
+  await other.router.close();
+  await scene.stop();
+});
 
 const ask = async (body: object): Promise<Json> =>
   (await scene.post("/v1/responses", { model: "tiny", ...body })).json();
@@ -63,5 +75,93 @@ describe("what a response was made from", () => {
     }
     const none = await scene.post("/v1/responses/input_tokens", { ...next, previous_response_id: "resp_none" });
     expect(none.status).toBe(404);
+  });
+});
+
+describe("a response in the background", () => {
+  const later = { input: "hi", background: true };
+  const statusAt = async (url: string, id: string) =>
+    ((await (await fetch(`${url}/v1/responses/${id}`)).json()) as Json).status;
+  const eventsAt = async (url: string, id: string, query = "") =>
+    eventsOf(await (await fetch(`${url}/v1/responses/${id}?stream=true${query}`)).text());
+  /** What is under way says no more than so many tokens. */
+  const stopAt = (tokenCount: number) => {
+    worker.tokenCountMax = tokenCount;
+  };
+  const gone = () => {
+    scene.cluster.ignoredKeys = /^keyed-router/;
+    for (const key of scene.cluster.payloads.keys())
+      if (key.startsWith("keyed-router")) scene.cluster.payloads.delete(key);
+  };
+
+  it("is told at once, and asked for at any router until it has ended; a next one goes on with it then", async () => {
+    const { id, status, background } = await ask(later);
+    expect([status, background]).toEqual(["queued", true]);
+    for (const url of [scene.url, other.url]) await until(async () => (await statusAt(url, id)) === "completed");
+    const { output, usage } = await get(`/v1/responses/${id}`);
+    expect([output[0].content[0].text, usage.output_tokens]).toEqual(["hello", 6]);
+    expect((await ask({ input: "and?", previous_response_id: id })).status).toBe("completed");
+    expect((await get(`/v1/responses/${id}/input_items`)).data).toHaveLength(1);
+    expect(worker.jobCount).toBe(2);
+  });
+
+  it("is streamed while it is computed and afterwards, from any event on and any router, with numbers without a gap", async () => {
+    const all = eventsOf(await (await scene.post("/v1/responses", { model: "tiny", ...later, stream: true })).text());
+    expect(all.map((event) => (JSON.parse(/data: (.*)/.exec(event)?.[1] ?? "") as Json).sequence_number)).toEqual(
+      all.map((_, i) => i),
+    );
+    expect(all.slice(0, 3).map((event) => /event: (.*)/.exec(event)?.[1])).toEqual([
+      "response.created",
+      "response.queued",
+      "response.in_progress",
+    ]);
+    const id = /"id":"(resp_[^"]+)"/.exec(all[0] ?? "")?.[1] ?? "";
+    expect(await eventsAt(scene.url, id)).toEqual(all);
+    expect(await eventsAt(other.url, id, "&starting_after=3")).toEqual(all.slice(4));
+    stopAt(2);
+    const { id: slow } = await ask(later);
+    await until(async () => (await statusAt(scene.url, slow)) === "in_progress");
+    const [here, there] = [eventsAt(scene.url, slow), eventsAt(other.url, slow)];
+    expect((await scene.post(`/v1/responses/${slow}/cancel`, {})).status).toBe(200);
+    expect(await there).toEqual(await here);
+  });
+
+  it("is ended by its client at any router, and then there is nothing to go on with", async () => {
+    stopAt(2);
+    const { id } = await ask(later);
+    await until(async () => (await statusAt(other.url, id)) === "in_progress");
+    const early = await scene.post("/v1/responses", { model: "tiny", input: "and?", previous_response_id: id });
+    expect([early.status, ((await early.json()) as Json).error.param]).toEqual([400, "previous_response_id"]);
+    const cancelled = await fetch(`${other.url}/v1/responses/${id}/cancel`, { method: "POST" });
+    expect(((await cancelled.json()) as Json).status).toBe("cancelled");
+    expect(await statusAt(scene.url, id)).toBe("cancelled");
+    expect((await scene.post(`/v1/responses/${id}/cancel`, {})).status).toBe(200);
+    await until(() => scene.worker.cancels.all.length > 0);
+    stopAt(Number.POSITIVE_INFINITY);
+    const whole = await ask({ input: "hi" });
+    const refused = (await (await scene.post(`/v1/responses/${whole.id}/cancel`, {})).json()) as Json;
+    expect(refused.error.message).toContain("only a response in the background");
+  });
+
+  it("whose router has gone is gone on with by the next one that is asked for it", async () => {
+    stopAt(2);
+    const { id } = await ask(later);
+    await until(async () => (await statusAt(scene.url, id)) === "in_progress");
+    stopAt(Number.POSITIVE_INFINITY);
+    gone();
+    await until(async () => (await statusAt(other.url, id)) === "completed");
+    expect((await get(`/v1/responses/${id}`)).output[0].content[0].text).toBe("hello");
+    expect(scene.cluster.request(at(scene.cluster.jobs.all, 1).payload).delivered[0]?.tokenIds).toHaveLength(2);
+  });
+
+  it.each([
+    [{ ...later, store: false }, {}, "background"],
+    [{ ...later, temperature: 3 }, {}, "temperature"],
+    [later, { "idempotency-key": "k" }, "background"],
+  ])("that cannot be is refused before anything is queued: %j %j", async (body, more, param) => {
+    const headers = { "content-type": "application/json", ...more };
+    const reply = await scene.post("/v1/responses", { model: "tiny", ...body }, { headers });
+    expect([reply.status, ((await reply.json()) as Json).error.param]).toEqual([400, param]);
+    expect(worker.jobCount).toBe(0);
   });
 });

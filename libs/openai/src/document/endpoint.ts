@@ -43,6 +43,11 @@ export type GenerationEndpoint = Endpoint &
     /** The reply, and what is kept of it for requests that go on with it. */
     whole: (frame: ReplyFrame, answer: Answer) => Readonly<{ body: unknown; kept?: KeptResponse | undefined }>;
     stream: (frame: ReplyFrame) => ReplyStream;
+    /** A reply that is computed in the background, and what is kept of it, before it has ended. */
+    pending?: (
+      frame: ReplyFrame,
+      status: "queued" | "in_progress",
+    ) => Readonly<{ body: unknown; kept?: KeptResponse | undefined }>;
     /** The body that tells an error; OpenAI's unless given. */
     refusal?: (error: DroverError) => unknown;
   }>;

@@ -7,11 +7,10 @@ import { readAnthropic } from "../anthropic/read-message.ts";
 import { ChatBody, readChat } from "../read/chat.ts";
 import { CompletionBody, readCompletions } from "../read/completion.ts";
 import { DetokenizeBody, TokenizeBody } from "../read/tokens.ts";
-import { InputItemList } from "../responses/input-items.ts";
 import { keptNames } from "../responses/kept-items.ts";
 import { readResponse } from "../responses/read-response.ts";
-import { keptResponse, ResponseObject, wholeResponse } from "../responses/response.ts";
-import { ResponseBody, ResponseCountBody, ResponseInputTokens } from "../responses/response-body.ts";
+import { keptResponse, pendingResponse, ResponseObject, wholeResponse } from "../responses/response.ts";
+import { ResponseBody } from "../responses/response-body.ts";
 import { ResponseEvent, ResponseReplyStream } from "../responses/response-stream.ts";
 import { ChatCompletion, chatCompletion } from "../write/chat.ts";
 import { ChatCompletionChunk, ChatReplyStream } from "../write/chat-stream.ts";
@@ -21,6 +20,7 @@ import { ModelCard, ModelList } from "../write/models.ts";
 import { DetokenizeReply, TokenizeReply, TokenizerInfo } from "../write/tokens.ts";
 import { BATCH_ENDPOINTS } from "./batch-endpoints.ts";
 import type { Endpoint, GenerationEndpoint, NamedSchema } from "./endpoint.ts";
+import { RESPONSE_ENDPOINTS } from "./response-endpoints.ts";
 
 const named = (name: string, schema: TSchema): NamedSchema => ({ name, schema });
 
@@ -71,7 +71,7 @@ export const GENERATION_ENDPOINTS: readonly GenerationEndpoint[] = [
     tag: "Generating",
     summary: "Answers a conversation, and keeps it for the next turn",
     description:
-      "OpenAI's newer interface. Without `store: false` the conversation is kept for a while, so that the next request need only say `previous_response_id`.",
+      "OpenAI's newer interface. Without `store: false` the conversation is kept for a while, so that the next request need only say `previous_response_id`. With `background` it is answered at once and asked for by its id: it counts among the router's requests until it has ended, its body may have 4 MiB, and where its router goes, the next one that is asked for it goes on with it.",
     body: named("ResponseRequest", ResponseBody),
     answer: named("Response", ResponseObject),
     chunk: named("ResponseEvent", ResponseEvent),
@@ -84,6 +84,10 @@ export const GENERATION_ENDPOINTS: readonly GenerationEndpoint[] = [
       return { body, kept: keptResponse(frame, body) };
     },
     stream: (frame) => new ResponseReplyStream(frame),
+    pending: (frame, status) => {
+      const body = pendingResponse(frame, status);
+      return { body, kept: keptResponse(frame, body) };
+    },
   },
   {
     method: "post",
@@ -122,48 +126,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     answer: named("AnthropicCount", AnthropicCount),
     errors: ["model_not_found"],
   },
-  {
-    method: "post",
-    path: "/v1/responses/input_tokens",
-    tag: "Models and tokens",
-    summary: "Counts the tokens that a response's prompt would have",
-    body: named("ResponseCountRequest", ResponseCountBody),
-    answer: named("ResponseInputTokens", ResponseInputTokens),
-    errors: ["model_not_found", "not_found"],
-  },
-  {
-    method: "get",
-    path: "/v1/responses/{response}/input_items",
-    tag: "Generating",
-    summary: "Lists what a response that is kept was made from",
-    description: "With the turns that it went on with, and without its instructions.",
-    parameters: {
-      response: { in: "path", description: "Its id." },
-      limit: { in: "query", description: "So many at most, up to 100; 20 when absent.", isRequired: false },
-      order: { in: "query", description: "`asc`, or `desc`, which it is when absent.", isRequired: false },
-      after: { in: "query", description: "Those that come behind the one of this id.", isRequired: false },
-    },
-    answer: named("InputItemList", InputItemList),
-    errors: ["invalid_argument", "not_found"],
-  },
-  {
-    method: "get",
-    path: "/v1/responses/{response}",
-    tag: "Generating",
-    summary: "Gives a response that is kept",
-    parameters: { response: { in: "path", description: "Its id." } },
-    answer: named("Response", ResponseObject),
-    errors: ["not_found"],
-  },
-  {
-    method: "delete",
-    path: "/v1/responses/{response}",
-    tag: "Generating",
-    summary: "Forgets a response that is kept",
-    parameters: { response: { in: "path", description: "Its id." } },
-    answer: status("DeletedResponse", { id: Type.String(), deleted: Type.Literal(true) }),
-    errors: ["not_found"],
-  },
+  ...RESPONSE_ENDPOINTS,
   ...BATCH_ENDPOINTS,
   {
     method: "get",

@@ -100,6 +100,8 @@ export type ReplyOptions = Readonly<{
   promptLogprobs?: number | undefined;
   /** Fields of the request that the reply repeats. */
   repeated?: Readonly<Record<string, unknown>>;
+  /** It is answered at once, and asked for by its id while it is computed. */
+  background?: boolean;
   /** The conversation that is kept with the reply, for requests that go on with it. */
   conversation?: Conversation;
 }>;

@@ -51,13 +51,13 @@ export function inputItemsPage(
 export function inputItems({ conversation, response }: KeptResponse, id: string): readonly InputItem[] {
   const name = id.replace(/^resp_/, "");
   const images = conversation.images.values();
-  const turns = hasOutput(response) ? conversation.messages.slice(0, -1) : conversation.messages;
+  const turns = hasAnswer(response) ? conversation.messages.slice(0, -1) : conversation.messages;
   const items = turns.flatMap((message) => itemsOf(message, () => images.next().value?.url ?? ""));
   return items.map(({ kind, ...item }, i) => ({ id: `${kind}_${name}_in${i}`, ...item }));
 }
 
-/** One that is still to be made has no turn in its conversation. */
-function hasOutput(response: unknown): boolean {
+/** Whether a response has an answer, which its conversation ends with: one that is computed, has failed or was cancelled has none. */
+export function hasAnswer(response: unknown): boolean {
   if (typeof response !== "object" || response === null || !("status" in response)) return true;
   return response.status === "completed" || response.status === "incomplete";
 }

@@ -17,8 +17,9 @@ import type {
 import type { ModelFacts } from "../request/model-facts.ts";
 import { fieldError, parserOf } from "../schema/check.ts";
 import { SENTENCES } from "../schema/sentences.ts";
+import { hasAnswer } from "./input-items.ts";
 import { withItems } from "./kept-items.ts";
-import type { KeptParts } from "./kept-response.ts";
+import type { KeptParts, KeptResponse } from "./kept-response.ts";
 import { ResponseBody, type ResponseItem, type ResponseParts } from "./response-body.ts";
 
 const parseBody = parserOf(ResponseBody);
@@ -40,6 +41,9 @@ export function readResponse(value: unknown, facts: ModelFacts, kept: KeptParts 
     });
   if (id === undefined && body.input.length === 0 && typeof body.input !== "string")
     throw fieldError("input", SENTENCES.empty);
+  checkHasEnded(kept?.previous);
+  if (body.background === true && body.store === false)
+    throw fieldError("background", "is not supported without store: the response is asked for by its id");
   const conversation = conversationOf(body, kept?.previous?.conversation);
   checkReadsImages(conversation.images, facts);
   const toolBody = toolBodyOf(body);
@@ -82,6 +86,7 @@ export function readResponse(value: unknown, facts: ModelFacts, kept: KeptParts 
       ...(body.stream_options?.include_obfuscation === true && { obfuscates: true }),
       repeated: repeatedFields(body),
       ...(body.store !== false && { conversation }),
+      ...(body.background === true && { background: true }),
     },
   };
 }
@@ -93,9 +98,16 @@ export function readResponseCount(value: unknown, facts: ModelFacts, kept: KeptP
   return readResponse(names ? value : { ...(value as object), model: facts.modelId }, facts, kept).prompt;
 }
 
+/** Errors: `invalid_argument` for one that is still computed, or has no answer. */
+function checkHasEnded(previous: KeptResponse | undefined): void {
+  if (previous === undefined || hasAnswer(previous.response)) return;
+  throw fieldError("previous_response_id", "has not been answered: ask for it by its id until it is completed");
+}
+
 /** What a response repeats of its request. */
 function repeatedFields(body: ResponseBody): Readonly<Record<string, unknown>> {
   return {
+    background: body.background ?? false,
     instructions: body.instructions ?? null,
     max_output_tokens: body.max_output_tokens ?? null,
     metadata: body.metadata ?? {},

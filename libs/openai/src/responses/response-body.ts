@@ -159,7 +159,13 @@ export const ResponseBody = Type.Object({
       [SAYS]: "must be auto or disabled",
     }),
   ),
-  background: optional(Type.Literal(false, { [SAYS]: "is not supported except as false" })),
+  background: optional(
+    Type.Boolean({
+      description:
+        "Answers at once, with an id by which the response is asked for until it has ended. Not without `store`.",
+      default: false,
+    }),
+  ),
   conversation: Type.Optional(Type.Null({ [SAYS]: "is not supported: use previous_response_id" })),
   prompt: Type.Optional(Type.Null({ [SAYS]: "is not supported: send the prompt's text as input" })),
   metadata: optional(Type.Record(Type.String(), Type.String(), { description: "Given back as it came." })),

@@ -14,6 +14,7 @@ import {
   keptResponse,
   messageItem,
   type OutputItem,
+  pendingResponse,
   type ResponseObject,
 } from "./response.ts";
 
@@ -22,6 +23,7 @@ export const ResponseEvent = Type.Object(
   {
     type: Type.Enum([
       "response.created",
+      "response.queued",
       "response.in_progress",
       "response.output_item.added",
       "response.content_part.added",
@@ -72,7 +74,14 @@ export class ResponseReplyStream implements ReplyStream {
 
   fail(error: DroverError): string {
     const { code, message } = errorReply(publicError(error)).error;
-    const response = { ...begunResponse(this.#frame), status: "failed", error: { code, message }, output: this.#items };
+    const isCancelled = this.#frame.options.background === true && code === "cancelled";
+    const response: ResponseObject = {
+      ...begunResponse(this.#frame),
+      status: isCancelled ? "cancelled" : "failed",
+      error: isCancelled ? null : { code, message },
+      output: this.#items,
+    };
+    this.#response = response;
     return this.#event("response.failed", { response });
   }
 
@@ -80,7 +89,13 @@ export class ResponseReplyStream implements ReplyStream {
     if (this.#hasBegun) return "";
     this.#hasBegun = true;
     const response = begunResponse(this.#frame);
-    return this.#event("response.created", { response }) + this.#event("response.in_progress", { response });
+    const isLater = this.#frame.options.background === true;
+    const queued = { response: isLater ? pendingResponse(this.#frame, "queued") : response };
+    return (
+      this.#event("response.created", queued) +
+      (isLater ? this.#event("response.queued", queued) : "") +
+      this.#event("response.in_progress", { response })
+    );
   }
 
   #token({ text, toolCalls, logprob, shownCount, finish }: TokenOutput): string {

@@ -5,6 +5,7 @@ import type { Answer } from "../write/answer.ts";
 import { chatLogprobs } from "../write/logprobs.ts";
 import type { Written } from "../write/long-list.ts";
 import type { ReplyFrame } from "../write/reply-frame.ts";
+import { hasAnswer } from "./input-items.ts";
 import type { KeptResponse } from "./kept-response.ts";
 
 const OutputText = Type.Object({
@@ -48,7 +49,9 @@ export const ResponseObject = Type.Object({
   id: Type.String({ description: "Names the answer, for `previous_response_id`." }),
   object: Type.Literal("response"),
   created_at: Type.Integer({ description: "Unix seconds." }),
-  status: Type.Enum(["in_progress", "completed", "incomplete", "failed"]),
+  status: Type.Enum(["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"], {
+    description: "`queued` and `cancelled` only with `background`.",
+  }),
   error: Type.Union([Type.Object({ code: Type.String(), message: Type.String() }), Type.Null()]),
   incomplete_details: Type.Union([Type.Object({ reason: Type.Literal("max_output_tokens") }), Type.Null()]),
   model: Type.String(),
@@ -71,7 +74,6 @@ export function begunResponse({ id, created, model, request, options }: ReplyFra
     output: [],
     usage: null,
     ...{
-      background: false,
       reasoning: { effort: null, summary: null },
       temperature: request.sampling.temperature,
       text: { format: { type: "text" } },
@@ -155,12 +157,17 @@ export function itemId(kind: "msg" | "fc", responseId: string, index: number): s
 export function keptResponse({ model, options }: ReplyFrame, response: ResponseObject): KeptResponse | undefined {
   const { conversation } = options;
   if (conversation === undefined) return undefined;
-  const turn = answerTurn(response.output);
+  const turns = hasAnswer(response) ? [answerTurn(response.output)] : [];
   return {
     model: model.modelId,
     response,
-    conversation: { ...conversation, messages: [...conversation.messages, turn] },
+    conversation: { ...conversation, messages: [...conversation.messages, ...turns] },
   };
+}
+
+/** A response that is computed in the background, as it is told before it has ended. */
+export function pendingResponse(frame: ReplyFrame, status: "queued" | "in_progress"): ResponseObject {
+  return { ...begunResponse(frame), status };
 }
 
 /** The answer as a template takes it: one turn of the assistant's. */

@@ -14,7 +14,7 @@ export function addApiRoutes(api: FastifyInstance, options: HttpServerOptions, b
   const parts = { bodies, deployments, logger, streamWaitMs };
   for (const endpoint of GENERATION_ENDPOINTS)
     api.post(endpoint.path, (request, reply) => serveGeneration(request, reply, endpoint, parts));
-  addResponseRoutes(api, deployments);
+  addResponseRoutes(api, parts);
   api.post("/v1/messages/count_tokens", (request, reply) => countTokens(request, reply, parts));
   api.post("/v1/responses/input_tokens", (request, reply) => countInputTokens(request, reply, parts));
   api.get("/v1/models", () => modelList([...deployments].map(servedFacts)));

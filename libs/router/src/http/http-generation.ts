@@ -22,10 +22,11 @@ import type { RecordedAnswer } from "../keyed/recorded-answer.ts";
 import { READER_STALL_MS_MAX } from "../limits.ts";
 import type { GenerationBatch } from "../requests/generation-batch.ts";
 import { jsonText } from "../requests/json-text.ts";
-import type { Incoming } from "../requests/request-trace.ts";
 import { replyFrame, wholeAnswer, wholeBody } from "../requests/whole-answer.ts";
+import { backgroundBytes, serveBackground } from "./background-routes.ts";
 import { clientSignal } from "./client-signal.ts";
 import { EventStream } from "./event-stream.ts";
+import { incoming } from "./incoming.ts";
 import { sendJson } from "./json-reply.ts";
 import { keyedRequest, lastEvent, NumberedEvents, sendRecorded } from "./keyed-generation.ts";
 import { accountOf } from "./request-accounts.ts";
@@ -54,8 +55,15 @@ export async function serveGeneration(
   const keptFor = (model: string | undefined, names: KeptNames) =>
     deployments.reading(model).responses.parts(owner, names, client);
   const keyed = await keyedRequest(request, owner, body.blocks);
+  using copy = endpoint.pending === undefined ? undefined : backgroundBytes(bodies, body.blocks);
   const { model, query: queries } = await bodies.read<readonly GenerationQuery[]>(body, endpoint.path, client, keptFor);
   const deployment = deployments.reading(model);
+  if (endpoint.pending !== undefined && queries()[0]?.reply.background === true) {
+    if (keyed !== undefined)
+      throw new DroverError("invalid_argument", "is not supported with an Idempotency-Key", { field: "background" });
+    const query = { endpoint, deployment, queries, account, incoming: incoming(request) };
+    return await serveBackground(reply, query, copy, client, parts.streamWaitMs);
+  }
   if (keyed !== undefined)
     return await serveKeyed(request, reply, {
       endpoint,
@@ -156,17 +164,6 @@ async function recordWhole(
     for (const output of outputs) answer.add(output);
   });
   return wholeBody(endpoint, frame, answer, keep);
-}
-
-/** What the client says of its trace. Of two lines of a header that may come once, neither is trusted. */
-function incoming({ id, headers, method, routeOptions }: FastifyRequest): Incoming {
-  const { traceparent, tracestate } = headers;
-  return {
-    operation: `${method} ${routeOptions.url}`,
-    name: id,
-    ...(typeof traceparent === "string" && { traceparent }),
-    ...(tracestate !== undefined && { tracestate: [tracestate].flat().join(",") }),
-  };
 }
 
 /** The reply as server-sent events, to its end. Errors: what ends the request before anything was sent. */

@@ -4,17 +4,27 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { receivedBody } from "../bodies/bodies.ts";
 import type { Deployment } from "../deployment.ts";
 import type { Deployments } from "../deployments.ts";
+import { cancelBackground } from "./background-responses.ts";
+import { giveResponse } from "./background-routes.ts";
 import { clientSignal } from "./client-signal.ts";
+import type { GenerationParts } from "./http-generation.ts";
 import { type QueryString, queryParameter } from "./query-parameter.ts";
 import { accountOf } from "./request-accounts.ts";
 import type { BodyParts } from "./tokenize-routes.ts";
 
 /** Responses that are kept: asked for again, and forgotten. */
-export function addResponseRoutes(api: FastifyInstance, deployments: Deployments): void {
+export function addResponseRoutes(api: FastifyInstance, options: GenerationParts): void {
+  const { deployments } = options;
   type Named = { Params: { response: string } };
-  api.get<Named>("/v1/responses/:response", async (request) => {
-    const { kept } = await holderOf(deployments, ownerOf(request), request.params.response);
-    return kept.response;
+  api.get<Named>("/v1/responses/:response", async (request, reply) => {
+    const id = request.params.response;
+    const found = await holderOf(deployments, ownerOf(request), id);
+    return giveResponse(request, reply, { ...found, id }, options);
+  });
+  api.post<Named>("/v1/responses/:response/cancel", async (request) => {
+    const [owner, id] = [ownerOf(request), request.params.response];
+    const { deployment, kept } = await holderOf(deployments, owner, id);
+    return cancelBackground(deployment, owner, id, kept);
   });
   api.get<Named & { Querystring: QueryString }>(
     "/v1/responses/:response/input_items",

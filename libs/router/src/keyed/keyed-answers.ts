@@ -8,8 +8,8 @@ import {
 } from "../limits.ts";
 import type { RouterMetrics } from "../metrics/router-metrics.ts";
 import { KeptRoom } from "./kept-room.ts";
-import { KeyedKeys, notKept, type Opened } from "./keyed-keys.ts";
-import { KeyedWork, type KeyedWorkParts, type Make } from "./keyed-work.ts";
+import { KeyedKeys, notKept } from "./keyed-keys.ts";
+import { KeyedWork, type KeyedWorkOptions, type KeyedWorkParts, type Make } from "./keyed-work.ts";
 import type { Origin } from "./origin.ts";
 import { RecordedAnswer } from "./recorded-answer.ts";
 
@@ -22,6 +22,8 @@ export type KeyedRequest = Readonly<{
   digest: string;
   /** The last event that the client has; undefined for one that asks from the beginning. */
   lastEventId: string | undefined;
+  /** It goes on whether anybody reads it or not. */
+  isAwaited?: boolean;
 }>;
 
 type Running = Readonly<{ digest: string; answer: RecordedAnswer }>;
@@ -79,7 +81,7 @@ export class KeyedAnswers {
 
   async #begin(
     name: string,
-    { digest, lastEventId }: KeyedRequest,
+    { digest, lastEventId, isAwaited }: KeyedRequest,
     newOrigin: () => Origin,
     make: Make,
     signal: AbortSignal,
@@ -89,7 +91,7 @@ export class KeyedAnswers {
     this.#running.set(name, { digest, answer });
     try {
       const opened = await this.#keys.open(name, { digest, isRest: lastEventId !== undefined, newOrigin }, signal);
-      if (opened.kind !== "done") void this.#run(name, digest, opened, answer, make);
+      if (opened.kind !== "done") void this.#run({ name, digest, opened, answer, isAwaited }, make);
       else {
         for (const part of opened.parts) answer.push(part);
         answer.end();
@@ -103,16 +105,18 @@ export class KeyedAnswers {
     }
   }
 
-  async #run(
-    name: string,
-    digest: string,
-    opened: Exclude<Opened, { kind: "done" }>,
-    answer: RecordedAnswer,
-    make: Make,
-  ): Promise<void> {
-    const work = new KeyedWork({ ...this.#parts, name, digest, opened, answer });
-    await work.run(make);
-    this.#running.delete(name);
+  async #run(options: Omit<KeyedWorkOptions, keyof KeyedWorkParts>, make: Make): Promise<void> {
+    await new KeyedWork({ ...this.#parts, ...options }).run(make);
+    this.#running.delete(options.name);
+  }
+
+  /** Whether a router is at it, this one or another that lives, or its answer is there. Errors: those of the store. */
+  async isUnderWay(request: KeyedRequest, signal: AbortSignal): Promise<boolean> {
+    const name = nameOf(request);
+    if (this.#running.has(name)) return true;
+    const record = (await this.#keys.find(name, signal))?.record;
+    if (record?.kind === "running") return this.#keys.isElsewhere(record, signal);
+    return record?.kind === "done";
   }
 }
 

@@ -44,6 +44,8 @@ export type KeyedWorkOptions = KeyedWorkParts &
     digest: string;
     opened: Exclude<Opened, { kind: "done" }>;
     answer: RecordedAnswer;
+    /** It goes on whether anybody reads it or not. */
+    isAwaited?: boolean | undefined;
   }>;
 
 /** What another router, or a later time, may do better. */
@@ -78,11 +80,14 @@ export class KeyedWork {
     const { answer, opened } = this.#options;
     const watch = this.#watch();
     const { origin, epoch } = opened.kind === "claimed" ? opened.claim.record : opened.record;
-    const epochNow = () => this.#own?.claim.record.epoch ?? epoch;
+    const own = () => this.#own;
     const run: KeyedRun = {
       origin,
       get epoch() {
-        return epochNow();
+        return own()?.claim.record.epoch ?? epoch;
+      },
+      get isOwn() {
+        return own() !== undefined;
       },
       journal: this.#journal,
       ...(opened.kind === "elsewhere" && { follow: (generations) => this.#follow(generations) }),
@@ -147,7 +152,7 @@ export class KeyedWork {
     const { clock, answer, keys, name } = this.#options;
     let aloneSinceMs = clock.monotonic();
     const look = async () => {
-      const isRead = answer.readerCount > 0;
+      const isRead = answer.readerCount > 0 || this.#options.isAwaited === true;
       if (isRead) aloneSinceMs = clock.monotonic();
       if (this.#own === undefined) {
         if (isRead) await keys.tellReader(name, neverAborted);

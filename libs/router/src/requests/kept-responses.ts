@@ -31,6 +31,11 @@ export class KeptResponses {
     this.#logger = logger;
   }
 
+  /** Whether any is kept. */
+  get isOn(): boolean {
+    return this.#keptMs > 0;
+  }
+
   /** A response by its id; undefined where it is not kept, or is another owner's. Errors: `unavailable` when the store cannot be reached. */
   async get(owner: Owner, id: string, signal: AbortSignal): Promise<KeptResponse | undefined> {
     if (this.#keptMs === 0 || !/^resp_[\w-]{1,100}$/.test(id)) return undefined;
