@@ -41,10 +41,15 @@ export function planStep<T extends Candidate>(
   const rowsMax = Math.min(budget.prefillRowsMax, cost.rowsTrusted);
   const turn = turnRows(candidates, cost, budget, rowsMax);
   if (turn !== undefined) return turn;
-  const decoding = decodeRows(candidates, cost, budget);
+  const isShared = budget.service?.isSharedBy(candidates) === true;
+  const decoding = decodeRows(candidates, cost, { ...budget, isShared });
   const prompts = candidates.filter(({ isDecoding }) => !isDecoding);
   if (prompts.length === 0) return decoding;
-  const promptsMay = { ...promptBudget(decoding, cost, budget), rowsMax, rowsBefore: rowCountOf(decoding) };
+  const promptsMay = {
+    ...promptBudget(decoding, cost, { ...budget, isShared }),
+    rowsMax,
+    rowsBefore: rowCountOf(decoding),
+  };
   return [...decoding, ...tenantShares(prompts, cost, promptsMay, budget.step)];
 }
 
@@ -58,26 +63,30 @@ function turnRows<T extends Candidate>(
   const { service, step } = budget;
   const turn = service && tenantTurn(candidates, cost, service, { step, rowsMax });
   if (turn === undefined) return undefined;
+  const shared = { ...budget, isShared: true };
   const decoding = decodeRows(
     candidates.filter((one) => !turn.passed.has(one)),
     cost,
-    budget,
+    shared,
   );
   const ms = STEP_MS_ALONE - cost.stepMs(decoding);
-  const promptsMay = turn.hasOthers ? promptBudget(decoding, cost, budget) : { ms, burstMs: ms, required: true };
+  const promptsMay = turn.hasOthers ? promptBudget(decoding, cost, shared) : { ms, burstMs: ms, required: true };
   const rowsBefore = rowCountOf(decoding);
   const prompts = new PromptShares(turn.prompts, cost, { ...promptsMay, rowsMax, rowsBefore }, step).rows();
   return prompts.length === 0 ? undefined : [...decoding, ...prompts];
 }
 
+/** With whether more than one tenant asks. */
+type SharedBudget = StepBudget & Readonly<{ isShared: boolean }>;
+
 /** Sequences that decode in this step: all, unless they are too many or too deep; then one of each request goes before another's second, the longest waiting first. */
 function decodeRows<T extends Candidate>(
   candidates: readonly T[],
   cost: StepCost,
-  { decodeRowsMax, service }: StepBudget,
+  { decodeRowsMax, isShared }: SharedBudget,
 ): readonly PlannedRows<T>[] {
   const chosen: PlannedRows<T>[] = [];
-  const msMax = service?.isShared ? sharedStepMs(cost) : STEP_MS_MAX;
+  const msMax = isShared ? sharedStepMs(cost) : STEP_MS_MAX;
   let ms = cost.emptyMs;
   let rowCount = 0;
   for (const candidate of byTurns(candidates.filter(({ isDecoding }) => isDecoding))) {
@@ -106,15 +115,15 @@ function byTurns<T extends Candidate>(candidates: readonly T[]): T[] {
 function promptBudget(
   decoding: readonly PlannedRows<Candidate>[],
   cost: StepCost,
-  { stepMs, service }: StepBudget,
+  { stepMs, isShared }: SharedBudget,
 ): Omit<PromptBudget, "rowsMax" | "rowsBefore"> {
   if (decoding.length === 0) {
-    const alone = service?.isShared ? Math.min(Math.max(stepMs, sharedStepMs(cost)), STEP_MS_MAX) : undefined;
+    const alone = isShared ? Math.min(Math.max(stepMs, sharedStepMs(cost)), STEP_MS_MAX) : undefined;
     const ms = (alone ?? aloneMs(cost, stepMs)) - cost.emptyMs;
     return { ms, burstMs: ms, required: true };
   }
   const decodeMs = cost.stepMs(decoding);
-  const whole = Math.min(Math.max(stepMs, (service?.isShared ? 1 : DECODE_STRETCH) * decodeMs), STEP_MS_MAX);
+  const whole = Math.min(Math.max(stepMs, (isShared ? 1 : DECODE_STRETCH) * decodeMs), STEP_MS_MAX);
   const ms = Math.max(whole - decodeMs, whole * PROMPT_SHARE_MIN);
   return { ms, burstMs: Math.max(ms, Math.min(BURST_STRETCH * whole, STEP_MS_MAX) - decodeMs), required: false };
 }

@@ -21,9 +21,15 @@ export class TenantService {
   #mostMs = 0;
   #nowMs = 0;
 
-  /** Whether steps of late were of more than one tenant: then none takes longer than the next one to come should wait. */
-  get isShared(): boolean {
-    return this.#served.size > 1;
+  /**
+   * Whether steps of late were, or the next one is to be, of more than one tenant: then none takes longer than the next one to come should wait. One that
+   * was never seen counts from its first step on.
+   */
+  isSharedBy(candidates: readonly Candidate[]): boolean {
+    const [known] = this.#served.keys();
+    if (this.#served.size > 1) return true;
+    const one = known ?? (candidates[0]?.tenant ?? NOBODY).name;
+    return candidates.some(({ tenant }) => (tenant ?? NOBODY).name !== one);
   }
 
   /** How far the tenant is behind the one that had most, milliseconds over weight, no further than its credit. */

@@ -167,3 +167,24 @@ test("who comes after a silence with one request goes first, and with a flood sh
   expect(namesOf(1)).toEqual(new Set(["flood"]));
   expect(namesOf(10)).toEqual(new Set(["light", "flood"]));
 });
+
+test.each(Object.entries(COSTS))(
+  "a tenant that nobody has seen has its first token in the next step, beside a flood that had all steps before (%s)",
+  (_, cost) => {
+    const service = new TenantService();
+    const [flood, light] = ["flood", "light"].map((name) => ({ name, weight: 1 }));
+    const of = (id: number, tenant: Candidate["tenant"], computedCount: number, pendingTokenCount: number) => {
+      const ids = { id, requestOrder: id, tenant, lastStep: 1, requestLastStep: 1 };
+      return { ...ids, computedCount, pendingTokenCount, isDecoding: pendingTokenCount === 1 };
+    };
+    const running = Array.from({ length: 10 }, (__, i) => of(i, flood, 100, i < 5 ? 1 : 100));
+    const newcomer = of(10, light, 0, 100);
+    const budget = { stepMs: STEP_MS, prefillRowsMax: 512, decodeRowsMax: 256, service };
+    for (let step = 1; step < 20; step++) {
+      const rows = planStep(running, cost, { ...budget, step });
+      service.observe(rows, cost, cost.stepMs(rows));
+    }
+    const rows = planStep([...running, newcomer], cost, { ...budget, step: 20 });
+    expect(rows.find(({ of: one }) => one === newcomer)?.rowCount).toBe(100);
+  },
+);

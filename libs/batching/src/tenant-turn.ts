@@ -21,7 +21,7 @@ export function tenantTurn<T extends Candidate>(
   service: TenantService,
   { step, rowsMax }: Readonly<{ step: number; rowsMax: number }>,
 ): TenantTurn<T> | undefined {
-  if (!service.isShared) return undefined;
+  if (!service.isSharedBy(candidates)) return undefined;
   const due = mostBehind(candidates, cost, service, rowsMax);
   if (due === undefined) return undefined;
   const decoding = candidates.filter(({ isDecoding }) => isDecoding);
