@@ -40,7 +40,7 @@ function cardBytes(): number | undefined {
 /** From 16 to 199 tokens, none like another's. */
 function promptOf(serial: number): number[] {
   const length = 16 + ((serial * 37) % 184);
-  return Array.from({ length }, (_, i) => 100 + ((serial * 7919 + i * (31 + (serial % 97))) % 3900));
+  return Array.from({ length }, (_, i) => 100 + ((serial * 7919 + i * (31 + (serial % 97))) % 400));
 }
 
 async function ask(url: string, model: string, serial: number): Promise<void> {
