@@ -17,12 +17,12 @@ export function processesOf(pid: number): readonly ProcessMemory[] {
   });
 }
 
-/** The command of drover that it runs: what follows its file. */
+/** The program of Drover's that it runs, and the roles of a worker; of others the command. */
 function nameOf(pid: number): string {
   const words = read(pid, "cmdline").split("\0");
-  const at = words.findIndex((word) => /main\.(ts|js)$/.test(word));
-  const name = words[words.indexOf("--name") + 1];
-  return at < 0 ? (words[0] ?? "?") : [words[at + 1], ...(words.includes("--name") ? [name] : [])].join(" ");
+  const program = words.map((word) => /([^/]+)\/src\/main\.ts$/.exec(word)?.[1]).find((found) => found !== undefined);
+  const roles = words.find((word) => word.startsWith("--roles="));
+  return [program ?? words[0] ?? "?", ...(roles === undefined ? [] : [roles.slice("--roles=".length)])].join(" ");
 }
 
 function parentOf(pid: number): number | undefined {
