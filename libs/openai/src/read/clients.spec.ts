@@ -258,6 +258,25 @@ describe("what agents keep of a conversation", () => {
     ]);
   });
 
+  it("calls whose input is text are read as those of functions, in a chat's history and a response's", () => {
+    const custom = { name: "f", input: "ls -l" };
+    const called = { name: "f", arguments: "ls -l" };
+    expect(seen({ role: "assistant", tool_calls: [{ id: "1", type: "custom", custom }] })).toMatchObject({
+      tool_calls: [{ id: "1", type: "function", function: called }],
+    });
+    const items = [
+      { type: "custom_tool_call", call_id: "1", ...custom },
+      { type: "custom_tool_call_output", call_id: "1", output: "a b" },
+    ];
+    expect((response({ input: items }).prompt as ChatPrompt).input.messages).toEqual([
+      { role: "assistant", content: null, tool_calls: [{ id: "1", type: "function", function: called }] },
+      { role: "tool", tool_call_id: "1", content: "a b" },
+    ]);
+    expect(refused(() => seen({ role: "assistant", tool_calls: [{ type: "custom" }] }))[1]).toBe(
+      "messages[0].tool_calls[0].function: must have a name and arguments, both strings",
+    );
+  });
+
   it("thoughts in a history are left out, and images are read by any interface's name", () => {
     const thoughts = ["thinking", "redacted_thinking", "reasoning"].map((type) => ({ type, [type]: "hm" }));
     expect(seen({ role: "assistant", content: [...thoughts, { type: "text", text: "a" }] })).toMatchObject({

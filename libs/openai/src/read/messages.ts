@@ -22,7 +22,19 @@ export const CallArguments = Type.Unknown({
 /** A call that the model has made before. */
 const MessageToolCall = Type.Object({
   id: optional(Type.String()),
-  function: Type.Object({ name: Type.String(), arguments: Type.Optional(CallArguments) }, { [LACKS]: CALL_LACKS }),
+  function: optional(
+    Type.Object({ name: Type.String(), arguments: Type.Optional(CallArguments) }, { [LACKS]: CALL_LACKS }),
+  ),
+  custom: optional(
+    Type.Object(
+      { name: Type.String(), input: Type.Optional(CallArguments) },
+      {
+        description:
+          "In place of `function`: a call of another model's, whose input is text. It is read as that function's arguments.",
+        [LACKS]: "must have a name and an input, both strings",
+      },
+    ),
+  ),
 });
 
 const FunctionCall = Type.Object(
@@ -71,7 +83,7 @@ function readMessage(message: Static<typeof Message>, field: string, images: Ima
   return {
     role: TEMPLATE_ROLES[role] ?? role,
     content: content === null ? null : readContent(content, `${field}.content`, images),
-    ...(calls !== undefined && { tool_calls: calls.map(templateCall) }),
+    ...(calls !== undefined && { tool_calls: calls }),
     ...(typeof callId === "string" && { tool_call_id: callId }),
     ...(typeof name === "string" && { name }),
   };
@@ -83,17 +95,25 @@ const MAY_SAY_NOTHING: readonly string[] = ["assistant", "tool", "function"];
 /** Roles that templates know by another name. */
 const TEMPLATE_ROLES: Readonly<Record<string, string>> = { developer: "system", function: "tool" };
 
-type Call = Static<typeof MessageToolCall>;
+/** A call as a template takes it. */
+type Call = Readonly<{ id: string; type: "function"; function: Readonly<{ name: string; arguments: unknown }> }>;
 
-/** What a message calls, in whichever way it says so; undefined where it does not. Errors: `invalid_argument` for the older way of who cannot call. */
+/** What a message calls, in whichever way it says so; undefined where it does not. Errors: `invalid_argument` for the older way of who cannot call, and for a call of nothing. */
 function callsOf(message: Static<typeof Message>, field: string): readonly Call[] | undefined {
   const { role, tool_calls: calls, function_call: called } = message;
-  if (called === undefined || called === null) return calls ?? undefined;
-  if (role !== "assistant") throw fieldError(`${field}.function_call`, "is not supported");
-  return calls ?? [{ function: called }];
+  const isOld = called !== undefined && called !== null;
+  if (isOld && role !== "assistant") throw fieldError(`${field}.function_call`, "is not supported");
+  if (calls === undefined || calls === null) return isOld ? [templateCall({ function: called })] : undefined;
+  return calls.map((call, i) => {
+    const { function: own, custom } = call;
+    if ((own ?? custom ?? null) === null) throw fieldError(`${field}.tool_calls[${i}].function`, CALL_LACKS);
+    return templateCall(call);
+  });
 }
 
 /** Absent arguments are those of a function without parameters. */
-function templateCall({ id, function: called }: Call) {
-  return { id: id ?? "", type: "function", function: { name: called.name, arguments: called.arguments ?? "" } };
+function templateCall({ id, function: called, custom }: Static<typeof MessageToolCall>): Call {
+  const name = called?.name ?? custom?.name ?? "";
+  const written = called === undefined || called === null ? custom?.input : called.arguments;
+  return { id: id ?? "", type: "function", function: { name, arguments: written ?? "" } };
 }

@@ -158,7 +158,7 @@ function conversationOf({ input }: ResponseBody, previous: Conversation | undefi
 /** Calls that follow each other, or the assistant's text, are one message of the assistant's to a template. */
 function addItem(item: ResponseItem, field: string, messages: ChatMessage[], images: ImageReference[]): void {
   if (item.type === "reasoning") return;
-  if (item.type === "function_call_output") {
+  if (item.type === "function_call_output" || item.type === "custom_tool_call_output") {
     const content = templateContent(item.output ?? "", `${field}.output`, images);
     messages.push({ role: "tool", tool_call_id: item.call_id, content });
     return;
@@ -168,7 +168,8 @@ function addItem(item: ResponseItem, field: string, messages: ChatMessage[], ima
     messages.push({ role: item.role === "developer" ? "system" : item.role, content });
     return;
   }
-  const call = { id: item.call_id, type: "function", function: { name: item.name, arguments: item.arguments ?? "" } };
+  const written = item.type === "function_call" ? item.arguments : item.input;
+  const call = { id: item.call_id, type: "function", function: { name: item.name, arguments: written ?? "" } };
   const last = messages.at(-1);
   if (last?.role !== "assistant") messages.push({ role: "assistant", content: null, tool_calls: [call] });
   else messages[messages.length - 1] = { ...last, tool_calls: [...callsOf(last), call] };

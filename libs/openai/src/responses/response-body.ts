@@ -59,11 +59,19 @@ const Item = Type.Union(
       arguments: Type.Optional(CallArguments),
     }),
     Type.Object({ type: Type.Literal("function_call_output"), call_id: Type.String(), output: optional(Parts) }),
+    Type.Object({
+      type: Type.Literal("custom_tool_call"),
+      call_id: Type.String(),
+      name: Type.String(),
+      input: Type.Optional(CallArguments),
+    }),
+    Type.Object({ type: Type.Literal("custom_tool_call_output"), call_id: Type.String(), output: optional(Parts) }),
     Type.Object({ type: Type.Literal("reasoning") }),
   ],
   {
     discriminator: { propertyName: "type" },
-    description: "A message without a `type` is one too.",
+    description:
+      "A message without a `type` is one too. Custom calls, of another model's, are read as those of functions.",
     [SAYS]: "is not supported: an item must be message, function_call or function_call_output",
   },
 );
