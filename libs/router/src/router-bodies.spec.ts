@@ -202,6 +202,22 @@ describe("a body on its way", () => {
     expect(budget.byteCount).toBe(0);
   });
 
+  it("is JSON, whatever its content type says, and whether it is one at all", async () => {
+    await scene.startRouter();
+    const types = [
+      "text/plain",
+      "application/vnd.api+json",
+      "json",
+      "a/b/c",
+      ";",
+      "application/json, application/json",
+    ];
+    for (const type of types) {
+      const reply = await scene.post("/tokenize", '{"prompt":"typed"}', { headers: { "content-type": type } });
+      expect([type, ((await reply.json()) as Json).count]).toEqual([type, 6]);
+    }
+  });
+
   it("is unpacked as its content-encoding says, within the same limit", async () => {
     await scene.startRouter();
     const body = Buffer.from('{"prompt":"packed"}');

@@ -69,11 +69,22 @@ function batchParts(server: FastifyInstance, options: HttpServerOptions, bodies:
   return { files, batches, runner };
 }
 
+const JSON_TYPE = "application/json";
+/** A type and a subtype, with whatever parameters. */
+const MEDIA_TYPE = /^\s*[\w!#$%&'*.^`|~+-]+\/[\w!#$%&'*.^`|~+-]+\s*(?:;.*)?$/;
+
 /** Every body is JSON, whatever its content type says; nobody reads one that no route asks for. */
 function receiveBodies(server: FastifyInstance, bodies: Bodies): void {
   server.removeAllContentTypeParsers();
+  // The server refuses by itself what is no media type, such as `json`, before it asks for the parser of all.
+  server.addHook("onRequest", (request, _reply, next) => {
+    const { headers } = request.raw;
+    const type = headers["content-type"];
+    if (type !== undefined && type !== JSON_TYPE && !MEDIA_TYPE.test(type)) headers["content-type"] = JSON_TYPE;
+    next();
+  });
   // Named, it is found at once; else its parameters would be looked at each time.
-  server.addContentTypeParser(["application/json", "*"], async (request: FastifyRequest) =>
+  server.addContentTypeParser([JSON_TYPE, "*"], async (request: FastifyRequest) =>
     readsBody(request.routeOptions.url) ? bodies.receive(request.raw) : undefined,
   );
   server.addHook("onClose", () => bodies[Symbol.asyncDispose]());
