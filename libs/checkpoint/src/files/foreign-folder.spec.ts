@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { neverAborted } from "@drover/core";
 import { expect, test } from "vitest";
@@ -143,3 +143,19 @@ test("a pointer of Git LFS is no file of weights, and says how to get it", async
     /model.safetensors: is a pointer of Git LFS, not the file: run git lfs pull/,
   );
 });
+
+// Root may read everything.
+test.skipIf(process.getuid?.() === 0)(
+  "a folder of another user is told of, also in the config's own sentence",
+  async () => {
+    await using files = await temporaryFolder({});
+    const folder = files.path;
+    await chmod(folder, 0o000);
+    expect(await recognizeFolder(folder)).toBe("this user may not read the folder");
+    await expect(loadModelConfig(folder)).rejects.toMatchObject({
+      code: "invalid_argument",
+      message: expect.stringMatching(/config.json cannot be read: this user may not read the folder$/),
+    });
+    await chmod(folder, 0o700);
+  },
+);

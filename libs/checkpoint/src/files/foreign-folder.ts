@@ -41,7 +41,11 @@ export async function recognizeFolder(directory: string): Promise<string | undef
   const facts = await stat(directory).catch(() => undefined);
   if (facts === undefined) return absentFolder(directory);
   if (!facts.isDirectory()) return recognizeFile(basename(directory));
-  const names = (await readdir(directory)).sort();
+  const names = await readdir(directory).then(
+    (found) => found.sort(),
+    () => undefined,
+  );
+  if (names === undefined) return "this user may not read the folder";
   if (names.length === 0) return "the folder is empty";
   const adapter = names.includes("adapter_config.json") ? await adapterBase(directory) : undefined;
   if (adapter !== undefined) return adapter;
