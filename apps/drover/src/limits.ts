@@ -73,6 +73,9 @@ export const TOKENIZE_LINE_BYTES_MAX = 128 * 1024 * 1024;
 export const KV_DTYPE_DEFAULT = "f32";
 export const PREFILL_CHUNK_DEFAULT = 512;
 
+/** A machine that does not connect to itself within this time is not waited for: whether it can is then not known. */
+export const REACH_MS_MAX = 2_000;
+
 /** Weights that share one scale where nothing is said. */
 export const QUANTIZE_BLOCK_DEFAULT = "128";
 

@@ -1,6 +1,7 @@
-import { createServer } from "node:net";
+import { type AddressInfo, connect, createServer, type Server } from "node:net";
 import { basename } from "node:path";
 import { DroverError, type ModelId, servedModelId } from "@drover/core";
+import { REACH_MS_MAX } from "../limits.ts";
 import { checkDevices } from "./device-checks.ts";
 import { checkFiles } from "./file-checks.ts";
 import { checkMemory } from "./memory-checks.ts";
@@ -43,19 +44,39 @@ export async function checkStart(config: UpConfig, modelFolder: string, readsIma
 export const HTTP_PORT_DEFAULT = 8080;
 export const GRPC_PORT_DEFAULT = 50_051;
 
-/** Whether a port is free now; 0 is any. */
+/** Whether a port is free now, and can be reached by those who are told of it; 0 is any. */
 async function checkPort(flag: string, host: string, port: number): Promise<void> {
-  const server = createServer();
+  const server = createServer((socket) => socket.resume());
   const failure = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
-    server.once("error", resolve).listen({ host, port, exclusive: true }, () => server.close(() => resolve(undefined)));
+    server.once("error", resolve).listen({ host, port, exclusive: true }, () => {
+      void reach(server, host).then((fault) => server.close(() => resolve(fault)));
+    });
   });
   if (failure === undefined) return;
   const { code, message } = failure;
   const sentence =
     code === "EADDRINUSE"
       ? `--${flag}: ${port} of ${host} is in use already; name another port, or 0 for any free one.`
-      : code === "EACCES"
-        ? `--${flag}: ${port} of ${host} may not be listened on by this user; name one above 1023.`
-        : `--listen: ${host} is no address of this machine that can be listened on (${code ?? message}).`;
+      : code === "ENETUNREACH" || code === "EHOSTUNREACH"
+        ? `--listen: ${host} cannot be reached from this machine itself (${code}); bring its interface up, such as by ip link set lo up.`
+        : code === "EACCES"
+          ? `--${flag}: ${port} of ${host} may not be listened on by this user; name one above 1023.`
+          : `--listen: ${host} is no address of this machine that can be listened on (${code ?? message}).`;
   throw new DroverError("invalid_argument", sentence, { cause: failure });
 }
+
+/** What keeps this machine from connecting to itself, as where its loopback interface is down; undefined where it can, or that is not known at once. */
+function reach(server: Server, host: string): Promise<NodeJS.ErrnoException | undefined> {
+  const { port } = server.address() as AddressInfo;
+  return new Promise((resolve) => {
+    const socket = connect({ host: host.replace(/^\[(.*)\]$/, "$1"), port });
+    const done = (fault?: NodeJS.ErrnoException) => {
+      socket.destroy();
+      resolve(fault !== undefined && UNREACHABLE.includes(fault.code ?? "") ? fault : undefined);
+    };
+    socket.setTimeout(REACH_MS_MAX, () => done());
+    socket.once("connect", () => done()).once("error", done);
+  });
+}
+
+const UNREACHABLE = ["ENETUNREACH", "EHOSTUNREACH"];
