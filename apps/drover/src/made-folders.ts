@@ -1,4 +1,4 @@
-import { mkdir, stat } from "node:fs/promises";
+import { mkdir, open, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -25,6 +25,26 @@ export function writeFault(cause: unknown): string {
  */
 export async function makeFolders(folder: string, mode = 0o777): Promise<void> {
   for (const missing of await missingFolders(folder)) await mkdir(missing, { mode });
+}
+
+/**
+ * Writes files that are not there yet, all of them whole or none: what a full disk has left of them is taken back, since the next one to look would take
+ * it for what was meant. Errors: those of the file system, `EEXIST` for one that is there.
+ */
+export async function writeNewFiles(
+  files: readonly Readonly<{ path: string; text: string; mode?: number }>[],
+): Promise<void> {
+  const made: string[] = [];
+  try {
+    for (const { path, text, mode = 0o666 } of files) {
+      await using handle = await open(path, "wx", mode);
+      made.push(path);
+      await handle.writeFile(text);
+    }
+  } catch (error) {
+    for (const path of made) await rm(path, { force: true });
+    throw error;
+  }
 }
 
 /** The folders that are not there, the outermost first. */

@@ -1,8 +1,8 @@
-import { access, writeFile } from "node:fs/promises";
+import { access } from "node:fs/promises";
 import { DroverError, neverAborted } from "@drover/core";
 import { certificateFilesIn, commandConfig, defineConfig } from "@drover/process";
 import { type CertificateTexts, makeCertificates } from "@drover/rpc";
-import { makeFolders, writeFault } from "../made-folders.ts";
+import { makeFolders, writeFault, writeNewFiles } from "../made-folders.ts";
 import { say } from "../report.ts";
 import { inClusterApi, makeKubernetesSecret } from "../secret/kubernetes-secret.ts";
 
@@ -63,9 +63,11 @@ async function writeNew(out: string, make: () => CertificateTexts): Promise<void
   const { certificate, key, ca = "" } = make();
   try {
     await makeFolders(out, 0o700);
-    await writeFile(files.key, key, { mode: 0o600, flag: "wx" });
-    await writeFile(files.ca, ca, { flag: "wx" });
-    await writeFile(files.certificate, certificate, { flag: "wx" });
+    await writeNewFiles([
+      { path: files.key, text: key, mode: 0o600 },
+      { path: files.ca, text: ca },
+      { path: files.certificate, text: certificate },
+    ]);
   } catch (cause) {
     throw new DroverError("unavailable", `--out: nothing can be written to ${out}: ${writeFault(cause)}.`, { cause });
   }

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { writeFile } from "node:fs/promises";
 import { DroverError, MEMBER_HEADER, neverAborted } from "@drover/core";
 import { commandConfig, defineConfig, readSmallFile } from "@drover/process";
+import { writeNewFiles } from "../made-folders.ts";
 import { say } from "../report.ts";
 import { inClusterApi, makeKubernetesSecret } from "./kubernetes-secret.ts";
 
@@ -72,7 +72,7 @@ async function proofHeader(asked: string, file: string | undefined): Promise<str
 /** False where the file is there already. */
 async function writeNew(file: string): Promise<boolean> {
   try {
-    await writeFile(file, `${newSecret()}\n`, { mode: 0o600, flag: "wx" });
+    await writeNewFiles([{ path: file, text: `${newSecret()}\n`, mode: 0o600 }]);
     return true;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "EEXIST") return false;
