@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { USAGE_EXIT_STATUS } from "@drover/process";
@@ -22,4 +23,15 @@ describe("drover's end", () => {
       expect({ ended, other: await other }).toEqual({ ended: status, other: "" });
     },
   );
+
+  test.skipIf(!existsSync("/dev/full"))("what a full disk does not take is no success, and is said", async () => {
+    const full = openSync("/dev/full", "w");
+    const child = spawn(process.execPath, ["--conditions=@drover/source", main, "--version"], {
+      stdio: ["ignore", full, "pipe"],
+    });
+    const said = child.stderr === null ? "" : text(child.stderr);
+    const [ended] = await once(child, "close");
+    closeSync(full);
+    expect([ended, await said]).toEqual([1, "drover: The output cannot be written: no space is left.\n"]);
+  });
 });

@@ -6,6 +6,7 @@ import { runChat } from "./chat/chat-command.ts";
 import { runDrain } from "./drain/drain-command.ts";
 import { runKeys } from "./keys/keys-command.ts";
 import { UNREAD_MS_MAX } from "./limits.ts";
+import { writeFault } from "./made-folders.ts";
 import { runPlan } from "./plan/plan-command.ts";
 import { runSecret } from "./secret/secret-command.ts";
 import { runTop } from "./top/top-command.ts";
@@ -100,14 +101,19 @@ function show(text: string): number {
 
 /**
  * Ends the process once its reader has what was written: a pipe takes 64 KiB at a time. One that reads nothing is not waited for long, and one
- * that has gone changes nothing about how the command ended.
+ * that has gone changes nothing about how the command ended; a file that takes no more, as on a full disk, does.
  */
 async function end(status: number): Promise<never> {
   const written = [process.stdout, process.stderr].map(
-    (stream) => new Promise((done) => stream.once("error", done).write("", done)),
+    (stream) =>
+      new Promise<NodeJS.ErrnoException | null | undefined>((done) => stream.once("error", done).write("", done)),
   );
-  await Promise.race([Promise.all(written), new Promise((done) => setTimeout(done, UNREAD_MS_MAX))]);
-  process.exit(status);
+  const all = Promise.all(written).then(([output]) => output ?? undefined);
+  const late = new Promise<undefined>((done) => setTimeout(() => done(undefined), UNREAD_MS_MAX));
+  const failure = await Promise.race([all, late]);
+  if (failure === undefined || failure.code === "EPIPE" || status !== 0) process.exit(status);
+  process.stderr.write(`drover: The output cannot be written: ${writeFault(failure)}.\n`);
+  process.exit(1);
 }
 
 try {

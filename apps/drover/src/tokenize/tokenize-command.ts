@@ -8,6 +8,7 @@ import { commandConfig } from "@drover/process";
 import { loadTokenizer } from "@drover/tokenizer";
 import { byteLines } from "../chat/byte-lines.ts";
 import { TOKENIZE_LINE_BYTES_MAX } from "../limits.ts";
+import { writeFault } from "../made-folders.ts";
 import { say } from "../report.ts";
 import { TOKENIZE_USAGE, tokenizeSpec } from "./tokenize-config.ts";
 import { TokenizeImages } from "./tokenize-images.ts";
@@ -51,21 +52,24 @@ export async function tokenizeLines(
   let badCount = 0;
   for await (const line of byteLines(input, TOKENIZE_LINE_BYTES_MAX)) {
     lineNumber += 1;
+    let encoded: Awaited<ReturnType<typeof encode>>;
     try {
       if ("problem" in line) throw line.problem;
       if (line.text.trim() === "") continue;
-      const { text, ids } = await encode(line.text);
-      if (!(await reader.write(`{"text": ${JSON.stringify(text)}, "ids": [${ids.join(", ")}]}\n`))) return 0;
+      encoded = await encode(line.text);
     } catch (error) {
       if (!(error instanceof DroverError)) throw error;
       badCount += 1;
       complain(`line ${lineNumber}: ${error.message}`);
+      continue;
     }
+    const { text, ids } = encoded;
+    if (!(await reader.write(`{"text": ${JSON.stringify(text)}, "ids": [${ids.join(", ")}]}\n`))) return 0;
   }
   return badCount === 0 ? 0 : 1;
 }
 
-/** Writes with respect for who reads: `write` waits for room, and is false once the reader has gone. Other failures are thrown. */
+/** Writes with respect for who reads: `write` waits for room, and is false once the reader has gone. Errors: `unavailable` for an output that takes no more, as a full disk. */
 function watchReader(output: Writable): Disposable & { write(text: string): Promise<boolean> } {
   let failure: NodeJS.ErrnoException | undefined;
   const onError = (error: NodeJS.ErrnoException) => {
@@ -74,7 +78,7 @@ function watchReader(output: Writable): Disposable & { write(text: string): Prom
   output.on("error", onError);
   const isOpen = (): boolean => {
     if (failure === undefined || failure.code === "EPIPE") return failure === undefined;
-    throw failure;
+    throw new DroverError("unavailable", `The output cannot be written: ${writeFault(failure)}.`, { cause: failure });
   };
   return {
     write: async (text) => {
