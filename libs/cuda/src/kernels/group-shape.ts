@@ -41,6 +41,10 @@ export type GroupWork = Readonly<{
  */
 export function groupShape({ rowCount, expertCount, outSize, spanCount, bits, isGated }: GroupWork): GroupShape {
   const whole = { SLABS: 1, TILES: 2, OUT_GROUPS: 2, STAGES: bits === 4 ? 4 : 3, SPLIT: 1 } as const;
+  // Of numbers of 16 bits, as an image's encoder has, where whole blocks would be on less than half of the multiprocessors.
+  const blockCount = Math.ceil(rowCount / 128) * Math.ceil(outSize / (4 * TILE_OUTPUTS));
+  const isSpread = expertCount === 0 && bits > 8 && rowCount > SMALL_ROWS && blockCount <= BLOCKS_WANTED / 2;
+  if (isSpread) return { ROWS: 64, SLABS: 1, TILES: isGated ? 2 : 1, OUT_GROUPS: 2, STAGES: isGated ? 3 : 4, SPLIT: 1 };
   if (expertCount > 0 || rowCount > SMALL_ROWS) return { ROWS: 128, ...whole };
   if (outSize >= 4 * TILE_OUTPUTS * BLOCKS_WANTED || bits > 8) return { ROWS: 64, ...whole };
   if (bits === 4) {
