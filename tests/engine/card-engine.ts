@@ -13,7 +13,7 @@ export type CardEngineOptions = Readonly<{
   stripes?: Readonly<{ above: number; holders: () => readonly ContextHolder[] }>;
 }>;
 
-/** A checkpoint on a card, in f32. */
+/** A checkpoint on a card, in f32. `counts.followed`: steps that were enqueued before the one before them was over. */
 export async function cardEngine(
   cuda: Cuda,
   directory: string,
@@ -30,7 +30,14 @@ export async function cardEngine(
     stripes: stripes && { name: "card", ...stripes },
   });
   const runner = new CudaRunner(text);
+  const counts = { followed: 0 };
+  const follow = runner.follow.bind(runner);
+  runner.follow = (...args) => {
+    const next = follow(...args);
+    if (next !== undefined) counts.followed += 1;
+    return next;
+  };
   const executor = { runner, sequences, geometry: text.geometry };
   const local = await openLocalEngine(directory, { prefillRowsMax, executor });
-  return { local, text, sequences, [Symbol.dispose]: () => runner[Symbol.dispose]() };
+  return { local, text, sequences, counts, [Symbol.dispose]: () => runner[Symbol.dispose]() };
 }

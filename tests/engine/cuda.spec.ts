@@ -1,4 +1,4 @@
-import { at } from "@drover/core";
+import { at, greedyParams } from "@drover/core";
 import { openCuda } from "@drover/cuda";
 import type { StoredSequences } from "@drover/sequences";
 import { drain, greedyTask, type LocalEngine, openLocalEngine, tinyModel } from "@drover/testkit";
@@ -11,18 +11,29 @@ describe.skipIf(!hasCpuCard)("an engine whose executor is a card (a CPU in its p
   if (!hasCpuCard) return;
   const folder = await tinyModel(11);
   const cuda = await openCuda(0, cpuCardLibraries());
+  // As a card's, its work is not over when it is first asked for.
+  const [asked, hasPassed] = [new Set<bigint>(), cuda.device.hasPassed.bind(cuda.device)];
+  cuda.device.hasPassed = (event) => {
+    if (asked.delete(event)) return hasPassed(event);
+    asked.add(event);
+    return false;
+  };
   const free = cuda.device.freeBytes;
   afterAll(async () => {
     cuda.device.close();
     await folder[Symbol.asyncDispose]();
   });
-  const expected = await answersOf(await openLocalEngine(folder.path, { prefillRowsMax: 64 }));
+  const cpu = await openLocalEngine(folder.path, { prefillRowsMax: 64 });
+  const expected = await answersOf(cpu);
 
   test("answers as the CPU's does, whatever its steps and whatever is asked", async () => {
     using card = await cardEngine(cuda, folder.path, { prefillRowsMax: 20 });
     const found = await answersOf(card.local);
     expect(found.length).toBe(expected.length);
     for (const [i, answer] of found.entries()) expectAlike(answer, at(expected, i));
+    expect(await drawnTokens(card.local)).toEqual(await drawnTokens(cpu));
+    // Most of those steps were enqueued before the one before them was over.
+    expect(card.counts.followed).toBeGreaterThan(8);
     expect(card.text.store.byteCount).toBe(allocated(card.sequences));
   });
 
@@ -54,6 +65,19 @@ describe.skipIf(!hasCpuCard)("an engine whose executor is a card (a CPU in its p
 
   test("nothing stays on the card", () => expect(cuda.device.freeBytes).toBe(free));
 });
+
+/** Tokens that are drawn of some prompts, and the likeliest of one, all together: by their place alone, as no penalty or ban is. */
+async function drawnTokens(local: LocalEngine): Promise<readonly string[]> {
+  local.events.length = 0;
+  for (const [i, length] of [9, 31, 40].entries()) {
+    const params = { ...greedyParams(14), seed: i, ...(i > 0 && { temperature: 0.9, topP: 0.9, topK: 40 }) };
+    expect(local.engine.place({ ...greedyTask(`drawn${i}`, prompt(length, i), 14), params })).toBeUndefined();
+  }
+  await drain(local);
+  return local.events
+    .flatMap(({ requestId, event }) => (event.kind === "token" ? [`${requestId} ${event.index} ${event.tokenId}`] : []))
+    .sort();
+}
 
 function cachedOf(local: LocalEngine): number {
   return local.events.reduce((sum, { event }) => sum + (event.kind === "done" ? event.cachedTokenCount : 0), 0);
