@@ -130,7 +130,7 @@ async function installToolchain() {
 async function installPackages(scope) {
   say("[2/2] packages, by pnpm");
   const pnpm = [join(toolchain, "node_modules/pnpm/bin/pnpm.cjs"), "install", "--frozen-lockfile"];
-  const parts = scope === SCOPES.run ? ["--prod", "--filter", "{./apps/*}..."] : [];
+  const parts = scope === SCOPES.run ? ["--prod", "--filter", "{./apps/*}...", "--filter", "drover..."] : [];
   const options = ["--config.confirmModulesPurge=false", "--reporter=append-only"];
   const progress = progressLine();
   await mustRun("pnpm could not install the packages", () =>

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { createRequire } from "node:module";
 import { compileFunction } from "node:vm";
 import { assert } from "@drover/core";
 import type * as XGrammarPackage from "@mlc-ai/web-xgrammar";
@@ -18,7 +18,7 @@ const SILENT = { log: () => undefined, warn: () => undefined, error: () => undef
  * finds its WebAssembly where it is, in the same file. Each call makes an instance of its own.
  */
 export function loadXGrammar(): XGrammar {
-  const file = fileURLToPath(import.meta.resolve("@mlc-ai/web-xgrammar"));
+  const file = createRequire(import.meta.url).resolve("@mlc-ai/web-xgrammar");
   const run = compileFunction(readFileSync(file, "utf8"), ["exports", "module", "location", "console", ...HIDDEN], {
     filename: file,
   });

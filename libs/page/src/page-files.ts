@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 
 /** What is answered at one path. `etag` changes with the body; `inlineScripts` are the hashes by which a policy allows those of a document. */
@@ -15,8 +15,13 @@ const SITE = join(import.meta.dirname, "site");
 const JAVASCRIPT = "text/javascript; charset=utf-8";
 const INLINE_SCRIPT = /<script type="importmap">([^<]*)</g;
 
+const PREACT = dirname(createRequire(import.meta.url).resolve("preact/package.json"));
+
 /** Modules of packages: the map in index.html leads from their names to these. */
-const PACKAGES = { "preact.js": "preact", "preact-hooks.js": "preact/hooks" } as const;
+const PACKAGES = {
+  "preact.js": join(PREACT, "dist/preact.mjs"),
+  "preact-hooks.js": join(PREACT, "hooks/dist/hooks.mjs"),
+} as const;
 
 const readText = (path: string): string => readFileSync(path, "utf8");
 
@@ -29,8 +34,8 @@ export async function pageFiles(): Promise<PageFiles> {
   const names = readdirSync(SITE).filter((name) => name.endsWith(".ts") && !name.endsWith(".spec.ts"));
   const modules = await withoutTypes(names.map((name) => readText(join(SITE, name))));
   for (const [i, text] of modules.entries()) parts.set(names[i] ?? "", pageFile(JAVASCRIPT, text));
-  for (const [name, module] of Object.entries(PACKAGES)) {
-    const text = readText(fileURLToPath(import.meta.resolve(module)));
+  for (const [name, file] of Object.entries(PACKAGES)) {
+    const text = readText(file);
     // Maps of sources are for those who build the package.
     parts.set(name, pageFile(JAVASCRIPT, text.replace(/\n\/\/# sourceMappingURL=.*/, "")));
   }
