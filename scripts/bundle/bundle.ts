@@ -55,6 +55,7 @@ async function writeProgram(root: string, target: string, program: string): Prom
     await build.write({
       dir: target,
       format: "esm",
+      comments: false,
       entryFileNames: "[name]",
       chunkFileNames: `${name.replace(/\.mjs$/, "")}/[name]-[hash].mjs`,
       banner: ({ fileName }) => {
