@@ -126,7 +126,10 @@ export const kvAndContext = dashboard({
           about: "Finished segments of long contexts that context workers hold.",
           unit: "short",
           stacked: true,
-          queries: [{ expr: "sum by (worker) (drover_context_segments{$F})", legend: "{{worker}}" }],
+          queries: [
+            { expr: "sum by (worker) (drover_context_segments{$F})", legend: "{{worker}}" },
+            { expr: "sum by (worker) (drover_context_cached_segments{$F})", legend: "{{worker}} cached" },
+          ],
         }),
         graph({
           title: "Striped sequences",

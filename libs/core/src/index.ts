@@ -70,6 +70,8 @@ export type {
   AttendedPart,
   ContextHolder,
   ContextStorage,
+  SegmentKeeping,
+  SegmentName,
   SegmentRows,
   SegmentTransfer,
   StripeQuery,

@@ -30,10 +30,38 @@ type Pending = { readonly operation: CacheOperation; readonly kind: KvKind; read
 export class CacheEvents {
   readonly #pending: Pending[] = [];
   readonly #digests: Readonly<Record<KvKind, MutableDigest>> = { global: emptyDigest(), local: emptyDigest() };
+  /** Blocks whose global rows this worker has itself, and those of which others keep them for it: some are both. */
+  readonly #own = new Set<string>();
+  readonly #elsewhere = new Set<string>();
   /** Number of the last event that was taken or dropped. */
   #taken = 0;
 
+  /** Blocks have entered the worker's own cache, or left it. */
   record(operation: CacheOperation, kind: KvKind, keys: readonly string[]): void {
+    if (kind === "local") this.#tell(operation, kind, keys);
+    else this.#change(operation, keys, this.#own, this.#elsewhere);
+  }
+
+  /** Other workers keep the global rows of blocks for this one, or do not any more. Each of them is said once. */
+  recordElsewhere(operation: CacheOperation, keys: readonly string[]): void {
+    this.#change(operation, keys, this.#elsewhere, this.#own);
+  }
+
+  /** Blocks of which only others keep the global rows. */
+  get onlyElsewhere(): readonly string[] {
+    return [...this.#elsewhere].filter((key) => !this.#own.has(key));
+  }
+
+  #change(operation: CacheOperation, keys: readonly string[], mine: Set<string>, other: ReadonlySet<string>): void {
+    for (const key of keys) {
+      if (operation === "added") mine.add(key);
+      else mine.delete(key);
+    }
+    this.#tell(operation, "global", other.size === 0 ? keys : keys.filter((key) => !other.has(key)));
+  }
+
+  #tell(operation: CacheOperation, kind: KvKind, keys: readonly string[]): void {
+    if (keys.length === 0) return;
     for (const key of keys) toggle(this.#digests[kind], key, operation === "added" ? 1 : -1);
     const last = this.#pending.at(-1);
     if (last !== undefined && last.operation === operation && last.kind === kind) {

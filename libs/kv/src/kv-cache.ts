@@ -1,6 +1,12 @@
 import { assert } from "@drover/core";
 import type { BlockHashes } from "./block-hashes.ts";
-import { type CacheDigest, type CacheEvent, CacheEvents, type CacheSnapshot } from "./cache-events.ts";
+import {
+  type CacheDigest,
+  type CacheEvent,
+  CacheEvents,
+  type CacheOperation,
+  type CacheSnapshot,
+} from "./cache-events.ts";
 import { snapshotOf } from "./cache-snapshot.ts";
 import { EvictionQueue } from "./eviction/eviction-queue.ts";
 import { weightedAge } from "./eviction/weighted-age.ts";
@@ -185,6 +191,14 @@ export class KvCache {
     return { allocated, referenced, cached: allocated - referenced };
   }
 
+  /**
+   * Other workers keep the global rows of these blocks for this one, or do not any more. The cluster is told of them as
+   * of cached ones; the cache itself does not find them.
+   */
+  noteElsewhere(operation: CacheOperation, blocks: readonly string[]): void {
+    this.#events.recordElsewhere(operation, blocks);
+  }
+
   /** What has entered and left the cache since the last call. */
   takeEvents(): CacheEvent[] {
     return this.#events.take();
@@ -195,7 +209,7 @@ export class KvCache {
   }
 
   snapshot(): CacheSnapshot {
-    return snapshotOf(this.#events.digest().sequence, this.#trees);
+    return snapshotOf(this.#events.digest().sequence, this.#trees, this.#events.onlyElsewhere);
   }
 
   /** Counts everything again. Bug when anything is otherwise than it should be. For tests; it looks at all there is. */

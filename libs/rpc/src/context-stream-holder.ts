@@ -7,6 +7,8 @@ import {
   type ContextHolder,
   DroverError,
   type Logger,
+  type SegmentKeeping,
+  type SegmentName,
   type SegmentRows,
   type SegmentTransfer,
   type TraceContext,
@@ -24,7 +26,7 @@ import { bytesOf, rowsOf } from "./expert-frames.ts";
 import { CONTEXT_REQUEST_LIMITS, PUT_FRAMES_AT_ONCE, SEGMENT_COPY_LIMIT, STREAM_LIMITS } from "./limits.ts";
 import { grpcNetwork, type Network } from "./network.ts";
 import { RequestStream } from "./request-stream.ts";
-import { fetchSegment, nameOf, type SegmentName } from "./segment-frames.ts";
+import { fetchSegment, nameOf } from "./segment-frames.ts";
 import { bidiStreamOf } from "./stream-call.ts";
 
 type RequestInit = NonNullable<MessageInitShape<typeof ContextRequestSchema>["request"]>;
@@ -46,8 +48,12 @@ export class ContextStreamHolder implements ContextHolder, Disposable {
   readonly #network: Network;
   /** Copies from other holders that are under way. */
   readonly #copies = new Map<string, AbortController>();
+  /** Segments that it kept and has let go of. */
+  readonly #gone: SegmentName[] = [];
   #bytesFree = 0;
+  #bytesKept = 0;
   #moves = false;
+  #keeps = false;
 
   constructor(workerId: string, address: string, clock: Clock, logger: Logger, network: Network = grpcNetwork) {
     this.workerId = workerId;
@@ -66,12 +72,16 @@ export class ContextStreamHolder implements ContextHolder, Disposable {
       onMessage: (reply) => {
         this.#bytesFree = Number(reply.kvBytesFree);
         this.bytesMax = Number(reply.kvBytesMax);
+        this.#bytesKept = Number(reply.kvBytesKept);
         this.#moves = reply.moves;
+        this.#keeps = reply.keeps;
+        for (const { sequenceId, segment } of reply.gone) this.#gone.push({ sequenceId, segment });
         this.#stream.up();
       },
       onUp: () => log.info("peer.connected", { kvBytesFree: this.#bytesFree }),
       onDown: (reason) => {
         this.life += 1;
+        this.#gone.length = 0;
         log.warn("peer.lost", { reason });
       },
       onAway: (reason) => log.warn("peer.unreachable", { reason }),
@@ -89,6 +99,19 @@ export class ContextStreamHolder implements ContextHolder, Disposable {
 
   get transfer(): SegmentTransfer | undefined {
     return this.#moves ? this.#transfer : undefined;
+  }
+
+  get keeping(): SegmentKeeping | undefined {
+    if (!this.#keeps) return undefined;
+    return {
+      bytesKept: this.#bytesKept,
+      keep: (sequenceId, segment) => void this.#send({ case: "keep", value: { sequenceId, segments: [segment] } }, 0),
+      use: async (sequenceId, segments) => {
+        const reply = await this.#send({ case: "use", value: { sequenceId, segments: [...segments] } }, 0);
+        return reply?.held ?? [];
+      },
+      takeGone: () => this.#gone.splice(0),
+    };
   }
 
   /** It has said how much room it has. */

@@ -52,3 +52,4 @@ export { sharedExpertService } from "./shared/shared-answers.ts";
 
 export { contextService } from "./context-service.ts";
 export { ContextStreamHolder } from "./context-stream-holder.ts";
+export { KeptSegments } from "./kept-segments.ts";

@@ -82,6 +82,9 @@ export const REQUEST_SWEEP_MS = 100;
 /** A copy of a segment from one holder to another that is not whole by then is given up: one of a real model's has some 400 MB in bf16. */
 export const SEGMENT_COPY_LIMIT: TimeLimit = { ms: 120_000, message: "the segment did not come in time" };
 
+/** Segments that a context worker keeps for sequences to come, of all attention workers; beyond, the one that was kept longest goes. Their bytes are bounded by its memory. */
+export const KEPT_SEGMENTS_MAX = 65_536;
+
 /** Frames of a segment that are on their way at once: queries go in between. */
 export const PUT_FRAMES_AT_ONCE = 4;
 

@@ -1,13 +1,10 @@
 import { create } from "@bufbuild/protobuf";
-import type { SegmentRows } from "@drover/core";
+import type { SegmentName, SegmentRows } from "@drover/core";
 import { ContextWorker, type GetSegment, GetSegmentSchema, type PutRows } from "@drover/proto";
 import type { ServerWritableStream, ServiceError } from "@grpc/grpc-js";
 import { putFrames } from "./context-frames.ts";
 import { fromServiceError } from "./errors.ts";
 import type { Network } from "./network.ts";
-
-/** Names one segment. */
-export type SegmentName = Readonly<{ sequenceId: string; segment: number }>;
 
 /** As the key of a map. */
 export const nameOf = ({ sequenceId, segment }: SegmentName): string => `${segment} ${sequenceId}`;

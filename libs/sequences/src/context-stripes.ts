@@ -1,7 +1,10 @@
-import type { ContextHolder, SegmentRows } from "@drover/core";
+import { assert, at, type ContextHolder, type SegmentName, type SegmentRows } from "@drover/core";
 import { type KvGeometry, segmentBytes, stripedBytes, stripeHolder } from "@drover/kv";
+import type { SegmentChain } from "./segment-chain.ts";
+import { type OnFindable, SegmentIndex } from "./segment-index.ts";
 import { SegmentMoves } from "./segment-moves.ts";
-import { SequenceStripes, type StripePlace } from "./sequence-stripes.ts";
+import { SequenceStripes } from "./sequence-stripes.ts";
+import { type StripePlace, StripeSegment } from "./stripe-segment.ts";
 
 export type StripeOptions = Readonly<{
   /** Sequences that may come to have more rows than this are striped. */
@@ -12,26 +15,36 @@ export type StripeOptions = Readonly<{
   holders: () => readonly ContextHolder[];
 }>;
 
-/** Gives finished segments of long sequences to context workers. */
+/** How a striped sequence begins: the names of its segments, and how many segments at most need not be computed. */
+export type StripedPrompt = Readonly<{ chain: SegmentChain; reusedMax: number }>;
+
+/** Gives finished segments of long sequences to context workers, and finds them again for sequences that begin alike. */
 export class ContextStripes {
   readonly #options: StripeOptions;
   readonly #geometry: KvGeometry;
   readonly #segmentBytes: number;
-  readonly #open = new Set<SequenceStripes>();
+  readonly #open = new Map<SequenceStripes, SegmentChain | undefined>();
+  /** All that holders have, or that is on its way there. */
+  readonly #segments = new Set<StripeSegment>();
+  readonly #index: SegmentIndex;
+  /** Kept segments of which it is asked whether they are still there. */
+  readonly #asked = new Map<StripeSegment, Promise<void>>();
   /** Bytes that are on their way to each holder. */
   readonly #sending = new Map<ContextHolder, number>();
   readonly #moves: SegmentMoves;
   #count = 0;
 
-  constructor(geometry: KvGeometry, options: StripeOptions) {
+  constructor(geometry: KvGeometry, options: StripeOptions, onFindable: OnFindable = () => undefined) {
     this.#options = options;
     this.#geometry = geometry;
     this.#segmentBytes = segmentBytes(geometry);
+    this.#index = new SegmentIndex(onFindable);
     this.#moves = new SegmentMoves({
       holders: options.holders,
-      open: this.#open,
-      choose: (stripes, segment, tries) => this.#chooseOther(stripes, segment, tries),
+      segments: () => this.#segments,
+      choose: (segment, tries) => this.#chooseOther(segment, tries),
       count: (holder, isUnderWay) => this.#countBytes(holder, isUnderWay),
+      giveUp: (segment) => this.#forget(segment),
     });
   }
 
@@ -40,10 +53,10 @@ export class ContextStripes {
     return rowCount > this.#options.above && rowCount <= this.rowsMax;
   }
 
-  /** Rows that fit holders beside what open sequences may come to need. */
+  /** Rows that fit holders beside what open sequences may come to need. What is only kept gives way. */
   get rowsFree(): number {
     let bytes = this.#whole((holder) => this.#bytesFree(holder));
-    for (const { bytesToCome } of this.#open) bytes -= bytesToCome;
+    for (const { bytesToCome } of this.#open.keys()) bytes -= bytesToCome;
     return this.#rows(Math.max(0, bytes));
   }
 
@@ -56,21 +69,27 @@ export class ContextStripes {
     return this.#open.size;
   }
 
-  open(rowCountMax: number): SequenceStripes {
+  /** Opens a sequence behind the segments that holders have of its prompt. Without one nothing is found, and nothing stays. */
+  open(rowCountMax: number, prompt?: StripedPrompt): SequenceStripes {
+    this.sweep();
     this.#count += 1;
-    const stripes = new SequenceStripes({
-      sequenceId: `${this.#options.name}/${this.#count}`,
-      first: this.#count,
-      bytesMax: stripedBytes(this.#geometry, rowCountMax),
-      segmentBytes: this.#segmentBytes,
-    });
-    this.#open.add(stripes);
+    const own = { sequenceId: `${this.#options.name}/${this.#count}`, first: this.#count };
+    const atRest = (segment: StripeSegment) => this.#rest(segment);
+    const found = (prompt === undefined ? [] : this.#find(prompt)).map(
+      (segment, number) => segment ?? new StripeSegment({ ...own, segment: number }, atRest),
+    );
+    const asked = this.#use(found);
+    const bytes = { bytesMax: stripedBytes(this.#geometry, rowCountMax), segmentBytes: this.#segmentBytes };
+    const stripes = new SequenceStripes({ ...own, ...bytes, found, atRest });
+    for (const answer of asked) stripes.ask(answer);
+    this.#open.set(stripes, prompt?.chain);
     return stripes;
   }
 
   close(stripes: SequenceStripes): void {
     this.#open.delete(stripes);
     stripes.close();
+    this.#moves.start();
   }
 
   /**
@@ -78,8 +97,14 @@ export class ContextStripes {
    * room. It stays the sequence's own meanwhile.
    */
   send(stripes: SequenceStripes, segment: number, read: () => Promise<SegmentRows>): void {
-    if (stripes.isPlaced(segment) || this.#choose(stripes, segment, new Set()) === undefined) return;
-    stripes.send(segment, this.#put(stripes, read));
+    this.#takeGone();
+    const one = stripes.at(segment);
+    if (one.isPlaced || this.#choose(stripes, segment, new Set()) === undefined) return;
+    this.#segments.add(one);
+    const blocks = this.#open.get(stripes)?.blocksOf(segment);
+    void one.send(this.#put(stripes, segment, read), () => {
+      if (blocks !== undefined && one.holder?.keeping !== undefined) this.#index.add(one, blocks);
+    });
   }
 
   /** Between two steps: segments of holders that are about to end go to others, as long as there is room beside what open sequences may come to need. */
@@ -87,11 +112,110 @@ export class ContextStripes {
     this.#moves.turn(stripes);
   }
 
-  #chooseOther(stripes: SequenceStripes, segment: number, tries: number): ContextHolder | undefined {
+  /** Other holders are known, or some are about to end: what no open sequence reads leaves these too. */
+  holdersChanged(): void {
+    this.sweep();
+    this.#moves.start();
+  }
+
+  /** What holders have lost or let go of is not found any more. */
+  sweep(): void {
+    this.#takeGone();
+    for (const segment of this.#segments) {
+      if (segment.isPlaced) continue;
+      this.#index.remove(segment);
+      this.#segments.delete(segment);
+    }
+  }
+
+  #takeGone(): void {
+    for (const holder of this.#options.holders()) {
+      const gone = holder.keeping?.takeGone() ?? [];
+      if (gone.length === 0) continue;
+      const names = new Set(gone.map(nameOf));
+      for (const segment of this.#segments)
+        if (segment.holder === holder && names.has(nameOf(segment))) this.#lose(segment);
+    }
+  }
+
+  #lose(segment: StripeSegment): void {
+    segment.lose();
+    this.#index.remove(segment);
+    this.#segments.delete(segment);
+  }
+
+  /** The segments that a prompt begins with, as far as it is worth it: what is missing between (undefined) is computed again one by one, and is never the most. */
+  #find({ chain, reusedMax }: StripedPrompt): readonly (StripeSegment | undefined)[] {
+    const found: (StripeSegment | undefined)[] = [];
+    let [end, gain] = [0, 0];
+    for (let segment = 0; segment < reusedMax && this.#index.size > 0; segment++) {
+      const prefix = chain.prefixOf(segment);
+      if (prefix === undefined) break;
+      const one = this.#index.find(prefix);
+      found.push(one);
+      gain += one === undefined ? -1 : 1;
+      if (one !== undefined && gain > 0) end = segment + 1;
+    }
+    return found.slice(0, end);
+  }
+
+  /** Holders keep for open sequences what they have kept for those to come; what they have not any more is lost. */
+  #use(found: readonly StripeSegment[]): readonly Promise<void>[] {
+    const answers = new Set(found.flatMap((segment) => this.#asked.get(segment) ?? []));
+    const kept = found.filter(({ isHeld, readerCount }) => isHeld && readerCount === 0);
+    for (const segments of Map.groupBy(
+      kept,
+      ({ holder, sequenceId }) => `${holder?.workerId} ${sequenceId}`,
+    ).values()) {
+      const answer = this.#ask(segments);
+      answers.add(answer);
+      for (const segment of segments) this.#asked.set(segment, answer);
+      void answer.finally(() => {
+        for (const segment of segments) if (this.#asked.get(segment) === answer) this.#asked.delete(segment);
+      });
+    }
+    return [...answers];
+  }
+
+  /** Asks one holder for segments of one name. */
+  async #ask(segments: readonly StripeSegment[]): Promise<void> {
+    const { holder, sequenceId } = at(segments, 0);
+    assert(holder?.keeping !== undefined, "who keeps something has said that it does");
+    // What is read is not free any more, which the holder has yet to say.
+    for (const _ of segments) this.#countBytes(holder, true);
+    const numbers = segments.map(({ segment }) => segment);
+    const held = new Set(await holder.keeping.use(sequenceId, numbers));
+    for (const _ of segments) this.#countBytes(holder, false);
+    this.#takeGone();
+    for (const segment of segments)
+      if (!held.has(segment.segment) && segment.holder === holder) {
+        // It may be there after all, and the answer was lost.
+        segment.letGo();
+        this.#lose(segment);
+      }
+  }
+
+  /** Nobody reads it, and nothing of it is under way: it is kept where it can be found, for as long as its holder has room. */
+  #rest(segment: StripeSegment): void {
+    const keeping = this.#index.has(segment) ? segment.holder?.keeping : undefined;
+    if (keeping === undefined) this.#forget(segment);
+    else keeping.keep(segment.sequenceId, segment.segment);
+  }
+
+  #forget(segment: StripeSegment): void {
+    this.#index.remove(segment);
+    this.#segments.delete(segment);
+    segment.letGo();
+  }
+
+  #chooseOther({ segment, first, readerCount }: StripeSegment, tries: number): ContextHolder | undefined {
     if (this.rowsFree < this.#geometry.segmentRows) return undefined;
     const holders = this.#holders.filter(({ draining, transfer }) => !draining && transfer !== undefined);
-    const rooms = holders.map((holder) => ({ bytesFree: this.#bytesFree(holder) }));
-    const index = stripeHolder(rooms, segment, stripes.first + tries, this.#segmentBytes);
+    // What is only kept makes no other one go that is only kept too.
+    const rooms = holders.map((holder) => ({
+      bytesFree: this.#bytesFree(holder) - (readerCount === 0 ? (holder.keeping?.bytesKept ?? 0) : 0),
+    }));
+    const index = stripeHolder(rooms, segment, first + tries, this.#segmentBytes);
     return index === undefined ? undefined : holders[index];
   }
 
@@ -99,15 +223,20 @@ export class ContextStripes {
     this.#sending.set(holder, (this.#sending.get(holder) ?? 0) + (isUnderWay ? 1 : -1) * this.#segmentBytes);
   }
 
-  async #put(stripes: SequenceStripes, read: () => Promise<SegmentRows>): Promise<StripePlace | undefined> {
+  async #put(
+    stripes: SequenceStripes,
+    segment: number,
+    read: () => Promise<SegmentRows>,
+  ): Promise<StripePlace | undefined> {
     const rows = await read();
+    const { sequenceId } = stripes.at(segment);
     const refused = new Set<ContextHolder>();
     while (!stripes.closed) {
-      const holder = this.#choose(stripes, rows.segment, refused);
+      const holder = this.#choose(stripes, segment, refused);
       if (holder === undefined) return undefined;
       this.#countBytes(holder, true);
       const { life } = holder;
-      const taken = await holder.put(rows);
+      const taken = await holder.put({ ...rows, sequenceId, segment });
       this.#countBytes(holder, false);
       if (taken) return { holder, life };
       refused.add(holder);
@@ -142,3 +271,5 @@ export class ContextStripes {
     return Math.floor(bytes / this.#segmentBytes) * this.#geometry.segmentRows;
   }
 }
+
+const nameOf = ({ sequenceId, segment }: SegmentName): string => `${segment} ${sequenceId}`;

@@ -94,7 +94,7 @@ function expectReadable(sequence: SequenceStripes): void {
   const shares = sequence.shares(sequence.end);
   expect(shares === undefined).toBe(sequence.lost !== undefined);
   const named: number[] = [];
-  for (const [holder, segments] of shares ?? []) {
+  for (const { holder, segments } of shares ?? []) {
     named.push(...segments);
     for (const segment of segments) expect((holder as Holder).segments).toContain(`${sequence.sequenceId} ${segment}`);
     expect(segments).toEqual([...segments].sort((one, other) => one - other));

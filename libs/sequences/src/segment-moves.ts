@@ -1,15 +1,19 @@
-import { assert, type ContextHolder } from "@drover/core";
+import { assert, type ContextHolder, type SegmentName } from "@drover/core";
 import { MOVE_PAUSE_TURNS_MAX, SEGMENTS_MOVING_MAX } from "./limits.ts";
-import type { SequenceStripes, StripePlace } from "./sequence-stripes.ts";
+import type { SequenceStripes } from "./sequence-stripes.ts";
+import type { StripePlace, StripeSegment } from "./stripe-segment.ts";
 
 type SegmentMovesOptions = Readonly<{
   /** The context workers that are known. */
   holders: () => readonly ContextHolder[];
-  open: ReadonlySet<SequenceStripes>;
+  /** All that holders have. */
+  segments: () => ReadonlySet<StripeSegment>;
   /** Who is to have a segment beside what is promised to sequences that are open; undefined where nobody has room. `tries`: how many have failed. */
-  choose: (stripes: SequenceStripes, segment: number, tries: number) => ContextHolder | undefined;
+  choose: (segment: StripeSegment, tries: number) => ContextHolder | undefined;
   /** Counts a segment's bytes on their way to a holder, or not any more. */
   count: (holder: ContextHolder, isUnderWay: boolean) => void;
+  /** A segment that no open sequence reads has nowhere to go. */
+  giveUp: (segment: StripeSegment) => void;
 }>;
 
 /** A holder from which segments did not get away: for how many turns it is left alone, and how often that was. */
@@ -29,32 +33,41 @@ export class SegmentMoves {
   turn(stripes: SequenceStripes): void {
     stripes.takeCopies();
     for (const pause of this.#pauses.values()) pause.turns = Math.max(0, pause.turns - 1);
-    this.#start();
+    this.start();
   }
 
-  #start(): void {
+  /** Sends what there is to send: first what open sequences read. */
+  start(): void {
     if (!this.#options.holders().some(({ draining, connected }) => draining && connected)) return;
-    for (const stripes of this.#options.open) {
-      while (this.#underWay < SEGMENTS_MOVING_MAX) {
-        const next = stripes.toMove;
-        if (next === undefined || (this.#pauses.get(next.from)?.turns ?? 0) > 0) break;
-        const target = this.#options.choose(stripes, next.segment, this.#pauses.get(next.from)?.tries ?? 0);
-        if (target === undefined) break;
-        void this.#move(stripes, next.segment, next.from, target);
-      }
-    }
+    for (const isRead of [true, false])
+      for (const segment of this.#options.segments())
+        if (segment.readerCount > 0 === isRead && this.#underWay < SEGMENTS_MOVING_MAX) this.#startOne(segment, isRead);
   }
 
-  async #move(stripes: SequenceStripes, segment: number, from: ContextHolder, target: ContextHolder): Promise<void> {
+  #startOne(segment: StripeSegment, isRead: boolean): void {
+    const from = segment.toLeave;
+    if (from === undefined) return;
+    const pause = this.#pauses.get(from);
+    // Turns are those of open sequences: what none of them reads does not wait for any.
+    if (isRead && (pause?.turns ?? 0) > 0) return;
+    const target = this.#options.choose(segment, pause?.tries ?? 0);
+    if (target !== undefined) void this.#move(segment, from, target);
+    else if (!isRead) this.#options.giveUp(segment);
+  }
+
+  async #move(segment: StripeSegment, from: ContextHolder, target: ContextHolder): Promise<void> {
     this.#underWay += 1;
     this.#options.count(target, true);
-    const hasCopy = await stripes.move(segment, copied(stripes.sequenceId, segment, from, target));
+    const hasCopy = await segment.move(copied(segment, from, target));
     this.#options.count(target, false);
     this.#underWay -= 1;
     if (hasCopy) this.#pauses.delete(from);
-    else this.#pause(from);
+    else {
+      this.#pause(from);
+      if (segment.readerCount === 0) this.#options.giveUp(segment);
+    }
     // The next one needs no step.
-    this.#start();
+    this.start();
   }
 
   #pause(from: ContextHolder): void {
@@ -65,8 +78,7 @@ export class SegmentMoves {
 
 /** Where the copy is; undefined: there is none. */
 async function copied(
-  sequenceId: string,
-  segment: number,
+  { sequenceId, segment }: SegmentName,
   from: ContextHolder,
   target: ContextHolder,
 ): Promise<StripePlace | undefined> {

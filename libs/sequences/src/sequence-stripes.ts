@@ -1,7 +1,19 @@
 import { assert, type ContextHolder } from "@drover/core";
+import { StripeSegment } from "./stripe-segment.ts";
 
-/** Where a segment is: with a holder, as long as that has this life. */
-export type StripePlace = Readonly<{ holder: ContextHolder; life: number }>;
+/** What one holder has of a sequence under one name: these segments, rising. */
+export type StripeShare = Readonly<{ holder: ContextHolder; sequenceId: string; segments: readonly number[] }>;
+
+export type SequenceStripesOptions = Readonly<{
+  sequenceId: string;
+  first: number;
+  bytesMax: number;
+  segmentBytes: number;
+  /** Segments that were there before it, from 0 on; some may be lost. */
+  found?: readonly StripeSegment[];
+  /** Told of its segments that nobody reads any more; unless given, their holders let go of them. */
+  atRest?: (segment: StripeSegment) => void;
+}>;
 
 /** Where the finished segments of one sequence are. Segments before {@link end} are read from their holders, later ones are its own. */
 export class SequenceStripes {
@@ -11,19 +23,26 @@ export class SequenceStripes {
   /** Bytes that its segments may come to need in all. */
   readonly bytesMax: number;
   readonly segmentBytes: number;
-  readonly #places: (StripePlace | undefined)[] = [];
-  readonly #underWay = new Map<number, Promise<void>>();
-  readonly #holders = new Set<ContextHolder>();
-  /** Copies of segments that are on their way to another holder, and with it where they have arrived. */
-  readonly #copies = new Map<number, StripePlace | undefined>();
-  #end = 0;
+  /** Segments that need not be computed: they were there when it was opened. */
+  readonly foundCount: number;
+  readonly #segments: StripeSegment[];
+  readonly #atRest: (segment: StripeSegment) => void;
+  /** Answers of holders that it waits for: whether they still have what was found. */
+  readonly #asked = new Set<Promise<void>>();
+  #end: number;
   #closed = false;
 
-  constructor(options: Readonly<{ sequenceId: string; first: number; bytesMax: number; segmentBytes: number }>) {
-    this.sequenceId = options.sequenceId;
-    this.first = options.first;
-    this.bytesMax = options.bytesMax;
-    this.segmentBytes = options.segmentBytes;
+  constructor(options: SequenceStripesOptions) {
+    const { sequenceId, first, bytesMax, segmentBytes, found = [], atRest = (segment) => segment.letGo() } = options;
+    this.sequenceId = sequenceId;
+    this.first = first;
+    this.bytesMax = bytesMax;
+    this.segmentBytes = segmentBytes;
+    this.#segments = [...found];
+    this.#end = found.length;
+    this.foundCount = found.filter(({ isHeld }) => isHeld).length;
+    this.#atRest = atRest;
+    for (const segment of found) segment.open();
   }
 
   get end(): number {
@@ -36,18 +55,28 @@ export class SequenceStripes {
 
   /** Bytes that holders do not have yet and may come to. */
   get bytesToCome(): number {
-    const placed = this.#places.filter((place) => place !== undefined).length;
-    return Math.max(0, this.bytesMax - placed * this.segmentBytes);
+    const held = this.#segments.filter(({ isHeld }) => isHeld).length;
+    return Math.max(0, this.bytesMax - held * this.segmentBytes);
   }
 
-  /** Segments that are on their way to a holder. */
-  get underWay(): ReadonlyMap<number, Promise<void>> {
-    return this.#underWay;
+  /** What it waits for: segments on their way to holders, at most SEGMENTS_UNDER_WAY_MAX once it has waited, and holders that say what they still have. */
+  get underWay(): readonly Promise<void>[] {
+    return [...this.#asked, ...this.#segments.flatMap(({ sending }) => sending ?? [])];
   }
 
-  /** Whether a holder has the segment, or will when all goes well. */
-  isPlaced(segment: number): boolean {
-    return this.#underWay.has(segment) || this.#isHeld(segment);
+  /** Whether holders are asked for what was found. */
+  get isAsking(): boolean {
+    return this.#asked.size > 0;
+  }
+
+  get segments(): readonly StripeSegment[] {
+    return this.#segments;
+  }
+
+  /** Waits for holders that say what they still have before it goes on. */
+  ask(answer: Promise<void>): void {
+    const done = answer.finally(() => this.#asked.delete(done));
+    this.#asked.add(done);
   }
 
   /** The first segment that is not the sequence's own any more, and not with a holder either. */
@@ -56,17 +85,17 @@ export class SequenceStripes {
     return undefined;
   }
 
-  /** Waits for `put`, which says who has taken the segment, if anybody. */
-  send(segment: number, put: Promise<StripePlace | undefined>): void {
-    const done = put
-      .then((place) => {
-        if (place === undefined) return;
-        this.#holders.add(place.holder);
-        if (this.#closed) place.holder.drop(this.sequenceId);
-        else this.#places[segment] = place;
-      })
-      .finally(() => this.#underWay.delete(segment));
-    this.#underWay.set(segment, done);
+  /** Its segment, which it may be that nobody has yet: of those before it are all known. */
+  at(segment: number): StripeSegment {
+    while (this.#segments.length <= segment) {
+      const { sequenceId, first } = this;
+      const next = new StripeSegment({ sequenceId, segment: this.#segments.length, first }, this.#atRest);
+      next.open();
+      this.#segments.push(next);
+    }
+    const found = this.#segments[segment];
+    assert(found !== undefined, "segments follow each other");
+    return found;
   }
 
   /** Between two steps: segments from `end` on that holders have are theirs now. Returns whether there were any. */
@@ -76,67 +105,31 @@ export class SequenceStripes {
     return this.#end > before;
   }
 
-  /** A segment that a holder has which is about to end, and of which no copy is made; and that holder. */
-  get toMove(): Readonly<{ segment: number; from: ContextHolder }> | undefined {
-    for (const [segment, place] of this.#places.entries()) {
-      const isMovable = place?.holder.draining === true && place.holder.transfer !== undefined;
-      if (isMovable && this.#isHeld(segment) && !this.#copies.has(segment)) return { segment, from: place.holder };
-    }
-    return undefined;
-  }
-
-  /** Waits for `copy`, which says who has a copy of the segment, if anybody. Resolves to whether anybody has. It is not read before {@link takeCopies}. */
-  async move(segment: number, copy: Promise<StripePlace | undefined>): Promise<boolean> {
-    this.#copies.set(segment, undefined);
-    const place = await copy;
-    if (place === undefined) this.#copies.delete(segment);
-    else if (this.#closed) place.holder.drop(this.sequenceId);
-    else {
-      this.#holders.add(place.holder);
-      this.#copies.set(segment, place);
-    }
-    return place !== undefined;
-  }
-
   /** Between two steps: copies that have arrived are read from now on, and those that they were made of are let go of. */
   takeCopies(): void {
-    for (const [segment, copy] of this.#copies) {
-      if (copy === undefined) continue;
-      this.#copies.delete(segment);
-      const before = this.#places[segment];
-      if (!isAlive(copy)) continue;
-      this.#places[segment] = copy;
-      if (before !== undefined && before.holder !== copy.holder && isAlive(before))
-        before.holder.transfer?.drop(this.sequenceId, segment);
-    }
+    for (const segment of this.#segments) segment.takeCopy();
   }
 
-  /** Which segments before `endSegment` each holder has, rising; undefined where one is lost. */
-  shares(endSegment: number): ReadonlyMap<ContextHolder, readonly number[]> | undefined {
+  /** Who has which segments before `endSegment`; undefined where one is lost. */
+  shares(endSegment: number): readonly StripeShare[] | undefined {
     assert(endSegment <= this.#end, "what is read from holders was given to them");
-    const shares = new Map<ContextHolder, number[]>();
-    for (let segment = 0; segment < endSegment; segment++) {
-      const place = this.#places[segment];
-      if (place === undefined || !this.#isHeld(segment)) return undefined;
-      const share = shares.get(place.holder);
-      if (share === undefined) shares.set(place.holder, [segment]);
-      else share.push(segment);
+    const shares: { holder: ContextHolder; sequenceId: string; segments: number[] }[] = [];
+    for (const { holder, sequenceId, segment } of this.#segments.slice(0, endSegment)) {
+      if (holder === undefined) return undefined;
+      const share = shares.find((one) => one.holder === holder && one.sequenceId === sequenceId);
+      if (share === undefined) shares.push({ holder, sequenceId, segments: [segment] });
+      else share.segments.push(segment);
     }
     return shares;
   }
 
-  /** Holders let go of everything. */
+  /** It reads none of them any more: the last one is at rest first. */
   close(): void {
     this.#closed = true;
-    for (const holder of this.#holders) holder.drop(this.sequenceId);
+    for (const segment of [...this.#segments].reverse()) segment.close();
   }
 
   #isHeld(segment: number): boolean {
-    return isAlive(this.#places[segment]);
+    return this.#segments[segment]?.isHeld === true;
   }
-}
-
-/** Whether the holder is there, and in the life in which it got the segment. */
-function isAlive(place: StripePlace | undefined): boolean {
-  return place?.holder.connected === true && place.holder.life === place.life;
 }

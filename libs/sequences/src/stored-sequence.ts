@@ -39,7 +39,8 @@ export class StoredSequence implements KvSequence {
   }
 
   get cachedCount(): number {
-    return this.handle.cachedCount;
+    if (this.stripes === undefined || this.repairs !== undefined) return this.handle.cachedCount;
+    return this.stripes.foundCount * this.#cache.geometry.segmentRows;
   }
 
   /** Global segments before it are read from holders. */
@@ -77,7 +78,7 @@ export class StoredSequence implements KvSequence {
   commit(tokenIds: Int32Array): void {
     const { hashes } = this.handle;
     const known = hashes.tokenCount - this.length;
-    if (this.stripes === undefined && known < tokenIds.length) hashes.append(tokenIds.subarray(Math.max(0, known)));
+    if (this.repairs === undefined && known < tokenIds.length) hashes.append(tokenIds.subarray(Math.max(0, known)));
     this.#cache.commit(this.handle, tokenIds.length);
   }
 }

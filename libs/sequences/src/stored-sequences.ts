@@ -6,10 +6,20 @@ import {
   type SequencePrompt,
   type SequenceStore,
 } from "@drover/core";
-import { BlockHashes, type HashSeed, KvCache, type KvCacheOptions, type KvGeometry } from "@drover/kv";
+import {
+  BlockHashes,
+  type CacheDigest,
+  type CacheEvent,
+  type CacheSnapshot,
+  type HashSeed,
+  KvCache,
+  type KvCacheOptions,
+  type KvGeometry,
+} from "@drover/kv";
 import { ContextStripes, type StripeOptions } from "./context-stripes.ts";
 import { SEGMENTS_UNDER_WAY_MAX } from "./limits.ts";
 import { hashesOf } from "./prompt-hashes.ts";
+import { SegmentChain } from "./segment-chain.ts";
 import type { SequenceStorage } from "./sequence-storage.ts";
 import { StoredSequence, type StripedKv, stored } from "./stored-sequence.ts";
 
@@ -36,7 +46,9 @@ export class StoredSequences implements SequenceStore {
     this.sharesPrefixes = cache.prefixCache;
     this.#storage = storage;
     this.cache = new KvCache(geometry, storage, cache);
-    this.#stripes = stripes && new ContextStripes(geometry, stripes);
+    this.#stripes =
+      stripes &&
+      new ContextStripes(geometry, stripes, (operation, blocks) => this.cache.noteElsewhere(operation, blocks));
     this.#hashSeed = hashSeed;
   }
 
@@ -66,10 +78,9 @@ export class StoredSequences implements SequenceStore {
   }
 
   open(prompt?: SequencePrompt): StoredSequence {
-    if (prompt !== undefined && this.#stripes?.includes(prompt.rowCountMax)) {
-      return this.#openApart(0, { stripes: this.#stripes.open(prompt.rowCountMax) });
-    }
     const hashes = prompt === undefined ? new BlockHashes(this.#hashSeed) : hashesOf(prompt, this.#hashSeed);
+    if (prompt !== undefined && this.#stripes?.includes(prompt.rowCountMax))
+      return this.#openStriped(prompt, hashes, this.#stripes);
     // Without a prompt the chain stays empty until rows are committed; they are not kept, so nothing finds them.
     const promptLength = prompt?.tokenIds.length ?? 1;
     const handle = this.cache.open(hashes, { promptLength, reuse: prompt?.reuse ?? false });
@@ -99,9 +110,8 @@ export class StoredSequences implements SequenceStore {
     if (this.stripedCount === 0) return undefined;
     const waits = sequences.flatMap((sequence) => {
       const { stripes } = stored(sequence);
-      return stripes !== undefined && stripes.underWay.size >= SEGMENTS_UNDER_WAY_MAX
-        ? [...stripes.underWay.values()]
-        : [];
+      if (stripes === undefined) return [];
+      return stripes.isAsking || stripes.underWay.length >= SEGMENTS_UNDER_WAY_MAX ? stripes.underWay : [];
     });
     return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined);
   }
@@ -114,7 +124,7 @@ export class StoredSequences implements SequenceStore {
     if (mine.repair !== undefined && mine.repair.repairs !== lost) this.#endRepair(mine);
     if (stripes === undefined || lost === undefined) return undefined;
     const rows = this.cache.geometry.segmentRows;
-    mine.repair ??= this.#openApart(lost * rows, { stripes, repairs: lost });
+    mine.repair ??= this.#openApart(new BlockHashes(this.#hashSeed), lost * rows, { stripes, repairs: lost });
     if (mine.repair.length < mine.repair.rowCountMax) return mine.repair;
     this.#send(mine.repair);
     return "sending";
@@ -127,8 +137,35 @@ export class StoredSequences implements SequenceStore {
     if (mine.stripes !== undefined) this.#stripes?.close(mine.stripes);
   }
 
-  #openApart(firstRow: number, striped: StripedKv): StoredSequence {
-    const hashes = new BlockHashes(this.#hashSeed);
+  /** Other context workers are known, or some are about to end. */
+  holdersChanged(): void {
+    this.#stripes?.holdersChanged();
+  }
+
+  /** What the cluster is told is cached: with what context workers keep for sequences to come. */
+  takeEvents(): CacheEvent[] {
+    this.#stripes?.sweep();
+    return this.cache.takeEvents();
+  }
+
+  digest(): CacheDigest {
+    return this.cache.digest();
+  }
+
+  snapshot(): CacheSnapshot {
+    return this.cache.snapshot();
+  }
+
+  /** Behind the segments that holders have of its prompt: their ends are chunks' borders, so that no local rows are missing. */
+  #openStriped({ tokenIds, reuse, rowCountMax }: SequencePrompt, hashes: BlockHashes, among: ContextStripes) {
+    const { segmentRows } = this.cache.geometry;
+    const chain = new SegmentChain(hashes, segmentRows);
+    const reusedMax = reuse ? Math.floor((tokenIds.length - 1) / segmentRows) : 0;
+    const stripes = among.open(rowCountMax, this.sharesPrefixes ? { chain, reusedMax } : undefined);
+    return this.#openApart(hashes, stripes.end * segmentRows, { stripes });
+  }
+
+  #openApart(hashes: BlockHashes, firstRow: number, striped: StripedKv): StoredSequence {
     const handle = this.cache.open(hashes, { promptLength: 1, firstRow });
     return new StoredSequence({ cache: this.cache, handle, keep: false, striped });
   }

@@ -36,11 +36,11 @@ export function askStripes<Part extends StripedRows>(
     const { stripes, remoteEnd, rowCount } = part;
     const shares = stripes.shares(remoteEnd);
     if (shares === undefined) lost.push(part);
-    for (const [holder, segments] of shares ?? []) {
+    for (const { holder, sequenceId, segments } of shares ?? []) {
       const call = calls.get(holder) ?? { parts: [], queries: [], rowCount: 0 };
       call.parts.push(part);
       const asked = { endSegment: remoteEnd, segmentCount: segments.length, segments };
-      call.queries.push({ sequenceId: stripes.sequenceId, ...asked, rowCount });
+      call.queries.push({ sequenceId, ...asked, rowCount });
       call.rowCount += rowCount;
       calls.set(holder, call);
     }

@@ -73,12 +73,10 @@ test("segments go to the holders in turn, are read there once they have arrived,
     [1, 3],
     [0, 2, 4],
   ]);
-  expect(sequence.shares(5)).toEqual(
-    new Map([
-      [b, [0, 2, 4]],
-      [a, [1, 3]],
-    ]),
-  );
+  expect(sequence.shares(5)).toEqual([
+    { holder: b, sequenceId: "worker/1", segments: [0, 2, 4] },
+    { holder: a, sequenceId: "worker/1", segments: [1, 3] },
+  ]);
 
   // Worker b starts again: what it had is gone, and the first such segment is computed again.
   b.life = 2;

@@ -7,6 +7,9 @@ export const STALE_LEADER_MS = 30_000;
 /** How often a worker that ends looks whether its roles have finished. */
 export const DRAIN_POLL_MS = 50;
 
+/** A context worker that ends waits so long for a segment that it only keeps to leave it; where none does, they end with it. */
+export const KEPT_LEAVE_MS_MAX = 15_000;
+
 /** Once nothing is left to do, what was written last has so long to leave. */
 export const SHUT_DOWN_MS_MAX = 1000;
 

@@ -54,6 +54,21 @@ export interface SegmentTransfer {
   drop(sequenceId: StripeSequenceId, segment: number): void;
 }
 
+/** Names a segment: under what a holder has it. */
+export type SegmentName = Readonly<{ sequenceId: StripeSequenceId; segment: number }>;
+
+/** How segments that no open sequence reads stay with a holder, for those to come. */
+export interface SegmentKeeping {
+  /** Bytes of the segments that the holder keeps so, of all who gave it some: they are free as well. */
+  readonly bytesKept: number;
+  /** No open sequence reads it: it stays for as long as nobody else needs the room, and the one that was named first goes first. */
+  keep(sequenceId: StripeSequenceId, segment: number): void;
+  /** Open sequences read these again: those that are named in the answer stay; the others are gone. */
+  use(sequenceId: StripeSequenceId, segments: readonly number[]): Promise<readonly number[]>;
+  /** Kept segments that have made room for others since the last call. */
+  takeGone(): readonly SegmentName[];
+}
+
 /** A worker of role `context`, as the attention worker sees it that gives it segments. Never throws for a lost peer. */
 export interface ContextHolder {
   readonly workerId: string;
@@ -64,6 +79,8 @@ export interface ContextHolder {
   readonly draining: boolean;
   /** Undefined where its build, or what it is, moves no single segments. */
   readonly transfer: SegmentTransfer | undefined;
+  /** Absent where its build, or what it is, keeps nothing for sequences to come. */
+  readonly keeping?: SegmentKeeping | undefined;
   /** What it has room for, bytes, as far as is known. */
   readonly bytesFree: number;
   /** What it could hold were it empty, bytes. */

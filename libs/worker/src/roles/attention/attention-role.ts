@@ -42,7 +42,7 @@ export class AttentionRole implements Role {
     this.#context = context;
     this.#parts = parts;
     this.introduction = { kvDtype: kv.dtype };
-    this.cache = executor.sequences.cache;
+    this.cache = executor.sequences;
     const service = attentionService({
       engine,
       workerId,
@@ -103,7 +103,7 @@ export class AttentionRole implements Role {
   }
 
   obey(order: WorkerOrder): void {
-    const { engine, exchange, contextPeers } = this.#parts;
+    const { engine, exchange, contextPeers, executor } = this.#parts;
     switch (order.kind) {
       case "accepted":
         // A new leader's epochs may start anew.
@@ -115,6 +115,7 @@ export class AttentionRole implements Role {
         return;
       case "context_workers":
         contextPeers.update(order.workers);
+        executor.sequences.holdersChanged();
         return;
       case "set_drain":
         // What it has not begun is served sooner elsewhere.

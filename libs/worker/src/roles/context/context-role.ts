@@ -1,5 +1,6 @@
 import type { WorkerStatus } from "@drover/fleet";
-import { contextService, type RpcService } from "@drover/rpc";
+import { contextService, KeptSegments, type RpcService } from "@drover/rpc";
+import { KEPT_LEAVE_MS_MAX } from "../../limits.ts";
 import type { Role, RoleIntroduction } from "../../role.ts";
 import type { RoleContext } from "../../role-context.ts";
 import type { UnfinishedWork } from "../../unfinished-work.ts";
@@ -19,28 +20,39 @@ export class ContextRole implements Role {
   readonly services: readonly RpcService[];
   readonly unfinished: UnfinishedWork;
   readonly #store: OpenedContext;
+  readonly #kept = new KeptSegments();
   readonly #failed: Promise<never> | undefined;
   readonly #ended: AbortSignal;
+  /** How many segments it only keeps, and since when they are so many. */
+  #leaving = { count: 0, sinceMs: 0 };
 
-  constructor({ options, ended }: RoleContext, { store, failed }: ContextParts) {
+  constructor({ options, ended, clock }: RoleContext, { store, failed }: ContextParts) {
     const { metrics, modelName, tracer } = options;
     this.#store = store;
     this.#failed = failed;
     this.#ended = ended;
     this.introduction = { kvDtype: store.dtype };
-    const service = contextService(store, contextMetrics(metrics, modelName, store), tracer);
+    const service = contextService(store, contextMetrics(metrics, modelName, store, this.#kept), tracer, this.#kept);
     this.services = [service];
-    this.unfinished = { isBusy: () => store.segmentCount > 0 };
+    this.unfinished = {
+      begin: () => {
+        this.#leaving = { count: this.#kept.count, sinceMs: clock.monotonic() };
+      },
+      isBusy: () => this.#isBusy(clock.monotonic()),
+    };
   }
 
   status(): Partial<WorkerStatus> {
     const { byteCount, bytesMax } = this.#store;
-    return { kvBytesUsed: byteCount, kvBytesMax: bytesMax, globalKv: { referenced: byteCount, cached: 0 } };
+    const { byteCount: cached } = this.#kept;
+    return { kvBytesUsed: byteCount, kvBytesMax: bytesMax, globalKv: { referenced: byteCount - cached, cached } };
   }
 
   facts() {
     const { dtype: kvDtype, byteCount, bytesMax, segmentCount } = this.#store;
-    return { context: { kvDtype, byteCount, bytesMax, segmentCount } };
+    const { count: cachedSegmentCount, byteCount: cachedByteCount } = this.#kept;
+    const held = { byteCount: byteCount - cachedByteCount, segmentCount: segmentCount - cachedSegmentCount };
+    return { context: { kvDtype, bytesMax, ...held, cachedByteCount, cachedSegmentCount } };
   }
 
   unready(): string | null {
@@ -58,6 +70,14 @@ export class ContextRole implements Role {
       this.#ended.addEventListener("abort", () => resolve(), { once: true }),
     );
     await Promise.race([this.#failed, ended]);
+  }
+
+  /** Attention workers take away what they read, and move what it keeps for them; who does not hear of its end moves nothing. */
+  #isBusy(nowMs: number): boolean {
+    const { count } = this.#kept;
+    if (this.#store.segmentCount > count) return true;
+    if (count !== this.#leaving.count) this.#leaving = { count, sinceMs: nowMs };
+    return count > 0 && nowMs - this.#leaving.sinceMs < KEPT_LEAVE_MS_MAX;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file drover/internal/v1/context.proto.
  */
 export const file_drover_internal_v1_context: GenFile = /*@__PURE__*/
-  fileDesc("CiBkcm92ZXIvaW50ZXJuYWwvdjEvY29udGV4dC5wcm90bxISZHJvdmVyLmludGVybmFsLnYxIo4BCgdQdXRSb3dzEhMKC3NlcXVlbmNlX2lkGAEgASgJEg8KB3NlZ21lbnQYAiABKA0SEQoJcm93X2NvdW50GAMgASgNEg0KBWxheWVyGAQgASgNEg4KBnZhbHVlcxgFIAEoCBIOCgZvZmZzZXQYBiABKA0SDQoFZHR5cGUYByABKAkSDAoEcm93cxgPIAEoDCJzCgtTdHJpcGVRdWVyeRITCgtzZXF1ZW5jZV9pZBgBIAEoCRITCgtlbmRfc2VnbWVudBgCIAEoDRIVCg1zZWdtZW50X2NvdW50GAMgASgNEhEKCXJvd19jb3VudBgEIAEoDRIQCghzZWdtZW50cxgFIAMoDSJbCgpBdHRlbmRSb3dzEg0KBWxheWVyGAEgASgNEjAKB3F1ZXJpZXMYAiADKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuU3RyaXBlUXVlcnkSDAoEcm93cxgPIAEoDCIjCgxEcm9wU2VxdWVuY2USEwoLc2VxdWVuY2VfaWQYASABKAkiMwoLRHJvcFNlZ21lbnQSEwoLc2VxdWVuY2VfaWQYASABKAkSDwoHc2VnbWVudBgCIAEoDSLRAgoOQ29udGV4dFJlcXVlc3QSFgoOY29ycmVsYXRpb25faWQYASABKAQSKgoDcHV0GAIgASgLMhsuZHJvdmVyLmludGVybmFsLnYxLlB1dFJvd3NIABIwCgZhdHRlbmQYAyABKAsyHi5kcm92ZXIuaW50ZXJuYWwudjEuQXR0ZW5kUm93c0gAEjAKBGRyb3AYBCABKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuRHJvcFNlcXVlbmNlSAASKgoFcHJvYmUYBSABKAsyGS5kcm92ZXIuaW50ZXJuYWwudjEuUHJvYmVIABI3Cgxkcm9wX3NlZ21lbnQYCCABKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuRHJvcFNlZ21lbnRIABITCgt0cmFjZXBhcmVudBgGIAEoCRISCgp0cmFjZXN0YXRlGAcgASgJQgkKB3JlcXVlc3QiBwoFUHJvYmUirAEKDENvbnRleHRSZXBseRIWCg5jb3JyZWxhdGlvbl9pZBgBIAEoBBISCgplcnJvcl9jb2RlGAIgASgJEhUKDWVycm9yX21lc3NhZ2UYAyABKAkSFQoNa3ZfYnl0ZXNfZnJlZRgEIAEoBBIUCgxrdl9ieXRlc19tYXgYBSABKAQSDQoFbW92ZXMYBiABKAgSEAoIYXR0ZW5kZWQYDiABKAwSCwoDbHNlGA8gASgMIjIKCkdldFNlZ21lbnQSEwoLc2VxdWVuY2VfaWQYASABKAkSDwoHc2VnbWVudBgCIAEoDTKnAQoNQ29udGV4dFdvcmtlchJQCgRIb2xkEiIuZHJvdmVyLmludGVybmFsLnYxLkNvbnRleHRSZXF1ZXN0GiAuZHJvdmVyLmludGVybmFsLnYxLkNvbnRleHRSZXBseSgBMAESRAoDR2V0Eh4uZHJvdmVyLmludGVybmFsLnYxLkdldFNlZ21lbnQaGy5kcm92ZXIuaW50ZXJuYWwudjEuUHV0Um93czABYgZwcm90bzM");
+  fileDesc("CiBkcm92ZXIvaW50ZXJuYWwvdjEvY29udGV4dC5wcm90bxISZHJvdmVyLmludGVybmFsLnYxIo4BCgdQdXRSb3dzEhMKC3NlcXVlbmNlX2lkGAEgASgJEg8KB3NlZ21lbnQYAiABKA0SEQoJcm93X2NvdW50GAMgASgNEg0KBWxheWVyGAQgASgNEg4KBnZhbHVlcxgFIAEoCBIOCgZvZmZzZXQYBiABKA0SDQoFZHR5cGUYByABKAkSDAoEcm93cxgPIAEoDCJzCgtTdHJpcGVRdWVyeRITCgtzZXF1ZW5jZV9pZBgBIAEoCRITCgtlbmRfc2VnbWVudBgCIAEoDRIVCg1zZWdtZW50X2NvdW50GAMgASgNEhEKCXJvd19jb3VudBgEIAEoDRIQCghzZWdtZW50cxgFIAMoDSJbCgpBdHRlbmRSb3dzEg0KBWxheWVyGAEgASgNEjAKB3F1ZXJpZXMYAiADKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuU3RyaXBlUXVlcnkSDAoEcm93cxgPIAEoDCIjCgxEcm9wU2VxdWVuY2USEwoLc2VxdWVuY2VfaWQYASABKAkiMwoLRHJvcFNlZ21lbnQSEwoLc2VxdWVuY2VfaWQYASABKAkSDwoHc2VnbWVudBgCIAEoDSIxCghTZWdtZW50cxITCgtzZXF1ZW5jZV9pZBgBIAEoCRIQCghzZWdtZW50cxgCIAMoDSKsAwoOQ29udGV4dFJlcXVlc3QSFgoOY29ycmVsYXRpb25faWQYASABKAQSKgoDcHV0GAIgASgLMhsuZHJvdmVyLmludGVybmFsLnYxLlB1dFJvd3NIABIwCgZhdHRlbmQYAyABKAsyHi5kcm92ZXIuaW50ZXJuYWwudjEuQXR0ZW5kUm93c0gAEjAKBGRyb3AYBCABKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuRHJvcFNlcXVlbmNlSAASKgoFcHJvYmUYBSABKAsyGS5kcm92ZXIuaW50ZXJuYWwudjEuUHJvYmVIABI3Cgxkcm9wX3NlZ21lbnQYCCABKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuRHJvcFNlZ21lbnRIABIsCgRrZWVwGAkgASgLMhwuZHJvdmVyLmludGVybmFsLnYxLlNlZ21lbnRzSAASKwoDdXNlGAogASgLMhwuZHJvdmVyLmludGVybmFsLnYxLlNlZ21lbnRzSAASEwoLdHJhY2VwYXJlbnQYBiABKAkSEgoKdHJhY2VzdGF0ZRgHIAEoCUIJCgdyZXF1ZXN0IgcKBVByb2JlIo8CCgxDb250ZXh0UmVwbHkSFgoOY29ycmVsYXRpb25faWQYASABKAQSEgoKZXJyb3JfY29kZRgCIAEoCRIVCg1lcnJvcl9tZXNzYWdlGAMgASgJEhUKDWt2X2J5dGVzX2ZyZWUYBCABKAQSFAoMa3ZfYnl0ZXNfbWF4GAUgASgEEg0KBW1vdmVzGAYgASgIEg0KBWtlZXBzGAcgASgIEgwKBGhlbGQYCCADKA0SLQoEZ29uZRgJIAMoCzIfLmRyb3Zlci5pbnRlcm5hbC52MS5Ecm9wU2VnbWVudBIVCg1rdl9ieXRlc19rZXB0GAogASgEEhAKCGF0dGVuZGVkGA4gASgMEgsKA2xzZRgPIAEoDCIyCgpHZXRTZWdtZW50EhMKC3NlcXVlbmNlX2lkGAEgASgJEg8KB3NlZ21lbnQYAiABKA0ypwEKDUNvbnRleHRXb3JrZXISUAoESG9sZBIiLmRyb3Zlci5pbnRlcm5hbC52MS5Db250ZXh0UmVxdWVzdBogLmRyb3Zlci5pbnRlcm5hbC52MS5Db250ZXh0UmVwbHkoATABEkQKA0dldBIeLmRyb3Zlci5pbnRlcm5hbC52MS5HZXRTZWdtZW50GhsuZHJvdmVyLmludGVybmFsLnYxLlB1dFJvd3MwAWIGcHJvdG8z");
 
 /**
  * A run of the bytes of one segment's keys or values in one global layer. All frames of a segment together are the segment: it counts from
@@ -191,6 +191,32 @@ export const DropSegmentSchema: GenMessage<DropSegment> = /*@__PURE__*/
   messageDesc(file_drover_internal_v1_context, 4);
 
 /**
+ * Segments of one name.
+ *
+ * @generated from message drover.internal.v1.Segments
+ */
+export type Segments = Message<"drover.internal.v1.Segments"> & {
+  /**
+   * @generated from field: string sequence_id = 1;
+   */
+  sequenceId: string;
+
+  /**
+   * Rising.
+   *
+   * @generated from field: repeated uint32 segments = 2;
+   */
+  segments: number[];
+};
+
+/**
+ * Describes the message drover.internal.v1.Segments.
+ * Use `create(SegmentsSchema)` to create a new message.
+ */
+export const SegmentsSchema: GenMessage<Segments> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_context, 5);
+
+/**
  * Frames are at most 256 KiB and are begun in their order.
  *
  * @generated from message drover.internal.v1.ContextRequest
@@ -238,6 +264,22 @@ export type ContextRequest = Message<"drover.internal.v1.ContextRequest"> & {
      */
     value: DropSegment;
     case: "dropSegment";
+  } | {
+    /**
+     * No open sequence reads them: they stay as long as nobody else needs the room, those that were named first the shortest. To those alone whose replies say `keeps`.
+     *
+     * @generated from field: drover.internal.v1.Segments keep = 9;
+     */
+    value: Segments;
+    case: "keep";
+  } | {
+    /**
+     * Open sequences read them again: those that the reply names as held stay from now on.
+     *
+     * @generated from field: drover.internal.v1.Segments use = 10;
+     */
+    value: Segments;
+    case: "use";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -258,7 +300,7 @@ export type ContextRequest = Message<"drover.internal.v1.ContextRequest"> & {
  * Use `create(ContextRequestSchema)` to create a new message.
  */
 export const ContextRequestSchema: GenMessage<ContextRequest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_context, 5);
+  messageDesc(file_drover_internal_v1_context, 6);
 
 /**
  * @generated from message drover.internal.v1.Probe
@@ -271,7 +313,7 @@ export type Probe = Message<"drover.internal.v1.Probe"> & {
  * Use `create(ProbeSchema)` to create a new message.
  */
 export const ProbeSchema: GenMessage<Probe> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_context, 6);
+  messageDesc(file_drover_internal_v1_context, 7);
 
 /**
  * @generated from message drover.internal.v1.ContextReply
@@ -312,6 +354,34 @@ export type ContextReply = Message<"drover.internal.v1.ContextReply"> & {
   moves: boolean;
 
   /**
+   * It keeps segments that no open sequence reads.
+   *
+   * @generated from field: bool keeps = 7;
+   */
+  keeps: boolean;
+
+  /**
+   * To use: which ones are there.
+   *
+   * @generated from field: repeated uint32 held = 8;
+   */
+  held: number[];
+
+  /**
+   * Kept segments that have made room for others. Such a reply answers nothing, and its id is 0.
+   *
+   * @generated from field: repeated drover.internal.v1.DropSegment gone = 9;
+   */
+  gone: DropSegment[];
+
+  /**
+   * Bytes of all kept segments, whoever's they are. They are free as well: whoever needs the room gets it.
+   *
+   * @generated from field: uint64 kv_bytes_kept = 10;
+   */
+  kvBytesKept: bigint;
+
+  /**
    * To attend: [a, H*d] and its log-sum-exp [a, H], raw little-endian f32.
    *
    * @generated from field: bytes attended = 14;
@@ -329,7 +399,7 @@ export type ContextReply = Message<"drover.internal.v1.ContextReply"> & {
  * Use `create(ContextReplySchema)` to create a new message.
  */
 export const ContextReplySchema: GenMessage<ContextReply> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_context, 7);
+  messageDesc(file_drover_internal_v1_context, 8);
 
 /**
  * @generated from message drover.internal.v1.GetSegment
@@ -351,7 +421,7 @@ export type GetSegment = Message<"drover.internal.v1.GetSegment"> & {
  * Use `create(GetSegmentSchema)` to create a new message.
  */
 export const GetSegmentSchema: GenMessage<GetSegment> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_context, 8);
+  messageDesc(file_drover_internal_v1_context, 9);
 
 /**
  * The context role of a worker. What a stream has put belongs to it and goes with it.

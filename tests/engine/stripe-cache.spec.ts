@@ -1,0 +1,110 @@
+import { setImmediate } from "node:timers/promises";
+import { loadModelConfig } from "@drover/checkpoint";
+import { silentLogger, systemClock } from "@drover/core";
+import { kvGeometry } from "@drover/kv";
+import { ContextStore } from "@drover/onnx";
+import { ContextStreamHolder, contextService, createServer, KeptSegments, listen } from "@drover/rpc";
+import { drain, greedyTask, type LocalEngine, openLocalEngine, tinyModel } from "@drover/testkit";
+import { afterAll, expect, test } from "vitest";
+import { prompt } from "./engine-answers.ts";
+
+const LENGTH = 2100;
+const TOKEN_COUNT = 8;
+
+const folder = await tinyModel(7);
+const config = await loadModelConfig(folder.path);
+const geometry = kvGeometry(config, "f32");
+const SEGMENT_BYTES = geometry.segmentRows * geometry.rowBytes;
+const held = new DisposableStack();
+afterAll(async () => {
+  held.dispose();
+  await folder[Symbol.asyncDispose]();
+});
+
+/** A context worker's service on a port of its own, and what calls it. */
+async function serve(bytesMax: number) {
+  const store = held.use(new ContextStore(config, geometry, { threads: 1, bytesMax }));
+  const kept = new KeptSegments();
+  const server = createServer();
+  server.addService(...contextService(store, { attended: () => undefined }, undefined, kept));
+  const port = await listen(server, "127.0.0.1:0");
+  held.defer(() => server.forceShutdown());
+  const call = async () => {
+    const holder = held.use(new ContextStreamHolder("context-0", `127.0.0.1:${port}`, systemClock, silentLogger));
+    while (!holder.connected) await setImmediate();
+    return holder;
+  };
+  return { store, kept, call };
+}
+
+/** Asks for a prompt; its tokens, how many rows were computed for it, and what its usage says was cached. */
+async function ask(local: LocalEngine, name: string, promptIds: readonly number[]) {
+  expect(local.engine.place(greedyTask(name, promptIds, TOKEN_COUNT))).toBeUndefined();
+  const steps = await drain(local);
+  const events = local.events.flatMap(({ requestId, event }) => (requestId === name ? [event] : []));
+  const tokens = events.flatMap((event) => (event.kind === "token" ? [event.tokenId] : []));
+  const cached = events.flatMap((event) => (event.kind === "done" ? [event.cachedTokenCount] : []));
+  return { tokens, cached, rowCount: steps.reduce((sum, { rowCount }) => sum + rowCount, 0) };
+}
+
+test("a striped prompt that comes again, and one that begins alike, read what is with a context worker already, and answer the same", async () => {
+  const worker = await serve(3 * SEGMENT_BYTES);
+  const holder = await worker.call();
+  const local = await openLocalEngine(folder.path, {
+    prefillRowsMax: 256,
+    stripes: { above: 1000, holders: () => [holder] },
+  });
+  const plain = await openLocalEngine(folder.path, { prefillRowsMax: 256, prefixCache: false });
+  const first = prompt(LENGTH, 1);
+  const other = [...first.slice(0, 1500), ...prompt(LENGTH - 1500, 2)];
+  const expected = await ask(plain, "plain", first);
+  expect(expected.tokens).toHaveLength(TOKEN_COUNT);
+  const computed = await ask(local, "first", first);
+  expect(computed).toEqual({ ...expected, cached: [0] });
+  expect([worker.store.byteCount, local.sequences.kvBytesUsed]).toEqual([2 * SEGMENT_BYTES, 0]);
+  while (holder.bytesFree < 3 * SEGMENT_BYTES) await setImmediate();
+  expect(worker.kept.byteCount).toBe(2 * SEGMENT_BYTES);
+  const again = await ask(local, "again", first);
+  expect(again).toEqual({ tokens: expected.tokens, cached: [2048], rowCount: expected.rowCount - 2048 });
+  while (holder.bytesFree < 3 * SEGMENT_BYTES) await setImmediate();
+  const alike = await ask(local, "other", other);
+  expect(alike).toEqual({
+    tokens: (await ask(plain, "plain-other", other)).tokens,
+    cached: [1024],
+    rowCount: expected.rowCount - 1024,
+  });
+  while (worker.kept.byteCount < 3 * SEGMENT_BYTES) await setImmediate();
+  expect(worker.store.byteCount).toBe(3 * SEGMENT_BYTES);
+  // The stream's end is the end of what it keeps.
+  holder[Symbol.dispose]();
+  while (worker.store.byteCount > 0) await setImmediate();
+  expect([worker.kept.byteCount, worker.kept.count]).toEqual([0, 0]);
+  local.sequences.takeEvents();
+  expect(local.sequences.digest().global.count).toBe(0);
+});
+
+test("what is kept for one attention worker gives way to another one's, the one that was kept longest first, and its owner hears of it", async () => {
+  const worker = await serve(3 * SEGMENT_BYTES);
+  const [one, other] = [await worker.call(), await worker.call()];
+  const rows = () => new Uint8Array(geometry.segmentRows * worker.store.rowBytes);
+  const layers = Array.from({ length: worker.store.layerCount }, () => ({ k: rows(), v: rows() }));
+  const put = (holder: ContextStreamHolder, sequenceId: string, segment: number) =>
+    holder.put({ sequenceId, segment, rowCount: geometry.segmentRows, dtype: "f32", layers });
+  for (const segment of [0, 1, 2]) expect(await put(one, "a", segment)).toBe(true);
+  expect(one.bytesFree).toBe(0);
+  expect(await put(other, "b", 0)).toBe(false);
+  for (const segment of [2, 1]) one.keeping?.keep("a", segment);
+  expect(await one.keeping?.use("a", [0])).toEqual([0]);
+  expect([one.bytesFree, one.keeping?.bytesKept]).toEqual([2 * SEGMENT_BYTES, 2 * SEGMENT_BYTES]);
+  expect(await put(other, "b", 0)).toBe(true);
+  expect(await one.keeping?.use("a", [1, 2])).toEqual([1]);
+  expect(one.keeping?.takeGone()).toEqual([{ sequenceId: "a", segment: 2 }]);
+  expect(one.keeping?.takeGone()).toEqual([]);
+  // What is read stays: nobody makes room of it.
+  expect(await put(other, "b", 1)).toBe(false);
+  expect(worker.store.byteCount).toBe(3 * SEGMENT_BYTES);
+  one.keeping?.keep("a", 1);
+  one.drop("a");
+  expect(await one.keeping?.use("a", [0, 1])).toEqual([]);
+  expect([worker.store.byteCount, worker.kept.byteCount, worker.kept.goneCount]).toEqual([SEGMENT_BYTES, 0, 1]);
+});
