@@ -8,6 +8,7 @@ const sequenceOf = (length: number): KvSequence => ({
   length,
   cachedCount: 0,
   byteCount: 1,
+  sharedCount: 0,
   rowCountMax: Number.POSITIVE_INFINITY,
 });
 

@@ -9,7 +9,7 @@ import {
   type StepCost,
 } from "@drover/batching";
 import type { Clock, KvSequence, SequenceStore } from "@drover/core";
-import { type KvGeometry, kvBytesPeak, ownRowsMax } from "@drover/kv";
+import { BLOCK_TOKENS, type KvGeometry, kvBytesPeak, ownRowsMax } from "@drover/kv";
 import type { ActiveRequest } from "./active-request.ts";
 import { longestAlone } from "./admission.ts";
 import type { Choice } from "./choice.ts";
@@ -79,7 +79,7 @@ export class KvRoom {
 
   /** Choices that wait for nothing but room: not for features, a repair, or a beginning that another one computes. */
   #ready(choices: readonly Choice[]): Choice[] {
-    const { sequences } = this.#options;
+    const { sequences, geometry } = this.#options;
     const first = new Map<ActiveRequest, Choice>();
     for (const choice of choices) if (!first.has(choice.request)) first.set(choice.request, choice);
     const served = choices.filter(
@@ -89,10 +89,10 @@ export class KvRoom {
         !choice.awaitsMask &&
         !this.#followsSoon(choice, first.get(choice.request)),
     );
-    const following = prefixFollowers(
-      served,
-      ({ tokenCountMax }) => sequences.sharesPrefixes && !sequences.isStriped(tokenCountMax),
-    );
+    const following = prefixFollowers(served, ({ tokenCountMax }) => {
+      if (!sequences.sharesPrefixes) return undefined;
+      return sequences.isStriped(tokenCountMax) ? geometry.segmentRows : BLOCK_TOKENS;
+    });
     return served.filter((choice) => !following.has(choice));
   }
 

@@ -5,20 +5,25 @@ import { LEADER_LENGTH_MAX } from "./limits.ts";
 /**
  * Choices without KV that had better wait: an older one is computing a beginning that both have, and then they find it in the cache. Prompts are computed
  * one after the other anyhow, so that waiting costs nothing; one that is held up itself, or is much longer, nobody waits for.
- * `takesPart`: whether a choice's rows are cached and found at all.
+ * `grainOf`: the rows in whole multiples of which a choice finds others', and they its own; undefined: it takes no part. Only those of one grain find each other.
  */
-export function prefixFollowers(choices: readonly Choice[], takesPart: (choice: Choice) => boolean): Set<Choice> {
+export function prefixFollowers(
+  choices: readonly Choice[],
+  grainOf: (choice: Choice) => number | undefined,
+): Set<Choice> {
   const followers = new Set<Choice>();
   if (!choices.some(isNew)) return followers;
-  /** By the first block: those who compute their prompts or have done so, the oldest first. */
+  /** By the first block and the grain: those who compute their prompts or have done so, the oldest first. */
   const ahead = new Map<string, Choice[]>();
   for (const choice of [...choices].sort((a, b) => a.id - b.id)) {
-    if (choice.request.task.blockHashes.length < BLOCK_HASH_BYTES || !takesPart(choice)) continue;
-    const others = ahead.get(firstOf(choice)) ?? [];
-    if (isNew(choice) && !choice.reportsPrompt && follows(choice, others)) followers.add(choice);
+    const grain = choice.request.task.blockHashes.length < BLOCK_HASH_BYTES ? undefined : grainOf(choice);
+    if (grain === undefined) continue;
+    const group = `${grain} ${firstOf(choice)}`;
+    const others = ahead.get(group) ?? [];
+    if (isNew(choice) && !choice.reportsPrompt && follows(choice, others, grain)) followers.add(choice);
     else if (!choice.isHeldUp) {
       others.push(choice);
-      ahead.set(firstOf(choice), others);
+      ahead.set(group, others);
     }
   }
   return followers;
@@ -30,19 +35,20 @@ const isNew = ({ sequence }: Choice): boolean => sequence === undefined;
 const firstOf = ({ request }: Choice): string => keyAt(request.task.blockHashes, 0);
 
 /** Whether one of the others is about to compute blocks that both have and nobody has yet, and will be soon. */
-function follows(choice: Choice, others: readonly Choice[]): boolean {
+function follows(choice: Choice, others: readonly Choice[], grain: number): boolean {
   let computed = 0;
   let coming = 0;
   for (const other of others) {
-    const found = sharedTokens(choice, other);
-    computed = Math.max(computed, Math.min(found, other.computedCount));
+    const found = sharedTokens(choice, other, grain);
+    // Who has its prompt and gives none of it away has nowhere to: nobody waits for what it generates.
+    computed = Math.max(computed, other.isDecoding ? found : Math.min(found, other.sequence?.sharedCount ?? 0));
     if (other.pendingTokenCount <= LEADER_LENGTH_MAX * choice.promptLength) coming = Math.max(coming, found);
   }
   return coming > computed;
 }
 
 /** Tokens of the choice's prompt that it would find were the other's computed. Its last one is always computed. */
-function sharedTokens({ request, promptLength }: Choice, other: Choice): number {
-  const blocks = sharedHashCount(request.task.blockHashes, other.request.task.blockHashes);
-  return Math.min(blocks, Math.floor((promptLength - 1) / BLOCK_TOKENS)) * BLOCK_TOKENS;
+function sharedTokens({ request, promptLength }: Choice, other: Choice, grain: number): number {
+  const tokens = sharedHashCount(request.task.blockHashes, other.request.task.blockHashes) * BLOCK_TOKENS;
+  return Math.floor(Math.min(tokens, promptLength - 1) / grain) * grain;
 }

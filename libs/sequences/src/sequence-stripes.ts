@@ -85,6 +85,12 @@ export class SequenceStripes {
     return undefined;
   }
 
+  /** Segments from 0 on that holders have. */
+  get heldCount(): number {
+    const first = this.#segments.findIndex(({ isHeld }) => !isHeld);
+    return first === -1 ? this.#segments.length : first;
+  }
+
   /** Its segment, which it may be that nobody has yet: of those before it are all known. */
   at(segment: number): StripeSegment {
     while (this.#segments.length <= segment) {

@@ -43,6 +43,10 @@ export class StoredSequence implements KvSequence {
     return this.stripes.foundCount * this.#cache.geometry.segmentRows;
   }
 
+  get sharedCount(): number {
+    return this.stripes === undefined ? this.length : this.stripes.heldCount * this.#cache.geometry.segmentRows;
+  }
+
   /** Global segments before it are read from holders. */
   get remoteEnd(): number {
     return this.repairs ?? this.stripes?.end ?? 0;

@@ -9,6 +9,8 @@ export interface KvSequence {
   readonly length: number;
   /** Rows that were there when it was opened, and are not computed. */
   readonly cachedCount: number;
+  /** Committed rows that one which begins alike would find now, where prefixes are shared. */
+  readonly sharedCount: number;
   /** Bytes allocated for it alone. */
   readonly byteCount: number;
   /** The most rows that it is to have. A sequence that repairs another one has done its work with them; any other has no such bound (infinite). */

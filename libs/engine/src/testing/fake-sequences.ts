@@ -4,6 +4,7 @@ import { type KvGeometry, kvBytes } from "@drover/kv";
 class FakeSequence implements KvSequence {
   length = 0;
   readonly cachedCount = 0;
+  readonly sharedCount = 0;
   readonly rowCountMax = Number.POSITIVE_INFINITY;
   reserved = 0;
   readonly #geometry: KvGeometry;
