@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { loadModelConfig } from "@drover/checkpoint";
-import { silentLogger, systemClock } from "@drover/core";
+import { ATTEMPT_STRIDE, silentLogger, systemClock } from "@drover/core";
 import { kvGeometry } from "@drover/kv";
 import { ContextStore } from "@drover/onnx";
 import { ContextStreamHolder, contextService, createServer, KeptSegments, listen } from "@drover/rpc";
@@ -75,12 +75,56 @@ test("a striped prompt that comes again, and one that begins alike, read what is
   });
   while (worker.kept.byteCount < 3 * SEGMENT_BYTES) await setImmediate();
   expect(worker.store.byteCount).toBe(3 * SEGMENT_BYTES);
-  // The stream's end is the end of what it keeps.
   holder[Symbol.dispose]();
-  while (worker.store.byteCount > 0) await setImmediate();
-  expect([worker.kept.byteCount, worker.kept.count]).toEqual([0, 0]);
   local.sequences.takeEvents();
   expect(local.sequences.digest().global.count).toBe(0);
+});
+
+test("what an attention worker has left when it is gone, or gives up while its request runs, another one takes over and goes on with", async () => {
+  const worker = await serve(3 * SEGMENT_BYTES);
+  const open = async () => {
+    const holder = await worker.call();
+    const options = { prefillRowsMax: 256, stripes: { above: 1000, holders: () => [holder] } };
+    return { holder, local: await openLocalEngine(folder.path, options) };
+  };
+  const promptIds = prompt(LENGTH, 1);
+  const [first, second] = [await open(), await open()];
+  expect(first.local.engine.place(greedyTask("lost", promptIds, TOKEN_COUNT))).toBeUndefined();
+  const tokensOf = () => first.local.events.flatMap(({ event }) => (event.kind === "token" ? [event.tokenId] : []));
+  while (tokensOf().length < 3) {
+    await first.local.engine.step();
+    first.local.engine.flush();
+    await setImmediate();
+  }
+  first.holder[Symbol.dispose]();
+  while (worker.kept.count < 2) await setImmediate();
+  expect(worker.store.byteCount).toBe(2 * SEGMENT_BYTES);
+  const rest = await ask(second.local, "resumed", [...promptIds, ...tokensOf()]);
+  expect(rest.cached).toEqual([2048]);
+  expect(rest.rowCount).toBe(LENGTH + 3 - 2048 + TOKEN_COUNT - 1);
+  second.local.events.length = 0;
+  // A request that is handed back goes on elsewhere.
+  const third = await open();
+  second.local.engine.place(greedyTask("running", promptIds, 100));
+  while (second.local.events.every(({ event }) => event.kind !== "token")) {
+    await second.local.engine.step();
+    second.local.engine.flush();
+    await setImmediate();
+  }
+  expect(worker.kept.count).toBe(0);
+  second.local.engine.handBack("all");
+  while (worker.kept.count < 2) await setImmediate();
+  third.local.engine.place({ ...greedyTask("moved", promptIds, TOKEN_COUNT), attempt: ATTEMPT_STRIDE });
+  const steps = await drain(third.local);
+  expect(steps.reduce((sum, { rowCount }) => sum + rowCount, 0)).toBe(LENGTH - 2048 + TOKEN_COUNT - 1);
+  const answer = third.local.events.flatMap(({ event }) => (event.kind === "token" ? [event.tokenId] : []));
+  expect(answer.slice(0, 3)).toEqual(tokensOf());
+  expect(answer.slice(3)).toEqual(rest.tokens.slice(0, TOKEN_COUNT - 3));
+  // Of a worker that is about to end nobody takes anything over.
+  third.holder[Symbol.dispose]();
+  worker.kept.keepsOrphans = false;
+  while (worker.store.byteCount > 0) await setImmediate();
+  expect([worker.kept.byteCount, worker.kept.count]).toEqual([0, 0]);
 });
 
 test("what is kept for one attention worker gives way to another one's, the one that was kept longest first, and its owner hears of it", async () => {

@@ -75,6 +75,8 @@ export type {
   SegmentRows,
   SegmentTransfer,
   StripeQuery,
+  TakenSegments,
+  WantedSegment,
 } from "./ports/context-holder.ts";
 export type { ExchangeRequest, ExchangeResult, ExpertExchange, ExpertRunner } from "./ports/expert-exchange.ts";
 export {

@@ -11,6 +11,7 @@ import {
 } from "@drover/core";
 import { GenerationTrace } from "./generation-trace.ts";
 import { ImageFeatures } from "./image-features.ts";
+import type { PromptPreparation } from "./prompt-preparation.ts";
 import type { GenerationTask } from "./task.ts";
 
 /**
@@ -31,6 +32,8 @@ export class ActiveRequest {
   cachedCount: number | undefined = undefined;
   /** Undefined while they are being fetched: until then its choices are in no step. */
   features: ImageFeatures | undefined;
+  /** Takes over what other workers have left of its prompt; undefined before its first choice is about to get KV. */
+  preparation: PromptPreparation | undefined = undefined;
   /** Its phases as spans, where it is traced. */
   readonly trace: GenerationTrace | undefined;
   readonly #over = new AbortController();

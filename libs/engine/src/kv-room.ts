@@ -8,13 +8,14 @@ import {
   type PlannedRows,
   type StepCost,
 } from "@drover/batching";
-import type { Clock, KvSequence, SequenceStore } from "@drover/core";
+import { ATTEMPT_STRIDE, type Clock, type KvSequence, type SequencePrompt, type SequenceStore } from "@drover/core";
 import { BLOCK_TOKENS, type KvGeometry, kvBytesPeak, ownRowsMax } from "@drover/kv";
 import type { ActiveRequest } from "./active-request.ts";
 import { longestAlone } from "./admission.ts";
 import type { Choice } from "./choice.ts";
 import { PARK_MS } from "./limits.ts";
 import { prefixFollowers } from "./prefix-followers.ts";
+import { PromptPreparation } from "./prompt-preparation.ts";
 
 export type KvRoomOptions = Readonly<{
   sequences: SequenceStore;
@@ -85,6 +86,7 @@ export class KvRoom {
     const served = choices.filter(
       (choice) =>
         choice.request.features !== undefined &&
+        this.#isPrepared(choice) &&
         !choice.isMending &&
         !choice.awaitsMask &&
         !this.#followsSoon(choice, first.get(choice.request)),
@@ -96,16 +98,19 @@ export class KvRoom {
     return served.filter((choice) => !following.has(choice));
   }
 
+  /** What other workers have left of a prompt is taken over before its first choice gets KV. */
+  #isPrepared(choice: Choice): boolean {
+    const { request } = choice;
+    const { sequences, clock } = this.#options;
+    if (choice.sequence !== undefined) return true;
+    const isResumed = request.task.attempt >= ATTEMPT_STRIDE;
+    const options = { sequences, clock, isResumed, over: request.over };
+    request.preparation ??= new PromptPreparation(promptOf(choice), options);
+    return request.preparation.isOver;
+  }
+
   #open(choice: Choice): KvSequence {
-    const { blockHashes, images, tenant } = choice.request.task;
-    const sequence = this.#options.sequences.open({
-      tokenIds: choice.tokens,
-      blockHashes,
-      ...(tenant && { salt: tenant.cacheSalt }),
-      images,
-      reuse: !choice.reportsPrompt,
-      rowCountMax: choice.tokenCountMax,
-    });
+    const sequence = this.#options.sequences.open(promptOf(choice));
     choice.open(sequence);
     if (choice.request.cachedCount === undefined) {
       choice.request.cachedCount = sequence.cachedCount;
@@ -168,6 +173,19 @@ export class KvRoom {
       waitedMs: stalledSinceMs === undefined ? undefined : clock.monotonic() - stalledSinceMs,
     };
   }
+}
+
+/** What is known of a choice's sequence before it is opened. */
+function promptOf(choice: Choice): SequencePrompt {
+  const { blockHashes, images, tenant } = choice.request.task;
+  return {
+    tokenIds: choice.tokens,
+    blockHashes,
+    ...(tenant && { salt: tenant.cacheSalt }),
+    images,
+    reuse: !choice.reportsPrompt,
+    rowCountMax: choice.tokenCountMax,
+  };
 }
 
 const bytesOf = (sequence: KvSequence | undefined): number => (sequence === undefined ? 0 : sequence.byteCount);

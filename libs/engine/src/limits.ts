@@ -27,3 +27,10 @@ export const TRACED_CALLS_PER_STEP_MAX = 64;
 
 /** A prompt whose rest is more than so many times as long as another prompt is not waited for by that one, which computes itself. */
 export const LEADER_LENGTH_MAX = 2;
+
+/** How often a request asks context workers for what others have left of its prompt, while somebody still reads it, and the pause between; then it goes on with what there is. */
+export const PREPARE_TRIES_MAX = 6;
+export const PREPARE_PAUSE_MS = 100;
+
+/** A context worker that does not say in so long what it has left is waited for no more. */
+export const PREPARE_MS_MAX = 3000;

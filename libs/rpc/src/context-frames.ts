@@ -11,7 +11,9 @@ import { type PutRows, PutRowsSchema } from "@drover/proto";
 import { FRAME_BYTES_MAX } from "./limits.ts";
 
 /** A segment as frames: layer by layer, keys and then values. The frames' bytes are views. */
-export function* putFrames({ sequenceId, segment, rowCount, dtype, layers }: SegmentRows): Generator<PutRows> {
+export function* putFrames(segmentRows: SegmentRows): Generator<PutRows> {
+  const { sequenceId, segment, rowCount, dtype, layers } = segmentRows;
+  const named = { sequenceId, segment, rowCount, dtype, prefix: prefixBytes(segmentRows.prefix ?? "") };
   for (const [layer, { k, v }] of layers.entries()) {
     for (const [values, bytes] of [
       [false, k],
@@ -19,11 +21,15 @@ export function* putFrames({ sequenceId, segment, rowCount, dtype, layers }: Seg
     ] as const) {
       for (let offset = 0; offset < bytes.length; offset += FRAME_BYTES_MAX) {
         const rows = bytes.subarray(offset, offset + FRAME_BYTES_MAX);
-        yield create(PutRowsSchema, { sequenceId, segment, rowCount, dtype, layer, values, offset, rows });
+        yield create(PutRowsSchema, { ...named, layer, values, offset, rows });
       }
     }
   }
 }
+
+/** A prefix's name as it travels, and as it is the key of maps: a character for each byte. */
+export const prefixBytes = (prefix: string): Uint8Array<ArrayBuffer> => Uint8Array.from(Buffer.from(prefix, "latin1"));
+export const prefixOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1");
 
 /** How a holder keeps rows. */
 type KeptRows = Pick<ContextStorage, "dtype" | "layerCount" | "rowBytes">;

@@ -21,7 +21,7 @@ import {
   ContextWorker,
   type PutRows,
 } from "@drover/proto";
-import { type AttendFrame, attendFrames, putFrames } from "./context-frames.ts";
+import { type AttendFrame, attendFrames, prefixBytes, putFrames } from "./context-frames.ts";
 import { bytesOf, rowsOf } from "./expert-frames.ts";
 import { CONTEXT_REQUEST_LIMITS, PUT_FRAMES_AT_ONCE, SEGMENT_COPY_LIMIT, STREAM_LIMITS } from "./limits.ts";
 import { grpcNetwork, type Network } from "./network.ts";
@@ -109,6 +109,12 @@ export class ContextStreamHolder implements ContextHolder, Disposable {
       use: async (sequenceId, segments) => {
         const reply = await this.#send({ case: "use", value: { sequenceId, segments: [...segments] } }, 0);
         return reply?.held ?? [];
+      },
+      take: async (sequenceId, wanted) => {
+        const segments = wanted.map(({ segment }) => segment);
+        const prefixes = wanted.map(({ prefix }) => prefixBytes(prefix));
+        const reply = await this.#send({ case: "take", value: { sequenceId, segments, prefixes } }, 0);
+        return { held: reply?.held ?? [], later: reply?.later ?? false };
       },
       takeGone: () => this.#gone.splice(0),
     };

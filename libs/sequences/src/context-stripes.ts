@@ -1,7 +1,8 @@
-import { assert, at, type ContextHolder, type SegmentName, type SegmentRows } from "@drover/core";
-import { type KvGeometry, segmentBytes, stripedBytes, stripeHolder } from "@drover/kv";
+import { assert, at, type ContextHolder, type SegmentName, type SegmentRows, type WantedSegment } from "@drover/core";
+import { type KvGeometry, segmentBytes, stripedBytes } from "@drover/kv";
+import { HolderRooms } from "./holder-rooms.ts";
 import type { SegmentChain } from "./segment-chain.ts";
-import { type OnFindable, SegmentIndex } from "./segment-index.ts";
+import { type OnFindable, type SegmentBlocks, SegmentIndex } from "./segment-index.ts";
 import { SegmentMoves } from "./segment-moves.ts";
 import { SequenceStripes } from "./sequence-stripes.ts";
 import { type StripePlace, StripeSegment } from "./stripe-segment.ts";
@@ -29,8 +30,7 @@ export class ContextStripes {
   readonly #index: SegmentIndex;
   /** Kept segments of which it is asked whether they are still there. */
   readonly #asked = new Map<StripeSegment, Promise<void>>();
-  /** Bytes that are on their way to each holder. */
-  readonly #sending = new Map<ContextHolder, number>();
+  readonly #rooms: HolderRooms;
   readonly #moves: SegmentMoves;
   #count = 0;
 
@@ -39,11 +39,12 @@ export class ContextStripes {
     this.#geometry = geometry;
     this.#segmentBytes = segmentBytes(geometry);
     this.#index = new SegmentIndex(onFindable);
+    this.#rooms = new HolderRooms(geometry, options.holders);
     this.#moves = new SegmentMoves({
       holders: options.holders,
       segments: () => this.#segments,
       choose: (segment, tries) => this.#chooseOther(segment, tries),
-      count: (holder, isUnderWay) => this.#countBytes(holder, isUnderWay),
+      count: (holder, isUnderWay) => this.#rooms.count(holder, isUnderWay),
       giveUp: (segment) => this.#forget(segment),
     });
   }
@@ -55,13 +56,13 @@ export class ContextStripes {
 
   /** Rows that fit holders beside what open sequences may come to need. What is only kept gives way. */
   get rowsFree(): number {
-    let bytes = this.#whole((holder) => this.#bytesFree(holder));
+    let bytes = this.#rooms.bytesFree;
     for (const { bytesToCome } of this.#open.keys()) bytes -= bytesToCome;
-    return this.#rows(Math.max(0, bytes));
+    return this.#rooms.rows(Math.max(0, bytes));
   }
 
   get rowsMax(): number {
-    return this.#rows(this.#whole(({ bytesMax }) => bytesMax));
+    return this.#rooms.rowsMax;
   }
 
   /** Striped sequences that are open. */
@@ -99,12 +100,53 @@ export class ContextStripes {
   send(stripes: SequenceStripes, segment: number, read: () => Promise<SegmentRows>): void {
     this.#takeGone();
     const one = stripes.at(segment);
-    if (one.isPlaced || this.#choose(stripes, segment, new Set()) === undefined) return;
+    if (one.isPlaced || this.#rooms.choose({ segment, first: stripes.first }, new Set()) === undefined) return;
     this.#segments.add(one);
     const blocks = this.#open.get(stripes)?.blocksOf(segment);
-    void one.send(this.#put(stripes, segment, read), () => {
-      if (blocks !== undefined && one.holder?.keeping !== undefined) this.#index.add(one, blocks);
-    });
+    void one.send(this.#put(stripes, segment, read, blocks?.at(-1)), () => this.#findable(one, blocks));
+  }
+
+  /**
+   * Takes over what holders have of a prompt and nobody reads, of attention workers that gave it up or have gone; undefined where there is nothing to ask for. Resolves to whether
+   * it is worth asking again soon: somebody still reads some of it.
+   */
+  takeOver({ chain, reusedMax }: StripedPrompt): Promise<boolean> | undefined {
+    this.#takeGone();
+    const wanted: WantedSegment[] = [];
+    for (let segment = 0; segment < reusedMax; segment++) {
+      const prefix = chain.prefixOf(segment);
+      if (prefix !== undefined && this.#index.find(prefix) === undefined) wanted.push({ segment, prefix });
+    }
+    const holders = this.#rooms.holders.filter(({ keeping, draining }) => keeping !== undefined && !draining);
+    if (wanted.length === 0 || holders.length === 0) return undefined;
+    this.#count += 1;
+    const own = { sequenceId: `${this.#options.name}/${this.#count}`, first: this.#count };
+    return Promise.all(holders.map((holder) => this.#take(holder, own, chain, wanted))).then((later) =>
+      later.includes(true),
+    );
+  }
+
+  async #take(
+    holder: ContextHolder,
+    own: Readonly<{ sequenceId: string; first: number }>,
+    chain: SegmentChain,
+    wanted: readonly WantedSegment[],
+  ): Promise<boolean> {
+    assert(holder.keeping !== undefined, "who is asked for what it keeps keeps something");
+    const { life } = holder;
+    const { held, later } = await holder.keeping.take(own.sequenceId, wanted);
+    // Nobody reads them yet: the holder keeps them, the last one of a chain the shortest.
+    for (const segment of [...held].reverse()) {
+      const one = new StripeSegment({ ...own, segment }, (rested) => this.#rest(rested));
+      this.#segments.add(one);
+      await one.send(Promise.resolve({ holder, life }), () => this.#findable(one, chain.blocksOf(segment)));
+    }
+    return later;
+  }
+
+  /** Others that begin alike find it from now on. */
+  #findable(segment: StripeSegment, blocks: SegmentBlocks | undefined): void {
+    if (blocks !== undefined && segment.holder?.keeping !== undefined) this.#index.add(segment, blocks);
   }
 
   /** Between two steps: segments of holders that are about to end go to others, as long as there is room beside what open sequences may come to need. */
@@ -182,10 +224,10 @@ export class ContextStripes {
     const { holder, sequenceId } = at(segments, 0);
     assert(holder?.keeping !== undefined, "who keeps something has said that it does");
     // What is read is not free any more, which the holder has yet to say.
-    for (const _ of segments) this.#countBytes(holder, true);
+    for (const _ of segments) this.#rooms.count(holder, true);
     const numbers = segments.map(({ segment }) => segment);
     const held = new Set(await holder.keeping.use(sequenceId, numbers));
-    for (const _ of segments) this.#countBytes(holder, false);
+    for (const _ of segments) this.#rooms.count(holder, false);
     this.#takeGone();
     for (const segment of segments)
       if (!held.has(segment.segment) && segment.holder === holder) {
@@ -208,67 +250,31 @@ export class ContextStripes {
     segment.letGo();
   }
 
-  #chooseOther({ segment, first, readerCount }: StripeSegment, tries: number): ContextHolder | undefined {
+  #chooseOther(segment: StripeSegment, tries: number): ContextHolder | undefined {
     if (this.rowsFree < this.#geometry.segmentRows) return undefined;
-    const holders = this.#holders.filter(({ draining, transfer }) => !draining && transfer !== undefined);
-    // What is only kept makes no other one go that is only kept too.
-    const rooms = holders.map((holder) => ({
-      bytesFree: this.#bytesFree(holder) - (readerCount === 0 ? (holder.keeping?.bytesKept ?? 0) : 0),
-    }));
-    const index = stripeHolder(rooms, segment, first + tries, this.#segmentBytes);
-    return index === undefined ? undefined : holders[index];
-  }
-
-  #countBytes(holder: ContextHolder, isUnderWay: boolean): void {
-    this.#sending.set(holder, (this.#sending.get(holder) ?? 0) + (isUnderWay ? 1 : -1) * this.#segmentBytes);
+    return this.#rooms.chooseOther(segment, tries, segment.readerCount > 0);
   }
 
   async #put(
     stripes: SequenceStripes,
     segment: number,
     read: () => Promise<SegmentRows>,
+    prefix: string | undefined,
   ): Promise<StripePlace | undefined> {
     const rows = await read();
     const { sequenceId } = stripes.at(segment);
     const refused = new Set<ContextHolder>();
     while (!stripes.closed) {
-      const holder = this.#choose(stripes, segment, refused);
+      const holder = this.#rooms.choose({ segment, first: stripes.first }, refused);
       if (holder === undefined) return undefined;
-      this.#countBytes(holder, true);
+      this.#rooms.count(holder, true);
       const { life } = holder;
-      const taken = await holder.put({ ...rows, sequenceId, segment });
-      this.#countBytes(holder, false);
+      const taken = await holder.put({ ...rows, sequenceId, segment, prefix });
+      this.#rooms.count(holder, false);
       if (taken) return { holder, life };
       refused.add(holder);
     }
     return undefined;
-  }
-
-  #choose(stripes: SequenceStripes, segment: number, refused: ReadonlySet<ContextHolder>): ContextHolder | undefined {
-    const holders = this.#holders;
-    const rooms = holders.map((holder) => ({ bytesFree: refused.has(holder) ? 0 : this.#bytesFree(holder) }));
-    const index = stripeHolder(rooms, segment, stripes.first, this.#segmentBytes);
-    return index === undefined ? undefined : holders[index];
-  }
-
-  get #holders(): readonly ContextHolder[] {
-    return this.#options.holders().filter(({ connected }) => connected);
-  }
-
-  #bytesFree(holder: ContextHolder): number {
-    return (holder.draining ? 0 : holder.bytesFree) - (this.#sending.get(holder) ?? 0);
-  }
-
-  /** Only whole segments are of use. */
-  #whole(bytesOf: (holder: ContextHolder) => number): number {
-    let bytes = 0;
-    for (const holder of this.#holders)
-      bytes += Math.max(0, Math.floor(bytesOf(holder) / this.#segmentBytes)) * this.#segmentBytes;
-    return bytes;
-  }
-
-  #rows(bytes: number): number {
-    return Math.floor(bytes / this.#segmentBytes) * this.#geometry.segmentRows;
   }
 }
 

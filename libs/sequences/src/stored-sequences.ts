@@ -16,7 +16,7 @@ import {
   type KvCacheOptions,
   type KvGeometry,
 } from "@drover/kv";
-import { ContextStripes, type StripeOptions } from "./context-stripes.ts";
+import { ContextStripes, type StripedPrompt, type StripeOptions } from "./context-stripes.ts";
 import { SEGMENTS_UNDER_WAY_MAX } from "./limits.ts";
 import { hashesOf } from "./prompt-hashes.ts";
 import { SegmentChain } from "./segment-chain.ts";
@@ -85,6 +85,11 @@ export class StoredSequences implements SequenceStore {
     const promptLength = prompt?.tokenIds.length ?? 1;
     const handle = this.cache.open(hashes, { promptLength, reuse: prompt?.reuse ?? false });
     return new StoredSequence({ cache: this.cache, handle, keep: prompt !== undefined });
+  }
+
+  prepare(prompt: SequencePrompt): Promise<boolean> | undefined {
+    if (!this.sharesPrefixes || !this.#stripes?.includes(prompt.rowCountMax)) return undefined;
+    return this.#stripes.takeOver(this.#stripedPrompt(prompt, hashesOf(prompt, this.#hashSeed)));
   }
 
   /** Segments that holders have meanwhile are let go of first. */
@@ -157,12 +162,16 @@ export class StoredSequences implements SequenceStore {
   }
 
   /** Behind the segments that holders have of its prompt: their ends are chunks' borders, so that no local rows are missing. */
-  #openStriped({ tokenIds, reuse, rowCountMax }: SequencePrompt, hashes: BlockHashes, among: ContextStripes) {
+  #openStriped(prompt: SequencePrompt, hashes: BlockHashes, among: ContextStripes): StoredSequence {
+    const striped = this.sharesPrefixes ? this.#stripedPrompt(prompt, hashes) : undefined;
+    const stripes = among.open(prompt.rowCountMax, striped);
+    return this.#openApart(hashes, stripes.end * this.cache.geometry.segmentRows, { stripes });
+  }
+
+  #stripedPrompt({ tokenIds, reuse }: SequencePrompt, hashes: BlockHashes): StripedPrompt {
     const { segmentRows } = this.cache.geometry;
-    const chain = new SegmentChain(hashes, segmentRows);
     const reusedMax = reuse ? Math.floor((tokenIds.length - 1) / segmentRows) : 0;
-    const stripes = among.open(rowCountMax, this.sharesPrefixes ? { chain, reusedMax } : undefined);
-    return this.#openApart(hashes, stripes.end * segmentRows, { stripes });
+    return { chain: new SegmentChain(hashes, segmentRows), reusedMax };
   }
 
   #openApart(hashes: BlockHashes, firstRow: number, striped: StripedKv): StoredSequence {

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { loadModelConfig, type ModelConfig, openCheckpoint, type Quantization } from "@drover/checkpoint";
 import {
   type ContextHolder,
@@ -164,7 +165,8 @@ export function greedyTask(id: string, promptTokenIds: ArrayLike<number>, maxTok
 /** Runs steps until nothing is left; one entry for each step. */
 export async function drain(local: LocalEngine): Promise<MeasuredStep[]> {
   local.steps.length = 0;
-  while (local.engine.load().pendingTokenCount > 0) await local.engine.step();
+  // Who waits for another process needs the loop to turn.
+  while (local.engine.load().pendingTokenCount > 0) if (!(await local.engine.step())) await nextTurn();
   local.engine.flush();
   return [...local.steps];
 }

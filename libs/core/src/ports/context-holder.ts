@@ -13,6 +13,8 @@ export type SegmentRows = Readonly<{
   segment: number;
   rowCount: number;
   dtype: KvDtype;
+  /** Names all that comes before its end; absent: others do not find it. */
+  prefix?: string | undefined;
   layers: ReadonlyArray<Readonly<{ k: Uint8Array; v: Uint8Array }>>;
 }>;
 
@@ -57,6 +59,12 @@ export interface SegmentTransfer {
 /** Names a segment: under what a holder has it. */
 export type SegmentName = Readonly<{ sequenceId: StripeSequenceId; segment: number }>;
 
+/** A segment by the prefix that ends with it. */
+export type WantedSegment = Readonly<{ segment: number; prefix: string }>;
+
+/** Which ones were there; `later`: others may be soon. */
+export type TakenSegments = Readonly<{ held: readonly number[]; later: boolean }>;
+
 /** How segments that no open sequence reads stay with a holder, for those to come. */
 export interface SegmentKeeping {
   /** Bytes of the segments that the holder keeps so, of all who gave it some: they are free as well. */
@@ -65,6 +73,8 @@ export interface SegmentKeeping {
   keep(sequenceId: StripeSequenceId, segment: number): void;
   /** Open sequences read these again: those that are named in the answer stay; the others are gone. */
   use(sequenceId: StripeSequenceId, segments: readonly number[]): Promise<readonly number[]>;
+  /** Takes over what nobody reads, whoever has put it, under a name of this worker's; `later`: somebody still reads some. */
+  take(sequenceId: StripeSequenceId, wanted: readonly WantedSegment[]): Promise<TakenSegments>;
   /** Kept segments that have made room for others since the last call. */
   takeGone(): readonly SegmentName[];
 }
@@ -109,6 +119,8 @@ export interface ContextStorage {
   drop(sequenceId: StripeSequenceId): void;
   /** Lets go of one segment; one that is not here is none. */
   dropSegment(sequenceId: StripeSequenceId, segment: number): void;
+  /** From now on a segment has another name. One that is not here is none. */
+  rename(from: SegmentName, to: SegmentName): void;
   /** A segment as it was stored; undefined where it is not here. */
   get(sequenceId: StripeSequenceId, segment: number): SegmentRows | undefined | Promise<SegmentRows | undefined>;
 }

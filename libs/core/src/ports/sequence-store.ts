@@ -52,6 +52,11 @@ export interface SequenceStore {
   readonly stripedRowsFree: number;
   /** The longest sequence that other workers could hold were they empty. */
   readonly stripedRowsMax: number;
+  /**
+   * Before a sequence is opened: takes over what other workers keep of its prompt for workers that do not read it any more. Undefined where there is nothing to ask for. Resolves
+   * to whether it is worth asking again soon. Nothing depends on it but how much is found.
+   */
+  prepare(prompt: SequencePrompt): Promise<boolean> | undefined;
   /** Opens a sequence behind the longest cached prefix of its prompt. Without a prompt nothing is found and nothing stays. */
   open(prompt?: SequencePrompt): KvSequence;
   /** Bytes that {@link reserve} would allocate. */

@@ -4,6 +4,7 @@ import {
   assert,
   type ContextStorage,
   DroverError,
+  type SegmentName,
   type SegmentRows,
   type StripeQuery,
 } from "@drover/core";
@@ -161,12 +162,18 @@ export class CardContext implements ContextStorage, Disposable {
   }
 
   dropSegment(sequenceId: string, segment: number): void {
-    const segments = this.#sequences.get(sequenceId);
-    const held = segments?.get(segment);
-    if (segments === undefined || held === undefined) return;
+    const held = this.#sequences.get(sequenceId)?.get(segment);
+    if (held === undefined) return;
     this.#store.free(held.extent);
-    segments.delete(segment);
-    if (segments.size === 0) this.#sequences.delete(sequenceId);
+    this.#remove({ sequenceId, segment });
+  }
+
+  rename(from: SegmentName, to: SegmentName): void {
+    const found = this.#sequences.get(from.sequenceId)?.get(from.segment);
+    if (found === undefined) return;
+    this.#remove(from);
+    const segments = this.#sequences.get(to.sequenceId) ?? new Map<number, Held>();
+    this.#sequences.set(to.sequenceId, segments.set(to.segment, found));
   }
 
   async get(sequenceId: string, segment: number): Promise<SegmentRows | undefined> {
@@ -187,6 +194,12 @@ export class CardContext implements ContextStorage, Disposable {
     this.#library.close();
     this.memory.close();
     this.#device.destroyStream(this.#stream);
+  }
+
+  #remove({ sequenceId, segment }: SegmentName): void {
+    const segments = this.#sequences.get(sequenceId);
+    segments?.delete(segment);
+    if (segments?.size === 0) this.#sequences.delete(sequenceId);
   }
 
   async #work(): Promise<void> {

@@ -60,6 +60,10 @@ export class FakeSequences implements SequenceStore {
     return undefined;
   }
 
+  prepare(): undefined {
+    return undefined;
+  }
+
   open(): KvSequence {
     const sequence = new FakeSequence(this.#geometry);
     this.#open.add(sequence);

@@ -5,6 +5,7 @@ import {
   type ContextStorage,
   DroverError,
   type HostKvDtype,
+  type SegmentName,
   type SegmentRows,
   type StripeQuery,
 } from "@drover/core";
@@ -108,16 +109,26 @@ export class ContextStore implements ContextStorage, Disposable {
   }
 
   dropSegment(sequenceId: string, segment: number): void {
-    const segments = this.#sequences.get(sequenceId);
-    const stored = segments?.get(segment);
-    if (segments === undefined || stored === undefined) return;
-    this.#byteCount -= stored.byteCount;
-    segments.delete(segment);
-    if (segments.size === 0) this.#sequences.delete(sequenceId);
+    this.#byteCount -= this.#sequences.get(sequenceId)?.get(segment)?.byteCount ?? 0;
+    this.#remove({ sequenceId, segment });
+  }
+
+  rename(from: SegmentName, to: SegmentName): void {
+    const found = this.#sequences.get(from.sequenceId)?.get(from.segment);
+    if (found === undefined) return;
+    this.#remove(from);
+    const segments = this.#sequences.get(to.sequenceId) ?? new Map<number, Stored>();
+    this.#sequences.set(to.sequenceId, segments.set(to.segment, found));
   }
 
   get(sequenceId: string, segment: number): SegmentRows | undefined {
     return this.#sequences.get(sequenceId)?.get(segment)?.rows;
+  }
+
+  #remove({ sequenceId, segment }: SegmentName): void {
+    const segments = this.#sequences.get(sequenceId);
+    segments?.delete(segment);
+    if (segments?.size === 0) this.#sequences.delete(sequenceId);
   }
 
   #runs(query: StripeQuery, layer: number): HeadViews[] {

@@ -53,6 +53,7 @@ export class KeepingHolder implements ContextHolder {
         for (const segment of segments) this.kept.delete(nameOf({ sequenceId, segment }));
         return segments.filter((segment) => this.segments.has(nameOf({ sequenceId, segment })));
       },
+      take: async () => ({ held: [], later: false }),
       takeGone: () => this.#gone.splice(0),
     };
   }

@@ -1,5 +1,6 @@
 import type { WorkerStatus } from "@drover/fleet";
 import { contextService, KeptSegments, type RpcService } from "@drover/rpc";
+import type { WorkerOrder } from "@drover/wire";
 import { KEPT_LEAVE_MS_MAX } from "../../limits.ts";
 import type { Role, RoleIntroduction } from "../../role.ts";
 import type { RoleContext } from "../../role-context.ts";
@@ -36,6 +37,7 @@ export class ContextRole implements Role {
     this.services = [service];
     this.unfinished = {
       begin: () => {
+        this.#kept.keepsOrphans = false;
         this.#leaving = { count: this.#kept.count, sinceMs: clock.monotonic() };
       },
       isBusy: () => this.#isBusy(clock.monotonic()),
@@ -59,8 +61,9 @@ export class ContextRole implements Role {
     return null;
   }
 
-  obey(): void {
-    // Attention workers say what it holds; the scheduler only says to them that it is there.
+  /** Attention workers say what it holds, and the scheduler says to them that it is there, or drains. What is nobody's any more goes then. */
+  obey(order: WorkerOrder): void {
+    if (order.kind === "set_drain") this.#kept.keepsOrphans = !order.wanted;
   }
 
   /** Its services answer; there is no loop. Rejects when its card has failed. */

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file drover/internal/v1/context.proto.
  */
 export const file_drover_internal_v1_context: GenFile = /*@__PURE__*/
-  fileDesc("CiBkcm92ZXIvaW50ZXJuYWwvdjEvY29udGV4dC5wcm90bxISZHJvdmVyLmludGVybmFsLnYxIo4BCgdQdXRSb3dzEhMKC3NlcXVlbmNlX2lkGAEgASgJEg8KB3NlZ21lbnQYAiABKA0SEQoJcm93X2NvdW50GAMgASgNEg0KBWxheWVyGAQgASgNEg4KBnZhbHVlcxgFIAEoCBIOCgZvZmZzZXQYBiABKA0SDQoFZHR5cGUYByABKAkSDAoEcm93cxgPIAEoDCJzCgtTdHJpcGVRdWVyeRITCgtzZXF1ZW5jZV9pZBgBIAEoCRITCgtlbmRfc2VnbWVudBgCIAEoDRIVCg1zZWdtZW50X2NvdW50GAMgASgNEhEKCXJvd19jb3VudBgEIAEoDRIQCghzZWdtZW50cxgFIAMoDSJbCgpBdHRlbmRSb3dzEg0KBWxheWVyGAEgASgNEjAKB3F1ZXJpZXMYAiADKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuU3RyaXBlUXVlcnkSDAoEcm93cxgPIAEoDCIjCgxEcm9wU2VxdWVuY2USEwoLc2VxdWVuY2VfaWQYASABKAkiMwoLRHJvcFNlZ21lbnQSEwoLc2VxdWVuY2VfaWQYASABKAkSDwoHc2VnbWVudBgCIAEoDSIxCghTZWdtZW50cxITCgtzZXF1ZW5jZV9pZBgBIAEoCRIQCghzZWdtZW50cxgCIAMoDSKsAwoOQ29udGV4dFJlcXVlc3QSFgoOY29ycmVsYXRpb25faWQYASABKAQSKgoDcHV0GAIgASgLMhsuZHJvdmVyLmludGVybmFsLnYxLlB1dFJvd3NIABIwCgZhdHRlbmQYAyABKAsyHi5kcm92ZXIuaW50ZXJuYWwudjEuQXR0ZW5kUm93c0gAEjAKBGRyb3AYBCABKAsyIC5kcm92ZXIuaW50ZXJuYWwudjEuRHJvcFNlcXVlbmNlSAASKgoFcHJvYmUYBSABKAsyGS5kcm92ZXIuaW50ZXJuYWwudjEuUHJvYmVIABI3Cgxkcm9wX3NlZ21lbnQYCCABKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuRHJvcFNlZ21lbnRIABIsCgRrZWVwGAkgASgLMhwuZHJvdmVyLmludGVybmFsLnYxLlNlZ21lbnRzSAASKwoDdXNlGAogASgLMhwuZHJvdmVyLmludGVybmFsLnYxLlNlZ21lbnRzSAASEwoLdHJhY2VwYXJlbnQYBiABKAkSEgoKdHJhY2VzdGF0ZRgHIAEoCUIJCgdyZXF1ZXN0IgcKBVByb2JlIo8CCgxDb250ZXh0UmVwbHkSFgoOY29ycmVsYXRpb25faWQYASABKAQSEgoKZXJyb3JfY29kZRgCIAEoCRIVCg1lcnJvcl9tZXNzYWdlGAMgASgJEhUKDWt2X2J5dGVzX2ZyZWUYBCABKAQSFAoMa3ZfYnl0ZXNfbWF4GAUgASgEEg0KBW1vdmVzGAYgASgIEg0KBWtlZXBzGAcgASgIEgwKBGhlbGQYCCADKA0SLQoEZ29uZRgJIAMoCzIfLmRyb3Zlci5pbnRlcm5hbC52MS5Ecm9wU2VnbWVudBIVCg1rdl9ieXRlc19rZXB0GAogASgEEhAKCGF0dGVuZGVkGA4gASgMEgsKA2xzZRgPIAEoDCIyCgpHZXRTZWdtZW50EhMKC3NlcXVlbmNlX2lkGAEgASgJEg8KB3NlZ21lbnQYAiABKA0ypwEKDUNvbnRleHRXb3JrZXISUAoESG9sZBIiLmRyb3Zlci5pbnRlcm5hbC52MS5Db250ZXh0UmVxdWVzdBogLmRyb3Zlci5pbnRlcm5hbC52MS5Db250ZXh0UmVwbHkoATABEkQKA0dldBIeLmRyb3Zlci5pbnRlcm5hbC52MS5HZXRTZWdtZW50GhsuZHJvdmVyLmludGVybmFsLnYxLlB1dFJvd3MwAWIGcHJvdG8z");
+  fileDesc("CiBkcm92ZXIvaW50ZXJuYWwvdjEvY29udGV4dC5wcm90bxISZHJvdmVyLmludGVybmFsLnYxIp4BCgdQdXRSb3dzEhMKC3NlcXVlbmNlX2lkGAEgASgJEg8KB3NlZ21lbnQYAiABKA0SEQoJcm93X2NvdW50GAMgASgNEg0KBWxheWVyGAQgASgNEg4KBnZhbHVlcxgFIAEoCBIOCgZvZmZzZXQYBiABKA0SDQoFZHR5cGUYByABKAkSDgoGcHJlZml4GAggASgMEgwKBHJvd3MYDyABKAwicwoLU3RyaXBlUXVlcnkSEwoLc2VxdWVuY2VfaWQYASABKAkSEwoLZW5kX3NlZ21lbnQYAiABKA0SFQoNc2VnbWVudF9jb3VudBgDIAEoDRIRCglyb3dfY291bnQYBCABKA0SEAoIc2VnbWVudHMYBSADKA0iWwoKQXR0ZW5kUm93cxINCgVsYXllchgBIAEoDRIwCgdxdWVyaWVzGAIgAygLMh8uZHJvdmVyLmludGVybmFsLnYxLlN0cmlwZVF1ZXJ5EgwKBHJvd3MYDyABKAwiIwoMRHJvcFNlcXVlbmNlEhMKC3NlcXVlbmNlX2lkGAEgASgJIjMKC0Ryb3BTZWdtZW50EhMKC3NlcXVlbmNlX2lkGAEgASgJEg8KB3NlZ21lbnQYAiABKA0iMQoIU2VnbWVudHMSEwoLc2VxdWVuY2VfaWQYASABKAkSEAoIc2VnbWVudHMYAiADKA0iRwoMVGFrZVNlZ21lbnRzEhMKC3NlcXVlbmNlX2lkGAEgASgJEhAKCHNlZ21lbnRzGAIgAygNEhAKCHByZWZpeGVzGAMgAygMIt4DCg5Db250ZXh0UmVxdWVzdBIWCg5jb3JyZWxhdGlvbl9pZBgBIAEoBBIqCgNwdXQYAiABKAsyGy5kcm92ZXIuaW50ZXJuYWwudjEuUHV0Um93c0gAEjAKBmF0dGVuZBgDIAEoCzIeLmRyb3Zlci5pbnRlcm5hbC52MS5BdHRlbmRSb3dzSAASMAoEZHJvcBgEIAEoCzIgLmRyb3Zlci5pbnRlcm5hbC52MS5Ecm9wU2VxdWVuY2VIABIqCgVwcm9iZRgFIAEoCzIZLmRyb3Zlci5pbnRlcm5hbC52MS5Qcm9iZUgAEjcKDGRyb3Bfc2VnbWVudBgIIAEoCzIfLmRyb3Zlci5pbnRlcm5hbC52MS5Ecm9wU2VnbWVudEgAEiwKBGtlZXAYCSABKAsyHC5kcm92ZXIuaW50ZXJuYWwudjEuU2VnbWVudHNIABIrCgN1c2UYCiABKAsyHC5kcm92ZXIuaW50ZXJuYWwudjEuU2VnbWVudHNIABIwCgR0YWtlGAsgASgLMiAuZHJvdmVyLmludGVybmFsLnYxLlRha2VTZWdtZW50c0gAEhMKC3RyYWNlcGFyZW50GAYgASgJEhIKCnRyYWNlc3RhdGUYByABKAlCCQoHcmVxdWVzdCIHCgVQcm9iZSKeAgoMQ29udGV4dFJlcGx5EhYKDmNvcnJlbGF0aW9uX2lkGAEgASgEEhIKCmVycm9yX2NvZGUYAiABKAkSFQoNZXJyb3JfbWVzc2FnZRgDIAEoCRIVCg1rdl9ieXRlc19mcmVlGAQgASgEEhQKDGt2X2J5dGVzX21heBgFIAEoBBINCgVtb3ZlcxgGIAEoCBINCgVrZWVwcxgHIAEoCBIMCgRoZWxkGAggAygNEg0KBWxhdGVyGAsgASgIEi0KBGdvbmUYCSADKAsyHy5kcm92ZXIuaW50ZXJuYWwudjEuRHJvcFNlZ21lbnQSFQoNa3ZfYnl0ZXNfa2VwdBgKIAEoBBIQCghhdHRlbmRlZBgOIAEoDBILCgNsc2UYDyABKAwiMgoKR2V0U2VnbWVudBITCgtzZXF1ZW5jZV9pZBgBIAEoCRIPCgdzZWdtZW50GAIgASgNMqcBCg1Db250ZXh0V29ya2VyElAKBEhvbGQSIi5kcm92ZXIuaW50ZXJuYWwudjEuQ29udGV4dFJlcXVlc3QaIC5kcm92ZXIuaW50ZXJuYWwudjEuQ29udGV4dFJlcGx5KAEwARJECgNHZXQSHi5kcm92ZXIuaW50ZXJuYWwudjEuR2V0U2VnbWVudBobLmRyb3Zlci5pbnRlcm5hbC52MS5QdXRSb3dzMAFiBnByb3RvMw");
 
 /**
  * A run of the bytes of one segment's keys or values in one global layer. All frames of a segment together are the segment: it counts from
@@ -63,6 +63,14 @@ export type PutRows = Message<"drover.internal.v1.PutRows"> & {
    * @generated from field: string dtype = 7;
    */
   dtype: string;
+
+  /**
+   * The hash of the last block before the segment's end, which names all that comes before it: whoever needs just these rows may take them once nobody reads them.
+   * Empty: nobody else finds them.
+   *
+   * @generated from field: bytes prefix = 8;
+   */
+  prefix: Uint8Array;
 
   /**
    * As they are kept, little-endian: [KV heads, rows, d] in f32, or the scales [KV heads, rows] in f32 and then [KV heads, rows, d] in int8.
@@ -217,6 +225,37 @@ export const SegmentsSchema: GenMessage<Segments> = /*@__PURE__*/
   messageDesc(file_drover_internal_v1_context, 5);
 
 /**
+ * Segments that nobody reads, whoever has put them, by the prefixes that end with them: in the order of `segments`.
+ *
+ * @generated from message drover.internal.v1.TakeSegments
+ */
+export type TakeSegments = Message<"drover.internal.v1.TakeSegments"> & {
+  /**
+   * What they are called from now on.
+   *
+   * @generated from field: string sequence_id = 1;
+   */
+  sequenceId: string;
+
+  /**
+   * @generated from field: repeated uint32 segments = 2;
+   */
+  segments: number[];
+
+  /**
+   * @generated from field: repeated bytes prefixes = 3;
+   */
+  prefixes: Uint8Array[];
+};
+
+/**
+ * Describes the message drover.internal.v1.TakeSegments.
+ * Use `create(TakeSegmentsSchema)` to create a new message.
+ */
+export const TakeSegmentsSchema: GenMessage<TakeSegments> = /*@__PURE__*/
+  messageDesc(file_drover_internal_v1_context, 6);
+
+/**
  * Frames are at most 256 KiB and are begun in their order.
  *
  * @generated from message drover.internal.v1.ContextRequest
@@ -280,6 +319,14 @@ export type ContextRequest = Message<"drover.internal.v1.ContextRequest"> & {
      */
     value: Segments;
     case: "use";
+  } | {
+    /**
+     * Those that the reply names as held are this stream's from now on.
+     *
+     * @generated from field: drover.internal.v1.TakeSegments take = 11;
+     */
+    value: TakeSegments;
+    case: "take";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -300,7 +347,7 @@ export type ContextRequest = Message<"drover.internal.v1.ContextRequest"> & {
  * Use `create(ContextRequestSchema)` to create a new message.
  */
 export const ContextRequestSchema: GenMessage<ContextRequest> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_context, 6);
+  messageDesc(file_drover_internal_v1_context, 7);
 
 /**
  * @generated from message drover.internal.v1.Probe
@@ -313,7 +360,7 @@ export type Probe = Message<"drover.internal.v1.Probe"> & {
  * Use `create(ProbeSchema)` to create a new message.
  */
 export const ProbeSchema: GenMessage<Probe> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_context, 7);
+  messageDesc(file_drover_internal_v1_context, 8);
 
 /**
  * @generated from message drover.internal.v1.ContextReply
@@ -361,11 +408,18 @@ export type ContextReply = Message<"drover.internal.v1.ContextReply"> & {
   keeps: boolean;
 
   /**
-   * To use: which ones are there.
+   * To use and take: which ones are there.
    *
    * @generated from field: repeated uint32 held = 8;
    */
   held: number[];
+
+  /**
+   * To take: others are there too, and somebody still reads them.
+   *
+   * @generated from field: bool later = 11;
+   */
+  later: boolean;
 
   /**
    * Kept segments that have made room for others. Such a reply answers nothing, and its id is 0.
@@ -399,7 +453,7 @@ export type ContextReply = Message<"drover.internal.v1.ContextReply"> & {
  * Use `create(ContextReplySchema)` to create a new message.
  */
 export const ContextReplySchema: GenMessage<ContextReply> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_context, 8);
+  messageDesc(file_drover_internal_v1_context, 9);
 
 /**
  * @generated from message drover.internal.v1.GetSegment
@@ -421,10 +475,10 @@ export type GetSegment = Message<"drover.internal.v1.GetSegment"> & {
  * Use `create(GetSegmentSchema)` to create a new message.
  */
 export const GetSegmentSchema: GenMessage<GetSegment> = /*@__PURE__*/
-  messageDesc(file_drover_internal_v1_context, 9);
+  messageDesc(file_drover_internal_v1_context, 10);
 
 /**
- * The context role of a worker. What a stream has put belongs to it and goes with it.
+ * The context role of a worker. What a stream has put belongs to it, and ends with it where others do not find it by its prefix.
  *
  * @generated from service drover.internal.v1.ContextWorker
  */
