@@ -52,7 +52,7 @@ test("a striped prompt that comes again, and one that begins alike, read what is
   const holder = await worker.call();
   const local = await openLocalEngine(folder.path, {
     prefillRowsMax: 256,
-    stripes: { above: 1000, holders: () => [holder] },
+    stripes: { above: 1000, keeps: true, holders: () => [holder] },
   });
   const plain = await openLocalEngine(folder.path, { prefillRowsMax: 256, prefixCache: false });
   const first = prompt(LENGTH, 1);
@@ -84,7 +84,7 @@ test("what an attention worker has left when it is gone, or gives up while its r
   const worker = await serve(3 * SEGMENT_BYTES);
   const open = async () => {
     const holder = await worker.call();
-    const options = { prefillRowsMax: 256, stripes: { above: 1000, holders: () => [holder] } };
+    const options = { prefillRowsMax: 256, stripes: { above: 1000, keeps: true, holders: () => [holder] } };
     return { holder, local: await openLocalEngine(folder.path, options) };
   };
   const promptIds = prompt(LENGTH, 1);

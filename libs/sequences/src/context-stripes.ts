@@ -10,6 +10,8 @@ import { type StripePlace, StripeSegment } from "./stripe-segment.ts";
 export type StripeOptions = Readonly<{
   /** Sequences that may come to have more rows than this are striped. */
   above: number;
+  /** Whether finished segments stay for sequences to come, where prefixes are cached; unless true, they go with their sequence. */
+  keeps?: boolean;
   /** Unique among the workers that the holders know, in this life. */
   name: string;
   /** The context workers that are known, in an order that stays. */

@@ -38,6 +38,7 @@ export class StoredSequences implements SequenceStore {
   readonly sharesPrefixes: boolean;
   readonly #storage: SequenceStorage;
   readonly #stripes: ContextStripes | undefined;
+  readonly #keepsSegments: boolean;
   readonly #hashSeed: HashSeed;
 
   constructor(geometry: KvGeometry, storage: SequenceStorage, options: StoredSequencesOptions) {
@@ -46,6 +47,7 @@ export class StoredSequences implements SequenceStore {
     this.sharesPrefixes = cache.prefixCache;
     this.#storage = storage;
     this.cache = new KvCache(geometry, storage, cache);
+    this.#keepsSegments = cache.prefixCache && stripes?.keeps === true;
     this.#stripes =
       stripes &&
       new ContextStripes(geometry, stripes, (operation, blocks) => this.cache.noteElsewhere(operation, blocks));
@@ -88,7 +90,7 @@ export class StoredSequences implements SequenceStore {
   }
 
   prepare(prompt: SequencePrompt): Promise<boolean> | undefined {
-    if (!this.sharesPrefixes || !this.#stripes?.includes(prompt.rowCountMax)) return undefined;
+    if (!this.#keepsSegments || !this.#stripes?.includes(prompt.rowCountMax)) return undefined;
     return this.#stripes.takeOver(this.#stripedPrompt(prompt, hashesOf(prompt, this.#hashSeed)));
   }
 
@@ -163,7 +165,7 @@ export class StoredSequences implements SequenceStore {
 
   /** Behind the segments that holders have of its prompt: their ends are chunks' borders, so that no local rows are missing. */
   #openStriped(prompt: SequencePrompt, hashes: BlockHashes, among: ContextStripes): StoredSequence {
-    const striped = this.sharesPrefixes ? this.#stripedPrompt(prompt, hashes) : undefined;
+    const striped = this.#keepsSegments ? this.#stripedPrompt(prompt, hashes) : undefined;
     const stripes = among.open(prompt.rowCountMax, striped);
     return this.#openApart(hashes, stripes.end * this.cache.geometry.segmentRows, { stripes });
   }

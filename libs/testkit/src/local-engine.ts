@@ -51,8 +51,8 @@ export type LocalEngineOptions = Readonly<{
   /** Default true. */
   prefixCache?: boolean;
   quantization?: Quantization | null;
-  /** Sequences that may have more rows than `above` keep old ones with these. */
-  stripes?: Readonly<{ above: number; holders: () => readonly ContextHolder[] }>;
+  /** Sequences that may have more rows than `above` keep old ones with these; with `keeps` they stay there for sequences to come. */
+  stripes?: Readonly<{ above: number; keeps?: boolean; holders: () => readonly ContextHolder[] }>;
   /** Runs the model's stages as if experts were elsewhere. */
   remoteExperts?: boolean;
   features?: FeatureSource;

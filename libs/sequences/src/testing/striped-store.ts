@@ -44,7 +44,7 @@ export function stripedStore(segmentCountMax: number, holderCount = 2, prefixCac
   const sequences = new StoredSequences(geometry, new EmptyStorage(geometry), {
     cache: { bytesMax: 2 ** 26, prefixCache },
     hashSeed: { modelFingerprint: "m", salt: "" },
-    stripes: { above: 1000, name: "worker", holders: () => holders },
+    stripes: { above: 1000, keeps: true, name: "worker", holders: () => holders },
   });
   const open = async (tokens: readonly number[], salt = "", reuse = true): Promise<StoredSequence> => {
     const prompt = { tokenIds: tokens, blockHashes: new Uint8Array(), salt, images: [], reuse };

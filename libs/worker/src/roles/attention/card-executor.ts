@@ -35,7 +35,7 @@ export async function openCardExecutor(
   const sequences = new StoredSequences(text.geometry, text.store, {
     cache: { bytesMax: text.kvBytesMax, prefixCache: prefixCache === "on" },
     hashSeed: servedModelSeed(modelName, fingerprint),
-    stripes: { above, name: `${workerId}/${incarnation}`, holders },
+    stripes: { above, keeps: true, name: `${workerId}/${incarnation}`, holders },
   });
   return { runner, sequences, geometry: text.geometry, links: text.links, stripeAbove: above };
 }

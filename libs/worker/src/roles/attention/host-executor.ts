@@ -22,7 +22,7 @@ export async function openHostExecutor(
   const sequences = new StoredSequences(geometry, storage, {
     cache: { bytesMax, prefixCache: prefixCache === "on" },
     hashSeed: servedModelSeed(modelName, fingerprint),
-    stripes: { above, name: `${workerId}/${incarnation}`, holders },
+    stripes: { above, keeps: true, name: `${workerId}/${incarnation}`, holders },
   });
   const runner = await TextModel.load(config, weights, {
     threads,
