@@ -1,4 +1,4 @@
-import type { Clock } from "@drover/core";
+import { type Clock, neverAborted } from "@drover/core";
 import type { Living, SimEvent, SimTime } from "./sim-time.ts";
 
 /** As Node's timers read it: a millisecond at least, and for what is too long no more than that. */
@@ -47,6 +47,11 @@ export class SimProcess implements Clock, Living {
   sleep(ms: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
+      if (signal === neverAborted) {
+        // Nobody would take the listener of a process that is killed from a signal that all processes share.
+        this.#world.after(timerMs(ms), this, "", resolve);
+        return;
+      }
       const leave = () => {
         event.cancelled = true;
         reject(signal.reason);
