@@ -138,11 +138,11 @@ export class SimRedis {
     for (const [lock, { untilMs }] of [...this.#locks]) if (untilMs <= nowMs) await this.release(lock);
   }
 
-  /** `SET NX PX` and `INCR`, as the script of the lease has them: an epoch, or 0 where somebody leads. */
-  acquire(holder: string, leaseMs: number): number {
-    if (this.#leader() !== undefined) return 0;
+  /** `SET NX PX` and `INCR`, as the script of the lease has them: an epoch, or that of who leads below zero. */
+  acquire(holder: string, leaseMs: number, known: number): number {
+    if (this.#leader() !== undefined) return -this.#epoch;
     this.#lease = { holder, untilMs: this.#clock.monotonic() + leaseMs };
-    this.#epoch = Math.max(this.#epoch + 1, Math.floor(this.#clock.now() / 1000) * 10);
+    this.#epoch = Math.max(this.#epoch + 1, Math.floor(this.#clock.now() / 1000) * 10, known + 1);
     return this.#epoch;
   }
 
@@ -193,8 +193,8 @@ export class SimRedis {
 /** The three scripts of the leader's lease, by what only one of them says. */
 export function leaseScript(redis: SimRedis, script: string, args: readonly (string | number)[]): number {
   const isAcquire = script.includes('"NX"');
-  const [holder, leaseMs] = isAcquire ? args.slice(2) : args.slice(1);
-  if (isAcquire) return redis.acquire(String(holder), Number(leaseMs));
+  const [holder, leaseMs, known] = isAcquire ? args.slice(2) : args.slice(1);
+  if (isAcquire) return redis.acquire(String(holder), Number(leaseMs), Number(known));
   if (script.includes('"pexpire"')) return redis.renew(String(holder), Number(leaseMs));
   return redis.giveUp(String(holder));
 }

@@ -26,3 +26,18 @@ test.each([0, 1, 20, 100, 124, 126, 300])(
     expect(nowMs).toBeLessThanOrEqual(LEASE_MS - LEASE_RENEW_MS + lateMs);
   },
 );
+
+test("a candidate asks for an epoch above that of every leader it has seen, also once Redis has forgotten them", async () => {
+  const clock: Clock = { ...systemClock, sleep: async () => undefined };
+  const answers = [-70, -90, 0, 91];
+  const floors: unknown[] = [];
+  const evaluate = async (...args: unknown[]) => {
+    floors.push(args.at(-1));
+    return answers.shift();
+  };
+  const redis = { status: "ready", eval: evaluate } as unknown as Redis;
+  const options = { cluster: "c", modelId: "m", address: "a:1", clock };
+  const grant = await new RedisLease(redis, options).acquire(neverAborted);
+  expect(grant.epoch).toBe(91n);
+  expect(floors.slice(0, 4)).toEqual(["0", "70", "90", "90"]);
+});

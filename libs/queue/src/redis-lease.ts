@@ -13,13 +13,14 @@ import { LEASE_ASK_MS, LEASE_MS, LEASE_RENEW_MS } from "./limits.ts";
 import { overRedis } from "./redis.ts";
 
 /**
- * Takes the lease if nobody has it; the epoch rises with each holder. Its floor is Redis's clock in units of 100 ms, so that it rises
- * also when Redis has lost its data. KEYS lease, epoch; ARGV holder, milliseconds.
+ * Takes the lease if nobody has it, and gives its epoch, which rises with each holder; else the holder's, below zero. An epoch's floor is Redis's clock in
+ * units of 100 ms, so that it rises also when Redis has lost its data, and what the candidate has seen, where that clock was set back too.
+ * KEYS lease, epoch; ARGV holder, milliseconds, the newest epoch that the candidate knows.
  */
 const ACQUIRE = `
-if not redis.call("set", KEYS[1], ARGV[1], "NX", "PX", ARGV[2]) then return 0 end
+if not redis.call("set", KEYS[1], ARGV[1], "NX", "PX", ARGV[2]) then return -tonumber(redis.call("get", KEYS[2]) or "0") end
 local epoch = redis.call("incr", KEYS[2])
-local floor = tonumber(redis.call("time")[1]) * 10
+local floor = math.max(tonumber(redis.call("time")[1]) * 10, tonumber(ARGV[3]) + 1)
 if epoch >= floor then return epoch end
 redis.call("set", KEYS[2], string.format("%d", floor))
 return floor`;
@@ -34,6 +35,8 @@ export class RedisLease implements LeaderLease {
   readonly #key: string;
   readonly #address: string;
   #refusal: string | undefined;
+  /** The newest epoch that was heard of. */
+  #known = 0n;
 
   constructor(redis: Redis, options: Readonly<{ cluster: string; modelId: string; address: string; clock: Clock }>) {
     this.#redis = redis;
@@ -54,18 +57,24 @@ export class RedisLease implements LeaderLease {
       signal.throwIfAborted();
       const asked = this.#clock.monotonic();
       // Redis may be away: a candidate waits as it does behind another leader.
-      const epoch = await this.#redis.eval(ACQUIRE, 2, this.#key, `${this.#key}:epoch`, holder, LEASE_MS).then(
-        (granted) => {
-          this.#refusal = undefined;
-          return granted;
-        },
-        (error: Error) => {
-          this.#refusal = error.message;
-          return 0;
-        },
-      );
-      if (Number(epoch) > 0) return this.#hold(holder, BigInt(String(epoch)), asked);
+      const epoch = await this.#ask(holder);
+      if (epoch !== undefined) return this.#hold(holder, epoch, asked);
       await this.#clock.sleep(LEASE_ASK_MS, signal);
+    }
+  }
+
+  /** The epoch of a lease that is granted; undefined where somebody has it, or Redis does not say. */
+  async #ask(holder: string): Promise<bigint | undefined> {
+    const args = [holder, LEASE_MS, String(this.#known)];
+    try {
+      const answer = BigInt(String(await this.#redis.eval(ACQUIRE, 2, this.#key, `${this.#key}:epoch`, ...args)));
+      this.#refusal = undefined;
+      const epoch = answer < 0n ? -answer : answer;
+      if (epoch > this.#known) this.#known = epoch;
+      return answer > 0n ? epoch : undefined;
+    } catch (error) {
+      this.#refusal = error instanceof Error ? error.message : String(error);
+      return undefined;
     }
   }
 
