@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import type { TestCluster } from "../../tests/e2e/test-cluster.ts";
 
 /** What one process holds. */
-export type ProcessLevels = Readonly<{
+type ProcessLevels = Readonly<{
   name: string;
   residentMiB: number;
   handleCount: number;
