@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utime
 import { isBuiltin } from "node:module";
 import { dirname, join, relative } from "node:path";
 import { BUNDLE_FOLDER, BUNDLE_MARK, bundledFile, freshBundle } from "@drover/program";
-import { type Plugin, rolldown } from "rolldown";
+import { type OutputChunk, type Plugin, rolldown } from "rolldown";
 import { programs, withPrograms } from "./entries.ts";
 
 /** Packages that bring machine code, which they look for beside their own files: they are loaded from where they are. */
@@ -34,16 +34,10 @@ export async function bundle(root: string): Promise<void> {
   removeOld(folder);
 }
 
-/** Each program by itself: of what several have, one part would be made, and could lead to another program, which would then run too. */
 async function write(root: string, target: string): Promise<void> {
   const files = programs([join(root, "apps"), join(root, "libs")]);
-  await Promise.all(files.map((file) => writeProgram(root, target, file)));
-}
-
-async function writeProgram(root: string, target: string, program: string): Promise<void> {
-  const name = bundledName(root, program);
   const build = await rolldown({
-    input: { [name]: program },
+    input: Object.fromEntries(files.map((file) => [bundledName(root, file), file])),
     cwd: root,
     platform: "node",
     resolve: { conditionNames: ["@drover/source", "import", "node", "default"] },
@@ -52,20 +46,47 @@ async function writeProgram(root: string, target: string, program: string): Prom
     logLevel: "silent",
   });
   try {
-    await build.write({
+    const { output } = await build.write({
       dir: target,
       format: "esm",
       comments: false,
       entryFileNames: "[name]",
-      chunkFileNames: `${name.replace(/\.mjs$/, "")}/[name]-[hash].mjs`,
+      chunkFileNames: "parts/[name]-[hash].mjs",
+      codeSplitting: {
+        includeDependenciesRecursively: false,
+        groups: [{ name: (id) => (files.includes(id) ? null : partOf(relative(root, id))) }],
+      },
       banner: ({ fileName }) => {
         const from = join(target, dirname(fileName));
         return declared(PLACE, relative(from, root)) + declared(PROGRAM, relative(from, target) || ".");
       },
     });
+    holdApart(output.filter((part) => part.type === "chunk"));
   } finally {
     await build.close();
   }
+}
+
+/**
+ * Throws where a part leads to a program: whoever loads the part would run that program too, and a program that waits for such a part of its own
+ * would wait for itself.
+ */
+function holdApart(parts: readonly OutputChunk[]): void {
+  const names = new Set(parts.filter((part) => part.isEntry).map((part) => part.fileName));
+  for (const { fileName, imports } of parts) {
+    const led = imports.find((name) => names.has(name));
+    if (led !== undefined) throw new Error(`${fileName} of the bundle leads to the program ${led}`);
+  }
+}
+
+/** The part that a module is in, given its path from the repository's root: its package's, its library's, or its folder's of an app. */
+function partOf(path: string): string | null {
+  const [, name] = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path) ?? [];
+  if (name !== undefined) return name.replace("/", "-");
+  const [, library] = /^libs\/([^/]+)\//.exec(path) ?? [];
+  if (library !== undefined) return `lib-${library}`;
+  const [, app, folder = "program"] = /^apps\/([^/]+)\/src\/(?:([^/]+)\/)?/.exec(path) ?? [];
+  return app === undefined ? null : `${app}-${folder}`;
 }
 
 /** A program's file in a bundle, from the bundle's folder. */

@@ -5,12 +5,15 @@ import { bundledFile, freshBundle } from "./bundle.ts";
 
 const ROOT = dirname(dirname(dirname(import.meta.dirname)));
 
+/** Flags of Node under which one wants the modules of the sources: those that change modules as they are loaded, that measure, and that look. */
+const OF_SOURCES = /^(?:-r$|--(?:import|require|loader|experimental-loader|cpu-prof|heap-prof|prof|inspect))/;
+
 /**
  * Runs a program, given the URL of its module in the sources: from the bundle, where there is one that is up to date, because a thousand modules
- * take most of a second to load, and else from the sources. Resolves once the module has been evaluated.
+ * take most of a second to load, and else from the sources; from them too under flags of Node that are about modules. Resolves once the module has been evaluated.
  */
 export async function enterProgram(source: URL): Promise<void> {
-  const folder = freshBundle(ROOT);
+  const folder = process.execArgv.some((flag) => OF_SOURCES.test(flag)) ? undefined : freshBundle(ROOT);
   const bundled = folder === undefined ? undefined : bundledFile(folder, relative(ROOT, fileURLToPath(source)));
   await import(bundled !== undefined && existsSync(bundled) ? pathToFileURL(bundled).href : source.href);
 }
