@@ -7,6 +7,9 @@ export type LongPause = Readonly<{ stream: string; fromMs: number; toMs: number;
 /** Waits that are told one by one. */
 const LONG_MS = 500;
 
+/** What a killed process had sent is still read for so long: a wait that begins then is for it, whatever is hit before it ends. */
+const LAST_WORDS_MS = 50;
+
 /** The longest waits for a token, of each stream that was alive at a blow, by what was hit. */
 export class Pauses {
   readonly #blows: Blow[] = [];
@@ -37,9 +40,10 @@ export class Pauses {
     for (const [{ kind }, ms] of longest) this.#of(kind).push(ms);
   }
 
-  /** The first blow within a wait, or else the last one before it: who waits already when something is hit does not wait for that. */
+  /** The blow just before a wait, or else the first one within it, or else the last one before it: who waits already when something is hit does not wait for that. */
   #blowOf(fromMs: number, toMs: number): Blow | undefined {
     return (
+      this.#blows.findLast(({ atMs }) => atMs < fromMs && fromMs - atMs <= LAST_WORDS_MS) ??
       this.#blows.find(({ atMs }) => atMs >= fromMs && atMs <= toMs) ??
       this.#blows.findLast(({ atMs }) => atMs < fromMs)
     );
