@@ -29,6 +29,8 @@ export class Observer {
   now: () => number = () => 0;
   /** Requests that a worker has taken, or has ended by what it said. */
   readonly #taken = new Set<string>();
+  /** Those that have left too short a time ago for nobody to work for them. */
+  readonly #leaving = new Set<SimClient>();
   /** The newest leader that each life of a worker has obeyed, and when it last heard of it. */
   readonly #leaders = new Map<SimProcess, { epoch: bigint; heardMs: number }>();
 
@@ -82,9 +84,12 @@ export class Observer {
   /** A client has left: where nothing else goes wrong, nobody works for it soon after. */
   left(client: SimClient, cluster: SimCluster, plan: Plan): void {
     const leftMs = this.now();
+    if (!client.isOver) this.#leaving.add(client);
     cluster.world.after(WORKED_FOR_MS, undefined, "", () => {
+      this.#leaving.delete(client);
       if (!isCalm(plan, leftMs, this.now())) return;
-      const owed = this.clients.filter((one) => one.router !== undefined && !one.isOver);
+      const isWorkedFor = (one: SimClient) => this.#leaving.has(one) || (one.router !== undefined && !one.isOver);
+      const owed = this.clients.filter(isWorkedFor);
       const wanted = owed.reduce((sum, { plan: { choiceCount } }) => sum + choiceCount, 0);
       const worked = loadOf(cluster);
       if (worked > wanted) this.violated(`${worked} choices run for ${wanted} since ${client.name} has left`);
