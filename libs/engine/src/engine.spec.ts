@@ -11,6 +11,8 @@ const geometry = kvGeometry(
 );
 const kvBytesMax = 4000 * 4 * geometry.rowBytes;
 
+const quiet = () => undefined;
+
 const engineOf = (answer: FakeAnswer, options: Partial<FakeEngineOptions> = {}) =>
   fakeEngine({ geometry, kvBytesMax, answer, ...options });
 
@@ -142,7 +144,7 @@ test("what a step has drawn is sent at once where steps take the thread, and whi
         if (event.kind === "done") ended.abort();
       }
     };
-    local.engine.attach(routerId("test"), { send }, []);
+    local.engine.attach(routerId("test"), { send, replaced: quiet }, []);
     // A request that is there keeps the start's calibration away.
     local.engine.place(taskOfLength("r", 3, 3));
     await local.engine.run(ended.signal);
@@ -163,7 +165,10 @@ test("a router that asks after an attempt that ended while its stream broke hear
   // Of one whose beginning was lost too, its router knows the job's first attempt alone.
   for (const resume of [begun, { ...begun, nextIndices: [0], started: false }]) {
     const heard: RequestEvent[] = [];
-    local.engine.attach(routerId("test"), { send: (events) => heard.push(...events) }, [resume, elsewhere]);
+    local.engine.attach(routerId("test"), { send: (events) => heard.push(...events), replaced: quiet }, [
+      resume,
+      elsewhere,
+    ]);
     expect(heard).toMatchObject([{ requestId, attempt, event: over }]);
   }
 });

@@ -4,6 +4,8 @@ import type { Clock, RequestEvent, RouterId } from "@drover/core";
 export interface EventSink {
   /** One message with a step's events; never blocks. */
   send(events: readonly RequestEvent[]): void;
+  /** Another stream of the router has taken its place: nothing is sent here any more, and its router must not go on waiting for it. */
+  replaced(): void;
 }
 
 type Box = { sink: EventSink | undefined; detachedAtMs: number; pending: RequestEvent[] };
@@ -17,8 +19,14 @@ export class RouterOutbox {
     this.#clock = clock;
   }
 
+  /**
+   * The router's events go to the stream that greeted last, and one that was attached before hears that it was replaced. Of two that a router has
+   * opened the older may greet last, and end soon: without a word to the newer its router would wait on a stream on which nothing comes.
+   */
   attach(router: RouterId, sink: EventSink): void {
+    const before = this.#boxes.get(router)?.sink;
     this.#boxes.set(router, { sink, detachedAtMs: 0, pending: [] });
+    if (before !== sink) before?.replaced();
   }
 
   /** Only the stream that is attached now can detach itself. */

@@ -93,7 +93,7 @@ export async function openLocalEngine(directory: string, options: LocalEngineOpt
     },
     breathe: async () => undefined,
   });
-  engine.attach(routerId("bench"), { send: (sent) => events.push(...sent) }, []);
+  engine.attach(routerId("bench"), { send: (sent) => events.push(...sent), replaced: quiet }, []);
   const { vocabSize } = config;
   return { engine, steps, events, preemptions: () => preemptionCount, vocabSize, geometry, sequences };
 }

@@ -63,7 +63,7 @@ export function fakeEngine(options: FakeEngineOptions): FakeEngine {
     },
     breathe: () => Promise.resolve(),
   });
-  engine.attach(routerId("test"), { send: (sent) => events.push(...sent) }, []);
+  engine.attach(routerId("test"), { send: (sent) => events.push(...sent), replaced: quiet }, []);
   return { engine, runner, sequences, steps, events, preemptions: () => preemptionCount };
 }
 

@@ -16,9 +16,17 @@ import type { ExpertPeer } from "@drover/exchange";
 import type { ExpertMap } from "@drover/fleet";
 import { openWeights } from "@drover/onnx";
 import { AttentionWorker } from "@drover/proto";
-import { createServer, listen, RpcClient } from "@drover/rpc";
+import { createServer, fromServiceError, listen, RpcClient } from "@drover/rpc";
 import { createMetrics } from "@drover/telemetry";
-import { generationRequestToWire, placeReplyFromWire, placeRequestToWire } from "@drover/wire";
+import {
+  generationRequestToWire,
+  placeReplyFromWire,
+  placeRequestToWire,
+  routerMessageToWire,
+  type WorkerMessage,
+  workerMessageFromWire,
+} from "@drover/wire";
+import type { ServiceError } from "@grpc/grpc-js";
 import { afterAll, expect, test } from "vitest";
 import type { RoleContext } from "../../role-context.ts";
 import { FakeLink } from "../../testing/fake-role.ts";
@@ -47,6 +55,12 @@ const lead = (leaderEpoch: bigint) => ({ kind: "accepted", leaderEpoch, schedule
 
 /** Loads and steps take as long as the machine needs. */
 const eventually = <T>(look: () => T) => expect.poll(look);
+
+/** Of a message to a router: what it is, or what its events are. */
+const kindsOf = (message: WorkerMessage | undefined): string[] =>
+  message?.kind === "step"
+    ? [...message.events, ...message.ends].map(({ event }) => event.kind)
+    : [message?.kind ?? "unknown"];
 
 /** A role that is reached over gRPC, and a scheduler that places requests there. */
 async function scene() {
@@ -85,9 +99,19 @@ async function scene() {
     const request = placeRequestToWire({ leaderEpoch, attempt: 1, payload });
     return placeReplyFromWire(await client.unary(AttentionWorker.method.place, request, neverAborted));
   };
+  /** The router's stream, which has greeted, and what comes of it. */
+  const tokens = () => {
+    const call = client.bidiStream(AttentionWorker.method.tokens);
+    const heard: string[] = [];
+    call.on("data", (data) => heard.push(...kindsOf(workerMessageFromWire(data))));
+    call.on("error", (error: ServiceError) => heard.push(fromServiceError(error).code));
+    const hello = { routerId: routerId("r"), modelId: model, resumes: [], tokenColumns: true };
+    call.write(routerMessageToWire({ kind: "hello", ...hello }));
+    return { heard, cancel: () => call.cancel() };
+  };
   const parts = held.move();
   const end = () => ended.abort(new DroverError("cancelled", "the worker has ended"));
-  return { role, events, refusing, place, end, [Symbol.asyncDispose]: () => parts.disposeAsync() };
+  return { role, events, refusing, place, tokens, end, [Symbol.asyncDispose]: () => parts.disposeAsync() };
 }
 
 test("a worker of attention is ready once every expert is reached, and says so at once; then it measures its steps", async () => {
@@ -155,4 +179,18 @@ test("what a worker has not begun goes back when it is to drain, and what it has
   await eventually(() => it.role.unfinished.isBusy()).toBe(false);
   it.end();
   await running;
+});
+
+test("of two streams of a router the one that greeted first hears that it is over, so that its router is never left waiting on it", async () => {
+  await using it = await scene();
+  it.role.obey(lead(1n));
+  const first = it.tokens();
+  await eventually(() => first.heard).toEqual(["hello"]);
+  const second = it.tokens();
+  await eventually(() => first.heard).toEqual(["hello", "unavailable"]);
+  await eventually(() => second.heard).toEqual(["hello"]);
+  expect(await it.place("now", 1n)).toBeUndefined();
+  it.role.obey({ kind: "set_drain", wanted: true });
+  await eventually(() => second.heard).toEqual(["hello", "started", "failed"]);
+  second.cancel();
 });

@@ -64,6 +64,12 @@ export class RouterStream implements EventSink {
     else this.#say({ kind: "step", ...this.#columns.write(events) });
   }
 
+  /** Its router calls again, unless it has given this call up. */
+  replaced(): void {
+    this.#router = undefined;
+    this.#fail(new DroverError("unavailable", "another stream of the router has taken its place"));
+  }
+
   #receive(data: RouterData): void {
     try {
       const message = routerMessageFromWire(data);
