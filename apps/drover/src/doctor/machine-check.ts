@@ -1,4 +1,4 @@
-import { createServer } from "node:net";
+import { listenBriefly } from "../brief-listener.ts";
 import { gib } from "../top/columns.ts";
 import { type Finding, Findings } from "./finding.ts";
 import { OPEN_FILES_MIN, TMP_BYTES_MIN } from "./limits.ts";
@@ -93,10 +93,4 @@ function judgeCpus({ cpuLimit, cpuCount }: MachineFacts, findings: Findings): vo
     );
 }
 
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen(port, () => server.close(() => resolve(true)));
-  });
-}
+const isFree = (port: number): Promise<boolean> => listenBriefly({ port }, () => true).catch(() => false);

@@ -1,6 +1,6 @@
-import { createServer } from "node:net";
 import { basename } from "node:path";
 import { type Clock, DroverError, sleepUnlessAborted } from "@drover/core";
+import { listenBriefly } from "../brief-listener.ts";
 import { REDIS_PING_INTERVAL_MS, REDIS_START_MS_MAX } from "../limits.ts";
 import { type Launched, launchProcess, type Observer } from "./launch.ts";
 import { pingRedis } from "./redis-ping.ts";
@@ -48,13 +48,7 @@ async function announceWhenUp(launched: Launched, port: number, clock: Clock, ob
   }
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", (cause) => reject(new DroverError("unavailable", "no free port", { cause })));
-    server.listen(0, HOST, () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
+const freePort = (): Promise<number> =>
+  listenBriefly({ host: HOST, port: 0 }, (port) => port).catch((cause) => {
+    throw new DroverError("unavailable", "no free port", { cause });
   });
-}

@@ -1,6 +1,7 @@
-import { type AddressInfo, connect, createServer, type Server } from "node:net";
+import { connect } from "node:net";
 import { basename } from "node:path";
 import { DroverError, type ModelId, servedModelId } from "@drover/core";
+import { listenBriefly } from "../brief-listener.ts";
 import { REACH_MS_MAX } from "../limits.ts";
 import { checkDevices } from "./device-checks.ts";
 import { checkFiles } from "./file-checks.ts";
@@ -46,12 +47,9 @@ export const GRPC_PORT_DEFAULT = 50_051;
 
 /** Whether a port is free now, and can be reached by those who are told of it; 0 is any. */
 async function checkPort(flag: string, host: string, port: number): Promise<void> {
-  const server = createServer((socket) => socket.resume());
-  const failure = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
-    server.once("error", resolve).listen({ host, port, exclusive: true }, () => {
-      void reach(server, host).then((fault) => server.close(() => resolve(fault)));
-    });
-  });
+  const failure = await listenBriefly({ host, port, exclusive: true }, (free) => reach(host, free)).catch(
+    (error: NodeJS.ErrnoException) => error,
+  );
   if (failure === undefined) return;
   const { code, message } = failure;
   const sentence =
@@ -66,8 +64,7 @@ async function checkPort(flag: string, host: string, port: number): Promise<void
 }
 
 /** What keeps this machine from connecting to itself, as where its loopback interface is down; undefined where it can, or that is not known at once. */
-function reach(server: Server, host: string): Promise<NodeJS.ErrnoException | undefined> {
-  const { port } = server.address() as AddressInfo;
+function reach(host: string, port: number): Promise<NodeJS.ErrnoException | undefined> {
   return new Promise((resolve) => {
     const socket = connect({ host: host.replace(/^\[(.*)\]$/, "$1"), port });
     const done = (fault?: NodeJS.ErrnoException) => {

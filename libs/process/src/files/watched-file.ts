@@ -28,7 +28,7 @@ export function watchFileText(path: string, { use, ...options }: WatchedFileOpti
 /** As `watchFileText`, of files that belong together: a change of one has all of them read again. */
 export async function watchFileTexts(paths: readonly string[], options: WatchedFilesOptions): Promise<Disposable> {
   const { setting, use, logger, pollMs = WATCHED_FILE_POLL_MS } = options;
-  const readAll = () => Promise.all(paths.map((path) => readSmallFile(path, setting)));
+  const readAll = () => readInOrder(paths, setting);
   let latest = await readAll();
   use(latest);
   let reading = Promise.resolve();
@@ -54,6 +54,13 @@ export async function watchFileTexts(paths: readonly string[], options: WatchedF
       for (const path of paths) unwatchFile(path, onChange);
     },
   };
+}
+
+/** One file after the other: of several that cannot be read the first one is named, and not whichever was found out first. */
+async function readInOrder(paths: readonly string[], setting: string): Promise<readonly string[]> {
+  const texts: string[] = [];
+  for (const path of paths) texts.push(await readSmallFile(path, setting));
+  return texts;
 }
 
 /** A file's text. Errors: `invalid_argument` naming the setting where it cannot be read or is too large to be one of settings. */
