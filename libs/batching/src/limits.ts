@@ -43,6 +43,13 @@ export const TENANT_CREDIT_MS = 400;
 /** Who is behind by no more than this shares with the others: of two that both always ask, none has turns of its own. */
 export const TENANT_MARGIN_MS = 100;
 
+/**
+ * A tenant asks for little whose sequences are at most this part of what an even share of all that ask would be, by weight. Its prompts go first without its being behind, until it is so far
+ * ahead of the others, in milliseconds of contended steps by its weight: a flood that comes does not make it wait, and one that always asks for little gets no more than its part.
+ */
+export const LITTLE_PART = 0.5;
+export const TENANT_LEAD_MS = 300;
+
 /** Tenants whose service is remembered, and for how long a time of steps. Of more, the one served longest ago is forgotten: it has all of its credit again. */
 export const TENANTS_REMEMBERED_MAX = 1024;
 export const TENANT_REMEMBERED_MS = 60_000;

@@ -24,7 +24,7 @@ export type StepBudget = Readonly<{
   prefillRowsMax: number;
   /** Rows of decoding sequences in one step. */
   decodeRowsMax: number;
-  /** What tenants have had of the steps before; nobody is told apart without. */
+  /** What tenants have had of the steps before, which is told who asks now; nobody is told apart without. */
   service?: TenantService;
 }>;
 
@@ -39,6 +39,7 @@ export function planStep<T extends Candidate>(
   budget: StepBudget,
 ): readonly PlannedRows<T>[] {
   const rowsMax = Math.min(budget.prefillRowsMax, cost.rowsTrusted);
+  budget.service?.asks(candidates);
   const turn = turnRows(candidates, cost, budget, rowsMax);
   if (turn !== undefined) return turn;
   const isShared = budget.service?.isSharedBy(candidates) === true;

@@ -12,14 +12,22 @@ const NOBODY = { name: "", weight: 1 };
 type Served = { ms: number; seenAtMs: number };
 
 /**
- * What steps have given each tenant, so that one that got less than its part goes first. Who has had least is behind whoever had most by a bounded
+ * What steps have given each tenant while others asked too, so that one that got less than its part goes first. What nobody else wanted is not counted: who had the
+ * worker for itself owes nothing to a flood that comes later. Who has had least is behind whoever had most by a bounded
  * credit: neither does a long silence buy a tenant the worker for itself, nor does one that always asks for little pay for what others ask. Source: the
  * virtual token counter, Sheng et al., "Fairness in Serving Large Language Models", 2024, with milliseconds for tokens.
  */
 export class TenantService {
   readonly #served = new Map<string, Served>();
+  #isContended = false;
   #mostMs = 0;
   #nowMs = 0;
+
+  /** These are to be served by the next steps: what they get counts where they are of more than one tenant. */
+  asks(candidates: readonly Candidate[]): void {
+    const first = candidates[0]?.tenant ?? NOBODY;
+    this.#isContended = candidates.some(({ tenant }) => (tenant ?? NOBODY).name !== first.name);
+  }
 
   /**
    * Whether steps of late were, or the next one is to be, of more than one tenant: then none takes longer than the next one to come should wait. One that
@@ -34,8 +42,7 @@ export class TenantService {
 
   /** How far the tenant is behind the one that had most, milliseconds over weight, no further than its credit. */
   behindMs(tenant: Tenant): number {
-    const served = this.#served.get((tenant ?? NOBODY).name)?.ms ?? 0;
-    return Math.min(TENANT_CREDIT_MS, Math.max(0, this.#mostMs - served));
+    return this.#mostMs - this.#servedMs((tenant ?? NOBODY).name);
   }
 
   /** A step of these rows took `ms`: each tenant is charged what its rows are predicted to be of it. */
@@ -56,10 +63,14 @@ export class TenantService {
     this.#forget();
   }
 
-  #charge({ name, weight }: NonNullable<Tenant>, ms: number): void {
+  /** What it had, no less than its credit below the most; so is who was never seen. */
+  #servedMs(name: string): number {
     const floor = this.#mostMs - TENANT_CREDIT_MS;
-    const before = Math.max(floor, this.#served.get(name)?.ms ?? floor);
-    const after = before + ms / weight;
+    return Math.max(floor, this.#served.get(name)?.ms ?? floor);
+  }
+
+  #charge({ name, weight }: NonNullable<Tenant>, ms: number): void {
+    const after = this.#servedMs(name) + (this.#isContended ? ms / weight : 0);
     // Behind all others, so that the first is who was served longest ago.
     this.#served.delete(name);
     this.#served.set(name, { ms: after, seenAtMs: this.#nowMs });

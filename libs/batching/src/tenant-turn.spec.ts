@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Candidate } from "./candidate.ts";
-import { PASSED_STEPS_MAX, TENANT_CREDIT_MS } from "./limits.ts";
+import type { Candidate, PlannedRows } from "./candidate.ts";
+import { PASSED_STEPS_MAX, STEP_MS_SHARED, TENANT_CREDIT_MS, TENANT_LEAD_MS } from "./limits.ts";
 import { StepCost } from "./step-cost.ts";
 import { planStep } from "./step-plan.ts";
 import { TenantService } from "./tenant-service.ts";
@@ -19,46 +19,89 @@ function costOf(step: number, row: number, decode: number): StepCost {
 const COSTS = { cpu: costOf(5, 0.4, 1.5), card: costOf(15, 0.03, 0.05) };
 
 type Asker = { tenant: Candidate["tenant"]; request: Sequence | undefined; waitMs: number };
-type Sequence = { -readonly [Key in keyof Candidate]: Candidate[Key] } & { askedMs: number; left: number };
-type Outcome = Readonly<{ firstMs: number[]; tokens: number; silentSteps: number }>;
+type Sequence = { -readonly [Key in keyof Candidate]: Candidate[Key] } & {
+  askedMs: number;
+  left: number;
+  othersRows: number;
+};
+/** `othersRows`: of each request, the rows of other tenants that were computed between its arrival and its first token. `ms`: of steps, as they are charged. */
+type Outcome = {
+  firstMs: number[];
+  othersRows: number[];
+  readonly askedMs: number[];
+  tokens: number;
+  silentSteps: number;
+  ms: number;
+};
+/** `beginMs`: when its streams ask first, `apartMs` one after the other. */
+type Playing = Readonly<{
+  name: string;
+  streams: number;
+  prompt: number;
+  pauseMs: number;
+  weight?: number;
+  beginMs?: number;
+  apartMs?: number;
+  output?: number;
+}>;
 
 /** Plays tenants that ask again as soon as they are answered, or after `pauseMs`; what came of each one's requests. */
-function play(
-  cost: StepCost,
-  tenants: readonly Readonly<{ name: string; streams: number; prompt: number; pauseMs: number; weight?: number }>[],
-  untilMs: number,
-): Map<string, Outcome> {
+function play(cost: StepCost, tenants: readonly Playing[], untilMs: number): Map<string, Outcome> {
   const service = new TenantService();
-  const outcomes = new Map(tenants.map(({ name }) => [name, { firstMs: [] as number[], tokens: 0, silentSteps: 0 }]));
-  const askers = tenants.flatMap(({ name, streams, weight = 1, ...rest }, t) =>
-    Array.from({ length: streams }, (_, i): Asker & typeof rest => {
-      return { ...rest, tenant: { name, weight }, request: undefined, waitMs: t * 3 + i * 7 };
-    }),
+  const outcomes = new Map(
+    tenants.map(({ name }): [string, Outcome] => [
+      name,
+      { firstMs: [], othersRows: [], askedMs: [], tokens: 0, silentSteps: 0, ms: 0 },
+    ]),
+  );
+  const askers = tenants.flatMap(
+    ({ name, streams, weight = 1, output = OUTPUT, beginMs = 0, apartMs = 7, ...rest }, t) =>
+      Array.from({ length: streams }, (_, i): Asker & typeof rest & { output: number } => {
+        const waitMs = beginMs + t * 3 + i * apartMs;
+        return { ...rest, output, tenant: { name, weight }, request: undefined, waitMs };
+      }),
   );
   let [nowMs, id] = [0, 0];
+  let before: Readonly<{ beganMs: number; rows: readonly PlannedRows<Sequence>[] }> = { beganMs: 0, rows: [] };
   for (let step = 1; nowMs < untilMs; step++) {
     for (const asker of askers) {
       if (asker.request !== undefined || asker.waitMs > nowMs) continue;
       const [askedMs, order] = [Math.max(asker.waitMs, 0), id++];
-      const counts = { computedCount: 0, pendingTokenCount: asker.prompt, isDecoding: false, left: OUTPUT };
+      const counts = {
+        computedCount: 0,
+        pendingTokenCount: asker.prompt,
+        isDecoding: false,
+        left: asker.output,
+        othersRows: 0,
+      };
       const ids = { id: order, requestOrder: order, tenant: asker.tenant, lastStep: step, requestLastStep: step };
       asker.request = { ...ids, ...counts, askedMs };
+      // It came while that step was computed.
+      if (askedMs > before.beganMs) asker.request.othersRows = rowsBeside(before.rows, asker.request);
     }
     const list = askers.flatMap(({ request }) => request ?? []);
     const budget = { step, stepMs: STEP_MS, prefillRowsMax: 512, decodeRowsMax: 256, service };
     const rows = planStep<Sequence>(list, cost, budget);
     const ms = rows.length === 0 ? 1 : cost.stepMs(rows);
     nowMs += ms;
+    for (const one of list) if (!one.isDecoding) one.othersRows += rowsBeside(rows, one);
+    before = { beganMs: nowMs - ms, rows };
     if (rows.length > 0) service.observe(rows, cost, ms);
+    const entriesMs = rows.reduce((sum, one) => sum + cost.entryMs(one), 0);
     for (const { of, rowCount } of rows) {
       const outcome = outcomes.get(of.tenant?.name ?? "");
+      if (outcome) outcome.ms += (ms * cost.entryMs({ position: of.computedCount, rowCount })) / entriesMs;
       if (of.isDecoding && outcome) outcome.silentSteps = Math.max(outcome.silentSteps, step - of.lastStep);
       of.lastStep = step;
       if (!of.isDecoding) of.requestLastStep = step;
       of.computedCount += rowCount;
       of.pendingTokenCount -= rowCount;
       if (of.pendingTokenCount > 0 || outcome === undefined) continue;
-      if (!of.isDecoding) outcome.firstMs.push(nowMs - of.askedMs);
+      if (!of.isDecoding) {
+        outcome.firstMs.push(nowMs - of.askedMs);
+        outcome.othersRows.push(of.othersRows);
+        outcome.askedMs.push(of.askedMs);
+      }
       outcome.tokens += 1;
       of.left -= 1;
       [of.isDecoding, of.pendingTokenCount] = [true, 1];
@@ -71,6 +114,9 @@ function play(
   }
   return outcomes;
 }
+
+const rowsBeside = (rows: readonly PlannedRows<Sequence>[], { tenant }: Sequence): number =>
+  rows.reduce((sum, { of, rowCount }) => sum + (of.tenant?.name === tenant?.name ? 0 : rowCount), 0);
 
 const outcomeOf = (outcomes: Map<string, Outcome>, name: string): Outcome => {
   const found = outcomes.get(name);
@@ -139,6 +185,7 @@ test("a tenant of twice the weight has twice as long a turn before another", () 
     const of = { id: 0, requestOrder: 0, computedCount: 0, pendingTokenCount: 50, isDecoding: false };
     return [{ of: { ...of, tenant: { name, weight }, lastStep: 0, requestLastStep: 0 }, position: 0, rowCount: 50 }];
   };
+  service.asks([...rows("one", 1), ...rows("two", 2)].map(({ of }) => of));
   service.observe(rows("one", 1), COSTS.cpu, 600);
   service.observe(rows("two", 2), COSTS.cpu, 200);
   expect(service.behindMs({ name: "one", weight: 1 })).toBe(0);
@@ -147,7 +194,7 @@ test("a tenant of twice the weight has twice as long a turn before another", () 
   expect(service.behindMs({ name: "one", weight: 1 })).toBe(TENANT_CREDIT_MS);
 });
 
-test("who comes after a silence with one request goes first, and with a flood shares with whom it finds", () => {
+test("what a tenant had while nobody else asked is not held against it: with a request of one that comes it shares, and a flood that comes waits for it", () => {
   const cost = COSTS.cpu;
   const service = new TenantService();
   const [light, flood] = ["light", "flood"].map((name) => ({ name, weight: 1 }));
@@ -155,17 +202,48 @@ test("who comes after a silence with one request goes first, and with a flood sh
     ...{ id, requestOrder: id, tenant, lastStep: 1, requestLastStep: 1 },
     ...{ computedCount: 0, pendingTokenCount: 100, isDecoding: false },
   });
-  const row = (tenant: Candidate["tenant"]) => ({ of: asked(tenant, 0), position: 0, rowCount: 1 });
-  service.observe([row(flood)], cost, 10);
-  service.observe([row(light)], cost, 10 * TENANT_CREDIT_MS);
+  const budget = { step: 2, stepMs: STEP_MS, prefillRowsMax: 512, decodeRowsMax: 256, service };
+  const rows = planStep([asked(light, 0)], cost, budget);
+  service.observe(rows, cost, 10 * TENANT_CREDIT_MS);
   const namesOf = (floodCount: number) => {
     const flooding = Array.from({ length: floodCount }, (_, i) => asked(flood, i + 1));
-    const budget = { step: 2, stepMs: STEP_MS, prefillRowsMax: 512, decodeRowsMax: 256, service };
-    const rows = planStep([...flooding, asked(light, 0)], cost, budget);
-    return new Set(rows.map(({ of }) => of.tenant?.name));
+    return new Set(planStep([...flooding, asked(light, 0)], cost, budget).map(({ of }) => of.tenant?.name));
   };
-  expect(namesOf(1)).toEqual(new Set(["flood"]));
-  expect(namesOf(10)).toEqual(new Set(["light", "flood"]));
+  expect(namesOf(1)).toEqual(new Set(["light", "flood"]));
+  expect(namesOf(10)).toEqual(new Set(["light"]));
+});
+
+test.each(Object.entries(COSTS))(
+  "a flood that begins beside a tenant that had the worker for itself has it wait for the rows of a step and a half at most, from the first request on (%s)",
+  (_, cost) => {
+    const stepMs = Math.max(STEP_MS_SHARED, 4 * cost.emptyMs);
+    const stepRows = cost.rowsWithin(0, stepMs - cost.emptyMs, 512);
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 60, max: 300 }),
+        fc.integer({ min: 900, max: 1100 }),
+        fc.integer({ min: 0, max: 3 }),
+        (prompt, beginMs, apartMs) => {
+          const light = { name: "light", streams: 1, prompt, pauseMs: 0 };
+          const flood = { name: "flood", streams: 10, prompt, pauseMs: 0, beginMs, apartMs };
+          const { askedMs, othersRows } = outcomeOf(play(cost, [light, flood], 4000), "light");
+          const beside = othersRows.filter((__, i) => (askedMs[i] ?? 0) >= beginMs);
+          expect(beside.length).toBeGreaterThan(3);
+          expect(Math.max(...beside)).toBeLessThanOrEqual(1.5 * stepRows);
+        },
+      ),
+      { numRuns: 25 },
+    );
+  },
+);
+
+test("who always asks for little gets no more than its part of the steps while others ask, but for its lead", () => {
+  const untilMs = 20_000;
+  for (const cost of Object.values(COSTS)) {
+    const light = { name: "light", streams: 1, prompt: 400, pauseMs: 0, output: 1 };
+    const outcomes = play(cost, [light, { name: "flood", streams: 10, prompt: 150, pauseMs: 0 }], untilMs);
+    expect(outcomeOf(outcomes, "light").ms).toBeLessThan(untilMs / 2 + TENANT_LEAD_MS);
+  }
 });
 
 test.each(Object.entries(COSTS))(
