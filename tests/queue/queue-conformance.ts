@@ -102,6 +102,28 @@ export function queueConformance(name: string, open: () => Promise<QueueUnderTes
       expect(order).toEqual([third.requestId, fourth.requestId, first.requestId, second.requestId]);
     });
 
+    test("who asks for jobs that were added to the front gets no others, and what is given back comes behind them", async () => {
+      const takeFront = async () => (await parts()).consumer.take("short", neverAborted, "front");
+      const [first, second] = [jobOf(), jobOf()];
+      const again = [jobOf({ front: true }), jobOf({ front: true })] as const;
+      await add(first, second);
+      expect(await takeFront()).toBeUndefined();
+      const held = await take();
+      await add(...again);
+      await held?.release(neverAborted);
+      const taken = [await takeFront(), await takeFront()];
+      expect(taken.map((lease) => lease?.job.requestId)).toEqual(again.map(({ requestId }) => requestId));
+      expect(await takeFront()).toBeUndefined();
+      await taken[1]?.release(neverAborted);
+      const order = [];
+      for (let lease = await take(); lease !== undefined; lease = await take()) {
+        order.push(lease.job.requestId);
+        await lease.complete(neverAborted);
+      }
+      expect(order).toEqual([again[1].requestId, first.requestId, second.requestId]);
+      await taken[0]?.complete(neverAborted);
+    });
+
     test("a released job comes first again, and its attempt never falls", async () => {
       const [first, second] = [jobOf(), jobOf()];
       await add(first, second);

@@ -169,8 +169,8 @@ export class Observer {
   /** No job leaves the queue whose request still waits and is with nobody. */
   #watchedJobs(consumer: QueueConsumer): QueueConsumer {
     return {
-      take: async (lane, signal) => {
-        const lease = await consumer.take(lane, signal);
+      take: async (lane, signal, only) => {
+        const lease = await consumer.take(lane, signal, only);
         return lease && this.#watchedLease(lease);
       },
       isCancelled: (id, signal) => consumer.isCancelled(id, signal),

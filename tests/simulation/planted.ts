@@ -120,8 +120,8 @@ const hedgeAnsweredTwice: Seams = {
 /** A job leaves the queue when it is taken. */
 const jobAcknowledgedEarly: Seams = {
   consumer: (consumer) => ({
-    take: async (lane, signal) => {
-      const lease = await consumer.take(lane, signal);
+    take: async (lane, signal, only) => {
+      const lease = await consumer.take(lane, signal, only);
       await lease?.complete(signal);
       return lease && acknowledged(lease);
     },

@@ -188,7 +188,7 @@ export class SimQueue implements QueueProducer, QueueConsumer, PayloadStore {
     return this.#ask(signal, "missing", (redis) => redis.missing(jobs));
   }
 
-  async take(lane: Lane, signal: AbortSignal): Promise<JobLease | undefined> {
+  async take(lane: Lane, signal: AbortSignal, only?: "front"): Promise<JobLease | undefined> {
     let isLate = false;
     const leave = () => {
       isLate = true;
@@ -196,7 +196,7 @@ export class SimQueue implements QueueProducer, QueueConsumer, PayloadStore {
     signal.addEventListener("abort", leave, { once: true });
     // What comes for a taker who has left goes back.
     const taking = this.#link
-      .command(`take ${lane}`, (redis) => redis.take(lane))
+      .command(`take ${lane}`, (redis) => redis.take(lane, only))
       .then((taken) => {
         const lease = taken && new SimLease(this.#link, this.#process, taken);
         if (isLate) void lease?.release(neverAborted).catch(() => undefined);

@@ -98,8 +98,8 @@ export class SimRedis {
     return this.#queue.dropRouter(router, neverAborted);
   }
 
-  async take(lane: Lane): Promise<TakenJob | undefined> {
-    const lease = await this.#queue.take(lane, neverAborted);
+  async take(lane: Lane, only?: "front"): Promise<TakenJob | undefined> {
+    const lease = await this.#queue.take(lane, neverAborted, only);
     if (lease === undefined) return undefined;
     const { job } = lease;
     const key = keyOf(job);

@@ -36,7 +36,7 @@ import {
   STALLED_MS,
 } from "./limits.ts";
 import { overRedis, unreachable } from "./redis.ts";
-import { RedisFairOrder } from "./redis-fair-order.ts";
+import { hasFront, RedisFairOrder } from "./redis-fair-order.ts";
 
 export type BullQueueOptions = Readonly<{
   redis: Redis;
@@ -161,12 +161,13 @@ export class BullQueue implements QueueProducer, QueueConsumer {
     });
   }
 
-  async take(lane: Lane, signal: AbortSignal): Promise<JobLease | undefined> {
-    const { worker, fair } = this.#lane(lane);
+  async take(lane: Lane, signal: AbortSignal, only?: "front"): Promise<JobLease | undefined> {
+    const { worker, fair, queue } = this.#lane(lane);
     if (worker === undefined) throw new DroverError("internal", "a producer takes no jobs");
     return overRedis(signal, async () => {
       for (;;) {
         signal.throwIfAborted();
+        if (only === "front" && !(await hasFront(queue))) return undefined;
         const token = randomUUID();
         const taken = await worker.getNextJob(token, { block: false });
         if (taken === undefined) return undefined;

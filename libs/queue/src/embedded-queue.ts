@@ -65,10 +65,12 @@ export class EmbeddedQueue implements QueueProducer, QueueConsumer {
     this.#filter(({ job }) => !cancelled.has(job.requestId));
   }
 
-  async take(lane: Lane, signal: AbortSignal): Promise<JobLease | undefined> {
+  async take(lane: Lane, signal: AbortSignal, only?: "front"): Promise<JobLease | undefined> {
     signal.throwIfAborted();
     const waiting = this.#lane(lane);
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+    const isTaken = ({ job }: WaitingJob) => only === undefined || job.front;
+    for (let next = waiting[0]; next !== undefined && isTaken(next); next = waiting[0]) {
+      waiting.shift();
       this.#order(lane).taken(next.rank);
       if (waiting.length === 0) this.#order(lane).reset();
       if (next.job.deadlineMs > this.#clock.now() && !this.#isDead(next.job.requestId)) return this.#lease(next);
@@ -90,7 +92,7 @@ export class EmbeddedQueue implements QueueProducer, QueueConsumer {
         if (!held) return;
         held = false;
         if (delivery === "spent") taken.attempt += 1;
-        this.#lane(taken.job.lane).unshift(taken);
+        giveBack(this.#lane(taken.job.lane), taken);
         this.#notify();
       },
     };
@@ -158,6 +160,12 @@ const NEVER = new AbortController().signal;
 
 /** Of what is added again. */
 const FRONT_RANK: Rank = { priorityClass: -2, tag: 0 };
+
+/** First again, but for those that were added to the front meanwhile. */
+function giveBack(lane: WaitingJob[], waiting: WaitingJob): void {
+  const first = waiting.job.front ? 0 : lane.findIndex(({ job }) => !job.front);
+  lane.splice(first < 0 ? lane.length : first, 0, waiting);
+}
 
 /** Behind all that goes before it or came earlier. */
 function insert(lane: WaitingJob[], waiting: WaitingJob): void {

@@ -1,4 +1,5 @@
 import type { QueueJob } from "@drover/core";
+import type { Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import { CLASS_COUNT, classOf, costOf } from "./fair-order.ts";
 import { TAG_MAX } from "./limits.ts";
@@ -64,4 +65,10 @@ export class RedisFairOrder {
     const tag = offset - priorityClass * (TAG_MAX + 1);
     this.#redis.eval(TAKEN, 1, this.#key, priorityClass, tag).catch(() => undefined);
   }
+}
+
+/** Whether a job waits that was added to the front: BullMQ gives such a one before all others. */
+export async function hasFront(queue: Pick<Queue, "getCountsPerPriority">): Promise<boolean> {
+  const { [FRONT_PRIORITY]: count } = await queue.getCountsPerPriority([FRONT_PRIORITY]);
+  return count !== undefined && count > 0;
 }

@@ -4,6 +4,9 @@ import { MEMBER_COUNT_MAX, REJOIN_WAIT_MS } from "@drover/fleet";
 /** Leases that one lane holds at once, waiting for room or being placed: how far a job may be overtaken by those behind it. */
 export const LEASES_HELD_MAX = 16;
 
+/** Leases of jobs that were added to the front, whose clients have waited in the middle of an answer since their worker was lost, that a lane holds beyond those. */
+export const FRONT_LEASES_HELD_MAX = 16;
+
 /** A lease that found no room for so long goes back to the queue. */
 export const HOLD_MS_MAX = 2000;
 

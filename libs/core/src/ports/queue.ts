@@ -52,7 +52,7 @@ export interface JobLease {
   /** The worker has accepted, or the job is dropped: it leaves the queue. */
   complete(signal: AbortSignal): Promise<void>;
   /**
-   * Back to the head of its lane. An adapter may hand an `unused` delivery's number out again; a `spent` one's never, since a worker may
+   * Back to the head of its lane, behind those that were added to the front unless it was. An adapter may hand an `unused` delivery's number out again; a `spent` one's never, since a worker may
    * have accepted it without our knowing.
    */
   release(signal: AbortSignal, delivery?: "unused" | "spent"): Promise<void>;
@@ -78,8 +78,11 @@ export interface QueueProducer {
 
 /** The scheduler's side of the queue. */
 export interface QueueConsumer {
-  /** The first job of the lane, or undefined at once when there is none. Cancelled and expired jobs are dropped here. */
-  take(lane: Lane, signal: AbortSignal): Promise<JobLease | undefined>;
+  /**
+   * The first job of the lane, or undefined at once when there is none. Cancelled and expired jobs are dropped here. `only`: where it is one that was added to the
+   * front, and else undefined; one that was not may come all the same where another consumer takes at this moment, or a job came back whose lock ran out.
+   */
+  take(lane: Lane, signal: AbortSignal, only?: "front"): Promise<JobLease | undefined>;
   /** Whether a tombstone stands for the request. */
   isCancelled(requestId: RequestId, signal: AbortSignal): Promise<boolean>;
   depth(signal: AbortSignal): Promise<readonly LaneDepth[]>;

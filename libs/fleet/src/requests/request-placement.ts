@@ -51,6 +51,8 @@ export type PlacementOptions = Readonly<{
   coming?: (worker: WorkerId) => ComingPrefix | undefined;
   /** Whether the request was passed over for too long: short prompts before it, of which there may always be more, do not hold it up then. */
   insists?: boolean;
+  /** Whether its client has waited in the middle of an answer since its worker was lost: workers compute it before new prompts, so that it waits behind none of them. */
+  isResumed?: boolean;
   /** Whether the room that comes free there is kept for another lane. */
   isClaimed?: (worker: WorkerId) => boolean;
 }>;
@@ -203,16 +205,17 @@ function refusalOf(
   choiceTokens: number,
   missingBytes: number,
   time: FirstTokenTime,
-  { beginWithinMs = BEGIN_WITHIN_MS, insists, isClaimed }: PlacementOptions,
+  { beginWithinMs = BEGIN_WITHIN_MS, insists, isResumed = false, isClaimed }: PlacementOptions,
 ): CandidateRefusal | undefined {
   if (!worker.available) return "unavailable";
   if (worker.contextTokensMax < choiceTokens) return "too_small";
   if (isClaimed?.(worker.workerId)) return "claimed";
   const count = requestCount(worker);
   if (count === 0) return undefined;
-  if (worker.waitingCount >= WORKER_WAITING_MAX || count >= WORKER_REQUEST_MAX) return "too_many_requests";
+  if (count >= WORKER_REQUEST_MAX || (worker.waitingCount >= WORKER_WAITING_MAX && !isResumed))
+    return "too_many_requests";
   if (missingBytes > 0) return "no_kv";
-  if (time.queueMs <= beginWithinMs) return undefined;
+  if (time.queueMs <= beginWithinMs || isResumed) return undefined;
   return insists && !hasLongPrompt(worker, beginWithinMs) ? undefined : "too_late";
 }
 

@@ -15,6 +15,7 @@ import {
 import type { Member } from "@drover/fleet";
 import type { Routers } from "../fleet/routers.ts";
 import {
+  FRONT_LEASES_HELD_MAX,
   HELD_POLL_MS,
   HOLD_MS_MAX,
   IDLE_POLL_MS,
@@ -29,6 +30,7 @@ import type { SchedulerMetrics } from "../scheduler-metrics.ts";
 import type { Capacities } from "./capacities.ts";
 import type { DecisionLog } from "./decision-log.ts";
 import type { DropReason, HeldJob } from "./held-job.ts";
+import { HeldJobs } from "./held-jobs.ts";
 import { type AttemptOutcome, type AttemptPorts, attemptPlacement } from "./placement-attempt.ts";
 import { PlacementTrace } from "./placement-trace.ts";
 import type { ChosenWorker, Placer } from "./placer.ts";
@@ -52,12 +54,14 @@ export type LanePlacerOptions = AttemptPorts &
  * One lane's way from the queue to the workers. Jobs are taken while some worker has room, and the first one even without, so that it is
  * known what the lane waits for. One that finds no room is held while those behind it are tried, for a bounded time and number, and then
  * given back; when it was passed over for too long, it claims the room that comes free on one worker, from the other lanes too.
+ *
+ * A job that was added to the front has lost its worker in the middle of an answer: it is taken whatever the others wait for, tried before them, and claims room at once.
  */
 export class LanePlacer {
   readonly #options: LanePlacerOptions;
   readonly #trace: PlacementTrace;
   readonly #wakeup = new Wakeup();
-  readonly #held: HeldJob[] = [];
+  readonly #held = new HeldJobs();
   readonly #placing = new Set<Promise<void>>();
   /** Whether its last round would have placed a job. */
   #foundRoom = false;
@@ -73,7 +77,7 @@ export class LanePlacer {
 
   /** Leases that this lane holds: they wait as much as what is in the queue. */
   get heldCount(): number {
-    return this.#held.length + this.#placing.size;
+    return this.#held.count + this.#placing.size;
   }
 
   /** A job may have come, or room for one. */
@@ -109,20 +113,28 @@ export class LanePlacer {
 
   /** How long to sleep before the next round if nothing happens. */
   async #round(signal: AbortSignal): Promise<number> {
-    const { queue, lane, clock, placer } = this.#options;
+    const { queue, lane, clock } = this.#options;
     const awayMs = this.#retryAtMs - clock.monotonic();
     if (awayMs > 0) return awayMs;
     this.#placeHeld();
-    const first = this.#held[0];
-    if (first !== undefined && clock.monotonic() - first.heldSinceMs >= HOLD_MS_MAX) await this.#releaseHeld();
-    const room = placer.hasRoom(lane) || (this.heldCount === 0 && placer.hasWorker());
-    this.#foundRoom = room;
-    if (!room || this.heldCount >= LEASES_HELD_MAX || this.#overtakingEnds()) return HELD_POLL_MS;
-    const lease = await queue.take(lane, signal);
+    const sinceMs = this.#held.sinceMs;
+    if (sinceMs !== undefined && clock.monotonic() - sinceMs >= HOLD_MS_MAX) await this.#releaseHeld();
+    const takes = this.#takes();
+    if (takes === "none") return HELD_POLL_MS;
+    const lease = await (takes === "any" ? queue.take(lane, signal) : queue.take(lane, signal, "front"));
     if (lease === undefined)
-      return this.#held.length > 0 ? HELD_POLL_MS : restOfPeriod(clock.monotonic(), IDLE_POLL_MS);
-    this.#held.push({ lease, heldSinceMs: clock.monotonic() });
+      return this.#held.count > 0 || takes === "front" ? HELD_POLL_MS : restOfPeriod(clock.monotonic(), IDLE_POLL_MS);
+    this.#held.add({ lease, heldSinceMs: clock.monotonic() });
     return 0;
+  }
+
+  /** What may be taken now. */
+  #takes(): "any" | "front" | "none" {
+    const { placer, lane } = this.#options;
+    const hasWorker = placer.hasWorker();
+    this.#foundRoom = placer.hasRoom(lane) || (this.heldCount === 0 && hasWorker);
+    if (this.#foundRoom && this.heldCount < LEASES_HELD_MAX && !this.#overtakingEnds()) return "any";
+    return hasWorker && this.heldCount < LEASES_HELD_MAX + FRONT_LEASES_HELD_MAX ? "front" : "none";
   }
 
   /** Returns how long it is left alone. A queue that is away refuses at once: asked again at once, it would never get the time to come back. */
@@ -132,7 +144,7 @@ export class LanePlacer {
   }
 
   #overtakingEnds(): boolean {
-    const first = this.#held[0]?.lease.job.requestId;
+    const first = this.#held.firstOfOthers;
     if (first === undefined || first !== this.#passedOver?.requestId) return false;
     return this.#options.clock.monotonic() - this.#passedOver.sinceMs >= OVERTAKE_MS_MAX;
   }
@@ -142,33 +154,39 @@ export class LanePlacer {
     const now = clock.monotonic();
     const overtakingEnds = this.#overtakingEnds();
     const waiting: HeldJob[] = [];
-    for (const held of this.#held.splice(0)) {
+    let othersWait = false;
+    // A job that was added to the front waits for room: what comes free is its own.
+    let frontWaits = false;
+    for (const held of this.#held.takeAll()) {
       const { lease } = held;
       const { job } = lease;
       if (lease.lost.aborted) continue;
       if (clock.now() >= job.deadlineMs) this.#start(this.#drop(lease, "expired"));
       else if (routers.isGone(job.routerId, now)) this.#start(this.#drop(lease, "router_gone"));
-      else if (waiting.length > 0 && overtakingEnds) waiting.push(held);
+      else if (!job.front && (frontWaits || (othersWait && overtakingEnds))) waiting.push(held);
       else {
-        const decision = placer.decide(lease, waiting.length === 0 && overtakingEnds);
-        if (decision.kind === "wait") waiting.push(held);
-        else if (decision.kind === "never") this.#start(this.#drop(lease, "never_fits", decision.reason));
+        const decision = placer.decide(lease, job.front ? !frontWaits : !othersWait && overtakingEnds);
+        if (decision.kind === "wait") {
+          waiting.push(held);
+          if (!job.front) othersWait = true;
+          else if (decision.claim !== undefined) frontWaits = true;
+        } else if (decision.kind === "never") this.#start(this.#drop(lease, "never_fits", decision.reason));
         else if (decision.kind === "worker") this.#start(this.#place(held, decision));
         else assertNever(decision);
       }
     }
-    for (const held of waiting) this.#hold(held);
+    for (const held of waiting) this.#held.add(held);
     this.#notePassedOver(now);
   }
 
   #notePassedOver(now: number): void {
-    const requestId = this.#held[0]?.lease.job.requestId;
+    const requestId = this.#held.firstOfOthers;
     // A lease that was given back is taken again first of its lane: its time goes on.
     if (requestId !== undefined && requestId !== this.#passedOver?.requestId) {
       this.#passedOver = { requestId, sinceMs: now };
     }
     // One that was given back keeps its claim until another one is the lane's first.
-    this.#options.placer.releaseClaim(this.#options.lane, this.#passedOver?.requestId);
+    this.#options.placer.releaseClaim(this.#options.lane, this.#held.front ?? this.#passedOver?.requestId);
   }
 
   /** Runs beside the loop, counted in `heldCount`. */
@@ -203,7 +221,7 @@ export class LanePlacer {
       span?.end(code);
       logger.warn("queue.failed", { request: requestId, code, message });
       this.#noteQueueFailed();
-      if (!lease.lost.aborted) this.#hold(held);
+      if (!lease.lost.aborted) this.#held.add(held);
     }
   }
 
@@ -229,7 +247,8 @@ export class LanePlacer {
         metrics.refused(outcome.code);
         // Whatever it said, it lives.
         capacities.pause(worker, clock.monotonic() + REFUSED_PAUSE_MS);
-        return this.#hold(held);
+        this.#held.add(held);
+        return;
       case "unknown":
         metrics.refused(outcome.code);
         capacities.pause(worker, clock.monotonic() + UNREACHABLE_PAUSE_MS);
@@ -239,12 +258,6 @@ export class LanePlacer {
       default:
         return assertNever(outcome);
     }
-  }
-
-  /** Back among those held, in the order in which they were taken. */
-  #hold(held: HeldJob): void {
-    const index = this.#held.findIndex((other) => other.heldSinceMs > held.heldSinceMs);
-    this.#held.splice(index < 0 ? this.#held.length : index, 0, held);
   }
 
   async #drop(lease: JobLease, reason: DropReason, detail?: string): Promise<void> {
@@ -257,7 +270,7 @@ export class LanePlacer {
 
   /** Last taken first, so that the lane has its order again. */
   async #releaseHeld(): Promise<void> {
-    for (const { lease } of this.#held.splice(0).reverse()) {
+    for (const { lease } of this.#held.takeAll().toReversed()) {
       if (!lease.lost.aborted) await this.#settle(lease, "release", (signal) => lease.release(signal));
     }
   }

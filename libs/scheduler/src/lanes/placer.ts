@@ -49,9 +49,11 @@ export class Placer {
     const decision = placeRequest(capacities.list(now), placeable(job), {
       beginWithinMs,
       insists,
+      isResumed: job.front,
       cachedTokenCount: prefixes.lookup(job),
       coming: prefixes.coming(job, now),
-      isClaimed: (worker) => this.#claims.isClaimed(worker, job.lane, now),
+      // What is kept for another lane's request is not kept from one that had its room until its worker was lost.
+      isClaimed: (worker) => !job.front && this.#claims.isClaimed(worker, job.lane, now),
     });
     decisions.record(lease, decision, clock.now());
     if (decision.kind === "worker") {

@@ -46,12 +46,17 @@ export class FakeQueue implements QueueConsumer, Pick<PayloadStore, "get"> {
   readonly #listeners = new Set<() => void>();
 
   add(...jobs: QueueJob[]): void {
-    for (const one of jobs) this.waiting[one.lane].push({ job: one, deliveries: 0 });
+    for (const one of jobs) {
+      const waiting = this.waiting[one.lane];
+      const behind = one.front ? waiting.findIndex(({ job: other }) => !other.front) : -1;
+      waiting.splice(behind < 0 ? waiting.length : behind, 0, { job: one, deliveries: 0 });
+    }
     for (const listener of this.#listeners) listener();
   }
 
-  async take(lane: Lane): Promise<JobLease | undefined> {
+  async take(lane: Lane, _signal?: AbortSignal, only?: "front"): Promise<JobLease | undefined> {
     if (this.failing) throw new DroverError("unavailable", "the queue is away");
+    if (only === "front" && this.waiting[lane][0]?.job.front !== true) return undefined;
     this.takeCount += 1;
     const entry = this.waiting[lane].shift();
     if (entry === undefined) return undefined;
@@ -68,7 +73,9 @@ export class FakeQueue implements QueueConsumer, Pick<PayloadStore, "get"> {
       release: async (_signal, delivery = "unused") => {
         end(`release ${delivery}`);
         if (delivery === "spent") entry.deliveries += 1;
-        this.waiting[lane].unshift(entry);
+        const waiting = this.waiting[lane];
+        const first = entry.job.front ? 0 : waiting.findIndex(({ job: other }) => !other.front);
+        waiting.splice(first < 0 ? waiting.length : first, 0, entry);
       },
     };
   }
