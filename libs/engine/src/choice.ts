@@ -190,6 +190,11 @@ export class Choice {
     return this.#lastStep;
   }
 
+  /** Whether its client has tokens already and waits for the next one: what is to be computed until then goes before new prompts. */
+  get isResumed(): boolean {
+    return this.nextIndex > 0 || this.request.isResumed;
+  }
+
   get tenant(): Candidate["tenant"] {
     return this.request.task.tenant;
   }
