@@ -16,6 +16,7 @@ import type { Choice } from "./choice.ts";
 import { PARK_MS } from "./limits.ts";
 import { prefixFollowers } from "./prefix-followers.ts";
 import { PromptPreparation } from "./prompt-preparation.ts";
+import { repairFollowers } from "./repair-followers.ts";
 
 export type KvRoomOptions = Readonly<{
   sequences: SequenceStore;
@@ -78,7 +79,7 @@ export class KvRoom {
     );
   }
 
-  /** Choices that wait for nothing but room: not for features, a repair, or a beginning that another one computes. */
+  /** Choices that wait for nothing but room: not for features, a repair, or rows that another one computes, a beginning or what was lost. */
   #ready(choices: readonly Choice[]): Choice[] {
     const { sequences, geometry } = this.#options;
     const first = new Map<ActiveRequest, Choice>();
@@ -91,11 +92,13 @@ export class KvRoom {
         !choice.awaitsMask &&
         !this.#followsSoon(choice, first.get(choice.request)),
     );
+    const mended = repairFollowers(served);
+    for (const [follower, leader] of mended) follower.follow(leader);
     const following = prefixFollowers(served, ({ tokenCountMax }) => {
       if (!sequences.sharesPrefixes) return undefined;
       return sequences.isStriped(tokenCountMax) ? geometry.segmentRows : BLOCK_TOKENS;
     });
-    return served.filter((choice) => !following.has(choice));
+    return served.filter((choice) => !following.has(choice) && !mended.has(choice));
   }
 
   /** What other workers have left of a prompt is taken over before its first choice gets KV. */
