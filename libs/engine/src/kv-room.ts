@@ -79,7 +79,7 @@ export class KvRoom {
     );
   }
 
-  /** Choices that wait for nothing but room: not for features, a repair, or rows that another one computes, a beginning or what was lost. */
+  /** Choices that wait for nothing but room: not for features, a repair, what other workers say or take of it, or rows that another one computes, a beginning or what was lost. */
   #ready(choices: readonly Choice[]): Choice[] {
     const { sequences, geometry } = this.#options;
     const first = new Map<ActiveRequest, Choice>();
@@ -90,6 +90,7 @@ export class KvRoom {
         this.#isPrepared(choice) &&
         !choice.isMending &&
         !choice.awaitsMask &&
+        (choice.active === undefined || sequences.isSettled(choice.active)) &&
         !this.#followsSoon(choice, first.get(choice.request)),
     );
     const mended = repairFollowers(served);

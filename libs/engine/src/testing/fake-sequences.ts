@@ -24,6 +24,10 @@ export class FakeSequences implements SequenceStore {
   readonly stripedRowsFree: number = 0;
   readonly stripedRowsMax: number = 0;
   readonly kvBytesMax: number;
+  /** Sequences that other workers have something of on the way, and when that has arrived. */
+  readonly unsettled = new Map<KvSequence, Promise<void>>();
+  /** Told of each sequence that is opened. */
+  onOpen: (sequence: KvSequence) => void = () => undefined;
   /** The most bytes that were ever in use. */
   kvBytesPeak = 0;
   readonly #geometry: KvGeometry;
@@ -52,8 +56,12 @@ export class FakeSequences implements SequenceStore {
     return false;
   }
 
-  settled(): undefined {
-    return undefined;
+  isSettled(sequence: KvSequence): boolean {
+    return !this.unsettled.has(sequence);
+  }
+
+  settled(sequences: readonly KvSequence[]): Promise<void> {
+    return Promise.race(sequences.flatMap((sequence) => this.unsettled.get(sequence) ?? []));
   }
 
   repair(): undefined {
@@ -67,6 +75,7 @@ export class FakeSequences implements SequenceStore {
   open(): KvSequence {
     const sequence = new FakeSequence(this.#geometry);
     this.#open.add(sequence);
+    this.onOpen(sequence);
     return sequence;
   }
 
