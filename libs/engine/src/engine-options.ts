@@ -1,4 +1,4 @@
-import type { Clock, FeatureSource, SequenceStore, StepRunner, StepTimes, TokenMasks } from "@drover/core";
+import type { Clock, FeatureSource, RequestId, SequenceStore, StepRunner, StepTimes, TokenMasks } from "@drover/core";
 import type { KvGeometry } from "@drover/kv";
 
 /** One step: its rows, where the runner's time went, and the whole of it (planning, sampling and sending included) as predicted and as measured. */
@@ -18,6 +18,9 @@ export type EngineLoad = Readonly<{
   tokenCountToStore: number;
 }>;
 
+/** Of a request that goes on here: rows that are known of its first choice, and those of them that were there. */
+type ResumedCounts = Readonly<{ knownCount: number; cachedCount: number }>;
+
 /** What the engine reports as it happens; everything here is cheap and never throws. */
 export interface EngineObserver {
   stepEnded(facts: StepFacts): void;
@@ -25,6 +28,8 @@ export interface EngineObserver {
   preempted(): void;
   /** A request got KV: so many tokens of its prompt were cached. */
   prefixFound(promptTokenCount: number, cachedTokenCount: number): void;
+  /** A request that has told tokens elsewhere got KV behind so many rows that were there, and goes on. */
+  resumed?(requestId: RequestId, attempt: number, counts: ResumedCounts): void;
   parked(choiceCount: number): void;
 }
 

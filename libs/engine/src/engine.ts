@@ -47,13 +47,7 @@ export class Engine {
     this.#options = options;
     this.#outbox = new RouterOutbox(options.clock);
     this.#cost = new StepCost(options.geometry.chunkRows, undefined, options.runner.expertsRead);
-    this.#room = new KvRoom({
-      ...options,
-      cost: this.#cost,
-      outputs: this.#outputs,
-      onPreempted: () => options.observer.preempted(),
-      onOpened: (prompt, cached) => options.observer.prefixFound(prompt, cached),
-    });
+    this.#room = new KvRoom({ ...options, cost: this.#cost, outputs: this.#outputs });
     this.#stepper = new Stepper(
       { ...options, cost: this.#cost, room: this.#room },
       {

@@ -6,7 +6,7 @@ export { type GenerationTask, taskOf } from "./task.ts";
 // The decode loop runs it, one step after the other, and says what it does.
 
 export { Engine } from "./engine.ts";
-export type { EngineObserver } from "./engine-options.ts";
+export type { EngineObserver, StepFacts } from "./engine-options.ts";
 
 // Its events go out to the router that asked.
 

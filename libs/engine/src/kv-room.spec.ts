@@ -21,8 +21,7 @@ test("hopeless is only who has long found no room and is too long for the worker
     cost: new StepCost(geometry.chunkRows),
     outputs: new OutputLengths(),
     clock,
-    onPreempted: () => undefined,
-    onOpened: () => undefined,
+    observer: { preempted: () => undefined, prefixFound: () => undefined },
   });
   const longest = longestAlone(options);
   const choiceOf = (tokens: number) => new Choice(1, new ActiveRequest(taskOfLength("a", tokens, 1), 1, 0), 0, 0);

@@ -13,10 +13,12 @@ import { BLOCK_TOKENS, type KvGeometry, kvBytesPeak, ownRowsMax } from "@drover/
 import type { ActiveRequest } from "./active-request.ts";
 import { longestAlone } from "./admission.ts";
 import type { Choice } from "./choice.ts";
+import type { EngineObserver } from "./engine-options.ts";
 import { PARK_MS } from "./limits.ts";
 import { prefixFollowers } from "./prefix-followers.ts";
 import { PromptPreparation } from "./prompt-preparation.ts";
 import { repairFollowers } from "./repair-followers.ts";
+import { tellOpened } from "./tell-opened.ts";
 
 export type KvRoomOptions = Readonly<{
   sequences: SequenceStore;
@@ -25,9 +27,7 @@ export type KvRoomOptions = Readonly<{
   cost: StepCost;
   outputs: OutputLengths;
   clock: Clock;
-  onPreempted: () => void;
-  /** A request got KV for the first time. */
-  onOpened: (promptTokenCount: number, cachedTokenCount: number) => void;
+  observer: Pick<EngineObserver, "preempted" | "prefixFound" | "resumed">;
 }>;
 
 /** Gives choices KV, as `claimsWithoutRoom` and `chooseVictim` decide, and takes it back. */
@@ -118,13 +118,13 @@ export class KvRoom {
     choice.open(sequence);
     if (choice.request.cachedCount === undefined) {
       choice.request.cachedCount = sequence.cachedCount;
-      this.#options.onOpened(choice.promptLength, sequence.cachedCount);
+      tellOpened(choice, sequence.cachedCount, this.#options.observer);
     }
     return sequence;
   }
 
   #allocate(choice: Choice, rowCount: number, choices: readonly Choice[], granted: Set<Choice>): boolean {
-    const { sequences, onPreempted } = this.#options;
+    const { sequences, observer } = this.#options;
     const sequence = choice.active ?? this.#open(choice);
     const rows = rowsLeft(choice, rowCount);
     while (!sequences.reserve(sequence, rows)) {
@@ -135,7 +135,7 @@ export class KvRoom {
       if (victim?.sequence === undefined) return false;
       sequences.close(victim.preempt());
       granted.delete(victim);
-      onPreempted();
+      observer.preempted();
     }
     return true;
   }

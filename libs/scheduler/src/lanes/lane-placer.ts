@@ -31,7 +31,7 @@ import type { Capacities } from "./capacities.ts";
 import type { DecisionLog } from "./decision-log.ts";
 import type { DropReason, HeldJob } from "./held-job.ts";
 import { HeldJobs } from "./held-jobs.ts";
-import { type AttemptOutcome, type AttemptPorts, attemptPlacement } from "./placement-attempt.ts";
+import { type AttemptOutcome, type AttemptPorts, attemptPlacement, outcomeText } from "./placement-attempt.ts";
 import { PlacementTrace } from "./placement-trace.ts";
 import type { ChosenWorker, Placer } from "./placer.ts";
 
@@ -226,22 +226,13 @@ export class LanePlacer {
   }
 
   async #conclude(held: HeldJob, chosen: ChosenWorker, outcome: AttemptOutcome): Promise<void> {
-    const { capacities, clock, decisions, logger, metrics, onPlaced } = this.#options;
+    const { capacities, clock, decisions, metrics } = this.#options;
     const { lease } = held;
-    const { job, attempt } = lease;
     const worker = chosen.workerId;
-    decisions.conclude(job.requestId, outcomeText(outcome));
+    decisions.conclude(lease.job.requestId, outcomeText(outcome));
     switch (outcome.kind) {
       case "accepted":
-        capacities.accept(
-          worker,
-          job.requestId,
-          { promptTokenCount: job.promptTokenCount, cachedTokenCount: chosen.cachedTokenCount },
-          clock.monotonic(),
-        );
-        metrics.placed(job, chosen, clock.now() - job.enqueuedAtMs);
-        onPlaced(job.lane);
-        logger.debug("request.placed", { request: job.requestId, attempt, worker, lane: job.lane });
+        this.#accepted(lease, chosen);
         return this.#settle(lease, "complete", (signal) => lease.complete(signal));
       case "refused":
         metrics.refused(outcome.code);
@@ -258,6 +249,20 @@ export class LanePlacer {
       default:
         return assertNever(outcome);
     }
+  }
+
+  #accepted({ job, attempt }: JobLease, chosen: ChosenWorker): void {
+    const { capacities, clock, logger, metrics, onPlaced } = this.#options;
+    const { requestId, promptTokenCount, lane, front } = job;
+    const { workerId, cachedTokenCount } = chosen;
+    capacities.accept(workerId, requestId, { promptTokenCount, cachedTokenCount }, clock.monotonic());
+    const waitedMs = clock.now() - job.enqueuedAtMs;
+    metrics.placed(job, chosen, waitedMs);
+    onPlaced(lane);
+    // Of requests that go on elsewhere all is told: their clients wait.
+    const facts = { request: requestId, attempt, worker: workerId, lane, waited_ms: waitedMs };
+    if (front) logger.info("request.placed", facts);
+    else logger.debug("request.placed", facts);
   }
 
   async #drop(lease: JobLease, reason: DropReason, detail?: string): Promise<void> {
@@ -289,10 +294,4 @@ export class LanePlacer {
       this.#options.logger.warn("lease.failed", { request, attempt: lease.attempt, verb, code, message });
     }
   }
-}
-
-function outcomeText(outcome: AttemptOutcome): string {
-  if (outcome.kind === "accepted") return "accepted";
-  if (outcome.kind === "drop") return `dropped: ${outcome.reason}`;
-  return `${outcome.kind}: ${outcome.code}`;
 }

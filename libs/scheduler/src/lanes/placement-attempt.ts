@@ -69,3 +69,10 @@ export async function attemptPlacement(
     return { kind: "unknown", code };
   }
 }
+
+/** An outcome as the log of decisions has it. */
+export function outcomeText(outcome: AttemptOutcome): string {
+  if (outcome.kind === "accepted") return "accepted";
+  if (outcome.kind === "drop") return `dropped: ${outcome.reason}`;
+  return `${outcome.kind}: ${outcome.code}`;
+}

@@ -83,7 +83,7 @@ export async function attentionParts(
   const features = held.use(
     new RemoteFeatures({ clock, hiddenSize, ...(local.features && { local: local.features }) }),
   );
-  const { observer, counts } = engineMetrics(metrics, modelName);
+  const { observer, counts } = engineMetrics(metrics, modelName, logger);
   const engine = new Engine({
     runner,
     sequences,

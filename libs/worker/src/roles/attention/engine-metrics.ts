@@ -1,4 +1,5 @@
-import type { EngineObserver } from "@drover/engine";
+import type { Logger } from "@drover/core";
+import type { EngineObserver, StepFacts } from "@drover/engine";
 import type { PrefixCounts } from "@drover/fleet";
 import type { Metrics } from "@drover/telemetry";
 
@@ -11,8 +12,11 @@ export type EngineMetrics = Readonly<{
 const RATIO_BUCKETS = [0.25, 0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 4];
 const STEP_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1];
 
-/** Counts what the decode loop does. What has not happened yet is counted as 0 from here on, so that a first time is a rise. */
-export function engineMetrics(metrics: Metrics, modelName: string): EngineMetrics {
+/** A step that takes longer is told of: others wait for its end. */
+const SLOW_STEP_MS = 500;
+
+/** Counts what the decode loop does, and tells of slow steps and of requests that go on here. What has not happened yet is counted as 0 from here on, so that a first time is a rise. */
+export function engineMetrics(metrics: Metrics, modelName: string, logger: Logger): EngineMetrics {
   const model = { model_name: modelName };
   const counter = (name: string, help: string) => metrics.tally(metrics.counter(name, help, ["model_name"]), model);
   const promptTokens = counter("vllm:prompt_tokens_total", "Prompt tokens computed");
@@ -29,6 +33,7 @@ export function engineMetrics(metrics: Metrics, modelName: string): EngineMetric
     stepEnded: (step) => {
       computedMs += step.computeMs;
       observeStep(step);
+      if (step.measuredMs > SLOW_STEP_MS) logger.info("step.slow", slowStep(step));
     },
     tokensComputed: (prompt, generated) => {
       promptTokens.add(prompt);
@@ -43,8 +48,20 @@ export function engineMetrics(metrics: Metrics, modelName: string): EngineMetric
       prefixHits.add(cached);
     },
     parked: (count) => parked.add(count),
+    resumed: (request, attempt, { knownCount, cachedCount }) =>
+      logger.info("request.resumed", { request, attempt, known_tokens: knownCount, cached_tokens: cachedCount }),
   };
   return { observer, counts: () => ({ prefix, generatedTokenCount, computedMs }) };
+}
+
+/** Where a step's time went, milliseconds: what is neither computed nor waited for is the thread's that was busy otherwise. */
+function slowStep({ rowCount, decodeCount, measuredMs, predictedMs, totalMs, computeMs, exchangeMs }: StepFacts) {
+  return {
+    ...{ rows: rowCount, decode_rows: decodeCount, measured_ms: Math.round(measuredMs), total_ms: Math.round(totalMs) },
+    predicted_ms: Math.round(predictedMs),
+    compute_ms: Math.round(computeMs),
+    exchange_ms: Math.round(exchangeMs),
+  };
 }
 
 /** Where the time of steps goes, and how well it was predicted. */
