@@ -1,14 +1,69 @@
 import { constraintFault } from "../constraint-fault.ts";
-import { ANYTHING, hasAnchor, type Regex } from "./regex.ts";
+import { ANYTHING, hasAnchor, isPartial, type Regex } from "./regex.ts";
 
 /**
  * The whole texts in which a pattern finds something, as an expression without anchors: where it has none at an end, anything may stand there.
  * Errors: `invalid_argument`, naming the place, for anchors in the middle.
  */
-export const searched = (regex: Regex, place: string): Regex => withEnds(regex, true, true, place);
+export const searched = (regex: Regex, place: string): Regex =>
+  withEnds(withLooks(regex, false, place), true, true, place);
 
 /** The texts that a pattern matches from end to end. Errors: as `searched`. */
-export const matched = (regex: Regex, place: string): Regex => withEnds(regex, false, false, place);
+export const matched = (regex: Regex, place: string): Regex =>
+  withEnds(withLooks(regex, true, place), false, false, place);
+
+/**
+ * The pattern with what it looks ahead for as all of the text that must follow, or must not. Errors: `invalid_argument`, naming the place, for an
+ * anchor within that stands in the middle, and for characters by Unicode property that must not follow, which are not all known.
+ */
+function withLooks(regex: Regex, isStart: boolean, place: string): Regex {
+  switch (regex.kind) {
+    case "choice":
+      return { kind: "choice", options: regex.options.map((option) => withLooks(option, isStart, place)) };
+    case "sequence": {
+      let isAtStart = isStart;
+      const parts = regex.parts.map((part) => {
+        const seen = withLooks(part, isAtStart, place);
+        isAtStart = part.kind === "start" || (isAtStart && part.kind === "look");
+        return seen;
+      });
+      return { kind: "sequence", parts };
+    }
+    case "repeat":
+      return { ...regex, part: withLooks(regex.part, false, place) };
+    case "look": {
+      if (!isStart && beginsAnchored(regex.ahead))
+        throw constraintFault(place, "is a pattern with an anchor in the middle");
+      const ahead = withEnds(withLooks(regex.ahead, isStart, place), false, true, place);
+      if (regex.negated && isPartial(ahead))
+        throw constraintFault(place, "cannot be enforced where characters by property must not follow");
+      return { ...regex, ahead };
+    }
+    case "set":
+    case "start":
+    case "end":
+      return regex;
+  }
+}
+
+/** Whether an anchor of the text's start is in it. */
+function beginsAnchored(regex: Regex): boolean {
+  switch (regex.kind) {
+    case "start":
+      return true;
+    case "sequence":
+      return regex.parts.some(beginsAnchored);
+    case "choice":
+      return regex.options.some(beginsAnchored);
+    case "repeat":
+      return beginsAnchored(regex.part);
+    case "look":
+      return beginsAnchored(regex.ahead);
+    case "set":
+    case "end":
+      return false;
+  }
+}
 
 function withEnds(regex: Regex, openStart: boolean, openEnd: boolean, place: string): Regex {
   switch (regex.kind) {
@@ -20,6 +75,7 @@ function withEnds(regex: Regex, openStart: boolean, openEnd: boolean, place: str
     case "end":
       return sequenceWithEnds([regex], openStart, openEnd, place);
     case "set":
+    case "look":
     case "repeat":
       if (hasAnchor(regex)) throw constraintFault(place, "is a pattern with an anchor that is repeated");
       return opened([regex], openStart, openEnd);

@@ -1,7 +1,7 @@
 import type { Regex } from "./regex.ts";
 
 /**
- * The texts of a pattern that have so many characters, where one part of it alone may be of any length: then that part is bounded. Undefined for
+ * The texts of a pattern without looks ahead that have so many characters, where one part of it alone may be of any length: then that part is bounded. Undefined for
  * other patterns.
  */
 export function boundedRegex(regex: Regex, min: number, max: number): Regex | undefined {
@@ -20,24 +20,30 @@ const flat = (regex: Regex): readonly Regex[] => (regex.kind === "sequence" ? re
 
 /** Characters of every text of it; undefined where they differ. */
 function lengthOf(regex: Regex): number | undefined {
+  const [min, max] = lengthsOf(regex);
+  return min === max ? min : undefined;
+}
+
+/** Between how many characters its texts have, of a pattern that looks ahead for nothing. */
+export function lengthsOf(regex: Regex): readonly [min: number, max: number] {
   switch (regex.kind) {
     case "set":
-      return 1;
-    case "sequence":
-      return regex.parts.reduce<number | undefined>((sum, part) => {
-        const length = lengthOf(part);
-        return sum === undefined || length === undefined ? undefined : sum + length;
-      }, 0);
+      return [1, 1];
+    case "sequence": {
+      const lengths = regex.parts.map(lengthsOf);
+      return [lengths.reduce((sum, [min]) => sum + min, 0), lengths.reduce((sum, [, max]) => sum + max, 0)];
+    }
     case "choice": {
-      const [first, ...others] = regex.options.map(lengthOf);
-      return others.every((other) => other === first) ? first : undefined;
+      const lengths = regex.options.map(lengthsOf);
+      return [Math.min(...lengths.map(([min]) => min)), Math.max(...lengths.map(([, max]) => max))];
     }
     case "repeat": {
-      const length = lengthOf(regex.part);
-      return regex.min === regex.max && length !== undefined ? regex.min * length : undefined;
+      const [min, max] = lengthsOf(regex.part);
+      return [min * regex.min, max === 0 || regex.max === 0 ? 0 : max * regex.max];
     }
+    case "look":
     case "start":
     case "end":
-      return 0;
+      return [0, 0];
   }
 }

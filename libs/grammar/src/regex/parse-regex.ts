@@ -6,7 +6,7 @@ import type { Regex } from "./regex.ts";
 
 /**
  * Reads a regular expression of ECMAScript's, of which it has what a grammar can say. Errors: `invalid_argument`, naming the place, for what is
- * none, and for looking around, references to groups, borders of words and flags.
+ * none, and for looking back, references to groups, borders of words and flags.
  */
 export function parseRegex(source: string, place: string): Regex {
   if (source.length > PATTERN_CHARACTERS_MAX) throw constraintFault(place, "is too large to be enforced");
@@ -83,7 +83,7 @@ class RegexReader {
       case "[":
         return { kind: "set", set: this.#class() };
       case "\\":
-        return { kind: "set", set: this.#escape() };
+        return this.#anchor() ?? { kind: "set", set: this.#escape() };
       case "*":
       case "+":
       case "?":
@@ -93,16 +93,27 @@ class RegexReader {
     }
   }
 
+  /** An anchor as Python and Rust write it. */
+  #anchor(): Regex | undefined {
+    if (this.#takes("A")) return { kind: "start" };
+    return this.#takes("Z") || this.#takes("z") ? { kind: "end" } : undefined;
+  }
+
   #group(): Regex {
     this.#depth += 1;
     if (this.#depth > NESTING_MAX) throw this.#fault("is nested too deeply");
     if (this.#takes("?")) {
-      if (this.#takes("<=") || this.#takes("<!") || this.#takes("=") || this.#takes("!"))
-        throw this.#fault("looks around, which cannot be enforced");
+      if (this.#takes("<=") || this.#takes("<!")) throw this.#fault("looks back, which cannot be enforced");
+      const isNegated = this.#takes("!");
+      if (isNegated || this.#takes("=")) return { kind: "look", negated: isNegated, ahead: this.#grouped() };
       const named = this.#takes("P<") || this.#takes("<");
       if (named) while (this.#take() !== ">");
       else if (!this.#takes(":")) throw this.#fault("has a group that cannot be enforced");
     }
+    return this.#grouped();
+  }
+
+  #grouped(): Regex {
     const inner = this.#choice();
     if (!this.#takes(")")) throw this.#fault("has a group without an end");
     this.#depth -= 1;
@@ -118,6 +129,7 @@ class RegexReader {
       throw this.#fault(`repeats a part more than ${REPEAT_MAX} times, or less than nothing`);
     this.#takes("?");
     if (atom.kind === "start" || atom.kind === "end") throw this.#fault("repeats an anchor");
+    if (atom.kind === "look") throw this.#fault("repeats what takes nothing");
     return { kind: "repeat", part: atom, min, max };
   }
 

@@ -1,5 +1,6 @@
-const LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,30}[A-Za-z0-9])?";
-const HOST = `${LABEL}(?:\\.${LABEL}){0,6}`;
+/** A part of a host's name, of at most so many characters. What has two dashes in a row may claim to be an international name, and be none. */
+const label = (most: number) => `[A-Za-z0-9](?:-?[A-Za-z0-9]){0,${Math.floor((most - 1) / 2)}}`;
+const HOST = `${label(61)}(?:\\.${label(61)}){0,3}`;
 const DATE =
   "[1-9]\\d{3}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\\d|30)|02-(?:0[1-9]|1\\d|2[0-8]))";
 const ZONE = "(?:Z|[+-](?:[01]\\d|2[0-3]):[0-5]\\d)";
@@ -7,39 +8,122 @@ const TIME = `(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,6})?${ZONE}`;
 const DAYS = "\\d{1,4}Y(?:\\d{1,2}M(?:\\d{1,2}D)?)?|\\d{1,4}M(?:\\d{1,4}D)?|\\d{1,4}D";
 const HOURS = "T(?:\\d{1,4}H(?:\\d{1,4}M(?:\\d{1,4}S)?)?|\\d{1,4}M(?:\\d{1,4}S)?|\\d{1,4}S)";
 const OCTET = "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
+const IPV4 = `${OCTET}(?:\\.${OCTET}){3}`;
 const GROUP = "[0-9a-fA-F]{1,4}";
-const PATH = "(?:/[A-Za-z0-9._~-]{0,64}){0,16}(?:\\?[A-Za-z0-9._~=&-]{0,256})?(?:#[A-Za-z0-9._~-]{0,64})?";
-const URI = `(?:https?|ftp|wss?)://${HOST}(?::[1-9]\\d{0,3})?${PATH}`;
+const IPV6 = `${GROUP}(?::${GROUP}){7}|${GROUP}(?::${GROUP}){0,2}::${GROUP}(?::${GROUP}){0,2}|::${GROUP}|::`;
+/** How many bits of an address name its network. */
+const BITS_32 = "(?:[12]?\\d|3[0-2])";
+const BITS_128 = "(?:[1-9]?\\d|1[01]\\d|12[0-8])";
+/** Networks whose other bits are zero, as Python asks. */
+const NETWORK_V4 = `${OCTET}(?:\\.0){3}/8|${OCTET}\\.${OCTET}\\.0\\.0/16|${OCTET}(?:\\.${OCTET}){2}\\.0/24|${IPV4}/32`;
+const NETWORK_V6 = `${GROUP}:${GROUP}::/32|${GROUP}(?::${GROUP}){2}::/48|${GROUP}(?::${GROUP}){3}::/64|(?:${IPV6})/128`;
+/** How long a URI may be: parts of its host's name, segments of its path, and characters of a segment and of a query. */
+type UriLengths = Readonly<{ labels: number; segments: number; segment: number; query: number }>;
+const path = ({ segments, segment, query }: UriLengths) =>
+  `(?:/[A-Za-z0-9._~!$&'()*+,;=:@-]{0,${segment}}){0,${segments}}(?:\\?[A-Za-z0-9._~!$&'()*+,;=:@/?-]{0,${query}})?(?:#[A-Za-z0-9._~-]{0,${segment}})?`;
+/** A host whose last part begins with a digit would be an address to browsers. */
+const uri = (lengths: UriLengths) =>
+  `(?:https?|ftp|wss?)://(?:(?:${label(lengths.segment)}\\.){0,${lengths.labels}}[A-Za-z][A-Za-z0-9]{0,14}|${IPV4})(?::[1-9]\\d{0,3}|:[1-5]\\d{4})?${path(lengths)}`;
+const reference = (lengths: UriLengths) => `${uri(lengths)}|/[A-Za-z0-9._~-]{1,${lengths.segment}}${path(lengths)}`;
+/** At most some 1,700, 900 and 250 characters. */
+const URIS: readonly UriLengths[] = [
+  { labels: 3, segments: 16, segment: 61, query: 256 },
+  { labels: 3, segments: 8, segment: 47, query: 200 },
+  { labels: 3, segments: 4, segment: 19, query: 24 },
+];
 const POINTER = "(?:/[A-Za-z0-9_.-]{0,64}){0,16}";
-const MAIL = `[A-Za-z0-9_+-]{1,32}(?:\\.[A-Za-z0-9_+-]{1,31}){0,1}@${LABEL}(?:\\.${LABEL}){1,4}`;
+const BASE64 = "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?";
+const FILE = "[^\\u0000-\\u001f]+";
+const uuid = (version: string) =>
+  `[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-${version}[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}`;
+/** Hashes by how many digits they have. */
+const HASHES = Object.entries({ md5: 32, sha1: 40, sha256: 64, sha384: 96, sha512: 128 });
+/** What zod says of a text beside the pattern that says it. */
+const OF_PATTERNS = ["starts_with", "ends_with", "includes"].map((name) => [name, "[\\s\\S]*"] as const);
+const UUIDS = Object.fromEntries(Array.from("12345678", (version) => [`uuid${version}`, uuid(version)]));
+/** At most some 250, 90 and 40 characters; the last part of a host is what validators take for one. */
+const MAILS = [
+  `[A-Za-z0-9_+-]{1,20}(?:\\.[A-Za-z0-9_+-]{1,13}){0,2}@(?:${label(61)}\\.){1,3}[A-Za-z]{2,15}`,
+  `[A-Za-z0-9_+-]{1,16}(?:\\.[A-Za-z0-9_+-]{1,15})?@(?:${label(21)}\\.){1,2}[A-Za-z]{2,8}`,
+  "[A-Za-z0-9_+-]{1,15}@[A-Za-z0-9]{1,15}\\.[A-Za-z]{2,8}",
+];
+const whole = (pattern: string) => `^(?:${pattern})$`;
+/** Patterns of formats whose texts may be long, each list from wide to narrow. */
+const VARIED: Readonly<Record<string, readonly string[]>> = {
+  mail: MAILS.map(whole),
+  uri: URIS.map(uri).map(whole),
+  reference: URIS.map(reference).map(whole),
+};
 
-/** Formats of strings, each as a pattern: what it takes is of the format, which may have more. Source: the RFCs that JSON Schema names. */
+/** By the pattern of such a format: narrower ones, for where its texts must not be as long, or be of another pattern too. */
+export const NARROWER: ReadonlyMap<string, readonly string[]> = new Map(
+  Object.values(VARIED).map(([wide = "", ...narrow]) => [wide, narrow] as const),
+);
+
+/**
+ * Formats of strings, each as a pattern: what it takes is of the format, which may have more. Source: the RFCs that JSON Schema names, and what
+ * pydantic, zod and Ajv call their own types.
+ */
 export const FORMATS: ReadonlyMap<string, string> = new Map(
   Object.entries({
     date: DATE,
     time: TIME,
     "date-time": `${DATE}T${TIME}`,
     duration: `P(?:(?:${DAYS})(?:${HOURS})?|${HOURS}|\\d{1,4}W)`,
-    email: MAIL,
-    "idn-email": MAIL,
     hostname: HOST,
     "idn-hostname": HOST,
-    ipv4: `${OCTET}(?:\\.${OCTET}){3}`,
-    ipv6: `${GROUP}(?::${GROUP}){7}|${GROUP}(?::${GROUP}){0,2}::${GROUP}(?::${GROUP}){0,2}|::${GROUP}|::`,
-    uri: URI,
-    iri: URI,
-    "uri-reference": `${URI}|/[A-Za-z0-9._~-]{1,64}${PATH}`,
-    "iri-reference": `${URI}|/[A-Za-z0-9._~-]{1,64}${PATH}`,
-    "uri-template": URI,
+    ipv4: IPV4,
+    ipv6: IPV6,
+    ipvanyaddress: `${IPV4}|${IPV6}`,
+    cidrv4: `${IPV4}/${BITS_32}`,
+    cidrv6: `(?:${IPV6})/${BITS_128}`,
+    ipv4interface: `${IPV4}/${BITS_32}`,
+    ipv6interface: `(?:${IPV6})/${BITS_128}`,
+    ipvanyinterface: `${IPV4}/${BITS_32}|(?:${IPV6})/${BITS_128}`,
+    ipv4network: NETWORK_V4,
+    ipv6network: NETWORK_V6,
+    ipvanynetwork: `${NETWORK_V4}|${NETWORK_V6}`,
+    mac: "[0-9A-F]{2}(?::[0-9A-F]{2}){5}",
+    e164: "\\+[1-9]\\d{6,14}",
     uuid: "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}",
+    ...UUIDS,
+    nanoid: "[A-Za-z0-9_-]{21}",
+    cuid: "c[0-9a-z]{24}",
+    cuid2: "[a-z][0-9a-z]{23}",
+    ulid: "[0-7][0-9A-HJKMNP-TV-Z]{25}",
+    xid: "[0-9a-v]{20}",
+    ksuid: "[A-Za-z0-9]{27}",
     "json-pointer": POINTER,
     "relative-json-pointer": `(?:0|[1-9]\\d{0,3})(?:#|${POINTER})`,
     regex: "[A-Za-z0-9 _-]{0,64}",
-    byte: "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?",
+    byte: BASE64,
+    base64: BASE64,
+    base64url: "(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-]{2,3})?",
+    hex: "(?:[0-9a-fA-F]{2})*",
+    ...Object.fromEntries(HASHES.map(([name, count]) => [`${name}_hex`, `[0-9a-f]{${count}}`])),
+    lowercase: "[^A-Z]*",
+    uppercase: "[^a-z]*",
+    ...Object.fromEntries(OF_PATTERNS),
+    decimal: "-?(?:0|[1-9]\\d{0,17})(?:\\.\\d{1,9})?",
+    path: FILE,
+    "file-path": FILE,
+    "directory-path": FILE,
+    html: "[\\s\\S]*",
+    markdown: "[\\s\\S]*",
     binary: "[\\s\\S]*",
     password: "[\\s\\S]*",
-  }).map(([name, pattern]) => [name, `^(?:${pattern})$`] as const),
+  })
+    .map(([name, pattern]): readonly [string, string] => [name, whole(pattern)])
+    .concat(
+      named(["email", "idn-email", "name-email"], VARIED.mail),
+      named(["uri", "url", "iri", "uri-template"], VARIED.uri),
+      named(["uri-reference", "iri-reference"], VARIED.reference),
+    ),
 );
+
+function named(names: readonly string[], [wide = ""]: readonly string[] = []): (readonly [string, string])[] {
+  return names.map((name) => [name, wide] as const);
+}
 
 /** Formats of numbers: whole ones, and between which; undefined for all numbers. Source: the OpenAPI format registry. */
 export const NUMBER_FORMATS: ReadonlyMap<string, readonly [min: number, max: number] | undefined> = new Map([

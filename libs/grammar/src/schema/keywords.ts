@@ -12,6 +12,7 @@ type Shape = "schema" | "schemas" | "schemaMap" | "count" | "number" | "string" 
 /** Keywords that say what a value must be, and are enforced. */
 const ENFORCED: ReadonlyMap<string, Shape> = new Map([
   ["type", "any"],
+  ["nullable", "boolean"],
   ["enum", "any"],
   ["const", "any"],
   ["$ref", "string"],

@@ -52,7 +52,8 @@ export function typedKinds({ schema, place }: SchemaNode): ReadonlySet<Kind> | u
   const kinds = types.map((type) => BY_TYPE.get(type));
   if (types.length === 0 || kinds.includes(undefined))
     throw constraintFault(`${place}.type`, "is no type of JSON Schema");
-  return new Set(kinds.flatMap((some) => some ?? []));
+  // OpenAPI 3.0's way to say that null is one of the types.
+  return new Set([...kinds.flatMap((some) => some ?? []), ...(schema.nullable === true ? (["null"] as const) : [])]);
 }
 
 /** Kinds that nodes allow together. */

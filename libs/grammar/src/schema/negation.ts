@@ -1,7 +1,8 @@
+import { isPartial } from "../regex/regex.ts";
 import { isJsonObject, type JsonObject } from "./json-object.ts";
 import { NOT_PATTERN, NOT_VALUES } from "./keywords.ts";
 import { KINDS, type Kind, typedKinds } from "./kinds.ts";
-import { isPartial, type Patterns } from "./patterns.ts";
+import type { Patterns } from "./patterns.ts";
 import { listOf, mapOf, type SchemaNode, type SchemaNodes } from "./schema-node.ts";
 
 const TYPES: Readonly<Record<Exclude<Kind, "integer" | "fraction">, string>> = {

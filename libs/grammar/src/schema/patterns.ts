@@ -45,20 +45,3 @@ export class Patterns {
     return pattern;
   }
 }
-
-/** Whether a pattern has characters by Unicode property: beyond ASCII it takes more than is known, so that what it does not take is not known. */
-export function isPartial(regex: Regex): boolean {
-  switch (regex.kind) {
-    case "set":
-      return regex.set.partial;
-    case "sequence":
-      return regex.parts.some(isPartial);
-    case "choice":
-      return regex.options.some(isPartial);
-    case "repeat":
-      return isPartial(regex.part);
-    case "start":
-    case "end":
-      return false;
-  }
-}

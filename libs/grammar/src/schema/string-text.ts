@@ -5,13 +5,14 @@ import type { Budget } from "../budget.ts";
 import { constraintFault } from "../constraint-fault.ts";
 import { type Expression, NOTHING } from "../expression.ts";
 import { jsonCharacter, quoted, stringOfLength } from "../json/json-text.ts";
-import { LENGTH_STATES_MAX } from "../limits.ts";
-import { boundedRegex } from "../regex/bounded-regex.ts";
+import { LENGTH_STATES_MAX, MACHINE_TEXT_MAX } from "../limits.ts";
+import { boundedRegex, lengthsOf } from "../regex/bounded-regex.ts";
+import { hasLook, isPartial, type Regex } from "../regex/regex.ts";
 import { regexExpression } from "../regex/regex-expression.ts";
 import type { RuleBook } from "../rule-book.ts";
-import { NUMBER_FORMATS } from "./formats.ts";
+import { NARROWER, NUMBER_FORMATS } from "./formats.ts";
 import { NOT_PATTERN, NOT_VALUES } from "./keywords.ts";
-import { isPartial, type Patterns } from "./patterns.ts";
+import type { Patterns } from "./patterns.ts";
 import { listOf, type SchemaNode } from "./schema-node.ts";
 
 /** What strings are asked for: each pattern with its place. */
@@ -58,20 +59,38 @@ export function stringExpression(
   const asked = [...new Map(query.patterns).entries()];
   const [only] = asked;
   if (isFree && only === undefined) return stringOfLength(lengthMin, lengthMax);
-  const hasLength = lengthMin > 0 || lengthMax < Number.POSITIVE_INFINITY;
-  if (isFree && only !== undefined && asked.length === 1 && !hasLength)
-    return quoted(regexExpression(patterns.regex(...only), jsonCharacter));
-  const bounded =
-    isFree && only !== undefined && asked.length === 1
-      ? boundedRegex(patterns.regex(...only), lengthMin, lengthMax)
-      : undefined;
-  if (bounded !== undefined) return quoted(regexExpression(bounded, jsonCharacter));
+  const fitting = isFree && only !== undefined && asked.length === 1 ? fittingRegex(only, query, patterns) : undefined;
+  if (fitting !== undefined) return quoted(regexExpression(fitting, jsonCharacter));
   const machines = [
-    ...asked.map(([pattern, at]) => patterns.machine(pattern, at)),
+    ...asked.map(([pattern, at]) => patterns.machine(ofMachines(pattern, patterns, at), at)),
     ...refusalMachines(query, patterns),
   ];
   const automaton = intersect([...machines, ...lengths(query, machines, budget, place)], budget, place);
   return quoted(automatonExpression(automaton, jsonCharacter, rules));
+}
+
+/** The texts of a pattern that are as long as is asked; undefined where only a machine knows them. */
+function fittingRegex(
+  [pattern, place]: StringQuery["patterns"][number],
+  { lengthMin, lengthMax }: StringQuery,
+  patterns: Patterns,
+): Regex | undefined {
+  for (const one of [pattern, ...(NARROWER.get(pattern) ?? [])]) {
+    const regex = patterns.regex(one, place);
+    if (hasLook(regex)) return undefined;
+    const [min, max] = lengthsOf(regex);
+    if (lengthMin <= min && max <= lengthMax) return regex;
+    const bounded = boundedRegex(regex, lengthMin, lengthMax);
+    if (bounded !== undefined) return bounded;
+  }
+  return undefined;
+}
+
+/** Of a format's patterns the widest that a machine has states for beside others. */
+function ofMachines(pattern: string, patterns: Patterns, place: string): string {
+  const narrower = NARROWER.get(pattern) ?? [];
+  const fits = (one: string) => lengthsOf(patterns.regex(one, place))[1] <= MACHINE_TEXT_MAX;
+  return [pattern, ...narrower].find(fits) ?? pattern;
 }
 
 /** Machines of what a query refuses. Errors: `invalid_argument` for a pattern of which is not known what it does not take. */

@@ -1,3 +1,4 @@
+import { ENFORCED_TEXT_SCHEMAS } from "./enforced-text-schemas.ts";
 import { REFERRING_SCHEMAS } from "./referring-schemas.ts";
 
 /** Schemas that are enforced: each keyword of JSON Schema, alone and beside others. */
@@ -247,6 +248,7 @@ export const ENFORCED_SCHEMAS: Readonly<Record<string, unknown>> = {
     // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
     then: { required: ["b"] },
   },
+  ...ENFORCED_TEXT_SCHEMAS,
   ...REFERRING_SCHEMAS,
   "a reference by id": {
     $id: "https://example.com/root",
