@@ -6,6 +6,7 @@ const CALL_KEYS: Readonly<Record<string, string>> = {
   name: "\"'",
   parameters: "{\"'nN",
   arguments: "{\"'nN",
+  function: "{\"'",
   type: "\"'",
   id: "\"'",
 };
@@ -41,6 +42,7 @@ export function* jsonCallArray(characters: Characters): Production<FoundCall[]> 
 
 function* callObject(characters: Characters): Production<FoundCall> {
   const places = new Map<string, Place>();
+  let inner: FoundCall | undefined;
   yield* nest(characters);
   yield;
   yield* space(characters);
@@ -51,12 +53,15 @@ function* callObject(characters: Characters): Production<FoundCall> {
     yield* colon(characters);
     if (places.has(key) || !CALL_KEYS[key]?.includes(characters.char)) characters.plain = true;
     const start = characters.offset;
-    yield* jsonValue(characters);
+    if (key === "function" && characters.char === "{") {
+      inner = yield* callObject(characters);
+      yield;
+    } else yield* jsonValue(characters);
     places.set(key, { start, end: characters.offset });
     yield* comma(characters, "}");
   }
   characters.depth--;
-  const call = characters.plain ? undefined : readCall(characters, places);
+  const call = characters.plain ? undefined : readCall(characters, places, inner);
   return { name: call?.name, arguments: call?.arguments ?? "", end: characters.offset + 1 };
 }
 
@@ -79,13 +84,19 @@ function* callKey(characters: Characters): Production<string> {
 function readCall(
   characters: Characters,
   places: ReadonlyMap<string, Place>,
+  inner: FoundCall | undefined,
 ): Readonly<{ name: string; arguments: string }> | undefined {
   const written = (key: string): string | undefined => {
     const place = places.get(key);
     return place && characters.repaired(place.start, place.end);
   };
-  const [name, type] = [written("name"), written("type")];
-  if (name === undefined || (type !== undefined && JSON.parse(type) !== "function")) return undefined;
+  const type = written("type");
+  if (type !== undefined && JSON.parse(type) !== "function") return undefined;
+  if (places.has("name") && places.has("function")) return undefined;
+  const isWrapped = !places.has("arguments") && !places.has("parameters");
+  if (inner !== undefined) return isWrapped && inner.name !== undefined ? { ...inner, name: inner.name } : undefined;
+  const name = written("name") ?? written("function");
+  if (name === undefined) return undefined;
   if (places.has("arguments") && places.has("parameters")) return undefined;
   const given = written("arguments") ?? written("parameters");
   // An object of a name alone may be anything.
