@@ -49,9 +49,28 @@ describe("what is asked for by the wrong way", () => {
     ["/api/chat", "below /v1, and not Ollama's"],
     ["/rerank", "no model that ranks"],
     ["/v1/chat/completions/chatcmpl-1", "chats are not kept"],
+    ["/v1/v1/messages", "Anthropic's one without it"],
+    ["/v1/chat/completions/chat/completions", "ends in /v1"],
+    ["/v1/completions/models", "ends in /v1"],
+    ["/responses", "below /v1"],
+    ["/messages/count_tokens", "below /v1"],
+    ["/openai/deployments/tiny/chat/completions?api-version=2024-10-21", "not at Azure's paths"],
+    ["/v1/engines/tiny/completions", "a request names its own"],
+    ["/v1beta/models/tiny:generateContent", "not Gemini's"],
   ])("%s, which other servers have, is answered with why it is not here", async (path, why) => {
     const reply = await scene.post(path, {});
     expect([reply.status, ((await reply.json()) as Json).error.message.includes(why)]).toEqual([404, true]);
+  });
+
+  it.each([
+    ["GET", "/v1/messages", 405, "invalid_request_error"],
+    ["POST", "/v1/messages/batches", 404, "not_found_error"],
+  ])("%s %s is refused in the shape of Anthropic's errors", async (method, path, status, type) => {
+    const reply = await fetch(scene.url + path, { method, ...(method !== "GET" && { body: "{}" }) });
+    expect([reply.status, await reply.json()]).toEqual([
+      status,
+      { type: "error", error: { type, message: expect.any(String) } },
+    ]);
   });
 
   it("chats are listed nowhere, and whoever asks for them learns what is kept", async () => {

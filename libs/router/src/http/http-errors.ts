@@ -16,9 +16,9 @@ export function sendError(reply: FastifyReply, error: DroverError): FastifyReply
     .send(JSON.stringify(refusalOf(reply)(publicError(error))));
 }
 
-/** How the endpoint that was asked tells an error. */
+/** How the endpoint that was asked tells an error, or the one below which nothing is served. */
 function refusalOf({ request }: FastifyReply): (error: DroverError) => unknown {
-  const path = request.routeOptions?.url ?? "";
+  const path = request.routeOptions?.url ?? request.url;
   return GENERATION_ENDPOINTS.find((endpoint) => path.startsWith(endpoint.path))?.refusal ?? errorReply;
 }
 

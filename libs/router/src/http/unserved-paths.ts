@@ -7,8 +7,25 @@ const AGENTS = "agents run at their client, which asks for each turn";
 const CHATS = /^\/v1\/chat\/completions$/;
 const CHATS_ARE_NOT_KEPT = "chats are not kept, and `store` has no effect on them; what /v1/responses answers is kept";
 
-/** What clients of other servers ask for by their defaults, and why it is not here or what is in its place. */
+const BASE_URL = "a client's base URL";
+
+/** What clients of other servers ask for by their defaults, or by a base URL that is not quite right, and why it is not here or what is in its place. */
 const UNSERVED: readonly (readonly [RegExp, string])[] = [
+  [
+    /^\/v1\/v1(\/|$)/,
+    `${BASE_URL} has /v1 where the client adds it: OpenAI's clients take one that ends in /v1, and Anthropic's one without it`,
+  ],
+  [
+    /\/(chat\/completions|completions|responses|messages)\/(chat\/completions|completions|responses|messages|models)$/,
+    `${BASE_URL} ends in /v1, and the client adds the rest of the path`,
+  ],
+  [
+    /^\/openai(\/|$)/,
+    "OpenAI's interface is below /v1, and not at Azure's paths: its plain client takes this server's address with /v1",
+  ],
+  [/^\/v1\/engines(\/|$)/, "engines have given way to models: a request names its own"],
+  [/^\/v1\/edits$/, "it has given way to /v1/chat/completions, which is served"],
+  [/^\/v1(alpha|beta\d?)(\/|$)/, "this is OpenAI's interface, below /v1, and not Gemini's"],
   [/^\/v1\/embeddings$/, `${WRITES_TEXT}, and no model for embeddings is served`],
   [/^\/(v1\/|v2\/)?(rerank|score|pooling|classify)$/, `${WRITES_TEXT}, and no model that ranks or sorts is served`],
   [/^\/v1\/audio\//, `${WRITES_TEXT}; it neither hears nor speaks`],
@@ -42,7 +59,7 @@ const UNSERVED: readonly (readonly [RegExp, string])[] = [
   [/^\/v1\/(un)?load_lora_adapter$/, "no adapters are served"],
   [/^\/api\//, "this is OpenAI's interface, below /v1, and not Ollama's"],
   [
-    /^\/(generate|generate_stream|completion|infill|invocations|chat\/completions|completions|models)$/,
+    /^\/(generate|generate_stream|completion|infill|invocations|chat\/completions|completions|models|responses|messages|files|batches|embeddings)(\/|$)/,
     "OpenAI's interface is below /v1",
   ],
 ];
