@@ -84,21 +84,23 @@ export class KvRoom {
     const { sequences, geometry } = this.#options;
     const first = new Map<ActiveRequest, Choice>();
     for (const choice of choices) if (!first.has(choice.request)) first.set(choice.request, choice);
-    const served = choices.filter(
+    const known = choices.filter(
       (choice) =>
         choice.request.features !== undefined &&
         this.#isPrepared(choice) &&
-        !choice.isMending &&
         !choice.awaitsMask &&
-        (choice.active === undefined || sequences.isSettled(choice.active)) &&
         !this.#followsSoon(choice, first.get(choice.request)),
     );
-    const mended = repairFollowers(served);
-    for (const [follower, leader] of mended) follower.follow(leader);
-    const following = prefixFollowers(served, ({ tokenCountMax }) => {
+    // Who waits for other workers itself is about to go on: others who begin alike wait for it all the same.
+    const following = prefixFollowers(known, ({ tokenCountMax }) => {
       if (!sequences.sharesPrefixes) return undefined;
       return sequences.isStriped(tokenCountMax) ? geometry.segmentRows : BLOCK_TOKENS;
     });
+    const served = known.filter(
+      ({ active, isMending }) => !isMending && (active === undefined || sequences.isSettled(active)),
+    );
+    const mended = repairFollowers(served);
+    for (const [follower, leader] of mended) follower.follow(leader);
     return served.filter((choice) => !following.has(choice) && !mended.has(choice));
   }
 

@@ -1,4 +1,4 @@
-import { kvGeometry } from "@drover/kv";
+import { BlockHashes, kvGeometry } from "@drover/kv";
 import { expect, test } from "vitest";
 import { drainFake, fakeEngine, taskOfLength } from "./testing/fake-engine.ts";
 
@@ -65,3 +65,29 @@ test("who is cancelled while it waits for other workers leaves nothing", async (
   expect(local.sequences.openCount).toBe(0);
   expect(await local.engine.step()).toBe(false);
 });
+
+test.each(["unsettled", "mending"] as const)(
+  "a prompt that begins like one which is %s at this moment waits for it, and does not compute the beginning itself",
+  async (kind) => {
+    const { local } = engineOf();
+    const { sequences, engine } = local;
+    sequences.sharesPrefixes = true;
+    const chain = new BlockHashes({ modelFingerprint: "m", salt: "" });
+    chain.append(new Int32Array(400));
+    const task = (id: string) => ({ ...taskOfLength(id, 400, 2), blockHashes: chain.wire.slice() });
+    sequences.onOpen = (sequence) => {
+      if (kind === "mending") sequences.mending.add(sequence);
+      else sequences.unsettled.set(sequence, Promise.resolve());
+    };
+    engine.place(task("first"));
+    for (let i = 0; i < 3; i++) await engine.step();
+    engine.place(task("second"));
+    for (let i = 0; i < 3; i++) await engine.step();
+    expect(sequences.openCount).toBe(1);
+    sequences.onOpen = () => undefined;
+    sequences.mending.clear();
+    sequences.unsettled.clear();
+    await drainFake(local, 100);
+    expect(sequences.openCount).toBe(0);
+  },
+);

@@ -20,12 +20,14 @@ class FakeSequence implements KvSequence {
 
 /** A store that accounts for KV as a real one does, and finds no prefixes. */
 export class FakeSequences implements SequenceStore {
-  readonly sharesPrefixes = false;
+  sharesPrefixes = false;
   readonly stripedRowsFree: number = 0;
   readonly stripedRowsMax: number = 0;
   readonly kvBytesMax: number;
   /** Sequences that other workers have something of on the way, and when that has arrived. */
   readonly unsettled = new Map<KvSequence, Promise<void>>();
+  /** Sequences of which lost rows are on their way to another worker. */
+  readonly mending = new Set<KvSequence>();
   /** Told of each sequence that is opened. */
   onOpen: (sequence: KvSequence) => void = () => undefined;
   /** The most bytes that were ever in use. */
@@ -64,8 +66,8 @@ export class FakeSequences implements SequenceStore {
     return Promise.race(sequences.flatMap((sequence) => this.unsettled.get(sequence) ?? []));
   }
 
-  repair(): undefined {
-    return undefined;
+  repair(sequence: KvSequence): "sending" | undefined {
+    return this.mending.has(sequence) ? "sending" : undefined;
   }
 
   prepare(): undefined {
