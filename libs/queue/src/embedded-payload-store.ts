@@ -1,19 +1,29 @@
 import { type Clock, DroverError, type PayloadStore, type PutCondition } from "@drover/core";
-import { PAYLOAD_BYTES_MAX, RETRY_AFTER_MS } from "./limits.ts";
+import { PAYLOAD_BYTES_MAX, PAYLOADS_LOOKED_AT, RETRY_AFTER_MS } from "./limits.ts";
 
-/** Payloads in the scheduler's own memory, bounded in bytes. */
+type Value = Readonly<{ bytes: Uint8Array; until: number }>;
+
+/** Payloads in the scheduler's own memory, bounded in bytes. Those whose time is over go as others come: each that comes looks at some. */
 export class EmbeddedPayloadStore implements PayloadStore {
   readonly #clock: Clock;
-  readonly #values = new Map<string, Readonly<{ bytes: Uint8Array; until: number }>>();
+  readonly #values = new Map<string, Value>();
+  /** Goes round and round, in the order in which they came. */
+  #looking: Iterator<readonly [string, Value]> = this.#values[Symbol.iterator]();
   #byteCount = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
+  /** Of all values, those whose time is over and that nobody has looked at since too. */
+  get byteCount(): number {
+    return this.#byteCount;
+  }
+
   async put(key: string, bytes: Uint8Array, ttlMs: number, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     this.#remove(key);
+    this.#lookAtSome();
     if (this.#byteCount + bytes.length > PAYLOAD_BYTES_MAX) this.#removeExpired();
     if (this.#byteCount + bytes.length > PAYLOAD_BYTES_MAX) {
       throw new DroverError("overloaded", "the payload store is full", { retryAfterMs: RETRY_AFTER_MS });
@@ -53,6 +63,19 @@ export class EmbeddedPayloadStore implements PayloadStore {
   #remove(key: string): void {
     this.#byteCount -= this.#values.get(key)?.bytes.length ?? 0;
     this.#values.delete(key);
+  }
+
+  #lookAtSome(): void {
+    const now = this.#clock.monotonic();
+    for (let looked = 0; looked < PAYLOADS_LOOKED_AT; looked++) {
+      const { done, value } = this.#looking.next();
+      if (done === true) {
+        this.#looking = this.#values[Symbol.iterator]();
+        return;
+      }
+      const [key, { until }] = value;
+      if (until <= now) this.#remove(key);
+    }
   }
 
   #removeExpired(): void {

@@ -18,6 +18,8 @@ export const FOREIGN_AGE_MS = 660_000;
 
 /** Bytes of payloads by reference in the embedded store. */
 export const PAYLOAD_BYTES_MAX = 2 ** 30;
+/** Payloads that one more looks at, whether their time is over: in the time of so many as there are, all are looked at four times. */
+export const PAYLOADS_LOOKED_AT = 4;
 
 /** Requests whose adds are remembered, so that a repeated add is ignored. */
 export const KNOWN_JOBS_MAX = 200_000;

@@ -100,7 +100,7 @@ export class Deployment {
     this.#options = options;
     this.#parts = parts;
     this.metrics = new RouterMetrics(series, modelId);
-    this.responses = new KeptResponses(store, options.keepResponsesMs ?? KEEP_RESPONSES_MS_DEFAULT, logger);
+    this.responses = new KeptResponses(store, options.keepResponsesMs ?? KEEP_RESPONSES_MS_DEFAULT, clock, logger);
     this.keyedStore = timedStore(store, clock);
     this.keyedAnswers = new KeyedAnswers({
       store: this.keyedStore,
@@ -188,10 +188,11 @@ export class Deployment {
     this.#watch.start(address);
   }
 
-  /** Ends what is past its deadline and looks again at lost workers. */
+  /** Ends what is past its deadline, looks again at lost workers, and forgets what was kept long enough. */
   sweep(): void {
     this.#generations.sweep(this.#parts.clock.now());
     this.#streams.sweep();
+    this.responses.sweep();
   }
 
   /** Requests that wait for the cluster go on, where it can serve them. */

@@ -115,6 +115,8 @@ export const KEEP_RESPONSES_MS_DEFAULT = 3_600_000;
 /** A response with its conversation that has more bytes is not kept; of all that a router has kept the oldest go when they have more. */
 export const KEPT_RESPONSE_BYTES_MAX = 4 * 1024 * 1024;
 export const KEPT_RESPONSES_BYTES_MAX = 32 * 1024 * 1024;
+/** What a router has in memory of each, its key and its size, counts as bytes of it too: with responses of 500 bytes 9 MiB of those above. */
+export const KEPT_RESPONSE_ENTRY_BYTES = 256;
 
 /** The body of a response that is computed in the background may have so many bytes: it is kept, for the router that goes on with it. */
 export const BACKGROUND_BODY_BYTES_MAX = 4 * 1024 * 1024;
@@ -126,6 +128,10 @@ export const BACKGROUND_CANCEL_MS_MAX = 5_000;
 export const KEYED_ANSWER_MS = 3_600_000;
 export const KEYED_ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 export const KEYED_ANSWERS_BYTES_MAX = 64 * 1024 * 1024;
+/** Of such an answer a reader may leave so many bytes unread before it is cut off: one that joins late has all that is kept before it, and then what comes meanwhile. */
+export const KEYED_UNREAD_BYTES_MAX = 2 * KEYED_ANSWER_BYTES_MAX;
+/** Of what lies in the store until its time is over, what came within so long is counted as one: 360 counts at most. */
+export const KEPT_ROOM_GRAIN_MS = 10_000;
 /** While it computes any, a router says that it lives this often; another one goes on with what a router that was silent for so long was at. */
 export const KEYED_BEAT_MS = 1_000;
 export const KEYED_SILENCE_MS_MAX = 3_000;

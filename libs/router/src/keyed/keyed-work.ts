@@ -175,11 +175,16 @@ export class KeyedWork {
     let isMine = true;
     try {
       if (parts !== undefined && answersRoom.take(byteCount)) {
-        isMine = await claim.end({ kind: "done", digest, parts }, KEYED_ANSWER_MS);
-        answersRoom.leave(byteCount);
+        try {
+          isMine = await claim.end({ kind: "done", digest, parts }, KEYED_ANSWER_MS);
+        } finally {
+          // Where the store did not answer it may be there all the same, until its time is over.
+          answersRoom.leave(byteCount);
+        }
         if (isMine) await writer.forget();
       } else isMine = await this.#leave({ claim, writer });
     } catch (error) {
+      writer.leave();
       this.#tell(error);
     }
     if (!isMine) throw takenOver();

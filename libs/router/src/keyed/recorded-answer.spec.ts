@@ -1,6 +1,6 @@
 import { neverAborted } from "@drover/core";
 import { expect, it } from "vitest";
-import { KEYED_ANSWER_BYTES_MAX } from "../limits.ts";
+import { KEYED_ANSWER_BYTES_MAX, KEYED_UNREAD_BYTES_MAX } from "../limits.ts";
 import { RecordedAnswer } from "./recorded-answer.ts";
 
 async function all(answer: RecordedAnswer, first = 0): Promise<string[]> {
@@ -46,4 +46,22 @@ it("an answer beyond its bytes is read whole by who reads it, and is not kept", 
   }
   expect(count).toBe(10);
   expect(answer.whole).toBeUndefined();
+});
+
+it("a reader who takes nothing is cut off, and holds no more than its bound; others get all", async () => {
+  const answer = new RecordedAnswer();
+  const part = "x".repeat(KEYED_ANSWER_BYTES_MAX / 4);
+  const [slow, quick] = [answer.read(0, neverAborted), answer.read(0, neverAborted)];
+  answer.push(part);
+  await slow.next();
+  let count = (await quick.next()).value === part ? 1 : 0;
+  for (let time = 0; time < 20; time++) {
+    answer.push(part);
+    if ((await quick.next()).value === part) count++;
+    expect(answer.heldByteCount).toBeLessThanOrEqual(KEYED_UNREAD_BYTES_MAX);
+  }
+  expect(count).toBe(21);
+  await expect(slow.next()).rejects.toMatchObject({ code: "cancelled" });
+  answer.end();
+  expect((await quick.next()).done).toBe(true);
 });

@@ -1,14 +1,20 @@
-import { untilAborted } from "@drover/core";
-import { KEYED_ANSWER_BYTES_MAX } from "../limits.ts";
+import { DroverError, untilAborted } from "@drover/core";
+import { KEYED_ANSWER_BYTES_MAX, KEYED_UNREAD_BYTES_MAX } from "../limits.ts";
+
+/** Where a reader is; one that is too far behind is cut off. */
+type Position = { next: number; isCut: boolean };
 
 /**
  * An answer while it is made, in parts that are read from any of them on, by several readers. Parts are kept up to `KEYED_ANSWER_BYTES_MAX`; beyond
- * that those that all readers have read are dropped, and nobody may begin at the first one any more.
+ * that those that all readers have read are dropped, and nobody may begin at the first one any more. A reader with more than `KEYED_UNREAD_BYTES_MAX`
+ * before it is cut off: what is held for it is no more than that.
  */
 export class RecordedAnswer {
   readonly #parts: string[] = [];
-  readonly #positions = new Set<{ next: number }>();
+  readonly #positions = new Set<Position>();
   #dropped = 0;
+  /** Of the parts that are held. */
+  #heldByteCount = 0;
   #byteCount = 0;
   #changed = Promise.withResolvers<void>();
   #fault: unknown;
@@ -30,9 +36,16 @@ export class RecordedAnswer {
     return this.#dropped + this.#parts.length;
   }
 
+  /** Bytes of the parts that it holds now. */
+  get heldByteCount(): number {
+    return this.#heldByteCount;
+  }
+
   push(part: string): void {
+    const byteCount = Buffer.byteLength(part);
     this.#parts.push(part);
-    this.#byteCount += Buffer.byteLength(part);
+    this.#byteCount += byteCount;
+    this.#heldByteCount += byteCount;
     if (this.#byteCount > KEYED_ANSWER_BYTES_MAX) this.#drop();
     this.#tell();
   }
@@ -65,34 +78,45 @@ export class RecordedAnswer {
     this.#tell();
   }
 
-  /** The parts from `first` on, those that are still to come too. Errors: that of `end`; the signal's reason. */
+  /** The parts from `first` on, those that are still to come too. Errors: that of `end`; `cancelled` for who reads too slowly; the signal's reason. */
   async *read(first: number, signal: AbortSignal): AsyncGenerator<string> {
-    const position = { next: Math.max(first, this.#dropped) };
+    const position: Position = { next: Math.max(first, this.#dropped), isCut: false };
     this.#positions.add(position);
-    const left = Promise.withResolvers<never>();
-    left.promise.catch(() => undefined);
-    const leave = () => left.reject(signal.reason);
-    signal.addEventListener("abort", leave, { once: true });
     try {
       for (;;) {
         signal.throwIfAborted();
+        if (position.isCut) throw new DroverError("cancelled", "the client reads too slowly");
         const part = this.#parts[position.next - this.#dropped];
         if (part !== undefined) {
           position.next++;
           yield part;
-        } else if (!this.#isOver) await Promise.race([this.#changed.promise, left.promise]);
+        }
+        // Not a race with one promise for all of them, which would keep each wait until the end.
+        else if (!this.#isOver) await untilAborted(this.#changed.promise, signal);
         else if (this.#fault === undefined) return;
         else throw this.#fault;
       }
     } finally {
-      signal.removeEventListener("abort", leave);
       this.#positions.delete(position);
     }
   }
 
   #drop(): void {
-    const least = Math.min(...[...this.#positions].map(({ next }) => next), this.#dropped + this.#parts.length);
-    this.#parts.splice(0, least - this.#dropped);
+    this.#dropRead();
+    if (this.#heldByteCount <= KEYED_UNREAD_BYTES_MAX) return;
+    const slowest = this.#dropped;
+    for (const position of this.#positions)
+      if (position.next === slowest) {
+        position.isCut = true;
+        this.#positions.delete(position);
+      }
+    this.#dropRead();
+  }
+
+  /** Lets go of what all readers have read. */
+  #dropRead(): void {
+    const least = Math.min(...[...this.#positions].map(({ next }) => next), this.partCount);
+    for (const part of this.#parts.splice(0, least - this.#dropped)) this.#heldByteCount -= Buffer.byteLength(part);
     this.#dropped = least;
   }
 

@@ -1,6 +1,6 @@
-import { DroverError, type Logger, type PayloadStore, toDroverError } from "@drover/core";
+import { type Clock, DroverError, type Logger, type PayloadStore, toDroverError } from "@drover/core";
 import { type KeptNames, type KeptParts, type KeptResponse, keptItem, responseOfItem } from "@drover/openai";
-import { KEPT_RESPONSE_BYTES_MAX, KEPT_RESPONSES_BYTES_MAX } from "../limits.ts";
+import { KEPT_RESPONSE_BYTES_MAX, KEPT_RESPONSE_ENTRY_BYTES, KEPT_RESPONSES_BYTES_MAX } from "../limits.ts";
 
 /** Whose a response is: a tenant's name, empty for the house's own and where nobody is told apart. */
 type Owner = string;
@@ -19,16 +19,23 @@ const decoder = new TextDecoder();
 export class KeptResponses {
   readonly #store: KeepingStore;
   readonly #keptMs: number;
+  readonly #clock: Clock;
   readonly #logger: Logger;
-  /** Bytes of those that this router has kept, the oldest first. */
-  readonly #sizes = new Map<string, number>();
+  /** Of those that this router has kept and that time has not ended, the oldest first: what each counts, and until when. */
+  readonly #entries = new Map<string, Readonly<{ byteCount: number; untilMs: number }>>();
   #byteCount = 0;
 
   /** `keptMs`: for so long each; 0: none is kept. */
-  constructor(store: KeepingStore, keptMs: number, logger: Logger) {
+  constructor(store: KeepingStore, keptMs: number, clock: Clock, logger: Logger) {
     this.#store = store;
     this.#keptMs = keptMs;
+    this.#clock = clock;
     this.#logger = logger;
+  }
+
+  /** How many responses this router knows that it has kept, and what they count. */
+  get held(): Readonly<{ count: number; byteCount: number }> {
+    return { count: this.#entries.size, byteCount: this.#byteCount };
   }
 
   /** Whether any is kept. */
@@ -75,8 +82,7 @@ export class KeptResponses {
     try {
       const key = keyOf(owner, id);
       await this.#store.put(key, bytes, this.#keptMs, signal);
-      this.#sizes.set(key, bytes.length);
-      this.#byteCount += bytes.length;
+      this.#count(key, bytes.length);
       await this.#dropOldest(signal);
     } catch (error) {
       const { code, message } = toDroverError(error);
@@ -87,22 +93,39 @@ export class KeptResponses {
   /** Forgets a response, where it is kept. Errors: `unavailable` when the store cannot be reached. */
   async forget(owner: Owner, id: string, signal: AbortSignal): Promise<void> {
     const key = keyOf(owner, id);
-    this.#count(key);
+    this.#uncount(key);
     await this.#store.delete([key], signal);
+  }
+
+  /** Forgets what time has ended; for periodic calls. */
+  sweep(): void {
+    const nowMs = this.#clock.monotonic();
+    for (const [key, { untilMs }] of this.#entries) {
+      if (untilMs > nowMs) break;
+      this.#uncount(key);
+    }
   }
 
   async #dropOldest(signal: AbortSignal): Promise<void> {
     const dropped: string[] = [];
-    for (const key of this.#sizes.keys()) {
+    for (const key of this.#entries.keys()) {
       if (this.#byteCount <= KEPT_RESPONSES_BYTES_MAX) break;
-      this.#count(key);
+      this.#uncount(key);
       dropped.push(key);
     }
     if (dropped.length > 0) await this.#store.delete(dropped, signal);
   }
 
-  #count(key: string): void {
-    this.#byteCount -= this.#sizes.get(key) ?? 0;
-    this.#sizes.delete(key);
+  /** What is kept anew takes the place of what was there, and its time begins anew. */
+  #count(key: string, length: number): void {
+    this.#uncount(key);
+    const byteCount = length + KEPT_RESPONSE_ENTRY_BYTES;
+    this.#entries.set(key, { byteCount, untilMs: this.#clock.monotonic() + this.#keptMs });
+    this.#byteCount += byteCount;
+  }
+
+  #uncount(key: string): void {
+    this.#byteCount -= this.#entries.get(key)?.byteCount ?? 0;
+    this.#entries.delete(key);
   }
 }
