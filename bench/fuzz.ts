@@ -1,13 +1,19 @@
 // Malformed HTTP and gRPC requests from a grammar of the API, as its own OpenAPI document describes it, at a whole cluster of nano: what came of
-// them by status, whether a process of the cluster ended, and how the router's memory went: it rises until V8 collects and falls
-// again, so that the least of the run's two halves is compared. Envelope: a request costs the router under a millisecond
+// them by status, whether a process of the cluster ended, and what the router's memory has kept of them: after each part all of its threads collect
+// their garbage, and a line is fitted through what is left behind the first quarter. Envelope: a request costs the router under a millisecond
 // unless it is a good one, of which each takes a step or two: 100,000 are some ten minutes on two cores. Ends with 1 where one was answered with 500,
-// by a gRPC code that tells of a bug, or not at all, a process ended, or that least has risen by more than GROWTH_MIB_MAX.
+// by a gRPC code that tells of a bug, or not at all, a process ended, or a slope is above its bound.
 // Usage: node scripts/run.mjs bench/fuzz.ts [--count 100000] [--seed 1] [--at-once 16]
-import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { fuzz } from "../tests/e2e/fuzz/fuzz-run.ts";
 import { TestCluster } from "../tests/e2e/test-cluster.ts";
+import {
+  MEMORY_COLUMNS,
+  MeasuredMemory,
+  type MemoryPoint,
+  memoryRow,
+  memorySlopes,
+} from "./serving/measured-memory.ts";
 
 const { values } = parseArgs({
   options: {
@@ -16,21 +22,21 @@ const { values } = parseArgs({
     "at-once": { type: "string", default: "16" },
   },
 });
-const PARTS = 10;
+const PARTS = 40;
 const FAULTS_SHOWN = 10;
-/** A level that rose by this much between the halves has not been reached: collections alone move it by less. */
-const GROWTH_MIB_MAX = 64;
+/** KiB a thousand requests, of what is resident and of the main thread's heap. */
+const RESIDENT_SLOPE_MAX = 128;
+const HEAP_SLOPE_MAX = 16;
 
-const residentMiB = (pid: number) =>
-  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
-
-await using cluster = await TestCluster.start({ expertWorkers: 0, flags: ["--max-requests", "64"] });
+using memory = new MeasuredMemory();
+await using cluster = await TestCluster.start({ expertWorkers: 0, flags: ["--max-requests", "64"], env: memory.env });
 const pids = () => cluster.pids("main.ts").join();
 const [router = 0] = cluster.pids("router/src/main.ts");
 const before = pids();
 const counts = new Map<string, number>();
-const resident: number[] = [];
+const points: MemoryPoint[] = [];
 let faultCount = 0;
+console.log(MEMORY_COLUMNS);
 for (let part = 0; part < PARTS; part++) {
   const count = Math.ceil(Number(values.count) / PARTS);
   const seed = Number(values.seed) * PARTS + part;
@@ -46,14 +52,15 @@ for (let part = 0; part < PARTS; part++) {
   for (const { what, sent } of report.faults.slice(0, FAULTS_SHOWN))
     console.log(`${what}: ${JSON.stringify(sent.slice(0, 1500))}`);
   faultCount += report.faults.length;
-  resident.push(residentMiB(router));
-  console.log(
-    `${(part + 1) * count} requests: router ${resident.at(-1)?.toFixed(0)} MiB, ${report.faults.length} faults`,
-  );
+  const point = { ...(await memory.of(router)), requests: (part + 1) * count };
+  points.push(point);
+  console.log(memoryRow(point));
 }
 for (const [what, times] of [...counts].sort(([, a], [, b]) => b - a)) console.log(`${what.padEnd(22)} ${times}`);
 const isWhole = pids() === before;
 console.log(isWhole ? "no process ended" : `processes ended:\n${cluster.output}`);
-const growth = Math.min(...resident.slice(PARTS / 2)) - Math.min(...resident.slice(0, PARTS / 2));
-console.log(`router's least memory: ${growth.toFixed(0)} MiB more in the second half than in the first`);
-if (faultCount > 0 || !isWhole || growth > GROWTH_MIB_MAX) process.exitCode = 1;
+const slopes = memorySlopes(points);
+console.log(`${faultCount} faults; KiB a thousand requests, behind the first quarter:`);
+for (const [name, each] of Object.entries(slopes)) console.log(`  ${name.padEnd(24)} ${each.toFixed(2)}`);
+const isFlat = slopes.resident <= RESIDENT_SLOPE_MAX && slopes["heap of the main thread"] <= HEAP_SLOPE_MAX;
+if (faultCount > 0 || !isWhole || !isFlat) process.exitCode = 1;

@@ -1,5 +1,114 @@
-// Many short requests through one router before a worker that answers at once and computes nothing, and what the router's process keeps of them: its resident
-// memory after each tenth, and the slope of a line through the second half of them. Envelope: a request costs the router some half a millisecond
-// of a core, and as much again the client and the worker, which are other processes: 200,000 are some five minutes on two cores. Ends with 1 where a
-// request failed or the second half rises by more than SLOPE_MAX.
-// Usage: node scripts/run.mjs bench/router-memory.ts [--requests 200000] [--at-once 32]
+import { appendFileSync, readFileSync } from "node:fs";
+import { loadavg } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { Client, credentials } from "@grpc/grpc-js";
+import { startLoneRouter } from "./serving/lone-router.ts";
+import {
+  MEMORY_COLUMNS,
+  MeasuredMemory,
+  type MemoryPoint,
+  memoryRow,
+  memorySlopes,
+} from "./serving/measured-memory.ts";
+import { RawClient, rawRequest } from "./serving/raw-client.ts";
+import { cpuOf } from "./serving/served-cluster.ts";
+import { ShortRequests } from "./serving/short-requests.ts";
+
+/**
+ * Many short requests of all kinds (`serving/short-requests.ts`) through one router before a worker that answers at once and computes nothing, and what the
+ * router's process keeps of them: after each part all of its threads collect their garbage, and a line is fitted through what is left behind the first quarter.
+ * Envelope: a request costs the router, the worker and the client some 1.5 ms of a core together: 200,000 are some three minutes on two cores that nothing
+ * else wants. With `--bodies` so many chats of 8 MiB follow, four at once, which are too long and are refused once they are tokenized: what is resident before
+ * them, at most, and a minute after them, when nobody has asked for a collection. Ends with 1 where a request had another answer than its kind has, or a slope is above its bound.
+ *
+ * Usage: node scripts/run.mjs bench/router-memory.ts [--requests 200000] [--parts 40] [--at-once 32] [--checkout DIR] [--model models/nano] [--bodies 0] [--out FILE] [--snapshots DIR]
+ */
+const { values } = parseArgs({
+  options: {
+    requests: { type: "string", default: "200000" },
+    parts: { type: "string", default: "40" },
+    "at-once": { type: "string", default: "32" },
+    checkout: { type: "string", default: join(import.meta.dirname, "..") },
+    model: { type: "string", default: "models/nano" },
+    bodies: { type: "string", default: "0" },
+    /** Each part's report, one a line, as it comes. */
+    out: { type: "string" },
+    snapshots: { type: "string" },
+  },
+});
+/** Requests that nobody reads any more end meanwhile. */
+const SETTLE_MS = 500;
+const FAULTS_SHOWN = 10;
+const BODY_BYTES = 8 * 2 ** 20;
+const BODIES_AT_ONCE = 4;
+const IDLE_MS = 60_000;
+/** KiB a thousand requests, of what is resident and of the main thread's heap: what a request leaves is less than so many bytes. */
+const RESIDENT_SLOPE_MAX = 64;
+const HEAP_SLOPE_MAX = 16;
+
+const [count, parts] = [Number(values.requests), Number(values.parts)];
+using memory = new MeasuredMemory(values.snapshots);
+const { checkout, model } = values;
+const router = await startLoneRouter(checkout, { stepMs: "1", model, env: memory.env });
+const [pid = 0] = router.pids();
+const grpc = new Client(router.grpc, credentials.createInsecure());
+const requests = new ShortRequests(router.url, grpc, Number(values["at-once"]));
+const points: MemoryPoint[] = [];
+const loads: number[] = [];
+const beganUs = cpuOf(pid);
+try {
+  console.log(MEMORY_COLUMNS);
+  for (let part = 0; part <= parts; part++) {
+    if (part > 0) await requests.send(Math.ceil(count / parts));
+    await sleep(SETTLE_MS);
+    const point = { ...(await memory.of(pid)), requests: part * Math.ceil(count / parts) };
+    points.push(point);
+    loads.push(loadavg()[0] ?? 0);
+    if (values.out !== undefined) appendFileSync(values.out, `${JSON.stringify(point)}\n`);
+    console.log(memoryRow(point));
+  }
+  conclude((cpuOf(pid) - beganUs) / 1000 / count);
+  if (Number(values.bodies) > 0) await sendBodies(Number(values.bodies));
+} finally {
+  requests.close();
+  grpc.close();
+  await router.end();
+}
+
+async function sendBodies(bodyCount: number): Promise<void> {
+  const residentMiB = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
+  const content = "some words of it ".repeat(BODY_BYTES / 17);
+  const bytes = rawRequest("POST", "/v1/chat/completions", { model: "nano", messages: [{ role: "user", content }] });
+  const before = residentMiB();
+  let most = before;
+  const look = setInterval(() => {
+    most = Math.max(most, residentMiB());
+  }, 100);
+  let left = bodyCount;
+  const statuses: number[] = [];
+  const send = async (client: RawClient) => {
+    while (left-- > 0) statuses.push(await client.ask({ bytes }));
+    client.close();
+  };
+  await Promise.all(Array.from({ length: BODIES_AT_ONCE }, () => send(new RawClient(router.url))));
+  clearInterval(look);
+  const after = residentMiB();
+  await sleep(IDLE_MS);
+  const told = { before, most, after, "a minute after": residentMiB() };
+  console.log(`${bodyCount} bodies, answered ${[...new Set(statuses)].join()}; resident MiB:`);
+  for (const [when, mib] of Object.entries(told)) console.log(`  ${when.padEnd(24)} ${mib.toFixed(0)}`);
+}
+
+function conclude(cpuMs: number): void {
+  const slopes = memorySlopes(points);
+  console.log(`\nKiB a thousand requests, behind the first quarter of ${count}:`);
+  for (const [name, each] of Object.entries(slopes)) console.log(`  ${name.padEnd(24)} ${each.toFixed(2)}`);
+  const range = [Math.min(...loads), Math.max(...loads)].map((load) => load.toFixed(1)).join(" to ");
+  console.log(`CPU of the router ${cpuMs.toFixed(2)} ms a request; load ${range}`);
+  console.log([...requests.counts].map(([name, times]) => `${name} ${times}`).join(", "));
+  for (const [what, times] of [...requests.faults].slice(0, FAULTS_SHOWN)) console.log(`wrong: ${times} x ${what}`);
+  const isFlat = slopes.resident <= RESIDENT_SLOPE_MAX && slopes["heap of the main thread"] <= HEAP_SLOPE_MAX;
+  if (requests.faults.size > 0 || !isFlat) process.exitCode = 1;
+}

@@ -2,9 +2,16 @@
 // milliseconds, all of a router's in one message as a worker's step has them. What a router costs is then its own.
 // Usage: node answering-cluster.ts MODEL STEP_MS; says where it is reached.
 import { fromBinary } from "@bufbuild/protobuf";
-import type { PayloadStore, QueueJob, QueueProducer, RequestEvent, requestId } from "@drover/core";
+import {
+  neverAborted,
+  type QueueJob,
+  type QueueProducer,
+  type RequestEvent,
+  type RequestId,
+  systemClock,
+} from "@drover/core";
 import { AttentionWorker, Cluster, GenerationRequestSchema } from "@drover/proto";
-import { jobQueueService } from "@drover/queue";
+import { EmbeddedPayloadStore, jobQueueService } from "@drover/queue";
 import { createServer, listen, type RpcHandlers, rpcService } from "@drover/rpc";
 import { clusterStateOf } from "@drover/testkit";
 import { clusterStateToWire, TokenColumnsWriter, workerMessageToWire } from "@drover/wire";
@@ -13,51 +20,54 @@ const [modelId = "", stepMs = "1"] = process.argv.slice(2);
 const [FIRST_ID, ID_COUNT] = [64, 26];
 const WATCH_MS = 1000;
 
-type Running = { requestId: ReturnType<typeof requestId>; attempt: number; index: number; left: number };
+type Running = { attempt: number; index: number; choiceCount: number; left: number };
 type Stream = Parameters<RpcHandlers<typeof AttentionWorker>["tokens"]>[0];
 
-const running = new Set<Running>();
+const running = new Map<RequestId, Running>();
+const store = new EmbeddedPayloadStore(systemClock);
 let router: { stream: Stream; columns: TokenColumnsWriter } | undefined;
 
 const notCalled = (): never => {
   throw new Error("a router does not call this");
 };
 
-function begin({ payload, requestId: id, attemptBase }: QueueJob): void {
-  if (payload.kind !== "inline") throw new Error("a prompt is too long to be measured by this");
-  const { sampling } = fromBinary(GenerationRequestSchema, payload.bytes);
-  running.add({ requestId: id, attempt: attemptBase, index: 0, left: Number(sampling?.maxTokens) });
+async function begin({ payload, requestId, attemptBase }: QueueJob): Promise<void> {
+  const bytes = payload.kind === "inline" ? payload.bytes : await store.get(payload.key, neverAborted);
+  if (bytes === undefined) throw new Error("a prompt is not in the store");
+  const asked = fromBinary(GenerationRequestSchema, bytes);
+  const sampling = asked.sampling ?? asked.constrained?.sampling ?? asked.limited?.sampling;
+  const choiceCount = Math.max(1, sampling?.n ?? 1);
+  running.set(requestId, { attempt: attemptBase, index: 0, choiceCount, left: Number(sampling?.maxTokens) });
 }
 
 function step(): void {
   const events: RequestEvent[] = [];
-  for (const one of running) {
-    const { requestId: id, attempt, index } = one;
-    const tell = (event: RequestEvent["event"]) => events.push({ requestId: id, attempt, event });
-    if (index === 0) tell({ kind: "started", startIndices: [0] });
+  for (const [requestId, one] of running) {
+    const { attempt, index, choiceCount } = one;
+    const tell = (event: RequestEvent["event"]) => events.push({ requestId, attempt, event });
+    if (index === 0) tell({ kind: "started", startIndices: Array.from({ length: choiceCount }, () => 0) });
     one.left -= 1;
     const tokenId = FIRST_ID + (index % ID_COUNT);
     const finish = one.left === 0 ? "length" : undefined;
-    tell({ kind: "token", choice: 0, index, tokenId, logprob: 0, top: [], experts: new Uint16Array(0), finish });
+    for (let choice = 0; choice < choiceCount; choice++)
+      tell({ kind: "token", choice, index, tokenId, logprob: 0, top: [], experts: new Uint16Array(0), finish });
     one.index += 1;
     if (finish === undefined) continue;
     tell({ kind: "done", cachedTokenCount: 0 });
-    running.delete(one);
+    running.delete(requestId);
   }
   if (events.length > 0) router?.stream.write(workerMessageToWire({ kind: "step", ...router.columns.write(events) }));
   setTimeout(step, Number(stepMs));
 }
 
 const queue: QueueProducer = {
-  add: async (jobs) => jobs.forEach(begin),
-  cancel: async () => undefined,
+  add: async (jobs) => {
+    await Promise.all(jobs.map(begin));
+  },
+  cancel: async (ids) => {
+    for (const id of ids) running.delete(id);
+  },
   missing: async () => [],
-};
-const store: PayloadStore = {
-  put: async () => undefined,
-  putIf: async () => true,
-  get: async () => undefined,
-  delete: async () => undefined,
 };
 
 const server = createServer();
@@ -66,6 +76,7 @@ server.addService(
   ...rpcService(AttentionWorker, {
     tokens: (stream) => {
       stream.on("data", ({ message }) => {
+        if (message.case === "cancel") running.delete(message.value.requestId as RequestId);
         if (message.case !== "hello") return;
         router = { stream, columns: new TokenColumnsWriter() };
         const hello = { kind: "hello", workerId: "attention-0", incarnation: "1", modelId } as const;

@@ -10,22 +10,25 @@ import { cpuOf } from "./served-cluster.ts";
 const NODE = ["--conditions=@drover/source"];
 const READY_MS_MAX = 120_000;
 
+/** Where its gRPC is, besides. */
+export type LoneRouter = ServedCluster & Readonly<{ grpc: string }>;
+
 /**
  * A router of a checkout before one process that stands for all of its cluster (`answering-cluster.ts`), which is not counted. Returns once it is ready.
  * Errors: one of them ended before.
  */
 export async function startLoneRouter(
   checkout: string,
-  { stepMs, env }: Readonly<{ stepMs: string; env: NodeJS.ProcessEnv }>,
-): Promise<ServedCluster> {
+  { stepMs, model = "models/nano", env }: Readonly<{ stepMs: string; model?: string; env: NodeJS.ProcessEnv }>,
+): Promise<LoneRouter> {
   const at = (path: string) => join(resolve(checkout), path);
   const peer = spawn(process.execPath, [...NODE, at("bench/serving/answering-cluster.ts"), "nano", stepMs], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const scheduler = await firstLine(peer);
-  const port = await freePort();
-  const flags = ["--model", at("models/nano"), "--scheduler", scheduler, "--listen", "127.0.0.1"];
-  flags.push("--http-port", String(port), "--grpc-port", "0", "--log-level", "error");
+  const [port, grpcPort] = [await freePort(), await freePort()];
+  const flags = ["--model", at(model), "--model-name", "nano", "--scheduler", scheduler, "--listen", "127.0.0.1"];
+  flags.push("--http-port", String(port), "--grpc-port", String(grpcPort), "--log-level", "error");
   const router = spawn(process.execPath, [...NODE, at("apps/router/src/main.ts"), ...flags], {
     stdio: ["ignore", "ignore", "inherit"],
     env: { ...process.env, ...env },
@@ -42,7 +45,7 @@ export async function startLoneRouter(
     await end();
     throw error;
   });
-  return { url, pids: () => [pid], cpuUs: () => cpuOf(pid), end };
+  return { url, grpc: `127.0.0.1:${grpcPort}`, pids: () => [pid], cpuUs: () => cpuOf(pid), end };
 }
 
 async function firstLine(child: ChildProcess): Promise<string> {
