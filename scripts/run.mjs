@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { resolve } from "node:path";
-import { ensureSetup, nodeBinary, root, toolEnvironment } from "./setup.mjs";
+import { ensureSetup, failureText, nodeBinary, root, toolEnvironment } from "./setup.mjs";
 
 const [file, ...args] = process.argv.slice(2);
 if (file === undefined) {
@@ -14,8 +14,8 @@ if (file === undefined) {
 try {
   await ensureSetup();
 } catch (error) {
-  process.stderr.write(`drover: set-up failed. ${error.message}\n`);
-  process.exit(1);
+  process.stderr.write(`drover: ${failureText(error)}\n`);
+  process.exit(error.status ?? 1);
 }
 
 const child = spawn(nodeBinary, ["--conditions=@drover/source", resolve(root, file), ...args], {

@@ -1,7 +1,6 @@
 // Installs what Drover needs, for a machine that has only Node >= 20 and npm: Node 24 and pnpm 10 into .toolchain, then the packages; with the
 // argument `run` those alone that running needs, and not what tests and gates do. Plain JavaScript, because the machine's own Node runs it.
 // Quiet when nothing is to be done; otherwise says on standard error what it does.
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   existsSync,
@@ -16,13 +15,13 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { hearing, runCommand, throwIfTold } from "./interruptible.mjs";
 import { forgetLean, makeLean } from "./lean-packages.mjs";
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const TOOLCHAIN = { node: "24", pnpm: "10" };
 const NODE_MAJOR_MIN = 20;
-const OUTPUT_KEPT_CHARACTERS = 8_000;
 const LOCK_BEAT_MS = 2_000;
 const LOCK_STALE_MS = 20_000;
 const LOCK_POLL_MS = 250;
@@ -53,6 +52,10 @@ export async function ensureSetup(scope = SCOPES.all) {
   const major = Number(process.versions.node.split(".")[0]);
   if (major < NODE_MAJOR_MIN) throw new Error(`Node ${NODE_MAJOR_MIN} or newer is needed; this is ${process.version}.`);
   if (isInstalled(wantedState(), scope)) return;
+  await hearing(() => install(scope));
+}
+
+async function install(scope) {
   await withLock(async () => {
     // Another set-up may have done it while this one waited.
     const state = wantedState();
@@ -68,10 +71,14 @@ export async function ensureSetup(scope = SCOPES.all) {
     if (scope === SCOPES.all) forgetLean(root);
     await installPackages(scope);
     if (scope === SCOPES.run) makeLean(root);
+    await throwIfTold();
     writeFileSync(stampFile, `${state} ${scope}`);
     say(`set up in ${Math.round((Date.now() - begin) / 1000)} s`);
   });
 }
+
+/** Why there is no set-up, for the person at the terminal. */
+export const failureText = (error) => (error.status === undefined ? `set-up failed. ${error.message}` : error.message);
 
 /** A digest of everything that decides what is installed. */
 function wantedState() {
@@ -133,10 +140,13 @@ async function installPackages(scope) {
   const parts = scope === SCOPES.run ? ["--prod", "--filter", "{./apps/*}...", "--filter", "drover..."] : [];
   const options = ["--config.confirmModulesPurge=false", "--reporter=append-only"];
   const progress = progressLine();
-  await mustRun("pnpm could not install the packages", () =>
-    run(nodeBinary, [...pnpm, ...parts, ...options], progress.read),
-  );
-  progress.end();
+  try {
+    await mustRun("pnpm could not install the packages", () =>
+      run(nodeBinary, [...pnpm, ...parts, ...options], progress.read),
+    );
+  } finally {
+    progress.end();
+  }
 }
 
 /** One line that grows with time: rewritten at a terminal, and written now and then elsewhere. */
@@ -156,42 +166,18 @@ function progressLine() {
   return { read, end: () => process.stderr.isTTY && shownMs > 0 && process.stderr.write("\n") };
 }
 
+const run = (command, args, onLine) => runCommand(command, args, { cwd: root, env: toolEnvironment() }, onLine);
+
 /** Networks fail now and then: one more try, then the reason. */
 async function mustRun(failure, attempt) {
   for (let left = INSTALL_RETRIES; ; left--) {
+    await throwIfTold();
     const result = await attempt();
+    await throwIfTold();
     if (result.ok) return;
-    if (result.interrupted) throw new Error("It was interrupted.");
     if (left === 0) throw new Error(`${failure} (${result.reason}). It said:\n${result.output.trim()}`);
     say("      that failed; trying once more");
   }
-}
-
-/** Runs a command and keeps the end of what it says. It ends when this process is told to end. */
-function run(command, args, onLine = () => undefined) {
-  return new Promise((resolve) => {
-    let output = "";
-    const child = spawn(command, args, { cwd: root, env: toolEnvironment(), stdio: ["ignore", "pipe", "pipe"] });
-    let interrupted = false;
-    const forward = (signal) => {
-      interrupted = true;
-      child.kill(signal);
-    };
-    const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
-    for (const signal of signals) process.on(signal, forward);
-    const end = (result) => {
-      for (const signal of signals) process.off(signal, forward);
-      resolve({ ...result, output, interrupted });
-    };
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding("utf8").on("data", (text) => {
-        output = (output + text).slice(-OUTPUT_KEPT_CHARACTERS);
-        for (const line of text.split("\n")) onLine(line);
-      });
-    }
-    child.on("error", (error) => end({ ok: false, reason: error.message }));
-    child.on("close", (code, signal) => end({ ok: code === 0, reason: signal ?? `exit status ${code}` }));
-  });
 }
 
 /** One set-up at a time. The holder touches the file; a file that nobody has touched for a while is of a dead one. */
@@ -199,6 +185,7 @@ async function withLock(work) {
   for (let waiting = false; !takeLock(); waiting = true) {
     if (!waiting) say("waiting for another set-up of this folder");
     await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
+    await throwIfTold();
   }
   const beat = setInterval(() => {
     if (existsSync(lockFile)) utimesSync(lockFile, new Date(), new Date());
@@ -239,7 +226,7 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
   try {
     await ensureSetup(process.argv[2] === SCOPES.run ? SCOPES.run : SCOPES.all);
   } catch (error) {
-    say(`set-up failed. ${error.message}`);
-    process.exitCode = 1;
+    say(failureText(error));
+    process.exitCode = error.status ?? 1;
   }
 }

@@ -4,6 +4,7 @@ import { helpText, likest, USAGE_EXIT_STATUS, VERSION } from "@drover/process";
 import { runCertificates } from "./certificates/certificates-command.ts";
 import { runChat } from "./chat/chat-command.ts";
 import { runDrain } from "./drain/drain-command.ts";
+import { Interrupted } from "./end-signals.ts";
 import { runKeys } from "./keys/keys-command.ts";
 import { UNREAD_MS_MAX } from "./limits.ts";
 import { writeFault } from "./made-folders.ts";
@@ -122,6 +123,7 @@ try {
 } catch (error) {
   // A fault is said in a sentence; a bug crashes with its stack.
   if (!(error instanceof DroverError)) throw error;
+  if (error instanceof Interrupted) await end(error.status);
   process.stderr.write(`drover: ${error.message}\n`);
   await end(error.code === "invalid_argument" ? USAGE_EXIT_STATUS : 1);
 }

@@ -1,5 +1,6 @@
 import { constants } from "node:os";
 import { type Clock, DroverError, sleepUnlessAborted } from "@drover/core";
+import { SignalOrder } from "./signal-order.ts";
 
 export type EndingOptions = Readonly<{
   /** How long new work is still taken: who sends it hears of the end a moment later. */
@@ -66,13 +67,16 @@ const ended = () => new DroverError("unavailable", "the process is ending");
 
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
+/** The exit status by which a shell tells of a process that a signal has ended. */
+export const signalExitStatus = (name: NodeJS.Signals): number => 128 + constants.signals[name];
+
 /** The end of this process, as SIGTERM, SIGINT and its parent ask for it. A second signal ends it at once. */
 export function attachEnding(options: EndingOptions): Ending {
   const ending = new EndingSequence(options);
+  const order = new SignalOrder(options.clock);
   for (const name of SIGNALS)
     process.on(name, () => {
-      // As a shell tells of a process that a signal has ended.
-      if (ending.asked.aborted) process.exit(128 + constants.signals[name]);
+      if (order.next() === "again") process.exit(signalExitStatus(name));
       void ending.ask();
     });
   const cut = () => ending.cut();

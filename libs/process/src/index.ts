@@ -1,6 +1,6 @@
 // A process's whole life.
 
-export { type Ending, EndingSequence } from "./ending.ts";
+export { type Ending, EndingSequence, signalExitStatus } from "./ending.ts";
 export { commandConfig, USAGE_EXIT_STATUS } from "./flags/command-config.ts";
 // Who it is to its peers, and files that it keeps up with.
 
@@ -16,4 +16,5 @@ export { type ConfigSources, parseConfig } from "./flags/parse-config.ts";
 export { PROCESS_FLAGS } from "./flags/process-flags.ts";
 export { type Announcement, attachParent } from "./parent.ts";
 export { type Life, type ProcessSpec, type StartedProcess, serve } from "./serve.ts";
+export { SignalOrder } from "./signal-order.ts";
 export { VERSION } from "./version.ts";

@@ -18,3 +18,6 @@ export const WATCHED_FILE_POLL_MS = 5_000;
 
 /** Milliseconds that a flag may have a process wait: Node's timers know 31 bits, and are over at once where there are more. */
 export const TIMER_MS_MAX = 596 * 3_600_000;
+
+/** A signal that comes so soon after the first one is the same wish, passed on by another process; a person's second Ctrl-C comes later. */
+export const SIGNAL_ECHO_MS = 400;

@@ -4,7 +4,7 @@ import { DroverError, systemClock } from "@drover/core";
 import { commandConfig } from "@drover/process";
 import { ChatClient } from "../chat/chat-client.ts";
 import { pictureUrl } from "../chat/picture.ts";
-import { endSignals } from "../end-signals.ts";
+import { endSignals, interruptedStatus } from "../end-signals.ts";
 import { writeFault } from "../made-folders.ts";
 import { takeOperand } from "../operand.ts";
 import { say } from "../report.ts";
@@ -39,7 +39,7 @@ export async function runBench(
   const { operand, flags } = takeOperand(what === "serve" ? rest : argv, BOOLEANS);
   const config = commandConfig(benchSpec, { argv: flags, env, command: "drover bench", usage: BENCH_USAGE });
   if (config.html !== undefined) await checkWritable(config.html);
-  const { ended } = endSignals([]);
+  const ended = endSignals();
   const subject = await benchSubject(config, operand ?? URL_DEFAULT, ended);
   try {
     const pauses = monitorEventLoopDelay({ resolution: 10 });
@@ -50,7 +50,8 @@ export async function runBench(
     const clientPauseMs = pauses.max / NANOSECONDS_A_MILLISECOND;
     const report = { model, seed, servers, goal, measured, clientPauseMs, stopped: ended.aborted };
     await show(report, config);
-    return measured.every(({ rounds }) => rounds.every(({ failed }) => failed === 0)) && !ended.aborted ? 0 : 1;
+    const isWhole = measured.every(({ rounds }) => rounds.every(({ failed }) => failed === 0));
+    return interruptedStatus(ended) ?? (isWhole ? 0 : 1);
   } finally {
     for (const target of subject.targets) target[Symbol.dispose]();
   }

@@ -3,7 +3,7 @@ import { checkModel, convertCheckpoint, quantizationOf } from "@drover/checkpoin
 import { assert, DroverError, systemClock, toDroverError } from "@drover/core";
 import { matrixPacker } from "@drover/onnx";
 import { commandConfig } from "@drover/process";
-import { endSignals } from "../end-signals.ts";
+import { endSignals, interruptedStatus } from "../end-signals.ts";
 import { checkTextFiles } from "../model-files.ts";
 import { takeOperand } from "../operand.ts";
 import { say } from "../report.ts";
@@ -11,10 +11,8 @@ import { CONVERT_USAGE, convertSpec } from "./convert-config.ts";
 import { ProgressView } from "./convert-progress.ts";
 import { prepareOutFolder } from "./out-folder.ts";
 
-const INTERRUPTED_EXIT_STATUS = 130;
-
 /**
- * `drover convert CHECKPOINT --quantize int4 --out DIR`: 0 when the folder is complete, 130 when it was told to end before.
+ * `drover convert CHECKPOINT --quantize int4 --out DIR`: 0 when the folder is complete, 130 when Ctrl-C has ended it before.
  * Errors: `invalid_argument` naming the flag, or file and tensor.
  */
 export async function runConvert(
@@ -41,8 +39,7 @@ export async function runConvert(
     (error: unknown) => toDroverError(error).message,
   );
   if (unread !== undefined) say(`the tokenizer or chat template will keep the result from being served: ${unread}`);
-  const { ended, hurry } = endSignals([]);
-  hurry.addEventListener("abort", () => process.exit(INTERRUPTED_EXIT_STATUS));
+  const ended = endSignals();
   const view = new ProgressView(process.stderr, () => systemClock.now());
   try {
     const outcome = await convertCheckpoint({
@@ -59,8 +56,9 @@ export async function runConvert(
     return 0;
   } catch (error) {
     view.end();
-    if (!ended.aborted) throw error;
+    const status = interruptedStatus(ended);
+    if (status === undefined) throw error;
     say("stopped; the same command goes on from here");
-    return INTERRUPTED_EXIT_STATUS;
+    return status;
   }
 }

@@ -1,6 +1,6 @@
 import { type Clock, DroverError, silentLogger, sleepUnlessAborted, systemClock, toDroverError } from "@drover/core";
 import { commandConfig, defineConfig, enterCluster, MEMBER_FLAGS } from "@drover/process";
-import { endSignals } from "../end-signals.ts";
+import { endSignals, interruptedStatus } from "../end-signals.ts";
 import { DRAIN_POLL_MS } from "../limits.ts";
 import { takeOperand } from "../operand.ts";
 import { DrainClient } from "./drain-client.ts";
@@ -36,10 +36,13 @@ export async function runDrain(
     throw new DroverError("invalid_argument", "drain needs a worker's id: drover drain WORKER [flags].");
   const { clusterSecretFile } = config;
   using _membership = await enterCluster({ clusterSecretFile, clusterTls: undefined, membersOnly: true }, silentLogger);
-  const { ended } = endSignals([]);
+  const ended = endSignals();
   const client = new DrainClient(config.url);
   const wait = { worker, client, timeoutMs: config.timeout, clock: systemClock, print };
-  return config.undo ? await waitUntilServing(wait, ended) : await waitUntilDrained(wait, ended);
+  const status = config.undo ? await waitUntilServing(wait, ended) : await waitUntilDrained(wait, ended);
+  const interrupted = interruptedStatus(ended);
+  if (interrupted !== undefined && !config.undo) print(`${worker} stays asked to drain: --undo takes that back.`);
+  return interrupted ?? status;
 }
 
 type DrainWait = Readonly<{

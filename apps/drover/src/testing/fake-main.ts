@@ -4,7 +4,7 @@ import { attachParent } from "@drover/process";
 /**
  * Stands in for router, scheduler and worker where only their processes matter: listens where it is told, announces itself, says in
  * `/facts` how it was started, answers every chat with "fake answer", and ends as the real ones do. `MISBEHAVE=NAME:how` makes one of
- * them `fail` at its start, `ignore` every wish that it should end, or be `busy` for its first two answers.
+ * them `fail` at its start, `ignore` every wish that it should end, be `busy` for its first two answers, or `load` without end.
  */
 const flags = new Map(
   process.argv.slice(2).map((argument) => argument.slice(2).split(/=(.*)/s, 2) as [string, string]),
@@ -38,7 +38,7 @@ server.listen(port, host, () => {
   const addresses = role === "router" ? { http: bound, grpc: bound } : { grpc: bound, admin: bound };
   parent.announce({ kind: "progress", text: "loading" });
   parent.announce({ kind: "listening", addresses });
-  parent.announce({ kind: "ready" });
+  if (how !== "load") parent.announce({ kind: "ready" });
 });
 
 const parent = attachParent();

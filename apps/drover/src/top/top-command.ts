@@ -35,12 +35,12 @@ export async function runTop(
   const apiKey = config.apiKeyFile === undefined ? undefined : readApiKey(config.apiKeyFile);
   const client = new TopClient({ url: config.url, apiKey });
   if (config.once) {
-    const page = topPage(await client.state(endSignals([]).ended));
+    const page = topPage(await client.state(endSignals()));
     output.write(`${page.join("\n")}\n`);
     return 0;
   }
   using quit = new QuitKey(output.isTTY === true ? input : NO_INPUT);
-  const { ended } = endSignals([quit.pressed]);
+  const ended = endSignals({ others: [quit.pressed] });
   const rates = new TokenRates();
   const cardRates = new CardRates();
   const pageOf = (state: ClusterState | undefined) =>

@@ -82,9 +82,21 @@ describe("drover up", () => {
     const stubborn = (await up.processes()).get("attention-0");
     up.child.kill("SIGTERM");
     await up.says(/drover: ending/, "stderr");
-    up.child.kill("SIGTERM");
+    // What comes at once after the first one is its echo.
+    const again = setInterval(() => up.child.kill("SIGTERM"), 50);
     await up.exit;
+    clearInterval(again);
     expect(isAlive(stubborn?.pid ?? 0)).toBe(false);
+  });
+
+  it.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)("ends with the status of %s where the cluster does not serve yet", async (signal, status) => {
+    await using up = new UpProcess(["--queue=embedded"], { MISBEHAVE: "experts-1:load" });
+    await up.says(/experts-1: loading/, "stderr");
+    up.child.kill(signal);
+    expect(await up.exit).toEqual({ code: status, signal: null });
   });
 
   it("ends with the reason when a process cannot start", async () => {

@@ -5,7 +5,7 @@ import { DroverError, systemClock, whenAborted } from "@drover/core";
 import { attachParent, parseConfig } from "@drover/process";
 import { ChatClient } from "../chat/chat-client.ts";
 import { answerOnce } from "../chat/prompt.ts";
-import { endSignals } from "../end-signals.ts";
+import { endSignals, interruptedStatus } from "../end-signals.ts";
 import { WAITING_NOTICE_MS } from "../limits.ts";
 import { checkModelFiles } from "../model-files.ts";
 import { report, say } from "../report.ts";
@@ -28,11 +28,9 @@ export type UpOptions = Readonly<{
   defaultModel: string;
 }>;
 
-const INTERRUPTED_EXIT_STATUS = 130;
-
 /**
- * `drover up`: runs until it is told to end (exit status 0), or answers `--prompt` once (0, or 1 when it could not). Whatever ends
- * it, its children end too.
+ * `drover up`: runs until it is told to end (exit status 0), or answers `--prompt` once (0, or 1 when it could not). A signal that comes before
+ * the cluster serves, or the answer is there, gives the signal's status. Whatever ends it, its children end too.
  */
 export async function runUp({ argv, env, mains, defaultModel }: UpOptions): Promise<number> {
   const config = parseConfig(upSpec, { argv, env });
@@ -50,7 +48,8 @@ export async function runUp({ argv, env, mains, defaultModel }: UpOptions): Prom
   const choice = chooseQueue(config.queue, env);
   const apiKey = config.apiKeyFile === undefined ? undefined : readApiKey(config.apiKeyFile);
   const parent = attachParent();
-  const { ended, hurry } = endSignals([parent.gone, launcherGone(env)]);
+  const hurry = new AbortController();
+  const ended = endSignals({ others: [parent.gone, launcherGone(env)], again: (reason) => hurry.abort(reason) });
   const guard = new Guard();
   let ending = false;
   const emit = (event: SupervisedEvent) => {
@@ -59,7 +58,7 @@ export async function runUp({ argv, env, mains, defaultModel }: UpOptions): Prom
   };
   const facts = { workers, modelFolder, readsImages };
   const cluster = new LocalCluster({ config, mains, env, ...facts }, choice, { clock: systemClock, guard, emit });
-  hurry.addEventListener("abort", () => void cluster.stop(0));
+  hurry.signal.addEventListener("abort", () => void cluster.stop(0));
   try {
     const workerCount = workers.attentionWorkers + workers.expertWorkers + config.contextWorkers;
     say(`starting ${workerCount} workers for ${modelFolder}`);
@@ -85,7 +84,7 @@ export async function runUp({ argv, env, mains, defaultModel }: UpOptions): Prom
     return 0;
   } catch (error) {
     if (!ended.aborted) throw error;
-    return config.prompt === undefined ? 0 : INTERRUPTED_EXIT_STATUS;
+    return interruptedStatus(ended) ?? 1;
   } finally {
     ending = true;
     if (config.prompt === undefined) say("ending");
