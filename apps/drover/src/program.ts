@@ -8,6 +8,7 @@ import { Interrupted } from "./end-signals.ts";
 import { runKeys } from "./keys/keys-command.ts";
 import { UNREAD_MS_MAX } from "./limits.ts";
 import { writeFault } from "./made-folders.ts";
+import { OutputFailures } from "./output-failures.ts";
 import { runPlan } from "./plan/plan-command.ts";
 import { runSecret } from "./secret/secret-command.ts";
 import { runTop } from "./top/top-command.ts";
@@ -100,18 +101,22 @@ function show(text: string): number {
   return 0;
 }
 
+/** Commands that only show what comes: without a reader they would go on for nothing. */
+const SHOWING = ["chat", "top"];
+const failures = new OutputFailures([process.stdout, process.stderr], () => {
+  if (command !== undefined && SHOWING.includes(command)) process.exit(0);
+});
+
 /**
  * Ends the process once its reader has what was written: a pipe takes 64 KiB at a time. One that reads nothing is not waited for long, and one
  * that has gone changes nothing about how the command ended; a file that takes no more, as on a full disk, does.
  */
 async function end(status: number): Promise<never> {
   const written = [process.stdout, process.stderr].map(
-    (stream) =>
-      new Promise<NodeJS.ErrnoException | null | undefined>((done) => stream.once("error", done).write("", done)),
+    (stream) => new Promise<unknown>((done) => stream.once("error", done).write("", done)),
   );
-  const all = Promise.all(written).then(([output]) => output ?? undefined);
-  const late = new Promise<undefined>((done) => setTimeout(() => done(undefined), UNREAD_MS_MAX));
-  const failure = await Promise.race([all, late]);
+  await Promise.race([Promise.all(written), new Promise((done) => setTimeout(done, UNREAD_MS_MAX))]);
+  const failure = failures.of(process.stdout);
   if (failure === undefined || failure.code === "EPIPE" || status !== 0) process.exit(status);
   process.stderr.write(`drover: The output cannot be written: ${writeFault(failure)}.\n`);
   process.exit(1);

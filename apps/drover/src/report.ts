@@ -1,9 +1,14 @@
+import { StandardError } from "@drover/process";
 import { readableLine } from "./up/child-log.ts";
 import { describeExit, type SupervisedEvent } from "./up/supervised.ts";
 
+const output = new StandardError({
+  onRegained: (lineCount) => say(`${lineCount} lines could not be written here, as on a full disk`),
+});
+
 /** One line for the person at the terminal. */
 export function say(text: string): void {
-  process.stderr.write(`drover: ${text}\n`);
+  output.write(`drover: ${text}\n`);
 }
 
 /** Says what has happened to a child, and what it logs: all of it when verbose, otherwise warnings and errors. */

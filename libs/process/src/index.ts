@@ -17,4 +17,7 @@ export { PROCESS_FLAGS } from "./flags/process-flags.ts";
 export { type Announcement, attachParent } from "./parent.ts";
 export { type Life, type ProcessSpec, type StartedProcess, serve } from "./serve.ts";
 export { SignalOrder } from "./signal-order.ts";
+// What a command says.
+
+export { StandardError } from "@drover/telemetry";
 export { VERSION } from "./version.ts";

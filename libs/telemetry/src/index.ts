@@ -3,6 +3,7 @@
 export type { HistogramSeries } from "./histogram.ts";
 export { createLogger, LOG_LEVELS } from "./logger.ts";
 export { createMetrics, type Metrics, type Tally } from "./metrics.ts";
+export { StandardError } from "./standard-error.ts";
 export { openTracing } from "./tracing/open-tracing.ts";
 export { TRACE_FLAGS } from "./tracing/trace-flags.ts";
 

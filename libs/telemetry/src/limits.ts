@@ -33,6 +33,12 @@ export const READY_SILENCE_MS_MAX = 30_000;
 /** Heap of the admin port's thread; the largest thing in it is the text of the metrics. */
 export const ADMIN_THREAD_HEAP_MB = 64;
 
+// The log.
+
+/** A pipe that is full is tried so often, with so long between, before a line of the log is dropped: a second in all. */
+export const WRITE_TRIES_MAX = 100;
+export const WRITE_PAUSE_MS = 10;
+
 // Tracing.
 
 /** Ended spans that wait for the collector; what comes beyond is dropped. About 1 KiB each: 2 MiB. */

@@ -1,5 +1,6 @@
 import type { LogFields, Logger } from "@drover/core";
-import { type DestinationStream, destination, type Logger as Pino, pino, stdTimeFunctions } from "pino";
+import { type DestinationStream, type Logger as Pino, pino, stdTimeFunctions } from "pino";
+import { StandardError } from "./standard-error.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -14,15 +15,15 @@ export type LoggerOptions = Readonly<{
   destination?: DestinationStream;
 }>;
 
-const STANDARD_ERROR = 2;
-
 /**
  * A logger that writes one JSON object a line to standard error: `level`, `time`, `process`, `pid`, `event` and the fields.
- * Lines are written at once, so that what a process said before it was killed is not lost.
+ * Lines are written at once, so that what a process said before it was killed is not lost; of those that a full disk did not take, `log.lost` tells how many
+ * there were.
  */
 export function createLogger(options: LoggerOptions): Logger {
-  const output = options.destination ?? destination({ dest: STANDARD_ERROR, sync: true });
-  return wrap(
+  const onRegained = (lineCount: number) => logger.warn("log.lost", { lineCount });
+  const output = options.destination ?? new StandardError({ onRegained });
+  const logger = wrap(
     pino(
       {
         level: options.level ?? "info",
@@ -34,6 +35,7 @@ export function createLogger(options: LoggerOptions): Logger {
       output,
     ),
   );
+  return logger;
 }
 
 function wrap(logger: Pino): Logger {

@@ -99,6 +99,16 @@ describe("drover up", () => {
     expect(await up.exit).toEqual({ code: status, signal: null });
   });
 
+  it.skipIf(!existsSync("/dev/full"))("serves on where nothing that it says can be written", async () => {
+    await using up = new UpProcess(["--queue=embedded"], {}, ["sh", "-c", 'exec "$@" >/dev/full 2>&1', "sh"]);
+    await new Promise<void>((resolve, reject) => {
+      up.child.on("message", (message: { kind?: string }) => message.kind === "ready" && resolve());
+      void up.exit.then(({ code }) => reject(new Error(`it ended with ${code}`)));
+    });
+    up.child.kill("SIGINT");
+    expect(await up.exit).toEqual({ code: 0, signal: null });
+  });
+
   it("ends with the reason when a process cannot start", async () => {
     await using up = new UpProcess(["--queue=embedded"], { MISBEHAVE: "experts-1:fail" });
     expect(await up.exit).toEqual({ code: 1, signal: null });
