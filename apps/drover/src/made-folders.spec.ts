@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { writeNewFiles } from "./made-folders.ts";
+import { makeFolders, removeEmptyFolders, writeNewFiles } from "./made-folders.ts";
 
 test("new files are written all or none, and what is there stays as it is", async () => {
   const folder = await mkdtemp(join(tmpdir(), "drover-new-"));
@@ -21,5 +21,16 @@ test("new files are written all or none, and what is there stays as it is", asyn
     "2",
     0o600,
   ]);
+  await rm(folder, { recursive: true });
+});
+
+test("folders that were made go again as far as nothing was put in them, and no others", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "drover-made-"));
+  const made = await makeFolders(join(folder, "a", "b", "c"));
+  await writeFile(join(folder, "a", "mine"), "");
+  await removeEmptyFolders(made);
+  expect(await readdir(folder, { recursive: true })).toEqual(["a", join("a", "mine")]);
+  await removeEmptyFolders(await makeFolders(join(folder, "d", "e")));
+  expect(await readdir(folder)).toEqual(["a"]);
   await rm(folder, { recursive: true });
 });

@@ -1,4 +1,4 @@
-import { mkdir, open, rm, stat } from "node:fs/promises";
+import { mkdir, open, rm, rmdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -6,6 +6,9 @@ const REASONS: Readonly<Record<string, string>> = {
   EPERM: "that is not permitted",
   EROFS: "the file system is read-only",
   ENOSPC: "no space is left",
+  EDQUOT: "this user's quota is used up",
+  EFBIG: "a file may not grow so large (ulimit -f)",
+  EIO: "its disk reports an error",
   ENOTDIR: "a part of the path is a file",
   EEXIST: "a part of the path is a file",
   ENOENT: "its folder is not there, or cannot have any",
@@ -19,12 +22,24 @@ export function writeFault(cause: unknown): string {
   return REASONS[code] ?? code;
 }
 
+/** Whether an error is the file system's own. */
+export function isFileFault(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && "syscall" in error && "code" in error;
+}
+
 /**
  * Makes a folder and what is missing above it, one after the other: asked for all at once, Node tries for ever where a file system makes none, as in
- * /proc. Errors: those of the file system.
+ * /proc. Returns those that it has made, the outermost first. Errors: those of the file system.
  */
-export async function makeFolders(folder: string, mode = 0o777): Promise<void> {
-  for (const missing of await missingFolders(folder)) await mkdir(missing, { mode });
+export async function makeFolders(folder: string, mode = 0o777): Promise<readonly string[]> {
+  const missing = await missingFolders(folder);
+  for (const one of missing) await mkdir(one, { mode });
+  return missing;
+}
+
+/** Takes back folders that `makeFolders` has made, as far as nothing was put in them. */
+export async function removeEmptyFolders(made: readonly string[]): Promise<void> {
+  for (const folder of made.toReversed()) await rmdir(folder).catch(() => undefined);
 }
 
 /**

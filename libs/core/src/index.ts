@@ -3,6 +3,7 @@
 export { AssertionError, assert, assertNever, crashOnFailedAssertion, isFailedAssertion } from "./assert.ts";
 export { at } from "./at.ts";
 export { DroverError, ERROR_CODES, type ErrorCode, errorCode, toDroverError } from "./errors.ts";
+export { NO_FILE, readFault } from "./read-fault.ts";
 export { type TupleOf, tupleOf } from "./tuple.ts";
 
 // Time, chance that repeats, and who waits no longer.

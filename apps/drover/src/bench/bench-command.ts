@@ -1,4 +1,5 @@
-import { open, readFile, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { open, readFile, rm, writeFile } from "node:fs/promises";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { DroverError, systemClock } from "@drover/core";
 import { commandConfig } from "@drover/process";
@@ -63,9 +64,11 @@ async function show(report: LoadReport, { json, html }: BenchConfig): Promise<vo
   if (html !== undefined) await writeFile(html, reportPage(report)).catch(notWritten(html));
 }
 
-/** Errors: `invalid_argument` for a page that could not be written in the end. */
+/** Leaves nothing behind. Errors: `invalid_argument` for a page that could not be written in the end. */
 async function checkWritable(html: string): Promise<void> {
+  const wasThere = existsSync(html);
   await open(html, "a").then((file) => file.close(), notWritten(html));
+  if (!wasThere) await rm(html, { force: true });
 }
 
 const notWritten = (html: string) => (cause: unknown) => {

@@ -2,7 +2,7 @@ import { access } from "node:fs/promises";
 import { DroverError, neverAborted } from "@drover/core";
 import { certificateFilesIn, commandConfig, defineConfig } from "@drover/process";
 import { type CertificateTexts, makeCertificates } from "@drover/rpc";
-import { makeFolders, writeFault, writeNewFiles } from "../made-folders.ts";
+import { makeFolders, removeEmptyFolders, writeFault, writeNewFiles } from "../made-folders.ts";
 import { say } from "../report.ts";
 import { inClusterApi, makeKubernetesSecret } from "../secret/kubernetes-secret.ts";
 
@@ -61,14 +61,16 @@ async function writeNew(out: string, make: () => CertificateTexts): Promise<void
     return;
   }
   const { certificate, key, ca = "" } = make();
+  let made: readonly string[] = [];
   try {
-    await makeFolders(out, 0o700);
+    made = await makeFolders(out, 0o700);
     await writeNewFiles([
       { path: files.key, text: key, mode: 0o600 },
       { path: files.ca, text: ca },
       { path: files.certificate, text: certificate },
     ]);
   } catch (cause) {
+    await removeEmptyFolders(made);
     throw new DroverError("unavailable", `--out: nothing can be written to ${out}: ${writeFault(cause)}.`, { cause });
   }
   say(`${files.certificate}, its key and its authority are made`);

@@ -12,8 +12,8 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 test("a folder is made where it is missing, and left as empty as it was", async () => {
   const out = join(folder, "a", "b");
-  await prepareOutFolder(out);
-  await prepareOutFolder(out);
+  expect(await prepareOutFolder(out)).toEqual([join(folder, "a"), out]);
+  expect(await prepareOutFolder(out)).toEqual([]);
   expect(readdirSync(out)).toEqual([]);
 });
 

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { readFile, rename, writeFile } from "node:fs/promises";
-import { DroverError } from "@drover/core";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { DroverError, readFault } from "@drover/core";
 import { type Config, commandConfig } from "@drover/process";
 import { formatKeys, keyDigest, parseKeys, type Tenant } from "@drover/tenants";
+import { writeFault } from "../made-folders.ts";
 import { say } from "../report.ts";
 import { KEYS_USAGE, keysSpec } from "./keys-config.ts";
 
@@ -92,7 +93,7 @@ async function existing(file: string, isMade: boolean): Promise<string> {
     return await readFile(file, "utf8");
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT" && isMade) return "";
-    throw new DroverError("invalid_argument", `--file: ${file} cannot be read.`, { cause });
+    throw new DroverError("invalid_argument", `--file: ${file} cannot be read: ${readFault(cause)}.`, { cause });
   }
 }
 
@@ -103,6 +104,7 @@ async function replace(file: string, text: string): Promise<void> {
     await writeFile(next, text, { mode: 0o600 });
     await rename(next, file);
   } catch (cause) {
-    throw new DroverError("invalid_argument", `--file: ${file} cannot be written.`, { cause });
+    await rm(next, { force: true }).catch(() => undefined);
+    throw new DroverError("invalid_argument", `--file: ${file} cannot be written: ${writeFault(cause)}.`, { cause });
   }
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { DroverError, MEMBER_HEADER, neverAborted } from "@drover/core";
 import { commandConfig, defineConfig, readSmallFile } from "@drover/process";
-import { writeNewFiles } from "../made-folders.ts";
+import { writeFault, writeNewFiles } from "../made-folders.ts";
 import { say } from "../report.ts";
 import { inClusterApi, makeKubernetesSecret } from "./kubernetes-secret.ts";
 
@@ -76,6 +76,6 @@ async function writeNew(file: string): Promise<boolean> {
     return true;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw new DroverError("unavailable", `--out: ${file} cannot be written.`, { cause });
+    throw new DroverError("unavailable", `--out: ${file} cannot be written: ${writeFault(cause)}.`, { cause });
   }
 }

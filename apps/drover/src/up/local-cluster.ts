@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Clock, DroverError, parseSentinelUrl } from "@drover/core";
+import { isFileFault, writeFault } from "../made-folders.ts";
 import type { ScreenRow } from "../top/screen.ts";
 import type { Guard } from "./guard.ts";
 import { planLocalRedis } from "./local-redis.ts";
@@ -42,9 +43,9 @@ export class LocalCluster {
 
   /** Starts everything and resolves when all are ready. Errors: `unavailable` when a process ends before it has ever listened. */
   async start(): Promise<void> {
-    const folder = await ownFolder();
+    const folder = await written(() => mkdtemp(join(tmpdir(), "drover-up-")));
     this.#guard.removeAtEnd(folder);
-    const clusterSecretFile = this.#options.config.clusterSecretFile ?? (await makeSecret(folder));
+    const clusterSecretFile = this.#options.config.clusterSecretFile ?? (await written(() => makeSecret(folder)));
     this.#clusterSecretFile = clusterSecretFile;
     const queue = await this.#openQueue(folder);
     const plans = new ProcessPlans({ ...this.#options, queue, clusterSecretFile });
@@ -96,7 +97,7 @@ export class LocalCluster {
       );
     }
     const data = join(folder, "queue");
-    await mkdir(data);
+    await written(() => mkdir(data));
     const server = this.#supervise(await planLocalRedis(choice.program, data, this.#clock));
     this.#queueServer = server;
     const { redis } = await server.listening;
@@ -144,15 +145,15 @@ function withoutPassword(url: string): string {
   return `${protocol}//${host}`;
 }
 
-/** A folder of this cluster's own. Errors: `unavailable`, where the temporary folder takes none. */
-async function ownFolder(): Promise<string> {
+/** What was made in the temporary folder. Errors: `unavailable`, where it takes nothing. */
+async function written<T>(make: () => Promise<T>): Promise<T> {
   try {
-    return await mkdtemp(join(tmpdir(), "drover-up-"));
+    return await make();
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
+    if (!isFileFault(cause)) throw cause;
     throw new DroverError(
       "unavailable",
-      `No folder can be made in ${tmpdir()} (${code}); name a temporary folder that takes one by TMPDIR.`,
+      `Nothing can be written in ${tmpdir()}: ${writeFault(cause)}; make room there, or name another temporary folder by TMPDIR.`,
       { cause },
     );
   }

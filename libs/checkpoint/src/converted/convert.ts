@@ -8,7 +8,7 @@ import type { Quantization } from "../tensors/quantization.ts";
 import { TextWeights } from "../tensors/text-weights.ts";
 import { copyCompanions } from "./companions.ts";
 import type { FileRecord } from "./file-record.ts";
-import { Journal } from "./journal.ts";
+import { Journal, readJournal } from "./journal.ts";
 import { keptFiles } from "./kept-tensors.ts";
 import { writeKeptFile } from "./kept-writer.ts";
 import { type ConversionId, exists, MANIFEST, manifestText, WORK_FOLDER } from "./manifest.ts";
@@ -60,7 +60,7 @@ type Task = Readonly<{
  * Writes a checkpoint's quantized form to `out`, file by file: experts and layers in files of their own, all else in its own type. May be killed at any
  * moment and called again: files that were finished are kept, and the result is the same. Memory: an expert's bytes as they are stored, and a few times the
  * largest matrix of a file. Returns whether there was anything to do. Errors: `invalid_argument` for a source that cannot be read, an `out` that
- * belongs to something else, or a disk without room; the signal's reason.
+ * belongs to something else, or a disk without room, each before anything is written; those of the file system; the signal's reason.
  */
 export async function convertCheckpoint(options: ConversionOptions): Promise<"converted" | "already converted"> {
   const { source, quantization, packer, signal } = options;
@@ -78,13 +78,17 @@ export async function convertCheckpoint(options: ConversionOptions): Promise<"co
     await removeWorkFolder(out);
     return "already converted";
   }
-  const scratch = await freshScratch(out);
+  const left = await readJournal(out);
+  if (left.id !== undefined) refuseOther(left.id, id, out);
+  const scratch = join(out, WORK_FOLDER, `scratch-${process.pid}`);
+  const tasks = await planTasks(config, checkpoint, weights, id, packer, scratch, signal);
+  const open = await openTasks(tasks, left.records, out);
+  await requireSpace(out, totals(open).totalBytes + SCRATCH_BYTES);
+  await freshScratch(out, scratch);
   try {
-    const tasks = await planTasks(config, checkpoint, weights, id, packer, scratch, signal);
-    await using journal = await Journal.open(out, id);
-    refuseOther(journal.id, id, out);
-    await runTasks(tasks, journal, out, scratch, options);
-    await finish(checkpoint, tasks, journal, out, scratch);
+    await using journal = await Journal.open(out, id, left);
+    await runTasks(tasks, open, journal, out, scratch, options);
+    await finish(checkpoint, tasks, { id, journal }, out, scratch);
     options.onProgress({ ...totals(tasks), file: null });
     return "converted";
   } finally {
@@ -120,24 +124,27 @@ async function planTasks(
   return [...kept, ...converted];
 }
 
+/** Those that no earlier run has finished. */
+async function openTasks(tasks: readonly Task[], records: readonly FileRecord[], out: string): Promise<Task[]> {
+  const done = new Map(records.map(({ file, byteCount }) => [file, byteCount]));
+  const open: Task[] = [];
+  for (const task of tasks) {
+    const isDone = done.get(task.file) === task.byteCount && (await hasSize(join(out, task.file), task.byteCount));
+    if (!isDone) open.push(task);
+  }
+  return open;
+}
+
 async function runTasks(
   tasks: readonly Task[],
+  open: readonly Task[],
   journal: Journal,
   out: string,
   scratch: string,
   { onProgress, signal }: ConversionOptions,
 ): Promise<void> {
   const { totalBytes } = totals(tasks);
-  const open: Task[] = [];
-  for (const task of tasks) {
-    const isDone =
-      journal.done.get(task.file)?.byteCount === task.byteCount &&
-      (await hasSize(join(out, task.file), task.byteCount));
-    if (!isDone) open.push(task);
-  }
-  const openBytes = totals(open).totalBytes;
-  await requireSpace(out, openBytes + SCRATCH_BYTES);
-  const keptBytes = totalBytes - openBytes;
+  const keptBytes = totalBytes - totals(open).totalBytes;
   let doneBytes = keptBytes;
   for (const task of open) {
     signal.throwIfAborted();
@@ -154,33 +161,31 @@ async function runTasks(
 async function finish(
   checkpoint: Checkpoint,
   tasks: readonly Task[],
-  journal: Journal,
+  { id, journal }: Readonly<{ id: ConversionId; journal: Journal }>,
   out: string,
   scratch: string,
 ): Promise<void> {
   await copyCompanions(checkpoint.directory, out);
   const weightMap = Object.fromEntries(
-    keptFiles(checkpoint.tensors(), journal.id.setting).flatMap(({ file, tensors }) =>
-      tensors.map(({ name }) => [name, file]),
-    ),
+    keptFiles(checkpoint.tensors(), id.setting).flatMap(({ file, tensors }) => tensors.map(({ name }) => [name, file])),
   );
   const index = `${JSON.stringify({ metadata: {}, weight_map: weightMap }, null, 1)}\n`;
   await writeWhole(join(out, "model.safetensors.index.json"), index, scratch);
   const files = tasks.flatMap(({ file }) => journal.done.get(file) ?? []);
-  await writeWhole(join(out, MANIFEST), manifestText({ ...journal.id, files }), scratch);
+  await writeWhole(join(out, MANIFEST), manifestText({ ...id, files }), scratch);
   await removeWorkFolder(out);
 }
 
-/** A folder for what this process is writing; what killed ones have left is removed. */
-async function freshScratch(out: string): Promise<string> {
+/** Makes the folder for what this process is writing; what killed ones have left is removed. */
+async function freshScratch(out: string, scratch: string): Promise<void> {
   const work = join(out, WORK_FOLDER);
-  const own = `scratch-${process.pid}`;
+  await mkdir(work, { recursive: true });
   for (const name of await readdir(work)) {
     const [, pid] = /^scratch-(\d+)$/.exec(name) ?? [];
-    if (name === own || (pid !== undefined && !isAlive(Number(pid)))) await rm(join(work, name), { recursive: true });
+    if (pid === undefined || (Number(pid) !== process.pid && isAlive(Number(pid)))) continue;
+    await rm(join(work, name), { recursive: true });
   }
-  await mkdir(join(work, own));
-  return join(work, own);
+  await mkdir(scratch);
 }
 
 function isAlive(pid: number): boolean {

@@ -5,7 +5,8 @@ import { type ConversionId, MANIFEST, type Manifest, readManifest, WORK_FOLDER }
 import { describeSetting } from "./setting.ts";
 
 /**
- * Makes `out` ready for a conversion: creates it, or takes up what an earlier run has left. Returns the manifest where that run was the last one needed.
+ * Looks whether `out` can take a conversion, empty or with what an earlier run has left; makes the folder where it is missing. Returns the manifest where
+ * that run was the last one needed.
  * Errors: `invalid_argument` where the folder has something else in it, or another conversion.
  */
 export async function openOutFolder(out: string, id: ConversionId): Promise<Manifest | null> {
@@ -19,7 +20,6 @@ export async function openOutFolder(out: string, id: ConversionId): Promise<Mani
   if (names.length > 0 && !names.includes(WORK_FOLDER)) {
     throw new DroverError("invalid_argument", `--out: ${out} is not empty and holds no conversion`, { field: "out" });
   }
-  await mkdir(join(out, WORK_FOLDER), { recursive: true });
   return null;
 }
 

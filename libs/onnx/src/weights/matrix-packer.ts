@@ -2,6 +2,7 @@ import { mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { PackedMatrix, Packer, Quantization, QuantizedMatrix } from "@drover/checkpoint";
+import { DroverError } from "@drover/core";
 import { linearGraph, readPrepared } from "../graphs/prepared.ts";
 import { Session } from "../session.ts";
 
@@ -27,9 +28,22 @@ const PROBE_ROWS = 32;
 
 /**
  * How this CPU's kernels pack: the key of a small matrix that is always the same. Where two processes have the same, what one has packed serves the other.
- * Uses a temporary folder for a moment.
+ * Uses a temporary folder for a moment. Errors: `unavailable` where that takes no files.
  */
-export async function packingKind({ bits, blockSize }: Quantization): Promise<string> {
+export async function packingKind(quantization: Quantization): Promise<string> {
+  try {
+    return await probeKind(quantization);
+  } catch (cause) {
+    if (!(cause instanceof Error && "syscall" in cause && "code" in cause)) throw cause;
+    throw new DroverError(
+      "unavailable",
+      `the temporary folder ${tmpdir()} takes no files (${cause.code}); make room there, or name another one by TMPDIR`,
+      { cause },
+    );
+  }
+}
+
+async function probeKind({ bits, blockSize }: Quantization): Promise<string> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), "drover-packing-")));
   try {
     const inSize = 2 * blockSize;
