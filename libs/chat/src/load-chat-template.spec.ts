@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
@@ -64,4 +64,11 @@ test("a template that is no template is refused, naming file and field", async (
   await expect(sourceOf(config([{ name: "default" }]))).rejects.toMatchObject({ field: "chat_template[0]" });
   await expect(sourceOf({ "tokenizer_config.json": "{" })).rejects.toThrow(/tokenizer_config.json is not valid JSON/);
   await expect(sourceOf({ "tokenizer_config.json": "[]" })).rejects.toThrow(/must hold an object/);
+});
+
+test("a template that is no file, such as a device, is refused by its path and never opened", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "drover-template-"));
+  await symlink("/dev/null", join(folder, "chat_template.jinja"));
+  await expect(loadTemplateSource(folder)).rejects.toThrow(/chat_template.jinja cannot be read: it is no file$/);
+  await rm(folder, { recursive: true });
 });

@@ -1,6 +1,6 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { type Clock, DroverError, systemClock } from "@drover/core";
+import { type Clock, DroverError, NO_FILE, readFault, systemClock } from "@drover/core";
 import type { Tokenizer } from "@drover/tokenizer";
 import { BUILT_IN_TEMPLATE } from "./built-in-template.ts";
 import { type ChatTemplate, JinjaChatTemplate } from "./chat-template.ts";
@@ -52,7 +52,7 @@ async function namesIn(folder: string): Promise<readonly string[]> {
     return (await readdir(folder)).sort();
   } catch (cause) {
     if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return [];
-    throw new DroverError("invalid_argument", `${folder} cannot be read`, { cause });
+    throw new DroverError("invalid_argument", `${folder} cannot be read: ${readFault(cause)}`, { cause });
   }
 }
 
@@ -98,9 +98,11 @@ async function jsonFile(modelDirectory: string, name: string): Promise<Readonly<
 
 async function readOptional(path: string): Promise<string | undefined> {
   try {
+    if (!(await stat(path)).isFile()) throw new DroverError("invalid_argument", `${path} cannot be read: ${NO_FILE}`);
     return await readFile(path, "utf8");
   } catch (cause) {
+    if (cause instanceof DroverError) throw cause;
     if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
-    throw new DroverError("invalid_argument", `${path} cannot be read`, { cause });
+    throw new DroverError("invalid_argument", `${path} cannot be read: ${readFault(cause)}`, { cause });
   }
 }

@@ -22,6 +22,9 @@ export const TRANSPOSE_SCRATCH_BYTES = 512 * 1024;
  */
 export const CONVERTED_PART_BYTES_MAX = 96 * 2 ** 20;
 
+/** Bytes of scales that are looked at before anything is served: a Scout with one scale for each output has 60 MiB, the three of a tensor each a few KiB. */
+export const CHECKED_SCALE_BYTES_MAX = 64 * 2 ** 20;
+
 /** Bytes that are copied or hashed at a time. */
 export const COPY_BYTES = 4 * 2 ** 20;
 

@@ -1,6 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { DroverError } from "@drover/core";
+import { DroverError, NO_FILE, readFault } from "@drover/core";
 import { TOKENIZER_FILE_BYTES_MAX } from "./limits.ts";
 import { parseTiktokenModel } from "./tiktoken-model.ts";
 import type { SharableTokenizer } from "./tokenizer.ts";
@@ -17,13 +17,14 @@ export async function loadTokenizer(modelDirectory: string): Promise<SharableTok
 
 async function read(path: string): Promise<string | undefined> {
   try {
-    const { size } = await stat(path);
-    if (size > TOKENIZER_FILE_BYTES_MAX)
+    const facts = await stat(path);
+    if (!facts.isFile()) throw new DroverError("invalid_argument", `${path} cannot be read: ${NO_FILE}`);
+    if (facts.size > TOKENIZER_FILE_BYTES_MAX)
       throw new DroverError("invalid_argument", `${path} has more than ${TOKENIZER_FILE_BYTES_MAX} bytes`);
     return await readFile(path, "utf8");
   } catch (cause) {
     if (cause instanceof DroverError) throw cause;
     if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
-    throw new DroverError("invalid_argument", `${path} cannot be read`, { cause });
+    throw new DroverError("invalid_argument", `${path} cannot be read: ${readFault(cause)}`, { cause });
   }
 }

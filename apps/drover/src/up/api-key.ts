@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { DroverError } from "@drover/core";
+import { DroverError, readFault } from "@drover/core";
 
 /** The first key of a file with one key a line, where # begins a comment. Errors: `invalid_argument` when it cannot be read or has none. */
 export function readApiKey(file: string): string {
@@ -13,6 +13,8 @@ function readLines(file: string): string[] {
   try {
     return readFileSync(file, "utf8").split("\n");
   } catch (cause) {
-    throw new DroverError("invalid_argument", `--api-key-file: ${file} cannot be read.`, { cause });
+    throw new DroverError("invalid_argument", `--api-key-file: ${file} cannot be read: ${readFault(cause)}.`, {
+      cause,
+    });
   }
 }

@@ -5,12 +5,14 @@ import { hasVisionTensors, loadVisionConfig } from "../config/vision-config.ts";
 import { readManifest } from "../converted/manifest.ts";
 import { openCheckpoint } from "../files/checkpoint.ts";
 import { exists, INDEX_FILE, SINGLE_FILE } from "../files/shard-index.ts";
+import type { StoredMatrix } from "../stored/stored-matrix.ts";
 import { checkBeginnings } from "./check-beginnings.ts";
+import { checkScales } from "./check-scales.ts";
 import { checkTextTensors } from "./text-tensor-check.ts";
 import { checkVisionTensors } from "./vision-tensor-check.ts";
 
 /**
- * Checks a model's folder, the same for every process: its configs, every header, and shape and type of every tensor that is needed. Reads no weights.
+ * Checks a model's folder, the same for every process: its configs, every header, and shape and type of every tensor that is needed. Reads norms and scales, and no weights.
  * With `weightsMayBeAbsent` a folder without any is right, as one of a process that only tokenizes.
  * Errors: `invalid_argument` naming file, field and tensor.
  */
@@ -25,6 +27,8 @@ export async function checkModel(
   const hasWeights = (await exists(join(directory, INDEX_FILE))) || (await exists(join(directory, SINGLE_FILE)));
   if (weightsMayBeAbsent && !hasWeights) return;
   await using checkpoint = await openCheckpoint(directory);
-  checkTextTensors(checkpoint, config, (await readManifest(directory))?.setting ?? null);
+  const stored: StoredMatrix[] = [];
+  checkTextTensors(checkpoint, config, (await readManifest(directory))?.setting ?? null, (one) => stored.push(one));
   if (vision !== undefined && hasVisionTensors(checkpoint)) checkVisionTensors(checkpoint, vision);
+  await checkScales(checkpoint, stored);
 }

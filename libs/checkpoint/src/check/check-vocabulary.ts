@@ -7,7 +7,7 @@ import type { ModelConfig } from "../config/model-config.ts";
  * the tokenizer has. Errors: `invalid_argument` naming both sides.
  */
 export function checkVocabulary(
-  { vocabSize }: Pick<ModelConfig, "vocabSize">,
+  { vocabSize, imageTokenId }: Pick<ModelConfig, "vocabSize" | "imageTokenId">,
   { eosTokenIds }: Pick<GenerationConfig, "eosTokenIds">,
   tokenCount: number,
 ): void {
@@ -15,6 +15,11 @@ export function checkVocabulary(
     throw new DroverError(
       "invalid_argument",
       `the tokenizer has ${tokenCount} ids and config.json a vocab_size of ${vocabSize}: copy the tokenizer that belongs to the model`,
+    );
+  if (imageTokenId !== undefined && imageTokenId >= vocabSize)
+    throw new DroverError(
+      "invalid_argument",
+      `config.json: image_token_index is ${imageTokenId}, and its vocab_size ${vocabSize}: copy the config.json that belongs to the model`,
     );
   const end = eosTokenIds.find((id) => id >= tokenCount);
   if (end !== undefined)

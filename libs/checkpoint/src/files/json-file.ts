@@ -1,6 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
-import { DroverError } from "@drover/core";
+import { DroverError, readFault } from "@drover/core";
 import { JSON_BYTES_MAX, SIZE_MAX } from "../limits.ts";
 import { recognizeBytes } from "./foreign-bytes.ts";
 import { jsonShapeFault } from "./json-shape.ts";
@@ -22,7 +22,7 @@ export async function readRegularFile(path: string, byteCountMax: number): Promi
     return await readFile(path);
   } catch (cause) {
     if (cause instanceof DroverError) throw cause;
-    throw new DroverError("invalid_argument", `${path} cannot be read`, { cause });
+    throw new DroverError("invalid_argument", `${path} cannot be read: ${readFault(cause)}`, { cause });
   }
 }
 

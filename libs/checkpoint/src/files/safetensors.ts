@@ -1,6 +1,6 @@
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { basename } from "node:path";
-import { DroverError, tupleOf } from "@drover/core";
+import { DroverError, readFault, tupleOf } from "@drover/core";
 import { DIMENSIONS_MAX, HEADER_BYTES_MAX, READ_BYTES_MAX } from "../limits.ts";
 import { bytesOf, type Dtype, isDtype } from "./dtype.ts";
 import { BEGINNING_BYTES, recognizeBytes } from "./foreign-bytes.ts";
@@ -44,7 +44,10 @@ export async function readSafetensorsHeader(
   const length = Number(start.readBigUInt64LE());
   if (length > HEADER_BYTES_MAX) return fail(name, `its header claims ${length} bytes: this is no safetensors file`);
   if (8 + length > size)
-    return fail(name, `its header claims ${length} bytes and the file has ${size}: it is truncated`);
+    return fail(
+      name,
+      `its header claims ${length} bytes and the file has ${size}: it is truncated; copy it again, or run its download again`,
+    );
   const header = parseJsonObject(await readExactly(file, 8, length, name), path);
   const dataStart = 8 + length;
   const tensors = new Map<string, TensorInfo>();
@@ -53,7 +56,10 @@ export async function readSafetensorsHeader(
     if (tensor === "__metadata__") continue;
     const { dtype, shape, begin, end } = readEntry(entry, name, tensor);
     if (dataStart + end > size && !dataMayBeMissing)
-      fail(name, `tensor ${quoted(tensor)} ends at byte ${dataStart + end} of ${size}: it is truncated`);
+      fail(
+        name,
+        `tensor ${quoted(tensor)} ends at byte ${dataStart + end} of ${size}: it is truncated; copy it again, or run its download again`,
+      );
     tensors.set(tensor, { dtype, shape, file: path, offset: dataStart + begin, byteCount: end - begin });
     ranges.push({ tensor, begin, end });
   }
@@ -102,12 +108,12 @@ export async function openFile(path: string): Promise<FileHandle> {
     return await open(path, "r");
   } catch (cause) {
     if (cause instanceof DroverError) throw cause;
-    const why = isAbsence(cause) ? ABSENT : "";
-    throw new DroverError("invalid_argument", `${path} cannot be opened${why}`, { cause });
+    const why = isAbsence(cause) ? ABSENT : readFault(cause);
+    throw new DroverError("invalid_argument", `${path} cannot be opened: ${why}`, { cause });
   }
 }
 
-const ABSENT = ": it is not there; copy it, or run its download again (hf download), which goes on where it ended";
+const ABSENT = "it is not there; copy it, or run its download again (hf download), which goes on where it ended";
 
 /** Whether a path leads to nothing, as a link of the hub's cache does whose download is not over. */
 function isAbsence(cause: unknown): boolean {
@@ -126,9 +132,12 @@ export async function fillExactly(file: FileHandle, position: number, target: Ui
   for (let done = 0; done < target.byteLength; ) {
     const wanted = Math.min(target.byteLength - done, READ_BYTES_MAX);
     const { bytesRead } = await file.read(target, done, wanted, position + done).catch((cause: unknown) => {
-      throw new DroverError("unavailable", `${name} cannot be read at byte ${position + done}`, { cause });
+      throw new DroverError("unavailable", `${name} cannot be read at byte ${position + done}: ${readFault(cause)}`, {
+        cause,
+      });
     });
-    if (bytesRead === 0) fail(name, `ends at byte ${position + done}: it is truncated`);
+    if (bytesRead === 0)
+      fail(name, `ends at byte ${position + done}: it is truncated; copy it again, or run its download again`);
     done += bytesRead;
   }
 }

@@ -4,7 +4,7 @@ import type { RowScales } from "./apply-scales.ts";
 import { wholeNumbers } from "./matrix-numbers.ts";
 import type { ScaleGrid } from "./scale-grid.ts";
 import type { StoredMatrix, StoredScales } from "./stored-matrix.ts";
-import { failTensor } from "./tensor-fault.ts";
+import { failTensor, requireFinite } from "./tensor-fault.ts";
 
 /** Reads the scales of a matrix's rows: those of a Linear a few rows at a time, all others once. */
 export class ScaleReader {
@@ -34,6 +34,7 @@ export class ScaleReader {
   async #rows(stored: StoredScales, first: number, count: number): Promise<RowScales> {
     const { grid } = stored;
     const scales = await this.#values(stored, first, count);
+    requireFinite(this.#checkpoint, stored.tensor, scales);
     const second = await this.#secondValues();
     if (second !== undefined) this.#scaleTwice(scales, second, grid, first);
     return {
@@ -74,8 +75,8 @@ export class ScaleReader {
     if (second === undefined) return undefined;
     this.#second ??= this.#values(second, 0, second.grid.rowCount);
     const values = await this.#second;
-    if (values.some((value) => !Number.isFinite(value) || value === 0))
-      failTensor(this.#checkpoint, second.tensor, "is zero or not finite");
+    requireFinite(this.#checkpoint, second.tensor, values);
+    if (values.includes(0)) failTensor(this.#checkpoint, second.tensor, "is zero");
     return values;
   }
 

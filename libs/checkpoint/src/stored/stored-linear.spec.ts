@@ -172,11 +172,18 @@ describe("what could be read in two ways, or in none, is refused by file and ten
     ],
     ["NVFP4 without its second scale", without(fp4, "weight_global_scale"), {}, /no tensor \S+weight_global_scale/],
     ["bytes of which nothing says what they are", without(modelopt, "weight_scale_2"), {}, /weight is U8/],
+    ["a second scale of zero", { ...modelopt, weight_scale_2: f32Tensor([], [0]) }, {}, /weight_scale_2 is zero/],
     [
-      "a second scale of zero",
-      { ...modelopt, weight_scale_2: f32Tensor([], [0]) },
+      "a second scale that is infinite",
+      { ...modelopt, weight_scale_2: f32Tensor([], [Number.POSITIVE_INFINITY]) },
       {},
-      /weight_scale_2 is zero or not finite/,
+      /weight_scale_2 has Infinity among its numbers/,
+    ],
+    [
+      "a scale that is no number",
+      { ...packed, weight_scale: bf16Tensor([16, 2], Array(32).fill(1).with(31, Number.NaN)) },
+      {},
+      /weight_scale has NaN among its numbers: it is damaged/,
     ],
     [
       "a second scale for each output",

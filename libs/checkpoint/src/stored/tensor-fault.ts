@@ -26,6 +26,13 @@ export function requireScaleType(table: TensorTable, tensor: string, mayBeFp8: b
   failTensor(table, tensor, `is ${dtype}; Drover reads scales in ${mayBeFp8 ? "F8_E4M3 or in " : ""}16 or 32 bits`);
 }
 
+/** Errors: `invalid_argument` where one of the tensor's numbers is NaN or infinite. */
+export function requireFinite(table: TensorTable, tensor: string, values: Float32Array): void {
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  if (at >= 0)
+    failTensor(table, tensor, `has ${values[at]} among its numbers: it is damaged; download or quantize it again`);
+}
+
 /** The one of these tensors that is there; undefined where none is. Errors: `invalid_argument` where there are two. */
 export function onlyTensor(table: TensorTable, names: readonly string[]): string | undefined {
   const [first, second] = names.filter((name) => table.has(name));

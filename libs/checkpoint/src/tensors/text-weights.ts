@@ -6,7 +6,7 @@ import { matrixRows } from "../stored/matrix-rows.ts";
 import { hasFusedExperts, storedExperts } from "../stored/stored-experts.ts";
 import { hasLinear, storedLinear } from "../stored/stored-linear.ts";
 import type { StoredMatrix } from "../stored/stored-matrix.ts";
-import { failTensor, requireShape } from "../stored/tensor-fault.ts";
+import { failTensor, requireFinite, requireShape } from "../stored/tensor-fault.ts";
 import { Embedding } from "./embedding.ts";
 import { type LinearRows, readAllRows, stackRows } from "./linear-rows.ts";
 
@@ -51,7 +51,10 @@ export class TextWeights {
 
   /** A norm's weight, [D]. Errors: as {@link linear}. */
   async vector(name: string): Promise<Float32Array> {
-    return this.#checkpoint.readF32(this.#checked(name, [this.#config.hiddenSize]));
+    const tensor = this.#checked(name, [this.#config.hiddenSize]);
+    const values = await this.#checkpoint.readF32(tensor);
+    requireFinite(this.#checkpoint, tensor, values);
+    return values;
   }
 
   /** Reads expert `e` of a layer, and no other expert's bytes. Errors: as {@link linear}. */

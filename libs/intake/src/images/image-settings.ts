@@ -1,6 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { DroverError } from "@drover/core";
+import { DroverError, NO_FILE, readFault } from "@drover/core";
 import { CANVAS_PIXELS_MAX, SETTINGS_BYTES_MAX, TILE_SIZE_MAX, TILES_MAX } from "../limits.ts";
 
 /** How a checkpoint wants its images cut. */
@@ -101,7 +101,10 @@ function readCount(value: unknown, field: string, most: number, fail: Fail): num
 async function readJsonObject(path: string, name: string): Promise<JsonObject | undefined> {
   let text: string;
   try {
-    const { size } = await stat(path);
+    const facts = await stat(path);
+    const { size } = facts;
+    if (!facts.isFile())
+      throw new DroverError("invalid_argument", `${name} cannot be read: ${NO_FILE}`, { field: name });
     if (size > SETTINGS_BYTES_MAX) {
       throw new DroverError("invalid_argument", `${name} has ${size} bytes, too many for it`, { field: name });
     }
@@ -109,7 +112,7 @@ async function readJsonObject(path: string, name: string): Promise<JsonObject | 
   } catch (cause) {
     if (cause instanceof DroverError) throw cause;
     if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
-    throw new DroverError("invalid_argument", `${name} cannot be read`, { field: name, cause });
+    throw new DroverError("invalid_argument", `${name} cannot be read: ${readFault(cause)}`, { field: name, cause });
   }
   let value: unknown;
   try {

@@ -1,6 +1,6 @@
 import { type Stats, unwatchFile, watchFile } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
-import { DroverError, type Logger } from "@drover/core";
+import { DroverError, type Logger, readFault } from "@drover/core";
 import { WATCHED_FILE_BYTES_MAX, WATCHED_FILE_POLL_MS } from "../limits.ts";
 
 export type WatchedFileOptions = Readonly<{
@@ -71,6 +71,6 @@ export async function readSmallFile(path: string, setting: string): Promise<stri
     if ((await stat(path)).size > WATCHED_FILE_BYTES_MAX) throw unreadable("is too large");
     return await readFile(path, "utf8");
   } catch (error) {
-    throw error instanceof DroverError ? error : unreadable("cannot be read", error);
+    throw error instanceof DroverError ? error : unreadable(`cannot be read: ${readFault(error)}`, error);
   }
 }
