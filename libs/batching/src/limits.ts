@@ -13,6 +13,9 @@ export const STEP_MS_EFFICIENT = 200;
 /** Prompts may add as much to a step as its decoding takes, where that is more than the budget leaves. */
 export const DECODE_STRETCH = 2;
 
+/** A step beside which many prompts wait is as long as it will be when they decode, but no longer than so many budgets: streams go on meanwhile. */
+export const WAITING_STRETCH = 3;
+
 /** A deep prompt whose reads would take most of its budget saves it up for a step that is so many times as long. */
 export const BURST_STRETCH = 1.5;
 

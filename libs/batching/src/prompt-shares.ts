@@ -1,5 +1,5 @@
 import { type Candidate, type PlannedRows, rowsOf } from "./candidate.ts";
-import { CRUMB_ROWS, TURN_SHARE } from "./limits.ts";
+import { CRUMB_ROWS, STEP_MS_ALONE, TURN_SHARE } from "./limits.ts";
 import type { StepCost } from "./step-cost.ts";
 
 /** The prompts of one request; its choices are served one after the other. */
@@ -37,7 +37,7 @@ export class PromptShares<T extends Candidate> {
   /** What each prompt gets; those that get nothing are left out. */
   rows(): PlannedRows<T>[] {
     const shortestFirst = [...this.#waiting].sort((a, b) => a.needMs - b.needMs || a.order - b.order);
-    const [onTurn] = passedOver(shortestFirst).sort((a, b) => a.lastStep - b.lastStep || a.order - b.order);
+    const onTurn = nextOnTurn(passedOver(shortestFirst));
     if (onTurn !== undefined) this.#serveOldest(onTurn, this.#waiting.length === 1 ? 1 : TURN_SHARE);
     for (const request of shortestFirst) for (const prompt of request.prompts) this.#serve(prompt);
     const [first] = shortestFirst;
@@ -125,6 +125,19 @@ function passedOver<T>(shortestFirst: readonly WaitingPrompts<T>[]): WaitingProm
     return isPassed || at === 0;
   });
 }
+
+/**
+ * The one that was served longest ago. Of those that need little only the first that came stands for all of them, until it is computed: where all that came together took turns,
+ * none of them would end before the others.
+ */
+function nextOnTurn<T>(passed: readonly WaitingPrompts<T>[]): WaitingPrompts<T> | undefined {
+  const inOrder = [...passed].sort((a, b) => a.order - b.order);
+  const firstShort = inOrder.find(isShort);
+  const standing = inOrder.filter((one) => one === firstShort || !isShort(one));
+  return standing.sort((a, b) => a.lastStep - b.lastStep || a.order - b.order)[0];
+}
+
+const isShort = ({ needMs }: Readonly<{ needMs: number }>): boolean => needMs <= STEP_MS_ALONE;
 
 function grouped<T extends Candidate>(prompts: readonly T[], cost: StepCost, stepRows: number): WaitingPrompts<T>[] {
   const byRequest = Map.groupBy(prompts, ({ requestOrder }) => requestOrder);

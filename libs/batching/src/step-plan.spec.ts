@@ -1,7 +1,15 @@
+import { at } from "@drover/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Candidate } from "./candidate.ts";
-import { BURST_STRETCH, STEP_MS_ALONE, STEP_MS_EFFICIENT, STEP_MS_MAX } from "./limits.ts";
+import {
+  BURST_STRETCH,
+  DECODE_STRETCH,
+  STEP_MS_ALONE,
+  STEP_MS_EFFICIENT,
+  STEP_MS_MAX,
+  WAITING_STRETCH,
+} from "./limits.ts";
 import { StepCost } from "./step-cost.ts";
 import { aloneMs, planStep } from "./step-plan.ts";
 
@@ -164,6 +172,66 @@ test("a short prompt is computed within two steps of its arrival beside a long o
   const arrival = { ...prompt(1, 30), lastStep: 20, requestLastStep: 20 };
   const ended = play([prompt(0, 100_000, 20_000), ...decoding], 30, (step) => (step === 20 ? [arrival] : []));
   expect(ended.get(1)).toBeLessThanOrEqual(21);
+});
+
+/** Prompts that come at once, and sequences that decode before: when each prompt is computed, and the most that were begun and not ended. */
+function together(lengths: readonly number[], runningCount: number) {
+  let now = lengths.map((length, id) => prompt(id, length));
+  now.push(...Array.from({ length: runningCount }, (_, i) => prompt(100 + i, 1, 300)));
+  let [ms, begunMax] = [0, 0];
+  const firstMs: number[] = [];
+  const stepsMs: number[] = [];
+  for (let step = 1; firstMs.length < lengths.length; step++) {
+    const plan = planStep(now, cost, { ...budget, step });
+    ms += cost.stepMs(plan);
+    stepsMs.push(cost.stepMs(plan));
+    const rows = new Map(plan.map(({ of, rowCount }) => [of, rowCount]));
+    now = now.map((one) => {
+      const count = rows.get(one);
+      if (count === undefined) return one;
+      if (!one.isDecoding && count === one.pendingTokenCount) firstMs.push(ms);
+      const pendingTokenCount = Math.max(1, one.pendingTokenCount - count);
+      const isDecoding = count === one.pendingTokenCount;
+      const served = one.isDecoding ? {} : { requestLastStep: step };
+      return {
+        ...one,
+        ...served,
+        lastStep: step,
+        computedCount: one.computedCount + count,
+        pendingTokenCount,
+        isDecoding,
+      };
+    });
+    begunMax = Math.max(begunMax, now.filter((one) => !one.isDecoding && one.computedCount > 0).length);
+  }
+  return { firstMs, begunMax, stepsMs };
+}
+
+test("prompts of any lengths that come together end one after the other: three are begun at once at most, and the middle one has its token in six tenths of the time of all", () => {
+  const lengths = fc.array(fc.integer({ min: 40, max: 160 }), { minLength: 6, maxLength: 40 });
+  fc.assert(
+    fc.property(lengths, fc.integer({ min: 0, max: 8 }), (list, runningCount) => {
+      const { firstMs, begunMax } = together(list, runningCount);
+      expect(begunMax).toBeLessThanOrEqual(3);
+      expect(firstMs[Math.floor(list.length / 2)]).toBeLessThanOrEqual(0.6 * Math.max(...firstMs) + STEP_MS_ALONE);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test("beside many prompts a step is as long as once they decode, from the first on, and no longer than three budgets or than their decoding asks for", () => {
+  const count = 32;
+  const { stepsMs } = together(
+    Array.from({ length: count }, () => 100),
+    2,
+  );
+  const decodingMs = cost.stepMs(Array.from({ length: count + 2 }, () => ({ position: 200, rowCount: 1 })));
+  expect(DECODE_STRETCH * decodingMs).toBeGreaterThan(1.5 * budget.stepMs);
+  expect(at(stepsMs, 0)).toBeGreaterThan(1.4 * budget.stepMs);
+  const mostMs = Math.max(WAITING_STRETCH * budget.stepMs, DECODE_STRETCH * decodingMs);
+  for (const ms of stepsMs) expect(ms).toBeLessThanOrEqual(mostMs);
+  const [few] = together([1000], 2).stepsMs;
+  expect(few).toBeLessThanOrEqual(budget.stepMs);
 });
 
 test("a request of many choices is one long prompt, not many short ones", () => {

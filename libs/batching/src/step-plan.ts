@@ -8,6 +8,7 @@ import {
   STEP_MS_EFFICIENT,
   STEP_MS_MAX,
   STEP_MS_SHARED,
+  WAITING_STRETCH,
 } from "./limits.ts";
 import { type PromptBudget, PromptShares } from "./prompt-shares.ts";
 import { resumedFirst } from "./resumed-first.ts";
@@ -47,7 +48,7 @@ export function planStep<T extends Candidate>(
   const prompts = candidates.filter(({ isDecoding }) => !isDecoding);
   if (prompts.length === 0) return decoding;
   const promptsMay = {
-    ...promptBudget(decoding, cost, { ...budget, isShared }),
+    ...promptBudget(decoding, cost, { ...budget, isShared }, prompts.length),
     rowsMax,
     rowsBefore: rowCountOf(decoding),
   };
@@ -71,7 +72,9 @@ function turnRows<T extends Candidate>(
     shared,
   );
   const ms = STEP_MS_ALONE - cost.stepMs(decoding);
-  const promptsMay = turn.hasOthers ? promptBudget(decoding, cost, shared) : { ms, burstMs: ms, required: true };
+  const promptsMay = turn.hasOthers
+    ? promptBudget(decoding, cost, shared, turn.prompts.length)
+    : { ms, burstMs: ms, required: true };
   const rowsBefore = rowCountOf(decoding);
   const prompts = new PromptShares(turn.prompts, cost, { ...promptsMay, rowsMax, rowsBefore }, step).rows();
   return prompts.length === 0 ? undefined : [...decoding, ...prompts];
@@ -112,11 +115,12 @@ function byTurns<T extends Candidate>(candidates: readonly T[]): T[] {
   return ranked.sort((a, b) => a.rank - b.rank).map(({ candidate }) => candidate);
 }
 
-/** What prompts may add to a step in which these decode. */
+/** What prompts, so many of them, may add to a step in which these decode. */
 function promptBudget(
   decoding: readonly PlannedRows<Candidate>[],
   cost: StepCost,
   { stepMs, isShared }: SharedBudget,
+  promptCount: number,
 ): Omit<PromptBudget, "rowsMax" | "rowsBefore"> {
   if (decoding.length === 0) {
     const alone = isShared ? Math.min(Math.max(stepMs, sharedStepMs(cost)), STEP_MS_MAX) : undefined;
@@ -124,9 +128,23 @@ function promptBudget(
     return { ms, burstMs: ms, required: true };
   }
   const decodeMs = cost.stepMs(decoding);
-  const whole = Math.min(Math.max(stepMs, (isShared ? 1 : DECODE_STRETCH) * decodeMs), STEP_MS_MAX);
+  const stretched = isShared
+    ? decodeMs
+    : Math.max(DECODE_STRETCH * decodeMs, soonMs(decoding, cost, stepMs, promptCount));
+  const whole = Math.min(Math.max(stepMs, stretched), STEP_MS_MAX);
   const ms = Math.max(whole - decodeMs, whole * PROMPT_SHARE_MIN);
   return { ms, burstMs: Math.max(ms, Math.min(BURST_STRETCH * whole, STEP_MS_MAX) - decodeMs), required: false };
+}
+
+/** What a step would take once these prompts decode too, stretched as it will be then: taken from now on, all of them decode sooner. */
+function soonMs(
+  decoding: readonly PlannedRows<Candidate>[],
+  cost: StepCost,
+  stepMs: number,
+  promptCount: number,
+): number {
+  const rowMs = cost.entryMs({ position: 0, rowCount: 1 }, rowCountOf(decoding));
+  return Math.min(WAITING_STRETCH * stepMs, DECODE_STRETCH * (cost.stepMs(decoding) + promptCount * rowMs));
 }
 
 /** What a step takes at most, but for a tenant's turn, while more than one tenant asks. */

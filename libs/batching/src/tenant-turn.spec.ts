@@ -150,13 +150,13 @@ test("however many tenants have turns, a sequence that decodes is passed over by
   expect(outcomeOf(outcomes, "flood").silentSteps).toBeLessThanOrEqual(PASSED_STEPS_MAX + 1);
 });
 
-test("a flood loses no more of its tokens than what the other takes, and a tenth for shorter steps", () => {
+test("a flood loses no more of its tokens than what the other takes, and a fifth for shorter steps", () => {
   for (const cost of Object.values(COSTS)) {
     const flood = { name: "flood", streams: 10, prompt: 150, pauseMs: 0 };
     const light = { name: "light", streams: 1, prompt: 150, pauseMs: 300 };
     const alone = outcomeOf(play(cost, [flood], 20_000), "flood").tokens;
     const beside = play(cost, [light, flood], 20_000);
-    expect(outcomeOf(beside, "flood").tokens + outcomeOf(beside, "light").tokens).toBeGreaterThan(0.9 * alone);
+    expect(outcomeOf(beside, "flood").tokens + outcomeOf(beside, "light").tokens).toBeGreaterThan(0.8 * alone);
   }
 });
 
