@@ -21,7 +21,7 @@ import { ShortRequests } from "./serving/short-requests.ts";
  * router's process keeps of them: after each part all of its threads collect their garbage, and a line is fitted through what is left behind the first quarter.
  * Envelope: a request costs the router, the worker and the client some 1.5 ms of a core together: 200,000 are some three minutes on two cores that nothing
  * else wants. With `--bodies` so many chats of 8 MiB follow, four at once, which are too long and are refused once they are tokenized: what is resident before
- * them, at most, and a minute after them, when nobody has asked for a collection. Ends with 1 where a request had another answer than its kind has, or a slope is above its bound.
+ * them, at most, a minute after them, when nobody has asked for a collection, and then once all threads have collected. Ends with 1 where a request had another answer than its kind has, or a slope is above its bound.
  *
  * Usage: node scripts/run.mjs bench/router-memory.ts [--requests 200000] [--parts 40] [--at-once 32] [--checkout DIR] [--model models/nano] [--bodies 0] [--out FILE] [--snapshots DIR]
  */
@@ -96,7 +96,9 @@ async function sendBodies(bodyCount: number): Promise<void> {
   clearInterval(look);
   const after = residentMiB();
   await sleep(IDLE_MS);
-  const told = { before, most, after, "a minute after": residentMiB() };
+  const later = residentMiB();
+  const { resident } = await memory.of(pid);
+  const told = { before, most, after, "a minute after": later, "once collected": resident / 2 ** 20 };
   console.log(`${bodyCount} bodies, answered ${[...new Set(statuses)].join()}; resident MiB:`);
   for (const [when, mib] of Object.entries(told)) console.log(`  ${when.padEnd(24)} ${mib.toFixed(0)}`);
 }
