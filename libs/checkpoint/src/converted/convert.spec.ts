@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readdir, readFile, rm, stat, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { loadModelConfig } from "../config/model-config.ts";
@@ -180,4 +180,13 @@ test("a manifest that is cut off, of another version, or spoiled is refused by i
   expect(await complaint("{}")).toMatch(/files is missing|has format version/);
   await rm(path);
   expect(await readManifest(out.path)).toBeNull();
+});
+
+test("a link to nothing beside the weights, as of a download that has not ended, is left out and ends no conversion", async () => {
+  await using source = await sourceFolder();
+  await using out = await temporaryFolder({});
+  await symlink("../lost", join(source.path, "notes.txt"));
+  expect(await convert(source.path, out.path)).toBe("converted");
+  expect(await readdir(out.path)).toEqual(expect.arrayContaining(["tokenizer.json"]));
+  expect(await readdir(out.path)).not.toContain("notes.txt");
 });

@@ -6,7 +6,7 @@ import { type Checkpoint, openCheckpoint } from "../files/checkpoint.ts";
 import { CONVERTED_PART_BYTES_MAX } from "../limits.ts";
 import type { Quantization } from "../tensors/quantization.ts";
 import { TextWeights } from "../tensors/text-weights.ts";
-import { copyCompanions } from "./companions.ts";
+import { checkCompanions, copyCompanions } from "./companions.ts";
 import type { FileRecord } from "./file-record.ts";
 import { Journal, readJournal } from "./journal.ts";
 import { keptFiles } from "./kept-tensors.ts";
@@ -67,6 +67,7 @@ export async function convertCheckpoint(options: ConversionOptions): Promise<"co
   if (await exists(join(source, MANIFEST))) {
     throw new DroverError("invalid_argument", `${source} was converted already; name the checkpoint that it came from`);
   }
+  await checkCompanions(source);
   const config = await loadModelConfig(source);
   await using checkpoint = await openCheckpoint(source);
   const weights = new TextWeights(checkpoint, config);
