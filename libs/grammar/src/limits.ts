@@ -15,9 +15,6 @@ export const STATES_MAX = 600;
 /** States for the length of strings that a pattern does not bound: longer ones are not written. */
 export const LENGTH_STATES_MAX = 100;
 
-/** Characters of a format's texts where a pattern or a length is asked for besides: a narrower pattern of it is taken where there is one. */
-export const MACHINE_TEXT_MAX = 400;
-
 /** Ways to match one place of a schema: products of `anyOf`, `oneOf`, `if` and `not`. */
 export const ALTERNATIVES_MAX = 200;
 

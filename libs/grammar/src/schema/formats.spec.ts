@@ -70,6 +70,12 @@ describe("a format of pydantic's, zod's or Ajv's", () => {
     expect(new Set(lengths).size).toBeGreaterThan(10);
   });
 
+  it("is a web address where its length is bounded, as pydantic bounds those alone", () => {
+    const grammar = schemaGrammar({ type: "string", format: "uri", minLength: 1, maxLength: 2083 }, "s");
+    const random = chance();
+    for (let i = 0; i < SAMPLES; i++) expect(JSON.parse(sampleText(grammar, random, 200))).toMatch(/^https?:/);
+  });
+
   it("is there for each version of a UUID", () => {
     for (let version = 1; version <= 8; version++) expect(FORMATS.has(`uuid${version}`)).toBe(true);
   });

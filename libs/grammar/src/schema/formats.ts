@@ -21,16 +21,19 @@ const NETWORK_V6 = `${GROUP}:${GROUP}::/32|${GROUP}(?::${GROUP}){2}::/48|${GROUP
 type UriLengths = Readonly<{ labels: number; segments: number; segment: number; query: number }>;
 const path = ({ segments, segment, query }: UriLengths) =>
   `(?:/[A-Za-z0-9._~!$&'()*+,;=:@-]{0,${segment}}){0,${segments}}(?:\\?[A-Za-z0-9._~!$&'()*+,;=:@/?-]{0,${query}})?(?:#[A-Za-z0-9._~-]{0,${segment}})?`;
+const ANY_SCHEME = "(?:https?|ftp|wss?)";
+const WEB = "https?";
 /** A host whose last part begins with a digit would be an address to browsers. */
-const uri = (lengths: UriLengths) =>
-  `(?:https?|ftp|wss?)://(?:(?:${label(lengths.segment)}\\.){0,${lengths.labels}}[A-Za-z][A-Za-z0-9]{0,14}|${IPV4})(?::[1-9]\\d{0,3}|:[1-5]\\d{4})?${path(lengths)}`;
-const reference = (lengths: UriLengths) => `${uri(lengths)}|/[A-Za-z0-9._~-]{1,${lengths.segment}}${path(lengths)}`;
+const uri = (scheme: string, lengths: UriLengths) =>
+  `${scheme}://(?:(?:${label(lengths.segment)}\\.){0,${lengths.labels}}[A-Za-z][A-Za-z0-9]{0,14}|${IPV4})(?::[1-9]\\d{0,3}|:[1-5]\\d{4})?${path(lengths)}`;
+const reference = (scheme: string, lengths: UriLengths) =>
+  `${uri(scheme, lengths)}|/[A-Za-z0-9._~-]{1,${lengths.segment}}${path(lengths)}`;
 /** At most some 1,700, 900 and 250 characters. */
-const URIS: readonly UriLengths[] = [
+const [LONG, MIDDLE, SHORT] = [
   { labels: 3, segments: 16, segment: 61, query: 256 },
   { labels: 3, segments: 8, segment: 47, query: 200 },
   { labels: 3, segments: 4, segment: 19, query: 24 },
-];
+] as const;
 const POINTER = "(?:/[A-Za-z0-9_.-]{0,64}){0,16}";
 const BASE64 = "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?";
 const FILE = "[^\\u0000-\\u001f]+";
@@ -46,19 +49,30 @@ const MAILS = [
   `[A-Za-z0-9_+-]{1,20}(?:\\.[A-Za-z0-9_+-]{1,13}){0,2}@(?:${label(61)}\\.){1,3}[A-Za-z]{2,15}`,
   `[A-Za-z0-9_+-]{1,16}(?:\\.[A-Za-z0-9_+-]{1,15})?@(?:${label(21)}\\.){1,2}[A-Za-z]{2,8}`,
   "[A-Za-z0-9_+-]{1,15}@[A-Za-z0-9]{1,15}\\.[A-Za-z]{2,8}",
-];
+] as const;
 const whole = (pattern: string) => `^(?:${pattern})$`;
-/** Patterns of formats whose texts may be long, each list from wide to narrow. */
-const VARIED: Readonly<Record<string, readonly string[]>> = {
-  mail: MAILS.map(whole),
-  uri: URIS.map(uri).map(whole),
-  reference: URIS.map(reference).map(whole),
-};
 
-/** By the pattern of such a format: narrower ones, for where its texts must not be as long, or be of another pattern too. */
-export const NARROWER: ReadonlyMap<string, readonly string[]> = new Map(
-  Object.values(VARIED).map(([wide = "", ...narrow]) => [wide, narrow] as const),
-);
+/**
+ * A format whose texts may be long: all of them; from wide to narrow those for where a length bounds them; and those for a machine, where another
+ * pattern is asked for besides.
+ */
+type Varied = Readonly<{ wide: string; bounded: readonly string[]; besides: string }>;
+
+const varied = (wide: string, bounded: readonly string[], besides: string): Varied => ({
+  wide: whole(wide),
+  bounded: bounded.map(whole),
+  besides: whole(besides),
+});
+/** Whose length is bounded is a web address: pydantic's type for those bounds it, and takes no other scheme. */
+const byLength = (form: (scheme: string, lengths: UriLengths) => string): Varied =>
+  varied(form(ANY_SCHEME, LONG), [form(WEB, LONG), form(WEB, MIDDLE), form(WEB, SHORT)], form(ANY_SCHEME, SHORT));
+
+const MAIL = varied(MAILS[0], MAILS, MAILS[0]);
+const URI = byLength(uri);
+const REFERENCE = byLength(reference);
+
+/** The formats whose texts may be long, each by its widest pattern. */
+export const VARIED: ReadonlyMap<string, Varied> = new Map([MAIL, URI, REFERENCE].map((form) => [form.wide, form]));
 
 /**
  * Formats of strings, each as a pattern: what it takes is of the format, which may have more. Source: the RFCs that JSON Schema names, and what
@@ -115,13 +129,13 @@ export const FORMATS: ReadonlyMap<string, string> = new Map(
   })
     .map(([name, pattern]): readonly [string, string] => [name, whole(pattern)])
     .concat(
-      named(["email", "idn-email", "name-email"], VARIED.mail),
-      named(["uri", "url", "iri", "uri-template"], VARIED.uri),
-      named(["uri-reference", "iri-reference"], VARIED.reference),
+      named(["email", "idn-email", "name-email"], MAIL),
+      named(["uri", "url", "iri", "uri-template"], URI),
+      named(["uri-reference", "iri-reference"], REFERENCE),
     ),
 );
 
-function named(names: readonly string[], [wide = ""]: readonly string[] = []): (readonly [string, string])[] {
+function named(names: readonly string[], { wide }: Varied): (readonly [string, string])[] {
   return names.map((name) => [name, wide] as const);
 }
 

@@ -5,12 +5,12 @@ import type { Budget } from "../budget.ts";
 import { constraintFault } from "../constraint-fault.ts";
 import { type Expression, NOTHING } from "../expression.ts";
 import { jsonCharacter, quoted, stringOfLength } from "../json/json-text.ts";
-import { LENGTH_STATES_MAX, MACHINE_TEXT_MAX } from "../limits.ts";
+import { LENGTH_STATES_MAX } from "../limits.ts";
 import { boundedRegex, lengthsOf } from "../regex/bounded-regex.ts";
 import { hasLook, isPartial, type Regex } from "../regex/regex.ts";
 import { regexExpression } from "../regex/regex-expression.ts";
 import type { RuleBook } from "../rule-book.ts";
-import { NARROWER, NUMBER_FORMATS } from "./formats.ts";
+import { NUMBER_FORMATS, VARIED } from "./formats.ts";
 import { NOT_PATTERN, NOT_VALUES } from "./keywords.ts";
 import type { Patterns } from "./patterns.ts";
 import { listOf, type SchemaNode } from "./schema-node.ts";
@@ -62,7 +62,7 @@ export function stringExpression(
   const fitting = isFree && only !== undefined && asked.length === 1 ? fittingRegex(only, query, patterns) : undefined;
   if (fitting !== undefined) return quoted(regexExpression(fitting, jsonCharacter));
   const machines = [
-    ...asked.map(([pattern, at]) => patterns.machine(ofMachines(pattern, patterns, at), at)),
+    ...asked.map(([pattern, at]) => patterns.machine(VARIED.get(pattern)?.besides ?? pattern, at)),
     ...refusalMachines(query, patterns),
   ];
   const automaton = intersect([...machines, ...lengths(query, machines, budget, place)], budget, place);
@@ -75,7 +75,8 @@ function fittingRegex(
   { lengthMin, lengthMax }: StringQuery,
   patterns: Patterns,
 ): Regex | undefined {
-  for (const one of [pattern, ...(NARROWER.get(pattern) ?? [])]) {
+  const isBounded = lengthMax < Number.POSITIVE_INFINITY;
+  for (const one of (isBounded ? VARIED.get(pattern)?.bounded : undefined) ?? [pattern]) {
     const regex = patterns.regex(one, place);
     if (hasLook(regex)) return undefined;
     const [min, max] = lengthsOf(regex);
@@ -84,13 +85,6 @@ function fittingRegex(
     if (bounded !== undefined) return bounded;
   }
   return undefined;
-}
-
-/** Of a format's patterns the widest that a machine has states for beside others. */
-function ofMachines(pattern: string, patterns: Patterns, place: string): string {
-  const narrower = NARROWER.get(pattern) ?? [];
-  const fits = (one: string) => lengthsOf(patterns.regex(one, place))[1] <= MACHINE_TEXT_MAX;
-  return [pattern, ...narrower].find(fits) ?? pattern;
 }
 
 /** Machines of what a query refuses. Errors: `invalid_argument` for a pattern of which is not known what it does not take. */
