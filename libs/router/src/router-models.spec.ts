@@ -63,6 +63,11 @@ describe("a router of two models", () => {
 
   it("lists both, and knows no third", async () => {
     const list = (await (await fetch(`${scene.url}/v1/models`)).json()) as Json;
+    // What Anthropic's clients read of a page and of a model.
+    expect(list).toMatchObject({ first_id: list.data.at(0).id, last_id: list.data.at(-1).id, has_more: false });
+    const [first] = list.data;
+    expect([first.type, first.display_name]).toEqual(["model", first.id]);
+    expect(Date.parse(first.created_at)).toBe(first.created * 1000);
     expect(list.data.map(({ id }: Json) => id)).toEqual(["tiny", "small", "other"]);
     expect(((await (await fetch(`${scene.url}/v1/models/other`)).json()) as Json).id).toBe("other");
     expect((await ask("third")).status).toBe(404);

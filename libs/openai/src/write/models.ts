@@ -8,10 +8,19 @@ export const ModelCard = Type.Object({
   owned_by: Type.Literal("drover"),
   root: Type.String({ description: "The model's own name, where this is an alias." }),
   max_model_len: Type.Integer({ description: "Tokens that prompt and answer may have together, as things stand." }),
+  type: Type.Literal("model", { description: "For clients of Anthropic's interface, as what follows." }),
+  display_name: Type.String(),
+  created_at: Type.String({ description: "The same time, by RFC 3339." }),
 });
 
 /** The answer of `GET /v1/models`. */
-export const ModelList = Type.Object({ object: Type.Literal("list"), data: Type.Array(ModelCard) });
+export const ModelList = Type.Object({
+  object: Type.Literal("list"),
+  data: Type.Array(ModelCard),
+  first_id: Type.Union([Type.String(), Type.Null()]),
+  last_id: Type.Union([Type.String(), Type.Null()]),
+  has_more: Type.Literal(false, { description: "All models are on one page." }),
+});
 
 export type ServedModelFacts = Readonly<{
   modelId: string;
@@ -32,12 +41,14 @@ export function modelCard(
     owned_by: "drover",
     root: modelId,
     max_model_len: contextTokensMax,
+    type: "model",
+    display_name: name,
+    created_at: new Date(Math.floor(createdMs / 1000) * 1000).toISOString(),
   };
 }
 
 export function modelList(models: readonly ServedModelFacts[]): Static<typeof ModelList> {
-  return {
-    object: "list",
-    data: models.flatMap((model) => [model.modelId, ...model.aliases].map((name) => modelCard(model, name))),
-  };
+  const data = models.flatMap((model) => [model.modelId, ...model.aliases].map((name) => modelCard(model, name)));
+  const ends = { first_id: data.at(0)?.id ?? null, last_id: data.at(-1)?.id ?? null };
+  return { object: "list", data, ...ends, has_more: false };
 }
