@@ -25,9 +25,6 @@ export const PROMPT_SHARE_MIN = 0.25;
 /** The part of the prompts' budget that goes to the request that was served longest ago of those that later ones pass. */
 export const TURN_SHARE = 0.25;
 
-/** One of so many steps is for new prompts first; in the others those go first for which a client waits that has tokens already. */
-export const NEW_PROMPTS_TURN = 4;
-
 /** A prompt that is neither on turn nor at its end gets no fewer rows: each entry has costs of its own. */
 export const CRUMB_ROWS = 8;
 

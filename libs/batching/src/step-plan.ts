@@ -11,9 +11,9 @@ import {
   WAITING_STRETCH,
 } from "./limits.ts";
 import { type PromptBudget, PromptShares } from "./prompt-shares.ts";
-import { resumedFirst } from "./resumed-first.ts";
 import type { StepCost } from "./step-cost.ts";
 import type { TenantService } from "./tenant-service.ts";
+import { tenantShares } from "./tenant-shares.ts";
 import { tenantTurn } from "./tenant-turn.ts";
 
 export type StepBudget = Readonly<{
@@ -31,7 +31,7 @@ export type StepBudget = Readonly<{
 
 /**
  * Chooses the rows of one step. A tenant that had less than its part has its turn where it needs one (`tenantTurn`). Else decoding sequences all get theirs, as far as the hard bound allows; prompts share what is left of the budget
- * of milliseconds, and always some of it: those first whose client has tokens already (`resumedFirst`), and of equals the shortest, with a part for one that later requests pass, which may save it up for a while. Nobody is passed over for
+ * of milliseconds, and always some of it: the shortest first, with a part for one that later requests pass, which may save it up for a while. Nobody is passed over for
  * ever.
  */
 export function planStep<T extends Candidate>(
@@ -52,7 +52,7 @@ export function planStep<T extends Candidate>(
     rowsMax,
     rowsBefore: rowCountOf(decoding),
   };
-  return [...decoding, ...resumedFirst(prompts, cost, promptsMay, budget.step)];
+  return [...decoding, ...tenantShares(prompts, cost, promptsMay, budget.step)];
 }
 
 /** The step of a tenant's turn; undefined where nobody has one. With others that have had as little it shares as ever, else the step is as long as it needs. */

@@ -18,8 +18,6 @@ type Stage =
  * | stalled | it found no room for its next rows, with KV or without | stalled | holding | stalled | parked | | stalled | ended |
  * | parked | it has KV, and a reply from another worker is missing | | parked | stalled | parked | holding | waiting | ended |
  * | ended | it is in no step any more | | | | | | | |
- *
- * `follow` has one that waits for another's repair stand where that one does: holding, or parked for as long.
  */
 export class Choice {
   /** Rises with admission. */
@@ -39,8 +37,6 @@ export class Choice {
   #reportedCount = 0;
   #lastRow: RowLogprobs | undefined = undefined;
   #mask: MaskCursor | undefined = undefined;
-  /** Whether one with tokens already waits for what it repairs. */
-  #isAwaited = false;
 
   /** `step`: the one in which it arrives. */
   constructor(id: number, request: ActiveRequest, index: number, step: number) {
@@ -72,13 +68,6 @@ export class Choice {
   /** What is to be computed before it goes on, as its store says before each step. */
   mend(repair: ReturnType<SequenceStore["repair"]>): void {
     this.#repair = repair;
-    this.#isAwaited = false;
-  }
-
-  /** Another one repairs for both: it stands where that one does, and has it go first where it would itself. */
-  follow(leader: Choice): void {
-    this.#stage = leader.#stage;
-    leader.#isAwaited ||= this.isResumed;
   }
 
   /** A step takes its rows. */
@@ -199,11 +188,6 @@ export class Choice {
   /** The last step that served it, or the one in which it arrived. */
   get lastStep(): number {
     return this.#lastStep;
-  }
-
-  /** Whether its client, or that of one which it repairs for, has tokens already and waits for the next one: what is to be computed until then goes before new prompts. */
-  get isResumed(): boolean {
-    return this.#isAwaited || this.nextIndex > 0 || this.request.isResumed;
   }
 
   get tenant(): Candidate["tenant"] {

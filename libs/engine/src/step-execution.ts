@@ -17,9 +17,10 @@ export class StepExecution {
   }
 
   /** Hands a step over. `held`: the sequences whose KV it uses, those that are being repaired among them. */
-  submit(step: Step, held: readonly KvSequence[]): StepUnderWay {
+  async submit(step: Step, held: readonly KvSequence[]): Promise<StepUnderWay> {
     this.#hold(held);
     try {
+      await this.#sequences.settled(step.entries.map(({ sequence }) => sequence));
       return { pending: this.#runner.submit(step), held };
     } catch (error) {
       this.#letGo(held);

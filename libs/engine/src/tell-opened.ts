@@ -9,5 +9,6 @@ export function tellOpened(
 ) {
   const { requestId, attempt } = request.task;
   observer.prefixFound(promptLength, cachedCount);
-  if (request.isResumed) observer.resumed?.(requestId, attempt, { knownCount: tokens.length, cachedCount });
+  const hasTold = request.task.delivered.some(({ tokenIds }) => tokenIds.length > 0);
+  if (hasTold) observer.resumed?.(requestId, attempt, { knownCount: tokens.length, cachedCount });
 }

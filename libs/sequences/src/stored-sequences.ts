@@ -113,13 +113,14 @@ export class StoredSequences implements SequenceStore {
     this.#send(mine);
   }
 
-  isSettled(sequence: KvSequence): boolean {
-    const { stripes } = stored(sequence);
-    return stripes === undefined || !(stripes.isAsking || stripes.underWay.length >= SEGMENTS_UNDER_WAY_MAX);
-  }
-
-  settled(sequences: readonly KvSequence[]): Promise<void> {
-    return Promise.race(sequences.flatMap((sequence) => stored(sequence).stripes?.underWay ?? []));
+  settled(sequences: readonly KvSequence[]): Promise<void> | undefined {
+    if (this.stripedCount === 0) return undefined;
+    const waits = sequences.flatMap((sequence) => {
+      const { stripes } = stored(sequence);
+      if (stripes === undefined) return [];
+      return stripes.isAsking || stripes.underWay.length >= SEGMENTS_UNDER_WAY_MAX ? stripes.underWay : [];
+    });
+    return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined);
   }
 
   repair(sequence: KvSequence): StoredSequence | "sending" | undefined {
@@ -129,7 +130,6 @@ export class StoredSequences implements SequenceStore {
     const lost = stripes?.lost;
     if (mine.repair !== undefined && mine.repair.repairs !== lost) this.#endRepair(mine);
     if (stripes === undefined || lost === undefined) return undefined;
-    if (stripes.at(lost).sending !== undefined) return "sending";
     const rows = this.cache.geometry.segmentRows;
     mine.repair ??= this.#openApart(new BlockHashes(this.#hashSeed), lost * rows, { stripes, repairs: lost });
     if (mine.repair.length < mine.repair.rowCountMax) return mine.repair;
