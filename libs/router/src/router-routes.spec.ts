@@ -82,6 +82,9 @@ describe("what is asked for by the wrong way", () => {
     ["/debug/placement?request=a&request=b", "request"],
     ["/debug/placement?request=a&model=tiny&model=tiny", "model"],
     ["/debug/cluster?model=tiny&model=other", "model"],
+    ["/v1/files?after=a&after=b", "after"],
+    ["/v1/batches?limit=1&limit=2", "limit"],
+    ["/tokenizer_info?model=tiny&model=tiny", "model"],
     ["/debug/placement", "request"],
     ["/debug/placement?request=", "request"],
   ])("%s names the parameter %s", async (path, param) => {

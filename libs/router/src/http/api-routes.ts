@@ -4,6 +4,7 @@ import type { Bodies } from "../bodies/bodies.ts";
 import type { Deployment } from "../deployment.ts";
 import { serveGeneration } from "./http-generation.ts";
 import type { HttpServerOptions } from "./http-server-options.ts";
+import { type QueryString, queryParameter } from "./query-parameter.ts";
 import { addResponseRoutes, countInputTokens, countTokens } from "./response-routes.ts";
 import { detokenize, tokenize } from "./tokenize-routes.ts";
 import { tokenizerInfo } from "./tokenizer-info.ts";
@@ -21,8 +22,8 @@ export function addApiRoutes(api: FastifyInstance, options: HttpServerOptions, b
   api.get<{ Params: { "*": string } }>("/v1/models/*", ({ params }) =>
     modelCard(servedFacts(deployments.named(params["*"])), params["*"]),
   );
-  api.get<{ Querystring: { model?: string } }>("/tokenizer_info", ({ query }) =>
-    tokenizerInfo(deployments.named(query.model).model),
+  api.get<{ Querystring: QueryString }>("/tokenizer_info", ({ query }) =>
+    tokenizerInfo(deployments.named(queryParameter(query, "model")).model),
   );
   api.post("/tokenize", (request, reply) => tokenize(request, reply, parts));
   api.post("/detokenize", (request, reply) => detokenize(request, reply, parts));

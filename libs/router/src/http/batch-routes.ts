@@ -11,11 +11,10 @@ import { joined } from "../bodies/body-blocks.ts";
 import { parseJson } from "../bodies/request-json.ts";
 import { INLINE_BODY_BYTES_MAX, LIST_PAGE_DEFAULT, LIST_PAGE_MAX } from "../limits.ts";
 import { clientSignal } from "./client-signal.ts";
+import { type QueryString, queryParameter } from "./query-parameter.ts";
 import { accountOf } from "./request-accounts.ts";
 
 export type BatchParts = Readonly<{ files: StoredFiles; batches: StoredBatches; runner: BatchRunner }>;
-
-type Page = Readonly<{ limit?: string; after?: string }>;
 
 /** Empty: the house's own keys, or nobody is told apart. */
 const tenantOf = (request: FastifyRequest): string => accountOf(request).tenant?.name ?? "";
@@ -23,7 +22,7 @@ const tenantOf = (request: FastifyRequest): string => accountOf(request).tenant?
 /** Files, and batches of their requests, each of the tenant's alone. */
 export function addBatchRoutes(api: FastifyInstance, { files, batches, runner }: BatchParts): void {
   type Named = { Params: { id: string } };
-  type Listed = { Querystring: Page };
+  type Listed = { Querystring: QueryString };
   api.post("/v1/files", (request, reply) => upload(request, reply, files));
   api.get<Listed>("/v1/files", (request, { raw }) => {
     const tenant = tenantOf(request);
@@ -76,13 +75,15 @@ async function upload(request: FastifyRequest, { raw }: FastifyReply, files: Sto
   return files.keep(facts, bytes, clientSignal(raw));
 }
 
-/** A page of what is listed, the newest first; what is gone is left out. Errors: `invalid_argument` for a limit that is none. */
+/** A page of what is listed, the newest first; what is gone is left out. Errors: `invalid_argument` for a limit that is none, or what comes twice. */
 async function page<T extends Readonly<{ id: string }>>(
   list: StoredList,
-  { limit = String(LIST_PAGE_DEFAULT), after }: Page,
+  query: QueryString,
   find: (id: string, signal: AbortSignal) => Promise<T | undefined>,
   signal: AbortSignal,
 ) {
+  const limit = queryParameter(query, "limit") ?? String(LIST_PAGE_DEFAULT);
+  const after = queryParameter(query, "after");
   if (!/^\d{1,6}$/.test(limit) || Number(limit) < 1)
     throw new DroverError("invalid_argument", "must be a positive integer", { field: "limit" });
   const size = Math.min(Number(limit), LIST_PAGE_MAX);
