@@ -36,10 +36,26 @@ test("nothing that it starts needs a shell, and nobody in it is root", () => {
 test("it has the allocator's settings that bin/drover has, and so have processes that start others", () => {
   const [environment = ""] = of("ENV");
   for (const name of ["MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"]) {
-    const value = new RegExp(`${name}:-(\\d+)`).exec(read("bin", "drover"))?.[1];
+    const value = read("bin", "drover")
+      .matchAll(new RegExp(`^export ${name}="\\$\\{${name}:-(\\d+)`, "gm"))
+      .next().value?.[1];
     expect(value).toMatch(/^\d+$/);
     expect(environment).toContain(`${name}=${value}`);
     expect(read("scripts", "image", "drover.js")).toContain(`${name} ??= "${value}"`);
+  }
+});
+
+test("a router gives back what large bodies took, however it is started", () => {
+  const routers = read("deploy", "kubernetes.yaml").match(/- router$/gm)?.length;
+  expect(routers).toBeGreaterThan(0);
+  for (const name of ["MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"]) {
+    const value = new RegExp(`${name}="\\$\\{${name}:-(\\d+)\\}"`).exec(read("bin", "drover"))?.[1];
+    expect(Number(value)).toBe(2 ** 20);
+    expect(read("apps", "drover", "src", "up", "process-plans.ts")).toContain(`${name}: "${value}"`);
+    expect(read("deploy", "kubernetes.yaml").split(`name: ${name}, value: "${value}"`)).toHaveLength(
+      (routers ?? 0) + 1,
+    );
+    expect(read("deploy", "compose.yaml")).toContain(`${name}: "${value}"`);
   }
 });
 

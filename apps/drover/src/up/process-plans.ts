@@ -27,6 +27,12 @@ export type ProcessPlansOptions = Readonly<{
 
 const ANY_PORT = "0";
 
+/**
+ * A router gives blocks of a MiB and more back as they are freed. Those of glibc's own heaps stay, and what large bodies take would with them; workers keep such
+ * blocks, because each step takes them anew.
+ */
+const ROUTER_ALLOCATOR = { MALLOC_MMAP_THRESHOLD_: "1048576", MALLOC_TRIM_THRESHOLD_: "1048576" } as const;
+
 /** All processes end together, at Ctrl-C: there is nobody to drain to. */
 const HURRY = { "drain-delay": "0s", "drain-grace": "0s" } as const;
 
@@ -152,7 +158,11 @@ export class ProcessPlans {
   #childEnvironment(main: keyof Mains): NodeJS.ProcessEnv {
     const { env, queue } = this.#options;
     const inherited = Object.entries(env).filter(([name]) => !name.startsWith("DROVER_"));
-    return { ...Object.fromEntries(inherited), ...(main === "worker" ? {} : { DROVER_QUEUE: queue }) };
+    return {
+      ...Object.fromEntries(inherited),
+      ...(main === "worker" ? {} : { DROVER_QUEUE: queue }),
+      ...(main === "router" ? ROUTER_ALLOCATOR : {}),
+    };
   }
 }
 
