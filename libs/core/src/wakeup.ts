@@ -1,5 +1,6 @@
 import type { Clock } from "./clock.ts";
 import { DroverError } from "./errors.ts";
+import { restOfPeriod } from "./period.ts";
 
 const WOKEN = new DroverError("cancelled", "the wait is over");
 
@@ -28,6 +29,11 @@ export class Wakeup {
       }
     }
     this.#woken = false;
+  }
+
+  /** As {@link wait}, until the clock's monotonic scale is at a multiple of the period: together with whatever else waits so. */
+  async waitOutPeriod(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
+    await this.wait(restOfPeriod(clock.monotonic(), ms), clock, signal);
   }
 }
 

@@ -186,7 +186,7 @@ export class Engine {
       this.#sweep();
       if (this.#choices.size === 0 && !this.#stepper.isUnderWay) {
         this.#outbox.flush();
-        if (!(await this.#calibrate())) await this.#wakeup.wait(IDLE_MS, this.#options.clock, signal);
+        if (!(await this.#calibrate())) await this.#wakeup.waitOutPeriod(IDLE_MS, this.#options.clock, signal);
         continue;
       }
       this.#endCalibration();

@@ -1,4 +1,4 @@
-import { DroverError } from "@drover/core";
+import { DroverError, systemClock } from "@drover/core";
 import { type Account, Accounts, LimitReached } from "@drover/tenants";
 import type { TenantUsage } from "./requests/tenant-usage.ts";
 
@@ -11,7 +11,7 @@ export class ApiKeys {
   readonly #now: () => number;
 
   /** `now`: of a monotonic clock, milliseconds. */
-  constructor(now: () => number = () => performance.now()) {
+  constructor(now: () => number = systemClock.monotonic) {
     this.#now = now;
   }
 

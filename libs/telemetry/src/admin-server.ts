@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { crashOnFailedAssertion, DroverError, ERROR_CODES, restOfPeriod } from "@drover/core";
+import { crashOnFailedAssertion, DroverError, ERROR_CODES, restOfPeriod, systemClock } from "@drover/core";
 import {
   type AdminAnswer,
   type AdminQuestion,
@@ -82,7 +82,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
     Atomics.store(beat, 0, process.hrtime.bigint());
     refresh();
     const isQuiet = !metrics.turned() && told === null;
-    timer = setTimeout(turn, isQuiet ? restOfPeriod(performance.now(), quietMs) : BEAT_MS);
+    timer = setTimeout(turn, isQuiet ? restOfPeriod(systemClock.monotonic(), quietMs) : BEAT_MS);
   };
   const answer = async ({ id, question }: Extract<FromAdminThread, { kind: "ask" }>) =>
     tell({ kind: "answer", id, answer: await answerTo(question, metrics, subject ?? starting) });

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { DroverError, neverAborted, sleepUnlessAborted, toDroverError } from "@drover/core";
+import { DroverError, neverAborted, restOfPeriod, sleepUnlessAborted, toDroverError } from "@drover/core";
 import { type BatchBody, type BatchObject, noSuchFile } from "@drover/openai";
 import { BATCH_LOOK_MS, BATCH_PAUSE_MS, BATCH_SILENCE_MS_MAX, BATCH_WINDOW_MS, FLUSH_MS_MAX } from "../limits.ts";
 import { BatchRun, type BatchRunOptions } from "./batch-run.ts";
@@ -91,7 +91,8 @@ export class BatchRunner {
         // A store that is away is told of where requests need it.
         if (!closed.aborted && code !== "unavailable") logger.warn("batch.trouble", { code, reason: message });
       }
-      await sleepUnlessAborted(clock, BATCH_LOOK_MS, AbortSignal.any([closed, this.#wake.signal]));
+      const lookMs = restOfPeriod(clock.monotonic(), BATCH_LOOK_MS);
+      await sleepUnlessAborted(clock, lookMs, AbortSignal.any([closed, this.#wake.signal]));
     }
   }
 

@@ -58,6 +58,15 @@ test("a worker without work says so once a heartbeat, and looks at itself no mor
   expect(it.looked.count).toBe(10);
 });
 
+test("a heartbeat is not left out because the last report came a little later than its own", async () => {
+  using it = joined();
+  await it.pass(3 * HEARTBEAT_MS + 50);
+  it.told.kvBytesUsed = 3200;
+  it.membership.noteNews();
+  expect(await it.pass(0)).toBe(1);
+  expect(await it.pass(10 * HEARTBEAT_MS)).toBe(10);
+});
+
 test("a worker with requests speaks several times a second, though nothing of it changes", async () => {
   using it = joined();
   it.told.runningCount = 1;

@@ -1,4 +1,4 @@
-import { type Clock, DroverError, type Logger, restOfPeriod, sleepUnlessAborted, Wakeup } from "@drover/core";
+import { type Clock, DroverError, type Logger, sleepUnlessAborted, Wakeup } from "@drover/core";
 import type { ExpertRows, ExpertSet, WorkerStatus } from "@drover/fleet";
 import { LivingStream, type OpenStream, STREAM_LIMITS } from "@drover/rpc";
 import type { JoinHello, WorkerOrder, WorkerReport } from "@drover/wire";
@@ -12,6 +12,9 @@ import {
 } from "../limits.ts";
 import { changesOf, type ReportedCache, snapshotParts } from "./cache-report.ts";
 import { EpochFence } from "./epoch-fence.ts";
+
+/** A look that comes so early after the last report is one of the next heartbeat: looks are a little early and late, and waiting for another would be a heartbeat left out. */
+const EARLY_PART = 0.9;
 
 export type MembershipOptions = Readonly<{
   /** Schedulers' addresses; the leader is among them. */
@@ -125,7 +128,7 @@ export class Membership implements Disposable {
     const { clock } = this.#options;
     let isQuiet = false;
     while (!down.aborted) {
-      if (isQuiet) await this.#news.wait(restOfPeriod(clock.monotonic(), this.#heartbeatMs), clock, down);
+      if (isQuiet) await this.#news.waitOutPeriod(this.#heartbeatMs, clock, down);
       else await sleepUnlessAborted(clock, STATUS_CHANGE_MS, down);
       if (down.aborted) return;
       isQuiet = this.#report(this.#member.status());
@@ -139,7 +142,7 @@ export class Membership implements Disposable {
     this.#reportCache(status.sentAtMs, isChanged);
     const isBusy = status.runningCount + status.waitingCount > 0;
     const heartbeatMs = isBusy ? Math.min(BUSY_HEARTBEAT_MS, this.#heartbeatMs) : this.#heartbeatMs;
-    if (isChanged || status.sentAtMs - this.#reportedAtMs >= heartbeatMs) {
+    if (isChanged || status.sentAtMs - this.#reportedAtMs >= EARLY_PART * heartbeatMs) {
       this.#reported = facts;
       this.#reportedAtMs = status.sentAtMs;
       this.#send({ kind: "status", status: this.#withRows(status) });
