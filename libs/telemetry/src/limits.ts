@@ -21,8 +21,9 @@ export const ADMIN_REQUEST_TIMEOUT_MS = 10_000;
 export const BEAT_MS = 250;
 export const QUIET_BEAT_MS = 1000;
 
-/** An event loop that is active for a larger part of the time has something to do. */
-export const BUSY_LOOP_SHARE = 0.02;
+/** A thread that has a core for a larger part of the time has something to do, and so has one whose loop is active for so much of it, be it that it waits for a disk. */
+export const BUSY_THREAD_SHARE = 0.02;
+export const BUSY_LOOP_SHARE = 0.25;
 
 /** The main loop answers what the admin port was asked within this time; scrapers give up after 10 s. */
 export const ADMIN_ANSWER_MS_MAX = 3000;

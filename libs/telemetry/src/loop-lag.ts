@@ -1,5 +1,5 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { BUSY_LOOP_SHARE, EVENT_LOOP_SAMPLE_MS, EVENT_LOOP_WINDOW_MS } from "./limits.ts";
+import { BUSY_LOOP_SHARE, BUSY_THREAD_SHARE, EVENT_LOOP_SAMPLE_MS, EVENT_LOOP_WINDOW_MS } from "./limits.ts";
 
 /** Seconds that timers ran late. */
 export type Lag = Readonly<{ p50: number; p99: number; max: number }>;
@@ -17,6 +17,8 @@ export class LoopLag {
   #finished = NO_LAG;
   #beganMs = performance.now();
   #use = performance.eventLoopUtilization();
+  #cpu = process.threadCpuUsage();
+  #lookedMs = performance.now();
 
   constructor() {
     this.#delays.enable();
@@ -27,12 +29,22 @@ export class LoopLag {
     const now = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(now, this.#use);
     this.#use = now;
-    const isBusy = utilization >= BUSY_LOOP_SHARE;
+    const isBusy = this.#cpuShare() >= BUSY_THREAD_SHARE || utilization >= BUSY_LOOP_SHARE;
     this.#roll();
     if (!isBusy) this.#delays.disable();
     // The monitor would take the time in which it did not sample for a delay.
     else if (this.#delays.enable()) this.#renew();
     return isBusy;
+  }
+
+  /** Of the time since the last call, the part in which the thread had a core. On a busy machine a loop that does little is active for long, waiting for one. */
+  #cpuShare(): number {
+    const { user, system } = process.threadCpuUsage(this.#cpu);
+    const nowMs = performance.now();
+    const share = (user + system) / 1000 / (nowMs - this.#lookedMs);
+    this.#cpu = process.threadCpuUsage();
+    this.#lookedMs = nowMs;
+    return share;
   }
 
   /** Of two windows, the finished one and the running one: the larger of each figure. */
