@@ -15,7 +15,10 @@ export class BoundedMap<Key, Value extends NonNullable<unknown>> implements Iter
   readonly #entriesMax: number;
   readonly #bytesMax: number;
   readonly #bytesOf: (value: Value) => number;
-  readonly #entries = new Map<Key, Value>();
+  /** All entries in here are older than the young ones, and none is added. A map keeps a hole for each entry that has left, and whoever asked it for its first one each time would step over all of them. */
+  #old = new Map<Key, Value>();
+  #oldest = this.#old.keys();
+  #young = new Map<Key, Value>();
   #byteCount = 0;
 
   constructor({ entriesMax, bytesMax }: MapBounds, bytesOf: (value: Value) => number = () => 0) {
@@ -25,7 +28,7 @@ export class BoundedMap<Key, Value extends NonNullable<unknown>> implements Iter
   }
 
   get size(): number {
-    return this.#entries.size;
+    return this.#old.size + this.#young.size;
   }
 
   /** Bytes of all values together. */
@@ -35,20 +38,20 @@ export class BoundedMap<Key, Value extends NonNullable<unknown>> implements Iter
 
   /** Looks at a value without using it: its entry gets no younger. */
   get(key: Key): Value | undefined {
-    return this.#entries.get(key);
+    return this.#young.get(key) ?? this.#old.get(key);
   }
 
   /** Whether the key has an entry, without using it. */
   has(key: Key): boolean {
-    return this.#entries.has(key);
+    return this.#young.has(key) || this.#old.has(key);
   }
 
   /** The value, whose entry is the youngest from now on. */
   use(key: Key): Value | undefined {
-    const value = this.#entries.get(key);
+    const value = this.get(key);
     if (value === undefined) return undefined;
-    this.#entries.delete(key);
-    this.#entries.set(key, value);
+    this.#remove(key);
+    this.#young.set(key, value);
     return value;
   }
 
@@ -60,31 +63,47 @@ export class BoundedMap<Key, Value extends NonNullable<unknown>> implements Iter
     this.delete(key);
     const byteCount = this.#bytesOf(value);
     if (byteCount > this.#bytesMax || this.#entriesMax < 1) return false;
-    for (const oldest of this.#entries.keys()) {
-      if (this.size < this.#entriesMax && this.#byteCount + byteCount <= this.#bytesMax) break;
-      this.delete(oldest);
-    }
-    this.#entries.set(key, value);
+    while (this.size > 0 && (this.size >= this.#entriesMax || this.#byteCount + byteCount > this.#bytesMax))
+      this.#forgetOldest();
+    this.#young.set(key, value);
     this.#byteCount += byteCount;
     return true;
   }
 
   /** Forgets an entry, where there is one. */
   delete(key: Key): void {
-    const value = this.#entries.get(key);
+    const value = this.get(key);
     if (value === undefined) return;
-    this.#entries.delete(key);
+    this.#remove(key);
     this.#byteCount -= this.#bytesOf(value);
     assert(this.#byteCount >= 0, "a value takes as many bytes when it leaves as when it came");
   }
 
   clear(): void {
-    this.#entries.clear();
+    this.#old.clear();
+    this.#young.clear();
+    this.#oldest = this.#old.keys();
     this.#byteCount = 0;
   }
 
   /** Oldest first; entries may be deleted meanwhile. */
-  [Symbol.iterator](): Iterator<readonly [Key, Value]> {
-    return this.#entries.entries();
+  *[Symbol.iterator](): Generator<readonly [Key, Value], void, undefined> {
+    yield* this.#old;
+    yield* this.#young;
+  }
+
+  #remove(key: Key): void {
+    if (!this.#young.delete(key)) this.#old.delete(key);
+  }
+
+  #forgetOldest(): void {
+    let next = this.#oldest.next();
+    if (next.done === true) {
+      this.#old = this.#young;
+      this.#young = new Map();
+      this.#oldest = this.#old.keys();
+      next = this.#oldest.next();
+    }
+    if (next.done !== true) this.delete(next.value);
   }
 }
