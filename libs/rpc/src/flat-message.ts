@@ -2,8 +2,8 @@ import { type DescField, type DescMessage, type MessageShape, ScalarType } from 
 import { varintBytes, writeVarint } from "./varint.ts";
 
 /**
- * What a field of a flat message holds: a number of 32 bits, one of 64, a list of numbers, or bytes. Texts and lists of others are read and written only
- * where they are empty.
+ * What a field of a flat message holds: a number of 32 bits, one of 64, a list of numbers, bytes, or a text. Texts are read and written where they are ASCII,
+ * and lists of others only where they are empty.
  */
 type Kind = "uint32" | "uint64" | "uint32s" | "bytes" | "text" | "others";
 type FlatField = Readonly<{ name: string; number: number; kind: Kind }>;
@@ -23,7 +23,7 @@ const SCRATCH_BYTES = 1024;
 
 /**
  * A quick way for messages of numbers, lists of numbers and bytes, which are exchanged many times a step: protobuf-es looks up what each field is
- * each time, which takes ten times as long. What it does not know (texts, lists of others, fields of later builds, broken bytes) is left to
+ * each time, which takes ten times as long. What it does not know (texts that are not ASCII, lists of others, fields of later builds, broken bytes) is left to
  * protobuf-es. Undefined for a schema that has anything else.
  */
 export function flatMessage<D extends DescMessage>(schema: D): FlatMessage<D> | undefined {
@@ -87,7 +87,7 @@ class FieldWriter {
       const value = message[name];
       if (name === without) continue;
       if (kind === "text") {
-        if (value !== "") return undefined;
+        if (!this.#text(number, value as string)) return undefined;
       } else if (kind === "others") {
         if ((value as readonly unknown[]).length > 0) return undefined;
       } else if (kind === "uint32s") this.#list(number, value as number[]);
@@ -125,6 +125,21 @@ class FieldWriter {
     this.#varint(value.length);
     this.#bytes.set(value, this.#end);
     this.#end += value.length;
+  }
+
+  /** False for a text that is not ASCII, of which the beginning is written. */
+  #text(field: number, value: string): boolean {
+    const { length } = value;
+    if (length === 0) return true;
+    this.#room(1 + VARINT_BYTES_MAX + length);
+    this.#bytes[this.#end++] = (field << 3) | LENGTH_DELIMITED;
+    this.#varint(length);
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i);
+      if (code >= 0x80) return false;
+      this.#bytes[this.#end++] = code;
+    }
+    return true;
   }
 
   #varint(value: number): void {
@@ -169,9 +184,18 @@ class FieldReader {
     const end = this.#at + length;
     if (!(end <= this.#bytes.length)) return false;
     if (kind === "uint32s") return this.#list(message[name] as number[], end);
-    if (kind === "text") return length === 0;
+    if (kind === "text") return this.#text(message, name, end);
     if (kind === "others") return false;
     message[name] = this.#bytes.subarray(this.#at, end);
+    this.#at = end;
+    return true;
+  }
+
+  /** False for a text that is not ASCII. */
+  #text(message: Fields, name: string, end: number): boolean {
+    for (let at = this.#at; at < end; at++) if ((this.#bytes[at] as number) >= 0x80) return false;
+    const { buffer, byteOffset } = this.#bytes;
+    message[name] = Buffer.from(buffer, byteOffset + this.#at, end - this.#at).toString("latin1");
     this.#at = end;
     return true;
   }
