@@ -9,7 +9,7 @@ import { streamCompletion } from "./serving/completion-stream.ts";
 import { median } from "./serving/figures.ts";
 import { startLoneRouter } from "./serving/lone-router.ts";
 import { tellProfile } from "./serving/profile-table.ts";
-import { cpuOf, nameOf, type ServedCluster, startCluster } from "./serving/served-cluster.ts";
+import { cpuOf, nameOf, type ServedCluster, startCluster, wakesOf } from "./serving/served-cluster.ts";
 
 /**
  * What a request and a token cost a router, in CPU of all of its threads: one process stands for its cluster, and answers at once. Several checkouts take turns,
@@ -42,13 +42,15 @@ const [requestCount, clients, words] = [Number(values.requests), Number(values.c
 const [streams, tokens, idleSeconds] = [Number(values.streams), Number(values.tokens), Number(values["idle-seconds"])];
 const PROFILE_MS = 1500;
 
-/** Of one round, by process: microseconds of CPU a request and a token, and percent of a core while nobody asks. */
+/** Of one round, by process: microseconds of CPU a request and a token, and while nobody asks percent of a core, and how often a second its main thread wakes. */
 type Spent = Readonly<{
   requestUs: number;
   mainRequestUs: number;
   tokenUs: number;
   mainTokenUs: number;
   idlePercent: number;
+  mainIdlePercent: number;
+  idleWakes: number;
 }>;
 type Side = Readonly<{
   checkout: string;
@@ -74,7 +76,7 @@ try {
 
 async function start(checkout: string): Promise<Side> {
   // Of the checkout whose model it takes the place of.
-  const preloads = [join(checkout, "bench/serving/free-steps.ts")];
+  const preloads = values.cluster ? [join(checkout, "bench/serving/free-steps.ts")] : [];
   if (values.profile) preloads.push(join(import.meta.dirname, "serving/profile-recorder.ts"));
   const env = {
     PROFILE_FOLDER: folder,
@@ -101,8 +103,10 @@ async function measure({ cluster: { url }, pids, spent, paces }: Side): Promise<
   await tokensOf(url, tokens);
   paces.tokens.push((streams * tokens * 1000) / (performance.now() - streamedMs));
   const toldUs = look();
+  const wakes = pids.map(wakesOf);
   await sleep(idleSeconds * 1000);
   const idleUs = look();
+  const idleWakes = pids.map((pid, index) => wakesOf(pid) - (wakes[index] ?? Number.NaN));
   for (const [index, pid] of pids.entries()) {
     const us = (at: number, before: readonly number[], after: readonly number[]) =>
       (after[at] ?? Number.NaN) - (before[at] ?? Number.NaN);
@@ -115,6 +119,8 @@ async function measure({ cluster: { url }, pids, spent, paces }: Side): Promise<
       tokenUs: (us(all, askedUs, toldUs) - streams * requestUs) / (streams * tokens),
       mainTokenUs: (us(main, askedUs, toldUs) - streams * mainRequestUs) / (streams * tokens),
       idlePercent: us(all, toldUs, idleUs) / idleSeconds / 1e4,
+      mainIdlePercent: us(main, toldUs, idleUs) / idleSeconds / 1e4,
+      idleWakes: (idleWakes[index] ?? Number.NaN) / idleSeconds,
     });
   }
 }
@@ -149,13 +155,13 @@ function print(): void {
       `\n${checkout}: ${told(paces.requests, 0)} requests/s, first token ${told(paces.firstMs, 1)} ms, ${told(paces.tokens, 0)} tokens/s`,
     );
     console.log(
-      "\n| process | CPU us a request | of it the main thread's | CPU us a token | of it the main thread's | % of a core while nobody asks |\n|---|---|---|---|---|---|",
+      "\n| process | CPU us a request | of it the main thread's | CPU us a token | of it the main thread's | % of a core while nobody asks | of it the main thread's | its wakes a second |\n|---|---|---|---|---|---|---|---|",
     );
     for (const [name, rounds] of spent) {
       const column = (pick: (one: Spent) => number, digits: number) => told(rounds.map(pick), digits);
-      const idle = idleSeconds === 0 ? "-" : column((one) => one.idlePercent, 2);
+      const idle = (pick: (one: Spent) => number, digits: number) => (idleSeconds === 0 ? "-" : column(pick, digits));
       console.log(
-        `| ${name} | ${column((one) => one.requestUs, 0)} | ${column((one) => one.mainRequestUs, 0)} | ${column((one) => one.tokenUs, 1)} | ${column((one) => one.mainTokenUs, 1)} | ${idle} |`,
+        `| ${name} | ${column((one) => one.requestUs, 0)} | ${column((one) => one.mainRequestUs, 0)} | ${column((one) => one.tokenUs, 1)} | ${column((one) => one.mainTokenUs, 1)} | ${idle((one) => one.idlePercent, 2)} | ${idle((one) => one.mainIdlePercent, 2)} | ${idle((one) => one.idleWakes, 1)} |`,
       );
     }
   }

@@ -67,6 +67,11 @@ function nanosecondsOf(schedstat: string): number {
   }
 }
 
+/** How often a process's main thread has waited for something so far, and was woken. */
+export function wakesOf(pid: number): number {
+  return Number(/^voluntary_ctxt_switches:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+}
+
 /** What a process of Drover is called: its main with its id, `worker attention-0`. Undefined for any other. */
 export function nameOf(pid: number): string | undefined {
   const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
