@@ -5,8 +5,9 @@ export { commandConfig, USAGE_EXIT_STATUS } from "./flags/command-config.ts";
 // Who it is to its peers, and files that it keeps up with.
 
 export { enterCluster } from "./enter-cluster.ts";
+export { readSmallFile } from "./files/read-together.ts";
 export { type CertificateFiles, certificateFilesIn, watchCertificates } from "./files/watched-certificates.ts";
-export { readSmallFile, watchFileText } from "./files/watched-file.ts";
+export { watchFileText } from "./files/watched-file.ts";
 // Its parts: what it was told, how it ends, who started it.
 export { type Config, defineConfig, flagName } from "./flags/flag.ts";
 export { helpText } from "./flags/help-text.ts";

@@ -13,6 +13,9 @@ export const CAUSES_MAX = 8;
 /** A file of secrets or keys is a few lines for each of some thousand tenants; one that is larger is another file by mistake and is refused. */
 export const WATCHED_FILE_BYTES_MAX = 8 * 2 ** 20;
 
+/** How often files that belong together are read again because they change meanwhile; what keeps changing is taken as it is, and read once more as it changes. */
+export const READS_TOGETHER_MAX = 16;
+
 /** How often a file of secrets or keys is looked at. */
 export const WATCHED_FILE_POLL_MS = 5_000;
 

@@ -1,7 +1,7 @@
 import { type Stats, unwatchFile, watchFile } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
-import { DroverError, type Logger, readFault } from "@drover/core";
-import { WATCHED_FILE_BYTES_MAX, WATCHED_FILE_POLL_MS } from "../limits.ts";
+import { DroverError, type Logger } from "@drover/core";
+import { WATCHED_FILE_POLL_MS } from "../limits.ts";
+import { readTogether } from "./read-together.ts";
 
 export type WatchedFileOptions = Readonly<{
   /** The setting that names the file, `cluster-secret-file`: errors begin with it. */
@@ -28,7 +28,7 @@ export function watchFileText(path: string, { use, ...options }: WatchedFileOpti
 /** As `watchFileText`, of files that belong together: a change of one has all of them read again. */
 export async function watchFileTexts(paths: readonly string[], options: WatchedFilesOptions): Promise<Disposable> {
   const { setting, use, logger, pollMs = WATCHED_FILE_POLL_MS } = options;
-  const readAll = () => readInOrder(paths, setting);
+  const readAll = () => readTogether(paths, setting);
   let latest = await readAll();
   use(latest);
   let reading = Promise.resolve();
@@ -54,23 +54,4 @@ export async function watchFileTexts(paths: readonly string[], options: WatchedF
       for (const path of paths) unwatchFile(path, onChange);
     },
   };
-}
-
-/** One file after the other: of several that cannot be read the first one is named, and not whichever was found out first. */
-async function readInOrder(paths: readonly string[], setting: string): Promise<readonly string[]> {
-  const texts: string[] = [];
-  for (const path of paths) texts.push(await readSmallFile(path, setting));
-  return texts;
-}
-
-/** A file's text. Errors: `invalid_argument` naming the setting where it cannot be read or is too large to be one of settings. */
-export async function readSmallFile(path: string, setting: string): Promise<string> {
-  const unreadable = (reason: string, cause?: unknown) =>
-    new DroverError("invalid_argument", `--${setting}: ${path} ${reason}`, { cause });
-  try {
-    if ((await stat(path)).size > WATCHED_FILE_BYTES_MAX) throw unreadable("is too large");
-    return await readFile(path, "utf8");
-  } catch (error) {
-    throw error instanceof DroverError ? error : unreadable(`cannot be read: ${readFault(error)}`, error);
-  }
 }
