@@ -7,13 +7,7 @@
 import { parseArgs } from "node:util";
 import { fuzz } from "../tests/e2e/fuzz/fuzz-run.ts";
 import { TestCluster } from "../tests/e2e/test-cluster.ts";
-import {
-  MEMORY_COLUMNS,
-  MeasuredMemory,
-  type MemoryPoint,
-  memoryRow,
-  memorySlopes,
-} from "./serving/measured-memory.ts";
+import { areFlat, MEMORY_COLUMNS, MeasuredMemory, type MemoryPoint, memoryRow } from "./serving/measured-memory.ts";
 
 const { values } = parseArgs({
   options: {
@@ -25,8 +19,7 @@ const { values } = parseArgs({
 const PARTS = 40;
 const FAULTS_SHOWN = 10;
 /** KiB a thousand requests, of what is resident and of the main thread's heap. */
-const RESIDENT_SLOPE_MAX = 128;
-const HEAP_SLOPE_MAX = 16;
+const SLOPES_MAX = { resident: 128, heap: 16 };
 
 using memory = new MeasuredMemory();
 await using cluster = await TestCluster.start({ expertWorkers: 0, flags: ["--max-requests", "64"], env: memory.env });
@@ -59,8 +52,6 @@ for (let part = 0; part < PARTS; part++) {
 for (const [what, times] of [...counts].sort(([, a], [, b]) => b - a)) console.log(`${what.padEnd(22)} ${times}`);
 const isWhole = pids() === before;
 console.log(isWhole ? "no process ended" : `processes ended:\n${cluster.output}`);
-const slopes = memorySlopes(points);
 console.log(`${faultCount} faults; KiB a thousand requests, behind the first quarter:`);
-for (const [name, each] of Object.entries(slopes)) console.log(`  ${name.padEnd(24)} ${each.toFixed(2)}`);
-const isFlat = slopes.resident <= RESIDENT_SLOPE_MAX && slopes["heap of the main thread"] <= HEAP_SLOPE_MAX;
+const isFlat = areFlat(points, SLOPES_MAX);
 if (faultCount > 0 || !isWhole || !isFlat) process.exitCode = 1;

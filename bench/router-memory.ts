@@ -5,13 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Client, credentials } from "@grpc/grpc-js";
 import { startLoneRouter } from "./serving/lone-router.ts";
-import {
-  MEMORY_COLUMNS,
-  MeasuredMemory,
-  type MemoryPoint,
-  memoryRow,
-  memorySlopes,
-} from "./serving/measured-memory.ts";
+import { areFlat, MEMORY_COLUMNS, MeasuredMemory, type MemoryPoint, memoryRow } from "./serving/measured-memory.ts";
 import { RawClient, rawRequest } from "./serving/raw-client.ts";
 import { cpuOf } from "./serving/served-cluster.ts";
 import { ShortRequests } from "./serving/short-requests.ts";
@@ -45,8 +39,7 @@ const BODY_BYTES = 8 * 2 ** 20;
 const BODIES_AT_ONCE = 4;
 const IDLE_MS = 60_000;
 /** KiB a thousand requests, of what is resident and of the main thread's heap: what a request leaves is less than so many bytes. */
-const RESIDENT_SLOPE_MAX = 64;
-const HEAP_SLOPE_MAX = 16;
+const SLOPES_MAX = { resident: 64, heap: 16 };
 
 const [count, parts] = [Number(values.requests), Number(values.parts)];
 using memory = new MeasuredMemory(values.snapshots);
@@ -104,13 +97,11 @@ async function sendBodies(bodyCount: number): Promise<void> {
 }
 
 function conclude(cpuMs: number): void {
-  const slopes = memorySlopes(points);
   console.log(`\nKiB a thousand requests, behind the first quarter of ${count}:`);
-  for (const [name, each] of Object.entries(slopes)) console.log(`  ${name.padEnd(24)} ${each.toFixed(2)}`);
+  const isFlat = areFlat(points, SLOPES_MAX);
   const range = [Math.min(...loads), Math.max(...loads)].map((load) => load.toFixed(1)).join(" to ");
   console.log(`CPU of the router ${cpuMs.toFixed(2)} ms a request; load ${range}`);
   console.log([...requests.counts].map(([name, times]) => `${name} ${times}`).join(", "));
   for (const [what, times] of [...requests.faults].slice(0, FAULTS_SHOWN)) console.log(`wrong: ${times} x ${what}`);
-  const isFlat = slopes.resident <= RESIDENT_SLOPE_MAX && slopes["heap of the main thread"] <= HEAP_SLOPE_MAX;
   if (requests.faults.size > 0 || !isFlat) process.exitCode = 1;
 }

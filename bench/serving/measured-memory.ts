@@ -48,7 +48,7 @@ export class MeasuredMemory implements Disposable {
 export type MemoryPoint = MemoryReport & Readonly<{ requests: number }>;
 
 /** Of each part of the memory, KiB that a thousand requests add to it, behind the first quarter of them. */
-export function memorySlopes(points: readonly MemoryPoint[]) {
+function memorySlopes(points: readonly MemoryPoint[]) {
   const last = points.at(-1)?.requests ?? 0;
   const later = points.filter(({ requests }) => requests >= last / 4);
   const of = (pick: (point: MemoryPoint) => number) =>
@@ -61,6 +61,13 @@ export function memorySlopes(points: readonly MemoryPoint[]) {
     "heaps' pages": of(({ heapPages }) => heapPages),
     external: of(({ external }) => external),
   };
+}
+
+/** Says the slopes, one a line. Whether what is resident and the main thread's heap rise by no more than these KiB a thousand requests. */
+export function areFlat(points: readonly MemoryPoint[], bounds: Readonly<{ resident: number; heap: number }>): boolean {
+  const slopes = memorySlopes(points);
+  for (const [name, each] of Object.entries(slopes)) console.log(`  ${name.padEnd(24)} ${each.toFixed(2)}`);
+  return slopes.resident <= bounds.resident && slopes["heap of the main thread"] <= bounds.heap;
 }
 
 /** The columns of `memoryRow`. */
