@@ -4,19 +4,8 @@
 // o [rows, KV_HEADS * GROUP, parts, HEAD], ml [rows, KV_HEADS * GROUP, parts]. Grid (parts, KV_HEADS, rows), 128 threads: HEAD / 8 lanes share a position, each with
 // eight numbers of the head; a team of them takes every TEAMS-th position, AHEAD of them at once.
 constexpr int PARTS_MAX = 64, PART_UNIT = 64, LANES = HEAD / 8, TEAMS = 128 / LANES, AHEAD = sizeof(KV) == 4 ? 2 : 4;
-constexpr float LOG2E = 1.4426950408889634f;
 static_assert(HEAD % 8 == 0 && (LANES & (LANES - 1)) == 0 && LANES <= 32, "a head has 8, 16, 32, 64, 128 or 256 numbers");
 
-// 2^x, for x that is not greater than 0: what is too small for a float's own exponent is 0.
-__device__ __forceinline__ float powerOfTwo(float x) {
-#ifdef CPU_CARD
-  return exp2f(x);
-#else
-  float y;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
-#endif
-}
 // The scale of what a team has read, which its first lane has.
 __device__ __forceinline__ float teamScale(const Eight<float> &) { return 1.f; }
 __device__ __forceinline__ float teamScale(const Eight<i16> &eight) { return __shfl_sync(ALL_LANES, scaleIn(eight), (threadIdx.x & 31) / LANES * LANES); }
@@ -97,14 +86,14 @@ extern "C" __global__ void __launch_bounds__(128, 3) attend(const float *q, cons
       for (int u = 0; u < AHEAD; u++) best = score[u][g] > best ? score[u][g] : best;
       // Behind the first turns the best is seldom another.
       if (__ballot_sync(ALL_LANES, best > top[g]) != 0) {
-        const float fade = powerOfTwo(top[g] - best);
+        const float fade = power2(top[g] - best);
         top[g] = best, weight[g] *= fade;
 #pragma unroll
         for (int i = 0; i < 8; i++) acc[g][i] *= fade;
       }
 #pragma unroll
       for (int u = 0; u < AHEAD; u++) {
-        score[u][g] = base + u * TEAMS + team < to ? powerOfTwo(score[u][g] - best) : 0.f;
+        score[u][g] = base + u * TEAMS + team < to ? power2(score[u][g] - best) : 0.f;
         weight[g] += score[u][g];
       }
     }
@@ -135,7 +124,7 @@ extern "C" __global__ void __launch_bounds__(128, 3) attend(const float *q, cons
     float best = NONE, sum = 0.f, all = 0.f;
     for (int w = 0; w < TEAMS; w++) best = marks[w][g].x > best ? marks[w][g].x : best;
     for (int w = 0; w < TEAMS; w++) {
-      const float share = powerOfTwo(marks[w][g].x - best);
+      const float share = power2(marks[w][g].x - best);
       sum += sums[w][g][d] * share;
       all += marks[w][g].y * share;
     }
@@ -155,7 +144,7 @@ extern "C" __global__ void merge(const float *o, const float2 *ml, const int *fi
   float best = NONE, all = 0.f;
 #pragma unroll 8
   for (int i = 0; i < used; i++) best = ml[from + i].x > best ? ml[from + i].x : best;
-  for (int i = threadIdx.x; i < used; i += HEAD) shares[i] = powerOfTwo(ml[from + i].x - best);
+  for (int i = threadIdx.x; i < used; i += HEAD) shares[i] = power2(ml[from + i].x - best);
   __syncthreads();
   float sum = 0.f;
 #pragma unroll 8

@@ -8,14 +8,14 @@ import { CodeCache } from "./code-cache.ts";
 /** Files of this folder, without `.cu`, and which of its other files they begin with. */
 const FILES = {
   admit: ["prelude", "link"],
-  attention: ["prelude", "kv"],
+  attention: ["prelude", "kv", "terms"],
   bend: ["prelude"],
   centre: ["prelude"],
   choose: ["prelude", "route"],
   draw: ["prelude"],
   embed: ["prelude"],
   few_rows: ["prelude", "mma", "tensor"],
-  group_rows: ["prelude", "mma", "tensor", "group"],
+  group_rows: ["prelude", "mma", "tensor", "group", "group_rows"],
   floats: ["prelude", "source"],
   fold: ["prelude"],
   follow: ["prelude"],
