@@ -173,6 +173,44 @@ test("a router that asks after an attempt that ended while its stream broke hear
   }
 });
 
+test("a whole answer that a stream took which its router had given up is over for the next stream of the router", async () => {
+  const local = engineOf(plain);
+  const task = { ...taskOfLength("unattached", 3, 2), routerId: routerId("late") };
+  local.engine.place(task);
+  for (let step = 0; step < 3; step++) await local.engine.step();
+  const { requestId, attempt } = task;
+  const unbegun = { requestId, attempt, nextIndices: [0], nextPromptPosition: 0, started: false };
+  const heard: RequestEvent[][] = [[], []];
+  for (const events of heard)
+    local.engine.attach(routerId("late"), { send: (sent) => events.push(...sent), replaced: quiet }, [unbegun]);
+  expect(heard[0]?.map(({ event }) => event.kind)).toEqual(["started", "token", "token", "done"]);
+  expect(heard[1]).toMatchObject([{ requestId, attempt, event: { kind: "failed", retryable: true } }]);
+});
+
+test("a router that asks after newer attempts than its greeting named hears which are over, once, and of those that run what they send", async () => {
+  const local = engineOf(plain);
+  const tasks = ["over", "runs"].map((name, i) => ({
+    ...taskOfLength(name, 3, 2 + 50 * i),
+    routerId: routerId("late"),
+  }));
+  for (const task of tasks) local.engine.place(task);
+  for (let step = 0; step < 5; step++) await local.engine.step();
+  const heard: RequestEvent[][] = [[], []];
+  for (const events of heard)
+    local.engine.attach(routerId("late"), { send: (sent) => events.push(...sent), replaced: quiet }, []);
+  const [over, runs] = tasks.map(({ requestId }) => requestId);
+  expect(heard[0]?.filter(({ requestId }) => requestId === over).at(-1)?.event.kind).toBe("done");
+  expect(new Set(heard[1]?.map(({ requestId }) => requestId))).toEqual(new Set([runs]));
+  const before = heard[1]?.length;
+  local.engine.answer(
+    routerId("late"),
+    [...tasks, taskOfLength("elsewhere", 3, 2)].map(({ requestId, attempt }) => ({
+      ...{ requestId, attempt, nextIndices: [0], nextPromptPosition: 0, started: false },
+    })),
+  );
+  expect(heard[1]?.slice(before)).toMatchObject([{ requestId: over, event: { kind: "failed", retryable: true } }]);
+});
+
 test("a job that is handed over again is refused while an attempt of it runs, and one that its router added again takes its place", () => {
   const local = engineOf(plain);
   const task = taskOfLength("twice", 3, 50);

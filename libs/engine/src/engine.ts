@@ -128,16 +128,13 @@ export class Engine {
       this.flush();
     };
     const tokenIds = at(delivered, choice.index).tokenIds;
-    const onReady = () => this.#wakeup.wake();
-    choice.constrain(
-      this.#options.masks.open({ grammar, stopTokenIds: params.stopTokenIds, tokenIds, onFault, onReady }),
-    );
+    const mask = { grammar, stopTokenIds: params.stopTokenIds, tokenIds, onFault, onReady: () => this.#wakeup.wake() };
+    choice.constrain(this.#options.masks.open(mask));
   }
 
   #refusal(task: GenerationTask): Refusal | undefined {
-    if (this.#tombstones.has(task.requestId, task.attempt)) {
+    if (this.#tombstones.has(task.requestId, task.attempt))
       return { code: "cancelled", message: "the request was cancelled" };
-    }
     if (this.#requests.get(task.requestId)?.isInPlaceOf(task) === true)
       return { code: "cancelled", message: "an attempt of its own, or a newer one, is running" };
     return roomRefusal(task, [...this.#choices], this.#outputs, this.#options);
@@ -161,13 +158,19 @@ export class Engine {
   /** A router's stream stands: it gets what it missed, and from now on every step's events. */
   attach(router: RouterId, sink: EventSink, resumes: readonly Resume[]): void {
     this.#outbox.attach(router, sink);
+    this.answer(router, resumes);
     const byId = new Map(resumes.map((resume) => [resume.requestId, resume]));
-    for (const event of this.#ended.unheard(resumes, this.#requests)) this.#outbox.add(router, event);
     for (const request of this.#requests.values()) {
       if (request.task.routerId !== router) continue;
       for (const event of request.since(byId.get(request.task.requestId))) this.#outbox.add(router, event);
-      if (request.ended) this.#requests.delete(request.task.requestId);
+      if (request.ended) this.#forgetLog(request);
     }
+    this.#outbox.flush();
+  }
+
+  /** The router hears which of these attempts that it waits for are over here. Those that run tell of themselves, to the stream that is attached. */
+  answer(router: RouterId, resumes: readonly Resume[]): void {
+    for (const event of this.#ended.unheard(resumes, this.#requests)) this.#outbox.add(router, event);
     this.#outbox.flush();
   }
 
@@ -256,8 +259,7 @@ export class Engine {
   #end(request: ActiveRequest, event: GenerationEvent): void {
     this.#send(request, event);
     request.close();
-    if (this.#outbox.isAttached(request.task.routerId) && this.#requests.delete(request.task.requestId))
-      this.#ended.add(request.task);
+    if (this.#outbox.isAttached(request.task.routerId)) this.#forgetLog(request);
   }
 
   #send(request: ActiveRequest, event: GenerationEvent): void {
@@ -276,7 +278,12 @@ export class Engine {
   #forget(request: ActiveRequest): void {
     request.close();
     this.#dropChoices(request);
-    if (this.#requests.delete(request.task.requestId)) this.#ended.add(request.task);
+    this.#forgetLog(request);
+  }
+
+  /** What was sent of it may be lost on its way, so that it was here is kept. */
+  #forgetLog({ task }: ActiveRequest): void {
+    if (this.#requests.delete(task.requestId)) this.#ended.add(task);
   }
 
   /** Ends what is past its deadline, and what belongs to routers that did not come back. */
@@ -284,10 +291,9 @@ export class Engine {
     for (const router of this.#outbox.takeLost(this.#options.detachGraceMs))
       for (const request of this.#requests.values()) if (request.task.routerId === router) this.#forget(request);
     const now = this.#options.clock.now();
-    for (const request of this.#requests.values()) {
+    for (const request of this.#requests.values())
       if (request.task.deadlineMs < now)
         this.#fail(request, "deadline_exceeded", "the request's deadline has passed", false);
-    }
     for (const choice of this.#room.hopeless(this.#choices))
       this.#fail(choice.request, "overloaded", "the workers' KV is full", true);
   }

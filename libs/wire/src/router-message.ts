@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { assertNever, type RequestId, type Resume, type RouterId, requestId, routerId } from "@drover/core";
 import {
+  AsksSchema,
   type RouterMessage as Message,
   type Resume as ResumeMessage,
   ResumeSchema,
@@ -19,7 +20,9 @@ export type RouterMessage =
       tokenColumns: boolean;
     }>
   /** Every attempt of the request up to this one ends. */
-  | Readonly<{ kind: "cancel"; requestId: RequestId; attempt: number }>;
+  | Readonly<{ kind: "cancel"; requestId: RequestId; attempt: number }>
+  /** It waits for these too, which its hello did not name: those that are over there are told of. A build that does not know it passes it over. */
+  | Readonly<{ kind: "asks"; resumes: readonly Resume[] }>;
 
 export function routerMessageToWire(message: RouterMessage): Message {
   switch (message.kind) {
@@ -32,6 +35,10 @@ export function routerMessageToWire(message: RouterMessage): Message {
     case "cancel": {
       const { requestId, attempt } = message;
       return create(RouterMessageSchema, { message: { case: "cancel", value: { requestId, attempt } } });
+    }
+    case "asks": {
+      const asks = create(AsksSchema, { resumes: message.resumes.map(resumeToWire) });
+      return create(RouterMessageSchema, { message: { case: "asks", value: asks } });
     }
     default:
       return assertNever(message);
@@ -53,6 +60,8 @@ export function routerMessageFromWire({ message }: Message): RouterMessage | und
     }
     case "cancel":
       return { kind: "cancel", requestId: requestId(message.value.requestId), attempt: message.value.attempt };
+    case "asks":
+      return { kind: "asks", resumes: message.value.resumes.map(resumeFromWire) };
     case undefined:
       return undefined;
     default:

@@ -42,6 +42,8 @@ export class WorkerStream {
   readonly #cancelled = new BoundedMap<RequestId, number>({ entriesMax: REMEMBERED_CANCELS_MAX });
   /** Of the call under way. */
   #columns = new TokenColumnsReader();
+  /** Attempts that its greeting has named, until the stream is up. */
+  #named: ReadonlyMap<RequestId, number> = new Map();
   #wrongLife = false;
   #left = false;
   #downSinceMs: number;
@@ -60,6 +62,7 @@ export class WorkerStream {
       onMessage: (message) => this.#take(message),
       onUp: () => {
         this.#cancelled.clear();
+        this.#askAfterOthers();
         logger.info("token_stream.up", { worker: key });
         onChange();
       },
@@ -109,9 +112,21 @@ export class WorkerStream {
   }
 
   #hello(): RouterMessage {
-    const { modelId, routerId, resumes } = this.#options;
+    const { modelId, routerId } = this.#options;
+    const resumes = this.#options.resumes();
     this.#columns = new TokenColumnsReader();
-    return { kind: "hello", routerId, modelId, resumes: resumes(), tokenColumns: true };
+    this.#named = new Map(resumes.map(({ requestId, attempt }) => [requestId, attempt]));
+    return { kind: "hello", routerId, modelId, resumes, tokenColumns: true };
+  }
+
+  /**
+   * Until the worker had the greeting, an older stream of this router, which it has given up, may have been attached there: whatever began since
+   * may have ended on that one, unheard. What begins from now on is told here.
+   */
+  #askAfterOthers(): void {
+    const resumes = this.#options.resumes().filter(({ requestId, attempt }) => this.#named.get(requestId) !== attempt);
+    this.#named = new Map();
+    if (resumes.length > 0) this.#stream.send({ kind: "asks", resumes });
   }
 
   #take(message: WorkerMessage | undefined): void {

@@ -191,6 +191,31 @@ describe("a request whose worker died before it said that it has it", () => {
   });
 });
 
+describe("a worker's late word that an attempt is over, which the router has asked after", () => {
+  const over = { case: "failed", value: { code: "unavailable", retryable: true } } as const;
+
+  it("changes nothing for a request that was answered meanwhile", async () => {
+    const scene = new Scene();
+    const generation = await scene.start();
+    const answer = Answer.collect(generation.outputs(), 1, request.sampling.n);
+    scene.hear(NEXT, generation.requestId, 0, started(0), end(0), done, over);
+    expect((await answer).choices[0]).toMatchObject({ text: "", finish: "stop" });
+    await scene.pass(2 * READD_BACKOFF_MS);
+    expect([scene.attemptBases, scene.cancels]).toEqual([[0], []]);
+  });
+
+  it("changes nothing for a newer attempt", async () => {
+    const scene = new Scene();
+    const { requestId, state } = await scene.start();
+    scene.hear(NEXT, requestId, 0, started(0), over, over);
+    await scene.pass(2 * READD_BACKOFF_MS);
+    scene.hear(NEXT, requestId, ATTEMPT_STRIDE, started(0));
+    scene.hear(NEXT, requestId, 0, over);
+    await scene.pass(2 * READD_BACKOFF_MS);
+    expect([scene.attemptBases, state.owner]).toEqual([[0, ATTEMPT_STRIDE], { worker: NEXT, attempt: ATTEMPT_STRIDE }]);
+  });
+});
+
 describe("a request whose worker ends in order", () => {
   const handedBack = {
     case: "failed",

@@ -67,6 +67,7 @@ export const routerMessage: fc.Arbitrary<RouterMessage> = fc.oneof(
     tokenColumns: fc.boolean(),
   }),
   fc.record({ kind: fc.constant("cancel" as const), requestId: aRequestId, attempt: u32 }),
+  fc.record({ kind: fc.constant("asks" as const), resumes: fc.array(resume, { maxLength: 3 }) }),
 );
 
 /** As many of each as there are tokens, or none where the column may be left out. */

@@ -22,6 +22,7 @@ import {
   generationRequestToWire,
   placeReplyFromWire,
   placeRequestToWire,
+  type RouterMessage,
   routerMessageToWire,
   type WorkerMessage,
   workerMessageFromWire,
@@ -106,8 +107,9 @@ async function scene() {
     call.on("data", (data) => heard.push(...kindsOf(workerMessageFromWire(data))));
     call.on("error", (error: ServiceError) => heard.push(fromServiceError(error).code));
     const hello = { routerId: routerId("r"), modelId: model, resumes: [], tokenColumns: true };
-    call.write(routerMessageToWire({ kind: "hello", ...hello }));
-    return { heard, cancel: () => call.cancel() };
+    const say = (message: RouterMessage) => call.write(routerMessageToWire(message));
+    say({ kind: "hello", ...hello });
+    return { heard, say, cancel: () => call.cancel() };
   };
   const parts = held.move();
   const end = () => ended.abort(new DroverError("cancelled", "the worker has ended"));
@@ -192,5 +194,20 @@ test("of two streams of a router the one that greeted first hears that it is ove
   expect(await it.place("now", 1n)).toBeUndefined();
   it.role.obey({ kind: "set_drain", wanted: true });
   await eventually(() => second.heard).toEqual(["hello", "started", "failed"]);
+  second.cancel();
+});
+
+test("a router that asks after a request that its greeting did not name hears that it is over", async () => {
+  await using it = await scene();
+  it.role.obey(lead(1n));
+  const first = it.tokens();
+  await eventually(() => first.heard).toEqual(["hello"]);
+  expect(await it.place("over", 1n)).toBeUndefined();
+  it.role.obey({ kind: "set_drain", wanted: true });
+  await eventually(() => first.heard).toEqual(["hello", "started", "failed"]);
+  const resume = { requestId: requestId("over"), attempt: 0, nextIndices: [0], nextPromptPosition: 0, started: false };
+  const second = it.tokens();
+  second.say({ kind: "asks", resumes: [{ ...resume, requestId: requestId("elsewhere") }, resume] });
+  await eventually(() => second.heard).toEqual(["hello", "failed"]);
   second.cancel();
 });

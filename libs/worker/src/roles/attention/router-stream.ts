@@ -24,7 +24,7 @@ export type RouterStreamOptions = Readonly<{
   logger: Logger;
 }>;
 
-/** One router's stream: once it has greeted, its requests' events go out, and what it cancels comes in. */
+/** One router's stream: once it has greeted, its requests' events go out, and what it cancels and asks after comes in. */
 export class RouterStream implements EventSink {
   readonly #stream: Stream;
   readonly #options: RouterStreamOptions;
@@ -75,6 +75,8 @@ export class RouterStream implements EventSink {
       const message = routerMessageFromWire(data);
       if (message?.kind === "hello") this.#greet(message);
       else if (message?.kind === "cancel") this.#options.engine.cancel(message.requestId, message.attempt);
+      else if (message?.kind === "asks" && this.#router !== undefined)
+        this.#options.engine.answer(this.#router, message.resumes);
     } catch (error) {
       this.#fail(toDroverError(error));
     }
