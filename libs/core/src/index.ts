@@ -125,6 +125,7 @@ export {
 export { SaidReasons } from "./said-reasons.ts";
 export type { TenantShare } from "./tenant-share.ts";
 
-// A map that forgets the oldest.
+// Maps: one that forgets the oldest, and one that keeps nothing of what has left.
 
 export { BoundedMap, type MapBounds } from "./bounded-map.ts";
+export { TransientMap } from "./transient-map.ts";

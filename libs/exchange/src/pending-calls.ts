@@ -1,4 +1,4 @@
-import { assert } from "@drover/core";
+import { assert, TransientMap } from "@drover/core";
 
 /** One frame that was sent and not answered yet. */
 type Pending<Reply> = { deadline: number; byteCount: number; settle: (reply: Reply | undefined) => void };
@@ -11,7 +11,7 @@ export type CreditLimits = Readonly<{ callCountMax: number; byteCountMax: number
  */
 export class PendingCalls<Reply = Uint8Array> {
   readonly #limits: CreditLimits;
-  readonly #pending = new Map<bigint, Pending<Reply>>();
+  readonly #pending = new TransientMap<bigint, Pending<Reply>>();
   #byteCount = 0;
   #next = 1n;
 
@@ -40,9 +40,8 @@ export class PendingCalls<Reply = Uint8Array> {
 
   /** A reply came. One that nobody waits for any more is ignored. */
   settle(id: bigint, reply: Reply | undefined): void {
-    const pending = this.#pending.get(id);
+    const pending = this.#pending.take(id);
     if (pending === undefined) return;
-    this.#pending.delete(id);
     this.#byteCount -= pending.byteCount;
     assert(this.#byteCount >= 0, "credit is returned once");
     pending.settle(reply);
@@ -50,7 +49,7 @@ export class PendingCalls<Reply = Uint8Array> {
 
   /** Gives up the calls whose deadline has passed; returns how many. */
   expire(now: number): number {
-    const late = [...this.#pending].filter(([, call]) => call.deadline <= now).map(([id]) => id);
+    const late = [...this.#pending.keys()].filter((id) => (this.#pending.get(id)?.deadline ?? now + 1) <= now);
     for (const id of late) this.settle(id, undefined);
     return late.length;
   }

@@ -5,6 +5,7 @@ import {
   type RequestEvent,
   type RequestId,
   type Resume,
+  TransientMap,
   toDroverError,
 } from "@drover/core";
 import type { InferenceRequest } from "@drover/openai";
@@ -45,7 +46,7 @@ export class Generations {
   readonly #cancels: QueueCancels;
   readonly #lost: LostJobs;
   readonly #recovery: Recovery;
-  readonly #running = new Map<string, { generation: Generation; timer: RequestTimer }>();
+  readonly #running = new TransientMap<string, { generation: Generation; timer: RequestTimer }>();
 
   constructor(options: GenerationsOptions) {
     this.#options = options;
@@ -286,8 +287,7 @@ export class Generations {
   }
 
   #forget(generation: Generation): RequestTimer | undefined {
-    const running = this.#running.get(generation.requestId);
-    this.#running.delete(generation.requestId);
+    const running = this.#running.take(generation.requestId);
     deletePayloads(generation, this.#options);
     return running?.timer;
   }

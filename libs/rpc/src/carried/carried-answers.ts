@@ -1,6 +1,6 @@
 import { EventEmitter } from "node:events";
 import { create } from "@bufbuild/protobuf";
-import { DroverError, toDroverError } from "@drover/core";
+import { DroverError, TransientMap, toDroverError } from "@drover/core";
 import { type CarriedCall, type CarriedReply, CarriedReplySchema } from "@drover/proto";
 import type {
   Metadata,
@@ -78,8 +78,8 @@ class CarriedStream {
   readonly #methods: ReadonlyMap<string, Method>;
   readonly #onOver: () => void;
   /** What has come in this turn of the event loop: of a peer that gave a call up meanwhile, nothing is begun. */
-  readonly #arrived = new Map<number, CarriedCall>();
-  readonly #running = new Map<number, ServedCall>();
+  readonly #arrived = new TransientMap<number, CarriedCall>();
+  readonly #running = new TransientMap<number, ServedCall>();
   #ending = false;
   #over = false;
 
@@ -96,14 +96,14 @@ class CarriedStream {
 
   end(): void {
     this.#ending = true;
-    this.#arrived.clear();
+    this.#arrived.takeAll();
     this.#endIfIdle();
   }
 
   #take(call: CarriedCall): void {
     const { id, path } = call;
     if (path === "") {
-      if (!this.#arrived.delete(id)) this.#running.get(id)?.cancel();
+      if (this.#arrived.take(id) === undefined) this.#running.get(id)?.cancel();
       return;
     }
     if (this.#ending) return;
@@ -116,9 +116,7 @@ class CarriedStream {
   }
 
   #begin(): void {
-    const calls = [...this.#arrived.values()];
-    this.#arrived.clear();
-    for (const call of calls) this.#answer(call);
+    for (const call of this.#arrived.takeAll()) this.#answer(call);
   }
 
   #answer(carried: CarriedCall): void {
@@ -133,7 +131,7 @@ class CarriedStream {
     if (call === undefined) return;
     this.#running.set(id, call);
     handle(call, (error, reply) => {
-      this.#running.delete(id);
+      this.#running.take(id);
       if (error) this.#refuse(id, fromServiceError(error as ServiceError));
       else this.#reply(id, definition, reply);
       this.#endIfIdle();
@@ -187,10 +185,9 @@ class CarriedStream {
   drop(): void {
     if (this.#over) return;
     this.#ending = true;
-    this.#arrived.clear();
+    this.#arrived.takeAll();
     this.#finish();
-    for (const call of this.#running.values()) call.cancel();
-    this.#running.clear();
+    for (const call of this.#running.takeAll()) call.cancel();
   }
 
   #finish(): void {

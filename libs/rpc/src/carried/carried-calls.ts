@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { DroverError, errorCode, type TraceContext } from "@drover/core";
+import { DroverError, errorCode, type TraceContext, TransientMap } from "@drover/core";
 import { type CarriedCall, CarriedCallSchema, type CarriedReply } from "@drover/proto";
 import type { ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
 import { fromServiceError } from "../errors.ts";
@@ -19,7 +19,7 @@ const ID_MAX = 2 ** 32 - 1;
 export class CarriedCalls implements Disposable {
   readonly #open: () => Stream;
   readonly #now: () => number;
-  readonly #waiting = new Map<number, Waiting>();
+  readonly #waiting = new TransientMap<number, Waiting>();
   #stream: Stream | undefined;
   #isUp = false;
   #isBlocked = false;
@@ -49,7 +49,7 @@ export class CarriedCalls implements Disposable {
     const id = this.#lastId;
     return new Promise((resolve, reject) => {
       const leave = () => {
-        this.#waiting.delete(id);
+        this.#waiting.take(id);
         reject(signal.reason);
         if (this.#stream === stream) this.#write(stream, create(CarriedCallSchema, { id }));
       };
@@ -101,8 +101,7 @@ export class CarriedCalls implements Disposable {
   }
 
   #take(carried: CarriedReply): void {
-    const waiting = this.#waiting.get(carried.id);
-    this.#waiting.delete(carried.id);
+    const waiting = this.#waiting.take(carried.id);
     if (carried.errorCode === "") waiting?.answer(carried.reply);
     else waiting?.fail(faultOf(carried));
   }
@@ -113,9 +112,7 @@ export class CarriedCalls implements Disposable {
     this.#isUp = false;
     this.#isBlocked = false;
     this.#openAgainMs = this.#now() + CARRY_AGAIN_MS;
-    const all = [...this.#waiting.values()];
-    this.#waiting.clear();
-    for (const waiting of all) {
+    for (const waiting of this.#waiting.takeAll()) {
       if (fault === undefined) waiting.answer(undefined);
       else waiting.fail(fault);
     }
