@@ -15,6 +15,8 @@ export type Candidate = Readonly<{
    * pending rows then go into a step, or none: one, or more where a step drew or guessed several tokens. Else it is a prompt, which takes what it gets.
    */
   isDecoding: boolean;
+  /** Whether a client that has tokens already waits for its rows: of prompts it goes first, and others have a part all the same. */
+  isUrgent?: boolean;
   /** The last step that served it, or the one in which it arrived. */
   lastStep: number;
   /** The last step that served a prompt of its request, or the one in which it arrived. */

@@ -3,7 +3,13 @@ import { CRUMB_ROWS, STEP_MS_ALONE, TURN_SHARE } from "./limits.ts";
 import type { StepCost } from "./step-cost.ts";
 
 /** The prompts of one request; its choices are served one after the other. */
-type WaitingPrompts<T> = Readonly<{ prompts: readonly T[]; needMs: number; lastStep: number; order: number }>;
+type WaitingPrompts<T> = Readonly<{
+  prompts: readonly T[];
+  isUrgent: boolean;
+  needMs: number;
+  lastStep: number;
+  order: number;
+}>;
 
 /** What prompts may add to a step that has `rowsBefore` rows: `ms` on average and `burstMs` at once, and rows. `required`: the step has nothing else. */
 export type PromptBudget = Readonly<{
@@ -36,8 +42,10 @@ export class PromptShares<T extends Candidate> {
 
   /** What each prompt gets; those that get nothing are left out. */
   rows(): PlannedRows<T>[] {
-    const shortestFirst = [...this.#waiting].sort((a, b) => a.needMs - b.needMs || a.order - b.order);
-    const onTurn = nextOnTurn(passedOver(shortestFirst));
+    const shortestFirst = [...this.#waiting].sort(
+      (a, b) => Number(b.isUrgent) - Number(a.isUrgent) || a.needMs - b.needMs || a.order - b.order,
+    );
+    const onTurn = nextOnTurn(shortestFirst);
     if (onTurn !== undefined) this.#serveOldest(onTurn, this.#waiting.length === 1 ? 1 : TURN_SHARE);
     for (const request of shortestFirst) for (const prompt of request.prompts) this.#serve(prompt);
     const [first] = shortestFirst;
@@ -127,14 +135,23 @@ function passedOver<T>(shortestFirst: readonly WaitingPrompts<T>[]): WaitingProm
 }
 
 /**
- * The one that was served longest ago. Of those that need little only the first that came stands for all of them, until it is computed: where all that came together took turns,
+ * The one that was served longest ago, of those that are passed over among the urgent or among the others: so the others have a part however many are urgent.
+ */
+function nextOnTurn<T>(shortestFirst: readonly WaitingPrompts<T>[]): WaitingPrompts<T> | undefined {
+  const urgent = shortestFirst.filter(({ isUrgent }) => isUrgent);
+  const others = shortestFirst.filter(({ isUrgent }) => !isUrgent);
+  const standing = [...standingOf(passedOver(urgent)), ...standingOf(passedOver(others))];
+  return standing.sort((a, b) => a.lastStep - b.lastStep || a.order - b.order)[0];
+}
+
+/**
+ * Of those that need little only the first that came stands for all of them, until it is computed: where all that came together took turns,
  * none of them would end before the others.
  */
-function nextOnTurn<T>(passed: readonly WaitingPrompts<T>[]): WaitingPrompts<T> | undefined {
+function standingOf<T>(passed: readonly WaitingPrompts<T>[]): readonly WaitingPrompts<T>[] {
   const inOrder = [...passed].sort((a, b) => a.order - b.order);
   const firstShort = inOrder.find(isShort);
-  const standing = inOrder.filter((one) => one === firstShort || !isShort(one));
-  return standing.sort((a, b) => a.lastStep - b.lastStep || a.order - b.order)[0];
+  return inOrder.filter((one) => one === firstShort || !isShort(one));
 }
 
 const isShort = ({ needMs }: Readonly<{ needMs: number }>): boolean => needMs <= STEP_MS_ALONE;
@@ -142,6 +159,7 @@ const isShort = ({ needMs }: Readonly<{ needMs: number }>): boolean => needMs <=
 function grouped<T extends Candidate>(prompts: readonly T[], cost: StepCost, stepRows: number): WaitingPrompts<T>[] {
   const byRequest = Map.groupBy(prompts, ({ requestOrder }) => requestOrder);
   return [...byRequest.values()].map((list) => ({
+    isUrgent: list.some(({ isUrgent = false }) => isUrgent),
     // One that was begun is ended first: its rows are held already.
     prompts: list.sort((a, b) => a.pendingTokenCount - b.pendingTokenCount || a.id - b.id),
     needMs: list.reduce(

@@ -22,6 +22,8 @@ export class ActiveRequest {
   readonly task: GenerationTask;
   /** Rises with admission. */
   readonly order: number;
+  /** Whether another attempt has told its client tokens. */
+  readonly hasTold: boolean;
   /** The last step that served a prompt of it, or the one in which it arrived. */
   lastPromptStep: number;
   readonly log: RequestEvent[] = [];
@@ -44,6 +46,7 @@ export class ActiveRequest {
     this.lastPromptStep = step;
     this.features = task.images.length === 0 ? ImageFeatures.none : undefined;
     this.trace = task.trace && new GenerationTrace(task.trace);
+    this.hasTold = task.delivered.some(({ tokenIds }) => tokenIds.length > 0);
     this.openChoiceCount = task.delivered.filter((d) => !d.finished).length;
   }
 

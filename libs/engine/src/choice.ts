@@ -37,6 +37,8 @@ export class Choice {
   #reportedCount = 0;
   #lastRow: RowLogprobs | undefined = undefined;
   #mask: MaskCursor | undefined = undefined;
+  /** Whether an urgent one waits for rows that it computes. */
+  #isAwaited = false;
 
   /** `step`: the one in which it arrives. */
   constructor(id: number, request: ActiveRequest, index: number, step: number) {
@@ -68,6 +70,12 @@ export class Choice {
   /** What is to be computed before it goes on, as its store says before each step. */
   mend(repair: ReturnType<SequenceStore["repair"]>): void {
     this.#repair = repair;
+    this.#isAwaited = false;
+  }
+
+  /** Another one computes rows that both need, and is as urgent for this step as this one. */
+  waitFor(leader: Choice): void {
+    leader.#isAwaited ||= this.isUrgent;
   }
 
   /** A step takes its rows. */
@@ -188,6 +196,11 @@ export class Choice {
   /** The last step that served it, or the one in which it arrived. */
   get lastStep(): number {
     return this.#lastStep;
+  }
+
+  /** Whether it goes before new prompts: its client has tokens already and waits for the next one, or one of which that is so waits for what it computes. */
+  get isUrgent(): boolean {
+    return this.#isAwaited || this.nextIndex > 0 || this.request.hasTold;
   }
 
   get tenant(): Candidate["tenant"] {

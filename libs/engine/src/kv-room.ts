@@ -95,6 +95,7 @@ export class KvRoom {
       if (!sequences.sharesPrefixes) return undefined;
       return sequences.isStriped(tokenCountMax) ? geometry.segmentRows : BLOCK_TOKENS;
     });
+    for (const [follower, leader] of following) follower.waitFor(leader);
     return served.filter((choice) => !following.has(choice));
   }
 

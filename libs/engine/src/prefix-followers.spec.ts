@@ -26,7 +26,7 @@ function choiceOf(
   return choice;
 }
 
-const idsOf = (choices: Iterable<Choice>) => [...choices].map(({ id }) => id);
+const idsOf = (followers: ReadonlyMap<Choice, Choice>) => [...followers.keys()].map(({ id }) => id);
 
 test("those with a common beginning wait for the oldest, until it has computed what they share", () => {
   const others = [2, 3].map((id) => choiceOf(id, 400, 300));

@@ -3,15 +3,15 @@ import type { Choice } from "./choice.ts";
 import { LEADER_LENGTH_MAX } from "./limits.ts";
 
 /**
- * Choices without KV that had better wait: an older one is computing a beginning that both have, and then they find it in the cache. Prompts are computed
+ * Choices without KV that had better wait, each with the one that it waits for: an older one is computing a beginning that both have, and then they find it in the cache. Prompts are computed
  * one after the other anyhow, so that waiting costs nothing; one that is held up itself, or is much longer, nobody waits for.
  * `grainOf`: the rows in whole multiples of which a choice finds others', and they its own; undefined: it takes no part. Only those of one grain find each other.
  */
 export function prefixFollowers(
   choices: readonly Choice[],
   grainOf: (choice: Choice) => number | undefined,
-): Set<Choice> {
-  const followers = new Set<Choice>();
+): ReadonlyMap<Choice, Choice> {
+  const followers = new Map<Choice, Choice>();
   if (!choices.some(isNew)) return followers;
   /** By the first block and the grain: those who compute their prompts or have done so, the oldest first. */
   const ahead = new Map<string, Choice[]>();
@@ -20,7 +20,8 @@ export function prefixFollowers(
     if (grain === undefined) continue;
     const group = `${grain} ${firstOf(choice)}`;
     const others = ahead.get(group) ?? [];
-    if (isNew(choice) && !choice.reportsPrompt && follows(choice, others, grain)) followers.add(choice);
+    const leader = isNew(choice) && !choice.reportsPrompt ? leaderOf(choice, others, grain) : undefined;
+    if (leader !== undefined) followers.set(choice, leader);
     else if (!choice.isHeldUp) {
       others.push(choice);
       ahead.set(group, others);
@@ -34,17 +35,20 @@ const isNew = ({ sequence }: Choice): boolean => sequence === undefined;
 /** What prompts with the same first block have in common. */
 const firstOf = ({ request }: Choice): string => keyAt(request.task.blockHashes, 0);
 
-/** Whether one of the others is about to compute blocks that both have and nobody has yet, and will be soon. */
-function follows(choice: Choice, others: readonly Choice[], grain: number): boolean {
+/** Which of the others is about to compute most of the blocks that both have and nobody has yet, and will be soon. */
+function leaderOf(choice: Choice, others: readonly Choice[], grain: number): Choice | undefined {
   let computed = 0;
   let coming = 0;
+  let leader: Choice | undefined;
   for (const other of others) {
     const found = sharedTokens(choice, other, grain);
     // Who has its prompt and gives none of it away has nowhere to: nobody waits for what it generates.
     computed = Math.max(computed, other.isDecoding ? found : Math.min(found, other.sequence?.sharedCount ?? 0));
-    if (other.pendingTokenCount <= LEADER_LENGTH_MAX * choice.promptLength) coming = Math.max(coming, found);
+    if (found <= coming || other.pendingTokenCount > LEADER_LENGTH_MAX * choice.promptLength) continue;
+    coming = found;
+    leader = other;
   }
-  return coming > computed;
+  return coming > computed ? leader : undefined;
 }
 
 /** Tokens of the choice's prompt that it would find were the other's computed. Its last one is always computed. */

@@ -9,6 +9,5 @@ export function tellOpened(
 ) {
   const { requestId, attempt } = request.task;
   observer.prefixFound(promptLength, cachedCount);
-  const hasTold = request.task.delivered.some(({ tokenIds }) => tokenIds.length > 0);
-  if (hasTold) observer.resumed?.(requestId, attempt, { knownCount: tokens.length, cachedCount });
+  if (request.hasTold) observer.resumed?.(requestId, attempt, { knownCount: tokens.length, cachedCount });
 }

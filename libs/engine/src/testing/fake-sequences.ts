@@ -20,7 +20,7 @@ class FakeSequence implements KvSequence {
 
 /** A store that accounts for KV as a real one does, and finds no prefixes. */
 export class FakeSequences implements SequenceStore {
-  readonly sharesPrefixes = false;
+  sharesPrefixes = false;
   readonly stripedRowsFree: number = 0;
   readonly stripedRowsMax: number = 0;
   readonly kvBytesMax: number;

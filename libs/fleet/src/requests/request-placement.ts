@@ -51,7 +51,7 @@ export type PlacementOptions = Readonly<{
   coming?: (worker: WorkerId) => ComingPrefix | undefined;
   /** Whether the request was passed over for too long: short prompts before it, of which there may always be more, do not hold it up then. */
   insists?: boolean;
-  /** Whether its client has waited in the middle of an answer since its worker was lost: however late it is predicted to begin, it goes. */
+  /** Whether its client has waited in the middle of an answer since its worker was lost: workers compute it before new prompts, so that it waits behind none of them. */
   isResumed?: boolean;
   /** Whether the room that comes free there is kept for another lane. */
   isClaimed?: (worker: WorkerId) => boolean;
