@@ -18,6 +18,8 @@ type Stage =
  * | stalled | it found no room for its next rows, with KV or without | stalled | holding | stalled | parked | | stalled | ended |
  * | parked | it has KV, and a reply from another worker is missing | | parked | stalled | parked | holding | waiting | ended |
  * | ended | it is in no step any more | | | | | | | |
+ *
+ * `follow` has one that waits for another's repair stand where that one does: holding, or parked for as long.
  */
 export class Choice {
   /** Rises with admission. */
@@ -71,6 +73,12 @@ export class Choice {
   mend(repair: ReturnType<SequenceStore["repair"]>): void {
     this.#repair = repair;
     this.#isAwaited = false;
+  }
+
+  /** Another one repairs for both: it stands where that one does. */
+  follow(leader: Choice): void {
+    this.#stage = leader.#stage;
+    this.waitFor(leader);
   }
 
   /** Another one computes rows that both need, and is as urgent for this step as this one. */

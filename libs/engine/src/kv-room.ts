@@ -17,6 +17,7 @@ import type { EngineObserver } from "./engine-options.ts";
 import { PARK_MS } from "./limits.ts";
 import { prefixFollowers } from "./prefix-followers.ts";
 import { PromptPreparation } from "./prompt-preparation.ts";
+import { repairFollowers } from "./repair-followers.ts";
 import { tellOpened } from "./tell-opened.ts";
 
 export type KvRoomOptions = Readonly<{
@@ -78,25 +79,28 @@ export class KvRoom {
     );
   }
 
-  /** Choices that wait for nothing but room: not for features, a repair, or a beginning that another one computes. */
+  /** Choices that wait for nothing but room: not for features, a repair, or rows that another one computes, a beginning or what was lost. */
   #ready(choices: readonly Choice[]): Choice[] {
     const { sequences, geometry } = this.#options;
     const first = new Map<ActiveRequest, Choice>();
     for (const choice of choices) if (!first.has(choice.request)) first.set(choice.request, choice);
-    const served = choices.filter(
+    const known = choices.filter(
       (choice) =>
         choice.request.features !== undefined &&
         this.#isPrepared(choice) &&
-        !choice.isMending &&
         !choice.awaitsMask &&
         !this.#followsSoon(choice, first.get(choice.request)),
     );
-    const following = prefixFollowers(served, ({ tokenCountMax }) => {
+    // Who waits until other workers have what it has repaired is about to go on: others who begin alike wait for it all the same.
+    const following = prefixFollowers(known, ({ tokenCountMax }) => {
       if (!sequences.sharesPrefixes) return undefined;
       return sequences.isStriped(tokenCountMax) ? geometry.segmentRows : BLOCK_TOKENS;
     });
     for (const [follower, leader] of following) follower.waitFor(leader);
-    return served.filter((choice) => !following.has(choice));
+    const served = known.filter(({ isMending }) => !isMending);
+    const mended = repairFollowers(served);
+    for (const [follower, leader] of mended) follower.follow(leader);
+    return served.filter((choice) => !following.has(choice) && !mended.has(choice));
   }
 
   /** What other workers have left of a prompt is taken over before its first choice gets KV. */

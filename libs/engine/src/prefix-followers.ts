@@ -4,7 +4,7 @@ import { LEADER_LENGTH_MAX } from "./limits.ts";
 
 /**
  * Choices without KV that had better wait, each with the one that it waits for: an older one is computing a beginning that both have, and then they find it in the cache. Prompts are computed
- * one after the other anyhow, so that waiting costs nothing; one that is held up itself, or is much longer, nobody waits for.
+ * one after the other anyhow, so that waiting costs nothing; one that is held up itself, unless by rows of it that are on their way to another worker, or is much longer, nobody waits for.
  * `grainOf`: the rows in whole multiples of which a choice finds others', and they its own; undefined: it takes no part. Only those of one grain find each other.
  */
 export function prefixFollowers(
@@ -22,7 +22,7 @@ export function prefixFollowers(
     const others = ahead.get(group) ?? [];
     const leader = isNew(choice) && !choice.reportsPrompt ? leaderOf(choice, others, grain) : undefined;
     if (leader !== undefined) followers.set(choice, leader);
-    else if (!choice.isHeldUp) {
+    else if (!choice.isHeldUp || choice.isMending) {
       others.push(choice);
       ahead.set(group, others);
     }

@@ -1,4 +1,4 @@
-import { at } from "@drover/core";
+import { assert, at } from "@drover/core";
 import { BLOCK_TOKENS } from "@drover/kv";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -91,6 +91,61 @@ test("of a chain with a gap no more is computed than the gap", async () => {
   sequences.close(second);
   const third = await open(tokens);
   expect(third.cachedCount).toBe(5 * segmentRows);
+});
+
+test("of a segment that several sequences read and that is lost one computes the rows: the others wait while they are sent, and read them then", async () => {
+  const { holders, sequences, open, compute, counts, expectRight } = stripedStore(10);
+  const [tokens, other] = [promptOf(LENGTH), promptOf(LENGTH, 1, 3)];
+  const one = await open(tokens);
+  await compute(one, tokens);
+  const two = await open(other);
+  await compute(two, other);
+  // It has segment 1.
+  at(holders, 0).die();
+  const [mine, others] = [sequences.repair(one), sequences.repair(two)];
+  assert(typeof mine === "object" && typeof others === "object", "both lack it");
+  expect(mine).not.toBe(others);
+  expect(mine.mends).toBeDefined();
+  expect(mine.mends).toBe(others.mends);
+  expect([one.mends, two.mends]).toEqual([undefined, undefined]);
+  for (let from = segmentRows; from < 2 * segmentRows; from += 256) {
+    expect(sequences.reserve(mine, 256)).toBe(true);
+    sequences.commit(mine, Int32Array.from(tokens.slice(from, from + 256)));
+  }
+  // While it is on its way nobody has anything to compute.
+  expect([sequences.repair(two), sequences.repair(one)]).toEqual(["sending", "sending"]);
+  await settled();
+  expect([sequences.repair(two), sequences.repair(one)]).toEqual([undefined, undefined]);
+  for (const [sequence, ids] of [[one, tokens] as const, [two, other] as const]) expectRight(sequence, ids);
+  for (const sequence of [one, two]) sequences.close(sequence);
+  await settled();
+  expect(counts()).toEqual([3, 3]);
+  expect(sequences.kvBytesUsed).toBe(0);
+});
+
+test("where the one that computes a lost segment goes, whether it is done or not, another does", async () => {
+  for (const rowCount of [256, segmentRows]) {
+    const { holders, sequences, open, compute, expectRight } = stripedStore(10);
+    const tokens = promptOf(LENGTH);
+    const one = await open(tokens);
+    await compute(one, tokens);
+    const two = await open(tokens);
+    at(holders, 0).die();
+    const repair = sequences.repair(one);
+    assert(typeof repair === "object", "it is lost");
+    for (let from = 0; from < rowCount; from += 256) {
+      expect(sequences.reserve(repair, 256)).toBe(true);
+      sequences.commit(repair, Int32Array.from(tokens.slice(segmentRows + from, segmentRows + from + 256)));
+    }
+    sequences.repair(one);
+    sequences.close(one);
+    await compute(two, tokens);
+    expect(two.length).toBe(LENGTH);
+    expectRight(two, tokens);
+    sequences.close(two);
+    expect(sequences.kvBytesUsed).toBe(0);
+    sequences.cache.checkIntegrity();
+  }
 });
 
 test("what a holder lets go of before it hears that it is read again is computed again", async () => {

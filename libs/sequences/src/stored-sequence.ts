@@ -58,6 +58,11 @@ export class StoredSequence implements KvSequence {
       : (this.repairs + 1) * this.#cache.geometry.segmentRows;
   }
 
+  /** The segment that it computes again, which all sequences that read it have in common. */
+  get mends(): object | undefined {
+    return this.repairs === undefined ? undefined : this.stripes?.at(this.repairs);
+  }
+
   /** Bytes that are its own: what it views of others is not among them. */
   get byteCount(): number {
     let bytes = this.repair?.byteCount ?? 0;

@@ -130,6 +130,7 @@ export class StoredSequences implements SequenceStore {
     const lost = stripes?.lost;
     if (mine.repair !== undefined && mine.repair.repairs !== lost) this.#endRepair(mine);
     if (stripes === undefined || lost === undefined) return undefined;
+    if (stripes.at(lost).sending !== undefined) return "sending";
     const rows = this.cache.geometry.segmentRows;
     mine.repair ??= this.#openApart(new BlockHashes(this.#hashSeed), lost * rows, { stripes, repairs: lost });
     if (mine.repair.length < mine.repair.rowCountMax) return mine.repair;

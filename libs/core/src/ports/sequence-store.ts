@@ -15,6 +15,8 @@ export interface KvSequence {
   readonly byteCount: number;
   /** The most rows that it is to have. A sequence that repairs another one has done its work with them; any other has no such bound (infinite). */
   readonly rowCountMax: number;
+  /** Where it repairs another one: what it computes again. Sequences with the same one compute the same rows, and who of them is done has repaired all of theirs. */
+  readonly mends?: object | undefined;
 }
 
 /** What is known of a sequence when it is opened: by it cached rows are found, and named for those who come after. */
@@ -72,8 +74,8 @@ export interface SequenceStore {
   commit(sequence: KvSequence, tokenIds: Int32Array): void;
   /**
    * What is to be computed before the sequence goes on: rows of it that another worker has lost. They are stepped and committed like any
-   * sequence's, from its `length` to its `rowCountMax`; then the next ones are asked for. `sending`: they are computed, and the sequence waits
-   * until another worker has taken them. Undefined: nothing is lost.
+   * sequence's, from its `length` to its `rowCountMax`; then the next ones are asked for. `sending`: they are computed, by
+   * it or by another sequence that has them as well, and it waits until another worker has taken them. Undefined: nothing is lost.
    */
   repair(sequence: KvSequence): KvSequence | "sending" | undefined;
   /** Lets go of the sequence's KV; what may be found again stays cached while there is room. */
