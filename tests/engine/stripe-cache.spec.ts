@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { loadModelConfig } from "@drover/checkpoint";
-import { ATTEMPT_STRIDE, silentLogger, systemClock } from "@drover/core";
+import { ATTEMPT_STRIDE, at, silentLogger, systemClock } from "@drover/core";
 import { kvGeometry } from "@drover/kv";
 import { ContextStore } from "@drover/onnx";
 import { ContextStreamHolder, contextService, createServer, KeptSegments, listen } from "@drover/rpc";
@@ -29,8 +29,8 @@ async function serve(bytesMax: number) {
   server.addService(...contextService(store, { attended: () => undefined }, undefined, kept));
   const port = await listen(server, "127.0.0.1:0");
   held.defer(() => server.forceShutdown());
-  const call = async () => {
-    const holder = held.use(new ContextStreamHolder("context-0", `127.0.0.1:${port}`, systemClock, silentLogger));
+  const call = async (name = "context-0") => {
+    const holder = held.use(new ContextStreamHolder(name, `127.0.0.1:${port}`, systemClock, silentLogger));
     while (!holder.connected) await setImmediate();
     return holder;
   };
@@ -151,4 +151,74 @@ test("what is kept for one attention worker gives way to another one's, the one 
   one.drop("a");
   expect(await one.keeping?.use("a", [0, 1])).toEqual([]);
   expect([worker.store.byteCount, worker.kept.byteCount, worker.kept.goneCount]).toEqual([SEGMENT_BYTES, 0, 1]);
+});
+
+/** Steps until a request has told so many tokens; returns how many rows they had. */
+async function until(local: LocalEngine, name: string, tokenCount: number): Promise<number> {
+  const before = local.steps.length;
+  const told = () => local.events.filter(({ requestId, event }) => requestId === name && event.kind === "token").length;
+  while (told() < tokenCount) {
+    await local.engine.step();
+    local.engine.flush();
+    await setImmediate();
+  }
+  return local.steps.slice(before).reduce((sum, { rowCount }) => sum + rowCount, 0);
+}
+
+test("of streams that read the same segments one computes again what a context worker has lost, and all go on with it", async () => {
+  const workers = [await serve(4 * SEGMENT_BYTES), await serve(4 * SEGMENT_BYTES)];
+  const holders = await Promise.all(workers.map(({ call }, i) => call(`context-${i}`)));
+  const options = { prefillRowsMax: 256, stripes: { above: 1000, keeps: true, holders: () => holders } };
+  const local = await openLocalEngine(folder.path, options);
+  const promptIds = prompt(LENGTH, 1);
+  const names = ["one", "two"];
+  const count = 20;
+  for (const name of names) {
+    expect(local.engine.place(greedyTask(name, promptIds, count))).toBeUndefined();
+    await until(local, name, 3);
+  }
+  const told = () => local.events.filter(({ event }) => event.kind === "token").length;
+  const left = names.length * count - told();
+  at(holders, 0)[Symbol.dispose]();
+  while (at(holders, 0).connected) await setImmediate();
+  const steps = await drain(local);
+  expect(told()).toBe(names.length * count);
+  expect(steps.reduce((sum, { rowCount }) => sum + rowCount, 0)).toBe(geometry.segmentRows + left);
+  const plain = await openLocalEngine(folder.path, { prefillRowsMax: 256, prefixCache: false });
+  plain.engine.place(greedyTask("plain", promptIds, count));
+  await drain(plain);
+  const tokensOf = ({ events }: LocalEngine, name: string) =>
+    events.flatMap(({ requestId, event }) => (requestId === name && event.kind === "token" ? [event.tokenId] : []));
+  for (const name of names) expect(tokensOf(local, name)).toEqual(tokensOf(plain, "plain"));
+  expect(local.sequences.kvBytesUsed).toBe(0);
+});
+
+test("a context worker that does not say what it still has of a prompt holds up nobody else", async () => {
+  const worker = await serve(3 * SEGMENT_BYTES);
+  const holder = await worker.call();
+  const options = { prefillRowsMax: 256, stripes: { above: 1000, keeps: true, holders: () => [holder] } };
+  const local = await openLocalEngine(folder.path, options);
+  const promptIds = prompt(LENGTH, 1);
+  const first = await ask(local, "first", promptIds);
+  while (worker.kept.count < 2) await setImmediate();
+  const { keeping } = holder;
+  const said = Promise.withResolvers<void>();
+  const use = async (sequenceId: string, segments: readonly number[]) => {
+    await said.promise;
+    return (await keeping?.use(sequenceId, segments)) ?? [];
+  };
+  Object.defineProperty(holder, "keeping", { value: { ...keeping, use, takeGone: () => [] } });
+  local.engine.place(greedyTask("stream", prompt(50, 2), 30));
+  await until(local, "stream", 2);
+  local.engine.place(greedyTask("again", promptIds, TOKEN_COUNT));
+  await until(local, "stream", 20);
+  expect(local.events.some(({ requestId, event }) => requestId === "again" && event.kind === "token")).toBe(false);
+  said.resolve();
+  const rowCount = await until(local, "again", TOKEN_COUNT);
+  expect(rowCount).toBeLessThan(LENGTH - 2048 + TOKEN_COUNT + 30);
+  await drain(local);
+  const tokens = local.events.flatMap(({ requestId, event }) =>
+    requestId === "again" && event.kind === "token" ? [event.tokenId] : [],
+  );
+  expect(tokens).toEqual(first.tokens);
 });

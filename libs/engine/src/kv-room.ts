@@ -79,7 +79,7 @@ export class KvRoom {
     );
   }
 
-  /** Choices that wait for nothing but room: not for features, a repair, or rows that another one computes, a beginning or what was lost. */
+  /** Choices that wait for nothing but room: not for features, a repair, what other workers say or take of it, or rows that another one computes, a beginning or what was lost. */
   #ready(choices: readonly Choice[]): Choice[] {
     const { sequences, geometry } = this.#options;
     const first = new Map<ActiveRequest, Choice>();
@@ -91,13 +91,15 @@ export class KvRoom {
         !choice.awaitsMask &&
         !this.#followsSoon(choice, first.get(choice.request)),
     );
-    // Who waits until other workers have what it has repaired is about to go on: others who begin alike wait for it all the same.
+    // Who waits for other workers itself is about to go on: others who begin alike wait for it all the same.
     const following = prefixFollowers(known, ({ tokenCountMax }) => {
       if (!sequences.sharesPrefixes) return undefined;
       return sequences.isStriped(tokenCountMax) ? geometry.segmentRows : BLOCK_TOKENS;
     });
     for (const [follower, leader] of following) follower.waitFor(leader);
-    const served = known.filter(({ isMending }) => !isMending);
+    const served = known.filter(
+      ({ active, isMending }) => !isMending && (active === undefined || sequences.isSettled(active)),
+    );
     const mended = repairFollowers(served);
     for (const [follower, leader] of mended) follower.follow(leader);
     return served.filter((choice) => !following.has(choice) && !mended.has(choice));

@@ -19,6 +19,9 @@ export const PARK_MS = 30_000;
 /** Pause before a step is repeated when every entry of the last one was parked. */
 export const PARKED_PAUSE_MS = 20;
 
+/** Where every choice waits for what other workers say or take of it, that is waited for so long; then it is looked whether another one has come. */
+export const UNSETTLED_MS_MAX = 20;
+
 /** Requests that remember being cancelled, so that a late placement of theirs is refused. */
 export const TOMBSTONES_MAX = 4096;
 

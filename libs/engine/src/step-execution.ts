@@ -17,10 +17,9 @@ export class StepExecution {
   }
 
   /** Hands a step over. `held`: the sequences whose KV it uses, those that are being repaired among them. */
-  async submit(step: Step, held: readonly KvSequence[]): Promise<StepUnderWay> {
+  submit(step: Step, held: readonly KvSequence[]): StepUnderWay {
     this.#hold(held);
     try {
-      await this.#sequences.settled(step.entries.map(({ sequence }) => sequence));
       return { pending: this.#runner.submit(step), held };
     } catch (error) {
       this.#letGo(held);

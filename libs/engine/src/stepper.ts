@@ -1,11 +1,11 @@
 import { planStep, type StepCost, TenantService } from "@drover/batching";
-import { assert, at, type GenerationEvent, type StepResult } from "@drover/core";
+import { assert, at, DroverError, type GenerationEvent, type StepResult, sleepUnlessAborted } from "@drover/core";
 import { advance } from "./advance.ts";
 import type { Choice } from "./choice.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import { followingRows, isNextRow } from "./following-step.ts";
 import type { KvRoom } from "./kv-room.ts";
-import { DECODE_ROWS_MAX, PARK_MS } from "./limits.ts";
+import { DECODE_ROWS_MAX, PARK_MS, UNSETTLED_MS_MAX } from "./limits.ts";
 import type { PlannedStep } from "./planned-step.ts";
 import { stepEntry } from "./step-entry.ts";
 import { StepExecution, type StepUnderWay } from "./step-execution.ts";
@@ -56,7 +56,7 @@ export class Stepper {
 
   /**
    * One step of these choices: the one that was handed over behind the last one, or one that is planned now. Where a device can, the next one is handed over before it is over. False when nothing
-   * was computed: all of them wait for room or for other workers. `meanwhile`: what is done while it is computed, where there is a step.
+   * was computed: all of them wait for room or for other workers. `meanwhile`: what is done while it is computed, or one of them is waited for that may go on soon.
    */
   async step(choices: readonly Choice[], meanwhile: () => Promise<void>): Promise<boolean> {
     const { clock } = this.#options;
@@ -64,14 +64,14 @@ export class Stepper {
     const following = this.#following;
     this.#following = undefined;
     const plan = following?.plan ?? this.#plan(choices);
-    if (plan === undefined) return false;
+    if (plan === undefined) return this.#awaitOne(choices, meanwhile);
     using traced = traceStep(
       plan.rows.map(({ of }) => of),
       plan,
     );
     const step = { entries: plan.rows.map(({ entry }) => entry), traceCall: traced.call };
     const held = plan.rows.flatMap(({ of }) => of.sequence ?? []);
-    const underWay = following?.underWay ?? (await this.#execution.submit(step, held));
+    const underWay = following?.underWay ?? this.#execution.submit(step, held);
     this.#following = this.#follow(plan, choices);
     return this.#settle(plan, beganMs, await this.#execution.end(underWay, meanwhile));
   }
@@ -89,7 +89,7 @@ export class Stepper {
 
   /** Chooses the step's rows and allocates them. Undefined where nobody can go on. */
   #plan(choices: readonly Choice[]): PlannedStep | undefined {
-    const { room, cost, stepMs, prefillRowsMax } = this.#options;
+    const { room, cost, sequences, stepMs, prefillRowsMax } = this.#options;
     this.#step += 1;
     const runnable = room.runnable(choices);
     for (const choice of choices) if (choice.isMending) this.#park(choice);
@@ -101,7 +101,9 @@ export class Stepper {
       service: this.#service,
     };
     const open = runnable.filter(({ isEnded }) => !isEnded);
-    const rows = room.reserve(planStep(open, cost, budget), choices);
+    const reserved = room.reserve(planStep(open, cost, budget), choices);
+    // One that was opened now may have to hear first what others still have of it. Nobody else waits for that.
+    const rows = reserved.filter(({ of: { active } }) => active !== undefined && sequences.isSettled(active));
     if (rows.length === 0) return undefined;
     for (const { of } of rows) of.serve(this.#step);
     return {
@@ -111,6 +113,19 @@ export class Stepper {
       predictedMs: cost.stepMs(rows),
       isFollowing: false,
     };
+  }
+
+  /** Waits, for a bounded time, until one of those may go on that only wait for what other workers say or take of them. False where there is none. */
+  async #awaitOne(choices: readonly Choice[], meanwhile: () => Promise<void>): Promise<boolean> {
+    const { sequences, clock } = this.#options;
+    const active = choices.flatMap((choice) => choice.active ?? []);
+    const waiting = active.filter((sequence) => !sequences.isSettled(sequence));
+    if (waiting.length === 0) return false;
+    const over = new AbortController();
+    const patience = sleepUnlessAborted(clock, UNSETTLED_MS_MAX, over.signal);
+    await Promise.all([Promise.race([sequences.settled(waiting), patience]), meanwhile()]);
+    over.abort(new DroverError("cancelled", "a sequence may go on"));
+    return true;
   }
 
   /** Hands over the step behind one that is computed, where its rows are known but for their tokens. */

@@ -113,14 +113,13 @@ export class StoredSequences implements SequenceStore {
     this.#send(mine);
   }
 
-  settled(sequences: readonly KvSequence[]): Promise<void> | undefined {
-    if (this.stripedCount === 0) return undefined;
-    const waits = sequences.flatMap((sequence) => {
-      const { stripes } = stored(sequence);
-      if (stripes === undefined) return [];
-      return stripes.isAsking || stripes.underWay.length >= SEGMENTS_UNDER_WAY_MAX ? stripes.underWay : [];
-    });
-    return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined);
+  isSettled(sequence: KvSequence): boolean {
+    const { stripes } = stored(sequence);
+    return stripes === undefined || !(stripes.isAsking || stripes.underWay.length >= SEGMENTS_UNDER_WAY_MAX);
+  }
+
+  settled(sequences: readonly KvSequence[]): Promise<void> {
+    return Promise.race(sequences.flatMap((sequence) => stored(sequence).stripes?.underWay ?? []));
   }
 
   repair(sequence: KvSequence): StoredSequence | "sending" | undefined {

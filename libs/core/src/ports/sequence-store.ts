@@ -65,8 +65,10 @@ export interface SequenceStore {
   bytesNeeded(sequence: KvSequence, rowCount: number): number;
   /** Allocates rows [length, length + rowCount). False, with nothing changed, when the memory is not there. */
   reserve(sequence: KvSequence, rowCount: number): boolean;
-  /** To be waited for before a step of these sequences: what they have on its way to other workers is bounded. Undefined: there is nothing to wait for. */
-  settled(sequences: readonly KvSequence[]): Promise<void> | undefined;
+  /** Whether a step may have the sequence: what it has on its way to other workers is bounded, and these have said what they still have of it. */
+  isSettled(sequence: KvSequence): boolean;
+  /** Resolves as soon as one of these sequences, which are not settled, may be; it is to be looked at again then. */
+  settled(sequences: readonly KvSequence[]): Promise<void>;
   /**
    * The next rows, which are reserved and computed, count from now on: the rows of these tokens, which may be fewer than a step has written.
    * Chunked layers drop what lies before the last boundary.

@@ -24,6 +24,12 @@ export class FakeSequences implements SequenceStore {
   readonly stripedRowsFree: number = 0;
   readonly stripedRowsMax: number = 0;
   readonly kvBytesMax: number;
+  /** Sequences that other workers have something of on the way, and when that has arrived. */
+  readonly unsettled = new Map<KvSequence, Promise<void>>();
+  /** Sequences of which lost rows are on their way to another worker. */
+  readonly mending = new Set<KvSequence>();
+  /** Told of each sequence that is opened. */
+  onOpen: (sequence: KvSequence) => void = () => undefined;
   /** The most bytes that were ever in use. */
   kvBytesPeak = 0;
   readonly #geometry: KvGeometry;
@@ -52,12 +58,16 @@ export class FakeSequences implements SequenceStore {
     return false;
   }
 
-  settled(): undefined {
-    return undefined;
+  isSettled(sequence: KvSequence): boolean {
+    return !this.unsettled.has(sequence);
   }
 
-  repair(): undefined {
-    return undefined;
+  settled(sequences: readonly KvSequence[]): Promise<void> {
+    return Promise.race(sequences.flatMap((sequence) => this.unsettled.get(sequence) ?? []));
+  }
+
+  repair(sequence: KvSequence): "sending" | undefined {
+    return this.mending.has(sequence) ? "sending" : undefined;
   }
 
   prepare(): undefined {
@@ -67,6 +77,7 @@ export class FakeSequences implements SequenceStore {
   open(): KvSequence {
     const sequence = new FakeSequence(this.#geometry);
     this.#open.add(sequence);
+    this.onOpen(sequence);
     return sequence;
   }
 
