@@ -1,7 +1,8 @@
-import { type Clock, DroverError, sleepUnlessAborted, type TraceCall } from "@drover/core";
+import type { Clock, TraceCall } from "@drover/core";
 import type { ExpertPeer, PeerCall } from "./expert-peer.ts";
 import { HedgeBudget } from "./hedge-budget.ts";
-import { SILENT_WAIT_PARTS, SLOW_FACTOR_MAX } from "./limits.ts";
+import { SLOW_FACTOR_MAX } from "./limits.ts";
+import { isOverBeforeSilence, isOverWithin } from "./over-within.ts";
 import { PeerPaces } from "./peer-pace.ts";
 
 /** The calls to peers: what is under way, how long they take, and which may be repeated elsewhere. */
@@ -73,7 +74,7 @@ export class ExpertCalls {
   async isInTime(asked: Promise<boolean>, peer: ExpertPeer, rowCount: number): Promise<boolean> {
     const lateMs = peer.isHere ? undefined : this.#paces.lateMs(peer.workerId, rowCount);
     if (lateMs === undefined) return true;
-    const isInTime = await this.#isOverWithin(asked, lateMs);
+    const isInTime = await isOverWithin(this.#clock, asked, lateMs);
     if (!isInTime) this.#count(this.#late, peer, asked, 1);
     return isInTime;
   }
@@ -84,20 +85,10 @@ export class ExpertCalls {
    */
   async isAnswered(asked: Promise<boolean>, peer: ExpertPeer, rowCount: number): Promise<boolean> {
     const silentMs = this.#paces.silentMs(peer.workerId, rowCount);
-    if (silentMs === undefined) return asked;
-    for (let part = 0; part < SILENT_WAIT_PARTS; part++)
-      if (await this.#isOverWithin(asked, silentMs / SILENT_WAIT_PARTS)) return asked;
+    if (silentMs === undefined || (await isOverBeforeSilence(this.#clock, asked, silentMs))) return asked;
     this.#silent.add(peer);
     this.#count(this.#givenUp, peer, asked, 1);
     return false;
-  }
-
-  async #isOverWithin(asked: Promise<boolean>, ms: number): Promise<boolean> {
-    const timer = new AbortController();
-    const late = sleepUnlessAborted(this.#clock, ms, timer.signal).then(() => timer.signal.aborted);
-    const isOver = await Promise.race([asked.then(() => true), late]);
-    timer.abort(ANSWERED);
-    return isOver;
   }
 
   /** Whether so many rows may be asked for twice; then they count as asked for. */
@@ -112,8 +103,6 @@ export class ExpertCalls {
     void asked.finally(() => add(-count));
   }
 }
-
-const ANSWERED = new DroverError("cancelled", "the call is over");
 
 /** One call to one peer, under a span of its own where the step is traced. */
 export async function askTraced(peer: ExpertPeer, call: PeerCall, traceCall: TraceCall | undefined): Promise<boolean> {

@@ -6,6 +6,7 @@ export { type BalancedExpert, balanceRows } from "./row-balance.ts";
 
 // Those that answer: this very process, or another one's stream, which counts what it has asked.
 
+export { AnswerPace } from "./answer-pace.ts";
 export { gatherRows, scatterRows } from "./dispatch.ts";
 export type { ExpertPeer, PeerCall } from "./expert-peer.ts";
 export { LocalPeer } from "./local-peer.ts";

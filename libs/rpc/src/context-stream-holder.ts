@@ -14,6 +14,7 @@ import {
   type TraceContext,
   withTimeout,
 } from "@drover/core";
+import { AnswerPace } from "@drover/exchange";
 import {
   type ContextReply,
   type ContextRequest,
@@ -46,6 +47,8 @@ export class ContextStreamHolder implements ContextHolder, Disposable {
   readonly #transfer: SegmentTransfer;
   readonly #clock: Clock;
   readonly #network: Network;
+  /** Of its answers to queries, each in milliseconds for rows times segments. */
+  readonly #pace: AnswerPace;
   /** Copies from other holders that are under way. */
   readonly #copies = new Map<string, AbortController>();
   /** Segments that it kept and has let go of. */
@@ -59,6 +62,7 @@ export class ContextStreamHolder implements ContextHolder, Disposable {
     this.workerId = workerId;
     this.#clock = clock;
     this.#network = network;
+    this.#pace = new AnswerPace(clock, workerId);
     this.#transfer = {
       address,
       copy: (sequenceId, segment, from) => this.#copy({ sequenceId, segment }, from),
@@ -144,7 +148,14 @@ export class ContextStreamHolder implements ContextHolder, Disposable {
     return taken && this.life === life;
   }
 
+  /** One that is silent is not waited for longer than by its own times, since all of a step waits, and not asked again before it has answered. */
   async attend(call: AttendCall): Promise<AttendedPart | undefined> {
+    if (this.#pace.isWithheld) return undefined;
+    const size = call.queries.reduce((sum, { rowCount, segmentCount }) => sum + rowCount * segmentCount, 0);
+    return this.#pace.within(size, this.#attend(call));
+  }
+
+  async #attend(call: AttendCall): Promise<AttendedPart | undefined> {
     const frames = attendFrames(call);
     const rowCount = at(frames, frames.length - 1).to;
     const attended_aQ = new Float32Array(call.q_aQ.length);

@@ -68,7 +68,7 @@ export const SHARE_MS_MAX = 5_000;
 
 /**
  * A context holder's: several steps of prefill, and the segments that finish meanwhile. A frame over a holder's part of
- * a million tokens takes seconds; rows without an answer are parked and tried again.
+ * a million tokens takes seconds; rows without an answer are parked and tried again. Of queries this is the limit until a holder's times are known.
  */
 export const CONTEXT_REQUEST_LIMITS: RequestLimits = {
   callCountMax: 4096,
