@@ -7,6 +7,9 @@ import { KeptSegments } from "./kept-segments.ts";
 import { failStream, type RpcService, rpcService } from "./rpc-service.ts";
 import { sendSegment } from "./segment-frames.ts";
 
+/** Requests behind which there may be more room. */
+const FREEING: ReadonlySet<ContextRequest["request"]["case"]> = new Set(["drop", "dropSegment", "keep"]);
+
 /**
  * The server side of the context role: every frame is begun at once and in order, and answered when it is done. What a stream has put goes with it where others do not find it. `kept`: what the
  * storage has for sequences to come.
@@ -17,8 +20,8 @@ export function contextService(
   tracer: Tracer = noTracer,
   kept: KeptSegments = new KeptSegments(),
 ): RpcService {
-  /** The stream that holds a sequence. */
-  const holds = new Map<string, HeldStream>();
+  /** The streams that stand. A sequence is with one of them, whether it was put or taken over. */
+  const streams = new Set<HeldStream>();
   const shared: SharedStorage = { storage, kept, assembling: { byteCount: 0 }, named: new Map() };
   let streamCount = 0;
   return rpcService(ContextWorker, {
@@ -32,17 +35,18 @@ export function contextService(
         if (ended) return;
         ended = true;
         held.end();
-        for (const [sequenceId, by] of holds) if (by === held) holds.delete(sequenceId);
+        streams.delete(held);
+        for (const other of streams) other.tellRoom();
       };
+      streams.add(held);
       stream.sendMetadata(new Metadata());
       stream.on("data", (request: ContextRequest) => {
         if (ended) return;
-        if (request.request.case === "put") holds.set(request.request.value.sequenceId, held);
         const span = request.traceparent === "" ? undefined : tracer.join("attend", request, { kind: "server" });
         void held.serve(request).then((reply) => {
           span?.end(faultIn(reply));
-          if (request.request.case === "drop" || request.request.case === "dropSegment")
-            if (!held.has(request.request.value.sequenceId)) holds.delete(request.request.value.sequenceId);
+          // Who asks for nothing would never hear that there is room again, and so go on asking for nothing.
+          if (FREEING.has(request.request.case)) for (const other of streams) if (other !== held) other.tellRoom();
           if (!ended) stream.write(reply);
         });
       });
@@ -59,7 +63,8 @@ export function contextService(
     get: async (stream) => {
       const { sequenceId, segment } = stream.request;
       try {
-        const rows = await holds.get(sequenceId)?.get({ sequenceId, segment });
+        const held = [...streams].findLast((one) => one.has(sequenceId));
+        const rows = await held?.get({ sequenceId, segment });
         if (rows === undefined) throw new DroverError("not_found", "not held here");
         await sendSegment(stream, rows, sequenceId);
       } catch (error) {

@@ -89,6 +89,11 @@ export class HeldStream {
           this.#keep({ sequenceId, segments: [segment] });
   }
 
+  /** Tells how much room there is, where another stream has given up some of it. */
+  tellRoom(): void {
+    this.#tell(create(ContextReplySchema, this.#room()));
+  }
+
   /** What every reply says of the worker. What is only kept is free as well. */
   #room(): Pick<ContextReply, "moves" | "keeps" | "kvBytesFree" | "kvBytesMax" | "kvBytesKept"> {
     const { storage, kept, assembling } = this.#shared;
