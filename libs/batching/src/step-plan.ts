@@ -31,7 +31,7 @@ export type StepBudget = Readonly<{
 
 /**
  * Chooses the rows of one step. A tenant that had less than its part has its turn where it needs one (`tenantTurn`). Else decoding sequences all get theirs, as far as the hard bound allows; prompts share what is left of the budget
- * of milliseconds, and always some of it: the shortest first, with a part for one that later requests pass, which may save it up for a while. Nobody is passed over for
+ * of milliseconds, and always some of it: the urgent first, and of equals the shortest, with a part for one that later requests pass, which may save it up for a while. Nobody is passed over for
  * ever.
  */
 export function planStep<T extends Candidate>(
@@ -48,7 +48,7 @@ export function planStep<T extends Candidate>(
   const prompts = candidates.filter(({ isDecoding }) => !isDecoding);
   if (prompts.length === 0) return decoding;
   const promptsMay = {
-    ...promptBudget(decoding, cost, { ...budget, isShared }, prompts.length),
+    ...promptBudget(decoding, cost, { ...budget, isShared }, prompts),
     rowsMax,
     rowsBefore: rowCountOf(decoding),
   };
@@ -73,7 +73,7 @@ function turnRows<T extends Candidate>(
   );
   const ms = STEP_MS_ALONE - cost.stepMs(decoding);
   const promptsMay = turn.hasOthers
-    ? promptBudget(decoding, cost, shared, turn.prompts.length)
+    ? promptBudget(decoding, cost, shared, turn.prompts)
     : { ms, burstMs: ms, required: true };
   const rowsBefore = rowCountOf(decoding);
   const prompts = new PromptShares(turn.prompts, cost, { ...promptsMay, rowsMax, rowsBefore }, step).rows();
@@ -115,12 +115,12 @@ function byTurns<T extends Candidate>(candidates: readonly T[]): T[] {
   return ranked.sort((a, b) => a.rank - b.rank).map(({ candidate }) => candidate);
 }
 
-/** What prompts, so many of them, may add to a step in which these decode. */
+/** What these prompts may add to a step in which these decode. */
 function promptBudget(
   decoding: readonly PlannedRows<Candidate>[],
   cost: StepCost,
   { stepMs, isShared }: SharedBudget,
-  promptCount: number,
+  prompts: readonly Candidate[],
 ): Omit<PromptBudget, "rowsMax" | "rowsBefore"> {
   if (decoding.length === 0) {
     const alone = isShared ? Math.min(Math.max(stepMs, sharedStepMs(cost)), STEP_MS_MAX) : undefined;
@@ -130,7 +130,7 @@ function promptBudget(
   const decodeMs = cost.stepMs(decoding);
   const stretched = isShared
     ? decodeMs
-    : Math.max(DECODE_STRETCH * decodeMs, soonMs(decoding, cost, stepMs, promptCount));
+    : Math.max(DECODE_STRETCH * decodeMs, soonMs(decoding, cost, stepMs, prompts.length), urgentMs(prompts));
   const whole = Math.min(Math.max(stepMs, stretched), STEP_MS_MAX);
   const ms = Math.max(whole - decodeMs, whole * PROMPT_SHARE_MIN);
   return { ms, burstMs: Math.max(ms, Math.min(BURST_STRETCH * whole, STEP_MS_MAX) - decodeMs), required: false };
@@ -145,6 +145,11 @@ function soonMs(
 ): number {
   const rowMs = cost.entryMs({ position: 0, rowCount: 1 }, rowCountOf(decoding));
   return Math.min(WAITING_STRETCH * stepMs, DECODE_STRETCH * (cost.stepMs(decoding) + promptCount * rowMs));
+}
+
+/** What a step takes beside which a stream stands still: what all steps have in common is paid less often, so that it goes on sooner, and others have a bounded gap meanwhile. */
+function urgentMs(prompts: readonly Candidate[]): number {
+  return prompts.some(({ isUrgent = false }) => isUrgent) ? STEP_MS_ALONE : 0;
 }
 
 /** What a step takes at most, but for a tenant's turn, while more than one tenant asks. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Candidate } from "./candidate.ts";
-import { TURN_SHARE } from "./limits.ts";
+import { STEP_MS_ALONE, TURN_SHARE } from "./limits.ts";
 import { StepCost } from "./step-cost.ts";
 import { planStep } from "./step-plan.ts";
 
@@ -136,6 +136,16 @@ test.each([1, 10, 30])(
     }
   },
 );
+
+test("beside streams an urgent prompt is computed in few steps, and no step takes these longer than one in which nobody decodes", () => {
+  const steps = (isUrgent: boolean) =>
+    endOf(play({ start: [prompt(1, 900, isUrgent)], decodingCount: 4, steps: 1000, until: [1] }), 1);
+  expect(steps(true)).toBeLessThan(steps(false) / 3);
+  const decoding = [-1, -2].map((id) => ({ ...prompt(id, 1), computedCount: 500, isDecoding: true }));
+  const plan = planStep([...decoding, prompt(1, 900, true), prompt(2, 900)], quick, { ...budget, step: 1 });
+  expect(plan.filter(({ of }) => of.isDecoding)).toHaveLength(2);
+  expect(quick.stepMs(plan)).toBeLessThanOrEqual(STEP_MS_ALONE);
+});
 
 test("no more rows and time go to urgent prompts and others together than to others alone", () => {
   for (let step = 1; step < 9; step++) {
