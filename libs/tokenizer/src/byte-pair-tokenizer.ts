@@ -87,7 +87,13 @@ export class BytePairTokenizer implements SharableTokenizer {
   #split(step: number, text: string, from: number, to: number, out: TokenBuffer): void {
     const splitter = this.#splitters[step];
     if (splitter === undefined) this.#encodePiece(text, from, to, out);
-    else splitter.split(text, from, to, (start, end) => this.#split(step + 1, text, start, end, out));
+    else splitter.split(text, from, to, this.#taker(step + 1, text, out));
+  }
+
+  /** What a splitter hands its parts to. Made once for all of them: what a call's closures share is made with each call, used or not. */
+  #taker(step: number, text: string, out: TokenBuffer): (from: number, to: number) => void {
+    if (step >= this.#splitters.length) return (from, to) => this.#encodePiece(text, from, to, out);
+    return (from, to) => this.#split(step, text, from, to, out);
   }
 
   #encodePiece(text: string, from: number, to: number, out: TokenBuffer): void {
