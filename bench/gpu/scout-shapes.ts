@@ -5,6 +5,7 @@ import { kvGeometry } from "@drover/kv";
 import { captured } from "../../libs/cuda/src/driver/captured.ts";
 import { KernelLibrary } from "../../libs/cuda/src/kernels/kernel-library.ts";
 import { ModelKernels } from "../../libs/cuda/src/kernels/model-kernels.ts";
+import { shapeOf as shapeOfWork, type TileShape, type Work } from "../../libs/cuda/src/kernels/tile-kernels.ts";
 import { DeviceMemory } from "../../libs/cuda/src/memory/device-memory.ts";
 import { PageStore } from "../../libs/cuda/src/memory/page-store.ts";
 import { allocateBuffers } from "../../libs/cuda/src/model/step-buffers.ts";
@@ -36,6 +37,11 @@ const { values } = parseArgs({
     library: { type: "string" },
     cache: { type: "string" },
     tiny: { type: "boolean", default: false },
+    /**
+     * Blocks of few_rows.cu to time one after the other, apart by |: `chosen`, or such as gate8=2.4.5x;down8=3.8.2, products by what they are and the rows of their jobs, blocks as
+     * product-shapes.ts has them.
+     */
+    shapes: { type: "string", default: "chosen" },
     /** Prints the time of each kernel of one step that is no graph. */
     profile: { type: "boolean", default: false },
   },
@@ -85,7 +91,9 @@ const store = new PageStore(geometry, kvBytes, device, memory, stream, {
 // Numbers that are even, so that their scale is the least one.
 device.fill(store.address, 0x34, kvBytes, stream);
 const library = new KernelLibrary(cuda, values.cache);
-const kernels = new ModelKernels(device, library, { ...config, pageRows: store.layout.pageRows, kv }, "f16", stream);
+let tried: ReadonlyMap<string, string> = new Map();
+const sizes = { ...config, pageRows: store.layout.pageRows, kv, choose: triedShape } as const;
+const kernels = new ModelKernels(device, library, sizes, "f16", stream);
 const buffers = allocateBuffers(config, rowsMax, kernels.activations, memory, (address, byteCount) =>
   device.fill(address, 0, byteCount, stream),
 );
@@ -99,10 +107,26 @@ const seconds = ((performance.now() - began) / 1e3).toFixed(1);
 console.log(
   `${values.model}, ${layerCount} layers, ${values.weights}, KV in ${kv}, ${device.facts.name}: ${used.join(", ")}, filled in ${seconds} s`,
 );
-for (const { context, batch } of decodes) await decode(context, batch);
+for (const { context, batch } of decodes)
+  for (const text of values.shapes.split("|")) {
+    tried = new Map(text.split(";").map((part) => part.split("=") as [string, string]));
+    await decode(context, batch, text);
+  }
 for (const [rows = 1, context = 0] of prompts) await prompt(rows, context);
 memory.close();
 device.close();
+
+/** few_rows.cu's blocks of what is tried; else as they are chosen. */
+function triedShape(work: Work): TileShape {
+  const chosen = shapeOfWork(work);
+  const isOutput = work.outSize === config.hiddenSize;
+  const dense = isOutput ? "output" : work.outSize === config.vocabSize ? "head" : "qkv";
+  const kind = work.expertCount === 0 ? dense : isOutput ? "down" : "gate";
+  const given = tried.get(`${kind}${chosen.rows}`);
+  if (given === undefined || chosen.file !== "few_rows") return chosen;
+  const [TILES = 1, WARPS = 1, BLOCKS = 1] = given.replace("x", "").split(".").map(Number);
+  return { ...chosen, TILES, WARPS, BLOCKS, ACROSS: given.endsWith("x") ? 1 : 0 };
+}
 
 /** Sequences of so many rows, each with its pages, and some new rows each. */
 function rowsOf(context: number, batch: number, newRows: number) {
@@ -129,7 +153,7 @@ function expertsALayer(rowCount: number): number {
   return counts.reduce((sum, count) => sum + count, 0) / Math.max(1, layers);
 }
 
-async function decode(context: number, batch: number): Promise<void> {
+async function decode(context: number, batch: number, shapes: string): Promise<void> {
   const rows = rowsOf(context, batch, 1);
   const wanted = Int32Array.from({ length: batch }, (_, row) => row);
   const step = () => {
@@ -156,7 +180,7 @@ async function decode(context: number, batch: number): Promise<void> {
     `${(bytes / 1e9).toFixed(2)} GB touched, ${((1e5 * bytes) / ms / BANDWIDTH).toFixed(0)}% of the bandwidth`,
     `captured in ${captureMs.toFixed(1)} ms`,
   ];
-  console.log(`batch ${batch}, ${context} cached: ${figures.join(", ")}`);
+  console.log(`batch ${batch}, ${context} cached, ${shapes}: ${figures.join(", ")}`);
 }
 
 async function prompt(rowCount: number, context: number): Promise<void> {

@@ -1,5 +1,6 @@
 import type { DeviceAddress } from "../driver/cuda-device.ts";
 import type { Precision } from "./activations.ts";
+import type { ShapeChoice } from "./tile-kernels.ts";
 
 /** Sizes that are compiled into kernels. */
 export type KernelSizes = Readonly<{
@@ -10,6 +11,8 @@ export type KernelSizes = Readonly<{
   pageRows: number;
   /** What keys and values are kept as: f32, or 16 bits a number as kv.cuh says. */
   kv: Precision;
+  /** Which kernels multiply few rows, where it is not those that were measured to be fast. */
+  choose?: ShapeChoice;
 }>;
 
 /** Where the rows of a step are in the pages of one kind of layers; each a list with a number a row. */

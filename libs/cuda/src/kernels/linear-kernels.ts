@@ -5,14 +5,16 @@ import { Activations, type Precision } from "./activations.ts";
 import { i32, type KernelLauncher, NULL } from "./kernel-launcher.ts";
 import type { GatedProduct, Product } from "./product.ts";
 import { SourceKernels } from "./source-kernels.ts";
-import { shapeOf, TileKernels } from "./tile-kernels.ts";
+import { type ShapeChoice, shapeOf, TileKernels } from "./tile-kernels.ts";
 
 const ROWS_A_JOB = 8;
 const OUTPUTS_A_BLOCK = 16;
 
 /** Rows of a job of so many rows' experts: what one block of the kernel that multiplies them takes. */
 export function rowsOfJob(rowCount: number, expertCount: number, precision: Precision): number {
-  return precision === "f32" ? ROWS_A_JOB : shapeOf({ rowCount, expertCount, outSize: 0, bits: 0 }).rows;
+  return precision === "f32"
+    ? ROWS_A_JOB
+    : shapeOf({ rowCount, expertCount, outSize: 0, bits: 0, isGated: false }).rows;
 }
 
 /** Jobs that so many rows can make, the shared expert's among them: full ones, and one for each expert that has fewer. */
@@ -29,11 +31,12 @@ export class LinearKernels {
   readonly #launcher: KernelLauncher;
   readonly #tiles: TileKernels;
 
-  constructor(launcher: KernelLauncher, precision: Precision) {
+  /** `choose`: see {@link TileKernels}. */
+  constructor(launcher: KernelLauncher, precision: Precision, choose?: ShapeChoice) {
     this.#launcher = launcher;
     this.activations = new Activations(precision, launcher.architecture);
     this.sources = new SourceKernels(launcher);
-    this.#tiles = new TileKernels(launcher, this.activations);
+    this.#tiles = new TileKernels(launcher, this.activations, choose);
   }
 
   /** y [rows, out] f32 = x W^T. With a routing, each row times its expert's matrix. */

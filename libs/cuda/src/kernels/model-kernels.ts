@@ -40,7 +40,7 @@ export class ModelKernels {
   constructor(device: CudaDevice, library: KernelLibrary, sizes: KernelSizes, precision: Precision, stream: Stream) {
     assert(sizes.headDim % 8 === 0, "a head's size is a multiple of eight");
     this.#launcher = new KernelLauncher(device, library, stream);
-    this.linears = new LinearKernels(this.#launcher, precision);
+    this.linears = new LinearKernels(this.#launcher, precision, sizes.choose);
     this.#sizes = sizes;
     this.#kvType = kvType(sizes);
     this.#attention = new AttentionKernels(this.#launcher, this.activations, sizes, device.facts);

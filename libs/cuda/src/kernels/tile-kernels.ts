@@ -25,20 +25,28 @@ const DENSE_ROWS_MAX = 64;
 /** Rows up to which most jobs are of one row or two. */
 const JOINED_ROWS_MAX = 16;
 
+/** Kernel and macros for what is multiplied. */
+export type ShapeChoice = (work: Work) => TileShape;
+
 /** What is multiplied: so many rows, by experts that they are spread over (0: by one matrix), of so many outputs and numbers of so many bits. */
-type Work = Readonly<{ rowCount: number; expertCount: number; outSize: number; bits: number }>;
+export type Work = Readonly<{ rowCount: number; expertCount: number; outSize: number; bits: number; isGated: boolean }>;
 
 /** few_rows.cu for so many rows a job: as many outputs a block, and blocks a multiprocessor, as registers allow. Measured on an H200 by bench/gpu/product-shapes.ts. */
-function fewRows(rows: number, { rowCount, expertCount, outSize, bits }: Work): TileShape {
+function fewRows(rows: number, { rowCount, expertCount, outSize, bits, isGated }: Work): TileShape {
   const GROUPS = rows / GROUP_ROWS;
   const isSmall = bits === 4;
   const isWide = isSmall && outSize >= WIDE_OUTPUTS;
-  const ACROSS = expertCount > 0 && rowCount > JOINED_ROWS_MAX ? 1 : 0;
+  const isRouted = expertCount > 0;
+  // Blocks beside each other read neighbouring weights then.
+  const ACROSS = isRouted && (rowCount > JOINED_ROWS_MAX || (isSmall && GROUPS === 2)) ? 1 : 0;
   const file = { file: "few_rows", rows, GROUPS, ACROSS } as const;
+  const isDown = isSmall && isRouted && !isWide && !isGated;
+  // The blocks of one row's two jobs, its expert's and the shared one's, are all there at once so.
+  if (isDown && GROUPS === 1 && rowCount === 1) return { ...file, TILES: 3, WARPS: 8, BLOCKS: 2 };
   if (GROUPS === 1) return { ...file, TILES: isWide ? 4 : 2, WARPS: 8, BLOCKS: bits > 8 ? 1 : 2 };
-  if (GROUPS === 2 && isSmall && ACROSS === 1) return { ...file, TILES: 2, WARPS: 4, BLOCKS: 5 };
-  if (GROUPS === 2 && isWide && expertCount > 0) return { ...file, TILES: 2, WARPS: 4, BLOCKS: 4 };
+  if (GROUPS === 2 && isSmall && isRouted) return { ...file, TILES: 2, WARPS: 4, BLOCKS: 5 };
   if (GROUPS === 2) return { ...file, TILES: 2, WARPS: 8, BLOCKS: bits > 8 ? 1 : 2 };
+  if (isSmall && !isWide && rowCount <= JOINED_ROWS_MAX) return { ...file, TILES: 2, WARPS: 8, BLOCKS: 2 };
   return { ...file, TILES: isWide ? 4 : 2, WARPS: 4, BLOCKS: isSmall && !isWide ? 2 : 1 };
 }
 
@@ -75,10 +83,13 @@ type LaunchedKernel = Readonly<{
 export class TileKernels {
   readonly #launcher: KernelLauncher;
   readonly #activations: Activations;
+  readonly #shapeOf: ShapeChoice;
 
-  constructor(launcher: KernelLauncher, activations: Activations) {
+  /** `choose`: how few rows are multiplied, in place of what was measured to be fast. */
+  constructor(launcher: KernelLauncher, activations: Activations, choose: ShapeChoice = shapeOf) {
     this.#launcher = launcher;
     this.#activations = activations;
+    this.#shapeOf = choose;
   }
 
   /** y [rows, out] f32, or, gated, [rows, out / 2] as activations. */
@@ -101,7 +112,11 @@ export class TileKernels {
           macros,
           groupShape({ rowCount, expertCount, outSize, spanCount, bits, isGated: macros.GATED === 1 }),
         )
-      : this.#kernel(format, macros, shapeOf({ rowCount, expertCount, outSize, bits }));
+      : this.#kernel(
+          format,
+          macros,
+          this.#shapeOf({ rowCount, expertCount, outSize, bits, isGated: gated !== undefined }),
+        );
     const { kernel, threads, sharedBytes, rows, blockTiles, split = 1, isAcross = false } = launched;
     const jobCount = routing?.jobCountMax ?? Math.ceil(rowCount / rows);
     const blocks = Math.ceil(tileCount / blockTiles);

@@ -221,6 +221,8 @@ export const linearChecks: readonly KernelCheck[] = [
   tilesCheck(int4, { outSize: 40, inSize: 256, rowCount: 13, matrixCount: 4 }, false, true),
   tilesCheck(int4, { outSize: 160, inSize: 256, rowCount: 19, matrixCount: 4 }, true),
   tilesCheck(int4, { outSize: 72, inSize: 384, rowCount: 30, matrixCount: 7 }),
+  tilesCheck(int4, { outSize: 96, inSize: 256, rowCount: 1, matrixCount: 5 }, true, true),
+  tilesCheck(int4, { outSize: 72, inSize: 384, rowCount: 1, matrixCount: 5 }, false, true),
   tilesCheck({ kind: "bf16" }, { outSize: 64, inSize: 128, rowCount: 30, matrixCount: 1 }, true),
   tilesCheck({ kind: "bf16" }, { outSize: 72, inSize: 640, rowCount: 33, matrixCount: 1 }),
   tilesCheck({ kind: "e4m3" }, { outSize: 160, inSize: 136, rowCount: 130, matrixCount: 1 }, true),
