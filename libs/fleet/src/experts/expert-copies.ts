@@ -30,11 +30,18 @@ export type PlannedCopies = Readonly<{
 }>;
 
 /** An expert while its holders are chosen. */
-type Slot = { readonly layer: number; readonly expert: number; readonly holders: WorkerId[] };
+type Slot = {
+  readonly layer: number;
+  readonly expert: number;
+  /** How many experts of the layer its owner has before it: of equal heat each owner's first ones come first, so that all owners' copies fill the others' memory alike. */
+  readonly ownerTurn: number;
+  readonly holders: WorkerId[];
+};
 
 /**
  * Gives experts holders beside their owners. An expert none of whose holders answers goes to another worker at once, the hottest first; then each
- * gets as many as are wanted, where there is memory. The taker is the one whose share of its layer's rows is smallest. Nobody who is lost for a moment is replaced
+ * gets as many as are wanted, where there is memory. The taker is the one whose share of its layer's rows is smallest. Where all that have memory left hold the
+ * expert already, a copy of another one moves to them and makes room. Nobody who is lost for a moment is replaced
  * where another holder answers. A copy that is not wanted any more goes only once a wanted holder has the expert loaded.
  */
 export function planCopies(input: CopiesInput): PlannedCopies {
@@ -42,18 +49,26 @@ export function planCopies(input: CopiesInput): PlannedCopies {
   const loads = new LayerLoads(input.room, heat, answers);
   const slots: Slot[] = [];
   for (const [layer, ofLayer] of owners) {
+    const turns = new Map<WorkerId, number>();
     for (const [expert, owner] of ofLayer.entries()) {
       const holders = keptHolders(input, layer, expert, owner);
-      slots.push({ layer, expert, holders });
+      const ownerTurn = turns.get(owner) ?? 0;
+      turns.set(owner, ownerTurn + 1);
+      slots.push({ layer, expert, ownerTurn, holders });
       loads.add(layer, expert, holders);
     }
   }
-  const hottestFirst = slots.toSorted((a, b) => heat.of(b.layer, b.expert) - heat.of(a.layer, a.expert));
+  const hottestFirst = slots.toSorted(
+    (a, b) => heat.of(b.layer, b.expert) - heat.of(a.layer, a.expert) || a.ownerTurn - b.ownerTurn,
+  );
   const orphans = hottestFirst.filter(({ holders }) => !holders.some(answers));
   const orphanCount = orphans.filter((slot) => !addHolder(slot, input.takers, loads)).length;
+  let canTrade = true;
   for (const slot of hottestFirst) {
     while (slot.holders.length < input.wanted(slot.layer, slot.expert)) {
-      if (!addHolder(slot, input.takers, loads)) break;
+      if (addHolder(slot, input.takers, loads)) continue;
+      canTrade &&= makeRoom(slot, slots, input, loads);
+      if (!canTrade || !addHolder(slot, input.takers, loads)) break;
     }
   }
   return { holders: byLayer(slots), orphanCount };
@@ -80,6 +95,34 @@ function addHolder({ layer, expert, holders }: Slot, takers: readonly WorkerId[]
   loads.remove(layer, expert, holders);
   holders.push(taker);
   loads.add(layer, expert, holders);
+  return true;
+}
+
+/**
+ * Moves a copy of another expert from a worker that could hold this one to one that has memory left and holds this one already; one that is not loaded yet where
+ * there is one. False where no copy can move so.
+ */
+function makeRoom({ holders }: Slot, slots: readonly Slot[], input: CopiesInput, loads: LayerLoads): boolean {
+  const { takers, isLoaded } = input;
+  const givers = new Set(takers.filter((worker) => !holders.includes(worker)));
+  let found: { slot: Slot; place: number; to: WorkerId } | undefined;
+  for (const to of takers.filter((worker) => holders.includes(worker) && loads.hasRoom(worker))) {
+    for (const slot of slots) {
+      if (slot.holders.includes(to)) continue;
+      // The first one is the owner.
+      const place = slot.holders.findIndex((worker, i) => i > 0 && givers.has(worker));
+      if (place < 0) continue;
+      const giver = at(slot.holders, place);
+      const isFree = !isLoaded(giver, slot.layer, slot.expert);
+      if (isFree || found === undefined) found = { slot, place, to };
+      if (isFree) break;
+    }
+  }
+  if (found === undefined) return false;
+  const { slot, place, to } = found;
+  loads.remove(slot.layer, slot.expert, slot.holders);
+  slot.holders[place] = to;
+  loads.add(slot.layer, slot.expert, slot.holders);
   return true;
 }
 

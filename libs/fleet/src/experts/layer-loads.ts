@@ -31,10 +31,15 @@ export class LayerLoads {
     const loads = this.#loads.get(layer);
     let best: WorkerId | undefined;
     for (const worker of workers) {
-      if (this.#count(worker) >= (this.#room.get(worker) ?? Number.POSITIVE_INFINITY)) continue;
+      if (!this.hasRoom(worker)) continue;
       if (best === undefined || this.#isLess(loads, worker, best)) best = worker;
     }
     return best;
+  }
+
+  /** Whether the worker's memory holds one more expert. */
+  hasRoom(worker: WorkerId): boolean {
+    return this.#count(worker) < (this.#room.get(worker) ?? Number.POSITIVE_INFINITY);
   }
 
   #isLess(loads: ReadonlyMap<WorkerId, number> | undefined, a: WorkerId, b: WorkerId): boolean {
