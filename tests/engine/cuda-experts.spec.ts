@@ -75,6 +75,8 @@ describe.skipIf(!hasCpuCard)("a card whose experts are partly elsewhere (a CPU i
       rowsHere: (_layer: number, _expert: number, count: number) => {
         rows.here += count;
       },
+      // No link is open: rows go by the process, and steps with rows of prompts are graphs all the same.
+      direct: { map: () => ({ layers }), rowsAway: () => undefined, sent: () => undefined },
     };
     const text = await CudaText.load(cuda, config, source, { ...loading, remote });
     const runner = new CudaRunner(text);

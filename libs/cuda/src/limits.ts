@@ -55,8 +55,8 @@ export const [VISION_QUEUE_MAX, VISION_QUEUE_BYTES_MAX] = [256, 512 * 2 ** 20] a
 /** A card that is asked for more images than wait has room for some after this. */
 export const VISION_RETRY_AFTER_MS = 1_000;
 
-/** Rows of a step that go to other cards by themselves: as many as a graph has. Steps of more rows go the way of all others. */
-export const LINK_ROWS_MAX = 64;
+/** Rows of a step that go to other cards by themselves: those of streams, and some hundreds of prompts. Steps of more rows go the way of all others. kernels/link.cuh has the same number, which is that of a block's threads. */
+export const LINK_ROWS_MAX = 256;
 
 /** Cards of a host that one card's steps send rows to by themselves; workers beyond them are asked as others are. kernels/link.cuh has the same number. */
 export const LINKS_MAX = 8;

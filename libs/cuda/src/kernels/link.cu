@@ -73,29 +73,33 @@ __device__ __forceinline__ bool isLostCall(const Link &link, u32 turn) {
 }
 
 // routed[row] = what came back of rows that were sent, once it is there; lost[row] = 1 of those that have no answer, whose routed rows are 0. *waited takes the nanoseconds that
-// all of it was waited for, added up, and *told the same for the process. Grid (rows), 256 threads.
-extern "C" __global__ void __launch_bounds__(256) receiveRows(const int *away, const Link *links, const u32 *turns, float *routed, int *lost, u64 *waited, u64 *told, int width, int linkCount) {
+// all of it was waited for, added up, and *told the same for the process. Grid (rows, or fewer): a block has one row in each round of the grid, and blocks that wait leave room for what they wait for; 256 threads.
+extern "C" __global__ void __launch_bounds__(256) receiveRows(const int *away, const Link *links, const u32 *turns, float *routed, int *lost, u64 *waited, u64 *told, int width, int linkCount, int rowCount) {
   awaitAlone();
-  const int row = blockIdx.x, link = away[row];
   __shared__ bool isLost;
-  if (threadIdx.x == 0) {
-    isLost = link >= 0 && isLostCall(links[link], turns[2 * link + 1]);
-    if (row == 0) {
-      const u64 began = nanoseconds();
-      for (int l = 0; l < linkCount; l++)
-        if (turns[2 * l + 1] != 0) isLostCall(links[l], turns[2 * l + 1]);
-      const u64 all = *waited + (nanoseconds() - began);
-      *waited = all, *told = all;
+  for (int row = blockIdx.x; row < rowCount; row += gridDim.x) {
+    const int link = away[row];
+    if (threadIdx.x == 0) {
+      isLost = link >= 0 && isLostCall(links[link], turns[2 * link + 1]);
+      if (row == 0) {
+        const u64 began = nanoseconds();
+        for (int l = 0; l < linkCount; l++)
+          if (turns[2 * l + 1] != 0) isLostCall(links[l], turns[2 * l + 1]);
+        const u64 all = *waited + (nanoseconds() - began);
+        *waited = all, *told = all;
+      }
+      fenceHost();
     }
-    fenceHost();
+    __syncthreads();
+    if (row + (int)gridDim.x >= rowCount) letNextCome();
+    const long long at = (long long)row * width;
+    if (link >= 0 && isLost) {
+      if (threadIdx.x == 0) lost[row] = 1;
+      for (int i = 4 * threadIdx.x; i < width; i += 4 * 256) *(float4 *)(routed + at + i) = make_float4(0.f, 0.f, 0.f, 0.f);
+    } else if (link >= 0) {
+      eachHostFour(links[link].y + at, width, [&](int i, float4 v) { *(float4 *)(routed + at + i) = v; });
+    }
+    // The next row's turn writes what this one's threads have read.
+    __syncthreads();
   }
-  __syncthreads();
-  letNextCome();
-  if (link < 0) return;
-  if (isLost && threadIdx.x == 0) lost[row] = 1;
-  const long long at = (long long)row * width;
-  if (isLost)
-    for (int i = 4 * threadIdx.x; i < width; i += 4 * 256) *(float4 *)(routed + at + i) = make_float4(0.f, 0.f, 0.f, 0.f);
-  else
-    eachHostFour(links[link].y + at, width, [&](int i, float4 v) { *(float4 *)(routed + at + i) = v; });
 }

@@ -10,7 +10,7 @@ struct Link {
   float *z;
   const float *y;
 };
-constexpr int LINK_ROWS = 64, LINKS = 8, HEAD_LIST = 2;
+constexpr int LINK_ROWS = 256, LINKS = 8, HEAD_LIST = 2;
 
 // What was written before is there before what is written next, for whoever reads this memory.
 __device__ __forceinline__ void fenceHost() {

@@ -4,6 +4,8 @@ import { i32, KernelLauncher } from "../kernels/kernel-launcher.ts";
 import type { KernelLibrary } from "../kernels/kernel-library.ts";
 
 const THREADS = 256;
+/** Blocks that wait for answers at once: what other cards wait for is computed beside them. */
+const WAITING_BLOCKS_MAX = 64;
 
 /** The step's side of all links: addresses of what kernels/link.cu says. */
 export type SentStep = Readonly<{
@@ -59,8 +61,9 @@ export class LinkKernels {
   ): void {
     const { away, links, turns, routed, lost, waited, told } = step;
     const kernel = this.#launcher.kernel("link", "receiveRows", {});
-    const args = [away, links, turns, routed, lost, waited, told, i32(step.width), i32(step.linkCount)];
-    this.#launcher.launch(kernel, [rowCount, 1, 1], THREADS, args);
+    const sizes = [step.width, step.linkCount, rowCount].map(i32);
+    const args = [away, links, turns, routed, lost, waited, told, ...sizes];
+    this.#launcher.launch(kernel, [Math.min(rowCount, WAITING_BLOCKS_MAX), 1, 1], THREADS, args);
   }
 
   /** Rows of another card's call, as activations of a product for so many experts, and their jobs. */

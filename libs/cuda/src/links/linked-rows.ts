@@ -11,7 +11,7 @@ import type { LinkKernels } from "./link-kernels.ts";
 import type { linkAddresses } from "./link-layout.ts";
 
 /** Numbers of rows that a call is computed as: the next one. */
-const BUCKETS = [1, 2, 4, 8, 16, 24, 32, 48, LINK_ROWS_MAX] as const;
+const BUCKETS = [1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, LINK_ROWS_MAX] as const;
 const WORD = 4;
 const JOB = 16;
 

@@ -13,8 +13,6 @@ import { LinkKernels } from "./link-kernels.ts";
 import { LinkMemory } from "./link-layout.ts";
 import { StepLinks } from "./step-links.ts";
 
-const ROWS = 6;
-
 describe.skipIf(!hasCpuCard)(
   "rows that go to another card by themselves (a CPU in both cards' place; needs g++)",
   async () => {
@@ -72,7 +70,7 @@ describe.skipIf(!hasCpuCard)(
     }
 
     /** A step's rows on the asking card, whose experts are all elsewhere. */
-    function asking(experts: readonly number[], holders: readonly string[]) {
+    function asking(experts: readonly number[], holders: readonly string[], rowCount = 6) {
       const memory = new DeviceMemory(device);
       const stream = device.createStream();
       const put = (values: Float32Array | Int32Array) => {
@@ -80,8 +78,12 @@ describe.skipIf(!hasCpuCard)(
         device.write(address, new Uint8Array(values.buffer));
         return address;
       };
-      const [z, scales, routedAtFirst] = [floats(ROWS * d), floats(ROWS), new Float32Array(ROWS * d).fill(9)];
-      const chosen = new Int32Array(ROWS * moeLayers.length);
+      const [z, scales, routedAtFirst] = [
+        floats(rowCount * d),
+        floats(rowCount),
+        new Float32Array(rowCount * d).fill(9),
+      ];
+      const chosen = new Int32Array(rowCount * moeLayers.length);
       for (const [row, expert] of experts.entries()) chosen[row * moeLayers.length] = expert;
       const [exact, routed, live] = [put(z), put(routedAtFirst), put(Int32Array.of(experts.length))];
       const buffers = {
@@ -102,17 +104,17 @@ describe.skipIf(!hasCpuCard)(
       const links = new StepLinks({ device, memory, stream, kernels }, config, undefined, direct);
       const scaled = Float32Array.from(z, (value, i) => value * at(scales, Math.floor(i / d)));
       const answers = () => {
-        const found = new Float32Array(ROWS * d);
+        const found = new Float32Array(rowCount * d);
         device.read(routed, new Uint8Array(found.buffer));
         return found;
       };
       const step = {
-        send: () => links.send(ROWS, 1, 0, buffers, live),
-        receive: () => links.receive(ROWS, 1, buffers),
+        send: () => links.send(rowCount, 1, 0, buffers, live),
+        receive: () => links.receive(rowCount, 1, buffers),
         end: () => {
-          const ids = new Uint16Array(ROWS * moeLayers.length);
+          const ids = new Uint16Array(rowCount * moeLayers.length);
           for (const [row, expert] of experts.entries()) ids[row * moeLayers.length] = expert;
-          return links.end(ids, ROWS);
+          return links.end(ids, rowCount);
         },
       };
       const close = () => {
@@ -168,6 +170,25 @@ describe.skipIf(!hasCpuCard)(
       expect([...rowOf(asks.answers(), 5)].every((value) => value === 9)).toBe(true);
       expect(asks.sent).toEqual([1, 1, 1]);
       expect(rows).toEqual([...experts, ...experts, ...experts]);
+      holder[Symbol.dispose]();
+    });
+
+    test("more rows than blocks wait for come back too, as a prompt's beside streams do", async () => {
+      const experts = Array.from({ length: 70 }, (_, i) => (i * 3) % 4);
+      const { holder, answers } = await answering([0, 1, 2, 3]);
+      using asks = asking(experts, ["other"], 96);
+      const { asks: room } = linked(asks, answers);
+      expect(asks.links.begin()).toBe(1);
+      asks.step.send();
+      await answered(room);
+      asks.step.receive();
+      expect(asks.step.end().lost).toEqual([]);
+      const expected = new Float32Array(d);
+      for (const row of [0, 1, 63, 64, 69]) {
+        await holder.run(layer, [at(experts, row)], [1], rowOf(asks.scaled, row).slice(), expected);
+        for (const [i, value] of rowOf(asks.answers(), row).entries()) expect(value).toBeCloseTo(at(expected, i), 5);
+      }
+      expect([...rowOf(asks.answers(), 70)].every((value) => value === 9)).toBe(true);
       holder[Symbol.dispose]();
     });
 

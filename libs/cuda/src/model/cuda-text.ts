@@ -21,7 +21,7 @@ import { allocateBuffers } from "./step-buffers.ts";
 import { DRAWN_BYTES } from "./step-draws.ts";
 import { type RemoteExperts, StepExchange } from "./step-exchange.ts";
 import { StepFlights } from "./step-flights.ts";
-import { type GraphCounts, StepGraphs } from "./step-graphs.ts";
+import { type GraphCounts, type GraphShape, recordedHead, StepGraphs } from "./step-graphs.ts";
 import { type Question, type StepHeads, stepHeads } from "./step-heads.ts";
 import { StepInputs, tableWords } from "./step-inputs.ts";
 import { type RankedRow, StepOutputs } from "./step-outputs.ts";
@@ -159,12 +159,11 @@ export class CudaText {
     this.#isBusy = true;
     const rows = this.#rowsOf(runs);
     const { rowCount } = rows;
-    const { wanted, asked, topCount } = question;
+    const { wanted, asked } = question;
     const isDrawn = heads.begin(question);
-    // A graph's head has all rows, and its rows are those of tokens.
     const isStriped = stripes.begin(runs);
-    const isDecode = given.length === 0 && wanted.length === rowCount && !isStriped;
-    const shape = isDecode ? graphs.shapeOf({ rowCount, seen: rows.seen }, topCount) : undefined;
+    const isPlain = given.length === 0 && !isStriped;
+    const shape = isPlain ? graphs.shapeOfStep(rows, question, exchange?.links !== undefined) : undefined;
     const end = exchange?.begin();
     inputs.send(rows, shape?.rowCount ?? rowCount, { wanted, asked }, stream);
     const single = shapeOf(rows, isStriped);
@@ -177,7 +176,7 @@ export class CudaText {
     if (!links && stops.length === 0) pieces.section(0);
     const isWhole = links !== undefined || stops.length === 0;
     const away = isWhole ? NONE_AWAY : await runSections(pieces, runs, stops, (kind) => program.port(kind), traceCall);
-    const recorded = shape && { first: 0, count: rowCount, topCount: shape.topCount };
+    const recorded = shape && recordedHead(rowCount, shape);
     const head = away.lost.size === runs.length ? [] : heads.enqueue(question, recorded, 0);
     const followed = isDrawn && exchange === undefined ? recorded : undefined;
     const flight = this.#flights.begin({ question, head, rowCount, turn: 0, followed });
@@ -202,12 +201,12 @@ export class CudaText {
     const { wanted, asked, topCount } = question;
     const shape = wanted.length === rowCount ? graphs.shapeOf(rows, topCount) : undefined;
     const turn = 1 - last.turn;
-    if (shape === undefined || !inputs.canFollow(rows) || !heads.follow(question, turn)) return undefined;
+    const followed = shape && recordedHead(rowCount, shape);
+    if (!shape || !followed || !inputs.canFollow(rows) || !heads.follow(question, turn)) return undefined;
     const places = heads.tokenPlaces(last.question, last.followed);
     inputs.send(rows, shape.rowCount, { wanted, asked, from: Int32Array.from(of, (row) => at(places, row)) }, stream);
     this.#takeTokens(rowCount);
     graphs.section(0, shape);
-    const followed = { first: 0, count: rowCount, topCount: shape.topCount };
     const head = heads.enqueue(question, followed, turn);
     last.isFollowed = true;
     const flight = this.#flights.begin({ question, head, rowCount, turn, followed });
@@ -227,7 +226,7 @@ export class CudaText {
     return rows;
   }
 
-  #recorded(shape: NonNullable<ReturnType<StepGraphs["shapeOf"]>>): StepSections {
+  #recorded(shape: GraphShape): StepSections {
     const { graphs } = this.#parts;
     return {
       section: (index) => graphs.section(index, shape),

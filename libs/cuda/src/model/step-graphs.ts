@@ -1,24 +1,28 @@
 import { at } from "@drover/core";
 import { captured } from "../driver/captured.ts";
 import type { CudaDevice, Graph, Stream } from "../driver/cuda-device.ts";
-import { HEAD_ROWS_MAX, TOP_COUNT_MAX } from "../limits.ts";
+import { HEAD_ROWS_MAX, LINK_ROWS_MAX, TOP_COUNT_MAX } from "../limits.ts";
+import type { Question } from "./step-heads.ts";
+import type { StepRows } from "./step-rows.ts";
 import type { StepShape } from "./step-shape.ts";
-import type { TextProgram } from "./text-program.ts";
+import type { HeadRun, TextProgram } from "./text-program.ts";
 
 /** Numbers of rows that there are graphs for: a step has the next one, and idle rows. */
-const BUCKETS = [1, 2, 4, 8, 16, 24, 32, 48, HEAD_ROWS_MAX] as const;
+const BUCKETS = [1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, LINK_ROWS_MAX] as const;
 /** Positions that a row sees at most, that there are graphs for; and that of all that see more. Blocks of attention that have no part of them cost time, so there are several. */
 const SEEN = [256, 512, 1024, 1280, 1536, 2048, 3072, 4096, 8192] as const;
 const SEEN_LAST = Number.MAX_SAFE_INTEGER;
+/** Positions that a prompt's rows may see where each of them reads keys and values by itself. */
+const ROW_BY_ROW_MAX = 8192;
 
 export type GraphCounts = Readonly<{ recorded: number; replayed: number }>;
 
-/** What decides which graph a step is. */
-type GraphShape = StepShape & Readonly<{ topCount: number }>;
+/** What decides which graph a step is. `topCount` undefined: its head is not in it. */
+export type GraphShape = StepShape & Readonly<{ topCount: number | undefined }>;
 
 /**
- * Steps all of whose rows are wanted, as sequences decode, each launched as one graph, or as one for each section where rows go to other workers: all that is new in a step lies in the card's memory, where the graph finds it. A shape's graph
- * is recorded when it is first launched, some milliseconds; there are at most 180 shapes, of some 2 MB each, most of which never come.
+ * Steps of few rows, each launched as one graph, or as one for each section where rows go to other workers: all that is new in a step lies in the card's memory, where the graph finds it. Where all rows are wanted, as sequences decode,
+ * the head is in it; rows of prompts see what they attend to each by itself. A shape's graph is recorded when it is first launched, some milliseconds; there are at most 310 shapes, of some 2 MB each, most of which never come.
  */
 export class StepGraphs {
   readonly #device: CudaDevice;
@@ -49,17 +53,26 @@ export class StepGraphs {
     return { recorded: this.#recordedCount, replayed: this.#replayedCount };
   }
 
-  /** The shape of so many rows' graph, idle ones among them; undefined: there is none. */
-  shapeOf({ rowCount, seen }: Pick<StepShape, "rowCount" | "seen">, topCount: number): GraphShape | undefined {
+  /**
+   * The graph of a step: with its head where all rows are wanted; without, where its rows may go to other cards by themselves, which only those of a graph do. Undefined: it is
+   * enqueued kernel by kernel.
+   */
+  shapeOfStep(rows: StepRows, { wanted, topCount }: Question, isLinked: boolean): GraphShape | undefined {
+    const whole = wanted.length === rows.rowCount ? this.shapeOf(rows, topCount) : undefined;
+    return whole === undefined && isLinked && rows.seen.global <= ROW_BY_ROW_MAX ? this.shapeOf(rows) : whole;
+  }
+
+  /** The shape of so many rows' graph, idle ones among them, without its head where `topCount` is left out; undefined: there is none. */
+  shapeOf({ rowCount, seen }: Pick<StepShape, "rowCount" | "seen">, topCount?: number): GraphShape | undefined {
     const bucket = this.#buckets.find((count) => count >= rowCount);
-    if (bucket === undefined) return undefined;
+    if (bucket === undefined || (topCount !== undefined && bucket > HEAD_ROWS_MAX)) return undefined;
     const most = Math.max(seen.global, seen.local);
     const both = SEEN.find((count) => count >= most) ?? SEEN_LAST;
     return {
       rowCount: bucket,
       seen: { global: both, local: both },
       tiling: undefined,
-      topCount: topCount === 1 ? 1 : this.#topCountMax,
+      topCount: topCount === undefined || topCount === 1 ? topCount : this.#topCountMax,
     };
   }
 
@@ -107,7 +120,7 @@ export class StepGraphs {
         this.#record(() => {
           if (index === 0) program.embed(rowCount);
           program.section(index, shape);
-          if (isLast) program.head({ first: 0, count: rowCount, topCount });
+          if (isLast && topCount !== undefined) program.head({ first: 0, count: rowCount, topCount });
         }),
       );
       if (!isLast) pieces.push(this.#record(() => program.meanwhile(index, shape)));
@@ -129,7 +142,7 @@ export class StepGraphs {
         program.meanwhile(index, shape);
         program.section(index + 1, shape);
       }
-      program.head({ first: 0, count: rowCount, topCount });
+      if (topCount !== undefined) program.head({ first: 0, count: rowCount, topCount });
     });
     this.#graphs.set(key, [graph]);
     return graph;
@@ -144,4 +157,9 @@ export class StepGraphs {
     this.#recordedCount += 1;
     return captured(this.#device, this.#stream, enqueue);
   }
+}
+
+/** What of the head a graph has computed of so many rows of a step; undefined: nothing. */
+export function recordedHead(rowCount: number, { topCount }: GraphShape): HeadRun | undefined {
+  return topCount === undefined ? undefined : { first: 0, count: rowCount, topCount };
 }
