@@ -1,6 +1,6 @@
 // A scheduler with its queue and an attention worker in one process, which place at once and compute nothing: every request gets a letter each so many
 // milliseconds, all of a router's in one message as a worker's step has them. What a router costs is then its own.
-// Usage: node answering-cluster.ts MODEL STEP_MS; says where it is reached.
+// Usage: node answering-cluster.ts MODEL STEP_MS [CONTEXT_TOKENS]; says where it is reached.
 import { fromBinary } from "@bufbuild/protobuf";
 import {
   neverAborted,
@@ -9,6 +9,7 @@ import {
   type RequestEvent,
   type RequestId,
   systemClock,
+  type TokenEvent,
 } from "@drover/core";
 import { AttentionWorker, Cluster, GenerationRequestSchema } from "@drover/proto";
 import { EmbeddedPayloadStore, jobQueueService } from "@drover/queue";
@@ -16,11 +17,11 @@ import { createServer, listen, type RpcHandlers, rpcService } from "@drover/rpc"
 import { clusterStateOf } from "@drover/testkit";
 import { clusterStateToWire, TokenColumnsWriter, workerMessageToWire } from "@drover/wire";
 
-const [modelId = "", stepMs = "1"] = process.argv.slice(2);
+const [modelId = "", stepMs = "1", contextTokens = "20000"] = process.argv.slice(2);
 const [FIRST_ID, ID_COUNT] = [64, 26];
 const WATCH_MS = 1000;
 
-type Running = { attempt: number; index: number; choiceCount: number; left: number };
+type Running = { attempt: number; index: number; choiceCount: number; left: number; top: TokenEvent["top"] };
 type Stream = Parameters<RpcHandlers<typeof AttentionWorker>["tokens"]>[0];
 
 const running = new Map<RequestId, Running>();
@@ -37,7 +38,11 @@ async function begin({ payload, requestId, attemptBase }: QueueJob): Promise<voi
   const asked = fromBinary(GenerationRequestSchema, bytes);
   const sampling = asked.sampling ?? asked.constrained?.sampling ?? asked.limited?.sampling;
   const choiceCount = Math.max(1, sampling?.n ?? 1);
-  running.set(requestId, { attempt: attemptBase, index: 0, choiceCount, left: Number(sampling?.maxTokens) });
+  const top = Array.from({ length: Math.max(0, sampling?.topLogprobs ?? 0) }, (_, i) => ({
+    tokenId: FIRST_ID + i,
+    logprob: -i,
+  }));
+  running.set(requestId, { attempt: attemptBase, index: 0, choiceCount, left: Number(sampling?.maxTokens), top });
 }
 
 function step(): void {
@@ -50,7 +55,7 @@ function step(): void {
     const tokenId = FIRST_ID + (index % ID_COUNT);
     const finish = one.left === 0 ? "length" : undefined;
     for (let choice = 0; choice < choiceCount; choice++)
-      tell({ kind: "token", choice, index, tokenId, logprob: 0, top: [], experts: new Uint16Array(0), finish });
+      tell({ kind: "token", choice, index, tokenId, logprob: 0, top: one.top, experts: new Uint16Array(0), finish });
     one.index += 1;
     if (finish === undefined) continue;
     tell({ kind: "done", cachedTokenCount: 0 });
@@ -99,7 +104,7 @@ server.addService(
               workers: [
                 {
                   ...{ workerId: "attention-0", incarnation: "1", address, roles: ["attention"] },
-                  status: { ready: true, contextTokensMax: 20_000 },
+                  status: { ready: true, contextTokensMax: Number(contextTokens) },
                 },
               ],
             }),

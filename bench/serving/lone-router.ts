@@ -13,22 +13,36 @@ const READY_MS_MAX = 120_000;
 /** Where its gRPC is, besides. */
 export type LoneRouter = ServedCluster & Readonly<{ grpc: string }>;
 
+export type LoneRouterOptions = Readonly<{
+  stepMs: string;
+  model?: string;
+  env: NodeJS.ProcessEnv;
+  /** Tokens that a prompt and its answer may have. */
+  contextTokens?: number;
+  /** Further flags. */
+  more?: readonly string[];
+}>;
+
 /**
  * A router of a checkout before one process that stands for all of its cluster (`answering-cluster.ts`), which is not counted. Returns once it is ready.
  * Errors: one of them ended before.
  */
 export async function startLoneRouter(
   checkout: string,
-  { stepMs, model = "models/nano", env }: Readonly<{ stepMs: string; model?: string; env: NodeJS.ProcessEnv }>,
+  { stepMs, model = "models/nano", env, contextTokens = 20_000, more = [] }: LoneRouterOptions,
 ): Promise<LoneRouter> {
   const at = (path: string) => join(resolve(checkout), path);
-  const peer = spawn(process.execPath, [...NODE, at("bench/serving/answering-cluster.ts"), "nano", stepMs], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const peer = spawn(
+    process.execPath,
+    [...NODE, at("bench/serving/answering-cluster.ts"), "nano", stepMs, String(contextTokens)],
+    {
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
   const scheduler = await firstLine(peer);
   const [port, grpcPort] = [await freePort(), await freePort()];
   const flags = ["--model", at(model), "--model-name", "nano", "--scheduler", scheduler, "--listen", "127.0.0.1"];
-  flags.push("--http-port", String(port), "--grpc-port", String(grpcPort), "--log-level", "error");
+  flags.push("--http-port", String(port), "--grpc-port", String(grpcPort), "--log-level", "error", ...more);
   const router = spawn(process.execPath, [...NODE, at("apps/router/src/main.ts"), ...flags], {
     stdio: ["ignore", "ignore", "inherit"],
     env: { ...process.env, ...env },

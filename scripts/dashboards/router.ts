@@ -154,6 +154,18 @@ export const router = dashboard({
           unit: "bytes",
           queries: [{ expr: "sum by (instance) (drover_router_image_bytes_held{$F})", legend: "{{instance}}" }],
         }),
+        graph({
+          title: "Memory kept for requests",
+          about:
+            "Part of each budget that is in use, of the fullest router: at 1 more of the kind is refused with 429.",
+          unit: "percentunit",
+          queries: [
+            {
+              expr: "max by (kind) (drover_router_memory_bytes{$F} / drover_router_memory_budget_bytes{$F})",
+              legend: "{{kind}}",
+            },
+          ],
+        }),
       ],
     },
     {

@@ -1,9 +1,11 @@
 import { defineConfig, PROCESS_FLAGS } from "@drover/process";
 import {
   BATCH_REQUESTS_DEFAULT,
+  BODY_BYTES_MAX,
   CONNECTIONS_MAX_DEFAULT,
   KEEP_FILES_MS_DEFAULT,
   KEEP_RESPONSES_MS_DEFAULT,
+  MEMORY_LIMITS_DEFAULT,
   QUEUE_WAIT_MS_MAX_DEFAULT,
   READY_WAIT_MS_MAX_DEFAULT,
   REQUESTS_MAX_DEFAULT,
@@ -16,6 +18,10 @@ Serves the OpenAI HTTP API and Drover's gRPC API; several may run side by side.`
 
 /** Ten years: what is kept has no timer of its own. */
 const KEEP_MS_MAX = 3650 * 86_400_000;
+
+const MIB = 2 ** 20;
+const inMib = (bytes: number) => `${bytes / MIB}MiB`;
+const SIZE = { kind: "size", min: MIB, valueName: "SIZE" } as const;
 
 const PORT = { kind: "integer", min: 0, max: 65_535 } as const;
 
@@ -118,6 +124,37 @@ export const routerFlags = defineConfig({
     default: BATCH_REQUESTS_DEFAULT,
     min: 1,
     help: "Requests of batches that this router has running at once; they begin while nobody else waits.",
+  },
+  maxBody: {
+    ...SIZE,
+    default: inMib(BODY_BYTES_MAX),
+    max: BODY_BYTES_MAX,
+    help: "Largest HTTP body and gRPC message; a larger one is answered with 413.",
+  },
+  bodyMemory: {
+    ...SIZE,
+    default: inMib(MEMORY_LIMITS_DEFAULT.bodies),
+    help: "Bytes of bodies that have come and are no prompts yet; more are answered with 429.",
+  },
+  imageMemory: {
+    ...SIZE,
+    default: inMib(MEMORY_LIMITS_DEFAULT.images),
+    help: "Bytes of the tiles of requests in flight; more are answered with 429.",
+  },
+  promptMemory: {
+    ...SIZE,
+    default: inMib(MEMORY_LIMITS_DEFAULT.prompts),
+    help: "Bytes of tokenized requests that wait or run; more are answered with 429.",
+  },
+  answerMemory: {
+    ...SIZE,
+    default: inMib(MEMORY_LIMITS_DEFAULT.answers),
+    help: "Bytes that answers may take, reserved before their requests are queued; more are answered with 429.",
+  },
+  unreadMemory: {
+    ...SIZE,
+    default: inMib(MEMORY_LIMITS_DEFAULT.unread),
+    help: "Bytes that clients may leave unread, all together; then those that leave much are cut off.",
   },
   imageUrls: {
     kind: "boolean",

@@ -20,7 +20,11 @@ export type ModelOptions = Readonly<{
   imageUrls: boolean;
   allowPrivateImageUrls: boolean;
   imageThreads: number;
+  imageMemory: number;
 }>;
+
+/** Of the memory for tiles, as much for files that wait to be decoded, and for tiles that are remembered. */
+const IMAGES_ASIDE_PART = 1 / 4;
 
 /** A model as the router serves it, with the threads that work for it. */
 export type LoadedModel = AsyncDisposable & Readonly<{ model: ServedModel }>;
@@ -45,8 +49,11 @@ export async function loadServedModel(options: ModelOptions, logger: Logger): Pr
   const template = await loadTemplateSource(directory);
   await using threads = new AsyncDisposableStack();
   const prompts = threads.use(await PromptPool.start({ tokenizer, template, patchesPerTile }));
+  const asideBytes = options.imageMemory * IMAGES_ASIDE_PART;
   const pool =
-    settings === undefined ? undefined : threads.use(new ImagePool(settings, { threads: options.imageThreads }));
+    settings === undefined
+      ? undefined
+      : threads.use(new ImagePool(settings, { threads: options.imageThreads, queueBytesMax: asideBytes }));
   const model: ServedModel = {
     modelId: servedModelId(options.modelName, basename(resolve(directory))),
     aliases: options.modelAlias,
@@ -59,6 +66,7 @@ export async function loadServedModel(options: ModelOptions, logger: Logger): Pr
         : {
             intake: new ImageOpener({
               processor: pool,
+              cacheBytesMax: asideBytes,
               fetcher: new ImageFetcher({
                 allowHttp: options.imageUrls,
                 allowPrivate: options.allowPrivateImageUrls,

@@ -4,6 +4,7 @@ import { ApiKeys, Router } from "@drover/router";
 import packageFile from "../package.json" with { type: "json" };
 import { ROUTER_USAGE, routerFlags } from "./config.ts";
 import { loadServedModel } from "./load-model.ts";
+import { type MemoryFlags, memoryAllowed, memoryLimits, memoryText, tellMemory } from "./memory.ts";
 import { openQueue } from "./queue-adapters.ts";
 
 await serve(
@@ -11,20 +12,15 @@ await serve(
     kind: "router",
     usage: ROUTER_USAGE,
     flags: routerFlags,
+    follows: (values) => memoryText(values as MemoryFlags),
     starting: "the tokenizer is being loaded",
     identify: (_config, host) => ({ id: host }),
   },
   async ({ config, host, ending, logger, metrics, tracer, resources }) => {
+    const { totalBytes } = tellMemory(config, memoryAllowed(), logger);
     const { model } = resources.use(await loadServedModel(config, logger));
     const adapters = resources.use(
-      openQueue({
-        url: config.queue,
-        schedulers: config.scheduler,
-        cluster: config.cluster,
-        modelId: model.modelId,
-        clock: systemClock,
-        logger,
-      }),
+      openQueue({ ...queueOf(config), modelId: model.modelId, clock: systemClock, logger }),
     );
     const keys = new ApiKeys();
     resources.use(await watchKeys(keys, config.apiKeyFile, logger));
@@ -61,7 +57,9 @@ await serve(
       version: packageFile.version,
       tracer,
       ending,
-      bodies: { startsAtOnce: true },
+      bodies: { startsAtOnce: true, bytesMax: config.maxBody },
+      memory: memoryLimits(config),
+      memoryBytes: totalBytes,
       ...(door && { certificates: door.certificates }),
       onReady: ready.resolve,
     });
@@ -75,6 +73,13 @@ await serve(
     };
   },
 );
+
+type QueueFlags = Readonly<{ queue: string; scheduler: readonly string[]; cluster: string }>;
+
+/** Where the queue is, by the flags. */
+function queueOf({ queue: url, scheduler: schedulers, cluster }: QueueFlags) {
+  return { url, schedulers, cluster };
+}
 
 /** Has the keys of a file used; without one, everybody may ask. */
 async function watchKeys(keys: ApiKeys, file: string | undefined, logger: Logger): Promise<Disposable | undefined> {

@@ -300,3 +300,24 @@ drover.dev/worker: "true"
     secretName: {{ . }}
 {{- end -}}
 {{- end -}}
+
+{{/* Memory that a router of these settings may take, MiB: the sum of libs/router/src/memory/router-memory.ts, to which a test holds it. */}}
+{{- define "drover.routerMemoryMib" -}}
+{{- $m := .memory -}}
+{{- $body := int $m.maxBodyMib -}}
+{{- $mib := add (include "drover.routerRestMib" .) (mul 2 (add 10 27) $body) 550 120 (mul 4 $body) (mul 8 8) 48 (mul 2 (int $m.bodiesMib)) (mul 2 (int $m.unreadMib)) -}}
+{{- $tenths := add (mul 15 (int $m.imagesMib)) (mul 25 (int $m.promptsMib)) (mul 15 (int $m.answersMib)) -}}
+{{- $kib := add (mul 1024 $mib) (div (mul 1024 $tenths) 10) (mul 2 40 (int .maxConnections)) (mul 2 64 (int .maxRequests)) -}}
+{{- div (add $kib 1023) 1024 -}}
+{{- end -}}
+
+{{/* Of it, what a router takes at rest. */}}
+{{- define "drover.routerRestMib" -}}640{{- end -}}
+
+{{/* A router's requests and limits: where they do not say memory, what its settings come to. */}}
+{{- define "drover.routerResources" -}}
+{{- $resources := deepCopy .resources -}}
+{{- $requests := merge (deepCopy (default dict $resources.requests)) (dict "memory" (printf "%sMi" (include "drover.routerRestMib" .))) -}}
+{{- $limits := merge (deepCopy (default dict $resources.limits)) (dict "memory" (printf "%sMi" (include "drover.routerMemoryMib" .))) -}}
+{{- toYaml (merge (dict "requests" $requests "limits" $limits) $resources) -}}
+{{- end -}}

@@ -23,6 +23,8 @@ export type ProcessSpec<S extends ConfigSpec & ProcessFlags> = Readonly<{
   kind: string;
   usage: string;
   flags: S;
+  /** What stands below the flags of `--help`, by their values. */
+  follows?: (values: Readonly<Record<string, unknown>>) => string;
   /** Why it is not ready while it starts, in a sentence. */
   starting: string;
   /** `host` is the one that peers dial. */
@@ -80,10 +82,11 @@ export async function serve<S extends ConfigSpec & ProcessFlags>(
   spec: ProcessSpec<S>,
   start: (life: Life<Config<S>>) => Promise<StartedProcess>,
 ): Promise<never> {
-  const { kind, usage, flags } = spec;
+  const { kind, usage, flags, follows } = spec;
   const config = commandConfig(flags, {
     command: `drover ${kind}`,
     usage,
+    ...(follows && { follows }),
     argv: process.argv.slice(2),
     env: process.env,
   });

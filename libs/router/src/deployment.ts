@@ -21,6 +21,7 @@ import { TokenStreams } from "./cluster/token-streams.ts";
 import { VisionClient } from "./cluster/vision-client.ts";
 import { KeyedAnswers } from "./keyed/keyed-answers.ts";
 import { KEEP_RESPONSES_MS_DEFAULT, QUEUE_WAIT_MS_MAX_DEFAULT, READY_WAIT_MS_MAX_DEFAULT } from "./limits.ts";
+import { type MemoryBudgets, memoryBudgets } from "./memory/memory-budgets.ts";
 import { RouterMetrics } from "./metrics/router-metrics.ts";
 import type { RouterSeries } from "./metrics/router-series.ts";
 import { Readiness } from "./readiness.ts";
@@ -54,6 +55,8 @@ export type DeploymentOptions = Readonly<{
 export type RouterParts = Readonly<{
   routerId: RouterId;
   admission: Admission;
+  /** What is kept in memory for requests; those of `limits.ts` unless given. */
+  budgets?: MemoryBudgets;
   series: RouterSeries;
   usage: TenantUsage;
   clock: Clock;
@@ -97,6 +100,7 @@ export class Deployment {
     const { model, queue, store, schedulers } = options;
     const { routerId, clock, logger, series, usage, network = grpcNetwork, newId = randomUUID, onChange } = parts;
     const { modelId } = model;
+    const { budgets = memoryBudgets() } = parts;
     this.#options = options;
     this.#parts = parts;
     this.metrics = new RouterMetrics(series, modelId);
@@ -104,6 +108,7 @@ export class Deployment {
     this.keyedStore = timedStore(store, clock);
     this.keyedAnswers = new KeyedAnswers({
       store: this.keyedStore,
+      budget: budgets.answers,
       ...{ routerId, clock, logger, metrics: this.metrics },
     });
     const common = { calls: callsOverGrpc(network), modelId, routerId, clock, logger };

@@ -7,12 +7,12 @@ export const TENANT_SERIES_MAX = 200;
 export const BODY_BYTES_MAX = 32 * 1024 * 1024;
 
 /**
- * Bytes of all HTTP bodies and gRPC messages that a router has received and not yet made prompts of; one that goes beyond them is refused with 429. A router's
- * memory for bodies is some five times this: parsed they take about as much again on a thread, and once more on their way to the next one.
+ * Bytes of all HTTP bodies and gRPC messages that a router has received and not yet made prompts of, unless `--body-memory`; one that goes beyond them is
+ * refused with 429. What they take while they are parsed and tokenized is the threads' (`memory/router-memory.ts`).
  */
 export const BODIES_BYTES_MAX = 256 * 1024 * 1024;
-/** Of them, those that bodies above `LARGE_BODY_BYTES` may have; small ones get in when large ones do not. */
-export const LARGE_BODIES_BYTES_MAX = 224 * 1024 * 1024;
+/** Of them, the part that bodies above `LARGE_BODY_BYTES` may have; small ones get in when large ones do not. */
+export const LARGE_BODIES_PART = 7 / 8;
 export const LARGE_BODY_BYTES = 64 * 1024;
 /** A body that sends nothing for so long is answered with 408, and so is one that takes longer than `BODY_MS_MAX` in all: 32 MiB at 2.2 Mbit/s. */
 export const BODY_STALL_MS_MAX = 15_000;
@@ -171,8 +171,35 @@ export const HAND_BACKS_MAX = 1024;
 /** Wait before the first re-add; doubles with each, so the sum is 31 times this. */
 export const READD_BACKOFF_MS = 50;
 
-/** What a reader may leave unread before its request is cancelled. Sum over the router: requests in flight times this. */
+/** What a reader may leave unread before its request is cancelled, and as much again that is on its way to it. */
 export const OUTPUT_BUFFER_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Of all readers together, unless `--unread-memory`; when it is used up, a reader is cut off that leaves more unread than its share, which everybody has. */
+export const UNREAD_BYTES_MAX = 128 * 1024 * 1024;
+export const UNREAD_SHARE_BYTES = 64 * 1024;
+/** A reply that is sent as one text and is longer counts as unread until its client has it; shorter ones count as part of their connection. */
+export const REPLY_UNCOUNTED_BYTES = 16 * 1024;
+
+/** Bytes of all tokenized requests that wait or run, unless `--prompt-memory`; one that goes beyond them is refused with 429. */
+export const PROMPTS_BYTES_MAX = 128 * 1024 * 1024;
+/** What a request takes besides its prompt: its state, its streams, and the signals of its end. */
+export const REQUEST_BYTES = 16 * 1024;
+
+/**
+ * Bytes of all answers, unless `--answer-memory`: what an answer may take is reserved before it is queued, and what has no room is refused with 429. A
+ * token of an answer that is gathered takes WHOLE_TOKEN_BYTES and its text, TOKEN_TEXT_BYTES where that is not known yet; of one that is streamed its id stays.
+ */
+export const ANSWERS_BYTES_MAX = 256 * 1024 * 1024;
+export const WHOLE_TOKEN_BYTES = 32;
+export const TOKEN_TEXT_BYTES = 16;
+export const STREAM_TOKEN_BYTES = 16;
+/** A token's log-probability, and each alternative that is told with it. */
+export const TOKEN_LOGPROB_BYTES = 192;
+export const TOP_LOGPROB_BYTES = 96;
+/** Of a choice whose client does not say how long it may be, so many tokens are reserved; it has more as long as there is room, and then ends as one that is as long as it may be. */
+export const ANSWER_TOKENS_UNASKED = 4096;
+/** By so much an answer's room grows. */
+export const ANSWER_STEP_BYTES = 64 * 1024;
 
 /** A streamed reply without text gets a sign of life this often, unless `--stream-wait` says otherwise; common clients wait 300 s. */
 export const STREAM_WAIT_MS_DEFAULT = 30_000;
@@ -202,7 +229,7 @@ export const IDLE_SWEEP_INTERVAL_MS = 1000;
 /** Bound on calls to the queue and the payload store. */
 export const QUEUE_CALL_LIMIT: TimeLimit = { ms: 5000, message: "the queue did not answer within 5 s" };
 
-/** Tiles of all requests in flight; more are refused with 429. 2467 tokens of 17 tiles of 336 x 336 pixels are 5.5 MiB. */
+/** Tiles of all requests in flight, unless `--image-memory`; more are refused with 429. 2467 tokens of 17 tiles of 336 x 336 pixels are 5.5 MiB. */
 export const IMAGE_BYTES_HELD_MAX = 1024 * 1024 * 1024;
 /** Bound on one image's encoding, the wait behind others and every vision worker that was tried included. */
 export const ENCODE_MS_MAX = 120_000;

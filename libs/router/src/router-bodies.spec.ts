@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { BodyBudget } from "./bodies/body-budget.ts";
 import { isConstrained } from "./bodies/body-readers.ts";
 import { BODY_BYTES_MAX, LARGE_BODY_BYTES } from "./limits.ts";
+import { MemoryBudget } from "./memory/memory-budget.ts";
 import { type Json, RouterScene } from "./testing/router-scene.ts";
 import type { TestRouterOptions } from "./testing/test-router.ts";
 
@@ -188,7 +189,7 @@ describe("a body on its way", () => {
 
   it("is refused when all together hold too much; small ones still get in, and who leaves makes room", async () => {
     const large = 4 * LARGE_BODY_BYTES;
-    const budget = new BodyBudget({ bytesMax: 2 * large, largeBytesMax: large + 1000 });
+    const budget = new BodyBudget(new MemoryBudget("bodies", 2 * large), large + 1000);
     await scene.startRouter({ bodies: { budget } });
     const holder = await sending(BODY_BYTES_MAX, large);
     await expect.poll(() => budget.byteCount).toBe(large);

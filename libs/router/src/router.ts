@@ -15,6 +15,7 @@ import type { Certificates } from "@drover/rpc";
 import type { Metrics } from "@drover/telemetry";
 import type { ApiKeys } from "./api-keys.ts";
 import { Bodies, type BodyLimits } from "./bodies/bodies.ts";
+import { BodyBudget } from "./bodies/body-budget.ts";
 import { Deployment, type DeploymentOptions } from "./deployment.ts";
 import { Deployments } from "./deployments.ts";
 import { GrpcDoor } from "./grpc/grpc-door.ts";
@@ -31,6 +32,9 @@ import {
   STREAM_WAIT_MS_DEFAULT,
   SWEEP_INTERVAL_MS,
 } from "./limits.ts";
+import { type MemoryLimits, memoryBudgets } from "./memory/memory-budgets.ts";
+import { ROUTER_MEMORY_DEFAULT, routerMemory } from "./memory/router-memory.ts";
+import { showMemory } from "./metrics/memory-series.ts";
 import { routerSeries } from "./metrics/router-series.ts";
 import { Admission } from "./requests/admission.ts";
 import { TenantUsage } from "./requests/tenant-usage.ts";
@@ -73,6 +77,10 @@ export type RouterOptions = Readonly<{
   certificates?: Certificates;
   /** Other limits for bodies than `limits.ts` has. */
   bodies?: BodyLimits;
+  /** Bytes of what is kept in memory for requests, by kind; those of `limits.ts` unless given. */
+  memory?: Partial<MemoryLimits>;
+  /** The sum of all that it may hold, for its metrics; ROUTER_MEMORY_DEFAULT's unless given. */
+  memoryBytes?: number;
 }>;
 
 /** One router: both interfaces, before the models that it serves. */
@@ -94,12 +102,15 @@ export class Router {
     this.#options = options;
     this.#clock = clock;
     this.#ending = ending;
-    this.#admission = new Admission({ requestsMax, refusing: ending.refusing, clock });
+    const budgets = memoryBudgets(options.memory);
+    this.#admission = new Admission({ requestsMax, refusing: ending.refusing, clock, budgets });
     const series = routerSeries(metrics);
+    showMemory(metrics, budgets, options.memoryBytes ?? routerMemory(ROUTER_MEMORY_DEFAULT).totalBytes);
     const usage = new TenantUsage(series);
     const parts = {
       routerId: routerId(`router-${randomUUID()}`),
       admission: this.#admission,
+      budgets,
       series,
       usage,
       clock,
@@ -111,7 +122,7 @@ export class Router {
     this.#deployments = new Deployments(options.deployments.map((model) => new Deployment(model, parts)));
     const facts = () =>
       new Map([...this.#deployments].map(({ modelId, inference }) => [modelId, inference.facts] as const));
-    const bodies = new Bodies({ logger, facts, ...options.bodies });
+    const bodies = new Bodies({ logger, facts, budget: new BodyBudget(budgets.bodies), ...options.bodies });
     this.#http = createHttpServer({
       deployments: this.#deployments,
       keys,
@@ -133,6 +144,7 @@ export class Router {
       connectionsMax: options.connectionsMax ?? CONNECTIONS_MAX_DEFAULT,
       certificates: options.certificates,
       bodies,
+      budgets,
     });
     this.#grpc = createGrpcServer({
       deployments: this.#deployments,

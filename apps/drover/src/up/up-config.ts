@@ -10,6 +10,8 @@ export const UP_USAGE = `Usage: drover up [flags]
 Runs a whole cluster on this machine: router, queue, scheduler, attention workers and expert workers.`;
 
 const PORT = { kind: "integer", min: 0, max: 65_535, valueName: "PORT" } as const;
+const MIB = 2 ** 20;
+const SIZE = { kind: "size", min: MIB, valueName: "SIZE" } as const;
 const TIME = { kind: "duration", min: 0, valueName: "TIME" } as const;
 const KEPT = { ...TIME, max: 3650 * 86_400_000 } as const;
 
@@ -231,6 +233,16 @@ export const upSpec = defineConfig({
     min: 1,
     help: "Requests of batches that run at once; they begin while nobody else waits. Default: 8.",
   },
+  maxBody: {
+    ...SIZE,
+    max: 32 * MIB,
+    help: "Largest HTTP body and gRPC message. What the router's memory comes to with this and the next five, drover router --help says. Default: 32MiB.",
+  },
+  bodyMemory: { ...SIZE, help: "Of the router, for bodies that are no prompts yet. Default: 256MiB." },
+  imageMemory: { ...SIZE, help: "For pictures' tiles. Default: 1024MiB." },
+  promptMemory: { ...SIZE, help: "For tokenized requests. Default: 128MiB." },
+  answerMemory: { ...SIZE, help: "For answers until they are whole. Default: 256MiB." },
+  unreadMemory: { ...SIZE, help: "For what clients have not read. Default: 128MiB." },
   otlpEndpoint: {
     kind: "string",
     form: "url",

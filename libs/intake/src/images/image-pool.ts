@@ -21,6 +21,8 @@ export type ImagePoolOptions = Readonly<{
   threads: number;
   /** What is a large picture; LARGE_PICTURE_PIXELS unless given. */
   largePixels?: number;
+  /** Bytes of the files that wait for a thread, small and large ones together; IMAGE_QUEUE_BYTES_MAX unless given. */
+  queueBytesMax?: number;
 }>;
 
 const DECODER = new URL("./image-worker.ts", import.meta.url);
@@ -32,8 +34,10 @@ export class ImagePool implements ImageProcessor, AsyncDisposable {
   readonly #largePixels: number;
   #decoder: Promise<unknown> | undefined;
 
-  constructor(settings: ImageSettings, { threads, largePixels = LARGE_PICTURE_PIXELS }: ImagePoolOptions) {
-    const common = { program: DECODER, settings, noun: "image", queueBytesMax: IMAGE_QUEUE_BYTES_MAX };
+  constructor(settings: ImageSettings, options: ImagePoolOptions) {
+    const { threads, largePixels = LARGE_PICTURE_PIXELS, queueBytesMax = IMAGE_QUEUE_BYTES_MAX } = options;
+    // Half for each pool: both may be full.
+    const common = { program: DECODER, settings, noun: "image", queueBytesMax: queueBytesMax / 2 };
     this.#pool = new ThreadPool({ ...common, threads, queueMax: IMAGE_QUEUE_MAX, runMsMax: IMAGE_MS_MAX });
     this.#large = new ThreadPool({
       ...common,

@@ -8,7 +8,7 @@ export type ChoiceAnswer = {
   logprobs: TokenLogprob[];
   /** Of the tokens, so many have some of their text in the answer: the first ones. */
   shownCount: number;
-  /** Code points of the choice's text before each token. */
+  /** Code points of the choice's text before each token; only with log-probabilities. */
   textOffsets: number[];
   experts: number[][];
   finish: FinishReason;
@@ -19,16 +19,21 @@ export type ChoiceAnswer = {
 /** What is told of one prompt. */
 export type PromptAnswer = Readonly<{ logprobs: TokenLogprob[]; experts: number[][] }>;
 
+/** A text that grows by a token's piece takes ten times its letters until it is read: so many pieces are joined at once. */
+const PIECES_MAX = 256;
+
 /** A whole reply, collected. Bounded by the request's `max_tokens` and choices. */
 export class Answer {
-  /** Of all prompts in their order, those of one beside one another. */
-  readonly choices: readonly ChoiceAnswer[];
+  readonly #choices: readonly ChoiceAnswer[];
+  /** Of each choice, what is not in its text yet. */
+  readonly #pieces: readonly string[][];
   readonly prompts: readonly PromptAnswer[];
   cachedTokenCount = 0;
 
   constructor(promptCount: number, choiceCount: number) {
     this.prompts = Array.from({ length: promptCount }, () => ({ logprobs: [], experts: [] }));
-    this.choices = Array.from({ length: promptCount * choiceCount }, () => ({
+    this.#pieces = Array.from({ length: promptCount * choiceCount }, () => []);
+    this.#choices = Array.from({ length: promptCount * choiceCount }, () => ({
       text: "",
       toolCalls: [],
       tokenIds: [],
@@ -38,6 +43,12 @@ export class Answer {
       experts: [],
       finish: "length",
     }));
+  }
+
+  /** Of all prompts in their order, those of one beside one another. */
+  get choices(): readonly ChoiceAnswer[] {
+    for (let i = 0; i < this.#choices.length; i++) this.#join(i);
+    return this.#choices;
   }
 
   /** Reads to the end. `choiceCount` for each prompt. Errors: what ended the request. */
@@ -60,13 +71,16 @@ export class Answer {
         return;
       }
       case "token": {
-        const choice = at(this.choices, output.choice);
+        const choice = at(this.#choices, output.choice);
         choice.tokenIds.push(output.tokenId);
-        choice.textOffsets.push(output.textOffset);
         choice.shownCount += output.shownCount;
-        choice.text += output.text;
+        if (output.text !== "" && at(this.#pieces, output.choice).push(output.text) >= PIECES_MAX)
+          this.#join(output.choice);
         choice.toolCalls.push(...output.toolCalls);
-        if (output.logprob !== undefined) choice.logprobs.push(output.logprob);
+        if (output.logprob !== undefined) {
+          choice.logprobs.push(output.logprob);
+          choice.textOffsets.push(output.textOffset);
+        }
         if (output.experts !== undefined) choice.experts.push(output.experts);
         if (output.finish !== undefined) choice.finish = output.finish;
         if (output.stopString !== undefined) choice.stopString = output.stopString;
@@ -81,6 +95,11 @@ export class Answer {
   }
 
   get completionTokenCount(): number {
-    return this.choices.reduce((sum, choice) => sum + choice.tokenIds.length, 0);
+    return this.#choices.reduce((sum, choice) => sum + choice.tokenIds.length, 0);
+  }
+
+  #join(index: number): void {
+    const pieces = at(this.#pieces, index);
+    if (pieces.length > 0) at(this.#choices, index).text += pieces.splice(0).join("");
   }
 }

@@ -7,16 +7,22 @@ import { type ConfigSources, parseConfig } from "./parse-config.ts";
 /** The exit status for arguments that make no sense, as shells use it. */
 export const USAGE_EXIT_STATUS = 2;
 
+export type CommandOptions = ConfigSources &
+  Readonly<{
+    command: string;
+    usage: string;
+    /** What stands below the flags of `--help`, by the values that are given there, or have a default. */
+    follows?: (values: Readonly<Record<string, unknown>>) => string;
+  }>;
+
 /**
  * For a process's main: parses, or answers `--help` or `--version` on standard output and exits with 0, or says all problems on standard error
  * and exits with 2.
  */
-export function commandConfig<S extends ConfigSpec>(
-  spec: S,
-  options: ConfigSources & Readonly<{ command: string; usage: string }>,
-): Config<S> {
+export function commandConfig<S extends ConfigSpec>(spec: S, options: CommandOptions): Config<S> {
   if (options.argv.includes("--help") || options.argv.includes("-h")) {
     process.stdout.write(helpText(spec, options.usage));
+    if (options.follows !== undefined) process.stdout.write(`\n${options.follows(helpValues(spec, options))}\n`);
     process.exit(0);
   }
   if (options.argv.includes("--version")) {
@@ -29,5 +35,18 @@ export function commandConfig<S extends ConfigSpec>(
     if (!(error instanceof DroverError)) throw error;
     process.stderr.write(`${error.message}\nSee ${options.command} --help.\n`);
     process.exit(USAGE_EXIT_STATUS);
+  }
+}
+
+/** The values of flags beside `--help`, where what must be given may be missing; the defaults where one of them is wrong. */
+export function helpValues(spec: ConfigSpec, { argv, ...sources }: ConfigSources): Readonly<Record<string, unknown>> {
+  const optional = Object.fromEntries(
+    Object.entries(spec).map(([key, flag]) => [key, { ...flag, required: undefined } as unknown as ConfigSpec[string]]),
+  );
+  try {
+    return parseConfig(optional, { ...sources, argv: argv.filter((word) => word !== "--help" && word !== "-h") });
+  } catch (error) {
+    if (!(error instanceof DroverError)) throw error;
+    return parseConfig(optional, { argv: [], env: {} });
   }
 }

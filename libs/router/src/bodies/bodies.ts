@@ -3,7 +3,13 @@ import { availableParallelism } from "node:os";
 import { assert, DroverError, type Logger } from "@drover/core";
 import type { KeptNames, KeptParts } from "@drover/openai";
 import { ThreadPool } from "@drover/threads";
-import { BODY_QUEUE_MAX, BODY_READ_MS_MAX, BODY_THREAD_HEAP_MB, INLINE_BODY_BYTES_MAX } from "../limits.ts";
+import {
+  BODY_BYTES_MAX,
+  BODY_QUEUE_MAX,
+  BODY_READ_MS_MAX,
+  BODY_THREAD_HEAP_MB,
+  INLINE_BODY_BYTES_MAX,
+} from "../limits.ts";
 import { BodyBlocks, joined } from "./body-blocks.ts";
 import { BodyBudget } from "./body-budget.ts";
 import type { BodyRequest } from "./body-messages.ts";
@@ -13,6 +19,8 @@ import { BODY_TIMES, type BodyTimes, receiveBody } from "./receive-body.ts";
 /** How much may come and how long it may take; the limits of `limits.ts` where nothing is said. */
 export type BodyLimits = Readonly<{
   budget?: BodyBudget;
+  /** Of one body. */
+  bytesMax?: number;
   times?: BodyTimes;
   /** Larger ones are read on a thread. */
   inlineBytesMax?: number;
@@ -74,11 +82,17 @@ export class Bodies implements AsyncDisposable {
       this.#pool.start().catch((error: Error) => options.logger.warn("bodies.start_failed", { reason: error.message }));
   }
 
+  /** Bytes that one body may have. */
+  get bytesMax(): number {
+    return this.#options.bytesMax ?? BODY_BYTES_MAX;
+  }
+
   /** Receives a request's body. Errors: those of `receiveBody`. */
   async receive(request: IncomingMessage): Promise<ReceivedBody> {
     const hold = this.#budget.hold();
     try {
-      const blocks = await receiveBody(request, hold, this.#options.times ?? BODY_TIMES);
+      const { times = BODY_TIMES } = this.#options;
+      const blocks = await receiveBody(request, hold, times, this.bytesMax);
       return { blocks, [Symbol.dispose]: () => hold[Symbol.dispose]() };
     } catch (error) {
       hold[Symbol.dispose]();

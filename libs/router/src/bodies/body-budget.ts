@@ -1,12 +1,5 @@
-import { DroverError } from "@drover/core";
-import { BODIES_BYTES_MAX, LARGE_BODIES_BYTES_MAX, LARGE_BODY_BYTES, RETRY_AFTER_MS } from "../limits.ts";
-
-export type BodyBudgetOptions = Readonly<{
-  /** Bytes of all bodies together. */
-  bytesMax: number;
-  /** Of them, those that large bodies may have: what is left is for the many small ones. */
-  largeBytesMax: number;
-}>;
+import { BODIES_BYTES_MAX, LARGE_BODIES_PART, LARGE_BODY_BYTES } from "../limits.ts";
+import { MemoryBudget } from "../memory/memory-budget.ts";
 
 /** What one body holds of the budget, until it is disposed of. */
 export interface BodyHold extends Disposable {
@@ -16,15 +9,20 @@ export interface BodyHold extends Disposable {
 
 /** The bytes of all bodies that a router has received and not yet made prompts of. */
 export class BodyBudget {
-  readonly #options: BodyBudgetOptions;
-  #byteCount = 0;
+  readonly #budget: MemoryBudget;
+  readonly #largeBytesMax: number;
 
-  constructor(options: BodyBudgetOptions = { bytesMax: BODIES_BYTES_MAX, largeBytesMax: LARGE_BODIES_BYTES_MAX }) {
-    this.#options = options;
+  /** `largeBytesMax`: of the budget, what large bodies may have; what is left is for the many small ones. LARGE_BODIES_PART of it unless given. */
+  constructor(
+    budget = new MemoryBudget("bodies", BODIES_BYTES_MAX),
+    largeBytesMax = budget.bytesMax * LARGE_BODIES_PART,
+  ) {
+    this.#budget = budget;
+    this.#largeBytesMax = largeBytesMax;
   }
 
   get byteCount(): number {
-    return this.#byteCount;
+    return this.#budget.byteCount;
   }
 
   /** Opens a body's account. */
@@ -34,17 +32,12 @@ export class BodyBudget {
     return {
       add: (byteCount) => {
         if (isOver) return;
-        const { bytesMax, largeBytesMax } = this.#options;
-        const most = own + byteCount > LARGE_BODY_BYTES ? largeBytesMax : bytesMax;
-        if (this.#byteCount + byteCount > most)
-          throw new DroverError("overloaded", "the router holds the bodies of too many requests; come back later", {
-            retryAfterMs: RETRY_AFTER_MS,
-          });
+        const most = own + byteCount > LARGE_BODY_BYTES ? this.#largeBytesMax : this.#budget.bytesMax;
+        if (!this.#budget.take(byteCount, most)) throw this.#budget.full();
         own += byteCount;
-        this.#byteCount += byteCount;
       },
       [Symbol.dispose]: () => {
-        if (!isOver) this.#byteCount -= own;
+        if (!isOver) this.#budget.give(own);
         isOver = true;
       },
     };

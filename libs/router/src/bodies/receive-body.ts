@@ -30,9 +30,14 @@ const BODY_ENCODINGS = Object.keys(DECODERS).filter((name) => !name.startsWith("
  * bytes, packed or not; `request_timeout` for who sends too slowly; `overloaded` of the hold; `unsupported_media_type` for another encoding;
  * `invalid_argument` for what is not packed so; `cancelled` for who leaves.
  */
-export function receiveBody(request: IncomingMessage, hold: BodyHold, times: BodyTimes): Promise<BodyBlocks> {
+export function receiveBody(
+  request: IncomingMessage,
+  hold: BodyHold,
+  times: BodyTimes,
+  bytesMax = BODY_BYTES_MAX,
+): Promise<BodyBlocks> {
   const declared = Number(request.headers["content-length"] ?? 0);
-  if (declared > BODY_BYTES_MAX) return Promise.reject(tooLarge());
+  if (declared > bytesMax) return Promise.reject(tooLarge(bytesMax));
   const decoder = decoderFor(request.headers["content-encoding"]);
   if (decoder instanceof DroverError) return Promise.reject(decoder);
   const source: Readable = decoder === undefined ? request : request.pipe(decoder);
@@ -48,7 +53,7 @@ export function receiveBody(request: IncomingMessage, hold: BodyHold, times: Bod
     });
     const take = (chunk: Buffer) => {
       try {
-        if (blocks.byteLength + chunk.byteLength > BODY_BYTES_MAX) throw tooLarge();
+        if (blocks.byteLength + chunk.byteLength > bytesMax) throw tooLarge(bytesMax);
         hold.add(chunk.byteLength);
         blocks.append(chunk);
       } catch (error) {
@@ -94,7 +99,8 @@ function decoderFor(encoding: string | undefined): Transform | DroverError | und
   return new DroverError("unsupported_media_type", sentence);
 }
 
-const tooLarge = () => new DroverError("payload_too_large", `the body may have at most ${BODY_BYTES_MAX} bytes`);
+const tooLarge = (bytesMax: number) =>
+  new DroverError("payload_too_large", `the body may have at most ${bytesMax} bytes`);
 
 const unpackable = (cause: Error) =>
   new DroverError("invalid_argument", "the body is not packed as its content-encoding says", { cause });

@@ -16,7 +16,7 @@ import {
 import { Server, type ServerWritableStream } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation, service as healthService } from "grpc-health-check";
-import { BODY_BYTES_MAX, GRPC_IDLE_MS_MAX, GRPC_STREAMS_MAX } from "../limits.ts";
+import { GRPC_IDLE_MS_MAX, GRPC_STREAMS_MAX } from "../limits.ts";
 import { authenticate, clientOf, drained, type GrpcCallParts, refusal, unary } from "./grpc-calls.ts";
 import { GrpcReplies } from "./grpc-replies.ts";
 import { inferService } from "./infer/infer-service.ts";
@@ -34,7 +34,7 @@ const { chat, generate, tokenize } = publicApi.Inference.method;
 export function createGrpcServer(options: GrpcCallParts): GrpcServer {
   const server = new Server({
     ...channelOptions,
-    "grpc.max_receive_message_length": BODY_BYTES_MAX,
+    "grpc.max_receive_message_length": options.bodies.bytesMax,
     "grpc.max_concurrent_streams": GRPC_STREAMS_MAX,
     "grpc.max_connection_idle_ms": GRPC_IDLE_MS_MAX,
     interceptors: [dropCancelledCalls, tellRequestIds],

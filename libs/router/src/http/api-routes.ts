@@ -11,8 +11,8 @@ import { tokenizerInfo } from "./tokenizer-info.ts";
 
 /** OpenAI's interface, and vLLM's routes for tokens. */
 export function addApiRoutes(api: FastifyInstance, options: HttpServerOptions, bodies: Bodies): void {
-  const { deployments, logger, streamWaitMs } = options;
-  const parts = { bodies, deployments, logger, streamWaitMs };
+  const { deployments, budgets, logger, streamWaitMs } = options;
+  const parts = { bodies, deployments, budgets, logger, streamWaitMs };
   for (const endpoint of GENERATION_ENDPOINTS)
     api.post(endpoint.path, (request, reply) => serveGeneration(request, reply, endpoint, parts));
   addResponseRoutes(api, parts);

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { crashOnFailedAssertion, DroverError, ERROR_CODES, toDroverError } from "@drover/core";
 import { errorReply, GENERATION_ENDPOINTS, publicError } from "@drover/openai";
 import type { FastifyError, FastifyReply } from "fastify";
-import { BODY_BYTES_MAX, HEADERS_BYTES_MAX } from "../limits.ts";
+import { HEADERS_BYTES_MAX } from "../limits.ts";
 import { REQUEST_ID_HEADER, requestIdOf, tellRequestId } from "./request-id.ts";
 
 /** Answers with the error's HTTP status. An `internal` error's own text stays in the log. */
@@ -31,10 +31,7 @@ export function fromHttpError(error: FastifyError | unknown): DroverError {
   if (error instanceof DroverError) return error;
   if (error instanceof Error && "statusCode" in error) {
     const status = Number(error.statusCode);
-    if (status === 413)
-      return new DroverError("payload_too_large", `the body may have at most ${BODY_BYTES_MAX} bytes`, {
-        cause: error,
-      });
+    if (status === 413) return new DroverError("payload_too_large", "the body is too large", { cause: error });
     if (status >= 400 && status < 500) return new DroverError("invalid_argument", error.message, { cause: error });
   }
   return toDroverError(error);

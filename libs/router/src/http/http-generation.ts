@@ -26,6 +26,7 @@ import { replyFrame, wholeAnswer, wholeBody } from "../requests/whole-answer.ts"
 import { backgroundBytes, serveBackground } from "./background-routes.ts";
 import { clientSignal } from "./client-signal.ts";
 import { EventStream } from "./event-stream.ts";
+import { holdUntilSent } from "./held-reply.ts";
 import { incoming } from "./incoming.ts";
 import { sendJson } from "./json-reply.ts";
 import { keyedRequest, lastEvent, NumberedEvents, sendRecorded } from "./keyed-generation.ts";
@@ -85,6 +86,8 @@ export async function serveGeneration(
       return reply;
     }
     const body = await wholeAnswer(endpoint, frame, batch, { responses, owner }, client);
+    // The reply is written as its client reads it, of the request and its answer.
+    holdUntilSent(reply.raw, permit.memory.detach("prompts", "answers"));
     return sendJson(reply, body);
   } finally {
     inference.cancel(batch);

@@ -5,6 +5,7 @@ import type { ApiKeys } from "../api-keys.ts";
 import type { BatchSettings } from "../batches/batch-settings.ts";
 import type { Bodies } from "../bodies/bodies.ts";
 import type { Deployments } from "../deployments.ts";
+import type { MemoryBudgets } from "../memory/memory-budgets.ts";
 import type { TenantUsage } from "../requests/tenant-usage.ts";
 
 /** What the HTTP interface answers from. */
@@ -34,4 +35,6 @@ export type HttpServerOptions = Readonly<{
   certificates?: Certificates | undefined;
   /** What reads the bodies, and gRPC's messages too; it ends with the server. */
   bodies: Bodies;
+  /** What replies count in that their clients have not read. */
+  budgets: MemoryBudgets;
 }>;

@@ -14,6 +14,7 @@ import { keepUpWith, limitConnections, serverOptions } from "./certified-server.
 import { CrossOrigin } from "./cross-origin.ts";
 import { addDebugRoutes } from "./debug-routes.ts";
 import { discardBody } from "./discard-body.ts";
+import { countReplies } from "./held-reply.ts";
 import { answerBrokenRequest, fromHttpError, sendError } from "./http-errors.ts";
 import type { HttpServerOptions } from "./http-server-options.ts";
 import { KnownRoutes } from "./known-routes.ts";
@@ -42,6 +43,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   limitConnections(server, options.connectionsMax, options.clock, logger);
   if (certificates !== undefined) keepUpWith(server, certificates);
   receiveBodies(server, bodies);
+  countReplies(server, options.budgets.unread);
   answerErrors(server, logger);
   new CrossOrigin(options.corsOrigins).addTo(server, refuseUnknownRoutes(server));
   addOpenRoutes(server, options);

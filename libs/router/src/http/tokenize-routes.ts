@@ -4,31 +4,38 @@ import type { TokenizeQuery } from "@drover/openai";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { type Bodies, receivedBody } from "../bodies/bodies.ts";
 import type { Deployments } from "../deployments.ts";
+import type { MemoryBudgets } from "../memory/memory-budgets.ts";
 import type { Inference } from "../requests/inference.ts";
 import { slicesOf, tokenTexts } from "../requests/token-text.ts";
 import { clientSignal } from "./client-signal.ts";
+import { holdUntilSent } from "./held-reply.ts";
 
 /** What routes that read a body and generate nothing share. */
-export type BodyParts = Readonly<{ bodies: Bodies; deployments: Deployments }>;
+export type BodyParts = Readonly<{ bodies: Bodies; deployments: Deployments; budgets: Pick<MemoryBudgets, "prompts"> }>;
 
-/** POST /tokenize. */
-export async function tokenize(request: FastifyRequest, reply: FastifyReply, { bodies, deployments }: BodyParts) {
+/** POST /tokenize. Errors: `overloaded` where too much of such replies waits to be read. */
+export async function tokenize(request: FastifyRequest, reply: FastifyReply, parts: BodyParts) {
+  const { bodies, deployments, budgets } = parts;
   const client = clientSignal(reply.raw);
   using body = receivedBody(request);
   const { model, query } = await bodies.read<TokenizeQuery>(body, "/tokenize", client);
   const { inference } = deployments.reading(model);
   const { prompt, returnTokenTexts } = query();
   const ids = await inference.tokenize(prompt, client);
+  holdUntilSent(reply.raw, budgets.prompts.hold(ids.byteLength));
   return sendPieces(reply, tokenizeReply(ids, inference, returnTokenTexts));
 }
 
 /** POST /detokenize: special tokens come with the text. */
-export async function detokenize(request: FastifyRequest, reply: FastifyReply, { bodies, deployments }: BodyParts) {
+export async function detokenize(request: FastifyRequest, reply: FastifyReply, parts: BodyParts) {
+  const { bodies, deployments, budgets } = parts;
   const client = clientSignal(reply.raw);
   using body = receivedBody(request);
   const { model, query } = await bodies.read<Uint32Array>(body, "/detokenize", client);
   const { inference } = deployments.reading(model);
-  return sendPieces(reply, detokenizeReply(query(), inference));
+  const ids = query();
+  holdUntilSent(reply.raw, budgets.prompts.hold(ids.byteLength));
+  return sendPieces(reply, detokenizeReply(ids, inference));
 }
 
 /** JSON in pieces: a reply may hold millions of ids, and the event loop gets its turn between two pieces. */

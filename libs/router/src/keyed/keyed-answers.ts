@@ -6,6 +6,7 @@ import {
   KEYED_JOURNALS_BYTES_MAX,
   KEYED_WRITES_PER_SECOND_MAX,
 } from "../limits.ts";
+import { MemoryBudget } from "../memory/memory-budget.ts";
 import type { RouterMetrics } from "../metrics/router-metrics.ts";
 import { KeptRoom } from "./kept-room.ts";
 import { KeyedKeys, notKept } from "./keyed-keys.ts";
@@ -29,6 +30,8 @@ export type KeyedRequest = Readonly<{
 type Running = Readonly<{ digest: string; answer: RecordedAnswer }>;
 
 export type KeyedAnswersOptions = Readonly<{
+  /** What counts the answers that are made or read; nothing else does unless given. */
+  budget?: MemoryBudget;
   /** Whose calls end in time. */
   store: PayloadStore;
   routerId: RouterId;
@@ -46,9 +49,11 @@ export class KeyedAnswers {
   readonly #keys: KeyedKeys;
   readonly #running = new Map<string, Running>();
   readonly #parts: KeyedWorkParts;
+  readonly #budget: MemoryBudget;
 
   constructor(options: KeyedAnswersOptions) {
     const { store, routerId, clock } = options;
+    this.#budget = options.budget ?? new MemoryBudget("answers", Number.POSITIVE_INFINITY);
     this.#keys = new KeyedKeys(store, routerId, clock);
     this.#parts = {
       ...options,
@@ -86,13 +91,14 @@ export class KeyedAnswers {
     make: Make,
     signal: AbortSignal,
   ): Promise<RecordedAnswer> {
-    const answer = new RecordedAnswer();
+    const answer = new RecordedAnswer(this.#budget);
     // Before anything is waited for: who comes meanwhile joins.
     this.#running.set(name, { digest, answer });
     try {
       const opened = await this.#keys.open(name, { digest, isRest: lastEventId !== undefined, newOrigin }, signal);
       if (opened.kind !== "done") void this.#run({ name, digest, opened, answer, isAwaited }, make);
       else {
+        this.#checkRoom(opened.parts);
         for (const part of opened.parts) answer.push(part);
         answer.end();
         this.#running.delete(name);
@@ -103,6 +109,13 @@ export class KeyedAnswers {
       answer.end(error);
       throw error;
     }
+  }
+
+  /** An answer that is given again may wait for who asks later. Errors: `overloaded`. */
+  #checkRoom(parts: readonly string[]): void {
+    const byteCount = parts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
+    const budget = this.#budget;
+    if (budget.byteCount + byteCount > budget.bytesMax) throw budget.full();
   }
 
   async #run(options: Omit<KeyedWorkOptions, keyof KeyedWorkParts>, make: Make): Promise<void> {

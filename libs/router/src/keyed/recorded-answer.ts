@@ -1,5 +1,6 @@
 import { DroverError, untilAborted } from "@drover/core";
-import { KEYED_ANSWER_BYTES_MAX, KEYED_UNREAD_BYTES_MAX } from "../limits.ts";
+import { KEYED_ANSWER_BYTES_MAX, KEYED_UNREAD_BYTES_MAX, UNREAD_SHARE_BYTES } from "../limits.ts";
+import { MemoryBudget } from "../memory/memory-budget.ts";
 
 /** Where a reader is; one that is too far behind is cut off. */
 type Position = { next: number; isCut: boolean };
@@ -7,9 +8,11 @@ type Position = { next: number; isCut: boolean };
 /**
  * An answer while it is made, in parts that are read from any of them on, by several readers. Parts are kept up to `KEYED_ANSWER_BYTES_MAX`; beyond
  * that those that all readers have read are dropped, and nobody may begin at the first one any more. A reader with more than `KEYED_UNREAD_BYTES_MAX`
- * before it is cut off: what is held for it is no more than that.
+ * before it is cut off: what is held for it is no more than that. What it holds counts in a budget while it is made or read; where that is used up, it
+ * is as one that is too large, and a reader is cut off by its share.
  */
 export class RecordedAnswer {
+  readonly #budget: MemoryBudget;
   readonly #parts: string[] = [];
   readonly #positions = new Set<Position>();
   #dropped = 0;
@@ -20,6 +23,14 @@ export class RecordedAnswer {
   #fault: unknown;
   #isOver = false;
   #isBegun = false;
+  /** Bytes of the budget that it has now. */
+  #counted = 0;
+  #hasDropped = false;
+
+  /** Without a budget it has one of its own. */
+  constructor(budget = new MemoryBudget("answers", Number.POSITIVE_INFINITY)) {
+    this.#budget = budget;
+  }
 
   /** How many read it now. */
   get readerCount(): number {
@@ -28,7 +39,7 @@ export class RecordedAnswer {
 
   /** All of it, where nothing had to be dropped. */
   get whole(): readonly string[] | undefined {
-    return this.#dropped === 0 && this.#byteCount <= KEYED_ANSWER_BYTES_MAX ? this.#parts : undefined;
+    return this.#hasDropped || this.#byteCount > KEYED_ANSWER_BYTES_MAX ? undefined : this.#parts;
   }
 
   /** How many parts it has so far, with those that were dropped. */
@@ -46,7 +57,8 @@ export class RecordedAnswer {
     this.#parts.push(part);
     this.#byteCount += byteCount;
     this.#heldByteCount += byteCount;
-    if (this.#byteCount > KEYED_ANSWER_BYTES_MAX) this.#drop();
+    this.#recount();
+    if (this.#byteCount > KEYED_ANSWER_BYTES_MAX || this.#isCrowded) this.#drop();
     this.#tell();
   }
 
@@ -75,6 +87,7 @@ export class RecordedAnswer {
   end(fault?: unknown): void {
     this.#isOver = true;
     this.#fault = fault;
+    this.#recount();
     this.#tell();
   }
 
@@ -82,6 +95,7 @@ export class RecordedAnswer {
   async *read(first: number, signal: AbortSignal): AsyncGenerator<string> {
     const position: Position = { next: Math.max(first, this.#dropped), isCut: false };
     this.#positions.add(position);
+    this.#recount();
     try {
       for (;;) {
         signal.throwIfAborted();
@@ -98,12 +112,26 @@ export class RecordedAnswer {
       }
     } finally {
       this.#positions.delete(position);
+      this.#recount();
     }
+  }
+
+  /** The budget is used up. */
+  get #isCrowded(): boolean {
+    return this.#budget.byteCount > this.#budget.bytesMax;
+  }
+
+  /** Counts what it holds, while it is made or read. */
+  #recount(): void {
+    const now = this.#isOver && this.#positions.size === 0 ? 0 : this.#heldByteCount;
+    if (now > this.#counted) this.#budget.owe(now - this.#counted);
+    else this.#budget.give(this.#counted - now);
+    this.#counted = now;
   }
 
   #drop(): void {
     this.#dropRead();
-    if (this.#heldByteCount <= KEYED_UNREAD_BYTES_MAX) return;
+    if (this.#heldByteCount <= (this.#isCrowded ? UNREAD_SHARE_BYTES : KEYED_UNREAD_BYTES_MAX)) return;
     const slowest = this.#dropped;
     for (const position of this.#positions)
       if (position.next === slowest) {
@@ -117,7 +145,9 @@ export class RecordedAnswer {
   #dropRead(): void {
     const least = Math.min(...[...this.#positions].map(({ next }) => next), this.partCount);
     for (const part of this.#parts.splice(0, least - this.#dropped)) this.#heldByteCount -= Buffer.byteLength(part);
+    this.#hasDropped ||= least > this.#dropped;
     this.#dropped = least;
+    this.#recount();
   }
 
   #tell(): void {

@@ -1,7 +1,8 @@
 import { type Clock, DroverError, whenAborted } from "@drover/core";
 import type { Account } from "@drover/tenants";
 import { ANYBODY } from "../api-keys.ts";
-import { IMAGE_BYTES_HELD_MAX, RETRY_AFTER_MS } from "../limits.ts";
+import { RETRY_AFTER_MS } from "../limits.ts";
+import { type MemoryBudgets, memoryBudgets } from "../memory/memory-budgets.ts";
 import type { RouterMetrics } from "../metrics/router-metrics.ts";
 import { Permit } from "./permit.ts";
 import { refusal } from "./refusal.ts";
@@ -12,17 +13,20 @@ export type AdmissionOptions = Readonly<{
   /** Aborts when nothing new is taken any more. */
   refusing: AbortSignal;
   clock: Clock;
+  /** What requests keep in memory; those of `limits.ts` unless given. */
+  budgets?: MemoryBudgets;
 }>;
 
 /** The router's door: how many requests it holds, and what they keep in memory, whatever model they are for. */
 export class Admission {
   readonly #options: AdmissionOptions;
   readonly #permits = new Set<Permit>();
-  #bytesHeld = 0;
+  readonly #budgets: MemoryBudgets;
   #onIdle: () => void = () => undefined;
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
+    this.#budgets = options.budgets ?? memoryBudgets();
   }
 
   /** Requests that were admitted and are not over. */
@@ -66,25 +70,23 @@ export class Admission {
         metrics,
         undefined,
       );
-    const permit = new Permit({ room: this, metrics, trace: trace(), name, arrivedMs: clock.monotonic(), account });
+    const permit = new Permit({
+      room: this,
+      budgets: this.#budgets,
+      metrics,
+      trace: trace(),
+      name,
+      arrivedMs: clock.monotonic(),
+      account,
+    });
     this.#permits.add(permit);
     metrics.inFlight(1);
     return permit;
   }
 
-  /** Counts bytes that a request keeps. Errors: `overloaded` when all requests together keep too many. */
-  hold(byteCount: number): void {
-    if (this.#bytesHeld + byteCount > IMAGE_BYTES_HELD_MAX)
-      throw new DroverError("overloaded", "the router holds too many images; come back later", {
-        retryAfterMs: RETRY_AFTER_MS,
-      });
-    this.#bytesHeld += byteCount;
-  }
-
-  /** Frees a permit's place, and the bytes that it held. */
-  release(permit: Permit, byteCount: number): void {
+  /** Frees a permit's place. */
+  release(permit: Permit): void {
     this.#permits.delete(permit);
-    this.#bytesHeld -= byteCount;
     if (this.inFlight === 0) this.#onIdle();
   }
 }

@@ -3,6 +3,7 @@ import { ChoiceText, type InferenceRequest, type Output } from "@drover/openai";
 import type { Account } from "@drover/tenants";
 import type { Tokenizer } from "@drover/tokenizer";
 import { ANYBODY } from "../api-keys.ts";
+import type { AnswerRoom, RequestMemory } from "../memory/request-memory.ts";
 import { OutputBuffer, type OutputSink, type TakeOutputs } from "./output-buffer.ts";
 import { RequestState } from "./request-state.ts";
 import type { RequestTrace } from "./request-trace.ts";
@@ -14,6 +15,16 @@ export type KeyedPart = Readonly<{
   /** Nobody has computed it before: its client's name for it is its own too. */
   isFirst: boolean;
   sink: OutputSink;
+}>;
+
+export type GenerationOptions = Readonly<{
+  tokenizer: Tokenizer;
+  /** On the clock's scale. */
+  deadlineMs: number;
+  /** Its outputs go there, and `outputs` and `read` have none. */
+  keyed?: KeyedPart | undefined;
+  /** What counts what it keeps; nothing does unless given. */
+  memory?: RequestMemory | undefined;
 }>;
 
 /** One client's request while it runs: what its attempts have delivered, turned into text and buffered for the reply. */
@@ -46,23 +57,23 @@ export class Generation {
   trace: RequestTrace | undefined = undefined;
   /** When a worker was lost that may have held this request without having said so. */
   suspectedAtMs: number | undefined = undefined;
-  readonly #buffer = new OutputBuffer();
+  readonly #buffer: OutputBuffer;
   readonly #sink: OutputSink;
+  readonly #room: AnswerRoom | undefined;
   readonly #texts: readonly ChoiceText[];
   readonly #end = new AbortController();
   readonly #failure = new AbortController();
 
-  /** With `keyed` its outputs go there, and `outputs` and `read` have none. */
   constructor(
     requestId: RequestId,
     request: InferenceRequest,
-    tokenizer: Tokenizer,
-    deadlineMs: number,
-    keyed?: KeyedPart,
+    { tokenizer, deadlineMs, keyed, memory }: GenerationOptions,
   ) {
     this.requestId = requestId;
     this.replyId = keyed?.replyId ?? requestId;
+    this.#buffer = new OutputBuffer(memory);
     this.#sink = keyed?.sink ?? this.#buffer;
+    this.#room = memory;
     this.request = request;
     this.deadlineMs = deadlineMs;
     this.ended = this.#end.signal;
@@ -111,14 +122,16 @@ export class Generation {
     return this.#sink.push({ kind: "prompt", prompt: 0, logprobs, experts }, prompt);
   }
 
-  /** False when the reader is too far behind. A stop string ends the choice here, whatever the worker thinks. */
+  /** False when the reader is too far behind. A stop string ends the choice here, whatever the worker thinks, and so does a router that has no room for more of it. */
   takeToken(token: TokenEvent): boolean {
     const { sampling } = this.request;
     const text = this.#texts[token.choice];
-    const last = token.finish !== undefined;
+    const isFull = this.#room?.takesToken() === false;
+    const last = token.finish !== undefined || isFull;
     const silent = token.finish === "stop" && sampling.stopTokenIds.includes(token.tokenId);
     const piece = text?.push(token.tokenId, last, silent) ?? NO_PIECE;
-    if (piece.stopString !== undefined) this.state.finishChoice(token.choice);
+    this.#room?.addFacts(piece.text.length, token.experts.length);
+    if (piece.stopString !== undefined || isFull) this.state.finishChoice(token.choice);
     const stopped = piece.stopString !== undefined || token.finish === "stop";
     const output: Output = {
       kind: "token",

@@ -37,7 +37,7 @@ export type GenerationsOptions = JobOptions &
     cancelAt: (worker: WorkerKey | undefined, requestId: RequestId, attempt: number, force?: boolean) => void;
   }>;
 
-type OpeningPermit = Pick<Permit, "arrivedMs" | "trace"> & Partial<Pick<Permit, "name" | "account">>;
+type OpeningPermit = Pick<Permit, "arrivedMs" | "trace"> & Partial<Pick<Permit, "name" | "account" | "memory">>;
 
 /** All requests that this router holds: adds them to the queue, takes their events, adds them again when their worker is lost. */
 export class Generations {
@@ -90,11 +90,12 @@ export class Generations {
   }
 
   /** A request that is none of this router's yet. */
-  prepare(request: InferenceRequest, { trace, name, account = ANYBODY }: OpeningPermit, keyed?: KeyedPart): Generation {
+  prepare(request: InferenceRequest, permit: OpeningPermit, keyed?: KeyedPart): Generation {
+    const { trace, name, account = ANYBODY, memory } = permit;
     const { clock, model, newRequestId } = this.#options;
     const deadlineMs = clock.now() + REQUEST_DEADLINE_MS + PROMPT_TOKEN_DEADLINE_MS * request.promptTokenIds.length;
     const requestId = keyed?.isFirst ? keyed.replyId : newRequestId();
-    const generation = new Generation(requestId, request, model.tokenizer, deadlineMs, keyed);
+    const generation = new Generation(requestId, request, { tokenizer: model.tokenizer, deadlineMs, keyed, memory });
     generation.trace = trace;
     generation.name = name;
     generation.account = account;

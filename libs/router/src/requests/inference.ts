@@ -180,7 +180,9 @@ export class Inference {
     const prompt = await this.#preparer.prepare(query.prompt, query.echo, permit, signal);
     const { tokenizer } = this.model;
     const read = await truncatedPrompt(query, prompt, contextTokensMax, tokenizer);
-    return fit(query, read, { contextTokensMax, drawnSeed, tokenizer });
+    const request = fit(query, read, { contextTokensMax, drawnSeed, tokenizer });
+    permit.memory.keep(request, query);
+    return request;
   }
 
   async #start(

@@ -1,6 +1,7 @@
 import type { PromptEvent, TokenEvent } from "@drover/core";
 import type { Output, ToolCall } from "@drover/openai";
 import { OUTPUT_BUFFER_BYTES_MAX } from "../limits.ts";
+import type { UnreadRoom } from "../memory/request-memory.ts";
 
 /** Takes outputs. A promise says that it is to be left alone until that has resolved. */
 export type TakeOutputs = (outputs: readonly Output[]) => Promise<void> | undefined;
@@ -15,21 +16,35 @@ export interface OutputSink {
 
 /** Between the shared token stream, which never waits, and one reader, which may be slow. */
 export class OutputBuffer implements AsyncIterable<readonly Output[]>, OutputSink {
+  readonly #room: UnreadRoom | undefined;
   #waiting: Output[] = [];
   #byteCount = 0;
+  /** Of what its reader was given and has not passed on. */
+  #givenByteCount = 0;
   #ended = false;
   #error: unknown;
   #wake: (() => void) | undefined;
 
-  /** False when the reader is too far behind: the output is not taken. */
+  /** What waits, and what its reader was given last, counts in `room`; nowhere unless given. */
+  constructor(room?: UnreadRoom) {
+    this.#room = room;
+  }
+
+  /** False when the reader is too far behind, by itself or beside all others: the output is not taken. */
   push(output: Output): boolean {
     if (this.#ended) return true;
-    const byteCount = outputBytes(output);
-    if (this.#byteCount + byteCount > OUTPUT_BUFFER_BYTES_MAX && this.#waiting.length > 0) return false;
+    // The end always comes through.
+    const byteCount = output.kind === "end" ? 0 : outputBytes(output);
+    if (byteCount > 0 && !this.#hasRoom(byteCount)) return false;
     this.#byteCount += byteCount;
     this.#waiting.push(output);
     this.#wake?.();
     return true;
+  }
+
+  #hasRoom(byteCount: number): boolean {
+    if (this.#byteCount + byteCount > OUTPUT_BUFFER_BYTES_MAX && this.#waiting.length > 0) return false;
+    return this.#room?.take(byteCount) ?? true;
   }
 
   /** No more outputs; with an error, the reader gets it after what is waiting. */
@@ -53,10 +68,14 @@ export class OutputBuffer implements AsyncIterable<readonly Output[]>, OutputSin
     };
     const give = () => {
       isDue = false;
+      this.#passed();
       try {
         while (this.#waiting.length > 0) {
           const taken = take(this.#takeWaiting());
-          if (taken === undefined) continue;
+          if (taken === undefined) {
+            this.#passed();
+            continue;
+          }
           isDue = true;
           taken.then(give, fail);
           return;
@@ -81,15 +100,25 @@ export class OutputBuffer implements AsyncIterable<readonly Output[]>, OutputSin
   #takeWaiting(): readonly Output[] {
     const waiting = this.#waiting;
     this.#waiting = [];
+    this.#passed();
+    this.#givenByteCount = this.#byteCount;
     this.#byteCount = 0;
     return waiting;
+  }
+
+  /** Its reader has passed on what it was given. */
+  #passed(): void {
+    if (this.#givenByteCount > 0) this.#room?.give(this.#givenByteCount);
+    this.#givenByteCount = 0;
   }
 
   /** One reader. Each turn gives all that is waiting. */
   async *[Symbol.asyncIterator](): AsyncGenerator<readonly Output[], void, undefined> {
     while (true) {
-      if (this.#waiting.length > 0) yield this.#takeWaiting();
-      else if (this.#ended) {
+      if (this.#waiting.length > 0) {
+        yield this.#takeWaiting();
+        this.#passed();
+      } else if (this.#ended) {
         if (this.#error !== undefined) throw this.#error;
         return;
       } else {
@@ -113,7 +142,7 @@ function soon(give: () => void): void {
 }
 
 /** About what an output takes while it waits. */
-function outputBytes(output: Output): number {
+function outputBytes(output: Exclude<Output, { kind: "end" }>): number {
   switch (output.kind) {
     case "prompt":
       return output.logprobs.reduce((sum, { top }) => sum + 64 + top.length * 32, 64) + output.experts.length * 128;
@@ -125,8 +154,6 @@ function outputBytes(output: Output): number {
         (output.logprob?.top.length ?? 0) * 32 +
         (output.experts?.length ?? 0) * 8
       );
-    case "end":
-      return 16;
   }
 }
 

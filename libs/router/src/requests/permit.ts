@@ -1,15 +1,17 @@
 import type { Account } from "@drover/tenants";
+import type { MemoryBudgets } from "../memory/memory-budgets.ts";
+import { RequestMemory } from "../memory/request-memory.ts";
 import type { RouterMetrics } from "../metrics/router-metrics.ts";
 import type { RequestTrace } from "./request-trace.ts";
 
 /** Where permits come from. */
 interface Room {
-  hold(byteCount: number): void;
-  release(permit: Permit, byteCount: number): void;
+  release(permit: Permit): void;
 }
 
 export type PermitOptions = Readonly<{
   room: Room;
+  budgets: MemoryBudgets;
   metrics: RouterMetrics;
   trace: RequestTrace | undefined;
   /** What logs know the request by besides its id. */
@@ -20,20 +22,21 @@ export type PermitOptions = Readonly<{
   account: Account;
 }>;
 
-/** A request's place among those in flight; disposing it frees the place, and ends the request's spans. */
+/** A request's place among those in flight, and what it keeps in memory; disposing it frees both, and ends the request's spans. */
 export class Permit implements Disposable {
   readonly metrics: RouterMetrics;
   readonly trace: RequestTrace | undefined;
   readonly name: string | undefined;
   readonly arrivedMs: number;
   readonly account: Account;
+  readonly memory: RequestMemory;
   readonly #room: Room;
-  #byteCount = 0;
   #kvByteCount = 0;
   #released = false;
 
-  constructor({ room, metrics, trace, name, arrivedMs, account }: PermitOptions) {
+  constructor({ room, budgets, metrics, trace, name, arrivedMs, account }: PermitOptions) {
     this.#room = room;
+    this.memory = new RequestMemory(budgets);
     this.metrics = metrics;
     this.trace = trace;
     this.name = name;
@@ -41,11 +44,10 @@ export class Permit implements Disposable {
     this.account = account;
   }
 
-  /** Counts bytes that the request keeps until its permit ends. Errors: `overloaded` when all requests together keep too many. */
-  holdBytes(byteCount: number): void {
+  /** Counts an image's tiles, which the request keeps until its permit ends. Errors: `overloaded` when all requests together keep too many. */
+  holdImage(byteCount: number): void {
     if (this.#released) return;
-    this.#room.hold(byteCount);
-    this.#byteCount += byteCount;
+    this.memory.hold("images", byteCount);
     this.metrics.imageBytesHeld(byteCount);
   }
 
@@ -60,9 +62,10 @@ export class Permit implements Disposable {
     if (this.#released) return;
     this.#released = true;
     this.trace?.end();
-    this.#room.release(this, this.#byteCount);
+    this.metrics.imageBytesHeld(-this.memory.of("images"));
+    this.memory[Symbol.dispose]();
+    this.#room.release(this);
     this.account.allowance?.freeKv(this.#kvByteCount);
-    this.metrics.imageBytesHeld(-this.#byteCount);
     this.metrics.inFlight(-1);
   }
 }

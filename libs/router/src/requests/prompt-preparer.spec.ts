@@ -120,7 +120,7 @@ describe("a prompt is prepared", () => {
     const holder = {
       trace: undefined,
       account: ANYBODY,
-      holdBytes: (byteCount: number) => {
+      holdImage: (byteCount: number) => {
         held += byteCount;
       },
     };

@@ -16,7 +16,7 @@ export type PromptPreparerOptions = Readonly<{
 }>;
 
 /** Whose prompt it is: a request that keeps its images until its permit ends, or nobody's, whose images are gone with the reply. */
-type ImagesPermit = Pick<Permit, "holdBytes" | "trace" | "account"> | undefined;
+type ImagesPermit = Pick<Permit, "holdImage" | "trace" | "account"> | undefined;
 
 const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
@@ -110,7 +110,7 @@ export class PromptPreparer {
       const tiles = await model.images.intake.open(file ?? url, signal);
       metrics.imageOpened((clock.monotonic() - beganMs) / 1000);
       span?.end();
-      holder?.holdBytes(tiles.pixels.byteLength);
+      holder?.holdImage(tiles.pixels.byteLength);
       return keptApart(tiles, holder?.account.salt);
     } catch (error) {
       throw withField(error, field);

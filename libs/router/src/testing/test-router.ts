@@ -3,6 +3,7 @@ import type { Certificates } from "@drover/rpc";
 import { createMetrics } from "@drover/telemetry";
 import { ApiKeys } from "../api-keys.ts";
 import type { BodyLimits } from "../bodies/bodies.ts";
+import type { MemoryLimits } from "../memory/memory-budgets.ts";
 import { Router } from "../router.ts";
 import type { RouterEnding } from "../router-ending.ts";
 import type { ServedImages } from "../served-model.ts";
@@ -25,6 +26,7 @@ export type TestRouterOptions = Readonly<{
   others?: readonly FakeCluster[];
   clock?: Clock;
   bodies?: BodyLimits;
+  memory?: Partial<MemoryLimits>;
   certificates?: Certificates;
   connectionsMax?: number;
 }>;
@@ -74,6 +76,7 @@ export async function startTestRouter(cluster: FakeCluster, options: TestRouterO
     ...(ending && { ending }),
     ...(clock && { clock }),
     ...(bodies && { bodies }),
+    ...(options.memory && { memory: options.memory }),
     ...(certificates && { certificates }),
     ...(options.connectionsMax !== undefined && { connectionsMax: options.connectionsMax }),
   });

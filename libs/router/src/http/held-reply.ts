@@ -1,0 +1,21 @@
+import type { ServerResponse } from "node:http";
+import type { FastifyInstance } from "fastify";
+import { REPLY_UNCOUNTED_BYTES } from "../limits.ts";
+import type { MemoryBudget } from "../memory/memory-budget.ts";
+
+/** Keeps what a reply is made of counted until its client has it, or is gone. */
+export function holdUntilSent(raw: ServerResponse, held: Disposable): void {
+  if (raw.closed || raw.destroyed) held[Symbol.dispose]();
+  else raw.once("close", () => held[Symbol.dispose]());
+}
+
+/** Counts replies that are sent as one text until their clients have them; one for which there is no room is answered with 429. Errors are small, and never refused. */
+export function countReplies(server: FastifyInstance, unread: MemoryBudget): void {
+  server.addHook("onSend", (_request, reply, payload, done) => {
+    if (typeof payload !== "string" || payload.length <= REPLY_UNCOUNTED_BYTES || reply.statusCode >= 400)
+      return done(null, payload);
+    if (!unread.take(payload.length)) return done(unread.full());
+    holdUntilSent(reply.raw, { [Symbol.dispose]: () => unread.give(payload.length) });
+    done(null, payload);
+  });
+}
