@@ -96,7 +96,7 @@ describe("prompts that wait", () => {
   it("that are only tokenized count until their client has the answer", async () => {
     await scene.startRouter({ memory: { prompts: 8 * KIB } });
     const refused = await scene.post("/tokenize", { prompt: "x".repeat(5000) });
-    expect(refused.status).toBe(429);
+    expect(refused.status).toBe(413);
     expect((await scene.post("/tokenize", { prompt: "x".repeat(1000) })).status).toBe(200);
     await nothingKept();
   });

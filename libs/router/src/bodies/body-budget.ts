@@ -33,7 +33,7 @@ export class BodyBudget {
       add: (byteCount) => {
         if (isOver) return;
         const most = own + byteCount > LARGE_BODY_BYTES ? this.#largeBytesMax : this.#budget.bytesMax;
-        if (!this.#budget.take(byteCount, most)) throw this.#budget.full();
+        if (!this.#budget.take(byteCount, most)) throw this.#budget.refusal(own + byteCount, most);
         own += byteCount;
       },
       [Symbol.dispose]: () => {

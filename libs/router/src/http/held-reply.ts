@@ -14,7 +14,7 @@ export function countReplies(server: FastifyInstance, unread: MemoryBudget): voi
   server.addHook("onSend", (_request, reply, payload, done) => {
     if (typeof payload !== "string" || payload.length <= REPLY_UNCOUNTED_BYTES || reply.statusCode >= 400)
       return done(null, payload);
-    if (!unread.take(payload.length)) return done(unread.full());
+    if (!unread.take(payload.length)) return done(unread.refusal(payload.length));
     holdUntilSent(reply.raw, { [Symbol.dispose]: () => unread.give(payload.length) });
     done(null, payload);
   });

@@ -115,7 +115,7 @@ export class KeyedAnswers {
   #checkRoom(parts: readonly string[]): void {
     const byteCount = parts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
     const budget = this.#budget;
-    if (budget.byteCount + byteCount > budget.bytesMax) throw budget.full();
+    if (budget.byteCount + byteCount > budget.bytesMax) throw budget.refusal(byteCount);
   }
 
   async #run(options: Omit<KeyedWorkOptions, keyof KeyedWorkParts>, make: Make): Promise<void> {

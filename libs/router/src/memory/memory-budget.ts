@@ -14,6 +14,17 @@ const FULL: Readonly<Record<MemoryKind, string>> = {
   unread: "the router holds too much that its clients have not read",
 };
 
+/** What a client is told whose request has more of a kind than the whole budget. */
+const BEYOND: Readonly<Record<MemoryKind, string>> = {
+  bodies: "of bodies",
+  images: "of images",
+  prompts: "of prompts' tokens",
+  answers: "of the answers that it is gathering",
+  unread: "of what its clients have not read",
+};
+
+const MIB = 2 ** 20;
+
 /** Bytes of one kind that a router keeps, and the most that it may. */
 export class MemoryBudget {
   readonly kind: MemoryKind;
@@ -45,13 +56,24 @@ export class MemoryBudget {
     this.#byteCount -= byteCount;
   }
 
-  /** Counts bytes until it is disposed of. Errors: `overloaded`. */
+  /** Counts bytes until it is disposed of. Errors: those of `refusal`. */
   hold(byteCount: number): Disposable {
-    if (!this.take(byteCount)) throw this.full();
+    if (!this.take(byteCount)) throw this.refusal(byteCount);
     return held(this, byteCount);
   }
 
-  /** What refuses a request where there is no room. */
+  /**
+   * What refuses a request that has `byteCount` in all: `overloaded`, or `payload_too_large` where an empty router would have no room for it either, so
+   * that nobody comes back with it, batches least of all. `most`: of the budget, as much as it may fill.
+   */
+  refusal(byteCount: number, most = this.bytesMax): DroverError {
+    if (byteCount <= most) return this.full();
+    const [needed, kept] = [byteCount, most].map((bytes) => (bytes / MIB).toFixed(1));
+    const sentence = `the request alone may take ${needed} MiB, and the router keeps ${kept} MiB ${BEYOND[this.kind]} at most`;
+    return new DroverError("payload_too_large", sentence);
+  }
+
+  /** What refuses a request where there is no room now. */
   full(): DroverError {
     return new DroverError("overloaded", `${FULL[this.kind]}; come back later`, { retryAfterMs: RETRY_AFTER_MS });
   }

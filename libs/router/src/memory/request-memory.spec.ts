@@ -18,7 +18,11 @@ const requestOf = (sampling: Partial<InferenceRequest["sampling"]> = {}, tokenCo
   }) as unknown as InferenceRequest;
 
 const queryOf = (asked: number | undefined, stream = false) =>
-  ({ budget: { asked, field: "max_tokens", unasked: 1_000_000 }, reply: { stream } }) as unknown as GenerationQuery;
+  ({
+    budget: { asked, field: "max_tokens", unasked: 1_000_000 },
+    reply: { stream },
+    prompt: { field: "prompt" },
+  }) as unknown as GenerationQuery;
 
 const budgetsOf = (limits: Partial<MemoryLimits>) => memoryBudgets(limits);
 const countsOf = (budgets: ReturnType<typeof memoryBudgets>) => MEMORY_KINDS.map((kind) => budgets[kind].byteCount);
@@ -56,15 +60,47 @@ it("a request whose prompt or answer has no room is refused by what is full, and
   const asked = queryOf(100);
   const least = answerBytes(requestOf({ maxTokens: 100 }), asked);
   for (const [limits, sentence] of [
-    [{ prompts: promptBytes(requestOf()) - 1 }, "prompts' tokens"],
-    [{ answers: least - 1 }, "answers that it is gathering"],
+    [{ prompts: promptBytes(requestOf()) * 1.5 }, "too many prompts' tokens"],
+    [{ answers: least * 1.5 }, "too much of the answers that it is gathering"],
   ] as const) {
     const budgets = budgetsOf(limits);
-    const memory = new RequestMemory(budgets);
-    expect(() => memory.keep(requestOf({ maxTokens: 100 }), asked)).toThrow(sentence);
-    memory[Symbol.dispose]();
+    const [first, second] = [new RequestMemory(budgets), new RequestMemory(budgets)];
+    first.keep(requestOf({ maxTokens: 100 }), asked);
+    expect(() => second.keep(requestOf({ maxTokens: 100 }), asked)).toThrow(sentence);
+    for (const memory of [second, first]) memory[Symbol.dispose]();
     expect(countsOf(budgets)).toEqual([0, 0, 0, 0, 0]);
   }
+});
+
+it.each([
+  ["prompts", { prompts: promptBytes(requestOf()) - 1 }, 100, "prompt"],
+  ["answers", { answers: 1000 }, 100, "max_tokens"],
+] as const)(
+  "a request that alone has more %s than the whole budget is not told to come back: nothing it could wait for makes room",
+  (_, limits, asked, field) => {
+    const budgets = budgetsOf(limits);
+    const memory = new RequestMemory(budgets);
+    const refused = { code: "payload_too_large", field, retryAfterMs: undefined };
+    expect(() => memory.keep(requestOf({ maxTokens: 100 }), queryOf(asked))).toThrow(expect.objectContaining(refused));
+    memory[Symbol.dispose]();
+    expect(countsOf(budgets)).toEqual([0, 0, 0, 0, 0]);
+  },
+);
+
+it("prompts of one request that fit each and not together are as one that is too large", () => {
+  const budgets = budgetsOf({ prompts: promptBytes(requestOf()) * 1.5 });
+  using memory = new RequestMemory(budgets);
+  memory.keep(requestOf(), queryOf(10));
+  expect(() => memory.keep(requestOf(), queryOf(10))).toThrow(expect.objectContaining({ code: "payload_too_large" }));
+});
+
+it("many choices whose length nobody says get in, however much they would take at most", () => {
+  const request = requestOf({ n: 128, topLogprobs: 20 });
+  const budgets = budgetsOf({});
+  expect(answerBytes(request, queryOf(undefined))).toBeGreaterThan(budgets.answers.bytesMax);
+  using memory = new RequestMemory(budgets);
+  memory.keep(request, queryOf(undefined));
+  expect(memory.takesToken()).toBe(true);
 });
 
 it("an answer that was asked for by its length has room for all of it, and for no more where the router is full", () => {

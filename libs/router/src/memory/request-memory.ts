@@ -1,5 +1,6 @@
+import { DroverError } from "@drover/core";
 import type { GenerationQuery, InferenceRequest } from "@drover/openai";
-import { ANSWER_STEP_BYTES, UNREAD_SHARE_BYTES } from "../limits.ts";
+import { ANSWER_STEP_BYTES, ANSWER_UNASKED_PART, UNREAD_SHARE_BYTES } from "../limits.ts";
 import { held, type MemoryKind } from "./memory-budget.ts";
 import type { MemoryBudgets } from "./memory-budgets.ts";
 import { type AnswerCost, answerBytes, answerCost, promptBytes, promptFactBytes } from "./request-cost.ts";
@@ -37,18 +38,22 @@ export class RequestMemory implements Disposable, AnswerRoom, UnreadRoom {
     return this.#counts.get(kind) ?? 0;
   }
 
-  /** Counts what the request keeps to its end. Errors: `overloaded` where all requests together keep too much of the kind. */
+  /** Counts what the request keeps to its end. Errors: `overloaded` where all requests together keep too much of the kind, `payload_too_large` where this one alone does. */
   hold(kind: MemoryKind, byteCount: number): void {
     if (this.#isOver) return;
-    if (!this.#budgets[kind].take(byteCount)) throw this.#budgets[kind].full();
+    if (!this.#budgets[kind].take(byteCount)) throw this.#budgets[kind].refusal(this.of(kind) + byteCount);
     this.#count(kind, byteCount);
   }
 
-  /** Counts a tokenized request, and what its answer may take at most. Errors: `overloaded`. */
+  /** Counts a tokenized request, and what its answer may take at most. Errors: as `hold`, with the field that asks for so much. */
   keep(request: InferenceRequest, query: GenerationQuery): void {
-    this.hold("prompts", promptBytes(request));
+    const { budget, prompt } = query;
     const factBytes = promptFactBytes(request);
-    this.hold("answers", answerBytes(request, query) + factBytes);
+    const isAsked = budget.asked !== undefined;
+    const most = isAsked ? Number.POSITIVE_INFINITY : this.#budgets.answers.bytesMax * ANSWER_UNASKED_PART;
+    this.#holdOf(prompt.field, "prompts", promptBytes(request));
+    this.#holdOf(prompt.field, "answers", factBytes);
+    this.#holdOf(isAsked ? budget.field : prompt.field, "answers", Math.min(answerBytes(request, query), most));
     this.#answerUsed += factBytes;
     this.#cost = answerCost(request, query);
   }
@@ -98,6 +103,15 @@ export class RequestMemory implements Disposable, AnswerRoom, UnreadRoom {
     this.#isOver = true;
     for (const [kind, byteCount] of this.#counts) this.#budgets[kind].give(byteCount);
     this.#counts.clear();
+  }
+
+  #holdOf(field: string, kind: MemoryKind, byteCount: number): void {
+    try {
+      this.hold(kind, byteCount);
+    } catch (error) {
+      if (!(error instanceof DroverError) || error.code !== "payload_too_large") throw error;
+      throw new DroverError(error.code, error.message, { field });
+    }
   }
 
   /** In steps, so that not every token asks. */

@@ -17,6 +17,7 @@ const query = (asked: number | undefined) =>
   ({
     budget: { asked, field: "max_tokens", unasked: 100_000 },
     reply: { stream: false },
+    prompt: { field: "prompt" },
   }) as unknown as GenerationQuery;
 
 const token = (choice: number, index: number): TokenEvent => ({
