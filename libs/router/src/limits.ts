@@ -198,6 +198,8 @@ export const TOKEN_LOGPROB_BYTES = 192;
 export const TOP_LOGPROB_BYTES = 96;
 /** Of a choice whose client does not say how long it may be, so many tokens are reserved; it has more as long as there is room, and then ends as one that is as long as it may be. */
 export const ANSWER_TOKENS_UNASKED = 4096;
+/** The same of one whose client asks for more: few answers are as long as they may be, and a whole context for each would leave room for some forty at once. */
+export const ANSWER_TOKENS_ASKED = 16_384;
 /** Of the budget, what is reserved at most for a prompt's answers where nobody says how long they may be: 128 choices with 20 alternatives a token would be four budgets. */
 export const ANSWER_UNASKED_PART = 1 / 8;
 /** By so much an answer's room grows. */

@@ -48,6 +48,16 @@ it("an answer beyond its bytes is read whole by who reads it, and is not kept", 
   expect(answer.whole).toBeUndefined();
 });
 
+it("a whole answer, which comes as one part, reaches who waits for it, however long it is", async () => {
+  const answer = new RecordedAnswer();
+  const part = "x".repeat(KEYED_UNREAD_BYTES_MAX + 1);
+  const reading = all(answer);
+  await Promise.resolve();
+  answer.push(part);
+  answer.end();
+  expect((await reading).map(({ length }) => length)).toEqual([part.length]);
+});
+
 it("a reader who takes nothing is cut off, and holds no more than its bound; others get all", async () => {
   const answer = new RecordedAnswer();
   const part = "x".repeat(KEYED_ANSWER_BYTES_MAX / 4);

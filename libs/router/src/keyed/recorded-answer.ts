@@ -131,6 +131,8 @@ export class RecordedAnswer {
 
   #drop(): void {
     this.#dropRead();
+    // Who has one part to read is not slow: a whole answer comes as one.
+    if (this.#parts.length <= 1) return;
     if (this.#heldByteCount <= (this.#isCrowded ? UNREAD_SHARE_BYTES : KEYED_UNREAD_BYTES_MAX)) return;
     const slowest = this.#dropped;
     for (const position of this.#positions)

@@ -1,5 +1,6 @@
 import type { GenerationQuery, InferenceRequest } from "@drover/openai";
 import {
+  ANSWER_TOKENS_ASKED,
   ANSWER_TOKENS_UNASKED,
   REQUEST_BYTES,
   STREAM_TOKEN_BYTES,
@@ -36,13 +37,13 @@ export function answerCost(
 }
 
 /**
- * Bytes that a request's answer may take at most, which are its own before it is queued: of all tokens that its client asks for, or, where the client
- * does not say, of ANSWER_TOKENS_UNASKED of each choice. A text of more than TOKEN_TEXT_BYTES a token, experts, and tokens beyond have what room there is.
+ * Bytes that are a request's answer's own before it is queued: of the tokens that its client asks for, ANSWER_TOKENS_ASKED of each choice at most, or, where the client
+ * does not say, of ANSWER_TOKENS_UNASKED of each. A text of more than TOKEN_TEXT_BYTES a token, experts, and tokens beyond have what room there is.
  */
 export function answerBytes(request: InferenceRequest, query: Reading): number {
   const { n, maxTokens } = request.sampling;
   const { reply, budget } = query;
-  const count = budget.asked === undefined ? Math.min(maxTokens, ANSWER_TOKENS_UNASKED) : maxTokens;
+  const count = Math.min(maxTokens, budget.asked === undefined ? ANSWER_TOKENS_UNASKED : ANSWER_TOKENS_ASKED);
   const token = answerCost(request, query).tokenBytes + (reply.stream ? 0 : TOKEN_TEXT_BYTES);
   return n * count * token;
 }

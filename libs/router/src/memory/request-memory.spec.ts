@@ -1,6 +1,6 @@
 import type { GenerationQuery, InferenceRequest } from "@drover/openai";
 import { expect, it } from "vitest";
-import { ANSWER_STEP_BYTES, ANSWER_TOKENS_UNASKED, UNREAD_SHARE_BYTES } from "../limits.ts";
+import { ANSWER_STEP_BYTES, ANSWER_TOKENS_ASKED, ANSWER_TOKENS_UNASKED, UNREAD_SHARE_BYTES } from "../limits.ts";
 import { MEMORY_KINDS } from "./memory-budget.ts";
 import { type MemoryLimits, memoryBudgets } from "./memory-budgets.ts";
 import { answerBytes, answerCost, promptBytes, promptFactBytes } from "./request-cost.ts";
@@ -131,6 +131,18 @@ it("an answer whose length nobody says has its first tokens for certain, then wh
   expect(count).toBe(Math.floor((reserved + ANSWER_STEP_BYTES + tokenBytes) / tokenBytes));
   expect(count).toBeGreaterThan(ANSWER_TOKENS_UNASKED);
   expect(budgets.answers.byteCount).toBeLessThanOrEqual(budgets.answers.bytesMax);
+});
+
+it("an answer that may be very long has a part of it for certain, so that many fit beside each other, and grows as there is room", () => {
+  const long = requestOf({ maxTokens: 131_072 });
+  const reserved = answerBytes(long, queryOf(131_072));
+  expect(reserved).toBe(answerBytes(requestOf({ maxTokens: ANSWER_TOKENS_ASKED }), queryOf(ANSWER_TOKENS_ASKED)));
+  const budgets = budgetsOf({});
+  using held = new DisposableStack();
+  for (let i = 0; i < 256; i++) held.use(new RequestMemory(budgets)).keep(long, queryOf(131_072));
+  using memory = new RequestMemory(budgetsOf({ answers: 2 * reserved }));
+  memory.keep(long, queryOf(131_072));
+  for (let token = 0; token < ANSWER_TOKENS_ASKED + 1000; token++) expect(memory.takesToken()).toBe(true);
 });
 
 it("log-probabilities are reserved for each token and alternative, of the prompt too, and a stream reserves its ids alone", () => {
