@@ -3,17 +3,24 @@ import type { FastifyInstance } from "fastify";
 import { REPLY_UNCOUNTED_BYTES } from "../limits.ts";
 import type { MemoryBudget } from "../memory/memory-budget.ts";
 
+/** Replies that are made of what is counted already. */
+const heldReplies = new WeakSet<ServerResponse>();
+
 /** Keeps what a reply is made of counted until its client has it, or is gone. */
 export function holdUntilSent(raw: ServerResponse, held: Disposable): void {
+  heldReplies.add(raw);
   if (raw.closed || raw.destroyed) held[Symbol.dispose]();
   else raw.once("close", () => held[Symbol.dispose]());
 }
 
-/** Counts replies that are sent as one text until their clients have them; one for which there is no room is answered with 429. Errors are small, and never refused. */
+/**
+ * Counts replies that are sent as one text until their clients have them; one for which there is no room is answered with 429. Errors are small, and never refused; nor are answers
+ * that were generated, which are counted with what they are made of.
+ */
 export function countReplies(server: FastifyInstance, unread: MemoryBudget): void {
   server.addHook("onSend", (_request, reply, payload, done) => {
-    if (typeof payload !== "string" || payload.length <= REPLY_UNCOUNTED_BYTES || reply.statusCode >= 400)
-      return done(null, payload);
+    const isSmall = typeof payload !== "string" || payload.length <= REPLY_UNCOUNTED_BYTES;
+    if (isSmall || reply.statusCode >= 400 || heldReplies.has(reply.raw)) return done(null, payload);
     if (!unread.take(payload.length)) return done(unread.refusal(payload.length));
     holdUntilSent(reply.raw, { [Symbol.dispose]: () => unread.give(payload.length) });
     done(null, payload);
