@@ -1,50 +1,32 @@
 import { setImmediate } from "node:timers/promises";
-import { loadModelConfig } from "@drover/checkpoint";
-import { silentLogger, systemClock } from "@drover/core";
-import { kvGeometry } from "@drover/kv";
-import { ContextStore } from "@drover/onnx";
-import { ContextStreamHolder, contextService, createServer, KeptSegments, listen } from "@drover/rpc";
-import { drain, greedyTask, type LocalEngine, openLocalEngine, tinyModel } from "@drover/testkit";
+import { KeptSegments } from "@drover/rpc";
+import { drain, greedyTask, type LocalEngine, openLocalEngine } from "@drover/testkit";
 import { afterAll, expect, test } from "vitest";
 import { prompt } from "./engine-answers.ts";
+import { StripedModel } from "./striped-model.ts";
 
 const LENGTH = 2100;
 const TOKEN_COUNT = 8;
 /** Of a prompt all but what is behind its last whole segment. */
 const STRIPED = 2048;
 
-const folder = await tinyModel(7);
-const config = await loadModelConfig(folder.path);
-const geometry = kvGeometry(config, "f32");
-const SEGMENT_BYTES = geometry.segmentRows * geometry.rowBytes;
-const held = new DisposableStack();
-afterAll(async () => {
-  held.dispose();
-  await folder[Symbol.asyncDispose]();
-});
+const model = await StripedModel.open();
+const { segmentBytes } = model;
+afterAll(() => model[Symbol.asyncDispose]());
 
 /** A context worker with room for so many segments. */
 async function openContext(name: string, segmentCount: number) {
-  const bytesMax = segmentCount * SEGMENT_BYTES;
-  const store = held.use(new ContextStore(config, geometry, { threads: 1, bytesMax }));
   const kept = new KeptSegments();
-  const server = createServer();
-  server.addService(...contextService(store, { attended: () => undefined }, undefined, kept));
-  const address = `127.0.0.1:${await listen(server, "127.0.0.1:0")}`;
-  held.defer(() => server.forceShutdown());
-  return { name, store, kept, address };
+  return { name, kept, ...(await model.serve(segmentCount * segmentBytes, kept)) };
 }
 
 type Context = Awaited<ReturnType<typeof openContext>>;
 
 /** An attention worker that knows these context workers. */
 async function openAttention(contexts: readonly Context[]) {
-  const holders = contexts.map(({ name, address }) =>
-    held.use(new ContextStreamHolder(name, address, systemClock, silentLogger)),
-  );
-  while (holders.some(({ connected }) => !connected)) await setImmediate();
+  const holders = await Promise.all(contexts.map(({ name, address }) => model.call(name, address)));
   const stripes = { above: 1000, keeps: true, holders: () => holders };
-  return { holders, local: await openLocalEngine(folder.path, { prefillRowsMax: 256, stripes }) };
+  return { holders, local: await openLocalEngine(model.path, { prefillRowsMax: 256, stripes }) };
 }
 
 /** Asks for a prompt; its tokens, and how many rows were computed for it. */
@@ -65,7 +47,7 @@ test("what two attention workers leave with two context workers either finds aga
   const workers = [await openAttention(contexts), await openAttention(contexts)] as const;
   const keptOf = () => contexts.map(({ kept }) => kept.count);
   const promptIds = prompt(LENGTH, 1);
-  const plain = await openLocalEngine(folder.path, { prefillRowsMax: 256, prefixCache: false });
+  const plain = await openLocalEngine(model.path, { prefillRowsMax: 256, prefixCache: false });
   const { tokens } = await ask(plain, "plain", promptIds);
   expect(tokens).toHaveLength(TOKEN_COUNT);
   const whole = { tokens, rowCount: LENGTH + TOKEN_COUNT - 1 };
@@ -84,7 +66,7 @@ test("what two attention workers leave with two context workers either finds aga
     local.sequences.holdersChanged();
   }
   while (keptOf().join() !== "0,2") await setImmediate();
-  expect(contexts.map(({ store }) => store.byteCount)).toEqual([0, 2 * SEGMENT_BYTES]);
+  expect(contexts.map(({ store }) => store.byteCount)).toEqual([0, 2 * segmentBytes]);
   for (const [i, { local }] of [workers[1], workers[0]].entries()) {
     expect(await ask(local, `drained-${i}`, promptIds)).toEqual(rest);
     while (keptOf().join() !== "0,2") await setImmediate();

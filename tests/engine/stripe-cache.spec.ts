@@ -1,39 +1,23 @@
 import { setImmediate } from "node:timers/promises";
-import { loadModelConfig } from "@drover/checkpoint";
-import { ATTEMPT_STRIDE, at, silentLogger, systemClock } from "@drover/core";
-import { kvGeometry } from "@drover/kv";
-import { ContextStore } from "@drover/onnx";
-import { ContextStreamHolder, contextService, createServer, KeptSegments, listen } from "@drover/rpc";
-import { drain, greedyTask, type LocalEngine, openLocalEngine, tinyModel } from "@drover/testkit";
+import { ATTEMPT_STRIDE, at } from "@drover/core";
+import { type ContextStreamHolder, KeptSegments } from "@drover/rpc";
+import { drain, greedyTask, type LocalEngine, openLocalEngine } from "@drover/testkit";
 import { afterAll, expect, test } from "vitest";
 import { prompt } from "./engine-answers.ts";
+import { StripedModel } from "./striped-model.ts";
 
 const LENGTH = 2100;
 const TOKEN_COUNT = 8;
 
-const folder = await tinyModel(7);
-const config = await loadModelConfig(folder.path);
-const geometry = kvGeometry(config, "f32");
-const SEGMENT_BYTES = geometry.segmentRows * geometry.rowBytes;
-const held = new DisposableStack();
-afterAll(async () => {
-  held.dispose();
-  await folder[Symbol.asyncDispose]();
-});
+const model = await StripedModel.open();
+const { geometry, segmentBytes } = model;
+afterAll(() => model[Symbol.asyncDispose]());
 
 /** A context worker's service on a port of its own, and what calls it. */
 async function serve(bytesMax: number) {
-  const store = held.use(new ContextStore(config, geometry, { threads: 1, bytesMax }));
   const kept = new KeptSegments();
-  const server = createServer();
-  server.addService(...contextService(store, { attended: () => undefined }, undefined, kept));
-  const port = await listen(server, "127.0.0.1:0");
-  held.defer(() => server.forceShutdown());
-  const call = async (name = "context-0") => {
-    const holder = held.use(new ContextStreamHolder(name, `127.0.0.1:${port}`, systemClock, silentLogger));
-    while (!holder.connected) await setImmediate();
-    return holder;
-  };
+  const { store, address } = await model.serve(bytesMax, kept);
+  const call = (name = "context-0") => model.call(name, address);
   return { store, kept, call };
 }
 
@@ -48,44 +32,44 @@ async function ask(local: LocalEngine, name: string, promptIds: readonly number[
 }
 
 test("a striped prompt that comes again, and one that begins alike, read what is with a context worker already, and answer the same", async () => {
-  const worker = await serve(3 * SEGMENT_BYTES);
+  const worker = await serve(3 * segmentBytes);
   const holder = await worker.call();
-  const local = await openLocalEngine(folder.path, {
+  const local = await openLocalEngine(model.path, {
     prefillRowsMax: 256,
     stripes: { above: 1000, keeps: true, holders: () => [holder] },
   });
-  const plain = await openLocalEngine(folder.path, { prefillRowsMax: 256, prefixCache: false });
+  const plain = await openLocalEngine(model.path, { prefillRowsMax: 256, prefixCache: false });
   const first = prompt(LENGTH, 1);
   const other = [...first.slice(0, 1500), ...prompt(LENGTH - 1500, 2)];
   const expected = await ask(plain, "plain", first);
   expect(expected.tokens).toHaveLength(TOKEN_COUNT);
   const computed = await ask(local, "first", first);
   expect(computed).toEqual({ ...expected, cached: [0] });
-  expect([worker.store.byteCount, local.sequences.kvBytesUsed]).toEqual([2 * SEGMENT_BYTES, 0]);
-  while (holder.bytesFree < 3 * SEGMENT_BYTES) await setImmediate();
-  expect(worker.kept.byteCount).toBe(2 * SEGMENT_BYTES);
+  expect([worker.store.byteCount, local.sequences.kvBytesUsed]).toEqual([2 * segmentBytes, 0]);
+  while (holder.bytesFree < 3 * segmentBytes) await setImmediate();
+  expect(worker.kept.byteCount).toBe(2 * segmentBytes);
   const again = await ask(local, "again", first);
   expect(again).toEqual({ tokens: expected.tokens, cached: [2048], rowCount: expected.rowCount - 2048 });
-  while (holder.bytesFree < 3 * SEGMENT_BYTES) await setImmediate();
+  while (holder.bytesFree < 3 * segmentBytes) await setImmediate();
   const alike = await ask(local, "other", other);
   expect(alike).toEqual({
     tokens: (await ask(plain, "plain-other", other)).tokens,
     cached: [1024],
     rowCount: expected.rowCount - 1024,
   });
-  while (worker.kept.byteCount < 3 * SEGMENT_BYTES) await setImmediate();
-  expect(worker.store.byteCount).toBe(3 * SEGMENT_BYTES);
+  while (worker.kept.byteCount < 3 * segmentBytes) await setImmediate();
+  expect(worker.store.byteCount).toBe(3 * segmentBytes);
   holder[Symbol.dispose]();
   local.sequences.takeEvents();
   expect(local.sequences.digest().global.count).toBe(0);
 });
 
 test("what an attention worker has left when it is gone, or gives up while its request runs, another one takes over and goes on with", async () => {
-  const worker = await serve(3 * SEGMENT_BYTES);
+  const worker = await serve(3 * segmentBytes);
   const open = async () => {
     const holder = await worker.call();
     const options = { prefillRowsMax: 256, stripes: { above: 1000, keeps: true, holders: () => [holder] } };
-    return { holder, local: await openLocalEngine(folder.path, options) };
+    return { holder, local: await openLocalEngine(model.path, options) };
   };
   const promptIds = prompt(LENGTH, 1);
   const [first, second] = [await open(), await open()];
@@ -98,7 +82,7 @@ test("what an attention worker has left when it is gone, or gives up while its r
   }
   first.holder[Symbol.dispose]();
   while (worker.kept.count < 2) await setImmediate();
-  expect(worker.store.byteCount).toBe(2 * SEGMENT_BYTES);
+  expect(worker.store.byteCount).toBe(2 * segmentBytes);
   const rest = await ask(second.local, "resumed", [...promptIds, ...tokensOf()]);
   expect(rest.cached).toEqual([2048]);
   expect(rest.rowCount).toBe(LENGTH + 3 - 2048 + TOKEN_COUNT - 1);
@@ -128,7 +112,7 @@ test("what an attention worker has left when it is gone, or gives up while its r
 });
 
 test("what is kept for one attention worker gives way to another one's, the one that was kept longest first, and its owner hears of it", async () => {
-  const worker = await serve(3 * SEGMENT_BYTES);
+  const worker = await serve(3 * segmentBytes);
   const [one, other] = [await worker.call(), await worker.call()];
   const rows = () => new Uint8Array(geometry.segmentRows * worker.store.rowBytes);
   const layers = Array.from({ length: worker.store.layerCount }, () => ({ k: rows(), v: rows() }));
@@ -139,18 +123,18 @@ test("what is kept for one attention worker gives way to another one's, the one 
   expect(await put(other, "b", 0)).toBe(false);
   for (const segment of [2, 1]) one.keeping?.keep("a", segment);
   expect(await one.keeping?.use("a", [0])).toEqual([0]);
-  expect([one.bytesFree, one.keeping?.bytesKept]).toEqual([2 * SEGMENT_BYTES, 2 * SEGMENT_BYTES]);
+  expect([one.bytesFree, one.keeping?.bytesKept]).toEqual([2 * segmentBytes, 2 * segmentBytes]);
   expect(await put(other, "b", 0)).toBe(true);
   expect(await one.keeping?.use("a", [1, 2])).toEqual([1]);
   expect(one.keeping?.takeGone()).toEqual([{ sequenceId: "a", segment: 2 }]);
   expect(one.keeping?.takeGone()).toEqual([]);
   // What is read stays: nobody makes room of it.
   expect(await put(other, "b", 1)).toBe(false);
-  expect(worker.store.byteCount).toBe(3 * SEGMENT_BYTES);
+  expect(worker.store.byteCount).toBe(3 * segmentBytes);
   one.keeping?.keep("a", 1);
   one.drop("a");
   expect(await one.keeping?.use("a", [0, 1])).toEqual([]);
-  expect([worker.store.byteCount, worker.kept.byteCount, worker.kept.goneCount]).toEqual([SEGMENT_BYTES, 0, 1]);
+  expect([worker.store.byteCount, worker.kept.byteCount, worker.kept.goneCount]).toEqual([segmentBytes, 0, 1]);
 });
 
 /** Steps until a request has told so many tokens; returns how many rows they had. */
@@ -166,10 +150,10 @@ async function until(local: LocalEngine, name: string, tokenCount: number): Prom
 }
 
 test("of streams that read the same segments one computes again what a context worker has lost, and all go on with it", async () => {
-  const workers = [await serve(4 * SEGMENT_BYTES), await serve(4 * SEGMENT_BYTES)];
+  const workers = [await serve(4 * segmentBytes), await serve(4 * segmentBytes)];
   const holders = await Promise.all(workers.map(({ call }, i) => call(`context-${i}`)));
   const options = { prefillRowsMax: 256, stripes: { above: 1000, keeps: true, holders: () => holders } };
-  const local = await openLocalEngine(folder.path, options);
+  const local = await openLocalEngine(model.path, options);
   const promptIds = prompt(LENGTH, 1);
   const names = ["one", "two"];
   const count = 20;
@@ -184,7 +168,7 @@ test("of streams that read the same segments one computes again what a context w
   const steps = await drain(local);
   expect(told()).toBe(names.length * count);
   expect(steps.reduce((sum, { rowCount }) => sum + rowCount, 0)).toBe(geometry.segmentRows + left);
-  const plain = await openLocalEngine(folder.path, { prefillRowsMax: 256, prefixCache: false });
+  const plain = await openLocalEngine(model.path, { prefillRowsMax: 256, prefixCache: false });
   plain.engine.place(greedyTask("plain", promptIds, count));
   await drain(plain);
   const tokensOf = ({ events }: LocalEngine, name: string) =>
@@ -194,10 +178,10 @@ test("of streams that read the same segments one computes again what a context w
 });
 
 test("a context worker that does not say what it still has of a prompt holds up nobody else", async () => {
-  const worker = await serve(3 * SEGMENT_BYTES);
+  const worker = await serve(3 * segmentBytes);
   const holder = await worker.call();
   const options = { prefillRowsMax: 256, stripes: { above: 1000, keeps: true, holders: () => [holder] } };
-  const local = await openLocalEngine(folder.path, options);
+  const local = await openLocalEngine(model.path, options);
   const promptIds = prompt(LENGTH, 1);
   const first = await ask(local, "first", promptIds);
   while (worker.kept.count < 2) await setImmediate();

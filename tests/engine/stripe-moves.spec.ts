@@ -1,40 +1,25 @@
 import { setImmediate } from "node:timers/promises";
-import { loadModelConfig } from "@drover/checkpoint";
-import { type ContextHolder, silentLogger, systemClock } from "@drover/core";
-import { kvGeometry } from "@drover/kv";
-import { ContextStore } from "@drover/onnx";
-import { ContextStreamHolder, contextService, createServer, listen } from "@drover/rpc";
-import { drain, greedyTask, type LocalEngine, openLocalEngine, tinyModel } from "@drover/testkit";
+import type { ContextHolder } from "@drover/core";
+import { drain, greedyTask, type LocalEngine, openLocalEngine } from "@drover/testkit";
 import { afterAll, expect, test } from "vitest";
 import { prompt, tokensOf } from "./engine-answers.ts";
+import { StripedModel } from "./striped-model.ts";
 
 const LENGTH = 2200;
 const TOKEN_COUNT = 12;
 
-const folder = await tinyModel(7);
-const config = await loadModelConfig(folder.path);
-const geometry = kvGeometry(config, "f32");
-const SEGMENT_BYTES = geometry.segmentRows * geometry.rowBytes;
-const held = new DisposableStack();
-afterAll(async () => {
-  held.dispose();
-  await folder[Symbol.asyncDispose]();
-});
+const model = await StripedModel.open();
+const { geometry, segmentBytes } = model;
+afterAll(() => model[Symbol.asyncDispose]());
 
 /** A context worker's service on a port of its own, and the stream of an attention worker to it. */
 async function serve(name: string, bytesMax = 2 ** 26) {
-  const store = held.use(new ContextStore(config, geometry, { threads: 1, bytesMax }));
-  const server = createServer();
-  server.addService(...contextService(store, { attended: () => undefined }));
-  const port = await listen(server, "127.0.0.1:0");
-  const holder = held.use(new ContextStreamHolder(name, `127.0.0.1:${port}`, systemClock, silentLogger));
-  held.defer(() => server.forceShutdown());
-  while (!holder.connected) await setImmediate();
-  return { store, server, holder };
+  const { store, server, address } = await model.serve(bytesMax);
+  return { store, server, holder: await model.call(name, address) };
 }
 
 async function placed(holders: () => readonly ContextHolder[] = () => []): Promise<LocalEngine> {
-  const local = await openLocalEngine(folder.path, {
+  const local = await openLocalEngine(model.path, {
     prefillRowsMax: 128,
     prefixCache: false,
     stripes: { above: 1000, holders },
@@ -70,7 +55,7 @@ test("a holder that is to end gives its segments to another one while their requ
   first.holder.draining = true;
   while (first.store.segmentCount > 0 && local.engine.load().pendingTokenCount > 0) await step(local);
   expect(local.engine.load().pendingTokenCount).toBeGreaterThan(0);
-  expect(spare.store.byteCount).toBe(2 * SEGMENT_BYTES);
+  expect(spare.store.byteCount).toBe(2 * segmentBytes);
   first.server.forceShutdown();
   while (first.holder.connected) await setImmediate();
   expect(await finish(local)).toEqual(expected);
@@ -80,8 +65,8 @@ test("a holder that is to end gives its segments to another one while their requ
 });
 
 test("where the other one is full, segments stay where they are; where it cannot reach them, too", async () => {
-  const [first, full] = [await serve("context-0"), await serve("context-1", SEGMENT_BYTES - 1)];
-  expect(full.holder.bytesFree).toBe(SEGMENT_BYTES - 1);
+  const [first, full] = [await serve("context-0"), await serve("context-1", segmentBytes - 1)];
+  expect(full.holder.bytesFree).toBe(segmentBytes - 1);
   const copy = full.holder.transfer?.copy("nothing", 0, first.holder.transfer?.address ?? "");
   expect(await copy).toBe(false);
   expect(await full.holder.transfer?.copy("nothing", 0, "127.0.0.1:1")).toBe(false);
@@ -107,8 +92,8 @@ test("a copy that is dropped while it is under way leaves nothing, and a stream 
   expect(await dropped).toBe(false);
   expect(second.store.byteCount).toBe(0);
   expect(await second.holder.transfer?.copy("s", 0, address)).toBe(true);
-  expect(second.store.byteCount).toBe(SEGMENT_BYTES);
-  expect(second.holder.bytesFree).toBe(2 ** 26 - SEGMENT_BYTES);
+  expect(second.store.byteCount).toBe(segmentBytes);
+  expect(second.holder.bytesFree).toBe(2 ** 26 - segmentBytes);
   const given = second.holder.transfer?.copy("s", 0, address);
   second.holder[Symbol.dispose]();
   expect(await given).toBe(false);
