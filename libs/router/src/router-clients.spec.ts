@@ -35,16 +35,12 @@ describe("a router's clients", () => {
 
   it("a reader that stalls loses its connection, and its place is free again", async () => {
     await scene.startRouter({ requestsMax: 1 });
-    const { hostname, port } = new URL(scene.url);
-    const body = JSON.stringify({
+    const reader = scene.postUnread({
       model: "tiny",
       messages: [{ role: "user", content: "hi" }],
       logprobs: true,
       stream: true,
     });
-    const reader = connect(Number(port), hostname).pause();
-    reader.on("error", () => undefined);
-    reader.write(`POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
     const { requestId } = await scene.cluster.jobs.at(0);
     scene.worker.send(requestId, 0, started(0));
     // Large alternatives fill the reader's socket and then its buffer.

@@ -1,4 +1,3 @@
-import { connect } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { publicApi } from "@drover/proto";
@@ -128,14 +127,10 @@ describe("answers", () => {
     // A reply of some 20 MB, which no socket takes unread.
     const TOKENS = 9_000;
     await scene.startRouter({ requestsMax: 8 });
-    const body = JSON.stringify({
+    const reader = scene.postUnread({
       ...{ model: "tiny", messages: [{ role: "user", content: "x" }] },
       ...{ logprobs: true, top_logprobs: 20, max_tokens: TOKENS },
     });
-    const { hostname, port } = new URL(scene.url);
-    const reader = connect(Number(port), hostname).pause();
-    reader.on("error", () => undefined);
-    reader.write(`POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
     const { requestId } = await scene.cluster.jobs.at(0);
     scene.worker.send(requestId, 0, started(0));
     const top = { tokenIds: Array(20).fill(97), logprobs: Array(20).fill(-1) };

@@ -1,3 +1,4 @@
+import { connect, type Socket } from "node:net";
 import type { Router } from "../router.ts";
 import { FakeCluster, FakeWorker } from "./fake-cluster.ts";
 import { startTestRouter, type TestRouterOptions } from "./test-router.ts";
@@ -41,6 +42,16 @@ export class RouterScene {
   /** The router's metrics as they are now. */
   async metrics(): Promise<string> {
     return (await fetch(`${this.url}/metrics`)).text();
+  }
+
+  /** Asks for a chat's reply and reads nothing of it. */
+  postUnread(body: object): Socket {
+    const text = JSON.stringify(body);
+    const { hostname, port } = new URL(this.url);
+    const socket = connect(Number(port), hostname).pause();
+    socket.on("error", () => undefined);
+    socket.write(`POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: ${text.length}\r\n\r\n${text}`);
+    return socket;
   }
 
   async stop(): Promise<void> {
