@@ -198,8 +198,8 @@ export class CudaText {
     const { graphs, inputs, heads, stream } = this.#parts;
     const rows = this.#rowsOf(runs);
     const { rowCount } = rows;
-    const { wanted, asked, topCount } = question;
-    const shape = wanted.length === rowCount ? graphs.shapeOf(rows, topCount) : undefined;
+    const { wanted, asked } = question;
+    const shape = graphs.shapeOfStep(rows, question, false);
     const turn = 1 - last.turn;
     const followed = shape && recordedHead(rowCount, shape);
     if (!shape || !followed || !inputs.canFollow(rows) || !heads.follow(question, turn)) return undefined;

@@ -1,16 +1,16 @@
 import type { ServerResponse } from "node:http";
 import type { FastifyInstance } from "fastify";
 import { REPLY_UNCOUNTED_BYTES } from "../limits.ts";
-import type { MemoryBudget } from "../memory/memory-budget.ts";
+import { held, type MemoryBudget } from "../memory/memory-budget.ts";
 
 /** Replies that are made of what is counted already. */
 const heldReplies = new WeakSet<ServerResponse>();
 
 /** Keeps what a reply is made of counted until its client has it, or is gone. */
-export function holdUntilSent(raw: ServerResponse, held: Disposable): void {
+export function holdUntilSent(raw: ServerResponse, hold: Disposable): void {
   heldReplies.add(raw);
-  if (raw.closed || raw.destroyed) held[Symbol.dispose]();
-  else raw.once("close", () => held[Symbol.dispose]());
+  if (raw.closed || raw.destroyed) hold[Symbol.dispose]();
+  else raw.once("close", () => hold[Symbol.dispose]());
 }
 
 /**
@@ -22,7 +22,7 @@ export function countReplies(server: FastifyInstance, unread: MemoryBudget): voi
     const isSmall = typeof payload !== "string" || payload.length <= REPLY_UNCOUNTED_BYTES;
     if (isSmall || reply.statusCode >= 400 || heldReplies.has(reply.raw)) return done(null, payload);
     if (!unread.take(payload.length)) return done(unread.refusal(payload.length));
-    holdUntilSent(reply.raw, { [Symbol.dispose]: () => unread.give(payload.length) });
+    holdUntilSent(reply.raw, held(unread, payload.length));
     done(null, payload);
   });
 }

@@ -45,7 +45,7 @@ export class RequestMemory implements Disposable, AnswerRoom, UnreadRoom {
     this.#count(kind, byteCount);
   }
 
-  /** Counts a tokenized request, and what its answer may take at most. Errors: as `hold`, with the field that asks for so much. */
+  /** Counts a tokenized request, and what of its answer is its own before it is queued (`answerBytes`). Errors: as `hold`, with the field that asks for so much. */
   keep(request: InferenceRequest, query: GenerationQuery): void {
     const { budget, prompt } = query;
     const factBytes = promptFactBytes(request);
