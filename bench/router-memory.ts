@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync } from "node:fs";
+import { appendFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -8,6 +8,7 @@ import { fillWithinSum } from "./serving/fill-report.ts";
 import { startLoneRouter } from "./serving/lone-router.ts";
 import { areFlat, MEMORY_COLUMNS, MeasuredMemory, type MemoryPoint, memoryRow } from "./serving/measured-memory.ts";
 import { RawClient, rawRequest } from "./serving/raw-client.ts";
+import { residentBytes } from "./serving/resident-bytes.ts";
 import { cpuOf } from "./serving/served-cluster.ts";
 import { ShortRequests } from "./serving/short-requests.ts";
 
@@ -84,7 +85,7 @@ try {
 }
 
 async function sendBodies(bodyCount: number): Promise<void> {
-  const residentMiB = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
+  const residentMiB = () => residentBytes(pid) / 2 ** 20;
   const content = "some words of it ".repeat(BODY_BYTES / 17);
   const bytes = rawRequest("POST", "/v1/chat/completions", { model: "nano", messages: [{ role: "user", content }] });
   const before = residentMiB();

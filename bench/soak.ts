@@ -1,10 +1,10 @@
-import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { freePort, redisBinary, TestRedis } from "@drover/testkit";
 import { type MainProcess, ProcessGroup } from "../tests/e2e/process-group.ts";
 import { Inspector } from "./inspector.ts";
+import { residentBytes } from "./serving/resident-bytes.ts";
 
 /**
  * Many short requests, many at once, and what they leave behind: `soak.ts --queue embedded|redis`. Ends with 1 when a request
@@ -85,8 +85,7 @@ async function leftBehind(): Promise<{ waiting: number; kvBytes: number }> {
   };
 }
 
-const rssBytes = ({ child }: MainProcess) =>
-  1024 * Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1]);
+const rssBytes = ({ child }: MainProcess) => residentBytes(child.pid ?? 0);
 
 const heap: number[] = [];
 const began = performance.now();

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import type { TestCluster } from "../../tests/e2e/test-cluster.ts";
+import { residentBytes } from "../serving/resident-bytes.ts";
 
 /** What one process holds. */
 type ProcessLevels = Readonly<{
@@ -38,10 +39,9 @@ function levelsOf(pid: number): ProcessLevels | undefined {
   try {
     const command = readFileSync(`/proc/${pid}/cmdline`, "utf8");
     const name = /--worker-id=([^\0]+)/.exec(command)?.[1] ?? /apps\/([^/]+)\//.exec(command)?.[1] ?? String(pid);
-    const residentKiB = Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
     const handles = readdirSync(`/proc/${pid}/fd`).map((handle) => readlinkSync(`/proc/${pid}/fd/${handle}`));
     const socketCount = handles.filter((target) => target.startsWith("socket:")).length;
-    return { name, residentMiB: Math.round(residentKiB / 1024), handleCount: handles.length, socketCount };
+    return { name, residentMiB: Math.round(residentBytes(pid) / MIB), handleCount: handles.length, socketCount };
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
     return undefined;

@@ -1,9 +1,9 @@
-import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { crc32, deflateSync } from "node:zlib";
 import type { LoneRouter } from "./lone-router.ts";
 import { RawClient, rawRequest } from "./raw-client.ts";
+import { residentBytes } from "./resident-bytes.ts";
 
 const MIB = 2 ** 20;
 const MODEL = "nano";
@@ -47,7 +47,7 @@ export class MemoryFill {
 
   async run(): Promise<Filled> {
     const look = setInterval(() => {
-      this.#resident = Math.max(this.#resident, this.#rss());
+      this.#resident = Math.max(this.#resident, residentBytes(this.#pid));
     }, LOOK_MS);
     const read = setInterval(
       () =>
@@ -192,7 +192,7 @@ export class MemoryFill {
     const kinds = [...now].map(
       ([kind, { used, budget }]) => [kind, { budget, most: this.#most.get(kind) ?? 0, after: used }] as const,
     );
-    return { most: this.#resident, after: this.#rss(), kinds: new Map(kinds), statuses: this.#statuses };
+    return { most: this.#resident, after: residentBytes(this.#pid), kinds: new Map(kinds), statuses: this.#statuses };
   }
 
   #open(): Socket {
@@ -205,10 +205,6 @@ export class MemoryFill {
 
   #count(status: number): void {
     this.#statuses.set(status, (this.#statuses.get(status) ?? 0) + 1);
-  }
-
-  #rss(): number {
-    return 1024 * Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.#pid}/status`, "utf8"))?.[1]);
   }
 
   #note(now: ReadonlyMap<string, Readonly<{ used: number }>>): void {

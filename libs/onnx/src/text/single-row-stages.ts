@@ -1,10 +1,11 @@
 import type { KvKind } from "@drover/kv";
-import type { GraphDims, LinearWeight, MlpWeights } from "@drover/llama4";
+import type { GraphDims, MlpWeights } from "@drover/llama4";
 import { BoundSession, boundCounts, boundFloats, type CachedTensors } from "../bound/bound-session.ts";
 import type { Handle, NativeRuntime } from "../bound/native-runtime.ts";
 import { singleRowGraph, type WholeLayer } from "../graphs/single-row.ts";
 import type { LayerRows } from "../kv/extent-store.ts";
 import type { SessionOptions } from "../session.ts";
+import { linearBytes } from "../weights/linear-bytes.ts";
 
 /** Layers that a single row passes in one run, and whether their last is a MoE layer. */
 export type SingleRowStage = Readonly<{
@@ -182,15 +183,4 @@ function layerBytes({ attention, output, mlp }: WholeLayer): number {
 
 function mlpBytes({ gateUp, down }: MlpWeights): number {
   return linearBytes(gateUp) + linearBytes(down);
-}
-
-function linearBytes(weight: LinearWeight): number {
-  switch (weight.kind) {
-    case "f32":
-      return weight.data.byteLength;
-    case "quantized":
-      return weight.packed.byteLength + weight.scales.byteLength;
-    case "mapped":
-      return weight.parts.reduce((sum, { packed, scales }) => sum + packed.length + scales.length, 0);
-  }
 }

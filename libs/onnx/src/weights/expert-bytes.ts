@@ -1,5 +1,5 @@
 import type { ModelConfig } from "@drover/checkpoint";
-import type { LinearWeight } from "@drover/llama4";
+import { linearBytes } from "./linear-bytes.ts";
 import type { ModelWeights } from "./model-weights.ts";
 
 /**
@@ -14,14 +14,4 @@ export async function expertBytes(
   if (layer === undefined) return 0;
   const { gateUp, down } = await weights.expert(layer, 0);
   return linearBytes(gateUp) + linearBytes(down);
-}
-
-/** What a Linear takes while it is in use. */
-function linearBytes(weight: LinearWeight): number {
-  if (weight.kind === "f32") return weight.data.byteLength;
-  if (weight.kind === "quantized") return weight.packed.byteLength + weight.scales.byteLength;
-  return weight.parts.reduce(
-    (sum, { packed, scales, prepared }) => sum + (prepared?.range.length ?? packed.length + scales.length),
-    0,
-  );
 }
