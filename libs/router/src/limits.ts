@@ -235,6 +235,8 @@ export const QUEUE_CALL_LIMIT: TimeLimit = { ms: 5000, message: "the queue did n
 
 /** Tiles of all requests in flight, unless `--image-memory`; more are refused with 429. 2467 tokens of 17 tiles of 336 x 336 pixels are 5.5 MiB. */
 export const IMAGE_BYTES_HELD_MAX = 1024 * 1024 * 1024;
+/** Pictures of one prompt that are fetched and cut at once: where no other request has any, the largest files have room in the queues of the threads that decode them. */
+export const IMAGES_AT_ONCE = 4;
 /** Bound on one image's encoding, the wait behind others and every vision worker that was tried included. */
 export const ENCODE_MS_MAX = 120_000;
 /** Bound on asking a vision worker for an image's features: one that does not even answer is passed over. */

@@ -5,7 +5,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { neverAborted } from "@drover/core";
 import { publicApi } from "@drover/proto";
 import { RpcClient } from "@drover/rpc";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { BodyBudget } from "./bodies/body-budget.ts";
 import { isConstrained } from "./bodies/body-readers.ts";
 import { BODY_BYTES_MAX, LARGE_BODY_BYTES } from "./limits.ts";
@@ -191,7 +191,7 @@ describe("a body on its way", () => {
     const large = 4 * LARGE_BODY_BYTES;
     const budget = new BodyBudget(new MemoryBudget("bodies", 2 * large), large + 1000);
     await scene.startRouter({ bodies: { budget } });
-    const holder = await sending(BODY_BYTES_MAX, large);
+    const holder = await sending(large + 500, large);
     await expect.poll(() => budget.byteCount).toBe(large);
     const body = filled('{"prompt":"', "x", '"}', large);
     const refused = await scene.post("/tokenize", body);
@@ -200,6 +200,22 @@ describe("a body on its way", () => {
     holder.destroy();
     await expect.poll(() => budget.byteCount).toBe(0);
     expect((await tokenize(body)).count).toBe(large + 1);
+    expect(budget.byteCount).toBe(0);
+  });
+
+  it("that has no room even alone is refused with 413 before it has come, by the flag to raise", async () => {
+    const bytes = new MemoryBudget("bodies", 8 * LARGE_BODY_BYTES);
+    const budget = new BodyBudget(bytes, 7 * LARGE_BODY_BYTES);
+    await scene.startRouter({ bodies: { budget } });
+    const taken = vi.spyOn(bytes, "take");
+    const refused = await scene.post("/tokenize", filled('{"prompt":"', "x", '"}', 7 * LARGE_BODY_BYTES));
+    expect([refused.status, refused.headers.get("retry-after")]).toEqual([413, null]);
+    expect(await refused.text()).toMatch(/ 0\.5 MiB, .* 0\.4 MiB of bodies .*--body-memory/);
+    expect(taken).not.toHaveBeenCalled();
+    const hold = budget.hold();
+    hold.add(7 * LARGE_BODY_BYTES);
+    expect(() => hold.add(1)).toThrow(expect.objectContaining({ code: "payload_too_large" }));
+    hold[Symbol.dispose]();
     expect(budget.byteCount).toBe(0);
   });
 

@@ -88,7 +88,7 @@ describe("prompts that wait", () => {
     const failed = (async () => {
       for await (const _ of call);
     })();
-    await expect(failed).rejects.toThrow("prompts' tokens");
+    await expect(failed).rejects.toThrow(/ MiB of prompts' tokens .*--prompt-memory/);
     await nothingKept();
   });
 
@@ -96,12 +96,37 @@ describe("prompts that wait", () => {
     await scene.startRouter({ memory: { prompts: 8 * KIB } });
     const refused = await scene.post("/tokenize", { prompt: "x".repeat(5000) });
     expect(refused.status).toBe(413);
+    expect(((await refused.json()) as Json).error.message).toContain("--prompt-memory");
     expect((await scene.post("/tokenize", { prompt: "x".repeat(1000) })).status).toBe(200);
     await nothingKept();
   });
 });
 
 describe("answers", () => {
+  it("that would have no room in a router that has nothing else to do are refused for good, by what to ask less of or raise", async () => {
+    await scene.startRouter({ memory: { answers: 60 * KIB } });
+    for (const more of [{ max_tokens: 2000 }, { n: 128, max_tokens: 16 }, { prompt_logprobs: 20 }]) {
+      const [status, retryAfter, sentence] = await refusal({ ...completion({ max_tokens: undefined }), ...more });
+      expect([status, retryAfter]).toEqual([413, null]);
+      expect(sentence).toMatch(/ \d+\.\d MiB, and the router keeps 0\.0 MiB of the answers .*--answer-memory/);
+    }
+    expect(scene.cluster.jobs.all).toHaveLength(0);
+    await nothingKept();
+  });
+
+  it("that can never be given are refused for good also while their prompt would have to wait", async () => {
+    const prompts = REQUEST_BYTES + 5 * 5001;
+    await scene.startRouter({ requestsMax: 8, memory: { answers: 60 * KIB, prompts: 1.5 * prompts } });
+    const holder = scene.post("/v1/completions", completion());
+    const { requestId } = await scene.cluster.jobs.at(0);
+    const [status, retryAfter] = await refusal(completion({ max_tokens: 2000 }));
+    expect([status, retryAfter]).toEqual([413, null]);
+    expect((await refusal(completion()))[0]).toBe(429);
+    scene.worker.send(requestId, 0, started(0), end(0), done);
+    await (await holder).text();
+    await nothingKept();
+  });
+
   it("are reserved as long as they are asked for before anything is queued, and given back when their client has them", async () => {
     await scene.startRouter({ requestsMax: 8, memory: { answers: 60 * KIB } });
     const asked = completion({ max_tokens: 1000 });

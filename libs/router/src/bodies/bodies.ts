@@ -100,7 +100,7 @@ export class Bodies implements AsyncDisposable {
     }
   }
 
-  /** Takes a message that has come whole, against the same budget. Errors: `overloaded`. */
+  /** Takes a message that has come whole, against the same budget. Errors: those of its hold. */
   take(bytes: Uint8Array): ReceivedBody {
     const hold = this.#budget.hold();
     hold.add(bytes.byteLength);

@@ -3,8 +3,10 @@ import { MemoryBudget } from "../memory/memory-budget.ts";
 
 /** What one body holds of the budget, until it is disposed of. */
 export interface BodyHold extends Disposable {
-  /** Counts bytes that have come. Errors: `overloaded` when all bodies together have too many. */
+  /** Counts bytes that have come. Errors: `overloaded` when all bodies together have too many, `payload_too_large` when this one alone has. */
   add(byteCount: number): void;
+  /** Refuses a body that will have so many bytes where it has no room alone. Errors: `payload_too_large`. */
+  check(byteCount: number): void;
 }
 
 /** The bytes of all bodies that a router has received and not yet made prompts of. */
@@ -25,6 +27,11 @@ export class BodyBudget {
     return this.#budget.byteCount;
   }
 
+  /** Of the budget, what bodies of this size may fill. */
+  #mostOf(byteCount: number): number {
+    return byteCount > LARGE_BODY_BYTES ? this.#largeBytesMax : this.#budget.bytesMax;
+  }
+
   /** Opens a body's account. */
   hold(): BodyHold {
     let own = 0;
@@ -32,10 +39,11 @@ export class BodyBudget {
     return {
       add: (byteCount) => {
         if (isOver) return;
-        const most = own + byteCount > LARGE_BODY_BYTES ? this.#largeBytesMax : this.#budget.bytesMax;
+        const most = this.#mostOf(own + byteCount);
         if (!this.#budget.take(byteCount, most)) throw this.#budget.refusal(own + byteCount, most);
         own += byteCount;
       },
+      check: (byteCount) => this.#budget.check(byteCount, this.#mostOf(byteCount)),
       [Symbol.dispose]: () => {
         if (!isOver) this.#budget.give(own);
         isOver = true;

@@ -27,22 +27,23 @@ const BODY_ENCODINGS = Object.keys(DECODERS).filter((name) => !name.startsWith("
 
 /**
  * Receives a body, unpacked as its `content-encoding` says, and counts it in `hold` as it comes. Errors: `payload_too_large` beyond the most
- * bytes, packed or not; `request_timeout` for who sends too slowly; `overloaded` of the hold; `unsupported_media_type` for another encoding;
+ * bytes, packed or not; `request_timeout` for who sends too slowly; those of the hold; `unsupported_media_type` for another encoding;
  * `invalid_argument` for what is not packed so; `cancelled` for who leaves.
  */
-export function receiveBody(
+export async function receiveBody(
   request: IncomingMessage,
   hold: BodyHold,
   times: BodyTimes,
   bytesMax = BODY_BYTES_MAX,
 ): Promise<BodyBlocks> {
   const declared = Number(request.headers["content-length"] ?? 0);
-  if (declared > bytesMax) return Promise.reject(tooLarge(bytesMax));
+  if (declared > bytesMax) throw tooLarge(bytesMax);
+  hold.check(declared);
   const decoder = decoderFor(request.headers["content-encoding"]);
-  if (decoder instanceof DroverError) return Promise.reject(decoder);
+  if (decoder instanceof DroverError) throw decoder;
   const source: Readable = decoder === undefined ? request : request.pipe(decoder);
   const blocks = new BodyBlocks();
-  return new Promise((resolve, reject) => {
+  return await new Promise((resolve, reject) => {
     const late = () => end(new DroverError("request_timeout", "the body was sent too slowly"));
     let total: NodeJS.Timeout | undefined;
     let stall: NodeJS.Timeout | undefined;

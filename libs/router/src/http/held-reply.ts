@@ -14,14 +14,15 @@ export function holdUntilSent(raw: ServerResponse, hold: Disposable): void {
 }
 
 /**
- * Counts replies that are sent as one text until their clients have them; one for which there is no room is answered with 429. Errors are small, and never refused; nor are answers
+ * Counts replies that are sent as one text until their clients have them; one for which there is no room beside others is answered with 429. Errors are small, and never refused; nor are answers
  * that were generated, which are counted with what they are made of.
  */
 export function countReplies(server: FastifyInstance, unread: MemoryBudget): void {
   server.addHook("onSend", (_request, reply, payload, done) => {
     const isSmall = typeof payload !== "string" || payload.length <= REPLY_UNCOUNTED_BYTES;
     if (isSmall || reply.statusCode >= 400 || heldReplies.has(reply.raw)) return done(null, payload);
-    if (!unread.take(payload.length)) return done(unread.refusal(payload.length));
+    // Whatever its size: where nothing else is unread it has room.
+    if (!unread.takeMade(payload.length)) return done(unread.full());
     holdUntilSent(reply.raw, held(unread, payload.length));
     done(null, payload);
   });

@@ -14,13 +14,13 @@ const FULL: Readonly<Record<MemoryKind, string>> = {
   unread: "the router holds too much that its clients have not read",
 };
 
-/** What a client is told whose request has more of a kind than the whole budget. */
-const BEYOND: Readonly<Record<MemoryKind, string>> = {
-  bodies: "of bodies",
-  images: "of images",
-  prompts: "of prompts' tokens",
-  answers: "of the answers that it is gathering",
-  unread: "of what its clients have not read",
+/** What a client is told whose request has more of a kind than the whole budget, and the flag that gives more. */
+const BEYOND: Readonly<Record<MemoryKind, Readonly<{ what: string; flag: string }>>> = {
+  bodies: { what: "bodies", flag: "body-memory" },
+  images: { what: "images", flag: "image-memory" },
+  prompts: { what: "prompts' tokens", flag: "prompt-memory" },
+  answers: { what: "the answers that it is gathering", flag: "answer-memory" },
+  unread: { what: "what its clients have not read", flag: "unread-memory" },
 };
 
 const MIB = 2 ** 20;
@@ -47,6 +47,13 @@ export class MemoryBudget {
     return true;
   }
 
+  /** Counts bytes of what is made already, which nobody is to wait for: as `take`, and more than the whole budget where nothing else is counted. */
+  takeMade(byteCount: number): boolean {
+    if (this.#byteCount > 0) return this.take(byteCount);
+    this.owe(byteCount);
+    return true;
+  }
+
   /** Counts bytes that were promised: they may go beyond the budget, by what all promises come to. */
   owe(byteCount: number): void {
     this.#byteCount += byteCount;
@@ -68,9 +75,16 @@ export class MemoryBudget {
    */
   refusal(byteCount: number, most = this.bytesMax): DroverError {
     if (byteCount <= most) return this.full();
-    const [needed, kept] = [byteCount, most].map((bytes) => (bytes / MIB).toFixed(1));
-    const sentence = `the request alone may take ${needed} MiB, and the router keeps ${kept} MiB ${BEYOND[this.kind]} at most`;
+    // Rounded apart: what is a byte too much is not told as the size that is kept.
+    const [needed, kept] = [Math.ceil((byteCount / MIB) * 10) / 10, Math.floor((most / MIB) * 10) / 10];
+    const { what, flag } = BEYOND[this.kind];
+    const sentence = `the request alone may take ${needed.toFixed(1)} MiB, and the router keeps ${kept.toFixed(1)} MiB of ${what} at most: ask for less, or raise the router's --${flag}`;
     return new DroverError("payload_too_large", sentence);
+  }
+
+  /** Refuses what an empty router would have no room for. Errors: `payload_too_large`. `most`: as for `refusal`. */
+  check(byteCount: number, most = this.bytesMax): void {
+    if (byteCount > most) throw this.refusal(byteCount, most);
   }
 
   /** What refuses a request where there is no room now. */

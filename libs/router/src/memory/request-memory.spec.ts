@@ -166,3 +166,15 @@ it("a reader has its share however full the router is, and more only while there
   hungry.give(2 * UNREAD_SHARE_BYTES);
   expect(small.take(1)).toBe(true);
 });
+
+it("a piece that is larger than all of what may be unread is taken where nothing else is, and its reader alone is waited for", () => {
+  const budgets = budgetsOf({ unread: 4 * UNREAD_SHARE_BYTES });
+  using first = new RequestMemory(budgets);
+  using second = new RequestMemory(budgets);
+  expect(first.take(5 * UNREAD_SHARE_BYTES)).toBe(true);
+  expect(first.take(1)).toBe(false);
+  expect(second.take(2 * UNREAD_SHARE_BYTES)).toBe(false);
+  first.give(5 * UNREAD_SHARE_BYTES);
+  expect(second.take(2 * UNREAD_SHARE_BYTES)).toBe(true);
+  expect(first.take(5 * UNREAD_SHARE_BYTES)).toBe(false);
+});

@@ -45,15 +45,23 @@ export class RequestMemory implements Disposable, AnswerRoom, UnreadRoom {
     this.#count(kind, byteCount);
   }
 
-  /** Counts a tokenized request, and what of its answer is its own before it is queued (`answerBytes`). Errors: as `hold`, with the field that asks for so much. */
+  /**
+   * Counts a tokenized request, and what of its answer is its own before it is queued (`answerBytes`). Errors: as `hold`, with the field that asks for so much;
+   * nothing is counted for what this router never has room for.
+   */
   keep(request: InferenceRequest, query: GenerationQuery): void {
     const { budget, prompt } = query;
     const factBytes = promptFactBytes(request);
     const isAsked = budget.asked !== undefined;
     const most = isAsked ? Number.POSITIVE_INFINITY : this.#budgets.answers.bytesMax * ANSWER_UNASKED_PART;
-    this.#holdOf(prompt.field, "prompts", promptBytes(request));
-    this.#holdOf(prompt.field, "answers", factBytes);
-    this.#holdOf(isAsked ? budget.field : prompt.field, "answers", Math.min(answerBytes(request, query), most));
+    const reservedBytes = Math.min(answerBytes(request, query), most);
+    const prompts = promptBytes(request);
+    // Before anything that passes: who can never be served is not to come back.
+    this.#check(prompt.field, "prompts", prompts);
+    this.#check(prompt.field, "answers", factBytes);
+    this.#check(isAsked ? budget.field : prompt.field, "answers", factBytes + reservedBytes);
+    this.hold("prompts", prompts);
+    this.hold("answers", factBytes + reservedBytes);
     this.#answerUsed += factBytes;
     this.#cost = answerCost(request, query);
   }
@@ -81,12 +89,12 @@ export class RequestMemory implements Disposable, AnswerRoom, UnreadRoom {
     };
   }
 
-  /** Counts what its readers have not taken yet. False where there is no room: the reader is to be cut off. A share of the budget is each request's, however full it is. */
+  /** Counts what its readers have not taken yet. False where there is no room: the reader is to be cut off. A share of the budget is each request's, however full it is, and one piece may be larger than the budget where nothing else is unread. */
   take(byteCount: number): boolean {
     if (this.#isOver) return true;
     const budget = this.#budgets.unread;
     if (this.of("unread") + byteCount <= UNREAD_SHARE_BYTES) budget.owe(byteCount);
-    else if (!budget.take(byteCount)) return false;
+    else if (!budget.takeMade(byteCount)) return false;
     this.#count("unread", byteCount);
     return true;
   }
@@ -105,13 +113,12 @@ export class RequestMemory implements Disposable, AnswerRoom, UnreadRoom {
     this.#counts.clear();
   }
 
-  #holdOf(field: string, kind: MemoryKind, byteCount: number): void {
-    try {
-      this.hold(kind, byteCount);
-    } catch (error) {
-      if (!(error instanceof DroverError) || error.code !== "payload_too_large") throw error;
-      throw new DroverError(error.code, error.message, { field });
-    }
+  #check(field: string, kind: MemoryKind, byteCount: number): void {
+    const budget = this.#budgets[kind];
+    const allBytes = this.of(kind) + byteCount;
+    if (this.#isOver || allBytes <= budget.bytesMax) return;
+    const { code, message } = budget.refusal(allBytes);
+    throw new DroverError(code, message, { field });
   }
 
   /** In steps, so that not every token asks. */

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { assert, type Clock, DroverError, type ImageTiles, type Logger } from "@drover/core";
 import type { ImageReference, PreparedPrompt, PromptQuery, TextReading } from "@drover/openai";
+import { IMAGES_AT_ONCE } from "../limits.ts";
 import type { RouterMetrics } from "../metrics/router-metrics.ts";
 import type { ServedModel } from "../served-model.ts";
 import { allOrNone } from "./all-or-none.ts";
@@ -87,13 +88,14 @@ export class PromptPreparer {
     });
   }
 
-  /** In order. When one cannot be opened, the others need not be. */
+  /** In order, a few at a time. When one cannot be opened, the others need not be. */
   async #openImages(
     references: readonly ImageReference[],
     holder: ImagesPermit,
     signal: AbortSignal,
   ): Promise<readonly ImageTiles[]> {
-    return await allOrNone(references, signal, (reference, either) => this.#openImage(reference, holder, either));
+    const open = (reference: ImageReference, either: AbortSignal) => this.#openImage(reference, holder, either);
+    return await allOrNone(references, signal, open, IMAGES_AT_ONCE);
   }
 
   /** Counts its tiles against what the router holds. */
