@@ -11,42 +11,45 @@ export type CommandOptions = ConfigSources &
   Readonly<{
     command: string;
     usage: string;
-    /** What stands below the flags of `--help`, by the values that are given there, or have a default. */
+    /** What stands below the flags of `--help`, by the values that are given there, or have a default; where one of them is wrong, that is said in its place. */
     follows?: (values: Readonly<Record<string, unknown>>) => string;
   }>;
 
 /**
  * For a process's main: parses, or answers `--help` or `--version` on standard output and exits with 0, or says all problems on standard error
- * and exits with 2.
+ * and exits with 2; a page of `--help` that tells of the values given with it says their problems so, too.
  */
 export function commandConfig<S extends ConfigSpec>(spec: S, options: CommandOptions): Config<S> {
-  if (options.argv.includes("--help") || options.argv.includes("-h")) {
-    process.stdout.write(helpText(spec, options.usage));
-    if (options.follows !== undefined) process.stdout.write(`\n${options.follows(helpValues(spec, options))}\n`);
+  const { argv, command, usage, follows } = options;
+  if (argv.includes("--help") || argv.includes("-h")) {
+    process.stdout.write(helpText(spec, usage));
+    if (follows !== undefined) {
+      const values = orExit(() => helpValues(spec, options), command);
+      process.stdout.write(`\n${follows(values)}\n`);
+    }
     process.exit(0);
   }
-  if (options.argv.includes("--version")) {
+  if (argv.includes("--version")) {
     process.stdout.write(`drover ${VERSION}\n`);
     process.exit(0);
   }
+  return orExit(() => parseConfig(spec, options), command);
+}
+
+function orExit<T>(parse: () => T, command: string): T {
   try {
-    return parseConfig(spec, options);
+    return parse();
   } catch (error) {
     if (!(error instanceof DroverError)) throw error;
-    process.stderr.write(`${error.message}\nSee ${options.command} --help.\n`);
+    process.stderr.write(`${error.message}\nSee ${command} --help.\n`);
     process.exit(USAGE_EXIT_STATUS);
   }
 }
 
-/** The values of flags beside `--help`, where what must be given may be missing; the defaults where one of them is wrong. */
+/** The values of flags beside `--help`, where what must be given may be missing. Errors: those of `parseConfig`: nothing is told of values that nobody has given. */
 export function helpValues(spec: ConfigSpec, { argv, ...sources }: ConfigSources): Readonly<Record<string, unknown>> {
   const optional = Object.fromEntries(
     Object.entries(spec).map(([key, flag]) => [key, { ...flag, required: undefined } as unknown as ConfigSpec[string]]),
   );
-  try {
-    return parseConfig(optional, { ...sources, argv: argv.filter((word) => word !== "--help" && word !== "-h") });
-  } catch (error) {
-    if (!(error instanceof DroverError)) throw error;
-    return parseConfig(optional, { argv: [], env: {} });
-  }
+  return parseConfig(optional, { ...sources, argv: argv.filter((word) => word !== "--help" && word !== "-h") });
 }

@@ -1,5 +1,6 @@
 import { HELP_COLUMNS } from "../limits.ts";
 import { type ConfigSpec, environmentName, type Flag, flagName } from "./flag.ts";
+import { sizeText } from "./value.ts";
 
 const VALUE_NAMES = {
   string: "TEXT",
@@ -43,11 +44,15 @@ function signature(key: string, flag: Flag): string {
 }
 
 function describe(flag: Flag): string {
-  const help = flag.help.endsWith(".") ? flag.help : `${flag.help}.`;
+  const help = `${flag.help.endsWith(".") ? flag.help : `${flag.help}.`}${leastOf(flag)}`;
   if ("required" in flag && flag.required) return `${help} Required.`;
   const fallback = Array.isArray(flag.default) ? flag.default.join(",") : flag.default;
   return fallback === undefined || fallback === false || fallback === "" ? help : `${help} Default: ${fallback}.`;
 }
+
+/** Of a size that may not be any. */
+const leastOf = (flag: Flag): string =>
+  flag.kind === "size" && flag.min !== undefined && flag.min > 1 ? ` At least ${sizeText(flag.min)}.` : "";
 
 function wrap(text: string, columns: number): string[] {
   const lines: string[] = [];

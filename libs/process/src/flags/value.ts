@@ -18,6 +18,11 @@ const BYTES = {
   gib: 2 ** 30,
   tib: 2 ** 40,
 };
+const SIZE_UNITS = [
+  ["GiB", BYTES.gib],
+  ["MiB", BYTES.mib],
+  ["KiB", BYTES.kib],
+] as const;
 const MILLISECONDS = { "": 1, ms: 1, s: 1e3, m: 60e3, h: 3600e3 };
 const TRUE_WORDS = ["true", "1", "yes", "on"];
 const FALSE_WORDS = ["false", "0", "no", "off"];
@@ -36,7 +41,12 @@ export function parseValue(flag: Flag, raw: unknown): Parsed {
     case "size":
       if (flag.auto && raw === "auto") return { value: raw };
       return withHint(
-        bounded(flag, withUnit(raw, BYTES), `must be a size such as 512MiB or 2GB${flag.auto ? ", or auto" : ""}`),
+        bounded(
+          flag,
+          withUnit(raw, BYTES),
+          `must be a size such as 512MiB or 2GB${flag.auto ? ", or auto" : ""}`,
+          sizeText,
+        ),
         raw,
       );
     case "duration":
@@ -116,9 +126,20 @@ function withUnit(raw: unknown, units: Readonly<Record<string, number>>): number
   return Number.isSafeInteger(value) ? value : undefined;
 }
 
-function bounded(flag: Readonly<{ min?: number; max?: number }>, value: number | undefined, shape: string): Parsed {
+function bounded(
+  { min, max }: Readonly<{ min?: number; max?: number }>,
+  value: number | undefined,
+  shape: string,
+  told: (value: number) => string = String,
+): Parsed {
   if (value === undefined) return { problem: shape };
-  if (flag.min !== undefined && value < flag.min) return { problem: `must be at least ${flag.min}, not ${value}` };
-  if (flag.max !== undefined && value > flag.max) return { problem: `must be at most ${flag.max}, not ${value}` };
+  if (min !== undefined && value < min) return { problem: `must be at least ${told(min)}, not ${told(value)}` };
+  if (max !== undefined && value > max) return { problem: `must be at most ${told(max)}, not ${told(value)}` };
   return { value };
+}
+
+/** A size as flags have it, in the largest unit that it is a whole number of. */
+export function sizeText(bytes: number): string {
+  const [name, unit] = SIZE_UNITS.find(([, each]) => bytes >= each && bytes % each === 0) ?? ["", 1];
+  return `${bytes / unit}${name}`;
 }
