@@ -10,7 +10,7 @@ import { ClusterSecret } from "../tests/e2e/cluster-secret.ts";
 import { TestCluster } from "../tests/e2e/test-cluster.ts";
 import { ChaosLog } from "./chaos/chaos-log.ts";
 import { chaosTable } from "./chaos/chaos-table.ts";
-import { type Levels, readLevels } from "./chaos/levels.ts";
+import { type HeldLevels, levelsText, readLevels } from "./chaos/levels.ts";
 import { type MixedRequest, mixedRequests } from "./chaos/mixed-requests.ts";
 import { MixedTally, type Outcome, readMixed } from "./chaos/mixed-stream.ts";
 import { Pauses } from "./chaos/pauses.ts";
@@ -21,7 +21,7 @@ import { SecondRouter } from "./chaos/second-router.ts";
  * `chaos-long.ts --minutes 30 --streams 32 --every 5`. Every expert has two holders. `--queue-too` has Redis and the scheduler among the victims.
  * Who was cut off with a killed router asks the other one again, as users do, and is counted as such. Says what came of the requests, how long streams
  * paused by what was killed, and what is held ten seconds after the last one. What has come of it so far is in the file `--so-far` all the time, and is
- * said when it is told to end. `--kinds text,tools`: streams of these alone. `--log FILE`: what the cluster says, and what is killed and who waited, each with its time.
+ * said when it is told to end. `--kinds text,tools`: streams of these alone. `--victims "expert worker,router"`: kills of these alone. `--log FILE`: what the cluster says, and what is killed and who waited, each with its time.
  */
 const { values } = parseArgs({
   options: {
@@ -35,6 +35,7 @@ const { values } = parseArgs({
     "context-workers": { type: "string", default: "2" },
     flags: { type: "string", default: "" },
     kinds: { type: "string", default: "" },
+    victims: { type: "string", default: "" },
     log: { type: "string" },
     "so-far": { type: "string", default: join(tmpdir(), "chaos-long.md") },
   },
@@ -142,7 +143,7 @@ function processOf(kind: string, text: string): Victim {
 
 const workers = (kind: string, name: string, count: string) =>
   Array.from({ length: Number(count) }, (_, i) => processOf(kind, `--worker-id=${name}-${i}`));
-const victims: readonly Victim[] = [
+const all: readonly Victim[] = [
   ...workers("expert worker", "experts", values["expert-workers"]),
   ...workers("attention worker", "attention", values["attention-workers"]),
   ...workers("context worker", "context", values["context-workers"]),
@@ -154,6 +155,9 @@ const victims: readonly Victim[] = [
   },
   ...(isQueueVictim ? [processOf("scheduler", "apps/scheduler/"), redisVictim()] : []),
 ];
+const struck = values.victims.split(",").filter(Boolean);
+const victims = all.filter(({ kind }) => struck.length === 0 || struck.includes(kind));
+if (victims.length === 0) throw new Error(`--victims names none of ${[...new Set(all.map(({ kind }) => kind))]}`);
 
 function redisVictim(): Victim {
   const kill = async () => {
@@ -179,12 +183,10 @@ async function strikes(): Promise<void> {
   }
 }
 
-type Held = Levels & Readonly<{ redisKeyCount: number }>;
-
 /** What the cluster holds, and what its Redis does for it: what ended lately is kept there for a bounded time, and so is each worker's place. */
-async function held(): Promise<Held> {
+async function held(): Promise<HeldLevels> {
   const levels = await readLevels(cluster);
-  if (!isQueueVictim) return { ...levels, redisKeyCount: 0 };
+  if (!isQueueVictim) return levels;
   const control = openRedis(redis.url, { producer: false });
   const redisKeyCount = await control.dbsize();
   control.disconnect();
@@ -219,9 +221,6 @@ async function interrupt(): Promise<void> {
 }
 for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => void interrupt());
 
-const level = ({ residentMiB, handleCount, socketCount, kvMiB, redisKeyCount }: Held) =>
-  `${residentMiB} MiB resident, ${handleCount} handles, ${socketCount} sockets, ${redisKeyCount} keys in Redis, ${kvMiB} MiB of KV held`;
-
 await sleep(2000);
 const before = await held();
 log.levels("before", before);
@@ -239,6 +238,6 @@ await whole();
 await sleep(REST_MS);
 const after = await held();
 log.levels("after", after);
-console.log(`before: ${level(before)}; ten seconds after: ${level(after)}`);
+console.log(levelsText(before, after));
 const { wrong, lost, hanging } = tally;
 process.exitCode = wrong.length + lost + hanging === 0 ? 0 : 1;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { TestCluster } from "../tests/e2e/test-cluster.ts";
-import { type Levels, readLevels } from "./chaos/levels.ts";
+import { levelsText, readLevels } from "./chaos/levels.ts";
 import { type MixedRequest, mixedRequests } from "./chaos/mixed-requests.ts";
 import { MixedTally, readMixed } from "./chaos/mixed-stream.ts";
 import { STRIKES, type Strike, strikeAll } from "./chaos/strike.ts";
@@ -82,8 +82,6 @@ console.log("|---|---|---|---|---|---|---|---|---|---|");
 console.log(
   `| ${what} | ${count} | ${right} | ${wrong.length} | ${lost} | ${hanging} | ${errors} | ${pause(0.5)} | ${pause(0.99)} | ${pause(1)} |`,
 );
-const level = ({ residentMiB, handleCount, socketCount, kvMiB }: Levels) =>
-  `${residentMiB} MiB resident, ${handleCount} handles, ${socketCount} sockets, ${kvMiB} MiB of KV held`;
-console.log(`before: ${level(before)}; ten seconds after: ${level(after)}`);
+console.log(levelsText(before, after));
 for (const one of wrong) console.log(one);
 process.exitCode = wrong.length + lost + hanging === 0 ? 0 : 1;

@@ -13,6 +13,9 @@ type ProcessLevels = Readonly<{
 /** What a cluster holds: resident memory, open handles and sockets of all its processes, each of them, and what requests hold of its KV. */
 export type Levels = Omit<ProcessLevels, "name"> & Readonly<{ kvMiB: number; processes: readonly ProcessLevels[] }>;
 
+/** The same, and what its Redis has for it. */
+export type HeldLevels = Levels & Readonly<{ redisKeyCount?: number }>;
+
 const MIB = 2 ** 20;
 
 /** Reads the levels of a cluster's processes, from /proc and the scheduler's admin port. */
@@ -32,6 +35,16 @@ export async function readLevels(cluster: TestCluster): Promise<Levels> {
     kvMiB: Math.round(kvBytes / MIB),
     processes,
   };
+}
+
+/** What was held before a load and ten seconds after it, as a sentence. `redisKeyCount`: of a cluster whose queue is in Redis. */
+export function levelsText(before: HeldLevels, after: HeldLevels): string {
+  return `before: ${levelText(before)}; ten seconds after: ${levelText(after)}`;
+}
+
+function levelText({ residentMiB, handleCount, socketCount, redisKeyCount, kvMiB }: HeldLevels): string {
+  const keys = redisKeyCount === undefined ? "" : `${redisKeyCount} keys in Redis, `;
+  return `${residentMiB} MiB resident, ${handleCount} handles, ${socketCount} sockets, ${keys}${kvMiB} MiB of KV held`;
 }
 
 /** Undefined of a process that ended, or closed a handle, while it was read. */

@@ -97,3 +97,18 @@ describe("a token stream that comes up", () => {
     scene.stream.close();
   });
 });
+
+describe("a cancel", () => {
+  it("takes nothing back that a newer attempt's has said, though a late event of an older one forces it", () => {
+    const scene = new Scene();
+    scene.last.listener.onMessage(hello);
+    const request = requestId("one");
+    scene.stream.cancel(request, 5);
+    scene.stream.cancel(request, 3, true);
+    scene.stream.cancel(request, 4);
+    scene.stream.cancel(request, 5);
+    const cancel = { kind: "cancel", requestId: request, attempt: 5 };
+    expect(scene.since).toEqual([cancel, cancel]);
+    scene.stream.close();
+  });
+});

@@ -103,8 +103,9 @@ export class WorkerStream {
   cancel(requestId: RequestId, attempt: number, force = false): void {
     const before = this.#cancelled.get(requestId);
     if (!this.connected || (!force && before !== undefined && before >= attempt)) return;
-    this.#cancelled.set(requestId, attempt);
-    this.#stream.send({ kind: "cancel", requestId, attempt });
+    const upTo = Math.max(attempt, before ?? attempt);
+    this.#cancelled.set(requestId, upTo);
+    this.#stream.send({ kind: "cancel", requestId, attempt: upTo });
   }
 
   close(): void {
