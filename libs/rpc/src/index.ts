@@ -4,7 +4,7 @@ export { dropCancelledCalls } from "./cancelled-calls.ts";
 export { type Channel, RpcClient } from "./client.ts";
 export { fromServiceError, toServiceError } from "./errors.ts";
 export { grpcNetwork, type Network } from "./network.ts";
-export { requestIdIn, tellRequestIds } from "./request-id-metadata.ts";
+export { requestIdIn, tellIdIn, tellRequestIds } from "./request-id-metadata.ts";
 export {
   type BytesHandlers,
   bytesService,

@@ -16,6 +16,9 @@ export function requestIdIn(metadata: Metadata): string {
   return id;
 }
 
+/** Puts a call's id into what its client gets. */
+export const tellIdIn = (metadata: Metadata, id: string): void => metadata.set(REQUEST_ID, id);
+
 /** Has every answer of a call tell its id: in its initial metadata, and where it has none, as one that is refused at once, in its trailers. */
 export const tellRequestIds: ServerInterceptor = (_method, call) => {
   let id: string | undefined;

@@ -11,7 +11,7 @@ import {
   INLINE_BODY_BYTES_MAX,
 } from "../limits.ts";
 import { BodyBlocks, joined } from "./body-blocks.ts";
-import { BodyBudget } from "./body-budget.ts";
+import { BodyBudget, type BodyHold } from "./body-budget.ts";
 import type { BodyRequest } from "./body-messages.ts";
 import { type BodyContext, type FactsByModel, type ReadBody, readBody } from "./read-body.ts";
 import { BODY_TIMES, type BodyTimes, receiveBody } from "./receive-body.ts";
@@ -64,6 +64,8 @@ export class Bodies implements AsyncDisposable {
   readonly #options: BodiesOptions;
   readonly #budget: BodyBudget;
   readonly #pool: ThreadPool<BodyRequest, ReadBody>;
+  /** Of messages that were counted as they came: takes over what counts them; undefined where their call is over. */
+  readonly #given = new WeakMap<Uint8Array, () => BodyHold | undefined>();
 
   constructor(options: BodiesOptions) {
     this.#options = options;
@@ -87,12 +89,25 @@ export class Bodies implements AsyncDisposable {
     return this.#options.bytesMax ?? BODY_BYTES_MAX;
   }
 
+  /** Bytes that one may be counted with. */
+  get heldBytesMax(): number {
+    return Math.min(this.bytesMax, this.#budget.largeBytesMax);
+  }
+
+  get times(): BodyTimes {
+    return this.#options.times ?? BODY_TIMES;
+  }
+
+  /** Opens the account of what comes by another way than `receive`. */
+  hold(): BodyHold {
+    return this.#budget.hold();
+  }
+
   /** Receives a request's body. Errors: those of `receiveBody`. */
   async receive(request: IncomingMessage): Promise<ReceivedBody> {
-    const hold = this.#budget.hold();
+    const hold = this.hold();
     try {
-      const { times = BODY_TIMES } = this.#options;
-      const blocks = await receiveBody(request, hold, times, this.bytesMax);
+      const blocks = await receiveBody(request, hold, this.times, this.bytesMax);
       return { blocks, [Symbol.dispose]: () => hold[Symbol.dispose]() };
     } catch (error) {
       hold[Symbol.dispose]();
@@ -100,10 +115,16 @@ export class Bodies implements AsyncDisposable {
     }
   }
 
+  /** A message that was counted as it came is with who handles it; `take` takes over what counts it. */
+  give(bytes: Uint8Array, holdOf: () => BodyHold | undefined): void {
+    this.#given.set(bytes, holdOf);
+  }
+
   /** Takes a message that has come whole, against the same budget. Errors: those of its hold. */
   take(bytes: Uint8Array): ReceivedBody {
-    const hold = this.#budget.hold();
-    hold.add(bytes.byteLength);
+    const hold = this.#given.get(bytes)?.() ?? this.hold();
+    this.#given.delete(bytes);
+    hold.become(bytes.byteLength);
     return { blocks: BodyBlocks.of(bytes), [Symbol.dispose]: () => hold[Symbol.dispose]() };
   }
 

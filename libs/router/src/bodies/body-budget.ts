@@ -5,6 +5,8 @@ import { MemoryBudget } from "../memory/memory-budget.ts";
 export interface BodyHold extends Disposable {
   /** Counts bytes that have come. Errors: `overloaded` when all bodies together have too many, `payload_too_large` when this one alone has. */
   add(byteCount: number): void;
+  /** Counts so many in all, in place of what was added. Errors: as `add`. */
+  become(byteCount: number): void;
   /** Refuses a body that will have so many bytes where it has no room alone. Errors: `payload_too_large`. */
   check(byteCount: number): void;
 }
@@ -12,7 +14,8 @@ export interface BodyHold extends Disposable {
 /** The bytes of all bodies that a router has received and not yet made prompts of. */
 export class BodyBudget {
   readonly #budget: MemoryBudget;
-  readonly #largeBytesMax: number;
+  /** Of the budget, what bodies above LARGE_BODY_BYTES may have. */
+  readonly largeBytesMax: number;
 
   /** `largeBytesMax`: of the budget, what large bodies may have; what is left is for the many small ones. LARGE_BODIES_PART of it unless given. */
   constructor(
@@ -20,7 +23,7 @@ export class BodyBudget {
     largeBytesMax = budget.bytesMax * LARGE_BODIES_PART,
   ) {
     this.#budget = budget;
-    this.#largeBytesMax = largeBytesMax;
+    this.largeBytesMax = largeBytesMax;
   }
 
   get byteCount(): number {
@@ -29,20 +32,23 @@ export class BodyBudget {
 
   /** Of the budget, what bodies of this size may fill. */
   #mostOf(byteCount: number): number {
-    return byteCount > LARGE_BODY_BYTES ? this.#largeBytesMax : this.#budget.bytesMax;
+    return byteCount > LARGE_BODY_BYTES ? this.largeBytesMax : this.#budget.bytesMax;
   }
 
   /** Opens a body's account. */
   hold(): BodyHold {
     let own = 0;
     let isOver = false;
+    const become = (byteCount: number) => {
+      if (isOver) return;
+      const most = this.#mostOf(byteCount);
+      if (byteCount <= own) this.#budget.give(own - byteCount);
+      else if (!this.#budget.take(byteCount - own, most)) throw this.#budget.refusal(byteCount, most);
+      own = byteCount;
+    };
     return {
-      add: (byteCount) => {
-        if (isOver) return;
-        const most = this.#mostOf(own + byteCount);
-        if (!this.#budget.take(byteCount, most)) throw this.#budget.refusal(own + byteCount, most);
-        own += byteCount;
-      },
+      add: (byteCount) => become(own + byteCount),
+      become,
       check: (byteCount) => this.#budget.check(byteCount, this.#mostOf(byteCount)),
       [Symbol.dispose]: () => {
         if (!isOver) this.#budget.give(own);

@@ -17,6 +17,7 @@ import { Server, type ServerWritableStream } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation, service as healthService } from "grpc-health-check";
 import { GRPC_IDLE_MS_MAX, GRPC_STREAMS_MAX } from "../limits.ts";
+import { countMessages } from "./counted-messages.ts";
 import { authenticate, clientOf, drained, type GrpcCallParts, refusal, unary } from "./grpc-calls.ts";
 import { GrpcReplies } from "./grpc-replies.ts";
 import { inferService } from "./infer/infer-service.ts";
@@ -37,7 +38,8 @@ export function createGrpcServer(options: GrpcCallParts): GrpcServer {
     "grpc.max_receive_message_length": options.bodies.bytesMax,
     "grpc.max_concurrent_streams": GRPC_STREAMS_MAX,
     "grpc.max_connection_idle_ms": GRPC_IDLE_MS_MAX,
-    interceptors: [dropCancelledCalls, tellRequestIds],
+    // The first one reads the calls' own streams.
+    interceptors: [countMessages(options.bodies), dropCancelledCalls, tellRequestIds],
   });
   server.addService(...inferenceService(options));
   server.addService(...inferService(options));
