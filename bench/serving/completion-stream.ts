@@ -23,7 +23,14 @@ export function streamCompletion(
     words = WORDS,
     prompt = distinctPrompt(words),
     onFirst = () => undefined,
-  }: Readonly<{ tokens: number; agent: Agent; model?: string; words?: number; prompt?: string; onFirst?: () => void }>,
+  }: Readonly<{
+    tokens: number;
+    agent: Agent;
+    model?: string;
+    words?: number;
+    prompt?: string | readonly number[];
+    onFirst?: () => void;
+  }>,
 ): Promise<StreamTimes> {
   const began = performance.now();
   const body = { model, prompt, max_tokens: tokens, min_tokens: tokens, ignore_eos: true, stream: true };

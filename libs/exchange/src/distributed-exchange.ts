@@ -2,11 +2,13 @@ import { at, type Clock, type ExchangeRequest, type ExchangeResult, type ExpertE
 import { dispatchByExpert } from "./dispatch.ts";
 import { askTraced, ExpertCalls } from "./expert-calls.ts";
 import type { ExpertPeer, PeerCall } from "./expert-peer.ts";
-import { EMPTY_MAP, type HolderMap, isReachable, onlyHolder } from "./holder-map.ts";
+import { HereOrAmong } from "./here-or-among.ts";
+import { commonHolders, EMPTY_MAP, type HolderMap, isReachable } from "./holder-map.ts";
 import { UNREACHED_MS_MAX } from "./limits.ts";
 import { ReachedPeers } from "./reached-peers.ts";
 import { type ExpertRows, expertRowsOf, type RoutedRows } from "./routed-rows.ts";
 import { type BalancedExpert, balanceRows } from "./row-balance.ts";
+import { addRows, type Share, type Shares } from "./share.ts";
 
 /** What the exchange reports as it decides: tokens by expert, rows that found no answer. */
 export interface ExchangeObserver {
@@ -21,12 +23,6 @@ export type PeerState = Readonly<{ workerId: string; slowness: number; isSilent:
 
 /** Resolves once what was written to other processes has left this one. */
 export type WhenSent = () => Promise<unknown>;
-
-/** The rows that go to one peer, sorted by expert. */
-type Share = { readonly peer: ExpertPeer; experts: number[]; counts: number[]; rows: number[] };
-
-/** A step's rows by the peer that answers them, and those whose expert nobody connected holds. */
-type Shares = Readonly<{ shares: readonly Share[]; missing: readonly number[] }>;
 
 /** A layer's rows while they are asked for. `isOver`: whether nobody waits for them any more; absent where they are waited for in any case. */
 type Asking = Readonly<{ request: ExchangeRequest; y_aD: Float32Array; isOver?: () => boolean }>;
@@ -48,6 +44,7 @@ export class DistributedExchange implements ExpertExchange {
   readonly #whenSent: WhenSent;
   readonly #calls: ExpertCalls;
   readonly #clock: Clock;
+  readonly #ways = new HereOrAmong();
   /** Since when holders that the map names cannot be reached. */
   readonly #unreachedSinceMs = new Map<string, number>();
   #map: HolderMap = EMPTY_MAP;
@@ -118,11 +115,7 @@ export class DistributedExchange implements ExpertExchange {
     const y_aD = request.y_aD ?? new Float32Array(request.rowCount * width);
     const asking = { request, y_aD };
     const routed = this.#route(request);
-    const alone = this.#aloneHere(request.layer, routed.experts);
-    const missing =
-      alone === undefined
-        ? await this.#exchangeAmong(expertRowsOf(routed), asking)
-        : await this.#askHere(alone, routed, asking);
+    const missing = await this.#computed(routed, asking);
     missing.sort((a, b) => a - b);
     // A peer may have answered some rows of a call that failed.
     for (const row of missing) y_aD.fill(0, row * width, (row + 1) * width);
@@ -139,11 +132,28 @@ export class DistributedExchange implements ExpertExchange {
     return { experts, counts, rows };
   }
 
-  /** The peer of this process, where nobody else holds any of these experts: then there is nothing to share out and nobody to wait for. */
-  #aloneHere(layer: number, experts: Int32Array): ExpertPeer | undefined {
-    const holder = onlyHolder(this.#map, layer, experts);
-    const peer = holder === undefined ? undefined : this.#reach(holder, NOBODY);
-    return peer?.isHere === true ? peer : undefined;
+  /** Has the rows computed, here or among all holders where both can be. Returns those that got no answer. */
+  async #computed(routed: RoutedRows, asking: Asking): Promise<number[]> {
+    const { here, isAlone } = this.#holdsHere(asking.request.layer, routed.experts);
+    if (here === undefined) return await this.#exchangeAmong(expertRowsOf(routed), asking);
+    if (isAlone) return await this.#askHere(here, routed, asking);
+    const beganMs = this.#clock.monotonic();
+    const { rowCount } = asking.request;
+    const way = this.#ways.choose(rowCount, beganMs);
+    const missing =
+      way === "here"
+        ? await this.#askHere(here, routed, asking)
+        : await this.#exchangeAmong(expertRowsOf(routed), asking);
+    const now = this.#clock.monotonic();
+    this.#ways.note(way, rowCount, now - beganMs, now);
+    return missing;
+  }
+
+  /** The peer of this process, where it holds all of these experts, and whether nobody else holds any of them: then there is nothing to share out. */
+  #holdsHere(layer: number, experts: Int32Array): Readonly<{ here: ExpertPeer | undefined; isAlone: boolean }> {
+    const { holders, isAlone } = commonHolders(this.#map, layer, experts);
+    const here = holders.map((id) => this.#reach(id, NOBODY)).find((peer) => peer?.isHere === true);
+    return { here, isAlone };
   }
 
   /** Has all rows computed in this process. Returns those that got no answer, here or of whoever holds their experts by then. */
@@ -277,14 +287,6 @@ export class DistributedExchange implements ExpertExchange {
     const lost = await Promise.all(shares.map((share) => this.#answer(share, asking, silent)));
     return [...missing, ...lost.flat()];
   }
-}
-
-function addRows(shares: Map<string, Share>, peer: ExpertPeer, expert: number, rows: Int32Array): void {
-  const share = shares.get(peer.workerId) ?? { peer, experts: [], counts: [], rows: [] };
-  shares.set(peer.workerId, share);
-  share.experts.push(expert);
-  share.counts.push(rows.length);
-  for (const row of rows) share.rows.push(row);
 }
 
 function maxOf(values: Int32Array): number {

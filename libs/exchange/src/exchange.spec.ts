@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import type { ExpertPeer, PeerCall } from "./expert-peer.ts";
 import { PendingCalls } from "./pending-calls.ts";
 import { exchangeOver, fakePeer, request } from "./testing/exchange-scene.ts";
+import { SteppedClock } from "./testing/stepped-clock.ts";
 
 test("every row comes back from its own expert, in the step's order", async () => {
   const exchange = exchangeOver([fakePeer("a"), fakePeer("b")], [["a"], ["b"], ["a"]]);
@@ -163,4 +164,33 @@ test("a call is settled exactly once: by reply, deadline or the stream's end", (
   calls.failAll();
   expect(settled).toEqual(["a", "b"]);
   expect(calls.byteCount).toBe(0);
+});
+
+test("rows whose experts are all here are not sent to others that hold them too, where that takes longer", async () => {
+  const clock = new SteppedClock();
+  const asked: string[] = [];
+  const peer = (workerId: string, isHere: boolean, ms: number): ExpertPeer => {
+    const { call, ...facts } = fakePeer(workerId);
+    const timed = (one: PeerCall) => {
+      asked.push(workerId);
+      clock.pass(ms);
+      return call(one);
+    };
+    return { ...facts, isHere, call: timed };
+  };
+  const both = ["there", "here"];
+  const peers = [peer("here", true, 1), peer("there", false, 20)];
+  const exchange = exchangeOver(peers, [both, both, both], async () => undefined, clock);
+  for (let step = 0; step < 10; step++) {
+    const { y_aD, missing } = await exchange.exchange(request);
+    expect([...y_aD]).toEqual([3, 3, 2, 2, 6, 6, 12, 12]);
+    expect(missing).toEqual([]);
+  }
+  expect(asked.filter((id) => id === "there")).toHaveLength(1);
+  // Not here: the others' rows are where they have to be.
+  const elsewhere = exchangeOver(peers, [["there"], both, both], async () => undefined, clock);
+  asked.length = 0;
+  await elsewhere.exchange(request);
+  await elsewhere.exchange(request);
+  expect(asked.filter((id) => id === "there")).toHaveLength(2);
 });

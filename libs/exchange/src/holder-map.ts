@@ -22,14 +22,21 @@ export function isReachable(map: HolderMap, isConnected: (workerId: string) => b
   return map.layers.size > 0;
 }
 
-/** The worker that holds all of these experts of a layer, where nobody else holds any of them. */
-export function onlyHolder(map: HolderMap, layer: number, experts: Int32Array): string | undefined {
-  const holders = map.layers.get(layer);
-  let only: string | undefined;
+/** The workers that hold all of these experts of a layer, and whether nobody else holds any of them. */
+export function commonHolders(
+  map: HolderMap,
+  layer: number,
+  experts: Int32Array,
+): Readonly<{ holders: readonly string[]; isAlone: boolean }> {
+  const layerHolders = map.layers.get(layer);
+  let common: readonly string[] = layerHolders?.[experts[0] ?? -1] ?? [];
+  let isAlone = common.length === 1;
   for (const expert of experts) {
-    const [holder, ...others] = holders?.[expert] ?? [];
-    if (holder === undefined || others.length > 0 || (only !== undefined && holder !== only)) return undefined;
-    only = holder;
+    const holders = layerHolders?.[expert] ?? [];
+    if (holders.length > 1) isAlone = false;
+    if (holders.length === 1 && holders[0] === common[0] && common.length === 1) continue;
+    common = common.filter((id) => holders.includes(id));
+    if (common.length === 0) break;
   }
-  return only;
+  return { holders: common, isAlone };
 }

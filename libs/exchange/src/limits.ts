@@ -34,3 +34,6 @@ export const SILENT_WAIT_PARTS = 4;
 
 /** A holder that the map names and that could not be reached for so long counts as silent too. */
 export const UNREACHED_MS_MAX = 1500;
+
+/** Where rows may be computed in this process or shared out among all holders, the way that was slower is tried again after so long without it. */
+export const OTHER_WAY_RETRY_MS = 2000;
