@@ -16,7 +16,7 @@ import { startCluster } from "./serving/served-cluster.ts";
 /**
  * Drover beside what users would pick instead, in turns: `npm run bench:serve -- --against llama-server=URL,llama.cpp=DIR`. The engine alone, on one thread,
  * beside llama.cpp's own benchmarks (DIR has `build/bin` and `MODEL-f32.gguf`, `MODEL-q4_0.gguf`), and served streams beside any server of OpenAI's API that
- * is up: one process (experts in the attention worker), and a cluster of four expert workers, by `drover bench serve --against`. Medians of `--rounds`.
+ * is up: one process (experts in the attention worker), two of those beside each other, and a cluster of four expert workers, by `drover bench serve --against`. Medians of `--rounds`.
  */
 const { values } = parseArgs({
   options: {
@@ -95,13 +95,18 @@ async function reportOf(args: readonly string[]): Promise<string> {
 async function served(): Promise<void> {
   const flags = `--model ${resolve(values.model)} ${values.flags}`;
   await using held = new AsyncDisposableStack();
-  const start = async (expertWorkers: string) => {
-    const cluster = await startCluster(root, { expertWorkers, flags });
+  const start = async (expertWorkers: string, more = "") => {
+    const cluster = await startCluster(root, { expertWorkers, flags: `${flags} ${more}` });
     held.defer(() => cluster.end());
     return cluster.url;
   };
   const one = await start("0");
-  const against = [{ name: "4 expert workers", at: await start("4") }, ...servers];
+  const whole = await start("0", "--attention-workers 2 --expert-holders 2");
+  const against = [
+    { name: "2 whole workers", at: whole },
+    { name: "4 expert workers", at: await start("4") },
+    ...servers,
+  ];
   const args = ["bench", "serve", one, "--json", "--api", "completions", "--concurrency", values.streams];
   for (const name of ["rounds", "requests", "input-tokens", "output-tokens"] as const)
     args.push(`--${name}`, values[name]);

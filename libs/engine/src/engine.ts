@@ -183,13 +183,14 @@ export class Engine {
     this.#outbox.flush();
   }
 
-  /** Runs steps until the signal aborts. */
+  /** Runs steps until the signal aborts. That a request was taken is answered before its first step takes this thread: later, whoever placed it would read that while its router reads the step's tokens. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       this.#sweep();
       if (this.#choices.size === 0 && !this.#stepper.isUnderWay) {
         this.#outbox.flush();
         if (!(await this.#calibrate())) await this.#wakeup.waitOutPeriod(IDLE_MS, this.#options.clock, signal);
+        await this.#options.breathe();
         continue;
       }
       this.#endCalibration();
@@ -227,7 +228,6 @@ export class Engine {
   async #calibrate(): Promise<boolean> {
     if (this.#calibration === undefined || !this.#options.runner.usable) return false;
     if (!(await this.#calibration.next())) this.#endCalibration();
-    await this.#options.breathe();
     return true;
   }
 

@@ -15,6 +15,7 @@ export type FakeEngineOptions = Readonly<{
   stepMs?: number;
   prefillRowsMax?: number;
   masks?: TokenMasks;
+  breathe?: () => Promise<void>;
 }>;
 
 /** An engine whose steps compute nothing, on a clock of its own. */
@@ -61,7 +62,7 @@ export function fakeEngine(options: FakeEngineOptions): FakeEngine {
       prefixFound: () => undefined,
       parked: quiet,
     },
-    breathe: () => Promise.resolve(),
+    breathe: options.breathe ?? (() => Promise.resolve()),
   });
   engine.attach(routerId("test"), { send: (sent) => events.push(...sent), replaced: quiet }, []);
   return { engine, runner, sequences, steps, events, preemptions: () => preemptionCount };
