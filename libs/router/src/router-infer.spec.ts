@@ -179,6 +179,30 @@ it("what is no input, no text or not served is refused by its name before anythi
   expect(scene.cluster.jobs.all).toHaveLength(0);
 });
 
+it("a shape with a negative number, and raw contents that end within an element, are refused by the input's name", async () => {
+  await start();
+  const text = bytes("text_input", "hi");
+  const bare = ({ contents: _, ...tensor }: Tensor & object) => tensor as Tensor;
+  const raw = (...rawInputContents: Buffer[]) =>
+    infer(request([bare(text), bare(int("max_tokens", 1))].slice(0, rawInputContents.length), { rawInputContents }));
+  const whole = Buffer.from([2, 0, 0, 0, 104, 105]);
+  const cases: [ReturnType<typeof infer>, string, string][] = [
+    [infer(request([{ ...text, shape: [-1n] }])), "text_input", "negative"],
+    [infer(request([{ ...text, shape: [-1n, -1n] }])), "text_input", "negative"],
+    [raw(Buffer.from([1, 0, 0, 0, 104, 105])), "text_input", "within an element"],
+    [raw(Buffer.from([9, 0, 0, 0, 104])), "text_input", "within an element"],
+    [raw(Buffer.concat([whole, Buffer.alloc(3)])), "text_input", "within an element"],
+    [raw(whole, Buffer.from([1, 0, 0, 0, 1])), "max_tokens", "within an element"],
+  ];
+  for (const [reply, field, words] of cases)
+    await expect(reply).rejects.toMatchObject({
+      code: "invalid_argument",
+      field,
+      message: expect.stringContaining(words),
+    });
+  expect(scene.cluster.jobs.all).toHaveLength(0);
+});
+
 it("a stream answers each request token by token, says which answer is the last, and goes on after one that is refused", async () => {
   await start();
   const { call, answers } = openStream();

@@ -1,5 +1,7 @@
 import { once } from "node:events";
-import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { connect, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2";
+import { gzipSync } from "node:zlib";
+import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { RouterScene } from "./testing/router-scene.ts";
 
@@ -30,6 +32,58 @@ it("reflection tells of health too, so that tools which know no service can ask 
   expect(await ask(4, "inference.GRPCInferenceService")).toContain("ModelStreamInferResponse");
   expect(await ask(4, "grpc.health.v1.Health")).toContain("HealthCheckRequest");
   client.close();
+});
+
+it("bytes that are no message, or that cannot be unpacked, are the caller's fault in every service, health and reflection too", async () => {
+  const session = connect(`http://${scene.grpc}`);
+  try {
+    /** A call of one message, by its own bytes: gRPC's clients write none that is broken. Gives the status and what is said of it. */
+    const refused = (path: string, sent: Buffer, headers: OutgoingHttpHeaders = {}) =>
+      new Promise<readonly [unknown, string]>((resolve, reject) => {
+        const call = session.request({
+          ":method": "POST",
+          ":path": path,
+          "content-type": "application/grpc",
+          te: "trailers",
+          ...headers,
+        });
+        const told = (found: IncomingHttpHeaders) => {
+          if (found["grpc-status"] !== undefined)
+            resolve([Number(found["grpc-status"]), decodeURIComponent(String(found["grpc-message"]))]);
+        };
+        call.on("response", told).on("trailers", told).on("error", reject).resume();
+        // One byte that says whether it is compressed, four of its length.
+        const head = Buffer.from([headers["grpc-encoding"] === undefined ? 0 : 1, 0, 0, 0, sent.byteLength]);
+        call.end(Buffer.concat([head, sent]));
+      });
+    const broken = Buffer.from([0xff, 0xff]);
+    const reflection = "grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    const services = [
+      "grpc.health.v1.Health/Check",
+      reflection,
+      "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    ];
+    for (const path of services)
+      expect(await refused(`/${path}`, broken), path).toEqual([
+        status.INVALID_ARGUMENT,
+        expect.stringContaining("cannot be read"),
+      ]);
+    const cutShort = gzipSync(Buffer.alloc(1000)).subarray(0, 20);
+    const own = ["Inference/Chat", "Inference/Generate", "Inference/Tokenize", "Inference/ListModels"];
+    const paths = [
+      ...own.map((one) => `drover.v1.${one}`),
+      "inference.GRPCInferenceService/ModelInfer",
+      "inference.GRPCInferenceService/ModelStreamInfer",
+    ];
+    for (const path of paths)
+      for (const sent of [broken, cutShort])
+        expect(await refused(`/${path}`, sent, { "grpc-encoding": "gzip" }), path).toEqual([
+          status.INVALID_ARGUMENT,
+          expect.stringContaining("cannot be read"),
+        ]);
+  } finally {
+    session.destroy();
+  }
 });
 
 it("every answer tells its call's id: the client's own, or one that is made, also where the call is refused", async () => {

@@ -5,6 +5,7 @@ import { Metadata, ServerInterceptingCall, type ServerInterceptor } from "@grpc/
 import type { Bodies } from "../bodies/bodies.ts";
 import { REFUSED_CALL_MS_MAX } from "../limits.ts";
 import { ComingMessages } from "./coming-messages.ts";
+import { refuseUnread } from "./unread-messages.ts";
 
 type Call = Parameters<ServerInterceptor>[1];
 
@@ -12,7 +13,7 @@ type Call = Parameters<ServerInterceptor>[1];
 const streamOf = (call: Call) => (call as unknown as Readonly<{ stream: ServerHttp2Stream }>).stream;
 
 /**
- * Counts messages as HTTP bodies are counted, as they come and until their handlers take them (`Bodies.take`), and gives up those that are sent too slowly. grpc-js
+ * Counts messages as HTTP bodies are counted, as they come and until their handlers take them (`Bodies.take`), and gives up those that are sent too slowly or cannot be read. grpc-js
  * gives no way to a message before it is whole: this one reads its calls' own streams, before grpc-js does, and must be the first of a server's interceptors.
  */
 export function countMessages(bodies: Bodies): ServerInterceptor {
@@ -21,12 +22,16 @@ export function countMessages(bodies: Bodies): ServerInterceptor {
     const messages = new ComingMessages(bodies);
     let asked = new Metadata();
     let isOver = false;
+    const toldId = (metadata: Metadata) => {
+      tellIdIn(metadata, requestIdIn(asked));
+      return metadata;
+    };
+    const answers = refuseUnread(call, () => toldId(new Metadata()));
     const refuse = (error: unknown) => {
       if (isOver) return;
       isOver = true;
       const { code, details, metadata } = toServiceError(toDroverError(error));
-      tellIdIn(metadata, requestIdIn(asked));
-      call.sendStatus({ code, details, metadata });
+      answers.sendStatus({ code, details, metadata: toldId(metadata) }, (told) => call.sendStatus(told));
       // Who goes on sending all the same keeps what has come of it no longer than this.
       const ending = setTimeout(() => stream.destroy(), REFUSED_CALL_MS_MAX);
       stream.once("close", () => clearTimeout(ending));
@@ -48,6 +53,7 @@ export function countMessages(bodies: Bodies): ServerInterceptor {
       messages[Symbol.dispose]();
     });
     return new ServerInterceptingCall(call, {
+      ...answers,
       start: (next) =>
         next({
           onReceiveMetadata: (metadata, toHandler) => {

@@ -40,6 +40,8 @@ const encoder = new TextEncoder();
 /** Bytes before each element of BYTES in raw contents, which say how long it is. */
 const LENGTH_BYTES = 4;
 
+const NOT_WHOLE = "has raw contents that end within an element";
+
 /** The elements of an input, from its own contents or from its raw ones. Errors: `invalid_argument`, naming the input. */
 export function elementsOf(
   { name, datatype, shape, contents }: inferApi.ModelInferRequest_InferInputTensor,
@@ -48,22 +50,23 @@ export function elementsOf(
   const refuse = (sentence: string): never => {
     throw new DroverError("invalid_argument", sentence, { field: name });
   };
+  if (shape.some((size) => size < 0n)) return refuse("has a negative number in its shape");
   const count = shape.reduce((product, size) => product * Number(size), 1);
-  if (!Number.isInteger(count) || count < 0 || count > INFER_ELEMENTS_MAX)
+  if (!Number.isInteger(count) || count > INFER_ELEMENTS_MAX)
     return refuse(`may have at most ${INFER_ELEMENTS_MAX} elements`);
   const type = DATATYPES[datatype];
   if (datatype !== "BYTES" && type === undefined)
     return refuse(`has the datatype ${datatype.slice(0, 20)}, which is not read`);
   const elements =
     type === undefined
-      ? (raw === undefined ? (contents?.bytesContents ?? []) : rawTexts(raw)).map(
+      ? (raw === undefined ? (contents?.bytesContents ?? []) : (rawTexts(raw) ?? refuse(NOT_WHOLE))).map(
           (bytes) => text(bytes) ?? refuse("must be UTF-8"),
         )
       : raw === undefined
         ? (contents === undefined ? [] : type.listed(contents)).map((one) =>
             typeof one === "bigint" ? Number(one) : one,
           )
-        : rawNumbers(raw, type);
+        : (rawNumbers(raw, type) ?? refuse(NOT_WHOLE));
   if (elements.length !== count) return refuse(`has the shape of ${count} elements and holds ${elements.length}`);
   return elements;
 }
@@ -86,23 +89,26 @@ export function rawOfCounts(counts: readonly number[]): Uint8Array {
   return bytes;
 }
 
-/** Stops where the bytes are no whole element: then there are fewer than the shape says, or more where it says none. */
-function rawTexts(bytes: Uint8Array): readonly Uint8Array[] {
+/** Undefined where the bytes are no whole elements; of more than may be, one too many. */
+function rawTexts(bytes: Uint8Array): readonly Uint8Array[] | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const texts: Uint8Array[] = [];
   let position = 0;
-  while (position + LENGTH_BYTES <= bytes.byteLength && texts.length <= INFER_ELEMENTS_MAX) {
+  while (position < bytes.byteLength && texts.length <= INFER_ELEMENTS_MAX) {
+    if (position + LENGTH_BYTES > bytes.byteLength) return undefined;
     const end = position + LENGTH_BYTES + view.getUint32(position, true);
-    if (end > bytes.byteLength) break;
+    if (end > bytes.byteLength) return undefined;
     texts.push(bytes.subarray(position + LENGTH_BYTES, end));
     position = end;
   }
   return texts;
 }
 
-function rawNumbers(bytes: Uint8Array, { byteCount, raw }: Datatype): readonly InferElement[] {
+/** As {@link rawTexts}. */
+function rawNumbers(bytes: Uint8Array, { byteCount, raw }: Datatype): readonly InferElement[] | undefined {
+  if (bytes.byteLength % byteCount !== 0) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const count = Math.min(INFER_ELEMENTS_MAX + 1, Math.floor(bytes.byteLength / byteCount));
+  const count = Math.min(INFER_ELEMENTS_MAX + 1, bytes.byteLength / byteCount);
   return Array.from({ length: count }, (_, i) => raw(view, i * byteCount));
 }
 
