@@ -114,7 +114,7 @@ export type AnthropicSaid = Extract<AnthropicBlock, { type: "text" | "image" | "
 
 const AnthropicTool = Type.Object({
   type: optional(Type.Literal("custom", { [SAYS]: "is not supported: a tool must be custom, a function of yours" })),
-  name: Type.String(),
+  name: Type.String({ minLength: 1 }),
   description: optional(Type.String()),
   strict: optional(
     Type.Boolean({

@@ -268,6 +268,8 @@ describe("a completion's body", () => {
       budget: { asked: 0 },
     });
     expect(completion({ logprobs: 2 }).sampling.promptTopLogprobs).toBe(-1);
+    // True and false are a chat's: how many there are to be is not said.
+    for (const logprobs of [true, false]) expect(refused(() => completion({ logprobs }))[1]).toMatch(/^logprobs: must/);
   });
 
   it("may not end before more tokens than it asks for, or would get", () => {

@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { readAnthropic } from "../anthropic/read-message.ts";
+import { readResponse } from "../responses/read-response.ts";
 import { refused, tinyFacts } from "../testing/tiny-facts.ts";
 import { readChat } from "./chat.ts";
 
@@ -27,6 +29,19 @@ describe("tools that may be called", () => {
     const strict = { type: "function", function: { name: "now", strict: true } };
     const written = { ...strict, function: { ...strict.function, parameters: { type: "object", properties: {} } } };
     expect(chat({ tools: [strict] }).constraint).toEqual(chat({ tools: [written] }).constraint);
+  });
+
+  it("a function has a name that is not empty, wherever it is described", () => {
+    const functions = [{ name: "f" }, { name: "" }];
+    const tools = functions.map((each) => ({ type: "function", function: each }));
+    expect(refused(() => chat({ tools }))).toEqual(["invalid_argument", "tools[1].function.name: must not be empty"]);
+    expect(refused(() => chat({ functions }))[1]).toBe("functions[1].name: must not be empty");
+    const flat = functions.map((each) => ({ type: "function", ...each }));
+    const response = { model: "tiny", input: "hi", tools: flat };
+    expect(refused(() => readResponse(response, tinyFacts(), undefined))[1]).toBe("tools[1].name: must not be empty");
+    const named = functions.map((each) => ({ ...each, input_schema: {} }));
+    const message = { model: "tiny", max_tokens: 4, messages, tools: named };
+    expect(refused(() => readAnthropic(message, tinyFacts()))[1]).toBe("tools[1].name: must not be empty");
   });
 
   it("a choice of a function need not say that it is one", () => {

@@ -9,7 +9,7 @@ import { LACKS, SAYS } from "../schema/sentences.ts";
 /** What a template and a grammar are told of a function. */
 export const ToolFunction = Type.Object(
   {
-    name: Type.String(),
+    name: Type.String({ minLength: 1 }),
     description: optional(Type.Unknown({ description: "What it does, as the template writes it." })),
     parameters: optional(Type.Record(Type.String(), Type.Unknown(), { description: "JSON Schema of the arguments." })),
     strict: optional(

@@ -82,7 +82,7 @@ const FunctionTool = Type.Union(
   [
     Type.Object({
       type: Type.Literal("function"),
-      name: Type.String(),
+      name: Type.String({ minLength: 1 }),
       description: optional(Type.String()),
       parameters: optional(
         Type.Record(Type.String(), Type.Unknown(), { description: "JSON Schema of the arguments." }),
