@@ -15,6 +15,8 @@ const LIMITS = {
   headersTimeout: HEADERS_MS_MAX,
   connectionsCheckingInterval: HEADERS_CHECK_MS,
   maxHeaderSize: HEADERS_BYTES_MAX,
+  // Node would answer by itself, with nothing but a status.
+  requireHostHeader: false,
 };
 
 /** How Fastify makes its server: with TLS where there is a certificate. Its types tell http from https all the way down, and nothing here does. */

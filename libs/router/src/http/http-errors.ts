@@ -1,9 +1,7 @@
-import type { Socket } from "node:net";
 import { crashOnFailedAssertion, DroverError, ERROR_CODES, toDroverError } from "@drover/core";
 import { errorReply, GENERATION_ENDPOINTS, publicError } from "@drover/openai";
 import type { FastifyError, FastifyReply } from "fastify";
-import { HEADERS_BYTES_MAX } from "../limits.ts";
-import { REQUEST_ID_HEADER, requestIdOf, tellRequestId } from "./request-id.ts";
+import { tellRequestId } from "./request-id.ts";
 
 /** Answers with the error's HTTP status. An `internal` error's own text stays in the log. */
 export function sendError(reply: FastifyReply, error: DroverError): FastifyReply {
@@ -35,26 +33,4 @@ export function fromHttpError(error: FastifyError | unknown): DroverError {
     if (status >= 400 && status < 500) return new DroverError("invalid_argument", error.message, { cause: error });
   }
   return toDroverError(error);
-}
-
-function refusalOfBroken(code: string | undefined): readonly [string, DroverError] {
-  if (code === "ERR_HTTP_REQUEST_TIMEOUT")
-    return ["408 Request Timeout", new DroverError("request_timeout", "the request's headers were sent too slowly")];
-  if (code === "HPE_HEADER_OVERFLOW") {
-    const sentence = `the request's line and headers may have at most ${HEADERS_BYTES_MAX} bytes`;
-    return ["431 Request Header Fields Too Large", new DroverError("invalid_argument", sentence)];
-  }
-  return ["400 Bad Request", new DroverError("invalid_argument", "the request is not valid HTTP")];
-}
-
-/** Answers what is not even HTTP, and closes the connection. */
-export function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === "ECONNRESET" || socket.destroyed || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const [status, said] = refusalOfBroken(error.code);
-  const body = JSON.stringify(errorReply(said));
-  const head = `HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\n${REQUEST_ID_HEADER}: ${requestIdOf({})}\r\nconnection: close\r\n\r\n`;
-  socket.end(head + body);
 }

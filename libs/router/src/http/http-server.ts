@@ -10,12 +10,13 @@ import type { Bodies } from "../bodies/bodies.ts";
 import { readsBody } from "../bodies/body-readers.ts";
 import { addApiRoutes } from "./api-routes.ts";
 import { addBatchRoutes, type BatchParts } from "./batch-routes.ts";
+import { answerBrokenRequest, answerByHand } from "./broken-requests.ts";
 import { keepUpWith, limitConnections, serverOptions } from "./certified-server.ts";
 import { CrossOrigin } from "./cross-origin.ts";
 import { addDebugRoutes } from "./debug-routes.ts";
 import { discardBody } from "./discard-body.ts";
 import { countReplies } from "./held-reply.ts";
-import { answerBrokenRequest, fromHttpError, sendError } from "./http-errors.ts";
+import { fromHttpError, sendError } from "./http-errors.ts";
 import type { HttpServerOptions } from "./http-server-options.ts";
 import { KnownRoutes } from "./known-routes.ts";
 import { addOpenRoutes } from "./open-routes.ts";
@@ -30,6 +31,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     ...serverOptions(certificates),
     keepAliveTimeout: 75_000,
     forceCloseConnections: "idle",
+    return503OnClosing: false,
     genReqId: ({ headers }) => requestIdOf(headers),
     routerOptions: { ignoreTrailingSlash: true },
     frameworkErrors: (error, _request, reply) => sendError(reply, fromHttpError(error)),
@@ -40,6 +42,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     if (ending.aborted) reply.raw.setHeader("connection", "close");
     done();
   });
+  answerByHand(server);
   limitConnections(server, options.connectionsMax, options.clock, logger);
   if (certificates !== undefined) keepUpWith(server, certificates);
   receiveBodies(server, bodies);
