@@ -44,7 +44,7 @@ export class DistributedExchange implements ExpertExchange {
   readonly #whenSent: WhenSent;
   readonly #calls: ExpertCalls;
   readonly #clock: Clock;
-  readonly #ways = new HereOrAmong();
+  #ways = new HereOrAmong();
   /** Since when holders that the map names cannot be reached. */
   readonly #unreachedSinceMs = new Map<string, number>();
   #map: HolderMap = EMPTY_MAP;
@@ -70,7 +70,10 @@ export class DistributedExchange implements ExpertExchange {
   update(map: HolderMap): void {
     if (map.epoch < this.#map.epoch) return;
     this.#map = map;
-    this.#holders = new Set([...map.layers.values()].flat(2));
+    const holders = new Set([...map.layers.values()].flat(2));
+    // Nobody knows yet how others answer.
+    if ([...holders].some((workerId) => !this.#holders.has(workerId))) this.#ways = new HereOrAmong();
+    this.#holders = holders;
     this.#calls.keep(this.#holders);
     for (const workerId of this.#unreachedSinceMs.keys())
       if (!this.#holders.has(workerId)) this.#unreachedSinceMs.delete(workerId);

@@ -1,4 +1,4 @@
-import { OTHER_WAY_RETRY_MS } from "./limits.ts";
+import { OTHER_WAY_RETRY_MS, PACE_SAMPLES_AT_ONCE } from "./limits.ts";
 
 /** Where rows are computed whose experts are all in this process, and some with others too: here alone, or shared out among all holders. */
 export type Way = "here" | "among";
@@ -7,11 +7,11 @@ export type Way = "here" | "among";
 const NEWEST = 0.2;
 
 /** What is known of one way for calls of one size. */
-type Known = { meanMs: number; triedAtMs: number };
+type Known = { meanMs: number; triedAtMs: number; count: number };
 
 /**
  * Chooses between the ways by what each has taken, for calls of 1, 2 to 3, 4 to 7, ... rows by themselves: of few rows the way to another process takes longer than they do, and whoever decodes itself
- * answers late; of a prompt's many an idle worker takes a part. The way that is slower is tried again now and then, as others may have less to do by then. Pure: time is an argument.
+ * answers late; of a prompt's many an idle worker takes a part. Others are asked a few times at first, as often as it takes to know when one of them is late. The way that is slower is tried again now and then, as others may have less to do by then. Pure: time is an argument.
  */
 export class HereOrAmong {
   /** By the logarithm of the rows. */
@@ -20,7 +20,7 @@ export class HereOrAmong {
   choose(rowCount: number, now: number): Way {
     const { here, among } = this.#size(rowCount);
     if (here === undefined) return "here";
-    if (among === undefined) return "among";
+    if (among === undefined || among.count < PACE_SAMPLES_AT_ONCE) return "among";
     const [best, other] = among.meanMs < here.meanMs ? (["among", here] as const) : (["here", among] as const);
     if (now - other.triedAtMs < OTHER_WAY_RETRY_MS) return best;
     return best === "here" ? "among" : "here";
@@ -29,8 +29,9 @@ export class HereOrAmong {
   /** So many rows have taken so long. */
   note(way: Way, rowCount: number, ms: number, now: number): void {
     const size = this.#size(rowCount);
-    const meanMs = size[way] === undefined ? ms : size[way].meanMs * (1 - NEWEST) + ms * NEWEST;
-    size[way] = { meanMs, triedAtMs: now };
+    const known = size[way];
+    const meanMs = known === undefined ? ms : known.meanMs * (1 - NEWEST) + ms * NEWEST;
+    size[way] = { meanMs, triedAtMs: now, count: (known?.count ?? 0) + 1 };
   }
 
   #size(rowCount: number): Record<Way, Known | undefined> {
