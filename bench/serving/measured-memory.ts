@@ -78,7 +78,7 @@ function memorySlopes(points: readonly MemoryPoint[]) {
 export type MemoryBounds = Readonly<{
   /** KiB a thousand requests of what all heaps and what lies beside them hold once garbage is collected: what a request leaves is less than so many bytes. */
   live: number;
-  /** MiB of what is resident, from least to most: it rises in steps of pages that heaps take and keep, of 6 to 16 MiB, and a line through steps says little. */
+  /** MiB of what is resident, from a least to a later most; what is given back is no rise. It rises in steps of pages that heaps take and keep, of 6 to 16 MiB, and a line through steps says little. */
   residentRise: number;
 }>;
 
@@ -86,13 +86,23 @@ export type MemoryBounds = Readonly<{
 export function areFlat(points: readonly MemoryPoint[], bounds: MemoryBounds): boolean {
   const slopes = memorySlopes(points);
   for (const [name, each] of Object.entries(slopes)) console.log(`  ${name.padEnd(24)} ${each.toFixed(2)}`);
-  const residents = warm(points).map(({ resident }) => resident);
-  const rise = (Math.max(...residents) - Math.min(...residents)) / 2 ** 20;
+  const rise = riseOf(warm(points).map(({ resident }) => resident)) / 2 ** 20;
   const live = slopes["heap of the main thread"] + slopes["heaps of other threads"] + slopes.external;
   console.log(
-    `  live in all ${live.toFixed(2)}, of ${bounds.live}; resident within ${rise.toFixed(1)} MiB, of ${bounds.residentRise}`,
+    `  live in all ${live.toFixed(2)}, of ${bounds.live}; resident rises by ${rise.toFixed(1)} MiB, of ${bounds.residentRise}`,
   );
   return live <= bounds.live && rise <= bounds.residentRise;
+}
+
+/** The most that a later value has above an earlier one. */
+function riseOf(values: readonly number[]): number {
+  let least = Number.POSITIVE_INFINITY;
+  let rise = 0;
+  for (const value of values) {
+    least = Math.min(least, value);
+    rise = Math.max(rise, value - least);
+  }
+  return rise;
 }
 
 /** The columns of `memoryRow`. */

@@ -67,6 +67,7 @@ describe("a router of two models", () => {
     expect(list).toMatchObject({ first_id: list.data.at(0).id, last_id: list.data.at(-1).id, has_more: false });
     const [first] = list.data;
     expect([first.type, first.display_name]).toEqual(["model", first.id]);
+    expect([first.max_input_tokens, first.max_tokens]).toEqual([first.max_model_len, first.max_model_len]);
     expect(Date.parse(first.created_at)).toBe(first.created * 1000);
     expect(list.data.map(({ id }: Json) => id)).toEqual(["tiny", "small", "other"]);
     expect(((await (await fetch(`${scene.url}/v1/models/other`)).json()) as Json).id).toBe("other");

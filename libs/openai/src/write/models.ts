@@ -11,6 +11,8 @@ export const ModelCard = Type.Object({
   type: Type.Literal("model", { description: "For clients of Anthropic's interface, as what follows." }),
   display_name: Type.String(),
   created_at: Type.String({ description: "The same time, by RFC 3339." }),
+  max_input_tokens: Type.Integer({ description: "The same count as `max_model_len`." }),
+  max_tokens: Type.Integer({ description: "And again: an answer may have what its prompt leaves." }),
 });
 
 /** The answer of `GET /v1/models`. */
@@ -44,6 +46,8 @@ export function modelCard(
     type: "model",
     display_name: name,
     created_at: new Date(Math.floor(createdMs / 1000) * 1000).toISOString(),
+    max_input_tokens: contextTokensMax,
+    max_tokens: contextTokensMax,
   };
 }
 
