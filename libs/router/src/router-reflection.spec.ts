@@ -34,7 +34,7 @@ it("reflection tells of health too, so that tools which know no service can ask 
   client.close();
 });
 
-it("bytes that are no message, or that cannot be unpacked, are the caller's fault in every service, health and reflection too", async () => {
+it("what cannot be read or unpacked is the caller's fault in every service, health and reflection too", async () => {
   const session = connect(`http://${scene.grpc}`);
   try {
     /** A call of one message, by its own bytes: gRPC's clients write none that is broken. Gives the status and what is said of it. */
@@ -68,6 +68,10 @@ it("bytes that are no message, or that cannot be unpacked, are the caller's faul
         status.INVALID_ARGUMENT,
         expect.stringContaining("cannot be read"),
       ]);
+    expect(await refused("/drover.v1.Inference/ListModels", Buffer.alloc(0), { "grpc-timeout": "abc" })).toEqual([
+      status.INVALID_ARGUMENT,
+      expect.stringContaining("cannot be read"),
+    ]);
     const cutShort = gzipSync(Buffer.alloc(1000)).subarray(0, 20);
     const own = ["Inference/Chat", "Inference/Generate", "Inference/Tokenize", "Inference/ListModels"];
     const paths = [

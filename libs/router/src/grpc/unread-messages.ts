@@ -9,8 +9,8 @@ type Answers = Readonly<{
 }>;
 
 /**
- * Has messages whose bytes cannot be read, for they are none or cannot be unpacked, refused as an invalid argument, with the metadata that is made for it:
- * grpc-js calls both a fault of the server's (INTERNAL), by which clients ask again and operators are woken, and says so to its own call alone, past all
+ * Has calls that cannot be read, for their bytes are no message or cannot be unpacked or their `grpc-timeout` is none, refused as an invalid argument, with the metadata
+ * that is made for it: grpc-js calls all of them a fault of the server's (INTERNAL), by which clients ask again and operators are woken, and says so to its own call alone, past all
  * interceptors. `call` is that one. What comes through the answers keeps its code. Source: grpc-js 1.14, `BaseServerInterceptingCall.decompressAndMaybePush`.
  */
 export function refuseUnread(call: Parameters<ServerInterceptor>[1], metadataOf: () => Metadata): Answers {
@@ -26,7 +26,7 @@ export function refuseUnread(call: Parameters<ServerInterceptor>[1], metadataOf:
   const send = call.sendStatus.bind(call);
   call.sendStatus = (told) => {
     if (isAnswering || told.code !== status.INTERNAL) return send(told);
-    const details = `the message cannot be read: ${told.details}`;
+    const details = `the call cannot be read: ${told.details}`;
     send({ code: status.INVALID_ARGUMENT, details, metadata: metadataOf() });
   };
   return {
