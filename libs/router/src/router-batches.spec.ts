@@ -28,8 +28,9 @@ const line = (id: string, body: object = {}, url = "/v1/chat/completions") =>
     body: { model: "tiny", messages: [{ role: "user", content: "hi" }], ...body },
   });
 
-async function upload(text: string, purpose = "batch"): Promise<Json> {
+async function upload(text: string, purpose = "batch", more: Readonly<Record<string, string>> = {}): Promise<Json> {
   const form = new FormData();
+  for (const [name, value] of Object.entries(more)) form.append(name, value);
   form.append("purpose", purpose);
   form.append("file", new Blob([text]), "requests.jsonl");
   return (await fetch(`${scene.url}/v1/files`, { method: "POST", body: form })).json();
@@ -140,6 +141,17 @@ describe("a batch", () => {
       [6, "invalid_json_line"],
     ]);
     expect(scene.cluster.jobs.all).toHaveLength(0);
+  });
+
+  it("has a file that goes when its client says, or else when the router's own time is over", async () => {
+    const expiry = (seconds: string, anchor = "created_at") =>
+      upload(line("a"), "batch", { "expires_after[anchor]": anchor, "expires_after[seconds]": seconds });
+    const keptS = ({ created_at, expires_at }: Json): number => expires_at - created_at;
+    const [whole, early, late] = [await upload(line("a")), await expiry("3600"), await expiry("2592000")];
+    expect([keptS(early), keptS(late)]).toEqual([3600, keptS(whole)]);
+    for (const seconds of ["3599", "2592001", "-1", "a"])
+      expect((await expiry(seconds)).error.param).toBe("expires_after.seconds");
+    expect((await expiry("3600", "last_used")).error.param).toBe("expires_after.anchor");
   });
 
   it("is refused by the field for what is not kept or not served", async () => {

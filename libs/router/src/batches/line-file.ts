@@ -54,7 +54,7 @@ export class LineFile {
       while (count < this.#waiting.length && (count === 0 || byteCount < FILE_CHUNK_BYTES))
         byteCount += this.#waiting[count++]?.byteLength ?? 0;
       const bytes = Buffer.concat(this.#waiting.slice(0, count));
-      await this.#files.putChunk(this.#facts.id, this.#chunkCount, bytes, signal);
+      await this.#files.putChunk(this.#facts, this.#chunkCount, bytes, signal);
       this.#waiting.splice(0, count);
       this.#chunkCount++;
       this.#byteCount += byteCount;

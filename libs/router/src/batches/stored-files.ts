@@ -11,7 +11,12 @@ const decoder = new TextDecoder();
 type Stored = Readonly<{ file: FileObject; chunkCount: number; tenant?: string }>;
 
 /** What is known of a file before its bytes are: `tenant` is whose it is, empty for the house's own keys and where nobody is told apart. */
-export type FileFacts = Pick<FileObject, "id" | "filename" | "purpose"> & Readonly<{ tenant: string }>;
+export type FileFacts = Pick<FileObject, "id" | "filename" | "purpose"> &
+  Readonly<{
+    tenant: string;
+    /** When it may be gone at the latest; as long as all files are kept when absent. */
+    expiresAfterMs?: number | undefined;
+  }>;
 
 /** Files in parts, beside the payloads of waiting requests: each found by its tenant alone, kept by time, and of each router by bytes. */
 export class StoredFiles {
@@ -38,13 +43,13 @@ export class StoredFiles {
     this.#hold(facts, bytes.byteLength);
     let chunkCount = 0;
     for (let at = 0; at < bytes.byteLength; at += FILE_CHUNK_BYTES)
-      await this.putChunk(facts.id, chunkCount++, bytes.slice(at, at + FILE_CHUNK_BYTES), signal);
+      await this.putChunk(facts, chunkCount++, bytes.slice(at, at + FILE_CHUNK_BYTES), signal);
     return this.finish(facts, chunkCount, bytes.byteLength, signal);
   }
 
   /** Puts one part of a file that is being written. Errors: those of the store. */
-  putChunk(id: string, index: number, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
-    return this.#store.put(chunkKey(id, index), bytes, this.#keptMs, signal);
+  putChunk(facts: FileFacts, index: number, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#store.put(chunkKey(facts.id, index), bytes, this.#keptMsOf(facts), signal);
   }
 
   /** Undefined for the part after the last. Errors: `unavailable` of the store. */
@@ -60,13 +65,13 @@ export class StoredFiles {
       object: "file",
       bytes: byteCount,
       created_at: createdS,
-      expires_at: createdS + Math.floor(this.#keptMs / 1000),
+      expires_at: createdS + Math.floor(this.#keptMsOf(facts) / 1000),
       filename: facts.filename,
       purpose: facts.purpose,
       status: "processed",
     };
     const stored: Stored = { file, chunkCount, tenant: facts.tenant };
-    await this.#store.put(fileKey(facts.id), encoder.encode(JSON.stringify(stored)), this.#keptMs, signal);
+    await this.#store.put(fileKey(facts.id), encoder.encode(JSON.stringify(stored)), this.#keptMsOf(facts), signal);
     await this.lists.of(facts.tenant).add(facts.id, signal);
     return file;
   }
@@ -103,7 +108,12 @@ export class StoredFiles {
     return stored !== undefined && ownerOf(stored) === tenant ? stored : undefined;
   }
 
-  #hold({ id, tenant }: FileFacts, byteCount: number): void {
+  #keptMsOf({ expiresAfterMs = Number.POSITIVE_INFINITY }: FileFacts): number {
+    return Math.min(this.#keptMs, expiresAfterMs);
+  }
+
+  #hold(facts: FileFacts, byteCount: number): void {
+    const { id, tenant } = facts;
     const nowMs = this.#clock.monotonic();
     for (const [own, { untilMs }] of this.#own) if (untilMs <= nowMs) this.#own.delete(own);
     const all = [...this.#own.values()];
@@ -113,7 +123,7 @@ export class StoredFiles {
       throw new DroverError("overloaded", "too many bytes of files are kept here: delete some", {
         retryAfterMs: RETRY_AFTER_MS,
       });
-    this.#own.set(id, { tenant, byteCount, untilMs: nowMs + this.#keptMs });
+    this.#own.set(id, { tenant, byteCount, untilMs: nowMs + this.#keptMsOf(facts) });
   }
 }
 

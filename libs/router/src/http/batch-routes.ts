@@ -70,8 +70,8 @@ export function addBatchRoutes(api: FastifyInstance, { files, batches, runner }:
 
 async function upload(request: FastifyRequest, { raw }: FastifyReply, files: StoredFiles) {
   using body = receivedBody(request);
-  const { filename, bytes } = readUpload(readForm(request.headers["content-type"], joined(body.blocks.blocks)));
-  const facts = { id: StoredFiles.newId(), filename, purpose: "batch", tenant: tenantOf(request) } as const;
+  const { bytes, ...named } = readUpload(readForm(request.headers["content-type"], joined(body.blocks.blocks)));
+  const facts = { ...named, id: StoredFiles.newId(), purpose: "batch", tenant: tenantOf(request) } as const;
   return files.keep(facts, bytes, clientSignal(raw));
 }
 
