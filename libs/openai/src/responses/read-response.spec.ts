@@ -16,6 +16,32 @@ const chat = (body: object) =>
 const schema = { type: "object", properties: { b: { type: "boolean" } }, required: ["b"] };
 
 describe("a response's body", () => {
+  it("has the texts of files as its own, and refuses other files by their field", () => {
+    const saying = (part: object) => ({
+      input: [{ role: "user", content: [{ type: "input_text", text: "a" }, part] }],
+    });
+    const url = (type: string, bytes: string | Uint8Array) =>
+      `data:${type};base64,${Buffer.from(bytes).toString("base64")}`;
+    const text = (part: object) => {
+      const { prompt } = read(saying({ type: "input_file", ...part }));
+      return prompt.kind === "chat" ? prompt.input.messages.at(-1)?.content : undefined;
+    };
+    for (const type of ["text/plain", "text/markdown;charset=utf-8", "application/json", "application/ld+json"])
+      expect(text({ filename: "a.txt", file_data: url(type, "grüß") })).toEqual([
+        { type: "text", text: "a" },
+        { type: "text", text: "a.txt\ngrüß" },
+      ]);
+    expect(text({ file_data: url("text/plain", "b") })).toContainEqual({ type: "text", text: "b" });
+    for (const file_data of [
+      url("application/pdf", "a"),
+      "data:text/plain,a",
+      "a",
+      url("text/plain", Uint8Array.of(0xff)),
+    ])
+      expect(refused(() => text({ file_data }))[1]).toMatch(/^input\[0\]\.content\[1\]\.file_data/);
+    expect(refused(() => text({ file_id: "file-1" }))[1]).toMatch(/^input\[0\]\.content\[1\]\.file_data/);
+  });
+
   it("asks for structured output and forced calls as a chat does, by its own names", () => {
     const format = { type: "json_schema", name: "x", schema };
     for (const [one, other] of [

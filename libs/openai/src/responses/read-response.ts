@@ -17,6 +17,7 @@ import type {
 import type { ModelFacts } from "../request/model-facts.ts";
 import { fieldError, parserOf } from "../schema/check.ts";
 import { SENTENCES } from "../schema/sentences.ts";
+import { fileText } from "./file-text.ts";
 import { hasAnswer } from "./input-items.ts";
 import { withItems } from "./kept-items.ts";
 import type { KeptParts, KeptResponse } from "./kept-response.ts";
@@ -181,6 +182,7 @@ function templateContent(content: ResponseParts, field: string, images: ImageRef
   if (typeof content === "string") return content;
   return content.map((part, i) => {
     if (part.type === "refusal") return { type: "text", text: part.refusal };
+    if (part.type === "input_file") return { type: "text", text: fileText(part, `${field}[${i}]`) };
     if (part.type !== "input_image" && part.type !== "image_url") return { type: "text", text: part.text };
     addImage(images, imageAt(part.image_url, `${field}[${i}].image_url`), `${field}[${i}]`);
     return { type: "image_url" };

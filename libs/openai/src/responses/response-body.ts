@@ -25,6 +25,13 @@ const parts = [
   Type.Object({ type: Type.Literal("refusal"), refusal: Type.String() }),
   imagePart("input_image"),
   imagePart("image_url"),
+  Type.Object({
+    type: Type.Literal("input_file"),
+    filename: optional(Type.String({ description: "Stands before the text." })),
+    file_data: Type.String({
+      description: "`data:text/...;base64,...`: a text in UTF-8, which is read as the part's.",
+    }),
+  }),
 ] as const;
 
 const Parts = Type.Union(
@@ -33,7 +40,7 @@ const Parts = Type.Union(
     Type.Array(
       Type.Union([...parts], {
         discriminator: { propertyName: "type" },
-        [SAYS]: "is not supported: a part must be input_text, output_text, refusal or input_image",
+        [SAYS]: "is not supported: a part must be input_text, output_text, refusal, input_image or input_file",
       }),
     ),
   ],
