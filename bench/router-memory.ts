@@ -20,7 +20,7 @@ import { ShortRequests } from "./serving/short-requests.ts";
  * else wants. With `--bodies` so many chats of 8 MiB follow, four at once, which are too long and are refused once they are tokenized: what is resident before
  * them, at most, a minute after them, when nobody has asked for a collection, and then once all threads have collected. Ends with 1 where a request had another answer than its kind has, or more is added than the bounds allow.
  * With `--fill` nothing of that, but each of the router's budgets filled on purpose (`serving/memory-fill.ts`), some five minutes: ends with 1 where what
- * was resident is more than the sum that `--help` tells, or less than half of it, a budget was not filled, or bytes stay counted at the end.
+ * was resident is more than the sum that `--help` tells, or less than half of it, a budget was not filled by three quarters, a request had no answer, or bytes stay counted at the end.
  *
  * Usage: node scripts/run.mjs bench/router-memory.ts [--requests 200000] [--parts 40] [--at-once 32] [--checkout DIR] [--model models/nano] [--bodies 0] [--keep-responses 20s] [--out FILE] [--snapshots DIR]
  *        node scripts/run.mjs bench/router-memory.ts --fill [--checkout DIR]

@@ -10,7 +10,7 @@ const REPORT_MS_MAX = 120_000;
 
 /** Reports on processes that are started with `env`, by `memory-probe.ts`. */
 export class MeasuredMemory implements Disposable {
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, string>> & Readonly<{ NODE_OPTIONS: string }>;
   readonly #folder = mkdtempSync(join(tmpdir(), "drover-memory-"));
   readonly #file = join(this.#folder, "report.json");
 

@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { loadavg } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { crc32, deflateSync } from "node:zlib";
 import type { LoneRouter } from "./lone-router.ts";
@@ -15,9 +16,15 @@ export const FILL_FLAGS = [
 ];
 export const FILL_CONTEXT_TOKENS = 4_000_000;
 
-const [BODY_BYTES, PROMPT_TOKENS, IDLE_CONNECTIONS, SLOW_READERS, ANSWERS] = [16 * MIB - 4096, 800_000, 700, 22, 22];
-/** A body that is held begins with so many of its bytes. */
-const [HELD_BODIES, DRIBBLE_MS] = [4, 5_000];
+const [BODY_BYTES, PROMPT_TOKENS, IDLE_CONNECTIONS] = [16 * MIB - 4096, 800_000, 700];
+/** Requests that fill a budget by what each holds: 3.8 MiB of prompts, 4.2 of answers, which are reserved, and up to 4 of what is unread, which a worker has to say first. */
+const [PROMPTS, ANSWERS, SLOW_READERS] = [16, 28, 22];
+/** With one more large bodies have all that they may have, 7/8: it is left for what the threads work on. */
+const [HELD_BODIES, HELD_BODIES_PART, DRIBBLE_MS] = [6, 0.7, 5_000];
+/** What of a budget counts as filled. */
+export const FILLED_PART = 0.75;
+/** A budget that fills no further in this time, or is not filled in that one, is left as it is: a machine with others needs minutes for what is unread. */
+const [STALL_MS, FILL_MS_MAX] = [120_000, 420_000];
 const [SETTLE_MS_MAX, LOOK_MS, IDLE_MS] = [120_000, 50, 60_000];
 
 export type Filled = Readonly<{
@@ -57,12 +64,16 @@ export class MemoryFill {
       500,
     );
     for (let i = 0; i < IDLE_CONNECTIONS; i++) this.#open();
-    this.#holdBodies();
-    await this.#holdPrompts();
-    this.#holdReaders();
-    this.#holdAnswers();
     await Promise.all([this.#work(), this.#pictures()]);
-    await this.#whenGathered();
+    // What must be said first comes first, and bodies last: they have two minutes.
+    this.#holdReaders();
+    await this.#whenFilled("unread");
+    this.#holdAnswers();
+    await this.#whenFilled("answers");
+    await this.#holdPrompts();
+    await this.#whenFilled("prompts");
+    this.#holdBodies();
+    await this.#whenFilled("bodies", HELD_BODIES_PART);
     await this.#work();
     clearInterval(look);
     clearInterval(read);
@@ -83,7 +94,7 @@ export class MemoryFill {
   /** Long prompts whose answers take as long as all of this. */
   async #holdPrompts(): Promise<void> {
     const prompt = Array.from({ length: PROMPT_TOKENS }, (_, i) => 64 + (i % 26));
-    for (let i = 0; i < 15; i++) {
+    for (let i = 0; i < PROMPTS; i++) {
       const body = { model: MODEL, prompt: [...prompt, 64 + i], max_tokens: 100_000, stream: true };
       this.#open()
         .resume()
@@ -135,8 +146,9 @@ export class MemoryFill {
       for (let i = 0; i < 4; i++) {
         const bytes = bodies[which];
         if (bytes !== undefined) this.#count(await client.ask({ bytes }).catch(() => 0));
+        // Who is refused for a body gets its connection closed behind the answer.
+        client.close();
       }
-      client.close();
     };
     await Promise.all([send(0), send(0), send(1)]);
   }
@@ -163,17 +175,22 @@ export class MemoryFill {
     await Promise.all(urls.map(send));
   }
 
-  /** Until no more is kept of answers and of what is unread. */
-  async #whenGathered(): Promise<void> {
-    let last = -1;
-    for (let waitedMs = 0; waitedMs < SETTLE_MS_MAX; waitedMs += 3000) {
-      await sleep(3000);
+  /** Until a budget is filled, or fills no further. */
+  async #whenFilled(kind: string, part = FILLED_PART): Promise<void> {
+    const began = performance.now();
+    let [most, grewAt] = [-1, began];
+    while (performance.now() - began < FILL_MS_MAX && performance.now() - grewAt < STALL_MS) {
       const now = await this.#figures();
       this.#note(now);
-      const unread = now.get("unread")?.used ?? 0;
-      if (waitedMs > 15_000 && unread <= last) return;
-      last = unread;
+      const { used = 0, budget = 0 } = now.get(kind) ?? {};
+      if (used >= part * budget) break;
+      if (used > most) [most, grewAt] = [used, performance.now()];
+      await sleep(1000);
     }
+    const seconds = ((performance.now() - began) / 1000).toFixed(0);
+    console.log(
+      `${kind}: ${((this.#most.get(kind) ?? 0) / MIB).toFixed(0)} MiB after ${seconds} s, load ${loadavg()[0]?.toFixed(1)}`,
+    );
   }
 
   async #end(): Promise<Filled> {
