@@ -58,9 +58,9 @@ export const GRPC_ADDRESS_PART_MAX = 0.5;
 export const HTTP2_PREFACE_BYTES = 24;
 /** A gRPC connection without a call for so long is closed; its client connects again when it calls. */
 export const GRPC_IDLE_MS_MAX = 300_000;
-/** What a part of a message counts besides its bytes until the message is whole; a call that was refused is cut off after this where its client goes on sending; and what a packed byte becomes at most. Source of the last: RFC 1951. */
+/** What a part of a message counts besides its bytes until the message is whole; a call that is over, or a connection of what is no HTTP, is cut off so long after its answer where its client is not done; and what a packed byte becomes at most. Source of the last: RFC 1951. */
 export const MESSAGE_PIECE_BYTES = 256;
-export const REFUSED_CALL_MS_MAX = 1_000;
+export const REFUSED_MS_MAX = 1_000;
 export const DEFLATE_RATIO_MAX = 1032;
 /** Calls at once of one gRPC connection; those beyond wait at the client. */
 export const GRPC_STREAMS_MAX = 1024;

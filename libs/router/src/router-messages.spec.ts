@@ -120,3 +120,20 @@ it("a packed message is answered", async () => {
   expect((await end).status).toBe("0");
   await expect.poll(bodiesKept).toBe(0);
 });
+
+it("what comes of a call behind its answer counts nothing, and who stays all the same is cut off", async () => {
+  await scene.startRouter();
+  const { stream, end } = called();
+  const closed = once(stream, "close");
+  stream.write(Buffer.concat([framed(1), framed(1)]));
+  // A second request, of who may make one.
+  expect((await end).status).toBe("12");
+  stream.write(framed(1000 * KIB, true));
+  // On the same connection: what was written before has come by then.
+  const next = called();
+  next.stream.end(framed(1));
+  expect((await next.end).status).toBe("0");
+  await expect.poll(bodiesKept).toBe(0);
+  await closed;
+  expect(await bodiesKept()).toBe(0);
+});

@@ -3,7 +3,7 @@ import { DroverError, toDroverError } from "@drover/core";
 import { requestIdIn, tellIdIn, toServiceError } from "@drover/rpc";
 import { Metadata, ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
 import type { Bodies } from "../bodies/bodies.ts";
-import { REFUSED_CALL_MS_MAX } from "../limits.ts";
+import { REFUSED_MS_MAX } from "../limits.ts";
 import { ComingMessages } from "./coming-messages.ts";
 import { refuseUnread } from "./unread-messages.ts";
 
@@ -27,14 +27,16 @@ export function countMessages(bodies: Bodies): ServerInterceptor {
       return metadata;
     };
     const answers = refuseUnread(call, () => toldId(new Metadata()));
+    const end = () => {
+      isOver = true;
+      times.stop();
+      cutOffLater(stream);
+    };
     const refuse = (error: unknown) => {
       if (isOver) return;
-      isOver = true;
+      end();
       const { code, details, metadata } = toServiceError(toDroverError(error));
       answers.sendStatus({ code, details, metadata: toldId(metadata) }, (told) => call.sendStatus(told));
-      // Who goes on sending all the same keeps what has come of it no longer than this.
-      const ending = setTimeout(() => stream.destroy(), REFUSED_CALL_MS_MAX);
-      stream.once("close", () => clearTimeout(ending));
     };
     const attempt = (work: () => void) => {
       if (isOver) return;
@@ -65,9 +67,19 @@ export function countMessages(bodies: Bodies): ServerInterceptor {
               messages.read(message);
               toHandler(message);
             }),
+          // Its answer has gone, or its client: grpc-js drops what comes behind that, and it would count for a call that stays open.
+          onCancel: () => {
+            if (!isOver) end();
+          },
         }),
     });
   };
+}
+
+/** Who goes on sending all the same keeps what has come of it no longer than this. */
+function cutOffLater(stream: ServerHttp2Stream): void {
+  const ending = setTimeout(() => stream.destroy(), REFUSED_MS_MAX);
+  stream.once("close", () => clearTimeout(ending));
 }
 
 /** How long a message may take, as a body. */

@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { DroverError } from "@drover/core";
 import { errorReply } from "@drover/openai";
 import type { FastifyInstance } from "fastify";
-import { HEADERS_BYTES_MAX } from "../limits.ts";
+import { HEADERS_BYTES_MAX, REFUSED_MS_MAX } from "../limits.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
 
 /** The replies that sockets are to get. */
@@ -74,10 +74,15 @@ export function answerBrokenRequest(error: Error & { code?: string }, socket: Du
   write(socket, ...refusalOfBroken(error.code));
 }
 
+/** Who has its answer and does not close, or goes on sending, keeps its connection no longer than a moment: nobody else looks after it any more. */
 function write(socket: Duplex, status: string, fault: DroverError, request?: IncomingMessage): void {
   const body = JSON.stringify(errorReply(fault));
   const lines = Object.entries(headersOf(body, request)).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(`HTTP/1.1 ${status}\r\n${lines.join("")}\r\n${body}`);
+  // A tunnel's is read by nobody, and its end would not be seen.
+  socket.resume();
+  const closing = setTimeout(() => socket.destroy(), REFUSED_MS_MAX);
+  socket.once("close", () => clearTimeout(closing));
 }
 
 const headersOf = (body: string, request?: IncomingMessage) => ({
