@@ -9,6 +9,7 @@ const FACTS = {
   vocabSize: 202_048,
   contextTokensMax: 1_048_576,
   readsImages: true,
+  callStyle: "json" as const,
   defaults: {
     bosTokenId: 1,
     eosTokenIds: [2],

@@ -90,6 +90,14 @@ describe("the official OpenAI client calls tools on the shipped model", () => {
     expect(runner.messages.slice(0, 3).map(({ role }) => role)).toEqual(["user", "assistant", "tool"]);
   });
 
+  test("a call that must come is the one that the model would write by itself", async () => {
+    for (const tool_choice of ["required", { type: "function", function: { name: "get_time" } }] as const) {
+      const { choices } = await openai.chat.completions.create({ ...ask(QUESTION), tool_choice });
+      const calls = (choices[0]?.message.tool_calls ?? []).map((call) => call.type === "function" && call.function);
+      expect(calls).toEqual([{ name: "get_time", arguments: '{"city": "Paris"}' }]);
+    }
+  });
+
   test("with tool_choice none nothing is called", async () => {
     const { choices } = await openai.chat.completions.create({ ...ask(QUESTION), tool_choice: "none" });
     expect(choices[0]?.message.tool_calls).toBeUndefined();

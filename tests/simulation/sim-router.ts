@@ -89,6 +89,7 @@ function servedModel(): ServedModel {
     aliases: [],
     template: { templates: new Map(), variables: {} },
     config: { vocabSize: MODEL.vocabSize, maxPositionEmbeddings: 2000 },
+    callStyle: "json",
     createdMs: 0,
     generation: {
       bosTokenId: undefined,

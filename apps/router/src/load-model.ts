@@ -1,5 +1,5 @@
 import { basename, resolve } from "node:path";
-import { loadTemplateSource } from "@drover/chat";
+import { callStyleOf, JinjaChatTemplate, loadTemplateSource } from "@drover/chat";
 import {
   checkModel,
   checkVocabulary,
@@ -58,6 +58,7 @@ export async function loadServedModel(options: ModelOptions, logger: Logger): Pr
     modelId: servedModelId(options.modelName, basename(resolve(directory))),
     aliases: options.modelAlias,
     template,
+    callStyle: callStyleOf(new JinjaChatTemplate(template, { tokenizer, now: () => systemClock.now() })),
     tokenizer,
     prompts,
     images:

@@ -1,5 +1,6 @@
 // A conversation to the model's tokens, by the checkpoint's own template.
 
+export { callStyleOf } from "./call-style.ts";
 export type { ChatInput, ChatMessage } from "./chat-input.ts";
 export { JinjaChatTemplate } from "./chat-template.ts";
 export { loadChatTemplate, loadTemplateSource } from "./load-chat-template.ts";

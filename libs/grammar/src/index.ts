@@ -5,7 +5,7 @@ export { eitherGrammar } from "./either-grammar.ts";
 export { notationGrammar } from "./notation/notation-grammar.ts";
 export { regexGrammar } from "./regex/regex-grammar.ts";
 export { schemaGrammar } from "./schema/schema-grammar.ts";
-export { type CallableTool, strictToolGrammar, toolCallGrammar } from "./tool-call-grammar.ts";
+export { type CallableTool, type CallStyle, strictToolGrammar, toolCallGrammar } from "./tool-call-grammar.ts";
 
 // What a worker needs besides: a grammar without its long counts, and what counts them.
 

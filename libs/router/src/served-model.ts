@@ -29,6 +29,8 @@ export type ServedModel = Readonly<{
   aliases: readonly string[];
   /** Its chat templates, and the tokens that they know by name. */
   template: TemplateSource;
+  /** How the template repeats calls of tools. */
+  callStyle: ModelFacts["callStyle"];
   /** For single tokens and answers; prompts go through `prompts`. */
   tokenizer: Tokenizer;
   prompts: PackedPromptEncoder;
@@ -42,13 +44,14 @@ export type ServedModel = Readonly<{
 
 /** What a request for the model is read by. */
 export function modelFacts(model: ServedModel, contextTokensMax: number): ModelFacts {
-  const { modelId, aliases, config, images, generation } = model;
+  const { modelId, aliases, config, images, callStyle, generation } = model;
   return {
     modelId,
     aliases,
     vocabSize: config.vocabSize,
     contextTokensMax,
     readsImages: images !== undefined,
+    callStyle,
     defaults: generation,
   };
 }

@@ -62,15 +62,23 @@ export function jsonString(value: string): string {
   }).join("");
 }
 
+/** What a notation calls the values that have names. All else JSON and Python write alike. */
+export type Words = Readonly<{ null: string; true: string; false: string }>;
+
+export const JSON_WORDS: Words = { null: "null", true: "true", false: "false" };
+export const PYTHON_WORDS: Words = { null: "None", true: "True", false: "False" };
+
 /** A value as it is, members in their order. */
-export function jsonLiteral(value: unknown): Expression {
+export function literal(value: unknown, words: Words): Expression {
   if (typeof value === "string") return text(jsonString(value));
-  if (Array.isArray(value)) return list("[", "]", value.map(jsonLiteral));
-  if (typeof value === "object" && value !== null)
+  if (value === null || typeof value === "boolean") return text(words[`${value}`]);
+  const inner = (one: unknown) => literal(one, words);
+  if (Array.isArray(value)) return list("[", "]", value.map(inner));
+  if (typeof value === "object")
     return list(
       "{",
       "}",
-      Object.entries(value).map(([name, member]) => sequence(text(jsonString(name)), COLON, jsonLiteral(member))),
+      Object.entries(value).map(([name, member]) => sequence(text(jsonString(name)), COLON, inner(member))),
     );
   return text(JSON.stringify(value));
 }
@@ -99,28 +107,40 @@ export const NUMBER: Expression = sequence(
   maybe(sequence(characters(charactersOf("eE")), maybe(characters(charactersOf("+-"))), repeat(DIGIT, 1, 2))),
 );
 
-/** The name of the rule for any value; `jsonRules` has it. */
+/** The name of the rule for any value; `anyRules` has it. */
 export const ANY_VALUE = rule("value");
 
-/** Rules for any JSON value. */
-export const jsonRules: ReadonlyMap<string, Expression> = new Map([
-  ["value", choice(rule("object"), rule("array"), rule("string"), NUMBER, text("true"), text("false"), text("null"))],
-  ["string", stringOfLength(0, Number.POSITIVE_INFINITY)],
-  [
-    "array",
-    sequence(
-      text("["),
-      maybe(sequence(rule("value"), repeat(sequence(COMMA, rule("value")), 0, Number.POSITIVE_INFINITY))),
-      text("]"),
-    ),
-  ],
-  [
-    "object",
-    sequence(
-      text("{"),
-      maybe(sequence(rule("member"), repeat(sequence(COMMA, rule("member")), 0, Number.POSITIVE_INFINITY))),
-      text("}"),
-    ),
-  ],
-  ["member", sequence(rule("string"), COLON, rule("value"))],
-]);
+/** Rules for any value. */
+export const anyRules = (words: Words): ReadonlyMap<string, Expression> =>
+  new Map([
+    [
+      "value",
+      choice(
+        rule("object"),
+        rule("array"),
+        rule("string"),
+        NUMBER,
+        text(words.true),
+        text(words.false),
+        text(words.null),
+      ),
+    ],
+    ["string", stringOfLength(0, Number.POSITIVE_INFINITY)],
+    [
+      "array",
+      sequence(
+        text("["),
+        maybe(sequence(rule("value"), repeat(sequence(COMMA, rule("value")), 0, Number.POSITIVE_INFINITY))),
+        text("]"),
+      ),
+    ],
+    [
+      "object",
+      sequence(
+        text("{"),
+        maybe(sequence(rule("member"), repeat(sequence(COMMA, rule("member")), 0, Number.POSITIVE_INFINITY))),
+        text("}"),
+      ),
+    ],
+    ["member", sequence(rule("string"), COLON, rule("value"))],
+  ]);

@@ -1,7 +1,7 @@
 import { at } from "@drover/core";
 import { constraintFault } from "../constraint-fault.ts";
 import { type Expression, maybe, NOTHING, repeat, sequence, text } from "../expression.ts";
-import { COMMA, jsonLiteral } from "../json/json-text.ts";
+import { COMMA } from "../json/json-text.ts";
 import { isJsonObject, type JsonObject } from "./json-object.ts";
 import { orderedMembers } from "./ordered-members.ts";
 import { listOf, NO_SCHEMAS, type SchemaNode } from "./schema-node.ts";
@@ -110,7 +110,7 @@ function uniqueItems(
   const finite = firstCount === 0 ? values.listed(rest) : undefined;
   if (finite === undefined)
     throw constraintFault(`${place}.uniqueItems`, "cannot be enforced but for items that are listed by enum");
-  const members = finite.map((value) => ({ expression: jsonLiteral(value), isRequired: false }));
+  const members = finite.map((value) => ({ expression: values.literal(value), isRequired: false }));
   const inner = orderedMembers({ members, countMin, countMax, free: undefined }, values, place);
   return sequence(text("["), inner, text("]"));
 }

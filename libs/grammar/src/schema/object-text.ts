@@ -1,11 +1,10 @@
 import { intersect } from "../automaton/automaton.ts";
-import { automatonExpression } from "../automaton/automaton-expression.ts";
 import { complementMachine, lengthMachine, listMachine, type Machine } from "../automaton/machine.ts";
 import { constraintFault } from "../constraint-fault.ts";
 import { choice, type Expression, isNothing, sequence, text } from "../expression.ts";
-import { COLON, jsonCharacter, jsonString, quoted } from "../json/json-text.ts";
 import { NAME_PATTERNS_MAX } from "../limits.ts";
 import { isJsonObject, type JsonObject } from "./json-object.ts";
+import type { ObjectForm } from "./object-form.ts";
 import { orderedMembers } from "./ordered-members.ts";
 import { listOf, mapOf, NO_SCHEMAS, type SchemaNode } from "./schema-node.ts";
 import { refusalMachines, stringQuery } from "./string-text.ts";
@@ -17,9 +16,14 @@ type ObjectNode = SchemaNode & { schema: JsonObject };
  * Objects that schemas take together: properties in the order in which they are named, those that are not required or not. Others are
  * written where a schema asks for them, or names none. Errors: `invalid_argument`, naming the place, for what cannot be enforced.
  */
-export function objectExpression(nodes: readonly SchemaNode[], values: ValueRules, place: string): Expression {
+export function objectExpression(
+  nodes: readonly SchemaNode[],
+  values: ValueRules,
+  place: string,
+  form: ObjectForm,
+): Expression {
   const objects = nodes.filter((node): node is ObjectNode => isJsonObject(node.schema));
-  const text_ = new ObjectText(objects, values, place);
+  const text_ = new ObjectText(objects, values, place, form);
   return text_.expression();
 }
 
@@ -27,11 +31,13 @@ class ObjectText {
   readonly #objects: readonly ObjectNode[];
   readonly #values: ValueRules;
   readonly #place: string;
+  readonly #form: ObjectForm;
   /** Names that are written as such. */
   readonly #names: ReadonlySet<string>;
   readonly #required: ReadonlySet<string>;
 
-  constructor(objects: readonly ObjectNode[], values: ValueRules, place: string) {
+  constructor(objects: readonly ObjectNode[], values: ValueRules, place: string, form: ObjectForm) {
+    this.#form = form;
     this.#objects = objects;
     this.#values = values;
     this.#place = place;
@@ -44,7 +50,7 @@ class ObjectText {
     const counts = (keyword: string) =>
       this.#objects.flatMap(({ schema }) => (typeof schema[keyword] === "number" ? [Number(schema[keyword])] : []));
     const members = [...this.#names].map((name) => ({
-      expression: this.#member(text(jsonString(name)), this.#schemasOf(name)),
+      expression: this.#member(this.#form.name(name), this.#schemasOf(name)),
       isRequired: this.#required.has(name),
     }));
     const query = {
@@ -53,11 +59,12 @@ class ObjectText {
       countMax: Math.min(Number.POSITIVE_INFINITY, ...counts("maxProperties")),
       free: this.#free(),
     };
-    return sequence(text("{"), orderedMembers(query, this.#values, this.#place), text("}"));
+    const inner = orderedMembers(query, this.#values, this.#place);
+    return sequence(text(this.#form.open), inner, text(this.#form.close));
   }
 
   #member(name: Expression, schemas: readonly SchemaNode[]): Expression {
-    return sequence(name, COLON, this.#values.of(schemas));
+    return sequence(name, this.#form.between, this.#values.of(schemas));
   }
 
   /** Names that `propertyNames` lists one by one. */
@@ -186,6 +193,8 @@ class ObjectText {
       if (found.has(pattern)) return [this.#values.patterns.machine(pattern, place)];
       return refusalMachines({ ...asked, refusedPatterns: [[pattern, place]] }, this.#values.patterns);
     });
+    const { namePattern } = this.#form;
+    if (namePattern !== undefined) machines.push(this.#values.patterns.machine(namePattern, this.#place));
     if (this.#names.size > 0) machines.push(complementMachine(listMachine([...this.#names])));
     const names = alternatives.map((nodes) => {
       const query = stringQuery(nodes, this.#values.patterns);
@@ -195,7 +204,7 @@ class ObjectText {
         lengthMachine(query.lengthMin, query.lengthMax),
       ];
       const automaton = intersect([...machines, ...own], budget, this.#place);
-      return automaton.length === 0 ? choice() : quoted(automatonExpression(automaton, jsonCharacter, rules));
+      return automaton.length === 0 ? choice() : this.#form.names(automaton, rules);
     });
     return choice(...names.filter((one) => !isNothing(one)));
   }

@@ -1,7 +1,7 @@
 import { Budget } from "../budget.ts";
 import { constraintFault } from "../constraint-fault.ts";
-import { choice, type Expression, isNothing, NOTHING, rule, text } from "../expression.ts";
-import { ANY_VALUE, INTEGER, jsonLiteral, jsonRules, NUMBER } from "../json/json-text.ts";
+import { choice, type Expression, isNothing, NOTHING, rule } from "../expression.ts";
+import { ANY_VALUE, anyRules, INTEGER, JSON_WORDS, literal, NUMBER, type Words } from "../json/json-text.ts";
 import { WORK_MAX } from "../limits.ts";
 import { plainJson } from "../plain-json.ts";
 import { RuleBook } from "../rule-book.ts";
@@ -14,6 +14,7 @@ import { NOT_VALUES } from "./keywords.ts";
 import { type Kind, kindsOf } from "./kinds.ts";
 import type { Bound } from "./number-query.ts";
 import { numberExpression } from "./number-text.ts";
+import { BRACES, KEYWORDS, keywordsOf } from "./object-form.ts";
 import { objectExpression } from "./object-text.ts";
 import { Patterns } from "./patterns.ts";
 import { listOf, type SchemaNode, SchemaNodes } from "./schema-node.ts";
@@ -24,18 +25,21 @@ import type { ValueRules } from "./value-rules.ts";
 /** Makes rules of one client's schema: each list of schemas that hold together is one rule, so that schemas may hold themselves. */
 export class ValueGrammar implements ValueRules {
   readonly budget = new Budget(WORK_MAX);
-  readonly rules = new RuleBook(jsonRules);
+  readonly rules: RuleBook;
   readonly patterns = new Patterns(this.budget);
   readonly root: SchemaNode;
   /** What nothing matches. */
   readonly nothing: SchemaNode;
+  readonly #words: Words;
   readonly #nodes: SchemaNodes;
   readonly #validator: Validator;
   readonly #alternatives: Alternatives;
   readonly #known = new Map<string, Expression>();
 
-  /** Errors: `invalid_argument`, naming the place, for what is no schema. */
-  constructor(written: unknown, place: string) {
+  /** `words`: those of the notation in which values are written. Errors: `invalid_argument`, naming the place, for what is no schema. */
+  constructor(written: unknown, place: string, words = JSON_WORDS) {
+    this.#words = words;
+    this.rules = new RuleBook(anyRules(words));
     const schema = plainJson(written, place);
     this.#nodes = new SchemaNodes(schema, this.budget, place);
     this.#validator = new Validator(this.#nodes, this.patterns);
@@ -71,6 +75,22 @@ export class ValueGrammar implements ValueRules {
     return rule(name);
   }
 
+  /** The objects that match, as the keyword arguments of a call in Python. Errors: as `of`. */
+  keywordArguments(): Expression {
+    const options = this.alternatives([this.root]).map((alternative) => {
+      const place = this.#spendOn(alternative);
+      const values = this.#values(alternative);
+      if (values !== undefined) return choice(...values.map((value) => keywordsOf(value, this.#words)));
+      refuseOtherValues(alternative);
+      return kindsOf(alternative).has("object") ? objectExpression(alternative, this, place, KEYWORDS) : NOTHING;
+    });
+    return choice(...options.filter((option) => !isNothing(option)));
+  }
+
+  literal(value: unknown): Expression {
+    return literal(value, this.#words);
+  }
+
   /** The values that match, where they are listed; undefined where others do too. */
   listed(schemas: readonly SchemaNode[]): readonly unknown[] | undefined {
     const all: unknown[] = [];
@@ -100,27 +120,33 @@ export class ValueGrammar implements ValueRules {
   }
 
   #alternative(alternative: Alternative): Expression {
-    const place = alternative.find(({ schema }) => isJsonObject(schema))?.place ?? this.root.place;
-    this.budget.spend(alternative.length + 1, place);
+    const place = this.#spendOn(alternative);
     const values = this.#values(alternative);
     this.budget.spend(WORK_OF_VALUE * (values ?? []).length, place);
-    if (values !== undefined) return choice(...values.map(jsonLiteral));
+    if (values !== undefined) return choice(...values.map((value) => this.literal(value)));
     const kinds = kindsOf(alternative);
     const isFree = alternative.every(({ schema }) => isTrue(schema));
     if (isFree) return ANY_VALUE;
     refuseOtherValues(alternative);
     const options: Expression[] = [];
-    if (kinds.has("null") && this.#isLeft(alternative, null)) options.push(text("null"));
+    if (kinds.has("null") && this.#isLeft(alternative, null)) options.push(this.literal(null));
     if (kinds.has("boolean"))
-      options.push(...[true, false].filter((one) => this.#isLeft(alternative, one)).map(jsonLiteral));
+      options.push(...[true, false].filter((one) => this.#isLeft(alternative, one)).map((one) => this.literal(one)));
     if (kinds.has("string"))
       options.push(
         stringExpression(stringQuery(alternative, this.patterns), this.patterns, this.rules, this.budget, place),
       );
     if (kinds.has("integer") || kinds.has("fraction")) options.push(this.#numbers(alternative, kinds, place));
     if (kinds.has("array")) options.push(arrayExpression(alternative, this, place));
-    if (kinds.has("object")) options.push(objectExpression(alternative, this, place));
+    if (kinds.has("object")) options.push(objectExpression(alternative, this, place, BRACES));
     return choice(...options.filter((option) => !isNothing(option)));
+  }
+
+  /** Counts looking at schemas. Returns the place that errors are to name. */
+  #spendOn(alternative: Alternative): string {
+    const place = alternative.find(({ schema }) => isJsonObject(schema))?.place ?? this.root.place;
+    this.budget.spend(alternative.length + 1, place);
+    return place;
   }
 
   #isLeft(alternative: Alternative, value: unknown): boolean {

@@ -19,6 +19,8 @@ export interface ValueRules {
   alternatives(schemas: readonly SchemaNode[]): readonly Alternative[];
   /** Values that match all of the schemas. Errors: `invalid_argument`, naming the place that cannot be enforced. */
   of(schemas: readonly SchemaNode[]): Expression;
+  /** The value as it is. */
+  literal(value: unknown): Expression;
   /** The values that match, where they are listed; undefined where others do too. */
   listed(schemas: readonly SchemaNode[]): readonly unknown[] | undefined;
 }

@@ -39,7 +39,7 @@ export function readAnthropic(value: unknown, facts: ModelFacts): GenerationQuer
     budget: { asked: body.max_tokens, field: "max_tokens", unasked: Number.POSITIVE_INFINITY },
     stop: body.stop_sequences ?? [],
     toolCalls: readToolCallRules(tools, parallel),
-    constraint: answerConstraint(formatOf(body), tools, parallel),
+    constraint: answerConstraint(formatOf(body), tools, parallel, facts),
     echo: false,
     reply: { stream: body.stream ?? false, includeUsage: true, returnTokenIds: false },
   };

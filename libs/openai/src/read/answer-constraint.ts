@@ -1,5 +1,6 @@
 import { eitherGrammar } from "@drover/grammar";
 import type { Constraint } from "../request/generation-query.ts";
+import type { ModelFacts } from "../request/model-facts.ts";
 import { fieldError } from "../schema/check.ts";
 import { mustCall, readCallConstraint, type ToolBody } from "./tools.ts";
 
@@ -11,9 +12,11 @@ export function answerConstraint(
   asked: Constraint | undefined,
   tools: ToolBody,
   parallel: boolean | null | undefined,
+  { callStyle: style }: Pick<ModelFacts, "callStyle">,
 ): Constraint | undefined {
-  if (mustCall(tools)) return readCallConstraint(tools, parallel, true);
-  const calls = readCallConstraint(tools, parallel, asked !== undefined);
+  const written = { parallel, style };
+  if (mustCall(tools)) return readCallConstraint(tools, written, true);
+  const calls = readCallConstraint(tools, written, asked !== undefined);
   if (calls === undefined || asked === undefined) return calls ?? asked;
   return { grammar: eitherGrammar(asked.grammar, calls.grammar, asked.field), field: asked.field };
 }

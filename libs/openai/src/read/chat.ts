@@ -93,7 +93,7 @@ export function readChat(value: unknown, facts: ModelFacts): GenerationQuery {
     stop: readStop(body),
     toolCalls: readToolCallRules(calls, parallel),
     constraint: possibleConstraint(
-      answerConstraint(mustCall(calls) ? undefined : readConstraint(body), calls, parallel),
+      answerConstraint(mustCall(calls) ? undefined : readConstraint(body), calls, parallel, facts),
       body,
     ),
     echo: false,

@@ -1,4 +1,4 @@
-import { type CallableTool, strictToolGrammar, toolCallGrammar } from "@drover/grammar";
+import { type CallableTool, type CallStyle, strictToolGrammar, toolCallGrammar } from "@drover/grammar";
 import { type Static, Type } from "typebox";
 import { TOOLS_MAX } from "../limits.ts";
 import type { Constraint, ToolCallRules } from "../request/generation-query.ts";
@@ -61,6 +61,9 @@ export const TOOL_NAMES: ToolNames = { tools: "tools", choice: "tool_choice", pa
 /** What a request says of its tools, in the shape of a chat completion. `names`: those that errors are to have. */
 export type ToolBody = Readonly<{ tools?: Tools | null; tool_choice?: unknown; names?: ToolNames }>;
 
+/** How an answer may call: several functions where `parallel` is not false, in the style that the model has learned. */
+type WrittenCalls = Readonly<{ parallel: boolean | null | undefined; style: CallStyle }>;
+
 /** Errors: `invalid_argument` for a choice that is none, or of what is no tool. */
 export function checkToolChoice(body: ToolBody): void {
   const { tool_choice: choice } = body;
@@ -80,21 +83,23 @@ export function checkToolChoice(body: ToolBody): void {
  */
 export function readCallConstraint(
   body: ToolBody,
-  parallel: boolean | null | undefined,
+  { parallel, style }: WrittenCalls,
   isWhole: boolean,
 ): Constraint | undefined {
   const told = readTools(body);
   if (told === undefined) return undefined;
   const { tools: toolsField, choice: field } = body.names ?? TOOL_NAMES;
   const named = namedTool(body);
-  if (named !== undefined) return { grammar: toolCallGrammar([callable(named, body)], false, field), field };
+  if (named !== undefined)
+    return { grammar: toolCallGrammar({ tools: [callable(named, body)], isParallel: false, style }, field), field };
   const tools = told.map((tool) => callable(tool, body));
-  if (isWhole) return { grammar: toolCallGrammar(tools, parallel ?? true, field), field };
+  const isParallel = parallel ?? true;
+  if (isWhole) return { grammar: toolCallGrammar({ tools, isParallel, style }, field), field };
   if (!told.some(({ function: { strict } }) => strict === true)) return undefined;
   const strict = tools.map((tool, i) =>
     told[i]?.function.strict === true ? tool : { ...tool, parameters: undefined },
   );
-  return { grammar: strictToolGrammar(strict, parallel ?? true, toolsField), field: toolsField };
+  return { grammar: strictToolGrammar({ tools: strict, isParallel, style }, toolsField), field: toolsField };
 }
 
 function callable(tool: Tools[number], { tools, names = TOOL_NAMES }: ToolBody): CallableTool {

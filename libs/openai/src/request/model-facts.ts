@@ -1,3 +1,5 @@
+import type { CallStyle } from "@drover/grammar";
+
 /** A checkpoint's own settings for sampling, where a client is silent. */
 export type SamplingDefaults = Readonly<{
   bosTokenId: number | undefined;
@@ -18,5 +20,7 @@ export type ModelFacts = Readonly<{
   /** Tokens that prompt and output may have together, as things stand. */
   contextTokensMax: number;
   readsImages: boolean;
+  /** How the model has learned to write calls of tools. */
+  callStyle: CallStyle;
   defaults: SamplingDefaults;
 }>;

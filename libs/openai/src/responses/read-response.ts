@@ -77,7 +77,7 @@ export function readResponse(value: unknown, facts: ModelFacts, kept: KeptParts 
     },
     stop: [],
     toolCalls: readToolCallRules(toolBody, body.parallel_tool_calls),
-    constraint: answerConstraint(formatOf(body), toolBody, body.parallel_tool_calls),
+    constraint: answerConstraint(formatOf(body), toolBody, body.parallel_tool_calls, facts),
     echo: false,
     ...(body.truncation === "auto" && conversation.images.length === 0 && { promptTokensKept: "fit" as const }),
     reply: {

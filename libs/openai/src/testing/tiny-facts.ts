@@ -10,6 +10,7 @@ export function tinyFacts(defaults: Partial<SamplingDefaults> = {}, readsImages 
     aliases: ["small"],
     vocabSize: 258,
     contextTokensMax: 100,
+    callStyle: "json",
     readsImages,
     defaults: {
       bosTokenId: BYTE_BOS,

@@ -16,6 +16,7 @@ export function tinyModel(overrides: Partial<ServedModel["generation"]> = {}): S
     modelId: modelId("tiny"),
     aliases: [],
     template: { templates: new Map([["default", "{{ messages }}"]]), variables: { bos_token: "<bos>" } },
+    callStyle: "json",
     config: { vocabSize: tokenizer.vocabSize, maxPositionEmbeddings: 1000 },
     createdMs: 0,
     generation: {
