@@ -191,6 +191,11 @@ export class Choice {
     return this.#stage.kind === "stalled" ? this.#stage.sinceMs : undefined;
   }
 
+  /** Since when another worker's answer is missing; undefined while none is. */
+  get parkedSinceMs(): number | undefined {
+    return this.#stage.kind === "parked" ? this.#stage.sinceMs : undefined;
+  }
+
   /** Whether it cannot go on, for want of room or of a reply. */
   get isHeldUp(): boolean {
     return this.#stage.kind === "stalled" || this.#stage.kind === "parked";

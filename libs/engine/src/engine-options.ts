@@ -31,6 +31,8 @@ export interface EngineObserver {
   /** A request that has told tokens elsewhere got KV behind so many rows that were there, and goes on. */
   resumed?(requestId: RequestId, attempt: number, counts: ResumedCounts): void;
   parked(choiceCount: number): void;
+  /** Choices whose rows lacked other workers' answers have been computed by one step; one of them had waited for so long, and none longer. */
+  unparked?(choiceCount: number, longestMs: number): void;
 }
 
 export type EngineOptions = Readonly<{

@@ -100,6 +100,17 @@ test("parked rows are computed again, beside others that go on, and change no to
   expect(local.sequences.kvBytesUsed).toBe(0);
 });
 
+test("it is told how long choices have waited for answers of other workers, once they go on", async () => {
+  let left = 3;
+  const local = engineOf((entry) => (entry.draw?.index === 1 && left-- > 0 ? { kind: "parked" } : plain(entry)), {
+    cost: () => 10,
+  });
+  local.engine.place(taskOfLength("waits", 4, 4));
+  await drainFake(local, 100);
+  // Parked by the ends of three steps, and computed by the end of the fourth.
+  expect(local.unparked).toEqual([[1, 30]]);
+});
+
 test("a request that other workers do not answer for too long fails, and may be tried again", async () => {
   const local = engineOf(() => ({ kind: "parked" }), { cost: () => 1000 });
   local.engine.place(taskOfLength("lost", 4, 4));

@@ -149,6 +149,7 @@ export class Stepper {
   #settle(plan: PlannedStep, beganMs: number, { entries, times }: StepResult): boolean {
     const { clock, cost, sequences, observer } = this.#options;
     let parkedCount = 0;
+    const waitedMs: number[] = [];
     for (const [i, rows] of plan.rows.entries()) {
       const { of: choice, entry } = rows;
       const result = entries[i];
@@ -158,9 +159,12 @@ export class Stepper {
       if (choice.active !== entry.sequence || (plan.isFollowing && !isNextRow(rows))) continue;
       const tokenIds = plan.isFollowing ? Int32Array.of(at(choice.tokens, rows.position)) : entry.tokenIds;
       const send = (event: GenerationEvent) => this.#sink.send(choice, event);
+      const { parkedSinceMs } = choice;
+      if (result.kind !== "parked" && parkedSinceMs !== undefined) waitedMs.push(clock.monotonic() - parkedSinceMs);
       if (result.kind === "parked") this.#park(choice);
       else if (advance(choice, tokenIds, result, { sequences, observer, send })) this.#sink.finished(choice);
     }
+    if (waitedMs.length > 0) observer.unparked?.(waitedMs.length, Math.max(...waitedMs));
     const measuredMs = clock.monotonic() - beganMs;
     // What was parked was not computed, and waiting for it says nothing of the others.
     if (parkedCount === 0) {

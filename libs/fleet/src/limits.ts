@@ -76,6 +76,12 @@ export const RESERVATION_SLACK_MS = 100;
 /** A lost worker keeps its experts this long, so that a restart finds them its own. */
 export const EXPERT_GRACE_MS = 15_000;
 
+/**
+ * A holder that has not answered for so long is stood in for, where each expert is to have more than one: whoever is started again at once is back sooner, and until then
+ * its experts have one holder less, so that the next loss would leave some of them with none.
+ */
+export const STAND_IN_MS = 2500;
+
 /** Of what workers have counted of their experts' rows, half is forgotten in this time. */
 export const HEAT_HALF_LIFE_MS = 10 * 60_000;
 

@@ -26,6 +26,8 @@ export type FakeEngine = Readonly<{
   steps: StepFacts[];
   events: RequestEvent[];
   preemptions: () => number;
+  /** Of each step with choices that had been parked: how many, and how long the longest had waited. */
+  unparked: readonly (readonly [number, number])[];
 }>;
 
 export function fakeEngine(options: FakeEngineOptions): FakeEngine {
@@ -43,6 +45,7 @@ export function fakeEngine(options: FakeEngineOptions): FakeEngine {
   const sequences = new FakeSequences(geometry, kvBytesMax);
   const steps: StepFacts[] = [];
   const events: RequestEvent[] = [];
+  const unparked: [number, number][] = [];
   let preemptionCount = 0;
   const quiet = () => undefined;
   const engine = new Engine({
@@ -61,11 +64,12 @@ export function fakeEngine(options: FakeEngineOptions): FakeEngine {
       preempted: () => (preemptionCount += 1),
       prefixFound: () => undefined,
       parked: quiet,
+      unparked: (count, longestMs) => unparked.push([count, longestMs]),
     },
     breathe: options.breathe ?? (() => Promise.resolve()),
   });
   engine.attach(routerId("test"), { send: (sent) => events.push(...sent), replaced: quiet }, []);
-  return { engine, runner, sequences, steps, events, preemptions: () => preemptionCount };
+  return { engine, runner, sequences, steps, events, unparked, preemptions: () => preemptionCount };
 }
 
 /** A greedy task that runs to `maxTokens`. */

@@ -19,6 +19,7 @@ function twice(layerCount: number, expertCount: number, rooms: readonly number[]
     heat: new ExpertHeat(expertCount),
     wanted: () => 2,
     answers: () => true,
+    isAway: () => false,
     isLoaded: () => false,
   }).holders;
 }

@@ -20,6 +20,8 @@ export type CopiesInput = Readonly<{
   wanted: (layer: number, expert: number) => number;
   /** Whether the worker is there and speaks. */
   answers: (worker: WorkerId) => boolean;
+  /** Whether the worker has not answered for so long that others stand in for it. */
+  isAway: (worker: WorkerId) => boolean;
   isLoaded: (worker: WorkerId, layer: number, expert: number) => boolean;
 }>;
 
@@ -42,7 +44,8 @@ type Slot = {
  * Gives experts holders beside their owners. An expert none of whose holders answers goes to another worker at once, the hottest first; then each
  * gets as many as are wanted, where there is memory. The taker is the one whose share of its layer's rows is smallest. Where all that have memory left hold the
  * expert already, a copy of another one moves to them and makes room. Nobody who is lost for a moment is replaced
- * where another holder answers. A copy that is not wanted any more goes only once a wanted holder has the expert loaded.
+ * where another holder answers; who is away for longer has others stand in for it, where there is memory. A copy that is not wanted any more, a stand-in too, goes only once all wanted holders
+ * have the expert loaded.
  */
 export function planCopies(input: CopiesInput): PlannedCopies {
   const { owners, heat, answers } = input;
@@ -71,7 +74,16 @@ export function planCopies(input: CopiesInput): PlannedCopies {
       if (!canTrade || !addHolder(slot, input.takers, loads)) break;
     }
   }
+  standIn(hottestFirst, input, loads);
   return { holders: byLayer(slots), orphanCount };
+}
+
+/** As many holders as are wanted, without those that are away: the next loss is to leave somebody. */
+function standIn(hottestFirst: readonly Slot[], { wanted, takers, isAway }: CopiesInput, loads: LayerLoads): void {
+  for (const slot of hottestFirst) {
+    const missing = wanted(slot.layer, slot.expert) - slot.holders.filter((worker) => !isAway(worker)).length;
+    for (let count = 0; count < missing && addHolder(slot, takers, loads); count += 1);
+  }
 }
 
 /** The owner and those earlier copies that must stay. */
@@ -81,7 +93,7 @@ function keptHolders(input: CopiesInput, layer: number, expert: number, owner: W
   const before = ofLayer === undefined ? [] : at(ofLayer, expert);
   const holders = [owner, ...before.filter((worker) => worker !== owner && members.has(worker))];
   const wanted = holders.slice(0, Math.max(1, input.wanted(layer, expert)));
-  const isSafe = wanted.some((worker) => answers(worker) && isLoaded(worker, layer, expert));
+  const isSafe = wanted.every((worker) => answers(worker) && isLoaded(worker, layer, expert));
   return isSafe ? wanted : holders;
 }
 

@@ -1,5 +1,5 @@
 import type { WorkerId } from "@drover/core";
-import { EXPERT_GRACE_MS, MAP_EPOCHS_PER_LEADER } from "../limits.ts";
+import { EXPERT_GRACE_MS, MAP_EPOCHS_PER_LEADER, STAND_IN_MS } from "../limits.ts";
 import {
   type ActiveExperts,
   activeExperts,
@@ -44,7 +44,7 @@ export function firstMapEpoch(leaderEpoch: bigint): bigint {
 /**
  * The expert map over time. Desired: every expert has one owner, changed only when the set of owners changes, where a lost
  * worker stays an owner for its grace, and one that is lost or wants to end as long as the others lack memory for its share; and as many copies as are
- * wanted, or one while its owner is away. Active: who really answers, by what workers report as loaded. Orders: what a worker is
+ * wanted, or one while its owner is away; who is away for longer has others stand in for it. Active: who really answers, by what workers report as loaded. Orders: what a worker is
  * to hold, which is its share and whatever the active map still needs from it.
  */
 export class ExpertPlanner {
@@ -52,6 +52,8 @@ export class ExpertPlanner {
   readonly #graceMs: number;
   readonly #moved = new MovedExperts();
   readonly #lostAtMs = new Map<WorkerId, number>();
+  /** Owners that are lost or silent, and since when. */
+  readonly #awaySinceMs = new Map<WorkerId, number>();
   #firstJoinedAtMs = Number.POSITIVE_INFINITY;
   #owners: readonly WorkerId[] = [];
   /** Owners and what they can hold. */
@@ -170,6 +172,7 @@ export class ExpertPlanner {
     const speaking = workers.filter(({ suspected }) => !suspected);
     const takers = speaking.filter(({ workerId, leaving, draining }) => members.has(workerId) && !leaving && !draining);
     const answering = new Set(speaking.map(({ workerId }) => workerId));
+    const away = this.#awayLong(answering, now);
     const { holders, orphanCount } = planCopies({
       owners: this.#assignment,
       earlier: this.#desired,
@@ -179,12 +182,28 @@ export class ExpertPlanner {
       heat: this.#heat,
       wanted: (layer, expert) => this.#replicas.wanted(layer, expert),
       answers: (worker) => answering.has(worker),
+      isAway: (worker) => away.has(worker),
       isLoaded: (worker, layer, expert) => byId.get(worker)?.loaded?.get(layer)?.has(expert) ?? false,
     });
     this.#desired = holders;
     if (orphanCount === 0 || workers.length === 0) return;
     const keeps = this.#owners.filter((owner) => !answering.has(owner));
     this.#shortage ??= { missingCount: orphanCount, stayCount: takers.length, keeps };
+  }
+
+  /** Owners that have not answered for so long that others stand in for them. */
+  #awayLong(answering: ReadonlySet<WorkerId>, now: number): ReadonlySet<WorkerId> {
+    for (const worker of this.#awaySinceMs.keys())
+      if (answering.has(worker) || !this.#owners.includes(worker)) this.#awaySinceMs.delete(worker);
+    const away = new Set<WorkerId>();
+    for (const owner of this.#owners) {
+      if (answering.has(owner)) continue;
+      const sinceMs = this.#awaySinceMs.get(owner) ?? now;
+      this.#awaySinceMs.set(owner, sinceMs);
+      if (now - sinceMs >= STAND_IN_MS) away.add(owner);
+      else if (this.#replicas.copies) this.#due(sinceMs + STAND_IN_MS);
+    }
+    return away;
   }
 
   /** The whole fleet is lost: who comes back is waited for as at the start, and each has its own experts again. */

@@ -34,6 +34,11 @@ export class ReplicaPlan {
     this.#policy = policy;
   }
 
+  /** Whether any expert is to have more than one holder. */
+  get copies(): boolean {
+    return this.#policy.holdersMin > 1 || this.#policy.spareCount > 0;
+  }
+
   /** When `plan` has something to do; Infinity where no copies are to follow the heat. */
   get dueMs(): number {
     return this.#policy.spareCount === 0 ? Number.POSITIVE_INFINITY : this.#plannedAtMs + REPLICA_PLAN_MS;

@@ -15,6 +15,9 @@ const STEP_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 
 /** A step that takes longer is told of: others wait for its end. */
 const SLOW_STEP_MS = 500;
 
+/** Choices that wait so long for other workers' answers are told of, once they go on. */
+const LONG_PARKED_MS = 100;
+
 /** Counts what the decode loop does, and tells of slow steps and of requests that go on here. What has not happened yet is counted as 0 from here on, so that a first time is a rise. */
 export function engineMetrics(metrics: Metrics, modelName: string, logger: Logger): EngineMetrics {
   const model = { model_name: modelName };
@@ -48,6 +51,9 @@ export function engineMetrics(metrics: Metrics, modelName: string, logger: Logge
       prefixHits.add(cached);
     },
     parked: (count) => parked.add(count),
+    unparked: (choices, longestMs) => {
+      if (longestMs >= LONG_PARKED_MS) logger.info("choices.unparked", { choices, longest_ms: Math.round(longestMs) });
+    },
     resumed: (request, attempt, { knownCount, cachedCount }) =>
       logger.info("request.resumed", { request, attempt, known_tokens: knownCount, cached_tokens: cachedCount }),
   };
