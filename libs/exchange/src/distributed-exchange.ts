@@ -6,7 +6,7 @@ import { HereOrAmong } from "./here-or-among.ts";
 import { commonHolders, EMPTY_MAP, type HolderMap, isReachable } from "./holder-map.ts";
 import { UNREACHED_MS_MAX } from "./limits.ts";
 import { ReachedPeers } from "./reached-peers.ts";
-import { type ExpertRows, expertRowsOf, type RoutedRows } from "./routed-rows.ts";
+import { type ExpertRows, expertRowsOf, highest, type RoutedRows } from "./routed-rows.ts";
 import { type BalancedExpert, balanceRows } from "./row-balance.ts";
 import { addRows, type Share, type Shares } from "./share.ts";
 
@@ -128,7 +128,7 @@ export class DistributedExchange implements ExpertExchange {
 
   /** The rows by expert, which count as routed. */
   #route({ layer, expert_a, rowCount }: ExchangeRequest): RoutedRows {
-    const expertCount = Math.max(this.#map.expertCount, 1 + maxOf(expert_a));
+    const expertCount = Math.max(this.#map.expertCount, 1 + highest(expert_a));
     const { order: rows, experts, counts } = dispatchByExpert(expert_a, expertCount);
     for (let i = 0; i < experts.length; i++) this.#observer.rowsRouted(layer, at(experts, i), at(counts, i));
     this.#calls.routed(rowCount);
@@ -142,13 +142,16 @@ export class DistributedExchange implements ExpertExchange {
     if (isAlone) return await this.#askHere(here, routed, asking);
     const beganMs = this.#clock.monotonic();
     const { rowCount } = asking.request;
-    const way = this.#ways.choose(rowCount, beganMs);
+    // Those of this map: another one may have come by the end.
+    const ways = this.#ways;
+    const way = ways.choose(rowCount, beganMs);
     const missing =
       way === "here"
         ? await this.#askHere(here, routed, asking)
         : await this.#exchangeAmong(expertRowsOf(routed), asking);
     const now = this.#clock.monotonic();
-    this.#ways.note(way, rowCount, now - beganMs, now);
+    // Rows that nobody answers may be told so quickly.
+    if (missing.length === 0) ways.note(way, rowCount, now - beganMs, now);
     return missing;
   }
 
@@ -290,10 +293,4 @@ export class DistributedExchange implements ExpertExchange {
     const lost = await Promise.all(shares.map((share) => this.#answer(share, asking, silent)));
     return [...missing, ...lost.flat()];
   }
-}
-
-function maxOf(values: Int32Array): number {
-  let most = -1;
-  for (const value of values) if (value > most) most = value;
-  return most;
 }

@@ -30,6 +30,13 @@ test("one call that was held up changes nothing, and many do", () => {
   expect(ways.choose(1, 1)).toBe("among");
 });
 
+test("a first call that a coarse clock cannot tell from none is no measure", () => {
+  const ways = new HereOrAmong();
+  learn(ways, 1, { here: 0, among: 2 }, 0);
+  for (let call = 0; call < PACE_SAMPLES_AT_ONCE; call++) ways.note("here", 1, 9, 0);
+  expect(ways.choose(1, 1)).toBe("among");
+});
+
 test("calls of another size are judged by themselves", () => {
   const ways = new HereOrAmong();
   learn(ways, 1, { here: 1, among: 5 }, 0);

@@ -9,6 +9,9 @@ const NEWEST = 0.2;
 /** A time counts as so many times the mean at most: who was held up once by other work has not become slow, and a mean that it spoilt would stand until that way is tried again. */
 const OUTLIER = 3;
 
+const nextMean = (meanMs: number, ms: number): number =>
+  meanMs * (1 - NEWEST) + Math.min(ms, OUTLIER * meanMs) * NEWEST;
+
 /** What is known of one way for calls of one size. */
 type Known = { meanMs: number; triedAtMs: number; count: number };
 
@@ -33,8 +36,7 @@ export class HereOrAmong {
   note(way: Way, rowCount: number, ms: number, now: number): void {
     const size = this.#size(rowCount);
     const known = size[way];
-    const meanMs =
-      known === undefined ? ms : known.meanMs * (1 - NEWEST) + Math.min(ms, OUTLIER * known.meanMs) * NEWEST;
+    const meanMs = known === undefined || known.meanMs === 0 ? ms : nextMean(known.meanMs, ms);
     size[way] = { meanMs, triedAtMs: now, count: (known?.count ?? 0) + 1 };
   }
 

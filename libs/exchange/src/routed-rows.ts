@@ -16,3 +16,10 @@ export function expertRowsOf({ experts, counts, rows }: RoutedRows): ExpertRows[
     return { expert, rows: rows.subarray(from, place) };
   });
 }
+
+/** The highest of the experts that rows are for; -1 where there are none. */
+export function highest(experts: Int32Array): number {
+  let most = -1;
+  for (const expert of experts) if (expert > most) most = expert;
+  return most;
+}

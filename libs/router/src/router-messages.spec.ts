@@ -104,6 +104,18 @@ it.each([
   await expect.poll(bodiesKept).toBe(0);
 });
 
+it.each([
+  ["no message at all", 0],
+  ["a whole message, and not that this is all", 1],
+])("a call with %s is given up as a body is", async (_, messageCount) => {
+  await scene.startRouter({ bodies: { times: { stallMs: 50, totalMs: 60_000 } } });
+  const { stream, end } = called();
+  for (let sent = 0; sent < messageCount; sent++) stream.write(framed(100 * KIB));
+  expect(await end).toMatchObject({ status: "4", code: "request_timeout", requestId: "mine" });
+  await once(stream, "close");
+  await expect.poll(bodiesKept).toBe(0);
+});
+
 it("a message that alone is more than the budget is refused for good at its head, by the flag to raise", async () => {
   await scene.startRouter({ memory: { bodies: 1024 * KIB } });
   const { stream, end } = called();

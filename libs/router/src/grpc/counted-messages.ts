@@ -82,7 +82,7 @@ function cutOffLater(stream: ServerHttp2Stream): void {
   stream.once("close", () => clearTimeout(ending));
 }
 
-/** How long a message may take, as a body. */
+/** How long a message may take, as a body: of a call with a single one from the call's begin until its client says that this is all. */
 class MessageTimes {
   readonly #stream: ServerHttp2Stream;
   readonly #times: Bodies["times"];
@@ -96,11 +96,14 @@ class MessageTimes {
     this.#times = times;
     this.#isStream = isStream;
     this.#late = () => refuse(new DroverError("request_timeout", "the message was sent too slowly"));
+    if (isStream) return;
+    this.#begin();
+    stream.once("end", () => this.stop());
   }
 
   /** Some of a message has come; `isPartial`: and not all. */
   watch(isPartial: boolean): void {
-    if (!isPartial) this.stop();
+    if (!isPartial && this.#isStream) this.stop();
     else if (this.#stall !== undefined) this.#stall.refresh();
     else this.#begin();
   }
