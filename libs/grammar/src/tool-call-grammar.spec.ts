@@ -1,20 +1,12 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { describe, expect, it } from "vitest";
+import { chance } from "./testing/chance.ts";
 import { ENFORCED_SCHEMAS } from "./testing/enforced-schemas.ts";
 import { sampleText } from "./testing/sample-text.ts";
 import { type CallableTool, type CallStyle, strictToolGrammar, toolCallGrammar } from "./tool-call-grammar.ts";
 
 const SAMPLES = 60;
-
-/** Numbers from 0 to 1, the same in each run. Source: Park and Miller's generator. */
-function chance(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 48_271) % 2_147_483_647;
-    return state / 2_147_483_647;
-  };
-}
 
 const toolOf = (name: string, parameters: unknown): CallableTool => ({ name, parameters, field: "tools[0]" });
 

@@ -3,21 +3,13 @@ import { Ajv } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { describe, expect, it } from "vitest";
+import { chance } from "../testing/chance.ts";
 import { ENFORCED_DRAFT_7_SCHEMAS } from "../testing/enforced-draft-7-schemas.ts";
 import { ENFORCED_SCHEMAS } from "../testing/enforced-schemas.ts";
 import { sampleText } from "../testing/sample-text.ts";
 import { schemaGrammar } from "./schema-grammar.ts";
 
 const SAMPLES = 100;
-
-/** Numbers from 0 to 1, the same in each run. Source: Park and Miller's generator. */
-function chance(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 48_271) % 2_147_483_647;
-    return state / 2_147_483_647;
-  };
-}
 
 function validatorOf(schema: unknown, draft: typeof Ajv | typeof Ajv2020) {
   const ajv = new draft({ strict: false, logger: false, validateSchema: false });
