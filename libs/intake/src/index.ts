@@ -1,5 +1,6 @@
 // Prompts to token ids, on threads.
 
+export { withFirst } from "./prompts/first-token.ts";
 export { packPrompt, type UnpackedPrompt, unpackPrompt } from "./prompts/packed-prompt.ts";
 export { PromptPool } from "./prompts/prompt-pool.ts";
 

@@ -2,6 +2,7 @@ import { JinjaChatTemplate, LocalPromptEncoder } from "@drover/chat";
 import { assert, neverAborted } from "@drover/core";
 import { serveThread } from "@drover/threads";
 import { BytePairTokenizer } from "@drover/tokenizer";
+import { withFirst } from "./first-token.ts";
 import { unpackPrompt } from "./packed-prompt.ts";
 import type { PromptRequest, PromptSettings } from "./prompt-messages.ts";
 
@@ -11,9 +12,10 @@ await serveThread(async ({ vocabulary, template, patchesPerTile }: PromptSetting
   const rendering = new JinjaChatTemplate(template, { tokenizer, now: Date.now });
   const encoder = new LocalPromptEncoder({ tokenizer, template: rendering, patchesPerTile });
   return {
-    answer: (request: PromptRequest) => {
+    answer: async (request: PromptRequest) => {
       const prompt = request.kind === "packed" ? unpackPrompt(request.bytes) : request;
-      if (prompt.kind === "text") return encoder.encodeText(prompt.text, neverAborted, prompt.isMarked);
+      if (prompt.kind === "text")
+        return withFirst(await encoder.encodeText(prompt.text, neverAborted, prompt.isMarked), prompt);
       return encoder.encodeChat(prompt.input, request.kind === "text" ? [] : request.images, neverAborted);
     },
     buffersOf: (ids: Uint32Array) => {

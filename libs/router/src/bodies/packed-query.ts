@@ -22,7 +22,7 @@ function packed(prompt: PromptQuery, isEchoed: boolean): PromptQuery {
     case "text": {
       const { field, text, first, isMarked, looksMarked } = prompt;
       const reading = { first, isMarked, looksMarked };
-      const packed = packedPrompt(field, packPrompt({ kind: "text", text, isMarked }), reading, []);
+      const packed = packedPrompt(field, packPrompt({ kind: "text", text, isMarked, first }), reading, []);
       return isEchoed ? { ...packed, echoed: new TextEncoder().encode(text) } : packed;
     }
     case "chat": {

@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import { assert, type Clock, DroverError, type ImageTiles, type Logger } from "@drover/core";
+import { withFirst } from "@drover/intake";
 import type { ImageReference, PreparedPrompt, PromptQuery, TextReading } from "@drover/openai";
 import { IMAGES_AT_ONCE } from "../limits.ts";
 import type { RouterMetrics } from "../metrics/router-metrics.ts";
@@ -45,14 +46,14 @@ export class PromptPreparer {
         };
       case "text": {
         const encoded = await model.prompts.encodeText(query.text, signal, query.isMarked);
-        const tokenIds = this.#withFirst(query, query.field, encoded);
+        const tokenIds = this.#read(query, query.field, withFirst(encoded, query));
         return { tokenIds, images: [], echoText: echo ? query.text : undefined };
       }
       case "packed": {
         const opened = await this.#openImages(query.images, holder, signal);
         const grids = opened.map(({ grid }) => grid);
         const encoded = await model.prompts.encodePacked(query.bytes, grids, signal);
-        const tokenIds = this.#withFirst(query.reading, query.field, encoded);
+        const tokenIds = this.#read(query.reading, query.field, encoded);
         const images = model.images === undefined ? [] : placeImages(tokenIds, opened, model.images);
         return { tokenIds, images, echoText: query.echoed && UTF8.decode(query.echoed) };
       }
@@ -66,16 +67,10 @@ export class PromptPreparer {
     }
   }
 
-  /** A text's tokens after its first one, which is not written twice. */
-  #withFirst(reading: TextReading | undefined, field: string, rest: Uint32Array): Uint32Array {
+  /** A prompt's tokens, of which there must be one. */
+  #read(reading: TextReading | undefined, field: string, ids: Uint32Array): Uint32Array {
     if (reading?.looksMarked === true && !reading.isMarked) this.#warnOfMarks();
-    const first = reading?.first;
-    if (first === undefined && rest.length === 0)
-      throw new DroverError("invalid_argument", "must not be empty", { field });
-    if (first === undefined || (reading?.isMarked === true && rest[0] === first)) return rest;
-    const ids = new Uint32Array(rest.length + 1);
-    ids[0] = first;
-    ids.set(rest, 1);
+    if (ids.length === 0) throw new DroverError("invalid_argument", "must not be empty", { field });
     return ids;
   }
 

@@ -1,6 +1,6 @@
 import type { ChatInput } from "@drover/chat";
 import { modelId } from "@drover/core";
-import { unpackPrompt } from "@drover/intake";
+import { unpackPrompt, withFirst } from "@drover/intake";
 import { BYTE_BOS, BYTE_EOS, byteTokenizer } from "@drover/testkit";
 import type { ServedModel } from "../served-model.ts";
 
@@ -35,9 +35,9 @@ export function tinyModel(overrides: Partial<ServedModel["generation"]> = {}): S
     prompts: {
       encodeText,
       encodeChat,
-      encodePacked: (bytes) => {
+      encodePacked: async (bytes) => {
         const prompt = unpackPrompt(bytes);
-        return prompt.kind === "text" ? encodeText(prompt.text) : encodeChat(prompt.input);
+        return prompt.kind === "text" ? withFirst(await encodeText(prompt.text), prompt) : encodeChat(prompt.input);
       },
     },
   };
