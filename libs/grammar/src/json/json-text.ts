@@ -83,7 +83,8 @@ export function literal(value: unknown, words: Words): Expression {
   return text(JSON.stringify(value));
 }
 
-function list(open: string, close: string, parts: readonly Expression[]): Expression {
+/** The parts between brackets, with commas between them. */
+export function list(open: string, close: string, parts: readonly Expression[]): Expression {
   const joined = parts.flatMap((part, i) => (i === 0 ? [part] : [COMMA, part]));
   return sequence(text(open), ...joined, text(close));
 }

@@ -1,7 +1,7 @@
 import type { Automaton } from "../automaton/automaton.ts";
 import { automatonExpression } from "../automaton/automaton-expression.ts";
 import { characters, type Expression, NOTHING, sequence, text } from "../expression.ts";
-import { COLON, COMMA, jsonCharacter, jsonString, literal, quoted, type Words } from "../json/json-text.ts";
+import { COLON, jsonCharacter, jsonString, list, literal, quoted, type Words } from "../json/json-text.ts";
 import type { RuleBook } from "../rule-book.ts";
 import { isJsonObject } from "./json-object.ts";
 
@@ -48,5 +48,5 @@ export function keywordsOf(value: unknown, words: Words): Expression {
   const parts = Object.entries(value).map(([name, member]) =>
     sequence(KEYWORDS.name(name), KEYWORDS.between, literal(member, words)),
   );
-  return sequence(...parts.flatMap((part, i) => (i === 0 ? [part] : [COMMA, part])));
+  return list(KEYWORDS.open, KEYWORDS.close, parts);
 }

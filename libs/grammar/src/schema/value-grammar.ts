@@ -79,7 +79,7 @@ export class ValueGrammar implements ValueRules {
   keywordArguments(): Expression {
     const options = this.alternatives([this.root]).map((alternative) => {
       const place = this.#spendOn(alternative);
-      const values = this.#values(alternative);
+      const values = this.#writtenValues(alternative, place);
       if (values !== undefined) return choice(...values.map((value) => keywordsOf(value, this.#words)));
       refuseOtherValues(alternative);
       return kindsOf(alternative).has("object") ? objectExpression(alternative, this, place, KEYWORDS) : NOTHING;
@@ -121,8 +121,7 @@ export class ValueGrammar implements ValueRules {
 
   #alternative(alternative: Alternative): Expression {
     const place = this.#spendOn(alternative);
-    const values = this.#values(alternative);
-    this.budget.spend(WORK_OF_VALUE * (values ?? []).length, place);
+    const values = this.#writtenValues(alternative, place);
     if (values !== undefined) return choice(...values.map((value) => this.literal(value)));
     const kinds = kindsOf(alternative);
     const isFree = alternative.every(({ schema }) => isTrue(schema));
@@ -147,6 +146,13 @@ export class ValueGrammar implements ValueRules {
     const place = alternative.find(({ schema }) => isJsonObject(schema))?.place ?? this.root.place;
     this.budget.spend(alternative.length + 1, place);
     return place;
+  }
+
+  /** As `#values`, each of which counts as work. */
+  #writtenValues(alternative: Alternative, place: string): readonly unknown[] | undefined {
+    const values = this.#values(alternative);
+    this.budget.spend(WORK_OF_VALUE * (values ?? []).length, place);
+    return values;
   }
 
   #isLeft(alternative: Alternative, value: unknown): boolean {

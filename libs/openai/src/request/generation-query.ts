@@ -17,8 +17,6 @@ export type ChatPrompt = Readonly<{
 
 /** How a text is read. */
 export type TextReading = Readonly<{
-  /** Comes before it, unless it begins with it. */
-  first: number | undefined;
   /** Names of special tokens in it are these tokens. */
   isMarked: boolean;
   /** It has such names, or what looks like them. */
@@ -26,7 +24,14 @@ export type TextReading = Readonly<{
 }>;
 
 /** Text without a template. */
-type TextPrompt = TextReading & Readonly<{ kind: "text"; field: string; text: string }>;
+type TextPrompt = TextReading &
+  Readonly<{
+    kind: "text";
+    field: string;
+    text: string;
+    /** Comes before it, unless it begins with it. */
+    first: number | undefined;
+  }>;
 
 /** Token ids as they are, all of the vocabulary. */
 type TokenPrompt = Readonly<{ kind: "tokens"; field: string; ids: Uint32Array }>;

@@ -21,7 +21,7 @@ function packed(prompt: PromptQuery, isEchoed: boolean): PromptQuery {
       return prompt;
     case "text": {
       const { field, text, first, isMarked, looksMarked } = prompt;
-      const reading = { first, isMarked, looksMarked };
+      const reading = { isMarked, looksMarked };
       const packed = packedPrompt(field, packPrompt({ kind: "text", text, isMarked, first }), reading, []);
       return isEchoed ? { ...packed, echoed: new TextEncoder().encode(text) } : packed;
     }
